@@ -1,0 +1,5 @@
+//! The snapshot file of whoisd.
+pub mod limits;
+pub mod object;
+pub mod record;
+pub mod status;

@@ -1,0 +1,25 @@
+//! whoisd, a registration-data directory server.
+//!
+//! The pipeline, in the order of the modules below: a deposit is read and vetted (`import`),
+//! written as a snapshot into a directory (`store`), mapped as an immutable generation (`view`);
+//! a query line is parsed, looked up and rendered under the per-TLD rules (`query`, `policy`),
+//! and carried by the connection engine (`port43`) of each core (`shard`).
+//! ARCHITECTURE.md draws it.
+
+// Control plane: may block, may allocate.
+pub mod command;
+pub mod config;
+pub mod export;
+pub mod import;
+pub mod sample;
+pub mod store;
+pub mod view;
+
+// Data plane: one shard per core; no locks, no allocation, no file I/O per query.
+pub mod policy;
+pub mod port43;
+pub mod query;
+pub mod shard;
+
+// Seen from both.
+pub mod observe;

@@ -1,0 +1,22 @@
+//! The only place that reads clocks; everybody else takes the time as an argument.
+//!
+//! # Does not
+//!
+//! Run on the data plane's query path: `query` and `policy` never see a clock.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Monotonic time, for rates, deadlines and progress.
+#[expect(clippy::disallowed_methods, reason = "this is the place that the lint points to")]
+#[must_use]
+pub fn monotonic() -> Instant {
+    Instant::now()
+}
+
+/// Wall-clock time in milliseconds since the Unix epoch; 0 if the clock is set before it.
+#[expect(clippy::disallowed_methods, reason = "this is the place that the lint points to")]
+#[must_use]
+pub fn wall_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
