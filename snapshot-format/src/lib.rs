@@ -2,4 +2,5 @@
 pub mod limits;
 pub mod object;
 pub mod record;
+pub mod sort;
 pub mod status;
