@@ -377,7 +377,10 @@ impl Settings {
         let error = |key: &str, problem: String| SettingError { key: key.to_owned(), problem };
         if self.tld.len() > TLD_COUNT_MAX {
             let got = self.tld.len();
-            return Err(error("tld", format!("{got} tables, at most {TLD_COUNT_MAX} may be given")));
+            return Err(error(
+                "tld",
+                format!("{got} tables, at most {TLD_COUNT_MAX} may be given"),
+            ));
         }
         if self.registrar.len() > REGISTRAR_COUNT_MAX {
             let got = self.registrar.len();
@@ -446,7 +449,9 @@ impl Tld {
         ];
         for (name, block) in blocks {
             let Some(block) = block else { continue };
-            for (key, field) in block.own_fields().into_iter().chain([("fields", block.fields.as_ref())]) {
+            for (key, field) in
+                block.own_fields().into_iter().chain([("fields", block.fields.as_ref())])
+            {
                 if let Some(Field::Text(text)) = field {
                     value(text).map_err(|problem| SettingError {
                         key: format!("{path}.{name}.{key}"),
@@ -614,15 +619,9 @@ mod tests {
                 "[defaults]\nextras = [\"domain  name\"]",
                 "defaults.extras: \"domain  name\" cannot be shown",
             ),
-            (
-                "[defaults.tech]\nname = \"text:\"",
-                "defaults.tech.name: \"\" has 0 bytes; 1 to 255",
-            ),
+            ("[defaults.tech]\nname = \"text:\"", "defaults.tech.name: \"\" has 0 bytes; 1 to 255"),
             ("[[registrar]]\nurl = \"x\"", "registrar[1]: has neither id nor iana_id"),
-            (
-                "[[tld]]\nsuffix = \"x\"\ncontact = {}",
-                "tld[1].contact: a contact has no suffix",
-            ),
+            ("[[tld]]\nsuffix = \"x\"\ncontact = {}", "tld[1].contact: a contact has no suffix"),
         ];
         for (text, expected) in cases {
             let got = problem(text);

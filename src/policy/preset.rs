@@ -98,7 +98,8 @@ mod tests {
     fn a_block_of_the_configuration_has_the_last_word() {
         let mut registrant = blocks(Preset::Open, Model::ModifiedThick)[0].clone();
         assert_eq!(registrant.fields[3], Field::LeftOut);
-        let block = Block { street: Some(Field::Shown), fields: Some(Field::Empty), ..Block::default() };
+        let block =
+            Block { street: Some(Field::Shown), fields: Some(Field::Empty), ..Block::default() };
         registrant.apply(&block);
         assert_eq!(registrant.fields[3], Field::Shown);
         assert_eq!(registrant.fields[0], Field::Empty);

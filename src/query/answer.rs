@@ -70,6 +70,7 @@ impl Answer {
     /// Ends the body: what follows may use the reserved room.
     pub(super) fn end_body(&mut self) {
         self.body_end_max = ANSWER_BYTES_MAX;
+        self.cut = false;
     }
 
     /// Whether a line of the body did not fit.
@@ -309,7 +310,6 @@ mod tests {
             answer.line("Key: ", "välue");
         }
         answer.end_body();
-        answer.cut = false;
         for _ in 0..ANSWER_BYTES_MAX {
             answer.raw(b"Key: value\r\n");
         }

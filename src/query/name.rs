@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_no_name() {
-        for typed in ["", ".", "a..b", "a b", "a/b", "ü/b", "a\0b", ".a", "ü..b", "a_b.demo", "ü "] {
+        for typed in ["", ".", "a..b", "a b", "a/b", "ü/b", "a\0b", ".a", "ü..b", "a_b.demo", "ü "]
+        {
             assert_eq!(mapped(typed), None, "{typed:?}");
         }
         assert_eq!(mapped(&"a".repeat(64)), None);
