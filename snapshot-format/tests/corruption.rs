@@ -1,4 +1,5 @@
 //! Damaged files: an error or the right answer, never a panic, never a wrong answer.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod registry;
 

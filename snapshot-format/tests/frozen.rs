@@ -1,4 +1,5 @@
 //! Format version 1 is frozen: the builder writes the same bytes, the reader reads the old file.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod registry;
 

@@ -1,4 +1,5 @@
 //! What goes in comes out: every kind, by every key.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod registry;
 
