@@ -72,8 +72,8 @@ const STATUS_LINES: [&str; 23] = status_lines![
 ];
 
 /// Writes a domain's record, all but the complaint-form line.
-pub(in crate::query) fn domain<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
+pub(in crate::query) fn domain(
+    site: &Site<'_>,
     rule: &Rule,
     record: &ArchivedDomain,
     out: &mut Answer,
@@ -121,8 +121,8 @@ pub(in crate::query) fn domain<D: AsRef<[u8]>>(
 }
 
 /// Writes the record of a name that is kept back.
-pub(in crate::query) fn reserved<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
+pub(in crate::query) fn reserved(
+    site: &Site<'_>,
     record: &ArchivedNndn,
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
@@ -192,8 +192,8 @@ fn statuses(bits: u32, out: &mut Answer) {
     }
 }
 
-fn nameservers<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
+fn nameservers(
+    site: &Site<'_>,
     rule: &Rule,
     record: &ArchivedDomain,
     out: &mut Answer,
@@ -203,15 +203,13 @@ fn nameservers<D: AsRef<[u8]>>(
             optional(rule, "Name Server: ", "", out);
             Ok(())
         }
-        1..=NAMESERVERS_USUAL => {
-            sorted_nameservers::<NAMESERVERS_USUAL, D>(site, rule, record, out)
-        }
-        _ => sorted_nameservers::<NAMESERVERS_MAX, D>(site, rule, record, out),
+        1..=NAMESERVERS_USUAL => sorted_nameservers::<NAMESERVERS_USUAL>(site, rule, record, out),
+        _ => sorted_nameservers::<NAMESERVERS_MAX>(site, rule, record, out),
     }
 }
 
-fn sorted_nameservers<const N: usize, D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
+fn sorted_nameservers<const N: usize>(
+    site: &Site<'_>,
     rule: &Rule,
     record: &ArchivedDomain,
     out: &mut Answer,
@@ -268,11 +266,7 @@ fn numbers_of_line(numbers: &[u16], out: &mut Answer) {
     }
 }
 
-fn idn_table<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
-    ordinal: u32,
-    out: &mut Answer,
-) -> Result<(), Corrupt> {
+fn idn_table(site: &Site<'_>, ordinal: u32, out: &mut Answer) -> Result<(), Corrupt> {
     if ordinal != NONE {
         let table = site.snapshot.record::<ArchivedIdnTable>(ordinal)?;
         out.line("IDN Table: ", &table.id);
@@ -296,11 +290,7 @@ fn code_points(u_name: &str, out: &mut Answer) {
 }
 
 /// Writes the active variants of a name: those that are domains, and those that mirror it.
-fn variants<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
-    primary: &str,
-    out: &mut Answer,
-) -> Result<(), Corrupt> {
+fn variants(site: &Site<'_>, primary: &str, out: &mut Answer) -> Result<(), Corrupt> {
     for (kind, ordinal) in site.snapshot.variants(primary)? {
         if kind == Kind::Domain {
             let variant = site.snapshot.record::<ArchivedDomain>(ordinal)?;
