@@ -7,71 +7,17 @@
 
 mod grammar;
 mod registry;
+mod script;
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use whoisd::config::tld::Settings;
 use whoisd::policy::Rules;
 use whoisd::query::{Answer, answer};
 use whoisd::view::View;
 
-/// One section: its name and its lines.
-struct Section {
-    name: String,
-    text: String,
-}
-
-fn sections(file: &str) -> Vec<Section> {
-    let mut sections = vec![Section { name: "title".to_owned(), text: String::new() }];
-    for line in file.lines() {
-        match line.strip_prefix("== ") {
-            Some(name) => {
-                sections.push(Section { name: name.trim().to_owned(), text: String::new() });
-            }
-            None => {
-                let section = sections.last_mut().unwrap();
-                section.text.push_str(line);
-                section.text.push('\n');
-            }
-        }
-    }
-    sections
-}
-
-fn unescape(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte != b'\\' {
-            bytes.push(byte);
-            continue;
-        }
-        let (&escape, after) = rest.split_first().expect("an escape is whole");
-        rest = after;
-        match escape {
-            b'r' => bytes.push(b'\r'),
-            b'n' => bytes.push(b'\n'),
-            b't' => bytes.push(b'\t'),
-            b'\\' => bytes.push(b'\\'),
-            b'x' => {
-                let digits = std::str::from_utf8(&rest[..2]).unwrap();
-                bytes.push(u8::from_str_radix(digits, 16).unwrap());
-                rest = &rest[2..];
-            }
-            // `\*1025 a`: so many times what follows.
-            b'*' => {
-                let text = std::str::from_utf8(rest).unwrap();
-                let (count, repeated) = text.split_once(' ').unwrap();
-                bytes.extend(repeated.repeat(count.parse().unwrap()).into_bytes());
-                rest = &[];
-            }
-            other => panic!("unknown escape \\{}", char::from(other)),
-        }
-    }
-    bytes
-}
+use script::{files, sections, unescape};
 
 /// An answer as the files show it.
 fn shown(answer: &[u8]) -> String {
@@ -128,17 +74,6 @@ fn hold(path: &Path, file: &str, view: &View, out: &mut Answer) -> String {
         }
     }
     now
-}
-
-fn files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conversations");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
-        .collect();
-    files.sort();
-    files
 }
 
 #[test]

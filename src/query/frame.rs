@@ -43,7 +43,7 @@ const HELP: &[u8] = b"\
 % =NAME or full NAME shows every match whole, $NAME or sum NAME lists them.\r\n";
 
 const SEARCH_STOPPED: &[u8] =
-    b"The search stopped at its limit of steps; there may be more that fits.";
+    b"The search stopped at its limit of steps; there may be further ones.";
 
 /// Longest line of served suffixes, bytes.
 const SUFFIX_LINE_BYTES_MAX: usize = 72;

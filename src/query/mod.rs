@@ -8,7 +8,8 @@
 //! # Invariants
 //!
 //! - `pure`: an answer depends on snapshot, rules and line alone; no clock, no I/O.
-//! - `no-allocation`: everything lives on the stack or in the caller's [`Answer`].
+//! - `no-allocation`: everything lives on the stack or in the caller's [`Answer`]. The one
+//!   exception is not ours: `idna`, for typed Unicode names of more than eight labels.
 //! - `complete`: every line gets an answer that ends in its tail, whatever the line holds.
 //! - No text of ours holds words from which client programs conclude that a name is free.
 //!

@@ -5,7 +5,8 @@
 //! - Nameservers are sorted by name: deposits give them in any order, and two answers about one
 //!   domain should differ only where its data does.
 //! - After `DNSSEC` come the additional fields: DS data, key data, language table, code points,
-//!   active variants, then the extras that the rule allows.
+//!   what the name is a variant of (where the record of a variant itself is shown), active
+//!   variants, then the extras that the rule allows.
 //! - `Domain Name:` is printed for registered names only: programs conclude from it.
 //!
 //! # Does not
@@ -112,6 +113,9 @@ pub(in crate::query) fn domain(
     }
     if !u_name.is_empty() {
         code_points(u_name, out);
+    }
+    if let Some(cold) = cold.filter(|cold| !cold.original_name.is_empty()) {
+        out.line("Variant Of: ", &cold.original_name);
     }
     variants(site, &record.name, out)?;
     if let Some(cold) = cold {
