@@ -32,7 +32,7 @@
 pub mod build;
 mod calendar;
 mod contacts;
-pub mod deposit;
+//pub mod deposit;
 mod domains;
 mod hosting;
 mod lifecycle;
