@@ -285,10 +285,7 @@ impl Header {
             return Err(FormatError::NotASnapshot { got });
         }
         let Some(block) = file.get(..HEADER_BYTES) else {
-            return Err(FormatError::Length {
-                expected: HEADER_BYTES as u64,
-                got: file_bytes,
-            });
+            return Err(FormatError::Length { expected: HEADER_BYTES as u64, got: file_bytes });
         };
         // The version comes before the checksum: a newer format may keep its checksum elsewhere.
         let format_version = word32(block, 8);

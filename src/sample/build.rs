@@ -123,7 +123,8 @@ pub fn build_into<W: Write + Seek>(
     let mut suffixes = registry.settings().tlds().to_vec();
     suffixes.sort_unstable();
     let settings = registry.settings();
-    let source = format!("whoisd sample --domains {} --seed {}", settings.domains(), settings.seed());
+    let source =
+        format!("whoisd sample --domains {} --seed {}", settings.domains(), settings.seed());
     let meta = Meta { suffixes, deposits: Vec::new(), source };
     let mut defect = None;
     let built = builder.finish(&meta, &mut |name, problem| {

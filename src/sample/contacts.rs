@@ -14,11 +14,11 @@
 use snapshot_format::object::{Contact, Disclose, Phone, Postal, PostalKind, Time, Transfer};
 use snapshot_format::status::ContactStatuses as S;
 
-use super::calendar::DAY_S;
 use super::market::Market;
 use super::mix::{Draw, Permutation, Stream, index, write_decimal, write_radix};
 use super::people::{Country, Spelling, World};
 use super::reuse::set;
+use crate::export::calendar::DAY_S;
 
 /// Numbers of the six digits of an identifier.
 const ID_SPACE: u64 = 36u64.pow(6);
@@ -286,12 +286,7 @@ fn loose_statuses(draw: &mut Draw) -> u32 {
     }
 }
 
-fn transfer(
-    status: &str,
-    requested_s: i64,
-    delay_s: i64,
-    [from, to]: [&str; 2],
-) -> Transfer {
+fn transfer(status: &str, requested_s: i64, delay_s: i64, [from, to]: [&str; 2]) -> Transfer {
     let mut transfer = Transfer { status: status.to_owned(), ..Transfer::default() };
     to.clone_into(&mut transfer.requester.registrar);
     from.clone_into(&mut transfer.actor.registrar);

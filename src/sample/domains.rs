@@ -50,7 +50,8 @@ impl Registry {
         self.link_contacts(g, slot, &mut out.contacts);
         let seed = self.settings.seed();
         let mut draw = Draw::new(seed, Stream::Lifecycle, g);
-        let life = State::draw(&mut draw).lifecycle(self.settings.watermark_s(), delegated, &mut draw);
+        let life =
+            State::draw(&mut draw).lifecycle(self.settings.watermark_s(), delegated, &mut draw);
         self.write_life(&life, slot, &mut draw, out);
         self.write_rare(g, delegated, out);
     }
@@ -140,7 +141,7 @@ impl Registry {
             let (asks, acts) = if through { (registrar, former) } else { (former, registrar) };
             let actor = |id: &str| Actor { registrar: id.to_owned(), client: String::new() };
             let expires = if matches!(request.status, "pending") || through {
-                Time::from_s(super::calendar::add_years(
+                Time::from_s(crate::export::calendar::add_years(
                     life.expires_s,
                     i64::from(request.status == "pending"),
                 ))

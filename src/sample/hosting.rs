@@ -16,11 +16,11 @@
 use snapshot_format::object::{Nameserver, Time};
 use snapshot_format::status::HostStatuses as S;
 
-use super::calendar::DAY_S;
 use super::market::{Market, SLOTS};
 use super::mix::{Draw, Stream, index, write_decimal, write_radix};
 use super::names::{Name, Names};
 use super::reuse::set;
+use crate::export::calendar::DAY_S;
 
 /// Of so many domains one has nameservers of its own.
 pub(crate) const OWNER_STEP: u64 = 25;
@@ -274,7 +274,8 @@ fn documentation_v6(net: u64, host: u64) -> [u8; 16] {
 /// Whether `name` lies at or below a served suffix.
 fn served(name: &str, names: &Names) -> bool {
     names.suffixes().iter().any(|suffix| {
-        name.strip_suffix(suffix.a.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        name.strip_suffix(suffix.a.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     })
 }
 

@@ -16,8 +16,8 @@
 
 use snapshot_format::status::DomainStatuses as S;
 
-use super::calendar::{DAY_S, add_years, years_past};
 use super::mix::Draw;
+use crate::export::calendar::{DAY_S, add_years, years_past};
 
 /// How a registration stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +159,9 @@ impl State {
                 let updated_s = Some(renewed_s);
                 Lifecycle { statuses, created_s, updated_s, expires_s, ..EMPTY }
             }
-            Self::Plain | Self::PendingRenew | Self::PendingUpdate => settled(statuses, now_s, draw),
+            Self::Plain | Self::PendingRenew | Self::PendingUpdate => {
+                settled(statuses, now_s, draw)
+            }
             Self::RenewPeriod => touched(statuses, now_s, now_s - before(5, draw), 1, draw),
             Self::Redemption => touched(statuses, now_s, now_s - before(30, draw), 0, draw),
             Self::PendingRestore => touched(statuses, now_s, now_s - before(7, draw), 0, draw),
@@ -251,13 +253,7 @@ fn settled(statuses: u32, now_s: i64, draw: &mut Draw) -> Lifecycle {
 }
 
 /// Changed at `touched_s`, which explains the state; `renewed` years more than due.
-fn touched(
-    statuses: u32,
-    now_s: i64,
-    touched_s: i64,
-    renewed: i64,
-    draw: &mut Draw,
-) -> Lifecycle {
+fn touched(statuses: u32, now_s: i64, touched_s: i64, renewed: i64, draw: &mut Draw) -> Lifecycle {
     let created_s = creation(now_s, draw);
     let expires_s = add_years(created_s, years_past(created_s, now_s) + renewed);
     Lifecycle { statuses, created_s, updated_s: Some(touched_s), expires_s, ..EMPTY }
@@ -265,12 +261,10 @@ fn touched(
 
 /// Prohibitions and holds.
 fn locks(draw: &mut Draw) -> u32 {
-    const CLIENT_ALL: u32 = S::CLIENT_TRANSFER_PROHIBITED
-        | S::CLIENT_DELETE_PROHIBITED
-        | S::CLIENT_UPDATE_PROHIBITED;
-    const SERVER_ALL: u32 = S::SERVER_TRANSFER_PROHIBITED
-        | S::SERVER_DELETE_PROHIBITED
-        | S::SERVER_UPDATE_PROHIBITED;
+    const CLIENT_ALL: u32 =
+        S::CLIENT_TRANSFER_PROHIBITED | S::CLIENT_DELETE_PROHIBITED | S::CLIENT_UPDATE_PROHIBITED;
+    const SERVER_ALL: u32 =
+        S::SERVER_TRANSFER_PROHIBITED | S::SERVER_DELETE_PROHIBITED | S::SERVER_UPDATE_PROHIBITED;
     let mut bits = match draw.below(100) {
         0..=21 => 0,
         22..=79 => S::CLIENT_TRANSFER_PROHIBITED,

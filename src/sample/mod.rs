@@ -30,9 +30,8 @@
 //! | NNDN | 14 reserved names a suffix, two-letter names from 10,000 domains on, 0.6 % variants |
 
 pub mod build;
-mod calendar;
 mod contacts;
-//pub mod deposit;
+pub mod deposit;
 mod domains;
 mod hosting;
 mod lifecycle;
@@ -49,6 +48,7 @@ pub mod showcase;
 mod words;
 
 pub use domains::EXTRA_KEYS;
+pub(crate) use mix::write_decimal;
 pub use settings::{Settings, SettingsError};
 
 use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Registrar};
@@ -89,8 +89,7 @@ impl Registry {
         let showcase = Showcase::new(&suffixes[0], now_s);
         let generated = settings.domains() - showcase.domains.len() as u64;
         let names = Names::new(seed, generated, suffixes);
-        let registrar_list =
-            registrars::all(seed, settings.domains(), now_s, names.vocabulary());
+        let registrar_list = registrars::all(seed, settings.domains(), now_s, names.vocabulary());
         let idn_tables = scripts::SCRIPTS.iter().map(|script| idn_table(script.table)).collect();
         Self {
             settings: settings.clone(),
@@ -144,6 +143,26 @@ impl Registry {
     #[must_use]
     pub fn nndn_places(&self) -> u64 {
         self.nndn_parts().iter().sum::<u64>() + self.showcase.nndns.len() as u64
+    }
+
+    /// Domains at and below each suffix, in the order of the settings: those below `co.demo` count
+    /// for `demo` as well.
+    #[must_use]
+    pub fn suffix_domains(&self) -> Vec<u64> {
+        let suffixes = self.names.suffixes();
+        let mut own = vec![0u64; suffixes.len()];
+        own[0] += self.showcase.domains.len() as u64;
+        for g in 0..self.settings.domains() - self.showcase.domains.len() as u64 {
+            own[self.names.suffix_index(g)] += 1;
+        }
+        let below = |inner: &str, outer: &str| {
+            inner.strip_suffix(outer).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        let total = |outer: &names::Suffix| {
+            let counted = suffixes.iter().zip(&own).filter(|(s, _)| below(&s.a, &outer.a));
+            counted.map(|(_, count)| count).sum()
+        };
+        suffixes.iter().map(total).collect()
     }
 
     /// Makes the `i`-th domain, below [`Self::domain_count`]: the showcase first.

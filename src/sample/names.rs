@@ -206,11 +206,29 @@ impl Names {
         name.a.push_str(&suffix.a);
     }
 
+    /// The place of the suffix of the `g`-th name.
+    pub(crate) fn suffix_index(&self, g: u64) -> usize {
+        let range = |form| self.ranges.iter().find(move |range| range.form == form);
+        let (idn, variant) = (range(Form::Idn), range(Form::IdnVariant));
+        let g = match (idn, variant) {
+            (Some(idn), Some(variant))
+                if g.checked_sub(variant.start).is_some_and(|r| r < variant.count) =>
+            {
+                idn.start + scripts::rank_of_variant((g - variant.start) * 2)
+            }
+            _ => g,
+        };
+        self.chosen(g)
+    }
+
     /// Half of the names are under the first suffix, half of the rest under the second, ...
-    fn suffix_of(&self, g: u64) -> &Suffix {
+    fn chosen(&self, g: u64) -> usize {
         let halvings = Draw::new(self.seed, Stream::Suffix, g).bits().trailing_ones();
-        let last = self.suffixes.len() - 1;
-        &self.suffixes[index(u64::from(halvings)).min(last)]
+        index(u64::from(halvings)).min(self.suffixes.len() - 1)
+    }
+
+    fn suffix_of(&self, g: u64) -> &Suffix {
+        &self.suffixes[self.chosen(g)]
     }
 
     fn write_label(&self, form: Form, mut x: u64, out: &mut String) {

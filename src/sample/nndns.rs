@@ -12,15 +12,27 @@
 use snapshot_format::object::{Nndn, NndnState, Time};
 
 use super::Registry;
-use super::calendar::DAY_S;
 use super::mix::{Draw, Stream, index, write_radix};
 use super::names::Name;
 use super::reuse::set;
+use crate::export::calendar::DAY_S;
 
 /// Reserved below every suffix, withheld (as Specification 5 of the registry agreement has them).
 pub(crate) const RESERVED: [&str; 14] = [
-    "nic", "www", "whois", "rdds", "rdap", "icann", "iana", "ietf", "iab", "irtf", "rfc-editor",
-    "gtld-servers", "root-servers", "rssac",
+    "nic",
+    "www",
+    "whois",
+    "rdds",
+    "rdap",
+    "icann",
+    "iana",
+    "ietf",
+    "iab",
+    "irtf",
+    "rfc-editor",
+    "gtld-servers",
+    "root-servers",
+    "rssac",
 ];
 
 /// Registries of this size reserve all two-letter labels below their first suffix.

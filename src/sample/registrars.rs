@@ -13,10 +13,10 @@
 use snapshot_format::object::{Phone, Postal, PostalKind, Registrar, Time};
 use snapshot_format::status::RegistrarStatus;
 
-use super::calendar::DAY_S;
 use super::mix::{Draw, Permutation, Stream, index};
 use super::people::World;
 use super::words::Vocabulary;
+use crate::export::calendar::DAY_S;
 
 /// The showcase's registrars: identifier, name, country code.
 pub(crate) const SHOWCASE: [(&str, &str, &str); 3] = [
@@ -86,9 +86,9 @@ const TRADES: [&str; 16] = [
 
 fn capitalised(word: &str) -> String {
     let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_ascii_uppercase().to_string() + letters.as_str()
-    })
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }
 
 fn complete(

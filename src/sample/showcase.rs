@@ -33,12 +33,12 @@ use snapshot_format::object::{
 };
 use snapshot_format::status::{ContactStatuses, DomainStatuses as S, HostStatuses};
 
-use super::calendar::{DAY_S, add_years};
 use super::domains::{EXTRA_KEYS, keys, signers};
 use super::mix::{Draw, Stream};
 use super::names::Suffix;
 use super::registrars;
 use super::scripts::write_a_label;
+use crate::export::calendar::{DAY_S, add_years};
 
 /// Queries that the showcase answers, with what each shows; `{tld}` is the first suffix.
 pub const QUERIES: [(&str, &str); 16] = [
@@ -103,7 +103,8 @@ const SERVER_LOCKS: u32 = S::SERVER_DELETE_PROHIBITED
     | S::SERVER_UPDATE_PROHIBITED;
 
 /// Internationalised labels: U-label and table.
-const IDNS: [(&str, &str); 4] = [("münchen", "de"), ("faß", "de"), ("ελλάδα", "el"), ("书城", "zh")];
+const IDNS: [(&str, &str); 4] =
+    [("münchen", "de"), ("faß", "de"), ("ελλάδα", "el"), ("书城", "zh")];
 
 /// Variants that are no domains: label, original label, table, state.
 const VARIANTS: [(&str, &str, &str, NndnState); 4] = [
@@ -144,9 +145,8 @@ impl Showcase {
         let mut draw = Draw::new(0, Stream::Rare, 0);
         let mut example = plain("example", suffix, now_s);
         example.statuses.bits = CLIENT_LOCKS & !S::CLIENT_RENEW_PROHIBITED;
-        example.nameservers = ["ns1.", "ns2."]
-            .map(|ns| HostLink::Name(format!("{ns}{}", example.name)))
-            .into();
+        example.nameservers =
+            ["ns1.", "ns2."].map(|ns| HostLink::Name(format!("{ns}{}", example.name))).into();
         example.sec_dns = Some(signers(&mut draw));
         example.extras = vec![
             (EXTRA_KEYS[2].to_owned(), "M-000001".to_owned()),
@@ -154,8 +154,7 @@ impl Showcase {
         ];
         self.domains.push(example);
         let mut dns = plain("exampledns", suffix, now_s);
-        dns.nameservers =
-            (1..=13).map(|n| HostLink::Name(format!("ns{n}.{}", dns.name))).collect();
+        dns.nameservers = (1..=13).map(|n| HostLink::Name(format!("ns{n}.{}", dns.name))).collect();
         self.domains.push(dns);
         self.domains.extend(LIKE_EXAMPLE.map(|label| plain(label, suffix, now_s)));
         for (u_label, table) in IDNS {
@@ -343,10 +342,7 @@ fn contact(number: usize, now_s: i64) -> Contact {
             "+44.2079460004".clone_into(&mut contact.voice.number);
             contact.disclose = Some(Disclose {
                 allow: false,
-                fields: Disclose::NAME_INT
-                    | Disclose::ADDR_INT
-                    | Disclose::VOICE
-                    | Disclose::EMAIL,
+                fields: Disclose::NAME_INT | Disclose::ADDR_INT | Disclose::VOICE | Disclose::EMAIL,
             });
         }
     }

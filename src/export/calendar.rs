@@ -48,8 +48,8 @@ pub(crate) const fn add_years(time_s: i64, years: i64) -> i64 {
 
 /// The first whole-year anniversary of `from_s` that is after `now_s`, in years (at least 1).
 pub(crate) const fn years_past(from_s: i64, now_s: i64) -> i64 {
-    let mut years = civil_of_day(now_s.div_euclid(DAY_S)).0
-        - civil_of_day(from_s.div_euclid(DAY_S)).0;
+    let mut years =
+        civil_of_day(now_s.div_euclid(DAY_S)).0 - civil_of_day(from_s.div_euclid(DAY_S)).0;
     if years < 1 {
         years = 1;
     }
