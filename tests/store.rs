@@ -1,4 +1,5 @@
 //! The snapshot directory: one writer, old generation or new one, nothing in between.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::fs;
 use std::path::Path;

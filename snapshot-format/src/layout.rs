@@ -45,11 +45,7 @@ pub const SCHEMA_HASH: u64 = {
     let bytes = SCHEMA.as_bytes();
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut i = 0;
-    #[expect(
-        clippy::arithmetic_side_effects,
-        clippy::indexing_slicing,
-        reason = "evaluated by the compiler"
-    )]
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
     while i < bytes.len() {
         hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0000_0100_0000_01b3);
         i += 1;

@@ -304,7 +304,7 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
 
     /// Kind and ordinal of the records with this ROID, whatever the case of its letters; at most
     /// 16 for one ROID. Compare the record's ROID: an index entry may belong to another one.
-    pub fn find_roid(&self, roid: &str) -> impl Iterator<Item = (Kind, u32)> {
+    pub fn find_roid(&self, roid: &str) -> impl Iterator<Item = (Kind, u32)> + Clone {
         let folded = key::fold_contact_id(roid);
         let hash = folded.as_ref().map_or(0, |folded| self.hash(folded.as_bytes()));
         self.candidates(SectionId::RoidKeys, hash).filter_map(|value| {
