@@ -81,12 +81,7 @@ impl Source for SampleSource<'_, '_> {
         counts[Kind::Contact as usize] = registry.contact_count();
         counts[Kind::Nameserver as usize] = registry.nameserver_count();
         counts[Kind::Domain as usize] = registry.domain_count();
-        let mut nndns = 0;
-        self.nndns(&mut |_| {
-            nndns += 1;
-            Ok(())
-        })?;
-        counts[Kind::Nndn as usize] = nndns;
+        counts[Kind::Nndn as usize] = registry.nndn_count();
         Ok(Repository {
             suffixes: settings.tlds().to_vec(),
             watermark_ms,
