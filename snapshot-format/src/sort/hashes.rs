@@ -6,7 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, SeekFrom, Write};
 use std::rc::Rc;
 
 use super::{Scratch, ScratchFile, run_buffer_bytes};
@@ -152,6 +152,18 @@ enum Source {
 }
 
 impl SortedHashes {
+    /// All values at once, if none were spilled; otherwise itself.
+    ///
+    /// # Errors
+    ///
+    /// Itself, where values lie in a scratch file.
+    pub(crate) fn into_memory(self) -> Result<Vec<u128>, Self> {
+        match self.source {
+            Source::Memory(values) => Ok(values.collect()),
+            source @ Source::Merge { .. } => Err(Self { source }),
+        }
+    }
+
     /// The next value, or `None` at the end.
     ///
     /// # Errors

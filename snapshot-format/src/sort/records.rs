@@ -11,7 +11,7 @@
 //! Remove duplicates, or look into payloads.
 
 use std::cmp::Ordering;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, SeekFrom, Write};
 use std::rc::Rc;
 
 use super::{Scratch, ScratchFile, run_buffer_bytes};
