@@ -16,6 +16,8 @@ mod domain;
 pub(super) mod envelope;
 mod host;
 
+pub(super) use contact::{gurid, registrar_status};
+
 use std::io::{self, Read};
 
 use snapshot_format::object::{Actor, Postal, Transfer};

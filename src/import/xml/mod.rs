@@ -141,6 +141,14 @@ impl<R: Read> Xml<R> {
         self.next(false)
     }
 
+    /// The next step, with the text in between, as it stands in the document.
+    pub(super) fn step_with_text(&mut self, out: &mut String) -> Result<Step, XmlError> {
+        self.raw.clear();
+        let step = self.next(true)?;
+        out.push_str(&self.raw);
+        Ok(step)
+    }
+
     /// Reads the text of the element that opened in the last step, white space collapsed, and its
     /// close; [`Self::text`] is the text. Elements within it are skipped: `true` if there were some.
     pub(super) fn leaf(&mut self) -> Result<bool, XmlError> {
