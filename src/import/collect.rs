@@ -37,8 +37,10 @@ pub(super) enum Rank {
     Csv = 1,
     /// A part of it: an object of the same type with some fields set.
     Part = 2,
-    /// A nameserver as host attributes state it.
+    /// A nameserver as the host attributes of a domain state it.
     HostAttribute = 3,
+    /// One address of a nameserver, or none, as a row of host attributes states it.
+    HostAttributeRow = 4,
 }
 
 impl Rank {
@@ -47,7 +49,8 @@ impl Rank {
             0 => Self::Xml,
             1 => Self::Csv,
             2 => Self::Part,
-            _ => Self::HostAttribute,
+            3 => Self::HostAttribute,
+            _ => Self::HostAttributeRow,
         }
     }
 }
@@ -150,7 +153,12 @@ impl<'f, 'r> Collector<'f, 'r> {
     }
 
     /// Takes a nameserver as host attributes state it; the same one again costs a look-up.
-    pub(super) fn host_attribute(&mut self, place: Place, host: &Nameserver) -> io::Result<()> {
+    pub(super) fn host_attribute(
+        &mut self,
+        rank: Rank,
+        place: Place,
+        host: &Nameserver,
+    ) -> io::Result<()> {
         let mut seen = Vec::with_capacity(host.name.len().saturating_add(32));
         seen.extend_from_slice(host.name.as_bytes());
         host.v4.iter().for_each(|address| seen.extend_from_slice(address));
@@ -162,7 +170,7 @@ impl<'f, 'r> Collector<'f, 'r> {
             self.host_attributes.clear();
         }
         self.host_attributes.insert(seen);
-        self.nameserver(Rank::HostAttribute, place, host)
+        self.nameserver(rank, place, host)
     }
 
     /// Takes a host of the CSV model, or a part of one, by its identifier.
@@ -179,8 +187,7 @@ impl<'f, 'r> Collector<'f, 'r> {
         self.archive(place, host)?;
         let memory_bytes = self.memory_bytes;
         let scratch = &self.scratch;
-        let hosts =
-            self.hosts.get_or_insert_with(|| Sorter::new(Rc::clone(scratch), memory_bytes));
+        let hosts = self.hosts.get_or_insert_with(|| Sorter::new(Rc::clone(scratch), memory_bytes));
         hosts.push(&self.key, &self.payload)
     }
 

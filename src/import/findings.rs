@@ -40,8 +40,14 @@ pub enum ObjectKind {
 
 impl ObjectKind {
     /// The kinds that a snapshot holds, in building order.
-    pub const RECORDS: [Self; 6] =
-        [Self::Registrar, Self::IdnTable, Self::Contact, Self::Nameserver, Self::Nndn, Self::Domain];
+    pub const RECORDS: [Self; 6] = [
+        Self::Registrar,
+        Self::IdnTable,
+        Self::Contact,
+        Self::Nameserver,
+        Self::Nndn,
+        Self::Domain,
+    ];
 
     /// The word of messages and reports: the deposit's word.
     #[must_use]
@@ -181,6 +187,12 @@ impl<'r> Findings<'r> {
             self.files.push(name.to_owned());
         }
         number
+    }
+
+    /// A place as text: file and line.
+    pub(super) fn place_text(&self, place: Place) -> String {
+        let file = self.files.get(usize::from(place.file)).map_or("", String::as_str);
+        format!("{file}:{}", place.line)
     }
 
     /// Records a finding or a refusal, and gives it back.

@@ -35,18 +35,18 @@ fn called(phone: &Phone) -> Option<bool> {
 
 /// Whether a domain has an element; `None`: not an element of domains.
 pub(super) fn domain(domain: &Domain, element: Name) -> Option<bool> {
-    let has = |role| Some(domain.contacts.iter().any(|link| (link.role == ContactRole::Registrant) == role));
+    let has = |role| {
+        Some(domain.contacts.iter().any(|link| (link.role == ContactRole::Registrant) == role))
+    };
     match element {
         Name::Roid => given(&domain.roid),
         Name::UName => given(&domain.u_name),
         Name::IdnTableId => given(&domain.idn_table),
         Name::OriginalName => given(&domain.original_name),
-        Name::RgpStatus => Some(
-            domain.statuses.any(
-                snapshot_format::status::DomainStatuses::RGP
-                    | snapshot_format::status::DomainStatuses::RGP_PENDING_DELETE,
-            ),
-        ),
+        Name::RgpStatus => Some(domain.statuses.any(
+            snapshot_format::status::DomainStatuses::RGP
+                | snapshot_format::status::DomainStatuses::RGP_PENDING_DELETE,
+        )),
         Name::Registrant => has(true),
         Name::Contact => has(false),
         Name::Ns => Some(!domain.nameservers.is_empty()),

@@ -54,8 +54,28 @@ pub(super) fn time(text: &str) -> Read<Time> {
 
 /// `YYYY-MM-DDThh:mm:ss` as seconds since the epoch, and what follows.
 fn date_and_time(bytes: &[u8]) -> Option<(i64, &[u8])> {
-    let [y1, y2, y3, y4, b'-', o1, o2, b'-', d1, d2, b'T' | b't' | b' ', h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] =
-        bytes
+    let [
+        y1,
+        y2,
+        y3,
+        y4,
+        b'-',
+        o1,
+        o2,
+        b'-',
+        d1,
+        d2,
+        b'T' | b't' | b' ',
+        h1,
+        h2,
+        b':',
+        m1,
+        m2,
+        b':',
+        s1,
+        s2,
+        rest @ ..,
+    ] = bytes
     else {
         return None;
     };
@@ -98,8 +118,8 @@ fn two(tens: u8, ones: u8) -> Option<i64> {
 /// Days from 1970-01-01 to a date of the Gregorian calendar; `None` if there is no such day.
 /// All operands are bounded (year at most 9999), so nothing wraps.
 fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
-    let leap = year.wrapping_rem(4) == 0
-        && (year.wrapping_rem(100) != 0 || year.wrapping_rem(400) == 0);
+    let leap =
+        year.wrapping_rem(4) == 0 && (year.wrapping_rem(100) != 0 || year.wrapping_rem(400) == 0);
     let last = match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
         4 | 6 | 9 | 11 => 30,
@@ -362,7 +382,10 @@ mod tests {
         assert_eq!((hex("0"), hex(""), hex("0g")), (None, None, None));
         assert_eq!(base64("AwEAAQ=="), Some(vec![3, 1, 0, 1]));
         assert_eq!(base64("Aw EA AQ=="), Some(vec![3, 1, 0, 1]));
-        assert_eq!((base64("A"), base64("AwEAAQ"), base64("A=wE"), base64("=")), (None, None, None, None));
+        assert_eq!(
+            (base64("A"), base64("AwEAAQ"), base64("A=wE"), base64("=")),
+            (None, None, None, None)
+        );
         assert!(is_roid("Dexample1-TEST") && !is_roid("Dexample1") && !is_roid("a-TOOLONGREP"));
         assert!(is_phone("+1.7035555555") && !is_phone("+1 703") && !is_phone("+1."));
         assert!(is_email("a@b") && !is_email("a") && !is_email("@b") && !is_email("a b@c"));

@@ -83,8 +83,8 @@ pub(in crate::import) fn read(
 
 /// Checks a definition; the error is what is wrong with it.
 fn prepare(definition: &Definition, out: &mut Collector<'_, '_>) -> Result<Row, String> {
-    let table = Table::of(&definition.name)
-        .ok_or_else(|| format!("the name {:?}", definition.name))?;
+    let table =
+        Table::of(&definition.name).ok_or_else(|| format!("the name {:?}", definition.name))?;
     let columns = column::columns(definition);
     if !table.keys().iter().any(|key| columns.iter().any(|usage| usage.column == *key)) {
         return Err("no column with the key".to_owned());

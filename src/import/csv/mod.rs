@@ -16,3 +16,4 @@ mod row;
 mod rows;
 
 pub(super) use file::read;
+pub(super) use row::GURID_MARK;

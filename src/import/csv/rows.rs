@@ -42,11 +42,15 @@ impl Row {
         match self.table {
             Table::Domain => self.domain_fields(&mut domain),
             Table::DomainContacts => {
-                let (role, id) = (self.cell(Column::ContactType).to_owned(), self.cell(Column::ContactId).to_owned());
+                let (role, id) = (
+                    self.cell(Column::ContactType).to_owned(),
+                    self.cell(Column::ContactId).to_owned(),
+                );
                 draft::contact(&mut self.defects, &mut domain, &role, &id);
             }
             Table::DomainStatuses => {
-                let (status, grace) = (self.cell(Column::Status).to_owned(), self.cell(Column::RgpStatus).to_owned());
+                let (status, grace) =
+                    (self.cell(Column::Status).to_owned(), self.cell(Column::RgpStatus).to_owned());
                 if !status.is_empty() || grace.is_empty() {
                     draft::domain_status(&mut self.defects, &mut domain.statuses, &status, false);
                 }
@@ -57,7 +61,7 @@ impl Row {
             Table::DomainNameServers => self.nameserver(&mut domain),
             Table::DomainNameServersAddresses => {
                 if let Some(host) = self.host_attribute(&mut domain) {
-                    out.host_attribute(place, &host)?;
+                    out.host_attribute(Rank::HostAttributeRow, place, &host)?;
                 }
             }
             Table::Dnssec => domain.sec_dns = Some(self.sec_dns()),
@@ -97,7 +101,12 @@ impl Row {
         self.identifier(Column::Roid, "fRoid", &mut domain.roid);
         self.text(Column::UName, "fUName", &mut domain.u_name);
         self.identifier(Column::IdnTableId, "fIdnTableId", &mut domain.idn_table);
-        self.with(Column::OriginalName, draft::other_name, "fOriginalName", &mut domain.original_name);
+        self.with(
+            Column::OriginalName,
+            draft::other_name,
+            "fOriginalName",
+            &mut domain.original_name,
+        );
         let registrant = self.cell(Column::Registrant).to_owned();
         if !registrant.is_empty() {
             draft::contact(&mut self.defects, domain, "registrant", &registrant);
@@ -277,7 +286,8 @@ impl Row {
             .filter(|(usage, _)| localised.is_none_or(|wanted| usage.localised == wanted))
             .map(|(usage, cell)| (usage.column, cell.to_owned()))
             .collect();
-        cells.sort_by_key(|&(column, _)| if let Column::Street(index) = column { index } else { 9 });
+        cells
+            .sort_by_key(|&(column, _)| if let Column::Street(index) = column { index } else { 9 });
         for (column, text) in cells {
             let (field, slot) = match column {
                 Column::Street(index) => match postal.street.get_mut(usize::from(index)) {
@@ -367,7 +377,12 @@ impl Row {
         self.with(Column::AName, draft::own_name, "fAName", &mut nndn.name);
         self.text(Column::UName, "fUName", &mut nndn.u_name);
         self.identifier(Column::IdnTableId, "fIdnTableId", &mut nndn.idn_table);
-        self.with(Column::OriginalName, draft::other_name, "fOriginalName", &mut nndn.original_name);
+        self.with(
+            Column::OriginalName,
+            draft::other_name,
+            "fOriginalName",
+            &mut nndn.original_name,
+        );
         let state = self.cell(Column::NameState).to_owned();
         nndn.state = draft::nndn_state(&mut self.defects, &state);
         let mirroring = self.cell(Column::MirroringNs).to_owned();

@@ -136,7 +136,7 @@ impl Reading<'_, '_, '_, '_> {
             }
         }
         if !host.name.is_empty() {
-            self.out.host_attribute(self.place, &host)?;
+            self.out.host_attribute(Rank::HostAttribute, self.place, &host)?;
         }
         Ok(())
     }

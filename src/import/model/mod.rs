@@ -45,6 +45,14 @@ pub(super) enum Stop {
     Interrupted,
     /// More findings than allowed.
     TooMany,
+    /// The snapshot cannot be built.
+    Build(snapshot_format::BuildError),
+}
+
+impl From<snapshot_format::BuildError> for Stop {
+    fn from(error: snapshot_format::BuildError) -> Self {
+        Self::Build(error)
+    }
 }
 
 impl From<XmlError> for Stop {

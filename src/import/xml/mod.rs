@@ -212,7 +212,8 @@ impl<R: Read> Xml<R> {
                     let declares = !self.attributes.ends.is_empty()
                         && memchr::memmem::find(start.attributes_raw().as_bytes(), b"xmlns")
                             .is_some();
-                    self.scopes.enter(declares.then(|| (start.attributes_raw(), self.attributes.pairs())));
+                    self.scopes
+                        .enter(declares.then(|| (start.attributes_raw(), self.attributes.pairs())));
                     let name = start.name().into_inner();
                     self.opened.clear();
                     self.opened.push_str(name);
@@ -307,9 +308,7 @@ fn reading_failed(error: quick_xml::Error, overlong: bool) -> XmlError {
         quick_xml::Error::Io(error) => {
             XmlError::Io(std::io::Error::new(error.kind(), error.to_string()))
         }
-        quick_xml::Error::Encoding(error) => {
-            XmlError::Broken(Rule::XmlEncoding, error.to_string())
-        }
+        quick_xml::Error::Encoding(error) => XmlError::Broken(Rule::XmlEncoding, error.to_string()),
         error => broken(&error.to_string()),
     }
 }
@@ -385,7 +384,10 @@ mod tests {
 
     #[test]
     fn text_is_collapsed_and_references_are_resolved() {
-        assert_eq!(leaf_of("<a>\r\n  x  y\t&amp;&#x41;<!-- c --><![CDATA[<b> ]]>\n</a>").unwrap(), "x y &A<b>");
+        assert_eq!(
+            leaf_of("<a>\r\n  x  y\t&amp;&#x41;<!-- c --><![CDATA[<b> ]]>\n</a>").unwrap(),
+            "x y &A<b>"
+        );
         assert_eq!(leaf_of("<?xml version='1.0' encoding='utf-8'?><a/>").unwrap(), "");
         assert_eq!(leaf_of("\u{feff}<a>1</a>").unwrap(), "1");
         assert_eq!(leaf_of("<a>x\u{1}\u{85}y</a>").unwrap(), "xy");
@@ -399,9 +401,17 @@ mod tests {
         };
         assert_eq!(rule("<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>"), Rule::XmlDoctype);
         assert_eq!(rule("<?xml version='1.0' encoding='ISO-8859-1'?><a/>"), Rule::XmlEncoding);
-        for malformed in
-            ["<a>&x;</a>", "<a><b></a>", "<a>", "", "<a/><b/>", "x<a/>", "<p:a/>", "<a b='1' b='2'/>", "<a b=1/>"]
-        {
+        for malformed in [
+            "<a>&x;</a>",
+            "<a><b></a>",
+            "<a>",
+            "",
+            "<a/><b/>",
+            "x<a/>",
+            "<p:a/>",
+            "<a b='1' b='2'/>",
+            "<a b=1/>",
+        ] {
             assert_eq!(rule(malformed), Rule::XmlMalformed, "{malformed}");
         }
         assert_eq!(rule(&"<a>".repeat(65)), Rule::XmlBounds);
