@@ -14,9 +14,9 @@ use snapshot_format::status::DomainStatuses;
 use snapshot_format::{Builder, Defect, Kind, Options};
 
 /// Names of the domains.
-pub const NAMES: [&str; 4] = ["example.demo", "examples.demo", "variant.demo", "widow.demo"];
+pub(crate) const NAMES: [&str; 4] = ["example.demo", "examples.demo", "variant.demo", "widow.demo"];
 
-pub fn registrar(id: &str, name: &str, iana_id: u32) -> Registrar {
+pub(crate) fn registrar(id: &str, name: &str, iana_id: u32) -> Registrar {
     Registrar { id: id.into(), name: name.into(), iana_id, ..Registrar::default() }
 }
 
@@ -36,7 +36,7 @@ fn contact(id: &str) -> Contact {
     }
 }
 
-pub fn domain(name: &str) -> Domain {
+pub(crate) fn domain(name: &str) -> Domain {
     let link = |role, id: &str| ContactLink { role, id: id.into() };
     Domain {
         name: name.into(),
@@ -60,7 +60,7 @@ pub fn domain(name: &str) -> Domain {
     }
 }
 
-pub fn build(names: &[&str]) -> (Vec<u8>, Vec<String>) {
+pub(crate) fn build(names: &[&str]) -> (Vec<u8>, Vec<String>) {
     let mut defects = Vec::new();
     let mut note = |defect: Defect<'_>| defects.push(format!("{defect:?}"));
     let options = Options { hash_seed: 42, watermark_ms: 7, ..Options::default() };
