@@ -3,6 +3,9 @@
 //! Exit statuses: 0 done; 1 failed (I/O, network, a full disk); 2 wrong usage; 3 the input was
 //! refused (deposit, configuration, snapshot); 4 nothing found (`lookup`, `query`).
 
+mod import;
+
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -16,7 +19,9 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Import(import::Options),
+}
 
 /// Why a command ended without doing its work; the message goes to standard error.
 #[derive(Debug)]
@@ -30,5 +35,17 @@ pub struct Failure {
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    match Arguments::parse().command {}
+    let done = match Arguments::parse().command {
+        Command::Import(options) => import::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { status, message }) => {
+            if !message.is_empty() {
+                // Nobody is left to tell if standard error is gone.
+                let _ = writeln!(std::io::stderr().lock(), "whoisd: {message}");
+            }
+            ExitCode::from(status)
+        }
+    }
 }

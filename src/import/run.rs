@@ -192,10 +192,9 @@ impl Import<'_, '_> {
             domains: 0,
             findings: collector.findings.count(),
         };
-        watch.say(step).map_err(|stop| self::reason(stop, self.options))?;
+        watch.say(step).map_err(|stop| reason(stop, self.options))?;
         let collected = collector.finish().map_err(scratch_failed)?;
-        self.build(out, &envelope, collected, &mut watch)
-            .map_err(|stop| self::reason(stop, self.options))
+        self.build(out, &envelope, collected, &mut watch).map_err(|stop| reason(stop, self.options))
     }
 
     /// A file that cannot be opened: the deposit's fault if it is cut short, ours otherwise.

@@ -39,10 +39,8 @@ pub(in crate::import) struct FileReference {
 }
 
 /// One `rdeCsv:csv`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::import) struct Definition {
-    /// Namespace of the `contents` that holds it.
-    pub(in crate::import) space: Space,
     /// `name`: which table.
     pub(in crate::import) name: String,
     /// `sep`.
@@ -53,19 +51,6 @@ pub(in crate::import) struct Definition {
     pub(in crate::import) files: Vec<FileReference>,
     /// Where it stands in the XML.
     pub(in crate::import) place: Place,
-}
-
-impl Default for Definition {
-    fn default() -> Self {
-        Self {
-            space: Space::Foreign,
-            name: String::new(),
-            separator: String::new(),
-            fields: Vec::new(),
-            files: Vec::new(),
-            place: Place::default(),
-        }
-    }
 }
 
 impl Definition {

@@ -180,14 +180,14 @@ impl Reading<'_, '_, '_, '_> {
                     self.xml.skip()?;
                 }
                 (
-                    space @ (Space::CsvDomain
+                    Space::CsvDomain
                     | Space::CsvHost
                     | Space::CsvContact
                     | Space::CsvRegistrar
                     | Space::CsvIdn
-                    | Space::CsvNndn),
+                    | Space::CsvNndn,
                     Name::Contents,
-                ) => self.csv_contents(space, envelope)?,
+                ) => self.csv_contents(envelope)?,
                 _ => {
                     // Once per name: there may be millions.
                     let name = self.xml.opened();
@@ -285,7 +285,7 @@ impl Reading<'_, '_, '_, '_> {
         self.xml.skip()
     }
 
-    fn csv_contents(&mut self, space: Space, envelope: &mut Envelope) -> Result<(), XmlError> {
+    fn csv_contents(&mut self, envelope: &mut Envelope) -> Result<(), XmlError> {
         while let Step::Open(element) = self.xml.step()? {
             if Self::known(element) != Some(Name::Csv) {
                 self.unknown(element)?;
@@ -293,7 +293,6 @@ impl Reading<'_, '_, '_, '_> {
             }
             let separator = self.xml.attribute("sep").unwrap_or(",");
             let mut definition = Definition {
-                space,
                 name: self.xml.attribute("name").unwrap_or_default().to_owned(),
                 separator: separator.to_owned(),
                 place: Place { line: self.xml.line(), ..self.place },

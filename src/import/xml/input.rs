@@ -55,11 +55,6 @@ impl<R: Read> Input<R> {
         self.token_start = self.taken_bytes;
     }
 
-    /// Bytes read so far.
-    pub(super) const fn taken_bytes(&self) -> u64 {
-        self.taken_bytes
-    }
-
     /// Whether reading failed since a token passed its bound.
     pub(super) const fn overlong(&self) -> bool {
         self.overlong

@@ -116,11 +116,6 @@ impl<R: Read> Xml<R> {
         self.reader.get_mut().line()
     }
 
-    /// Bytes of XML read so far.
-    pub(super) fn taken_bytes(&self) -> u64 {
-        self.reader.get_ref().taken_bytes()
-    }
-
     /// Raw name of the last element that opened.
     pub(super) fn opened(&self) -> &str {
         &self.opened
