@@ -4,6 +4,7 @@
 //! refused (deposit, configuration, snapshot); 4 nothing found (`lookup`, `query`).
 
 mod import;
+mod sample;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Import(import::Options),
+    Sample(sample::Options),
 }
 
 /// Why a command ended without doing its work; the message goes to standard error.
@@ -37,15 +39,16 @@ pub struct Failure {
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Import(options) => import::run(&options),
+        Command::Sample(options) => sample::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { status, message }) => {
-            if !message.is_empty() {
-                // Nobody is left to tell if standard error is gone.
-                let _ = writeln!(std::io::stderr().lock(), "whoisd: {message}");
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                // If standard error is gone, the exit status still tells.
+                let _ = writeln!(std::io::stderr(), "whoisd: {}", failure.message);
             }
-            ExitCode::from(status)
+            ExitCode::from(failure.status)
         }
     }
 }
