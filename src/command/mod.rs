@@ -3,6 +3,7 @@
 //! Exit statuses: 0 done; 1 failed (I/O, network, a full disk); 2 wrong usage; 3 the input was
 //! refused (deposit, configuration, snapshot); 4 nothing found (`lookup`, `query`).
 
+mod import;
 mod sample;
 
 use std::io::Write;
@@ -20,6 +21,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Import(import::Options),
     Sample(sample::Options),
 }
 
@@ -36,6 +38,7 @@ pub struct Failure {
 #[must_use]
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Import(options) => import::run(&options),
         Command::Sample(options) => sample::run(&options),
     };
     match done {
