@@ -8,7 +8,7 @@
 //! | `exampledns.demo` | 13 nameservers of its own |
 //! | `xn--mnchen-3ya.demo` (münchen) | IDN with table `de`; variants `muenchen.demo` (registered), `mnchen.demo` (blocked) |
 //! | `xn--fa-hia.demo` (faß) | sharp s stays by UTS 46 non-transitional; variant `fass.demo` withheld |
-//! | `xn--hxakic4aa.demo` (ελλάδα... see the test) | Greek; its variant is mirrored |
+//! | `xn--hxakic4aa.demo` (ελλάδα) | Greek; its variant is mirrored |
 //! | `status-*.demo` | one domain per EPP status, or set of locks |
 //! | `rgp-*.demo` | one domain per RGP status |
 //! | `keydata.demo` | DNSSEC key data |
