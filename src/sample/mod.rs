@@ -47,8 +47,9 @@ pub mod settings;
 pub mod showcase;
 mod words;
 
+pub use build::{SampleError, build_directory, build_into};
+pub use deposit::{write_rde_csv, write_rde_xml};
 pub use domains::EXTRA_KEYS;
-pub(crate) use mix::write_decimal;
 pub use settings::{Settings, SettingsError};
 
 use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Registrar};
