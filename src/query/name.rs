@@ -1,0 +1,127 @@
+//! Names as people and programs type them, mapped to the form in which records have them.
+//!
+//! # Invariants
+//!
+//! - A [`Name`] is in lower case, without a final dot, of labels with 1 to 63 bytes, with at most
+//!   253 bytes in all.
+//!
+//! # Does not
+//!
+//! Validate A-labels: a name that the registry registered is found, whatever IDNA says of it.
+
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use std::fmt;
+
+use idna::uts46::{AsciiDenyList, ErrorPolicy, Hyphens, ProcessingError, ProcessingSuccess, Uts46};
+
+use super::number::Short;
+
+/// Longest name, bytes: RFC 1035 section 3.1 without the root.
+pub(super) const NAME_BYTES_MAX: usize = 253;
+const LABEL_BYTES_MAX: usize = 63;
+/// Longest label with a character beyond ASCII: `xn--` and a delta take the rest of the 63 bytes.
+const UNICODE_LABEL_CHARS_MAX: usize = 59;
+
+/// A domain name in the form of the records' keys.
+pub(super) type Name = Short<NAME_BYTES_MAX>;
+
+/// Maps a typed name: ASCII is folded to lower case, anything else goes through UTS 46
+/// (non-transitional). `None` if it is no domain name.
+pub(super) fn canonical(typed: &str) -> Option<Name> {
+    let mut name = if typed.is_ascii() { of_ascii(typed)? } else { of_unicode(typed)? };
+    if name.as_bytes().ends_with(b".") {
+        name.pop();
+    }
+    let labels_fit = |name: &str| {
+        name.split('.').all(|label| !label.is_empty() && label.len() <= LABEL_BYTES_MAX)
+    };
+    labels_fit(name.as_str()).then_some(name)
+}
+
+fn of_ascii(typed: &str) -> Option<Name> {
+    let mut name = Name::new();
+    for byte in typed.strip_suffix('.').unwrap_or(typed).bytes() {
+        let byte = byte.to_ascii_lowercase();
+        let allowed = byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+        if !allowed || !name.push(byte) {
+            return None;
+        }
+    }
+    Some(name)
+}
+
+/// UTS 46. The `idna` crate works in buffers on its stack for names of at most 253 characters
+/// and eight labels of at most 59, and allocates for larger ones. Longer ones are not given to
+/// it; for more labels, or characters that expand, it may allocate a few KB (tests/allocation.rs).
+fn of_unicode(typed: &str) -> Option<Name> {
+    let labels_fit = typed.split('.').all(|label| label.chars().count() <= UNICODE_LABEL_CHARS_MAX);
+    if typed.chars().count() > NAME_BYTES_MAX || !labels_fit {
+        return None;
+    }
+    let mut sink = Sink { name: Name::new(), overflowed: false };
+    let result = Uts46::new().process(
+        typed.as_bytes(),
+        AsciiDenyList::STD3,
+        Hyphens::Allow,
+        ErrorPolicy::FailFast,
+        |_label, _tld, _is_bidi| false,
+        &mut sink,
+        None,
+    );
+    match result {
+        Ok(ProcessingSuccess::WroteToSink) if !sink.overflowed => Some(sink.name),
+        // Only ASCII passes through, and that does not come here.
+        Ok(ProcessingSuccess::WroteToSink | ProcessingSuccess::Passthrough)
+        | Err(ProcessingError::ValidityError | ProcessingError::SinkError) => None,
+    }
+}
+
+/// Takes everything and remembers whether it fitted: `idna` 1.1 panics when a sink refuses a part
+/// of an encoded label.
+struct Sink {
+    name: Name,
+    overflowed: bool,
+}
+
+impl fmt::Write for Sink {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.overflowed |= !self.name.push_all(text.as_bytes());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mapped(typed: &str) -> Option<String> {
+        canonical(typed).map(|name| name.as_str().to_owned())
+    }
+
+    #[test]
+    fn names_are_folded_and_mapped_without_transition() {
+        assert_eq!(mapped("Example.DEMO.").as_deref(), Some("example.demo"));
+        assert_eq!(mapped("XN--MNCHEN-3YA.demo").as_deref(), Some("xn--mnchen-3ya.demo"));
+        assert_eq!(mapped("MÜNCHEN.demo").as_deref(), Some("xn--mnchen-3ya.demo"));
+        assert_eq!(mapped("faß.demo").as_deref(), Some("xn--fa-hia.demo"));
+        assert_eq!(mapped("例え。テスト。").as_deref(), Some("xn--r8jz45g.xn--zckzah"));
+        assert_eq!(mapped("ｅｘａｍｐｌｅ.demo").as_deref(), Some("example.demo"));
+        assert_eq!(mapped("r3---sn-x.demo").as_deref(), Some("r3---sn-x.demo"));
+    }
+
+    #[test]
+    fn what_is_no_name_is_no_name() {
+        for typed in ["", ".", "a..b", "a b", "a/b", "ü/b", "a\0b", ".a", "ü..b", "a_b.demo", "ü "]
+        {
+            assert_eq!(mapped(typed), None, "{typed:?}");
+        }
+        assert_eq!(mapped(&"a".repeat(64)), None);
+        assert_eq!(mapped(&"ü".repeat(64)), None);
+        // Beyond what the `idna` crate may write.
+        assert_eq!(mapped(&"ü.".repeat(120)), None);
+        assert_eq!(mapped(&format!("{}.{}", "é".repeat(50), "ü例".repeat(29))), None);
+        assert_eq!(mapped(&format!("{}a", "a.".repeat(127))), None);
+        assert!(mapped(&format!("{}a.", "a.".repeat(126))).is_some());
+    }
+}
