@@ -44,7 +44,7 @@ pub struct Bound {
 }
 
 impl Bound {
-    const fn new(default: u64, min: u64, max: u64) -> Self {
+    pub(crate) const fn new(default: u64, min: u64, max: u64) -> Self {
         assert!(min <= default && default <= max, "the default lies outside of its bounds");
         Self { default, min, max }
     }

@@ -185,3 +185,6 @@ fn end_of(stopped: UnixStream) -> impl Future<Output = ()> {
         while matches!(line.read(&mut byte).await, Ok(bytes) if bytes > 0) {}
     }
 }
+
+#[cfg(test)]
+mod tests;
