@@ -1,8 +1,15 @@
 //! The subcommands, one file each: its options, its help, its exit status.
 //!
 //! Exit statuses: 0 done; 1 failed (I/O, network, a full disk); 2 wrong usage; 3 the input was
-//! refused (deposit, configuration, snapshot); 4 nothing found (`lookup`, `query`).
+//! refused (deposit, configuration, snapshot); 4 nothing found (`lookup`, `query`, `inspect`).
 
+mod completions;
+mod config;
+mod output;
+mod query;
+mod settings;
+
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -10,13 +17,20 @@ use clap::{Parser, Subcommand};
 /// Registration-data directory server: WHOIS from a registry's escrow deposit.
 #[derive(Debug, Parser)]
 #[command(name = "whoisd", version, about, long_about = None, max_term_width = 100)]
+#[command(after_help = "Exit status: 0 done; 1 failed (I/O, network); 2 wrong usage; 3 the input \
+    was refused (deposit, configuration, snapshot); 4 nothing found.")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Query(query::Options),
+    #[command(subcommand)]
+    Config(config::Command),
+    Completions(completions::Options),
+}
 
 /// Why a command ended without doing its work; the message goes to standard error.
 #[derive(Debug)]
@@ -27,8 +41,34 @@ pub struct Failure {
     pub message: String,
 }
 
+impl Failure {
+    /// I/O, the network, the machine: status 1.
+    fn failed(message: impl ToString) -> Self {
+        Self { status: 1, message: message.to_string() }
+    }
+
+    /// There is no such record, and the answer says so already: status 4.
+    fn nothing_found() -> Self {
+        Self { status: 4, message: String::new() }
+    }
+}
+
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    match Arguments::parse().command {}
+    let done = match Arguments::parse().command {
+        Command::Query(options) => query::run(&options),
+        Command::Config(command) => config::run(&command),
+        Command::Completions(options) => completions::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                // If standard error is gone, the exit status still tells.
+                let _ = writeln!(std::io::stderr(), "whoisd: {}", failure.message);
+            }
+            ExitCode::from(failure.status)
+        }
+    }
 }
