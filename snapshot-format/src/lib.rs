@@ -1,5 +1,42 @@
-//! The snapshot file of whoisd.
+//! The snapshot file of whoisd: what it holds, how it is written, how it is read.
+//!
+//! A snapshot is one immutable file. [`builder`] takes [`object`]s kind by kind in ascending order
+//! of their keys, resolves their references to ordinals, and writes [`record`]s, indexes and
+//! checksums; [`sort`] brings any input into that order within a bound of memory. [`reader`] opens
+//! any `AsRef<[u8]>`, finds records by key without allocating, and verifies on demand; [`dump`]
+//! shows what is in it. FORMAT.md describes every byte.
+//!
+//! # Does not
+//!
+//! Know sockets, policies, clocks, or where files lie.
+
+// What registry objects are.
 pub mod limits;
 pub mod object;
 pub mod record;
 pub mod status;
+
+// How they lie in the file.
+pub mod index;
+pub mod key;
+pub mod layout;
+
+// Into the file.
+pub mod builder;
+mod links;
+pub mod sort;
+mod spool;
+mod write;
+
+// Out of the file.
+mod access;
+pub mod dump;
+pub mod reader;
+pub mod verify;
+
+pub mod error;
+
+pub use builder::{Builder, Defect, Options, Summary};
+pub use error::{BuildError, Corrupt, FormatError};
+pub use layout::{Header, Kind, Section, SectionId};
+pub use reader::Snapshot;

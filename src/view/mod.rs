@@ -1,2 +1,128 @@
-//! (being written)
-pub mod map;
+//! An immutable generation in memory: what queries are answered from.
+//!
+//! # Invariants
+//!
+//! - `immutable`: a view never changes; a new generation is a new view.
+//! - `one generation`: base, generation number and time belong together: the manifest's hash ties
+//!   them.
+//!
+//! # Does not
+//!
+//! Know queries or sockets.
+
+mod map;
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use snapshot_format::Snapshot;
+
+pub use map::Bytes;
+
+use crate::store::{Directory, StoreError};
+
+/// How often opening starts over when a writer replaces the generation at the same moment.
+const OPEN_TRIES_MAX: usize = 5;
+
+/// One generation.
+#[derive(Debug)]
+pub struct View {
+    base: Snapshot<Bytes>,
+}
+
+impl View {
+    /// Opens the current generation of the snapshot directory at `path`, or, if `path` is a file,
+    /// that snapshot. Costs microseconds: reads little more than the header.
+    ///
+    /// # Errors
+    ///
+    /// No generation, a damaged manifest or header, or a base that is not the manifest's.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+            return Self::open_file(path);
+        }
+        let directory = Directory::new(path);
+        let mut tries = 1;
+        loop {
+            match Self::open_current(&directory) {
+                // The base vanished between reading the manifest and opening it: a writer has
+                // published the next one.
+                Err(StoreError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound && tries < OPEN_TRIES_MAX =>
+                {
+                    tries += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn open_current(directory: &Directory) -> Result<Self, StoreError> {
+        let Some(manifest) = directory.manifest()? else {
+            return Err(StoreError::Empty { path: directory.path().to_owned() });
+        };
+        let path = directory.base_path(&manifest);
+        let view = Self::open_file(&path)?;
+        let header = view.base.header();
+        for (what, got, expected) in [
+            ("the generation", header.generation, manifest.generation),
+            ("the checksum", header.sums_hash, manifest.base_sums_hash),
+        ] {
+            if got != expected {
+                return Err(StoreError::Mismatch { path, what, got, expected });
+            }
+        }
+        Ok(view)
+    }
+
+    fn open_file(path: &Path) -> Result<Self, StoreError> {
+        let bytes = Bytes::map(path).map_err(|source| StoreError::Io {
+            path: path.to_owned(),
+            what: "open it",
+            source,
+        })?;
+        let base = Snapshot::open(bytes)
+            .map_err(|source| StoreError::Format { path: path.to_owned(), source })?;
+        Ok(Self { base })
+    }
+
+    /// A view over a snapshot in memory: for tests and tools.
+    ///
+    /// # Errors
+    ///
+    /// Not a snapshot, or a damaged one.
+    pub fn of_bytes(bytes: Vec<u8>) -> Result<Self, snapshot_format::FormatError> {
+        Ok(Self { base: Snapshot::open(Bytes::Owned(bytes))? })
+    }
+
+    /// Loads the whole generation into memory and compares its checksums, so that the first
+    /// queries are fast and no damaged byte is ever shown. Takes as long as reading the file: 0.2 s
+    /// for 5 GB that are in the page cache already.
+    ///
+    /// # Errors
+    ///
+    /// A damaged block.
+    pub fn prepare(&self) -> Result<(), snapshot_format::FormatError> {
+        self.base.data().populate();
+        self.base.check_sums()
+    }
+
+    /// The records and indexes.
+    #[must_use]
+    pub const fn base(&self) -> &Snapshot<Bytes> {
+        &self.base
+    }
+
+    /// Number of the generation.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.base.header().generation
+    }
+
+    /// Time of the data, ms since the Unix epoch.
+    #[must_use]
+    pub const fn as_of_ms(&self) -> i64 {
+        self.base.header().watermark_ms
+    }
+}

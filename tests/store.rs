@@ -1,0 +1,115 @@
+//! The snapshot directory: one writer, old generation or new one, nothing in between.
+
+use std::fs;
+use std::path::Path;
+use std::rc::Rc;
+
+use snapshot_format::object::Domain;
+use snapshot_format::record::Meta;
+use snapshot_format::{Builder, Options};
+use whoisd::store::{Directory, StoreError, Writer};
+use whoisd::view::View;
+
+fn write(writer: &Writer, name: &str) -> u64 {
+    let base = writer.begin().unwrap();
+    let options = Options { generation: base.generation(), ..Options::default() };
+    let scratch = Rc::new(writer.scratch());
+    let mut builder = Builder::new(base.file().unwrap(), scratch, options).unwrap();
+    let domain = Domain { name: name.into(), ..Domain::default() };
+    builder.domain(&domain, &mut |_| {}).unwrap();
+    builder.finish(&Meta::default(), &mut |_, _| {}).unwrap();
+    base.publish().unwrap().generation
+}
+
+fn serves(path: &Path, name: &str) -> bool {
+    let view = View::open(path).unwrap();
+    view.prepare().unwrap();
+    view.base().find_domain(name).unwrap().is_some()
+}
+
+#[test]
+fn each_published_base_is_the_next_generation_and_old_ones_go() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("new/registry");
+    let writer = Directory::new(&path).lock().unwrap();
+    assert_eq!(write(&writer, "one.demo"), 1);
+    assert!(serves(&path, "one.demo"));
+    let old = View::open(&path).unwrap();
+    assert_eq!(write(&writer, "two.demo"), 2);
+    assert!(serves(&path, "two.demo"));
+    assert!(!serves(&path, "one.demo"));
+    assert!(old.base().find_domain("one.demo").unwrap().is_some(), "a reader keeps its own");
+    let bases = fs::read_dir(&path).unwrap().filter(|entry| {
+        entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("base-")
+    });
+    assert_eq!(bases.count(), 1);
+}
+
+#[test]
+fn a_base_that_is_given_up_leaves_the_old_generation_and_no_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let writer = Directory::new(directory.path()).lock().unwrap();
+    write(&writer, "one.demo");
+    drop(writer.begin().unwrap());
+    let unfinished = writer.begin().unwrap();
+    assert!(unfinished.publish().is_err(), "an empty file is no snapshot");
+    assert!(serves(directory.path(), "one.demo"));
+    drop(writer);
+    fs::write(directory.path().join("base-0000000009.snapshot.new"), "rest").unwrap();
+    let writer = Directory::new(directory.path()).lock().unwrap();
+    assert!(!directory.path().join("base-0000000009.snapshot.new").exists());
+    assert_eq!(write(&writer, "two.demo"), 2);
+}
+
+#[test]
+fn a_second_writer_is_told_who_the_first_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let writer = Directory::new(directory.path()).lock().unwrap();
+    let error = Directory::new(directory.path()).lock().unwrap_err();
+    assert!(error.to_string().contains(&format!("(pid {})", std::process::id())), "{error}");
+    drop(writer);
+    Directory::new(directory.path()).lock().unwrap();
+}
+
+#[test]
+fn an_empty_directory_and_a_damaged_manifest_say_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let error = View::open(directory.path()).unwrap_err();
+    assert!(matches!(error, StoreError::Empty { .. }));
+    assert!(error.to_string().contains("whoisd import"), "{error}");
+    fs::write(directory.path().join("MANIFEST"), "whoisd-manifest 1\ngeneration x\n").unwrap();
+    let error = View::open(directory.path()).unwrap_err();
+    assert!(error.to_string().contains("generation is \"x\", expected a number"), "{error}");
+}
+
+#[test]
+fn a_base_that_is_not_the_manifests_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let writer = Directory::new(directory.path()).lock().unwrap();
+    write(&writer, "one.demo");
+    let base = directory.path().join("base-0000000001.snapshot");
+    let other = tempfile::tempdir().unwrap();
+    let other_writer = Directory::new(other.path()).lock().unwrap();
+    write(&other_writer, "other.demo");
+    fs::copy(other.path().join("base-0000000001.snapshot"), &base).unwrap();
+    let error = View::open(directory.path()).unwrap_err();
+    assert!(error.to_string().contains("not the file that was published"), "{error}");
+}
+
+#[test]
+fn a_damaged_or_cut_base_never_becomes_a_view() {
+    let directory = tempfile::tempdir().unwrap();
+    let writer = Directory::new(directory.path()).lock().unwrap();
+    write(&writer, "one.demo");
+    let base = directory.path().join("base-0000000001.snapshot");
+    let whole = fs::read(&base).unwrap();
+    fs::remove_file(&base).unwrap();
+    fs::write(&base, &whole[..whole.len() - 1]).unwrap();
+    assert!(View::open(directory.path()).unwrap_err().to_string().contains("cut short"));
+    let mut changed = whole;
+    changed[5000] ^= 1;
+    fs::remove_file(&base).unwrap();
+    fs::write(&base, &changed).unwrap();
+    let view = View::open(directory.path()).unwrap();
+    assert!(view.prepare().unwrap_err().to_string().contains("damaged"));
+}
