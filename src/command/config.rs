@@ -18,9 +18,11 @@ pub(super) enum Command {
     ///
     /// Does not look at the machine: whether a core, an address or the directory is there shows
     /// when the server starts.
-    #[command(after_help = "Examples:\n  whoisd config check\n  whoisd config check whoisd.toml\n\n\
+    #[command(
+        after_help = "Examples:\n  whoisd config check\n  whoisd config check whoisd.toml\n\n\
         Exit status: 0 good; 1 cannot be read; 3 refused, the message names file, line, key, \
-        value and bound.")]
+        value and bound."
+    )]
     Check {
         /// The file
         #[arg(value_name = "FILE", default_value = STANDARD_FILE)]

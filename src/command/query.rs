@@ -42,8 +42,12 @@ pub(super) struct Options {
     timeout_ms: u64,
 
     /// The query
-    #[arg(value_name = "QUERY", required = true, trailing_var_arg = true,
-        allow_hyphen_values = true)]
+    #[arg(
+        value_name = "QUERY",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     query: Vec<String>,
 }
 
@@ -110,11 +114,7 @@ fn exchange(
 }
 
 /// Reads until the server closes; what came before a problem stays in `answer`.
-fn read_all(
-    stream: &mut TcpStream,
-    answer: &mut Vec<u8>,
-    deadline: Instant,
-) -> Result<(), String> {
+fn read_all(stream: &mut TcpStream, answer: &mut Vec<u8>, deadline: Instant) -> Result<(), String> {
     let mut chunk = [0; 16 * 1024];
     loop {
         let left = deadline.saturating_duration_since(clock::monotonic());

@@ -234,10 +234,8 @@ impl Merge<'_> {
         written: Option<&Spanned<String>>,
     ) -> Result<Option<T>, ConfigError> {
         let Some(text) = written else { return Ok(None) };
-        let word = text
-            .get_ref()
-            .parse()
-            .map_err(|problem| self.refused(key, &text.span(), problem))?;
+        let word =
+            text.get_ref().parse().map_err(|problem| self.refused(key, &text.span(), problem))?;
         self.from_file(key, &text.span());
         Ok(Some(word))
     }
@@ -248,8 +246,7 @@ impl Merge<'_> {
     }
 
     fn from_file(&mut self, key: &'static str, span: &Range<usize>) {
-        let origin =
-            Origin::File { path: self.source.path.clone(), line: self.source.line(span) };
+        let origin = Origin::File { path: self.source.path.clone(), line: self.source.line(span) };
         self.effective.origins.insert(key, origin);
     }
 

@@ -100,7 +100,10 @@ fn addresses_cores_and_words_are_refused_with_what_is_expected() {
     assert_eq!(message, "whoisd.toml:2: server.cores: \"2-\" is no core from 0 to 1023");
     let message = refusal("[log]\nformat = \"xml\"\n");
     assert_eq!(message, "whoisd.toml:2: log.format: \"xml\" is none of text, json");
-    assert_eq!(refusal("[server]\ndir = \"\"\n"), "whoisd.toml:2: server.dir: \"\" is no directory");
+    assert_eq!(
+        refusal("[server]\ndir = \"\"\n"),
+        "whoisd.toml:2: server.dir: \"\" is no directory"
+    );
 }
 
 #[test]
@@ -146,11 +149,9 @@ fn the_example_lists_every_key_with_default_bounds_and_unit() {
         let keys = example_keys(table);
         let (_, comment) = keys.iter().find(|(key, _)| key == name).expect(number.key);
         let Bound { default, min, max } = number.bound;
-        for part in [
-            format!("Default {default}"),
-            format!("{min} to {max}"),
-            format!("{}", number.unit),
-        ] {
+        for part in
+            [format!("Default {default}"), format!("{min} to {max}"), format!("{}", number.unit)]
+        {
             assert!(comment.contains(&part), "{}: {part:?} is not in {comment:?}", number.key);
         }
     }

@@ -376,4 +376,3 @@ async fn within<A: Answering, T>(
     };
     future::or(async { Some(future.await) }, expired).await
 }
-

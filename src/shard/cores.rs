@@ -51,9 +51,11 @@ pub fn format(cores: &[usize]) -> String {
     }
     let texts: Vec<_> = parts
         .iter()
-        .map(|(first, last)| {
-            if first == last { first.to_string() } else { format!("{first}-{last}") }
-        })
+        .map(
+            |(first, last)| {
+                if first == last { first.to_string() } else { format!("{first}-{last}") }
+            },
+        )
         .collect();
     texts.join(",")
 }
@@ -110,14 +112,20 @@ mod tests {
         assert_eq!(parse("0,x").unwrap_err(), "\"x\" is no core from 0 to 1023");
         assert_eq!(parse("").unwrap_err(), "\"\" is no core from 0 to 1023");
         assert_eq!(parse("1024").unwrap_err(), "\"1024\" is no core from 0 to 1023");
-        assert_eq!(parse("0-99999999999").unwrap_err(), "\"0-99999999999\" is no core from 0 to 1023");
+        assert_eq!(
+            parse("0-99999999999").unwrap_err(),
+            "\"0-99999999999\" is no core from 0 to 1023"
+        );
         assert_eq!(parse("5-2").unwrap_err(), "\"5-2\" runs backwards; write 2-5");
         assert_eq!(parse("0-2,1").unwrap_err(), "core 1 is named twice");
     }
 
     #[test]
     fn a_core_that_is_not_there_is_named_with_those_that_are() {
-        assert_eq!(check(&[0, 9], &[0, 1]).unwrap_err(), "core 9 is not there; this machine has 0-1");
+        assert_eq!(
+            check(&[0, 9], &[0, 1]).unwrap_err(),
+            "core 9 is not there; this machine has 0-1"
+        );
         check(&allowed().unwrap(), &online().unwrap()).unwrap();
     }
 }

@@ -14,10 +14,8 @@
 //!
 //! Know how the view came to be, or what an answer says.
 
-
 pub mod cores;
 mod fleet;
 pub mod listen;
-
 
 pub use fleet::{Fleet, Plan, ShardReport};

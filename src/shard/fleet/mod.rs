@@ -132,11 +132,8 @@ impl Fleet {
     ///
     /// Why a shard could not start or broke: the first of them.
     pub fn stop(self) -> Result<(Totals, u64), String> {
-        let (stops, handles): (Vec<_>, Vec<_>) = self
-            .shards
-            .into_iter()
-            .map(|shard| (shard.stop, (shard.core, shard.handle)))
-            .unzip();
+        let (stops, handles): (Vec<_>, Vec<_>) =
+            self.shards.into_iter().map(|shard| (shard.stop, (shard.core, shard.handle))).unzip();
         drop(stops);
         let (mut totals, mut cut_off_count) = (Totals::default(), 0);
         let mut failure = None;

@@ -277,11 +277,8 @@ fn a_drain_ends_at_its_bound_whatever_clients_do() {
 
 #[test]
 fn a_shard_that_cannot_start_says_why() {
-    let plan = Plan {
-        listen: vec!["192.0.2.1:4343".parse().unwrap()],
-        port43: quick(),
-        shutdown_ms: 100,
-    };
+    let plan =
+        Plan { listen: vec!["192.0.2.1:4343".parse().unwrap()], port43: quick(), shutdown_ms: 100 };
     let (sender, reports) = bounded(64);
     let core = cores::allowed().unwrap()[0];
     let fleet = Fleet::start(&[core], &plan, &|| Echo, &sender, |report| report).unwrap();
