@@ -147,7 +147,7 @@ impl Merge<'_> {
                 format!("{value} is too large, at most {} {} is allowed", bound.max, number.unit)
             } else {
                 (number.set)(&mut self.effective.settings, value);
-                self.from_file(number.key, &written.span());
+                self.set_in_file(number.key, &written.span());
                 continue;
             };
             return Err(self.refused(number.key, &written.span(), problem));
@@ -159,32 +159,32 @@ impl Merge<'_> {
         let server = &self.source.file.server;
         if let Some(dir) = &flags.dir {
             self.effective.settings.dir = Some(dir.clone());
-            self.from_flag("server.dir", "--dir");
+            self.set_by_flag("server.dir", "--dir");
         } else if let Some(dir) = &server.dir {
             if dir.get_ref().as_os_str().is_empty() {
                 let problem = "\"\" is no directory".to_owned();
                 return Err(self.refused("server.dir", &dir.span(), problem));
             }
             self.effective.settings.dir = Some(dir.get_ref().clone());
-            self.from_file("server.dir", &dir.span());
+            self.set_in_file("server.dir", &dir.span());
         }
         if !flags.listen.is_empty() {
             check_listen(&flags.listen).map_err(|problem| flag("--listen", problem))?;
             self.effective.settings.listen.clone_from(&flags.listen);
-            self.from_flag("server.listen", "--listen");
+            self.set_by_flag("server.listen", "--listen");
         } else if let Some(listen) = &server.listen {
             self.effective.settings.listen = self.listen(listen)?;
-            self.from_file("server.listen", &listen.span());
+            self.set_in_file("server.listen", &listen.span());
         }
         if let Some(text) = &flags.cores {
             let cores = cores::parse(text).map_err(|problem| flag("--cores", problem))?;
             self.effective.settings.cores = Some(cores);
-            self.from_flag("server.cores", "--cores");
+            self.set_by_flag("server.cores", "--cores");
         } else if let Some(text) = &server.cores {
             let cores = cores::parse(text.get_ref())
                 .map_err(|problem| self.refused("server.cores", &text.span(), problem))?;
             self.effective.settings.cores = Some(cores);
-            self.from_file("server.cores", &text.span());
+            self.set_in_file("server.cores", &text.span());
         }
         Ok(())
     }
@@ -219,11 +219,11 @@ impl Merge<'_> {
         }
         if let Some(format) = flags.log_format {
             self.effective.settings.log.format = format;
-            self.from_flag("log.format", "--log-format");
+            self.set_by_flag("log.format", "--log-format");
         }
         if let Some(level) = flags.log_level {
             self.effective.settings.log.level = level;
-            self.from_flag("log.level", "--log-level");
+            self.set_by_flag("log.level", "--log-level");
         }
         Ok(())
     }
@@ -236,7 +236,7 @@ impl Merge<'_> {
         let Some(text) = written else { return Ok(None) };
         let word =
             text.get_ref().parse().map_err(|problem| self.refused(key, &text.span(), problem))?;
-        self.from_file(key, &text.span());
+        self.set_in_file(key, &text.span());
         Ok(Some(word))
     }
 
@@ -245,12 +245,12 @@ impl Merge<'_> {
         ConfigError::Setting { place, key: key.to_owned(), problem }
     }
 
-    fn from_file(&mut self, key: &'static str, span: &Range<usize>) {
+    fn set_in_file(&mut self, key: &'static str, span: &Range<usize>) {
         let origin = Origin::File { path: self.source.path.clone(), line: self.source.line(span) };
         self.effective.origins.insert(key, origin);
     }
 
-    fn from_flag(&mut self, key: &'static str, flag: &'static str) {
+    fn set_by_flag(&mut self, key: &'static str, flag: &'static str) {
         self.effective.origins.insert(key, Origin::Flag(flag));
     }
 }

@@ -133,10 +133,10 @@ fn example_keys(table: &str) -> Vec<(String, String)> {
             comment.push(' ');
         } else if line.trim().is_empty() {
             comment.clear();
-        } else if let Some((key, _)) = line.trim_start_matches('#').split_once(" = ") {
-            if inside {
-                keys.push((key.trim().to_owned(), comment.clone()));
-            }
+        } else if let Some((key, _)) = line.trim_start_matches('#').split_once(" = ")
+            && inside
+        {
+            keys.push((key.trim().to_owned(), comment.clone()));
         }
     }
     keys
@@ -150,7 +150,7 @@ fn the_example_lists_every_key_with_default_bounds_and_unit() {
         let (_, comment) = keys.iter().find(|(key, _)| key == name).expect(number.key);
         let Bound { default, min, max } = number.bound;
         for part in
-            [format!("Default {default}"), format!("{min} to {max}"), format!("{}", number.unit)]
+            [format!("Default {default}"), format!("{min} to {max}"), number.unit.to_owned()]
         {
             assert!(comment.contains(&part), "{}: {part:?} is not in {comment:?}", number.key);
         }

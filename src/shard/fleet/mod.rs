@@ -143,9 +143,10 @@ impl Fleet {
                     totals.add(&done.totals);
                     cut_off_count += done.cut_off_count;
                 }
-                Ok(Err(error)) => failure = failure.or(Some(error.to_string())),
+                Ok(Err(error)) => failure = failure.or_else(|| Some(error.to_string())),
                 Err(error) => {
-                    failure = failure.or(Some(format!("shard on core {core}: {error}")));
+                    failure =
+                        failure.or_else(|| Some(format!("shard on core {core}: {error}")));
                 }
             }
         }
