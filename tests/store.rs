@@ -1,4 +1,5 @@
 //! The snapshot directory: one writer, old generation or new one, nothing in between.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::fs;
 use std::path::Path;
@@ -39,9 +40,9 @@ fn each_published_base_is_the_next_generation_and_old_ones_go() {
     assert!(serves(&path, "two.demo"));
     assert!(!serves(&path, "one.demo"));
     assert!(old.base().find_domain("one.demo").unwrap().is_some(), "a reader keeps its own");
-    let bases = fs::read_dir(&path).unwrap().filter(|entry| {
-        entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("base-")
-    });
+    let bases = fs::read_dir(&path)
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("base-"));
     assert_eq!(bases.count(), 1);
 }
 

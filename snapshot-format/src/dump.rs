@@ -1,1 +1,438 @@
-//! x
+//! Shows what a snapshot holds, as text for people: header, sections, any record.
+//!
+//! # Does not
+//!
+//! Redact: whoever may read the file may see all of it. Print: it returns text.
+
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use std::fmt::{self, Display, Write};
+
+use crate::error::Corrupt;
+use crate::layout::{Kind, SectionId};
+use crate::object::Disclose;
+use crate::reader::Snapshot;
+use crate::record::{
+    ArchivedContact, ArchivedDomain, ArchivedDomainCold, ArchivedIdnTable, ArchivedNameserver,
+    ArchivedNndn, ArchivedRegistrar, ArchivedTransfer, ContactField, NONE,
+};
+use crate::status::{
+    CONTACT_STATUS_WORDS, DOMAIN_STATUS_WORDS, DomainStatuses, HOST_STATUS_WORDS, words_of,
+};
+
+/// A time as RFC 3339 in UTC, with milliseconds where there are any; `-` if it is absent.
+#[derive(Debug, Clone, Copy)]
+pub struct Utc(pub i64);
+
+impl Display for Utc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == i64::MIN {
+            return f.write_str("-");
+        }
+        let (days, ms) = (self.0.div_euclid(86_400_000), self.0.rem_euclid(86_400_000));
+        let (year, month, day) = civil_from_days(days);
+        let (s, ms) = (ms.div_euclid(1000), ms.rem_euclid(1000));
+        let (h, m, s) = (s.div_euclid(3600), s.div_euclid(60).rem_euclid(60), s.rem_euclid(60));
+        write!(f, "{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}")?;
+        if ms != 0 {
+            write!(f, ".{ms:03}")?;
+        }
+        f.write_str("Z")
+    }
+}
+
+/// Year, month and day of a day number since 1970-01-01 in the proleptic Gregorian calendar
+/// (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+#[must_use]
+#[expect(clippy::arithmetic_side_effects, reason = "days are an i64 of ms by 86,400,000")]
+pub const fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+    (year, month, day)
+}
+
+/// Header and section table.
+pub fn header<D: AsRef<[u8]>>(snapshot: &Snapshot<D>) -> String {
+    let header = snapshot.header();
+    let mut out = Lines::default();
+    out.line("format version", header.format_version);
+    out.line("generation", header.generation);
+    out.line("serial", header.serial);
+    out.line("data as of", Utc(header.watermark_ms));
+    out.line("file bytes", header.file_bytes);
+    out.line("section alignment", header.section_align_bytes);
+    out.line("hash seed", format_args!("{:016x}", header.hash_seed));
+    if let Ok(meta) = snapshot.meta() {
+        out.text("made from", &meta.source);
+        for deposit in meta.deposits.iter() {
+            out.text("deposit", deposit);
+        }
+        for suffix in meta.suffixes.iter() {
+            out.text("suffix", suffix);
+        }
+    }
+    for kind in Kind::ALL {
+        out.line(&format!("{} count", kind.word()), snapshot.count(kind));
+    }
+    out.0.push_str("\nsection                       offset           bytes       count\n");
+    for id in SectionId::all() {
+        let section = header.section(id);
+        let (offset, bytes, count) = (section.offset, section.bytes, section.count);
+        // Writing to a String cannot fail, here and below.
+        let _ = writeln!(out.0, "{:<22} {offset:>13} {bytes:>15} {count:>11}", id.name());
+    }
+    out.0
+}
+
+/// A record of any kind, references with the key of what they refer to.
+///
+/// # Errors
+///
+/// The ordinal is out of range, or the record is damaged.
+pub fn record<D: AsRef<[u8]>>(
+    snapshot: &Snapshot<D>,
+    kind: Kind,
+    ordinal: u32,
+) -> Result<String, Corrupt> {
+    let mut out = Lines::default();
+    out.line("kind", kind.word());
+    out.line("ordinal", ordinal);
+    let dump = Dump { snapshot, out };
+    Ok(match kind {
+        Kind::Registrar => dump.registrar(snapshot.record(ordinal)?),
+        Kind::IdnTable => dump.idn_table(snapshot.record(ordinal)?),
+        Kind::Contact => dump.contact(snapshot.record(ordinal)?),
+        Kind::Nameserver => dump.nameserver(snapshot.record(ordinal)?),
+        Kind::Nndn => dump.nndn(snapshot.record(ordinal)?),
+        Kind::Domain => dump.domain(snapshot.record(ordinal)?),
+    })
+}
+
+/// Lines `name: value`.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn line(&mut self, name: &str, value: impl Display) {
+        let _ = writeln!(self.0, "{name}: {value}");
+    }
+
+    /// A text, unless it is empty; control characters escaped.
+    fn text(&mut self, name: &str, text: &str) {
+        if !text.is_empty() {
+            let escaped: String = text
+                .chars()
+                .flat_map(|c| {
+                    let escape = c.is_control().then(|| c.escape_default());
+                    let plain = escape.is_none().then_some(c);
+                    escape.into_iter().flatten().chain(plain)
+                })
+                .collect();
+            self.line(name, escaped);
+        }
+    }
+
+    fn time(&mut self, name: &str, ms: i64) {
+        if ms != i64::MIN {
+            self.line(name, Utc(ms));
+        }
+    }
+
+    fn statuses(&mut self, bits: u32, words: &'static [&'static str]) {
+        for word in words_of(bits, words) {
+            self.line("status", word);
+        }
+    }
+}
+
+struct Dump<'a, D> {
+    snapshot: &'a Snapshot<D>,
+    out: Lines,
+}
+
+impl<D: AsRef<[u8]>> Dump<'_, D> {
+    /// A reference: `ordinal (key)`.
+    fn link(&mut self, name: &str, kind: Kind, ordinal: u32) {
+        if ordinal == NONE {
+            return;
+        }
+        let key = match kind {
+            Kind::Registrar => {
+                self.snapshot.record::<ArchivedRegistrar>(ordinal).map(|r| r.id.as_str())
+            }
+            Kind::IdnTable => {
+                self.snapshot.record::<ArchivedIdnTable>(ordinal).map(|r| r.id.as_str())
+            }
+            Kind::Contact => self
+                .snapshot
+                .record::<ArchivedContact>(ordinal)
+                .map(|contact| contact.field(ContactField::Id)),
+            Kind::Nameserver => {
+                self.snapshot.record::<ArchivedNameserver>(ordinal).map(|r| r.name.as_str())
+            }
+            Kind::Nndn => self.snapshot.record::<ArchivedNndn>(ordinal).map(|r| r.name.as_str()),
+            Kind::Domain => {
+                self.snapshot.record::<ArchivedDomain>(ordinal).map(|r| r.name.as_str())
+            }
+        };
+        self.out.line(name, format_args!("{ordinal} ({})", key.unwrap_or("damaged")));
+    }
+
+    fn registrars(&mut self, registrar: u32, creator: u32, updater: u32) {
+        self.link("registrar", Kind::Registrar, registrar);
+        self.link("created by", Kind::Registrar, creator);
+        self.link("updated by", Kind::Registrar, updater);
+    }
+
+    fn times(&mut self, created_ms: i64, updated_ms: i64, transferred_ms: i64) {
+        self.out.time("created", created_ms);
+        self.out.time("updated", updated_ms);
+        self.out.time("transferred", transferred_ms);
+    }
+
+    fn transfer(&mut self, transfer: Option<&ArchivedTransfer>) {
+        let Some(transfer) = transfer else { return };
+        self.out.text("transfer status", &transfer.status);
+        self.link("transfer asked by", Kind::Registrar, transfer.requester.to_native());
+        self.out.text("transfer asked by client", &transfer.requester_client);
+        self.out.time("transfer asked", transfer.requested_ms.to_native());
+        self.link("transfer acted on by", Kind::Registrar, transfer.actor.to_native());
+        self.out.text("transfer acted on by client", &transfer.actor_client);
+        self.out.time("transfer acted on", transfer.acted_ms.to_native());
+        self.out.time("transfer expiry", transfer.expires_ms.to_native());
+    }
+
+    fn registrar(mut self, registrar: &ArchivedRegistrar) -> String {
+        let out = &mut self.out;
+        out.text("id", &registrar.id);
+        out.text("name", &registrar.name);
+        out.line("IANA id", registrar.iana_id);
+        out.line("status", registrar.status);
+        for address in registrar.postal.iter() {
+            out.line("address kind", if address.kind == 0 { "int" } else { "loc" });
+            for street in &address.street {
+                out.text("street", street);
+            }
+            out.text("city", &address.city);
+            out.text("sp", &address.sp);
+            out.text("pc", &address.pc);
+            out.text("cc", &address.cc);
+        }
+        out.text("voice", &registrar.voice);
+        out.text("voice ext", &registrar.voice_ext);
+        out.text("fax", &registrar.fax);
+        out.text("fax ext", &registrar.fax_ext);
+        out.text("email", &registrar.email);
+        out.text("url", &registrar.url);
+        out.text("whois server", &registrar.whois_name);
+        out.text("whois url", &registrar.whois_url);
+        self.times(registrar.created_ms.to_native(), registrar.updated_ms.to_native(), i64::MIN);
+        self.out.0
+    }
+
+    fn idn_table(mut self, table: &ArchivedIdnTable) -> String {
+        self.out.text("id", &table.id);
+        self.out.text("url", &table.url);
+        self.out.text("policy url", &table.policy_url);
+        self.out.0
+    }
+
+    fn contact(mut self, contact: &ArchivedContact) -> String {
+        let out = &mut self.out;
+        for (name, field) in CONTACT_FIELD_NAMES {
+            out.text(name, contact.field(*field));
+        }
+        if contact.postal_kind < 2 {
+            out.line("address kind", if contact.postal_kind == 0 { "int" } else { "loc" });
+        }
+        for (name, field) in CONTACT_FIELD_NAMES {
+            let second = (ContactField::Name as usize..=ContactField::Cc as usize)
+                .contains(&(*field as usize));
+            if second {
+                out.text(&format!("second address {name}"), contact.second_postal_field(*field));
+            }
+        }
+        out.statuses(contact.statuses.to_native(), CONTACT_STATUS_WORDS);
+        if contact.disclose != 0 {
+            let wish = if contact.disclose == 1 { "may be shown" } else { "may not be shown" };
+            let fields = contact.disclose_fields.to_native();
+            let names = DISCLOSE_NAMES.iter().filter(|(bit, _)| fields & bit != 0);
+            let names: Vec<&str> = names.map(|(_, name)| *name).collect();
+            out.line("disclose", format_args!("{wish}: {}", names.join(", ")));
+        }
+        self.registrars(
+            contact.registrar.to_native(),
+            contact.creator.to_native(),
+            contact.updater.to_native(),
+        );
+        self.times(
+            contact.created_ms.to_native(),
+            contact.updated_ms.to_native(),
+            contact.transferred_ms.to_native(),
+        );
+        if let Some(cold) = contact.cold.as_ref() {
+            self.out.text("created by client", &cold.creator_client);
+            self.out.text("updated by client", &cold.updater_client);
+            self.transfer(cold.transfer.as_ref().map(AsRef::as_ref));
+        }
+        self.out.0
+    }
+
+    fn nameserver(mut self, nameserver: &ArchivedNameserver) -> String {
+        let out = &mut self.out;
+        out.text("name", &nameserver.name);
+        out.text("roid", &nameserver.roid);
+        for v4 in nameserver.v4.iter() {
+            out.line("address", std::net::Ipv4Addr::from(*v4));
+        }
+        for v6 in nameserver.v6.iter() {
+            out.line("address", std::net::Ipv6Addr::from(*v6));
+        }
+        out.statuses(nameserver.statuses.to_native(), HOST_STATUS_WORDS);
+        self.registrars(
+            nameserver.registrar.to_native(),
+            nameserver.creator.to_native(),
+            nameserver.updater.to_native(),
+        );
+        self.times(
+            nameserver.created_ms.to_native(),
+            nameserver.updated_ms.to_native(),
+            nameserver.transferred_ms.to_native(),
+        );
+        if let Some(clients) = nameserver.clients.as_ref() {
+            self.out.text("created by client", &clients.creator);
+            self.out.text("updated by client", &clients.updater);
+        }
+        self.out.0
+    }
+
+    fn nndn(mut self, nndn: &ArchivedNndn) -> String {
+        let out = &mut self.out;
+        out.text("name", &nndn.name);
+        out.text("U-label", &nndn.u_name);
+        out.line(
+            "state",
+            ["blocked", "withheld", "mirrored"].get(usize::from(nndn.state)).unwrap_or(&"?"),
+        );
+        out.text("original name", &nndn.original_name);
+        out.line("mirrors nameservers", nndn.mirroring_ns);
+        out.time("created", nndn.created_ms.to_native());
+        self.link("IDN table", Kind::IdnTable, nndn.idn_table.to_native());
+        self.out.0
+    }
+
+    fn domain(mut self, domain: &ArchivedDomain) -> String {
+        self.out.text("name", &domain.name);
+        self.out.text("roid", &domain.roid);
+        let bits = domain.statuses.to_native();
+        self.out.statuses(bits, DOMAIN_STATUS_WORDS);
+        if bits & DomainStatuses::RGP_PENDING_DELETE != 0 {
+            self.out.line("RGP status", "pendingDelete");
+        }
+        self.registrars(
+            domain.registrar.to_native(),
+            domain.creator.to_native(),
+            domain.updater.to_native(),
+        );
+        self.times(
+            domain.created_ms.to_native(),
+            domain.updated_ms.to_native(),
+            domain.transferred_ms.to_native(),
+        );
+        self.out.time("expires", domain.expires_ms.to_native());
+        for (role, ordinal) in ROLE_NAMES.iter().zip(domain.contacts.iter()) {
+            self.link(role, Kind::Contact, ordinal.to_native());
+        }
+        for ordinal in domain.nameservers.iter() {
+            self.link("nameserver", Kind::Nameserver, ordinal.to_native());
+        }
+        if let Some(cold) = domain.cold.as_ref() {
+            self.domain_cold(cold);
+        }
+        self.out.0
+    }
+
+    fn domain_cold(&mut self, cold: &ArchivedDomainCold) {
+        self.out.text("U-label", &cold.u_name);
+        self.out.text("original name", &cold.original_name);
+        self.link("IDN table", Kind::IdnTable, cold.idn_table.to_native());
+        self.out.text("created by client", &cold.creator_client);
+        self.out.text("updated by client", &cold.updater_client);
+        for link in cold.contacts_more.iter() {
+            let role = ROLE_NAMES.get(usize::from(link.0)).unwrap_or(&"contact");
+            self.link(role, Kind::Contact, link.1.to_native());
+        }
+        if cold.max_sig_life_s != 0 {
+            self.out.line("maximum signature lifetime, s", cold.max_sig_life_s);
+        }
+        for ds in cold.ds.iter() {
+            let (tag, algorithm, kind) = (ds.key_tag, ds.algorithm, ds.digest_type);
+            let digest: String = ds.digest.iter().map(|byte| format!("{byte:02X}")).collect();
+            self.out.line("DS", format_args!("{tag} {algorithm} {kind} {digest}"));
+        }
+        for key in cold.keys.iter() {
+            let (flags, protocol, algorithm) = (key.flags, key.protocol, key.algorithm);
+            let bytes = key.public_key.len();
+            self.out.line("DNSKEY", format_args!("{flags} {protocol} {algorithm} ({bytes} bytes)"));
+        }
+        self.transfer(cold.transfer.as_ref().map(AsRef::as_ref));
+        for extra in cold.extras.iter() {
+            self.out.text(&format!("extra {}", extra.0.as_str()), &extra.1);
+        }
+    }
+}
+
+const ROLE_NAMES: [&str; 4] = ["registrant", "admin", "tech", "billing"];
+
+const CONTACT_FIELD_NAMES: &[(&str, ContactField)] = &[
+    ("id", ContactField::Id),
+    ("roid", ContactField::Roid),
+    ("name", ContactField::Name),
+    ("org", ContactField::Org),
+    ("street", ContactField::Street1),
+    ("street", ContactField::Street2),
+    ("street", ContactField::Street3),
+    ("city", ContactField::City),
+    ("sp", ContactField::Sp),
+    ("pc", ContactField::Pc),
+    ("cc", ContactField::Cc),
+    ("voice", ContactField::Voice),
+    ("voice ext", ContactField::VoiceExt),
+    ("fax", ContactField::Fax),
+    ("fax ext", ContactField::FaxExt),
+    ("email", ContactField::Email),
+];
+
+const DISCLOSE_NAMES: &[(u16, &str)] = &[
+    (Disclose::NAME_INT, "name (int)"),
+    (Disclose::NAME_LOC, "name (loc)"),
+    (Disclose::ORG_INT, "org (int)"),
+    (Disclose::ORG_LOC, "org (loc)"),
+    (Disclose::ADDR_INT, "addr (int)"),
+    (Disclose::ADDR_LOC, "addr (loc)"),
+    (Disclose::VOICE, "voice"),
+    (Disclose::FAX, "fax"),
+    (Disclose::EMAIL, "email"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_read_as_rfc_3339() {
+        assert_eq!(Utc(0).to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(Utc(951_782_399_999).to_string(), "2000-02-28T23:59:59.999Z");
+        assert_eq!(Utc(-1).to_string(), "1969-12-31T23:59:59.999Z");
+        assert_eq!(Utc(i64::MIN).to_string(), "-");
+        assert_eq!(Utc(4_107_542_400_000).to_string(), "2100-03-01T00:00:00Z");
+    }
+}

@@ -44,7 +44,6 @@ pub(crate) fn home_count(keys: u64) -> u64 {
 }
 
 /// Home bucket of a hash.
-#[expect(clippy::cast_possible_truncation, reason = "the high half of a product of two u64")]
 fn home(hash: u64, home_count: u64) -> u64 {
     (u128::from(hash).wrapping_mul(u128::from(home_count)) >> 64) as u64
 }
@@ -133,6 +132,7 @@ impl Iterator for Candidates<'_> {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests may panic")]
 mod tests {
     use super::*;
 

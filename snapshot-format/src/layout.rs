@@ -45,11 +45,7 @@ pub const SCHEMA_HASH: u64 = {
     let bytes = SCHEMA.as_bytes();
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut i = 0;
-    #[expect(
-        clippy::arithmetic_side_effects,
-        clippy::indexing_slicing,
-        reason = "evaluated by the compiler"
-    )]
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
     while i < bytes.len() {
         hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0000_0100_0000_01b3);
         i += 1;
@@ -285,10 +281,7 @@ impl Header {
             return Err(FormatError::NotASnapshot { got });
         }
         let Some(block) = file.get(..HEADER_BYTES) else {
-            return Err(FormatError::Length {
-                expected: HEADER_BYTES as u64,
-                got: file_bytes,
-            });
+            return Err(FormatError::Length { expected: HEADER_BYTES as u64, got: file_bytes });
         };
         // The version comes before the checksum: a newer format may keep its checksum elsewhere.
         let format_version = word32(block, 8);

@@ -27,9 +27,7 @@ use crate::builder::{LENGTH_BITS, NNDN_BIT};
 use crate::error::{Corrupt, FormatError};
 use crate::index::Candidates;
 use crate::key::{self, RegistrarKey};
-use crate::layout::{
-    BLOCK_BYTES, Header, Kind, SECTION_COUNT, Section, SectionId, word32, word64,
-};
+use crate::layout::{BLOCK_BYTES, Header, Kind, SECTION_COUNT, Section, SectionId, word32, word64};
 use crate::limits::{HEADER_BYTES, RECORD_UNIT_BYTES};
 use crate::record::{
     ArchivedContact, ArchivedDomain, ArchivedIdnTable, ArchivedMeta, ArchivedNameserver,
@@ -281,9 +279,9 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
                 Ok(contact) => contact.field(ContactField::Id).eq_ignore_ascii_case(id),
                 Err(_) => true,
             });
-        let exact = alike.clone().position(|contact| {
-            contact.is_ok_and(|contact| contact.field(ContactField::Id) == id)
-        });
+        let exact = alike
+            .clone()
+            .position(|contact| contact.is_ok_and(|contact| contact.field(ContactField::Id) == id));
         let (skip, take) = exact.map_or((0, usize::MAX), |position| (position, 1));
         alike.skip(skip).take(take)
     }
@@ -306,7 +304,7 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
 
     /// Kind and ordinal of the records with this ROID, whatever the case of its letters; at most
     /// 16 for one ROID. Compare the record's ROID: an index entry may belong to another one.
-    pub fn find_roid(&self, roid: &str) -> impl Iterator<Item = (Kind, u32)> {
+    pub fn find_roid(&self, roid: &str) -> impl Iterator<Item = (Kind, u32)> + Clone {
         let folded = key::fold_contact_id(roid);
         let hash = folded.as_ref().map_or(0, |folded| self.hash(folded.as_bytes()));
         self.candidates(SectionId::RoidKeys, hash).filter_map(|value| {
@@ -490,8 +488,9 @@ impl ArchivedRegistrar {
         match key {
             RegistrarKey::Id(id) => self.id.as_str() == id,
             RegistrarKey::IanaId(id) => self.iana_id == id,
-            RegistrarKey::FoldedName(name) => key::fold_registrar_name(&self.name)
-                .is_some_and(|folded| folded.as_bytes() == name),
+            RegistrarKey::FoldedName(name) => {
+                key::fold_registrar_name(&self.name).is_some_and(|folded| folded.as_bytes() == name)
+            }
         }
     }
 }

@@ -1,108 +1,19 @@
 //! What goes in comes out: every kind, by every key.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+mod registry;
 
 use std::io::Cursor;
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use registry::{NAMES, build, domain, registrar};
 use snapshot_format::key::RegistrarKey;
-use snapshot_format::object::{
-    Actor, Contact, ContactLink, ContactRole, Disclose, Domain, HostLink, IdnTable, Nameserver,
-    Nndn, NndnState, Phone, Postal, PostalKind, Registrar, Time,
-};
+use snapshot_format::object::Disclose;
 use snapshot_format::record::{ContactField, Meta, NONE};
 use snapshot_format::sort::MemoryScratch;
-use snapshot_format::status::DomainStatuses;
-use snapshot_format::{BuildError, Builder, Defect, Kind, Options, Snapshot};
-
-fn registrar(id: &str, name: &str, iana_id: u32) -> Registrar {
-    Registrar { id: id.into(), name: name.into(), iana_id, ..Registrar::default() }
-}
-
-fn contact(id: &str) -> Contact {
-    Contact {
-        id: id.into(),
-        roid: format!("{id}-ROID"),
-        postal: vec![
-            Postal { name: "Jane Doe".into(), cc: "CA".into(), ..Postal::default() },
-            Postal { kind: PostalKind::Loc, name: "Jané Doë".into(), ..Postal::default() },
-        ],
-        voice: Phone { number: "+1.5555551212".into(), ext: "7".into() },
-        email: "jane@example.demo".into(),
-        registrar: "R1".into(),
-        disclose: Some(Disclose { allow: false, fields: Disclose::EMAIL }),
-        ..Contact::default()
-    }
-}
-
-fn domain(name: &str) -> Domain {
-    let link = |role, id: &str| ContactLink { role, id: id.into() };
-    Domain {
-        name: name.into(),
-        roid: format!("D-{}", name.replace('.', "_")),
-        statuses: DomainStatuses { bits: DomainStatuses::OK },
-        contacts: vec![
-            link(ContactRole::Registrant, "C1"),
-            link(ContactRole::Admin, "C1"),
-            link(ContactRole::Admin, "c1"),
-            link(ContactRole::Tech, "nobody"),
-        ],
-        nameservers: vec![
-            HostLink::Name("ns1.example.demo".into()),
-            HostLink::Roid("H2-ROID".into()),
-            HostLink::Name("ns9.nowhere.demo".into()),
-        ],
-        registrar: "R1".into(),
-        creator: Actor { registrar: "R2".into(), client: "jdoe".into() },
-        created: Time::from_s(1_000_000_000),
-        ..Domain::default()
-    }
-}
-
-fn build(names: &[&str]) -> (Vec<u8>, Vec<String>) {
-    let mut defects = Vec::new();
-    let mut note = |defect: Defect<'_>| defects.push(format!("{defect:?}"));
-    let options = Options { hash_seed: 42, watermark_ms: 7, ..Options::default() };
-    let mut builder =
-        Builder::new(Cursor::new(Vec::new()), Rc::new(MemoryScratch), options).unwrap();
-    builder.registrar(&registrar("R1", "Example Registrar, Inc.", 9001)).unwrap();
-    builder.registrar(&registrar("R2", "Zwei GmbH", 0)).unwrap();
-    builder.idn_table(&IdnTable { id: "de".into(), ..IdnTable::default() }).unwrap();
-    builder.contact(&contact("C1"), &mut note).unwrap();
-    builder.contact(&contact("c1"), &mut note).unwrap();
-    let addresses = |last: u8| vec![[192, 0, 2, last]];
-    let mut host = Nameserver { name: "ns1.example.demo".into(), ..Nameserver::default() };
-    host.v4 = addresses(1);
-    host.v6 = vec![[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]];
-    builder.nameserver(&host, &mut note).unwrap();
-    host = Nameserver { name: "ns2.example.demo".into(), roid: "H2-ROID".into(), ..host };
-    builder.nameserver(&host, &mut note).unwrap();
-    let nndn = Nndn {
-        name: "xn--b.demo".into(),
-        original_name: "example.demo".into(),
-        state: NndnState::Mirrored,
-        idn_table: "de".into(),
-        ..Nndn::default()
-    };
-    builder.nndn(&nndn, &mut note).unwrap();
-    for name in names {
-        let mut domain = domain(name);
-        if *name == "variant.demo" {
-            domain.original_name = "example.demo".into();
-        }
-        if *name == "widow.demo" {
-            domain.original_name = "gone.demo".into();
-        }
-        builder.domain(&domain, &mut note).unwrap();
-    }
-    let meta = Meta { suffixes: vec!["demo".into()], ..Meta::default() };
-    let mut late = |name: &str, defect: Defect<'_>| defects.push(format!("{name}: {defect:?}"));
-    let (out, summary) = builder.finish(&meta, &mut late).unwrap();
-    assert_eq!(summary.count(Kind::Domain) as usize, names.len());
-    assert_eq!(summary.file_bytes, out.get_ref().len() as u64);
-    (out.into_inner(), defects)
-}
-
-const NAMES: [&str; 4] = ["example.demo", "examples.demo", "variant.demo", "widow.demo"];
+use snapshot_format::verify::verify;
+use snapshot_format::{BuildError, Builder, Kind, Options, Snapshot, dump};
 
 #[test]
 fn domains_are_found_with_all_that_they_refer_to() {
@@ -246,4 +157,25 @@ fn forty_thousand_domains_are_all_found_whatever_the_memory() {
     for name in &names {
         assert_eq!(snapshot.find_domain(name).unwrap().unwrap().name, *name);
     }
+}
+
+#[test]
+fn a_built_snapshot_passes_its_full_check_and_every_record_can_be_shown() {
+    let (bytes, _) = build(&NAMES);
+    let snapshot = Snapshot::open(bytes).unwrap();
+    let mut last = (0, 0);
+    verify(&snapshot, &mut |done, all| last = (done, all)).unwrap();
+    assert_eq!(last, (12, 12));
+    for kind in Kind::ALL {
+        for ordinal in 0..snapshot.count(kind) {
+            let text = dump::record(&snapshot, kind, ordinal).unwrap();
+            assert!(text.starts_with(&format!("kind: {}", kind.word())), "{text}");
+        }
+    }
+    let text = dump::record(&snapshot, Kind::Domain, 1).unwrap();
+    for line in ["registrar: 0 (R1)", "registrant: 0 (C1)", "DS: 7 8 2 010203", "extra Nexus: C11"]
+    {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    assert!(dump::header(&snapshot).contains("suffix: demo"));
 }

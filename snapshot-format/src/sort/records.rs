@@ -347,11 +347,8 @@ impl Merge {
 
     fn less(&self, a: usize, b: usize) -> bool {
         let (run_a, run_b) = (&self.runs[a], &self.runs[b]);
-        let order = run_a
-            .head
-            .cmp(&run_b.head)
-            .then_with(|| run_a.key().cmp(run_b.key()))
-            .then(a.cmp(&b));
+        let order =
+            run_a.head.cmp(&run_b.head).then_with(|| run_a.key().cmp(run_b.key())).then(a.cmp(&b));
         order == Ordering::Less
     }
 
