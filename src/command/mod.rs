@@ -5,14 +5,18 @@
 
 mod completions;
 mod config;
+mod inspect;
 mod output;
 mod query;
 mod settings;
+mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::store::StoreError;
 
 /// Registration-data directory server: WHOIS from a registry's escrow deposit.
 #[derive(Debug, Parser)]
@@ -27,6 +31,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Query(query::Options),
+    Inspect(inspect::Options),
+    Verify(verify::Options),
     #[command(subcommand)]
     Config(config::Command),
     Completions(completions::Options),
@@ -47,9 +53,23 @@ impl Failure {
         Self { status: 1, message: message.to_string() }
     }
 
+    /// Configuration or snapshot: status 3.
+    fn refused(message: impl ToString) -> Self {
+        Self { status: 3, message: message.to_string() }
+    }
+
     /// There is no such record, and the answer says so already: status 4.
     fn nothing_found() -> Self {
         Self { status: 4, message: String::new() }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Io { .. } | StoreError::Locked { .. } => Self::failed(error),
+            _ => Self::refused(error),
+        }
     }
 }
 
@@ -58,6 +78,8 @@ impl Failure {
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Query(options) => query::run(&options),
+        Command::Inspect(options) => inspect::run(&options),
+        Command::Verify(options) => verify::run(&options),
         Command::Config(command) => config::run(&command),
         Command::Completions(options) => completions::run(&options),
     };

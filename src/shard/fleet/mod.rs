@@ -145,8 +145,7 @@ impl Fleet {
                 }
                 Ok(Err(error)) => failure = failure.or_else(|| Some(error.to_string())),
                 Err(error) => {
-                    failure =
-                        failure.or_else(|| Some(format!("shard on core {core}: {error}")));
+                    failure = failure.or_else(|| Some(format!("shard on core {core}: {error}")));
                 }
             }
         }
