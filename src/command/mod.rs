@@ -7,7 +7,9 @@ mod completions;
 mod config;
 mod inspect;
 mod output;
+mod lookup;
 mod query;
+mod serve;
 mod settings;
 mod verify;
 
@@ -30,6 +32,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Options),
+    Lookup(lookup::Options),
     Query(query::Options),
     Inspect(inspect::Options),
     Verify(verify::Options),
@@ -77,6 +81,8 @@ impl From<StoreError> for Failure {
 #[must_use]
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Serve(options) => serve::run(&options),
+        Command::Lookup(options) => lookup::run(&options),
         Command::Query(options) => query::run(&options),
         Command::Inspect(options) => inspect::run(&options),
         Command::Verify(options) => verify::run(&options),

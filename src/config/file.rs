@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::ConfigError;
+use super::{ConfigError, tld};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -20,6 +20,10 @@ pub(super) struct File {
     pub(super) server: Server,
     pub(super) port43: Port43,
     pub(super) log: Log,
+    // The fields of `tld::Settings`: serde's `flatten` would let unknown keys pass.
+    pub(super) defaults: tld::Tld,
+    pub(super) tld: Vec<tld::Tld>,
+    pub(super) registrar: Vec<tld::Registrar>,
 }
 
 /// `[server]`.
@@ -87,6 +91,28 @@ impl Source {
     /// The line of a value, from 1.
     pub(super) fn line(&self, span: &Range<usize>) -> usize {
         line_of(&self.text, span.start)
+    }
+}
+
+impl Source {
+    /// The line of a key such as `tld[2].registrant.name` (tables are counted from 1), or of the
+    /// table that it belongs to, or 1.
+    pub(super) fn line_of_key(&self, key: &str) -> usize {
+        let (table, below) = key.split_once('.').unwrap_or((key, ""));
+        let (name, count) = match table.strip_suffix(']').and_then(|text| text.split_once('[')) {
+            Some((name, count)) => (name, count.parse().unwrap_or(1)),
+            None => (table, 1),
+        };
+        let headers = [format!("[[{name}]]"), format!("[{name}]")];
+        let is_header = |line: &str| headers.iter().any(|header| line.trim() == header);
+        let mut lines = self.text.lines().zip(1..);
+        let found = lines.by_ref().filter(|(line, _)| is_header(line)).nth(count - 1);
+        let Some((_, header_line)) = found else { return 1 };
+        let last = below.rsplit('.').next().unwrap_or(below);
+        let of_key = lines
+            .take_while(|(line, _)| !is_header(line))
+            .find(|(line, _)| line.split_once('=').is_some_and(|(left, _)| left.trim() == last));
+        of_key.map_or(header_line, |(_, line)| line)
     }
 }
 

@@ -9,10 +9,11 @@ use std::str::FromStr;
 use hashbrown::HashMap;
 use toml::Spanned;
 
-use super::ConfigError;
+use super::{ConfigError, tld};
 use super::file::Source;
 use super::keys::{NUMBERS, SHUTDOWN_MS};
 use crate::observe::log;
+use crate::policy::Rules;
 use crate::port43;
 use crate::shard::cores;
 
@@ -34,6 +35,8 @@ pub struct Settings {
     pub port43: port43::Settings,
     /// The log.
     pub log: log::Settings,
+    /// How answers read.
+    pub answers: tld::Settings,
 }
 
 impl Default for Settings {
@@ -48,7 +51,20 @@ impl Default for Settings {
             shutdown_ms: SHUTDOWN_MS.default,
             port43: port43::Settings::default(),
             log: log::Settings::default(),
+            answers: tld::Settings::default(),
         }
+    }
+}
+
+impl Settings {
+    /// The snapshot directory.
+    ///
+    /// # Errors
+    ///
+    /// If neither flag nor file names it.
+    pub fn dir(&self) -> Result<&Path, ConfigError> {
+        let missing = ConfigError::Missing { key: "server.dir", flag: "--dir DIR" };
+        self.dir.as_deref().ok_or(missing)
     }
 }
 
@@ -128,6 +144,7 @@ pub(super) fn merge(source: &Source, flags: &Flags) -> Result<Effective, ConfigE
     merge.numbers()?;
     merge.server(flags)?;
     merge.log(flags)?;
+    merge.answers()?;
     Ok(merge.effective)
 }
 
@@ -225,6 +242,23 @@ impl Merge<'_> {
             self.effective.settings.log.level = level;
             self.set_by_flag("log.level", "--log-level");
         }
+        Ok(())
+    }
+
+    /// How answers read: whatever can be wrong with it shows when the rules are compiled.
+    fn answers(&mut self) -> Result<(), ConfigError> {
+        let file = &self.source.file;
+        let answers = tld::Settings {
+            defaults: file.defaults.clone(),
+            tld: file.tld.clone(),
+            registrar: file.registrar.clone(),
+        };
+        Rules::compile(&answers).map_err(|error| {
+            let line = self.source.line_of_key(&error.key);
+            let place = format!("{}:{line}", self.source.path.display());
+            ConfigError::Setting { place, key: error.key, problem: error.problem }
+        })?;
+        self.effective.settings.answers = answers;
         Ok(())
     }
 

@@ -14,6 +14,7 @@ mod file;
 pub mod keys;
 mod load;
 mod show;
+pub mod tld;
 
 pub use error::ConfigError;
 pub use load::{Effective, Flags, Origin, Settings, load};

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
+
 use super::keys::NUMBERS;
-use super::{Effective, Settings};
+use super::{Effective, Settings, tld};
 use crate::shard::cores;
 
 impl Effective {
@@ -26,8 +28,28 @@ impl Effective {
             };
             let _ = writeln!(text, "{line:<44} # {origin}");
         }
+        let answers = &self.settings.answers;
+        let shown = ShownAnswers {
+            defaults: (answers.defaults != tld::Tld::default()).then_some(&answers.defaults),
+            tld: &answers.tld,
+            registrar: &answers.registrar,
+        };
+        text.push_str("\n# How answers read, from the file; what is absent is as its preset says.\n");
+        // Every value of these tables has a form in TOML.
+        text.push_str(&toml::to_string(&shown).unwrap_or_default());
         text
     }
+}
+
+/// The tables that say how answers read, those that are there.
+#[derive(Serialize)]
+struct ShownAnswers<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    defaults: Option<&'a tld::Tld>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    tld: &'a [tld::Tld],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    registrar: &'a [tld::Registrar],
 }
 
 /// Every key with its value as TOML, table by table.

@@ -120,13 +120,58 @@ fn what_show_writes_gives_the_same_settings_again() {
     }
 }
 
+#[test]
+fn how_answers_read_is_checked_with_table_key_and_line() {
+    let message = refusal("[[tld]]\nsuffix = \"a\"\n[[tld]]\n# second\nsuffix = \"a..b\"\n");
+    assert!(message.starts_with("whoisd.toml:5: tld[2].suffix: \"a..b\""), "{message}");
+    let message = refusal("[defaults]\nmodel = \"fat\"\n");
+    assert!(message.starts_with("whoisd.toml:2: defaults.model: "), "{message}");
+    let message = refusal("[defaults]\ndisclaimer = \"not found\"\n");
+    assert!(message.starts_with("whoisd.toml:2: defaults.disclaimer: "), "{message}");
+    let text = "[[tld]]\nsuffix = \"example\"\nextras = \"all\"\n[tld.registrant]\n\
+                name = \"shown\"\n[[registrar]]\nid = \"R1\"\nabuse_phone = \"+1.7035555555\"\n";
+    let effective = loaded(text, &Flags::default());
+    assert_eq!(effective.settings.answers.tld.len(), 1);
+    assert_eq!(loaded(&effective.show(), &Flags::default()).settings, effective.settings);
+}
+
+/// The keys that a table of serde's may have, from its own refusal of another one.
+fn keys_of<T: serde::de::DeserializeOwned>() -> Vec<String> {
+    let message = match toml::from_str::<T>("no_such_key = 1") {
+        Ok(_) => panic!("an unknown key is accepted"),
+        Err(error) => error.message().to_owned(),
+    };
+    let keys: Vec<_> = message.split('`').skip(3).step_by(2).map(str::to_owned).collect();
+    assert!(keys.len() > 3, "{message}");
+    keys
+}
+
+#[test]
+fn the_example_lists_every_key_of_the_answers() {
+    for (table, keys) in [
+        ("defaults", keys_of::<super::tld::Tld>()),
+        ("defaults.registrant", keys_of::<super::tld::Block>()),
+        ("registrar", keys_of::<super::tld::Registrar>()),
+    ] {
+        for key in keys {
+            // Blocks are tables of their own.
+            let is_block = EXAMPLE.lines().any(|line| {
+                line.trim_start_matches('#').trim() == format!("[{table}.{key}]")
+            });
+            let found = example_keys(table).iter().any(|(name, _)| *name == key);
+            assert!(is_block || found || key == "suffix", "{table}.{key} is missing");
+        }
+    }
+}
+
 /// The lines of the example's table `table`, and for each key the comment above it.
 fn example_keys(table: &str) -> Vec<(String, String)> {
     let mut keys = Vec::new();
     let (mut inside, mut comment) = (false, String::new());
     for line in EXAMPLE.lines() {
-        if line.starts_with('[') {
-            inside = line.trim_matches(['[', ']']) == table;
+        let header = line.trim_start_matches('#');
+        if header.starts_with('[') {
+            inside = header.trim_matches(['[', ']']) == table;
             comment.clear();
         } else if let Some(text) = line.strip_prefix("# ") {
             comment.push_str(text);

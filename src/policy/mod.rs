@@ -1,1 +1,18 @@
-//! (being written)
+//! What a requester is shown: the per-TLD rules of the configuration, compiled.
+//!
+//! # Does not
+//!
+//! See views or sockets.
+
+mod keys;
+mod preset;
+mod rules;
+mod text;
+
+pub use keys::is_extra_key;
+pub use rules::Rules;
+
+pub(crate) use rules::{
+    BlockRule, CONTACT_FIELD_COUNT, ExtrasRule, FieldRule, RegistrarRule, Rule, ShownField,
+    Visibility,
+};

@@ -14,8 +14,9 @@
 //!
 //! Know how the view came to be, or what an answer says.
 
-pub mod cores;
+mod answerer;pub mod cores;
 mod fleet;
 pub mod listen;
 
+pub use answerer::{AnswerBuffer, Answerer};
 pub use fleet::{Fleet, Plan, ShardReport};

@@ -1,0 +1,561 @@
+//! Which records answer a query.
+//!
+//! # Invariants
+//!
+//! - `bounded`: a chain of variants has at most [`VARIANT_HOPS_MAX`] steps, a pattern
+//!   [`WILDCARD_STEPS_MAX`]; lists end where the answer is full.
+//!
+//! # Does not
+//!
+//! Write lines: `render` and `frame` do.
+
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use std::net::IpAddr;
+
+use snapshot_format::key::{RegistrarKey, fold_registrar_name};
+use snapshot_format::object::NndnState;
+use snapshot_format::record::{
+    ArchivedContact, ArchivedDomain, ArchivedNameserver, ArchivedNndn, ContactField,
+};
+use snapshot_format::{Corrupt, Kind};
+
+use super::AnswerResult;
+use super::answer::Answer;
+use super::frame::{self, ListEnd, Records, Site, Tail};
+use super::name;
+use super::number::Short;
+use super::parse::{Display, QUERY_LINE_BYTES_MAX, Refusal};
+use super::punycode::{U_NAME_BYTES_MAX, unicode_name};
+use super::render;
+use super::wildcard::{
+    Pattern, PatternError, RECORD_STEPS, WILDCARD_NAMES_MAX, WILDCARD_STEPS_MAX,
+};
+use crate::policy::Rule;
+
+/// Longest chain from a variant to its primary.
+const VARIANT_HOPS_MAX: usize = 8;
+
+const MANY_NAMESERVERS: &[u8] = b"Query matched more than one name server:\r\n";
+const ONE_NAMESERVER: &[u8] = b"Query matched one name server:\r\n";
+const MANY_DOMAINS: &[u8] = b"Query matched more than one domain:\r\n";
+const ONE_DOMAIN: &[u8] = b"Query matched one domain:\r\n";
+
+/// Why a query has no answer of its kind.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Failure {
+    Refused(Refusal),
+    Damaged(Corrupt),
+}
+
+impl From<Corrupt> for Failure {
+    fn from(corrupt: Corrupt) -> Self {
+        Self::Damaged(corrupt)
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+type Answered = Result<AnswerResult, Failure>;
+
+/// Answers a domain name.
+pub(super) fn domain<D: AsRef<[u8]>>(
+    site: &Site<'_, D>,
+    typed: &str,
+    display: Display,
+    out: &mut Answer,
+) -> Answered {
+    let name = name::canonical(typed).ok_or(Refusal::Name)?;
+    let name = name.as_str();
+    if let Some(record) = site.snapshot.find_domain(name)? {
+        let record = primary(site, record)?;
+        let rule = site.rules.of_name(&record.name);
+        return if display == Display::List {
+            Ok(domain_list(site, rule, &[record], ListEnd::Complete, out))
+        } else {
+            domain_records(site, rule, &[record], false, out)
+        };
+    }
+    if let Some(nndn) = site.snapshot.find_nndn(name)? {
+        return reserved(site, nndn, out);
+    }
+    if !is_served(site, name) {
+        return Err(Refusal::Suffix.into());
+    }
+    Ok(frame::not_found(site, site.rules.of_name(name), out))
+}
+
+/// Answers a name that is no domain name: with the record that it mirrors, or with its own.
+fn reserved<D: AsRef<[u8]>>(site: &Site<'_, D>, nndn: &ArchivedNndn, out: &mut Answer) -> Answered {
+    if nndn.state == NndnState::Mirrored as u8
+        && let Some(record) = site.snapshot.find_domain(&nndn.original_name)?
+    {
+        let record = primary(site, record)?;
+        return domain_records(site, site.rules.of_name(&record.name), &[record], false, out);
+    }
+    let rule = site.rules.of_name(&nndn.name);
+    let mut records = Records::begin(site, rule, out);
+    records.add(out, |out| render::reserved(site, nndn, out))?;
+    records.finish(Tail::Plain, false, out);
+    Ok(AnswerResult::Reserved)
+}
+
+/// The domain that `record` is a variant of, or itself.
+fn primary<'a, D: AsRef<[u8]>>(
+    site: &Site<'a, D>,
+    record: &'a ArchivedDomain,
+) -> Result<&'a ArchivedDomain, Corrupt> {
+    let mut record = record;
+    for _ in 0..VARIANT_HOPS_MAX {
+        let Some(cold) = record.cold.as_ref() else { break };
+        if cold.original_name.is_empty() {
+            break;
+        }
+        match site.snapshot.find_domain(&cold.original_name)? {
+            Some(original) => record = original,
+            None => break,
+        }
+    }
+    Ok(record)
+}
+
+/// Whether a name lies under one of the snapshot's suffixes, or is one. A snapshot that names no
+/// suffix serves every name.
+fn is_served<D: AsRef<[u8]>>(site: &Site<'_, D>, name: &str) -> bool {
+    let Ok(meta) = site.snapshot.meta() else { return true };
+    let suffixes = &meta.suffixes;
+    let mut rest = name;
+    loop {
+        if suffixes.binary_search_by(|suffix| suffix.as_str().cmp(rest)).is_ok() {
+            return true;
+        }
+        match rest.split_once('.') {
+            Some((_label, parent)) => rest = parent,
+            None => return suffixes.is_empty(),
+        }
+    }
+}
+
+fn domain_records<D: AsRef<[u8]>>(
+    site: &Site<'_, D>,
+    rule: &Rule,
+    matches: &[&ArchivedDomain],
+    more: bool,
+    out: &mut Answer,
+) -> Answered {
+    let mut records = Records::begin(site, rule, out);
+    for record in matches {
+        let rule = site.rules.of_name(&record.name);
+        let fits = records.add(out, |out| {
+            render::domain(site, rule, record, out)?;
+            frame::complaint_form(rule, out);
+            Ok(())
+        })?;
+        if !fits {
+            break;
+        }
+    }
+    Ok(records.finish(Tail::Domains, more, out))
+}
+
+fn domain_list<D>(
+    site: &Site<'_, D>,
+    rule: &Rule,
+    matches: &[&ArchivedDomain],
+    end: ListEnd,
+    out: &mut Answer,
+) -> AnswerResult {
+    frame::begin(rule, out);
+    out.raw(if matches.len() == 1 { ONE_DOMAIN } else { MANY_DOMAINS });
+    let mut end = end;
+    for record in matches {
+        if !frame::list_line(&record.roid, &record.name, out) {
+            end = ListEnd::More;
+            break;
+        }
+    }
+    frame::finish_list(site, rule, end, out)
+}
+
+/// The first names that match a pattern.
+struct Matches<'a, T> {
+    records: [Option<&'a T>; WILDCARD_NAMES_MAX],
+    count: usize,
+    end: ListEnd,
+}
+
+impl<'a, T> Matches<'a, T> {
+    /// Holds `pattern` against the records of a range, in their order.
+    fn collect(
+        pattern: &Pattern,
+        range: std::ops::Range<u32>,
+        record: impl Fn(u32) -> Result<&'a T, Corrupt>,
+        names: impl Fn(&'a T) -> (&'a str, &'a str),
+    ) -> Result<Self, Corrupt> {
+        let mut matches =
+            Self { records: [None; WILDCARD_NAMES_MAX], count: 0, end: ListEnd::Complete };
+        let mut steps = WILDCARD_STEPS_MAX;
+        for position in range {
+            let record = record(position)?;
+            let (name, u_name) = names(record);
+            let decoded;
+            let name = if !pattern.is_unicode() {
+                name
+            } else if u_name.is_empty() {
+                decoded = unicode_name(name);
+                decoded.as_ref().map_or(name, Short::as_str)
+            } else {
+                u_name
+            };
+            let matched = match steps.checked_sub(RECORD_STEPS) {
+                Some(left) => {
+                    steps = left;
+                    pattern.matches(name, &mut steps)
+                }
+                None => None,
+            };
+            match matched {
+                None => {
+                    matches.end = ListEnd::Budget;
+                    break;
+                }
+                Some(false) => {}
+                Some(true) => match matches.records.get_mut(matches.count) {
+                    Some(place) => {
+                        *place = Some(record);
+                        matches.count = matches.count.saturating_add(1);
+                    }
+                    None => {
+                        matches.end = ListEnd::More;
+                        break;
+                    }
+                },
+            }
+        }
+        Ok(matches)
+    }
+
+    fn records(&self) -> impl Iterator<Item = &'a T> {
+        self.records.iter().take(self.count).copied().flatten()
+    }
+
+    /// Whether the matches are shown as whole records.
+    fn as_records(&self, display: Display) -> bool {
+        let only_one = self.count == 1 && self.end == ListEnd::Complete;
+        display == Display::Full || (only_one && display == Display::Auto)
+    }
+}
+
+fn pattern_of(typed: &str) -> Result<Pattern, Failure> {
+    Pattern::new(typed).map_err(|error| match error {
+        PatternError::Early => Refusal::WildcardEarly.into(),
+        PatternError::Form => Refusal::Name.into(),
+    })
+}
+
+/// Answers a pattern of domain names.
+pub(super) fn domain_pattern<D: AsRef<[u8]>>(
+    site: &Site<'_, D>,
+    typed: &str,
+    display: Display,
+    out: &mut Answer,
+) -> Answered {
+    let pattern = pattern_of(typed)?;
+    let range = site.snapshot.domain_range(pattern.prefix())?;
+    let matches = Matches::<ArchivedDomain>::collect(
+        &pattern,
+        range,
+        |ordinal| site.snapshot.record(ordinal),
+        |record| {
+            let u_name = record.cold.as_ref().map_or("", |cold| cold.u_name.as_str());
+            (record.name.as_str(), u_name)
+        },
+    )?;
+    let Some(first) = matches.records().next() else {
+        return nothing_matched(site, typed, matches.end, out);
+    };
+    let rule = site.rules.of_name(&first.name);
+    let mut records = [first; WILDCARD_NAMES_MAX];
+    for (place, record) in records.iter_mut().zip(matches.records()) {
+        *place = record;
+    }
+    let records = records.get(..matches.count).unwrap_or_default();
+    if matches.as_records(display) {
+        return domain_records(site, rule, records, matches.end != ListEnd::Complete, out);
+    }
+    Ok(domain_list(site, rule, records, matches.end, out))
+}
+
+fn nothing_matched<D>(site: &Site<'_, D>, typed: &str, end: ListEnd, out: &mut Answer) -> Answered {
+    if end == ListEnd::Budget {
+        return Err(Refusal::Budget.into());
+    }
+    Ok(frame::not_found(site, site.rules.of_name(typed), out))
+}
+
+/// Answers a nameserver's name.
+pub(super) fn nameserver<D: AsRef<[u8]>>(
+    site: &Site<'_, D>,
+    typed: &str,
+    display: Display,
+    out: &mut Answer,
+) -> Answered {
+    let name = name::canonical(typed).ok_or(Refusal::Name)?;
+    let rule = site.rules.of_name(name.as_str());
+    match site.snapshot.find_nameserver(name.as_str())? {
+        None => Ok(frame::not_found(site, rule, out)),
+        Some(record) => {
+            let one = || std::iter::once(Ok(record));
+            nameservers(site, rule, one, ListEnd::Complete, display, out)
+        }
+    }
+}
+
+/// Answers a pattern of nameserver names.
+pub(super) fn nameserver_pattern<D: AsRef<[u8]>>(
+    site: &Site<'_, D>,
+    typed: &str,
+    display: Display,
+    out: &mut Answer,
+) -> Answered {
+    let pattern = pattern_of(typed)?;
+    let range = site.snapshot.nameserver_range(pattern.prefix())?;
+    let matches = Matches::<ArchivedNameserver>::collect(
+        &pattern,
+        range,
+        |position| site.snapshot.nameserver_at(position),
+        |record| (record.name.as_str(), ""),
+    )?;
+    let Some(first) = matches.records().next() else {
+        return nothing_matched(site, typed, matches.end, out);
+    };
+    let rule = site.rules.of_name(&first.name);
+    nameservers(site, rule, || matches.records().map(Ok), matches.end, display, out)
+}
+
+/// Answers an address.
+pub(super) fn address<D: AsRef<[u8]>>(
+    site: &Site<'_, D>,
+    address: IpAddr,
+    display: Display,
+    out: &mut Answer,
+) -> Answered {
+    let all = || {
+        let ordinals = site.snapshot.nameservers_by_address(address);
+        ordinals.map(|ordinal| site.snapshot.record::<ArchivedNameserver>(ordinal))
+    };
+    match all().next().transpose()? {
+        None => Ok(frame::not_found(site, site.rules.defaults(), out)),
+        Some(first) => {
+            let rule = site.rules.of_name(&first.name);
+            nameservers(site, rule, all, ListEnd::Complete, display, out)
+        }
+    }
+}
+
+/// Shows nameservers: one whole, several as a list, unless the query asks for another display.
+fn nameservers<'a, D: AsRef<[u8]>, I>(
+    site: &Site<'a, D>,
+    rule: &Rule,
+    matches: impl Fn() -> I,
+    end: ListEnd,
+    display: Display,
+    out: &mut Answer,
+) -> Answered
+where
+    I: Iterator<Item = Result<&'a ArchivedNameserver, Corrupt>>,
+{
+    let one = matches().nth(1).is_none();
+    let only_one = one && end == ListEnd::Complete;
+    if display == Display::Full || (only_one && display == Display::Auto) {
+        let mut records = Records::begin(site, rule, out);
+        for record in matches() {
+            let record = record?;
+            let rule = site.rules.of_name(&record.name);
+            if !records.add(out, |out| render::nameserver(site, rule, record, out))? {
+                break;
+            }
+        }
+        return Ok(records.finish(Tail::Plain, end != ListEnd::Complete, out));
+    }
+    frame::begin(rule, out);
+    out.raw(if one { ONE_NAMESERVER } else { MANY_NAMESERVERS });
+    let mut end = end;
+    for record in matches() {
+        let record = record?;
+        if !frame::list_line(&record.roid, &record.name, out) {
+            end = ListEnd::More;
+            break;
+        }
+    }
+    Ok(frame::finish_list(site, rule, end, out))
+}
+
+/// Answers a registrar's name or IANA identifier.
+pub(super) fn registrar<D: AsRef<[u8]>>(
+    site: &Site<'_, D>,
+    typed: &str,
+    out: &mut Answer,
+) -> Answered {
+    if let Some(iana_id) = iana_id(typed)
+        && let Some(result) = registrars(site, RegistrarKey::IanaId(iana_id), out)?
+    {
+        return Ok(result);
+    }
+    if let Some(folded) = fold_registrar_name(typed)
+        && let Some(result) = registrars(site, RegistrarKey::FoldedName(folded.as_bytes()), out)?
+    {
+        return Ok(result);
+    }
+    // Debian's client sends the last word as an A-label: `Jürg xn--mller-kva`.
+    if let Some(decoded) = with_last_word_decoded(typed)
+        && let Some(folded) = fold_registrar_name(decoded.as_str())
+        && let Some(result) = registrars(site, RegistrarKey::FoldedName(folded.as_bytes()), out)?
+    {
+        return Ok(result);
+    }
+    no_such(site, typed, out)
+}
+
+fn registrars<D: AsRef<[u8]>>(
+    site: &Site<'_, D>,
+    key: RegistrarKey<'_>,
+    out: &mut Answer,
+) -> Result<Option<AnswerResult>, Failure> {
+    let rule = site.rules.defaults();
+    let mut records = Records::begin(site, rule, out);
+    for record in site.snapshot.find_registrars(key) {
+        let record = record?;
+        let fits = records.add(out, |out| {
+            render::registrar(site, rule, record, out);
+            Ok(())
+        })?;
+        if !fits {
+            break;
+        }
+    }
+    Ok((records.count() > 0).then(|| records.finish(Tail::Plain, false, out)))
+}
+
+fn iana_id(typed: &str) -> Option<u32> {
+    let digits = !typed.is_empty() && typed.bytes().all(|byte| byte.is_ascii_digit());
+    if digits { typed.parse().ok().filter(|&id| id != 0) } else { None }
+}
+
+/// A registrar's name of which the last word was sent as A-labels.
+fn with_last_word_decoded(
+    typed: &str,
+) -> Option<Short<{ QUERY_LINE_BYTES_MAX + U_NAME_BYTES_MAX }>> {
+    let word_at = typed.rfind(' ').map_or(0, |blank| blank.saturating_add(1));
+    let (before, word) = typed.split_at_checked(word_at)?;
+    let word = unicode_name(word)?;
+    let mut name = Short::new();
+    name.push_all(before.as_bytes());
+    name.push_all(word.as_bytes());
+    Some(name)
+}
+
+/// Nothing was found under an identifier or a name that knows no wildcards.
+fn no_such<D>(site: &Site<'_, D>, typed: &str, out: &mut Answer) -> Answered {
+    if typed.contains('%') {
+        return Err(Refusal::WildcardKind.into());
+    }
+    Ok(frame::not_found(site, site.rules.defaults(), out))
+}
+
+/// Answers a contact's identifier.
+pub(super) fn contact<D: AsRef<[u8]>>(
+    site: &Site<'_, D>,
+    typed: &str,
+    out: &mut Answer,
+) -> Answered {
+    let rule = site.rules.defaults();
+    if !rule.contact.shown {
+        return Err(Refusal::Contact.into());
+    }
+    let mut records = Records::begin(site, rule, out);
+    for record in site.snapshot.find_contacts(typed) {
+        let record = record?;
+        if !records.add(out, |out| render::contact(site, rule, record, out))? {
+            break;
+        }
+    }
+    if records.count() == 0 {
+        return no_such(site, typed, out);
+    }
+    Ok(records.finish(Tail::Statuses, false, out))
+}
+
+/// A record that a ROID may belong to.
+enum Owner<'a> {
+    Domain(&'a ArchivedDomain),
+    Nameserver(&'a ArchivedNameserver),
+    Contact(&'a ArchivedContact),
+}
+
+/// Answers a repository object identifier with the record itself, a variant included.
+pub(super) fn roid<D: AsRef<[u8]>>(site: &Site<'_, D>, typed: &str, out: &mut Answer) -> Answered {
+    let defaults = site.rules.defaults();
+    let mut records = None;
+    let mut tail = Tail::Plain;
+    for (kind, ordinal) in site.snapshot.find_roid(typed) {
+        let Some(owner) = owner(site, kind, ordinal, typed)? else { continue };
+        let rule = match owner {
+            Owner::Domain(domain) => site.rules.of_name(&domain.name),
+            Owner::Nameserver(nameserver) => site.rules.of_name(&nameserver.name),
+            Owner::Contact(_) if !defaults.contact.shown => return Err(Refusal::Contact.into()),
+            Owner::Contact(_) => defaults,
+        };
+        let records = records.get_or_insert_with(|| Records::begin(site, rule, out));
+        let fits = records.add(out, |out| match owner {
+            Owner::Domain(domain) => {
+                render::domain(site, rule, domain, out)?;
+                frame::complaint_form(rule, out);
+                Ok(())
+            }
+            Owner::Nameserver(nameserver) => render::nameserver(site, rule, nameserver, out),
+            Owner::Contact(contact) => render::contact(site, rule, contact, out),
+        })?;
+        match owner {
+            Owner::Domain(_) => tail = Tail::Domains,
+            Owner::Contact(_) if tail == Tail::Plain => tail = Tail::Statuses,
+            Owner::Contact(_) | Owner::Nameserver(_) => {}
+        }
+        if !fits {
+            break;
+        }
+    }
+    match records {
+        Some(records) => Ok(records.finish(tail, false, out)),
+        None => no_such(site, typed, out),
+    }
+}
+
+/// The record of an index entry, if the ROID is its own: an entry may belong to another one.
+fn owner<'a, D: AsRef<[u8]>>(
+    site: &Site<'a, D>,
+    kind: Kind,
+    ordinal: u32,
+    roid: &str,
+) -> Result<Option<Owner<'a>>, Corrupt> {
+    let (own, owner) = match kind {
+        Kind::Domain => {
+            let domain = site.snapshot.record::<ArchivedDomain>(ordinal)?;
+            (domain.roid.as_str(), Owner::Domain(domain))
+        }
+        Kind::Nameserver => {
+            let nameserver = site.snapshot.record::<ArchivedNameserver>(ordinal)?;
+            (nameserver.roid.as_str(), Owner::Nameserver(nameserver))
+        }
+        Kind::Contact => {
+            let contact = site.snapshot.record::<ArchivedContact>(ordinal)?;
+            (contact.field(ContactField::Roid), Owner::Contact(contact))
+        }
+        Kind::Registrar | Kind::IdnTable | Kind::Nndn => return Ok(None),
+    };
+    Ok(own.eq_ignore_ascii_case(roid).then_some(owner))
+}

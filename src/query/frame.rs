@@ -1,0 +1,358 @@
+//! What every answer has around its record: header, last-update line, status-code line,
+//! disclaimer; and the answers that are nothing but that: refusals, help, not found.
+//!
+//! # Invariants
+//!
+//! - Every answer ends in the last-update line and its rule's tail: [`Answer::begin`] reserves
+//!   their room.
+//! - A refusal's first line is `%ERROR:<CODE> <text>`; further lines begin with `% `.
+//! - Texts of ours hold none of the words by which programs decide "free" or "registered".
+//!
+//! # Does not
+//!
+//! Look anything up.
+
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use snapshot_format::{Corrupt, Snapshot};
+
+use super::AnswerResult;
+use super::answer::Answer;
+use super::number::{Decimal, TimeText};
+use super::parse::Refusal;
+use crate::policy::{Rule, Rules};
+
+const COMPLAINT_FORM: &[u8] = b"URL of the ICANN Whois Inaccuracy Complaint Form: \
+    https://www.icann.org/wicf/\r\n";
+
+const HELP: &[u8] = b"\
+% Send one line. Keywords may be in any case.\r\n\
+%\r\n\
+%   NAME                      a domain; also: domain NAME, dom NAME, do NAME\r\n\
+%   nameserver NAME           a name server; also: host, ns\r\n\
+%   nameserver ADDRESS        the name servers with an IPv4 or IPv6 address\r\n\
+%   registrar NAME            a registrar by its name or IANA ID; also: re\r\n\
+%   contact ID                a contact; also: co\r\n\
+%   roid ID                   whatever has this repository object ID; also: id\r\n\
+%   help, ?                   this text\r\n\
+%\r\n\
+% Names may be typed in Unicode or as A-labels. In names of domains and name\r\n\
+% servers, % stands for any run of characters and _ for one, but not among\r\n\
+% the first 5 characters; 50 names are listed.\r\n\
+% =NAME or full NAME shows every match whole, $NAME or sum NAME lists them.\r\n";
+
+/// Longest line of served suffixes, bytes.
+const SUFFIX_LINE_BYTES_MAX: usize = 72;
+/// Most lines of served suffixes in one answer.
+const SUFFIX_LINES_MAX: usize = 100;
+
+/// What an answer is made from.
+pub(super) struct Site<'a, D> {
+    pub(super) snapshot: &'a Snapshot<D>,
+    pub(super) rules: &'a Rules,
+    pub(super) as_of_ms: i64,
+}
+
+/// Which tail an answer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tail {
+    /// The disclaimer.
+    Plain,
+    /// The status-code line before it: the answer shows statuses.
+    Statuses,
+    /// The same, after records that end in the complaint-form line.
+    Domains,
+}
+
+/// Starts an answer under `rule`.
+pub(super) fn begin(rule: &Rule, out: &mut Answer) {
+    out.begin(rule.tail_with_statuses.len());
+    out.raw(&rule.header);
+}
+
+/// Ends an answer.
+pub(super) fn finish<D>(site: &Site<'_, D>, rule: &Rule, tail: Tail, out: &mut Answer) {
+    out.end_body();
+    let time = TimeText::of(site.as_of_ms);
+    // A generation always has a time; one outside the calendar reads as the epoch.
+    let time = if time.as_bytes().is_empty() { TimeText::of(0) } else { time };
+    out.line_of(&[b">>> Last update of WHOIS database: ", time.as_bytes(), b" <<<"]);
+    out.raw(match tail {
+        Tail::Plain => &rule.tail,
+        Tail::Statuses | Tail::Domains => &rule.tail_with_statuses,
+    });
+}
+
+/// A line about the answer itself. Used after the body, where room is reserved.
+fn note(out: &mut Answer, text: &[u8]) {
+    out.end_body();
+    out.line_of(&[b"% ", text]);
+}
+
+/// Says that there is no such record.
+pub(super) fn not_found<D>(site: &Site<'_, D>, rule: &Rule, out: &mut Answer) -> AnswerResult {
+    begin(rule, out);
+    out.raw(&rule.not_found);
+    finish(site, rule, Tail::Plain, out);
+    AnswerResult::NotFound
+}
+
+/// Writes records one after another, each whole, an empty line between them.
+pub(super) struct Records<'a, D> {
+    site: &'a Site<'a, D>,
+    rule: &'a Rule,
+    count: usize,
+    full: bool,
+}
+
+impl<'a, D> Records<'a, D> {
+    /// Starts an answer of records.
+    pub(super) fn begin(site: &'a Site<'a, D>, rule: &'a Rule, out: &mut Answer) -> Self {
+        begin(rule, out);
+        Self { site, rule, count: 0, full: false }
+    }
+
+    /// Adds a record; `false` if it does not fit after those before it.
+    pub(super) fn add(
+        &mut self,
+        out: &mut Answer,
+        write: impl FnOnce(&mut Answer) -> Result<(), Corrupt>,
+    ) -> Result<bool, Corrupt> {
+        let start = out.len();
+        if self.count > 0 {
+            out.blank();
+        }
+        write(out)?;
+        if out.is_cut() && self.count > 0 {
+            out.truncate(start);
+            self.full = true;
+        } else {
+            self.count = self.count.saturating_add(1);
+        }
+        Ok(!self.full && !out.is_cut())
+    }
+
+    /// How many records the answer has so far.
+    pub(super) const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Ends the answer.
+    pub(super) fn finish(self, tail: Tail, more: bool, out: &mut Answer) -> AnswerResult {
+        if self.full || more {
+            out.blank();
+            note(out, b"There are more records than this answer shows.");
+        } else if out.is_cut() {
+            note(out, b"The record is longer than an answer may be; its last lines are left out.");
+            if tail == Tail::Domains {
+                complaint_form(self.rule, out);
+            }
+        }
+        finish(self.site, self.rule, tail, out);
+        AnswerResult::Found
+    }
+}
+
+/// The last line of a domain's record.
+pub(super) fn complaint_form(rule: &Rule, out: &mut Answer) {
+    if rule.complaint_form {
+        out.raw(COMPLAINT_FORM);
+    }
+}
+
+/// A line of a list: `ROID (name)`, or the name alone where the deposit gave no ROID. `false` if
+/// it does not fit.
+pub(super) fn list_line(roid: &str, name: &str, out: &mut Answer) -> bool {
+    let bytes_max = roid.len().saturating_add(name.len()).saturating_add(8);
+    if out.start_line(bytes_max) {
+        if roid.is_empty() {
+            out.part_of_data(name);
+        } else {
+            out.part_of_data(roid);
+            out.part(b" (");
+            out.part_of_data(name);
+            out.part(b")");
+        }
+        out.end_line();
+    }
+    !out.is_cut()
+}
+
+/// Why a list ends where it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ListEnd {
+    /// Everything is there.
+    Complete,
+    /// There are more than are listed.
+    More,
+    /// The step budget ran out.
+    Budget,
+}
+
+/// Ends a list.
+pub(super) fn finish_list<D>(
+    site: &Site<'_, D>,
+    rule: &Rule,
+    end: ListEnd,
+    out: &mut Answer,
+) -> AnswerResult {
+    match end {
+        ListEnd::Complete => {}
+        ListEnd::More => note(out, b"There are more names than this answer lists."),
+        ListEnd::Budget => {
+            note(out, b"The search stopped at its limit of steps; there may be more names.");
+        }
+    }
+    finish(site, rule, Tail::Plain, out);
+    AnswerResult::Listed
+}
+
+/// Answers `help`.
+pub(super) fn help<D>(site: &Site<'_, D>, out: &mut Answer) -> AnswerResult {
+    let rule = site.rules.defaults();
+    begin(rule, out);
+    out.raw(HELP);
+    finish(site, rule, Tail::Plain, out);
+    AnswerResult::Help
+}
+
+/// Says why a query is not served.
+pub(super) fn refuse<D: AsRef<[u8]>>(site: &Site<'_, D>, refusal: Refusal, out: &mut Answer) {
+    let rule = site.rules.defaults();
+    begin(rule, out);
+    out.line_of(&[b"%ERROR:", refusal.code().as_bytes(), b" ", refusal.text().as_bytes()]);
+    if refusal == Refusal::Suffix {
+        served_suffixes(site, out);
+    }
+    finish(site, rule, Tail::Plain, out);
+}
+
+/// Lists the suffixes that are served, as many as [`SUFFIX_LINES_MAX`] lines hold.
+fn served_suffixes<D: AsRef<[u8]>>(site: &Site<'_, D>, out: &mut Answer) {
+    let Ok(meta) = site.snapshot.meta() else { return };
+    let (mut line_bytes, mut lines, mut listed) = (0_usize, 0_usize, 0_usize);
+    for suffix in meta.suffixes.iter() {
+        let needed = suffix.len().saturating_add(2);
+        if line_bytes.saturating_add(needed) > SUFFIX_LINE_BYTES_MAX {
+            out.end_line();
+            line_bytes = 0;
+        }
+        if line_bytes == 0 {
+            lines = lines.saturating_add(1);
+            let room = SUFFIX_LINE_BYTES_MAX.saturating_add(needed).saturating_add(2);
+            if lines > SUFFIX_LINES_MAX || !out.start_line(room) {
+                break;
+            }
+            out.part(b"%");
+            line_bytes = 1;
+        }
+        out.part(b" .");
+        out.part_of_data(suffix);
+        line_bytes = line_bytes.saturating_add(needed);
+        listed = listed.saturating_add(1);
+    }
+    if line_bytes > 0 {
+        out.end_line();
+    }
+    let left = meta.suffixes.len().saturating_sub(listed);
+    if left > 0 {
+        let left = u64::try_from(left).unwrap_or(u64::MAX);
+        out.line_of(&[b"% and ", Decimal::of(left).as_bytes(), b" more"]);
+    }
+}
+
+impl Refusal {
+    /// The word after `%ERROR:`.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Empty | Self::Option | Self::Keyword | Self::Words => "QUERY",
+            Self::Length => "LENGTH",
+            Self::Utf8 | Self::Control => "CHARACTER",
+            Self::Name => "NAME",
+            Self::Suffix => "TLD",
+            Self::WildcardEarly | Self::WildcardKind => "WILDCARD",
+            Self::Budget => "BUDGET",
+            Self::Contact => "CONTACT",
+            Self::Damaged => "INTERNAL",
+        }
+    }
+
+    /// What the requester is told.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Empty => "the query is empty; send help to learn what can be asked",
+            Self::Length => "the query is longer than 1024 bytes",
+            Self::Utf8 => "the query is not UTF-8",
+            Self::Control => "the query holds a control character",
+            Self::Option => "nothing follows the options; send help to learn what can be asked",
+            Self::Keyword => "the keyword needs a name, an address or an ID behind it",
+            Self::Words => "several words need a keyword before them; send help to learn which",
+            Self::Name => "this cannot be the name of a domain or of a name server",
+            Self::Suffix => "this server does not answer for that suffix, but for these:",
+            Self::WildcardEarly => "the first 5 characters may not hold a wildcard (% or _)",
+            Self::WildcardKind => "only names of domains and name servers may hold a wildcard",
+            Self::Budget => "the pattern fits too much; give more characters before its wildcard",
+            Self::Contact => "contacts are not shown here",
+            Self::Damaged => "the record cannot be read; the operator of this server can repair it",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What real parsers look for to decide that a name is free, or that it is registered.
+    const MISLEADING: &[&str] = &[
+        "no match",
+        "not found",
+        "no entries",
+        "no data",
+        "no object",
+        "nothing found",
+        "invalid query",
+        "invalid",
+        "available",
+        "is free",
+        "not registered",
+        "unassigned",
+        "not exist",
+        "no such",
+        "domain name:",
+        "no information",
+        "status: free",
+    ];
+
+    #[test]
+    fn no_text_of_ours_reads_as_free_or_registered() {
+        let mut texts = vec![String::from_utf8(HELP.to_vec()).unwrap()];
+        let refusals = [
+            Refusal::Empty,
+            Refusal::Length,
+            Refusal::Utf8,
+            Refusal::Control,
+            Refusal::Option,
+            Refusal::Keyword,
+            Refusal::Words,
+            Refusal::Name,
+            Refusal::Suffix,
+            Refusal::WildcardEarly,
+            Refusal::WildcardKind,
+            Refusal::Budget,
+            Refusal::Contact,
+            Refusal::Damaged,
+        ];
+        texts.extend(refusals.iter().map(|refusal| refusal.text().to_owned()));
+        texts.push(String::from_utf8(crate::query::render::RESERVED_NOTE.to_vec()).unwrap());
+        let rules = Rules::standard();
+        texts.push(String::from_utf8(rules.defaults().tail_with_statuses.to_vec()).unwrap());
+        for text in texts {
+            let lower = text.to_lowercase().replace("\r\n", " ");
+            for phrase in MISLEADING {
+                assert!(!lower.contains(phrase), "{phrase:?} in {text:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Numbers, times, addresses and binary data as text, without the formatting machinery.
+//!
+//! # Invariants
+//!
+//! - Each text lives in a small buffer of its own; nothing here allocates.
+//!
+//! # Does not
+//!
+//! Read clocks: times are the data's.
+
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// A short text in a buffer of `N` bytes. What does not fit is left out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Short<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Short<N> {
+    pub(super) const fn new() -> Self {
+        Self { bytes: [0; N], len: 0 }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// Appends; `false` if it does not fit.
+    pub(super) fn push(&mut self, byte: u8) -> bool {
+        let Some(place) = self.bytes.get_mut(self.len) else { return false };
+        *place = byte;
+        self.len = self.len.saturating_add(1);
+        true
+    }
+
+    /// Appends whole or not at all.
+    pub(super) fn push_all(&mut self, bytes: &[u8]) -> bool {
+        let end = self.len.saturating_add(bytes.len());
+        let Some(place) = self.bytes.get_mut(self.len..end) else { return false };
+        place.copy_from_slice(bytes);
+        self.len = end;
+        true
+    }
+
+    pub(super) fn pop(&mut self) {
+        self.len = self.len.saturating_sub(1);
+    }
+}
+
+impl<const N: usize> std::fmt::Write for Short<N> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        if self.push_all(text.as_bytes()) { Ok(()) } else { Err(std::fmt::Error) }
+    }
+}
+
+/// A decimal number, up to 20 digits.
+pub(super) struct Decimal {
+    bytes: [u8; 20],
+    start: usize,
+}
+
+impl Decimal {
+    pub(super) fn of(mut number: u64) -> Self {
+        let mut bytes = [b'0'; 20];
+        let mut start = bytes.len();
+        for place in bytes.iter_mut().rev() {
+            *place = digit(number % 10);
+            start = start.saturating_sub(1);
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        Self { bytes, start }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+}
+
+/// A time as RFC 3339 writes it, in UTC: `YYYY-MM-DDThh:mm:ssZ`, with `.fff` if the milliseconds
+/// are not zero. Empty outside the years 0 to 9999, so also for "no time".
+pub(super) struct TimeText(Short<24>);
+
+const MS_PER_DAY: i64 = 86_400_000;
+
+impl TimeText {
+    pub(super) fn of(ms: i64) -> Self {
+        let mut text = Short::new();
+        let (days, ms_of_day) = (ms.div_euclid(MS_PER_DAY), ms.rem_euclid(MS_PER_DAY));
+        if let Some((year, month, day)) = civil_from_days(days) {
+            let part = |value: i64, unit: i64, count: i64| {
+                // `unit` and `count` are positive constants.
+                value.checked_div(unit).and_then(|v| v.checked_rem(count)).unwrap_or(0)
+            };
+            text.push_all(&two_digits(part(year, 100, 100)));
+            text.push_all(&two_digits(part(year, 1, 100)));
+            text.push(b'-');
+            text.push_all(&two_digits(month));
+            text.push(b'-');
+            text.push_all(&two_digits(day));
+            text.push(b'T');
+            text.push_all(&two_digits(part(ms_of_day, 3_600_000, 24)));
+            text.push(b':');
+            text.push_all(&two_digits(part(ms_of_day, 60_000, 60)));
+            text.push(b':');
+            text.push_all(&two_digits(part(ms_of_day, 1000, 60)));
+            let fraction = part(ms_of_day, 1, 1000);
+            if fraction != 0 {
+                text.push(b'.');
+                text.push(digit(part(fraction, 100, 10).unsigned_abs()));
+                text.push_all(&two_digits(part(fraction, 1, 100)));
+            }
+            text.push(b'Z');
+        }
+        Self(text)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+/// Year, month and day of a day number since 1970-01-01, within the years 0 to 9999: Howard
+/// Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`.
+#[expect(clippy::arithmetic_side_effects, reason = "the range check bounds every value")]
+const fn civil_from_days(days: i64) -> Option<(i64, i64, i64)> {
+    // 0000-01-01 and 9999-12-31.
+    if days < -719_528 || days > 2_932_896 {
+        return None;
+    }
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let day_of_era = z.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+    Some((year, month, day))
+}
+
+/// The last decimal digit of a number.
+#[expect(clippy::cast_possible_truncation, reason = "a remainder of 10 fits")]
+const fn digit(number: u64) -> u8 {
+    b'0'.wrapping_add((number % 10) as u8)
+}
+
+/// The last two decimal digits of a number.
+const fn two_digits(number: i64) -> [u8; 2] {
+    let number = number.unsigned_abs();
+    [digit(number / 10), digit(number)]
+}
+
+/// An IPv4 address.
+pub(super) fn v4_text(address: [u8; 4]) -> Short<15> {
+    let mut text = Short::new();
+    for (index, octet) in address.into_iter().enumerate() {
+        if index > 0 {
+            text.push(b'.');
+        }
+        text.push_all(Decimal::of(u64::from(octet)).as_bytes());
+    }
+    text
+}
+
+/// An IPv6 address as RFC 5952 writes it.
+pub(super) fn v6_text(address: [u8; 16]) -> Short<45> {
+    use std::fmt::Write;
+    let mut text = Short::new();
+    // The standard library writes RFC 5952, and its address formatting does not allocate. The
+    // buffer has room for the longest address.
+    let _ = write!(text, "{}", Ipv6Addr::from(address));
+    text
+}
+
+/// The address that a text is: IPv4, or IPv6 with or without brackets. An IPv4 address mapped
+/// into IPv6 is the IPv4 address.
+pub(super) fn parse_address(text: &str) -> Option<std::net::IpAddr> {
+    if let Ok(v4) = text.parse::<Ipv4Addr>() {
+        return Some(v4.into());
+    }
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
+    bare.parse::<Ipv6Addr>().ok().map(|v6| std::net::IpAddr::V6(v6).to_canonical())
+}
+
+/// The two hexadecimal digits of a byte, upper case.
+pub(super) fn hex(byte: u8) -> [u8; 2] {
+    let digit = |nibble: u8| match nibble {
+        0..=9 => b'0'.saturating_add(nibble),
+        _ => b'A'.saturating_sub(10).saturating_add(nibble),
+    };
+    [digit(byte >> 4), digit(byte & 15)]
+}
+
+/// Four characters of base64 (RFC 4648 section 4) for one to three bytes.
+pub(super) fn base64(bytes: &[u8]) -> [u8; 4] {
+    let byte = |index: usize| bytes.get(index).copied().unwrap_or(0);
+    let (a, b, c) = (byte(0), byte(1), byte(2));
+    let sextet = |bits: u8| match bits & 63 {
+        bits @ 0..=25 => b'A'.saturating_add(bits),
+        bits @ 26..=51 => b'a'.saturating_add(bits.saturating_sub(26)),
+        bits @ 52..=61 => b'0'.saturating_add(bits.saturating_sub(52)),
+        62 => b'+',
+        _ => b'/',
+    };
+    [
+        sextet(a >> 2),
+        sextet((a << 4) | (b >> 4)),
+        if bytes.len() > 1 { sextet((b << 2) | (c >> 6)) } else { b'=' },
+        if bytes.len() > 2 { sextet(c) } else { b'=' },
+    ]
+}
+
+/// `U+` and the code point in at least four hexadecimal digits.
+pub(super) fn code_point(c: char) -> Short<8> {
+    let mut text = Short::new();
+    text.push_all(b"U+");
+    let [_, high, middle, low] = u32::from(c).to_be_bytes();
+    if high != 0 {
+        let [sixteens, ones] = hex(high);
+        if sixteens != b'0' {
+            text.push(sixteens);
+        }
+        text.push(ones);
+    }
+    text.push_all(&hex(middle));
+    text.push_all(&hex(low));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(ms: i64) -> String {
+        String::from_utf8(TimeText::of(ms).as_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn times_are_rfc_3339_in_utc() {
+        assert_eq!(time(0), "1970-01-01T00:00:00Z");
+        assert_eq!(time(-1), "1969-12-31T23:59:59.999Z");
+        assert_eq!(time(951_782_400_000), "2000-02-29T00:00:00Z");
+        assert_eq!(time(1_709_251_199_050), "2024-02-29T23:59:59.050Z");
+        assert_eq!(time(253_402_300_799_000), "9999-12-31T23:59:59Z");
+        assert_eq!(time(-62_167_219_200_000), "0000-01-01T00:00:00Z");
+        assert_eq!(time(253_402_300_800_000), "");
+        assert_eq!(time(i64::MIN), "");
+        assert_eq!(time(i64::MAX), "");
+    }
+
+    #[test]
+    fn every_day_of_four_centuries_follows_the_one_before() {
+        let mut before = civil_from_days(-1000).unwrap();
+        for days in -999..146_200 {
+            let day = civil_from_days(days).unwrap();
+            assert!(day > before && day.1 <= 12 && day.2 <= 31, "{day:?} after {before:?}");
+            before = day;
+        }
+    }
+
+    #[test]
+    fn numbers_have_their_digits() {
+        for number in [0, 7, 10, 255, 9999, u64::MAX] {
+            assert_eq!(Decimal::of(number).as_bytes(), number.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn addresses_read_as_the_standard_library_writes_them() {
+        assert_eq!(v4_text([192, 0, 2, 1]).as_str(), "192.0.2.1");
+        assert_eq!(v6_text(Ipv6Addr::LOCALHOST.octets()).as_str(), "::1");
+        assert_eq!(v6_text([0xff; 16]).as_str(), Ipv6Addr::from([0xff; 16]).to_string());
+        assert_eq!(parse_address("::ffff:192.0.2.1"), parse_address("192.0.2.1"));
+        assert_eq!(parse_address("[2001:db8::1]"), parse_address("2001:DB8:0::1"));
+        assert_eq!(parse_address("192.0.2"), None);
+        assert_eq!(parse_address("fe80::1%eth0"), None);
+    }
+
+    #[test]
+    fn binary_data_reads_as_hexadecimal_and_base64() {
+        assert_eq!(&hex(0x0f), b"0F");
+        assert_eq!(&base64(b"foo"), b"Zm9v");
+        assert_eq!(&base64(b"fo"), b"Zm8=");
+        assert_eq!(&base64(&[0xff]), b"/w==");
+        assert_eq!(code_point('ü').as_str(), "U+00FC");
+        assert_eq!(code_point('😀').as_str(), "U+1F600");
+        assert_eq!(code_point('\u{10ffff}').as_str(), "U+10FFFF");
+    }
+}

@@ -1,0 +1,177 @@
+//! A contact: as a block of a domain's record, and as a record of its own.
+//!
+//! # Invariants
+//!
+//! - A field that the contact asked to hide (RFC 5733 section 2.9, `disclose flag="0"`) never
+//!   shows its value, whatever the rule says.
+//! - One that is not shown reads the same whether it has a value or not.
+//!
+//! # Does not
+//!
+//! Decide what may be shown: the rule does.
+
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use snapshot_format::Corrupt;
+use snapshot_format::object::{Disclose, PostalKind};
+use snapshot_format::record::{ArchivedContact, ContactField};
+use snapshot_format::status::{CONTACT_STATUS_WORDS, words_of};
+
+use super::RegistrarView;
+use crate::policy::{BlockRule, CONTACT_FIELD_COUNT, FieldRule, Rule, ShownField, Visibility};
+use crate::query::answer::Answer;
+use crate::query::frame::Site;
+
+/// How a shown field is taken from the record.
+struct Source {
+    field: ShownField,
+    from: ContactField,
+    /// Whether the line is there without a value.
+    required: bool,
+    /// The field in a wish on disclosure: of the internationalised and of the localised form.
+    wish_int: u16,
+    wish_loc: u16,
+}
+
+/// By [`ShownField`].
+#[rustfmt::skip]
+const SOURCES: [Source; CONTACT_FIELD_COUNT] = {
+    const fn source(
+        field: ShownField, from: ContactField, required: bool, wish_int: u16, wish_loc: u16,
+    ) -> Source {
+        Source { field, from, required, wish_int, wish_loc }
+    }
+    use ContactField as F;
+    use Disclose as D;
+    use ShownField as S;
+    [
+        source(S::Id, F::Roid, true, 0, 0),
+        source(S::Name, F::Name, true, D::NAME_INT, D::NAME_LOC),
+        source(S::Org, F::Org, false, D::ORG_INT, D::ORG_LOC),
+        source(S::Street, F::Street1, true, D::ADDR_INT, D::ADDR_LOC),
+        source(S::City, F::City, true, D::ADDR_INT, D::ADDR_LOC),
+        source(S::Sp, F::Sp, false, D::ADDR_INT, D::ADDR_LOC),
+        source(S::Pc, F::Pc, false, D::ADDR_INT, D::ADDR_LOC),
+        source(S::Cc, F::Cc, true, D::ADDR_INT, D::ADDR_LOC),
+        source(S::Phone, F::Voice, false, D::VOICE, D::VOICE),
+        source(S::PhoneExt, F::VoiceExt, false, D::VOICE, D::VOICE),
+        source(S::Fax, F::Fax, false, D::FAX, D::FAX),
+        source(S::FaxExt, F::FaxExt, false, D::FAX, D::FAX),
+        source(S::Email, F::Email, true, D::EMAIL, D::EMAIL),
+    ]
+};
+
+/// Writes a contact's block.
+pub(super) fn block(rule: &Rule, block: &BlockRule, record: &ArchivedContact, out: &mut Answer) {
+    let view = View::of(rule, record);
+    for (source, field) in SOURCES.iter().zip(&block.fields) {
+        if !view.shows(source, field) {
+            out.raw(&field.hidden_line);
+        } else if source.field == ShownField::Street {
+            view.street(field, out);
+        } else {
+            let value = view.value(source);
+            if !value.is_empty() || source.required || rule.print_empty {
+                out.line(field.label, value);
+            }
+        }
+    }
+}
+
+/// Writes a contact as a record of its own.
+pub(in crate::query) fn contact<D: AsRef<[u8]>>(
+    site: &Site<'_, D>,
+    rule: &Rule,
+    record: &ArchivedContact,
+    out: &mut Answer,
+) -> Result<(), Corrupt> {
+    out.line("Contact ID: ", record.field(ContactField::Id));
+    block(rule, &rule.contact, record, out);
+    for word in words_of(record.statuses.to_native(), CONTACT_STATUS_WORDS) {
+        let word = word.as_bytes();
+        out.line_of(&[b"Contact Status: ", word, b" https://icann.org/epp#", word]);
+    }
+    let registrar = RegistrarView::of(site, record.registrar.to_native())?;
+    super::optional(rule, "Registrar: ", registrar.name(), out);
+    out.time("Creation Date: ", record.created_ms.to_native());
+    out.time("Updated Date: ", record.updated_ms.to_native());
+    Ok(())
+}
+
+/// A contact with the address that the rule prefers.
+struct View<'a> {
+    record: &'a ArchivedContact,
+    /// Whether the second, localised address is taken.
+    second: bool,
+    localised: bool,
+}
+
+impl<'a> View<'a> {
+    fn of(rule: &Rule, record: &'a ArchivedContact) -> Self {
+        let has_second = || record.cold.as_ref().is_some_and(|cold| !cold.postal_text.is_empty());
+        let second = rule.prefer_localised && has_second();
+        let localised = second || record.postal_kind == PostalKind::Loc as u8;
+        Self { record, second, localised }
+    }
+
+    fn postal(&self, field: ContactField) -> &'a str {
+        if self.second { self.record.second_postal_field(field) } else { self.record.field(field) }
+    }
+
+    fn value(&self, source: &Source) -> &'a str {
+        match source.field {
+            // The identifier within the registry; the client's where there is no other.
+            ShownField::Id => match self.record.field(ContactField::Roid) {
+                "" => self.record.field(ContactField::Id),
+                roid => roid,
+            },
+            ShownField::Phone
+            | ShownField::PhoneExt
+            | ShownField::Fax
+            | ShownField::FaxExt
+            | ShownField::Email => self.record.field(source.from),
+            _ => self.postal(source.from),
+        }
+    }
+
+    fn shows(&self, source: &Source, rule: &FieldRule) -> bool {
+        let named = if self.localised { source.wish_loc } else { source.wish_int };
+        let wish = self.record.disclose_fields.to_native() & named != 0;
+        match (rule.visibility, self.record.disclose) {
+            (Visibility::Hidden, _) => false,
+            (_, DISCLOSE_DENY) if wish => false,
+            (Visibility::Shown, _) => true,
+            (Visibility::Consent, disclose) => wish && disclose == DISCLOSE_ALLOW,
+        }
+    }
+
+    fn street(&self, rule: &FieldRule, out: &mut Answer) {
+        let mut written = false;
+        for field in [ContactField::Street1, ContactField::Street2, ContactField::Street3] {
+            let street = self.postal(field);
+            if !street.is_empty() {
+                out.line(rule.label, street);
+                written = true;
+            }
+        }
+        if !written {
+            out.line(rule.label, "");
+        }
+    }
+}
+
+/// Values of a record's `disclose`.
+const DISCLOSE_ALLOW: u8 = 1;
+const DISCLOSE_DENY: u8 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_stand_in_the_order_of_the_shown_fields() {
+        for (index, source) in SOURCES.iter().enumerate() {
+            assert_eq!(source.field as usize, index);
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! A domain's record, and that of a name that is kept back from registration.
+//!
+//! # Invariants
+//!
+//! - Nameservers are sorted by name: deposits give them in any order, and two answers about one
+//!   domain should differ only where its data does.
+//! - After `DNSSEC` come the additional fields: DS data, key data, language table, code points,
+//!   active variants, then the extras that the rule allows.
+//! - `Domain Name:` is printed for registered names only: programs conclude from it.
+//!
+//! # Does not
+//!
+//! Decide which record answers a name: `find` does.
+
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use snapshot_format::object::NndnState;
+use snapshot_format::record::{
+    ArchivedDomain, ArchivedDomainCold, ArchivedIdnTable, ArchivedNameserver, ArchivedNndn, NONE,
+};
+use snapshot_format::status::DomainStatuses;
+use snapshot_format::{Corrupt, Kind};
+
+use super::nameserver::addresses;
+use super::{RegistrarView, contact, optional};
+use crate::policy::{ExtrasRule, Rule, is_extra_key};
+use crate::query::answer::Answer;
+use crate::query::frame::Site;
+use crate::query::number::{Decimal, base64, code_point, hex};
+use crate::query::punycode::unicode_name;
+
+/// Nameservers that are sorted on a small piece of stack: more than most domains have.
+const NAMESERVERS_USUAL: usize = 8;
+/// Nameservers that are shown at most: the bound of the format.
+const NAMESERVERS_MAX: usize = snapshot_format::limits::LIST_COUNT_MAX;
+
+/// What the answer about a kept-back name says: neither that it is free nor that it is registered.
+pub(in crate::query) const RESERVED_NOTE: &[u8] =
+    b"Note: The registry keeps this name back. Nobody holds it, and requests for it are refused.\r\n";
+
+macro_rules! status_lines {
+    ($($word:literal),* $(,)?) => {
+        [$(concat!("Domain Status: ", $word, " https://icann.org/epp#", $word, "\r\n")),*]
+    };
+}
+
+/// The status lines, by bit of [`DomainStatuses`]: alphabetical, EPP and RGP together.
+const STATUS_LINES: [&str; 23] = status_lines![
+    "addPeriod",
+    "autoRenewPeriod",
+    "clientDeleteProhibited",
+    "clientHold",
+    "clientRenewProhibited",
+    "clientTransferProhibited",
+    "clientUpdateProhibited",
+    "inactive",
+    "ok",
+    "pendingCreate",
+    "pendingDelete",
+    "pendingRenew",
+    "pendingRestore",
+    "pendingTransfer",
+    "pendingUpdate",
+    "redemptionPeriod",
+    "renewPeriod",
+    "serverDeleteProhibited",
+    "serverHold",
+    "serverRenewProhibited",
+    "serverTransferProhibited",
+    "serverUpdateProhibited",
+    "transferPeriod",
+];
+
+/// Writes a domain's record, all but the complaint-form line.
+pub(in crate::query) fn domain<D: AsRef<[u8]>>(
+    site: &Site<'_, D>,
+    rule: &Rule,
+    record: &ArchivedDomain,
+    out: &mut Answer,
+) -> Result<(), Corrupt> {
+    site.snapshot.prefetch(record);
+    let cold = record.cold.as_deref();
+    let decoded = decoded_name(&record.name, cold.map_or("", |cold| cold.u_name.as_str()));
+    let u_name = u_name_of(cold.map_or("", |cold| cold.u_name.as_str()), decoded.as_ref());
+    out.line("Domain Name: ", &record.name);
+    if !u_name.is_empty() {
+        out.line("Internationalized Domain Name: ", u_name);
+    }
+    out.line("Registry Domain ID: ", &record.roid);
+    let registrar = RegistrarView::of(site, record.registrar.to_native())?;
+    optional(rule, "Registrar WHOIS Server: ", registrar.whois_server(), out);
+    out.line("Registrar URL: ", registrar.url());
+    dates(rule, record, out);
+    out.line("Registrar: ", registrar.name());
+    registrar.iana_id_line(out);
+    out.line("Registrar Abuse Contact Email: ", registrar.abuse_email());
+    out.line("Registrar Abuse Contact Phone: ", registrar.abuse_phone());
+    optional(rule, "Reseller: ", "", out);
+    statuses(record.statuses.to_native(), out);
+    for (block, ordinal) in rule.blocks.iter().zip(record.contacts.iter()) {
+        let ordinal = ordinal.to_native();
+        if block.shown && ordinal != NONE {
+            contact::block(rule, block, site.snapshot.record(ordinal)?, out);
+        }
+    }
+    nameservers(site, rule, record, out)?;
+    let signed = cold.is_some_and(|cold| !cold.ds.is_empty() || !cold.keys.is_empty());
+    out.raw(if signed { b"DNSSEC: signedDelegation\r\n" } else { b"DNSSEC: unsigned\r\n" });
+    if let Some(cold) = cold {
+        dnssec(cold, out);
+        idn_table(site, cold.idn_table.to_native(), out)?;
+    }
+    if !u_name.is_empty() {
+        code_points(u_name, out);
+    }
+    variants(site, &record.name, out)?;
+    if let Some(cold) = cold {
+        extras(rule, cold, out);
+    }
+    Ok(())
+}
+
+/// Writes the record of a name that is kept back.
+pub(in crate::query) fn reserved<D: AsRef<[u8]>>(
+    site: &Site<'_, D>,
+    record: &ArchivedNndn,
+    out: &mut Answer,
+) -> Result<(), Corrupt> {
+    let decoded = decoded_name(&record.name, &record.u_name);
+    let u_name = u_name_of(&record.u_name, decoded.as_ref());
+    out.line("Reserved Name: ", &record.name);
+    if !u_name.is_empty() {
+        out.line("Internationalized Reserved Name: ", u_name);
+    }
+    out.line("Reserved Name State: ", state_word(record.state));
+    if !record.original_name.is_empty() {
+        out.line("Variant Of: ", &record.original_name);
+    }
+    idn_table(site, record.idn_table.to_native(), out)?;
+    out.raw(RESERVED_NOTE);
+    Ok(())
+}
+
+const fn state_word(state: u8) -> &'static str {
+    const WITHHELD: u8 = NndnState::Withheld as u8;
+    const MIRRORED: u8 = NndnState::Mirrored as u8;
+    match state {
+        WITHHELD => "withheld",
+        MIRRORED => "mirrored",
+        _ => "blocked",
+    }
+}
+
+/// The decoded name, where the deposit gave no U-label.
+fn decoded_name(name: &str, u_name: &str) -> Option<crate::query::punycode::UName> {
+    if u_name.is_empty() { unicode_name(name) } else { None }
+}
+
+fn u_name_of<'a>(u_name: &'a str, decoded: Option<&'a crate::query::punycode::UName>) -> &'a str {
+    decoded.map_or(u_name, |decoded| decoded.as_str())
+}
+
+fn dates(rule: &Rule, record: &ArchivedDomain, out: &mut Answer) {
+    if !out.time("Updated Date: ", record.updated_ms.to_native()) {
+        optional(rule, "Updated Date: ", "", out);
+    }
+    if !out.time("Creation Date: ", record.created_ms.to_native()) {
+        out.line("Creation Date: ", "");
+    }
+    if !out.time("Registry Expiry Date: ", record.expires_ms.to_native()) {
+        out.line("Registry Expiry Date: ", "");
+    }
+    // Only the registrar knows it.
+    optional(rule, "Registrar Registration Expiration Date: ", "", out);
+}
+
+/// Writes the statuses; `pendingDelete` once, whether EPP's or RGP's.
+fn statuses(bits: u32, out: &mut Answer) {
+    let mut bits = bits;
+    if bits & DomainStatuses::RGP_PENDING_DELETE != 0 {
+        bits |= DomainStatuses::PENDING_DELETE;
+    }
+    let mut any = false;
+    for (bit, line) in STATUS_LINES.iter().enumerate() {
+        if bits.checked_shr(u32::try_from(bit).unwrap_or(u32::MAX)).unwrap_or(0) & 1 == 1 {
+            out.raw(line.as_bytes());
+            any = true;
+        }
+    }
+    if !any {
+        out.line("Domain Status: ", "");
+    }
+}
+
+fn nameservers<D: AsRef<[u8]>>(
+    site: &Site<'_, D>,
+    rule: &Rule,
+    record: &ArchivedDomain,
+    out: &mut Answer,
+) -> Result<(), Corrupt> {
+    match record.nameservers.len() {
+        0 => {
+            optional(rule, "Name Server: ", "", out);
+            Ok(())
+        }
+        1..=NAMESERVERS_USUAL => {
+            sorted_nameservers::<NAMESERVERS_USUAL, D>(site, rule, record, out)
+        }
+        _ => sorted_nameservers::<NAMESERVERS_MAX, D>(site, rule, record, out),
+    }
+}
+
+fn sorted_nameservers<const N: usize, D: AsRef<[u8]>>(
+    site: &Site<'_, D>,
+    rule: &Rule,
+    record: &ArchivedDomain,
+    out: &mut Answer,
+) -> Result<(), Corrupt> {
+    let mut sorted: [Option<&ArchivedNameserver>; N] = [None; N];
+    for (place, ordinal) in sorted.iter_mut().zip(record.nameservers.iter()) {
+        *place = Some(site.snapshot.record(ordinal.to_native())?);
+    }
+    let count = record.nameservers.len().min(N);
+    let sorted = sorted.get_mut(..count).unwrap_or_default();
+    sorted.sort_unstable_by_key(|nameserver| nameserver.map(|n| n.name.as_str()));
+    for nameserver in sorted.iter().flatten() {
+        out.line("Name Server: ", &nameserver.name);
+        if rule.nameserver_addresses {
+            addresses(nameserver, out);
+        }
+    }
+    Ok(())
+}
+
+/// Writes DS data as key tag, algorithm, digest type and digest, and key data as flags, protocol,
+/// algorithm and key: the order of their DNS records.
+fn dnssec(cold: &ArchivedDomainCold, out: &mut Answer) {
+    for ds in cold.ds.iter() {
+        if !out.start_line(ds.digest.len().saturating_mul(2).saturating_add(48)) {
+            return;
+        }
+        out.part(b"DNSSEC DS Data: ");
+        let numbers = [ds.key_tag.to_native(), u16::from(ds.algorithm), u16::from(ds.digest_type)];
+        numbers_of_line(&numbers, out);
+        for byte in ds.digest.iter() {
+            out.part(&hex(*byte));
+        }
+        out.end_line();
+    }
+    for key in cold.keys.iter() {
+        if !out.start_line(key.public_key.len().saturating_mul(2).saturating_add(48)) {
+            return;
+        }
+        out.part(b"DNSSEC Key Data: ");
+        let numbers = [key.flags.to_native(), u16::from(key.protocol), u16::from(key.algorithm)];
+        numbers_of_line(&numbers, out);
+        for bytes in key.public_key.chunks(3) {
+            out.part(&base64(bytes));
+        }
+        out.end_line();
+    }
+}
+
+fn numbers_of_line(numbers: &[u16], out: &mut Answer) {
+    for number in numbers {
+        out.part(Decimal::of(u64::from(*number)).as_bytes());
+        out.part(b" ");
+    }
+}
+
+fn idn_table<D: AsRef<[u8]>>(
+    site: &Site<'_, D>,
+    ordinal: u32,
+    out: &mut Answer,
+) -> Result<(), Corrupt> {
+    if ordinal != NONE {
+        let table = site.snapshot.record::<ArchivedIdnTable>(ordinal)?;
+        out.line("IDN Table: ", &table.id);
+    }
+    Ok(())
+}
+
+/// Writes the code points of the name's first label.
+fn code_points(u_name: &str, out: &mut Answer) {
+    let label = u_name.split('.').next().unwrap_or_default();
+    // "U+10FFFF " is the longest.
+    if !out.start_line(label.chars().count().saturating_mul(9).saturating_add(32)) {
+        return;
+    }
+    out.part(b"Unicode Code Points:");
+    for c in label.chars() {
+        out.part(b" ");
+        out.part(code_point(c).as_bytes());
+    }
+    out.end_line();
+}
+
+/// Writes the active variants of a name: those that are domains, and those that mirror it.
+fn variants<D: AsRef<[u8]>>(
+    site: &Site<'_, D>,
+    primary: &str,
+    out: &mut Answer,
+) -> Result<(), Corrupt> {
+    for (kind, ordinal) in site.snapshot.variants(primary)? {
+        if kind == Kind::Domain {
+            let variant = site.snapshot.record::<ArchivedDomain>(ordinal)?;
+            out.line("Active Variant: ", &variant.name);
+        } else {
+            let variant = site.snapshot.record::<ArchivedNndn>(ordinal)?;
+            if variant.state == NndnState::Mirrored as u8 {
+                out.line("Active Variant: ", &variant.name);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes the key-value extras that the rule allows.
+fn extras(rule: &Rule, cold: &ArchivedDomainCold, out: &mut Answer) {
+    for extra in cold.extras.iter() {
+        let (key, value) = (extra.0.as_str(), extra.1.as_str());
+        let allowed = match &rule.extras {
+            ExtrasRule::None => return,
+            ExtrasRule::All => is_extra_key(key),
+            // The configuration was checked: its keys are keys of extras.
+            ExtrasRule::Keys(keys) => keys.iter().any(|allowed| **allowed == *key),
+        };
+        if !allowed {
+            continue;
+        }
+        let needed = key.len().saturating_add(value.len()).saturating_add(4);
+        if out.start_line(needed) {
+            out.part(key.as_bytes());
+            out.part(b": ");
+            out.part_of_data(value);
+            out.end_line();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use snapshot_format::status::DOMAIN_STATUS_WORDS;
+
+    #[test]
+    fn status_lines_follow_the_table_of_words() {
+        for (line, word) in STATUS_LINES.iter().zip(DOMAIN_STATUS_WORDS) {
+            let expected = format!("Domain Status: {word} https://icann.org/epp#{word}\r\n");
+            assert_eq!(*line, expected);
+        }
+        assert_eq!(STATUS_LINES.len(), DOMAIN_STATUS_WORDS.len());
+    }
+}

@@ -1,0 +1,42 @@
+//! A nameserver's record.
+//!
+//! # Does not
+//!
+//! Show the nameserver's statuses: the standard answer has none.
+
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use snapshot_format::Corrupt;
+use snapshot_format::record::ArchivedNameserver;
+
+use super::{RegistrarView, optional};
+use crate::policy::Rule;
+use crate::query::answer::Answer;
+use crate::query::frame::Site;
+use crate::query::number::{v4_text, v6_text};
+
+/// Writes the record.
+pub(in crate::query) fn nameserver<D: AsRef<[u8]>>(
+    site: &Site<'_, D>,
+    rule: &Rule,
+    record: &ArchivedNameserver,
+    out: &mut Answer,
+) -> Result<(), Corrupt> {
+    out.line("Server Name: ", &record.name);
+    addresses(record, out);
+    let registrar = RegistrarView::of(site, record.registrar.to_native())?;
+    optional(rule, "Registrar: ", registrar.name(), out);
+    optional(rule, "Registrar WHOIS Server: ", registrar.whois_server(), out);
+    optional(rule, "Registrar URL: ", registrar.url(), out);
+    Ok(())
+}
+
+/// Writes the addresses: IPv4, then IPv6, in the deposit's order.
+pub(super) fn addresses(record: &ArchivedNameserver, out: &mut Answer) {
+    for address in record.v4.iter() {
+        out.line("IP Address: ", v4_text(*address).as_str());
+    }
+    for address in record.v6.iter() {
+        out.line("IP Address: ", v6_text(*address).as_str());
+    }
+}

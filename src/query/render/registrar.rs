@@ -1,0 +1,65 @@
+//! A registrar's record.
+//!
+//! # Does not
+//!
+//! Show contacts of the registrar: deposits do not hold any.
+
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use snapshot_format::object::PostalKind;
+use snapshot_format::record::ArchivedRegistrar;
+
+use super::{RegistrarView, optional};
+use crate::policy::Rule;
+use crate::query::answer::Answer;
+use crate::query::frame::Site;
+
+/// Writes the record. The IANA identifier and the abuse contact come after the standard fields.
+pub(in crate::query) fn registrar<D>(
+    site: &Site<'_, D>,
+    rule: &Rule,
+    record: &ArchivedRegistrar,
+    out: &mut Answer,
+) {
+    let view = RegistrarView::of_record(site, record);
+    out.line("Registrar: ", view.name());
+    let localised = |kind: u8| kind == PostalKind::Loc as u8;
+    let preferred = record.postal.iter().find(|p| localised(p.kind) == rule.prefer_localised);
+    if let Some(postal) = preferred.or_else(|| record.postal.first()) {
+        let mut streets = 0_usize;
+        for street in postal.street.iter().filter(|street| !street.is_empty()) {
+            out.line("Street: ", street);
+            streets = streets.saturating_add(1);
+        }
+        if streets == 0 {
+            out.line("Street: ", "");
+        }
+        out.line("City: ", &postal.city);
+        optional(rule, "State/Province: ", &postal.sp, out);
+        optional(rule, "Postal Code: ", &postal.pc, out);
+        out.line("Country: ", &postal.cc);
+    } else {
+        for label in ["Street: ", "City: "] {
+            out.line(label, "");
+        }
+        optional(rule, "State/Province: ", "", out);
+        optional(rule, "Postal Code: ", "", out);
+        out.line("Country: ", "");
+    }
+    out.line("Phone Number: ", &record.voice);
+    optional(rule, "Phone Ext: ", &record.voice_ext, out);
+    optional(rule, "Fax Number: ", &record.fax, out);
+    optional(rule, "Fax Ext: ", &record.fax_ext, out);
+    out.line("Email: ", &record.email);
+    optional(rule, "Registrar WHOIS Server: ", view.whois_server(), out);
+    out.line("Registrar URL: ", view.url());
+    if view.iana_id() != 0 {
+        view.iana_id_line(out);
+    }
+    if !view.abuse_email().is_empty() {
+        out.line("Registrar Abuse Contact Email: ", view.abuse_email());
+    }
+    if !view.abuse_phone().is_empty() {
+        out.line("Registrar Abuse Contact Phone: ", view.abuse_phone());
+    }
+}

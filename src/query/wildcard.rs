@@ -1,0 +1,217 @@
+//! Patterns over names: `%` is any run of characters, `_` exactly one.
+//!
+//! A pattern in ASCII is held against the names as the registry keeps them, A-labels included. A
+//! pattern with other characters is held against their U-labels: what part of an A-label a part
+//! of a word becomes cannot be known. Its letters are folded to lower case and not mapped further.
+//!
+//! # Invariants
+//!
+//! - `prefix`: a name that matches begins with the pattern's prefix, so it lies within that range
+//!   of the sorted names.
+//! - `bounded`: matching takes back one `%` at most at a time (the last one), so it needs at most
+//!   pattern times name steps; each is counted against the query's budget.
+//!
+//! # Does not
+//!
+//! Look anything up.
+
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use super::number::Short;
+use super::punycode::U_NAME_BYTES_MAX;
+
+/// Characters at the beginning of a pattern that may not be wildcards.
+pub const WILDCARD_FREE_CHARS: usize = 5;
+/// Most names that a wildcard query lists.
+pub const WILDCARD_NAMES_MAX: usize = 50;
+/// Steps that one wildcard query may take: [`RECORD_STEPS`] for each name looked at and one for
+/// each character compared. Under a millisecond of one core.
+pub const WILDCARD_STEPS_MAX: u32 = 100_000;
+/// Steps that looking at one name costs before any comparison.
+pub(super) const RECORD_STEPS: u32 = 16;
+
+/// Whether a text has a wildcard.
+pub(super) fn has_wildcard(text: &str) -> bool {
+    text.bytes().any(|byte| matches!(byte, b'%' | b'_'))
+}
+
+/// A pattern ready for matching.
+pub(super) struct Pattern {
+    text: Short<U_NAME_BYTES_MAX>,
+    prefix: Short<U_NAME_BYTES_MAX>,
+    is_unicode: bool,
+}
+
+/// Why a text is no pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PatternError {
+    /// A wildcard among the first five characters.
+    Early,
+    /// Characters or a length that no name has.
+    Form,
+}
+
+impl Pattern {
+    /// Makes a pattern of what was typed.
+    pub(super) fn new(typed: &str) -> Result<Self, PatternError> {
+        if typed.chars().take(WILDCARD_FREE_CHARS).any(|c| matches!(c, '%' | '_')) {
+            return Err(PatternError::Early);
+        }
+        let typed = typed.strip_suffix('.').unwrap_or(typed);
+        let mut text = Short::new();
+        for c in typed.chars() {
+            let allowed = c.is_ascii_alphanumeric() || "-.%_".contains(c) || !c.is_ascii();
+            if !allowed || super::breaks_lines(c) || c.is_whitespace() {
+                return Err(PatternError::Form);
+            }
+            for c in c.to_lowercase() {
+                if !text.push_all(c.encode_utf8(&mut [0; 4]).as_bytes()) {
+                    return Err(PatternError::Form);
+                }
+            }
+        }
+        let is_unicode = !typed.is_ascii();
+        let prefix = prefix(text.as_str());
+        Ok(Self { text, prefix, is_unicode })
+    }
+
+    /// What every matching name begins with, in the form of the records' keys.
+    pub(super) fn prefix(&self) -> &str {
+        self.prefix.as_str()
+    }
+
+    /// Whether it is to be held against U-labels.
+    pub(super) const fn is_unicode(&self) -> bool {
+        self.is_unicode
+    }
+
+    /// Whether `name` matches; `None` when `steps` ran out.
+    pub(super) fn matches(&self, name: &str, steps: &mut u32) -> Option<bool> {
+        let (pattern, name) = (self.text.as_bytes(), name.as_bytes());
+        let (mut p, mut n) = (0_usize, 0_usize);
+        // Where to go on when the last `%` has to take one character more.
+        let mut resume: Option<(usize, usize)> = None;
+        loop {
+            *steps = steps.checked_sub(1)?;
+            match (pattern.get(p), name.get(n)) {
+                (None, None) => return Some(true),
+                (Some(b'%'), _) => {
+                    p = p.saturating_add(1);
+                    resume = Some((p, n));
+                    continue;
+                }
+                (Some(b'_'), Some(&first)) => {
+                    p = p.saturating_add(1);
+                    n = n.saturating_add(char_bytes(first));
+                    continue;
+                }
+                (Some(a), Some(b)) if a == b => {
+                    p = p.saturating_add(1);
+                    n = n.saturating_add(1);
+                    continue;
+                }
+                _ => {}
+            }
+            let Some((after_percent, taken)) = resume else { return Some(false) };
+            let Some(&first) = name.get(taken) else { return Some(false) };
+            let taken = taken.saturating_add(char_bytes(first));
+            resume = Some((after_percent, taken));
+            (p, n) = (after_percent, taken);
+        }
+    }
+}
+
+/// Bytes of the UTF-8 character that begins with `first`.
+const fn char_bytes(first: u8) -> usize {
+    match first {
+        0xf0.. => 4,
+        0xe0.. => 3,
+        0xc0.. => 2,
+        _ => 1,
+    }
+}
+
+/// The literal beginning of a pattern, as names have it. Where the first label is not ASCII, that
+/// is `xn--` and the label's ASCII characters before the wildcard: punycode puts those first, in
+/// their order (RFC 3492 section 3.1).
+fn prefix(pattern: &str) -> Short<U_NAME_BYTES_MAX> {
+    let literal = pattern.split(['%', '_']).next().unwrap_or_default();
+    let first_label = pattern.split('.').next().unwrap_or_default();
+    let mut prefix = Short::new();
+    if first_label.is_ascii() {
+        // As far as it is ASCII: a later label may be anything.
+        for byte in literal.bytes().take_while(u8::is_ascii) {
+            prefix.push(byte);
+        }
+        if !literal.is_ascii() {
+            // The label that is not ASCII begins with `xn--` in the keys.
+            while !prefix.as_bytes().is_empty() && !prefix.as_bytes().ends_with(b".") {
+                prefix.pop();
+            }
+        }
+    } else {
+        prefix.push_all(b"xn--");
+        let label = literal.split('.').next().unwrap_or_default();
+        for byte in label.bytes().filter(u8::is_ascii) {
+            prefix.push(byte);
+        }
+    }
+    prefix
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, name: &str) -> bool {
+        Pattern::new(pattern).ok().unwrap().matches(name, &mut 1_000_000).unwrap()
+    }
+
+    #[test]
+    fn percent_is_any_run_and_underscore_one_character() {
+        assert!(matches("exampl%", "example.demo"));
+        assert!(matches("example%", "example"));
+        assert!(matches("examp_e.%", "example.demo"));
+        assert!(!matches("examp_.%", "example.demo"));
+        assert!(matches("EXAMPLE%o%O", "example.demo.co"));
+        assert!(!matches("example%x", "example.demo"));
+        assert!(matches("münch_n%", "münchän.demo"));
+        assert!(matches("例えテスト_.demo", "例えテスト例.demo"));
+        assert!(!matches("例えテスト_.demo", "例えテスト例例.demo"));
+    }
+
+    #[test]
+    fn the_first_five_characters_are_literal() {
+        assert_eq!(Pattern::new("exam%").err(), Some(PatternError::Early));
+        assert_eq!(Pattern::new("%").err(), Some(PatternError::Early));
+        assert_eq!(Pattern::new("münc_").err(), Some(PatternError::Early));
+        assert!(Pattern::new("examp%").is_ok());
+        assert_eq!(Pattern::new("examp le%").err(), Some(PatternError::Form));
+        assert_eq!(Pattern::new("examp*%").err(), Some(PatternError::Form));
+    }
+
+    #[test]
+    fn matching_names_begin_with_the_prefix() {
+        let prefix = |typed| Pattern::new(typed).ok().unwrap().prefix().to_owned();
+        assert_eq!(prefix("Exampl%.demo"), "exampl");
+        assert_eq!(prefix("münch%.demo"), "xn--mnch");
+        assert_eq!(prefix("münchen.d%"), "xn--mnchen");
+        assert_eq!(prefix("exampl%ü"), "xn--exampl");
+        assert_eq!(prefix("example.mün%"), "example.");
+        for name in ["münchen.demo", "münch.demo", "münch-süd.demo"] {
+            let key = idna::domain_to_ascii(name).unwrap();
+            assert!(matches("münch%", name) && key.starts_with(&prefix("münch%")), "{key}");
+        }
+    }
+
+    #[test]
+    fn work_is_bounded_by_steps_and_not_by_the_pattern() {
+        let pattern = format!("aaaaa{}b", "%a".repeat(100));
+        let pattern = Pattern::new(&pattern).ok().unwrap();
+        let name = "a".repeat(253);
+        let mut steps = 1_000_000;
+        assert_eq!(pattern.matches(&name, &mut steps), Some(false));
+        assert!(1_000_000 - steps < 253 * 253, "{steps}");
+        assert_eq!(pattern.matches(&name, &mut 10), None);
+    }
+}
