@@ -30,8 +30,12 @@ pub(super) struct Options {
     config: Option<PathBuf>,
 
     /// The query
-    #[arg(value_name = "QUERY", required = true, trailing_var_arg = true,
-        allow_hyphen_values = true)]
+    #[arg(
+        value_name = "QUERY",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     query: Vec<String>,
 }
 

@@ -6,8 +6,8 @@
 mod completions;
 mod config;
 mod inspect;
-mod output;
 mod lookup;
+mod output;
 mod query;
 mod serve;
 mod settings;

@@ -152,8 +152,7 @@ fn watch_signals(sender: Sender<ControlEvent>) -> Result<(), Failure> {
 
 /// Waits until every shard serves; false if one has ended or a signal came first.
 fn started(events: &Receiver<ControlEvent>, shard_count: usize) -> bool {
-    (0..shard_count)
-        .all(|_| matches!(events.recv(), Ok(ControlEvent::Shard(ShardReport::Ready))))
+    (0..shard_count).all(|_| matches!(events.recv(), Ok(ControlEvent::Shard(ShardReport::Ready))))
 }
 
 /// Waits for a signal, or for a shard to end, which it only does by itself if it broke.

@@ -9,9 +9,9 @@ use std::str::FromStr;
 use hashbrown::HashMap;
 use toml::Spanned;
 
-use super::{ConfigError, tld};
 use super::file::Source;
 use super::keys::{NUMBERS, SHUTDOWN_MS};
+use super::{ConfigError, tld};
 use crate::observe::log;
 use crate::policy::Rules;
 use crate::port43;

@@ -34,7 +34,9 @@ impl Effective {
             tld: &answers.tld,
             registrar: &answers.registrar,
         };
-        text.push_str("\n# How answers read, from the file; what is absent is as its preset says.\n");
+        text.push_str(
+            "\n# How answers read, from the file; what is absent is as its preset says.\n",
+        );
         // Every value of these tables has a form in TOML.
         text.push_str(&toml::to_string(&shown).unwrap_or_default());
         text

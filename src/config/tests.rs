@@ -155,9 +155,9 @@ fn the_example_lists_every_key_of_the_answers() {
     ] {
         for key in keys {
             // Blocks are tables of their own.
-            let is_block = EXAMPLE.lines().any(|line| {
-                line.trim_start_matches('#').trim() == format!("[{table}.{key}]")
-            });
+            let is_block = EXAMPLE
+                .lines()
+                .any(|line| line.trim_start_matches('#').trim() == format!("[{table}.{key}]"));
             let found = example_keys(table).iter().any(|(name, _)| *name == key);
             assert!(is_block || found || key == "suffix", "{table}.{key} is missing");
         }
@@ -212,4 +212,18 @@ fn the_example_is_accepted_and_holds_the_defaults() {
     let settings = loaded(EXAMPLE, &Flags::default()).settings;
     let expected = Settings { dir: Some("/var/lib/whoisd".into()), ..Settings::default() };
     assert_eq!(settings, expected);
+}
+
+#[test]
+fn every_line_of_the_example_that_is_commented_out_is_accepted_too() {
+    let in_force = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()) => {
+            rest.to_owned()
+        }
+        _ => line.to_owned(),
+    };
+    let text: Vec<_> = EXAMPLE.lines().map(in_force).collect();
+    let settings = loaded(&text.join("\n"), &Flags::default()).settings;
+    assert_eq!(settings.cores, Some(vec![0, 1, 2, 3]));
+    assert_eq!((settings.answers.tld.len(), settings.answers.registrar.len()), (1, 1));
 }

@@ -14,7 +14,8 @@
 //!
 //! Know how the view came to be, or what an answer says.
 
-mod answerer;pub mod cores;
+mod answerer;
+pub mod cores;
 mod fleet;
 pub mod listen;
 
