@@ -9,6 +9,7 @@ mod inspect;
 mod lookup;
 mod output;
 mod query;
+mod sample;
 mod serve;
 mod settings;
 mod verify;
@@ -32,6 +33,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Sample(sample::Options),
     Serve(serve::Options),
     Lookup(lookup::Options),
     Query(query::Options),
@@ -81,6 +83,7 @@ impl From<StoreError> for Failure {
 #[must_use]
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Sample(options) => sample::run(&options),
         Command::Serve(options) => serve::run(&options),
         Command::Lookup(options) => lookup::run(&options),
         Command::Query(options) => query::run(&options),

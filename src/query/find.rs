@@ -63,12 +63,7 @@ impl From<Refusal> for Failure {
 type Answered = Result<AnswerResult, Failure>;
 
 /// Answers a domain name.
-pub(super) fn domain<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
-    typed: &str,
-    display: Display,
-    out: &mut Answer,
-) -> Answered {
+pub(super) fn domain(site: &Site<'_>, typed: &str, display: Display, out: &mut Answer) -> Answered {
     let name = name::canonical(typed).ok_or(Refusal::Name)?;
     let name = name.as_str();
     if let Some(record) = site.snapshot.find_domain(name)? {
@@ -77,7 +72,7 @@ pub(super) fn domain<D: AsRef<[u8]>>(
         return if display == Display::List {
             Ok(domain_list(site, rule, &[record], ListEnd::Complete, out))
         } else {
-            domain_records(site, rule, &[record], false, out)
+            domain_records(site, rule, &[record], ListEnd::Complete, out)
         };
     }
     if let Some(nndn) = site.snapshot.find_nndn(name)? {
@@ -90,25 +85,28 @@ pub(super) fn domain<D: AsRef<[u8]>>(
 }
 
 /// Answers a name that is no domain name: with the record that it mirrors, or with its own.
-fn reserved<D: AsRef<[u8]>>(site: &Site<'_, D>, nndn: &ArchivedNndn, out: &mut Answer) -> Answered {
+fn reserved(site: &Site<'_>, nndn: &ArchivedNndn, out: &mut Answer) -> Answered {
     if nndn.state == NndnState::Mirrored as u8
         && let Some(record) = site.snapshot.find_domain(&nndn.original_name)?
     {
         let record = primary(site, record)?;
-        return domain_records(site, site.rules.of_name(&record.name), &[record], false, out);
+        return domain_records(
+            site,
+            site.rules.of_name(&record.name),
+            &[record],
+            ListEnd::Complete,
+            out,
+        );
     }
     let rule = site.rules.of_name(&nndn.name);
     let mut records = Records::begin(site, rule, out);
     records.add(out, |out| render::reserved(site, nndn, out))?;
-    records.finish(Tail::Plain, false, out);
+    records.finish(Tail::Plain, ListEnd::Complete, out);
     Ok(AnswerResult::Reserved)
 }
 
 /// The domain that `record` is a variant of, or itself.
-fn primary<'a, D: AsRef<[u8]>>(
-    site: &Site<'a, D>,
-    record: &'a ArchivedDomain,
-) -> Result<&'a ArchivedDomain, Corrupt> {
+fn primary<'a>(site: &Site<'a>, record: &'a ArchivedDomain) -> Result<&'a ArchivedDomain, Corrupt> {
     let mut record = record;
     for _ in 0..VARIANT_HOPS_MAX {
         let Some(cold) = record.cold.as_ref() else { break };
@@ -125,7 +123,7 @@ fn primary<'a, D: AsRef<[u8]>>(
 
 /// Whether a name lies under one of the snapshot's suffixes, or is one. A snapshot that names no
 /// suffix serves every name.
-fn is_served<D: AsRef<[u8]>>(site: &Site<'_, D>, name: &str) -> bool {
+fn is_served(site: &Site<'_>, name: &str) -> bool {
     let Ok(meta) = site.snapshot.meta() else { return true };
     let suffixes = &meta.suffixes;
     let mut rest = name;
@@ -140,11 +138,11 @@ fn is_served<D: AsRef<[u8]>>(site: &Site<'_, D>, name: &str) -> bool {
     }
 }
 
-fn domain_records<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
+fn domain_records(
+    site: &Site<'_>,
     rule: &Rule,
     matches: &[&ArchivedDomain],
-    more: bool,
+    end: ListEnd,
     out: &mut Answer,
 ) -> Answered {
     let mut records = Records::begin(site, rule, out);
@@ -159,11 +157,11 @@ fn domain_records<D: AsRef<[u8]>>(
             break;
         }
     }
-    Ok(records.finish(Tail::Domains, more, out))
+    Ok(records.finish(Tail::Domains, end, out))
 }
 
-fn domain_list<D>(
-    site: &Site<'_, D>,
+fn domain_list(
+    site: &Site<'_>,
     rule: &Rule,
     matches: &[&ArchivedDomain],
     end: ListEnd,
@@ -258,8 +256,8 @@ fn pattern_of(typed: &str) -> Result<Pattern, Failure> {
 }
 
 /// Answers a pattern of domain names.
-pub(super) fn domain_pattern<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
+pub(super) fn domain_pattern(
+    site: &Site<'_>,
     typed: &str,
     display: Display,
     out: &mut Answer,
@@ -285,12 +283,12 @@ pub(super) fn domain_pattern<D: AsRef<[u8]>>(
     }
     let records = records.get(..matches.count).unwrap_or_default();
     if matches.as_records(display) {
-        return domain_records(site, rule, records, matches.end != ListEnd::Complete, out);
+        return domain_records(site, rule, records, matches.end, out);
     }
     Ok(domain_list(site, rule, records, matches.end, out))
 }
 
-fn nothing_matched<D>(site: &Site<'_, D>, typed: &str, end: ListEnd, out: &mut Answer) -> Answered {
+fn nothing_matched(site: &Site<'_>, typed: &str, end: ListEnd, out: &mut Answer) -> Answered {
     if end == ListEnd::Budget {
         return Err(Refusal::Budget.into());
     }
@@ -298,8 +296,8 @@ fn nothing_matched<D>(site: &Site<'_, D>, typed: &str, end: ListEnd, out: &mut A
 }
 
 /// Answers a nameserver's name.
-pub(super) fn nameserver<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
+pub(super) fn nameserver(
+    site: &Site<'_>,
     typed: &str,
     display: Display,
     out: &mut Answer,
@@ -316,8 +314,8 @@ pub(super) fn nameserver<D: AsRef<[u8]>>(
 }
 
 /// Answers a pattern of nameserver names.
-pub(super) fn nameserver_pattern<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
+pub(super) fn nameserver_pattern(
+    site: &Site<'_>,
     typed: &str,
     display: Display,
     out: &mut Answer,
@@ -338,8 +336,8 @@ pub(super) fn nameserver_pattern<D: AsRef<[u8]>>(
 }
 
 /// Answers an address.
-pub(super) fn address<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
+pub(super) fn address(
+    site: &Site<'_>,
     address: IpAddr,
     display: Display,
     out: &mut Answer,
@@ -358,8 +356,8 @@ pub(super) fn address<D: AsRef<[u8]>>(
 }
 
 /// Shows nameservers: one whole, several as a list, unless the query asks for another display.
-fn nameservers<'a, D: AsRef<[u8]>, I>(
-    site: &Site<'a, D>,
+fn nameservers<'a, I>(
+    site: &Site<'a>,
     rule: &Rule,
     matches: impl Fn() -> I,
     end: ListEnd,
@@ -380,7 +378,7 @@ where
                 break;
             }
         }
-        return Ok(records.finish(Tail::Plain, end != ListEnd::Complete, out));
+        return Ok(records.finish(Tail::Plain, end, out));
     }
     frame::begin(rule, out);
     out.raw(if one { ONE_NAMESERVER } else { MANY_NAMESERVERS });
@@ -396,11 +394,7 @@ where
 }
 
 /// Answers a registrar's name or IANA identifier.
-pub(super) fn registrar<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
-    typed: &str,
-    out: &mut Answer,
-) -> Answered {
+pub(super) fn registrar(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answered {
     if let Some(iana_id) = iana_id(typed)
         && let Some(result) = registrars(site, RegistrarKey::IanaId(iana_id), out)?
     {
@@ -421,8 +415,8 @@ pub(super) fn registrar<D: AsRef<[u8]>>(
     no_such(site, typed, out)
 }
 
-fn registrars<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
+fn registrars(
+    site: &Site<'_>,
     key: RegistrarKey<'_>,
     out: &mut Answer,
 ) -> Result<Option<AnswerResult>, Failure> {
@@ -438,7 +432,7 @@ fn registrars<D: AsRef<[u8]>>(
             break;
         }
     }
-    Ok((records.count() > 0).then(|| records.finish(Tail::Plain, false, out)))
+    Ok((records.count() > 0).then(|| records.finish(Tail::Plain, ListEnd::Complete, out)))
 }
 
 fn iana_id(typed: &str) -> Option<u32> {
@@ -460,7 +454,7 @@ fn with_last_word_decoded(
 }
 
 /// Nothing was found under an identifier or a name that knows no wildcards.
-fn no_such<D>(site: &Site<'_, D>, typed: &str, out: &mut Answer) -> Answered {
+fn no_such(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answered {
     if typed.contains('%') {
         return Err(Refusal::WildcardKind.into());
     }
@@ -468,11 +462,7 @@ fn no_such<D>(site: &Site<'_, D>, typed: &str, out: &mut Answer) -> Answered {
 }
 
 /// Answers a contact's identifier.
-pub(super) fn contact<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
-    typed: &str,
-    out: &mut Answer,
-) -> Answered {
+pub(super) fn contact(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answered {
     let rule = site.rules.defaults();
     if !rule.contact.shown {
         return Err(Refusal::Contact.into());
@@ -487,7 +477,7 @@ pub(super) fn contact<D: AsRef<[u8]>>(
     if records.count() == 0 {
         return no_such(site, typed, out);
     }
-    Ok(records.finish(Tail::Statuses, false, out))
+    Ok(records.finish(Tail::Statuses, ListEnd::Complete, out))
 }
 
 /// A record that a ROID may belong to.
@@ -498,7 +488,7 @@ enum Owner<'a> {
 }
 
 /// Answers a repository object identifier with the record itself, a variant included.
-pub(super) fn roid<D: AsRef<[u8]>>(site: &Site<'_, D>, typed: &str, out: &mut Answer) -> Answered {
+pub(super) fn roid(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answered {
     let defaults = site.rules.defaults();
     let mut records = None;
     let mut tail = Tail::Plain;
@@ -530,14 +520,14 @@ pub(super) fn roid<D: AsRef<[u8]>>(site: &Site<'_, D>, typed: &str, out: &mut An
         }
     }
     match records {
-        Some(records) => Ok(records.finish(tail, false, out)),
+        Some(records) => Ok(records.finish(tail, ListEnd::Complete, out)),
         None => no_such(site, typed, out),
     }
 }
 
 /// The record of an index entry, if the ROID is its own: an entry may belong to another one.
-fn owner<'a, D: AsRef<[u8]>>(
-    site: &Site<'a, D>,
+fn owner<'a>(
+    site: &Site<'a>,
     kind: Kind,
     ordinal: u32,
     roid: &str,

@@ -21,6 +21,7 @@ use super::answer::Answer;
 use super::number::{Decimal, TimeText};
 use super::parse::Refusal;
 use crate::policy::{Rule, Rules};
+use crate::view::Bytes;
 
 const COMPLAINT_FORM: &[u8] = b"URL of the ICANN Whois Inaccuracy Complaint Form: \
     https://www.icann.org/wicf/\r\n";
@@ -41,14 +42,17 @@ const HELP: &[u8] = b"\
 % the first 5 characters; 50 names are listed.\r\n\
 % =NAME or full NAME shows every match whole, $NAME or sum NAME lists them.\r\n";
 
+const SEARCH_STOPPED: &[u8] =
+    b"The search stopped at its limit of steps; there may be further ones.";
+
 /// Longest line of served suffixes, bytes.
 const SUFFIX_LINE_BYTES_MAX: usize = 72;
 /// Most lines of served suffixes in one answer.
 const SUFFIX_LINES_MAX: usize = 100;
 
 /// What an answer is made from.
-pub(super) struct Site<'a, D> {
-    pub(super) snapshot: &'a Snapshot<D>,
+pub(super) struct Site<'a> {
+    pub(super) snapshot: &'a Snapshot<Bytes>,
     pub(super) rules: &'a Rules,
     pub(super) as_of_ms: i64,
 }
@@ -71,7 +75,7 @@ pub(super) fn begin(rule: &Rule, out: &mut Answer) {
 }
 
 /// Ends an answer.
-pub(super) fn finish<D>(site: &Site<'_, D>, rule: &Rule, tail: Tail, out: &mut Answer) {
+pub(super) fn finish(site: &Site<'_>, rule: &Rule, tail: Tail, out: &mut Answer) {
     out.end_body();
     let time = TimeText::of(site.as_of_ms);
     // A generation always has a time; one outside the calendar reads as the epoch.
@@ -90,7 +94,7 @@ fn note(out: &mut Answer, text: &[u8]) {
 }
 
 /// Says that there is no such record.
-pub(super) fn not_found<D>(site: &Site<'_, D>, rule: &Rule, out: &mut Answer) -> AnswerResult {
+pub(super) fn not_found(site: &Site<'_>, rule: &Rule, out: &mut Answer) -> AnswerResult {
     begin(rule, out);
     out.raw(&rule.not_found);
     finish(site, rule, Tail::Plain, out);
@@ -98,16 +102,16 @@ pub(super) fn not_found<D>(site: &Site<'_, D>, rule: &Rule, out: &mut Answer) ->
 }
 
 /// Writes records one after another, each whole, an empty line between them.
-pub(super) struct Records<'a, D> {
-    site: &'a Site<'a, D>,
+pub(super) struct Records<'a> {
+    site: &'a Site<'a>,
     rule: &'a Rule,
     count: usize,
     full: bool,
 }
 
-impl<'a, D> Records<'a, D> {
+impl<'a> Records<'a> {
     /// Starts an answer of records.
-    pub(super) fn begin(site: &'a Site<'a, D>, rule: &'a Rule, out: &mut Answer) -> Self {
+    pub(super) fn begin(site: &'a Site<'a>, rule: &'a Rule, out: &mut Answer) -> Self {
         begin(rule, out);
         Self { site, rule, count: 0, full: false }
     }
@@ -138,10 +142,11 @@ impl<'a, D> Records<'a, D> {
     }
 
     /// Ends the answer.
-    pub(super) fn finish(self, tail: Tail, more: bool, out: &mut Answer) -> AnswerResult {
-        if self.full || more {
-            out.blank();
+    pub(super) fn finish(self, tail: Tail, end: ListEnd, out: &mut Answer) -> AnswerResult {
+        if self.full || end == ListEnd::More {
             note(out, b"There are more records than this answer shows.");
+        } else if end == ListEnd::Budget {
+            note(out, SEARCH_STOPPED);
         } else if out.is_cut() {
             note(out, b"The record is longer than an answer may be; its last lines are left out.");
             if tail == Tail::Domains {
@@ -178,7 +183,7 @@ pub(super) fn list_line(roid: &str, name: &str, out: &mut Answer) -> bool {
     !out.is_cut()
 }
 
-/// Why a list ends where it ends.
+/// Why a list of matches ends where it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ListEnd {
     /// Everything is there.
@@ -190,8 +195,8 @@ pub(super) enum ListEnd {
 }
 
 /// Ends a list.
-pub(super) fn finish_list<D>(
-    site: &Site<'_, D>,
+pub(super) fn finish_list(
+    site: &Site<'_>,
     rule: &Rule,
     end: ListEnd,
     out: &mut Answer,
@@ -199,16 +204,14 @@ pub(super) fn finish_list<D>(
     match end {
         ListEnd::Complete => {}
         ListEnd::More => note(out, b"There are more names than this answer lists."),
-        ListEnd::Budget => {
-            note(out, b"The search stopped at its limit of steps; there may be more names.");
-        }
+        ListEnd::Budget => note(out, SEARCH_STOPPED),
     }
     finish(site, rule, Tail::Plain, out);
     AnswerResult::Listed
 }
 
 /// Answers `help`.
-pub(super) fn help<D>(site: &Site<'_, D>, out: &mut Answer) -> AnswerResult {
+pub(super) fn help(site: &Site<'_>, out: &mut Answer) -> AnswerResult {
     let rule = site.rules.defaults();
     begin(rule, out);
     out.raw(HELP);
@@ -217,7 +220,7 @@ pub(super) fn help<D>(site: &Site<'_, D>, out: &mut Answer) -> AnswerResult {
 }
 
 /// Says why a query is not served.
-pub(super) fn refuse<D: AsRef<[u8]>>(site: &Site<'_, D>, refusal: Refusal, out: &mut Answer) {
+pub(super) fn refuse(site: &Site<'_>, refusal: Refusal, out: &mut Answer) {
     let rule = site.rules.defaults();
     begin(rule, out);
     out.line_of(&[b"%ERROR:", refusal.code().as_bytes(), b" ", refusal.text().as_bytes()]);
@@ -228,7 +231,7 @@ pub(super) fn refuse<D: AsRef<[u8]>>(site: &Site<'_, D>, refusal: Refusal, out: 
 }
 
 /// Lists the suffixes that are served, as many as [`SUFFIX_LINES_MAX`] lines hold.
-fn served_suffixes<D: AsRef<[u8]>>(site: &Site<'_, D>, out: &mut Answer) {
+fn served_suffixes(site: &Site<'_>, out: &mut Answer) {
     let Ok(meta) = site.snapshot.meta() else { return };
     let (mut line_bytes, mut lines, mut listed) = (0_usize, 0_usize, 0_usize);
     for suffix in meta.suffixes.iter() {

@@ -11,6 +11,8 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+use std::fmt;
+
 use idna::uts46::{AsciiDenyList, ErrorPolicy, Hyphens, ProcessingError, ProcessingSuccess, Uts46};
 
 use super::number::Short;
@@ -18,6 +20,8 @@ use super::number::Short;
 /// Longest name, bytes: RFC 1035 section 3.1 without the root.
 pub(super) const NAME_BYTES_MAX: usize = 253;
 const LABEL_BYTES_MAX: usize = 63;
+/// Longest label with a character beyond ASCII: `xn--` and a delta take the rest of the 63 bytes.
+const UNICODE_LABEL_CHARS_MAX: usize = 59;
 
 /// A domain name in the form of the records' keys.
 pub(super) type Name = Short<NAME_BYTES_MAX>;
@@ -48,26 +52,42 @@ fn of_ascii(typed: &str) -> Option<Name> {
 }
 
 /// UTS 46. The `idna` crate works in buffers on its stack for names of at most 253 characters
-/// with labels of at most 59; it allocates for longer ones. So nothing longer is given to it.
+/// and eight labels of at most 59, and allocates for larger ones. Longer ones are not given to
+/// it; for more labels, or characters that expand, it may allocate a few KB (tests/allocation.rs).
 fn of_unicode(typed: &str) -> Option<Name> {
-    if typed.chars().count() > NAME_BYTES_MAX {
+    let labels_fit = typed.split('.').all(|label| label.chars().count() <= UNICODE_LABEL_CHARS_MAX);
+    if typed.chars().count() > NAME_BYTES_MAX || !labels_fit {
         return None;
     }
-    let mut name = Name::new();
+    let mut sink = Sink { name: Name::new(), overflowed: false };
     let result = Uts46::new().process(
         typed.as_bytes(),
         AsciiDenyList::STD3,
         Hyphens::Allow,
         ErrorPolicy::FailFast,
         |_label, _tld, _is_bidi| false,
-        &mut name,
+        &mut sink,
         None,
     );
     match result {
-        Ok(ProcessingSuccess::WroteToSink) => Some(name),
+        Ok(ProcessingSuccess::WroteToSink) if !sink.overflowed => Some(sink.name),
         // Only ASCII passes through, and that does not come here.
-        Ok(ProcessingSuccess::Passthrough)
+        Ok(ProcessingSuccess::WroteToSink | ProcessingSuccess::Passthrough)
         | Err(ProcessingError::ValidityError | ProcessingError::SinkError) => None,
+    }
+}
+
+/// Takes everything and remembers whether it fitted: `idna` 1.1 panics when a sink refuses a part
+/// of an encoded label.
+struct Sink {
+    name: Name,
+    overflowed: bool,
+}
+
+impl fmt::Write for Sink {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.overflowed |= !self.name.push_all(text.as_bytes());
+        Ok(())
     }
 }
 
@@ -98,6 +118,9 @@ mod tests {
         }
         assert_eq!(mapped(&"a".repeat(64)), None);
         assert_eq!(mapped(&"ü".repeat(64)), None);
+        // Beyond what the `idna` crate may write.
+        assert_eq!(mapped(&"ü.".repeat(120)), None);
+        assert_eq!(mapped(&format!("{}.{}", "é".repeat(50), "ü例".repeat(29))), None);
         assert_eq!(mapped(&format!("{}a", "a.".repeat(127))), None);
         assert!(mapped(&format!("{}a.", "a.".repeat(126))).is_some());
     }

@@ -215,11 +215,15 @@ fn one_name(text: &str) -> Result<&str, Refusal> {
     Ok(suffix.unwrap_or(name))
 }
 
-/// Whether a text with a wildcard can only mean addresses.
+/// Whether a text with a wildcard can only mean addresses: it has a colon, or it is written with
+/// dots and all that is not a wildcard in it are octets.
 fn is_address_pattern(text: &str) -> bool {
-    has_wildcard(text)
-        && (text.contains(':')
-            || text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'%' | b'_')))
+    let octets = |text: &str| {
+        text.split(['.', '%', '_']).all(|part| part.is_empty() || part.parse::<u8>().is_ok())
+            && text.contains('.')
+            && text.contains(|c: char| c.is_ascii_digit())
+    };
+    has_wildcard(text) && (text.contains(':') || octets(text))
 }
 
 #[cfg(test)]
@@ -258,6 +262,8 @@ mod tests {
         assert_eq!(targets("192.0.2.1"), Ok(Target::Address("192.0.2.1".parse().unwrap())));
         assert_eq!(targets("192.0.2.%"), Err(Refusal::WildcardKind));
         assert_eq!(targets("host 2001:db8::%"), Err(Refusal::WildcardKind));
+        assert_eq!(targets("12306.%"), Ok(Target::DomainPattern("12306.%")));
+        assert_eq!(targets("%"), Ok(Target::DomainPattern("%")));
     }
 
     #[test]

@@ -79,8 +79,8 @@ pub(super) fn block(rule: &Rule, block: &BlockRule, record: &ArchivedContact, ou
 }
 
 /// Writes a contact as a record of its own.
-pub(in crate::query) fn contact<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
+pub(in crate::query) fn contact(
+    site: &Site<'_>,
     rule: &Rule,
     record: &ArchivedContact,
     out: &mut Answer,

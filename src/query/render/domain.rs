@@ -5,7 +5,8 @@
 //! - Nameservers are sorted by name: deposits give them in any order, and two answers about one
 //!   domain should differ only where its data does.
 //! - After `DNSSEC` come the additional fields: DS data, key data, language table, code points,
-//!   active variants, then the extras that the rule allows.
+//!   what the name is a variant of (where the record of a variant itself is shown), active
+//!   variants, then the extras that the rule allows.
 //! - `Domain Name:` is printed for registered names only: programs conclude from it.
 //!
 //! # Does not
@@ -72,8 +73,8 @@ const STATUS_LINES: [&str; 23] = status_lines![
 ];
 
 /// Writes a domain's record, all but the complaint-form line.
-pub(in crate::query) fn domain<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
+pub(in crate::query) fn domain(
+    site: &Site<'_>,
     rule: &Rule,
     record: &ArchivedDomain,
     out: &mut Answer,
@@ -113,6 +114,9 @@ pub(in crate::query) fn domain<D: AsRef<[u8]>>(
     if !u_name.is_empty() {
         code_points(u_name, out);
     }
+    if let Some(cold) = cold.filter(|cold| !cold.original_name.is_empty()) {
+        out.line("Variant Of: ", &cold.original_name);
+    }
     variants(site, &record.name, out)?;
     if let Some(cold) = cold {
         extras(rule, cold, out);
@@ -121,8 +125,8 @@ pub(in crate::query) fn domain<D: AsRef<[u8]>>(
 }
 
 /// Writes the record of a name that is kept back.
-pub(in crate::query) fn reserved<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
+pub(in crate::query) fn reserved(
+    site: &Site<'_>,
     record: &ArchivedNndn,
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
@@ -192,8 +196,8 @@ fn statuses(bits: u32, out: &mut Answer) {
     }
 }
 
-fn nameservers<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
+fn nameservers(
+    site: &Site<'_>,
     rule: &Rule,
     record: &ArchivedDomain,
     out: &mut Answer,
@@ -203,15 +207,13 @@ fn nameservers<D: AsRef<[u8]>>(
             optional(rule, "Name Server: ", "", out);
             Ok(())
         }
-        1..=NAMESERVERS_USUAL => {
-            sorted_nameservers::<NAMESERVERS_USUAL, D>(site, rule, record, out)
-        }
-        _ => sorted_nameservers::<NAMESERVERS_MAX, D>(site, rule, record, out),
+        1..=NAMESERVERS_USUAL => sorted_nameservers::<NAMESERVERS_USUAL>(site, rule, record, out),
+        _ => sorted_nameservers::<NAMESERVERS_MAX>(site, rule, record, out),
     }
 }
 
-fn sorted_nameservers<const N: usize, D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
+fn sorted_nameservers<const N: usize>(
+    site: &Site<'_>,
     rule: &Rule,
     record: &ArchivedDomain,
     out: &mut Answer,
@@ -268,11 +270,7 @@ fn numbers_of_line(numbers: &[u16], out: &mut Answer) {
     }
 }
 
-fn idn_table<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
-    ordinal: u32,
-    out: &mut Answer,
-) -> Result<(), Corrupt> {
+fn idn_table(site: &Site<'_>, ordinal: u32, out: &mut Answer) -> Result<(), Corrupt> {
     if ordinal != NONE {
         let table = site.snapshot.record::<ArchivedIdnTable>(ordinal)?;
         out.line("IDN Table: ", &table.id);
@@ -296,11 +294,7 @@ fn code_points(u_name: &str, out: &mut Answer) {
 }
 
 /// Writes the active variants of a name: those that are domains, and those that mirror it.
-fn variants<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
-    primary: &str,
-    out: &mut Answer,
-) -> Result<(), Corrupt> {
+fn variants(site: &Site<'_>, primary: &str, out: &mut Answer) -> Result<(), Corrupt> {
     for (kind, ordinal) in site.snapshot.variants(primary)? {
         if kind == Kind::Domain {
             let variant = site.snapshot.record::<ArchivedDomain>(ordinal)?;

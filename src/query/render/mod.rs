@@ -44,14 +44,14 @@ struct RegistrarView<'a> {
 }
 
 impl<'a> RegistrarView<'a> {
-    fn of<D: AsRef<[u8]>>(site: &Site<'a, D>, ordinal: u32) -> Result<Self, Corrupt> {
+    fn of(site: &Site<'a>, ordinal: u32) -> Result<Self, Corrupt> {
         if ordinal == NONE {
             return Ok(Self { record: None, rule: None });
         }
         Ok(Self::of_record(site, site.snapshot.record(ordinal)?))
     }
 
-    fn of_record<D>(site: &Site<'a, D>, record: &'a ArchivedRegistrar) -> Self {
+    fn of_record(site: &Site<'a>, record: &'a ArchivedRegistrar) -> Self {
         let rule = site.rules.of_registrar(&record.id, record.iana_id.to_native());
         Self { record: Some(record), rule }
     }

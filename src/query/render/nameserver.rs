@@ -16,8 +16,8 @@ use crate::query::frame::Site;
 use crate::query::number::{v4_text, v6_text};
 
 /// Writes the record.
-pub(in crate::query) fn nameserver<D: AsRef<[u8]>>(
-    site: &Site<'_, D>,
+pub(in crate::query) fn nameserver(
+    site: &Site<'_>,
     rule: &Rule,
     record: &ArchivedNameserver,
     out: &mut Answer,

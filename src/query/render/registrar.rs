@@ -15,8 +15,8 @@ use crate::query::answer::Answer;
 use crate::query::frame::Site;
 
 /// Writes the record. The IANA identifier and the abuse contact come after the standard fields.
-pub(in crate::query) fn registrar<D>(
-    site: &Site<'_, D>,
+pub(in crate::query) fn registrar(
+    site: &Site<'_>,
     rule: &Rule,
     record: &ArchivedRegistrar,
     out: &mut Answer,

@@ -1,0 +1,53 @@
+//! Parsing, finding and rendering allocate nothing: every query of every conversation, refusals
+//! and internationalised names included.
+
+mod registry;
+mod script;
+
+use allocation_counter::measure;
+use whoisd::config::tld::Settings;
+use whoisd::policy::Rules;
+use whoisd::query::{Answer, answer};
+
+#[test]
+fn no_query_allocates() {
+    let view = registry::small();
+    let mut out = Answer::new();
+    let queries = script::queries();
+    assert!(queries.len() > 150);
+    for (config, query) in queries {
+        let settings: Settings = toml::from_str(&config).unwrap();
+        let rules = Rules::compile(&settings).unwrap();
+        let allocations = measure(|| {
+            answer(&view, &rules, &query, &mut out);
+        });
+        let shown = String::from_utf8_lossy(&query);
+        assert_eq!(allocations.count_total, 0, "{shown:?}: {allocations:?}");
+    }
+}
+
+#[test]
+fn a_name_in_unicode_allocates_only_with_more_than_eight_labels_and_then_a_bounded_amount() {
+    let view = registry::small();
+    let mut out = Answer::new();
+    let rules = Rules::standard();
+    let mut count = |query: &str| {
+        let allocations = measure(|| {
+            answer(&view, &rules, query.as_bytes(), &mut out);
+        });
+        (allocations.count_total, allocations.bytes_max)
+    };
+    assert_eq!(count(&"ü".repeat(300)), (0, 0));
+    assert_eq!(count(&format!("{}.demo", "例".repeat(59))), (0, 0));
+    assert_eq!(count(&format!("{}demo", "ü.".repeat(7))), (0, 0));
+    // The `idna` crate keeps eight labels on its stack.
+    for query in ["ü.".repeat(120), "\u{fdfa}".repeat(250)] {
+        let (allocations, bytes_max) = count(&query);
+        assert!(allocations <= 12 && bytes_max < 65_536, "{allocations}, {bytes_max}");
+    }
+}
+
+#[test]
+fn the_counter_sees_an_allocation() {
+    assert!(measure(|| drop(std::hint::black_box(Answer::new()))).count_total > 0);
+}

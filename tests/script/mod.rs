@@ -1,0 +1,96 @@
+//! Reads the files of `tests/conversations`; conversations.rs says how they are written.
+
+// Each test file uses its part of this module.
+#![allow(dead_code, reason = "shared by several test binaries")]
+
+use std::path::{Path, PathBuf};
+
+/// One section: its name and its lines.
+pub(crate) struct Section {
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+/// The sections of a file.
+pub(crate) fn sections(file: &str) -> Vec<Section> {
+    let mut sections = vec![Section { name: "title".to_owned(), text: String::new() }];
+    for line in file.lines() {
+        match line.strip_prefix("== ") {
+            Some(name) => {
+                sections.push(Section { name: name.trim().to_owned(), text: String::new() });
+            }
+            None => {
+                let section = sections.last_mut().unwrap();
+                section.text.push_str(line);
+                section.text.push('\n');
+            }
+        }
+    }
+    sections
+}
+
+/// The bytes that a query stands for.
+pub(crate) fn unescape(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'\\' {
+            bytes.push(byte);
+            continue;
+        }
+        let (&escape, after) = rest.split_first().expect("an escape is whole");
+        rest = after;
+        match escape {
+            b'r' => bytes.push(b'\r'),
+            b'n' => bytes.push(b'\n'),
+            b't' => bytes.push(b'\t'),
+            b'\\' => bytes.push(b'\\'),
+            b'x' => {
+                let digits = std::str::from_utf8(&rest[..2]).unwrap();
+                bytes.push(u8::from_str_radix(digits, 16).unwrap());
+                rest = &rest[2..];
+            }
+            // `\*1025 a`: so many times what follows.
+            b'*' => {
+                let text = std::str::from_utf8(rest).unwrap();
+                let (count, repeated) = text.split_once(' ').unwrap();
+                bytes.extend(repeated.repeat(count.parse().unwrap()).into_bytes());
+                rest = &[];
+            }
+            other => panic!("unknown escape \\{}", char::from(other)),
+        }
+    }
+    bytes
+}
+
+/// The files of conversations, by name.
+pub(crate) fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conversations");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// Every query of every conversation, with the configuration that it is asked under.
+pub(crate) fn queries() -> Vec<(String, Vec<u8>)> {
+    let mut queries = Vec::new();
+    for path in files() {
+        let mut config = String::new();
+        for section in sections(&std::fs::read_to_string(path).unwrap()) {
+            match section.name.as_str() {
+                "config" => config = section.text,
+                "query" => {
+                    let query = unescape(section.text.trim_end_matches('\n'));
+                    queries.push((config.clone(), query));
+                }
+                _ => {}
+            }
+        }
+    }
+    queries
+}
