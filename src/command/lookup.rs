@@ -46,8 +46,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let view = View::open(settings.dir()?)?;
     let mut answer = Answer::new();
     let line = options.query.join(" ");
-    let (base, as_of_ms) = (view.base(), view.as_of_ms());
-    let outcome = query::answer_from(base, as_of_ms, &rules, line.as_bytes(), &mut answer);
+    let outcome = query::answer(&view, &rules, line.as_bytes(), &mut answer);
     output::print_answer(answer.bytes())?;
     match outcome.result {
         AnswerResult::Found | AnswerResult::Listed | AnswerResult::Help => Ok(()),

@@ -5,6 +5,7 @@
 
 mod completions;
 mod config;
+mod import;
 mod inspect;
 mod lookup;
 mod output;
@@ -33,6 +34,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Import(import::Options),
     Sample(sample::Options),
     Serve(serve::Options),
     Lookup(lookup::Options),
@@ -83,6 +85,7 @@ impl From<StoreError> for Failure {
 #[must_use]
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Import(options) => import::run(&options),
         Command::Sample(options) => sample::run(&options),
         Command::Serve(options) => serve::run(&options),
         Command::Lookup(options) => lookup::run(&options),

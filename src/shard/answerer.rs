@@ -42,8 +42,7 @@ impl Answering for Answerer {
     }
 
     fn answer(&mut self, line: &[u8], _peer: SocketAddr, out: &mut AnswerBuffer) -> AnswerClass {
-        let view = &self.view;
-        class_of(query::answer_from(view.base(), view.as_of_ms(), &self.rules, line, &mut out.0))
+        class_of(query::answer(&self.view, &self.rules, line, &mut out.0))
     }
 }
 
