@@ -12,10 +12,22 @@ const FILE_LINES_WANTED: usize = 500;
 const FILE_LINES_MAX: usize = 1_000;
 
 /// Files that may pass 500 lines, each with its reason; none may pass 1,000.
-const LONG_FILES: &[(&str, &str)] = &[(
-    "snapshot-format/src/builder/mod.rs",
-    "one pass over the kinds, in the order of the file; the parts share its state",
-)];
+const LONG_FILES: &[(&str, &str)] = &[
+    (
+        "snapshot-format/src/builder/mod.rs",
+        "one pass over the kinds, in the order of the file; the parts share its state",
+    ),
+    ("src/config/tld.rs", "every key of how answers read, with its documentation and its bound"),
+    (
+        "src/export/csv/mod.rs",
+        "every CSV file of RFC 9022 with its columns, in the order of the RFC",
+    ),
+    ("src/query/find.rs", "every kind of query, in the order of the grammar"),
+];
+
+/// Files that may pass 100 characters a line, each with its reason.
+const LONG_LINES: &[(&str, &str)] =
+    &[("src/import/rule.rs", "a table: one rule a line, so that two rules can be compared")];
 
 /// The only files that may expect `unsafe_code`.
 const UNSAFE_FILES: &[&str] =
@@ -36,6 +48,8 @@ const READS_OUTSIDE_BYTES: &[&str] = &[
     "src/port43/stream.rs",
     "src/query/",
 ];
+/// Below those folders, and yet without a byte from outside: each with its reason.
+const READS_NOTHING: &[(&str, &str)] = &[("src/import/rule.rs", "words and a table of texts")];
 const OUTSIDE_LINTS: [&str; 2] = ["clippy::arithmetic_side_effects", "clippy::indexing_slicing"];
 
 /// For each module of `src`: the modules that it may name, and words that it may not.
@@ -55,8 +69,8 @@ const RULES: &[Rule] = &[
     Rule { module: "import", may_import: &["observe"], never: SOCKETS },
     Rule { module: "store", may_import: &["observe"], never: SOCKETS },
     Rule { module: "view", may_import: &["store"], never: SOCKETS },
-    Rule { module: "sample", may_import: &["export", "observe"], never: SOCKETS },
-    Rule { module: "export", may_import: &["view", "observe"], never: SOCKETS },
+    Rule { module: "sample", may_import: &["export", "observe", "store"], never: SOCKETS },
+    Rule { module: "export", may_import: &["observe", "sample", "view"], never: SOCKETS },
     Rule { module: "policy", may_import: &["config"], never: SOCKETS },
     Rule { module: "policy", may_import: &["config"], never: FILES },
     Rule { module: "query", may_import: &["config", "policy", "view"], never: SOCKETS },
@@ -245,7 +259,8 @@ fn lines_and_files_keep_their_length() {
     for Source { path, text } in sources() {
         for (index, line) in text.lines().enumerate() {
             let chars = line.chars().count();
-            if chars > LINE_CHARS_MAX {
+            let reasoned = LONG_LINES.iter().any(|(long, _)| *long == path);
+            if chars > LINE_CHARS_MAX && !reasoned {
                 findings.push(format!("{path}:{}: {chars} characters", index + 1));
             }
         }
@@ -323,7 +338,9 @@ fn what_reads_outside_bytes_carries_both_lints() {
     for source in &sources {
         let Source { path, .. } = source;
         let listed = READS_OUTSIDE_BYTES.iter().any(|listed| path.starts_with(listed));
-        if !listed || path.ends_with("tests.rs") {
+        let has_code = source.code().any(|(_, line)| line.contains("fn "));
+        let exempt = READS_NOTHING.iter().any(|(exempt, _)| exempt == path);
+        if !listed || !has_code || exempt {
             continue;
         }
         // The file itself, or the `mod.rs` of a folder above it, whose lints reach down.
