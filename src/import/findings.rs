@@ -64,12 +64,12 @@ impl ObjectKind {
     }
 }
 
-/// Where something was read: a file by its number, and a line of it.
+/// Where something was read: a file by its number, and a line or row of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Place {
     /// Number of the file among those of this import.
     pub(super) file: u16,
-    /// Line, from 1; 0: the file as a whole.
+    /// Line of an XML file, or row of a CSV file, from 1; 0: the file as a whole.
     pub(super) line: u64,
 }
 
@@ -84,9 +84,12 @@ pub struct Finding {
     pub rfc: &'static str,
     /// File, as it was named or as the deposit names it.
     pub file: String,
-    /// Line in an XML file, or line at which the record of a CSV file starts; absent: the file.
+    /// Line in an XML file, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
+    /// Row of a CSV file, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<u64>,
     /// Kind of object.
     pub object: &'static str,
     /// Key of the object; empty if it has none.
@@ -109,9 +112,13 @@ impl fmt::Display for Finding {
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
+        if let Some(record) = self.record {
+            write!(f, ", row {record}")?;
+        }
         write!(f, ": ")?;
         if self.object != ObjectKind::Deposit.word() {
-            write!(f, "{} {}: ", self.object, self.key)?;
+            write!(f, "{}", self.object)?;
+            write!(f, "{}{}: ", if self.key.is_empty() { "" } else { " " }, self.key)?;
         }
         if !self.field.is_empty() {
             write!(f, "{}: ", self.field)?;
@@ -161,7 +168,8 @@ pub(super) struct Findings<'r> {
     kept: Vec<Finding>,
     report: Option<&'r mut dyn Write>,
     report_error: Option<io::Error>,
-    files: Vec<String>,
+    /// Names of the files, and whether they are CSV.
+    files: Vec<(String, bool)>,
 }
 
 impl<'r> Findings<'r> {
@@ -181,18 +189,21 @@ impl<'r> Findings<'r> {
     }
 
     /// Numbers a file of the deposit.
-    pub(super) fn file(&mut self, name: &str) -> u16 {
+    pub(super) fn file(&mut self, name: &str, csv: bool) -> u16 {
         let number = u16::try_from(self.files.len()).unwrap_or(u16::MAX);
         if number < u16::MAX {
-            self.files.push(name.to_owned());
+            self.files.push((name.to_owned(), csv));
         }
         number
     }
 
     /// A place as text: file and line.
     pub(super) fn place_text(&self, place: Place) -> String {
-        let file = self.files.get(usize::from(place.file)).map_or("", String::as_str);
-        format!("{file}:{}", place.line)
+        match self.files.get(usize::from(place.file)) {
+            Some((file, false)) => format!("{file}:{}", place.line),
+            Some((file, true)) => format!("{file}, row {}", place.line),
+            None => String::new(),
+        }
     }
 
     /// Records a finding or a refusal, and gives it back.
@@ -206,12 +217,15 @@ impl<'r> Findings<'r> {
         got: &str,
     ) -> Finding {
         let text = rule.text();
+        let file = self.files.get(usize::from(place.file));
+        let csv = file.is_some_and(|&(_, csv)| csv);
         let finding = Finding {
             severity: text.severity.word(),
             rule: text.code,
             rfc: text.rfc,
-            file: self.files.get(usize::from(place.file)).cloned().unwrap_or_default(),
-            line: (place.line > 0).then_some(place.line),
+            file: file.map(|(name, _)| name.clone()).unwrap_or_default(),
+            line: (place.line > 0 && !csv).then_some(place.line),
+            record: (place.line > 0 && csv).then_some(place.line),
             object: kind.word(),
             key: clip(key, Self::GOT_BYTES_MAX).to_owned(),
             field: field.into(),

@@ -202,7 +202,7 @@ impl Import<'_, '_> {
         if !is_content(&source) {
             return Reason::Io { what: name.to_owned(), source };
         }
-        let file = self.findings.file(name);
+        let file = self.findings.file(name, false);
         self.refuse(Rule::InputUnreadable, Place { file, line: 0 }, &source.to_string())
     }
 
@@ -217,12 +217,12 @@ impl Import<'_, '_> {
             [document] => Ok(document.clone()),
             [] => {
                 let first = self.options.deposits.first();
-                let file = first.map(|path| self.findings.file(&path.display().to_string()));
+                let file = first.map(|path| self.findings.file(&path.display().to_string(), false));
                 let place = Place { file: file.unwrap_or_default(), line: 0 };
                 Err(self.refuse(Rule::DepositMissing, place, ""))
             }
             [first, second, ..] => {
-                let file = self.findings.file(&second.name);
+                let file = self.findings.file(&second.name, false);
                 let place = Place { file, line: 0 };
                 let got = format!("{} as well", first.name);
                 Err(self.refuse(Rule::DepositSeveral, place, &got))
@@ -307,8 +307,11 @@ impl Import<'_, '_> {
             let whole =
                 !count.of_registrar && (count.rcdn.is_empty() || count.rcdn == envelope.tld);
             let actual = actual(&count.uri, counts, envelope.epp_params);
-            if let Some(actual) = actual.filter(|&actual| whole && actual != count.count) {
-                let got = format!("{} for {actual} of {}", count.count, count.uri);
+            if let Some(actual) =
+                actual.filter(|&actual| whole && count.count.is_some_and(|count| count != actual))
+            {
+                let stated = count.count.unwrap_or_default();
+                let got = format!("{stated} for {actual} of {}", count.uri);
                 self.findings.add(Rule::CountWrong, count.place, kind, "", "count", &got);
             }
         }
@@ -344,8 +347,8 @@ impl Import<'_, '_> {
             else {
                 continue;
             };
-            if *actual != count.count {
-                let got = format!("{} for {actual} domains below {rcdn}", count.count);
+            if let Some(stated) = count.count.filter(|count| count != actual) {
+                let got = format!("{stated} for {actual} domains below {rcdn}");
                 let (rule, kind) = (Rule::CountWrong, ObjectKind::Deposit);
                 self.findings.add(rule, count.place, kind, "", "count", &got);
             }
@@ -442,7 +445,7 @@ fn read(
     collector: &mut Collector<'_, '_>,
     watch: &mut Watch<'_>,
 ) -> Result<Envelope, Failure> {
-    let file = collector.findings.file(&document.name);
+    let file = collector.findings.file(&document.name, false);
     let whole = Place { file, line: 0 };
     let at = |stop, place| Failure { stop, place, file: document.name.clone() };
     let content = document
@@ -470,7 +473,7 @@ fn read(
             let Some(source) = sources.find(&reference.name) else {
                 return Err(refuse(Rule::CsvMissing, reference.name.clone()));
             };
-            let file = collector.findings.file(&source.name);
+            let file = collector.findings.file(&source.name, true);
             let failed =
                 |stop| Failure { stop, place: Place { file, line: 0 }, file: source.name.clone() };
             let stored = source

@@ -122,10 +122,11 @@ fn rows(
         match reader.read_byte_record(&mut record) {
             Ok(true) => {}
             Ok(false) => return Ok(()),
-            Err(error) => return Err(failed(error, reader.position().line())),
+            Err(error) => return Err(failed(error, reader.position().record())),
         }
-        let line = record.position().map_or(0, csv::Position::line);
-        let place = Place { file, line };
+        // Rows are counted, since the reader's lines depend on where a line end was seen.
+        let number = record.position().map_or(0, |at| at.record().saturating_add(1));
+        let place = Place { file, line: number };
         if std::mem::take(&mut first) {
             strip_mark(&mut record);
         }
@@ -157,13 +158,15 @@ fn strip_mark(record: &mut csv::ByteRecord) {
     }
 }
 
-fn failed(error: csv::Error, line: u64) -> Stop {
+fn failed(error: csv::Error, rows: u64) -> Stop {
     match error.into_kind() {
         csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-            XmlError::Broken(Rule::CsvMalformed, format!("line {line}: {error}")).into()
+            XmlError::Broken(Rule::CsvMalformed, format!("after {rows} rows: {error}")).into()
         }
         csv::ErrorKind::Io(error) => XmlError::Io(error).into(),
-        other => XmlError::Broken(Rule::CsvMalformed, format!("line {line}: {other:?}")).into(),
+        other => {
+            XmlError::Broken(Rule::CsvMalformed, format!("after {rows} rows: {other:?}")).into()
+        }
     }
 }
 

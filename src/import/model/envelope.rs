@@ -27,8 +27,8 @@ pub(in crate::import) struct Count {
     pub(in crate::import) rcdn: String,
     /// Whether it is limited to a registrar.
     pub(in crate::import) of_registrar: bool,
-    /// Number of objects.
-    pub(in crate::import) count: u64,
+    /// Number of objects; `None`: it could not be read.
+    pub(in crate::import) count: Option<u64>,
     /// Where it stands.
     pub(in crate::import) place: Place,
 }
@@ -237,7 +237,7 @@ impl Reading<'_, '_, '_, '_> {
             uri: self.xml.attribute("uri").unwrap_or_default().to_owned(),
             rcdn: String::new(),
             of_registrar: self.xml.attribute("registrarId").is_some(),
-            count: 0,
+            count: None,
             place: Place { line: self.xml.line(), ..self.place },
         };
         let rcdn = self.xml.attribute("rcdn").unwrap_or_default();
@@ -246,16 +246,11 @@ impl Reading<'_, '_, '_, '_> {
             return self.xml.skip();
         }
         let text = leaf(self.xml, &mut self.defects, "count")?;
-        match text.parse() {
-            Ok(number) => {
-                count.count = number;
-                bounded(&mut envelope.counts, count)
-            }
-            Err(_) => {
-                self.defects.add(Rule::CountUnreadable, "count", text);
-                Ok(())
-            }
+        count.count = text.parse().ok();
+        if count.count.is_none() {
+            self.defects.add(Rule::CountUnreadable, "count", text);
         }
+        bounded(&mut envelope.counts, count)
     }
 
     /// A policy: its scope ends in an object, its element is one of that object's.
