@@ -100,7 +100,7 @@ impl Hosting {
 
     /// Whether the `g`-th domain has nameservers of its own.
     pub(crate) const fn is_owner(g: u64) -> bool {
-        g % OWNER_STEP == 0
+        g.is_multiple_of(OWNER_STEP)
     }
 
     /// A company by its share, and which of its nameservers a customer gets: first and count.

@@ -47,8 +47,9 @@ pub mod settings;
 pub mod showcase;
 mod words;
 
+pub use build::{SampleError, build_directory, build_into};
+pub use deposit::{write_rde_csv, write_rde_xml};
 pub use domains::EXTRA_KEYS;
-pub(crate) use mix::write_decimal;
 pub use settings::{Settings, SettingsError};
 
 use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Registrar};
@@ -90,7 +91,8 @@ impl Registry {
         let generated = settings.domains() - showcase.domains.len() as u64;
         let names = Names::new(seed, generated, suffixes);
         let registrar_list = registrars::all(seed, settings.domains(), now_s, names.vocabulary());
-        let idn_tables = scripts::SCRIPTS.iter().map(|script| idn_table(script.table)).collect();
+        let tables = scripts::SCRIPTS.iter().map(|script| script.table);
+        let idn_tables = tables.chain([scripts::ASCII_TABLE]).map(idn_table).collect();
         Self {
             settings: settings.clone(),
             registrars: Market::new(registrar_list.len() as u64),
