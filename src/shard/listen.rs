@@ -153,14 +153,13 @@ mod tests {
 
     #[test]
     fn all_addresses_share_a_port_with_each_of_them() {
-        let shares = |wanted: &str, other: &str| {
-            super::shares(wanted.parse().unwrap(), other.parse().unwrap())
-        };
-        assert!(shares("0.0.0.0:43", "127.0.0.1:43") && shares("127.0.0.1:43", "0.0.0.0:43"));
-        assert!(shares("[::1]:43", "[::1]:43"));
-        assert!(!shares("127.0.0.1:43", "127.0.0.2:43"));
-        assert!(!shares("127.0.0.1:43", "127.0.0.1:44"));
-        assert!(!shares("0.0.0.0:43", "[::]:43"));
+        let share =
+            |wanted: &str, other: &str| shares(wanted.parse().unwrap(), other.parse().unwrap());
+        assert!(share("0.0.0.0:43", "127.0.0.1:43") && share("127.0.0.1:43", "0.0.0.0:43"));
+        assert!(share("[::1]:43", "[::1]:43"));
+        assert!(!share("127.0.0.1:43", "127.0.0.2:43"));
+        assert!(!share("127.0.0.1:43", "127.0.0.1:44"));
+        assert!(!share("0.0.0.0:43", "[::]:43"));
     }
 
     #[test]
