@@ -18,10 +18,6 @@ const LONG_FILES: &[(&str, &str)] = &[
         "one pass over the kinds, in the order of the file; the parts share its state",
     ),
     ("src/config/tld.rs", "every key of how answers read, with its documentation and its bound"),
-    (
-        "src/export/csv/mod.rs",
-        "every CSV file of RFC 9022 with its columns, in the order of the RFC",
-    ),
     ("src/query/find.rs", "every kind of query, in the order of the grammar"),
 ];
 
