@@ -142,7 +142,7 @@ fn hostile_text_stays_a_cell_in_csv() {
     assert_eq!(&postal[0][2], HOSTILE);
     assert_eq!(&postal[0][5], "line\r\nfeed,\ttab");
     let domain = read("domain-20260101.csv");
-    assert_eq!(domain[0].iter().last(), Some(HOSTILE));
+    assert_eq!(domain[0].iter().next_back(), Some(HOSTILE));
     let statuses = read("domainStatuses-20260101.csv");
     assert_eq!(statuses[0].iter().collect::<Vec<_>>(), ["one.demo", "ok", "", "", "addPeriod"]);
     assert_eq!(&read("dnssec-ds-20260101.csv")[0][5], "ABCD");
