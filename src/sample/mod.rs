@@ -17,6 +17,12 @@
 //! Read a clock, touch a file, or know how deposits and snapshots are written: [`deposit`] and
 //! [`build`] hand its objects to those who do.
 //!
+//! # Cost
+//!
+//! Measured on one core of a 2-core machine, other work beside it: 20,000,000 domains with
+//! `whoisd sample --domains 20000000 --into DIR` take 115 s of processor time, 622 MiB of memory
+//! and 5.9 GB of disk; 1,000,000 take 4 s, as a deposit in XML 3.4 s (1.35 GB).
+//!
 //! # Shape
 //!
 //! | what | how |
