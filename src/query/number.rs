@@ -151,7 +151,6 @@ const fn civil_from_days(days: i64) -> Option<(i64, i64, i64)> {
 }
 
 /// The last decimal digit of a number.
-#[expect(clippy::cast_possible_truncation, reason = "a remainder of 10 fits")]
 const fn digit(number: u64) -> u8 {
     b'0'.wrapping_add((number % 10) as u8)
 }
