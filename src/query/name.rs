@@ -29,26 +29,27 @@ pub(super) type Name = Short<NAME_BYTES_MAX>;
 /// Maps a typed name: ASCII is folded to lower case, anything else goes through UTS 46
 /// (non-transitional). `None` if it is no domain name.
 pub(super) fn canonical(typed: &str) -> Option<Name> {
-    let mut name = if typed.is_ascii() { of_ascii(typed)? } else { of_unicode(typed)? };
-    if name.as_bytes().ends_with(b".") {
-        name.pop();
+    let name = if typed.is_ascii() { of_ascii(typed)? } else { of_unicode(typed)? };
+    let mut label_bytes = 0_usize;
+    for &byte in name.as_bytes() {
+        if byte != b'.' {
+            label_bytes = label_bytes.saturating_add(1);
+        } else if label_bytes == 0 || label_bytes > LABEL_BYTES_MAX {
+            return None;
+        } else {
+            label_bytes = 0;
+        }
     }
-    let labels_fit = |name: &str| {
-        name.split('.').all(|label| !label.is_empty() && label.len() <= LABEL_BYTES_MAX)
-    };
-    labels_fit(name.as_str()).then_some(name)
+    (1..=LABEL_BYTES_MAX).contains(&label_bytes).then_some(name)
 }
 
 fn of_ascii(typed: &str) -> Option<Name> {
+    let typed = typed.strip_suffix('.').unwrap_or(typed).as_bytes();
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
     let mut name = Name::new();
-    for byte in typed.strip_suffix('.').unwrap_or(typed).bytes() {
-        let byte = byte.to_ascii_lowercase();
-        let allowed = byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
-        if !allowed || !name.push(byte) {
-            return None;
-        }
-    }
-    Some(name)
+    let fits = typed.iter().all(allowed) && name.push_all(typed);
+    name.make_lowercase();
+    fits.then_some(name)
 }
 
 /// UTS 46. The `idna` crate works in buffers on its stack for names of at most 253 characters
@@ -70,7 +71,13 @@ fn of_unicode(typed: &str) -> Option<Name> {
         None,
     );
     match result {
-        Ok(ProcessingSuccess::WroteToSink) if !sink.overflowed => Some(sink.name),
+        Ok(ProcessingSuccess::WroteToSink) if !sink.overflowed => {
+            let mut name = sink.name;
+            if name.as_bytes().ends_with(b".") {
+                name.pop();
+            }
+            Some(name)
+        }
         // Only ASCII passes through, and that does not come here.
         Ok(ProcessingSuccess::WroteToSink | ProcessingSuccess::Passthrough)
         | Err(ProcessingError::ValidityError | ProcessingError::SinkError) => None,

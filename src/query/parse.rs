@@ -99,13 +99,18 @@ pub enum Refusal {
 
 /// Reads a query line.
 pub(super) fn parse(line: &[u8]) -> Result<Query<'_>, Refusal> {
-    let line = line.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let line = memchr::memchr(b'\n', line).and_then(|end| line.get(..end)).unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > QUERY_LINE_BYTES_MAX {
         return Err(Refusal::Length);
     }
     let text = std::str::from_utf8(line).map_err(|_not_utf8| Refusal::Utf8)?;
-    if text.chars().any(|c| c.is_control() && c != '\t') {
+    let is_control = if text.is_ascii() {
+        line.iter().any(|&byte| (byte < b' ' && byte != b'\t') || byte == 0x7f)
+    } else {
+        text.chars().any(|c| c.is_control() && c != '\t')
+    };
+    if is_control {
         return Err(Refusal::Control);
     }
     let text = trim(text);
@@ -162,6 +167,10 @@ fn display(text: &str) -> (Display, &str) {
 
 fn target(text: &str) -> Result<Target<'_>, Refusal> {
     let (word, rest) = split_word(text);
+    if rest.is_empty() && word.contains('.') {
+        // No keyword holds a dot.
+        return bare(text);
+    }
     let is = |keywords: &[&str]| keywords.iter().any(|k| word.eq_ignore_ascii_case(k));
     if is(&["help", "?"]) {
         return Ok(Target::Help);
@@ -180,11 +189,14 @@ fn target(text: &str) -> Result<Target<'_>, Refusal> {
 }
 
 fn bare(text: &str) -> Result<Target<'_>, Refusal> {
-    if let Some(address) = parse_address(text) {
-        return Ok(Target::Address(address));
-    }
-    if is_address_pattern(text) {
-        return Err(Refusal::WildcardKind);
+    // What has neither a colon nor a digit in front is no address.
+    if text.starts_with(|c: char| c.is_ascii_digit()) || text.contains(':') {
+        if let Some(address) = parse_address(text) {
+            return Ok(Target::Address(address));
+        }
+        if is_address_pattern(text) {
+            return Err(Refusal::WildcardKind);
+        }
     }
     domain(text)
 }
@@ -219,11 +231,11 @@ fn one_name(text: &str) -> Result<&str, Refusal> {
 /// dots and all that is not a wildcard in it are octets.
 fn is_address_pattern(text: &str) -> bool {
     let octets = |text: &str| {
-        text.split(['.', '%', '_']).all(|part| part.is_empty() || part.parse::<u8>().is_ok())
-            && text.contains('.')
-            && text.contains(|c: char| c.is_ascii_digit())
+        text.contains('.')
+            && text.split(['.', '%', '_']).all(|part| part.is_empty() || part.parse::<u8>().is_ok())
     };
-    has_wildcard(text) && (text.contains(':') || octets(text))
+    let digit_first = text.starts_with(|c: char| c.is_ascii_digit());
+    has_wildcard(text) && (text.contains(':') || (digit_first && octets(text)))
 }
 
 #[cfg(test)]
