@@ -29,27 +29,30 @@ pub(super) type Name = Short<NAME_BYTES_MAX>;
 /// Maps a typed name: ASCII is folded to lower case, anything else goes through UTS 46
 /// (non-transitional). `None` if it is no domain name.
 pub(super) fn canonical(typed: &str) -> Option<Name> {
-    let name = if typed.is_ascii() { of_ascii(typed)? } else { of_unicode(typed)? };
+    if typed.is_ascii() {
+        return of_ascii(typed.strip_suffix('.').unwrap_or(typed).as_bytes());
+    }
+    let mapped = of_unicode(typed)?;
+    let mapped = mapped.as_bytes();
+    of_ascii(mapped.strip_suffix(b".").unwrap_or(mapped))
+}
+
+fn of_ascii(typed: &[u8]) -> Option<Name> {
+    let mut name = Name::new();
     let mut label_bytes = 0_usize;
-    for &byte in name.as_bytes() {
-        if byte != b'.' {
-            label_bytes = label_bytes.saturating_add(1);
-        } else if label_bytes == 0 || label_bytes > LABEL_BYTES_MAX {
+    for &byte in typed {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'A'..=b'Z' => {
+                label_bytes = label_bytes.saturating_add(1);
+            }
+            b'.' if (1..=LABEL_BYTES_MAX).contains(&label_bytes) => label_bytes = 0,
+            _ => return None,
+        }
+        if !name.push(byte.to_ascii_lowercase()) {
             return None;
-        } else {
-            label_bytes = 0;
         }
     }
     (1..=LABEL_BYTES_MAX).contains(&label_bytes).then_some(name)
-}
-
-fn of_ascii(typed: &str) -> Option<Name> {
-    let typed = typed.strip_suffix('.').unwrap_or(typed).as_bytes();
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-    let mut name = Name::new();
-    let fits = typed.iter().all(allowed) && name.push_all(typed);
-    name.make_lowercase();
-    fits.then_some(name)
 }
 
 /// UTS 46. The `idna` crate works in buffers on its stack for names of at most 253 characters
@@ -71,13 +74,7 @@ fn of_unicode(typed: &str) -> Option<Name> {
         None,
     );
     match result {
-        Ok(ProcessingSuccess::WroteToSink) if !sink.overflowed => {
-            let mut name = sink.name;
-            if name.as_bytes().ends_with(b".") {
-                name.pop();
-            }
-            Some(name)
-        }
+        Ok(ProcessingSuccess::WroteToSink) if !sink.overflowed => Some(sink.name),
         // Only ASCII passes through, and that does not come here.
         Ok(ProcessingSuccess::WroteToSink | ProcessingSuccess::Passthrough)
         | Err(ProcessingError::ValidityError | ProcessingError::SinkError) => None,

@@ -49,10 +49,6 @@ impl<const N: usize> Short<N> {
         true
     }
 
-    pub(super) fn make_lowercase(&mut self) {
-        self.bytes.get_mut(..self.len).unwrap_or_default().make_ascii_lowercase();
-    }
-
     pub(super) fn pop(&mut self) {
         self.len = self.len.saturating_sub(1);
     }
@@ -98,30 +94,31 @@ const MS_PER_DAY: i64 = 86_400_000;
 
 impl TimeText {
     pub(super) fn of(ms: i64) -> Self {
-        let mut text = Short::new();
-        let days = ms.div_euclid(MS_PER_DAY);
         let ms_of_day = u32::try_from(ms.rem_euclid(MS_PER_DAY)).unwrap_or(0);
-        if let Some((year, month, day)) = civil_from_days(days) {
-            let [y1, y2] = two_digits(year / 100);
-            let [y3, y4] = two_digits(year % 100);
-            let [m1, m2] = two_digits(month);
-            let [d1, d2] = two_digits(day);
-            let seconds = ms_of_day / 1000;
-            let [h1, h2] = two_digits(seconds / 3600);
-            let [n1, n2] = two_digits(seconds / 60 % 60);
-            let [s1, s2] = two_digits(seconds % 60);
-            text.push_all(&[
-                y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1,
-                s2,
-            ]);
-            let fraction = ms_of_day % 1000;
-            if fraction != 0 {
-                let [f2, f3] = two_digits(fraction % 100);
-                text.push_all(&[b'.', digit(u64::from(fraction / 100)), f2, f3]);
-            }
-            text.push(b'Z');
-        }
-        Self(text)
+        let Some((year, month, day)) = civil_from_days(ms.div_euclid(MS_PER_DAY)) else {
+            return Self(Short::new());
+        };
+        let [y1, y2] = two_digits(year / 100);
+        let [y3, y4] = two_digits(year % 100);
+        let [m1, m2] = two_digits(month);
+        let [d1, d2] = two_digits(day);
+        let seconds = ms_of_day / 1000;
+        let [h1, h2] = two_digits(seconds / 3600);
+        let [n1, n2] = two_digits(seconds / 60 % 60);
+        let [s1, s2] = two_digits(seconds % 60);
+        let fraction = ms_of_day % 1000;
+        let (end, len) = if fraction == 0 {
+            ([b'Z', 0, 0, 0, 0], 20)
+        } else {
+            let [f2, f3] = two_digits(fraction % 100);
+            ([b'.', digit(u64::from(fraction / 100)), f2, f3, b'Z'], 24)
+        };
+        let [e1, e2, e3, e4, e5] = end;
+        let bytes = [
+            y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2,
+            e1, e2, e3, e4, e5,
+        ];
+        Self(Short { bytes, len })
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
@@ -157,7 +154,7 @@ const fn digit(number: u64) -> u8 {
 
 /// The two decimal digits of a number below 100.
 const fn two_digits(number: u32) -> [u8; 2] {
-    [digit(number as u64 / 10), digit(number as u64)]
+    [digit((number / 10) as u64), digit(number as u64)]
 }
 
 /// An IPv4 address.

@@ -105,12 +105,9 @@ pub(super) fn parse(line: &[u8]) -> Result<Query<'_>, Refusal> {
         return Err(Refusal::Length);
     }
     let text = std::str::from_utf8(line).map_err(|_not_utf8| Refusal::Utf8)?;
-    let is_control = if text.is_ascii() {
-        line.iter().any(|&byte| (byte < b' ' && byte != b'\t') || byte == 0x7f)
-    } else {
-        text.chars().any(|c| c.is_control() && c != '\t')
-    };
-    if is_control {
+    // Without a branch in it, the loop takes many bytes at once.
+    let unusual = line.iter().fold(false, |unusual, &byte| unusual | !(b' '..0x7f).contains(&byte));
+    if unusual && text.chars().any(|c| c.is_control() && c != '\t') {
         return Err(Refusal::Control);
     }
     let text = trim(text);
@@ -127,7 +124,8 @@ fn trim(text: &str) -> &str {
 
 /// The first word, and what follows it without blanks around.
 fn split_word(text: &str) -> (&str, &str) {
-    match text.split_once([' ', '\t']) {
+    let blank = memchr::memchr2(b' ', b'\t', text.as_bytes());
+    match blank.and_then(|blank| text.split_at_checked(blank)) {
         Some((word, rest)) => (word, trim(rest)),
         None => (text, ""),
     }
@@ -167,7 +165,7 @@ fn display(text: &str) -> (Display, &str) {
 
 fn target(text: &str) -> Result<Target<'_>, Refusal> {
     let (word, rest) = split_word(text);
-    if rest.is_empty() && word.contains('.') {
+    if rest.is_empty() && memchr::memchr(b'.', word.as_bytes()).is_some() {
         // No keyword holds a dot.
         return bare(text);
     }
@@ -190,7 +188,8 @@ fn target(text: &str) -> Result<Target<'_>, Refusal> {
 
 fn bare(text: &str) -> Result<Target<'_>, Refusal> {
     // What has neither a colon nor a digit in front is no address.
-    if text.starts_with(|c: char| c.is_ascii_digit()) || text.contains(':') {
+    let digit_first = text.as_bytes().first().is_some_and(u8::is_ascii_digit);
+    if digit_first || memchr::memchr(b':', text.as_bytes()).is_some() {
         if let Some(address) = parse_address(text) {
             return Ok(Target::Address(address));
         }
