@@ -192,10 +192,9 @@ impl<D: AsRef<[u8]>> Dump<'_, D> {
         self.link("updated by", Kind::Registrar, updater);
     }
 
-    fn times(&mut self, created_ms: i64, updated_ms: i64, transferred_ms: i64) {
+    fn times(&mut self, created_ms: i64, updated_ms: i64) {
         self.out.time("created", created_ms);
         self.out.time("updated", updated_ms);
-        self.out.time("transferred", transferred_ms);
     }
 
     fn transfer(&mut self, transfer: Option<&ArchivedTransfer>) {
@@ -234,7 +233,7 @@ impl<D: AsRef<[u8]>> Dump<'_, D> {
         out.text("url", &registrar.url);
         out.text("whois server", &registrar.whois_name);
         out.text("whois url", &registrar.whois_url);
-        self.times(registrar.created_ms.to_native(), registrar.updated_ms.to_native(), i64::MIN);
+        self.times(registrar.created_ms.to_native(), registrar.updated_ms.to_native());
         self.out.0
     }
 
@@ -273,12 +272,9 @@ impl<D: AsRef<[u8]>> Dump<'_, D> {
             contact.creator.to_native(),
             contact.updater.to_native(),
         );
-        self.times(
-            contact.created_ms.to_native(),
-            contact.updated_ms.to_native(),
-            contact.transferred_ms.to_native(),
-        );
+        self.times(contact.created_ms.to_native(), contact.updated_ms.to_native());
         if let Some(cold) = contact.cold.as_ref() {
+            self.out.time("transferred", cold.transferred_ms.to_native());
             self.out.text("created by client", &cold.creator_client);
             self.out.text("updated by client", &cold.updater_client);
             self.transfer(cold.transfer.as_ref().map(AsRef::as_ref));
@@ -302,14 +298,11 @@ impl<D: AsRef<[u8]>> Dump<'_, D> {
             nameserver.creator.to_native(),
             nameserver.updater.to_native(),
         );
-        self.times(
-            nameserver.created_ms.to_native(),
-            nameserver.updated_ms.to_native(),
-            nameserver.transferred_ms.to_native(),
-        );
-        if let Some(clients) = nameserver.clients.as_ref() {
-            self.out.text("created by client", &clients.creator);
-            self.out.text("updated by client", &clients.updater);
+        self.times(nameserver.created_ms.to_native(), nameserver.updated_ms.to_native());
+        if let Some(cold) = nameserver.cold.as_ref() {
+            self.out.time("transferred", cold.transferred_ms.to_native());
+            self.out.text("created by client", &cold.creator_client);
+            self.out.text("updated by client", &cold.updater_client);
         }
         self.out.0
     }
@@ -342,11 +335,7 @@ impl<D: AsRef<[u8]>> Dump<'_, D> {
             domain.creator.to_native(),
             domain.updater.to_native(),
         );
-        self.times(
-            domain.created_ms.to_native(),
-            domain.updated_ms.to_native(),
-            domain.transferred_ms.to_native(),
-        );
+        self.times(domain.created_ms.to_native(), domain.updated_ms.to_native());
         self.out.time("expires", domain.expires_ms.to_native());
         for (role, ordinal) in ROLE_NAMES.iter().zip(domain.contacts.iter()) {
             self.link(role, Kind::Contact, ordinal.to_native());
@@ -361,6 +350,7 @@ impl<D: AsRef<[u8]>> Dump<'_, D> {
     }
 
     fn domain_cold(&mut self, cold: &ArchivedDomainCold) {
+        self.out.time("transferred", cold.transferred_ms.to_native());
         self.out.text("U-label", &cold.u_name);
         self.out.text("original name", &cold.original_name);
         self.link("IDN table", Kind::IdnTable, cold.idn_table.to_native());

@@ -27,8 +27,6 @@ pub struct Domain {
     pub updated_ms: i64,
     /// `exDate`.
     pub expires_ms: i64,
-    /// `trDate`.
-    pub transferred_ms: i64,
     /// Bits of [`crate::status::DomainStatuses`].
     pub statuses: u32,
     /// Sponsoring registrar.
@@ -51,8 +49,10 @@ pub struct Domain {
 }
 
 /// The rarer parts of a domain.
-#[derive(Archive, Serialize, Debug, Clone, Default, PartialEq)]
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
 pub struct DomainCold {
+    /// `trDate`.
+    pub transferred_ms: i64,
     /// U-label form, where it differs from the name.
     pub u_name: String,
     /// A-label of the name that this one is a variant of.
@@ -132,8 +132,6 @@ pub struct Nameserver {
     pub created_ms: i64,
     /// `upDate`.
     pub updated_ms: i64,
-    /// `trDate`.
-    pub transferred_ms: i64,
     /// Bits of [`crate::status::HostStatuses`].
     pub statuses: u32,
     /// Sponsoring registrar.
@@ -150,18 +148,20 @@ pub struct Nameserver {
     pub v4: Vec<[u8; 4]>,
     /// IPv6 glue.
     pub v6: Vec<[u8; 16]>,
-    /// Clients within creator and updater, if any is given.
+    /// What most nameservers lack.
     #[rkyv(with = Niche)]
-    pub clients: Option<Box<Clients>>,
+    pub cold: Option<Box<NameserverCold>>,
 }
 
-/// Clients within the creating and the updating registrar.
+/// The rarer parts of a nameserver.
 #[derive(Archive, Serialize, Debug, Clone, PartialEq)]
-pub struct Clients {
-    /// `crRr@client`.
-    pub creator: String,
-    /// `upRr@client`.
-    pub updater: String,
+pub struct NameserverCold {
+    /// `trDate`.
+    pub transferred_ms: i64,
+    /// Client within the creating registrar.
+    pub creator_client: String,
+    /// Client within the updating registrar.
+    pub updater_client: String,
 }
 
 /// Fields of a contact's packed text, in their order.
@@ -215,8 +215,6 @@ pub struct Contact {
     pub created_ms: i64,
     /// `upDate`.
     pub updated_ms: i64,
-    /// `trDate`.
-    pub transferred_ms: i64,
     /// Bits of [`crate::status::ContactStatuses`].
     pub statuses: u32,
     /// Sponsoring registrar.
@@ -241,8 +239,10 @@ pub struct Contact {
 }
 
 /// The rarer parts of a contact.
-#[derive(Archive, Serialize, Debug, Clone, Default, PartialEq)]
+#[derive(Archive, Serialize, Debug, Clone, PartialEq)]
 pub struct ContactCold {
+    /// `trDate`.
+    pub transferred_ms: i64,
     /// Ends of the second address's fields in `postal_text`: the localised one, if both are given.
     pub postal_ends: [u16; POSTAL_FIELDS],
     /// The second address's fields, one after another; empty if there is none.
@@ -351,11 +351,11 @@ pub struct Meta {
 
 /// Sizes of the archived roots, bytes: format version 1.
 const _: () = {
-    assert!(size_of::<ArchivedDomain>() == 92 && align_of::<ArchivedDomain>() == 1);
-    assert!(size_of::<ArchivedDomainCold>() == 76);
-    assert!(size_of::<ArchivedNameserver>() == 76 && align_of::<ArchivedNameserver>() == 1);
-    assert!(size_of::<ArchivedContact>() == 88 && align_of::<ArchivedContact>() == 1);
-    assert!(size_of::<ArchivedContactCold>() == 46);
+    assert!(size_of::<ArchivedDomain>() == 84 && align_of::<ArchivedDomain>() == 1);
+    assert!(size_of::<ArchivedDomainCold>() == 84);
+    assert!(size_of::<ArchivedNameserver>() == 68 && align_of::<ArchivedNameserver>() == 1);
+    assert!(size_of::<ArchivedContact>() == 80 && align_of::<ArchivedContact>() == 1);
+    assert!(size_of::<ArchivedContactCold>() == 54);
     assert!(size_of::<ArchivedRegistrar>() == 109);
     assert!(size_of::<ArchivedIdnTable>() == 24);
     assert!(size_of::<ArchivedNndn>() == 38);

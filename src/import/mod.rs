@@ -1,1 +1,36 @@
-//! (being written)
+//! Deposits (RFC 8909, RFC 9022) into snapshots: read, vetted, sorted, built.
+//!
+//! The pipeline, in the order of a run: `source` finds the files; `xml` and `model` read the XML
+//! model, `csv` the CSV model, both through `draft` and `value` into objects; `collect` sorts them
+//! within a bound of memory; `merge` joins parts, runs `check` and builds. `rule` is the table of
+//! everything that may be wrong, `findings` collects what was.
+//!
+//! # Invariants
+//!
+//! - The output is complete when [`run`] returns `Ok`, and worthless otherwise: the caller
+//!   publishes it, or drops it.
+//!
+//! # Does not
+//!
+//! Know the snapshot directory, print, or read clocks.
+
+mod check;
+mod collect;
+mod csv;
+mod draft;
+mod findings;
+mod join;
+mod merge;
+mod model;
+mod policy;
+mod progress;
+mod rule;
+mod run;
+mod source;
+mod value;
+mod xml;
+
+pub use findings::{Finding, ObjectKind};
+pub use progress::{Phase, Progress, Quiet, Step};
+pub use rule::{RULES, Rule, RuleText, Severity};
+pub use run::{ImportError, Options, Reason, Report, run};

@@ -127,7 +127,6 @@ impl Resolver {
         Ok(record::Contact {
             created_ms: object.created.ms,
             updated_ms: object.updated.ms,
-            transferred_ms: object.transferred.ms,
             statuses: object.statuses.bits,
             registrar: self.registrar(&object.registrar, report),
             creator: self.registrar(&object.creator.registrar, report),
@@ -152,6 +151,7 @@ impl Resolver {
         let nothing = second.is_none()
             && creator.is_empty()
             && updater.is_empty()
+            && !object.transferred.is_some()
             && object.transfer.is_none();
         if nothing {
             return Ok(None);
@@ -163,6 +163,7 @@ impl Resolver {
         bounds.text(creator)?;
         bounds.text(updater)?;
         Ok(Some(Box::new(record::ContactCold {
+            transferred_ms: object.transferred.ms,
             postal_ends,
             postal_text: packer.text,
             creator_client: creator.clone(),
@@ -184,11 +185,10 @@ impl Resolver {
         let Actor { client: updater, .. } = &object.updater;
         bounds.text(creator)?;
         bounds.text(updater)?;
-        let any_client = !creator.is_empty() || !updater.is_empty();
+        let any_cold = !creator.is_empty() || !updater.is_empty() || object.transferred.is_some();
         Ok(record::Nameserver {
             created_ms: object.created.ms,
             updated_ms: object.updated.ms,
-            transferred_ms: object.transferred.ms,
             statuses: object.statuses.bits,
             registrar: self.registrar(&object.registrar, report),
             creator: self.registrar(&object.creator.registrar, report),
@@ -197,8 +197,12 @@ impl Resolver {
             roid: object.roid.clone(),
             v4: object.v4.clone(),
             v6: object.v6.clone(),
-            clients: any_client.then(|| {
-                Box::new(record::Clients { creator: creator.clone(), updater: updater.clone() })
+            cold: any_cold.then(|| {
+                Box::new(record::NameserverCold {
+                    transferred_ms: object.transferred.ms,
+                    creator_client: creator.clone(),
+                    updater_client: updater.clone(),
+                })
             }),
         })
     }
@@ -240,7 +244,6 @@ impl Resolver {
             created_ms: object.created.ms,
             updated_ms: object.updated.ms,
             expires_ms: object.expires.ms,
-            transferred_ms: object.transferred.ms,
             statuses: object.statuses.bits,
             registrar: self.registrar(&object.registrar, report),
             creator: self.registrar(&object.creator.registrar, report),
@@ -314,6 +317,7 @@ impl Resolver {
             &object.updater.client,
         ];
         let nothing = texts.iter().all(|text| text.is_empty())
+            && !object.transferred.is_some()
             && contacts_more.is_empty()
             && object.sec_dns.is_none()
             && object.transfer.is_none()
@@ -331,6 +335,7 @@ impl Resolver {
         bounds.list("DS records", ds.len(), LIST_COUNT_MAX)?;
         bounds.list("DNSKEY records", keys.len(), LIST_COUNT_MAX)?;
         Ok(Some(Box::new(record::DomainCold {
+            transferred_ms: object.transferred.ms,
             u_name: object.u_name.clone(),
             original_name: object.original_name.clone(),
             idn_table: self.idn_table(&object.idn_table, report),

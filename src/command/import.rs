@@ -1,0 +1,351 @@
+//! `whoisd import`: a deposit into a snapshot directory.
+//!
+//! # Does not
+//!
+//! Leave anything visible unless the whole deposit was read, vetted and written: an error or an
+//! interruption leaves the generation that was there.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::hash::{BuildHasher, Hasher};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use snapshot_format::sort::Scratch;
+use snapshot_format::{Kind, Summary};
+use tempfile::NamedTempFile;
+
+use super::Failure;
+use crate::import::{self, ImportError, Phase, Progress, Reason, Report, Step};
+use crate::observe::clock;
+use crate::store::Directory;
+
+/// Findings that are printed; a report has all of them.
+const FINDINGS_SHOWN: usize = 20;
+/// Pause between two lines of progress where there is no terminal.
+const LINE_PAUSE: Duration = Duration::from_secs(5);
+
+/// Import a registry's escrow deposit (RDE, RFC 8909 and RFC 9022) into a snapshot directory
+///
+/// Reads one FULL deposit in the XML or the CSV model, checks it, and publishes it as the next
+/// generation of the directory. A server that runs on the directory goes on with the old one
+/// until then. Nothing half-imported is ever visible.
+///
+/// A defect of one record (a reference to nothing, an unreadable date) is a finding: it is
+/// reported, and the record is served without the part. What would make answers wrong (a key
+/// twice, unreadable XML, a wrong checksum, no header) refuses the whole deposit.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  whoisd import example_2026-11-22_full_S1_R0.xml --into /var/lib/whoisd
+  whoisd import deposit.xml.gz --into snapshot --report findings.jsonl
+  whoisd import deposit.tar --into snapshot --memory 512M --strict
+  whoisd import deposit.xml csv/domain.csv csv/host.csv --into snapshot
+
+Exit status: 0 imported; 1 failed (a file or the disk), or interrupted; 2 wrong usage;
+3 the deposit was refused.")]
+pub(super) struct Options {
+    /// The deposit: XML, or a tar with the XML and its CSV files; either may be gzip. CSV files
+    /// are also found beside the XML; elsewhere, name them here
+    #[arg(required = true, value_name = "DEPOSIT")]
+    deposits: Vec<PathBuf>,
+    /// Snapshot directory; it is made if it does not exist
+    #[arg(long, value_name = "DIR")]
+    into: PathBuf,
+    /// Write every finding to FILE, one JSON object a line; also when the deposit is refused
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Refuse the deposit if there is any finding
+    #[arg(long)]
+    strict: bool,
+    /// Refuse the deposit if there are more than N findings
+    #[arg(long, value_name = "N")]
+    findings_max: Option<u64>,
+    /// Memory to use, 16M to 1024G; what does not fit is sorted in files in the directory
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory_bytes)]
+    memory: usize,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// Status 1: a file cannot be read or written, or an interruption; 3: the deposit was refused.
+pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
+    let started = clock::monotonic();
+    let stop = stop_flag()?;
+    let directory = Directory::new(&arguments.into);
+    let writer = directory.lock().map_err(|error| failed(&error))?;
+    let base = writer.begin().map_err(|error| failed(&error))?;
+    let scratch: Rc<dyn Scratch> = Rc::new(writer.scratch());
+    let options = import::Options {
+        deposits: arguments.deposits.clone(),
+        memory_bytes: arguments.memory,
+        strict: arguments.strict,
+        findings_max: arguments.findings_max,
+        now_ms: clock::wall_ms(),
+        // Registrants choose names: the seed must not be known to them.
+        hash_seed: std::hash::RandomState::new().build_hasher().finish(),
+        generation: base.generation(),
+    };
+    let mut lines = match &arguments.report {
+        Some(path) => Some(ReportFile::new(path)?),
+        None => None,
+    };
+    let mut display = Display::new(arguments.quiet, stop, started);
+    let file = base.file().map_err(|error| failed(&error))?;
+    let report = lines.as_mut().map(|lines| &mut lines.file as &mut dyn Write);
+    let made = import::run(&options, &scratch, file, report, &mut display);
+    display.bar.finish_and_clear();
+    if let Some(lines) = lines {
+        lines.finish()?;
+    }
+    let (_, report) = made.map_err(|error| refused(&error, arguments))?;
+    let manifest = base.publish().map_err(|error| failed(&error))?;
+    if !arguments.quiet {
+        let seconds = clock::monotonic().duration_since(started).as_secs_f64();
+        let mut text = findings_text(&report, arguments);
+        summary_text(&mut text, &report, manifest.generation, seconds);
+        print(&text)?;
+    }
+    Ok(())
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Failure {
+    Failure { status: 1, message: error.to_string() }
+}
+
+fn refused(error: &ImportError, arguments: &Options) -> Failure {
+    let status = match error.reason {
+        Reason::Refused(_) | Reason::Strict | Reason::TooMany(_) => 3,
+        Reason::Interrupted | Reason::Io { .. } | Reason::Build(_) => 1,
+    };
+    let mut message = String::new();
+    if !arguments.quiet {
+        message.push_str(&findings_text(&error.report, arguments));
+    }
+    let outcome = if status == 3 { "the deposit was refused: " } else { "" };
+    // Writing to a String cannot fail.
+    let _ = write!(message, "{outcome}{error}");
+    Failure { status, message }
+}
+
+/// A flag that the first SIGINT or SIGTERM sets; a second one ends the process at once.
+fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .map_err(|error| failed(&error))?;
+    }
+    Ok(stop)
+}
+
+/// The findings of a report, as text: the first ones, then counts per rule.
+fn findings_text(report: &Report, arguments: &Options) -> String {
+    let mut text = String::new();
+    let findings = || report.findings.iter().filter(|finding| finding.severity == "finding");
+    for finding in findings().take(FINDINGS_SHOWN) {
+        let _ = writeln!(text, "{finding}");
+    }
+    let shown = u64::try_from(findings().take(FINDINGS_SHOWN).count()).unwrap_or(0);
+    let more = report.findings_count.saturating_sub(shown);
+    if more > 0 {
+        let hint = if arguments.report.is_some() { "" } else { "; --report FILE writes them all" };
+        let _ = writeln!(text, "and {more} more findings{hint}");
+    }
+    if report.findings_count > 0 {
+        let _ = writeln!(text, "findings per rule:");
+        for (rule, count) in &report.per_rule {
+            let rule = rule.text();
+            let _ = writeln!(text, "  {count:>10}  {}: {} [{}]", rule.code, rule.what, rule.rfc);
+        }
+    }
+    text
+}
+
+fn summary_text(text: &mut String, report: &Report, generation: u64, seconds: f64) {
+    let Summary { file_bytes, .. } = report.summary;
+    let rate = f64::from(report.records(Kind::Domain)) / seconds.max(0.001);
+    let _ = writeln!(text, "deposit {} as generation {generation}:", report.deposit);
+    for (kind, word) in [
+        (Kind::Domain, "domains"),
+        (Kind::Nameserver, "nameservers"),
+        (Kind::Contact, "contacts"),
+        (Kind::Registrar, "registrars"),
+        (Kind::IdnTable, "IDN tables"),
+        (Kind::Nndn, "NNDN names"),
+    ] {
+        let _ = writeln!(text, "  {:>10}  {word}", report.records(kind));
+    }
+    let _ = writeln!(text, "  {:>10}  findings", report.findings_count);
+    let _ = writeln!(
+        text,
+        "{file_bytes} bytes of snapshot from {} bytes in {seconds:.1} s: {rate:.0} domains/s, \
+         peak memory {}",
+        report.read_bytes,
+        peak_memory(),
+    );
+}
+
+/// Largest resident size of this process so far, as the kernel says it.
+fn peak_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or_else(|| "unknown".to_owned(), |value| value.trim().to_owned())
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever reads has seen enough; the import is done.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(|error| failed(&error)),
+    }
+}
+
+/// A report that is written aside and renamed at its end.
+struct ReportFile {
+    path: PathBuf,
+    file: BufWriter<NamedTempFile>,
+}
+
+impl ReportFile {
+    fn new(path: &Path) -> Result<Self, Failure> {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let aside = NamedTempFile::new_in(parent.unwrap_or(Path::new("."))).map_err(|error| {
+            failed(&format!("{}: cannot write the report: {error}", path.display()))
+        })?;
+        Ok(Self { path: path.to_owned(), file: BufWriter::new(aside) })
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        let said = |error: &dyn std::fmt::Display| {
+            failed(&format!("{}: cannot write the report: {error}", self.path.display()))
+        };
+        let aside = self.file.into_inner().map_err(|error| said(&error))?;
+        readable(aside.as_file());
+        aside.persist(&self.path).map_err(|error| said(&error.error))?;
+        Ok(())
+    }
+}
+
+/// Temporary files are for their owner alone; a report is like any other output.
+fn readable(file: &File) {
+    use std::os::unix::fs::PermissionsExt;
+    // A report that only its owner may read is still a report.
+    let _ = file.set_permissions(std::fs::Permissions::from_mode(0o644));
+}
+
+/// Shows how far the import is: a bar on a terminal, lines elsewhere.
+struct Display {
+    bar: ProgressBar,
+    phase: Option<Phase>,
+    lines: bool,
+    last_line: Instant,
+    started: Instant,
+    stop: Arc<AtomicBool>,
+}
+
+impl Display {
+    fn new(quiet: bool, stop: Arc<AtomicBool>, started: Instant) -> Self {
+        let terminal = io::stderr().is_terminal();
+        let bar = if quiet || !terminal { ProgressBar::hidden() } else { ProgressBar::new(0) };
+        Self { bar, phase: None, lines: !quiet && !terminal, last_line: started, started, stop }
+    }
+
+    fn enter(&mut self, step: Step) {
+        self.phase = Some(step.phase);
+        let template = match step.phase {
+            Phase::Reading => {
+                "reading  {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}"
+            }
+            Phase::Writing => "writing  {wide_bar} {pos}/{len} {per_sec} {eta} {msg}",
+            Phase::Finishing => "indexes  {spinner} {elapsed} {msg}",
+        };
+        // A template that indicatif refuses leaves its own style.
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style);
+        }
+        self.bar.reset();
+    }
+}
+
+impl Progress for Display {
+    fn step(&mut self, step: Step) {
+        if self.phase != Some(step.phase) {
+            self.enter(step);
+        }
+        self.bar.set_length(step.total);
+        self.bar.set_position(step.done);
+        if !self.bar.is_hidden() {
+            self.bar.set_message(format!("{} domains", step.domains));
+        }
+        let now = clock::monotonic();
+        if self.lines && now.duration_since(self.last_line) >= LINE_PAUSE {
+            self.last_line = now;
+            let seconds = now.duration_since(self.started).as_secs();
+            let line = progress_line(step, seconds);
+            // Progress that nobody reads is no reason to stop.
+            let _ = io::stderr().lock().write_all(line.as_bytes());
+        }
+    }
+
+    fn stop_asked(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+fn progress_line(step: Step, seconds: u64) -> String {
+    let Step { phase, done, total, domains, findings } = step;
+    let word = match phase {
+        Phase::Reading => "reading",
+        Phase::Writing => "writing",
+        Phase::Finishing => "writing indexes",
+    };
+    let percent = done.saturating_mul(100).checked_div(total).unwrap_or(0).min(100);
+    format!("import: {seconds} s: {word}: {percent} %, {domains} domains, {findings} findings\n")
+}
+
+/// Reads `512M`, `2G`, `1073741824`.
+fn memory_bytes(text: &str) -> Result<usize, String> {
+    const GIB: usize = 1 << 30;
+    let trimmed = text.trim_end_matches("iB").trim_end_matches('B');
+    let (digits, unit) = match trimmed.chars().last() {
+        Some('K' | 'k') => (trimmed.trim_end_matches(['K', 'k']), 1 << 10),
+        Some('M' | 'm') => (trimmed.trim_end_matches(['M', 'm']), 1 << 20),
+        Some('G' | 'g') => (trimmed.trim_end_matches(['G', 'g']), GIB),
+        _ => (trimmed, 1),
+    };
+    let bytes = digits.parse::<usize>().ok().and_then(|count| count.checked_mul(unit));
+    let bytes = bytes.ok_or_else(|| {
+        format!("{text:?} is not a size, expected a number with K, M or G, as in 512M")
+    })?;
+    if !(import::Options::MEMORY_BYTES_MIN..=1024 * GIB).contains(&bytes) {
+        return Err(format!("{text} is out of bounds, expected 16M to 1024G"));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units_and_bounds() {
+        assert_eq!(memory_bytes("512M"), Ok(512 << 20));
+        assert_eq!(memory_bytes("2GiB"), Ok(2 << 30));
+        assert_eq!(memory_bytes("16777216"), Ok(16 << 20));
+        for bad in ["", "M", "1M", "2T", "-1G", "99999G", "1.5G"] {
+            assert!(memory_bytes(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! `whoisd sample`: makes a registry to work with.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Failure;
+use crate::export::csv::{Checksum, Options as CsvOptions};
+use crate::export::{file_name, time};
+use crate::observe::clock;
+use crate::sample::settings::{
+    DOMAINS_MAX, DOMAINS_MIN, SEED_DEFAULT, TLDS_DEFAULT, WATERMARK_DEFAULT_S,
+};
+use crate::sample::{Registry, Settings, build, deposit, showcase};
+
+/// Make a registry to work with: a deposit, or a snapshot directory
+///
+/// The same options give the same registry, on every machine. Its data is nobody's: reserved
+/// domain names, addresses and telephone numbers that are kept for fiction. It has what real
+/// registries have: a few registrars and hosting companies with most of the names, shared
+/// contacts, IDNs with variants, DNSSEC, every EPP and RGP status, reserved names, extras.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    whoisd sample --into /tmp/demo --domains 10000      a directory to serve at once\n  \
+    whoisd sample --rde-xml deposit.xml.gz              a deposit, compressed\n  \
+    whoisd sample --rde-csv deposit --sha256            the CSV model with SHA256 sums\n  \
+    whoisd sample --rde-xml - --tld shop --seed 7       to standard output\n  \
+    whoisd sample --queries                             what to ask a sample\n\n\
+    Several outputs at once show the same registry. Key-value extras are in the CSV model and in \
+    snapshots: the XML model has no room for them.\n\n\
+    Exit status: 0 done; 1 cannot be written; 2 wrong usage.")]
+pub(super) struct Options {
+    /// Number of domains, 100 to 100,000,000
+    #[arg(long, value_name = "N", default_value_t = 1000,
+        value_parser = clap::value_parser!(u64).range(DOMAINS_MIN..=DOMAINS_MAX))]
+    domains: u64,
+
+    /// Seed of everything but the showcase
+    #[arg(long, value_name = "N", default_value_t = SEED_DEFAULT)]
+    seed: u64,
+
+    /// Suffix under which names are registered; may be repeated, the first one has half of the
+    /// names and the showcase [default: demo, example, test, co.demo, xn--jxalpdlp]
+    #[arg(long = "tld", value_name = "NAME")]
+    tlds: Vec<String>,
+
+    /// Time of the data, `YYYY-MM-DD` or `YYYY-MM-DDThh:mm:ssZ`; dates agree with it
+    /// [default: 2026-01-01T00:00:00Z]
+    #[arg(long, value_name = "TIME", value_parser = parse_watermark)]
+    watermark: Option<i64>,
+
+    /// Write a deposit in the XML model: a file (gzip if it ends in .gz), a directory, or - for
+    /// standard output
+    #[arg(long, value_name = "PATH")]
+    rde_xml: Option<PathBuf>,
+
+    /// Write a deposit in the CSV model into this directory
+    #[arg(long, value_name = "DIR")]
+    rde_csv: Option<PathBuf>,
+
+    /// Compress with gzip what is written into a directory
+    #[arg(long)]
+    gzip: bool,
+
+    /// Sum CSV files with SHA256 instead of CRC32
+    #[arg(long, requires = "rde_csv")]
+    sha256: bool,
+
+    /// Build a snapshot in this directory, as its next generation
+    #[arg(long, value_name = "DIR")]
+    into: Option<PathBuf>,
+
+    /// Memory for building the snapshot, MiB; the disk takes over beyond it
+    #[arg(long, value_name = "MIB", default_value_t = 1024,
+        value_parser = clap::value_parser!(u32).range(64..=1_048_576))]
+    memory_mib: u32,
+
+    /// Print queries that the sample answers, one a line, and write nothing
+    #[arg(long, conflicts_with_all = ["rde_xml", "rde_csv", "into"])]
+    queries: bool,
+
+    /// Do not tell progress
+    #[arg(long)]
+    quiet: bool,
+}
+
+pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let watermark_s = options.watermark.unwrap_or(WATERMARK_DEFAULT_S);
+    let settings = Settings::parse(options.seed, options.domains, &options.tlds, watermark_s)
+        .map_err(|error| Failure { status: 2, message: format!("sample: {error}") })?;
+    if options.queries {
+        return print_queries(&settings);
+    }
+    if options.rde_xml.is_none() && options.rde_csv.is_none() && options.into.is_none() {
+        let message = "sample: nothing to write; name --into DIR, --rde-xml PATH or --rde-csv DIR";
+        return Err(Failure { status: 2, message: message.to_owned() });
+    }
+    let registry = Registry::new(&settings);
+    let mut teller = Teller::new(options.quiet);
+    let mut written = Vec::new();
+    if let Some(path) = &options.rde_xml {
+        let done = write_xml(&registry, path, options.gzip, &mut teller);
+        written.extend(done.map_err(|error| failed(path, &error))?);
+    }
+    if let Some(path) = &options.rde_csv {
+        let checksum = if options.sha256 { Checksum::Sha256 } else { Checksum::Crc32 };
+        let csv = CsvOptions { gzip: options.gzip, checksum };
+        let done =
+            deposit::write_rde_csv(&registry, path, csv, &mut |w, d, a| teller.tell(w, d, a));
+        written.push(done.map_err(|error| failed(path, &error))?);
+    }
+    if let Some(path) = &options.into {
+        let memory_bytes = usize::try_from(options.memory_mib).unwrap_or(usize::MAX) << 20;
+        let done = build::build_directory(&registry, path, memory_bytes, &mut |w, d, a| {
+            teller.tell(w, d, a);
+        });
+        done.map_err(|error| Failure { status: 1, message: format!("sample: {error}") })?;
+        written.push(path.clone());
+    }
+    teller.finish();
+    print_summary(&registry, &written, options.rde_xml.as_deref() == Some(Path::new("-")))
+}
+
+fn parse_watermark(text: &str) -> Result<i64, String> {
+    time::parse_time(text)
+        .ok_or_else(|| "expected YYYY-MM-DD or YYYY-MM-DDThh:mm:ssZ, in UTC".to_owned())
+}
+
+fn failed(path: &Path, error: &io::Error) -> Failure {
+    Failure { status: 1, message: format!("sample: {}: {error}", path.display()) }
+}
+
+/// Writes the XML model; gives the path, unless it went to standard output.
+fn write_xml(
+    registry: &Registry,
+    path: &Path,
+    gzip: bool,
+    teller: &mut Teller,
+) -> io::Result<Option<PathBuf>> {
+    let progress = &mut |what, done, all| teller.tell(what, done, all);
+    if path == Path::new("-") {
+        let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        return match deposit::write_rde_xml(registry, &mut out, progress) {
+            // A reader that has gone away (`| head`) is no error.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(None),
+            done => done.map(|()| None),
+        };
+    }
+    let is_directory = path.is_dir() || path.as_os_str().to_string_lossy().ends_with('/');
+    let path = if is_directory {
+        fs::create_dir_all(path)?;
+        let settings = registry.settings();
+        let extension = if gzip { "xml.gz" } else { "xml" };
+        let tld = settings.tlds().first().map_or("", String::as_str);
+        path.join(file_name(tld, settings.watermark_s() * 1000, extension))
+    } else {
+        path.to_owned()
+    };
+    // Whoever reads the directory never sees half a deposit.
+    let mut aside = path.clone().into_os_string();
+    aside.push(".new");
+    let aside = PathBuf::from(aside);
+    let compressed = path.extension().is_some_and(|extension| extension == "gz");
+    let done = write_xml_file(registry, &aside, compressed, progress);
+    if let Err(error) = done.and_then(|()| fs::rename(&aside, &path)) {
+        // The first error tells more than a second one would.
+        let _ = fs::remove_file(&aside);
+        return Err(error);
+    }
+    Ok(Some(path))
+}
+
+fn write_xml_file(
+    registry: &Registry,
+    path: &Path,
+    compressed: bool,
+    progress: build::Progress<'_>,
+) -> io::Result<()> {
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
+    if !compressed {
+        return deposit::write_rde_xml(registry, &mut file, progress);
+    }
+    let mut out = BufWriter::with_capacity(1 << 16, GzEncoder::new(file, Compression::fast()));
+    deposit::write_rde_xml(registry, &mut out, progress)?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?.flush()
+}
+
+fn print_queries(settings: &Settings) -> Result<(), Failure> {
+    let tld = settings.tlds().first().map_or(TLDS_DEFAULT[0], String::as_str);
+    let mut text = String::new();
+    for (query, _) in showcase::QUERIES {
+        text.push_str(&query.replace("{tld}", tld));
+        text.push('\n');
+    }
+    print(&text, false)
+}
+
+fn print_summary(
+    registry: &Registry,
+    written: &[PathBuf],
+    stdout_taken: bool,
+) -> Result<(), Failure> {
+    let counts = [
+        ("domains", registry.domain_count()),
+        ("nameservers", registry.nameserver_count()),
+        ("contacts", registry.contact_count()),
+        ("registrars", registry.registrars().len() as u64),
+        ("IDN tables", registry.idn_tables().len() as u64),
+        ("NNDN names", registry.nndn_count()),
+    ];
+    let mut text = String::new();
+    for (what, count) in counts {
+        text.push_str(&format!("{what:<12} {count:>11}\n"));
+    }
+    for path in written {
+        text.push_str(&format!("written: {}\n", path.display()));
+    }
+    print(&text, stdout_taken)
+}
+
+fn print(text: &str, to_stderr: bool) -> Result<(), Failure> {
+    let done = if to_stderr {
+        io::stderr().lock().write_all(text.as_bytes())
+    } else {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush())
+    };
+    match done {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure { status: 1, message: format!("standard output: {error}") })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells progress: a bar on a terminal, a line every few seconds otherwise.
+struct Teller {
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    what: &'static str,
+    told: std::time::Instant,
+}
+
+/// Time between two plain lines.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+impl Teller {
+    fn new(quiet: bool) -> Self {
+        let bar = (!quiet && io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new(0);
+            let template = "{msg:22} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}";
+            bar.with_style(
+                ProgressStyle::with_template(template)
+                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
+            )
+        });
+        Self { bar, quiet, what: "", told: clock::monotonic() }
+    }
+
+    fn tell(&mut self, what: &'static str, done: u64, all: u64) {
+        if let Some(bar) = &self.bar {
+            if self.what != what {
+                self.what = what;
+                bar.reset();
+                bar.set_length(all);
+                bar.set_message(what);
+            }
+            bar.set_position(done);
+        } else if !self.quiet && self.told.elapsed() >= LINE_EVERY {
+            self.told = clock::monotonic();
+            // If standard error is gone, the work goes on.
+            let _ = writeln!(io::stderr(), "sample: {what}: {done} of {all}");
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! One row of a CSV file: its cells by column, cleaned.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use snapshot_format::object::{Actor, Time};
+
+use super::column::{Column, ColumnUse, Table};
+use crate::import::draft;
+use crate::import::findings::Defects;
+use crate::import::rule::Rule;
+use crate::import::xml::collapse;
+
+/// The cells of a row.
+pub(super) struct Row {
+    pub(super) table: Table,
+    pub(super) columns: Vec<ColumnUse>,
+    /// Cleaned text of each column.
+    cells: Vec<String>,
+    pub(super) defects: Defects,
+}
+
+impl Row {
+    pub(super) fn new(table: Table, columns: Vec<ColumnUse>) -> Self {
+        let cells = columns.iter().map(|_| String::new()).collect();
+        Self { table, columns, cells, defects: Defects::default() }
+    }
+
+    /// Takes the cells of a record; `false`: it has another number of them, or is not in UTF-8.
+    pub(super) fn fill(&mut self, record: &csv::ByteRecord) -> Result<(), Rule> {
+        if record.len() != self.cells.len() {
+            return Err(Rule::RowLength);
+        }
+        for ((cell, usage), bytes) in self.cells.iter_mut().zip(&self.columns).zip(record) {
+            let text = std::str::from_utf8(bytes).map_err(|_| Rule::RowEncoding)?;
+            if collapse(text, cell) {
+                self.defects.add(Rule::CharacterBad, usage.word.clone(), cell.as_str());
+            }
+            if usage.required && cell.is_empty() {
+                self.defects.add(Rule::FieldRequired, usage.word.clone(), "");
+            }
+        }
+        Ok(())
+    }
+
+    /// The text of the first column of a kind; empty if there is none.
+    pub(super) fn cell(&self, column: Column) -> &str {
+        self.position(column).and_then(|at| self.cells.get(at)).map_or("", String::as_str)
+    }
+
+    fn position(&self, column: Column) -> Option<usize> {
+        self.columns.iter().position(|usage| usage.column == column)
+    }
+
+    /// Whether the table has such a column.
+    pub(super) fn has(&self, column: Column) -> bool {
+        self.position(column).is_some()
+    }
+
+    /// Columns with their texts.
+    pub(super) fn cells(&self) -> impl Iterator<Item = (&ColumnUse, &str)> {
+        self.columns.iter().zip(self.cells.iter().map(String::as_str))
+    }
+
+    /// Runs a filler of `draft` on the text of a column.
+    pub(super) fn with<T>(
+        &mut self,
+        column: Column,
+        fill: fn(&mut Defects, &'static str, &mut T, &str),
+        field: &'static str,
+        slot: &mut T,
+    ) {
+        let Some(at) = self.position(column) else { return };
+        if let Some(cell) = self.cells.get(at) {
+            fill(&mut self.defects, field, slot, cell);
+        }
+    }
+
+    pub(super) fn text(&mut self, column: Column, field: &'static str, slot: &mut String) {
+        self.with(column, draft::text, field, slot);
+    }
+
+    pub(super) fn identifier(&mut self, column: Column, field: &'static str, slot: &mut String) {
+        self.with(column, draft::identifier, field, slot);
+    }
+
+    pub(super) fn time(&mut self, column: Column, field: &'static str, slot: &mut Time) {
+        self.with(column, draft::time, field, slot);
+    }
+
+    pub(super) fn actor(
+        &mut self,
+        registrar: Column,
+        client: Column,
+        field: &'static str,
+        slot: &mut Actor,
+    ) {
+        self.identifier(registrar, field, &mut slot.registrar);
+        self.text(client, field, &mut slot.client);
+    }
+
+    /// The sponsor: `fClID`, or the registrar's IANA identifier behind a mark, resolved when the
+    /// registrars are known.
+    pub(super) fn sponsor(&mut self, slot: &mut String) {
+        self.identifier(Column::ClId, "fClID", slot);
+        let gurid = self.cell(Column::Gurid);
+        if slot.is_empty() && !gurid.is_empty() {
+            *slot = format!("{GURID_MARK}{gurid}");
+        }
+    }
+}
+
+/// Begins a sponsor that is an IANA identifier: no cleaned text has a control character.
+pub(in crate::import) const GURID_MARK: char = '\u{1}';

@@ -1,0 +1,101 @@
+//! Joins a part of an object with the object: what CSV tables and host attributes add.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use snapshot_format::object::{Contact, ContactRole, Domain, Nameserver, SecDns};
+
+use super::draft;
+use super::findings::Defects;
+use super::rule::Rule;
+
+/// Adds a part to a domain.
+pub(super) fn domain(domain: &mut Domain, part: Domain, defects: &mut Defects) {
+    domain.statuses.bits |= part.statuses.bits;
+    for link in part.contacts {
+        let registrant = |known: &snapshot_format::object::ContactLink| {
+            known.role == ContactRole::Registrant && link.role == ContactRole::Registrant
+        };
+        if domain.contacts.iter().any(registrant) {
+            defects.add(Rule::ElementRepeated, "registrant", link.id);
+        } else {
+            draft::push(defects, "contact", &mut domain.contacts, link);
+        }
+    }
+    for link in part.nameservers {
+        if !domain.nameservers.contains(&link) {
+            draft::push(defects, "ns", &mut domain.nameservers, link);
+        }
+    }
+    if let Some(part) = part.sec_dns {
+        sec_dns(domain.sec_dns.get_or_insert_default(), part, defects);
+    }
+    if let Some(transfer) = part.transfer {
+        if domain.transfer.is_some() {
+            defects.add(Rule::ElementRepeated, "trnData", "");
+        } else {
+            domain.transfer = Some(transfer);
+        }
+    }
+}
+
+fn sec_dns(whole: &mut SecDns, part: SecDns, defects: &mut Defects) {
+    whole.max_sig_life_s = whole.max_sig_life_s.max(part.max_sig_life_s);
+    for ds in part.ds {
+        draft::push(defects, "secDNS", &mut whole.ds, ds);
+    }
+    for key in part.keys {
+        draft::push(defects, "secDNS", &mut whole.keys, key);
+    }
+}
+
+/// Adds a part to a nameserver.
+pub(super) fn nameserver(host: &mut Nameserver, part: Nameserver, defects: &mut Defects) {
+    host.statuses.bits |= part.statuses.bits;
+    for address in part.v4 {
+        if !host.v4.contains(&address) {
+            draft::push(defects, "addr", &mut host.v4, address);
+        }
+    }
+    for address in part.v6 {
+        if !host.v6.contains(&address) {
+            draft::push(defects, "addr", &mut host.v6, address);
+        }
+    }
+}
+
+/// Whether host attributes state other addresses than what is known of the nameserver. A host
+/// object may know more than an attribute.
+pub(super) fn differs(host: &Nameserver, part: &Nameserver, attribute: bool) -> bool {
+    let more = part.v4.iter().any(|address| !host.v4.contains(address))
+        || part.v6.iter().any(|address| !host.v6.contains(address));
+    let fewer = part.v4.len() < host.v4.len() || part.v6.len() < host.v6.len();
+    more || attribute && fewer
+}
+
+/// The addresses of a nameserver, for a finding.
+pub(super) fn addresses(host: &Nameserver) -> String {
+    let v4 = host.v4.iter().map(|&octets| std::net::Ipv4Addr::from(octets).to_string());
+    let v6 = host.v6.iter().map(|&octets| std::net::Ipv6Addr::from(octets).to_string());
+    v4.chain(v6).collect::<Vec<_>>().join(" ")
+}
+
+/// Adds a part to a contact.
+pub(super) fn contact(contact: &mut Contact, part: Contact, defects: &mut Defects) {
+    contact.statuses.bits |= part.statuses.bits;
+    for postal in part.postal {
+        draft::postal(defects, &mut contact.postal, postal);
+    }
+    if let Some(transfer) = part.transfer {
+        if contact.transfer.is_some() {
+            defects.add(Rule::ElementRepeated, "trnData", "");
+        } else {
+            contact.transfer = Some(transfer);
+        }
+    }
+    if let Some(disclose) = part.disclose {
+        if contact.disclose.is_some() {
+            defects.add(Rule::ElementRepeated, "disclose", "");
+        } else {
+            contact.disclose = Some(disclose);
+        }
+    }
+}

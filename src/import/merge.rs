@@ -1,0 +1,327 @@
+//! Walks the sorted objects, joins parts with their object, checks it, and builds the snapshot.
+//!
+//! # Invariants
+//!
+//! - One object is in memory at a time.
+//! - An object is written once: a second one with its key refuses the deposit.
+//!
+//! # Does not
+//!
+//! Read deposits, or publish what it builds.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use std::io::{Seek, Write};
+
+use ahash::RandomState;
+use hashbrown::{HashMap, HashSet};
+use rkyv::rancor::Error as RkyvError;
+use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Registrar};
+use snapshot_format::record::Meta;
+use snapshot_format::{Builder, Defect, Kind, Summary};
+
+use super::check::{self, Context};
+use super::collect::{Rank, damaged, split};
+use super::csv::GURID_MARK;
+use super::findings::{Defects, Findings, ObjectKind, Place};
+use super::join;
+use super::model::Stop;
+use super::progress::Watch;
+use super::rule::Rule;
+
+/// Most suffixes that a snapshot lists beside the deposit's own zones.
+const SUFFIXES_MAX: usize = 4096;
+
+/// The object at hand.
+enum Held {
+    None,
+    Registrar(Registrar),
+    IdnTable(IdnTable),
+    Contact(Contact),
+    /// A nameserver; `true`: host attributes alone state it.
+    Nameserver(Nameserver, bool),
+    Nndn(Nndn),
+    Domain(Domain),
+}
+
+/// Builds a snapshot from sorted objects.
+pub(super) struct Merge<'m, 'r, W> {
+    builder: Builder<W>,
+    findings: &'m mut Findings<'r>,
+    context: Context<'m>,
+    held: Held,
+    rank: Rank,
+    place: Place,
+    defects: Defects,
+    /// Identifiers of registrars by IANA identifier; empty: several have it.
+    gurids: HashMap<u32, String, RandomState>,
+    /// Registry-class names whose domains are counted, and how many there are.
+    pub(super) rcdns: Vec<(String, u64)>,
+    suffixes: HashSet<String, RandomState>,
+    last_suffix: String,
+    pub(super) domains: u64,
+}
+
+impl<'m, 'r, W: Write + Seek> Merge<'m, 'r, W> {
+    pub(super) fn new(
+        builder: Builder<W>,
+        findings: &'m mut Findings<'r>,
+        context: Context<'m>,
+        rcdns: Vec<(String, u64)>,
+    ) -> Self {
+        let suffixes = context.zones.iter().cloned().collect();
+        Self {
+            builder,
+            findings,
+            context,
+            held: Held::None,
+            rank: Rank::Xml,
+            place: Place::default(),
+            defects: Defects::default(),
+            gurids: HashMap::default(),
+            rcdns,
+            suffixes,
+            last_suffix: String::new(),
+            domains: 0,
+        }
+    }
+
+    /// Takes all objects. `total`: how many there are, about.
+    pub(super) fn run(
+        &mut self,
+        sorted: &mut snapshot_format::sort::Sorted,
+        total: u64,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Stop> {
+        let mut group: Vec<u8> = Vec::new();
+        let mut done = 0u64;
+        while let Some((key, payload)) = sorted.next()? {
+            let Some((&rank, stem)) = key.split_last() else { return Err(damaged().into()) };
+            if stem != group {
+                self.flush()?;
+                done = done.saturating_add(1);
+                let findings = &*self.findings;
+                watch.written(done, total, self.domains, || findings.count())?;
+                group.clear();
+                group.extend_from_slice(stem);
+            }
+            let (place, archive) = split(payload)?;
+            let kind = stem.first().copied().unwrap_or_default();
+            self.take(kind, Rank::of(rank), place, archive)?;
+        }
+        self.flush()
+    }
+
+    /// Ends the snapshot.
+    pub(super) fn finish(self, deposit: &str, source: &str) -> Result<(W, Summary), Stop> {
+        let mut suffixes: Vec<String> = self.suffixes.into_iter().collect();
+        suffixes.sort_unstable();
+        let meta = Meta { suffixes, deposits: vec![deposit.to_owned()], source: source.to_owned() };
+        let findings = self.findings;
+        let done = self.builder.finish(&meta, &mut |variant, _| {
+            let (kind, place) = (ObjectKind::Domain, Place::default());
+            findings.add(Rule::ReferenceOther, place, kind, variant, "originalName", "");
+        })?;
+        Ok(done)
+    }
+
+    fn take(&mut self, kind: u8, rank: Rank, place: Place, archive: &[u8]) -> Result<(), Stop> {
+        macro_rules! read {
+            ($kind:ty) => {
+                rkyv::from_bytes::<$kind, RkyvError>(archive).map_err(|_| damaged())?
+            };
+        }
+        if matches!(rank, Rank::Xml | Rank::Csv) {
+            let held = match kind {
+                1 => Held::Registrar(read!(Registrar)),
+                2 => Held::IdnTable(read!(IdnTable)),
+                3 => Held::Contact(read!(Contact)),
+                4 => Held::Nameserver(read!(Nameserver), false),
+                5 => Held::Nndn(read!(Nndn)),
+                6 => Held::Domain(read!(Domain)),
+                _ => return Err(damaged().into()),
+            };
+            return self.hold(held, rank, place);
+        }
+        match kind {
+            3 => {
+                let part = read!(Contact);
+                match &mut self.held {
+                    Held::Contact(contact) => join::contact(contact, part, &mut self.defects),
+                    _ => self.orphan(ObjectKind::Contact, place, &part.id),
+                }
+            }
+            4 => self.take_host(rank, place, read!(Nameserver)),
+            6 => {
+                let part = read!(Domain);
+                match &mut self.held {
+                    Held::Domain(domain) => join::domain(domain, part, &mut self.defects),
+                    _ => self.orphan(ObjectKind::Domain, place, &part.name),
+                }
+            }
+            _ => return Err(damaged().into()),
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, held: Held, rank: Rank, place: Place) -> Result<(), Stop> {
+        if matches!(self.held, Held::None) {
+            self.held = held;
+            self.rank = rank;
+            self.place = place;
+            return Ok(());
+        }
+        let rule = if self.rank == rank { Rule::KeyRepeated } else { Rule::BothModels };
+        let (kind, key) = self.subject();
+        let first = self.findings.place_text(self.place);
+        let got = format!("the first one is at {first}");
+        let finding = self.findings.add(rule, place, kind, &key, "", &got);
+        Err(Stop::Refused(Box::new(finding)))
+    }
+
+    fn orphan(&mut self, kind: ObjectKind, place: Place, key: &str) {
+        self.findings.add(Rule::RowOrphan, place, kind, key, "", key);
+    }
+
+    fn take_host(&mut self, rank: Rank, place: Place, part: Nameserver) {
+        match (&mut self.held, rank) {
+            (Held::Nameserver(host, false), Rank::Part) => {
+                join::nameserver(host, part, &mut self.defects);
+            }
+            (_, Rank::Part) => self.orphan(ObjectKind::Nameserver, place, &part.name),
+            (Held::Nameserver(host, attribute), _) => {
+                let differs = rank == Rank::HostAttribute && join::differs(host, &part, *attribute);
+                if differs {
+                    let got = join::addresses(&part);
+                    self.defects.add(Rule::HostAttrDiffers, "hostAttr", got);
+                }
+                join::nameserver(host, part, &mut self.defects);
+            }
+            _ => {
+                self.held = Held::Nameserver(part, true);
+                self.rank = rank;
+                self.place = place;
+            }
+        }
+    }
+
+    fn subject(&self) -> (ObjectKind, String) {
+        match &self.held {
+            Held::None => (ObjectKind::Deposit, String::new()),
+            Held::Registrar(object) => (ObjectKind::Registrar, object.id.clone()),
+            Held::IdnTable(object) => (ObjectKind::IdnTable, object.id.clone()),
+            Held::Contact(object) => (ObjectKind::Contact, object.id.clone()),
+            Held::Nameserver(object, _) => (ObjectKind::Nameserver, object.name.clone()),
+            Held::Nndn(object) => (ObjectKind::Nndn, object.name.clone()),
+            Held::Domain(object) => (ObjectKind::Domain, object.name.clone()),
+        }
+    }
+
+    /// Checks and writes the object at hand.
+    fn flush(&mut self) -> Result<(), Stop> {
+        let mut held = std::mem::replace(&mut self.held, Held::None);
+        let (context, defects) = (&self.context, &mut self.defects);
+        let (kind, key) = match &mut held {
+            Held::None => return Ok(()),
+            Held::Registrar(object) => {
+                check::registrar(object, context, defects);
+                self.builder.registrar(object)?;
+                if object.iana_id != 0 {
+                    let known = self.gurids.entry(object.iana_id);
+                    known.and_modify(String::clear).or_insert_with(|| object.id.clone());
+                }
+                (ObjectKind::Registrar, &object.id)
+            }
+            Held::IdnTable(object) => {
+                self.builder.idn_table(object)?;
+                (ObjectKind::IdnTable, &object.id)
+            }
+            Held::Contact(object) => {
+                check::contact(object, context, defects);
+                resolve_gurid(&self.gurids, &mut object.registrar, defects);
+                self.builder.contact(object, &mut |defect| note(defects, defect))?;
+                (ObjectKind::Contact, &object.id)
+            }
+            Held::Nameserver(object, attribute) => {
+                check::nameserver(object, *attribute, context, defects);
+                resolve_gurid(&self.gurids, &mut object.registrar, defects);
+                self.builder.nameserver(object, &mut |defect| note(defects, defect))?;
+                (ObjectKind::Nameserver, &object.name)
+            }
+            Held::Nndn(object) => {
+                check::nndn(object, context, defects);
+                self.builder.nndn(object, &mut |defect| note(defects, defect))?;
+                (ObjectKind::Nndn, &object.name)
+            }
+            Held::Domain(object) => {
+                check::domain(object, context, defects);
+                resolve_gurid(&self.gurids, &mut object.registrar, defects);
+                self.builder.domain(object, &mut |defect| note(defects, defect))?;
+                (ObjectKind::Domain, &object.name)
+            }
+        };
+        if !self.defects.list.is_empty() {
+            self.findings.add_all(&mut self.defects, self.place, kind, key);
+        }
+        if let Held::Domain(domain) = &held {
+            self.written(&domain.name);
+        }
+        Ok(())
+    }
+
+    /// A domain was written: its parent is a suffix, and the registry-class names count it.
+    fn written(&mut self, name: &str) {
+        self.domains = self.domains.saturating_add(1);
+        for (rcdn, count) in &mut self.rcdns {
+            if check::is_below(name, rcdn) {
+                *count = count.saturating_add(1);
+            }
+        }
+        let Some((_, parent)) = name.split_once('.') else { return };
+        if self.last_suffix == parent {
+            return;
+        }
+        self.last_suffix.clear();
+        self.last_suffix.push_str(parent);
+        if self.suffixes.len() < SUFFIXES_MAX && !self.suffixes.contains(parent) {
+            self.suffixes.insert(parent.to_owned());
+        }
+    }
+}
+
+/// Puts a registrar's identifier in the place of its IANA identifier.
+fn resolve_gurid(
+    gurids: &HashMap<u32, String, RandomState>,
+    registrar: &mut String,
+    defects: &mut Defects,
+) {
+    let Some(gurid) = registrar.strip_prefix(GURID_MARK) else { return };
+    let found = gurid.parse().ok().and_then(|gurid: u32| gurids.get(&gurid));
+    match found {
+        Some(id) if !id.is_empty() => *registrar = id.clone(),
+        _ => {
+            defects.add(Rule::RegistrarDangling, "fGurid", gurid);
+            registrar.clear();
+        }
+    }
+}
+
+/// What the builder could not resolve, as a defect of ours.
+fn note(defects: &mut Defects, defect: Defect<'_>) {
+    let (rule, field, got) = match defect {
+        Defect::Dangling { kind: Kind::Contact, key } => (Rule::ContactDangling, "contact", key),
+        Defect::Dangling { kind: Kind::Nameserver, key } => (Rule::NameserverDangling, "ns", key),
+        Defect::Dangling { kind: Kind::Registrar, key } => {
+            (Rule::RegistrarDangling, "registrar", key)
+        }
+        Defect::Dangling { kind: Kind::IdnTable, key } => {
+            (Rule::IdnTableDangling, "idnTableId", key)
+        }
+        Defect::Dangling { key, .. } => (Rule::ReferenceOther, "originalName", key),
+        Defect::Ambiguous { roid } => (Rule::HostRoidAmbiguous, "ns", roid),
+        Defect::NndnIsDomain => (Rule::NndnIsDomain, "name", ""),
+    };
+    // Once for each key: a registrar is named up to five times.
+    if !defects.list.iter().any(|known| known.rule == rule && known.got == got) {
+        defects.add(rule, field, got);
+    }
+}

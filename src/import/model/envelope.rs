@@ -1,0 +1,362 @@
+//! `rde:deposit` (RFC 8909 section 5) around the objects, and the objects that describe the
+//! deposit: header, policies, EPP parameters, CSV definitions.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use hashbrown::HashSet;
+use snapshot_format::object::Time;
+
+use super::{Reading, Stop, leaf};
+use crate::import::csv::definition::{Definition, FieldDefinition, FileReference};
+use crate::import::findings::{Defects, ObjectKind, Place};
+use crate::import::progress::Watch;
+use crate::import::rule::Rule;
+use crate::import::value::{self, Read};
+use crate::import::xml::element::{Element, Name, Space};
+use crate::import::xml::{Step, XmlError};
+
+/// Most entries of menu, counts, policies, CSV definitions, their fields and files: bounds what a
+/// hostile deposit can make us keep.
+const ENTRIES_MAX: usize = 4096;
+
+/// One `rdeHeader:count`.
+#[derive(Debug, Clone, Default)]
+pub(in crate::import) struct Count {
+    /// Namespace of the objects.
+    pub(in crate::import) uri: String,
+    /// Registry-class domain name that it is limited to; empty: none.
+    pub(in crate::import) rcdn: String,
+    /// Whether it is limited to a registrar.
+    pub(in crate::import) of_registrar: bool,
+    /// Number of objects; `None`: it could not be read.
+    pub(in crate::import) count: Option<u64>,
+    /// Where it stands.
+    pub(in crate::import) place: Place,
+}
+
+/// One `rdePolicy:policy` that is understood.
+#[derive(Debug, Clone)]
+pub(in crate::import) struct Policy {
+    /// Objects that it is about.
+    pub(in crate::import) kind: ObjectKind,
+    /// Element that they need.
+    pub(in crate::import) element: Name,
+    /// The element's name, for findings.
+    pub(in crate::import) word: String,
+}
+
+/// What a deposit says of itself.
+#[derive(Debug, Default)]
+pub(in crate::import) struct Envelope {
+    /// `id` of the deposit.
+    pub(in crate::import) id: String,
+    /// Time of its data.
+    pub(in crate::import) watermark: Time,
+    /// Where the watermark stands.
+    pub(in crate::import) watermark_place: Place,
+    /// URIs of the menu, and where it stands.
+    pub(in crate::import) menu: Vec<String>,
+    /// Where the menu stands.
+    pub(in crate::import) menu_place: Place,
+    /// Where the header stands, if there is one.
+    pub(in crate::import) header: Option<Place>,
+    /// `tld` of the header, A-label form; empty: none.
+    pub(in crate::import) tld: String,
+    /// Counts of the header.
+    pub(in crate::import) counts: Vec<Count>,
+    /// Policies.
+    pub(in crate::import) policies: Vec<Policy>,
+    /// EPP parameter objects.
+    pub(in crate::import) epp_params: u64,
+    /// CSV definitions.
+    pub(in crate::import) definitions: Vec<Definition>,
+}
+
+impl Reading<'_, '_, '_, '_> {
+    /// Reads the whole deposit; objects go to the collector.
+    pub(in crate::import) fn deposit(&mut self, watch: &mut Watch<'_>) -> Result<Envelope, Stop> {
+        let Step::Open(root) = self.xml.step()? else {
+            return Err(XmlError::Broken(Rule::NotDeposit, String::new()).into());
+        };
+        if (root.space, root.name) != (Space::Rde, Name::Deposit) {
+            let got = self.xml.opened().to_owned();
+            return Err(XmlError::Broken(Rule::NotDeposit, got).into());
+        }
+        let mut envelope = self.attributes()?;
+        while let Step::Open(element) = self.xml.step()? {
+            self.begin();
+            match Self::known(element) {
+                Some(Name::Watermark) => self.watermark(&mut envelope)?,
+                Some(Name::RdeMenu) => self.menu(&mut envelope)?,
+                Some(Name::Contents) => self.contents(&mut envelope, watch)?,
+                Some(Name::Deletes) => {
+                    self.defects.add(Rule::DeletesIgnored, "deletes", "");
+                    self.xml.skip()?;
+                }
+                _ => self.unknown(element)?,
+            }
+            self.end();
+        }
+        while self.xml.step()? != Step::End {}
+        Ok(envelope)
+    }
+
+    /// An object, or a part of the envelope, begins at the read position.
+    fn begin(&mut self) {
+        self.place.line = self.xml.line();
+    }
+
+    /// Reports what is left of the defects as the deposit's own.
+    fn end(&mut self) {
+        self.out.defects(&mut self.defects, self.place, ObjectKind::Deposit, "");
+    }
+
+    fn attributes(&mut self) -> Result<Envelope, Stop> {
+        self.begin();
+        let kind = self.xml.attribute("type").unwrap_or_default();
+        if kind != "FULL" {
+            return Err(XmlError::Broken(Rule::DepositType, kind.to_owned()).into());
+        }
+        let mut id = self.xml.attribute("id").unwrap_or_default().to_owned();
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        if !(1..=13).contains(&id.chars().count()) || !id.chars().all(word) {
+            self.defects.add(Rule::DepositId, "id", id.as_str());
+        }
+        id.truncate(crate::import::findings::clip(&id, 64).len());
+        self.end();
+        Ok(Envelope { id, ..Envelope::default() })
+    }
+
+    fn watermark(&mut self, envelope: &mut Envelope) -> Result<(), XmlError> {
+        let text = leaf(self.xml, &mut self.defects, "watermark")?;
+        match value::time(text) {
+            Read::Good(time) => envelope.watermark = time,
+            Read::Odd(time) => {
+                self.defects.add(Rule::TimeNoZone, "watermark", text);
+                envelope.watermark = time;
+            }
+            Read::Bad => {
+                return Err(XmlError::Broken(Rule::WatermarkMissing, text.to_owned()));
+            }
+        }
+        envelope.watermark_place = self.place;
+        Ok(())
+    }
+
+    fn menu(&mut self, envelope: &mut Envelope) -> Result<(), XmlError> {
+        envelope.menu_place = self.place;
+        while let Step::Open(element) = self.xml.step()? {
+            match Self::known(element) {
+                Some(Name::ObjUri) => {
+                    let text = leaf(self.xml, &mut self.defects, "objURI")?;
+                    bounded(&mut envelope.menu, text.to_owned())?;
+                }
+                Some(Name::Version) => {
+                    let text = leaf(self.xml, &mut self.defects, "version")?;
+                    if text != "1.0" {
+                        self.defects.add(Rule::ValueBad, "version", text);
+                    }
+                }
+                _ => self.unknown(element)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn contents(&mut self, envelope: &mut Envelope, watch: &mut Watch<'_>) -> Result<(), Stop> {
+        let mut unknown_objects = HashSet::<String, ahash::RandomState>::default();
+        while let Step::Open(element) = self.xml.step()? {
+            self.begin();
+            match (element.space, element.name) {
+                (Space::RdeDomain, Name::Domain) => self.domain()?,
+                (Space::RdeHost, Name::Host) => self.host()?,
+                (Space::RdeContact, Name::Contact) => self.contact()?,
+                (Space::RdeRegistrar, Name::Registrar) => self.registrar()?,
+                (Space::RdeIdn, Name::IdnTableRef) => self.idn_table()?,
+                (Space::RdeNndn, Name::Nndn) => self.nndn()?,
+                (Space::RdeHeader, Name::Header) => self.header(envelope)?,
+                (Space::RdePolicy, Name::Policy) => self.policy(envelope)?,
+                (Space::RdeEppParams, Name::EppParams) => {
+                    envelope.epp_params = envelope.epp_params.saturating_add(1);
+                    self.xml.skip()?;
+                }
+                (
+                    Space::CsvDomain
+                    | Space::CsvHost
+                    | Space::CsvContact
+                    | Space::CsvRegistrar
+                    | Space::CsvIdn
+                    | Space::CsvNndn,
+                    Name::Contents,
+                ) => self.csv_contents(envelope)?,
+                _ => {
+                    // Once per name: there may be millions.
+                    let name = self.xml.opened();
+                    if !unknown_objects.contains(name) && unknown_objects.len() < ENTRIES_MAX {
+                        unknown_objects.insert(name.to_owned());
+                        self.defects.add(Rule::ObjectUnknown, "", name);
+                    }
+                    self.xml.skip()?;
+                }
+            }
+            if !self.defects.list.is_empty() {
+                self.end();
+            }
+            watch.read(self.out)?;
+        }
+        Ok(())
+    }
+
+    fn header(&mut self, envelope: &mut Envelope) -> Result<(), XmlError> {
+        if envelope.header.is_some() {
+            return Err(XmlError::Broken(Rule::HeaderRepeated, String::new()));
+        }
+        envelope.header = Some(self.place);
+        while let Step::Open(element) = self.xml.step()? {
+            match Self::known(element) {
+                Some(Name::Tld) => {
+                    let text = leaf(self.xml, &mut self.defects, "tld")?;
+                    if value::name(text, &mut envelope.tld) == Read::Bad {
+                        envelope.tld.clear();
+                        self.defects.add(Rule::HeaderRepository, "tld", text);
+                    }
+                }
+                Some(word @ (Name::Registrar | Name::Ppsp | Name::Reseller)) => {
+                    self.defects.add(Rule::HeaderRepository, "", format!("{word:?}"));
+                    self.xml.skip()?;
+                }
+                Some(Name::Count) => self.count(envelope)?,
+                Some(Name::ContentTag) => self.xml.skip()?,
+                _ => self.unknown(element)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, envelope: &mut Envelope) -> Result<(), XmlError> {
+        let mut count = Count {
+            uri: self.xml.attribute("uri").unwrap_or_default().to_owned(),
+            rcdn: String::new(),
+            of_registrar: self.xml.attribute("registrarId").is_some(),
+            count: None,
+            place: Place { line: self.xml.line(), ..self.place },
+        };
+        let rcdn = self.xml.attribute("rcdn").unwrap_or_default();
+        if !rcdn.is_empty() && value::name(rcdn, &mut count.rcdn) == Read::Bad {
+            self.defects.add(Rule::ValueBad, "rcdn", rcdn);
+            return self.xml.skip();
+        }
+        let text = leaf(self.xml, &mut self.defects, "count")?;
+        count.count = text.parse().ok();
+        if count.count.is_none() {
+            self.defects.add(Rule::CountUnreadable, "count", text);
+        }
+        bounded(&mut envelope.counts, count)
+    }
+
+    /// A policy: its scope ends in an object, its element is one of that object's.
+    fn policy(&mut self, envelope: &mut Envelope) -> Result<(), XmlError> {
+        fn local(path: &str) -> &str {
+            let last = path.rsplit('/').next().unwrap_or_default();
+            last.rsplit(':').next().unwrap_or_default()
+        }
+        let scope = self.xml.attribute("scope").unwrap_or_default();
+        let element = self.xml.attribute("element").unwrap_or_default();
+        let kind = match local(scope) {
+            "domain" => Some(ObjectKind::Domain),
+            "host" => Some(ObjectKind::Nameserver),
+            "contact" => Some(ObjectKind::Contact),
+            "registrar" => Some(ObjectKind::Registrar),
+            "NNDN" => Some(ObjectKind::Nndn),
+            _ => None,
+        };
+        let name = Name::of(local(element));
+        match kind {
+            Some(kind) if crate::import::policy::is_known(kind, name) => {
+                let word = local(element).to_owned();
+                bounded(&mut envelope.policies, Policy { kind, element: name, word })?;
+            }
+            _ => self.defects.add(Rule::PolicyUnknown, "policy", format!("{scope} {element}")),
+        }
+        self.xml.skip()
+    }
+
+    fn csv_contents(&mut self, envelope: &mut Envelope) -> Result<(), XmlError> {
+        while let Step::Open(element) = self.xml.step()? {
+            if Self::known(element) != Some(Name::Csv) {
+                self.unknown(element)?;
+                continue;
+            }
+            let separator = self.xml.attribute("sep").unwrap_or(",");
+            let mut definition = Definition {
+                name: self.xml.attribute("name").unwrap_or_default().to_owned(),
+                separator: separator.to_owned(),
+                place: Place { line: self.xml.line(), ..self.place },
+                ..Definition::default()
+            };
+            while let Step::Open(element) = self.xml.step()? {
+                match Self::known(element) {
+                    Some(Name::Fields) => self.csv_fields(&mut definition)?,
+                    Some(Name::Files) => self.csv_files(&mut definition)?,
+                    _ => self.unknown(element)?,
+                }
+            }
+            bounded(&mut envelope.definitions, definition)?;
+        }
+        Ok(())
+    }
+
+    fn csv_fields(&mut self, definition: &mut Definition) -> Result<(), XmlError> {
+        while let Step::Open(Element { space, .. }) = self.xml.step()? {
+            let flag = |name, defects: &mut Defects, xml: &super::Document| {
+                let text = xml.attribute(name)?;
+                let read = value::boolean(text);
+                if read.is_none() {
+                    defects.add(Rule::ValueBad, name, text);
+                }
+                read
+            };
+            let field = FieldDefinition {
+                space,
+                local: self.xml.opened_local().to_owned(),
+                required: flag("isRequired", &mut self.defects, self.xml),
+                localised: flag("isLoc", &mut self.defects, self.xml),
+                index: self.xml.attribute("index").and_then(|text| text.parse().ok()),
+                custom: self.xml.attribute("name").unwrap_or_default().to_owned(),
+            };
+            self.xml.skip()?;
+            bounded(&mut definition.fields, field)?;
+        }
+        Ok(())
+    }
+
+    fn csv_files(&mut self, definition: &mut Definition) -> Result<(), XmlError> {
+        while let Step::Open(element) = self.xml.step()? {
+            if Self::known(element) != Some(Name::File) {
+                self.unknown(element)?;
+                continue;
+            }
+            let own = |name| self.xml.attribute(name).unwrap_or_default().to_owned();
+            let mut file = FileReference {
+                name: String::new(),
+                compression: own("compression"),
+                encoding: own("encoding"),
+                checksum: own("cksum"),
+                algorithm: own("cksumAlg"),
+                place: self.place,
+            };
+            leaf(self.xml, &mut self.defects, "file")?.clone_into(&mut file.name);
+            file.place.line = self.xml.line();
+            bounded(&mut definition.files, file)?;
+        }
+        Ok(())
+    }
+}
+
+fn bounded<T>(list: &mut Vec<T>, item: T) -> Result<(), XmlError> {
+    if list.len() >= ENTRIES_MAX {
+        let got = format!("a list of more than {ENTRIES_MAX} entries");
+        return Err(XmlError::Broken(Rule::XmlBounds, got));
+    }
+    list.push(item);
+    Ok(())
+}

@@ -1,0 +1,395 @@
+//! Values of a deposit: times, names, addresses, digests, and the forms of texts.
+//!
+//! # Invariants
+//!
+//! - Nothing here panics, whatever the bytes.
+//! - A name that comes out of [`name`] is an A-label form: lower case, no final dot, at most 253
+//!   bytes, labels of 1 to 63 bytes.
+//!
+//! # Does not
+//!
+//! Report: callers turn an outcome into a finding.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use snapshot_format::object::Time;
+
+/// Longest domain name without a final dot, bytes (RFC 1035 section 2.3.4).
+const NAME_BYTES_MAX: usize = 253;
+/// Longest label, bytes (RFC 1035 section 2.3.4).
+const LABEL_BYTES_MAX: usize = 63;
+
+/// A time as read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read<T> {
+    /// As it should be.
+    Good(T),
+    /// Usable, but not of the expected form.
+    Odd(T),
+    /// Unusable.
+    Bad,
+}
+
+/// Reads an RFC 3339 time; more than three digits of a fraction are cut. `Odd`: no zone, taken
+/// as UTC.
+pub(super) fn time(text: &str) -> Read<Time> {
+    let Some((seconds, rest)) = date_and_time(text.as_bytes()) else { return Read::Bad };
+    let Some((fraction_ms, rest)) = fraction(rest) else { return Read::Bad };
+    let (offset_s, zoned) = match rest {
+        [] => (0, false),
+        [b'Z' | b'z'] => (0, true),
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            let (Some(h), Some(m)) = (two(*h1, *h2), two(*m1, *m2)) else { return Read::Bad };
+            if h > 23 || m > 59 {
+                return Read::Bad;
+            }
+            let offset = h.wrapping_mul(3600).wrapping_add(m.wrapping_mul(60));
+            (if *sign == b'-' { offset.wrapping_neg() } else { offset }, true)
+        }
+        _ => return Read::Bad,
+    };
+    let ms = seconds.saturating_sub(offset_s).saturating_mul(1000).saturating_add(fraction_ms);
+    let time = Time::from_ms(ms);
+    if zoned { Read::Good(time) } else { Read::Odd(time) }
+}
+
+/// `YYYY-MM-DDThh:mm:ss` as seconds since the epoch, and what follows.
+fn date_and_time(bytes: &[u8]) -> Option<(i64, &[u8])> {
+    let [
+        y1,
+        y2,
+        y3,
+        y4,
+        b'-',
+        o1,
+        o2,
+        b'-',
+        d1,
+        d2,
+        b'T' | b't' | b' ',
+        h1,
+        h2,
+        b':',
+        m1,
+        m2,
+        b':',
+        s1,
+        s2,
+        rest @ ..,
+    ] = bytes
+    else {
+        return None;
+    };
+    let year = two(*y1, *y2)?.wrapping_mul(100).wrapping_add(two(*y3, *y4)?);
+    let (month, day) = (two(*o1, *o2)?, two(*d1, *d2)?);
+    let (hour, minute, second) = (two(*h1, *h2)?, two(*m1, *m2)?, two(*s1, *s2)?);
+    // A leap second is the first second of the next minute.
+    if year == 0 || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let days = days_from_civil(year, month, day)?;
+    let of_day = hour.wrapping_mul(3600).wrapping_add(minute.wrapping_mul(60)).wrapping_add(second);
+    Some((days.wrapping_mul(86_400).wrapping_add(of_day), rest))
+}
+
+/// `.digits` as milliseconds, and what follows.
+fn fraction(bytes: &[u8]) -> Option<(i64, &[u8])> {
+    let [b'.', digits @ ..] = bytes else { return Some((0, bytes)) };
+    let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = digits.split_at_checked(count)?;
+    if digits.is_empty() {
+        return None;
+    }
+    let mut ms = 0i64;
+    for place in 0..3 {
+        let digit = digits.get(place).map_or(0, |byte| i64::from(byte.wrapping_sub(b'0')));
+        ms = ms.wrapping_mul(10).wrapping_add(digit);
+    }
+    Some((ms, rest))
+}
+
+fn two(tens: u8, ones: u8) -> Option<i64> {
+    if !tens.is_ascii_digit() || !ones.is_ascii_digit() {
+        return None;
+    }
+    let tens = i64::from(tens.wrapping_sub(b'0'));
+    Some(tens.wrapping_mul(10).wrapping_add(i64::from(ones.wrapping_sub(b'0'))))
+}
+
+/// Days from 1970-01-01 to a date of the Gregorian calendar; `None` if there is no such day.
+/// All operands are bounded (year at most 9999), so nothing wraps.
+fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
+    let leap =
+        year.wrapping_rem(4) == 0 && (year.wrapping_rem(100) != 0 || year.wrapping_rem(400) == 0);
+    let last = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        _ => return None,
+    };
+    if day < 1 || day > last {
+        return None;
+    }
+    // Years begin in March, so the leap day is the last one.
+    let y = if month <= 2 { year.wrapping_sub(1) } else { year };
+    let m = if month > 2 { month.wrapping_sub(3) } else { month.wrapping_add(9) };
+    let in_year = m.wrapping_mul(153).wrapping_add(2).wrapping_div(5).wrapping_add(day);
+    let days = y
+        .wrapping_mul(365)
+        .wrapping_add(y.wrapping_div(4))
+        .wrapping_sub(y.wrapping_div(100))
+        .wrapping_add(y.wrapping_div(400))
+        .wrapping_add(in_year);
+    Some(days.wrapping_sub(719_469))
+}
+
+/// Reads a domain name into `out`: A-label form, lower case, no final dot. `Odd`: it was in
+/// Unicode. `out` is unspecified when the outcome is `Bad`.
+pub(super) fn name(text: &str, out: &mut String) -> Read<()> {
+    out.clear();
+    let text = text.strip_suffix('.').unwrap_or(text);
+    if !text.is_ascii() {
+        return match idna::domain_to_ascii(text) {
+            Ok(ascii) if is_name(&ascii) => {
+                out.push_str(&ascii);
+                Read::Odd(())
+            }
+            _ => Read::Bad,
+        };
+    }
+    if !is_name(text) {
+        return Read::Bad;
+    }
+    out.push_str(text);
+    out.make_ascii_lowercase();
+    Read::Good(())
+}
+
+/// Whether `text` is a host name: labels of letters, digits, hyphens and underscores.
+fn is_name(text: &str) -> bool {
+    if text.is_empty() || text.len() > NAME_BYTES_MAX {
+        return false;
+    }
+    let mut label = 0usize;
+    let mut previous = b'.';
+    for &byte in text.as_bytes() {
+        match byte {
+            b'.' => {
+                if label == 0 || previous == b'-' {
+                    return false;
+                }
+                label = 0;
+            }
+            b'-' if label == 0 => return false,
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => {
+                label = label.saturating_add(1);
+                if label > LABEL_BYTES_MAX {
+                    return false;
+                }
+            }
+            _ => return false,
+        }
+        previous = byte;
+    }
+    label > 0 && previous != b'-'
+}
+
+/// Whether a name in A-label form has an internationalised label.
+pub(super) fn is_idn(name: &str) -> bool {
+    name.starts_with("xn--") || memchr::memmem::find(name.as_bytes(), b".xn--").is_some()
+}
+
+/// The Unicode form of a name in A-label form: `None` if one of its `xn--` labels is no A-label.
+pub(super) fn unicode(name: &str) -> Option<String> {
+    let (unicode, result) = idna::domain_to_unicode(name);
+    result.ok()?;
+    // An A-label decodes to a form that encodes to itself (RFC 5890 section 2.3.2.1).
+    let back = idna::domain_to_ascii(&unicode).ok()?;
+    (back == name && unicode != name).then_some(unicode)
+}
+
+/// Whether `u_name` is a Unicode form of `name`.
+pub(super) fn is_unicode_of(u_name: &str, name: &str) -> bool {
+    let u_name = u_name.strip_suffix('.').unwrap_or(u_name);
+    idna::domain_to_ascii(u_name).is_ok_and(|ascii| ascii == name)
+}
+
+/// Reads hexadecimal digits, in pairs.
+pub(super) fn hex(text: &str) -> Option<Vec<u8>> {
+    let bytes = text.as_bytes();
+    if bytes.is_empty() || !bytes.len().is_multiple_of(2) {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    bytes
+        .chunks_exact(2)
+        .map(|pair| match pair {
+            [high, low] => Some(digit(*high)?.wrapping_shl(4) | digit(*low)?),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Reads base64 (RFC 4648 section 4); white space within is skipped, as xs:base64Binary does.
+pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let (mut bits, mut held, mut padding) = (0u32, 0u32, 0u32);
+    for byte in text.bytes() {
+        let six = match byte {
+            b'A'..=b'Z' => byte.wrapping_sub(b'A'),
+            b'a'..=b'z' => byte.wrapping_sub(b'a').wrapping_add(26),
+            b'0'..=b'9' => byte.wrapping_sub(b'0').wrapping_add(52),
+            b'+' => 62,
+            b'/' => 63,
+            b'=' => {
+                padding = padding.saturating_add(1);
+                continue;
+            }
+            b' ' => continue,
+            _ => return None,
+        };
+        if padding > 0 {
+            return None;
+        }
+        bits = (bits.wrapping_shl(6) | u32::from(six)) & 0xff_ffff;
+        held = held.wrapping_add(6);
+        if held >= 8 {
+            held = held.wrapping_sub(8);
+            out.push(u8::try_from(bits.wrapping_shr(held) & 0xff).ok()?);
+        }
+    }
+    let complete = match held {
+        0 => padding == 0,
+        4 => padding == 2,
+        2 => padding == 1,
+        _ => false,
+    };
+    (complete && !out.is_empty()).then_some(out)
+}
+
+/// Reads an xs:boolean.
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether `text` is a repository object identifier (RFC 5730 section 2.8).
+pub(super) fn is_roid(text: &str) -> bool {
+    let Some((local, repository)) = text.rsplit_once('-') else { return false };
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    (1..=80).contains(&local.chars().count())
+        && local.chars().all(word)
+        && (1..=8).contains(&repository.chars().count())
+        && repository.chars().all(word)
+}
+
+/// Whether `text` is a telephone number of EPP (RFC 5733 section 2.5).
+pub(super) fn is_phone(text: &str) -> bool {
+    let Some((country, number)) = text.strip_prefix('+').and_then(|rest| rest.split_once('.'))
+    else {
+        return false;
+    };
+    let digits = |part: &str, max: usize| {
+        (1..=max).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    digits(country, 3) && digits(number, 14) && text.len() <= 17
+}
+
+/// Whether `text` has the outline of an electronic mail address.
+pub(super) fn is_email(text: &str) -> bool {
+    text.rsplit_once('@').is_some_and(|(local, domain)| {
+        !local.is_empty() && !domain.is_empty() && !domain.contains("..") && !text.contains(' ')
+    })
+}
+
+/// Whether `text` is a country code of ISO 3166-1 alpha-2, or one that it reserves for a use in
+/// addresses (`EU`, `UK`).
+pub(super) fn is_country(text: &str) -> bool {
+    text.len() == 2
+        && text.bytes().all(|byte| byte.is_ascii_uppercase())
+        && COUNTRIES.as_bytes().chunks_exact(2).any(|code| code == text.as_bytes())
+}
+
+/// ISO 3166-1 alpha-2 codes, one after another, then `EU` and `UK`.
+const COUNTRIES: &str = "ADAEAFAGAIALAMAOAQARASATAUAWAXAZBABBBDBEBFBGBHBIBJBLBMBNBOBQBRBSBTBVBW\
+BYBZCACCCDCFCGCHCICKCLCMCNCOCRCUCVCWCXCYCZDEDJDKDMDODZECEEEGEHERESETFIFJFKFMFOFRGAGBGDGEGFGGGHGI\
+GLGMGNGPGQGRGSGTGUGWGYHKHMHNHRHTHUIDIEILIMINIOIQIRISITJEJMJOJPKEKGKHKIKMKNKPKRKWKYKZLALBLCLILKLR\
+LSLTLULVLYMAMCMDMEMFMGMHMKMLMMMNMOMPMQMRMSMTMUMVMWMXMYMZNANCNENFNGNINLNONPNRNUNZOMPAPEPFPGPHPKPL\
+PMPNPRPSPTPWPYQARERORSRURWSASBSCSDSESGSHSISJSKSLSMSNSOSRSSSTSVSXSYSZTCTDTFTGTHTJTKTLTMTNTOTRTTTV\
+TWTZUAUGUMUSUYUZVAVCVEVGVIVNVUWFWSYEYTZAZMZWEUUK";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_real_deposits_are_read_and_the_calendar_is_checked() {
+        assert_eq!(time("1970-01-01T00:00:00Z"), Read::Good(Time::from_ms(0)));
+        assert_eq!(time("1999-04-03T22:00:00.0Z"), Read::Good(Time::from_s(923_176_800)));
+        assert_eq!(time("2000-02-29T00:00:00.123456Z"), Read::Good(Time::from_ms(951_782_400_123)));
+        assert_eq!(time("2019-10-17T02:00:00+02:00"), time("2019-10-17T00:00:00Z"));
+        assert_eq!(time("2019-10-16T22:30:00-01:30"), time("2019-10-17T00:00:00Z"));
+        assert_eq!(time("2019-10-17T00:00:00"), Read::Odd(Time::from_s(1_571_270_400)));
+        assert_eq!(time("2016-12-31T23:59:60Z"), time("2017-01-01T00:00:00Z"));
+        assert_eq!(time("0001-01-01T00:00:00Z"), Read::Good(Time::from_s(-62_135_596_800)));
+        for bad in [
+            "2001-02-29T00:00:00Z",
+            "2001-13-01T00:00:00Z",
+            "2001-00-01T00:00:00Z",
+            "2001-04-31T00:00:00Z",
+            "2001-01-01T24:00:00Z",
+            "2001-01-01T00:00:61Z",
+            "2001-01-01",
+            "2001-01-01T00:00:00.Z",
+            "2001-01-01T00:00:00+2:00",
+            "0000-01-01T00:00:00Z",
+            "",
+            "Z",
+        ] {
+            assert_eq!(time(bad), Read::Bad, "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_are_lower_case_a_labels_without_a_final_dot() {
+        let mut out = String::new();
+        assert_eq!(name("EXAMPLE.Test.", &mut out), Read::Good(()));
+        assert_eq!(out, "example.test");
+        assert_eq!(name("bücher.test", &mut out), Read::Odd(()));
+        assert_eq!(out, "xn--bcher-kva.test");
+        let long = format!("{}.test", "a".repeat(64));
+        for bad in ["", ".", "a..b", "-a.b", "a-.b", "a b", "a.b..", ".a", "a.-", &long] {
+            assert_eq!(name(bad, &mut out), Read::Bad, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_labels_decode_and_encode_again_to_themselves() {
+        assert!(is_idn("a.xn--bcher-kva.test") && !is_idn("axn--b.test"));
+        assert_eq!(unicode("xn--bcher-kva.test").as_deref(), Some("bücher.test"));
+        assert_eq!(unicode("xn--a.test"), None);
+        assert_eq!(unicode("xn--bcher-kvaa.test"), None);
+        assert!(is_unicode_of("Bücher.test", "xn--bcher-kva.test"));
+        assert!(!is_unicode_of("bucher.test", "xn--bcher-kva.test"));
+    }
+
+    #[test]
+    fn digests_keys_and_forms_are_read() {
+        assert_eq!(hex("00fF"), Some(vec![0, 255]));
+        assert_eq!((hex("0"), hex(""), hex("0g")), (None, None, None));
+        assert_eq!(base64("AwEAAQ=="), Some(vec![3, 1, 0, 1]));
+        assert_eq!(base64("Aw EA AQ=="), Some(vec![3, 1, 0, 1]));
+        assert_eq!(
+            (base64("A"), base64("AwEAAQ"), base64("A=wE"), base64("=")),
+            (None, None, None, None)
+        );
+        assert!(is_roid("Dexample1-TEST") && !is_roid("Dexample1") && !is_roid("a-TOOLONGREP"));
+        assert!(is_phone("+1.7035555555") && !is_phone("+1 703") && !is_phone("+1."));
+        assert!(is_email("a@b") && !is_email("a") && !is_email("@b") && !is_email("a b@c"));
+        assert!(is_country("US") && is_country("ZW") && !is_country("XX") && !is_country("us"));
+        assert_eq!(COUNTRIES.len(), (249 + 2) * 2);
+    }
+}

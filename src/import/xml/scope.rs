@@ -1,0 +1,130 @@
+//! Namespace declarations in force, and what raw names mean under them.
+//!
+//! # Invariants
+//!
+//! - A scope never changes; declarations make a new one on top of the current one.
+//! - At most [`SCOPES_MAX`] scopes and [`NAMES_MAX`] names each are remembered.
+//!
+//! # Does not
+//!
+//! Read documents.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use ahash::RandomState;
+use hashbrown::HashMap;
+
+use super::XmlError;
+use super::element::{Element, Name, Space};
+use crate::import::rule::Rule;
+
+/// Most scopes that are remembered beyond their element: deposits have one, or one per kind.
+const SCOPES_MAX: usize = 256;
+/// Most raw names that are remembered per scope; deposits have about a hundred.
+const NAMES_MAX: usize = 4096;
+
+type Map<K, V> = HashMap<K, V, RandomState>;
+
+#[derive(Default)]
+struct Scope {
+    bindings: Vec<(Box<str>, Space)>,
+    names: Map<Box<str>, Element>,
+}
+
+/// The scopes of a document, and which of them is in force.
+pub(super) struct Scopes {
+    scopes: Vec<Scope>,
+    /// Parent scope and raw attributes of the scopes that are remembered.
+    known: Map<(usize, Box<str>), usize>,
+    /// Scope of each open element.
+    open: Vec<usize>,
+    current: usize,
+    /// Scopes from here on are not remembered: they go with their element.
+    remembered: usize,
+}
+
+impl Scopes {
+    pub(super) fn new() -> Self {
+        let outermost = Scope {
+            bindings: vec![("".into(), Space::Foreign), ("xml".into(), Space::Foreign)],
+            names: Map::default(),
+        };
+        Self {
+            scopes: vec![outermost],
+            known: Map::default(),
+            open: Vec::new(),
+            current: 0,
+            remembered: 1,
+        }
+    }
+
+    /// An element opens; `declares` are its raw attributes and the attributes themselves, if one
+    /// of them may declare a namespace.
+    pub(super) fn enter<'a>(
+        &mut self,
+        declares: Option<(&str, impl Iterator<Item = (&'a str, &'a str)>)>,
+    ) {
+        self.open.push(self.current);
+        let Some((raw, attributes)) = declares else { return };
+        let key = (self.current, Box::from(raw));
+        if let Some(&scope) = self.known.get(&key) {
+            self.current = scope;
+            return;
+        }
+        let mut bindings =
+            self.scopes.get(self.current).map(|scope| scope.bindings.clone()).unwrap_or_default();
+        let mut changed = false;
+        for (name, uri) in attributes {
+            let prefix = match name.strip_prefix("xmlns") {
+                Some("") => "",
+                Some(rest) => match rest.strip_prefix(':') {
+                    Some(prefix) => prefix,
+                    None => continue,
+                },
+                None => continue,
+            };
+            bindings.retain(|(bound, _)| &**bound != prefix);
+            bindings.push((prefix.into(), Space::of_uri(uri)));
+            changed = true;
+        }
+        if !changed {
+            return;
+        }
+        let scope = self.scopes.len();
+        if self.known.len() < SCOPES_MAX && self.remembered == scope {
+            self.known.insert(key, scope);
+            self.remembered = scope.saturating_add(1);
+        }
+        self.scopes.push(Scope { bindings, names: Map::default() });
+        self.current = scope;
+    }
+
+    /// The innermost element closes.
+    pub(super) fn leave(&mut self) {
+        let outer = self.open.pop().unwrap_or(0);
+        if outer != self.current && self.current >= self.remembered {
+            self.scopes.truncate(self.current);
+        }
+        self.current = outer;
+    }
+
+    /// What a raw name means in the current scope.
+    pub(super) fn element(&mut self, raw: &str) -> Result<Element, XmlError> {
+        let Some(scope) = self.scopes.get_mut(self.current) else {
+            return Err(XmlError::Broken(Rule::XmlMalformed, raw.to_owned()));
+        };
+        if let Some(&element) = scope.names.get(raw) {
+            return Ok(element);
+        }
+        let (prefix, local) = raw.split_once(':').unwrap_or(("", raw));
+        let bound = scope.bindings.iter().rfind(|(bound, _)| &**bound == prefix);
+        let Some(&(_, space)) = bound else {
+            let got = format!("the prefix {prefix} without a namespace");
+            return Err(XmlError::Broken(Rule::XmlMalformed, got));
+        };
+        let element = Element { space, name: Name::of(local) };
+        if scope.names.len() < NAMES_MAX {
+            scope.names.insert(raw.into(), element);
+        }
+        Ok(element)
+    }
+}

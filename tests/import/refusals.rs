@@ -1,0 +1,128 @@
+//! Every refusal has the deposit that triggers it; nothing is made then.
+
+use std::cell::Cell;
+use std::io::Cursor;
+use std::rc::Rc;
+
+use snapshot_format::sort::{MemoryScratch, Scratch};
+use whoisd::import::{Progress, Reason, Step, run};
+
+use crate::support::{
+    HEAD, HEADER, OBJECTS, TAIL, good, import, import_files, options, sample, spoiled,
+};
+
+/// Codes of the rules that this file tests.
+pub(crate) const CODES: &[&str] = &[
+    "xml-malformed",
+    "xml-doctype",
+    "xml-bounds",
+    "xml-encoding",
+    "input-unreadable",
+    "deposit-missing",
+    "deposit-several",
+    "not-a-deposit",
+    "deposit-type",
+    "watermark-missing",
+    "header-missing",
+    "header-repeated",
+    "key-repeated",
+    "both-models",
+];
+
+#[test]
+fn unusable_xml_is_refused() {
+    let code = |text: String| import(text).refusal();
+    assert_eq!(code(spoiled("</rdeDomain:domain>", "")), "xml-malformed");
+    assert_eq!(code(spoiled(">Ada<", ">&ada;<")), "xml-malformed");
+    assert_eq!(code(spoiled("<rde:deposit", "<!DOCTYPE rde:deposit><rde:deposit")), "xml-doctype");
+    let deep = format!("{}{}</rde:contents>", "<ext:a>".repeat(70), "</ext:a>".repeat(70));
+    assert_eq!(code(spoiled("</rde:contents>", &deep)), "xml-bounds");
+    assert_eq!(code(spoiled("UTF-8", "ISO-8859-1")), "xml-encoding");
+    let utf16: Vec<u8> = "\u{feff}<a/>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(["xml-malformed", "xml-encoding"].contains(&import(utf16).refusal()));
+    let mut latin = good().into_bytes();
+    let at = latin.windows(3).position(|bytes| bytes == b"Ada").unwrap();
+    latin[at] = 0xe9;
+    assert_eq!(import(latin).refusal(), "xml-encoding");
+    assert_eq!(import(b"\x1f\x8bnonsense").refusal(), "input-unreadable");
+}
+
+#[test]
+fn what_is_no_full_deposit_is_refused() {
+    assert_eq!(import("domain,csv").refusal(), "deposit-missing");
+    assert_eq!(import("<html/>").refusal(), "not-a-deposit");
+    assert_eq!(import(spoiled("rde-1.0\"", "rde-2.0\"")).refusal(), "not-a-deposit");
+    assert_eq!(import_files(&[&sample("rfc8909-diff.xml")]).refusal(), "deposit-type");
+    assert_eq!(import_files(&[&sample("rfc8909-incr.xml")]).refusal(), "deposit-type");
+    assert_eq!(import_files(&[&sample("rfc8909-full.xml")]).refusal(), "header-missing");
+    let watermark = "<rde:watermark>2026-11-01T00:00:00Z</rde:watermark>";
+    assert_eq!(import(spoiled(watermark, "")).refusal(), "watermark-missing");
+    assert_eq!(import(spoiled("2026-11-01T00:00:00Z<", "now<")).refusal(), "watermark-missing");
+    assert_eq!(import([HEAD, OBJECTS, TAIL].concat()).refusal(), "header-missing");
+    assert_eq!(import([HEAD, HEADER, HEADER, TAIL].concat()).refusal(), "header-repeated");
+    let xml = sample("rfc9022-full-xml.xml");
+    assert_eq!(import_files(&[&xml, &xml]).refusal(), "deposit-several");
+}
+
+#[test]
+fn a_key_twice_is_refused_for_every_kind() {
+    for (from, to) in
+        [(">xn--bcher-kva.test<", ">A.test<"), (">ns.other.example<", ">ns1.a.test.<")]
+    {
+        assert_eq!(import(spoiled(from, to)).refusal(), "key-repeated", "{to}");
+    }
+    for kind in
+        ["rdeRegistrar:registrar", "rdeIDN:idnTableRef", "rdeContact:contact", "rdeNNDN:NNDN"]
+    {
+        let (start, end) = (format!("<{kind}"), format!("</{kind}>"));
+        let from = OBJECTS.find(&start).unwrap();
+        let to = OBJECTS.find(&end).unwrap() + end.len();
+        let twice = format!("{OBJECTS}{}", &OBJECTS[from..to]);
+        let outcome = import([HEAD, HEADER, &twice, TAIL].concat());
+        assert_eq!(outcome.refusal(), "key-repeated", "{kind}");
+        assert!(outcome.lines.contains("\"severity\":\"refusal\""));
+        assert!(outcome.lines.contains("the first one is at"));
+    }
+    // Identifiers of contacts are told apart by case.
+    let upper = "<rdeContact:id>c1</rdeContact:id>";
+    let from = OBJECTS.find("<rdeContact:contact>").unwrap();
+    let to = OBJECTS.find("</rdeContact:contact>").unwrap() + "</rdeContact:contact>".len();
+    let other = OBJECTS[from..to].replace("<rdeContact:id>C1</rdeContact:id>", upper);
+    let other = other.replace("C1-TEST", "C2-TEST");
+    let text = [HEAD, HEADER, OBJECTS, &other, TAIL].concat();
+    assert_eq!(import(text).codes(), ["count-wrong"]);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_failure_of_its_own() {
+    let outcome = import_files(&[&sample("none.xml")]);
+    let Reason::Io { what, .. } = outcome.bytes.unwrap_err().reason else { panic!() };
+    assert!(what.ends_with("none.xml"));
+}
+
+/// Asks to stop after a number of steps.
+struct Impatient(Cell<u32>);
+
+impl Progress for Impatient {
+    fn step(&mut self, _: Step) {
+        self.0.set(self.0.get() - 1);
+    }
+
+    fn stop_asked(&self) -> bool {
+        self.0.get() == 0
+    }
+}
+
+#[test]
+fn an_import_stops_when_it_is_asked_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("deposit.xml");
+    std::fs::write(&path, good()).unwrap();
+    for steps in 1..=2 {
+        let scratch: Rc<dyn Scratch> = Rc::new(MemoryScratch);
+        let mut progress = Impatient(Cell::new(steps));
+        let out = Cursor::new(Vec::new());
+        let error = run(&options(&[&path]), &scratch, out, None, &mut progress).unwrap_err();
+        assert!(matches!(error.reason, Reason::Interrupted), "{error}");
+    }
+}

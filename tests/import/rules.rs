@@ -1,0 +1,232 @@
+//! Every finding rule has a deposit that triggers it, and it alone unless the table says more.
+
+use whoisd::import::{Options, RULES, Reason};
+
+use crate::csv_model;
+use crate::support::{Outcome, good, import, import_with, options, spoiled};
+
+const DOMAIN_END: &str = "</rdeDomain:domain>";
+const OK: &str = "<rdeDomain:status s=\"ok\"/>";
+
+/// Rules that a spoiled deposit breaks; a text; what stands in its place.
+const XML_CASES: &[(&[&str], &str, &str)] = &[
+    (&["count-wrong"], "rdeDomain-1.0\">2<", "rdeDomain-1.0\">3<"),
+    (&["count-unreadable"], "rdeDomain-1.0\">2<", "rdeDomain-1.0\">two<"),
+    (
+        &["count-missing", "menu-mismatch"],
+        "<rdeHeader:count uri=\"urn:ietf:params:xml:ns:rdeNNDN-1.0\">1</rdeHeader:count>",
+        "",
+    ),
+    (&["menu-mismatch"], "<rde:objURI>urn:ietf:params:xml:ns:rdeNNDN-1.0</rde:objURI>", ""),
+    (
+        &["header-repository"],
+        "<rdeHeader:tld>test</rdeHeader:tld>",
+        "<rdeHeader:registrar>1</rdeHeader:registrar>",
+    ),
+    (&["watermark-future"], "2026-11-01T00:00:00Z<", "2026-12-01T00:00:00Z<"),
+    (&["deposit-id"], "id=\"20261101001\"", "id=\"2026-11-01-001-x\""),
+    (&["deletes-in-full"], "<rde:contents>", "<rde:deletes/><rde:contents>"),
+    (&["element-unknown"], DOMAIN_END, "<rdeDomain:color>red</rdeDomain:color></rdeDomain:domain>"),
+    (&["element-unknown"], ">C1</rdeDomain:registrant>", "><domain:b/>C1</rdeDomain:registrant>"),
+    (&["element-repeated"], DOMAIN_END, "<rdeDomain:clID>R1</rdeDomain:clID></rdeDomain:domain>"),
+    (&["object-unknown"], "<rdeNNDN:NNDN>", "<ext:thing/><ext:thing/><rdeNNDN:NNDN>"),
+    (
+        &["policy-unknown"],
+        "<rdeNNDN:NNDN>",
+        "<rdePolicy:policy scope=\"//x\" element=\"y\"/><rdeNNDN:NNDN>",
+    ),
+    (
+        &["policy-broken"],
+        "<rdeNNDN:NNDN>",
+        "<rdePolicy:policy scope=\"//rde:deposit/rde:contents/rdeContact:contact\" element=\"rdeContact:fax\"/><rdeNNDN:NNDN>",
+    ),
+    (&["key-unusable"], ">reserved.test<", ">reserved..test<"),
+    (&["key-unusable", "contact-dangling"], "<rdeContact:id>C1</rdeContact:id>", ""),
+    (&["name-not-a-label"], ">xn--bcher-kva.test<", ">bücher.test<"),
+    (&["name-outside"], ">reserved.test<", ">reserved.example<"),
+    (&["a-label-invalid"], ">xn--bcher-kva.test<", ">xn--a.test<"),
+    (
+        &["u-name-mismatch"],
+        "<rdeDomain:idnTableId>pt",
+        "<rdeDomain:uName>bucher.test</rdeDomain:uName><rdeDomain:idnTableId>pt",
+    ),
+    (
+        &["original-name"],
+        DOMAIN_END,
+        "<rdeDomain:originalName>..</rdeDomain:originalName></rdeDomain:domain>",
+    ),
+    (&["idn-table-missing"], "<rdeDomain:idnTableId>pt</rdeDomain:idnTableId>", ""),
+    (&["roid-missing"], "<rdeDomain:roid>D1-TEST</rdeDomain:roid>", ""),
+    (&["roid-syntax"], ">D1-TEST<", ">D1<"),
+    (&["roid-repeated"], ">D2-TEST<", ">D1-TEST<"),
+    (&["contact-dangling"], ">C1</rdeDomain:registrant>", ">C2</rdeDomain:registrant>"),
+    (&["nameserver-dangling"], "<domain:hostObj>ns1.a.test", "<domain:hostObj>ns2.a.test"),
+    (&["registrar-dangling"], ">R1</rdeDomain:clID>", ">R2</rdeDomain:clID>"),
+    (&["idn-table-dangling"], "<rdeDomain:idnTableId>pt<", "<rdeDomain:idnTableId>de<"),
+    (
+        &["reference"],
+        DOMAIN_END,
+        "<rdeDomain:originalName>none.test</rdeDomain:originalName></rdeDomain:domain>",
+    ),
+    (&["nndn-is-domain"], ">reserved.test<", ">a.test<"),
+    (&["sponsor-missing"], "<rdeDomain:clID>R1</rdeDomain:clID>", ""),
+    (&["status-missing"], OK, ""),
+    (&["status-missing", "status-unknown"], OK, "<rdeDomain:status s=\"fine\"/>"),
+    (&["status-ok"], OK, "<rdeDomain:status s=\"ok\"/><rdeDomain:status s=\"clientHold\"/>"),
+    (
+        &["status-inactive"],
+        OK,
+        "<rdeDomain:status s=\"clientHold\"/><rdeDomain:status s=\"inactive\"/>",
+    ),
+    (&["status-not-inactive"], "s=\"inactive\"", "s=\"ok\""),
+    (
+        &["status-pending"],
+        OK,
+        "<rdeDomain:status s=\"pendingUpdate\"/><rdeDomain:status s=\"pendingRenew\"/>",
+    ),
+    (
+        &["status-prohibited"],
+        OK,
+        "<rdeDomain:status s=\"pendingDelete\"/><rdeDomain:status s=\"serverDeleteProhibited\"/>",
+    ),
+    (
+        &["status-grace"],
+        OK,
+        "<rdeDomain:status s=\"ok\"/><rdeDomain:rgpStatus s=\"redemptionPeriod\"/>",
+    ),
+    (&["time-bad"], "2030-01-01T00:00:00.0Z<", "2030-02-30T00:00:00.0Z<"),
+    (&["time-without-zone"], "2030-01-01T00:00:00.0Z<", "2030-01-01T00:00:00<"),
+    (&["time-missing"], "<rdeDomain:exDate>2030-01-01T00:00:00.0Z</rdeDomain:exDate>", ""),
+    (&["created-after-watermark"], "2010-01-01T00:00:00.0Z<", "2026-11-02T00:00:00.0Z<"),
+    (&["expired-at-watermark"], "2030-01-01T00:00:00.0Z<", "2026-01-01T00:00:00.0Z<"),
+    (&["ds-bad", "secdns-empty"], ">00FF<", ">00F<"),
+    (
+        &["key-data-bad"],
+        "</rdeDomain:secDNS>",
+        "<secDNS:keyData><secDNS:flags>257</secDNS:flags><secDNS:protocol>3</secDNS:protocol><secDNS:alg>8</secDNS:alg><secDNS:pubKey>?</secDNS:pubKey></secDNS:keyData></rdeDomain:secDNS>",
+    ),
+    (&["address-bad"], ">192.0.2.1<", ">192.0.2.256<"),
+    (&["address-version"], "ip=\"v4\">192.0.2.1<", "ip=\"v4\">2001:db8::7<"),
+    (
+        &["glue-missing"],
+        "<rdeHost:addr ip=\"v4\">192.0.2.1</rdeHost:addr><rdeHost:addr ip=\"v6\">2001:db8::1</rdeHost:addr>",
+        "",
+    ),
+    (
+        &["host-attributes-differ"],
+        "<domain:hostObj>ns1.a.test</domain:hostObj>",
+        "<domain:hostAttr><domain:hostName>ns1.a.test</domain:hostName><domain:hostAddr>192.0.2.9</domain:hostAddr></domain:hostAttr>",
+    ),
+    (&["value-bad"], ">8</rdeRegistrar:gurid>", ">x8</rdeRegistrar:gurid>"),
+    (&["value-bad"], "<rdeNNDN:nameState>blocked", "<rdeNNDN:nameState>gone"),
+    (&["value-bad"], "<rde:version>1.0", "<rde:version>2.0"),
+    (&["value-bad"], "flag=\"0\"", "flag=\"maybe\""),
+    (&["value-bad"], "type=\"admin\"", "type=\"owner\""),
+    (&["character-bad"], ">Ada<", ">A&#1;da<"),
+    (&["reference-bad"], ">C1</rdeDomain:registrant>", "></rdeDomain:registrant>"),
+    (
+        &["postal-repeated"],
+        "<rdeContact:voice>",
+        "<rdeContact:postalInfo type=\"int\"><contact:name>B</contact:name><contact:addr><contact:city>C</contact:city><contact:cc>FR</contact:cc></contact:addr></rdeContact:postalInfo><rdeContact:voice>",
+    ),
+    (&["postal-incomplete"], "<contact:city>City</contact:city>", ""),
+    (&["postal-not-ascii"], ">Ada<", ">Adé<"),
+    (&["country-unknown"], ">FR<", ">XX<"),
+    (&["phone-bad"], ">+33.123456<", ">0033 123456<"),
+    (&["email-bad"], ">ada@a.test<", ">ada<"),
+    (&["email-bad"], "<rdeContact:email>ada@a.test</rdeContact:email>", ""),
+];
+
+fn assert_codes(outcome: &Outcome, expected: &[&str], case: &str) {
+    let mut codes = outcome.codes();
+    codes.sort_unstable();
+    let mut expected = expected.to_vec();
+    expected.sort_unstable();
+    assert_eq!(codes, expected, "{case}\n{}", outcome.lines);
+    snapshot_format::verify::verify(&outcome.snapshot(), &mut |_, _| {}).unwrap();
+}
+
+#[test]
+fn each_defect_is_found_and_the_rest_is_served() {
+    for (expected, from, to) in XML_CASES {
+        assert_codes(&import(spoiled(from, to)), expected, to);
+    }
+}
+
+/// Deposits that take more than one replacement.
+fn long_cases() -> Vec<(&'static str, String)> {
+    let many = |text: &str| text.repeat(300);
+    let extras = (0..256).fold(String::new(), |all, number| {
+        all + &format!("<ext:e{number}>{}</ext:e{number}>", "x".repeat(200))
+    });
+    let ds = (0..300).fold(String::new(), |all, tag| {
+        all + &format!(
+            "<secDNS:dsData><secDNS:keyTag>{tag}</secDNS:keyTag><secDNS:alg>8</secDNS:alg>\
+             <secDNS:digestType>2</secDNS:digestType><secDNS:digest>00FF</secDNS:digest></secDNS:dsData>"
+        )
+    });
+    let postal_start = good().find("<rdeContact:postalInfo").unwrap();
+    let postal_end = good().find("<rdeContact:voice").unwrap();
+    let postal = good()[postal_start..postal_end].to_owned();
+    vec![
+        ("text-too-long", spoiled(">Ada<", &format!(">{}<", many("Ada ")))),
+        ("list-too-long", spoiled("</rdeDomain:secDNS>", &format!("{ds}</rdeDomain:secDNS>"))),
+        ("record-too-large", spoiled(DOMAIN_END, &format!("{extras}{DOMAIN_END}"))),
+        ("postal-missing", spoiled(&postal, "")),
+    ]
+}
+
+#[test]
+fn what_is_too_long_is_cut_and_found() {
+    for (code, text) in long_cases() {
+        assert_codes(&import(text), &[code], code);
+    }
+}
+
+#[test]
+fn no_rule_is_without_a_test() {
+    let mut tested: Vec<&str> = XML_CASES.iter().flat_map(|case| case.0).copied().collect();
+    tested.extend(long_cases().iter().map(|case| case.0));
+    tested.extend(csv_model::CASES.iter().flat_map(|case| case.0));
+    tested.extend(csv_model::REFUSALS.iter().map(|case| case.0));
+    tested.extend(csv_model::ALONE);
+    tested.extend(crate::refusals::CODES);
+    for rule in RULES {
+        assert!(tested.contains(&rule.text().code), "{}", rule.text().code);
+    }
+}
+
+#[test]
+fn a_finding_says_where_what_and_why() {
+    let outcome = import(spoiled(">C1</rdeDomain:registrant>", ">C2</rdeDomain:registrant>"));
+    let [finding] = outcome.report.findings.as_slice() else { panic!("{}", outcome.lines) };
+    assert!(finding.file.ends_with("deposit.xml"));
+    let line = good().lines().position(|line| line.contains("<rdeDomain:domain>")).unwrap() + 1;
+    assert_eq!(finding.line, Some(line as u64));
+    assert_eq!((finding.object, finding.key.as_str()), ("domain", "a.test"));
+    assert_eq!((finding.field.as_ref(), finding.got.as_str()), ("contact", "C2"));
+    let text = finding.to_string();
+    assert!(text.ends_with(
+        "domain a.test: contact: a contact that the deposit lacks: got \"C2\", expected a contact \
+         of the deposit; the record is served without it [contact-dangling, RFC 9022 section 8]"
+    ));
+    let value: serde_json::Value = serde_json::from_str(&outcome.lines).unwrap();
+    assert_eq!(value["rule"], "contact-dangling");
+}
+
+#[test]
+fn strict_refuses_any_finding_and_a_bound_more_than_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("deposit.xml");
+    std::fs::write(&path, spoiled(">FR<", ">XX<")).unwrap();
+    let strict = Options { strict: true, ..options(&[&path]) };
+    let outcome = import_with(&strict);
+    assert!(matches!(outcome.bytes.unwrap_err().reason, Reason::Strict));
+    assert_eq!(outcome.lines.lines().count(), 1);
+    let none = Options { findings_max: Some(0), ..options(&[&path]) };
+    assert!(matches!(import_with(&none).bytes.unwrap_err().reason, Reason::TooMany(0)));
+    let one = Options { findings_max: Some(1), ..options(&[&path]) };
+    assert!(import_with(&one).bytes.is_ok());
+    std::fs::write(&path, good()).unwrap();
+    assert!(import_with(&strict).bytes.is_ok());
+}
