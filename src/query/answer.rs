@@ -204,6 +204,11 @@ impl Answer {
     /// characters that must not be copied.
     #[cold]
     fn unusual_value(&mut self, start: usize, value: &str) {
+        let has_blanks_around = value.trim_matches(' ').len() != value.len();
+        if !value.is_empty() && !has_blanks_around && !value.contains(breaks_lines) {
+            // Not ASCII, and nothing else: it is copied already.
+            return;
+        }
         self.len = start;
         for c in value.chars() {
             let c = if breaks_lines(c) { ' ' } else { c };

@@ -153,9 +153,20 @@ const fn digit(number: u64) -> u8 {
 }
 
 /// The two decimal digits of a number below 100.
-const fn two_digits(number: u32) -> [u8; 2] {
-    [digit((number / 10) as u64), digit(number as u64)]
+fn two_digits(number: u32) -> [u8; 2] {
+    PAIRS.get(number as usize).copied().unwrap_or([b'0'; 2])
 }
+
+/// `00` to `99`: cheaper than a division for each digit.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [digit(number as u64 / 10), digit(number as u64)];
+        number += 1;
+    }
+    pairs
+};
 
 /// An IPv4 address.
 pub(super) fn v4_text(address: [u8; 4]) -> Short<15> {
