@@ -158,6 +158,7 @@ fn two_digits(number: u32) -> [u8; 2] {
 }
 
 /// `00` to `99`: cheaper than a division for each digit.
+#[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
 const PAIRS: [[u8; 2]; 100] = {
     let mut pairs = [[b'0'; 2]; 100];
     let mut number = 0;
