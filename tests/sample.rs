@@ -203,7 +203,7 @@ fn every_reference_names_an_object_that_is_there() {
             let served = registry.settings().tlds().iter().any(below);
             assert_eq!(served, !host.v4.is_empty() || !host.v6.is_empty(), "{}", host.name);
             let parent = host.name.split_once('.').unwrap().1;
-            assert!(!served || names.contains(parent), "{}", host.name);
+            assert!(!served || !says || names.contains(parent), "{}", host.name);
         }
     }
 }
@@ -240,7 +240,7 @@ fn the_shape_is_that_of_a_registry() {
     assert!((0.02..0.04).contains(&share(bare)), "{bare}");
     assert!((0.005..0.025).contains(&share(many)), "{many}");
     assert!((0.015..0.03).contains(&share(idns)), "{idns}");
-    assert!((0.05..0.10).contains(&share(transferred)), "{transferred}");
+    assert!((0.03..0.07).contains(&share(transferred)), "{transferred}");
     assert!((3.8..4.1).contains(&(links as f64 / total)), "{links}");
     assert!((0.38..0.42).contains(&share(holders.len() as u64)), "{}", holders.len());
     let mut shares: Vec<u64> = shares.into_values().collect();

@@ -20,9 +20,14 @@ pub(super) struct SettingsOptions {
     #[arg(long, value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,
 
-    /// Address and port to listen on, such as 127.0.0.1:4343 or '[::1]:4343'; may be given several
-    /// times, up to 64. Port 0 takes a free port, which the log names. Default 0.0.0.0:43, [::]:43
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    // Not a doc comment: rustdoc would take the brackets for a link.
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        help = "Address and port to listen on, such as 127.0.0.1:4343 or '[::1]:4343'; may be \
+            given several times, up to 64. Port 0 takes a free port, which the log names. Default \
+            0.0.0.0:43 and [::]:43"
+    )]
     pub(super) listen: Vec<SocketAddr>,
 
     /// Cores with a shard each, such as 0,2-5. Default every core that the process may use

@@ -26,7 +26,7 @@
 //! | nameservers | 0.08 a domain; 2 to 4 a domain, 3 % none, 1 % 8 to 13; hosting companies carry 96 % |
 //! | labels | 3 to 45 characters, mean 12 to 13; 2 % internationalised in eight scripts |
 //! | statuses | 22 % `ok`; 2.5 % in a grace period, 1.2 % deleted and not yet purged |
-//! | rarer parts | DS 6 %, key data 0.1 %, extras 5 %, transfers 8 %, variants 0.2 % |
+//! | rarer parts | DS 6 %, key data 0.1 %, extras 5 %, transfers 5 %, variants 0.2 % |
 //! | NNDN | 14 reserved names a suffix, two-letter names from 10,000 domains on, 0.6 % variants |
 
 pub mod build;

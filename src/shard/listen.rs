@@ -1,15 +1,20 @@
 //! Claims listening addresses before the shards bind them, and says what is wrong with one.
 //!
 //! Shards bind with `SO_REUSEPORT`, which lets a second server of the same user share the port
-//! without a word. So each address is bound once without it first: that fails as long as anybody
-//! listens there, and it settles port 0 for all shards alike.
+//! without a word. So the kernel's list of listening sockets is looked at first. Binding without
+//! `SO_REUSEPORT` would find another server too, but also the TIME-WAIT connections of our own
+//! last run, and would refuse a restart for a minute.
 //!
 //! # Does not
 //!
 //! Keep the address: between the claim and the shards' own binding lie some milliseconds.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+use std::fs;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use socket2::{Domain, Protocol, Socket, Type};
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -72,14 +77,90 @@ impl ListenError {
 ///
 /// If it cannot be listened on.
 pub fn claim(address: SocketAddr) -> Result<SocketAddr, ListenError> {
-    TcpListener::bind(address)
-        .and_then(|listener| listener.local_addr())
-        .map_err(|error| ListenError::new(address, error))
+    if listening().iter().any(|other| shares(address, *other)) {
+        return Err(ListenError::InUse { address });
+    }
+    bind(address).map_err(|error| ListenError::new(address, error))
+}
+
+/// Binds as the shards will, which settles port 0.
+fn bind(address: SocketAddr) -> io::Result<SocketAddr> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&address.into())?;
+    socket.local_addr()?.as_socket().ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))
+}
+
+/// Whether a listener on `other` would take connections meant for `wanted`.
+fn shares(wanted: SocketAddr, other: SocketAddr) -> bool {
+    let any = wanted.ip().is_unspecified() || other.ip().is_unspecified();
+    wanted.port() == other.port()
+        && wanted.is_ipv4() == other.is_ipv4()
+        && (any || wanted.ip() == other.ip())
+}
+
+/// The addresses on which somebody listens; none if the kernel does not tell.
+fn listening() -> Vec<SocketAddr> {
+    let mut found = Vec::new();
+    for path in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        found.extend(text.lines().filter_map(listener_of));
+    }
+    found
+}
+
+/// The local address of a line of `/proc/net/tcp` or `tcp6`, if it is a listening socket.
+fn listener_of(line: &str) -> Option<SocketAddr> {
+    const LISTEN: &str = "0A";
+    let mut fields = line.split_ascii_whitespace();
+    let (ip, port) = fields.nth(1)?.split_once(':')?;
+    if fields.nth(1)? != LISTEN {
+        return None;
+    }
+    // Addresses are written as words of 32 bits in the order of this machine's bytes.
+    let word = |index: usize| {
+        let start = index.checked_mul(8)?;
+        let digits = ip.get(start..start.checked_add(8)?)?;
+        Some(u32::from_str_radix(digits, 16).ok()?.to_ne_bytes())
+    };
+    let ip = if ip.len() == 8 {
+        IpAddr::from(Ipv4Addr::from(word(0)?))
+    } else {
+        let words = [word(0)?, word(1)?, word(2)?, word(3)?];
+        let bytes: [u8; 16] = words.as_flattened().try_into().ok()?;
+        IpAddr::from(Ipv6Addr::from(bytes))
+    };
+    Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
+
+    #[test]
+    fn the_kernels_list_of_listeners_is_read() {
+        let line = "   0: 0100007F:10F7 00000000:0000 0A 00000000:00000000 00:00000000";
+        assert_eq!(listener_of(line).unwrap().to_string(), "127.0.0.1:4343");
+        assert_eq!(listener_of(&line.replace("0A", "06")), None);
+        let v6 = "0: 00000000000000000000000001000000:002B 0:0 0A 0";
+        assert_eq!(listener_of(v6).unwrap().to_string(), "[::1]:43");
+        for damaged in ["", "sl local_address rem_address st", "0: 01:10F7 0:0 0A", "0: x:y 0 0A"] {
+            assert_eq!(listener_of(damaged), None, "{damaged}");
+        }
+    }
+
+    #[test]
+    fn all_addresses_share_a_port_with_each_of_them() {
+        let share =
+            |wanted: &str, other: &str| shares(wanted.parse().unwrap(), other.parse().unwrap());
+        assert!(share("0.0.0.0:43", "127.0.0.1:43") && share("127.0.0.1:43", "0.0.0.0:43"));
+        assert!(share("[::1]:43", "[::1]:43"));
+        assert!(!share("127.0.0.1:43", "127.0.0.2:43"));
+        assert!(!share("127.0.0.1:43", "127.0.0.1:44"));
+        assert!(!share("0.0.0.0:43", "[::]:43"));
+    }
 
     #[test]
     fn a_free_port_is_settled() {
