@@ -1,5 +1,6 @@
 //! Parsing, finding and rendering allocate nothing: every query of every conversation, refusals
 //! and internationalised names included.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 mod registry;
 mod script;

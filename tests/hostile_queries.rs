@@ -1,5 +1,6 @@
 //! Whatever the line holds, the answer is whole: random bytes, mutated queries, records and lists
 //! larger than an answer may be.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 mod registry;
 mod script;

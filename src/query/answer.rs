@@ -32,7 +32,8 @@ const _: () = assert!(
 /// An answer: a buffer of fixed capacity, used again and again.
 #[derive(Debug)]
 pub struct Answer {
-    bytes: Vec<u8>,
+    bytes: Box<[u8]>,
+    len: usize,
     /// Length that the body may reach.
     body_end_max: usize,
     /// Whether a line of the body did not fit.
@@ -49,19 +50,19 @@ impl Answer {
     /// An empty answer; allocates the buffer.
     #[must_use]
     pub fn new() -> Self {
-        let bytes = Vec::with_capacity(ANSWER_BYTES_MAX);
-        Self { bytes, body_end_max: ANSWER_BYTES_MAX, cut: false }
+        let bytes = vec![0; ANSWER_BYTES_MAX].into_boxed_slice();
+        Self { bytes, len: 0, body_end_max: ANSWER_BYTES_MAX, cut: false }
     }
 
     /// The answer so far.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.get(..self.len).unwrap_or_default()
     }
 
     /// Empties the answer and reserves `tail_bytes` for what follows its body.
     pub(super) fn begin(&mut self, tail_bytes: usize) {
-        self.bytes.clear();
+        self.len = 0;
         self.cut = false;
         let reserved = tail_bytes.saturating_add(CLOSING_BYTES_MAX);
         self.body_end_max = ANSWER_BYTES_MAX.saturating_sub(reserved);
@@ -79,21 +80,21 @@ impl Answer {
     }
 
     /// Length so far, bytes.
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
+    pub(super) const fn len(&self) -> usize {
+        self.len
     }
 
     /// Drops everything after the first `len` bytes.
     pub(super) fn truncate(&mut self, len: usize) {
-        self.bytes.truncate(len);
+        self.len = self.len.min(len);
         self.cut = false;
     }
 
     /// Writes whole lines that are known to be clean, each with its line end.
     #[inline]
     pub(super) fn raw(&mut self, lines: &[u8]) {
-        if self.reserve(lines.len()) {
-            self.bytes.extend_from_slice(lines);
+        if let Some(place) = self.place(lines.len()) {
+            place.copy_from_slice(lines);
         }
     }
 
@@ -106,32 +107,31 @@ impl Answer {
     /// its colon alone: no line ends in a blank.
     #[inline]
     pub(super) fn line(&mut self, label: &str, value: &str) {
-        let label = label.as_bytes();
-        // The line end of two bytes, and never more bytes than the value itself.
+        let start = self.len;
+        // The line end of two bytes; a cleaned value has never more bytes than the value itself.
         let needed = label.len().saturating_add(value.len()).saturating_add(2);
-        if !self.reserve(needed) {
-            return;
+        let Some(place) = self.place(needed) else { return };
+        let Some((key, rest)) = place.split_at_mut_checked(label.len()) else { return };
+        copy(key, label.as_bytes());
+        let Some((text, end)) = rest.split_at_mut_checked(value.len()) else { return };
+        let plain = copy_plain(text, value.as_bytes());
+        end.copy_from_slice(b"\r\n");
+        if !plain {
+            self.unusual_value(start.saturating_add(label.len()), value);
         }
-        if is_plain(value.as_bytes()) {
-            self.bytes.extend_from_slice(label);
-            self.bytes.extend_from_slice(value.as_bytes());
-        } else {
-            self.unusual_value(label, value);
-        }
-        self.bytes.extend_from_slice(b"\r\n");
     }
 
     /// Writes a line of several clean parts.
     #[inline]
     pub(super) fn line_of(&mut self, parts: &[&[u8]]) {
         let needed = parts.iter().fold(2_usize, |sum, part| sum.saturating_add(part.len()));
-        if !self.reserve(needed) {
-            return;
-        }
+        let Some(mut place) = self.place(needed) else { return };
         for part in parts {
-            self.bytes.extend_from_slice(part);
+            let Some((to, rest)) = place.split_at_mut_checked(part.len()) else { return };
+            copy(to, part);
+            place = rest;
         }
-        self.bytes.extend_from_slice(b"\r\n");
+        place.copy_from_slice(b"\r\n");
     }
 
     /// Writes a number.
@@ -157,54 +157,66 @@ impl Answer {
 
     /// A clean part of a started line.
     pub(super) fn part(&mut self, part: &[u8]) {
-        if part.len() <= ANSWER_BYTES_MAX.saturating_sub(self.bytes.len()) {
-            self.bytes.extend_from_slice(part);
+        let end = self.len.saturating_add(part.len());
+        if let Some(place) = self.bytes.get_mut(self.len..end) {
+            place.copy_from_slice(part);
+            self.len = end;
         }
     }
 
     /// A part of a started line that comes from the data.
     pub(super) fn part_of_data(&mut self, part: &str) {
-        if is_plain(part.as_bytes()) {
-            self.part(part.as_bytes());
-        } else {
-            for c in part.chars() {
-                let c = if breaks_lines(c) { ' ' } else { c };
-                self.part(c.encode_utf8(&mut [0; 4]).as_bytes());
-            }
+        for c in part.chars() {
+            let c = if breaks_lines(c) { ' ' } else { c };
+            self.part(c.encode_utf8(&mut [0; 4]).as_bytes());
         }
     }
 
     /// Ends a started line, without blanks at its end.
     pub(super) fn end_line(&mut self) {
-        while self.bytes.last() == Some(&b' ') {
-            self.bytes.pop();
+        while self.bytes().last() == Some(&b' ') {
+            self.len = self.len.saturating_sub(1);
         }
         self.part(b"\r\n");
     }
 
     #[inline]
     fn reserve(&mut self, bytes: usize) -> bool {
-        let fits = bytes <= self.body_end_max.saturating_sub(self.bytes.len());
+        let fits = bytes <= self.body_end_max.saturating_sub(self.len);
         // Nothing after the first line that did not fit: an answer has no holes.
         self.cut |= !fits;
         !self.cut
     }
 
-    /// A value that is empty, not ASCII, or has characters that must not be copied.
+    /// Takes room for `bytes` bytes, to be filled whole.
+    #[inline]
+    fn place(&mut self, bytes: usize) -> Option<&mut [u8]> {
+        if !self.reserve(bytes) {
+            return None;
+        }
+        let start = self.len;
+        let end = start.checked_add(bytes)?;
+        self.len = end;
+        self.bytes.get_mut(start..end)
+    }
+
+    /// Ends the line whose value begins at `start` with a value that is empty, not ASCII, or has
+    /// characters that must not be copied.
     #[cold]
-    fn unusual_value(&mut self, label: &[u8], value: &str) {
-        self.bytes.extend_from_slice(label);
-        let start = self.bytes.len();
+    fn unusual_value(&mut self, start: usize, value: &str) {
+        let has_blanks_around = value.trim_matches(' ').len() != value.len();
+        if !value.is_empty() && !has_blanks_around && !value.contains(breaks_lines) {
+            // Not ASCII, and nothing else: it is copied already.
+            return;
+        }
+        self.len = start;
         for c in value.chars() {
             let c = if breaks_lines(c) { ' ' } else { c };
-            if c == ' ' && self.bytes.len() == start {
-                continue;
+            if c != ' ' || self.len != start {
+                self.part(c.encode_utf8(&mut [0; 4]).as_bytes());
             }
-            self.bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         }
-        while self.bytes.last() == Some(&b' ') {
-            self.bytes.pop();
-        }
+        self.end_line();
     }
 }
 
@@ -225,30 +237,63 @@ pub const fn breaks_lines(c: char) -> bool {
     )
 }
 
-/// Whether a value can be copied as it is: printable ASCII that neither starts nor ends in a
-/// blank, and is not empty.
-#[inline]
-fn is_plain(value: &[u8]) -> bool {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    match (value.first(), value.last()) {
-        (Some(&first), Some(&last)) if first != b' ' && last != b' ' => {}
-        _ => return false,
+/// Copies a short text: most labels and values are too short to be worth a call.
+#[inline(always)]
+fn copy(to: &mut [u8], from: &[u8]) {
+    if let (Some(first), Some(last)) = (from.first_chunk::<16>(), from.last_chunk::<16>())
+        && from.len() <= 32
+        && to.len() == from.len()
+    {
+        // Two pieces that overlap.
+        if let Some(to) = to.first_chunk_mut::<16>() {
+            *to = *first;
+        }
+        if let Some(to) = to.last_chunk_mut::<16>() {
+            *to = *last;
+        }
+    } else {
+        to.copy_from_slice(from);
     }
-    let (words, rest) = value.as_chunks::<8>();
+}
+
+/// Copies a value and says whether it may stay as it is: printable ASCII that neither starts nor
+/// ends in a blank, and is not empty.
+#[inline(always)]
+fn copy_plain(to: &mut [u8], from: &[u8]) -> bool {
+    let (Some(&first), Some(&last)) = (from.first(), from.last()) else { return false };
     let mut unusual = 0_u64;
-    for word in words {
-        let word = u64::from_le_bytes(*word);
-        // Per byte: the high bit is set if it was set, if the byte is below 0x20, or 0x7f. The
-        // subtraction may borrow between bytes, which sets bits only beside a byte that is
-        // unusual itself.
-        unusual |= word | word.wrapping_sub(ONES.wrapping_mul(0x20)) | word.wrapping_add(ONES);
+    match (from.last_chunk::<8>(), to.last_chunk_mut::<8>()) {
+        (Some(from_last), Some(to_last)) => {
+            // The last eight bytes first: they may overlap the whole words before them.
+            *to_last = *from_last;
+            unusual |= unusual_bytes(*from_last);
+            let (words, _) = from.as_chunks::<8>();
+            let (places, _) = to.as_chunks_mut::<8>();
+            for (place, word) in places.iter_mut().zip(words) {
+                *place = *word;
+                unusual |= unusual_bytes(*word);
+            }
+        }
+        _ => {
+            for (place, &byte) in to.iter_mut().zip(from) {
+                *place = byte;
+                unusual |= u64::from(!(0x20..0x7f).contains(&byte)) << 63;
+            }
+        }
     }
-    let mut odd = false;
-    for &byte in rest {
-        odd |= !(0x20..0x7f).contains(&byte);
-    }
-    unusual & HIGH == 0 && !odd
+    unusual & HIGH_BITS == 0 && first != b' ' && last != b' '
+}
+
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+
+/// Has a high bit for a byte above 0x7e or below 0x20. The subtraction may borrow between bytes,
+/// which sets bits only beside a byte that is unusual itself.
+#[inline(always)]
+const fn unusual_bytes(bytes: [u8; 8]) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const BLANKS: u64 = 0x2020_2020_2020_2020;
+    let word = u64::from_le_bytes(bytes);
+    word | word.wrapping_sub(BLANKS) | word.wrapping_add(ONES)
 }
 
 #[cfg(test)]
@@ -281,7 +326,9 @@ mod tests {
                 value[place] = byte;
                 let outer_blank = byte == b' ' && (place == 0 || place == 16);
                 let plain = (0x20..0x7f).contains(&byte) && !outer_blank;
-                assert_eq!(is_plain(&value), plain, "{byte} at {place}");
+                let mut copied = [0; 17];
+                assert_eq!(copy_plain(&mut copied, &value), plain, "{byte} at {place}");
+                assert_eq!(copied, value);
             }
         }
     }
@@ -304,7 +351,6 @@ mod tests {
     #[test]
     fn the_buffer_never_grows() {
         let mut answer = Answer::new();
-        let capacity = answer.bytes.capacity();
         answer.begin(0);
         for _ in 0..ANSWER_BYTES_MAX {
             answer.line("Key: ", "välue");
@@ -313,7 +359,7 @@ mod tests {
         for _ in 0..ANSWER_BYTES_MAX {
             answer.raw(b"Key: value\r\n");
         }
-        assert_eq!(answer.bytes.capacity(), capacity);
+        assert_eq!(answer.bytes.len(), ANSWER_BYTES_MAX);
         assert!(answer.bytes().len() <= ANSWER_BYTES_MAX);
         assert!(answer.bytes().ends_with(b"\r\n"));
     }

@@ -29,26 +29,30 @@ pub(super) type Name = Short<NAME_BYTES_MAX>;
 /// Maps a typed name: ASCII is folded to lower case, anything else goes through UTS 46
 /// (non-transitional). `None` if it is no domain name.
 pub(super) fn canonical(typed: &str) -> Option<Name> {
-    let mut name = if typed.is_ascii() { of_ascii(typed)? } else { of_unicode(typed)? };
-    if name.as_bytes().ends_with(b".") {
-        name.pop();
+    if typed.is_ascii() {
+        return of_ascii(typed.strip_suffix('.').unwrap_or(typed).as_bytes());
     }
-    let labels_fit = |name: &str| {
-        name.split('.').all(|label| !label.is_empty() && label.len() <= LABEL_BYTES_MAX)
-    };
-    labels_fit(name.as_str()).then_some(name)
+    let mapped = of_unicode(typed)?;
+    let mapped = mapped.as_bytes();
+    of_ascii(mapped.strip_suffix(b".").unwrap_or(mapped))
 }
 
-fn of_ascii(typed: &str) -> Option<Name> {
+fn of_ascii(typed: &[u8]) -> Option<Name> {
     let mut name = Name::new();
-    for byte in typed.strip_suffix('.').unwrap_or(typed).bytes() {
-        let byte = byte.to_ascii_lowercase();
-        let allowed = byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
-        if !allowed || !name.push(byte) {
+    let mut label_bytes = 0_usize;
+    for &byte in typed {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'A'..=b'Z' => {
+                label_bytes = label_bytes.saturating_add(1);
+            }
+            b'.' if (1..=LABEL_BYTES_MAX).contains(&label_bytes) => label_bytes = 0,
+            _ => return None,
+        }
+        if !name.push(byte.to_ascii_lowercase()) {
             return None;
         }
     }
-    Some(name)
+    (1..=LABEL_BYTES_MAX).contains(&label_bytes).then_some(name)
 }
 
 /// UTS 46. The `idna` crate works in buffers on its stack for names of at most 253 characters

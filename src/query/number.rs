@@ -94,34 +94,31 @@ const MS_PER_DAY: i64 = 86_400_000;
 
 impl TimeText {
     pub(super) fn of(ms: i64) -> Self {
-        let mut text = Short::new();
-        let (days, ms_of_day) = (ms.div_euclid(MS_PER_DAY), ms.rem_euclid(MS_PER_DAY));
-        if let Some((year, month, day)) = civil_from_days(days) {
-            let part = |value: i64, unit: i64, count: i64| {
-                // `unit` and `count` are positive constants.
-                value.checked_div(unit).and_then(|v| v.checked_rem(count)).unwrap_or(0)
-            };
-            text.push_all(&two_digits(part(year, 100, 100)));
-            text.push_all(&two_digits(part(year, 1, 100)));
-            text.push(b'-');
-            text.push_all(&two_digits(month));
-            text.push(b'-');
-            text.push_all(&two_digits(day));
-            text.push(b'T');
-            text.push_all(&two_digits(part(ms_of_day, 3_600_000, 24)));
-            text.push(b':');
-            text.push_all(&two_digits(part(ms_of_day, 60_000, 60)));
-            text.push(b':');
-            text.push_all(&two_digits(part(ms_of_day, 1000, 60)));
-            let fraction = part(ms_of_day, 1, 1000);
-            if fraction != 0 {
-                text.push(b'.');
-                text.push(digit(part(fraction, 100, 10).unsigned_abs()));
-                text.push_all(&two_digits(part(fraction, 1, 100)));
-            }
-            text.push(b'Z');
-        }
-        Self(text)
+        let ms_of_day = u32::try_from(ms.rem_euclid(MS_PER_DAY)).unwrap_or(0);
+        let Some((year, month, day)) = civil_from_days(ms.div_euclid(MS_PER_DAY)) else {
+            return Self(Short::new());
+        };
+        let [y1, y2] = two_digits(year / 100);
+        let [y3, y4] = two_digits(year % 100);
+        let [m1, m2] = two_digits(month);
+        let [d1, d2] = two_digits(day);
+        let seconds = ms_of_day / 1000;
+        let [h1, h2] = two_digits(seconds / 3600);
+        let [n1, n2] = two_digits(seconds / 60 % 60);
+        let [s1, s2] = two_digits(seconds % 60);
+        let fraction = ms_of_day % 1000;
+        let (end, len) = if fraction == 0 {
+            ([b'Z', 0, 0, 0, 0], 20)
+        } else {
+            let [f2, f3] = two_digits(fraction % 100);
+            ([b'.', digit(u64::from(fraction / 100)), f2, f3, b'Z'], 24)
+        };
+        let [e1, e2, e3, e4, e5] = end;
+        let bytes = [
+            y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2,
+            e1, e2, e3, e4, e5,
+        ];
+        Self(Short { bytes, len })
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
@@ -132,35 +129,45 @@ impl TimeText {
 /// Year, month and day of a day number since 1970-01-01, within the years 0 to 9999: Howard
 /// Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`.
 #[expect(clippy::arithmetic_side_effects, reason = "the range check bounds every value")]
-const fn civil_from_days(days: i64) -> Option<(i64, i64, i64)> {
+fn civil_from_days(days: i64) -> Option<(u32, u32, u32)> {
     // 0000-01-01 and 9999-12-31.
-    if days < -719_528 || days > 2_932_896 {
+    if !(-719_528..=2_932_896).contains(&days) {
         return None;
     }
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let day_of_era = z.rem_euclid(146_097);
+    // Days since 0000-03-01, four centuries (one era) earlier, so that they are not negative.
+    let z = u32::try_from(days + 719_468 + 146_097).ok()?;
+    let (era, day_of_era) = (z / 146_097, z % 146_097);
     let year_of_era =
         (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
-    Some((year, month, day))
+    let year = year_of_era + era * 400 + u32::from(month <= 2);
+    Some((year.checked_sub(400)?, month, day))
 }
 
 /// The last decimal digit of a number.
-#[expect(clippy::cast_possible_truncation, reason = "a remainder of 10 fits")]
 const fn digit(number: u64) -> u8 {
     b'0'.wrapping_add((number % 10) as u8)
 }
 
-/// The last two decimal digits of a number.
-const fn two_digits(number: i64) -> [u8; 2] {
-    let number = number.unsigned_abs();
-    [digit(number / 10), digit(number)]
+/// The two decimal digits of a number below 100.
+fn two_digits(number: u32) -> [u8; 2] {
+    PAIRS.get(number as usize).copied().unwrap_or([b'0'; 2])
 }
+
+/// `00` to `99`: cheaper than a division for each digit.
+#[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [digit(number as u64 / 10), digit(number as u64)];
+        number += 1;
+    }
+    pairs
+};
 
 /// An IPv4 address.
 pub(super) fn v4_text(address: [u8; 4]) -> Short<15> {

@@ -32,7 +32,8 @@ const INITIAL_N: u32 = 128;
 /// The U-label form of a name. `None` if no label is an A-label; labels that cannot be decoded
 /// stay as they are.
 pub(super) fn unicode_name(name: &str) -> Option<UName> {
-    if !name.starts_with("xn--") && !name.contains(".xn--") {
+    // Every answer about a domain asks: this is quicker than a search for a text.
+    if !name.as_bytes().windows(4).any(|window| window == b"xn--") {
         return None;
     }
     let mut out = UName::new();

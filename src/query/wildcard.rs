@@ -32,7 +32,7 @@ pub(super) const RECORD_STEPS: u32 = 16;
 
 /// Whether a text has a wildcard.
 pub(super) fn has_wildcard(text: &str) -> bool {
-    text.bytes().any(|byte| matches!(byte, b'%' | b'_'))
+    memchr::memchr2(b'%', b'_', text.as_bytes()).is_some()
 }
 
 /// A pattern ready for matching.

@@ -192,65 +192,40 @@ fn contact(id: &str, roid: &str) -> Contact {
     }
 }
 
+/// Every field of a wish on disclosure.
+const EVERYTHING: u16 = (Disclose::EMAIL << 1) - 1;
+
+const LOCALISED: [&str; 9] =
+    ["Αλέξης Κάτοχος", "Κάτοχος ΑΕ", "Οδός 1", "", "", "Αθήνα", "", "10431", "GR"];
+const INTERNATIONALISED: [&str; 9] =
+    ["Alexis Katochos", "Katochos AE", "Odos 1", "", "", "Athina", "", "10431", "GR"];
+const SPARSE: [&str; 9] = ["Sparse", "", "", "", "", "", "", "", ""];
+const FORGED: [&str; 9] = [
+    "Eve\r\nDomain Name: evil.demo",
+    "Org\u{85}Registrar: evil",
+    "Street\u{2028}City: evil",
+    "\u{202e}gnorw",
+    "",
+    "City\0\t",
+    "\u{7f}",
+    "1\u{b}2",
+    "GB",
+];
+
 fn contacts() -> Vec<Contact> {
-    let everything = Disclose::NAME_INT
-        | Disclose::NAME_LOC
-        | Disclose::ORG_INT
-        | Disclose::ORG_LOC
-        | Disclose::ADDR_INT
-        | Disclose::ADDR_LOC
-        | Disclose::VOICE
-        | Disclose::FAX
-        | Disclose::EMAIL;
-    let localised = ["Αλέξης Κάτοχος", "Κάτοχος ΑΕ", "Οδός 1", "", "", "Αθήνα", "", "10431", "GR"];
-    let empty = ["Sparse", "", "", "", "", "", "", "", ""];
-    let forged = [
-        "Eve\r\nDomain Name: evil.demo",
-        "Org\u{85}Registrar: evil",
-        "Street\u{2028}City: evil",
-        "\u{202e}gnorw",
-        "",
-        "City\0\t",
-        "\u{7f}",
-        "1\u{b}2",
-        "GB",
-    ];
+    let wish = |allow, fields| Some(Disclose { allow, fields });
+    let int = |fields| postal(PostalKind::Int, fields);
     vec![
         contact("C-PLAIN", "C1-DEMO"),
+        Contact { disclose: wish(true, EVERYTHING), ..contact("C-SHOW", "C2-DEMO") },
+        Contact { disclose: wish(false, EVERYTHING), ..contact("C-HIDE", "C3-DEMO") },
         Contact {
-            disclose: Some(Disclose { allow: true, fields: everything }),
-            ..contact("C-SHOW", "C2-DEMO")
-        },
-        Contact {
-            disclose: Some(Disclose { allow: false, fields: everything }),
-            ..contact("C-HIDE", "C3-DEMO")
-        },
-        Contact {
-            postal: vec![
-                postal(
-                    PostalKind::Int,
-                    [
-                        "Alexis Katochos",
-                        "Katochos AE",
-                        "Odos 1",
-                        "",
-                        "",
-                        "Athina",
-                        "",
-                        "10431",
-                        "GR",
-                    ],
-                ),
-                postal(PostalKind::Loc, localised),
-            ],
-            disclose: Some(Disclose {
-                allow: true,
-                fields: Disclose::NAME_LOC | Disclose::ORG_LOC,
-            }),
+            postal: vec![int(INTERNATIONALISED), postal(PostalKind::Loc, LOCALISED)],
+            disclose: wish(true, Disclose::NAME_LOC | Disclose::ORG_LOC),
             ..contact("C-TWO", "C4-DEMO")
         },
         Contact {
-            postal: vec![postal(PostalKind::Int, empty)],
+            postal: vec![int(SPARSE)],
             voice: Phone::default(),
             fax: Phone::default(),
             email: String::new(),
@@ -259,7 +234,7 @@ fn contacts() -> Vec<Contact> {
             ..contact("C-SPARSE", "")
         },
         Contact {
-            postal: vec![postal(PostalKind::Int, forged)],
+            postal: vec![int(FORGED)],
             email: text("eve@evil.demo\r\n>>> Last update of WHOIS database: never <<<"),
             ..contact("C-FORGED", "C6-DEMO")
         },
@@ -348,78 +323,12 @@ fn domain(name: &str, roid: &str) -> Domain {
 }
 
 fn domains() -> Vec<Domain> {
-    let status = |bits| DomainStatuses { bits };
     let mut list = vec![
-        Domain {
-            statuses: status(
-                DomainStatuses::CLIENT_TRANSFER_PROHIBITED
-                    | DomainStatuses::SERVER_DELETE_PROHIBITED
-                    | DomainStatuses::AUTO_RENEW_PERIOD,
-            ),
-            ..domain("example.demo", "D1-DEMO")
-        },
         Domain {
             name: text("minimal.demo"),
             roid: text("D2-DEMO"),
-            statuses: status(DomainStatuses::INACTIVE),
+            statuses: DomainStatuses { bits: DomainStatuses::INACTIVE },
             ..Domain::default()
-        },
-        Domain {
-            statuses: status(
-                DomainStatuses::PENDING_DELETE
-                    | DomainStatuses::RGP_PENDING_DELETE
-                    | DomainStatuses::CLIENT_HOLD,
-            ),
-            ..domain("deleted.demo", "D3-DEMO")
-        },
-        Domain {
-            statuses: status(DomainStatuses::PENDING_DELETE | DomainStatuses::REDEMPTION_PERIOD),
-            ..domain("restorable.demo", "D4-DEMO")
-        },
-        Domain {
-            sec_dns: Some(SecDns {
-                max_sig_life_s: 0,
-                ds: vec![Ds {
-                    key_tag: 12345,
-                    algorithm: 13,
-                    digest_type: 2,
-                    digest: vec![0xab; 32],
-                }],
-                keys: vec![DnsKey {
-                    flags: 257,
-                    protocol: 3,
-                    algorithm: 13,
-                    public_key: vec![1, 2, 3, 4],
-                }],
-            }),
-            ..domain("signed.demo", "D5-DEMO")
-        },
-        Domain { contacts: roles(["C-SHOW", "", "C-SHOW", ""]), ..domain("shown.demo", "D6-DEMO") },
-        Domain {
-            contacts: roles(["C-HIDE", "C-HIDE", "C-HIDE", "C-HIDE"]),
-            ..domain("hidden.demo", "D7-DEMO")
-        },
-        Domain { contacts: roles(["C-TWO", "", "", ""]), ..domain("localised.demo", "D8-DEMO") },
-        Domain {
-            contacts: roles(["C-SPARSE", "", "C-SPARSE", ""]),
-            ..domain("sparse.demo", "D9-DEMO")
-        },
-        Domain {
-            contacts: roles(["C-FORGED", "C-FORGED", "C-FORGED", "C-FORGED"]),
-            extras: vec![
-                (text("Eligibility"), text("a\r\nRegistrar: evil")),
-                (text("Domain Name"), text("evil.demo")),
-                (text("Fine: x\r\nDomain Name"), text("evil.demo")),
-            ],
-            ..domain("forged.demo", "D10-DEMO")
-        },
-        Domain {
-            extras: vec![
-                (text("Eligibility"), text("company")),
-                (text("Language"), text("sq")),
-                (text("registrant name"), text("not from here")),
-            ],
-            ..domain("extras.demo", "D11-DEMO")
         },
         Domain {
             nameservers: (0..12).map(|n| HostLink::Name(format!("ns{n}.pool.demo"))).collect(),
@@ -435,6 +344,9 @@ fn domains() -> Vec<Domain> {
         domain("shop.co.demo", "D16-DEMO"),
         domain("example.open", "D17-DEMO"),
     ];
+    list.extend(domains_with_statuses());
+    list.extend(domains_with_contacts());
+    list.extend(domains_with_more());
     list.extend(idn_domains());
     for number in 0..60 {
         list.push(domain(&format!("wildcard{number:02}.demo"), &format!("W{number}-DEMO")));
@@ -446,6 +358,72 @@ fn domains() -> Vec<Domain> {
         });
     }
     list
+}
+
+fn domains_with_statuses() -> [Domain; 3] {
+    let with =
+        |name, roid, bits| Domain { statuses: DomainStatuses { bits }, ..domain(name, roid) };
+    [
+        with(
+            "example.demo",
+            "D1-DEMO",
+            DomainStatuses::CLIENT_TRANSFER_PROHIBITED
+                | DomainStatuses::SERVER_DELETE_PROHIBITED
+                | DomainStatuses::AUTO_RENEW_PERIOD,
+        ),
+        with(
+            "deleted.demo",
+            "D3-DEMO",
+            DomainStatuses::PENDING_DELETE
+                | DomainStatuses::RGP_PENDING_DELETE
+                | DomainStatuses::CLIENT_HOLD,
+        ),
+        with(
+            "restorable.demo",
+            "D4-DEMO",
+            DomainStatuses::PENDING_DELETE | DomainStatuses::REDEMPTION_PERIOD,
+        ),
+    ]
+}
+
+fn domains_with_contacts() -> [Domain; 4] {
+    let with = |name, roid, ids| Domain { contacts: roles(ids), ..domain(name, roid) };
+    [
+        with("shown.demo", "D6-DEMO", ["C-SHOW", "", "C-SHOW", ""]),
+        with("hidden.demo", "D7-DEMO", ["C-HIDE"; 4]),
+        with("localised.demo", "D8-DEMO", ["C-TWO", "", "", ""]),
+        with("sparse.demo", "D9-DEMO", ["C-SPARSE", "", "C-SPARSE", ""]),
+    ]
+}
+
+/// Domains with DNSSEC, and with key-value extras.
+fn domains_with_more() -> [Domain; 3] {
+    let ds = Ds { key_tag: 12345, algorithm: 13, digest_type: 2, digest: vec![0xab; 32] };
+    let key = DnsKey { flags: 257, protocol: 3, algorithm: 13, public_key: vec![1, 2, 3, 4] };
+    let extra = |key, value| (text(key), text(value));
+    [
+        Domain {
+            sec_dns: Some(SecDns { max_sig_life_s: 0, ds: vec![ds], keys: vec![key] }),
+            ..domain("signed.demo", "D5-DEMO")
+        },
+        Domain {
+            contacts: roles(["C-FORGED"; 4]),
+            extras: vec![
+                extra("Eligibility", "a\r\nRegistrar: evil"),
+                extra("Domain Name", "evil.demo"),
+                extra("Fine: x\r\nDomain Name", "evil.demo"),
+            ],
+            ..domain("forged.demo", "D10-DEMO")
+        },
+        Domain {
+            extras: vec![
+                extra("Eligibility", "company"),
+                extra("Language", "sq"),
+                extra("registrant name", "not from here"),
+            ],
+            ..domain("extras.demo", "D11-DEMO")
+        },
+    ]
 }
 
 fn idn_domains() -> Vec<Domain> {

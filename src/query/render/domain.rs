@@ -72,6 +72,9 @@ const STATUS_LINES: [&str; 23] = status_lines![
     "transferPeriod",
 ];
 
+/// The bits that have a line.
+const ALL_STATUSES: u32 = (1 << STATUS_LINES.len()) - 1;
+
 /// Writes a domain's record, all but the complaint-form line.
 pub(in crate::query) fn domain(
     site: &Site<'_>,
@@ -184,15 +187,16 @@ fn statuses(bits: u32, out: &mut Answer) {
     if bits & DomainStatuses::RGP_PENDING_DELETE != 0 {
         bits |= DomainStatuses::PENDING_DELETE;
     }
-    let mut any = false;
-    for (bit, line) in STATUS_LINES.iter().enumerate() {
-        if bits.checked_shr(u32::try_from(bit).unwrap_or(u32::MAX)).unwrap_or(0) & 1 == 1 {
-            out.raw(line.as_bytes());
-            any = true;
-        }
-    }
-    if !any {
+    bits &= ALL_STATUSES;
+    if bits == 0 {
         out.line("Domain Status: ", "");
+    }
+    while bits != 0 {
+        if let Some(line) = STATUS_LINES.get(bits.trailing_zeros() as usize) {
+            out.raw(line.as_bytes());
+        }
+        // The lowest bit is done.
+        bits &= bits.wrapping_sub(1);
     }
 }
 
