@@ -116,6 +116,10 @@ impl Scopes {
             return Ok(element);
         }
         let (prefix, local) = raw.split_once(':').unwrap_or(("", raw));
+        if !is_name(local) || raw.contains(':') && !is_name(prefix) {
+            let got = format!("the name {raw:?}");
+            return Err(XmlError::Broken(Rule::XmlMalformed, got));
+        }
         let bound = scope.bindings.iter().rfind(|(bound, _)| &**bound == prefix);
         let Some(&(_, space)) = bound else {
             let got = format!("the prefix {prefix} without a namespace");
@@ -127,4 +131,16 @@ impl Scopes {
         }
         Ok(element)
     }
+}
+
+/// Whether `text` is a name without a colon, as far as ASCII goes.
+fn is_name(text: &str) -> bool {
+    let inner = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') || !byte.is_ascii()
+    };
+    text.bytes().all(inner)
+        && text
+            .bytes()
+            .next()
+            .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_' || !first.is_ascii())
 }
