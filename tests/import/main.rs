@@ -1,4 +1,6 @@
 //! Imports: the RFC's samples, every rule with the deposit that triggers it, hostile bytes.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+#![allow(clippy::cast_possible_truncation, reason = "numbers below 256")]
 
 mod csv_model;
 mod hostile;

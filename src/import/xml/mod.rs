@@ -254,7 +254,7 @@ impl<R: Read> Xml<R> {
         let inner = tag.get(1..end.saturating_sub(1)).unwrap_or_default();
         let (inner, empty) = inner.strip_suffix('/').map_or((inner, false), |inner| (inner, true));
         let white = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
-        let name_end = inner.as_bytes().iter().position(|byte| white(byte)).unwrap_or(inner.len());
+        let name_end = inner.as_bytes().iter().position(white).unwrap_or(inner.len());
         let (name, raw) = inner.split_at_checked(name_end).unwrap_or_default();
         read_attributes(inner, name_end, &mut self.attributes)?;
         let declares = !self.attributes.ends.is_empty()
