@@ -152,6 +152,9 @@ impl<R: Read> Xml<R> {
     /// Reads the text of the element that opened in the last step, white space collapsed, and its
     /// close; [`Self::text`] is the text. Elements within it are skipped: `true` if there were some.
     pub(super) fn leaf(&mut self) -> Result<bool, XmlError> {
+        if self.plain_leaf()? {
+            return Ok(false);
+        }
         self.raw.clear();
         let mut nested = false;
         loop {
@@ -166,6 +169,26 @@ impl<R: Read> Xml<R> {
         }
         self.dropped_control = collapse(&self.raw, &mut self.text);
         Ok(nested)
+    }
+
+    /// The common case of a leaf: one text without references, then the close.
+    fn plain_leaf(&mut self) -> Result<bool, XmlError> {
+        if self.empty {
+            return Ok(false);
+        }
+        let Some(end) = self.input.find(0, |bytes| memchr::memchr(b'<', bytes), 0)? else {
+            return Ok(false);
+        };
+        self.input.at_least(end.saturating_add(2))?;
+        let closes = self.input.rest().get(end..).is_some_and(|rest| rest.starts_with("</"));
+        let text = self.input.start(end);
+        if !closes || memchr::memchr(b'&', text.as_bytes()).is_some() {
+            return Ok(false);
+        }
+        self.dropped_control = collapse(text, &mut self.text);
+        self.input.take(end);
+        self.end_tag()?;
+        Ok(true)
     }
 
     /// The text of the last leaf.
@@ -432,13 +455,15 @@ fn check_encoding(encoding: &str) -> Result<(), XmlError> {
 pub(super) fn collapse(raw: &str, out: &mut String) -> bool {
     out.clear();
     let trimmed = raw.trim_matches([' ', '\t', '\r', '\n']);
-    let plain = |pair: (usize, u8)| {
-        let (index, byte) = pair;
-        // A single space between words is fine; a second one is not.
-        byte > b' ' && byte != 0x7f && byte != 0xc2
-            || byte == b' ' && trimmed.as_bytes().get(index.wrapping_add(1)) != Some(&b' ')
-    };
-    if trimmed.bytes().enumerate().all(plain) {
+    // A single space between words is fine; a second one is not. 0xc2 may begin a control
+    // character.
+    let mut previous = b'x';
+    let mut odd = false;
+    for &byte in trimmed.as_bytes() {
+        odd |= byte < b' ' || byte == 0x7f || byte == 0xc2 || byte == b' ' && previous == b' ';
+        previous = byte;
+    }
+    if !odd {
         out.push_str(trimmed);
         return false;
     }
