@@ -13,7 +13,10 @@
 use rkyv::{Archive, Deserialize, Serialize};
 
 macro_rules! statuses {
-    ($(#[$doc:meta])* $name:ident, $words:ident, [$($(#[$bitdoc:meta])* $konst:ident = $bit:literal, $word:literal;)*]) => {
+    (
+        $(#[$doc:meta])* $name:ident, $words:ident,
+        [$($(#[$bitdoc:meta])* $konst:ident = $bit:literal, $word:literal;)*]
+    ) => {
         $(#[$doc])*
         #[derive(Archive, Serialize, Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
         pub struct $name {

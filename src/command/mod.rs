@@ -1,19 +1,32 @@
 //! The subcommands, one file each: its options, its help, its exit status.
 //!
 //! Exit statuses: 0 done; 1 failed (I/O, network, a full disk); 2 wrong usage; 3 the input was
-//! refused (deposit, configuration, snapshot); 4 nothing found (`lookup`, `query`).
+//! refused (deposit, configuration, snapshot); 4 nothing found (`lookup`, `query`, `inspect`).
 
+mod completions;
+mod config;
 mod import;
+mod inspect;
+mod lookup;
+mod output;
+mod query;
 mod sample;
+mod serve;
+mod settings;
+mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::store::StoreError;
+
 /// Registration-data directory server: WHOIS from a registry's escrow deposit.
 #[derive(Debug, Parser)]
 #[command(name = "whoisd", version, about, long_about = None, max_term_width = 100)]
+#[command(after_help = "Exit status: 0 done; 1 failed (I/O, network); 2 wrong usage; 3 the input \
+    was refused (deposit, configuration, snapshot); 4 nothing found.")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -23,6 +36,14 @@ struct Arguments {
 enum Command {
     Import(import::Options),
     Sample(sample::Options),
+    Serve(serve::Options),
+    Lookup(lookup::Options),
+    Query(query::Options),
+    Inspect(inspect::Options),
+    Verify(verify::Options),
+    #[command(subcommand)]
+    Config(config::Command),
+    Completions(completions::Options),
 }
 
 /// Why a command ended without doing its work; the message goes to standard error.
@@ -34,12 +55,45 @@ pub struct Failure {
     pub message: String,
 }
 
+impl Failure {
+    /// I/O, the network, the machine: status 1.
+    fn failed(message: impl ToString) -> Self {
+        Self { status: 1, message: message.to_string() }
+    }
+
+    /// Configuration or snapshot: status 3.
+    fn refused(message: impl ToString) -> Self {
+        Self { status: 3, message: message.to_string() }
+    }
+
+    /// There is no such record, and the answer says so already: status 4.
+    fn nothing_found() -> Self {
+        Self { status: 4, message: String::new() }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Io { .. } | StoreError::Locked { .. } => Self::failed(error),
+            _ => Self::refused(error),
+        }
+    }
+}
+
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Import(options) => import::run(&options),
         Command::Sample(options) => sample::run(&options),
+        Command::Serve(options) => serve::run(&options),
+        Command::Lookup(options) => lookup::run(&options),
+        Command::Query(options) => query::run(&options),
+        Command::Inspect(options) => inspect::run(&options),
+        Command::Verify(options) => verify::run(&options),
+        Command::Config(command) => config::run(&command),
+        Command::Completions(options) => completions::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

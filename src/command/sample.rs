@@ -165,17 +165,30 @@ fn write_xml(
     // Whoever reads the directory never sees half a deposit.
     let mut aside = path.clone().into_os_string();
     aside.push(".new");
-    let file = BufWriter::with_capacity(1 << 20, File::create(&aside)?);
-    if path.extension().is_some_and(|extension| extension == "gz") {
-        let mut out = BufWriter::with_capacity(1 << 16, GzEncoder::new(file, Compression::fast()));
-        deposit::write_rde_xml(registry, &mut out, progress)?;
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?.flush()?;
-    } else {
-        let mut out = file;
-        deposit::write_rde_xml(registry, &mut out, progress)?;
+    let aside = PathBuf::from(aside);
+    let compressed = path.extension().is_some_and(|extension| extension == "gz");
+    let done = write_xml_file(registry, &aside, compressed, progress);
+    if let Err(error) = done.and_then(|()| fs::rename(&aside, &path)) {
+        // The first error tells more than a second one would.
+        let _ = fs::remove_file(&aside);
+        return Err(error);
     }
-    fs::rename(&aside, &path)?;
     Ok(Some(path))
+}
+
+fn write_xml_file(
+    registry: &Registry,
+    path: &Path,
+    compressed: bool,
+    progress: build::Progress<'_>,
+) -> io::Result<()> {
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
+    if !compressed {
+        return deposit::write_rde_xml(registry, &mut file, progress);
+    }
+    let mut out = BufWriter::with_capacity(1 << 16, GzEncoder::new(file, Compression::fast()));
+    deposit::write_rde_xml(registry, &mut out, progress)?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?.flush()
 }
 
 fn print_queries(settings: &Settings) -> Result<(), Failure> {

@@ -1,2 +1,23 @@
-//! (being written)
+//! The configuration: one TOML file, a few flags, defaults; all into one checked [`Settings`].
+//!
+//! # Invariants
+//!
+//! - A flag wins over the file, the file over the default; [`Effective::origin`] says who won.
+//! - Every value of [`Settings`] lies within its bounds: nobody checks them again.
+//!
+//! # Does not
+//!
+//! Look at the machine: whether a core or an address is there shows when the server starts.
+
+mod error;
+mod file;
+pub mod keys;
+mod load;
+mod show;
 pub mod tld;
+
+pub use error::ConfigError;
+pub use load::{Effective, Flags, Origin, Settings, load};
+
+#[cfg(test)]
+mod tests;

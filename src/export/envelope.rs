@@ -81,8 +81,10 @@ pub(super) fn open(model: Model, repository: &Repository, out: &mut String) {
     out.push_str("</rdeHeader:tld>\n");
     for (kind, name) in KINDS {
         count(&[prefix, name], "", repository.count(kind), out);
-        if kind == Kind::Domain && repository.suffixes.len() > 1 {
-            for (suffix, &domains) in repository.suffixes.iter().zip(&repository.suffix_domains) {
+        if kind == Kind::Domain {
+            // Not of the first: `rcdn` equal to `tld` means the whole repository.
+            let suffixes = repository.suffixes.iter().zip(&repository.suffix_domains);
+            for (suffix, &domains) in suffixes.skip(1) {
                 count(&[prefix, name], suffix, domains, out);
             }
         }

@@ -27,7 +27,7 @@
 //! of the repository. Contacts, nameservers and registrars of a back-end with several suffixes are
 //! shared between them, so splitting it into a deposit per suffix would repeat objects. One deposit
 //! is written therefore: its `tld` is the first suffix, the counts without `rcdn` are those of the
-//! whole repository, and one count of domains per suffix, with `rcdn`, names the suffixes.
+//! whole repository, and one count of domains for each further suffix, with `rcdn`, names these.
 
 pub(crate) mod calendar;
 pub mod csv;

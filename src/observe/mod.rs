@@ -1,3 +1,5 @@
 //! What the server tells about itself: clock readings, counters, logs.
 
 pub mod clock;
+pub mod counters;
+pub mod log;

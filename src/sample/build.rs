@@ -155,7 +155,7 @@ struct Pass<'a, 'p> {
 
 impl Pass<'_, '_> {
     fn tell(&mut self, what: &'static str, done: u64, all: u64) {
-        if done % TELL_EVERY == 0 || done == all {
+        if done.is_multiple_of(TELL_EVERY) || done == all {
             (self.progress)(what, done, all);
         }
     }
@@ -168,7 +168,7 @@ impl Pass<'_, '_> {
         }
     }
 
-    fn registrars<W: Write + Seek>(&mut self, builder: &mut Builder<W>) -> Result<(), BuildError> {
+    fn registrars<W: Write + Seek>(&self, builder: &mut Builder<W>) -> Result<(), BuildError> {
         let registrars: Vec<&Registrar> = sorted_by(self.registry.registrars(), |r| &r.id);
         for registrar in registrars {
             builder.registrar(registrar)?;

@@ -130,13 +130,12 @@ impl Contacts {
     fn write_person(&self, draw: &mut Draw, out: &mut Contact) {
         let country = self.world.country(draw);
         let person = Person::draw(country, draw);
-        // 92 in a hundred have the ASCII form; where the local one differs, half add it, and the
-        // rest have that alone.
+        // Where the local form differs, a quarter give both, a few that alone.
         let form = draw.below(100);
         let kinds: &[PostalKind] = match form {
             _ if !person.differs() => &[PostalKind::Int],
-            0..=7 => &[PostalKind::Loc],
-            8..=53 => &[PostalKind::Int, PostalKind::Loc],
+            0..=5 => &[PostalKind::Loc],
+            6..=29 => &[PostalKind::Int, PostalKind::Loc],
             _ => &[PostalKind::Int],
         };
         out.postal.resize_with(kinds.len(), Postal::default);

@@ -62,7 +62,7 @@ impl<'a, 'p> SampleSource<'a, 'p> {
     }
 
     fn tell(&mut self, what: &'static str, done: u64, all: u64) {
-        if done % TELL_EVERY == 0 || done == all {
+        if done.is_multiple_of(TELL_EVERY) || done == all {
             (self.progress)(what, done, all);
         }
     }

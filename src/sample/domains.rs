@@ -128,11 +128,11 @@ impl Registry {
         set(&mut out.updater.registrar, if out.updated.is_some() { registrar } else { "" });
         out.creator.client.clear();
         out.updater.client.clear();
-        if draw.chance(25_000) {
+        if draw.chance(10_000) {
             out.creator.client.push_str("client-");
             write_decimal(draw.below(30), &mut out.creator.client);
         }
-        if draw.chance(20_000) && out.updated.is_some() {
+        if draw.chance(5_000) && out.updated.is_some() {
             out.updater.client.push_str("epp-batch");
         }
         out.transfer = life.request.map(|request| {

@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - A nameserver below a served suffix lies below a domain of the registry and has an address;
-//!   one outside has none (RFC 5732 section 1.1).
+//!   one outside has none (RFC 5732 section 1.1). Those that nobody uses may have lost their domain.
 //! - Each nameserver that says `linked` is some domain's: hosting companies' by the domain that
 //!   [`Hosting::sole_customer`] names, domains' own by these.
 //! - Addresses come from ranges that nobody routes: documentation (RFC 5737, RFC 3849) for hosting
@@ -100,7 +100,7 @@ impl Hosting {
 
     /// Whether the `g`-th domain has nameservers of its own.
     pub(crate) const fn is_owner(g: u64) -> bool {
-        g % OWNER_STEP == 0
+        g.is_multiple_of(OWNER_STEP)
     }
 
     /// A company by its share, and which of its nameservers a customer gets: first and count.
@@ -205,6 +205,8 @@ impl Hosting {
                 }
             }
             Place::Own { .. } => self.own_addresses(&mut draw, out),
+            // Only where the sample serves all that lies outside otherwise.
+            Place::Loose(_) if served(&out.name, names) => self.own_addresses(&mut draw, out),
             Place::Company { .. } | Place::Loose(_) => {}
         }
         out.statuses = S { bits: statuses(&place, &mut draw) };

@@ -229,7 +229,7 @@ fn settled(statuses: u32, now_s: i64, draw: &mut Draw) -> Lifecycle {
     let age_s = now_s - created_s;
     let mut lifecycle = Lifecycle { statuses, created_s, expires_s, ..EMPTY };
     let mut seen_s = created_s;
-    if draw.chance(80_000) {
+    if draw.chance(50_000) {
         // A transfer is refused within 60 days of creation.
         seen_s += 60 * DAY_S * i64::from(age_s > 61 * DAY_S);
         seen_s += below((now_s - seen_s).unsigned_abs().min(u64::from(u32::MAX)), draw);

@@ -26,7 +26,7 @@
 //! | nameservers | 0.08 a domain; 2 to 4 a domain, 3 % none, 1 % 8 to 13; hosting companies carry 96 % |
 //! | labels | 3 to 45 characters, mean 12 to 13; 2 % internationalised in eight scripts |
 //! | statuses | 22 % `ok`; 2.5 % in a grace period, 1.2 % deleted and not yet purged |
-//! | rarer parts | DS 6 %, key data 0.1 %, extras 5 %, transfers 8 %, variants 0.2 % |
+//! | rarer parts | DS 6 %, key data 0.1 %, extras 5 %, transfers 5 %, variants 0.2 % |
 //! | NNDN | 14 reserved names a suffix, two-letter names from 10,000 domains on, 0.6 % variants |
 
 pub mod build;
@@ -47,8 +47,9 @@ pub mod settings;
 pub mod showcase;
 mod words;
 
+pub use build::{SampleError, build_directory, build_into};
+pub use deposit::{write_rde_csv, write_rde_xml};
 pub use domains::EXTRA_KEYS;
-pub(crate) use mix::write_decimal;
 pub use settings::{Settings, SettingsError};
 
 use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Registrar};
@@ -90,7 +91,8 @@ impl Registry {
         let generated = settings.domains() - showcase.domains.len() as u64;
         let names = Names::new(seed, generated, suffixes);
         let registrar_list = registrars::all(seed, settings.domains(), now_s, names.vocabulary());
-        let idn_tables = scripts::SCRIPTS.iter().map(|script| idn_table(script.table)).collect();
+        let tables = scripts::SCRIPTS.iter().map(|script| script.table);
+        let idn_tables = tables.chain([scripts::ASCII_TABLE]).map(idn_table).collect();
         Self {
             settings: settings.clone(),
             registrars: Market::new(registrar_list.len() as u64),

@@ -49,13 +49,13 @@ enum Form {
 /// The forms with their share of the names, in thousandths; [`Form::CoinedCoined`] has the rest.
 const SHARES: [(Form, u64); 12] = [
     (Form::Short, 3),
-    (Form::One, 30),
-    (Form::OneNumber, 90),
-    (Form::RealReal, 70),
-    (Form::RealCoined, 220),
-    (Form::CoinedReal, 150),
+    (Form::One, 25),
+    (Form::OneNumber, 60),
+    (Form::RealReal, 220),
+    (Form::RealCoined, 150),
+    (Form::CoinedReal, 80),
     (Form::Hyphen, 60),
-    (Form::ThreeReal, 80),
+    (Form::ThreeReal, 260),
     (Form::Five, 12),
     (Form::Seven, 4),
     (Form::Idn, 20),
@@ -195,6 +195,9 @@ impl Names {
 
     /// Appends the suffix to a name whose label is written.
     pub(crate) fn write_suffix(&self, suffix: &Suffix, name: &mut Name) {
+        if suffix.u != suffix.a && name.table.is_empty() {
+            name.table = scripts::ASCII_TABLE;
+        }
         if !name.u.is_empty() || suffix.u != suffix.a {
             if name.u.is_empty() {
                 name.u.push_str(&name.a);

@@ -106,7 +106,7 @@ fn complete(
     let mut pc = String::new();
     country.write_postal_code(draw, &mut pc);
     for kind in [PostalKind::Int, PostalKind::Loc] {
-        if kind == PostalKind::Loc && (city.int == city.loc || rank % 4 == 0) {
+        if kind == PostalKind::Loc && (city.int == city.loc || rank.is_multiple_of(4)) {
             continue;
         }
         let form = |spelling: super::people::Spelling| {

@@ -21,6 +21,10 @@ pub(crate) struct Script {
     pub(crate) words: [(&'static str, &'static str); 12],
 }
 
+/// IDN table of ASCII labels below an internationalised suffix: the name as a whole is an IDN, and
+/// an IDN names its table (RFC 9022 section 5.1.1.1).
+pub(crate) const ASCII_TABLE: &str = "und-Latn";
+
 /// How many of [`SCRIPTS`] have variants.
 pub(crate) const VARIANT_SCRIPTS: u64 = 5;
 

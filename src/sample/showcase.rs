@@ -8,7 +8,7 @@
 //! | `exampledns.demo` | 13 nameservers of its own |
 //! | `xn--mnchen-3ya.demo` (münchen) | IDN with table `de`; variants `muenchen.demo` (registered), `mnchen.demo` (blocked) |
 //! | `xn--fa-hia.demo` (faß) | sharp s stays by UTS 46 non-transitional; variant `fass.demo` withheld |
-//! | `xn--hxakic4aa.demo` (ελλάδα... see the test) | Greek; its variant is mirrored |
+//! | `xn--hxakic4aa.demo` (ελλάδα) | Greek; its variant is mirrored |
 //! | `status-*.demo` | one domain per EPP status, or set of locks |
 //! | `rgp-*.demo` | one domain per RGP status |
 //! | `keydata.demo` | DNSSEC key data |
@@ -37,7 +37,7 @@ use super::domains::{EXTRA_KEYS, keys, signers};
 use super::mix::{Draw, Stream};
 use super::names::Suffix;
 use super::registrars;
-use super::scripts::write_a_label;
+use super::scripts::{ASCII_TABLE, write_a_label};
 use crate::export::calendar::{DAY_S, add_years};
 
 /// Queries that the showcase answers, with what each shows; `{tld}` is the first suffix.
@@ -173,6 +173,9 @@ impl Showcase {
             last.sec_dns = Some(keys(&mut draw));
         }
         for (number, domain) in self.domains.iter_mut().enumerate() {
+            if !domain.u_name.is_empty() && domain.idn_table.is_empty() {
+                ASCII_TABLE.clone_into(&mut domain.idn_table);
+            }
             domain.roid = format!("D_EX{:02}-DEMO", number + 1);
         }
     }

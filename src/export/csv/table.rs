@@ -73,7 +73,7 @@ impl Table {
 
     /// Writes a number's cell.
     pub(super) fn number(&mut self, number: u64) -> io::Result<()> {
-        self.computed(|text| crate::sample::write_decimal(number, text))
+        self.text(&number.to_string())
     }
 
     /// Writes a time's cell; empty if there is none.

@@ -1,0 +1,61 @@
+//! `whoisd lookup`: asks a snapshot directory directly, without a server.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Failure, output};
+use crate::config::{self, Flags};
+use crate::policy::Rules;
+use crate::query::{self, Answer, AnswerResult, Refusal};
+use crate::view::View;
+
+/// Ask a snapshot directory directly: the same bytes as port 43
+///
+/// The words of the query are joined by one space. The answer is that of a server with the same
+/// configuration file, byte for byte; on a terminal without carriage returns.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    whoisd lookup --dir /var/lib/whoisd example.test\n  \
+    whoisd lookup --dir /var/lib/whoisd --config /etc/whoisd/whoisd.toml contact C1\n\n\
+    Exit status: 0 answered; 1 cannot be read; 3 the snapshot is damaged or the configuration \
+    refused; 4 nothing found, or the query was refused.")]
+pub(super) struct Options {
+    /// Snapshot directory, or one snapshot file; default that of the configuration file
+    #[arg(long, value_name = "DIR", required_unless_present = "config")]
+    dir: Option<PathBuf>,
+
+    /// Configuration file: its rules decide how answers read
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// The query
+    #[arg(
+        value_name = "QUERY",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    query: Vec<String>,
+}
+
+pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let flags = Flags { dir: options.dir.clone(), ..Flags::default() };
+    let settings = config::load(options.config.as_deref(), &flags)?.settings;
+    let rules = Rules::compile(&settings.answers).map_err(Failure::refused)?;
+    let view = View::open(settings.dir()?)?;
+    let mut answer = Answer::new();
+    let line = options.query.join(" ");
+    let outcome = query::answer(&view, &rules, line.as_bytes(), &mut answer);
+    output::print_answer(answer.bytes())?;
+    match outcome.result {
+        AnswerResult::Found | AnswerResult::Listed | AnswerResult::Help => Ok(()),
+        AnswerResult::Refused(Refusal::Damaged) => {
+            let problem = "a record of the answer is damaged; `whoisd verify` says where";
+            Err(Failure::refused(problem))
+        }
+        AnswerResult::Reserved | AnswerResult::NotFound | AnswerResult::Refused(_) => {
+            Err(Failure::nothing_found())
+        }
+    }
+}

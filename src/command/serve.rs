@@ -1,0 +1,189 @@
+//! `whoisd serve`: the WHOIS server.
+//!
+//! # Invariants
+//!
+//! - `checked-first`: configuration, snapshot, cores and addresses are checked before the first
+//!   shard starts; what is wrong ends the command with what to do.
+//! - `two-signals`: the first SIGTERM or SIGINT drains, the second ends the process at once.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use clap::Args;
+use crossbeam::channel::{Receiver, Sender, bounded};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use snapshot_format::{Kind, dump};
+
+use super::Failure;
+use super::settings::SettingsOptions;
+use crate::config::Settings;
+use crate::observe::clock;
+use crate::observe::counters::Totals;
+use crate::observe::log;
+use crate::policy::Rules;
+use crate::shard::{Answerer, Fleet, Plan, ShardReport, cores, listen};
+use crate::view::View;
+
+/// Descriptors of a shard besides its connections: rings, listeners, stop line.
+const DESCRIPTORS_PER_SHARD: u64 = 96;
+
+/// Descriptors of the rest of the process.
+const DESCRIPTORS_OF_PROCESS: u64 = 64;
+
+/// What the control thread may have to hear at once, besides the shards.
+const EVENTS_MAX: usize = 16;
+
+/// Answer WHOIS queries on port 43 from a snapshot directory
+///
+/// One shard per core, each pinned to its core with listeners of its own. The first SIGTERM or
+/// SIGINT stops accepting, lets connections in flight end, and exits with 0; a second one ends the
+/// server at once. The log goes to standard error.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    whoisd serve --dir /var/lib/whoisd --listen 127.0.0.1:4343 --listen '[::1]:4343'\n  \
+    whoisd serve --config /etc/whoisd/whoisd.toml\n\n\
+    Exit status: 0 stopped by a signal and drained; 1 failed (an address in use, a port without \
+    the right to it, a core that is not there); 3 configuration or snapshot refused.")]
+pub(super) struct Options {
+    #[command(flatten)]
+    settings: SettingsOptions,
+}
+
+enum ControlEvent {
+    Signal(i32),
+    Shard(ShardReport),
+}
+
+pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let effective = options.settings.load()?;
+    let settings = &effective.settings;
+    log::start(settings.log).map_err(Failure::failed)?;
+    let dir = settings.dir()?;
+    let view = Arc::new(open(dir)?);
+    let rules = Arc::new(Rules::compile(&settings.answers).map_err(Failure::refused)?);
+    let cores = usable_cores(settings)?;
+    let plan = Plan {
+        listen: claim(&settings.listen)?,
+        port43: settings.port43,
+        shutdown_ms: settings.shutdown_ms,
+    };
+    check_descriptors(cores.len(), &plan);
+
+    let (sender, events) = bounded(EVENTS_MAX + 2 * cores.len());
+    watch_signals(sender.clone())?;
+    let answerer = Answerer::new(Arc::clone(&view), rules);
+    let make = move || answerer.clone();
+    let fleet = Fleet::start(&cores, &plan, &make, &sender, ControlEvent::Shard)
+        .map_err(Failure::failed)?;
+    if started(&events, cores.len()) {
+        log_start(dir, &view, &cores, &plan);
+        wait(&events);
+    }
+    let (totals, cut_off_count) = fleet.stop().map_err(Failure::failed)?;
+    log_stop(&totals, cut_off_count);
+    Ok(())
+}
+
+fn open(dir: &Path) -> Result<View, Failure> {
+    let view = View::open(dir)?;
+    let begun = clock::monotonic();
+    view.prepare().map_err(|error| Failure::refused(format!("{}: {error}", dir.display())))?;
+    let took = clock::monotonic().saturating_duration_since(begun);
+    tracing::debug!(took_ms = took.as_millis(), "snapshot loaded and its checksums compared");
+    Ok(view)
+}
+
+fn usable_cores(settings: &Settings) -> Result<Vec<usize>, Failure> {
+    let Some(wanted) = &settings.cores else {
+        return cores::allowed().map_err(Failure::failed);
+    };
+    let online = cores::online().map_err(Failure::failed)?;
+    cores::check(wanted, &online)
+        .map_err(|problem| Failure::failed(format!("server.cores: {problem}")))?;
+    Ok(wanted.clone())
+}
+
+fn claim(wanted: &[SocketAddr]) -> Result<Vec<SocketAddr>, Failure> {
+    wanted.iter().map(|address| listen::claim(*address).map_err(Failure::failed)).collect()
+}
+
+/// Raises the limit of open descriptors as far as it goes, and warns if that is not enough.
+fn check_descriptors(shard_count: usize, plan: &Plan) {
+    let per_shard = plan.port43.connections_max + DESCRIPTORS_PER_SHARD;
+    let needed = per_shard.saturating_mul(shard_count as u64) + DESCRIPTORS_OF_PROCESS;
+    let Ok((soft, hard)) = rlimit::Resource::NOFILE.get() else { return };
+    if soft >= needed {
+        return;
+    }
+    let raised = needed.min(hard);
+    let set = rlimit::Resource::NOFILE.set(raised, hard);
+    if set.is_err() || raised < needed {
+        tracing::warn!(
+            limit = if set.is_ok() { raised } else { soft },
+            needed,
+            "the limit of open descriptors is below what connections_per_shard_max may need; \
+             raise LimitNOFILE, or lower connections_per_shard_max"
+        );
+    }
+}
+
+fn watch_signals(sender: Sender<ControlEvent>) -> Result<(), Failure> {
+    let mut signals = Signals::new([SIGTERM, SIGINT])
+        .map_err(|error| Failure::failed(format!("signals: {error}")))?;
+    let watch = move || {
+        let mut seen = false;
+        for signal in signals.forever() {
+            if seen {
+                tracing::warn!(signal, "second signal, ending at once");
+                // The shells' way to say that a signal ended it.
+                std::process::exit(signal.saturating_add(128));
+            }
+            seen = true;
+            // If nobody listens any more, the process is ending already.
+            let _ = sender.send(ControlEvent::Signal(signal));
+        }
+    };
+    let spawned = thread::Builder::new().name("signals".to_owned()).spawn(watch);
+    spawned.map(drop).map_err(|error| Failure::failed(format!("signals: {error}")))
+}
+
+/// Waits until every shard serves; false if one has ended or a signal came first.
+fn started(events: &Receiver<ControlEvent>, shard_count: usize) -> bool {
+    (0..shard_count).all(|_| matches!(events.recv(), Ok(ControlEvent::Shard(ShardReport::Ready))))
+}
+
+/// Waits for a signal, or for a shard to end, which it only does by itself if it broke.
+fn wait(events: &Receiver<ControlEvent>) {
+    match events.recv() {
+        Ok(ControlEvent::Signal(signal)) => tracing::info!(signal, "draining"),
+        Ok(ControlEvent::Shard(report)) => tracing::error!(?report, "a shard broke, stopping"),
+        Err(_) => {}
+    }
+}
+
+fn log_start(dir: &Path, view: &View, cores: &[usize], plan: &Plan) {
+    let listen: Vec<_> = plan.listen.iter().map(ToString::to_string).collect();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        dir = %dir.display(),
+        generation = view.generation(),
+        data_time = %dump::Utc(view.as_of_ms()),
+        domains = view.base().count(Kind::Domain),
+        shards = %cores::format(cores),
+        listen = %listen.join(","),
+        engine = "glommio streams",
+        "serving"
+    );
+}
+
+fn log_stop(totals: &Totals, cut_off_count: u64) {
+    let counted: Vec<_> = totals
+        .rows()
+        .filter(|(_, value)| *value > 0)
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    tracing::info!(cut_off_count, counted = %counted.join(" "), "stopped");
+}

@@ -1,0 +1,64 @@
+//! The options that set what `whoisd.toml` sets too, shared by the commands that have them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Failure;
+use crate::config::{self, ConfigError, Effective, Flags};
+use crate::observe::log;
+
+/// Options that win over the configuration file.
+#[derive(Debug, Args)]
+pub(super) struct SettingsOptions {
+    /// Configuration file; without it, defaults and options hold
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// Snapshot directory to answer from
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+
+    // Not a doc comment: rustdoc would take the brackets for a link.
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        help = "Address and port to listen on, such as 127.0.0.1:4343 or '[::1]:4343'; may be \
+            given several times, up to 64. Port 0 takes a free port, which the log names. Default \
+            0.0.0.0:43 and [::]:43"
+    )]
+    pub(super) listen: Vec<SocketAddr>,
+
+    /// Cores with a shard each, such as 0,2-5. Default every core that the process may use
+    #[arg(long, value_name = "LIST")]
+    pub(super) cores: Option<String>,
+
+    /// How log lines look: text or json. Default text
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) log_format: Option<log::Format>,
+
+    /// Least severe log lines: off, error, warn, info, debug or trace. Default info
+    #[arg(long, value_name = "LEVEL")]
+    pub(super) log_level: Option<log::Level>,
+}
+
+impl SettingsOptions {
+    /// Reads the file, if one is named, and puts these options over it.
+    pub(super) fn load(&self) -> Result<Effective, Failure> {
+        let flags = Flags {
+            dir: self.dir.clone(),
+            listen: self.listen.clone(),
+            cores: self.cores.clone(),
+            log_format: self.log_format,
+            log_level: self.log_level,
+        };
+        Ok(config::load(self.config.as_deref(), &flags)?)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self { status: error.status(), message: error.to_string() }
+    }
+}

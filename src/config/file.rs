@@ -1,0 +1,149 @@
+//! `whoisd.toml` as it is written: every key optional, every unknown key refused.
+//!
+//! # Does not
+//!
+//! Check bounds: `load` does, with the line of the value at hand.
+
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{ConfigError, tld};
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub(super) server: Server,
+    pub(super) port43: Port43,
+    pub(super) log: Log,
+    // The fields of `tld::Settings`: serde's `flatten` would let unknown keys pass.
+    pub(super) defaults: tld::Tld,
+    pub(super) tld: Vec<tld::Tld>,
+    pub(super) registrar: Vec<tld::Registrar>,
+}
+
+/// `[server]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Server {
+    pub(super) dir: Option<Spanned<PathBuf>>,
+    pub(super) listen: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) cores: Option<Spanned<String>>,
+    pub(super) shutdown_ms: Option<Spanned<u64>>,
+}
+
+/// `[port43]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Port43 {
+    pub(super) connections_per_shard_max: Option<Spanned<u64>>,
+    pub(super) answer_buffers_per_shard_max: Option<Spanned<u64>>,
+    pub(super) first_byte_ms: Option<Spanned<u64>>,
+    pub(super) line_ms: Option<Spanned<u64>>,
+    pub(super) write_ms: Option<Spanned<u64>>,
+    pub(super) drain_ms: Option<Spanned<u64>>,
+}
+
+/// `[log]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Log {
+    pub(super) format: Option<Spanned<String>>,
+    pub(super) level: Option<Spanned<String>>,
+}
+
+/// The file and what is needed to name a place in it.
+#[derive(Debug, Default)]
+pub(super) struct Source {
+    pub(super) path: PathBuf,
+    pub(super) text: String,
+    pub(super) file: File,
+}
+
+impl Source {
+    /// Reads and parses `path`.
+    pub(super) fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(path, text)
+    }
+
+    /// Parses the text of `path`.
+    pub(super) fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
+        match toml::from_str(&text) {
+            Ok(file) => Ok(Self { path: path.to_owned(), text, file }),
+            Err(error) => {
+                let offset = error.span().map_or(0, |span| span.start);
+                Err(ConfigError::Refused {
+                    path: path.to_owned(),
+                    line: line_of(&text, offset),
+                    key: key_at(&text, offset),
+                    problem: plain(error.message()),
+                })
+            }
+        }
+    }
+
+    /// The line of a value, from 1.
+    pub(super) fn line(&self, span: &Range<usize>) -> usize {
+        line_of(&self.text, span.start)
+    }
+}
+
+impl Source {
+    /// The line of a key such as `tld[2].registrant.name` (tables are counted from 1), or of the
+    /// table that it belongs to, or 1.
+    pub(super) fn line_of_key(&self, key: &str) -> usize {
+        let (table, below) = key.split_once('.').unwrap_or((key, ""));
+        let (name, count) = match table.strip_suffix(']').and_then(|text| text.split_once('[')) {
+            Some((name, count)) => (name, count.parse().unwrap_or(1)),
+            None => (table, 1),
+        };
+        let headers = [format!("[[{name}]]"), format!("[{name}]")];
+        let is_header = |line: &str| headers.iter().any(|header| line.trim() == header);
+        let mut lines = self.text.lines().zip(1..);
+        let found = lines.by_ref().filter(|(line, _)| is_header(line)).nth(count - 1);
+        let Some((_, header_line)) = found else { return 1 };
+        let last = below.rsplit('.').next().unwrap_or(below);
+        let of_key = lines
+            .take_while(|(line, _)| !is_header(line))
+            .find(|(line, _)| line.split_once('=').is_some_and(|(left, _)| left.trim() == last));
+        of_key.map_or(header_line, |(_, line)| line)
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// The key whose line holds `offset`, with the table that it stands in.
+fn key_at(text: &str, offset: usize) -> String {
+    let line = line_of(text, offset);
+    let lines: Vec<_> = text.lines().take(line).collect();
+    let header = lines.iter().rev().map(|line| line.trim()).find(|line| line.starts_with('['));
+    let table = header.unwrap_or_default().trim_matches(['[', ']']);
+    let key = match lines.last().and_then(|line| line.split_once('=')) {
+        Some((key, _)) if !key.trim_start().starts_with(['#', '[']) => key.trim(),
+        _ => "",
+    };
+    if table.is_empty() || key.is_empty() {
+        format!("{table}{key}")
+    } else {
+        format!("{table}.{key}")
+    }
+}
+
+/// The parser's words for a reader who does not program.
+fn plain(message: &str) -> String {
+    message
+        .replace("expected u64", "expected a whole number from 0")
+        .replace("expected path string", "expected a path in quotes")
+        .replace("expected a sequence", "expected a list in brackets")
+        .replace("unknown field", "unknown key")
+        .replace("`, expected one of", "`; known are")
+        .replace('\n', " ")
+}

@@ -1,0 +1,308 @@
+//! Puts flags, file and defaults together, and checks every value against its bound.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use hashbrown::HashMap;
+use toml::Spanned;
+
+use super::file::Source;
+use super::keys::{NUMBERS, SHUTDOWN_MS};
+use super::{ConfigError, tld};
+use crate::observe::log;
+use crate::policy::Rules;
+use crate::port43;
+use crate::shard::cores;
+
+/// Most addresses listened on; each costs every shard a listener.
+pub(super) const LISTEN_COUNT_MAX: usize = 64;
+
+/// Everything that can be set, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The snapshot directory; no default.
+    pub dir: Option<PathBuf>,
+    /// Addresses listened on.
+    pub listen: Vec<SocketAddr>,
+    /// Cores with a shard; `None` is every core that the process may use.
+    pub cores: Option<Vec<usize>>,
+    /// How long connections in flight may go on after the stop, milliseconds.
+    pub shutdown_ms: u64,
+    /// The connection engine.
+    pub port43: port43::Settings,
+    /// The log.
+    pub log: log::Settings,
+    /// How answers read.
+    pub answers: tld::Settings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            listen: vec![
+                SocketAddr::from((Ipv4Addr::UNSPECIFIED, 43)),
+                SocketAddr::from((Ipv6Addr::UNSPECIFIED, 43)),
+            ],
+            cores: None,
+            shutdown_ms: SHUTDOWN_MS.default,
+            port43: port43::Settings::default(),
+            log: log::Settings::default(),
+            answers: tld::Settings::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// The snapshot directory.
+    ///
+    /// # Errors
+    ///
+    /// If neither flag nor file names it.
+    pub fn dir(&self) -> Result<&Path, ConfigError> {
+        let missing = ConfigError::Missing { key: "server.dir", flag: "--dir DIR" };
+        self.dir.as_deref().ok_or(missing)
+    }
+}
+
+/// What the command line sets.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--dir`.
+    pub dir: Option<PathBuf>,
+    /// `--listen`, each time.
+    pub listen: Vec<SocketAddr>,
+    /// `--cores`.
+    pub cores: Option<String>,
+    /// `--log-format`.
+    pub log_format: Option<log::Format>,
+    /// `--log-level`.
+    pub log_level: Option<log::Level>,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody set it.
+    Default,
+    /// This line of the file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// This flag.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Flag(flag) => f.write_str(flag),
+        }
+    }
+}
+
+/// The settings in force, and where each comes from.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    /// The settings.
+    pub settings: Settings,
+    origins: HashMap<&'static str, Origin, ahash::RandomState>,
+}
+
+impl Effective {
+    /// Where the value of a key (with its table, `server.dir`) comes from.
+    #[must_use]
+    pub fn origin(&self, key: &str) -> &Origin {
+        self.origins.get(key).unwrap_or(&Origin::Default)
+    }
+}
+
+/// Reads the file, if there is one, and puts the flags over it.
+///
+/// # Errors
+///
+/// The first value that cannot be used, with its place, key and bound.
+pub fn load(path: Option<&Path>, flags: &Flags) -> Result<Effective, ConfigError> {
+    let source = path.map(Source::read).transpose()?.unwrap_or_default();
+    merge(&source, flags)
+}
+
+/// [`load`] after the file is read.
+pub(super) fn merge(source: &Source, flags: &Flags) -> Result<Effective, ConfigError> {
+    let mut merge = Merge {
+        source,
+        effective: Effective { settings: Settings::default(), origins: HashMap::default() },
+    };
+    merge.numbers()?;
+    merge.server(flags)?;
+    merge.log(flags)?;
+    merge.answers()?;
+    Ok(merge.effective)
+}
+
+struct Merge<'a> {
+    source: &'a Source,
+    effective: Effective,
+}
+
+impl Merge<'_> {
+    fn numbers(&mut self) -> Result<(), ConfigError> {
+        for number in &NUMBERS {
+            let Some(written) = (number.written)(&self.source.file) else { continue };
+            let (value, bound) = (*written.get_ref(), number.bound);
+            let problem = if value < bound.min {
+                format!("{value} is too small, at least {} {} is required", bound.min, number.unit)
+            } else if value > bound.max {
+                format!("{value} is too large, at most {} {} is allowed", bound.max, number.unit)
+            } else {
+                (number.set)(&mut self.effective.settings, value);
+                self.set_in_file(number.key, &written.span());
+                continue;
+            };
+            return Err(self.refused(number.key, &written.span(), problem));
+        }
+        Ok(())
+    }
+
+    fn server(&mut self, flags: &Flags) -> Result<(), ConfigError> {
+        let server = &self.source.file.server;
+        if let Some(dir) = &flags.dir {
+            self.effective.settings.dir = Some(dir.clone());
+            self.set_by_flag("server.dir", "--dir");
+        } else if let Some(dir) = &server.dir {
+            if dir.get_ref().as_os_str().is_empty() {
+                let problem = "\"\" is no directory".to_owned();
+                return Err(self.refused("server.dir", &dir.span(), problem));
+            }
+            self.effective.settings.dir = Some(dir.get_ref().clone());
+            self.set_in_file("server.dir", &dir.span());
+        }
+        if !flags.listen.is_empty() {
+            check_listen(&flags.listen).map_err(|problem| flag("--listen", problem))?;
+            self.effective.settings.listen.clone_from(&flags.listen);
+            self.set_by_flag("server.listen", "--listen");
+        } else if let Some(listen) = &server.listen {
+            self.effective.settings.listen = self.listen(listen)?;
+            self.set_in_file("server.listen", &listen.span());
+        }
+        if let Some(text) = &flags.cores {
+            let cores = cores::parse(text).map_err(|problem| flag("--cores", problem))?;
+            self.effective.settings.cores = Some(cores);
+            self.set_by_flag("server.cores", "--cores");
+        } else if let Some(text) = &server.cores {
+            let cores = cores::parse(text.get_ref())
+                .map_err(|problem| self.refused("server.cores", &text.span(), problem))?;
+            self.effective.settings.cores = Some(cores);
+            self.set_in_file("server.cores", &text.span());
+        }
+        Ok(())
+    }
+
+    fn listen(
+        &self,
+        written: &Spanned<Vec<Spanned<String>>>,
+    ) -> Result<Vec<SocketAddr>, ConfigError> {
+        let mut listen = Vec::new();
+        for text in written.get_ref() {
+            let address = text.get_ref().parse().map_err(|_| {
+                let problem = format!(
+                    "{:?} is no address and port; write \"192.0.2.1:43\" or \"[2001:db8::1]:43\"",
+                    text.get_ref()
+                );
+                self.refused("server.listen", &text.span(), problem)
+            })?;
+            listen.push(address);
+        }
+        check_listen(&listen)
+            .map_err(|problem| self.refused("server.listen", &written.span(), problem))?;
+        Ok(listen)
+    }
+
+    fn log(&mut self, flags: &Flags) -> Result<(), ConfigError> {
+        let file = &self.source.file.log;
+        if let Some(format) = self.word("log.format", file.format.as_ref())? {
+            self.effective.settings.log.format = format;
+        }
+        if let Some(level) = self.word("log.level", file.level.as_ref())? {
+            self.effective.settings.log.level = level;
+        }
+        if let Some(format) = flags.log_format {
+            self.effective.settings.log.format = format;
+            self.set_by_flag("log.format", "--log-format");
+        }
+        if let Some(level) = flags.log_level {
+            self.effective.settings.log.level = level;
+            self.set_by_flag("log.level", "--log-level");
+        }
+        Ok(())
+    }
+
+    /// How answers read: whatever can be wrong with it shows when the rules are compiled.
+    fn answers(&mut self) -> Result<(), ConfigError> {
+        let file = &self.source.file;
+        let answers = tld::Settings {
+            defaults: file.defaults.clone(),
+            tld: file.tld.clone(),
+            registrar: file.registrar.clone(),
+        };
+        Rules::compile(&answers).map_err(|error| {
+            let line = self.source.line_of_key(&error.key);
+            let place = format!("{}:{line}", self.source.path.display());
+            ConfigError::Setting { place, key: error.key, problem: error.problem }
+        })?;
+        self.effective.settings.answers = answers;
+        Ok(())
+    }
+
+    fn word<T: FromStr<Err = String>>(
+        &mut self,
+        key: &'static str,
+        written: Option<&Spanned<String>>,
+    ) -> Result<Option<T>, ConfigError> {
+        let Some(text) = written else { return Ok(None) };
+        let word =
+            text.get_ref().parse().map_err(|problem| self.refused(key, &text.span(), problem))?;
+        self.set_in_file(key, &text.span());
+        Ok(Some(word))
+    }
+
+    fn refused(&self, key: &str, span: &Range<usize>, problem: String) -> ConfigError {
+        let place = format!("{}:{}", self.source.path.display(), self.source.line(span));
+        ConfigError::Setting { place, key: key.to_owned(), problem }
+    }
+
+    fn set_in_file(&mut self, key: &'static str, span: &Range<usize>) {
+        let origin = Origin::File { path: self.source.path.clone(), line: self.source.line(span) };
+        self.effective.origins.insert(key, origin);
+    }
+
+    fn set_by_flag(&mut self, key: &'static str, flag: &'static str) {
+        self.effective.origins.insert(key, Origin::Flag(flag));
+    }
+}
+
+fn flag(flag: &'static str, problem: String) -> ConfigError {
+    let key = flag.replace("--", "server.");
+    ConfigError::Setting { place: flag.to_owned(), key, problem }
+}
+
+fn check_listen(listen: &[SocketAddr]) -> Result<(), String> {
+    if listen.is_empty() || listen.len() > LISTEN_COUNT_MAX {
+        let count = listen.len();
+        return Err(format!("{count} addresses, expected 1 to {LISTEN_COUNT_MAX}"));
+    }
+    for (index, address) in listen.iter().enumerate() {
+        if address.port() != 0 && listen.iter().take(index).any(|other| other == address) {
+            return Err(format!("{address} is named twice"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Writes the effective configuration as TOML, with where each value comes from as a comment.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::keys::NUMBERS;
+use super::{Effective, Settings, tld};
+use crate::shard::cores;
+
+impl Effective {
+    /// The effective configuration: a configuration file that gives the same settings again.
+    #[must_use]
+    pub fn show(&self) -> String {
+        let mut text = String::new();
+        let mut table = "";
+        for (key, value) in rows(&self.settings) {
+            let (row_table, name) = key.split_once('.').unwrap_or(("", key));
+            if row_table != table {
+                let gap = if table.is_empty() { "" } else { "\n" };
+                let _ = writeln!(text, "{gap}[{row_table}]");
+                table = row_table;
+            }
+            let origin = self.origin(key);
+            let line = match value {
+                Some(value) => format!("{name} = {value}"),
+                None => format!("# {name} is not set"),
+            };
+            let _ = writeln!(text, "{line:<44} # {origin}");
+        }
+        let answers = &self.settings.answers;
+        let shown = ShownAnswers {
+            defaults: (answers.defaults != tld::Tld::default()).then_some(&answers.defaults),
+            tld: &answers.tld,
+            registrar: &answers.registrar,
+        };
+        text.push_str(
+            "\n# How answers read, from the file; what is absent is as its preset says.\n",
+        );
+        // Every value of these tables has a form in TOML.
+        text.push_str(&toml::to_string(&shown).unwrap_or_default());
+        text
+    }
+}
+
+/// The tables that say how answers read, those that are there.
+#[derive(Serialize)]
+struct ShownAnswers<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    defaults: Option<&'a tld::Tld>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    tld: &'a [tld::Tld],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    registrar: &'a [tld::Registrar],
+}
+
+/// Every key with its value as TOML, table by table.
+fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
+    let string = |text: &str| toml::Value::from(text).to_string();
+    let listen: Vec<_> =
+        settings.listen.iter().map(|address| string(&address.to_string())).collect();
+    let mut rows = vec![
+        ("server.dir", settings.dir.as_ref().map(|dir| string(&dir.to_string_lossy()))),
+        ("server.listen", Some(format!("[{}]", listen.join(", ")))),
+        ("server.cores", settings.cores.as_ref().map(|list| string(&cores::format(list)))),
+    ];
+    rows.extend(NUMBERS.iter().map(|number| {
+        let value = (number.value)(settings);
+        (number.key, Some(value.to_string()))
+    }));
+    rows.push(("log.format", Some(string(&settings.log.format.to_string()))));
+    rows.push(("log.level", Some(string(&settings.log.level.to_string()))));
+    rows
+}

@@ -1,0 +1,229 @@
+//! What is accepted, what is refused and how the refusal reads, and the example file.
+
+use std::path::{Path, PathBuf};
+
+use super::file::Source;
+use super::keys::{NUMBERS, OTHERS};
+use super::load::merge;
+use super::{Effective, Flags, Origin, Settings};
+use crate::port43::limits::Bound;
+
+const EXAMPLE: &str = include_str!("../../deploy/whoisd.toml");
+
+fn loaded(text: &str, flags: &Flags) -> Effective {
+    let source = Source::parse(Path::new("whoisd.toml"), text.to_owned()).unwrap();
+    merge(&source, flags).unwrap()
+}
+
+fn refusal(text: &str) -> String {
+    let source = match Source::parse(Path::new("whoisd.toml"), text.to_owned()) {
+        Ok(source) => source,
+        Err(error) => return error.to_string(),
+    };
+    merge(&source, &Flags::default()).unwrap_err().to_string()
+}
+
+#[test]
+fn an_empty_file_gives_the_defaults() {
+    let effective = loaded("", &Flags::default());
+    assert_eq!(effective.settings, Settings::default());
+    assert_eq!(effective.origin("port43.line_ms"), &Origin::Default);
+}
+
+#[test]
+fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+    let flags = Flags { cores: Some("1".to_owned()), ..Flags::default() };
+    let effective =
+        loaded("[server]\ndir = \"/a\"\ncores = \"0\"\n[port43]\nline_ms = 700\n", &flags);
+    assert_eq!(effective.settings.cores, Some(vec![1]));
+    assert_eq!(effective.settings.dir, Some(PathBuf::from("/a")));
+    assert_eq!(effective.settings.port43.line_ms, 700);
+    assert_eq!(effective.origin("server.cores").to_string(), "--cores");
+    assert_eq!(effective.origin("server.dir").to_string(), "whoisd.toml:2");
+    assert_eq!(effective.origin("port43.line_ms").to_string(), "whoisd.toml:5");
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_line_and_table() {
+    let message = refusal("[port43]\nline_ms = 100\nlime_ms = 100\n");
+    assert!(message.starts_with("whoisd.toml:3: port43.lime_ms: unknown key `lime_ms`; known are"));
+    assert!(refusal("[prot43]\n").starts_with("whoisd.toml:1: prot43: unknown key `prot43`"));
+}
+
+#[test]
+fn a_number_out_of_bounds_is_refused_with_key_value_and_bound() {
+    for number in &NUMBERS {
+        let (table, name) = number.key.split_once('.').unwrap();
+        let text = |value: u64| format!("# first line\n[{table}]\n{name} = {value}\n");
+        let message = refusal(&text(number.bound.max + 1));
+        let expected = format!(
+            "whoisd.toml:3: {}: {} is too large, at most {} {} is allowed",
+            number.key,
+            number.bound.max + 1,
+            number.bound.max,
+            number.unit
+        );
+        assert_eq!(message, expected);
+        if let Some(small) = number.bound.min.checked_sub(1) {
+            let message = refusal(&text(small));
+            assert!(message.contains(&format!("{small} is too small")), "{message}");
+        }
+        for value in [number.bound.min, number.bound.max] {
+            let effective = loaded(&text(value), &Flags::default());
+            assert_eq!((number.value)(&effective.settings), value);
+        }
+    }
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_refused_with_its_key() {
+    let message = refusal("[port43]\nline_ms = \"5s\"\n");
+    let expected = "whoisd.toml:2: port43.line_ms: invalid type: string \"5s\", \
+                    expected a whole number from 0";
+    assert_eq!(message, expected);
+    let message = refusal("[port43]\nline_ms = -1\n");
+    assert!(message.contains("port43.line_ms") && message.contains("-1"), "{message}");
+    assert!(refusal("[server\n").starts_with("whoisd.toml:1: "));
+}
+
+#[test]
+fn addresses_cores_and_words_are_refused_with_what_is_expected() {
+    let message = refusal("[server]\nlisten = [\n\"127.0.0.1:43\",\n\"localhost:43\"]\n");
+    let expected = "whoisd.toml:4: server.listen: \"localhost:43\" is no address and port; \
+                    write \"192.0.2.1:43\" or \"[2001:db8::1]:43\"";
+    assert_eq!(message, expected);
+    let message = refusal("[server]\nlisten = []\n");
+    assert_eq!(message, "whoisd.toml:2: server.listen: 0 addresses, expected 1 to 64");
+    let message = refusal("[server]\nlisten = [\"[::]:43\", \"[::]:43\"]\n");
+    assert_eq!(message, "whoisd.toml:2: server.listen: [::]:43 is named twice");
+    let message = refusal("[server]\ncores = \"2-\"\n");
+    assert_eq!(message, "whoisd.toml:2: server.cores: \"2-\" is no core from 0 to 1023");
+    let message = refusal("[log]\nformat = \"xml\"\n");
+    assert_eq!(message, "whoisd.toml:2: log.format: \"xml\" is none of text, json");
+    assert_eq!(
+        refusal("[server]\ndir = \"\"\n"),
+        "whoisd.toml:2: server.dir: \"\" is no directory"
+    );
+}
+
+#[test]
+fn what_show_writes_gives_the_same_settings_again() {
+    let flags = Flags { dir: Some("/var/lib/a \"b\"".into()), ..Flags::default() };
+    let effective = loaded("[server]\ncores = \"0,2-3\"\n[log]\nlevel = \"warn\"\n", &flags);
+    let shown = effective.show();
+    assert_eq!(loaded(&shown, &Flags::default()).settings, effective.settings);
+    assert!(shown.contains("# --dir"), "{shown}");
+    assert!(shown.contains("# whoisd.toml:4"), "{shown}");
+    for key in NUMBERS.iter().map(|number| number.key).chain(OTHERS) {
+        let name = key.split_once('.').unwrap().1;
+        assert!(shown.contains(name), "{key} is missing");
+    }
+}
+
+#[test]
+fn how_answers_read_is_checked_with_table_key_and_line() {
+    let message = refusal("[[tld]]\nsuffix = \"a\"\n[[tld]]\n# second\nsuffix = \"a..b\"\n");
+    assert!(message.starts_with("whoisd.toml:5: tld[2].suffix: \"a..b\""), "{message}");
+    let message = refusal("[defaults]\nmodel = \"fat\"\n");
+    assert!(message.starts_with("whoisd.toml:2: defaults.model: "), "{message}");
+    let message = refusal("[defaults]\ndisclaimer = \"not found\"\n");
+    assert!(message.starts_with("whoisd.toml:2: defaults.disclaimer: "), "{message}");
+    let text = "[[tld]]\nsuffix = \"example\"\nextras = \"all\"\n[tld.registrant]\n\
+                name = \"shown\"\n[[registrar]]\nid = \"R1\"\nabuse_phone = \"+1.7035555555\"\n";
+    let effective = loaded(text, &Flags::default());
+    assert_eq!(effective.settings.answers.tld.len(), 1);
+    assert_eq!(loaded(&effective.show(), &Flags::default()).settings, effective.settings);
+}
+
+/// The keys that a table of serde's may have, from its own refusal of another one.
+fn keys_of<T: serde::de::DeserializeOwned>() -> Vec<String> {
+    let message = match toml::from_str::<T>("no_such_key = 1") {
+        Ok(_) => panic!("an unknown key is accepted"),
+        Err(error) => error.message().to_owned(),
+    };
+    let keys: Vec<_> = message.split('`').skip(3).step_by(2).map(str::to_owned).collect();
+    assert!(keys.len() > 3, "{message}");
+    keys
+}
+
+#[test]
+fn the_example_lists_every_key_of_the_answers() {
+    for (table, keys) in [
+        ("defaults", keys_of::<super::tld::Tld>()),
+        ("defaults.registrant", keys_of::<super::tld::Block>()),
+        ("registrar", keys_of::<super::tld::Registrar>()),
+    ] {
+        for key in keys {
+            // Blocks are tables of their own.
+            let is_block = EXAMPLE
+                .lines()
+                .any(|line| line.trim_start_matches('#').trim() == format!("[{table}.{key}]"));
+            let found = example_keys(table).iter().any(|(name, _)| *name == key);
+            assert!(is_block || found || key == "suffix", "{table}.{key} is missing");
+        }
+    }
+}
+
+/// The lines of the example's table `table`, and for each key the comment above it.
+fn example_keys(table: &str) -> Vec<(String, String)> {
+    let mut keys = Vec::new();
+    let (mut inside, mut comment) = (false, String::new());
+    for line in EXAMPLE.lines() {
+        let header = line.trim_start_matches('#');
+        if header.starts_with('[') {
+            inside = header.trim_matches(['[', ']']) == table;
+            comment.clear();
+        } else if let Some(text) = line.strip_prefix("# ") {
+            comment.push_str(text);
+            comment.push(' ');
+        } else if line.trim().is_empty() {
+            comment.clear();
+        } else if let Some((key, _)) = line.trim_start_matches('#').split_once(" = ")
+            && inside
+        {
+            keys.push((key.trim().to_owned(), comment.clone()));
+        }
+    }
+    keys
+}
+
+#[test]
+fn the_example_lists_every_key_with_default_bounds_and_unit() {
+    for number in &NUMBERS {
+        let (table, name) = number.key.split_once('.').unwrap();
+        let keys = example_keys(table);
+        let (_, comment) = keys.iter().find(|(key, _)| key == name).expect(number.key);
+        let Bound { default, min, max } = number.bound;
+        for part in
+            [format!("Default {default}"), format!("{min} to {max}"), number.unit.to_owned()]
+        {
+            assert!(comment.contains(&part), "{}: {part:?} is not in {comment:?}", number.key);
+        }
+    }
+    for key in OTHERS {
+        let (table, name) = key.split_once('.').unwrap();
+        let found = example_keys(table).iter().any(|(key, _)| key == name);
+        assert!(found, "{key} is missing in deploy/whoisd.toml");
+    }
+}
+
+#[test]
+fn the_example_is_accepted_and_holds_the_defaults() {
+    let settings = loaded(EXAMPLE, &Flags::default()).settings;
+    let expected = Settings { dir: Some("/var/lib/whoisd".into()), ..Settings::default() };
+    assert_eq!(settings, expected);
+}
+
+#[test]
+fn every_line_of_the_example_that_is_commented_out_is_accepted_too() {
+    let in_force = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()) => {
+            rest.to_owned()
+        }
+        _ => line.to_owned(),
+    };
+    let text: Vec<_> = EXAMPLE.lines().map(in_force).collect();
+    let settings = loaded(&text.join("\n"), &Flags::default()).settings;
+    assert_eq!(settings.cores, Some(vec![0, 1, 2, 3]));
+    assert_eq!((settings.answers.tld.len(), settings.answers.registrar.len()), (1, 1));
+}

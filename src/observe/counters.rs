@@ -1,0 +1,125 @@
+//! What one shard has counted since it started.
+//!
+//! # Invariants
+//!
+//! - A counter only grows, by wrapping addition; only its own shard writes it.
+//! - `Totals::rows` names every counter once, in the order of the struct.
+//!
+//! # Does not
+//!
+//! Know what a count means to others: rates, alarms and reports are made from these elsewhere.
+
+use std::cell::Cell;
+
+/// What an answer was, as far as counting goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerClass {
+    /// At least one record, or the help text.
+    Found,
+    /// There is no such record.
+    NotFound,
+    /// The query was not served: not understood, too long, not allowed, out of budget.
+    Refused,
+    /// A record could not be read.
+    Failed,
+}
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// The counters of one shard: plain cells, read and written on its own core alone.
+        #[derive(Debug, Default)]
+        pub struct Counters {
+            $($(#[doc = $doc])+ pub $name: Cell<u64>,)+
+        }
+
+        /// The values of all counters at one moment, of one shard or added over several.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Totals {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+        }
+
+        impl Counters {
+            /// The values now.
+            #[must_use]
+            pub fn totals(&self) -> Totals {
+                Totals { $($name: self.$name.get(),)+ }
+            }
+        }
+
+        impl Totals {
+            /// Adds the counts of another shard.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$name = self.$name.wrapping_add(other.$name);)+
+            }
+
+            /// Name and value of every counter.
+            pub fn rows(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+                [$((stringify!($name), self.$name),)+].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Connections accepted, those over the bound included.
+    accepted,
+    /// Connections closed at once because the shard had its bound of open ones.
+    over_bound,
+    /// Calls of accept that failed.
+    accept_errors,
+    /// Answers with a record, or the help text.
+    answered_found,
+    /// Answers that say that there is no such record.
+    answered_not_found,
+    /// Answers that refuse the query.
+    answered_refused,
+    /// Answers that had to say that a record cannot be read.
+    answered_failed,
+    /// Queries whose answering panicked: a bug; the connection was closed without an answer.
+    panicked,
+    /// Queries that waited because every answer buffer was in use.
+    waited_for_buffer,
+    /// Connections whose whole answer was handed to the kernel and whose client closed in order.
+    ended_served,
+    /// Connections that the client closed before it sent anything.
+    ended_silent,
+    /// Connections cut because no byte came in time.
+    expired_first_byte,
+    /// Connections cut because the line did not end in time.
+    expired_line,
+    /// Connections cut because no answer buffer came free in time.
+    expired_answer,
+    /// Connections cut because the client did not read the answer in time.
+    expired_write,
+    /// Connections cut because the client did not close in time after extra input.
+    expired_drain,
+    /// Connections cut because of too much input after the line.
+    ended_flooded,
+    /// Connections that the client or the network broke.
+    ended_broken,
+    /// Bytes received, drained ones included.
+    received_bytes,
+    /// Bytes of answers handed to the kernel.
+    sent_bytes,
+}
+
+/// Adds `count` to a counter.
+pub fn add(counter: &Cell<u64>, count: u64) {
+    counter.set(counter.get().wrapping_add(count));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_of_shards_add_up_counter_by_counter() {
+        let counters = Counters::default();
+        add(&counters.accepted, 2);
+        add(&counters.sent_bytes, 10);
+        let mut sum = counters.totals();
+        sum.add(&counters.totals());
+        let rows: Vec<_> = sum.rows().filter(|(_, value)| *value != 0).collect();
+        assert_eq!(rows, [("accepted", 4), ("sent_bytes", 20)]);
+    }
+}

@@ -1,0 +1,322 @@
+//! One connection as a state machine without I/O: (state, event, now) to (state, action).
+//!
+//! ```text
+//!            Receive            Answer             Send               Look
+//! open ──▶ FirstByte ──▶ Line ────────▶ Answering ──────▶ Writing ──────────▶ Looking ──▶ closed
+//!              │           │                │                │  all sent         │
+//!              ▼           ▼                ▼                ▼                   ▼ unread input
+//!            closed (deadline, end of input, broken)      closed             Draining ──▶ closed
+//! ```
+//!
+//! # Invariants
+//!
+//! - `one-line`: [`Action::Answer`] comes at most once.
+//! - `whole-answer`: a close that may make the kernel send a reset (unread input) comes only after
+//!   the client has closed, or a deadline or a byte bound has passed.
+//! - `closed-is-last`: after [`Action::Close`] every event gives the same close again.
+//!
+//! # Does not
+//!
+//! Read a clock, hold a buffer, or know what an answer says. The driver owns the input bytes and
+//! shows them with each event.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use std::ops::Range;
+
+use super::limits::{DRAIN_BYTES_MAX, INPUT_BYTES, QUERY_LINE_BYTES_MAX, Settings};
+
+/// The deadlines of the phases, in milliseconds from the start of each.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// From opening to the first byte.
+    pub first_byte_ms: u64,
+    /// From the first byte to the line end.
+    pub line_ms: u64,
+    /// From the line end to the last byte sent.
+    pub write_ms: u64,
+    /// From the last byte sent to the client's close.
+    pub drain_ms: u64,
+}
+
+impl From<&Settings> for Deadlines {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            first_byte_ms: settings.first_byte_ms,
+            line_ms: settings.line_ms,
+            write_ms: settings.write_ms,
+            drain_ms: settings.drain_ms,
+        }
+    }
+}
+
+/// Where a connection stands; later phases compare greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Open, nothing received.
+    FirstByte,
+    /// Part of the line received.
+    Line,
+    /// The line is complete, its answer not yet made (an answer buffer may be awaited).
+    Answering,
+    /// The answer is being sent.
+    Writing,
+    /// Everything is sent; the driver looks for unread input.
+    Looking,
+    /// Sending is shut down; input is read and dropped until the client closes.
+    Draining,
+    /// Done.
+    Closed,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// A read returned. `input` is everything received so far, its last `fresh_bytes` are new;
+    /// none means that the client has shut down its side.
+    Received {
+        /// All bytes of the line so far, at most [`INPUT_BYTES`].
+        input: &'a [u8],
+        /// How many of them this read brought.
+        fresh_bytes: usize,
+    },
+    /// The answer is made and `bytes` long.
+    Answered {
+        /// Length of the answer.
+        bytes: usize,
+    },
+    /// The answer could not be made.
+    Failed,
+    /// The kernel took `bytes` of the answer.
+    Sent {
+        /// How many.
+        bytes: usize,
+    },
+    /// The driver looked whether the socket holds unread input (or an unread reset).
+    Looked {
+        /// Whether it does.
+        unread: bool,
+    },
+    /// `bytes` were read and dropped; none means that the client has closed.
+    Drained {
+        /// How many.
+        bytes: usize,
+    },
+    /// The socket failed: reset by the peer, unreachable, ...
+    Broken,
+    /// Time has passed; nothing else happened.
+    Tick,
+}
+
+/// What the driver does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Read more input behind what is there.
+    Receive,
+    /// Make the answer to `input[line]`.
+    Answer {
+        /// The line without its end.
+        line: Range<usize>,
+    },
+    /// Send the answer from this byte on.
+    Send {
+        /// Bytes sent already.
+        from_bytes: usize,
+    },
+    /// Look for unread input without waiting.
+    Look,
+    /// Shut down sending if that was not done, then read and drop input.
+    Drain,
+    /// Close the socket, with a reset if what is not yet delivered shall be thrown away.
+    Close {
+        /// Why it ended.
+        ending: Ending,
+        /// Whether undelivered bytes are thrown away, so that the kernel does not keep them.
+        reset: bool,
+    },
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The whole answer was handed to the kernel and nothing was left unread.
+    Served,
+    /// The client closed before it sent anything.
+    Silent,
+    /// A deadline passed in this phase.
+    Expired(Phase),
+    /// The socket failed in this phase.
+    Broken(Phase),
+    /// More input after the line than is read and dropped.
+    Flooded,
+    /// The answer could not be made: a bug, counted and logged.
+    Failed,
+}
+
+/// One connection.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    phase: Phase,
+    deadlines: Deadlines,
+    deadline_ms: u64,
+    /// Bytes sent while writing, bytes dropped while draining.
+    done_bytes: usize,
+    answer_bytes: usize,
+    /// More than the line was received, or the answer did not go out at once.
+    careful: bool,
+    ending: Ending,
+}
+
+impl Connection {
+    /// A connection opened at `now_ms`; its first action is [`Action::Receive`].
+    #[must_use]
+    pub fn open(deadlines: Deadlines, now_ms: u64) -> Self {
+        Self {
+            phase: Phase::FirstByte,
+            deadlines,
+            deadline_ms: now_ms.saturating_add(deadlines.first_byte_ms),
+            done_bytes: 0,
+            answer_bytes: 0,
+            careful: false,
+            ending: Ending::Silent,
+        }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// When the present phase expires, in the same milliseconds as `now_ms`.
+    #[must_use]
+    pub fn deadline_ms(&self) -> u64 {
+        self.deadline_ms
+    }
+
+    /// Takes an event and says what to do next.
+    ///
+    /// An event that does not belong to the phase (a driver's bug) closes the connection as
+    /// broken; it never panics.
+    #[must_use]
+    pub fn step(&mut self, event: Event<'_>, now_ms: u64) -> Action {
+        match (self.phase, event) {
+            (Phase::Closed, _) => self.closed(false),
+            (phase, Event::Broken) => self.close(Ending::Broken(phase), false),
+            (_, Event::Tick) => self.tick(now_ms),
+            (Phase::FirstByte | Phase::Line, Event::Received { input, fresh_bytes }) => {
+                self.received(input, fresh_bytes, now_ms)
+            }
+            (Phase::Answering, Event::Answered { bytes }) => {
+                self.phase = Phase::Writing;
+                self.answer_bytes = bytes;
+                self.sent(0)
+            }
+            (Phase::Answering, Event::Failed) => self.close(Ending::Failed, false),
+            (Phase::Writing, Event::Sent { bytes }) => {
+                if bytes < self.answer_bytes {
+                    self.careful = true;
+                }
+                self.sent(bytes)
+            }
+            (Phase::Looking, Event::Looked { unread }) => self.looked(unread, now_ms),
+            (Phase::Draining, Event::Drained { bytes }) => self.drained(bytes),
+            (phase, _) => self.close(Ending::Broken(phase), true),
+        }
+    }
+
+    fn received(&mut self, input: &[u8], fresh_bytes: usize, now_ms: u64) -> Action {
+        if fresh_bytes == 0 {
+            // End of input ends a line too, but nobody asked anything in an empty one.
+            return match input.len() {
+                0 => self.close(Ending::Silent, false),
+                bytes => self.complete(input, bytes.min(INPUT_BYTES), now_ms),
+            };
+        }
+        // Everything before the fresh bytes was searched when it arrived.
+        let seen_bytes = input.len().saturating_sub(fresh_bytes);
+        let fresh = input.get(seen_bytes..).unwrap_or_default();
+        if let Some(index) = memchr::memchr(b'\n', fresh) {
+            let line_bytes = seen_bytes.saturating_add(index);
+            self.careful = line_bytes.saturating_add(1) < input.len();
+            return self.complete(input, line_bytes, now_ms);
+        }
+        if input.len() >= INPUT_BYTES {
+            self.careful = true;
+            return self.complete(input, input.len(), now_ms);
+        }
+        if self.phase == Phase::FirstByte {
+            self.phase = Phase::Line;
+            self.deadline_ms = now_ms.saturating_add(self.deadlines.line_ms);
+        }
+        Action::Receive
+    }
+
+    /// The line is `input[..line_bytes]`, perhaps with a CR at its end.
+    fn complete(&mut self, input: &[u8], line_bytes: usize, now_ms: u64) -> Action {
+        let line = input.get(..line_bytes).unwrap_or(input);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        self.phase = Phase::Answering;
+        self.deadline_ms = now_ms.saturating_add(self.deadlines.write_ms);
+        Action::Answer { line: 0..line.len().min(QUERY_LINE_BYTES_MAX.saturating_add(1)) }
+    }
+
+    fn sent(&mut self, bytes: usize) -> Action {
+        self.done_bytes = self.done_bytes.saturating_add(bytes);
+        if self.done_bytes < self.answer_bytes {
+            return Action::Send { from_bytes: self.done_bytes };
+        }
+        self.phase = Phase::Looking;
+        Action::Look
+    }
+
+    fn looked(&mut self, unread: bool, now_ms: u64) -> Action {
+        if !unread && !self.careful {
+            return self.close(Ending::Served, false);
+        }
+        self.phase = Phase::Draining;
+        self.done_bytes = 0;
+        self.deadline_ms = now_ms.saturating_add(self.deadlines.drain_ms);
+        Action::Drain
+    }
+
+    fn drained(&mut self, bytes: usize) -> Action {
+        if bytes == 0 {
+            return self.close(Ending::Served, false);
+        }
+        self.done_bytes = self.done_bytes.saturating_add(bytes);
+        if self.done_bytes > DRAIN_BYTES_MAX {
+            return self.close(Ending::Flooded, true);
+        }
+        Action::Drain
+    }
+
+    fn tick(&mut self, now_ms: u64) -> Action {
+        if now_ms >= self.deadline_ms {
+            // A client that does not read would leave its answer in the kernel's memory.
+            return self.close(Ending::Expired(self.phase), self.phase == Phase::Writing);
+        }
+        match self.phase {
+            Phase::FirstByte | Phase::Line => Action::Receive,
+            Phase::Writing => Action::Send { from_bytes: self.done_bytes },
+            Phase::Looking => Action::Look,
+            Phase::Draining => Action::Drain,
+            // The driver still holds the line of the answer that it is making.
+            Phase::Answering => self.close(Ending::Broken(Phase::Answering), true),
+            Phase::Closed => self.closed(false),
+        }
+    }
+
+    fn close(&mut self, ending: Ending, reset: bool) -> Action {
+        self.phase = Phase::Closed;
+        self.deadline_ms = u64::MAX;
+        self.ending = ending;
+        self.closed(reset)
+    }
+
+    fn closed(&self, reset: bool) -> Action {
+        Action::Close { ending: self.ending, reset }
+    }
+}
+
+#[cfg(test)]
+mod tests;

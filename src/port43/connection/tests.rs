@@ -1,0 +1,178 @@
+//! The connection's laws, driven by events alone.
+
+use super::*;
+
+const DEADLINES: Deadlines =
+    Deadlines { first_byte_ms: 100, line_ms: 200, write_ms: 300, drain_ms: 400 };
+
+fn open() -> Connection {
+    Connection::open(DEADLINES, 1_000)
+}
+
+fn receive(connection: &mut Connection, input: &[u8], fresh_bytes: usize, now: u64) -> Action {
+    connection.step(Event::Received { input, fresh_bytes }, now)
+}
+
+fn close(ending: Ending, reset: bool) -> Action {
+    Action::Close { ending, reset }
+}
+
+#[test]
+fn every_line_end_gives_the_same_line() {
+    for input in [&b"a.example\r\n"[..], b"a.example\n"] {
+        let mut connection = open();
+        let action = receive(&mut connection, input, input.len(), 1_000);
+        assert_eq!(action, Action::Answer { line: 0..9 });
+    }
+    for input in [&b"a.example"[..], b"a.example\r"] {
+        let mut connection = open();
+        assert_eq!(receive(&mut connection, input, input.len(), 1_000), Action::Receive);
+        assert_eq!(receive(&mut connection, input, 0, 1_000), Action::Answer { line: 0..9 });
+    }
+}
+
+#[test]
+fn a_line_is_the_same_however_it_is_cut_into_reads() {
+    let input = b"domain xn--mnchen-3ya.example\r\n";
+    for cut in 1..input.len() {
+        let mut connection = open();
+        assert_eq!(receive(&mut connection, &input[..cut], cut, 1_000), Action::Receive);
+        let action = receive(&mut connection, input, input.len() - cut, 1_001);
+        assert_eq!(action, Action::Answer { line: 0..29 }, "cut at {cut}");
+    }
+}
+
+#[test]
+fn an_empty_line_is_a_query_but_an_empty_connection_is_not() {
+    assert_eq!(receive(&mut open(), b"\r\n", 2, 1_000), Action::Answer { line: 0..0 });
+    assert_eq!(receive(&mut open(), b"", 0, 1_000), close(Ending::Silent, false));
+}
+
+#[test]
+fn the_longest_line_passes_whole_and_a_longer_one_is_seen_to_be_too_long() {
+    let mut input = vec![b'a'; QUERY_LINE_BYTES_MAX];
+    input.extend_from_slice(b"\r\n");
+    let mut connection = open();
+    let action = receive(&mut connection, &input, input.len(), 1_000);
+    assert_eq!(action, Action::Answer { line: 0..QUERY_LINE_BYTES_MAX });
+
+    let input = vec![b'a'; INPUT_BYTES];
+    let mut connection = open();
+    let action = receive(&mut connection, &input, input.len(), 1_000);
+    assert_eq!(action, Action::Answer { line: 0..QUERY_LINE_BYTES_MAX + 1 });
+}
+
+#[test]
+fn a_plain_exchange_is_answered_looked_at_and_closed() {
+    let mut connection = open();
+    let _ = receive(&mut connection, b"a\r\n", 3, 1_000);
+    let action = connection.step(Event::Answered { bytes: 10 }, 1_000);
+    assert_eq!(action, Action::Send { from_bytes: 0 });
+    assert_eq!(connection.step(Event::Sent { bytes: 10 }, 1_000), Action::Look);
+    let action = connection.step(Event::Looked { unread: false }, 1_000);
+    assert_eq!(action, close(Ending::Served, false));
+    assert_eq!(connection.step(Event::Tick, 9_999), close(Ending::Served, false));
+}
+
+#[test]
+fn unread_or_extra_input_is_drained_before_the_close() {
+    for (input, unread) in [(&b"a\r\nmore"[..], false), (b"a\r\n", true)] {
+        let mut connection = open();
+        let _ = receive(&mut connection, input, input.len(), 1_000);
+        let _ = connection.step(Event::Answered { bytes: 10 }, 1_000);
+        let _ = connection.step(Event::Sent { bytes: 10 }, 1_000);
+        assert_eq!(connection.step(Event::Looked { unread }, 1_000), Action::Drain);
+        assert_eq!(connection.step(Event::Drained { bytes: 7 }, 1_000), Action::Drain);
+        let action = connection.step(Event::Drained { bytes: 0 }, 1_000);
+        assert_eq!(action, close(Ending::Served, false));
+    }
+}
+
+#[test]
+fn a_short_write_goes_on_where_it_stopped_and_then_drains() {
+    let mut connection = open();
+    let _ = receive(&mut connection, b"a\n", 2, 1_000);
+    let _ = connection.step(Event::Answered { bytes: 10 }, 1_000);
+    let action = connection.step(Event::Sent { bytes: 4 }, 1_001);
+    assert_eq!(action, Action::Send { from_bytes: 4 });
+    assert_eq!(connection.step(Event::Sent { bytes: 6 }, 1_002), Action::Look);
+    assert_eq!(connection.step(Event::Looked { unread: false }, 1_003), Action::Drain);
+}
+
+#[test]
+fn draining_is_bounded_in_bytes() {
+    let mut connection = open();
+    let _ = receive(&mut connection, b"a\nx", 3, 1_000);
+    let _ = connection.step(Event::Answered { bytes: 1 }, 1_000);
+    let _ = connection.step(Event::Sent { bytes: 1 }, 1_000);
+    let _ = connection.step(Event::Looked { unread: true }, 1_000);
+    let action = connection.step(Event::Drained { bytes: DRAIN_BYTES_MAX }, 1_000);
+    assert_eq!(action, Action::Drain);
+    let action = connection.step(Event::Drained { bytes: 1 }, 1_000);
+    assert_eq!(action, close(Ending::Flooded, true));
+}
+
+#[test]
+fn each_phase_expires_at_its_own_deadline_and_not_before() {
+    let mut connection = open();
+    assert_eq!(connection.step(Event::Tick, 1_099), Action::Receive);
+    assert_eq!(receive(&mut connection, b"a", 1, 1_099), Action::Receive);
+    // More bytes do not move the deadline of the line.
+    assert_eq!(receive(&mut connection, b"aa", 1, 1_298), Action::Receive);
+    assert_eq!(connection.deadline_ms(), 1_299);
+    let mut dripped = connection.clone();
+    assert_eq!(dripped.step(Event::Tick, 1_299), close(Ending::Expired(Phase::Line), false));
+
+    let _ = receive(&mut connection, b"aa\n", 1, 1_298);
+    let mut waiting = connection.clone();
+    let action = waiting.step(Event::Tick, 1_598);
+    assert_eq!(action, close(Ending::Expired(Phase::Answering), false));
+    let _ = connection.step(Event::Answered { bytes: 10 }, 1_300);
+    let _ = connection.step(Event::Sent { bytes: 5 }, 1_597);
+    let mut unread = connection.clone();
+    let action = unread.step(Event::Tick, 1_598);
+    assert_eq!(action, close(Ending::Expired(Phase::Writing), true));
+    let _ = connection.step(Event::Sent { bytes: 5 }, 1_597);
+    let _ = connection.step(Event::Looked { unread: false }, 1_597);
+    assert_eq!(connection.step(Event::Tick, 1_996), Action::Drain);
+    let action = connection.step(Event::Tick, 1_997);
+    assert_eq!(action, close(Ending::Expired(Phase::Draining), false));
+}
+
+#[test]
+fn a_silent_connection_expires_waiting_for_its_first_byte() {
+    let action = open().step(Event::Tick, 1_100);
+    assert_eq!(action, close(Ending::Expired(Phase::FirstByte), false));
+}
+
+#[test]
+fn a_broken_socket_closes_in_every_phase_and_a_clock_that_jumps_back_does_no_harm() {
+    let mut connection = open();
+    assert_eq!(receive(&mut connection, b"a", 1, 10), Action::Receive);
+    assert_eq!(connection.step(Event::Tick, 0), Action::Receive);
+    let action = connection.step(Event::Broken, 0);
+    assert_eq!(action, close(Ending::Broken(Phase::Line), false));
+}
+
+#[test]
+fn an_event_out_of_place_closes_and_never_panics() {
+    let events = [
+        Event::Received { input: b"", fresh_bytes: 9 },
+        Event::Answered { bytes: usize::MAX },
+        Event::Failed,
+        Event::Sent { bytes: usize::MAX },
+        Event::Looked { unread: true },
+        Event::Drained { bytes: usize::MAX },
+        Event::Broken,
+        Event::Tick,
+    ];
+    // Every sequence of four events, from a fresh connection: it ends or goes on, no more.
+    for index in 0..events.len().pow(4) {
+        let mut connection = Connection::open(DEADLINES, u64::MAX - 1);
+        let mut rest = index;
+        for _ in 0..4 {
+            let _ = connection.step(events[rest % events.len()], u64::MAX);
+            rest /= events.len();
+        }
+    }
+}

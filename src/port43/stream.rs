@@ -1,0 +1,378 @@
+//! The stream engine: carries out connections on glommio's own TCP streams.
+//!
+//! It runs on every kernel that glommio runs on. Measured prototypes put it at about twice the CPU
+//! of a ring of one's own (ARCHITECTURE.md); it is the one that always works.
+//!
+//! # Invariants
+//!
+//! - `open-count`: `open` counts the connection tasks, and falls when a task ends however it ends.
+//! - `accept-goes-on`: an accept error is counted and waited out; it never ends the accept task.
+//!
+//! # Does not
+//!
+//! Decide anything about a connection: `Connection` does. Set `IPV6_V6ONLY` or the backlog, since
+//! glommio's listener offers neither: `[::]` takes IPv4 too unless `net.ipv6.bindv6only` says
+//! otherwise, and beside `0.0.0.0` on the same port the kernel prefers the IPv4 listener.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::{Shutdown, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
+use glommio::net::{AcceptedTcpStream, TcpListener, TcpStream};
+use glommio::timer::Timer;
+
+use super::limits::{ACCEPT_BACKOFF_MS, DRAIN_LOOK_MS, DRAIN_READ_BYTES, INPUT_BYTES, Settings};
+use super::pool::{Lease, Pool};
+use super::{Action, Answering, Connection, Deadlines, Ending, Event, Phase};
+use crate::observe::clock;
+use crate::observe::counters::{self, AnswerClass, Counters};
+
+/// The engine of one shard.
+pub struct Engine<A: Answering> {
+    shared: Rc<Shared<A>>,
+}
+
+struct Shared<A: Answering> {
+    answering: RefCell<A>,
+    pool: Rc<Pool<A::Buffer>>,
+    settings: Settings,
+    counters: Rc<Counters>,
+    open: Cell<u64>,
+    started: Instant,
+}
+
+impl<A: Answering + 'static> Engine<A> {
+    /// An engine that answers through `answering` and counts in `counters`.
+    #[must_use]
+    pub fn new(answering: A, settings: Settings, counters: Rc<Counters>) -> Self {
+        let shared = Shared {
+            answering: RefCell::new(answering),
+            pool: Pool::new(settings.answer_buffers_max),
+            settings,
+            counters,
+            open: Cell::new(0),
+            started: clock::monotonic(),
+        };
+        Self { shared: Rc::new(shared) }
+    }
+
+    /// Serves the listeners until `stop` is ready, then drains: what the kernel has accepted by
+    /// then is served, and connections have `drain_ms` to end. Returns how many it cut off.
+    ///
+    /// Must run inside a glommio executor.
+    pub async fn serve(
+        self,
+        listeners: Vec<TcpListener>,
+        stop: impl Future<Output = ()>,
+        drain_ms: u64,
+    ) -> u64 {
+        let listeners: Vec<_> = listeners.into_iter().map(Rc::new).collect();
+        let tasks: Vec<_> = listeners
+            .iter()
+            .map(|listener| {
+                let (listener, shared) = (Rc::clone(listener), Rc::clone(&self.shared));
+                glommio::spawn_local(async move { accept(&listener, &shared).await })
+            })
+            .collect();
+        stop.await;
+        for task in tasks {
+            task.cancel().await;
+        }
+        for listener in &listeners {
+            // Closing a listener resets what waits in its queue, so the queue is emptied first.
+            while let Some(Ok(accepted)) = future::poll_once(listener.shared_accept()).await {
+                Shared::admit(&self.shared, accepted);
+            }
+        }
+        drop(listeners);
+        let until_ms = self.shared.now_ms().saturating_add(drain_ms);
+        while self.shared.open.get() > 0 && self.shared.now_ms() < until_ms {
+            Timer::new(Duration::from_millis(DRAIN_LOOK_MS)).await;
+        }
+        self.shared.open.get()
+    }
+}
+
+async fn accept<A: Answering + 'static>(listener: &TcpListener, shared: &Rc<Shared<A>>) {
+    loop {
+        match listener.shared_accept().await {
+            Ok(accepted) => Shared::admit(shared, accepted),
+            Err(error) => {
+                counters::add(&shared.counters.accept_errors, 1);
+                tracing::debug!(%error, "accept failed");
+                Timer::new(Duration::from_millis(ACCEPT_BACKOFF_MS)).await;
+            }
+        }
+        glommio::yield_if_needed().await;
+    }
+}
+
+impl<A: Answering> Shared<A> {
+    fn now_ms(&self) -> u64 {
+        let elapsed = clock::monotonic().saturating_duration_since(self.started);
+        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn admit(shared: &Rc<Self>, accepted: AcceptedTcpStream)
+    where
+        A: 'static,
+    {
+        counters::add(&shared.counters.accepted, 1);
+        // From here on the descriptor has an owner that closes it.
+        let stream = accepted.bind_to_executor();
+        if shared.open.get() >= shared.settings.connections_max {
+            counters::add(&shared.counters.over_bound, 1);
+            return;
+        }
+        let Ok(peer) = stream.peer_addr() else {
+            counters::add(&shared.counters.ended_broken, 1);
+            return;
+        };
+        let open = Open::count(Rc::clone(shared));
+        let carrier = Carrier {
+            stream,
+            peer,
+            shared: Rc::clone(shared),
+            input: [0; INPUT_BYTES],
+            input_bytes: 0,
+            lease: None,
+            shut_down: false,
+        };
+        glommio::spawn_local(async move {
+            let ending = carrier.carry().await;
+            open.shared.count_ending(ending);
+        })
+        .detach();
+    }
+
+    fn count_ending(&self, ending: Ending) {
+        let counters = &self.counters;
+        let counter = match ending {
+            Ending::Served => &counters.ended_served,
+            Ending::Silent => &counters.ended_silent,
+            Ending::Flooded => &counters.ended_flooded,
+            Ending::Failed => &counters.panicked,
+            Ending::Broken(_) | Ending::Expired(Phase::Closed) => &counters.ended_broken,
+            Ending::Expired(Phase::FirstByte) => &counters.expired_first_byte,
+            Ending::Expired(Phase::Line) => &counters.expired_line,
+            Ending::Expired(Phase::Answering) => &counters.expired_answer,
+            Ending::Expired(Phase::Writing) => &counters.expired_write,
+            Ending::Expired(Phase::Looking | Phase::Draining) => &counters.expired_drain,
+        };
+        counters::add(counter, 1);
+    }
+
+    fn count_answer(&self, class: AnswerClass) {
+        let counter = match class {
+            AnswerClass::Found => &self.counters.answered_found,
+            AnswerClass::NotFound => &self.counters.answered_not_found,
+            AnswerClass::Refused => &self.counters.answered_refused,
+            AnswerClass::Failed => &self.counters.answered_failed,
+        };
+        counters::add(counter, 1);
+    }
+}
+
+/// Counts one open connection for as long as it lives.
+#[must_use = "dropping it says that the connection has ended"]
+struct Open<A: Answering> {
+    shared: Rc<Shared<A>>,
+}
+
+impl<A: Answering> Open<A> {
+    fn count(shared: Rc<Shared<A>>) -> Self {
+        counters::add(&shared.open, 1);
+        Self { shared }
+    }
+}
+
+impl<A: Answering> Drop for Open<A> {
+    fn drop(&mut self) {
+        self.shared.open.set(self.shared.open.get().saturating_sub(1));
+    }
+}
+
+/// One connection's socket and bytes; does what its `Connection` says.
+struct Carrier<A: Answering> {
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: Rc<Shared<A>>,
+    input: [u8; INPUT_BYTES],
+    input_bytes: usize,
+    lease: Option<Lease<A::Buffer>>,
+    shut_down: bool,
+}
+
+/// What an action came to. `Event` borrows the input; this does not.
+enum Done {
+    Received(usize),
+    Answered(usize),
+    Failed,
+    Sent(usize),
+    Looked(bool),
+    Drained(usize),
+    Broken,
+    Expired,
+}
+
+impl<A: Answering> Carrier<A> {
+    async fn carry(mut self) -> Ending {
+        let deadlines = Deadlines::from(&self.shared.settings);
+        let mut connection = Connection::open(deadlines, self.shared.now_ms());
+        let mut action = Action::Receive;
+        loop {
+            let deadline_ms = connection.deadline_ms();
+            let done = match action {
+                Action::Receive => self.receive(deadline_ms).await,
+                Action::Answer { line } => self.answer(line, deadline_ms).await,
+                Action::Send { from_bytes } => self.send(from_bytes, deadline_ms).await,
+                Action::Look => self.look(),
+                Action::Drain => self.drain(deadline_ms).await,
+                Action::Close { ending, reset } => {
+                    if reset {
+                        // Best effort: if the option cannot be set, this is an ordinary close.
+                        let socket = socket2::SockRef::from(&self.stream);
+                        let _ = socket.set_linger(Some(Duration::ZERO));
+                    }
+                    return ending;
+                }
+            };
+            let event = match done {
+                Done::Received(fresh_bytes) => {
+                    let input = self.input.get(..self.input_bytes).unwrap_or_default();
+                    Event::Received { input, fresh_bytes }
+                }
+                Done::Answered(bytes) => Event::Answered { bytes },
+                Done::Failed => Event::Failed,
+                Done::Sent(bytes) => Event::Sent { bytes },
+                Done::Looked(unread) => Event::Looked { unread },
+                Done::Drained(bytes) => Event::Drained { bytes },
+                Done::Broken => Event::Broken,
+                Done::Expired => Event::Tick,
+            };
+            action = connection.step(event, self.shared.now_ms());
+            if connection.phase() > Phase::Writing {
+                self.lease = None;
+            }
+        }
+    }
+
+    async fn receive(&mut self, deadline_ms: u64) -> Done {
+        let free = self.input.get_mut(self.input_bytes..).unwrap_or_default();
+        match within(&self.shared, deadline_ms, self.stream.read(free)).await {
+            Some(Ok(bytes)) => {
+                counters::add(&self.shared.counters.received_bytes, bytes as u64);
+                self.input_bytes = self.input_bytes.saturating_add(bytes).min(INPUT_BYTES);
+                Done::Received(bytes)
+            }
+            Some(Err(_)) => Done::Broken,
+            None => Done::Expired,
+        }
+    }
+
+    async fn answer(&mut self, line: std::ops::Range<usize>, deadline_ms: u64) -> Done {
+        let shared = Rc::clone(&self.shared);
+        let make = || shared.answering.borrow().buffer();
+        let mut lease = match shared.pool.try_lease(make) {
+            Some(lease) => lease,
+            None => {
+                counters::add(&shared.counters.waited_for_buffer, 1);
+                match within(&shared, deadline_ms, shared.pool.lease(make)).await {
+                    Some(Ok(lease)) => lease,
+                    Some(Err(_)) => return Done::Failed,
+                    None => return Done::Expired,
+                }
+            }
+        };
+        let line = self.input.get(line).unwrap_or_default();
+        let Some(out) = lease.buffer_mut() else { return Done::Failed };
+        // A panic here is a bug; it must not take the other connections of the shard with it.
+        // What it leaves behind is safe to use: `answer` replaces whatever the buffer holds.
+        let answered = catch_unwind(AssertUnwindSafe(|| {
+            shared.answering.borrow_mut().answer(line, self.peer, out)
+        }));
+        match answered {
+            Ok(class) => {
+                shared.count_answer(class);
+                let bytes = lease.bytes().len();
+                self.lease = Some(lease);
+                Done::Answered(bytes)
+            }
+            Err(_) => {
+                tracing::error!(query = %line.escape_ascii(), "answering panicked");
+                Done::Failed
+            }
+        }
+    }
+
+    async fn send(&mut self, from_bytes: usize, deadline_ms: u64) -> Done {
+        let Some(lease) = &self.lease else { return Done::Failed };
+        let rest = lease.bytes().get(from_bytes..).unwrap_or_default();
+        match within(&self.shared, deadline_ms, self.stream.write(rest)).await {
+            Some(Ok(bytes)) => {
+                counters::add(&self.shared.counters.sent_bytes, bytes as u64);
+                Done::Sent(bytes)
+            }
+            Some(Err(_)) => Done::Broken,
+            None => Done::Expired,
+        }
+    }
+
+    /// A close with unread input, or after the peer's reset, is not an orderly one.
+    fn look(&self) -> Done {
+        let socket = socket2::SockRef::from(&self.stream);
+        let mut byte = [MaybeUninit::uninit()];
+        match socket.recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT) {
+            Ok(bytes) => Done::Looked(bytes > 0),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Done::Looked(false),
+            Err(_) => Done::Broken,
+        }
+    }
+
+    async fn drain(&mut self, deadline_ms: u64) -> Done {
+        if !self.shut_down {
+            self.shut_down = true;
+            if self.stream.shutdown(Shutdown::Write).await.is_err() {
+                return Done::Broken;
+            }
+        }
+        let mut dropped = [0; DRAIN_READ_BYTES];
+        match within(&self.shared, deadline_ms, self.stream.read(&mut dropped)).await {
+            Some(Ok(bytes)) => {
+                counters::add(&self.shared.counters.received_bytes, bytes as u64);
+                Done::Drained(bytes)
+            }
+            Some(Err(_)) => Done::Broken,
+            None => Done::Expired,
+        }
+    }
+}
+
+/// The future's output, or `None` once the deadline has passed. A timer is made only if the future
+/// has to wait.
+async fn within<A: Answering, T>(
+    shared: &Shared<A>,
+    deadline_ms: u64,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    let mut future = pin!(future);
+    if let Some(output) = future::poll_once(future.as_mut()).await {
+        return Some(output);
+    }
+    let wait_ms = deadline_ms.saturating_sub(shared.now_ms());
+    // The deadline is looked at in whole milliseconds: one more, and it has passed for certain.
+    let timer = Timer::new(Duration::from_millis(wait_ms.saturating_add(1)));
+    let expired = async {
+        timer.await;
+        None
+    };
+    future::or(async { Some(future.await) }, expired).await
+}

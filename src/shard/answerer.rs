@@ -1,0 +1,59 @@
+//! What a shard answers with: the view, the rules, and the query module between them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::observe::counters::AnswerClass;
+use crate::policy::Rules;
+use crate::port43::{self, Answering};
+use crate::query::{self, Answer, AnswerResult, Outcome, Refusal};
+use crate::view::View;
+
+/// Answers from one view under one set of rules; both are shared, neither ever changes.
+#[derive(Clone, Debug)]
+pub struct Answerer {
+    view: Arc<View>,
+    rules: Arc<Rules>,
+}
+
+impl Answerer {
+    /// Answers from `view` under `rules`.
+    #[must_use]
+    pub fn new(view: Arc<View>, rules: Arc<Rules>) -> Self {
+        Self { view, rules }
+    }
+}
+
+/// A buffer for one answer.
+#[derive(Debug)]
+pub struct AnswerBuffer(Answer);
+
+impl AsRef<[u8]> for AnswerBuffer {
+    fn as_ref(&self) -> &[u8] {
+        self.0.bytes()
+    }
+}
+
+impl Answering for Answerer {
+    type Buffer = AnswerBuffer;
+
+    fn buffer(&self) -> AnswerBuffer {
+        AnswerBuffer(Answer::new())
+    }
+
+    fn answer(&mut self, line: &[u8], _peer: SocketAddr, out: &mut AnswerBuffer) -> AnswerClass {
+        class_of(query::answer(&self.view, &self.rules, line, &mut out.0))
+    }
+}
+
+fn class_of(outcome: Outcome) -> AnswerClass {
+    match outcome.result {
+        AnswerResult::Found | AnswerResult::Listed | AnswerResult::Help => AnswerClass::Found,
+        AnswerResult::Reserved | AnswerResult::NotFound => AnswerClass::NotFound,
+        AnswerResult::Refused(Refusal::Damaged) => AnswerClass::Failed,
+        AnswerResult::Refused(_) => AnswerClass::Refused,
+    }
+}
+
+// The engine cuts a line one byte behind the longest: `query` must take that one for too long.
+const _: () = assert!(port43::limits::QUERY_LINE_BYTES_MAX == query::QUERY_LINE_BYTES_MAX);

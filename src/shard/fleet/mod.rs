@@ -1,0 +1,187 @@
+//! Starts the shards, hears of them, stops them, and collects what they counted.
+//!
+//! # Invariants
+//!
+//! - `ended-is-heard`: every shard reports its end, also one whose executor never started: the
+//!   report is sent when the shard's closure is dropped.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crossbeam::channel::Sender;
+use futures_lite::AsyncReadExt;
+use glommio::net::{TcpListener, TcpStream};
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+
+use super::listen::ListenError;
+use crate::observe::counters::{Counters, Totals};
+use crate::port43::stream::Engine;
+use crate::port43::{self, Answering};
+
+/// Memory that a shard's executor registers with its rings for file I/O, which shards do not do.
+const IO_MEMORY_BYTES: usize = 128 * 1024;
+
+/// Entries of a shard's rings: polls submitted between two turns.
+const RING_ENTRIES: usize = 512;
+
+/// How long a task may run before it is asked to yield.
+const PREEMPT: Duration = Duration::from_millis(2);
+
+/// What all shards have in common.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Addresses that every shard listens on; ports are settled.
+    pub listen: Vec<SocketAddr>,
+    /// The connection engine's settings.
+    pub port43: port43::Settings,
+    /// How long connections in flight may go on after the stop, milliseconds.
+    pub shutdown_ms: u64,
+}
+
+/// What a shard tells the control side.
+#[derive(Debug)]
+pub enum ShardReport {
+    /// It has bound every address and serves.
+    Ready,
+    /// It has ended: after the stop, or because it could not start or broke.
+    Ended,
+}
+
+/// What a shard did, told at its end.
+#[derive(Clone, Copy, Debug)]
+struct Done {
+    totals: Totals,
+    cut_off_count: u64,
+}
+
+/// One running shard.
+struct Shard {
+    core: usize,
+    /// Closing it is the signal to stop.
+    stop: UnixStream,
+    handle: ExecutorJoinHandle<Result<Done, ListenError>>,
+}
+
+/// All shards of this process.
+pub struct Fleet {
+    shards: Vec<Shard>,
+}
+
+/// Sends the end of a shard, whatever ends it.
+struct EndReport<M>(Sender<M>, fn(ShardReport) -> M);
+
+impl<M> Drop for EndReport<M> {
+    fn drop(&mut self) {
+        // Nobody hears it any more only if the control side has ended itself.
+        let _ = self.0.send((self.1)(ShardReport::Ended));
+    }
+}
+
+impl Fleet {
+    /// Starts one shard on each core; `answering` makes each shard's own. Reports come through
+    /// `reports`, wrapped by `wrap`.
+    ///
+    /// # Errors
+    ///
+    /// If a thread or its stop line cannot be made. What happens inside a shard comes as a report.
+    pub fn start<A, F, M>(
+        cores: &[usize],
+        plan: &Plan,
+        answering: &F,
+        reports: &Sender<M>,
+        wrap: fn(ShardReport) -> M,
+    ) -> Result<Self, String>
+    where
+        A: Answering + 'static,
+        F: Fn() -> A + Clone + Send + 'static,
+        M: Send + 'static,
+    {
+        let mut shards = Vec::with_capacity(cores.len());
+        for &core in cores {
+            let (stop, stopped) =
+                UnixStream::pair().map_err(|error| format!("shard on core {core}: {error}"))?;
+            let (plan, answering) = (plan.clone(), answering.clone());
+            let end = EndReport(reports.clone(), wrap);
+            let handle = LocalExecutorBuilder::new(Placement::Fixed(core))
+                .name("shard")
+                .io_memory(IO_MEMORY_BYTES)
+                .ring_depth(RING_ENTRIES)
+                .preempt_timer(PREEMPT)
+                .spawn(move || async move {
+                    let done = run(&plan, answering(), stopped, || {
+                        let _ = end.0.send((end.1)(ShardReport::Ready));
+                    });
+                    let done = done.await;
+                    drop(end);
+                    done
+                })
+                .map_err(|error| format!("shard on core {core}: {error}"))?;
+            shards.push(Shard { core, stop, handle });
+        }
+        Ok(Self { shards })
+    }
+
+    /// Tells all shards to stop, waits for them, and adds up what they counted. Connections in
+    /// flight have the plan's `shutdown_ms`; the second number is how many did not make it.
+    ///
+    /// # Errors
+    ///
+    /// Why a shard could not start or broke: the first of them.
+    pub fn stop(self) -> Result<(Totals, u64), String> {
+        let (stops, handles): (Vec<_>, Vec<_>) =
+            self.shards.into_iter().map(|shard| (shard.stop, (shard.core, shard.handle))).unzip();
+        drop(stops);
+        let (mut totals, mut cut_off_count) = (Totals::default(), 0);
+        let mut failure = None;
+        for (core, handle) in handles {
+            match handle.join() {
+                Ok(Ok(done)) => {
+                    totals.add(&done.totals);
+                    cut_off_count += done.cut_off_count;
+                }
+                Ok(Err(error)) => failure = failure.or_else(|| Some(error.to_string())),
+                Err(error) => {
+                    failure = failure.or_else(|| Some(format!("shard on core {core}: {error}")));
+                }
+            }
+        }
+        failure.map_or(Ok((totals, cut_off_count)), Err)
+    }
+}
+
+/// A shard's life, inside its executor.
+async fn run<A: Answering + 'static>(
+    plan: &Plan,
+    answering: A,
+    stopped: UnixStream,
+    ready: impl FnOnce(),
+) -> Result<Done, ListenError> {
+    let mut listeners = Vec::with_capacity(plan.listen.len());
+    for &address in &plan.listen {
+        let listener = TcpListener::bind(address)
+            .map_err(|error| ListenError::new(address, io::Error::from(error)))?;
+        listeners.push(listener);
+    }
+    let counters = Rc::new(Counters::default());
+    let engine = Engine::new(answering, plan.port43, Rc::clone(&counters));
+    ready();
+    let cut_off_count = engine.serve(listeners, end_of(stopped), plan.shutdown_ms).await;
+    Ok(Done { totals: counters.totals(), cut_off_count })
+}
+
+/// Ready when the other end of the stop line is closed.
+fn end_of(stopped: UnixStream) -> impl Future<Output = ()> {
+    // glommio reads any stream socket as a TCP stream: it only ever calls `recv` on it.
+    let mut line = TcpStream::from(socket2::Socket::from(stopped));
+    async move {
+        let mut byte = [0];
+        while matches!(line.read(&mut byte).await, Ok(bytes) if bytes > 0) {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,288 @@
+//! Real shards on loopback with an answer made up here: what every kind of client gets.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream as Client};
+use std::thread;
+
+use crossbeam::channel::{Receiver, bounded};
+
+use super::*;
+use crate::observe::counters::AnswerClass;
+use crate::shard::{cores, listen};
+
+/// More than the kernel takes for a client that does not read.
+const BIG_BYTES: usize = 64 * 1024 * 1024;
+
+#[derive(Clone, Copy)]
+struct Echo;
+
+impl Answering for Echo {
+    type Buffer = Vec<u8>;
+
+    fn buffer(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn answer(&mut self, line: &[u8], peer: SocketAddr, out: &mut Vec<u8>) -> AnswerClass {
+        out.clear();
+        match line {
+            b"big" => out.resize(BIG_BYTES, b'.'),
+            b"panic" => panic!("asked for"),
+            b"peer" => out.extend_from_slice(peer.to_string().as_bytes()),
+            b"slow" => thread::sleep(Duration::from_millis(200)),
+            _ => {
+                out.extend_from_slice(line);
+                out.extend_from_slice(b" answered\r\n");
+            }
+        }
+        AnswerClass::Found
+    }
+}
+
+struct Served {
+    fleet: Fleet,
+    addresses: Vec<SocketAddr>,
+    reports: Receiver<ShardReport>,
+}
+
+fn quick() -> port43::Settings {
+    port43::Settings { first_byte_ms: 300, line_ms: 300, write_ms: 500, ..Default::default() }
+}
+
+fn serve_on(listen: &[&str], port43: port43::Settings) -> Served {
+    let addresses: Vec<_> =
+        listen.iter().map(|text| listen::claim(text.parse().unwrap()).unwrap()).collect();
+    let plan = Plan { listen: addresses.clone(), port43, shutdown_ms: 2_000 };
+    let (sender, reports) = bounded(64);
+    let core = cores::allowed().unwrap()[0];
+    let fleet = Fleet::start(&[core], &plan, &|| Echo, &sender, |report| report).unwrap();
+    assert!(matches!(reports.recv().unwrap(), ShardReport::Ready));
+    Served { fleet, addresses, reports }
+}
+
+fn serve(port43: port43::Settings) -> Served {
+    serve_on(&["127.0.0.1:0"], port43)
+}
+
+impl Served {
+    fn connect(&self) -> Client {
+        let client = Client::connect(self.addresses[0]).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        client
+    }
+
+    fn ask(&self, query: &[u8]) -> Vec<u8> {
+        let mut client = self.connect();
+        client.write_all(query).unwrap();
+        read_all(&mut client)
+    }
+
+    fn stop(self) -> Totals {
+        let (totals, cut_off_count) = self.fleet.stop().unwrap();
+        assert_eq!(cut_off_count, 0);
+        assert!(matches!(self.reports.recv().unwrap(), ShardReport::Ended));
+        totals
+    }
+}
+
+fn read_all(client: &mut Client) -> Vec<u8> {
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn every_line_end_is_answered_and_the_connection_closed() {
+    let served = serve(quick());
+    assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
+    assert_eq!(served.ask(b"a\n"), b"a answered\r\n");
+    assert_eq!(served.ask(b"\r\n"), b" answered\r\n");
+    let mut client = served.connect();
+    client.write_all(b"a").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_all(&mut client), b"a answered\r\n");
+    let totals = served.stop();
+    assert_eq!((totals.accepted, totals.answered_found, totals.ended_served), (4, 4, 4));
+    assert_eq!(totals.received_bytes, 8);
+    assert_eq!(totals.sent_bytes, 47);
+}
+
+#[test]
+fn a_query_byte_by_byte_is_answered_within_its_deadline() {
+    let served = serve(quick());
+    let mut client = served.connect();
+    for byte in b"drip\r\n" {
+        client.write_all(&[*byte]).unwrap();
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(read_all(&mut client), b"drip answered\r\n");
+    served.stop();
+}
+
+#[test]
+fn ipv4_and_ipv6_are_served_also_on_the_unspecified_addresses_of_one_port() {
+    let served = serve_on(&["127.0.0.1:0", "[::1]:0"], quick());
+    let second = Client::connect(served.addresses[1]).unwrap();
+    let mut second = second;
+    second.write_all(b"peer\r\n").unwrap();
+    let peer = String::from_utf8(read_all(&mut second)).unwrap();
+    assert!(peer.starts_with("[::1]:"), "{peer}");
+    served.stop();
+
+    let port = listen::claim("[::]:0".parse().unwrap()).unwrap().port();
+    let served = serve_on(&[&format!("0.0.0.0:{port}"), &format!("[::]:{port}")], quick());
+    for (address, prefix) in [("127.0.0.1", "127.0.0.1:"), ("[::1]", "[::1]:")] {
+        let mut client = Client::connect(format!("{address}:{port}")).unwrap();
+        client.write_all(b"peer\r\n").unwrap();
+        let peer = String::from_utf8(read_all(&mut client)).unwrap();
+        assert!(peer.starts_with(prefix), "{peer}");
+    }
+    served.stop();
+}
+
+#[test]
+fn extra_bytes_do_not_destroy_the_answer() {
+    let served = serve(quick());
+    for _ in 0..50 {
+        let mut client = served.connect();
+        client.write_all(b"a\r\nand this\r\n").unwrap();
+        client.write_all(&[b'x'; 3_000]).unwrap();
+        assert_eq!(read_all(&mut client), b"a answered\r\n");
+    }
+    let totals = served.stop();
+    assert_eq!(totals.ended_served, 50);
+}
+
+#[test]
+fn extra_bytes_without_end_are_cut_off() {
+    let served = serve(port43::Settings { drain_ms: 200, ..quick() });
+    let mut client = served.connect();
+    client.write_all(b"a\r\nmore").unwrap();
+    assert_eq!(read_all(&mut client), b"a answered\r\n");
+    // The client keeps its side open: the deadline ends it.
+    thread::sleep(Duration::from_millis(400));
+    let mut flooding = served.connect();
+    let mut result = flooding.write_all(b"a\r\n");
+    let mut writes = 0;
+    while result.is_ok() && writes < 100_000 {
+        result = flooding.write_all(&[b'x'; 4_096]);
+        writes += 1;
+    }
+    assert!(result.is_err(), "the flood was read to its end");
+    let totals = served.stop();
+    assert_eq!((totals.expired_drain, totals.ended_flooded), (1, 1));
+}
+
+#[test]
+fn silent_and_dripping_clients_are_cut_off_and_a_closing_one_is_no_query() {
+    let served = serve(quick());
+    let mut silent = served.connect();
+    let mut dripping = served.connect();
+    dripping.write_all(b"never ending").unwrap();
+    drop(served.connect());
+    assert_eq!(read_all(&mut silent), b"");
+    assert_eq!(read_all(&mut dripping), b"");
+    let totals = served.stop();
+    assert_eq!((totals.expired_first_byte, totals.expired_line, totals.ended_silent), (1, 1, 1));
+}
+
+#[test]
+fn a_client_that_never_reads_is_cut_off_by_the_write_deadline() {
+    let served = serve(quick());
+    let mut client = served.connect();
+    client.write_all(b"big\r\n").unwrap();
+    thread::sleep(Duration::from_millis(1_000));
+    let mut answer = Vec::new();
+    let error = client.read_to_end(&mut answer).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    assert_eq!(served.stop().expired_write, 1);
+}
+
+#[test]
+fn a_big_answer_reaches_a_client_that_reads() {
+    let served = serve(port43::Settings::default());
+    assert_eq!(served.ask(b"big\r\n").len(), BIG_BYTES);
+    served.stop();
+}
+
+#[test]
+fn over_the_bound_a_connection_is_closed_at_once_and_counted() {
+    let served = serve(port43::Settings { connections_max: 2, ..quick() });
+    let mut first = served.connect();
+    let second = served.connect();
+    thread::sleep(Duration::from_millis(50));
+    let mut third = served.connect();
+    assert_eq!(read_all(&mut third), b"");
+    first.write_all(b"a\r\n").unwrap();
+    assert_eq!(read_all(&mut first), b"a answered\r\n");
+    drop((first, second));
+    thread::sleep(Duration::from_millis(50));
+    assert_eq!(served.ask(b"b\r\n"), b"b answered\r\n");
+    let totals = served.stop();
+    assert_eq!((totals.accepted, totals.over_bound), (4, 1));
+}
+
+#[test]
+fn a_query_waits_for_an_answer_buffer_within_its_deadline() {
+    let settings = port43::Settings { answer_buffers_max: 1, write_ms: 400, ..quick() };
+    let served = serve(settings);
+    let mut holder = served.connect();
+    holder.write_all(b"big\r\n").unwrap();
+    thread::sleep(Duration::from_millis(200));
+    // The holder is cut off first, and its buffer comes free.
+    assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
+    let totals = served.stop();
+    assert_eq!((totals.waited_for_buffer, totals.expired_write), (1, 1));
+}
+
+#[test]
+fn a_panic_while_answering_costs_one_connection_not_the_shard() {
+    let served = serve(quick());
+    assert_eq!(served.ask(b"panic\r\n"), b"");
+    assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
+    assert_eq!(served.stop().panicked, 1);
+}
+
+#[test]
+fn a_stop_answers_what_is_in_flight_and_what_waits_in_the_queue() {
+    let served = serve(port43::Settings::default());
+    let mut slow = served.connect();
+    slow.write_all(b"slow\r\n").unwrap();
+    let mut begun = served.connect();
+    begun.write_all(b"beg").unwrap();
+    thread::sleep(Duration::from_millis(50));
+    // The shard is busy with the slow answer: these wait in the kernel's queue.
+    let mut queued = served.connect();
+    queued.write_all(b"queued\r\n").unwrap();
+    let address = served.addresses[0];
+    let stopping = thread::spawn(move || served.stop());
+    thread::sleep(Duration::from_millis(50));
+    begun.write_all(b"un\r\n").unwrap();
+    assert_eq!(read_all(&mut slow), b"");
+    assert_eq!(read_all(&mut queued), b"queued answered\r\n");
+    assert_eq!(read_all(&mut begun), b"begun answered\r\n");
+    let totals = stopping.join().unwrap();
+    assert_eq!((totals.accepted, totals.ended_served), (3, 3));
+    assert!(Client::connect(address).is_err());
+}
+
+#[test]
+fn a_drain_ends_at_its_bound_whatever_clients_do() {
+    let served = serve_on(&["127.0.0.1:0"], port43::Settings::default());
+    let _silent = served.connect();
+    thread::sleep(Duration::from_millis(50));
+    let (_, cut_off_count) = served.fleet.stop().unwrap();
+    assert_eq!(cut_off_count, 1);
+}
+
+#[test]
+fn a_shard_that_cannot_start_says_why() {
+    let plan =
+        Plan { listen: vec!["192.0.2.1:4343".parse().unwrap()], port43: quick(), shutdown_ms: 100 };
+    let (sender, reports) = bounded(64);
+    let core = cores::allowed().unwrap()[0];
+    let fleet = Fleet::start(&[core], &plan, &|| Echo, &sender, |report| report).unwrap();
+    assert!(matches!(reports.recv().unwrap(), ShardReport::Ended));
+    let message = fleet.stop().unwrap_err();
+    assert!(message.starts_with("listen 192.0.2.1:4343: no interface"), "{message}");
+}

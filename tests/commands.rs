@@ -1,0 +1,149 @@
+//! The commands that need no server: what they print, and their exit statuses.
+#![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const FIXTURE: &str = "snapshot-format/tests/fixtures/version-1.snapshot";
+
+fn whoisd(arguments: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_whoisd");
+    let root = env!("CARGO_MANIFEST_DIR");
+    Command::new(program).args(arguments).current_dir(root).output().unwrap()
+}
+
+/// Exit status, standard output, standard error.
+fn ran(arguments: &[&str]) -> (i32, String, String) {
+    let output = whoisd(arguments);
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn inspect_shows_header_counts_and_sections() {
+    let (status, out, _) = ran(&["inspect", FIXTURE]);
+    assert_eq!(status, 0);
+    for part in ["format version: 1\n", "domain count: 4\n", "registrar records"] {
+        assert!(out.contains(part), "{part:?} is missing in {out}");
+    }
+}
+
+#[test]
+fn inspect_shows_a_record_by_each_of_its_keys() {
+    for (option, key, expected) in [
+        ("--domain", "example.demo", "kind: domain\n"),
+        ("--domain", "EXAMPLE.demo.", "name: example.demo\n"),
+        ("--nameserver", "ns2.example.demo", "ordinal: 1\nname: ns2.example.demo\n"),
+        ("--contact", "C1", "ordinal: 0\nid: C1\n"),
+        ("--contact", "c1", "ordinal: 1\nid: c1\n"),
+        ("--registrar", "R1", "id: R1\n"),
+        ("--registrar", "9001", "id: R1\n"),
+        ("--registrar", "example  registrar, INC", "id: R1\n"),
+        ("--roid", "h2-roid", "name: ns2.example.demo\n"),
+    ] {
+        let (status, out, err) = ran(&["inspect", FIXTURE, option, key]);
+        assert_eq!(status, 0, "{option} {key}: {err}");
+        assert!(out.contains(expected), "{option} {key}: {out}");
+    }
+    let by_number = ran(&["inspect", FIXTURE, "--kind", "nameserver", "--ordinal", "1"]);
+    assert_eq!(by_number, ran(&["inspect", FIXTURE, "--nameserver", "ns2.example.demo"]));
+}
+
+#[test]
+fn inspect_says_when_there_is_no_such_record() {
+    let (status, out, err) = ran(&["inspect", FIXTURE, "--domain", "other.demo"]);
+    assert_eq!((status, out.as_str()), (4, ""));
+    assert_eq!(err, format!("whoisd: {FIXTURE}: there is no domain \"other.demo\"\n"));
+    let (status, _, err) = ran(&["inspect", FIXTURE, "--kind", "domain", "--ordinal", "4"]);
+    assert_eq!(status, 4, "{err}");
+    assert_eq!(ran(&["inspect", FIXTURE, "--kind", "domain"]).0, 2);
+    assert_eq!(ran(&["inspect", FIXTURE, "--domain", "a", "--contact", "b"]).0, 2);
+}
+
+#[test]
+fn verify_passes_a_good_snapshot_and_names_the_damage_of_another() {
+    let (status, out, _) = ran(&["verify", FIXTURE]);
+    assert_eq!(status, 0);
+    assert!(out.contains("good: generation 1, 12 records"), "{out}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("damaged.snapshot");
+    let mut bytes = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(FIXTURE)).unwrap();
+    bytes[4_100] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let (status, _, err) = ran(&["verify", path.to_str().unwrap()]);
+    assert_eq!(status, 3);
+    assert!(err.contains("are damaged") && err.contains("import again"), "{err}");
+    fs::write(&path, &bytes[..5_000]).unwrap();
+    let (status, _, err) = ran(&["inspect", path.to_str().unwrap()]);
+    assert_eq!(status, 3);
+    assert!(err.contains("5000 bytes, expected 8008"), "{err}");
+}
+
+#[test]
+fn a_path_that_is_not_there_is_a_failure_and_an_empty_directory_a_refusal() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().to_str().unwrap();
+    let (status, _, err) = ran(&["verify", empty]);
+    assert_eq!(status, 3);
+    assert!(err.contains("whoisd import"), "{err}");
+    let (_, _, err) = ran(&["inspect", "no/such/directory"]);
+    assert!(err.contains("no/such/directory"), "{err}");
+}
+
+#[test]
+fn config_check_names_place_key_value_and_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("whoisd.toml");
+    fs::write(&path, "[port43]\nline_ms = 1\n").unwrap();
+    let file = path.to_str().unwrap();
+    let (status, _, err) = ran(&["config", "check", file]);
+    assert_eq!(status, 3);
+    let expected =
+        format!("whoisd: {file}:2: port43.line_ms: 1 is too small, at least 50 ms is required\n");
+    assert_eq!(err, expected);
+    let (status, out, _) = ran(&["config", "check", "deploy/whoisd.toml"]);
+    assert_eq!((status, out.as_str()), (0, "deploy/whoisd.toml: good\n"));
+    assert_eq!(ran(&["config", "check", "no/such.toml"]).0, 1);
+}
+
+#[test]
+fn config_show_says_where_each_value_comes_from() {
+    let show = ["config", "show", "--config", "deploy/whoisd.toml", "--listen", "127.0.0.1:4343"];
+    let (status, out, _) = ran(&show);
+    assert_eq!(status, 0);
+    let line = |key: &str| out.lines().find(|line| line.starts_with(key)).unwrap().to_owned();
+    assert!(line("listen").ends_with("# --listen"), "{out}");
+    assert!(line("dir").contains("# deploy/whoisd.toml:"), "{out}");
+    assert!(line("# cores is not set").ends_with("# default"), "{out}");
+}
+
+#[test]
+fn completions_exist_for_every_usual_shell() {
+    for shell in ["bash", "zsh", "fish"] {
+        let (status, out, _) = ran(&["completions", shell]);
+        assert_eq!(status, 0);
+        assert!(out.contains("inspect"), "{shell}");
+    }
+    assert_eq!(ran(&["completions", "dos"]).0, 2);
+}
+
+#[test]
+fn every_command_has_a_help_with_examples() {
+    let (_, out, _) = ran(&["--help"]);
+    let commands = out.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let names: Vec<_> = commands
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(names.len() >= 5, "{names:?}");
+    for name in names {
+        let (status, out, _) = ran(&[name, "--help"]);
+        assert_eq!(status, 0);
+        // `config` has commands of its own, with the examples there.
+        assert!(out.contains("Examples:") || out.contains("Commands:"), "{name}: {out}");
+    }
+}

@@ -1,0 +1,320 @@
+//! The server as a process on loopback: started, asked, broken, stopped.
+#![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
+
+/// A snapshot file is served like a directory with one generation.
+const SNAPSHOT: &str = "snapshot-format/tests/fixtures/version-1.snapshot";
+const LOOPBACK: [&str; 4] = ["--listen", "127.0.0.1:0", "--listen", "[::1]:0"];
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_whoisd"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+struct Server {
+    process: Child,
+    log: BufReader<ChildStderr>,
+    addresses: Vec<SocketAddr>,
+    started: serde_json::Value,
+}
+
+impl Server {
+    fn start(arguments: &[&str]) -> Self {
+        Self::from_command(program().args(["serve", "--log-format", "json"]).args(arguments))
+    }
+
+    fn from_command(command: &mut Command) -> Self {
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(process.stderr.take().unwrap());
+        let started = serde_json::Value::Null;
+        let mut server = Self { process, log, addresses: Vec::new(), started };
+        while server.started["message"] != "serving" {
+            let mut line = String::new();
+            assert!(server.log.read_line(&mut line).unwrap() > 0, "the server ended at its start");
+            server.started = serde_json::from_str(&line).unwrap();
+        }
+        let listen = server.started["listen"].as_str().unwrap();
+        server.addresses = listen.split(',').map(|text| text.parse().unwrap()).collect();
+        server
+    }
+
+    fn connect(&self) -> TcpStream {
+        let client = TcpStream::connect(self.addresses[0]).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        client
+    }
+
+    fn ask(&self, query: &str) -> String {
+        let mut client = self.connect();
+        client.write_all(query.as_bytes()).unwrap();
+        read_all(&mut client)
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Exit status and the rest of the log.
+    fn wait(mut self) -> (Option<i32>, String) {
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).unwrap();
+        (self.process.wait().unwrap().code(), rest)
+    }
+
+    fn stop(self) -> String {
+        self.signal("-TERM");
+        let (status, log) = self.wait();
+        assert_eq!(status, Some(0), "{log}");
+        log
+    }
+}
+
+/// A test that fails leaves no server behind.
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn read_all(client: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+fn refused(arguments: &[&str]) -> (i32, String) {
+    let output = program().arg("serve").args(arguments).output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+fn succeeded(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn a_server_without_configuration_answers_on_ipv4_and_ipv6_and_drains() {
+    let server = Server::start(&[&["--dir", SNAPSHOT][..], &LOOPBACK].concat());
+    for key in ["version", "dir", "generation", "data_time", "domains", "shards", "engine"] {
+        assert!(!server.started[key].is_null(), "{key}: {}", server.started);
+    }
+    assert_eq!(server.started["domains"], 4);
+    for address in &server.addresses {
+        let mut client = TcpStream::connect(address).unwrap();
+        client.write_all(b"example.demo\r\n").unwrap();
+        let answer = read_all(&mut client);
+        assert!(answer.starts_with("Domain Name: example.demo\r\n"), "{answer}");
+        assert!(answer.contains("\r\n>>> Last update of WHOIS database: 1970-01-01T00:00:00"));
+    }
+    let log = server.stop();
+    assert!(log.contains("accepted=2 answered_found=2 ended_served=2"), "{log}");
+}
+
+#[test]
+fn every_line_end_gives_the_same_answer_and_it_is_that_of_lookup() {
+    let server = Server::start(&[&["--dir", SNAPSHOT][..], &LOOPBACK].concat());
+    let answer = server.ask("example.demo\r\n");
+    assert_eq!(server.ask("example.demo\n"), answer);
+    let mut client = server.connect();
+    client.write_all(b"example.demo").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_all(&mut client), answer);
+    let lookup = ["lookup", "--dir", SNAPSHOT, "example.demo"];
+    assert_eq!(succeeded(&program().args(lookup).output().unwrap()), answer);
+
+    let address = server.addresses[1].to_string();
+    let query = ["query", "--server", &address, "example.demo"];
+    assert_eq!(succeeded(&program().args(query).output().unwrap()), answer);
+    let miss = program().args(["query", "--server", &address, "miss.demo"]).output().unwrap();
+    assert_eq!(miss.status.code(), Some(4));
+    let lookup = ["lookup", "--dir", SNAPSHOT, "miss.demo"];
+    let looked_up = program().args(lookup).output().unwrap();
+    assert_eq!(looked_up.status.code(), Some(4));
+    assert_eq!(looked_up.stdout, miss.stdout);
+    server.stop();
+}
+
+#[test]
+fn a_line_that_is_too_long_gets_a_whole_refusal() {
+    let server = Server::start(&[&["--dir", SNAPSHOT][..], &LOOPBACK].concat());
+    let answer = server.ask(&format!("{}\r\n", "a".repeat(20_000)));
+    assert!(answer.starts_with("%ERROR:"), "{answer}");
+    assert!(answer.contains("\r\n>>> Last update of WHOIS database: "), "{answer}");
+    let log = server.stop();
+    assert!(log.contains("answered_refused=1"), "{log}");
+}
+
+#[test]
+fn debians_whois_gets_its_answers() {
+    let server = Server::start(&[&["--dir", SNAPSHOT][..], &LOOPBACK].concat());
+    for (index, host) in ["127.0.0.1", "::1"].iter().enumerate() {
+        let port = server.addresses[index].port().to_string();
+        let whois = |words: &[&str]| {
+            let arguments = [&["-h", host, "-p", &port, "--"][..], words].concat();
+            succeeded(&Command::new("whois").args(arguments).output().unwrap())
+        };
+        assert!(whois(&["EXAMPLE.demo."]).starts_with("Domain Name: example.demo\n"));
+        assert!(whois(&["nameserver", "192.0.2.1"]).contains("ns2.example.demo"));
+        let registrar = whois(&["registrar Example Registrar, Inc."]);
+        assert!(registrar.starts_with("Registrar: Example Registrar, Inc.\n"), "{registrar}");
+    }
+    server.stop();
+}
+
+#[test]
+fn two_shards_share_a_port() {
+    let allowed = thread::available_parallelism().unwrap().get();
+    let server = Server::start(&[&["--dir", SNAPSHOT][..], &LOOPBACK].concat());
+    assert!(server.started["shards"].as_str().unwrap().contains('-') || allowed == 1);
+    for _ in 0..50 {
+        assert!(server.ask("example.demo\r\n").starts_with("Domain Name"));
+    }
+    assert!(server.stop().contains("answered_found=50"));
+}
+
+#[test]
+fn sigterm_lets_a_query_in_flight_end_and_a_second_signal_does_not_wait() {
+    let server = Server::start(&[&["--dir", SNAPSHOT][..], &LOOPBACK].concat());
+    let mut begun = server.connect();
+    begun.write_all(b"example").unwrap();
+    thread::sleep(Duration::from_millis(200));
+    server.signal("-TERM");
+    thread::sleep(Duration::from_millis(200));
+    begun.write_all(b".demo\r\n").unwrap();
+    assert!(read_all(&mut begun).starts_with("Domain Name: example.demo"));
+    let (status, log) = server.wait();
+    assert_eq!(status, Some(0), "{log}");
+    assert!(log.contains("\"cut_off_count\":0"), "{log}");
+
+    let server = Server::start(&[&["--dir", SNAPSHOT][..], &LOOPBACK].concat());
+    let _silent = server.connect();
+    thread::sleep(Duration::from_millis(200));
+    server.signal("-INT");
+    thread::sleep(Duration::from_millis(200));
+    server.signal("-TERM");
+    let (status, log) = server.wait();
+    assert_eq!(status, Some(128 + 15), "{log}");
+}
+
+#[test]
+fn accept_survives_running_out_of_descriptors() {
+    let arguments = [&["--dir", SNAPSHOT, "--cores", "0"][..], &LOOPBACK].concat();
+    let script = "ulimit -n 64 && exec \"$0\" serve --log-format json \"$@\"";
+    let mut command = Command::new("bash");
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.args(["-c", script, env!("CARGO_BIN_EXE_whoisd")]).args(arguments);
+    let server = Server::from_command(&mut command);
+    let mut held: Vec<_> = (0..80).map(|_| server.connect()).collect();
+    thread::sleep(Duration::from_millis(300));
+    // The last one waits in the kernel's queue until descriptors come free.
+    let mut last = held.pop().unwrap();
+    last.write_all(b"example.demo\r\n").unwrap();
+    thread::sleep(Duration::from_millis(100));
+    drop(held);
+    assert!(read_all(&mut last).starts_with("Domain Name: example.demo"));
+    let log = server.stop();
+    assert!(log.contains("accept_errors="), "{log}");
+}
+
+#[test]
+fn a_snapshot_that_is_missing_or_damaged_refuses_to_start() {
+    let (status, message) = refused(&[]);
+    assert_eq!(
+        (status, message.as_str()),
+        (
+            3,
+            "whoisd: server.dir is not set; give --dir DIR, or \
+        set it in the configuration file\n"
+        )
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().to_str().unwrap();
+    let (status, message) = refused(&["--dir", empty]);
+    assert_eq!(status, 3);
+    assert!(message.contains(empty) && message.contains("whoisd import"), "{message}");
+
+    let root = env!("CARGO_MANIFEST_DIR");
+    let mut bytes = fs::read(format!("{root}/{SNAPSHOT}")).unwrap();
+    let end = bytes.len() - 1;
+    bytes[5_000] ^= 0x40;
+    let path = folder.path().join("damaged.snapshot");
+    let file = path.to_str().unwrap();
+    fs::write(&path, &bytes).unwrap();
+    let (status, message) = refused(&["--dir", file]);
+    assert_eq!(status, 3);
+    assert!(message.contains(file) && message.contains("are damaged"), "{message}");
+    fs::write(&path, &bytes[..end]).unwrap();
+    let (status, message) = refused(&["--dir", file]);
+    assert_eq!(status, 3);
+    assert!(message.contains("cut short"), "{message}");
+}
+
+#[test]
+fn an_address_in_use_and_a_core_that_is_not_there_are_named() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = holder.local_addr().unwrap().to_string();
+    let (status, message) = refused(&["--dir", SNAPSHOT, "--listen", &address]);
+    assert_eq!(status, 1);
+    assert!(message.contains(&format!("listen {address}: address in use")), "{message}");
+    // Another whoisd of the same user is no exception, though both set SO_REUSEPORT.
+    let server = Server::start(&[&["--dir", SNAPSHOT][..], &LOOPBACK].concat());
+    let address = server.addresses[0].to_string();
+    let (status, message) = refused(&["--dir", SNAPSHOT, "--listen", &address]);
+    assert_eq!(status, 1);
+    assert!(message.contains("address in use"), "{message}");
+    server.stop();
+
+    let (status, message) = refused(&["--dir", SNAPSHOT, "--cores", "0,1000"]);
+    assert_eq!(status, 1);
+    let expected = "whoisd: server.cores: core 1000 is not there; this machine has 0";
+    assert!(message.starts_with(expected), "{message}");
+}
+
+#[test]
+fn a_server_starts_again_at_once_on_the_port_that_it_served() {
+    // An address of its own: other tests take ports of 127.0.0.1 as they come free.
+    let server = Server::start(&["--dir", SNAPSHOT, "--listen", "127.0.0.7:0"]);
+    let address = server.addresses[0].to_string();
+    // The server closes first, so its end of this connection stays in TIME-WAIT.
+    assert!(server.ask("example.demo\r\n").starts_with("Domain Name"));
+    server.stop();
+    let server = Server::start(&["--dir", SNAPSHOT, "--listen", &address]);
+    assert!(server.ask("example.demo\r\n").starts_with("Domain Name"));
+    server.stop();
+}
+
+#[test]
+fn a_configuration_file_sets_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("whoisd.toml");
+    let root = env!("CARGO_MANIFEST_DIR");
+    let text = format!(
+        "[server]\ndir = \"{root}/{SNAPSHOT}\"\nlisten = [\"127.0.0.1:0\"]\ncores = \"0\"\n\
+         [port43]\nfirst_byte_ms = 100\nconnections_per_shard_max = 2\n\
+         [log]\nformat = \"json\"\n[defaults]\nnot_found = \"NOT FOUND\"\n"
+    );
+    fs::write(&path, text).unwrap();
+    let server = Server::start(&["--config", path.to_str().unwrap()]);
+    assert!(server.ask("miss.demo\r\n").starts_with("NOT FOUND\r\n"));
+    let mut silent = server.connect();
+    assert_eq!(read_all(&mut silent), "");
+    let held = [server.connect(), server.connect()];
+    let over = read_all(&mut server.connect());
+    assert_eq!(over, "");
+    drop(held);
+    let log = server.stop();
+    assert!(log.contains("expired_first_byte=1") && log.contains("over_bound=1"), "{log}");
+    fs::write(&path, "[server]\ndri = \"x\"\n").unwrap();
+    let (status, message) = refused(&["--config", path.to_str().unwrap()]);
+    assert_eq!(status, 3);
+    assert!(message.contains(":2: server.dri: unknown key `dri`"), "{message}");
+}

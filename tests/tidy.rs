@@ -1,0 +1,403 @@
+//! Keeps what a machine can check of the project's rules: who may import whom, sizes, heads,
+//! names, lints, dependencies with their reason, nothing of one machine in the repository.
+//!
+//! Function length is clippy's (`too-many-lines-threshold`). Each failure names file and line.
+#![expect(clippy::unwrap_used, reason = "a test: what cannot be read fails it")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const LINE_CHARS_MAX: usize = 100;
+const FILE_LINES_WANTED: usize = 500;
+const FILE_LINES_MAX: usize = 1_000;
+
+/// Files that may pass 500 lines, each with its reason; none may pass 1,000.
+const LONG_FILES: &[(&str, &str)] = &[
+    (
+        "snapshot-format/src/builder/mod.rs",
+        "one pass over the kinds, in the order of the file; the parts share its state",
+    ),
+    ("src/config/tld.rs", "every key of how answers read, with its documentation and its bound"),
+    ("src/query/find.rs", "every kind of query, in the order of the grammar"),
+];
+
+/// Files that may pass 100 characters a line, each with its reason.
+const LONG_LINES: &[(&str, &str)] =
+    &[("src/import/rule.rs", "a table: one rule a line, so that two rules can be compared")];
+
+/// The only files that may expect `unsafe_code`.
+const UNSAFE_FILES: &[&str] =
+    &["snapshot-format/src/access.rs", "src/view/map.rs", "src/port43/ring.rs"];
+
+/// Module names that say nothing.
+const EMPTY_NAMES: &[&str] = &["utils", "common", "helpers", "misc", "types", "manager", "core"];
+
+/// What reads bytes from outside: every file here, or a module above it, carries both lints.
+const READS_OUTSIDE_BYTES: &[&str] = &[
+    "snapshot-format/src/access.rs",
+    "snapshot-format/src/index.rs",
+    "snapshot-format/src/layout.rs",
+    "snapshot-format/src/reader.rs",
+    "src/command/query.rs",
+    "src/import/",
+    "src/port43/connection/",
+    "src/port43/stream.rs",
+    "src/query/",
+    "src/shard/listen.rs",
+];
+/// Below those folders, and yet without a byte from outside: each with its reason.
+const READS_NOTHING: &[(&str, &str)] = &[("src/import/rule.rs", "words and a table of texts")];
+const OUTSIDE_LINTS: [&str; 2] = ["clippy::arithmetic_side_effects", "clippy::indexing_slicing"];
+
+/// For each module of `src`: the modules that it may name, and words that it may not.
+struct Rule {
+    module: &'static str,
+    may_import: &'static [&'static str],
+    never: &'static [&'static str],
+}
+
+const FILES: &[&str] = &["std::fs", "File::open", "memmap2"];
+const SOCKETS: &[&str] =
+    &["TcpStream", "TcpListener", "UdpSocket", "UnixStream", "socket2", "glommio", "io_uring"];
+const CLOCKS: &[&str] = &["Instant", "SystemTime", "clock::"];
+
+/// The rules of DESIGN.md section 3. A module that is not listed is refused: decide first.
+const RULES: &[Rule] = &[
+    Rule { module: "import", may_import: &["observe"], never: SOCKETS },
+    Rule { module: "store", may_import: &["observe"], never: SOCKETS },
+    Rule { module: "view", may_import: &["store"], never: SOCKETS },
+    Rule { module: "sample", may_import: &["export", "observe", "store"], never: SOCKETS },
+    Rule { module: "export", may_import: &["observe", "sample", "view"], never: SOCKETS },
+    Rule { module: "policy", may_import: &["config"], never: SOCKETS },
+    Rule { module: "policy", may_import: &["config"], never: FILES },
+    Rule { module: "query", may_import: &["config", "policy", "view"], never: SOCKETS },
+    Rule { module: "query", may_import: &["config", "policy", "view"], never: FILES },
+    Rule { module: "query", may_import: &["config", "policy", "view"], never: CLOCKS },
+    Rule { module: "port43", may_import: &["observe"], never: FILES },
+    Rule { module: "port43", may_import: &["observe"], never: &["snapshot_format"] },
+    Rule {
+        module: "shard",
+        may_import: &["observe", "policy", "port43", "query", "view"],
+        never: &[],
+    },
+    Rule { module: "observe", may_import: &[], never: SOCKETS },
+    Rule {
+        module: "config",
+        may_import: &["observe", "policy", "port43", "query", "shard"],
+        never: SOCKETS,
+    },
+    Rule {
+        module: "command",
+        may_import: &[
+            "config", "export", "import", "observe", "policy", "port43", "query", "sample",
+            "shard", "store", "view",
+        ],
+        never: &[],
+    },
+];
+
+/// One `.rs` file.
+struct Source {
+    /// Path from the root of the repository, with `/`.
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// Line numbers from 1 and lines, up to the first `#[cfg(test)]`; none of a file of tests.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let tests_only = self.path.ends_with("tests.rs") || self.path.starts_with("tests/");
+        let lines = self.text.lines().enumerate().map(|(index, line)| (index + 1, line));
+        lines
+            .take_while(|(_, line)| line.trim() != "#[cfg(test)]")
+            .filter(|(_, line)| !line.trim_start().starts_with("//"))
+            .take(if tests_only { 0 } else { usize::MAX })
+    }
+
+    /// The folder or file directly below `src/`, without its ending.
+    fn module(&self) -> Option<&str> {
+        let below = self.path.strip_prefix("src/")?;
+        let module = below.split('/').next()?;
+        let module = module.strip_suffix(".rs").unwrap_or(module);
+        (!matches!(module, "lib" | "main")).then_some(module)
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if matches!(name.as_str(), "target" | ".git" | "demo-registry") {
+            continue;
+        }
+        if path.is_dir() {
+            files_below(&path, found);
+        } else {
+            found.push(path);
+        }
+    }
+}
+
+fn relative(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap().to_string_lossy().into_owned()
+}
+
+fn sources() -> Vec<Source> {
+    let mut paths = Vec::new();
+    files_below(&root(), &mut paths);
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "rs"));
+    let read =
+        |path: &PathBuf| Source { path: relative(path), text: fs::read_to_string(path).unwrap() };
+    let sources: Vec<_> = paths.iter().map(read).collect();
+    assert!(sources.len() > 20, "the walk finds only {} files", sources.len());
+    sources
+}
+
+fn assert_none(what: &str, findings: &[String]) {
+    assert!(findings.is_empty(), "{what}:\n  {}\n", findings.join("\n  "));
+}
+
+/// The modules named after `crate::` in `code`, also in braces over several lines.
+fn imports(code: &str) -> Vec<String> {
+    let word = |text: &str| -> String {
+        text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+    };
+    let mut found = Vec::new();
+    for (at, path) in code.match_indices("crate::") {
+        let rest = &code[at + path.len()..];
+        let before = code[..at].chars().next_back();
+        if before.is_some_and(|c| c == '$' || c.is_alphanumeric() || c == '_') {
+            continue;
+        }
+        if let Some(group) = rest.strip_prefix('{') {
+            let mut depth = 0;
+            let mut item_starts = true;
+            for (index, c) in group.char_indices() {
+                match c {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => item_starts = true,
+                    c if item_starts && !c.is_whitespace() => {
+                        found.push(word(&group[index..]));
+                        item_starts = false;
+                    }
+                    _ => {}
+                }
+            }
+        } else {
+            found.push(word(rest));
+        }
+    }
+    found
+}
+
+#[test]
+fn imports_are_found_in_every_form() {
+    let code = "use crate::view::View; crate::query::x(); use crate::{a::{b, c},\n d, e::f};\n\
+                $crate::not; mycrate::not";
+    assert_eq!(imports(code), ["view", "query", "a", "d", "e"]);
+}
+
+#[test]
+fn modules_import_only_what_the_design_allows() {
+    let mut findings = Vec::new();
+    for source in sources() {
+        let Some(module) = source.module() else { continue };
+        let rules: Vec<_> = RULES.iter().filter(|rule| rule.module == module).collect();
+        if rules.is_empty() {
+            findings.push(format!("{}: src/{module} has no rule in tests/tidy.rs", source.path));
+        }
+        for (number, line) in source.code() {
+            for rule in &rules {
+                for word in rule.never.iter().filter(|word| line.contains(**word)) {
+                    findings.push(format!("{}:{number}: {module} names {word}", source.path));
+                }
+            }
+        }
+        let code: Vec<_> = source.code().map(|(_, line)| line).collect();
+        for import in imports(&code.join("\n")) {
+            let allowed = |rule: &&Rule| rule.may_import.contains(&import.as_str());
+            // Types and functions of the crate's root do not exist: every name is a module.
+            if import != module && !rules.iter().any(allowed) {
+                findings.push(format!("{}: {module} imports crate::{import}", source.path));
+            }
+        }
+    }
+    assert_none("imports against DESIGN.md section 3", &findings);
+}
+
+#[test]
+fn the_snapshot_format_knows_nothing_of_the_rest() {
+    let manifest = fs::read_to_string(root().join("snapshot-format/Cargo.toml")).unwrap();
+    assert!(!manifest.contains("whoisd ="), "snapshot-format depends on whoisd");
+    let never = ["whoisd::", "std::fs", "Instant", "SystemTime", "TcpStream", "std::env"];
+    let mut findings = Vec::new();
+    for source in sources() {
+        if !source.path.starts_with("snapshot-format/src/") {
+            continue;
+        }
+        for (number, line) in source.code() {
+            for word in never.iter().filter(|word| line.contains(**word)) {
+                findings.push(format!("{}:{number}: names {word}", source.path));
+            }
+        }
+    }
+    assert_none("snapshot-format names what it must not know", &findings);
+}
+
+#[test]
+fn lines_and_files_keep_their_length() {
+    let mut findings = Vec::new();
+    for Source { path, text } in sources() {
+        for (index, line) in text.lines().enumerate() {
+            let chars = line.chars().count();
+            // A text that a test gives or expects stays in one piece.
+            let test_text = path.starts_with("tests/") && line.contains(['"', '<']);
+            let reasoned = test_text || LONG_LINES.iter().any(|(long, _)| *long == path);
+            if chars > LINE_CHARS_MAX && !reasoned {
+                findings.push(format!("{path}:{}: {chars} characters", index + 1));
+            }
+        }
+        let lines = text.lines().count();
+        let reasoned = LONG_FILES.iter().any(|(long, _)| *long == path);
+        if lines > FILE_LINES_MAX || (lines > FILE_LINES_WANTED && !reasoned) {
+            findings.push(format!("{path}: {lines} lines; split it by role"));
+        }
+    }
+    for (path, reason) in LONG_FILES {
+        let text = fs::read_to_string(root().join(path)).unwrap_or_default();
+        if text.lines().count() <= FILE_LINES_WANTED || reason.is_empty() {
+            findings.push(format!("{path}: no longer an exception; take it off the list"));
+        }
+    }
+    assert_none("lines over 100 characters, files over 500 lines without a reason", &findings);
+}
+
+#[test]
+fn every_file_starts_with_what_it_is() {
+    let findings: Vec<_> = sources()
+        .into_iter()
+        .filter(|source| !source.text.starts_with("//! "))
+        .map(|source| source.path)
+        .collect();
+    assert_none("files without a `//!` head", &findings);
+}
+
+#[test]
+fn no_module_has_a_name_that_says_nothing() {
+    let findings: Vec<_> = sources()
+        .into_iter()
+        .filter(|source| {
+            source
+                .path
+                .split('/')
+                .any(|part| EMPTY_NAMES.contains(&part.strip_suffix(".rs").unwrap_or(part)))
+        })
+        .map(|source| source.path)
+        .collect();
+    assert_none("modules named for nothing", &findings);
+}
+
+#[test]
+fn unsafe_code_is_expected_in_three_files_only() {
+    let lint = concat!("unsafe", "_code");
+    let mut findings = Vec::new();
+    for source in sources() {
+        for (index, line) in source.text.lines().enumerate() {
+            let attribute = line.contains(lint) && line.trim_start().starts_with('#');
+            if attribute && !UNSAFE_FILES.contains(&source.path.as_str()) {
+                findings.push(format!("{}:{}", source.path, index + 1));
+            }
+        }
+    }
+    assert_none("unsafe code outside of the three files", &findings);
+}
+
+#[test]
+fn what_reads_outside_bytes_carries_both_lints() {
+    let sources = sources();
+    let carries = |path: &str| {
+        let source = sources.iter().find(|source| source.path == path);
+        source.is_some_and(|source| {
+            OUTSIDE_LINTS.iter().all(|lint| {
+                source
+                    .text
+                    .lines()
+                    .take_while(|line| !line.starts_with("use "))
+                    .any(|line| line.contains(lint))
+            })
+        })
+    };
+    let mut findings = Vec::new();
+    for source in &sources {
+        let Source { path, .. } = source;
+        let listed = READS_OUTSIDE_BYTES.iter().any(|listed| path.starts_with(listed));
+        let has_code = source.code().any(|(_, line)| line.contains("fn "));
+        let exempt = READS_NOTHING.iter().any(|(exempt, _)| exempt == path);
+        if !listed || !has_code || exempt {
+            continue;
+        }
+        // The file itself, or the `mod.rs` of a folder above it, whose lints reach down.
+        let mut covered = carries(path);
+        let mut folder = path.as_str();
+        while let Some((above, _)) = folder.rsplit_once('/') {
+            covered |= carries(&format!("{above}/mod.rs"));
+            folder = above;
+        }
+        if !covered {
+            findings.push(path.clone());
+        }
+    }
+    for listed in READS_OUTSIDE_BYTES {
+        if !sources.iter().any(|source| source.path.starts_with(listed)) {
+            findings.push(format!("{listed}: there is no such file; take it off the list"));
+        }
+    }
+    assert_none("read bytes from outside without the two lints", &findings);
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let mut findings = Vec::new();
+    for manifest in ["Cargo.toml", "snapshot-format/Cargo.toml"] {
+        let text = fs::read_to_string(root().join(manifest)).unwrap();
+        let (mut inside, mut reasoned) = (false, false);
+        for (index, line) in text.lines().enumerate() {
+            if line.starts_with('[') {
+                inside = line == "[dependencies]" || line == "[workspace.dependencies]";
+            } else if line.starts_with('#') {
+                reasoned = true;
+            } else if inside && line.contains('=') && !line.starts_with([' ', ']']) {
+                // A reason stands where the dependency is declared, once for the workspace.
+                let declared_above = line.contains(".workspace") || line.contains("path =");
+                if !reasoned && !declared_above {
+                    findings.push(format!("{manifest}:{}: {line}", index + 1));
+                }
+                reasoned = false;
+            }
+        }
+    }
+    assert_none("dependencies without a line that says what for", &findings);
+}
+
+#[test]
+fn nothing_committed_names_one_machine() {
+    let mut paths = Vec::new();
+    files_below(&root(), &mut paths);
+    let places = [concat!("/wo", "rk/"), concat!("/ho", "me/"), concat!("/ro", "ot/")];
+    let mut findings = Vec::new();
+    for path in paths {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for (index, line) in text.lines().enumerate() {
+            if places.iter().any(|place| line.contains(place)) {
+                findings.push(format!("{}:{}: {line}", relative(&path), index + 1));
+            }
+        }
+    }
+    assert_none("absolute paths of one machine", &findings);
+}
