@@ -19,25 +19,25 @@
 //! Know what the elements mean.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+mod attributes;
 pub(super) mod element;
 mod input;
 mod scope;
+mod text;
 
 use std::io::Read;
 
-use quick_xml::events::BytesStart;
-use quick_xml::{XmlVersion, escape};
+use quick_xml::escape;
 
+use self::attributes::Attributes;
 use self::element::Element;
 use self::input::Input;
 use self::scope::Scopes;
+pub(super) use self::text::collapse;
 use super::rule::Rule;
 
 /// Deepest nesting: deposits have about 8 levels.
 const DEPTH_MAX: usize = 64;
-/// Most attributes of one element.
-const ATTRIBUTES_MAX: usize = 256;
-
 /// What comes next in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
@@ -76,27 +76,6 @@ pub(super) struct Xml<R> {
     opened: String,
     /// A control character was dropped from the last text.
     pub(super) dropped_control: bool,
-}
-
-/// Attributes of one element: names and values, one after another.
-#[derive(Default)]
-struct Attributes {
-    text: String,
-    /// Ends of name and value of each attribute in `text`.
-    ends: Vec<(usize, usize)>,
-}
-
-impl Attributes {
-    fn value(&self, name: &str) -> Option<&str> {
-        let mut start = 0;
-        for &(name_end, value_end) in &self.ends {
-            if self.text.get(start..name_end) == Some(name) {
-                return self.text.get(name_end..value_end);
-            }
-            start = value_end;
-        }
-        None
-    }
 }
 
 impl<R: Read> Xml<R> {
@@ -279,9 +258,9 @@ impl<R: Read> Xml<R> {
         let white = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
         let name_end = inner.as_bytes().iter().position(white).unwrap_or(inner.len());
         let (name, raw) = inner.split_at_checked(name_end).unwrap_or_default();
-        read_attributes(inner, name_end, &mut self.attributes)?;
-        let declares = !self.attributes.ends.is_empty()
-            && memchr::memmem::find(raw.as_bytes(), b"xmlns").is_some();
+        self.attributes.read(inner, name_end)?;
+        let declares =
+            !self.attributes.is_empty() && memchr::memmem::find(raw.as_bytes(), b"xmlns").is_some();
         self.scopes.enter(declares.then(|| (raw, self.attributes.pairs())));
         self.opened.clear();
         self.opened.push_str(name);
@@ -348,7 +327,7 @@ impl<R: Read> Xml<R> {
         };
         let content = self.input.start(end).get(2..end.saturating_sub(2)).unwrap_or_default();
         if content.starts_with("xml") && content.get(3..4).is_some_and(|c| c.trim().is_empty()) {
-            read_attributes(content, 3, &mut self.attributes)?;
+            self.attributes.read(content, 3)?;
             if let Some(encoding) = self.attributes.value("encoding") {
                 check_encoding(encoding)?;
             }
@@ -392,53 +371,6 @@ impl<R: Read> Xml<R> {
     }
 }
 
-impl Attributes {
-    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        let mut start = 0;
-        self.ends.iter().map(move |&(name_end, value_end)| {
-            let name = self.text.get(start..name_end).unwrap_or_default();
-            start = value_end;
-            (name, self.text.get(name_end..value_end).unwrap_or_default())
-        })
-    }
-}
-
-/// Reads the attributes of a tag's inside, whose name has `name_bytes` bytes.
-fn read_attributes(inner: &str, name_bytes: usize, out: &mut Attributes) -> Result<(), XmlError> {
-    out.text.clear();
-    out.ends.clear();
-    if inner.len() == name_bytes {
-        return Ok(());
-    }
-    // Repeated names are looked for below: the iterator would allocate for it.
-    for attribute in BytesStart::from_content(inner, name_bytes).attributes().with_checks(false) {
-        let attribute = attribute.map_err(|error| broken(&error.to_string()))?;
-        if out.ends.len() >= ATTRIBUTES_MAX {
-            let got = format!("more than {ATTRIBUTES_MAX} attributes");
-            return Err(XmlError::Broken(Rule::XmlBounds, got));
-        }
-        let name = attribute.key.into_inner();
-        if out.value(name).is_some() {
-            return Err(broken(&format!("the attribute {name} twice")));
-        }
-        out.text.push_str(name);
-        let name_end = out.text.len();
-        let plain = |byte: u8| byte >= b' ' && byte != b'&' && byte != b'<';
-        if attribute.value.bytes().all(plain) {
-            out.text.push_str(attribute.value.trim_ascii());
-        } else if attribute.value.contains('<') {
-            return Err(broken("< within an attribute"));
-        } else {
-            let value = attribute
-                .normalized_value(XmlVersion::Explicit1_0)
-                .map_err(|error| broken(&error.to_string()))?;
-            out.text.push_str(value.trim_ascii());
-        }
-        out.ends.push((name_end, out.text.len()));
-    }
-    Ok(())
-}
-
 fn broken(got: &str) -> XmlError {
     XmlError::Broken(Rule::XmlMalformed, got.to_owned())
 }
@@ -448,41 +380,6 @@ fn check_encoding(encoding: &str) -> Result<(), XmlError> {
         return Ok(());
     }
     Err(XmlError::Broken(Rule::XmlEncoding, encoding.to_owned()))
-}
-
-/// Collapses white space as xs:token does, and drops control characters; says whether it dropped
-/// some.
-pub(super) fn collapse(raw: &str, out: &mut String) -> bool {
-    out.clear();
-    let trimmed = raw.trim_matches([' ', '\t', '\r', '\n']);
-    // A single space between words is fine; a second one is not. 0xc2 may begin a control
-    // character.
-    let mut previous = b'x';
-    let mut odd = false;
-    for &byte in trimmed.as_bytes() {
-        odd |= byte < b' ' || byte == 0x7f || byte == 0xc2 || byte == b' ' && previous == b' ';
-        previous = byte;
-    }
-    if !odd {
-        out.push_str(trimmed);
-        return false;
-    }
-    let mut dropped = false;
-    let mut space = false;
-    for character in trimmed.chars() {
-        match character {
-            ' ' | '\t' | '\r' | '\n' => space = true,
-            character if character.is_control() => dropped = true,
-            character => {
-                if space && !out.is_empty() {
-                    out.push(' ');
-                }
-                space = false;
-                out.push(character);
-            }
-        }
-    }
-    dropped
 }
 
 #[cfg(test)]
