@@ -30,7 +30,7 @@ const RCDNS_MAX: usize = 64;
 /// What to import, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Files of the deposit: one XML (or a tar that holds it), and CSV files that are not beside it.
+    /// Files of the deposit: one XML (or a tar that holds it), and CSV files that lie elsewhere.
     pub deposits: Vec<PathBuf>,
     /// Memory to use, bytes; see [`Options::MEMORY_BYTES_MIN`].
     pub memory_bytes: usize,

@@ -129,7 +129,7 @@ impl<R: Read> Xml<R> {
     }
 
     /// Reads the text of the element that opened in the last step, white space collapsed, and its
-    /// close; [`Self::text`] is the text. Elements within it are skipped: `true` if there were some.
+    /// close; [`Self::text`] is the text. Elements within it are skipped: `true` if any.
     pub(super) fn leaf(&mut self) -> Result<bool, XmlError> {
         if self.plain_leaf()? {
             return Ok(false);

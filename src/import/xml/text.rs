@@ -6,15 +6,10 @@
 pub(in crate::import) fn collapse(raw: &str, out: &mut String) -> bool {
     out.clear();
     let trimmed = raw.trim_matches([' ', '\t', '\r', '\n']);
-    // A single space between words is fine; a second one is not. 0xc2 may begin a control
-    // character.
-    let mut previous = b'x';
-    let mut odd = false;
-    for &byte in trimmed.as_bytes() {
-        odd |= byte < b' ' || byte == 0x7f || byte == 0xc2 || byte == b' ' && previous == b' ';
-        previous = byte;
-    }
-    if !odd {
+    // Without a branch, so that it takes many bytes at a time; 0xc2 may begin a control character.
+    let special = |byte: u8| (byte <= b' ') | (byte == 0x7f) | (byte == 0xc2);
+    let plain = !trimmed.bytes().fold(false, |found, byte| found | special(byte));
+    if plain || has_single_spaces(trimmed) {
         out.push_str(trimmed);
         return false;
     }
@@ -34,4 +29,16 @@ pub(in crate::import) fn collapse(raw: &str, out: &mut String) -> bool {
         }
     }
     dropped
+}
+
+/// Whether spaces stand alone and nothing else has to be cleaned.
+fn has_single_spaces(text: &str) -> bool {
+    let mut previous = b'x';
+    for byte in text.bytes() {
+        if byte < b' ' || byte == 0x7f || byte == 0xc2 || byte == b' ' && previous == b' ' {
+            return false;
+        }
+        previous = byte;
+    }
+    true
 }
