@@ -220,8 +220,9 @@ struct ReportFile {
 
 impl ReportFile {
     fn new(path: &Path) -> Result<Self, Failure> {
+        let here = Path::new(".");
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let aside = NamedTempFile::new_in(parent.unwrap_or(Path::new("."))).map_err(|error| {
+        let aside = NamedTempFile::new_in(parent.unwrap_or(here)).map_err(|error| {
             failed(&format!("{}: cannot write the report: {error}", path.display()))
         })?;
         Ok(Self { path: path.to_owned(), file: BufWriter::new(aside) })

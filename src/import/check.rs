@@ -40,6 +40,13 @@ impl Context<'_> {
         self.zones.is_empty() || self.zones.iter().any(|zone| is_below(name, zone))
     }
 
+    /// What of a name was registered: its labels before the longest zone.
+    fn registered<'n>(&self, name: &'n str) -> &'n str {
+        let below = |zone: &&String| is_below(name, zone);
+        let zone = self.zones.iter().filter(below).map(String::len).max().unwrap_or(0);
+        name.get(..name.len().saturating_sub(zone)).unwrap_or(name)
+    }
+
     fn policies(
         &self,
         kind: ObjectKind,
@@ -70,7 +77,7 @@ pub(super) fn domain(domain: &mut Domain, context: &Context<'_>, defects: &mut D
     if !context.is_under_zone(&domain.name) {
         defects.add(Rule::NameOutside, "name", domain.name.as_str());
     }
-    names(&domain.name, &mut domain.u_name, &domain.idn_table, defects);
+    names(&domain.name, &mut domain.u_name, &domain.idn_table, context, defects);
     domain_statuses(domain, defects);
     domain_dates(domain, context, defects);
     let empty = |sec_dns: &snapshot_format::object::SecDns| {
@@ -98,7 +105,13 @@ fn sponsor(registrar: &str, defects: &mut Defects) {
 }
 
 /// Derives the Unicode form of an internationalised name.
-fn names(name: &str, u_name: &mut String, table: &str, defects: &mut Defects) {
+fn names(
+    name: &str,
+    u_name: &mut String,
+    table: &str,
+    context: &Context<'_>,
+    defects: &mut Defects,
+) {
     if !value::is_idn(name) {
         if !u_name.is_empty() && !u_name.eq_ignore_ascii_case(name) {
             defects.add(Rule::UNameMismatch, "uName", u_name.as_str());
@@ -106,7 +119,8 @@ fn names(name: &str, u_name: &mut String, table: &str, defects: &mut Defects) {
         u_name.clear();
         return;
     }
-    if table.is_empty() {
+    // The labels of an internationalised TLD are not from a table of its registry.
+    if table.is_empty() && value::is_idn(context.registered(name)) {
         defects.add(Rule::IdnTableMissing, "idnTableId", "");
     }
     let Some(derived) = value::unicode(name) else {
@@ -411,5 +425,5 @@ pub(super) fn nndn(nndn: &mut Nndn, context: &Context<'_>, defects: &mut Defects
     if !context.is_under_zone(&nndn.name) {
         defects.add(Rule::NameOutside, "aName", nndn.name.as_str());
     }
-    names(&nndn.name, &mut nndn.u_name, &nndn.idn_table, defects);
+    names(&nndn.name, &mut nndn.u_name, &nndn.idn_table, context, defects);
 }

@@ -30,7 +30,7 @@ const RCDNS_MAX: usize = 64;
 /// What to import, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Files of the deposit: one XML (or a tar that holds it), and CSV files that are not beside it.
+    /// Files of the deposit: one XML (or a tar that holds it), and CSV files that lie elsewhere.
     pub deposits: Vec<PathBuf>,
     /// Memory to use, bytes; see [`Options::MEMORY_BYTES_MIN`].
     pub memory_bytes: usize,
@@ -304,8 +304,7 @@ impl Import<'_, '_> {
         let mut counted: Vec<&str> = Vec::new();
         for count in &envelope.counts {
             counted.push(&count.uri);
-            let whole =
-                !count.of_registrar && (count.rcdn.is_empty() || count.rcdn == envelope.tld);
+            let whole = !count.of_registrar && count.rcdn.is_empty();
             let actual = actual(&count.uri, counts, envelope.epp_params);
             if let Some(actual) =
                 actual.filter(|&actual| whole && count.count.is_some_and(|count| count != actual))
@@ -343,8 +342,7 @@ impl Import<'_, '_> {
         for count in envelope.counts.iter().filter(|count| !count.of_registrar) {
             let domains = kind_of_uri(&count.uri) == Some(ObjectKind::Domain);
             let found = below.iter().find(|(rcdn, _)| *rcdn == count.rcdn);
-            let Some((rcdn, actual)) = found.filter(|_| domains && count.rcdn != envelope.tld)
-            else {
+            let Some((rcdn, actual)) = found.filter(|_| domains) else {
                 continue;
             };
             if let Some(stated) = count.count.filter(|count| count != actual) {

@@ -99,7 +99,7 @@ impl Sources {
         let source = Source { name: name.to_owned(), base_name, bytes, gzip };
         if kind == Kind::Xml {
             self.documents.push(source);
-            self.directories.push(path.parent().unwrap_or(Path::new("")).to_owned());
+            self.directories.push(path.parent().map(Path::to_owned).unwrap_or_default());
         } else {
             self.others.push(source);
         }

@@ -94,7 +94,7 @@ const XML_CASES: &[(&[&str], &str, &str)] = &[
         OK,
         "<rdeDomain:status s=\"ok\"/><rdeDomain:rgpStatus s=\"redemptionPeriod\"/>",
     ),
-    (&["time-bad"], "2030-01-01T00:00:00.0Z<", "2030-02-30T00:00:00.0Z<"),
+    (&["time-bad", "time-missing"], "2030-01-01T00:00:00.0Z<", "2030-02-30T00:00:00.0Z<"),
     (&["time-without-zone"], "2030-01-01T00:00:00.0Z<", "2030-01-01T00:00:00<"),
     (&["time-missing"], "<rdeDomain:exDate>2030-01-01T00:00:00.0Z</rdeDomain:exDate>", ""),
     (&["created-after-watermark"], "2010-01-01T00:00:00.0Z<", "2026-11-02T00:00:00.0Z<"),

@@ -170,3 +170,14 @@ fn counts_below_a_registry_class_name_are_checked() {
         snapshot.meta().unwrap().suffixes.iter().map(|name| name.as_str()).collect();
     assert_eq!(suffixes, ["co.test", "test"]);
 }
+
+#[test]
+fn an_ascii_name_below_an_internationalised_tld_needs_no_table() {
+    let text = good().replace("<rdeHeader:tld>test<", "<rdeHeader:tld>xn--bcher-kva<");
+    let text = text.replace(">a.test<", ">a.xn--bcher-kva<").replace(".test<", ".xn--bcher-kva<");
+    let outcome = import(text);
+    assert_eq!(outcome.lines, "");
+    let domain = outcome.snapshot();
+    let domain = domain.find_domain("a.xn--bcher-kva").unwrap().unwrap();
+    assert_eq!(domain.cold.as_ref().unwrap().u_name.as_str(), "a.bücher");
+}

@@ -49,6 +49,7 @@ impl Space {
 
 table! {
     /// Local names.
+    #[expect(clippy::enum_variant_names, reason = "variants are the words of the schemas")]
     Name {
         Deposit = "deposit", Watermark = "watermark", RdeMenu = "rdeMenu", Version = "version",
         ObjUri = "objURI", Deletes = "deletes", Contents = "contents", Header = "header",

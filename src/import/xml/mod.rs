@@ -1,4 +1,8 @@
-//! Streaming, namespace-aware XML: steps of elements and collapsed texts over `quick_xml`.
+//! Streaming, namespace-aware XML: steps of elements and collapsed texts.
+//!
+//! Tags and texts are cut out of the buffer where they lie; `quick_xml` takes attributes apart and
+//! resolves references. Its reader copies and validates each event by itself, which made half of
+//! an import's time.
 //!
 //! # Invariants
 //!
@@ -15,26 +19,25 @@
 //! Know what the elements mean.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+mod attributes;
 pub(super) mod element;
 mod input;
 mod scope;
+mod text;
 
 use std::io::Read;
 
-use quick_xml::XmlVersion;
-use quick_xml::events::{BytesStart, Event};
-use quick_xml::reader::Reader;
+use quick_xml::escape;
 
+use self::attributes::Attributes;
 use self::element::Element;
 use self::input::Input;
 use self::scope::Scopes;
+pub(super) use self::text::collapse;
 use super::rule::Rule;
 
 /// Deepest nesting: deposits have about 8 levels.
 const DEPTH_MAX: usize = 64;
-/// Most attributes of one element.
-const ATTRIBUTES_MAX: usize = 256;
-
 /// What comes next in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
@@ -57,10 +60,13 @@ pub(super) enum XmlError {
 
 /// A document that is being read.
 pub(super) struct Xml<R> {
-    reader: Reader<Input<R>>,
-    buffer: Vec<u8>,
+    input: Input<R>,
     scopes: Scopes,
-    depth: usize,
+    /// Raw names of the open elements, one after another, and where each begins.
+    names: String,
+    open: Vec<usize>,
+    /// The innermost element was an empty tag: its close comes next.
+    empty: bool,
     seen_root: bool,
     attributes: Attributes,
     /// The last leaf's text, and what it was made from.
@@ -72,36 +78,14 @@ pub(super) struct Xml<R> {
     pub(super) dropped_control: bool,
 }
 
-/// Attributes of one element: names and values, one after another.
-#[derive(Default)]
-struct Attributes {
-    text: String,
-    /// Ends of name and value of each attribute in `text`.
-    ends: Vec<(usize, usize)>,
-}
-
-impl Attributes {
-    fn value(&self, name: &str) -> Option<&str> {
-        let mut start = 0;
-        for &(name_end, value_end) in &self.ends {
-            if self.text.get(start..name_end) == Some(name) {
-                return self.text.get(name_end..value_end);
-            }
-            start = value_end;
-        }
-        None
-    }
-}
-
 impl<R: Read> Xml<R> {
     pub(super) fn new(input: R) -> Self {
-        let mut reader = Reader::from_reader(Input::new(input));
-        reader.config_mut().expand_empty_elements = true;
         Self {
-            reader,
-            buffer: Vec::new(),
+            input: Input::new(input),
             scopes: Scopes::new(),
-            depth: 0,
+            names: String::new(),
+            open: Vec::new(),
+            empty: false,
             seen_root: false,
             attributes: Attributes::default(),
             text: String::new(),
@@ -113,7 +97,7 @@ impl<R: Read> Xml<R> {
 
     /// The line of the read position.
     pub(super) fn line(&mut self) -> u64 {
-        self.reader.get_mut().line()
+        self.input.line()
     }
 
     /// Raw name of the last element that opened.
@@ -145,8 +129,11 @@ impl<R: Read> Xml<R> {
     }
 
     /// Reads the text of the element that opened in the last step, white space collapsed, and its
-    /// close; [`Self::text`] is the text. Elements within it are skipped: `true` if there were some.
+    /// close; [`Self::text`] is the text. Elements within it are skipped: `true` if any.
     pub(super) fn leaf(&mut self) -> Result<bool, XmlError> {
+        if self.plain_leaf()? {
+            return Ok(false);
+        }
         self.raw.clear();
         let mut nested = false;
         loop {
@@ -161,6 +148,26 @@ impl<R: Read> Xml<R> {
         }
         self.dropped_control = collapse(&self.raw, &mut self.text);
         Ok(nested)
+    }
+
+    /// The common case of a leaf: one text without references, then the close.
+    fn plain_leaf(&mut self) -> Result<bool, XmlError> {
+        if self.empty {
+            return Ok(false);
+        }
+        let Some(end) = self.input.find(0, |bytes| memchr::memchr(b'<', bytes), 0)? else {
+            return Ok(false);
+        };
+        self.input.at_least(end.saturating_add(2))?;
+        let closes = self.input.rest().get(end..).is_some_and(|rest| rest.starts_with("</"));
+        let text = self.input.start(end);
+        if !closes || memchr::memchr(b'&', text.as_bytes()).is_some() {
+            return Ok(false);
+        }
+        self.dropped_control = collapse(text, &mut self.text);
+        self.input.take(end);
+        self.end_tag()?;
+        Ok(true)
     }
 
     /// The text of the last leaf.
@@ -182,130 +189,190 @@ impl<R: Read> Xml<R> {
     }
 
     fn next(&mut self, keep_text: bool) -> Result<Step, XmlError> {
+        if std::mem::take(&mut self.empty) {
+            return Ok(self.close());
+        }
         loop {
-            self.buffer.clear();
-            self.reader.get_mut().token_begins();
-            let event = match self.reader.read_event_into(&mut self.buffer) {
-                Ok(event) => event,
-                Err(error) => {
-                    let overlong = self.reader.get_ref().overlong();
-                    return Err(reading_failed(error, overlong));
-                }
-            };
-            match event {
-                Event::Start(start) => {
-                    if self.depth >= DEPTH_MAX {
-                        let got = format!("more than {DEPTH_MAX} levels of elements");
-                        return Err(XmlError::Broken(Rule::XmlBounds, got));
-                    }
-                    if self.depth == 0 && self.seen_root {
-                        return Err(broken("a second outermost element"));
-                    }
-                    self.seen_root = true;
-                    self.depth = self.depth.saturating_add(1);
-                    read_attributes(&start, &mut self.attributes)?;
-                    let declares = !self.attributes.ends.is_empty()
-                        && memchr::memmem::find(start.attributes_raw().as_bytes(), b"xmlns")
-                            .is_some();
-                    self.scopes
-                        .enter(declares.then(|| (start.attributes_raw(), self.attributes.pairs())));
-                    let name = start.name().into_inner();
-                    self.opened.clear();
-                    self.opened.push_str(name);
-                    return self.scopes.element(name).map(Step::Open);
-                }
-                Event::End(_) => {
-                    self.depth = self.depth.saturating_sub(1);
-                    self.scopes.leave();
-                    return Ok(Step::Close);
-                }
-                Event::Text(text) => {
-                    if keep_text {
-                        self.raw.push_str(&text);
-                    } else if self.depth == 0 && !text.trim_ascii().is_empty() {
-                        return Err(broken("text outside of the outermost element"));
+            match self.input.rest().as_bytes() {
+                [] => {
+                    if !self.input.more()? {
+                        return self.end();
                     }
                 }
-                Event::CData(text) if keep_text => self.raw.push_str(&text),
-                Event::GeneralRef(reference) => {
-                    let character = resolve(&reference)?;
-                    if keep_text {
-                        self.raw.push(character);
+                [b'<', b'/', ..] => return self.end_tag(),
+                [b'<', b'!', ..] => self.declaration(keep_text)?,
+                [b'<', b'?', ..] => self.instruction()?,
+                [b'<', _, ..] => return self.start_tag(),
+                [b'<'] => {
+                    if !self.input.more()? {
+                        return Err(broken("the document ends within a tag"));
                     }
                 }
-                Event::DocType(_) => {
-                    return Err(XmlError::Broken(Rule::XmlDoctype, String::new()));
-                }
-                Event::Decl(declaration) => {
-                    if let Some(encoding) = declaration.encoding() {
-                        check_encoding(&encoding.map_err(|error| broken(&error.to_string()))?)?;
-                    }
-                }
-                Event::Eof if self.depth > 0 => {
-                    return Err(broken("the document ends within an element"));
-                }
-                Event::Eof if !self.seen_root => return Err(broken("no element")),
-                Event::Eof => return Ok(Step::End),
-                Event::CData(_) | Event::Comment(_) | Event::PI(_) => {}
-                _ => return Err(broken("an unexpected construct")),
-            }
-            if self.raw.len() > usize::try_from(input::TOKEN_BYTES_MAX).unwrap_or(usize::MAX) {
-                let got = "a text of more than 1 MiB".to_owned();
-                return Err(XmlError::Broken(Rule::XmlBounds, got));
+                _ => self.characters(keep_text)?,
             }
         }
     }
-}
 
-impl Attributes {
-    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        let mut start = 0;
-        self.ends.iter().map(move |&(name_end, value_end)| {
-            let name = self.text.get(start..name_end).unwrap_or_default();
-            start = value_end;
-            (name, self.text.get(name_end..value_end).unwrap_or_default())
-        })
+    fn end(&self) -> Result<Step, XmlError> {
+        if !self.open.is_empty() {
+            return Err(broken("the document ends within an element"));
+        }
+        if self.seen_root { Ok(Step::End) } else { Err(broken("no element")) }
     }
-}
 
-fn read_attributes(start: &BytesStart<'_>, out: &mut Attributes) -> Result<(), XmlError> {
-    out.text.clear();
-    out.ends.clear();
-    if start.attributes_raw().is_empty() {
-        return Ok(());
+    /// The innermost element closes.
+    fn close(&mut self) -> Step {
+        self.names.truncate(self.open.pop().unwrap_or(0));
+        self.scopes.leave();
+        Step::Close
     }
-    for attribute in start.attributes() {
-        let attribute = attribute.map_err(|error| broken(&error.to_string()))?;
-        if out.ends.len() >= ATTRIBUTES_MAX {
-            let got = format!("more than {ATTRIBUTES_MAX} attributes");
+
+    fn end_tag(&mut self) -> Result<Step, XmlError> {
+        let Some(end) = self.input.find(2, |bytes| memchr::memchr(b'>', bytes), 1)? else {
+            return Err(broken("the document ends within a tag"));
+        };
+        let tag = self.input.start(end);
+        let name = tag.get(2..end.saturating_sub(1)).unwrap_or_default().trim_ascii_end();
+        let opened = self.open.last().and_then(|&start| self.names.get(start..));
+        if opened != Some(name) {
+            let got = format!("</{name}> where </{}> is due", opened.unwrap_or_default());
+            return Err(broken(&got));
+        }
+        self.input.take(end);
+        Ok(self.close())
+    }
+
+    fn start_tag(&mut self) -> Result<Step, XmlError> {
+        if self.open.len() >= DEPTH_MAX {
+            let got = format!("more than {DEPTH_MAX} levels of elements");
             return Err(XmlError::Broken(Rule::XmlBounds, got));
         }
-        out.text.push_str(attribute.key.into_inner());
-        let name_end = out.text.len();
-        let value = attribute
-            .normalized_value(XmlVersion::Explicit1_0)
-            .map_err(|error| broken(&error.to_string()))?;
-        out.text.push_str(value.trim_ascii());
-        out.ends.push((name_end, out.text.len()));
+        if self.open.is_empty() && self.seen_root {
+            return Err(broken("a second outermost element"));
+        }
+        self.seen_root = true;
+        let end = self.end_of_start_tag()?;
+        let tag = self.input.start(end);
+        let inner = tag.get(1..end.saturating_sub(1)).unwrap_or_default();
+        let (inner, empty) = inner.strip_suffix('/').map_or((inner, false), |inner| (inner, true));
+        let white = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+        let name_end = inner.as_bytes().iter().position(white).unwrap_or(inner.len());
+        let (name, raw) = inner.split_at_checked(name_end).unwrap_or_default();
+        self.attributes.read(inner, name_end)?;
+        let declares =
+            !self.attributes.is_empty() && memchr::memmem::find(raw.as_bytes(), b"xmlns").is_some();
+        self.scopes.enter(declares.then(|| (raw, self.attributes.pairs())));
+        self.opened.clear();
+        self.opened.push_str(name);
+        self.open.push(self.names.len());
+        self.names.push_str(name);
+        self.empty = empty;
+        let element = self.scopes.element(name)?;
+        self.input.take(end);
+        Ok(Step::Open(element))
     }
-    Ok(())
+
+    /// Length of a start tag: a `>` within quotes does not end it.
+    fn end_of_start_tag(&mut self) -> Result<usize, XmlError> {
+        let mut from = 1;
+        loop {
+            let mark = |bytes: &[u8]| memchr::memchr3(b'>', b'"', b'\'', bytes);
+            let Some(end) = self.input.find(from, mark, 1)? else { break };
+            let quote = match self.input.rest().as_bytes().get(end.saturating_sub(1)) {
+                Some(b'>') => return Ok(end),
+                Some(&quote) => quote,
+                None => break,
+            };
+            let close = |bytes: &[u8]| memchr::memchr(quote, bytes);
+            let Some(end) = self.input.find(end, close, 1)? else { break };
+            from = end;
+        }
+        Err(broken("the document ends within a tag"))
+    }
+
+    /// `<!...`: a comment, character data, or a document type, which is refused.
+    fn declaration(&mut self, keep_text: bool) -> Result<(), XmlError> {
+        const DATA: &str = "<![CDATA[";
+        self.input.at_least(DATA.len())?;
+        let rest = self.input.rest();
+        let (start, end_mark): (usize, &[u8]) = if rest.starts_with("<!--") {
+            (4, b"-->")
+        } else if rest.starts_with(DATA) {
+            (DATA.len(), b"]]>")
+        } else {
+            return Err(XmlError::Broken(Rule::XmlDoctype, String::new()));
+        };
+        let find = |bytes: &[u8]| memchr::memmem::find(bytes, end_mark);
+        let Some(end) = self.input.find(start, find, 3)? else {
+            return Err(broken("the document ends within a comment or character data"));
+        };
+        if start == DATA.len() {
+            if self.open.is_empty() {
+                return Err(broken("text outside of the outermost element"));
+            }
+            if keep_text {
+                let data = self.input.start(end).get(start..end.saturating_sub(3));
+                self.raw.push_str(data.unwrap_or_default());
+                self.check_raw()?;
+            }
+        }
+        self.input.take(end);
+        Ok(())
+    }
+
+    /// `<?...?>`: skipped, but for the encoding of the XML declaration.
+    fn instruction(&mut self) -> Result<(), XmlError> {
+        let Some(end) = self.input.find(2, |bytes| memchr::memmem::find(bytes, b"?>"), 2)? else {
+            return Err(broken("the document ends within a processing instruction"));
+        };
+        let content = self.input.start(end).get(2..end.saturating_sub(2)).unwrap_or_default();
+        if content.starts_with("xml") && content.get(3..4).is_some_and(|c| c.trim().is_empty()) {
+            self.attributes.read(content, 3)?;
+            if let Some(encoding) = self.attributes.value("encoding") {
+                check_encoding(encoding)?;
+            }
+        }
+        self.input.take(end);
+        Ok(())
+    }
+
+    /// Text up to the next tag.
+    fn characters(&mut self, keep_text: bool) -> Result<(), XmlError> {
+        let find = |bytes: &[u8]| memchr::memchr(b'<', bytes);
+        let end = match self.input.find(0, find, 0)? {
+            Some(end) => end,
+            None => self.input.rest().len(),
+        };
+        let text = self.input.start(end);
+        if self.open.is_empty() {
+            // A byte order mark may come first.
+            let text = if self.seen_root { text } else { text.trim_start_matches('\u{feff}') };
+            if !text.trim_ascii().is_empty() {
+                return Err(broken("text outside of the outermost element"));
+            }
+        } else if memchr::memchr(b'&', text.as_bytes()).is_some() {
+            let text = escape::unescape(text).map_err(|error| broken(&error.to_string()))?;
+            if keep_text {
+                self.raw.push_str(&text);
+            }
+        } else if keep_text {
+            self.raw.push_str(text);
+        }
+        self.input.take(end);
+        self.check_raw()
+    }
+
+    fn check_raw(&self) -> Result<(), XmlError> {
+        if self.raw.len() > input::TOKEN_BYTES_MAX {
+            let got = "a text of more than 1 MiB".to_owned();
+            return Err(XmlError::Broken(Rule::XmlBounds, got));
+        }
+        Ok(())
+    }
 }
 
 fn broken(got: &str) -> XmlError {
     XmlError::Broken(Rule::XmlMalformed, got.to_owned())
-}
-
-fn reading_failed(error: quick_xml::Error, overlong: bool) -> XmlError {
-    match error {
-        _ if overlong => {
-            XmlError::Broken(Rule::XmlBounds, "a text or tag of more than 1 MiB".to_owned())
-        }
-        quick_xml::Error::Io(error) => {
-            XmlError::Io(std::io::Error::new(error.kind(), error.to_string()))
-        }
-        quick_xml::Error::Encoding(error) => XmlError::Broken(Rule::XmlEncoding, error.to_string()),
-        error => broken(&error.to_string()),
-    }
 }
 
 fn check_encoding(encoding: &str) -> Result<(), XmlError> {
@@ -313,55 +380,6 @@ fn check_encoding(encoding: &str) -> Result<(), XmlError> {
         return Ok(());
     }
     Err(XmlError::Broken(Rule::XmlEncoding, encoding.to_owned()))
-}
-
-fn resolve(reference: &quick_xml::events::BytesRef<'_>) -> Result<char, XmlError> {
-    if let Some(character) =
-        reference.resolve_char_ref().map_err(|error| broken(&error.to_string()))?
-    {
-        return Ok(character);
-    }
-    match &**reference {
-        "amp" => Ok('&'),
-        "lt" => Ok('<'),
-        "gt" => Ok('>'),
-        "quot" => Ok('"'),
-        "apos" => Ok('\''),
-        other => Err(broken(&format!("the entity &{other};"))),
-    }
-}
-
-/// Collapses white space as xs:token does, and drops control characters; says whether it dropped
-/// some.
-pub(super) fn collapse(raw: &str, out: &mut String) -> bool {
-    out.clear();
-    let trimmed = raw.trim_matches([' ', '\t', '\r', '\n']);
-    let plain = |pair: (usize, u8)| {
-        let (index, byte) = pair;
-        // A single space between words is fine; a second one is not.
-        byte > b' ' && byte != 0x7f && byte != 0xc2
-            || byte == b' ' && trimmed.as_bytes().get(index.wrapping_add(1)) != Some(&b' ')
-    };
-    if trimmed.bytes().enumerate().all(plain) {
-        out.push_str(trimmed);
-        return false;
-    }
-    let mut dropped = false;
-    let mut space = false;
-    for character in trimmed.chars() {
-        match character {
-            ' ' | '\t' | '\r' | '\n' => space = true,
-            character if character.is_control() => dropped = true,
-            character => {
-                if space && !out.is_empty() {
-                    out.push(' ');
-                }
-                space = false;
-                out.push(character);
-            }
-        }
-    }
-    dropped
 }
 
 #[cfg(test)]

@@ -27,7 +27,30 @@ type Map<K, V> = HashMap<K, V, RandomState>;
 #[derive(Default)]
 struct Scope {
     bindings: Vec<(Box<str>, Space)>,
-    names: Map<Box<str>, Element>,
+    /// Raw names with what they mean, and which one followed last time: elements come in the order
+    /// of a schema, so a guess is right most of the time and saves the hash.
+    names: Vec<(Box<str>, Element, usize)>,
+    positions: Map<Box<str>, usize>,
+    last: usize,
+}
+
+impl Scope {
+    /// The meaning of a raw name that was seen before.
+    fn known(&mut self, raw: &str) -> Option<Element> {
+        let guess = self.names.get(self.last).map_or(0, |&(_, _, next)| next);
+        if let Some((name, element, _)) = self.names.get(guess)
+            && **name == *raw
+        {
+            self.last = guess;
+            return Some(*element);
+        }
+        let position = *self.positions.get(raw)?;
+        if let Some((_, _, next)) = self.names.get_mut(self.last) {
+            *next = position;
+        }
+        self.last = position;
+        self.names.get(position).map(|&(_, element, _)| element)
+    }
 }
 
 /// The scopes of a document, and which of them is in force.
@@ -46,7 +69,7 @@ impl Scopes {
     pub(super) fn new() -> Self {
         let outermost = Scope {
             bindings: vec![("".into(), Space::Foreign), ("xml".into(), Space::Foreign)],
-            names: Map::default(),
+            ..Scope::default()
         };
         Self {
             scopes: vec![outermost],
@@ -94,7 +117,7 @@ impl Scopes {
             self.known.insert(key, scope);
             self.remembered = scope.saturating_add(1);
         }
-        self.scopes.push(Scope { bindings, names: Map::default() });
+        self.scopes.push(Scope { bindings, ..Scope::default() });
         self.current = scope;
     }
 
@@ -112,10 +135,14 @@ impl Scopes {
         let Some(scope) = self.scopes.get_mut(self.current) else {
             return Err(XmlError::Broken(Rule::XmlMalformed, raw.to_owned()));
         };
-        if let Some(&element) = scope.names.get(raw) {
+        if let Some(element) = scope.known(raw) {
             return Ok(element);
         }
         let (prefix, local) = raw.split_once(':').unwrap_or(("", raw));
+        if !is_name(local) || raw.contains(':') && !is_name(prefix) {
+            let got = format!("the name {raw:?}");
+            return Err(XmlError::Broken(Rule::XmlMalformed, got));
+        }
         let bound = scope.bindings.iter().rfind(|(bound, _)| &**bound == prefix);
         let Some(&(_, space)) = bound else {
             let got = format!("the prefix {prefix} without a namespace");
@@ -123,8 +150,21 @@ impl Scopes {
         };
         let element = Element { space, name: Name::of(local) };
         if scope.names.len() < NAMES_MAX {
-            scope.names.insert(raw.into(), element);
+            scope.positions.insert(raw.into(), scope.names.len());
+            scope.names.push((raw.into(), element, 0));
         }
         Ok(element)
     }
+}
+
+/// Whether `text` is a name without a colon, as far as ASCII goes.
+fn is_name(text: &str) -> bool {
+    let inner = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') || !byte.is_ascii()
+    };
+    text.bytes().all(inner)
+        && text
+            .bytes()
+            .next()
+            .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_' || !first.is_ascii())
 }

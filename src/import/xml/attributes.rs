@@ -1,0 +1,85 @@
+//! Attributes of a tag: taken apart by `quick_xml`, kept one after another.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use quick_xml::XmlVersion;
+use quick_xml::events::BytesStart;
+
+use super::{XmlError, broken};
+use crate::import::rule::Rule;
+
+/// Most attributes of one element.
+const ATTRIBUTES_MAX: usize = 256;
+
+/// Attributes of one element: names and values, one after another.
+#[derive(Default)]
+pub(super) struct Attributes {
+    text: String,
+    /// Ends of name and value of each attribute in `text`.
+    ends: Vec<(usize, usize)>,
+}
+
+impl Attributes {
+    /// The value of a name.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        let mut start = 0;
+        for &(name_end, value_end) in &self.ends {
+            if self.text.get(start..name_end) == Some(name) {
+                return self.text.get(name_end..value_end);
+            }
+            start = value_end;
+        }
+        None
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Names and values.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut start = 0;
+        self.ends.iter().map(move |&(name_end, value_end)| {
+            let name = self.text.get(start..name_end).unwrap_or_default();
+            start = value_end;
+            (name, self.text.get(name_end..value_end).unwrap_or_default())
+        })
+    }
+
+    /// Reads the attributes of a tag's inside, whose name has `name_bytes` bytes.
+    pub(super) fn read(&mut self, inner: &str, name_bytes: usize) -> Result<(), XmlError> {
+        self.text.clear();
+        self.ends.clear();
+        if inner.len() == name_bytes {
+            return Ok(());
+        }
+        // Repeated names are looked for below: the iterator would allocate for it.
+        for attribute in BytesStart::from_content(inner, name_bytes).attributes().with_checks(false)
+        {
+            let attribute = attribute.map_err(|error| broken(&error.to_string()))?;
+            if self.ends.len() >= ATTRIBUTES_MAX {
+                let got = format!("more than {ATTRIBUTES_MAX} attributes");
+                return Err(XmlError::Broken(Rule::XmlBounds, got));
+            }
+            let name = attribute.key.into_inner();
+            if self.value(name).is_some() {
+                return Err(broken(&format!("the attribute {name} twice")));
+            }
+            self.text.push_str(name);
+            let name_end = self.text.len();
+            let plain = |byte: u8| byte >= b' ' && byte != b'&' && byte != b'<';
+            if attribute.value.bytes().all(plain) {
+                self.text.push_str(attribute.value.trim_ascii());
+            } else if attribute.value.contains('<') {
+                return Err(broken("< within an attribute"));
+            } else {
+                let value = attribute
+                    .normalized_value(XmlVersion::Explicit1_0)
+                    .map_err(|error| broken(&error.to_string()))?;
+                self.text.push_str(value.trim_ascii());
+            }
+            self.ends.push((name_end, self.text.len()));
+        }
+        Ok(())
+    }
+}
