@@ -252,11 +252,10 @@ impl<D: AsRef<[u8]>> Dump<'_, D> {
         if contact.postal_kind < 2 {
             out.line("address kind", if contact.postal_kind == 0 { "int" } else { "loc" });
         }
-        for (name, field) in CONTACT_FIELD_NAMES {
-            let second = (ContactField::Name as usize..=ContactField::Cc as usize)
-                .contains(&(*field as usize));
-            if second {
-                out.text(&format!("second address {name}"), contact.second_postal_field(*field));
+        if let Some(second) = contact.second_postal() {
+            for (name, field) in CONTACT_FIELD_NAMES {
+                let text = String::from_utf8_lossy(second.bytes(*field));
+                out.text(&format!("second address {name}"), &text);
             }
         }
         out.statuses(contact.statuses.to_native(), CONTACT_STATUS_WORDS);

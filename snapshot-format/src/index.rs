@@ -95,20 +95,48 @@ pub(crate) fn write(
 /// Values whose tag is that of `hash`: what the key may be.
 #[derive(Debug, Clone)]
 pub struct Candidates<'a> {
-    /// The buckets from the home bucket on.
-    rest: &'a [u8],
-    /// Entries looked at.
-    seen: usize,
+    /// The buckets behind the one in hand.
+    rest: &'a [[u8; BUCKET_BYTES]],
+    bucket: &'a [u8; BUCKET_BYTES],
+    /// Entries of the bucket in hand that have the tag and were not given yet, as bits.
+    alike: u32,
+    /// Whether the search goes on behind the bucket in hand.
+    full: bool,
     tag: u64,
 }
+
+const EMPTY_BUCKET: [u8; BUCKET_BYTES] = [0; BUCKET_BYTES];
 
 impl<'a> Candidates<'a> {
     /// Searches the index `section` of `home_count` home buckets.
     #[inline]
     pub(crate) fn new(section: &'a [u8], home_count: u64, hash: u64) -> Self {
-        let bucket = usize::try_from(home(hash, home_count)).unwrap_or(usize::MAX);
-        let rest = section.get(bucket.saturating_mul(BUCKET_BYTES)..).unwrap_or_default();
-        Self { rest, seen: 0, tag: hash & TAG_MASK }
+        let (buckets, _) = section.as_chunks();
+        let home = usize::try_from(home(hash, home_count)).unwrap_or(usize::MAX);
+        let probed = buckets.get(home..).unwrap_or_default();
+        let probed = probed.get(..PROBE_BUCKETS_MAX).unwrap_or(probed);
+        let tag = hash & TAG_MASK;
+        let mut new = Self { rest: probed, bucket: &EMPTY_BUCKET, alike: 0, full: true, tag };
+        new.turn();
+        new
+    }
+
+    /// Takes the next bucket in hand and compares its eight tags at once.
+    #[inline]
+    fn turn(&mut self) {
+        let Some((bucket, rest)) = self.rest.split_first() else {
+            self.full = false;
+            return;
+        };
+        (self.bucket, self.rest, self.alike) = (bucket, rest, 0);
+        let (entries, _) = bucket.as_chunks::<8>();
+        for (bit, entry) in entries.iter().enumerate() {
+            let entry = u64::from_le_bytes(*entry);
+            let alike = entry & TAG_MASK == self.tag && entry != 0;
+            self.alike |= u32::from(alike) << bit;
+        }
+        // Entries come first in a bucket: the last slot tells whether all are taken.
+        self.full = word64(bucket, BUCKET_BYTES.wrapping_sub(8)) != 0;
     }
 }
 
@@ -117,17 +145,15 @@ impl Iterator for Candidates<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<u64> {
-        while self.seen < BUCKET_ENTRIES.saturating_mul(PROBE_BUCKETS_MAX) {
-            let entry = word64(self.rest, self.seen.saturating_mul(8));
-            if entry == 0 {
+        while self.alike == 0 {
+            if !self.full {
                 return None;
             }
-            self.seen = self.seen.saturating_add(1);
-            if entry & TAG_MASK == self.tag {
-                return Some(entry >> TAG_BITS);
-            }
+            self.turn();
         }
-        None
+        let slot = self.alike.trailing_zeros() as usize;
+        self.alike &= self.alike.wrapping_sub(1);
+        Some(word64(self.bucket, slot.wrapping_mul(8)) >> TAG_BITS)
     }
 }
 

@@ -20,6 +20,7 @@ use rkyv::Portable;
 use rkyv::api::low::LowValidator;
 use rkyv::bytecheck::CheckBytes;
 use rkyv::rancor::Failure;
+use rkyv::rend::unaligned::u16_ule;
 use twox_hash::XxHash3_64;
 
 use crate::access;
@@ -457,28 +458,61 @@ fn prefix_range<'a>(
     Ok(start..end)
 }
 
-impl ArchivedContact {
-    /// A packed field; empty if it is absent, or if the ends contradict the text.
+/// Texts that lie one after another, with the ends of each: a contact's fields, or those of its
+/// second address.
+#[derive(Debug, Clone, Copy)]
+pub struct Packed<'a> {
+    text: &'a str,
+    ends: &'a [u16_ule],
+    /// The field that comes first.
+    first: usize,
+}
+
+impl<'a> Packed<'a> {
+    /// The bytes of a field; none if it is absent, or if the ends contradict the text.
     #[must_use]
     #[inline]
-    pub fn field(&self, field: ContactField) -> &str {
-        packed(&self.text, &self.ends, field as usize)
+    pub fn bytes(&self, field: ContactField) -> &'a [u8] {
+        let (rest, length) = self.from(field);
+        rest.get(..length).unwrap_or_default()
     }
 
-    /// A field from [`ContactField::Name`] to [`ContactField::Cc`] of the second address.
+    /// All bytes from a field on, and how many of them are the field's: a writer may copy more
+    /// than it keeps.
     #[must_use]
-    pub fn second_postal_field(&self, field: ContactField) -> &str {
-        let Some(cold) = self.cold.as_ref() else { return "" };
-        let index = (field as usize).checked_sub(ContactField::Name as usize);
-        index.map_or("", |index| packed(&cold.postal_text, &cold.postal_ends, index))
+    #[inline]
+    pub fn from(&self, field: ContactField) -> (&'a [u8], usize) {
+        let Some(index) = (field as usize).checked_sub(self.first) else { return (&[], 0) };
+        let end_of = |index: usize| self.ends.get(index).map_or(0, |end| end.to_native().into());
+        let start: usize = index.checked_sub(1).map_or(0, end_of);
+        let rest = self.text.as_bytes().get(start..).unwrap_or_default();
+        let length = end_of(index).checked_sub(start).filter(|&length| length <= rest.len());
+        (rest, length.unwrap_or(0))
     }
 }
 
-#[inline]
-fn packed<'a>(text: &'a str, ends: &[rkyv::rend::unaligned::u16_ule], index: usize) -> &'a str {
-    let end_of = |index: usize| ends.get(index).map_or(0, |end| usize::from(end.to_native()));
-    let start = index.checked_sub(1).map_or(0, end_of);
-    text.get(start..end_of(index)).unwrap_or_default()
+impl ArchivedContact {
+    /// All packed fields.
+    #[must_use]
+    #[inline]
+    pub fn packed(&self) -> Packed<'_> {
+        Packed { text: &self.text, ends: &self.ends, first: 0 }
+    }
+
+    /// Fields from [`ContactField::Name`] to [`ContactField::Cc`] of the second address, if there
+    /// is one.
+    #[must_use]
+    pub fn second_postal(&self) -> Option<Packed<'_>> {
+        let cold = self.cold.as_ref().filter(|cold| !cold.postal_text.is_empty())?;
+        let first = ContactField::Name as usize;
+        Some(Packed { text: &cold.postal_text, ends: &cold.postal_ends, first })
+    }
+
+    /// A packed field as text; empty if it is absent, or if the ends contradict the text.
+    #[must_use]
+    pub fn field(&self, field: ContactField) -> &str {
+        std::str::from_utf8(self.packed().bytes(field)).unwrap_or_default()
+    }
 }
 
 impl ArchivedRegistrar {

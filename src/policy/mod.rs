@@ -13,6 +13,6 @@ pub use keys::is_extra_key;
 pub use rules::Rules;
 
 pub(crate) use rules::{
-    BlockRule, CONTACT_FIELD_COUNT, ExtrasRule, FieldRule, RegistrarRule, Rule, ShownField,
-    Visibility,
+    BlockRule, CONTACT_FIELD_COUNT, ExtrasRule, FieldRule, LABEL_BYTES, Label, RegistrarRule, Rule,
+    ShownField, Step, Visibility,
 };

@@ -62,6 +62,28 @@ pub(crate) enum ShownField {
     Email,
 }
 
+/// Bytes of a [`Label`]; the longest is `Registrant State/Province: `.
+pub(crate) const LABEL_BYTES: usize = 32;
+
+/// A key with its colon and a blank, in a piece of fixed size that is copied without a loop.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Label {
+    pub(crate) bytes: [u8; LABEL_BYTES],
+    /// At most [`LABEL_BYTES`].
+    pub(crate) len: usize,
+}
+
+impl Label {
+    /// The first [`LABEL_BYTES`] of `text`; a test holds that every label fits.
+    fn new(text: &str) -> Self {
+        let mut bytes = [b' '; LABEL_BYTES];
+        for (to, from) in bytes.iter_mut().zip(text.bytes()) {
+            *to = from;
+        }
+        Self { bytes, len: text.len().min(LABEL_BYTES) }
+    }
+}
+
 /// When a field shows its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Visibility {
@@ -78,7 +100,7 @@ pub(crate) enum Visibility {
 pub(crate) struct FieldRule {
     pub(crate) visibility: Visibility,
     /// Key, colon, blank.
-    pub(crate) label: &'static str,
+    pub(crate) label: Label,
     /// The whole line where the value is not shown; empty for none.
     pub(crate) hidden_line: Box<[u8]>,
 }
@@ -88,6 +110,18 @@ pub(crate) struct FieldRule {
 pub(crate) struct BlockRule {
     pub(crate) shown: bool,
     pub(crate) fields: [FieldRule; CONTACT_FIELD_COUNT],
+    /// The block of a contact that has no wish on disclosure, as most have none: the same as
+    /// `fields` say, with runs of hidden lines in one piece.
+    pub(crate) usual: Box<[Step]>,
+}
+
+/// A part of a contact block.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Lines as they are.
+    Lines(Box<[u8]>),
+    /// The line of the [`ShownField`] with this number.
+    Field(usize),
 }
 
 /// Which key-value extras are shown.
@@ -310,7 +344,7 @@ impl Style {
 fn compile_blocks(style: &Style, drafts: &[Draft; 5]) -> [BlockRule; 5] {
     std::array::from_fn(|block| {
         let (draft, labels) = (&drafts[block], &CONTACT_LABELS[block]);
-        let fields = std::array::from_fn(|index| {
+        let fields: [FieldRule; CONTACT_FIELD_COUNT] = std::array::from_fn(|index| {
             let (field, label) = (&draft.fields[index], labels[index]);
             let is_email = index == ShownField::Email as usize;
             FieldRule {
@@ -321,12 +355,32 @@ fn compile_blocks(style: &Style, drafts: &[Draft; 5]) -> [BlockRule; 5] {
                         Visibility::Hidden
                     }
                 },
-                label,
+                label: Label::new(label),
                 hidden_line: style.hidden_line(field, label, is_email),
             }
         });
-        BlockRule { shown: draft.shown, fields }
+        let usual = usual_steps(&fields);
+        BlockRule { shown: draft.shown, fields, usual }
     })
+}
+
+fn usual_steps(fields: &[FieldRule]) -> Box<[Step]> {
+    let mut steps = Vec::new();
+    let mut lines = Vec::new();
+    for (index, field) in fields.iter().enumerate() {
+        if field.visibility != Visibility::Shown {
+            lines.extend_from_slice(&field.hidden_line);
+            continue;
+        }
+        if !lines.is_empty() {
+            steps.push(Step::Lines(std::mem::take(&mut lines).into()));
+        }
+        steps.push(Step::Field(index));
+    }
+    if !lines.is_empty() {
+        steps.push(Step::Lines(lines.into()));
+    }
+    steps.into()
 }
 
 fn extras(setting: Option<&Extras>) -> ExtrasRule {
@@ -359,6 +413,14 @@ mod tests {
 
     fn not_found(rules: &Rules, name: &str) -> String {
         String::from_utf8(rules.of_name(name).not_found.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn every_label_fits_its_piece() {
+        for label in CONTACT_LABELS.as_flattened() {
+            let piece = Label::new(label);
+            assert_eq!(&piece.bytes[..piece.len], label.as_bytes());
+        }
     }
 
     #[test]

@@ -124,11 +124,10 @@ fn primary<'a>(site: &Site<'a>, record: &'a ArchivedDomain) -> Result<&'a Archiv
 /// Whether a name lies under one of the snapshot's suffixes, or is one. A snapshot that names no
 /// suffix serves every name.
 fn is_served(site: &Site<'_>, name: &str) -> bool {
-    let Ok(meta) = site.snapshot.meta() else { return true };
-    let suffixes = &meta.suffixes;
+    let suffixes = site.view.suffixes();
     let mut rest = name;
     loop {
-        if suffixes.binary_search_by(|suffix| suffix.as_str().cmp(rest)).is_ok() {
+        if suffixes.binary_search_by(|suffix| (**suffix).cmp(rest)).is_ok() {
             return true;
         }
         match rest.split_once('.') {

@@ -21,7 +21,7 @@ use super::answer::Answer;
 use super::number::{Decimal, TimeText};
 use super::parse::Refusal;
 use crate::policy::{Rule, Rules};
-use crate::view::Bytes;
+use crate::view::{Bytes, View};
 
 const COMPLAINT_FORM: &[u8] = b"URL of the ICANN Whois Inaccuracy Complaint Form: \
     https://www.icann.org/wicf/\r\n";
@@ -52,6 +52,7 @@ const SUFFIX_LINES_MAX: usize = 100;
 
 /// What an answer is made from.
 pub(super) struct Site<'a> {
+    pub(super) view: &'a View,
     pub(super) snapshot: &'a Snapshot<Bytes>,
     pub(super) rules: &'a Rules,
     pub(super) as_of_ms: i64,

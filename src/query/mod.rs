@@ -94,7 +94,7 @@ pub enum AnswerResult {
 /// at. Under 2 us for a domain with its contacts among a million: see README.md, "What was
 /// measured".
 pub fn answer(view: &View, rules: &Rules, line: &[u8], out: &mut Answer) -> Outcome {
-    let site = Site { snapshot: view.base(), rules, as_of_ms: view.as_of_ms() };
+    let site = Site { view, snapshot: view.base(), rules, as_of_ms: view.as_of_ms() };
     let (kind, found) = match parse::parse(line) {
         Ok(query) => (kind_of(query.target), run(&site, query, out)),
         Err(refusal) => (QueryKind::Unreadable, Err(Failure::Refused(refusal))),

@@ -11,14 +11,16 @@
 //! Know queries or sockets.
 
 mod map;
+mod registrar;
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use snapshot_format::Snapshot;
+use snapshot_format::{FormatError, Snapshot};
 
 pub use map::Bytes;
+pub use registrar::Registrar;
 
 use crate::store::{Directory, StoreError};
 
@@ -29,6 +31,11 @@ const OPEN_TRIES_MAX: usize = 5;
 #[derive(Debug)]
 pub struct View {
     base: Snapshot<Bytes>,
+    /// What every answer needs, taken out of the records once: registrars are few, and checking
+    /// their records in each answer would cost as much as writing a tenth of it.
+    registrars: Box<[Registrar]>,
+    /// Served suffixes, sorted.
+    suffixes: Box<[Box<str>]>,
 }
 
 impl View {
@@ -82,9 +89,16 @@ impl View {
             what: "open it",
             source,
         })?;
-        let base = Snapshot::open(bytes)
-            .map_err(|source| StoreError::Format { path: path.to_owned(), source })?;
-        Ok(Self { base })
+        Self::of(bytes).map_err(|source| StoreError::Format { path: path.to_owned(), source })
+    }
+
+    fn of(bytes: Bytes) -> Result<Self, FormatError> {
+        let base = Snapshot::open(bytes)?;
+        let registrars = registrar::all(&base)?;
+        let suffixes = base.meta()?.suffixes.iter().map(|suffix| suffix.as_str().into());
+        let mut suffixes: Box<[Box<str>]> = suffixes.collect();
+        suffixes.sort_unstable();
+        Ok(Self { base, registrars, suffixes })
     }
 
     /// A view over a snapshot in memory: for tests and tools.
@@ -92,8 +106,8 @@ impl View {
     /// # Errors
     ///
     /// Not a snapshot, or a damaged one.
-    pub fn of_bytes(bytes: Vec<u8>) -> Result<Self, snapshot_format::FormatError> {
-        Ok(Self { base: Snapshot::open(Bytes::Owned(bytes))? })
+    pub fn of_bytes(bytes: Vec<u8>) -> Result<Self, FormatError> {
+        Self::of(Bytes::Owned(bytes))
     }
 
     /// Loads the whole generation into memory and compares its checksums, so that the first
@@ -103,7 +117,7 @@ impl View {
     /// # Errors
     ///
     /// A damaged block.
-    pub fn prepare(&self) -> Result<(), snapshot_format::FormatError> {
+    pub fn prepare(&self) -> Result<(), FormatError> {
         self.base.data().populate();
         self.base.check_sums()
     }
@@ -112,6 +126,18 @@ impl View {
     #[must_use]
     pub const fn base(&self) -> &Snapshot<Bytes> {
         &self.base
+    }
+
+    /// The registrar with this ordinal; `None` for [`snapshot_format::record::NONE`].
+    #[must_use]
+    pub fn registrar(&self, ordinal: u32) -> Option<&Registrar> {
+        self.registrars.get(usize::try_from(ordinal).ok()?)
+    }
+
+    /// The suffixes under which names are served, sorted; none if the snapshot names none.
+    #[must_use]
+    pub fn suffixes(&self) -> &[Box<str>] {
+        &self.suffixes
     }
 
     /// Number of the generation.

@@ -14,11 +14,14 @@
 
 use snapshot_format::Corrupt;
 use snapshot_format::object::{Disclose, PostalKind};
+use snapshot_format::reader::Packed;
 use snapshot_format::record::{ArchivedContact, ContactField};
 use snapshot_format::status::{CONTACT_STATUS_WORDS, words_of};
 
 use super::RegistrarView;
-use crate::policy::{BlockRule, CONTACT_FIELD_COUNT, FieldRule, Rule, ShownField, Visibility};
+use crate::policy::{
+    BlockRule, CONTACT_FIELD_COUNT, FieldRule, Rule, ShownField, Step, Visibility,
+};
 use crate::query::answer::Answer;
 use crate::query::frame::Site;
 
@@ -64,15 +67,24 @@ const SOURCES: [Source; CONTACT_FIELD_COUNT] = {
 /// Writes a contact's block.
 pub(super) fn block(rule: &Rule, block: &BlockRule, record: &ArchivedContact, out: &mut Answer) {
     let view = View::of(rule, record);
-    for (source, field) in SOURCES.iter().zip(&block.fields) {
-        if !view.shows(source, field) {
-            out.raw(&field.hidden_line);
-        } else if source.field == ShownField::Street {
-            view.street(field, out);
-        } else {
-            let value = view.value(source);
-            if !value.is_empty() || source.required || rule.print_empty {
-                out.line(field.label, value);
+    if record.disclose != DISCLOSE_NO_WISH {
+        for (source, field) in SOURCES.iter().zip(&block.fields) {
+            if view.shows(source, field) {
+                view.field(rule, source, field, out);
+            } else {
+                out.raw(&field.hidden_line);
+            }
+        }
+        return;
+    }
+    for step in &block.usual {
+        match step {
+            Step::Lines(lines) => out.raw(lines),
+            Step::Field(index) => {
+                if let (Some(source), Some(field)) = (SOURCES.get(*index), block.fields.get(*index))
+                {
+                    view.field(rule, source, field, out);
+                }
             }
         }
     }
@@ -92,7 +104,7 @@ pub(in crate::query) fn contact(
         out.line_of(&[b"Contact Status: ", word, b" https://icann.org/epp#", word]);
     }
     let registrar = RegistrarView::of(site, record.registrar.to_native())?;
-    super::optional(rule, "Registrar: ", registrar.name(), out);
+    super::optional(rule, "Registrar: ", registrar.name, out);
     out.time("Creation Date: ", record.created_ms.to_native());
     out.time("Updated Date: ", record.updated_ms.to_native());
     Ok(())
@@ -101,36 +113,39 @@ pub(in crate::query) fn contact(
 /// A contact with the address that the rule prefers.
 struct View<'a> {
     record: &'a ArchivedContact,
-    /// Whether the second, localised address is taken.
-    second: bool,
+    fields: Packed<'a>,
+    /// The address: among `fields`, or the second one.
+    postal: Packed<'a>,
     localised: bool,
 }
 
 impl<'a> View<'a> {
     fn of(rule: &Rule, record: &'a ArchivedContact) -> Self {
-        let has_second = || record.cold.as_ref().is_some_and(|cold| !cold.postal_text.is_empty());
-        let second = rule.prefer_localised && has_second();
-        let localised = second || record.postal_kind == PostalKind::Loc as u8;
-        Self { record, second, localised }
+        let fields = record.packed();
+        let second = if rule.prefer_localised { record.second_postal() } else { None };
+        let localised = second.is_some() || record.postal_kind == PostalKind::Loc as u8;
+        Self { record, fields, postal: second.unwrap_or(fields), localised }
     }
 
-    fn postal(&self, field: ContactField) -> &'a str {
-        if self.second { self.record.second_postal_field(field) } else { self.record.field(field) }
-    }
-
-    fn value(&self, source: &Source) -> &'a str {
-        match source.field {
+    /// Writes the line or lines of a field that may be shown.
+    #[inline]
+    fn field(&self, rule: &Rule, source: &Source, field: &FieldRule, out: &mut Answer) {
+        let (rest, length) = match source.field {
             // The identifier within the registry; the client's where there is no other.
-            ShownField::Id => match self.record.field(ContactField::Roid) {
-                "" => self.record.field(ContactField::Id),
+            ShownField::Id => match self.fields.from(ContactField::Roid) {
+                (_, 0) => self.fields.from(ContactField::Id),
                 roid => roid,
             },
+            ShownField::Street => return self.street(field, out),
             ShownField::Phone
             | ShownField::PhoneExt
             | ShownField::Fax
             | ShownField::FaxExt
-            | ShownField::Email => self.record.field(source.from),
-            _ => self.postal(source.from),
+            | ShownField::Email => self.fields.from(source.from),
+            _ => self.postal.from(source.from),
+        };
+        if length > 0 || source.required || rule.print_empty {
+            out.line_of_field(&field.label, rest, length);
         }
     }
 
@@ -148,19 +163,20 @@ impl<'a> View<'a> {
     fn street(&self, rule: &FieldRule, out: &mut Answer) {
         let mut written = false;
         for field in [ContactField::Street1, ContactField::Street2, ContactField::Street3] {
-            let street = self.postal(field);
-            if !street.is_empty() {
-                out.line(rule.label, street);
+            let (rest, length) = self.postal.from(field);
+            if length > 0 {
+                out.line_of_field(&rule.label, rest, length);
                 written = true;
             }
         }
         if !written {
-            out.line(rule.label, "");
+            out.line_of_field(&rule.label, &[], 0);
         }
     }
 }
 
 /// Values of a record's `disclose`.
+const DISCLOSE_NO_WISH: u8 = 0;
 const DISCLOSE_ALLOW: u8 = 1;
 const DISCLOSE_DENY: u8 = 2;
 

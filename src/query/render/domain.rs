@@ -17,7 +17,8 @@
 
 use snapshot_format::object::NndnState;
 use snapshot_format::record::{
-    ArchivedDomain, ArchivedDomainCold, ArchivedIdnTable, ArchivedNameserver, ArchivedNndn, NONE,
+    ArchivedContact, ArchivedDomain, ArchivedDomainCold, ArchivedIdnTable, ArchivedNameserver,
+    ArchivedNndn, NONE,
 };
 use snapshot_format::status::DomainStatuses;
 use snapshot_format::{Corrupt, Kind};
@@ -34,6 +35,9 @@ use crate::query::punycode::unicode_name;
 const NAMESERVERS_USUAL: usize = 8;
 /// Nameservers that are shown at most: the bound of the format.
 const NAMESERVERS_MAX: usize = snapshot_format::limits::LIST_COUNT_MAX;
+
+/// Bytes of a digest that are written at once: those of SHA-256.
+const HEX_BYTES: usize = 32;
 
 /// What the answer about a kept-back name says: neither that it is free nor that it is registered.
 pub(in crate::query) const RESERVED_NOTE: &[u8] =
@@ -92,21 +96,16 @@ pub(in crate::query) fn domain(
     }
     out.line("Registry Domain ID: ", &record.roid);
     let registrar = RegistrarView::of(site, record.registrar.to_native())?;
-    optional(rule, "Registrar WHOIS Server: ", registrar.whois_server(), out);
-    out.line("Registrar URL: ", registrar.url());
+    optional(rule, "Registrar WHOIS Server: ", registrar.whois_server, out);
+    out.line("Registrar URL: ", registrar.url);
     dates(rule, record, out);
-    out.line("Registrar: ", registrar.name());
+    out.line("Registrar: ", registrar.name);
     registrar.iana_id_line(out);
     out.line("Registrar Abuse Contact Email: ", registrar.abuse_email());
     out.line("Registrar Abuse Contact Phone: ", registrar.abuse_phone());
     optional(rule, "Reseller: ", "", out);
     statuses(record.statuses.to_native(), out);
-    for (block, ordinal) in rule.blocks.iter().zip(record.contacts.iter()) {
-        let ordinal = ordinal.to_native();
-        if block.shown && ordinal != NONE {
-            contact::block(rule, block, site.snapshot.record(ordinal)?, out);
-        }
-    }
+    contacts(site, rule, record, out)?;
     nameservers(site, rule, record, out)?;
     let signed = cold.is_some_and(|cold| !cold.ds.is_empty() || !cold.keys.is_empty());
     out.raw(if signed { b"DNSSEC: signedDelegation\r\n" } else { b"DNSSEC: unsigned\r\n" });
@@ -145,6 +144,29 @@ pub(in crate::query) fn reserved(
     }
     idn_table(site, record.idn_table.to_native(), out)?;
     out.raw(RESERVED_NOTE);
+    Ok(())
+}
+
+fn contacts(
+    site: &Site<'_>,
+    rule: &Rule,
+    record: &ArchivedDomain,
+    out: &mut Answer,
+) -> Result<(), Corrupt> {
+    // One contact often has several roles: its record is checked once.
+    let mut last: Option<(u32, &ArchivedContact)> = None;
+    for (block, ordinal) in rule.blocks.iter().zip(record.contacts.iter()) {
+        let ordinal = ordinal.to_native();
+        if !block.shown || ordinal == NONE {
+            continue;
+        }
+        let contact = match last {
+            Some((known, contact)) if known == ordinal => contact,
+            _ => site.snapshot.record(ordinal)?,
+        };
+        contact::block(rule, block, contact, out);
+        last = Some((ordinal, contact));
+    }
     Ok(())
 }
 
@@ -248,8 +270,13 @@ fn dnssec(cold: &ArchivedDomainCold, out: &mut Answer) {
         out.part(b"DNSSEC DS Data: ");
         let numbers = [ds.key_tag.to_native(), u16::from(ds.algorithm), u16::from(ds.digest_type)];
         numbers_of_line(&numbers, out);
-        for byte in ds.digest.iter() {
-            out.part(&hex(*byte));
+        for bytes in ds.digest.chunks(HEX_BYTES) {
+            let mut digits = [[0; 2]; HEX_BYTES];
+            for (pair, byte) in digits.iter_mut().zip(bytes) {
+                *pair = hex(*byte);
+            }
+            let digits = digits.get(..bytes.len()).unwrap_or_default();
+            out.part(digits.as_flattened());
         }
         out.end_line();
     }

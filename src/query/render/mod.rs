@@ -22,12 +22,13 @@ pub(super) use domain::{domain, reserved};
 pub(super) use nameserver::nameserver;
 pub(super) use registrar::registrar;
 
-use snapshot_format::Corrupt;
 use snapshot_format::record::{ArchivedRegistrar, NONE};
+use snapshot_format::{Corrupt, Kind};
 
 use super::answer::Answer;
 use super::frame::Site;
 use crate::policy::{RegistrarRule, Rule};
+use crate::view::Registrar;
 
 /// A line that is left out without a value, unless the rule prints empty fields.
 #[inline]
@@ -39,38 +40,50 @@ fn optional(rule: &Rule, label: &str, value: &str, out: &mut Answer) {
 
 /// A registrar as answers show it: its record and what the configuration says about it.
 struct RegistrarView<'a> {
-    record: Option<&'a ArchivedRegistrar>,
+    name: &'a str,
+    /// 0 is none.
+    iana_id: u32,
+    whois_server: &'a str,
+    url: &'a str,
     rule: Option<&'a RegistrarRule>,
 }
 
 impl<'a> RegistrarView<'a> {
+    /// The registrar that another record refers to.
     fn of(site: &Site<'a>, ordinal: u32) -> Result<Self, Corrupt> {
         if ordinal == NONE {
-            return Ok(Self { record: None, rule: None });
+            return Ok(Self { name: "", iana_id: 0, whois_server: "", url: "", rule: None });
         }
-        Ok(Self::of_record(site, site.snapshot.record(ordinal)?))
+        let found = site.view.registrar(ordinal);
+        let registrar = found.ok_or(Corrupt { kind: Kind::Registrar, ordinal })?;
+        let Registrar { id, name, iana_id, whois_name, url } = registrar;
+        Ok(Self::new(site, id, name, *iana_id, whois_name, url))
     }
 
+    /// The registrar of a record of its own.
     fn of_record(site: &Site<'a>, record: &'a ArchivedRegistrar) -> Self {
-        let rule = site.rules.of_registrar(&record.id, record.iana_id.to_native());
-        Self { record: Some(record), rule }
+        let iana_id = record.iana_id.to_native();
+        Self::new(site, &record.id, &record.name, iana_id, &record.whois_name, &record.url)
     }
 
-    fn name(&self) -> &'a str {
-        self.record.map_or("", |record| record.name.as_str())
-    }
-
-    fn whois_server(&self) -> &'a str {
-        match self.rule {
-            Some(rule) if !rule.whois_server.is_empty() => &rule.whois_server,
-            _ => self.record.map_or("", |record| record.whois_name.as_str()),
-        }
-    }
-
-    fn url(&self) -> &'a str {
-        match self.rule {
-            Some(rule) if !rule.url.is_empty() => &rule.url,
-            _ => self.record.map_or("", |record| record.url.as_str()),
+    fn new(
+        site: &Site<'a>,
+        id: &str,
+        name: &'a str,
+        iana_id: u32,
+        whois_name: &'a str,
+        url: &'a str,
+    ) -> Self {
+        let rule = site.rules.of_registrar(id, iana_id);
+        // What the configuration says goes before what the record says.
+        let or =
+            |set: Option<&'a str>, otherwise| set.filter(|s| !s.is_empty()).unwrap_or(otherwise);
+        Self {
+            name,
+            iana_id,
+            whois_server: or(rule.map(|rule| &*rule.whois_server), whois_name),
+            url: or(rule.map(|rule| &*rule.url), url),
+            rule,
         }
     }
 
@@ -82,13 +95,8 @@ impl<'a> RegistrarView<'a> {
         self.rule.map_or("", |rule| &rule.abuse_phone)
     }
 
-    /// 0 is none.
-    fn iana_id(&self) -> u32 {
-        self.record.map_or(0, |record| record.iana_id.to_native())
-    }
-
     fn iana_id_line(&self, out: &mut Answer) {
-        match self.iana_id() {
+        match self.iana_id {
             0 => out.line("Registrar IANA ID: ", ""),
             id => out.number("Registrar IANA ID: ", u64::from(id)),
         }

@@ -25,9 +25,9 @@ pub(in crate::query) fn nameserver(
     out.line("Server Name: ", &record.name);
     addresses(record, out);
     let registrar = RegistrarView::of(site, record.registrar.to_native())?;
-    optional(rule, "Registrar: ", registrar.name(), out);
-    optional(rule, "Registrar WHOIS Server: ", registrar.whois_server(), out);
-    optional(rule, "Registrar URL: ", registrar.url(), out);
+    optional(rule, "Registrar: ", registrar.name, out);
+    optional(rule, "Registrar WHOIS Server: ", registrar.whois_server, out);
+    optional(rule, "Registrar URL: ", registrar.url, out);
     Ok(())
 }
 

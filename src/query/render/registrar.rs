@@ -22,7 +22,7 @@ pub(in crate::query) fn registrar(
     out: &mut Answer,
 ) {
     let view = RegistrarView::of_record(site, record);
-    out.line("Registrar: ", view.name());
+    out.line("Registrar: ", view.name);
     let localised = |kind: u8| kind == PostalKind::Loc as u8;
     let preferred = record.postal.iter().find(|p| localised(p.kind) == rule.prefer_localised);
     if let Some(postal) = preferred.or_else(|| record.postal.first()) {
@@ -51,9 +51,9 @@ pub(in crate::query) fn registrar(
     optional(rule, "Fax Number: ", &record.fax, out);
     optional(rule, "Fax Ext: ", &record.fax_ext, out);
     out.line("Email: ", &record.email);
-    optional(rule, "Registrar WHOIS Server: ", view.whois_server(), out);
-    out.line("Registrar URL: ", view.url());
-    if view.iana_id() != 0 {
+    optional(rule, "Registrar WHOIS Server: ", view.whois_server, out);
+    out.line("Registrar URL: ", view.url);
+    if view.iana_id != 0 {
         view.iana_id_line(out);
     }
     if !view.abuse_email().is_empty() {
