@@ -32,7 +32,7 @@ use crate::layout::{BLOCK_BYTES, Header, Kind, SECTION_COUNT, Section, SectionId
 use crate::limits::{HEADER_BYTES, RECORD_UNIT_BYTES};
 use crate::record::{
     ArchivedContact, ArchivedDomain, ArchivedIdnTable, ArchivedMeta, ArchivedNameserver,
-    ArchivedNndn, ArchivedRegistrar, ContactField,
+    ArchivedNndn, ArchivedRegistrar, CONTACT_FIELDS, ContactField,
 };
 
 /// An archived type that a section holds.
@@ -458,17 +458,27 @@ fn prefix_range<'a>(
     Ok(start..end)
 }
 
-/// Texts that lie one after another, with the ends of each: a contact's fields, or those of its
+/// Texts that lie one after another, with the places of each: a contact's fields, or those of its
 /// second address.
 #[derive(Debug, Clone, Copy)]
 pub struct Packed<'a> {
-    text: &'a str,
-    ends: &'a [u16_ule],
+    text: &'a [u8],
+    /// Where each field starts, and the last one ends.
+    starts: [u16; CONTACT_FIELDS + 1],
     /// The field that comes first.
     first: usize,
 }
 
 impl<'a> Packed<'a> {
+    #[inline]
+    fn new(text: &'a str, ends: &[u16_ule], first: ContactField) -> Self {
+        let mut starts = [0; CONTACT_FIELDS + 1];
+        for (start, end) in starts.iter_mut().skip(1).zip(ends) {
+            *start = end.to_native();
+        }
+        Self { text: text.as_bytes(), starts, first: first as usize }
+    }
+
     /// The bytes of a field; none if it is absent, or if the ends contradict the text.
     #[must_use]
     #[inline]
@@ -482,12 +492,13 @@ impl<'a> Packed<'a> {
     #[must_use]
     #[inline]
     pub fn from(&self, field: ContactField) -> (&'a [u8], usize) {
-        let Some(index) = (field as usize).checked_sub(self.first) else { return (&[], 0) };
-        let end_of = |index: usize| self.ends.get(index).map_or(0, |end| end.to_native().into());
-        let start: usize = index.checked_sub(1).map_or(0, end_of);
-        let rest = self.text.as_bytes().get(start..).unwrap_or_default();
-        let length = end_of(index).checked_sub(start).filter(|&length| length <= rest.len());
-        (rest, length.unwrap_or(0))
+        let index = (field as usize).wrapping_sub(self.first);
+        let start = usize::from(self.starts.get(index).copied().unwrap_or(0));
+        let end = usize::from(self.starts.get(index.wrapping_add(1)).copied().unwrap_or(0));
+        if start >= end || end > self.text.len() {
+            return (&[], 0);
+        }
+        (self.text.get(start..).unwrap_or_default(), end.wrapping_sub(start))
     }
 }
 
@@ -496,7 +507,7 @@ impl ArchivedContact {
     #[must_use]
     #[inline]
     pub fn packed(&self) -> Packed<'_> {
-        Packed { text: &self.text, ends: &self.ends, first: 0 }
+        Packed::new(&self.text, &self.ends, ContactField::Id)
     }
 
     /// Fields from [`ContactField::Name`] to [`ContactField::Cc`] of the second address, if there
@@ -504,8 +515,7 @@ impl ArchivedContact {
     #[must_use]
     pub fn second_postal(&self) -> Option<Packed<'_>> {
         let cold = self.cold.as_ref().filter(|cold| !cold.postal_text.is_empty())?;
-        let first = ContactField::Name as usize;
-        Some(Packed { text: &cold.postal_text, ends: &cold.postal_ends, first })
+        Some(Packed::new(&cold.postal_text, &cold.postal_ends, ContactField::Name))
     }
 
     /// A packed field as text; empty if it is absent, or if the ends contradict the text.

@@ -29,6 +29,8 @@ use crate::query::frame::Site;
 struct Source {
     field: ShownField,
     from: ContactField,
+    /// Whether it belongs to the address.
+    postal: bool,
     /// Whether the line is there without a value.
     required: bool,
     /// The field in a wish on disclosure: of the internationalised and of the localised form.
@@ -39,12 +41,13 @@ struct Source {
 /// By [`ShownField`].
 #[rustfmt::skip]
 const SOURCES: [Source; CONTACT_FIELD_COUNT] = {
+    use ContactField as F;
     const fn source(
         field: ShownField, from: ContactField, required: bool, wish_int: u16, wish_loc: u16,
     ) -> Source {
-        Source { field, from, required, wish_int, wish_loc }
+        let postal = (F::Name as u8) <= (from as u8) && (from as u8) <= (F::Cc as u8);
+        Source { field, from, postal, required, wish_int, wish_loc }
     }
-    use ContactField as F;
     use Disclose as D;
     use ShownField as S;
     [
@@ -130,20 +133,15 @@ impl<'a> View<'a> {
     /// Writes the line or lines of a field that may be shown.
     #[inline]
     fn field(&self, rule: &Rule, source: &Source, field: &FieldRule, out: &mut Answer) {
-        let (rest, length) = match source.field {
+        if source.field == ShownField::Street {
+            return self.street(field, out);
+        }
+        let packed = if source.postal { &self.postal } else { &self.fields };
+        let (mut rest, mut length) = packed.from(source.from);
+        if length == 0 && source.field == ShownField::Id {
             // The identifier within the registry; the client's where there is no other.
-            ShownField::Id => match self.fields.from(ContactField::Roid) {
-                (_, 0) => self.fields.from(ContactField::Id),
-                roid => roid,
-            },
-            ShownField::Street => return self.street(field, out),
-            ShownField::Phone
-            | ShownField::PhoneExt
-            | ShownField::Fax
-            | ShownField::FaxExt
-            | ShownField::Email => self.fields.from(source.from),
-            _ => self.postal.from(source.from),
-        };
+            (rest, length) = self.fields.from(ContactField::Id);
+        }
         if length > 0 || source.required || rule.print_empty {
             out.line_of_field(&field.label, rest, length);
         }
