@@ -170,33 +170,17 @@ fn is_name(text: &str) -> bool {
     if text.is_empty() || text.len() > NAME_BYTES_MAX {
         return false;
     }
-    let mut label = 0usize;
-    let mut previous = b'.';
-    for &byte in text.as_bytes() {
-        match byte {
-            b'.' => {
-                if label == 0 || previous == b'-' {
-                    return false;
-                }
-                label = 0;
-            }
-            b'-' if label == 0 => return false,
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => {
-                label = label.saturating_add(1);
-                if label > LABEL_BYTES_MAX {
-                    return false;
-                }
-            }
-            _ => return false,
-        }
-        previous = byte;
-    }
-    label > 0 && previous != b'-'
+    text.as_bytes().split(|&byte| byte == b'.').all(|label| {
+        (1..=LABEL_BYTES_MAX).contains(&label.len())
+            && !label.starts_with(b"-")
+            && !label.ends_with(b"-")
+            && label.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    })
 }
 
 /// Whether a name in A-label form has an internationalised label.
 pub(super) fn is_idn(name: &str) -> bool {
-    name.starts_with("xn--") || memchr::memmem::find(name.as_bytes(), b".xn--").is_some()
+    name.as_bytes().split(|&byte| byte == b'.').any(|label| label.starts_with(b"xn--"))
 }
 
 /// The Unicode form of a name in A-label form: `None` if one of its `xn--` labels is no A-label.

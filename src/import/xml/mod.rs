@@ -26,6 +26,7 @@ mod scope;
 mod text;
 
 use std::io::Read;
+use std::ops::Range;
 
 use quick_xml::escape;
 
@@ -69,11 +70,11 @@ pub(super) struct Xml<R> {
     empty: bool,
     seen_root: bool,
     attributes: Attributes,
-    /// The last leaf's text, and what it was made from.
+    /// The last leaf's text, unless it lies in the input as it is.
     text: String,
+    text_in_input: Option<Range<usize>>,
+    /// What a text that is not plain is made from.
     raw: String,
-    /// Raw name of the last element that opened.
-    opened: String,
     /// A control character was dropped from the last text.
     pub(super) dropped_control: bool,
 }
@@ -89,8 +90,8 @@ impl<R: Read> Xml<R> {
             seen_root: false,
             attributes: Attributes::default(),
             text: String::new(),
+            text_in_input: None,
             raw: String::new(),
-            opened: String::new(),
             dropped_control: false,
         }
     }
@@ -100,14 +101,15 @@ impl<R: Read> Xml<R> {
         self.input.line()
     }
 
-    /// Raw name of the last element that opened.
+    /// Raw name of the innermost open element.
     pub(super) fn opened(&self) -> &str {
-        &self.opened
+        self.open.last().and_then(|&start| self.names.get(start..)).unwrap_or_default()
     }
 
-    /// Local name of the last element that opened.
+    /// Local name of the innermost open element.
     pub(super) fn opened_local(&self) -> &str {
-        self.opened.rsplit_once(':').map_or(&self.opened, |(_, local)| local)
+        let name = self.opened();
+        name.rsplit_once(':').map_or(name, |(_, local)| local)
     }
 
     /// An attribute of the element that opened in the last step.
@@ -131,7 +133,7 @@ impl<R: Read> Xml<R> {
     /// Reads the text of the element that opened in the last step, white space collapsed, and its
     /// close; [`Self::text`] is the text. Elements within it are skipped: `true` if any.
     pub(super) fn leaf(&mut self) -> Result<bool, XmlError> {
-        if self.plain_leaf()? {
+        if self.clean_leaf() || self.plain_leaf()? {
             return Ok(false);
         }
         self.raw.clear();
@@ -146,11 +148,35 @@ impl<R: Read> Xml<R> {
                 Step::End => return Err(broken("the document ends within an element")),
             }
         }
+        self.text_in_input = None;
         self.dropped_control = collapse(&self.raw, &mut self.text);
         Ok(nested)
     }
 
-    /// The common case of a leaf: one text without references, then the close.
+    /// The common case of a leaf: a text that is clean as it stands, and the close, all of it at
+    /// hand. The text stays in the input.
+    fn clean_leaf(&mut self) -> bool {
+        if self.empty {
+            return false;
+        }
+        let bytes = text::plain_start(self.input.rest().as_bytes(), text::UNCLEAN | text::MARKUP);
+        let Some(end) = self.close_at(bytes) else { return false };
+        self.text_in_input = Some(self.input.range(bytes));
+        self.dropped_control = false;
+        self.input.take(end);
+        self.close();
+        true
+    }
+
+    /// Whether the innermost element's closing tag is `at` bytes on; if so, where it ends.
+    fn close_at(&self, at: usize) -> Option<usize> {
+        let name = self.opened();
+        let tag = self.input.rest().as_bytes().get(at..)?.strip_prefix(b"</")?;
+        let end = tag.strip_prefix(name.as_bytes())?;
+        end.starts_with(b">").then_some(at.saturating_add(name.len()).saturating_add(3))
+    }
+
+    /// The next case: one text without references that may have to be cleaned, then the close.
     fn plain_leaf(&mut self) -> Result<bool, XmlError> {
         if self.empty {
             return Ok(false);
@@ -164,15 +190,19 @@ impl<R: Read> Xml<R> {
         if !closes || memchr::memchr(b'&', text.as_bytes()).is_some() {
             return Ok(false);
         }
+        self.text_in_input = None;
         self.dropped_control = collapse(text, &mut self.text);
         self.input.take(end);
         self.end_tag()?;
         Ok(true)
     }
 
-    /// The text of the last leaf.
+    /// The text of the last leaf; at hand until the next step.
     pub(super) fn text(&self) -> &str {
-        &self.text
+        match &self.text_in_input {
+            Some(range) => self.input.taken(range),
+            None => &self.text,
+        }
     }
 
     /// Skips the rest of the element that opened in the last step, with its close.
@@ -228,21 +258,47 @@ impl<R: Read> Xml<R> {
     }
 
     fn end_tag(&mut self) -> Result<Step, XmlError> {
+        if let Some(end) = self.close_at(0) {
+            self.input.take(end);
+            return Ok(self.close());
+        }
         let Some(end) = self.input.find(2, |bytes| memchr::memchr(b'>', bytes), 1)? else {
             return Err(broken("the document ends within a tag"));
         };
         let tag = self.input.start(end);
         let name = tag.get(2..end.saturating_sub(1)).unwrap_or_default().trim_ascii_end();
-        let opened = self.open.last().and_then(|&start| self.names.get(start..));
-        if opened != Some(name) {
-            let got = format!("</{name}> where </{}> is due", opened.unwrap_or_default());
+        // Without an open element its name is empty, and so is none that was read.
+        let opened = self.opened();
+        if self.open.is_empty() || opened != name {
+            let got = format!("</{name}> where </{opened}> is due");
             return Err(broken(&got));
         }
         self.input.take(end);
         Ok(self.close())
     }
 
+    /// The common case of a start tag: an element that was to be expected, with plain attributes,
+    /// all of it at hand.
+    fn plain_start_tag(&mut self) -> Option<Element> {
+        if self.open.is_empty() || self.open.len() >= DEPTH_MAX {
+            return None;
+        }
+        let tag = self.input.rest().get(1..)?;
+        let (element, name_bytes) = self.scopes.expected(tag.as_bytes())?;
+        let (name, tail) = tag.split_at_checked(name_bytes)?;
+        let (tail_bytes, empty) = self.attributes.read_plain(tail)?;
+        self.scopes.enter_same();
+        self.open.push(self.names.len());
+        self.names.push_str(name);
+        self.empty = empty;
+        self.input.take(name_bytes.saturating_add(tail_bytes).saturating_add(1));
+        Some(element)
+    }
+
     fn start_tag(&mut self) -> Result<Step, XmlError> {
+        if let Some(element) = self.plain_start_tag() {
+            return Ok(Step::Open(element));
+        }
         if self.open.len() >= DEPTH_MAX {
             let got = format!("more than {DEPTH_MAX} levels of elements");
             return Err(XmlError::Broken(Rule::XmlBounds, got));
@@ -262,8 +318,6 @@ impl<R: Read> Xml<R> {
         let declares =
             !self.attributes.is_empty() && memchr::memmem::find(raw.as_bytes(), b"xmlns").is_some();
         self.scopes.enter(declares.then(|| (raw, self.attributes.pairs())));
-        self.opened.clear();
-        self.opened.push_str(name);
         self.open.push(self.names.len());
         self.names.push_str(name);
         self.empty = empty;
@@ -338,6 +392,15 @@ impl<R: Read> Xml<R> {
 
     /// Text up to the next tag.
     fn characters(&mut self, keep_text: bool) -> Result<(), XmlError> {
+        if !keep_text && !self.open.is_empty() {
+            // Most of it is the white space between elements.
+            let bytes = self.input.rest().as_bytes();
+            let white = bytes.iter().position(|byte| !b" \n\t\r".contains(byte));
+            if let Some(white) = white.filter(|&at| bytes.get(at) == Some(&b'<')) {
+                self.input.take(white);
+                return Ok(());
+            }
+        }
         let find = |bytes: &[u8]| memchr::memchr(b'<', bytes);
         let end = match self.input.find(0, find, 0)? {
             Some(end) => end,
@@ -391,8 +454,9 @@ mod tests {
         let mut xml = Xml::new(document.as_bytes());
         assert!(matches!(xml.step()?, Step::Open(_)));
         xml.leaf()?;
+        let text = xml.text().to_owned();
         assert_eq!(xml.step()?, Step::End);
-        Ok(xml.text().to_owned())
+        Ok(text)
     }
 
     #[test]

@@ -28,24 +28,35 @@ type Map<K, V> = HashMap<K, V, RandomState>;
 struct Scope {
     bindings: Vec<(Box<str>, Space)>,
     /// Raw names with what they mean, and which one followed last time: elements come in the order
-    /// of a schema, so a guess is right most of the time and saves the hash.
+    /// of a schema, so that one, or the last one again, is right most of the time and saves the
+    /// hash.
     names: Vec<(Box<str>, Element, usize)>,
     positions: Map<Box<str>, usize>,
     last: usize,
 }
 
 impl Scope {
+    /// The element whose raw name `tag` begins with, if it is the one that followed last time, or
+    /// the last one again; and the name's length.
+    fn expected(&mut self, tag: &[u8]) -> Option<(Element, usize)> {
+        let next = self.names.get(self.last).map_or(0, |&(_, _, next)| next);
+        for position in [next, self.last] {
+            let (name, element, _) = self.names.get(position)?;
+            let ends = |after: &[u8]| matches!(after, [b'>' | b' ' | b'/', ..]);
+            if tag.strip_prefix(name.as_bytes()).is_some_and(ends) {
+                self.last = position;
+                return Some((*element, name.len()));
+            }
+        }
+        None
+    }
+
     /// The meaning of a raw name that was seen before.
     fn known(&mut self, raw: &str) -> Option<Element> {
-        let guess = self.names.get(self.last).map_or(0, |&(_, _, next)| next);
-        if let Some((name, element, _)) = self.names.get(guess)
-            && **name == *raw
-        {
-            self.last = guess;
-            return Some(*element);
-        }
         let position = *self.positions.get(raw)?;
-        if let Some((_, _, next)) = self.names.get_mut(self.last) {
+        if position != self.last
+            && let Some((_, _, next)) = self.names.get_mut(self.last)
+        {
             *next = position;
         }
         self.last = position;
@@ -128,6 +139,17 @@ impl Scopes {
             self.scopes.truncate(self.current);
         }
         self.current = outer;
+    }
+
+    /// What the raw name at the beginning of `tag` means in the current scope, and its length, if
+    /// it is one that was to be expected.
+    pub(super) fn expected(&mut self, tag: &[u8]) -> Option<(Element, usize)> {
+        self.scopes.get_mut(self.current)?.expected(tag)
+    }
+
+    /// An element opens that declares no namespaces.
+    pub(super) fn enter_same(&mut self) {
+        self.open.push(self.current);
     }
 
     /// What a raw name means in the current scope.
