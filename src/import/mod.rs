@@ -22,6 +22,7 @@ mod findings;
 mod join;
 mod merge;
 mod model;
+mod part;
 mod policy;
 mod progress;
 mod rule;
