@@ -25,6 +25,7 @@ use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Regis
 use snapshot_format::sort::{HashSorter, Scratch, Sorted, SortedHashes, Sorter};
 
 use super::findings::{Defects, Findings, ObjectKind, Place};
+use super::packed::PackedDomain;
 use super::part::DomainPart;
 use super::rule::Rule;
 
@@ -77,6 +78,8 @@ pub(super) struct Collector<'f, 'r> {
     /// Parts of one domain that came one after another, and their key: they are sorted as one.
     parts: Vec<u8>,
     parts_key: Vec<u8>,
+    /// Memory for a domain.
+    packed: PackedDomain,
     counts: [u64; 7],
     host_attributes: HashSet<Vec<u8>, RandomState>,
 }
@@ -111,6 +114,7 @@ impl<'f, 'r> Collector<'f, 'r> {
             payload: AlignedVec::new(),
             parts: Vec::new(),
             parts_key: Vec::new(),
+            packed: PackedDomain::default(),
             counts: [0; 7],
             host_attributes: HashSet::default(),
         }
@@ -141,11 +145,20 @@ impl<'f, 'r> Collector<'f, 'r> {
         }
     }
 
-    /// Takes a domain.
-    pub(super) fn domain(&mut self, rank: Rank, place: Place, domain: &Domain) -> io::Result<()> {
+    /// Takes a domain, and parts of what it holds.
+    pub(super) fn domain(
+        &mut self,
+        rank: Rank,
+        place: Place,
+        domain: &mut Domain,
+    ) -> io::Result<()> {
         self.roid(ObjectKind::Domain, place, &domain.roid)?;
         self.key_of(ObjectKind::Domain, &domain.name, rank);
-        self.push(place, domain)
+        let mut packed = std::mem::take(&mut self.packed);
+        packed.pack(domain);
+        let pushed = self.push(place, &packed);
+        self.packed = packed;
+        pushed
     }
 
     /// Takes a part of a domain. Tables list the parts of a domain one after another: together

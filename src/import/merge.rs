@@ -25,6 +25,7 @@ use super::csv::GURID_MARK;
 use super::findings::{Defects, Findings, ObjectKind, Place};
 use super::join;
 use super::model::Stop;
+use super::packed;
 use super::part::DomainPart;
 use super::progress::Watch;
 use super::rule::Rule;
@@ -53,6 +54,8 @@ pub(super) struct Merge<'m, 'r, W> {
     rank: Rank,
     place: Place,
     defects: Defects,
+    /// Memory for a domain.
+    spare_domain: Domain,
     /// Identifiers of registrars by IANA identifier; empty: several have it.
     gurids: HashMap<u32, String, RandomState>,
     /// Registry-class names whose domains are counted, and how many there are.
@@ -78,6 +81,7 @@ impl<'m, 'r, W: Write + Seek> Merge<'m, 'r, W> {
             rank: Rank::Xml,
             place: Place::default(),
             defects: Defects::default(),
+            spare_domain: Domain::default(),
             gurids: HashMap::default(),
             rcdns,
             suffixes,
@@ -143,7 +147,11 @@ impl<'m, 'r, W: Write + Seek> Merge<'m, 'r, W> {
                 3 => Held::Contact(read!(Contact)),
                 4 => Held::Nameserver(read!(Nameserver), false),
                 5 => Held::Nndn(read!(Nndn)),
-                6 => Held::Domain(read!(Domain)),
+                6 => {
+                    let mut domain = std::mem::take(&mut self.spare_domain);
+                    packed::unpack(archive, &mut domain)?;
+                    Held::Domain(domain)
+                }
                 _ => return Err(damaged().into()),
             };
             return self.hold(held, rank, place);
@@ -276,8 +284,9 @@ impl<'m, 'r, W: Write + Seek> Merge<'m, 'r, W> {
         if !self.defects.list.is_empty() {
             self.findings.add_all(&mut self.defects, self.place, kind, key);
         }
-        if let Held::Domain(domain) = &held {
+        if let Held::Domain(domain) = held {
             self.written(&domain.name);
+            self.spare_domain = domain;
         }
         Ok(())
     }

@@ -174,9 +174,22 @@ fn is_name(text: &str) -> bool {
         (1..=LABEL_BYTES_MAX).contains(&label.len())
             && !label.starts_with(b"-")
             && !label.ends_with(b"-")
-            && label.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && label.iter().all(|&byte| NAME_BYTES.get(usize::from(byte)) == Some(&true))
     })
 }
+
+/// Bytes of labels; a table, since an import looks at some hundred million of them.
+const NAME_BYTES: [bool; 256] = {
+    let mut bytes = [false; 256];
+    let mut byte = 0;
+    while byte < u8::MAX {
+        #[expect(clippy::indexing_slicing, reason = "there are 256 bytes")]
+        let known = &mut bytes[byte as usize];
+        *known = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        byte = byte.wrapping_add(1);
+    }
+    bytes
+};
 
 /// Whether a name in A-label form has an internationalised label.
 pub(super) fn is_idn(name: &str) -> bool {

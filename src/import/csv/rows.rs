@@ -76,7 +76,7 @@ impl Row {
                 let part = DomainPart::of(&mut domain);
                 out.domain_part(place, &domain.name, &part)
             }
-            rank => out.domain(rank, place, &domain),
+            rank => out.domain(rank, place, &mut domain),
         }
     }
 

@@ -20,7 +20,7 @@ pub(super) use contact::{gurid, registrar_status};
 
 use std::io::{self, Read};
 
-use snapshot_format::object::{Actor, Postal, Transfer};
+use snapshot_format::object::{Actor, Domain, Postal, Transfer};
 
 use super::collect::Collector;
 use super::draft;
@@ -73,6 +73,8 @@ pub(super) struct Reading<'x, 'c, 'f, 'r> {
     pub(super) out: &'c mut Collector<'f, 'r>,
     pub(super) defects: Defects,
     pub(super) place: Place,
+    /// Memory for a domain.
+    pub(super) spare_domain: Domain,
 }
 
 impl Reading<'_, '_, '_, '_> {

@@ -4,6 +4,7 @@
 use quick_xml::XmlVersion;
 use quick_xml::events::BytesStart;
 
+use super::text::{MARKUP, QUOTE, UNCLEAN, plain_start};
 use super::{XmlError, broken};
 use crate::import::rule::Rule;
 
@@ -61,8 +62,8 @@ impl Attributes {
                 [b' ', after @ ..] => after,
                 _ => return None,
             };
-            let named = |byte: &u8| byte.is_ascii_alphanumeric() || b":-_.".contains(byte);
-            let name_bytes = after.iter().position(|byte| !named(byte))?;
+            let named = |byte: u8| byte.is_ascii_alphanumeric() || byte == b':';
+            let name_bytes = after.iter().position(|&byte| !named(byte))?;
             let name_at = at.checked_add(1)?;
             let name_end = name_at.checked_add(name_bytes)?;
             let name = tail.get(name_at..name_end)?;
@@ -72,15 +73,15 @@ impl Attributes {
             if name.is_empty() || known || !opens || self.ends.len() >= ATTRIBUTES_MAX {
                 return None;
             }
-            let ends = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'&' | b'<');
-            let value_bytes = tail.as_bytes().get(value_at..)?.iter().position(ends)?;
+            let value = tail.as_bytes().get(value_at..)?;
+            let value_bytes = plain_start(value, UNCLEAN | MARKUP | QUOTE);
             let value_end = value_at.checked_add(value_bytes)?;
             if tail.as_bytes().get(value_end) != Some(&b'"') {
                 return None;
             }
             self.text.push_str(name);
             let name_end = self.text.len();
-            self.text.push_str(tail.get(value_at..value_end)?.trim_ascii());
+            self.text.push_str(tail.get(value_at..value_end)?);
             self.ends.push((name_end, self.text.len()));
             at = value_end.checked_add(1)?;
         }

@@ -6,6 +6,8 @@
 pub(super) const UNCLEAN: u8 = 1;
 /// Bit of [`CLASSES`]: the byte ends a text, or begins a reference.
 pub(super) const MARKUP: u8 = 2;
+/// Bit of [`CLASSES`]: the byte ends the value of an attribute.
+pub(super) const QUOTE: u8 = 4;
 
 /// What each byte is to a text.
 const CLASSES: [u8; 256] = {
@@ -16,7 +18,10 @@ const CLASSES: [u8; 256] = {
         let class = &mut classes[byte];
         *class = match byte {
             0..=0x20 | 0x7f | 0xc2 => UNCLEAN,
+            // & and <
             0x26 | 0x3c => MARKUP,
+            // "
+            0x22 => QUOTE,
             _ => 0,
         };
         byte = byte.wrapping_add(1);
