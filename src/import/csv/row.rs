@@ -16,12 +16,15 @@ pub(super) struct Row {
     /// Cleaned text of each column.
     pub(super) cells: Vec<String>,
     pub(super) defects: Defects,
+    /// The last domain name that was as it should be, as read and as kept: rows of a domain come
+    /// one after another.
+    last_name: (String, String),
 }
 
 impl Row {
     pub(super) fn new(table: Table, columns: Vec<ColumnUse>) -> Self {
         let cells = columns.iter().map(|_| String::new()).collect();
-        Self { table, columns, cells, defects: Defects::default() }
+        Self { table, columns, cells, defects: Defects::default(), last_name: Default::default() }
     }
 
     /// Takes the cells of a record; `false`: it has another number of them, or is not in UTF-8.
@@ -88,6 +91,23 @@ impl Row {
         let Some(at) = self.position(column) else { return };
         if let Some(cell) = self.cells.get(at) {
             fill(&mut self.defects, field, slot, cell);
+        }
+    }
+
+    /// The name of the domain that the row is about.
+    pub(super) fn domain_name(&mut self, slot: &mut String) {
+        let at = self.position(Column::DomainName);
+        let Some(cell) = at.and_then(|at| self.cells.get(at)) else { return };
+        let (read, kept) = &mut self.last_name;
+        if read == cell {
+            slot.push_str(kept);
+            return;
+        }
+        let defects = self.defects.list.len();
+        draft::own_name(&mut self.defects, "fName", slot, cell);
+        if self.defects.list.len() == defects {
+            read.clone_from(cell);
+            kept.clone_from(slot);
         }
     }
 

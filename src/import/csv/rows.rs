@@ -39,7 +39,7 @@ impl Row {
 
     fn domain(&mut self, out: &mut Collector<'_, '_>, place: Place) -> io::Result<()> {
         let mut domain = Domain::default();
-        self.with(Column::DomainName, draft::own_name, "fName", &mut domain.name);
+        self.domain_name(&mut domain.name);
         match self.table {
             Table::Domain => self.domain_fields(&mut domain),
             Table::DomainContacts => {

@@ -59,13 +59,21 @@ pub(super) enum XmlError {
     Io(std::io::Error),
 }
 
+/// An element that is open.
+struct Open {
+    /// Where its raw name begins.
+    name_at: usize,
+    /// The scope outside of it.
+    outer: usize,
+}
+
 /// A document that is being read.
 pub(super) struct Xml<R> {
     input: Input<R>,
     scopes: Scopes,
-    /// Raw names of the open elements, one after another, and where each begins.
+    /// Raw names of the open elements, one after another.
     names: String,
-    open: Vec<usize>,
+    open: Vec<Open>,
     /// The innermost element was an empty tag: its close comes next.
     empty: bool,
     seen_root: bool,
@@ -103,7 +111,7 @@ impl<R: Read> Xml<R> {
 
     /// Raw name of the innermost open element.
     pub(super) fn opened(&self) -> &str {
-        self.open.last().and_then(|&start| self.names.get(start..)).unwrap_or_default()
+        self.open.last().and_then(|open| self.names.get(open.name_at..)).unwrap_or_default()
     }
 
     /// Local name of the innermost open element.
@@ -252,8 +260,10 @@ impl<R: Read> Xml<R> {
 
     /// The innermost element closes.
     fn close(&mut self) -> Step {
-        self.names.truncate(self.open.pop().unwrap_or(0));
-        self.scopes.leave();
+        if let Some(Open { name_at, outer }) = self.open.pop() {
+            self.names.truncate(name_at);
+            self.scopes.leave(outer);
+        }
         Step::Close
     }
 
@@ -287,8 +297,7 @@ impl<R: Read> Xml<R> {
         let (element, name_bytes) = self.scopes.expected(tag.as_bytes())?;
         let (name, tail) = tag.split_at_checked(name_bytes)?;
         let (tail_bytes, empty) = self.attributes.read_plain(tail)?;
-        self.scopes.enter_same();
-        self.open.push(self.names.len());
+        self.open.push(Open { name_at: self.names.len(), outer: self.scopes.current() });
         self.names.push_str(name);
         self.empty = empty;
         self.input.take(name_bytes.saturating_add(tail_bytes).saturating_add(1));
@@ -317,8 +326,10 @@ impl<R: Read> Xml<R> {
         self.attributes.read(inner, name_end)?;
         let declares =
             !self.attributes.is_empty() && memchr::memmem::find(raw.as_bytes(), b"xmlns").is_some();
-        self.scopes.enter(declares.then(|| (raw, self.attributes.pairs())));
-        self.open.push(self.names.len());
+        self.open.push(Open { name_at: self.names.len(), outer: self.scopes.current() });
+        if declares {
+            self.scopes.enter(raw, self.attributes.pairs());
+        }
         self.names.push_str(name);
         self.empty = empty;
         let element = self.scopes.element(name)?;

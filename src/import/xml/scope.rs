@@ -69,8 +69,6 @@ pub(super) struct Scopes {
     scopes: Vec<Scope>,
     /// Parent scope and raw attributes of the scopes that are remembered.
     known: Map<(usize, Box<str>), usize>,
-    /// Scope of each open element.
-    open: Vec<usize>,
     current: usize,
     /// Scopes from here on are not remembered: they go with their element.
     remembered: usize,
@@ -82,23 +80,21 @@ impl Scopes {
             bindings: vec![("".into(), Space::Foreign), ("xml".into(), Space::Foreign)],
             ..Scope::default()
         };
-        Self {
-            scopes: vec![outermost],
-            known: Map::default(),
-            open: Vec::new(),
-            current: 0,
-            remembered: 1,
-        }
+        Self { scopes: vec![outermost], known: Map::default(), current: 0, remembered: 1 }
     }
 
-    /// An element opens; `declares` are its raw attributes and the attributes themselves, if one
-    /// of them may declare a namespace.
+    /// The scope in force.
+    pub(super) const fn current(&self) -> usize {
+        self.current
+    }
+
+    /// An element opens that may declare namespaces: its raw attributes, and the attributes
+    /// themselves.
     pub(super) fn enter<'a>(
         &mut self,
-        declares: Option<(&str, impl Iterator<Item = (&'a str, &'a str)>)>,
+        raw: &str,
+        attributes: impl Iterator<Item = (&'a str, &'a str)>,
     ) {
-        self.open.push(self.current);
-        let Some((raw, attributes)) = declares else { return };
         let key = (self.current, Box::from(raw));
         if let Some(&scope) = self.known.get(&key) {
             self.current = scope;
@@ -132,9 +128,8 @@ impl Scopes {
         self.current = scope;
     }
 
-    /// The innermost element closes.
-    pub(super) fn leave(&mut self) {
-        let outer = self.open.pop().unwrap_or(0);
+    /// The innermost element closes; `outer` was in force before it opened.
+    pub(super) fn leave(&mut self, outer: usize) {
         if outer != self.current && self.current >= self.remembered {
             self.scopes.truncate(self.current);
         }
@@ -145,11 +140,6 @@ impl Scopes {
     /// it is one that was to be expected.
     pub(super) fn expected(&mut self, tag: &[u8]) -> Option<(Element, usize)> {
         self.scopes.get_mut(self.current)?.expected(tag)
-    }
-
-    /// An element opens that declares no namespaces.
-    pub(super) fn enter_same(&mut self) {
-        self.open.push(self.current);
     }
 
     /// What a raw name means in the current scope.
