@@ -7,14 +7,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use snapshot_format::layout::{SECTION_ALIGN_BYTES_MAX, SECTION_ALIGN_BYTES_MIN};
-use snapshot_format::object::Domain;
 use snapshot_format::sort::{Scratch, SortedHashes};
 use snapshot_format::{BuildError, Builder, Kind, Summary};
 
 use super::check::Context;
 use super::collect::{Collected, Collector, unpacked};
 use super::csv;
-use super::findings::{Defects, Finding, Findings, ObjectKind, Place};
+use super::findings::{Finding, Findings, ObjectKind, Place};
 use super::merge::Merge;
 use super::model::envelope::Envelope;
 use super::model::{Reading, Stop};
@@ -457,13 +456,7 @@ fn read(
         .content(&watch.read_bytes)
         .map_err(|error| at(Stop::Xml(XmlError::Io(error)), whole))?;
     let mut xml: Xml<Box<dyn Read>> = Xml::new(content);
-    let mut reading = Reading {
-        xml: &mut xml,
-        out: collector,
-        defects: Defects::default(),
-        place: whole,
-        spare_domain: Domain::default(),
-    };
+    let mut reading = Reading::new(&mut xml, collector, whole);
     let deposit = reading.deposit(watch);
     let envelope = deposit.map_err(|stop| at(stop, Place { file, line: xml.line() }))?;
     let refuse = |rule| at(Stop::Xml(XmlError::Broken(rule, String::new())), whole);

@@ -180,7 +180,8 @@ fn is_name(text: &str) -> bool {
         })
 }
 
-/// Bytes of labels, and the dot between them; a table, since an import looks at some hundred million of them.
+/// Bytes of labels, and the dot between them; a table, since an import looks at hundreds of
+/// millions of them.
 const NAME_BYTES: [bool; 256] = {
     let mut bytes = [false; 256];
     let mut byte = 0;

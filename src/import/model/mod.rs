@@ -77,6 +77,13 @@ pub(super) struct Reading<'x, 'c, 'f, 'r> {
     pub(super) spare_domain: Domain,
 }
 
+impl<'x, 'c, 'f, 'r> Reading<'x, 'c, 'f, 'r> {
+    pub(super) fn new(xml: &'x mut Document, out: &'c mut Collector<'f, 'r>, place: Place) -> Self {
+        let (defects, spare_domain) = (Defects::default(), Domain::default());
+        Self { xml, out, defects, place, spare_domain }
+    }
+}
+
 impl Reading<'_, '_, '_, '_> {
     /// The name of an element of a known namespace.
     fn known(element: Element) -> Option<Name> {
