@@ -67,7 +67,7 @@ pub(super) struct Options {
     /// Refuse the deposit if there are more than N findings
     #[arg(long, value_name = "N")]
     findings_max: Option<u64>,
-    /// Memory to use, 16M to 1024G; what does not fit is sorted in files in the directory
+    /// Memory to use, 64M to 1024G; what does not fit is sorted in files in the directory
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory_bytes)]
     memory: usize,
     /// Print nothing but errors
@@ -331,7 +331,7 @@ fn memory_bytes(text: &str) -> Result<usize, String> {
         format!("{text:?} is not a size, expected a number with K, M or G, as in 512M")
     })?;
     if !(import::Options::MEMORY_BYTES_MIN..=1024 * GIB).contains(&bytes) {
-        return Err(format!("{text} is out of bounds, expected 16M to 1024G"));
+        return Err(format!("{text} is out of bounds, expected 64M to 1024G"));
     }
     Ok(bytes)
 }
@@ -344,8 +344,8 @@ mod tests {
     fn sizes_have_units_and_bounds() {
         assert_eq!(memory_bytes("512M"), Ok(512 << 20));
         assert_eq!(memory_bytes("2GiB"), Ok(2 << 30));
-        assert_eq!(memory_bytes("16777216"), Ok(16 << 20));
-        for bad in ["", "M", "1M", "2T", "-1G", "99999G", "1.5G"] {
+        assert_eq!(memory_bytes("67108864"), Ok(64 << 20));
+        for bad in ["", "M", "1M", "63M", "2T", "-1G", "99999G", "1.5G"] {
             assert!(memory_bytes(bad).is_err(), "{bad}");
         }
     }

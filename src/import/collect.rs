@@ -25,6 +25,8 @@ use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Regis
 use snapshot_format::sort::{HashSorter, Scratch, Sorted, SortedHashes, Sorter};
 
 use super::findings::{Defects, Findings, ObjectKind, Place};
+use super::packed::PackedDomain;
+use super::part::DomainPart;
 use super::rule::Rule;
 
 /// What a sorted entry is to its object.
@@ -59,6 +61,8 @@ impl Rank {
 pub(super) const PLACE_BYTES: usize = 10;
 /// Most host attributes that are remembered to push each of them once.
 const HOST_ATTRIBUTES_MAX: usize = 1 << 16;
+/// Bytes from which on parts of one domain make another entry of the sorter.
+const PARTS_BYTES_MAX: usize = 64 << 10;
 
 /// Objects of a deposit on their way into the order of a snapshot.
 pub(super) struct Collector<'f, 'r> {
@@ -71,6 +75,11 @@ pub(super) struct Collector<'f, 'r> {
     memory_bytes: usize,
     key: Vec<u8>,
     payload: AlignedVec,
+    /// Parts of one domain that came one after another, and their key: they are sorted as one.
+    parts: Vec<u8>,
+    parts_key: Vec<u8>,
+    /// Memory for a domain.
+    packed: PackedDomain,
     counts: [u64; 7],
     host_attributes: HashSet<Vec<u8>, RandomState>,
 }
@@ -103,6 +112,9 @@ impl<'f, 'r> Collector<'f, 'r> {
             memory_bytes: share,
             key: Vec::new(),
             payload: AlignedVec::new(),
+            parts: Vec::new(),
+            parts_key: Vec::new(),
+            packed: PackedDomain::default(),
             counts: [0; 7],
             host_attributes: HashSet::default(),
         }
@@ -133,11 +145,48 @@ impl<'f, 'r> Collector<'f, 'r> {
         }
     }
 
-    /// Takes a domain or a part of one.
-    pub(super) fn domain(&mut self, rank: Rank, place: Place, domain: &Domain) -> io::Result<()> {
+    /// Takes a domain, and parts of what it holds.
+    pub(super) fn domain(
+        &mut self,
+        rank: Rank,
+        place: Place,
+        domain: &mut Domain,
+    ) -> io::Result<()> {
         self.roid(ObjectKind::Domain, place, &domain.roid)?;
         self.key_of(ObjectKind::Domain, &domain.name, rank);
-        self.push(place, domain)
+        let mut packed = std::mem::take(&mut self.packed);
+        packed.pack(domain);
+        let pushed = self.push(place, &packed);
+        self.packed = packed;
+        pushed
+    }
+
+    /// Takes a part of a domain. Tables list the parts of a domain one after another: together
+    /// they are one entry to sort, [`next_part`] takes it apart.
+    pub(super) fn domain_part(
+        &mut self,
+        place: Place,
+        name: &str,
+        part: &DomainPart,
+    ) -> io::Result<()> {
+        self.key_of(ObjectKind::Domain, name, Rank::Part);
+        if self.parts_key != self.key || self.parts.len() > PARTS_BYTES_MAX {
+            self.flush_parts()?;
+            self.parts_key.clone_from(&self.key);
+        }
+        self.archive(place, part)?;
+        let bytes = u32::try_from(self.payload.len()).map_err(io::Error::other)?;
+        self.parts.extend_from_slice(&bytes.to_le_bytes());
+        self.parts.extend_from_slice(&self.payload);
+        Ok(())
+    }
+
+    fn flush_parts(&mut self) -> io::Result<()> {
+        if !self.parts.is_empty() {
+            self.sorter.push(&self.parts_key, &self.parts)?;
+            self.parts.clear();
+        }
+        Ok(())
     }
 
     /// Takes a nameserver or a part of one.
@@ -272,6 +321,7 @@ impl<'f, 'r> Collector<'f, 'r> {
 
     /// Joins the hosts of the CSV model with their parts, then sorts everything.
     pub(super) fn finish(mut self) -> io::Result<Collected> {
+        self.flush_parts()?;
         if let Some(hosts) = self.hosts.take() {
             self.join_hosts(hosts.finish()?)?;
         }
@@ -353,6 +403,18 @@ pub(super) fn split(payload: &[u8]) -> io::Result<(Place, &[u8])> {
     let [f0, f1, line @ ..] = head else { return Err(damaged()) };
     let line = u64::from_le_bytes(line.try_into().map_err(|_| damaged())?);
     Ok((Place { file: u16::from_le_bytes([*f0, *f1]), line }, archive))
+}
+
+/// Takes the next part from what [`Collector::domain_part`] made one: its place and archive.
+pub(super) fn next_part<'p>(parts: &mut &'p [u8]) -> io::Result<Option<(Place, &'p [u8])>> {
+    if parts.is_empty() {
+        return Ok(None);
+    }
+    let (bytes, rest) = parts.split_first_chunk().ok_or_else(damaged)?;
+    let bytes = usize::try_from(u32::from_le_bytes(*bytes)).map_err(io::Error::other)?;
+    let (part, rest) = rest.split_at_checked(bytes).ok_or_else(damaged)?;
+    *parts = rest;
+    split(part).map(Some)
 }
 
 /// A scratch file gave back what was never written.

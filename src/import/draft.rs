@@ -39,7 +39,12 @@ pub(super) fn text(defects: &mut Defects, field: &'static str, slot: &mut String
     if clipped.len() < value.len() {
         defects.add(Rule::TextTooLong, field, value);
     }
-    slot.push_str(clipped);
+    if slot.capacity() == 0 {
+        // At its length at once: growing an empty text costs more.
+        *slot = clipped.to_owned();
+    } else {
+        slot.push_str(clipped);
+    }
 }
 
 /// Sets an identifier once: of the object itself, or of another one.

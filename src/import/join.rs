@@ -1,39 +1,44 @@
 //! Joins a part of an object with the object: what CSV tables and host attributes add.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use snapshot_format::object::{Contact, ContactRole, Domain, Nameserver, SecDns};
+use snapshot_format::object::{Contact, ContactLink, ContactRole, Domain, Nameserver, SecDns};
 
 use super::draft;
 use super::findings::Defects;
+use super::part::DomainPart;
 use super::rule::Rule;
 
 /// Adds a part to a domain.
-pub(super) fn domain(domain: &mut Domain, part: Domain, defects: &mut Defects) {
-    domain.statuses.bits |= part.statuses.bits;
-    for link in part.contacts {
-        let registrant = |known: &snapshot_format::object::ContactLink| {
-            known.role == ContactRole::Registrant && link.role == ContactRole::Registrant
-        };
-        if domain.contacts.iter().any(registrant) {
-            defects.add(Rule::ElementRepeated, "registrant", link.id);
-        } else {
-            draft::push(defects, "contact", &mut domain.contacts, link);
+pub(super) fn domain(domain: &mut Domain, part: DomainPart, defects: &mut Defects) {
+    match part {
+        DomainPart::Statuses(statuses) => domain.statuses.bits |= statuses.bits,
+        DomainPart::Contact(link) => contact_link(domain, link, defects),
+        DomainPart::Nameserver(link) => {
+            if !domain.nameservers.contains(&link) {
+                draft::push(defects, "ns", &mut domain.nameservers, link);
+            }
+        }
+        DomainPart::SecDns(part) => {
+            sec_dns(domain.sec_dns.get_or_insert_default(), part, defects);
+        }
+        DomainPart::Transfer(transfer) => {
+            if domain.transfer.is_some() {
+                defects.add(Rule::ElementRepeated, "trnData", "");
+            } else {
+                domain.transfer = Some(transfer);
+            }
         }
     }
-    for link in part.nameservers {
-        if !domain.nameservers.contains(&link) {
-            draft::push(defects, "ns", &mut domain.nameservers, link);
-        }
-    }
-    if let Some(part) = part.sec_dns {
-        sec_dns(domain.sec_dns.get_or_insert_default(), part, defects);
-    }
-    if let Some(transfer) = part.transfer {
-        if domain.transfer.is_some() {
-            defects.add(Rule::ElementRepeated, "trnData", "");
-        } else {
-            domain.transfer = Some(transfer);
-        }
+}
+
+fn contact_link(domain: &mut Domain, link: ContactLink, defects: &mut Defects) {
+    let registrant = |known: &ContactLink| {
+        known.role == ContactRole::Registrant && link.role == ContactRole::Registrant
+    };
+    if domain.contacts.iter().any(registrant) {
+        defects.add(Rule::ElementRepeated, "registrant", link.id);
+    } else {
+        draft::push(defects, "contact", &mut domain.contacts, link);
     }
 }
 

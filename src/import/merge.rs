@@ -20,11 +20,13 @@ use snapshot_format::record::Meta;
 use snapshot_format::{Builder, Defect, Kind, Summary};
 
 use super::check::{self, Context};
-use super::collect::{Rank, damaged, split};
+use super::collect::{Rank, damaged, next_part, split};
 use super::csv::GURID_MARK;
 use super::findings::{Defects, Findings, ObjectKind, Place};
 use super::join;
 use super::model::Stop;
+use super::packed;
+use super::part::DomainPart;
 use super::progress::Watch;
 use super::rule::Rule;
 
@@ -52,6 +54,8 @@ pub(super) struct Merge<'m, 'r, W> {
     rank: Rank,
     place: Place,
     defects: Defects,
+    /// Memory for a domain.
+    spare_domain: Domain,
     /// Identifiers of registrars by IANA identifier; empty: several have it.
     gurids: HashMap<u32, String, RandomState>,
     /// Registry-class names whose domains are counted, and how many there are.
@@ -77,6 +81,7 @@ impl<'m, 'r, W: Write + Seek> Merge<'m, 'r, W> {
             rank: Rank::Xml,
             place: Place::default(),
             defects: Defects::default(),
+            spare_domain: Domain::default(),
             gurids: HashMap::default(),
             rcdns,
             suffixes,
@@ -104,9 +109,14 @@ impl<'m, 'r, W: Write + Seek> Merge<'m, 'r, W> {
                 group.clear();
                 group.extend_from_slice(stem);
             }
-            let (place, archive) = split(payload)?;
             let kind = stem.first().copied().unwrap_or_default();
-            self.take(kind, Rank::of(rank), place, archive)?;
+            let rank = Rank::of(rank);
+            if kind == ObjectKind::Domain as u8 && rank == Rank::Part {
+                self.take_domain_parts(stem, payload)?;
+            } else {
+                let (place, archive) = split(payload)?;
+                self.take(kind, rank, place, archive)?;
+            }
         }
         self.flush()
     }
@@ -137,7 +147,11 @@ impl<'m, 'r, W: Write + Seek> Merge<'m, 'r, W> {
                 3 => Held::Contact(read!(Contact)),
                 4 => Held::Nameserver(read!(Nameserver), false),
                 5 => Held::Nndn(read!(Nndn)),
-                6 => Held::Domain(read!(Domain)),
+                6 => {
+                    let mut domain = std::mem::take(&mut self.spare_domain);
+                    packed::unpack(archive, &mut domain)?;
+                    Held::Domain(domain)
+                }
                 _ => return Err(damaged().into()),
             };
             return self.hold(held, rank, place);
@@ -151,14 +165,22 @@ impl<'m, 'r, W: Write + Seek> Merge<'m, 'r, W> {
                 }
             }
             4 => self.take_host(rank, place, read!(Nameserver)),
-            6 => {
-                let part = read!(Domain);
-                match &mut self.held {
-                    Held::Domain(domain) => join::domain(domain, part, &mut self.defects),
-                    _ => self.orphan(ObjectKind::Domain, place, &part.name),
-                }
-            }
             _ => return Err(damaged().into()),
+        }
+        Ok(())
+    }
+
+    /// Joins parts with the domain at hand; the stem of their key is the kind, the name, and 0.
+    fn take_domain_parts(&mut self, stem: &[u8], mut parts: &[u8]) -> Result<(), Stop> {
+        while let Some((place, archive)) = next_part(&mut parts)? {
+            let Held::Domain(domain) = &mut self.held else {
+                let [_, name @ .., 0] = stem else { return Err(damaged().into()) };
+                let name = std::str::from_utf8(name).map_err(|_| damaged())?;
+                self.orphan(ObjectKind::Domain, place, name);
+                continue;
+            };
+            let part = rkyv::from_bytes::<DomainPart, RkyvError>(archive).map_err(|_| damaged())?;
+            join::domain(domain, part, &mut self.defects);
         }
         Ok(())
     }
@@ -262,8 +284,9 @@ impl<'m, 'r, W: Write + Seek> Merge<'m, 'r, W> {
         if !self.defects.list.is_empty() {
             self.findings.add_all(&mut self.defects, self.place, kind, key);
         }
-        if let Held::Domain(domain) = &held {
+        if let Held::Domain(domain) = held {
             self.written(&domain.name);
+            self.spare_domain = domain;
         }
         Ok(())
     }

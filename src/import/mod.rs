@@ -22,6 +22,8 @@ mod findings;
 mod join;
 mod merge;
 mod model;
+mod packed;
+mod part;
 mod policy;
 mod progress;
 mod rule;

@@ -13,7 +13,7 @@ use snapshot_format::{BuildError, Builder, Kind, Summary};
 use super::check::Context;
 use super::collect::{Collected, Collector, unpacked};
 use super::csv;
-use super::findings::{Defects, Finding, Findings, ObjectKind, Place};
+use super::findings::{Finding, Findings, ObjectKind, Place};
 use super::merge::Merge;
 use super::model::envelope::Envelope;
 use super::model::{Reading, Stop};
@@ -49,8 +49,15 @@ pub struct Options {
 impl Options {
     /// Default of `memory_bytes`.
     pub const MEMORY_BYTES: usize = 1 << 30;
-    /// Least memory, bytes: below it runs are so short that their merge needs more than that.
-    pub const MEMORY_BYTES_MIN: usize = 16 << 20;
+    /// Least memory, bytes: below it what does not depend on the setting is most of it.
+    pub const MEMORY_BYTES_MIN: usize = 64 << 20;
+    /// What does not depend on the setting, bytes: the program, and buffers of files.
+    const FIXED_BYTES: usize = 20 << 20;
+
+    /// Memory for sorting and for tables of references, bytes.
+    const fn table_bytes(&self) -> usize {
+        self.memory_bytes.saturating_sub(Self::FIXED_BYTES)
+    }
 }
 
 /// What an import found and made.
@@ -173,8 +180,7 @@ impl Import<'_, '_> {
         };
         let document = self.document(&sources)?;
         let mut watch = Watch::new(progress, sources.total_bytes, self.options.findings_max);
-        let memory_bytes = self.options.memory_bytes;
-        let share = memory_bytes.wrapping_div(8);
+        let share = self.options.table_bytes().wrapping_div(8);
         let mut collector =
             Collector::new(self.findings, Rc::clone(self.scratch), share.saturating_mul(5));
         let read = read(&document, &mut sources, &mut collector, &mut watch);
@@ -250,7 +256,7 @@ impl Import<'_, '_> {
             out,
             Rc::clone(self.scratch),
             snapshot_format::Options {
-                memory_bytes: self.options.memory_bytes.wrapping_div(4),
+                memory_bytes: self.options.table_bytes().wrapping_div(4),
                 section_align_bytes: if large {
                     SECTION_ALIGN_BYTES_MAX
                 } else {
@@ -450,8 +456,7 @@ fn read(
         .content(&watch.read_bytes)
         .map_err(|error| at(Stop::Xml(XmlError::Io(error)), whole))?;
     let mut xml: Xml<Box<dyn Read>> = Xml::new(content);
-    let mut reading =
-        Reading { xml: &mut xml, out: collector, defects: Defects::default(), place: whole };
+    let mut reading = Reading::new(&mut xml, collector, whole);
     let deposit = reading.deposit(watch);
     let envelope = deposit.map_err(|stop| at(stop, Place { file, line: xml.line() }))?;
     let refuse = |rule| at(Stop::Xml(XmlError::Broken(rule, String::new())), whole);

@@ -265,8 +265,16 @@ impl Resolver {
     ) -> Result<([u32; 4], Vec<(u8, u32)>), BuildError> {
         let mut first = [NONE; 4];
         let mut more = Vec::new();
-        for link in links {
-            let Link::One(ordinal) = self.contacts.find(link.id.as_bytes())? else {
+        // Roles share contacts: a look-up that was just made is not made again.
+        let mut recent = [Link::None; 4];
+        for (at, link) in links.iter().enumerate() {
+            let mut before = at.saturating_sub(recent.len())..at;
+            let found = match before.find(|&known| links[known].id == link.id) {
+                Some(known) => recent[known % recent.len()],
+                None => self.contacts.find(link.id.as_bytes())?,
+            };
+            recent[at % recent.len()] = found;
+            let Link::One(ordinal) = found else {
                 report(Defect::Dangling { kind: Kind::Contact, key: &link.id });
                 continue;
             };

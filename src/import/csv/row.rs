@@ -14,14 +14,17 @@ pub(super) struct Row {
     pub(super) table: Table,
     pub(super) columns: Vec<ColumnUse>,
     /// Cleaned text of each column.
-    cells: Vec<String>,
+    pub(super) cells: Vec<String>,
     pub(super) defects: Defects,
+    /// The last domain name that was as it should be, as read and as kept: rows of a domain come
+    /// one after another.
+    last_name: (String, String),
 }
 
 impl Row {
     pub(super) fn new(table: Table, columns: Vec<ColumnUse>) -> Self {
         let cells = columns.iter().map(|_| String::new()).collect();
-        Self { table, columns, cells, defects: Defects::default() }
+        Self { table, columns, cells, defects: Defects::default(), last_name: Default::default() }
     }
 
     /// Takes the cells of a record; `false`: it has another number of them, or is not in UTF-8.
@@ -29,8 +32,13 @@ impl Row {
         if record.len() != self.cells.len() {
             return Err(Rule::RowLength);
         }
+        // At once; a cell that ends within a character is refused when it is cut out.
+        let row = std::str::from_utf8(record.as_slice()).map_err(|_| Rule::RowEncoding)?;
+        let mut start = 0usize;
         for ((cell, usage), bytes) in self.cells.iter_mut().zip(&self.columns).zip(record) {
-            let text = std::str::from_utf8(bytes).map_err(|_| Rule::RowEncoding)?;
+            let end = start.saturating_add(bytes.len());
+            let text = row.get(start..end).ok_or(Rule::RowEncoding)?;
+            start = end;
             if collapse(text, cell) {
                 self.defects.add(Rule::CharacterBad, usage.word.clone(), cell.as_str());
             }
@@ -44,6 +52,18 @@ impl Row {
     /// The text of the first column of a kind; empty if there is none.
     pub(super) fn cell(&self, column: Column) -> &str {
         self.position(column).and_then(|at| self.cells.get(at)).map_or("", String::as_str)
+    }
+
+    /// The texts of columns, as [`Self::cell`] gives them, with where their defects go.
+    pub(super) fn texts<const N: usize>(
+        &mut self,
+        columns: [Column; N],
+    ) -> ([&str; N], &mut Defects) {
+        let texts = columns.map(|column| {
+            let at = self.columns.iter().position(|usage| usage.column == column);
+            at.and_then(|at| self.cells.get(at)).map_or("", String::as_str)
+        });
+        (texts, &mut self.defects)
     }
 
     fn position(&self, column: Column) -> Option<usize> {
@@ -71,6 +91,23 @@ impl Row {
         let Some(at) = self.position(column) else { return };
         if let Some(cell) = self.cells.get(at) {
             fill(&mut self.defects, field, slot, cell);
+        }
+    }
+
+    /// The name of the domain that the row is about.
+    pub(super) fn domain_name(&mut self, slot: &mut String) {
+        let at = self.position(Column::DomainName);
+        let Some(cell) = at.and_then(|at| self.cells.get(at)) else { return };
+        let (read, kept) = &mut self.last_name;
+        if read == cell {
+            slot.push_str(kept);
+            return;
+        }
+        let defects = self.defects.list.len();
+        draft::own_name(&mut self.defects, "fName", slot, cell);
+        if self.defects.list.len() == defects {
+            read.clone_from(cell);
+            kept.clone_from(slot);
         }
     }
 

@@ -13,6 +13,7 @@ use super::row::Row;
 use crate::import::collect::{Collector, Rank};
 use crate::import::draft::{self, SecDnsTexts};
 use crate::import::findings::{ObjectKind, Place};
+use crate::import::part::DomainPart;
 use crate::import::rule::Rule;
 use crate::import::{model, value};
 
@@ -38,24 +39,20 @@ impl Row {
 
     fn domain(&mut self, out: &mut Collector<'_, '_>, place: Place) -> io::Result<()> {
         let mut domain = Domain::default();
-        self.with(Column::DomainName, draft::own_name, "fName", &mut domain.name);
+        self.domain_name(&mut domain.name);
         match self.table {
             Table::Domain => self.domain_fields(&mut domain),
             Table::DomainContacts => {
-                let (role, id) = (
-                    self.cell(Column::ContactType).to_owned(),
-                    self.cell(Column::ContactId).to_owned(),
-                );
-                draft::contact(&mut self.defects, &mut domain, &role, &id);
+                let ([role, id], defects) = self.texts([Column::ContactType, Column::ContactId]);
+                draft::contact(defects, &mut domain, role, id);
             }
             Table::DomainStatuses => {
-                let (status, grace) =
-                    (self.cell(Column::Status).to_owned(), self.cell(Column::RgpStatus).to_owned());
+                let ([status, grace], defects) = self.texts([Column::Status, Column::RgpStatus]);
                 if !status.is_empty() || grace.is_empty() {
-                    draft::domain_status(&mut self.defects, &mut domain.statuses, &status, false);
+                    draft::domain_status(defects, &mut domain.statuses, status, false);
                 }
                 if !grace.is_empty() {
-                    draft::domain_status(&mut self.defects, &mut domain.statuses, &grace, true);
+                    draft::domain_status(defects, &mut domain.statuses, grace, true);
                 }
             }
             Table::DomainNameServers => self.nameserver(&mut domain),
@@ -71,10 +68,16 @@ impl Row {
         if self.table == Table::Domain {
             out.counted(kind);
         }
-        if self.finish(out, place, kind, &domain.name) {
-            out.domain(self.rank(), place, &domain)?;
+        if !self.finish(out, place, kind, &domain.name) {
+            return Ok(());
         }
-        Ok(())
+        match self.rank() {
+            Rank::Part => {
+                let part = DomainPart::of(&mut domain);
+                out.domain_part(place, &domain.name, &part)
+            }
+            rank => out.domain(rank, place, &mut domain),
+        }
     }
 
     /// Reports defects; `false`: the key cannot be used, and that is reported as well.
@@ -107,9 +110,9 @@ impl Row {
             "fOriginalName",
             &mut domain.original_name,
         );
-        let registrant = self.cell(Column::Registrant).to_owned();
+        let ([registrant], defects) = self.texts([Column::Registrant]);
         if !registrant.is_empty() {
-            draft::contact(&mut self.defects, domain, "registrant", &registrant);
+            draft::contact(defects, domain, "registrant", registrant);
         }
         self.sponsor(&mut domain.registrar);
         self.actor(Column::CrRr, Column::CrId, "fCrRr", &mut domain.creator);
@@ -129,9 +132,9 @@ impl Row {
     }
 
     fn nameserver(&mut self, domain: &mut Domain) {
-        let name = self.cell(Column::HostName).to_owned();
+        let ([name], defects) = self.texts([Column::HostName]);
         if !name.is_empty() {
-            draft::nameserver(&mut self.defects, domain, &name);
+            draft::nameserver(defects, domain, name);
             return;
         }
         let mut roid = String::new();
@@ -144,8 +147,8 @@ impl Row {
     }
 
     fn host_attribute(&mut self, domain: &mut Domain) -> Option<Nameserver> {
-        let text = self.cell(Column::HostName).to_owned();
-        let name = draft::nameserver(&mut self.defects, domain, &text)?.to_owned();
+        let ([text], defects) = self.texts([Column::HostName]);
+        let name = draft::nameserver(defects, domain, text)?.to_owned();
         let mut host = Nameserver { name, ..Nameserver::default() };
         self.address(&mut host);
         Some(host)
@@ -216,8 +219,8 @@ impl Row {
                 self.time(Column::TrDate, "fTrDate", &mut host.transferred);
             }
             Table::HostStatuses => {
-                let status = self.cell(Column::Status).to_owned();
-                draft::host_status(&mut self.defects, &mut host.statuses, &status);
+                let ([status], defects) = self.texts([Column::Status]);
+                draft::host_status(defects, &mut host.statuses, status);
             }
             _ => self.address(&mut host),
         }
@@ -243,8 +246,8 @@ impl Row {
                 self.contact_fields(&mut contact);
             }
             Table::ContactStatuses => {
-                let status = self.cell(Column::Status).to_owned();
-                draft::contact_status(&mut self.defects, &mut contact.statuses, &status);
+                let ([status], defects) = self.texts([Column::Status]);
+                draft::contact_status(defects, &mut contact.statuses, status);
             }
             Table::ContactPostal => {
                 let kind = self.cell(Column::PostalType).to_owned();
@@ -281,26 +284,29 @@ impl Row {
 
     /// Street to country code: of all columns, or of those of one form (`isLoc`).
     fn postal(&mut self, postal: &mut Postal, localised: Option<bool>) {
-        let mut cells: Vec<(Column, String)> = self
-            .cells()
-            .filter(|(usage, _)| localised.is_none_or(|wanted| usage.localised == wanted))
-            .map(|(usage, cell)| (usage.column, cell.to_owned()))
-            .collect();
-        cells
-            .sort_by_key(|&(column, _)| if let Column::Street(index) = column { index } else { 9 });
-        for (column, text) in cells {
-            let (field, slot) = match column {
-                Column::Street(index) => match postal.street.get_mut(usize::from(index)) {
-                    Some(line) => ("fStreet", line),
-                    None => continue,
-                },
-                Column::City => ("fCity", &mut postal.city),
-                Column::Sp => ("fSp", &mut postal.sp),
-                Column::Pc => ("fPc", &mut postal.pc),
-                Column::Cc => ("fCc", &mut postal.cc),
-                _ => continue,
-            };
-            draft::text(&mut self.defects, field, slot, &text);
+        // Street lines come in the order of their numbers, whatever the columns' order.
+        for street in [Some(0), Some(1), Some(2), None] {
+            let numbered = |column| matches!(column, Column::Street(at) if Some(at) == street);
+            let other = |column| street.is_none() && !matches!(column, Column::Street(_));
+            for (usage, text) in self.columns.iter().zip(&self.cells) {
+                let column = usage.column;
+                let wanted = localised.is_none_or(|wanted| usage.localised == wanted);
+                if !wanted || !(numbered(column) || other(column)) {
+                    continue;
+                }
+                let (field, slot) = match column {
+                    Column::Street(index) => match postal.street.get_mut(usize::from(index)) {
+                        Some(line) => ("fStreet", line),
+                        None => continue,
+                    },
+                    Column::City => ("fCity", &mut postal.city),
+                    Column::Sp => ("fSp", &mut postal.sp),
+                    Column::Pc => ("fPc", &mut postal.pc),
+                    Column::Cc => ("fCc", &mut postal.cc),
+                    _ => continue,
+                };
+                draft::text(&mut self.defects, field, slot, text);
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use super::{Reading, Stop, leaf};
 use crate::import::collect::Rank;
 use crate::import::draft::{self, SecDnsTexts};
 use crate::import::findings::ObjectKind;
+use crate::import::packed;
 use crate::import::rule::Rule;
 use crate::import::xml::element::Name;
 use crate::import::xml::{Step, XmlError};
@@ -14,11 +15,19 @@ use crate::import::xml::{Step, XmlError};
 impl Reading<'_, '_, '_, '_> {
     /// Reads the domain whose element just opened.
     pub(super) fn domain(&mut self) -> Result<(), Stop> {
-        let mut domain = Domain::default();
+        // The last one's memory is this one's.
+        let mut domain = std::mem::take(&mut self.spare_domain);
+        packed::clear(&mut domain);
+        let read = self.domain_into(&mut domain);
+        self.spare_domain = domain;
+        read
+    }
+
+    fn domain_into(&mut self, domain: &mut Domain) -> Result<(), Stop> {
         let mut name_text = String::new();
         while let Step::Open(element) = self.xml.step()? {
             let Some(name) = Self::known(element) else {
-                self.extras(&mut domain, 0)?;
+                self.extras(domain, 0)?;
                 continue;
             };
             match name {
@@ -41,13 +50,13 @@ impl Reading<'_, '_, '_, '_> {
                 }
                 Name::Registrant => {
                     let text = leaf(self.xml, &mut self.defects, "registrant")?;
-                    draft::contact(&mut self.defects, &mut domain, "registrant", text);
+                    draft::contact(&mut self.defects, domain, "registrant", text);
                 }
-                Name::Contact => self.domain_contact(&mut domain)?,
-                Name::Ns => self.nameservers(&mut domain)?,
-                Name::SecDns => self.sec_dns(&mut domain)?,
+                Name::Contact => self.domain_contact(domain)?,
+                Name::Ns => self.nameservers(domain)?,
+                Name::SecDns => self.sec_dns(domain)?,
                 Name::TrnData => domain.transfer = Some(self.transfer()?),
-                _ => self.domain_field(name, &mut domain, element)?,
+                _ => self.domain_field(name, domain, element)?,
             }
         }
         let kind = ObjectKind::Domain;
@@ -58,7 +67,7 @@ impl Reading<'_, '_, '_, '_> {
             return Ok(());
         }
         self.out.defects(&mut self.defects, self.place, kind, &domain.name);
-        self.out.domain(Rank::Xml, self.place, &domain)?;
+        self.out.domain(Rank::Xml, self.place, domain)?;
         Ok(())
     }
 

@@ -20,7 +20,7 @@ pub(super) use contact::{gurid, registrar_status};
 
 use std::io::{self, Read};
 
-use snapshot_format::object::{Actor, Postal, Transfer};
+use snapshot_format::object::{Actor, Domain, Postal, Transfer};
 
 use super::collect::Collector;
 use super::draft;
@@ -73,6 +73,15 @@ pub(super) struct Reading<'x, 'c, 'f, 'r> {
     pub(super) out: &'c mut Collector<'f, 'r>,
     pub(super) defects: Defects,
     pub(super) place: Place,
+    /// Memory for a domain.
+    pub(super) spare_domain: Domain,
+}
+
+impl<'x, 'c, 'f, 'r> Reading<'x, 'c, 'f, 'r> {
+    pub(super) fn new(xml: &'x mut Document, out: &'c mut Collector<'f, 'r>, place: Place) -> Self {
+        let (defects, spare_domain) = (Defects::default(), Domain::default());
+        Self { xml, out, defects, place, spare_domain }
+    }
 }
 
 impl Reading<'_, '_, '_, '_> {

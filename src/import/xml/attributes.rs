@@ -4,6 +4,7 @@
 use quick_xml::XmlVersion;
 use quick_xml::events::BytesStart;
 
+use super::text::{MARKUP, QUOTE, UNCLEAN, plain_start};
 use super::{XmlError, broken};
 use crate::import::rule::Rule;
 
@@ -44,6 +45,46 @@ impl Attributes {
             start = value_end;
             (name, self.text.get(name_end..value_end).unwrap_or_default())
         })
+    }
+
+    /// Reads the attributes of a tag and its end, from the end of the tag's name on, in the form
+    /// in which nearly all of them are: ` name="value"`, no references, no namespaces declared.
+    /// The length up to and with the end, and whether the element is empty; `None`: it is for
+    /// [`Self::read`] to read it, or to say what is wrong with it.
+    pub(super) fn read_plain(&mut self, tail: &str) -> Option<(usize, bool)> {
+        self.text.clear();
+        self.ends.clear();
+        let mut at = 0usize;
+        loop {
+            let after = match tail.as_bytes().get(at..)? {
+                [b'>', ..] => return Some((at.checked_add(1)?, false)),
+                [b'/', b'>', ..] => return Some((at.checked_add(2)?, true)),
+                [b' ', after @ ..] => after,
+                _ => return None,
+            };
+            let named = |byte: u8| byte.is_ascii_alphanumeric() || byte == b':';
+            let name_bytes = after.iter().position(|&byte| !named(byte))?;
+            let name_at = at.checked_add(1)?;
+            let name_end = name_at.checked_add(name_bytes)?;
+            let name = tail.get(name_at..name_end)?;
+            let value_at = name_end.checked_add(2)?;
+            let known = name.starts_with("xmlns") || self.value(name).is_some();
+            let opens = tail.get(name_end..value_at) == Some("=\"");
+            if name.is_empty() || known || !opens || self.ends.len() >= ATTRIBUTES_MAX {
+                return None;
+            }
+            let value = tail.as_bytes().get(value_at..)?;
+            let value_bytes = plain_start(value, UNCLEAN | MARKUP | QUOTE);
+            let value_end = value_at.checked_add(value_bytes)?;
+            if tail.as_bytes().get(value_end) != Some(&b'"') {
+                return None;
+            }
+            self.text.push_str(name);
+            let name_end = self.text.len();
+            self.text.push_str(tail.get(value_at..value_end)?);
+            self.ends.push((name_end, self.text.len()));
+            at = value_end.checked_add(1)?;
+        }
     }
 
     /// Reads the attributes of a tag's inside, whose name has `name_bytes` bytes.

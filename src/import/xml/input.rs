@@ -12,6 +12,7 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 use super::XmlError;
 use crate::import::rule::Rule;
@@ -57,6 +58,16 @@ impl<R: Read> Input<R> {
     pub(super) fn start(&self, bytes: usize) -> &str {
         let end = self.position.saturating_add(bytes);
         self.text.get(self.position..end).unwrap_or_default()
+    }
+
+    /// Where the first `bytes` of the rest lie: for [`Self::taken`], until the next read.
+    pub(super) fn range(&self, bytes: usize) -> Range<usize> {
+        self.position..self.position.saturating_add(bytes)
+    }
+
+    /// What was taken and has not been read over yet.
+    pub(super) fn taken(&self, range: &Range<usize>) -> &str {
+        self.text.get(range.clone()).unwrap_or_default()
     }
 
     /// Takes the first `bytes` of the rest: they have been shown, and end between characters.

@@ -26,6 +26,7 @@ mod scope;
 mod text;
 
 use std::io::Read;
+use std::ops::Range;
 
 use quick_xml::escape;
 
@@ -58,22 +59,30 @@ pub(super) enum XmlError {
     Io(std::io::Error),
 }
 
+/// An element that is open.
+struct Open {
+    /// Where its raw name begins.
+    name_at: usize,
+    /// The scope outside of it.
+    outer: usize,
+}
+
 /// A document that is being read.
 pub(super) struct Xml<R> {
     input: Input<R>,
     scopes: Scopes,
-    /// Raw names of the open elements, one after another, and where each begins.
+    /// Raw names of the open elements, one after another.
     names: String,
-    open: Vec<usize>,
+    open: Vec<Open>,
     /// The innermost element was an empty tag: its close comes next.
     empty: bool,
     seen_root: bool,
     attributes: Attributes,
-    /// The last leaf's text, and what it was made from.
+    /// The last leaf's text, unless it lies in the input as it is.
     text: String,
+    text_in_input: Option<Range<usize>>,
+    /// What a text that is not plain is made from.
     raw: String,
-    /// Raw name of the last element that opened.
-    opened: String,
     /// A control character was dropped from the last text.
     pub(super) dropped_control: bool,
 }
@@ -89,8 +98,8 @@ impl<R: Read> Xml<R> {
             seen_root: false,
             attributes: Attributes::default(),
             text: String::new(),
+            text_in_input: None,
             raw: String::new(),
-            opened: String::new(),
             dropped_control: false,
         }
     }
@@ -100,14 +109,15 @@ impl<R: Read> Xml<R> {
         self.input.line()
     }
 
-    /// Raw name of the last element that opened.
+    /// Raw name of the innermost open element.
     pub(super) fn opened(&self) -> &str {
-        &self.opened
+        self.open.last().and_then(|open| self.names.get(open.name_at..)).unwrap_or_default()
     }
 
-    /// Local name of the last element that opened.
+    /// Local name of the innermost open element.
     pub(super) fn opened_local(&self) -> &str {
-        self.opened.rsplit_once(':').map_or(&self.opened, |(_, local)| local)
+        let name = self.opened();
+        name.rsplit_once(':').map_or(name, |(_, local)| local)
     }
 
     /// An attribute of the element that opened in the last step.
@@ -131,7 +141,7 @@ impl<R: Read> Xml<R> {
     /// Reads the text of the element that opened in the last step, white space collapsed, and its
     /// close; [`Self::text`] is the text. Elements within it are skipped: `true` if any.
     pub(super) fn leaf(&mut self) -> Result<bool, XmlError> {
-        if self.plain_leaf()? {
+        if self.clean_leaf() || self.plain_leaf()? {
             return Ok(false);
         }
         self.raw.clear();
@@ -146,11 +156,35 @@ impl<R: Read> Xml<R> {
                 Step::End => return Err(broken("the document ends within an element")),
             }
         }
+        self.text_in_input = None;
         self.dropped_control = collapse(&self.raw, &mut self.text);
         Ok(nested)
     }
 
-    /// The common case of a leaf: one text without references, then the close.
+    /// The common case of a leaf: a text that is clean as it stands, and the close, all of it at
+    /// hand. The text stays in the input.
+    fn clean_leaf(&mut self) -> bool {
+        if self.empty {
+            return false;
+        }
+        let bytes = text::plain_start(self.input.rest().as_bytes(), text::UNCLEAN | text::MARKUP);
+        let Some(end) = self.close_at(bytes) else { return false };
+        self.text_in_input = Some(self.input.range(bytes));
+        self.dropped_control = false;
+        self.input.take(end);
+        self.close();
+        true
+    }
+
+    /// Whether the innermost element's closing tag is `at` bytes on; if so, where it ends.
+    fn close_at(&self, at: usize) -> Option<usize> {
+        let name = self.opened();
+        let tag = self.input.rest().as_bytes().get(at..)?.strip_prefix(b"</")?;
+        let end = tag.strip_prefix(name.as_bytes())?;
+        end.starts_with(b">").then_some(at.saturating_add(name.len()).saturating_add(3))
+    }
+
+    /// The next case: one text without references that may have to be cleaned, then the close.
     fn plain_leaf(&mut self) -> Result<bool, XmlError> {
         if self.empty {
             return Ok(false);
@@ -164,15 +198,19 @@ impl<R: Read> Xml<R> {
         if !closes || memchr::memchr(b'&', text.as_bytes()).is_some() {
             return Ok(false);
         }
+        self.text_in_input = None;
         self.dropped_control = collapse(text, &mut self.text);
         self.input.take(end);
         self.end_tag()?;
         Ok(true)
     }
 
-    /// The text of the last leaf.
+    /// The text of the last leaf; at hand until the next step.
     pub(super) fn text(&self) -> &str {
-        &self.text
+        match &self.text_in_input {
+            Some(range) => self.input.taken(range),
+            None => &self.text,
+        }
     }
 
     /// Skips the rest of the element that opened in the last step, with its close.
@@ -222,27 +260,54 @@ impl<R: Read> Xml<R> {
 
     /// The innermost element closes.
     fn close(&mut self) -> Step {
-        self.names.truncate(self.open.pop().unwrap_or(0));
-        self.scopes.leave();
+        if let Some(Open { name_at, outer }) = self.open.pop() {
+            self.names.truncate(name_at);
+            self.scopes.leave(outer);
+        }
         Step::Close
     }
 
     fn end_tag(&mut self) -> Result<Step, XmlError> {
+        if let Some(end) = self.close_at(0) {
+            self.input.take(end);
+            return Ok(self.close());
+        }
         let Some(end) = self.input.find(2, |bytes| memchr::memchr(b'>', bytes), 1)? else {
             return Err(broken("the document ends within a tag"));
         };
         let tag = self.input.start(end);
         let name = tag.get(2..end.saturating_sub(1)).unwrap_or_default().trim_ascii_end();
-        let opened = self.open.last().and_then(|&start| self.names.get(start..));
-        if opened != Some(name) {
-            let got = format!("</{name}> where </{}> is due", opened.unwrap_or_default());
+        // Without an open element its name is empty, and so is none that was read.
+        let opened = self.opened();
+        if self.open.is_empty() || opened != name {
+            let got = format!("</{name}> where </{opened}> is due");
             return Err(broken(&got));
         }
         self.input.take(end);
         Ok(self.close())
     }
 
+    /// The common case of a start tag: an element that was to be expected, with plain attributes,
+    /// all of it at hand.
+    fn plain_start_tag(&mut self) -> Option<Element> {
+        if self.open.is_empty() || self.open.len() >= DEPTH_MAX {
+            return None;
+        }
+        let tag = self.input.rest().get(1..)?;
+        let (element, name_bytes) = self.scopes.expected(tag.as_bytes())?;
+        let (name, tail) = tag.split_at_checked(name_bytes)?;
+        let (tail_bytes, empty) = self.attributes.read_plain(tail)?;
+        self.open.push(Open { name_at: self.names.len(), outer: self.scopes.current() });
+        self.names.push_str(name);
+        self.empty = empty;
+        self.input.take(name_bytes.saturating_add(tail_bytes).saturating_add(1));
+        Some(element)
+    }
+
     fn start_tag(&mut self) -> Result<Step, XmlError> {
+        if let Some(element) = self.plain_start_tag() {
+            return Ok(Step::Open(element));
+        }
         if self.open.len() >= DEPTH_MAX {
             let got = format!("more than {DEPTH_MAX} levels of elements");
             return Err(XmlError::Broken(Rule::XmlBounds, got));
@@ -261,10 +326,10 @@ impl<R: Read> Xml<R> {
         self.attributes.read(inner, name_end)?;
         let declares =
             !self.attributes.is_empty() && memchr::memmem::find(raw.as_bytes(), b"xmlns").is_some();
-        self.scopes.enter(declares.then(|| (raw, self.attributes.pairs())));
-        self.opened.clear();
-        self.opened.push_str(name);
-        self.open.push(self.names.len());
+        self.open.push(Open { name_at: self.names.len(), outer: self.scopes.current() });
+        if declares {
+            self.scopes.enter(raw, self.attributes.pairs());
+        }
         self.names.push_str(name);
         self.empty = empty;
         let element = self.scopes.element(name)?;
@@ -338,6 +403,15 @@ impl<R: Read> Xml<R> {
 
     /// Text up to the next tag.
     fn characters(&mut self, keep_text: bool) -> Result<(), XmlError> {
+        if !keep_text && !self.open.is_empty() {
+            // Most of it is the white space between elements.
+            let bytes = self.input.rest().as_bytes();
+            let white = bytes.iter().position(|byte| !b" \n\t\r".contains(byte));
+            if let Some(white) = white.filter(|&at| bytes.get(at) == Some(&b'<')) {
+                self.input.take(white);
+                return Ok(());
+            }
+        }
         let find = |bytes: &[u8]| memchr::memchr(b'<', bytes);
         let end = match self.input.find(0, find, 0)? {
             Some(end) => end,
@@ -383,80 +457,4 @@ fn check_encoding(encoding: &str) -> Result<(), XmlError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::element::{Name, Space};
-    use super::*;
-
-    fn leaf_of(document: &str) -> Result<String, XmlError> {
-        let mut xml = Xml::new(document.as_bytes());
-        assert!(matches!(xml.step()?, Step::Open(_)));
-        xml.leaf()?;
-        assert_eq!(xml.step()?, Step::End);
-        Ok(xml.text().to_owned())
-    }
-
-    #[test]
-    fn text_is_collapsed_and_references_are_resolved() {
-        assert_eq!(
-            leaf_of("<a>\r\n  x  y\t&amp;&#x41;<!-- c --><![CDATA[<b> ]]>\n</a>").unwrap(),
-            "x y &A<b>"
-        );
-        assert_eq!(leaf_of("<?xml version='1.0' encoding='utf-8'?><a/>").unwrap(), "");
-        assert_eq!(leaf_of("\u{feff}<a>1</a>").unwrap(), "1");
-        assert_eq!(leaf_of("<a>x\u{1}\u{85}y</a>").unwrap(), "xy");
-    }
-
-    #[test]
-    fn what_is_no_document_is_refused_with_its_rule() {
-        let rule = |document: &str| match leaf_of(document) {
-            Err(XmlError::Broken(rule, _)) => rule,
-            other => panic!("{document}: {other:?}"),
-        };
-        assert_eq!(rule("<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>"), Rule::XmlDoctype);
-        assert_eq!(rule("<?xml version='1.0' encoding='ISO-8859-1'?><a/>"), Rule::XmlEncoding);
-        for malformed in [
-            "<a>&x;</a>",
-            "<a><b></a>",
-            "<a>",
-            "",
-            "<a/><b/>",
-            "x<a/>",
-            "<p:a/>",
-            "<a b='1' b='2'/>",
-            "<a b=1/>",
-        ] {
-            assert_eq!(rule(malformed), Rule::XmlMalformed, "{malformed}");
-        }
-        assert_eq!(rule(&"<a>".repeat(65)), Rule::XmlBounds);
-        let long = format!("<a>{}</a>", "x".repeat(3 << 20));
-        assert_eq!(rule(&long), Rule::XmlBounds);
-    }
-
-    #[test]
-    fn prefixes_are_what_the_document_declares_them_to_be() {
-        let document = "<d:deposit xmlns:d='urn:ietf:params:xml:ns:rde-1.0'>\
-            <domain xmlns='urn:ietf:params:xml:ns:rdeDomain-1.0'><name>a</name></domain>\
-            <d:domain xmlns:d='urn:ietf:params:xml:ns:rdeDomain-1.0'/>\
-            <domain xmlns='urn:x'/><d:watermark/></d:deposit>";
-        let mut xml = Xml::new(document.as_bytes());
-        let mut seen = Vec::new();
-        loop {
-            match xml.step().unwrap() {
-                Step::Open(element) => seen.push((element.space, element.name)),
-                Step::Close => {}
-                Step::End => break,
-            }
-        }
-        assert_eq!(
-            seen,
-            [
-                (Space::Rde, Name::Deposit),
-                (Space::RdeDomain, Name::Domain),
-                (Space::RdeDomain, Name::NameElement),
-                (Space::RdeDomain, Name::Domain),
-                (Space::Foreign, Name::Domain),
-                (Space::Rde, Name::Watermark),
-            ]
-        );
-    }
-}
+mod tests;

@@ -28,24 +28,35 @@ type Map<K, V> = HashMap<K, V, RandomState>;
 struct Scope {
     bindings: Vec<(Box<str>, Space)>,
     /// Raw names with what they mean, and which one followed last time: elements come in the order
-    /// of a schema, so a guess is right most of the time and saves the hash.
+    /// of a schema, so that one, or the last one again, is right most of the time and saves the
+    /// hash.
     names: Vec<(Box<str>, Element, usize)>,
     positions: Map<Box<str>, usize>,
     last: usize,
 }
 
 impl Scope {
+    /// The element whose raw name `tag` begins with, if it is the one that followed last time, or
+    /// the last one again; and the name's length.
+    fn expected(&mut self, tag: &[u8]) -> Option<(Element, usize)> {
+        let next = self.names.get(self.last).map_or(0, |&(_, _, next)| next);
+        for position in [next, self.last] {
+            let (name, element, _) = self.names.get(position)?;
+            let ends = |after: &[u8]| matches!(after, [b'>' | b' ' | b'/', ..]);
+            if tag.strip_prefix(name.as_bytes()).is_some_and(ends) {
+                self.last = position;
+                return Some((*element, name.len()));
+            }
+        }
+        None
+    }
+
     /// The meaning of a raw name that was seen before.
     fn known(&mut self, raw: &str) -> Option<Element> {
-        let guess = self.names.get(self.last).map_or(0, |&(_, _, next)| next);
-        if let Some((name, element, _)) = self.names.get(guess)
-            && **name == *raw
-        {
-            self.last = guess;
-            return Some(*element);
-        }
         let position = *self.positions.get(raw)?;
-        if let Some((_, _, next)) = self.names.get_mut(self.last) {
+        if position != self.last
+            && let Some((_, _, next)) = self.names.get_mut(self.last)
+        {
             *next = position;
         }
         self.last = position;
@@ -58,8 +69,6 @@ pub(super) struct Scopes {
     scopes: Vec<Scope>,
     /// Parent scope and raw attributes of the scopes that are remembered.
     known: Map<(usize, Box<str>), usize>,
-    /// Scope of each open element.
-    open: Vec<usize>,
     current: usize,
     /// Scopes from here on are not remembered: they go with their element.
     remembered: usize,
@@ -71,23 +80,21 @@ impl Scopes {
             bindings: vec![("".into(), Space::Foreign), ("xml".into(), Space::Foreign)],
             ..Scope::default()
         };
-        Self {
-            scopes: vec![outermost],
-            known: Map::default(),
-            open: Vec::new(),
-            current: 0,
-            remembered: 1,
-        }
+        Self { scopes: vec![outermost], known: Map::default(), current: 0, remembered: 1 }
     }
 
-    /// An element opens; `declares` are its raw attributes and the attributes themselves, if one
-    /// of them may declare a namespace.
+    /// The scope in force.
+    pub(super) const fn current(&self) -> usize {
+        self.current
+    }
+
+    /// An element opens that may declare namespaces: its raw attributes, and the attributes
+    /// themselves.
     pub(super) fn enter<'a>(
         &mut self,
-        declares: Option<(&str, impl Iterator<Item = (&'a str, &'a str)>)>,
+        raw: &str,
+        attributes: impl Iterator<Item = (&'a str, &'a str)>,
     ) {
-        self.open.push(self.current);
-        let Some((raw, attributes)) = declares else { return };
         let key = (self.current, Box::from(raw));
         if let Some(&scope) = self.known.get(&key) {
             self.current = scope;
@@ -121,13 +128,18 @@ impl Scopes {
         self.current = scope;
     }
 
-    /// The innermost element closes.
-    pub(super) fn leave(&mut self) {
-        let outer = self.open.pop().unwrap_or(0);
+    /// The innermost element closes; `outer` was in force before it opened.
+    pub(super) fn leave(&mut self, outer: usize) {
         if outer != self.current && self.current >= self.remembered {
             self.scopes.truncate(self.current);
         }
         self.current = outer;
+    }
+
+    /// What the raw name at the beginning of `tag` means in the current scope, and its length, if
+    /// it is one that was to be expected.
+    pub(super) fn expected(&mut self, tag: &[u8]) -> Option<(Element, usize)> {
+        self.scopes.get_mut(self.current)?.expected(tag)
     }
 
     /// What a raw name means in the current scope.
