@@ -29,7 +29,9 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use glommio::net::{AcceptedTcpStream, TcpListener, TcpStream};
 use glommio::timer::Timer;
 
-use super::limits::{ACCEPT_BACKOFF_MS, DRAIN_LOOK_MS, DRAIN_READ_BYTES, INPUT_BYTES, Settings};
+use super::limits::{
+    ACCEPT_BACKOFF_MS, ACCEPT_HANDOVER_MS, DRAIN_LOOK_MS, DRAIN_READ_BYTES, INPUT_BYTES, Settings,
+};
 use super::pool::{Lease, Pool};
 use super::{Action, Answering, Connection, Deadlines, Ending, Event, Phase};
 use crate::observe::clock;
@@ -83,6 +85,9 @@ impl<A: Answering + 'static> Engine<A> {
             })
             .collect();
         stop.await;
+        // An accept that the kernel has completed meanwhile holds a connection, which would be lost
+        // with a cancelled task: a turn of the executor hands all of them over first.
+        Timer::new(Duration::from_millis(ACCEPT_HANDOVER_MS)).await;
         for task in tasks {
             task.cancel().await;
         }

@@ -191,10 +191,16 @@ fn a_client_that_never_reads_is_cut_off_by_the_write_deadline() {
     let served = serve(quick());
     let mut client = served.connect();
     client.write_all(b"big\r\n").unwrap();
-    thread::sleep(Duration::from_millis(1_000));
+    // Not a byte is read until the reset has come; a busy machine may take its time.
+    let error = (0..3_000).find_map(|_| {
+        thread::sleep(Duration::from_millis(10));
+        client.take_error().unwrap()
+    });
+    assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::ConnectionReset));
     let mut answer = Vec::new();
-    let error = client.read_to_end(&mut answer).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    // What the kernel had taken for the client is still there; the error has been taken above.
+    client.read_to_end(&mut answer).unwrap();
+    assert!(answer.len() < BIG_BYTES, "{}", answer.len());
     assert_eq!(served.stop().expired_write, 1);
 }
 
@@ -228,7 +234,8 @@ fn a_query_waits_for_an_answer_buffer_within_its_deadline() {
     let served = serve(settings);
     let mut holder = served.connect();
     holder.write_all(b"big\r\n").unwrap();
-    thread::sleep(Duration::from_millis(200));
+    // Its first byte says that the holder has the buffer.
+    holder.peek(&mut [0]).unwrap();
     // The holder is cut off first, and its buffer comes free.
     assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
     let totals = served.stop();
