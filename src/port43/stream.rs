@@ -26,7 +26,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
-use glommio::net::{AcceptedTcpStream, TcpListener, TcpStream};
+use glommio::net::{TcpListener, TcpStream};
 use glommio::timer::Timer;
 
 use super::limits::{
@@ -94,27 +94,26 @@ impl<A: Answering + 'static> Engine<A> {
         for listener in &listeners {
             // Closing a listener resets what waits in its queue, so the queue is emptied first.
             while let Some(Ok(accepted)) = future::poll_once(listener.shared_accept()).await {
-                Shared::admit(&self.shared, accepted);
+                Shared::admit(&self.shared, accepted.bind_to_executor());
             }
         }
+        // The ring names descriptors by number: the accepts queued for a listener must reach the
+        // kernel, and be called back there, before its number may stand for something else.
+        Timer::new(Duration::from_millis(ACCEPT_HANDOVER_MS)).await;
         drop(listeners);
         let until_ms = self.shared.now_ms().saturating_add(drain_ms);
-        loop {
-            // Once at least: an accept that is under way in the kernel keeps its listener open
-            // until a turn of the executor has called it back.
+        while self.shared.open.get() > 0 && self.shared.now_ms() < until_ms {
             Timer::new(Duration::from_millis(DRAIN_LOOK_MS)).await;
-            let open_count = self.shared.open.get();
-            if open_count == 0 || self.shared.now_ms() >= until_ms {
-                return open_count;
-            }
         }
+        self.shared.open.get()
     }
 }
 
 async fn accept<A: Answering + 'static>(listener: &TcpListener, shared: &Rc<Shared<A>>) {
     loop {
         match listener.shared_accept().await {
-            Ok(accepted) => Shared::admit(shared, accepted),
+            // From here on the descriptor has an owner that closes it.
+            Ok(accepted) => Shared::admit(shared, accepted.bind_to_executor()),
             Err(error) => {
                 counters::add(&shared.counters.accept_errors, 1);
                 tracing::debug!(%error, "accept failed");
@@ -131,13 +130,11 @@ impl<A: Answering> Shared<A> {
         u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn admit(shared: &Rc<Self>, accepted: AcceptedTcpStream)
+    fn admit(shared: &Rc<Self>, stream: TcpStream)
     where
         A: 'static,
     {
         counters::add(&shared.counters.accepted, 1);
-        // From here on the descriptor has an owner that closes it.
-        let stream = accepted.bind_to_executor();
         if shared.open.get() >= shared.settings.connections_max {
             counters::add(&shared.counters.over_bound, 1);
             return;
