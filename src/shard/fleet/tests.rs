@@ -236,16 +236,21 @@ fn over_the_bound_a_connection_is_closed_at_once_and_counted() {
 
 #[test]
 fn a_query_waits_for_an_answer_buffer_within_its_deadline() {
-    let settings = port43::Settings { answer_buffers_max: 1, write_ms: 1_500, ..quick() };
-    let served = serve(settings);
-    let mut holder = served.connect();
-    holder.write_all(b"big\r\n").unwrap();
-    // Its first byte says that the holder has the buffer.
-    holder.peek(&mut [0]).unwrap();
-    // The holder is cut off first, and its buffer comes free.
-    assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
-    let totals = served.stop();
-    assert_eq!((totals.waited_for_buffer, totals.expired_write), (1, 1));
+    let settings = port43::Settings { answer_buffers_max: 1, write_ms: 400, ..quick() };
+    let waited = || {
+        let served = serve(settings);
+        let mut holder = served.connect();
+        holder.write_all(b"big\r\n").unwrap();
+        // Its first byte says that the holder has the buffer.
+        holder.peek(&mut [0]).unwrap();
+        // The holder is cut off first, and its buffer comes free.
+        assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
+        let totals = served.stop();
+        assert_eq!(totals.expired_write, 1);
+        totals.waited_for_buffer == 1
+    };
+    // On a busy machine the holder may be cut off before the second query has come.
+    assert!((0..20).any(|_| waited()));
 }
 
 #[test]
