@@ -66,8 +66,8 @@ const RULES: &[Rule] = &[
     Rule { module: "import", may_import: &["observe"], never: SOCKETS },
     Rule { module: "store", may_import: &["observe"], never: SOCKETS },
     Rule { module: "view", may_import: &["store"], never: SOCKETS },
-    Rule { module: "sample", may_import: &["export", "observe", "store"], never: SOCKETS },
-    Rule { module: "export", may_import: &["observe", "sample", "view"], never: SOCKETS },
+    Rule { module: "sample", may_import: &["export", "observe", "store", "view"], never: SOCKETS },
+    Rule { module: "export", may_import: &["observe", "view"], never: SOCKETS },
     Rule { module: "policy", may_import: &["config"], never: SOCKETS },
     Rule { module: "policy", may_import: &["config"], never: FILES },
     Rule { module: "query", may_import: &["config", "policy", "view"], never: SOCKETS },
@@ -258,7 +258,9 @@ fn lines_and_files_keep_their_length() {
             let chars = line.chars().count();
             // A text that a test gives or expects stays in one piece.
             let test_text = path.starts_with("tests/") && line.contains(['"', '<']);
-            let reasoned = test_text || LONG_LINES.iter().any(|(long, _)| *long == path);
+            // A row of a table in a comment cannot be broken.
+            let row = line.starts_with("//! | ");
+            let reasoned = test_text || row || LONG_LINES.iter().any(|(long, _)| *long == path);
             if chars > LINE_CHARS_MAX && !reasoned {
                 findings.push(format!("{path}:{}: {chars} characters", index + 1));
             }

@@ -41,7 +41,7 @@ transfer {str u32 str i64 u32 str i64 i64}; \
 registrar 109 {i64x2 u32 u8 str str vec<address> str*8}; idn-table 24 {str*3}; \
 nndn 38 {i64 u32 u8 bool str*3}; meta 24 {vec<str> vec<str> str}";
 
-/// FNV-1a of [`SCHEMA`].
+/// FNV-1a of `SCHEMA`.
 pub const SCHEMA_HASH: u64 = {
     let bytes = SCHEMA.as_bytes();
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;

@@ -18,13 +18,15 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use snapshot_format::sort::Scratch;
+use snapshot_format::verify::verify;
 use snapshot_format::{Kind, Summary};
 use tempfile::NamedTempFile;
 
 use super::Failure;
 use crate::import::{self, ImportError, Phase, Progress, Reason, Report, Step};
 use crate::observe::clock;
-use crate::store::Directory;
+use crate::store::{Directory, NewBase};
+use crate::view::View;
 
 /// Findings that are printed; a report has all of them.
 const FINDINGS_SHOWN: usize = 20;
@@ -34,8 +36,8 @@ const LINE_PAUSE: Duration = Duration::from_secs(5);
 /// Import a registry's escrow deposit (RDE, RFC 8909 and RFC 9022) into a snapshot directory
 ///
 /// Reads one FULL deposit in the XML or the CSV model, checks it, and publishes it as the next
-/// generation of the directory. A server that runs on the directory goes on with the old one
-/// until then. Nothing half-imported is ever visible.
+/// generation of the directory, after a full check of the new snapshot. A server that runs on the
+/// directory goes on with the old one until it is restarted. Nothing half-imported is ever visible.
 ///
 /// A defect of one record (a reference to nothing, an unreadable date) is a finding: it is
 /// reported, and the record is served without the part. What would make answers wrong (a key
@@ -105,17 +107,38 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     let file = base.file().map_err(|error| failed(&error))?;
     let report = lines.as_mut().map(|lines| &mut lines.file as &mut dyn Write);
     let made = import::run(&options, &scratch, file, report, &mut display);
-    display.bar.finish_and_clear();
     if let Some(lines) = lines {
         lines.finish()?;
     }
     let (_, report) = made.map_err(|error| refused(&error, arguments))?;
+    check(&base, &report, &mut display)?;
     let manifest = base.publish().map_err(|error| failed(&error))?;
     if !arguments.quiet {
         let seconds = clock::monotonic().duration_since(started).as_secs_f64();
         let mut text = findings_text(&report, arguments);
         summary_text(&mut text, &report, manifest.generation, seconds);
         print(&text)?;
+    }
+    Ok(())
+}
+
+/// Checks the new base in full: what is published is what every reader relies on.
+fn check(base: &NewBase<'_>, report: &Report, display: &mut Display) -> Result<(), Failure> {
+    let domains = u64::from(report.records(Kind::Domain));
+    let findings = report.findings_count;
+    let view = View::open(base.path())?;
+    let checked = verify(view.base(), &mut |done, total| {
+        display.step(Step { phase: Phase::Checking, done, total, domains, findings });
+    });
+    display.bar.finish_and_clear();
+    checked.map_err(|error| {
+        failed(&format!(
+            "the new snapshot failed its check: {error}; nothing was changed. The disk or the \
+             memory is faulty, or whoisd is: import again, and report it if it comes again"
+        ))
+    })?;
+    if display.stop_asked() {
+        return Err(failed(&"interrupted; nothing was changed"));
     }
     Ok(())
 }
@@ -271,6 +294,7 @@ impl Display {
             }
             Phase::Writing => "writing  {wide_bar} {pos}/{len} {per_sec} {eta} {msg}",
             Phase::Finishing => "indexes  {spinner} {elapsed} {msg}",
+            Phase::Checking => "checking {wide_bar} {pos}/{len} {per_sec} {eta} {msg}",
         };
         // A template that indicatif refuses leaves its own style.
         if let Ok(style) = ProgressStyle::with_template(template) {
@@ -311,6 +335,7 @@ fn progress_line(step: Step, seconds: u64) -> String {
         Phase::Reading => "reading",
         Phase::Writing => "writing",
         Phase::Finishing => "writing indexes",
+        Phase::Checking => "checking",
     };
     let percent = done.saturating_mul(100).checked_div(total).unwrap_or(0).min(100);
     format!("import: {seconds} s: {word}: {percent} %, {domains} domains, {findings} findings\n")

@@ -41,6 +41,9 @@ const EVENTS_MAX: usize = 16;
 /// One shard per core, each pinned to its core with listeners of its own. The first SIGTERM or
 /// SIGINT stops accepting, lets connections in flight end, and exits with 0; a second one ends the
 /// server at once. The log goes to standard error.
+///
+/// The generation that is current at the start is served until the end: a directory may be written
+/// meanwhile (`whoisd import`), and a restart takes up the new generation.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     whoisd serve --dir /var/lib/whoisd --listen 127.0.0.1:4343 --listen '[::1]:4343'\n  \

@@ -24,6 +24,7 @@ pub(super) struct SettingsOptions {
     #[arg(
         long,
         value_name = "ADDRESS:PORT",
+        value_parser = listen_address,
         help = "Address and port to listen on, such as 127.0.0.1:4343 or '[::1]:4343'; may be \
             given several times, up to 64. Port 0 takes a free port, which the log names. Default \
             0.0.0.0:43 and [::]:43"
@@ -41,6 +42,13 @@ pub(super) struct SettingsOptions {
     /// Least severe log lines: off, error, warn, info, debug or trace. Default info
     #[arg(long, value_name = "LEVEL")]
     pub(super) log_level: Option<log::Level>,
+}
+
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "expected an address and a port from 0 to 65535, such as 127.0.0.1:4343 or [::1]:4343"
+            .to_owned()
+    })
 }
 
 impl SettingsOptions {

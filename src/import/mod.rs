@@ -7,7 +7,7 @@
 //!
 //! # Invariants
 //!
-//! - The output is complete when [`run`] returns `Ok`, and worthless otherwise: the caller
+//! - The output is complete when [`run()`] returns `Ok`, and worthless otherwise: the caller
 //!   publishes it, or drops it.
 //!
 //! # Does not

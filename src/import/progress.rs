@@ -15,8 +15,10 @@ pub enum Phase {
     Reading,
     /// Merging sorted objects into the snapshot: `done` and `total` are objects.
     Writing,
-    /// Writing indexes, checking and publishing: no measure.
+    /// Writing indexes: no measure.
     Finishing,
+    /// Checking the new snapshot, which whoever publishes it does: `done` and `total` are records.
+    Checking,
 }
 
 /// How far an import is.

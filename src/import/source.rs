@@ -86,7 +86,12 @@ impl Sources {
     }
 
     fn add(&mut self, path: &Path, name: &str, scratch: &Rc<dyn Scratch>) -> io::Result<()> {
-        let size = std::fs::metadata(path)?.len();
+        let metadata = std::fs::metadata(path)?;
+        if metadata.is_dir() {
+            let what = "is a directory; name the XML file of the deposit in it";
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, what));
+        }
+        let size = metadata.len();
         self.total_bytes = self.total_bytes.saturating_add(size);
         let (kind, gzip) = kind_of(File::open(path)?)?;
         if kind == Kind::Tar {

@@ -29,6 +29,10 @@ pub const DRAIN_READ_BYTES: usize = 2048;
 /// against a client's patience.
 pub const ACCEPT_BACKOFF_MS: u64 = 20;
 
+/// Pauses in which a stopping shard settles with the kernel what it had asked it to accept, in
+/// milliseconds. Any length does: what counts is the turn of the executor.
+pub const ACCEPT_HANDOVER_MS: u64 = 1;
+
 /// How often a draining shard looks whether its last connection has ended, in milliseconds.
 pub const DRAIN_LOOK_MS: u64 = 5;
 

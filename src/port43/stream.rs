@@ -26,10 +26,12 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
-use glommio::net::{AcceptedTcpStream, TcpListener, TcpStream};
+use glommio::net::{TcpListener, TcpStream};
 use glommio::timer::Timer;
 
-use super::limits::{ACCEPT_BACKOFF_MS, DRAIN_LOOK_MS, DRAIN_READ_BYTES, INPUT_BYTES, Settings};
+use super::limits::{
+    ACCEPT_BACKOFF_MS, ACCEPT_HANDOVER_MS, DRAIN_LOOK_MS, DRAIN_READ_BYTES, INPUT_BYTES, Settings,
+};
 use super::pool::{Lease, Pool};
 use super::{Action, Answering, Connection, Deadlines, Ending, Event, Phase};
 use crate::observe::clock;
@@ -83,15 +85,21 @@ impl<A: Answering + 'static> Engine<A> {
             })
             .collect();
         stop.await;
+        // An accept that the kernel has completed meanwhile holds a connection, which would be lost
+        // with a cancelled task: a turn of the executor hands all of them over first.
+        Timer::new(Duration::from_millis(ACCEPT_HANDOVER_MS)).await;
         for task in tasks {
             task.cancel().await;
         }
         for listener in &listeners {
             // Closing a listener resets what waits in its queue, so the queue is emptied first.
             while let Some(Ok(accepted)) = future::poll_once(listener.shared_accept()).await {
-                Shared::admit(&self.shared, accepted);
+                Shared::admit(&self.shared, accepted.bind_to_executor());
             }
         }
+        // The ring names descriptors by number: the accepts queued for a listener must reach the
+        // kernel, and be called back there, before its number may stand for something else.
+        Timer::new(Duration::from_millis(ACCEPT_HANDOVER_MS)).await;
         drop(listeners);
         let until_ms = self.shared.now_ms().saturating_add(drain_ms);
         while self.shared.open.get() > 0 && self.shared.now_ms() < until_ms {
@@ -104,7 +112,8 @@ impl<A: Answering + 'static> Engine<A> {
 async fn accept<A: Answering + 'static>(listener: &TcpListener, shared: &Rc<Shared<A>>) {
     loop {
         match listener.shared_accept().await {
-            Ok(accepted) => Shared::admit(shared, accepted),
+            // From here on the descriptor has an owner that closes it.
+            Ok(accepted) => Shared::admit(shared, accepted.bind_to_executor()),
             Err(error) => {
                 counters::add(&shared.counters.accept_errors, 1);
                 tracing::debug!(%error, "accept failed");
@@ -121,13 +130,11 @@ impl<A: Answering> Shared<A> {
         u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn admit(shared: &Rc<Self>, accepted: AcceptedTcpStream)
+    fn admit(shared: &Rc<Self>, stream: TcpStream)
     where
         A: 'static,
     {
         counters::add(&shared.counters.accepted, 1);
-        // From here on the descriptor has an owner that closes it.
-        let stream = accepted.bind_to_executor();
         if shared.open.get() >= shared.settings.connections_max {
             counters::add(&shared.counters.over_bound, 1);
             return;

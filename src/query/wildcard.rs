@@ -24,7 +24,7 @@ use super::punycode::U_NAME_BYTES_MAX;
 pub const WILDCARD_FREE_CHARS: usize = 5;
 /// Most names that a wildcard query lists.
 pub const WILDCARD_NAMES_MAX: usize = 50;
-/// Steps that one wildcard query may take: [`RECORD_STEPS`] for each name looked at and one for
+/// Steps that one wildcard query may take: `RECORD_STEPS` for each name looked at and one for
 /// each character compared. Under a millisecond of one core.
 pub const WILDCARD_STEPS_MAX: u32 = 100_000;
 /// Steps that looking at one name costs before any comparison.

@@ -3,7 +3,8 @@
 //! # Invariants
 //!
 //! - A nameserver below a served suffix lies below a domain of the registry and has an address;
-//!   one outside has none (RFC 5732 section 1.1). Those that nobody uses may have lost their domain.
+//!   one outside has none (RFC 5732 section 1.1). Those that nobody uses may have lost their
+//!   domain.
 //! - Each nameserver that says `linked` is some domain's: hosting companies' by the domain that
 //!   [`Hosting::sole_customer`] names, domains' own by these.
 //! - Addresses come from ranges that nobody routes: documentation (RFC 5737, RFC 3849) for hosting

@@ -64,12 +64,12 @@ const REAL: &str = "
     stable stage star state stone storm story street strong studio sugar summer sun super surf swan
     swift table talent tango target taste teacher team temple tender tennis terra thunder ticket
     tidal tiger timber tiny toast token tomato topaz torch total tower town track trade trail train
-    travel tree trend tribe trip tropic true trust tulip tuna tunnel turbo turtle twin ultra umbrella
-    under union unique unit upper urban useful valley vanilla vapor vector velvet venture verde
-    vessel vibrant victory video view village vine vintage violet vision vital vivid vocal voice
-    volcano voyage wagon walnut walrus warm water wave weather wedding week well west whale wheat
-    wheel white wide wild willow wind wing winter wire wise wolf wonder wood wool work world yacht
-    yard yellow yoga young zebra zenith zero zigzag zinc zone";
+    travel tree trend tribe trip tropic true trust tulip tuna tunnel turbo turtle twin ultra
+    umbrella under union unique unit upper urban useful valley vanilla vapor vector velvet venture
+    verde vessel vibrant victory video view village vine vintage violet vision vital vivid vocal
+    voice volcano voyage wagon walnut walrus warm water wave weather wedding week well west whale
+    wheat wheel white wide wild willow wind wing winter wire wise wolf wonder wood wool work world
+    yacht yard yellow yoga young zebra zenith zero zigzag zinc zone";
 
 /// The words, real ones first.
 #[derive(Debug)]

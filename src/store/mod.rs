@@ -242,6 +242,12 @@ impl NewBase<'_> {
         self.generation
     }
 
+    /// Where the file lies until it is published.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The file to write the snapshot into.
     ///
     /// # Errors

@@ -584,7 +584,7 @@ impl<W: Write + Seek> Builder<W> {
 pub(crate) const NNDN_BIT: u32 = 1 << 31;
 /// Bits of an index value that hold a domain's length, or a kind.
 pub(crate) const LENGTH_BITS: u32 = 12;
-/// Most records of a kind: ordinals keep their top bit free ([`NNDN_BIT`]).
+/// Most records of a kind: ordinals keep their top bit free (`NNDN_BIT`).
 pub const ORDINAL_MAX: u32 = NNDN_BIT - 1;
 /// Most records that share one ROID in the index: more is an attack, not a registry.
 const SAME_ROID_COUNT_MAX: u64 = 16;

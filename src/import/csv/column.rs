@@ -152,6 +152,10 @@ pub(in crate::import) enum Column {
     MirroringNs,
     /// A custom field, or one of another namespace: an extra of domains.
     Custom,
+    /// The custom field `whoisName` of registrars: `whoisInfo/name` of the XML model.
+    WhoisName,
+    /// The custom field `urlPolicy` of IDN tables: `urlPolicy` of the XML model.
+    UrlPolicy,
     /// Known, and nothing that is served.
     Ignored,
     /// Not a field of its namespace.
@@ -170,19 +174,28 @@ pub(in crate::import) struct ColumnUse {
     pub(super) localised: bool,
 }
 
-/// The columns of a definition.
-pub(super) fn columns(definition: &Definition) -> Vec<ColumnUse> {
-    definition.fields.iter().map(column_use).collect()
+/// The columns of a definition of `table`.
+pub(super) fn columns(table: Table, definition: &Definition) -> Vec<ColumnUse> {
+    definition.fields.iter().map(|field| column_use(table, field)).collect()
 }
 
-fn column_use(field: &FieldDefinition) -> ColumnUse {
+fn column_use(table: Table, field: &FieldDefinition) -> ColumnUse {
     let column = column(field);
     let custom = column == Column::Custom && !field.custom.is_empty();
     ColumnUse {
-        column,
+        column: if custom { custom_column(table, &field.custom) } else { column },
         word: if custom { field.custom.clone() } else { field.local.clone() },
         required: field.required == Some(true),
         localised: field.localised == Some(true),
+    }
+}
+
+/// Custom fields that stand for what the XML model has elements for, and the CSV model lacks.
+fn custom_column(table: Table, name: &str) -> Column {
+    match (table, name) {
+        (Table::Registrar, "whoisName") => Column::WhoisName,
+        (Table::IdnLanguage, "urlPolicy") => Column::UrlPolicy,
+        _ => Column::Custom,
     }
 }
 

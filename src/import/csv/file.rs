@@ -85,7 +85,7 @@ pub(in crate::import) fn read(
 fn prepare(definition: &Definition, out: &mut Collector<'_, '_>) -> Result<Row, String> {
     let table =
         Table::of(&definition.name).ok_or_else(|| format!("the name {:?}", definition.name))?;
-    let columns = column::columns(definition);
+    let columns = column::columns(table, definition);
     if !table.keys().iter().any(|key| columns.iter().any(|usage| usage.column == *key)) {
         return Err("no column with the key".to_owned());
     }

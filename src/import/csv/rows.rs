@@ -358,6 +358,7 @@ impl Row {
         self.text(Column::Email, "fEmail", &mut registrar.email);
         self.text(Column::Url, "fUrl", &mut registrar.url);
         self.text(Column::WhoisUrl, "fWhoisUrl", &mut registrar.whois_url);
+        self.text(Column::WhoisName, "whoisName", &mut registrar.whois_name);
         self.time(Column::CrDate, "fCrDate", &mut registrar.created);
         self.time(Column::UpDate, "fUpDate", &mut registrar.updated);
         out.counted(ObjectKind::Registrar);
@@ -371,6 +372,7 @@ impl Row {
         let mut table = IdnTable::default();
         self.identifier(Column::IdnTableId, "fIdnTableId", &mut table.id);
         self.text(Column::Url, "fUrl", &mut table.url);
+        self.text(Column::UrlPolicy, "urlPolicy", &mut table.policy_url);
         out.counted(ObjectKind::IdnTable);
         if self.finish(out, place, ObjectKind::IdnTable, &table.id) {
             out.idn_table(Rank::Csv, place, &table)?;

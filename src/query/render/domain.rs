@@ -41,7 +41,8 @@ const HEX_BYTES: usize = 32;
 
 /// What the answer about a kept-back name says: neither that it is free nor that it is registered.
 pub(in crate::query) const RESERVED_NOTE: &[u8] =
-    b"Note: The registry keeps this name back. Nobody holds it, and requests for it are refused.\r\n";
+    b"Note: The registry keeps this name back. Nobody holds it, and requests for it are \
+      refused.\r\n";
 
 macro_rules! status_lines {
     ($($word:literal),* $(,)?) => {

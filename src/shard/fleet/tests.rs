@@ -160,9 +160,15 @@ fn extra_bytes_without_end_are_cut_off() {
     client.write_all(b"a\r\nmore").unwrap();
     assert_eq!(read_all(&mut client), b"a answered\r\n");
     // The client keeps its side open: the deadline ends it.
-    thread::sleep(Duration::from_millis(400));
+    let totals = served.stop();
+    assert_eq!((totals.expired_drain, totals.ended_flooded), (1, 0));
+
+    let served = serve(port43::Settings::default());
     let mut flooding = served.connect();
-    let mut result = flooding.write_all(b"a\r\n");
+    // In one write: a query without anything behind it is answered and closed.
+    let mut first = b"a\r\n".to_vec();
+    first.resize(4_096, b'x');
+    let mut result = flooding.write_all(&first);
     let mut writes = 0;
     while result.is_ok() && writes < 100_000 {
         result = flooding.write_all(&[b'x'; 4_096]);
@@ -170,7 +176,7 @@ fn extra_bytes_without_end_are_cut_off() {
     }
     assert!(result.is_err(), "the flood was read to its end");
     let totals = served.stop();
-    assert_eq!((totals.expired_drain, totals.ended_flooded), (1, 1));
+    assert_eq!((totals.expired_drain, totals.ended_flooded), (0, 1));
 }
 
 #[test]
@@ -191,10 +197,16 @@ fn a_client_that_never_reads_is_cut_off_by_the_write_deadline() {
     let served = serve(quick());
     let mut client = served.connect();
     client.write_all(b"big\r\n").unwrap();
-    thread::sleep(Duration::from_millis(1_000));
+    // Not a byte is read until the reset has come; a busy machine may take its time.
+    let error = (0..3_000).find_map(|_| {
+        thread::sleep(Duration::from_millis(10));
+        client.take_error().unwrap()
+    });
+    assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::ConnectionReset));
     let mut answer = Vec::new();
-    let error = client.read_to_end(&mut answer).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    // What the kernel had taken for the client is still there; the error has been taken above.
+    client.read_to_end(&mut answer).unwrap();
+    assert!(answer.len() < BIG_BYTES, "{}", answer.len());
     assert_eq!(served.stop().expired_write, 1);
 }
 
@@ -225,14 +237,20 @@ fn over_the_bound_a_connection_is_closed_at_once_and_counted() {
 #[test]
 fn a_query_waits_for_an_answer_buffer_within_its_deadline() {
     let settings = port43::Settings { answer_buffers_max: 1, write_ms: 400, ..quick() };
-    let served = serve(settings);
-    let mut holder = served.connect();
-    holder.write_all(b"big\r\n").unwrap();
-    thread::sleep(Duration::from_millis(200));
-    // The holder is cut off first, and its buffer comes free.
-    assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
-    let totals = served.stop();
-    assert_eq!((totals.waited_for_buffer, totals.expired_write), (1, 1));
+    let waited = || {
+        let served = serve(settings);
+        let mut holder = served.connect();
+        holder.write_all(b"big\r\n").unwrap();
+        // Its first byte says that the holder has the buffer.
+        holder.peek(&mut [0]).unwrap();
+        // The holder is cut off first, and its buffer comes free.
+        assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
+        let totals = served.stop();
+        assert_eq!(totals.expired_write, 1);
+        totals.waited_for_buffer == 1
+    };
+    // On a busy machine the holder may be cut off before the second query has come.
+    assert!((0..20).any(|_| waited()));
 }
 
 #[test]
