@@ -111,12 +111,13 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
         lines.finish()?;
     }
     let (_, report) = made.map_err(|error| refused(&error, arguments))?;
+    let peak = peak_memory();
     check(&base, &report, &mut display)?;
     let manifest = base.publish().map_err(|error| failed(&error))?;
     if !arguments.quiet {
         let seconds = clock::monotonic().duration_since(started).as_secs_f64();
         let mut text = findings_text(&report, arguments);
-        summary_text(&mut text, &report, manifest.generation, seconds);
+        summary_text(&mut text, &report, manifest.generation, seconds, &peak);
         print(&text)?;
     }
     Ok(())
@@ -196,7 +197,7 @@ fn findings_text(report: &Report, arguments: &Options) -> String {
     text
 }
 
-fn summary_text(text: &mut String, report: &Report, generation: u64, seconds: f64) {
+fn summary_text(text: &mut String, report: &Report, generation: u64, seconds: f64, peak: &str) {
     let Summary { file_bytes, .. } = report.summary;
     let rate = f64::from(report.records(Kind::Domain)) / seconds.max(0.001);
     let _ = writeln!(text, "deposit {} as generation {generation}:", report.deposit);
@@ -214,13 +215,14 @@ fn summary_text(text: &mut String, report: &Report, generation: u64, seconds: f6
     let _ = writeln!(
         text,
         "{file_bytes} bytes of snapshot from {} bytes in {seconds:.1} s: {rate:.0} domains/s, \
-         peak memory {}",
+         peak memory {peak}",
         report.read_bytes,
-        peak_memory(),
     );
 }
 
 /// Largest resident size of this process so far, as the kernel says it.
+/// Most memory so far. To be asked before the check maps the new file: its pages are page cache,
+/// which the kernel counts here and takes back when it needs them.
 fn peak_memory() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -91,8 +91,7 @@ pub enum AnswerResult {
 }
 
 /// Answers a query line from `view`. `line` may have its line end; what follows that is not looked
-/// at. Under 2 us for a domain with its contacts among a million: see README.md, "What was
-/// measured".
+/// at. What it costs: README.md, "Measurements".
 pub fn answer(view: &View, rules: &Rules, line: &[u8], out: &mut Answer) -> Outcome {
     let site = Site { view, snapshot: view.base(), rules, as_of_ms: view.as_of_ms() };
     let (kind, found) = match parse::parse(line) {
