@@ -31,6 +31,7 @@ mod write;
 // Out of the file.
 mod access;
 pub mod dump;
+pub mod packed;
 pub mod reader;
 pub mod verify;
 

@@ -20,7 +20,6 @@ use rkyv::Portable;
 use rkyv::api::low::LowValidator;
 use rkyv::bytecheck::CheckBytes;
 use rkyv::rancor::Failure;
-use rkyv::rend::unaligned::u16_ule;
 use twox_hash::XxHash3_64;
 
 use crate::access;
@@ -32,7 +31,7 @@ use crate::layout::{BLOCK_BYTES, Header, Kind, SECTION_COUNT, Section, SectionId
 use crate::limits::{HEADER_BYTES, RECORD_UNIT_BYTES};
 use crate::record::{
     ArchivedContact, ArchivedDomain, ArchivedIdnTable, ArchivedMeta, ArchivedNameserver,
-    ArchivedNndn, ArchivedRegistrar, CONTACT_FIELDS, ContactField,
+    ArchivedNndn, ArchivedRegistrar, ContactField,
 };
 
 /// An archived type that a section holds.
@@ -456,85 +455,4 @@ fn prefix_range<'a>(
     let start = search(0, &|name| name < prefix)?;
     let end = search(start, &|name| name.starts_with(prefix))?;
     Ok(start..end)
-}
-
-/// Texts that lie one after another, with the places of each: a contact's fields, or those of its
-/// second address.
-#[derive(Debug, Clone, Copy)]
-pub struct Packed<'a> {
-    text: &'a [u8],
-    /// Where each field starts, and the last one ends.
-    starts: [u16; CONTACT_FIELDS + 1],
-    /// The field that comes first.
-    first: usize,
-}
-
-impl<'a> Packed<'a> {
-    #[inline]
-    fn new(text: &'a str, ends: &[u16_ule], first: ContactField) -> Self {
-        let mut starts = [0; CONTACT_FIELDS + 1];
-        for (start, end) in starts.iter_mut().skip(1).zip(ends) {
-            *start = end.to_native();
-        }
-        Self { text: text.as_bytes(), starts, first: first as usize }
-    }
-
-    /// The bytes of a field; none if it is absent, or if the ends contradict the text.
-    #[must_use]
-    #[inline]
-    pub fn bytes(&self, field: ContactField) -> &'a [u8] {
-        let (rest, length) = self.from(field);
-        rest.get(..length).unwrap_or_default()
-    }
-
-    /// All bytes from a field on, and how many of them are the field's: a writer may copy more
-    /// than it keeps.
-    #[must_use]
-    #[inline]
-    pub fn from(&self, field: ContactField) -> (&'a [u8], usize) {
-        let index = (field as usize).wrapping_sub(self.first);
-        let start = usize::from(self.starts.get(index).copied().unwrap_or(0));
-        let end = usize::from(self.starts.get(index.wrapping_add(1)).copied().unwrap_or(0));
-        if start >= end || end > self.text.len() {
-            return (&[], 0);
-        }
-        (self.text.get(start..).unwrap_or_default(), end.wrapping_sub(start))
-    }
-}
-
-impl ArchivedContact {
-    /// All packed fields.
-    #[must_use]
-    #[inline]
-    pub fn packed(&self) -> Packed<'_> {
-        Packed::new(&self.text, &self.ends, ContactField::Id)
-    }
-
-    /// Fields from [`ContactField::Name`] to [`ContactField::Cc`] of the second address, if there
-    /// is one.
-    #[must_use]
-    pub fn second_postal(&self) -> Option<Packed<'_>> {
-        let cold = self.cold.as_ref().filter(|cold| !cold.postal_text.is_empty())?;
-        Some(Packed::new(&cold.postal_text, &cold.postal_ends, ContactField::Name))
-    }
-
-    /// A packed field as text; empty if it is absent, or if the ends contradict the text.
-    #[must_use]
-    pub fn field(&self, field: ContactField) -> &str {
-        std::str::from_utf8(self.packed().bytes(field)).unwrap_or_default()
-    }
-}
-
-impl ArchivedRegistrar {
-    /// Whether this registrar has this key.
-    #[must_use]
-    pub fn has_key(&self, key: RegistrarKey<'_>) -> bool {
-        match key {
-            RegistrarKey::Id(id) => self.id.as_str() == id,
-            RegistrarKey::IanaId(id) => self.iana_id == id,
-            RegistrarKey::FoldedName(name) => {
-                key::fold_registrar_name(&self.name).is_some_and(|folded| folded.as_bytes() == name)
-            }
-        }
-    }
 }

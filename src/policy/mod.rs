@@ -5,6 +5,7 @@
 //! See views or sockets.
 
 mod keys;
+mod label;
 mod preset;
 mod rules;
 mod text;
@@ -12,7 +13,8 @@ mod text;
 pub use keys::is_extra_key;
 pub use rules::Rules;
 
+pub(crate) use label::{LABEL_BYTES, Label};
 pub(crate) use rules::{
-    BlockRule, CONTACT_FIELD_COUNT, ExtrasRule, FieldRule, LABEL_BYTES, Label, RegistrarRule, Rule,
-    ShownField, Step, Visibility,
+    BlockRule, CONTACT_FIELD_COUNT, ExtrasRule, FieldRule, RegistrarRule, Rule, ShownField, Step,
+    Visibility,
 };

@@ -15,6 +15,7 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 use super::keys::CONTACT_LABELS;
+use super::label::Label;
 use super::preset::{Draft, blocks};
 use super::text::{verbatim, wrapped};
 use crate::config::tld::{
@@ -60,28 +61,6 @@ pub(crate) enum ShownField {
     Fax,
     FaxExt,
     Email,
-}
-
-/// Bytes of a [`Label`]; the longest is `Registrant State/Province: `.
-pub(crate) const LABEL_BYTES: usize = 32;
-
-/// A key with its colon and a blank, in a piece of fixed size that is copied without a loop.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Label {
-    pub(crate) bytes: [u8; LABEL_BYTES],
-    /// At most [`LABEL_BYTES`].
-    pub(crate) len: usize,
-}
-
-impl Label {
-    /// The first [`LABEL_BYTES`] of `text`; a test holds that every label fits.
-    fn new(text: &str) -> Self {
-        let mut bytes = [b' '; LABEL_BYTES];
-        for (to, from) in bytes.iter_mut().zip(text.bytes()) {
-            *to = from;
-        }
-        Self { bytes, len: text.len().min(LABEL_BYTES) }
-    }
 }
 
 /// When a field shows its value.
@@ -413,14 +392,6 @@ mod tests {
 
     fn not_found(rules: &Rules, name: &str) -> String {
         String::from_utf8(rules.of_name(name).not_found.to_vec()).unwrap()
-    }
-
-    #[test]
-    fn every_label_fits_its_piece() {
-        for label in CONTACT_LABELS.as_flattened() {
-            let piece = Label::new(label);
-            assert_eq!(&piece.bytes[..piece.len], label.as_bytes());
-        }
     }
 
     #[test]

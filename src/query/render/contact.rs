@@ -14,7 +14,7 @@
 
 use snapshot_format::Corrupt;
 use snapshot_format::object::{Disclose, PostalKind};
-use snapshot_format::reader::Packed;
+use snapshot_format::packed::Packed;
 use snapshot_format::record::{ArchivedContact, ContactField};
 use snapshot_format::status::{CONTACT_STATUS_WORDS, words_of};
 
