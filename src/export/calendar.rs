@@ -8,23 +8,14 @@
 //!
 //! Read a clock or parse text.
 
+use snapshot_format::dump::civil_from_days;
+
 /// Seconds of a day.
 pub(crate) const DAY_S: i64 = 86_400;
 
 /// Year, month (1 to 12) and day (1 to 31) of a day number since 1970-01-01.
 pub(crate) const fn civil_of_day(day: i64) -> (i64, i64, i64) {
-    // Howard Hinnant, "chrono-compatible low-level date algorithms": years begin in March.
-    let z = day + 719_468;
-    let era = z.div_euclid(146_097);
-    let day_of_era = z.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day_of_month = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
-    (year, month, day_of_month)
+    civil_from_days(day)
 }
 
 /// The day number of a civil date.
