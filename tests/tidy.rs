@@ -66,7 +66,7 @@ const RULES: &[Rule] = &[
     Rule { module: "import", may_import: &["observe"], never: SOCKETS },
     Rule { module: "store", may_import: &["observe"], never: SOCKETS },
     Rule { module: "view", may_import: &["store"], never: SOCKETS },
-    Rule { module: "sample", may_import: &["export", "observe", "store", "view"], never: SOCKETS },
+    Rule { module: "sample", may_import: &["export", "observe", "store"], never: SOCKETS },
     Rule { module: "export", may_import: &["observe", "view"], never: SOCKETS },
     Rule { module: "policy", may_import: &["config"], never: SOCKETS },
     Rule { module: "policy", may_import: &["config"], never: FILES },

@@ -14,16 +14,14 @@ use std::path::Path;
 use std::rc::Rc;
 
 use snapshot_format::builder::{Builder, Defect, Options, Summary};
-use snapshot_format::error::{BuildError, FormatError};
+use snapshot_format::error::BuildError;
 use snapshot_format::layout::{Kind, SECTION_ALIGN_BYTES_MAX, SECTION_ALIGN_BYTES_MIN};
 use snapshot_format::object::{Contact, Domain, Nameserver, Nndn, Registrar};
 use snapshot_format::record::Meta;
 use snapshot_format::sort::{Scratch, Sorted, Sorter};
-use snapshot_format::verify::verify;
 
 use super::{Registry, Workspace};
 use crate::store::{Directory, StoreError};
-use crate::view::View;
 
 /// Registries of this size get sections aligned for huge pages.
 const LARGE_DOMAINS: u64 = 100_000;
@@ -47,9 +45,6 @@ pub enum SampleError {
     /// Scratch files.
     #[error("scratch file: {0}")]
     Scratch(#[from] io::Error),
-    /// The finished snapshot fails its full check.
-    #[error("the new snapshot failed its check: {0}; nothing was changed. Try again")]
-    Check(FormatError),
     /// The generator broke its own rules.
     #[error("the sample is not closed, which is a bug of it: {0}")]
     Defect(String),
@@ -74,9 +69,6 @@ pub fn build_directory(
     let mut options = options(registry, memory_bytes);
     options.generation = base.generation();
     let (_, summary) = build_into(registry, base.file()?, scratch, options, progress)?;
-    let view = View::open(base.path())?;
-    verify(view.base(), &mut |done, all| progress("checking", done, all))
-        .map_err(SampleError::Check)?;
     progress("syncing", 0, 1);
     base.publish()?;
     Ok(summary)
