@@ -275,7 +275,8 @@ fn over_the_bound_room_is_made_or_the_new_connection_closed_and_either_is_counte
 
 #[test]
 fn the_ring_makes_room_by_silence_then_by_unfinished_lines_and_spares_who_is_answered() {
-    let served = serve(EngineKind::Ring, port43::Settings { connections_max: 2, ..quick() });
+    let settings = port43::Settings { connections_max: 2, ..Default::default() };
+    let served = serve(EngineKind::Ring, settings);
     let mut begun = served.connect();
     begun.write_all(b"beg").unwrap();
     thread::sleep(Duration::from_millis(50));
