@@ -9,6 +9,7 @@
 // Control plane: may block, may allocate.
 pub mod command;
 pub mod config;
+pub mod doctor;
 pub mod export;
 pub mod import;
 pub mod sample;
