@@ -383,6 +383,9 @@ impl Compare<'_> {
 fn affinity(interrupts: &[&Interrupt], cores: &[usize]) -> String {
     let numbers: Vec<_> = interrupts.iter().map(|one| one.number.to_string()).collect();
     let list = cores::format(cores);
+    if let [number] = numbers.as_slice() {
+        return format!("echo {list} > /proc/irq/{number}/smp_affinity_list");
+    }
     format!("for i in {}; do echo {list} > /proc/irq/$i/smp_affinity_list; done", numbers.join(" "))
 }
 

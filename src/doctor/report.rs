@@ -126,7 +126,10 @@ fn head(subject: &Subject<'_>) -> String {
     let nodes = machine.nodes.as_ref().map(|nodes| counted(nodes.len(), "node"));
     let mut out = String::new();
     let (name, why) = (&subject.profile.name, subject.chosen);
-    wrap(&mut out, "", &format!("profile: {name}, {why}"));
+    let embedded = super::profile::EMBEDDED.iter().any(|(known, _)| known == name);
+    let files =
+        if embedded { format!("; its settings files: tuning/{name}/") } else { String::new() };
+    wrap(&mut out, "", &format!("profile: {name}, {why}{files}"));
     let text = format!(
         "machine: Linux {}; cores {}; {}; {}",
         or_unknown(machine.release.clone()),

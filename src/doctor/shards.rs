@@ -282,7 +282,7 @@ impl Look<'_> {
             finding.why = "core 0 does the system's housekeeping: timers, deferred work, and \
                 interrupts that nobody placed"
                 .to_owned();
-            "not measured here; from Documentation/admin-guide/kernel-parameters.txt, irqaffinity"
+            "not measured here; from Documentation/admin-guide/kernel-parameters.txt, nohz_full"
                 .clone_into(&mut finding.measured);
             self.placed(finding)
         })
