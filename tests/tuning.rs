@@ -133,12 +133,20 @@ fn host_unit(profile: &Profile) -> String {
         &format!("systemctl disable --now whoisd-host && rm {unit}; it restores what was there"),
     );
     out += "\n[Unit]\nDescription=Host settings for the WHOIS server\nBefore=whoisd.service\n";
+    out += "After=irqbalance.service\n\n[Service]\nType=oneshot\nRemainAfterExit=yes\n\
+            RuntimeDirectory=whoisd-host\n";
     let (setting, irqbalance) = word("interrupts.irqbalance");
     if irqbalance == "stopped" {
-        let undo = "systemctl start irqbalance";
-        write!(out, "\n{}Conflicts=irqbalance.service\n", reason(setting, undo)).unwrap();
+        let mark = "/run/whoisd-host/irqbalance";
+        write!(
+            out,
+            "\n{}ExecStart=/bin/sh -c 'systemctl is-active -q irqbalance || exit 0; touch {mark}; \
+             systemctl --no-block stop irqbalance'\n\
+             ExecStop=-/bin/sh -c 'test -e {mark} && systemctl --no-block start irqbalance'\n",
+            reason(setting, "the ExecStop below")
+        )
+        .unwrap();
     }
-    out += "\n[Service]\nType=oneshot\nRemainAfterExit=yes\nRuntimeDirectory=whoisd-host\n";
     let huge = "/sys/kernel/mm/transparent_hugepage/enabled";
     let (setting, value) = word("pages.transparent_hugepage");
     let undo = "the ExecStop below";

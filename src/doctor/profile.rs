@@ -242,7 +242,8 @@ mod tests {
             ),
             (
                 "[cpu]\ngovernor = \"fast\"",
-                "cpu.governor: \"fast\" is none of performance, schedutil, powersave, ondemand, conservative",
+                "cpu.governor: \"fast\" is none of performance, schedutil, powersave, ondemand, \
+                 conservative",
             ),
             (
                 "[kernel]\nrelease_min = \"new\"",
