@@ -16,6 +16,13 @@ use whoisd::doctor::settings::{self, Form, SETTINGS, Setting};
 const MORE_BY_DEFAULT: [&str; 3] =
     ["sysctl.fs.file-max", "sysctl.vm.max_map_count", "sysctl.net.ipv4.ip_local_port_range"];
 
+/// Not there in every kernel: the sign makes systemd-sysctl pass over them without an error.
+const NOT_EVERYWHERE: [&str; 3] = [
+    "sysctl.kernel.io_uring_disabled",
+    "sysctl.kernel.numa_balancing",
+    "sysctl.vm.zone_reclaim_mode",
+];
+
 const BEGIN: &str = "<!-- written by tests/tuning.rs: begin -->\n";
 const END: &str = "<!-- end -->\n";
 
@@ -80,12 +87,14 @@ fn sysctl_conf(profile: &Profile) -> String {
         &format!("rm {file}; the defaults return with the next boot, or each as below"),
     );
     out += "#\n# \"At least\" is what the profile means: keep a larger value that is there already\n\
-            # (`whoisd doctor` shows both).\n";
+            # (`whoisd doctor` shows both). A line that begins with \"-\" is for kernels that have the\n\
+            # setting; `sysctl -p` names those that do not, and goes on.\n";
     for (setting, wanted) in profile.wanted() {
         let Some(name) = setting.sysctl() else { continue };
         let undo =
             format!("take the line out; sysctl -w {name}=VALUE, the one that doctor printed");
         let hash = if MORE_BY_DEFAULT.contains(&setting.key) { "#" } else { "" };
+        let sign = if NOT_EVERYWHERE.contains(&setting.key) { "-" } else { "" };
         let value = match wanted {
             Wanted::Number(count) if name.ends_with("port_range") => {
                 format!("32768 {}", 32_767 + count)
@@ -93,7 +102,7 @@ fn sysctl_conf(profile: &Profile) -> String {
             other => other.to_string(),
         };
         let least = if hash.is_empty() { "" } else { "# only where the machine has less:\n" };
-        write!(out, "\n{}{least}{hash}{name} = {value}\n", reason(setting, &undo)).unwrap();
+        write!(out, "\n{}{least}{hash}{sign}{name} = {value}\n", reason(setting, &undo)).unwrap();
     }
     out
 }

@@ -68,11 +68,12 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let todo = |list: &[Finding]| list.iter().any(|finding| finding.state == State::Todo);
     if options.shards {
         let rows = shards::table(&machine, settings);
+        let origin = shards::origin(&machine, settings);
         let advice = shards::advice(&machine, &profile, settings).unwrap_or_default();
         let text = if options.json {
             report::json(&subject, &findings, Some((&rows, &advice)))
         } else {
-            report::shards_text(&subject, &rows, &advice)
+            report::shards_text(&subject, &origin, &rows, &advice)
         };
         output::print(text.as_bytes())?;
         return done(todo(&advice));

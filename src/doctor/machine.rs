@@ -51,6 +51,8 @@ pub struct Machine {
     pub huge_pages: Fact<String>,
     /// Limits of the server, if one runs, else of this process.
     pub limits: Limits,
+    /// Cores of the running server's shards, in order of the shards; none if no server runs.
+    pub running: Vec<usize>,
     /// Whether irqbalance runs.
     pub irqbalance: Fact<bool>,
     /// Network cards; interfaces without a device behind them are left out.
@@ -73,6 +75,7 @@ impl Machine {
             governors: governors(source),
             huge_pages: huge_pages(source),
             limits: limits(source, &processes),
+            running: running(source, &processes),
             irqbalance: processes.map(|processes| processes.irqbalance),
             interfaces: network::read(source),
             source: source.clone(),
@@ -139,7 +142,11 @@ fn some(list: Fact<Vec<usize>>, path: &str) -> Fact<Vec<usize>> {
 }
 
 fn allowed(source: &Source) -> Fact<Vec<usize>> {
-    let path = "proc/self/status";
+    affinity(source, "proc/self/status")
+}
+
+/// The cores that a task may use.
+fn affinity(source: &Source, path: &str) -> Fact<Vec<usize>> {
     let text = source.text(path)?;
     let list = text.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
     let list = list.ok_or_else(|| Unknown(format!("/{path}: no Cpus_allowed_list")))?.trim();
@@ -223,6 +230,26 @@ impl Processes {
 fn serves(source: &Source, process: usize) -> bool {
     let line = source.text(&format!("proc/{process}/cmdline")).unwrap_or_default();
     line.split('\0').nth(1) == Some("serve")
+}
+
+/// Threads named `shard-1` and so on, each pinned to one core; what is not so is left out.
+fn running(source: &Source, processes: &Fact<Processes>) -> Vec<usize> {
+    let server = processes.as_ref().ok().and_then(|processes| processes.server);
+    let Some(server) = server else { return Vec::new() };
+    let mut shards = Vec::new();
+    for task in source.numbered(&format!("proc/{server}/task"), "").unwrap_or_default() {
+        let folder = format!("proc/{server}/task/{task}");
+        let name = source.text(&format!("{folder}/comm")).unwrap_or_default();
+        let shard = name.strip_prefix("shard-").and_then(|number| number.parse::<usize>().ok());
+        let cores = affinity(source, &format!("{folder}/status")).unwrap_or_default();
+        if let (Some(shard), [core]) = (shard, cores.as_slice()) {
+            shards.push((shard, *core));
+        }
+    }
+    // A shard has a second thread for calls that block, with its name and its core.
+    shards.sort_unstable();
+    shards.dedup();
+    shards.into_iter().map(|(_, core)| core).collect()
 }
 
 fn limits(source: &Source, processes: &Fact<Processes>) -> Limits {

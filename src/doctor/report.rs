@@ -58,12 +58,18 @@ pub fn text(subject: &Subject<'_>, findings: &[Finding], verbose: bool) -> Strin
 
 /// The placement of shards as text, with what would be better.
 #[must_use]
-pub fn shards_text(subject: &Subject<'_>, rows: &Fact<Vec<Row>>, advice: &[Finding]) -> String {
+pub fn shards_text(
+    subject: &Subject<'_>,
+    origin: &str,
+    rows: &Fact<Vec<Row>>,
+    advice: &[Finding],
+) -> String {
     let mut out = head(subject);
+    wrap(&mut out, "", &format!("shards: {origin}"));
     out.push('\n');
     match rows {
         Err(unknown) => {
-            let _ = writeln!(out, "shards: unknown: {unknown}");
+            let _ = writeln!(out, "cores: unknown: {unknown}");
         }
         Ok(rows) => {
             out += "shard  core  node     siblings  isolated  queues\n";

@@ -86,7 +86,7 @@ pub const SETTINGS: &[Setting] = &[
         Form::Exactly,
         (0, 2),
         100,
-        "0",
+        "0; not there before Linux 6.6",
         "every shard drives an io_uring; at 2 the server cannot start, at 1 only with a privilege",
         "not measured here; from Documentation/admin-guide/sysctl/kernel.rst"
     ),
@@ -219,9 +219,10 @@ pub const SETTINGS: &[Setting] = &[
         "0",
         "interrupts of the card, imports and the system need cores too; a shard that shares its \
          core with them is slower than its siblings, and clients of that shard notice",
-        "not measured here, there was no card; from Documentation/networking/scaling.rst. One \
-         core in four is an estimate: if they are full before the shards (`mpstat -P ALL 1`, \
-         %soft), leave more"
+        "not measured here, there was no card: a judgement. Documentation/networking/scaling.rst \
+         has the most efficient setup with as few queues as do not fill their cores; one core in \
+         four is an estimate: if they are full before the shards (`mpstat -P ALL 1`, %soft), \
+         leave more"
     ),
     setting!(
         "shards.threads_per_core",
@@ -231,8 +232,8 @@ pub const SETTINGS: &[Setting] = &[
         68,
         "all",
         "two shards on the threads of one physical core share its caches and its execution units",
-        "not measured here, this machine has one thread a core; from \
-         Documentation/networking/scaling.rst"
+        "not measured here, one thread a core: a judgement. Documentation/networking/scaling.rst \
+         says that further threads of a core brought nothing for interrupts"
     ),
     setting!(
         "interrupts.cores",
@@ -243,8 +244,8 @@ pub const SETTINGS: &[Setting] = &[
         "any",
         "interrupts of the card on the cores left free, on the card's own node, do not take time \
          from shards",
-        "not measured here, there was no card; from Documentation/core-api/irq/irq-affinity.rst \
-         and Documentation/networking/scaling.rst"
+        "not measured here, there was no card: a judgement; how, is from \
+         Documentation/core-api/irq/irq-affinity.rst"
     ),
     setting!(
         "interrupts.irqbalance",

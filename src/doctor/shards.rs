@@ -69,13 +69,34 @@ pub(super) fn physical_cores(machine: &Machine, cores: &[usize]) -> Fact<Vec<Vec
     Ok(found)
 }
 
-/// The cores on which the server puts its shards.
+/// The cores with a shard: those configured, else those of the running server, else all allowed.
 ///
 /// # Errors
 ///
-/// If the configuration names none and those allowed are not known.
+/// If neither names them and those allowed are not known.
 pub fn in_use(machine: &Machine, settings: &Settings) -> Fact<Vec<usize>> {
-    settings.cores.as_ref().map_or_else(|| machine.allowed.clone(), |cores| Ok(cores.clone()))
+    match &settings.cores {
+        Some(cores) => Ok(cores.clone()),
+        None if !machine.running.is_empty() => Ok(machine.running.clone()),
+        None => machine.allowed.clone(),
+    }
+}
+
+/// Says which of them it is, and whether the running server agrees.
+#[must_use]
+pub fn origin(machine: &Machine, settings: &Settings) -> String {
+    let running = &machine.running;
+    match &settings.cores {
+        Some(cores) if !running.is_empty() && sorted(cores.clone()) != sorted(running.clone()) => {
+            format!(
+                "as configured; the running server has them on {}: restart it to follow",
+                cores::format(running)
+            )
+        }
+        Some(_) => "as configured".to_owned(),
+        None if !running.is_empty() => "those of the running server".to_owned(),
+        None => "by default: every core that this process may use; no server runs".to_owned(),
+    }
 }
 
 /// One line of the table.
@@ -179,7 +200,8 @@ impl Look<'_> {
             wanted: wanted.to_owned(),
             got,
             why: String::new(),
-            measured: "not measured here; from Documentation/networking/scaling.rst".to_owned(),
+            measured: "not measured here: a judgement, see Documentation/networking/scaling.rst"
+                .to_owned(),
             action: None,
             undo: None,
         }
