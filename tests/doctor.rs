@@ -209,6 +209,24 @@ fn isolated_cores_without_a_shard_are_named() {
 }
 
 #[test]
+fn a_card_that_is_down_is_left_out_and_one_without_interrupts_is_unknown() {
+    let root = build("bl460c-2x4-64g");
+    let card = root.path().join("sys/class/net/eth1");
+    fs::create_dir_all(card.join("device")).unwrap();
+    let settings = settings("bl460c-2x4-64g");
+    let (_, found, text) = findings(root.path(), &settings);
+    let state = |found: &[Finding]| {
+        found.iter().find(|finding| finding.key == "interrupts.cores").unwrap().state
+    };
+    assert_eq!(state(&found), State::Unknown);
+    assert!(text.contains("no        eth0-TxRx-0 (irq 70), unknown\n"), "{text}");
+    fs::write(card.join("operstate"), "down\n").unwrap();
+    let (_, found, text) = findings(root.path(), &settings);
+    assert_eq!(state(&found), State::Todo);
+    assert!(!text.contains("eth1"), "{text}");
+}
+
+#[test]
 fn rps_is_taken_back_queue_by_queue() {
     let root = build("bl460c-2x4-64g");
     let queue = root.path().join("sys/class/net/eth0/queues/rx-3/rps_cpus");

@@ -55,7 +55,7 @@ pub struct Machine {
     pub running: Vec<usize>,
     /// Whether irqbalance runs.
     pub irqbalance: Fact<bool>,
-    /// Network cards; interfaces without a device behind them are left out.
+    /// Network cards; interfaces that are down or have no device behind them are left out.
     pub interfaces: Fact<Vec<Interface>>,
 }
 

@@ -67,11 +67,16 @@ impl Mask {
     }
 }
 
-/// The network cards of a machine.
+/// The network cards of a machine, but those that are down.
 pub(super) fn read(source: &Source) -> Fact<Vec<Interface>> {
     let names = source.names("sys/class/net")?;
-    let has_device = |name: &String| source.names(&format!("sys/class/net/{name}/device")).is_ok();
-    Ok(names.into_iter().filter(has_device).map(|name| interface(source, name)).collect())
+    // A card without a cable has no interrupts to place; where the state is unknown, it is kept.
+    let in_use = |name: &String| {
+        let folder = format!("sys/class/net/{name}");
+        let down = source.word(&format!("{folder}/operstate")).is_ok_and(|state| state == "down");
+        !down && source.names(&format!("{folder}/device")).is_ok()
+    };
+    Ok(names.into_iter().filter(in_use).map(|name| interface(source, name)).collect())
 }
 
 fn interface(source: &Source, name: String) -> Interface {

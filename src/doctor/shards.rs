@@ -112,7 +112,7 @@ pub struct Row {
     pub siblings: String,
     /// `yes` if the scheduler leaves the core alone.
     pub isolated: String,
-    /// Network queues whose interrupts come to its core.
+    /// Network queues whose interrupts come to its core; `unknown` among them if there may be more.
     pub queues: Vec<String>,
 }
 
@@ -123,6 +123,16 @@ pub struct Row {
 /// If the cores are not known.
 pub fn table(machine: &Machine, settings: &Settings) -> Fact<Vec<Row>> {
     let unknown = || "unknown".to_owned();
+    let queues = |core: usize| {
+        let of = interrupts(machine).filter(|(_, interrupt)| goes_to(interrupt, core));
+        let text =
+            |(_, one): (&Interface, &Interrupt)| format!("{} (irq {})", one.name, one.number);
+        let mut queues: Vec<_> = of.map(text).collect();
+        if !interrupts_known(machine) {
+            queues.push(unknown());
+        }
+        queues
+    };
     let row = |(shard, core): (usize, usize)| Row {
         shard,
         core,
@@ -138,10 +148,7 @@ pub fn table(machine: &Machine, settings: &Settings) -> Fact<Vec<Row>> {
             |_| unknown(),
             |isolated| if isolated.contains(&core) { "yes" } else { "no" }.to_owned(),
         ),
-        queues: interrupts(machine)
-            .filter(|(_, interrupt)| goes_to(interrupt, core))
-            .map(|(_, interrupt)| format!("{} (irq {})", interrupt.name, interrupt.number))
-            .collect(),
+        queues: queues(core),
     };
     Ok(in_use(machine, settings)?.into_iter().enumerate().map(row).collect())
 }
@@ -154,6 +161,13 @@ fn none_or_list(list: &[usize]) -> String {
 fn interrupts(machine: &Machine) -> impl Iterator<Item = (&Interface, &Interrupt)> {
     let cards = machine.interfaces.iter().flatten();
     cards.flat_map(|card| card.interrupts.iter().flatten().map(move |interrupt| (card, interrupt)))
+}
+
+/// Whether it is known of every card where its interrupts go.
+fn interrupts_known(machine: &Machine) -> bool {
+    let Ok(cards) = &machine.interfaces else { return false };
+    let known = |list: &Vec<Interrupt>| list.iter().all(|interrupt| interrupt.cores.is_ok());
+    cards.iter().all(|card| card.interrupts.as_ref().is_ok_and(known))
 }
 
 fn goes_to(interrupt: &Interrupt, core: usize) -> bool {
@@ -339,7 +353,7 @@ impl Look<'_> {
     fn few_queues(&self) -> Option<Finding> {
         let cards = self.machine.interfaces.as_ref().ok()?;
         let card = cards.iter().find(|card| card.receive_count == Ok(1))?;
-        let spread = card.rps.as_ref().is_ok_and(|masks| masks.iter().any(|m| !m.cores.is_empty()));
+        let spread = card.rps.as_ref().ok()?.iter().any(|mask| !mask.cores.is_empty());
         (self.shards.len() > 1 && !spread).then(|| {
             let got = format!("{} receives with one queue, on one core", card.name);
             let mut finding = self.finding("shards.queues", 40, "one queue for each core", got);
