@@ -2,9 +2,11 @@
 //!
 //! Exit statuses: 0 done; 1 failed (I/O, network, a full disk); 2 wrong usage; 3 the input was
 //! refused (deposit, configuration, snapshot); 4 nothing found (`lookup`, `query`, `inspect`).
+//! `doctor` ends with 1 if there is something to do.
 
 mod completions;
 mod config;
+mod doctor;
 mod import;
 mod inspect;
 mod lookup;
@@ -43,6 +45,7 @@ enum Command {
     Verify(verify::Options),
     #[command(subcommand)]
     Config(config::Command),
+    Doctor(doctor::Options),
     Completions(completions::Options),
 }
 
@@ -93,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::Inspect(options) => inspect::run(&options),
         Command::Verify(options) => verify::run(&options),
         Command::Config(command) => config::run(&command),
+        Command::Doctor(options) => doctor::run(&options),
         Command::Completions(options) => completions::run(&options),
     };
     match done {

@@ -20,4 +20,4 @@ mod fleet;
 pub mod listen;
 
 pub use answerer::{AnswerBuffer, Answerer};
-pub use fleet::{Fleet, Plan, ShardReport};
+pub use fleet::{Fleet, Plan, RING_ENTRIES, ShardReport};

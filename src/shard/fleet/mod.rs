@@ -25,7 +25,7 @@ use crate::port43::{self, Answering, EngineKind, ring, stream};
 const IO_MEMORY_BYTES: usize = 128 * 1024;
 
 /// Entries of a shard's rings: polls submitted between two turns.
-const RING_ENTRIES: usize = 512;
+pub const RING_ENTRIES: usize = 512;
 
 /// How long a task may run before it is asked to yield.
 const PREEMPT: Duration = Duration::from_millis(2);
