@@ -1,7 +1,8 @@
 //! Open-loop load generator and capacity planner for WHOIS servers.
 //!
-//! So far it holds the part that everything else rests on: [`schedule`] says when each query is
-//! due, whatever the server does. README.md says what comes next.
+//! [`schedule`] says when each query is due, whatever the server does; [`result`] is what a run
+//! came to. [`sweep`] searches the highest rate that meets an objective.
 
 pub mod result;
 pub mod schedule;
+pub mod sweep;
