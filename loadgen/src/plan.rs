@@ -224,7 +224,9 @@ impl Plan {
             if value.is_empty() {
                 text.push_str(&format!("{name}\n"));
             } else {
-                text.push_str(&format!("  {name:<46} {value:>14} {unit}\n"));
+                let row = format!("  {name:<40} {value:>14} {unit}");
+                text.push_str(row.trim_end());
+                text.push('\n');
             }
         }
         text.push_str(&format!("\nRate per server: {}\n", self.source.text));

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::output;
 use crate::plan::{Demand, Plan, Source, Supply};
@@ -16,6 +16,7 @@ use crate::saved::Saved;
 /// by the window's length: 6,000 per second at 20,000,000 domains with the defaults. These factors
 /// are a rule of thumb; take your own from a query log where you have one.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("rate").required(true).args(["sweep", "rate_per_server"]))]
 #[command(after_help = "Examples:\n  \
     whois-loadgen plan --domains 20000000 --sweep sweep.json --sites 2\n  \
     whois-loadgen plan --domains 1000000 --rate-per-server 5000 --json\n\n\
@@ -38,11 +39,10 @@ pub(super) struct Options {
     #[arg(long, value_name = "S", default_value_t = 300.0, value_parser = up_to::<86_400>)]
     window_s: f64,
     /// Result of a sweep: its knee is the rate of one server
-    #[arg(long, value_name = "FILE", required_unless_present = "rate_per_server")]
+    #[arg(long, value_name = "FILE")]
     sweep: Option<PathBuf>,
     /// Rate of one server, queries per second, above 0, up to 1,000,000,000
-    #[arg(long, value_name = "PER_S", conflicts_with = "sweep",
-        value_parser = up_to::<1_000_000_000>)]
+    #[arg(long, value_name = "PER_S", value_parser = up_to::<1_000_000_000>)]
     rate_per_server: Option<f64>,
     /// Share of a server's rate that stays free at the peak, percent, 0 to 95: bursts, growth, and
     /// a machine that is slower than the measured one

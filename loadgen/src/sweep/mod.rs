@@ -19,6 +19,7 @@
 //!
 //! Run anything, read a clock, or decide whether a run is valid: the run says so.
 
+use crate::report::units::{count, percent, percentile};
 use crate::result::{Latency, Objective, RunResult};
 
 /// The search itself: ask [`next_rate`](Self::next_rate), run at it, [`tell`](Self::tell).
@@ -244,11 +245,8 @@ pub fn judge(result: &RunResult, objective: &Objective) -> Result<(), String> {
     }
     let share = failed_share(result);
     if share > objective.error_share_max {
-        return Err(format!(
-            "{:.4} % failed, at most {:.4} % may",
-            share * 100.0,
-            objective.error_share_max * 100.0
-        ));
+        let (share, most) = (percent(share), percent(objective.error_share_max));
+        return Err(format!("failed {share} over {most}"));
     }
     let Some(value_ns) = percentile_ns(&result.latency, objective.percentile) else {
         return Err("no answer".to_owned());
@@ -256,10 +254,8 @@ pub fn judge(result: &RunResult, objective: &Objective) -> Result<(), String> {
     // Whole microseconds, rounded up: 5,000,001 ns is over 5,000 us.
     let value_us = value_ns.div_ceil(1_000);
     if value_us > objective.latency_us {
-        return Err(format!(
-            "p{} is {value_us} us, at most {} us may be",
-            objective.percentile, objective.latency_us
-        ));
+        let (value, most) = (count(value_us), count(objective.latency_us));
+        return Err(format!("{} {value} us over {most} us", percentile(objective.percentile)));
     }
     Ok(())
 }
@@ -294,10 +290,10 @@ pub fn percentile_ns(latency: &Latency, percentile: f64) -> Option<u64> {
 #[must_use]
 pub fn objective_text(objective: &Objective) -> String {
     format!(
-        "p{} within {} us, at most {} % failed",
-        objective.percentile,
-        objective.latency_us,
-        rounded(objective.error_share_max * 100.0)
+        "{} within {} us, at most {} failed",
+        percentile(objective.percentile),
+        count(objective.latency_us),
+        percent(objective.error_share_max)
     )
 }
 

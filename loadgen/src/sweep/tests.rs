@@ -202,9 +202,9 @@ fn a_percentile_comes_from_the_list_or_from_the_spectrum() {
 fn a_judgement_names_figure_and_bound() {
     assert_eq!(judge(&run(1_000.0, 5_000.0, 0), &OBJECTIVE), Ok(()));
     let slow = judge(&run(1_000.0, 5_000.1, 0), &OBJECTIVE).unwrap_err();
-    assert_eq!(slow, "p99 is 5001 us, at most 5000 us may be");
+    assert_eq!(slow, "p99 5,001 us over 5,000 us");
     let failed = judge(&run(1_000.0, 1.0, 100), &OBJECTIVE).unwrap_err();
-    assert_eq!(failed, "1.0000 % failed, at most 0.1000 % may");
+    assert_eq!(failed, "failed 1 % over 0.1 %");
     assert_eq!(judge(&run(0.0, 1.0, 0), &OBJECTIVE), Err("no answer".to_owned()));
 }
 
@@ -214,5 +214,5 @@ fn figures_are_rounded_to_three_digits() {
     for (value, round) in pairs {
         assert_eq!(rounded(value), round);
     }
-    assert_eq!(objective_text(&OBJECTIVE), "p99 within 5000 us, at most 0.1 % failed");
+    assert_eq!(objective_text(&OBJECTIVE), "p99 within 5,000 us, at most 0.1 % failed");
 }
