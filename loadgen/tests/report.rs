@@ -129,7 +129,7 @@ fn assert_golden(name: &str, text: &str) {
     }
     let golden = std::fs::read_to_string(&path).unwrap();
     let differs = golden.lines().zip(text.lines()).position(|(golden, text)| golden != text);
-    let line = differs.map_or_else(|| golden.lines().count().min(text.lines().count()), |at| at);
+    let line = differs.unwrap_or_else(|| golden.lines().count().min(text.lines().count()));
     assert!(
         golden == text,
         "{name}, line {}: {:?} instead of {:?}",

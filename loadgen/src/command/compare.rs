@@ -72,7 +72,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
     } else {
         output::print(&comparison.text())?;
     }
-    Ok(match comparison.outcome() {
+    Ok(match comparison.outcome {
         Outcome::NotWorse => ExitCode::SUCCESS,
         Outcome::Worse => ExitCode::from(1),
         Outcome::NotComparable => ExitCode::from(NOT_COMPARABLE),

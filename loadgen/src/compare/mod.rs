@@ -47,7 +47,9 @@ pub enum Verdict {
     Worse,
     /// Changed for the better, beyond the noise.
     Better,
-    /// No change beyond the noise, or too small to matter.
+    /// A change that would matter, but within the noise: more runs would tell.
+    WithinNoise,
+    /// No change that matters.
     Same,
     /// The noise is not known.
     NotJudged,
@@ -98,10 +100,13 @@ pub struct Comparison {
     pub warnings: Vec<String>,
     /// The figures that both sides have.
     pub figures: Vec<Figure>,
+    /// What came out.
+    pub outcome: Outcome,
 }
 
 /// The outcome of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Nothing got worse beyond the noise.
     NotWorse,
@@ -204,13 +209,21 @@ pub fn compare(a: &[RunResult], b: &[RunResult], settings: Settings) -> Comparis
     let repeated = a.len().min(b.len()) >= noise::RUNS_MIN;
     let basis = if repeated { Basis::Runs } else { Basis::Seconds };
     let figure = |measure: &Measure| figure(*measure, a, b, basis, settings);
+    let figures: Vec<_> = MEASURES.iter().filter_map(figure).collect();
+    let worse = figures.iter().any(|figure| figure.verdict == Verdict::Worse);
+    let outcome = match (differences.refusals.is_empty(), worse) {
+        (false, _) => Outcome::NotComparable,
+        (true, true) => Outcome::Worse,
+        (true, false) => Outcome::NotWorse,
+    };
     Comparison {
         settings,
         run_counts: (a.len(), b.len()),
         basis,
         refusals: differences.refusals,
         warnings: differences.warnings,
-        figures: MEASURES.iter().filter_map(figure).collect(),
+        figures,
+        outcome,
     }
 }
 
@@ -251,6 +264,7 @@ fn figure(
         Some(interval) if (rose && interval.low > none) || (fell && interval.high < none) => {
             if rose == measure.more_is_worse() { Verdict::Worse } else { Verdict::Better }
         }
+        Some(_) if rose || fell => Verdict::WithinNoise,
         Some(_) => Verdict::Same,
     };
     let (name, unit) = (measure.name(), measure.unit());
@@ -258,16 +272,6 @@ fn figure(
 }
 
 impl Comparison {
-    /// What came out.
-    #[must_use]
-    pub fn outcome(&self) -> Outcome {
-        if !self.refusals.is_empty() {
-            return Outcome::NotComparable;
-        }
-        let worse = self.figures.iter().any(|figure| figure.verdict == Verdict::Worse);
-        if worse { Outcome::Worse } else { Outcome::NotWorse }
-    }
-
     /// The comparison as a table for a terminal, with what to beware of and the outcome.
     #[must_use]
     pub fn text(&self) -> String {
@@ -287,7 +291,7 @@ impl Comparison {
             text.push_str(&figure.row());
         }
         text.push_str(match self.basis {
-            Basis::Runs => "\nNoise: between the runs (Welch's t).\n",
+            Basis::Runs => "\nNoise: between the runs (Student's t).\n",
             Basis::Seconds => {
                 "\nNoise: within the runs, second by second (block bootstrap). What stays the same \
                  through\na run, such as placement in memory, is taken for a change; three runs a \
@@ -298,7 +302,7 @@ impl Comparison {
             "Changes below {} %, of failures below {}, count as none.\n\n{}\n",
             decimal(self.settings.least_percent),
             percent(FAILED_SHARE_LEAST),
-            match self.outcome() {
+            match self.outcome {
                 Outcome::NotWorse => "B is not worse than A beyond the noise.",
                 Outcome::Worse => "B is WORSE than A beyond the noise.",
                 Outcome::NotComparable => "A and B cannot be compared.",
@@ -326,6 +330,7 @@ impl Figure {
         let verdict = match self.verdict {
             Verdict::Worse => "WORSE",
             Verdict::Better => "better",
+            Verdict::WithinNoise => "no, noise",
             Verdict::Same => "no",
             Verdict::NotJudged => "not judged",
         };

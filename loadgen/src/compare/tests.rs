@@ -71,7 +71,7 @@ fn verdict(comparison: &Comparison, name: &str) -> Verdict {
 fn equal_runs_do_not_differ() {
     for count in [1, 5] {
         let comparison = compare(&runs(100, 0..count), &runs(100, 10..10 + count), SETTINGS);
-        assert_eq!(comparison.outcome(), Outcome::NotWorse, "{}", comparison.text());
+        assert_eq!(comparison.outcome, Outcome::NotWorse, "{}", comparison.text());
     }
 }
 
@@ -80,11 +80,11 @@ fn a_slower_run_is_worse_and_a_faster_one_is_not() {
     for count in [1, 5] {
         let (slow, fast) = (runs(125, 0..count), runs(100, 10..10 + count));
         let comparison = compare(&fast, &slow, SETTINGS);
-        assert_eq!(comparison.outcome(), Outcome::Worse, "{}", comparison.text());
+        assert_eq!(comparison.outcome, Outcome::Worse, "{}", comparison.text());
         assert_eq!(verdict(&comparison, "latency p50"), Verdict::Worse);
         assert_eq!(verdict(&comparison, "answers per second"), Verdict::Same);
         let comparison = compare(&slow, &fast, SETTINGS);
-        assert_eq!(comparison.outcome(), Outcome::NotWorse, "{}", comparison.text());
+        assert_eq!(comparison.outcome, Outcome::NotWorse, "{}", comparison.text());
         assert_eq!(verdict(&comparison, "latency p99"), Verdict::Better);
     }
 }
@@ -100,6 +100,14 @@ fn what_has_no_series_is_judged_from_three_runs_on() {
     assert_eq!(repeated.basis, Basis::Runs);
     assert_eq!(verdict(&repeated, p99_9), Verdict::Worse);
     assert_eq!(verdict(&repeated, cpu), Verdict::Same);
+}
+
+#[test]
+fn a_change_within_the_noise_is_called_that() {
+    let runs = |levels: [u64; 3]| levels.map(|level| run(level, 1)).to_vec();
+    let comparison = compare(&runs([100, 130, 160]), &runs([120, 150, 190]), SETTINGS);
+    assert_eq!(verdict(&comparison, "latency p50"), Verdict::WithinNoise, "{}", comparison.text());
+    assert_eq!(comparison.outcome, Outcome::NotWorse);
 }
 
 #[test]
@@ -141,10 +149,10 @@ fn other_machines_profiles_and_rates_are_not_comparable_unless_asked_for() {
         change(&mut other);
         let (a, b) = ([run(100, 1)], [other]);
         let comparison = compare(&a, &b, SETTINGS);
-        assert_eq!(comparison.outcome(), Outcome::NotComparable, "{}", comparison.text());
+        assert_eq!(comparison.outcome, Outcome::NotComparable, "{}", comparison.text());
         assert_eq!(comparison.refusals.len(), 1, "{:?}", comparison.refusals);
         let anyway = compare(&a, &b, Settings { anyway: true, ..SETTINGS });
-        assert_eq!(anyway.outcome(), Outcome::NotWorse);
+        assert_eq!(anyway.outcome, Outcome::NotWorse);
         assert_eq!(anyway.warnings.len(), 1, "{:?}", anyway.warnings);
     }
 }
@@ -155,7 +163,7 @@ fn another_kernel_or_length_is_a_warning() {
     other.method.kernel = "7.0\u{1b}[2J".to_owned();
     other.duration_s = 50.0;
     let comparison = compare(&[run(100, 1)], &[other.clone(), other], SETTINGS);
-    assert_eq!(comparison.outcome(), Outcome::NotWorse);
+    assert_eq!(comparison.outcome, Outcome::NotWorse);
     assert_eq!(comparison.warnings.len(), 2, "{:?}", comparison.warnings);
     assert!(!comparison.text().contains('\u{1b}'));
 }
@@ -166,9 +174,9 @@ fn invalid_runs_and_empty_sides_are_never_compared() {
     late.invalid = Some("late".to_owned());
     let anyway = Settings { anyway: true, ..SETTINGS };
     let comparison = compare(&[run(100, 1)], &[late], anyway);
-    assert_eq!(comparison.outcome(), Outcome::NotComparable);
-    assert_eq!(compare(&[], &[run(100, 1)], anyway).outcome(), Outcome::NotComparable);
-    assert_eq!(compare(&[run(100, 1)], &[], anyway).outcome(), Outcome::NotComparable);
+    assert_eq!(comparison.outcome, Outcome::NotComparable);
+    assert_eq!(compare(&[], &[run(100, 1)], anyway).outcome, Outcome::NotComparable);
+    assert_eq!(compare(&[run(100, 1)], &[], anyway).outcome, Outcome::NotComparable);
 }
 
 #[test]

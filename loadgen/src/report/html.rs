@@ -127,7 +127,7 @@ pub(super) fn spectrum_plot(description: &str, series: Vec<Series>) -> Plot {
 
 /// Times with the sign for micro.
 pub(super) fn sign(time: String) -> String {
-    time.strip_suffix(" us").map_or(time.clone(), |value| format!("{value} µs"))
+    time.strip_suffix(" us").map_or_else(|| time.clone(), |value| format!("{value} µs"))
 }
 
 fn micro(rows: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {

@@ -69,12 +69,16 @@ pub(super) fn figure(drawing: &str, caption: &str) -> String {
 /// Large figures at the top: name, value, what else to say.
 pub(super) fn cards(cards: &[(&str, String, String)]) -> String {
     let card = |(name, value, note): &(&str, String, String)| {
-        format!(
-            "<div><dt>{}</dt><dd>{} <small>{}</small></dd></div>\n",
-            escape(name),
-            escape(value),
-            escape(note)
-        )
+        let (name, value) = (escape(name), escape(value));
+        // A figure and its unit stay on one line.
+        let joined = value.rsplit_once(' ').map(|(figure, unit)| format!("{figure}\u{a0}{unit}"));
+        let value = joined.unwrap_or(value);
+        let note = if note.is_empty() {
+            String::new()
+        } else {
+            format!(" <small>{}</small>", escape(note))
+        };
+        format!("<div><dt>{name}</dt><dd>{value}{note}</dd></div>\n")
     };
     format!("<dl class=\"cards\">\n{}</dl>\n", cards.iter().map(card).collect::<String>())
 }

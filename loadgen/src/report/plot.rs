@@ -231,7 +231,7 @@ impl Plot {
                 let room = label.chars().count() as f64 * LETTER + 12.0;
                 let (text_x, anchor) =
                     if x - room > left { (x - 6.0, "end") } else { (x + 6.0, "start") };
-                (format!("M{x:.1} {top:.1}V{bottom:.1}"), text_x, bottom - 8.0, anchor, label)
+                (format!("M{x:.1} {top:.1}V{bottom:.1}"), text_x, top + 12.0, anchor, label)
             }),
         };
         let Some((path, x, y, anchor, label)) = drawn else { return String::new() };

@@ -14,7 +14,7 @@ use super::page::{Row, Table, cards, escape, figure, page, section};
 use super::plot::{Look, Mark, Plot, Series};
 use super::text::{by_rate, knee_text};
 use super::units::{count, decimal, percent, percentile, time, time_of};
-use crate::result::{Method, RunResult, SweepResult};
+use crate::result::{Method, Objective, RunResult, SweepResult};
 use crate::sweep::{failed_share, judge, objective_text, percentile_ns};
 
 /// A sweep as one HTML file.
@@ -43,11 +43,10 @@ fn sweep_cards(sweep: &SweepResult) -> Vec<(&'static str, String, String)> {
         || ("none".to_owned(), "no rate met the objective".to_owned()),
         |knee| (decimal(knee), "per second".to_owned()),
     );
-    let bound = sign(time(objective.latency_us.saturating_mul(1_000)));
     let invalid = sweep.steps.iter().filter(|step| step.invalid.is_some()).count();
     vec![
         ("Knee", knee.0, knee.1),
-        ("Objective", format!("{} ≤ {bound}", percentile(objective.percentile)), String::new()),
+        ("Objective", objective_short(objective), String::new()),
         ("May fail", percent(objective.error_share_max), "at most".to_owned()),
         ("Steps", count(sweep.steps.len() as u64), format!("{invalid} invalid")),
     ]
@@ -80,8 +79,7 @@ fn curve_section(sweep: &SweepResult) -> String {
         series.push(Series { dots: true, joined: false, ..Series::kind(&name, 5, invalid) });
     }
     let bound_ns = objective.latency_us.saturating_mul(1_000) as f64;
-    let label = format!("objective: {}", objective_text(objective)).replace(" us", " µs");
-    let mut marks = vec![Mark::Across(bound_ns, short(&label))];
+    let mut marks = vec![Mark::Across(bound_ns, objective_short(objective))];
     if let Some(knee) = sweep.knee_per_s {
         marks.push(Mark::Up(knee, format!("knee {}", decimal(knee))));
     }
@@ -99,19 +97,25 @@ fn curve_section(sweep: &SweepResult) -> String {
     };
     figure(
         &plot.html(),
-        "Each point is a run of its own. The knee is the highest rate that met the objective.",
+        &format!(
+            "Each point is a run of its own. The objective is {}; the knee is the highest rate that \
+             met it.",
+            objective_text(objective).replace(" us", " µs")
+        ),
     )
 }
 
-/// Without what the narrow drawing has no room for.
-fn short(label: &str) -> String {
-    label.split(", at most").next().unwrap_or(label).to_owned()
+/// The bound on the latency, as short as it can be said.
+fn objective_short(objective: &Objective) -> String {
+    let bound = sign(time(objective.latency_us.saturating_mul(1_000)));
+    format!("{} ≤ {bound}", percentile(objective.percentile))
 }
 
 fn steps_table(sweep: &SweepResult) -> String {
     let head = [
-        "asked, per s",
-        "answered, per s",
+        "asked/s",
+        "objective",
+        "answered/s",
         "failed",
         "median",
         "p99",
@@ -119,7 +123,6 @@ fn steps_table(sweep: &SweepResult) -> String {
         "largest",
         "server CPU",
         "late",
-        "objective",
     ];
     let row = |step: &RunResult| {
         let at = |at: f64| {
@@ -137,6 +140,7 @@ fn steps_table(sweep: &SweepResult) -> String {
         };
         let cells = vec![
             decimal(step.asked_per_s),
+            judgement,
             decimal(step.achieved_per_s),
             percent(failed_share(step)),
             at(50.0),
@@ -145,12 +149,11 @@ fn steps_table(sweep: &SweepResult) -> String {
             sign(time(step.latency.max_ns)),
             cpu,
             count(step.late_count),
-            judgement,
         ];
         Row { class: if knee { "knee" } else { "" }, cells }
     };
     let rows = by_rate(sweep).into_iter().map(row).collect();
-    Table { words: &[9], head: head.map(str::to_owned).to_vec(), rows }.html("Steps by rate")
+    Table { words: &[1], head: head.map(str::to_owned).to_vec(), rows }.html("Steps by rate")
 }
 
 fn spectra_section(sweep: &SweepResult) -> String {
