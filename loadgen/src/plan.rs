@@ -19,9 +19,9 @@
 
 use serde::Serialize;
 
-use crate::report::units::{count, decimal};
-use crate::result::{RunResult, SweepResult};
-use crate::sweep::objective_text;
+use crate::report::units::{count, decimal, plain};
+use crate::result::SweepResult;
+use crate::sweep::{knee_index, objective_text, steps_by_rate};
 
 /// What is asked of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -132,7 +132,9 @@ impl Source {
                         with --rate-per-server"
                 .to_owned());
         };
-        let step = step_at(sweep, knee);
+        let steps = steps_by_rate(sweep);
+        let index = knee_index(sweep);
+        let step = index.and_then(|index| steps.get(index));
         let mut warnings = Vec::new();
         if sweep.steps.iter().any(|step| step.invalid.is_some()) {
             warnings.push(
@@ -141,7 +143,7 @@ impl Source {
                     .to_owned(),
             );
         }
-        if sweep.steps.iter().all(|step| step.asked_per_s <= knee) {
+        if index.is_none_or(|index| index + 1 == steps.len()) {
             warnings.push(
                 "the highest rate of the sweep met the objective: the server may be faster"
                     .to_owned(),
@@ -157,11 +159,6 @@ impl Source {
             .map(|step| step.received_bytes as f64 / step.answered_count as f64);
         Ok((knee, Self { text, answer_bytes, warnings }))
     }
-}
-
-fn step_at(sweep: &SweepResult, rate_per_s: f64) -> Option<&RunResult> {
-    let distance = |step: &RunResult| (step.asked_per_s - rate_per_s).abs();
-    sweep.steps.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)))
 }
 
 impl Plan {
@@ -229,13 +226,13 @@ impl Plan {
                 text.push('\n');
             }
         }
-        text.push_str(&format!("\nRate per server: {}\n", self.source.text));
+        text.push_str(&format!("\nRate per server: {}\n", plain(&self.source.text)));
         for warning in &self.source.warnings {
             text.push_str(&format!("Note: {warning}\n"));
         }
         text.push_str(
-            "The factors of the demand are a rule of thumb; a query log of the registry is \
-             better.\nThe rate in the window is taken as even: bursts within it use the head room.\n",
+            "The factors of the demand are a rule of thumb; the registry's own query log is better.\n\
+             The rate in the window is taken as even: bursts within it use the head room.\n",
         );
         text
     }

@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - A run that must not be used says so first, in words and not by colour alone.
-//! - At most [`POINTS_MAX`] places along the time: a long run is drawn by the worst of each stretch.
+//! - At most [`POINTS_MAX`] places along the time: a long run is drawn by its stretches.
 //!
 //! # Does not
 //!
@@ -195,7 +195,7 @@ fn kinds_section(result: &RunResult) -> String {
     table + &figure(&plot.html(), "Time from the due time to the last byte, by kind of query.")
 }
 
-/// What is drawn of a stretch of seconds.
+/// The run second by second, or stretch by stretch.
 fn course_section(result: &RunResult) -> String {
     if result.seconds.is_empty() {
         return "<p>The result has no seconds.</p>\n".to_owned();

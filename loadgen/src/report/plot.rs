@@ -77,6 +77,8 @@ const MARGIN_LEFT: f64 = 62.0;
 const MARGIN_RIGHT: f64 = 14.0;
 const MARGIN_TOP: f64 = 28.0;
 const MARGIN_BOTTOM: f64 = 42.0;
+/// Points of a line that are nearer to one another are drawn once, pixels.
+const NEAR: f64 = 0.4;
 /// Width of a letter at the font size of the style sheet (12 px), on the wide side.
 const LETTER: f64 = 6.7;
 
@@ -191,17 +193,22 @@ impl Plot {
     fn line(&self, frame: &Frame, series: &Series) -> String {
         let mut path = String::new();
         let mut dots = String::new();
-        let mut pen_down = false;
+        let mut last: Option<(f64, f64)> = None;
         for (x, y) in &series.points {
             let Some((x, y)) = frame.x(&self.x, *x).zip(frame.y(&self.y, *y)) else {
-                pen_down = false;
+                last = None;
                 continue;
             };
             // A dot for a point without neighbours: the ends of lines are round.
-            let step =
-                if pen_down { format!("L{x:.1} {y:.1}") } else { format!("M{x:.1} {y:.1}h0") };
-            path.push_str(&step);
-            pen_down = true;
+            match last {
+                None => path.push_str(&format!("M{x:.1} {y:.1}h0")),
+                // Nearer than can be seen: thousands of points must not make a large file.
+                Some((x0, y0)) if (x - x0).abs().max((y - y0).abs()) < NEAR && !series.dots => {
+                    continue;
+                }
+                Some(_) => path.push_str(&format!("L{x:.1} {y:.1}")),
+            }
+            last = Some((x, y));
             if series.dots {
                 dots.push_str(&format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\"/>"));
             }
@@ -285,6 +292,12 @@ mod tests {
             let html = plot(points).html();
             assert!(html.contains("</svg>") && !html.contains("NaN"), "{html}");
         }
+    }
+
+    #[test]
+    fn many_points_are_drawn_as_few() {
+        let points = (0..100_000).map(|at| (f64::from(at), 5.0 + f64::from(at % 2) / 1e4));
+        assert!(plot(points.collect()).html().len() < 60_000);
     }
 
     #[test]

@@ -12,10 +12,10 @@ use super::axis::Axis;
 use super::html::{heading, method_sections, sign, spectrum_plot, spectrum_points};
 use super::page::{Row, Table, cards, escape, figure, page, section};
 use super::plot::{Look, Mark, Plot, Series};
-use super::text::{by_rate, knee_text};
+use super::text::knee_text;
 use super::units::{count, decimal, percent, percentile, time, time_of};
 use crate::result::{Method, Objective, RunResult, SweepResult};
-use crate::sweep::{failed_share, judge, objective_text, percentile_ns};
+use crate::sweep::{failed_share, judge, knee_index, objective_text, percentile_ns, steps_by_rate};
 
 /// A sweep as one HTML file.
 #[must_use]
@@ -53,7 +53,7 @@ fn sweep_cards(sweep: &SweepResult) -> Vec<(&'static str, String, String)> {
 }
 
 fn curve_section(sweep: &SweepResult) -> String {
-    let steps = by_rate(sweep);
+    let steps = steps_by_rate(sweep);
     let points = |at: f64, invalid: bool| -> Vec<(f64, f64)> {
         let chosen = steps.iter().filter(|step| step.invalid.is_some() == invalid);
         chosen
@@ -98,8 +98,8 @@ fn curve_section(sweep: &SweepResult) -> String {
     figure(
         &plot.html(),
         &format!(
-            "Each point is a run of its own. The objective is {}; the knee is the highest rate that \
-             met it.",
+            "Each point is a run of its own. The objective is {}; the knee is the highest rate \
+             that met it.",
             objective_text(objective).replace(" us", " µs")
         ),
     )
@@ -124,7 +124,8 @@ fn steps_table(sweep: &SweepResult) -> String {
         "server CPU",
         "late",
     ];
-    let row = |step: &RunResult| {
+    let knee = knee_index(sweep);
+    let row = |(index, step): (usize, &RunResult)| {
         let at = |at: f64| {
             percentile_ns(&step.latency, at).map_or_else(|| "–".to_owned(), |v| sign(time(v)))
         };
@@ -132,7 +133,7 @@ fn steps_table(sweep: &SweepResult) -> String {
             .server
             .as_ref()
             .map_or_else(|| "–".to_owned(), |usage| sign(time_of(usage.cpu_us_per_query * 1e3)));
-        let knee = sweep.knee_per_s.is_some_and(|knee| (knee - step.asked_per_s).abs() < 1e-6);
+        let knee = knee == Some(index);
         let judgement = match judge(step, &sweep.objective) {
             Ok(()) if knee => "met, the knee".to_owned(),
             Ok(()) => "met".to_owned(),
@@ -152,16 +153,17 @@ fn steps_table(sweep: &SweepResult) -> String {
         ];
         Row { class: if knee { "knee" } else { "" }, cells }
     };
-    let rows = by_rate(sweep).into_iter().map(row).collect();
+    let rows = steps_by_rate(sweep).into_iter().enumerate().map(row).collect();
     Table { words: &[1], head: head.map(str::to_owned).to_vec(), rows }.html("Steps by rate")
 }
 
 fn spectra_section(sweep: &SweepResult) -> String {
-    let steps = by_rate(sweep);
+    let steps = steps_by_rate(sweep);
+    let knee = knee_index(sweep);
     let last = steps.len().saturating_sub(1).max(1) as f64;
     let line = |(index, step): (usize, &&RunResult)| {
         let place = index as f64 / last;
-        let knee = sweep.knee_per_s.is_some_and(|knee| (knee - step.asked_per_s).abs() < 1e-6);
+        let knee = knee == Some(index);
         let note = match (&step.invalid, knee) {
             (Some(_), _) => ", invalid",
             (None, true) => ", the knee",

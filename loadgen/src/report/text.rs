@@ -10,7 +10,7 @@
 
 use super::units::{bytes, count, decimal, percent, percentile, plain, time, time_of};
 use crate::result::{Latency, Method, RunResult, SweepResult, Usage};
-use crate::sweep::{failed_share, judge, objective_text, percentile_ns};
+use crate::sweep::{failed_share, judge, knee_index, objective_text, percentile_ns, steps_by_rate};
 
 /// Percentiles of every table.
 pub(super) const PERCENTILES: [f64; 5] = [50.0, 90.0, 99.0, 99.9, 99.99];
@@ -52,7 +52,7 @@ pub fn sweep_text(sweep: &SweepResult) -> String {
         "{:>10} {:>10} {:>9} {:>8} {:>8} {:>8} {:>8}   objective\n",
         "asked/s", "answered/s", "failed", "p50", "p99", "p99.9", "max"
     ));
-    for step in by_rate(sweep) {
+    for step in steps_by_rate(sweep) {
         let at = |at: f64| percentile_ns(&step.latency, at).map_or_else(|| "-".to_owned(), time);
         let judgement = judge(step, &sweep.objective).err().unwrap_or_else(|| "met".to_owned());
         text.push_str(&format!(
@@ -74,13 +74,6 @@ pub fn sweep_text(sweep: &SweepResult) -> String {
     text
 }
 
-/// The steps by rate, not by the order in which the search made them.
-pub(super) fn by_rate(sweep: &SweepResult) -> Vec<&RunResult> {
-    let mut steps: Vec<_> = sweep.steps.iter().collect();
-    steps.sort_by(|a, b| a.asked_per_s.total_cmp(&b.asked_per_s));
-    steps
-}
-
 /// The knee in a sentence, and what bounds it.
 pub(super) fn knee_text(sweep: &SweepResult) -> String {
     let Some(knee) = sweep.knee_per_s else {
@@ -89,7 +82,7 @@ pub(super) fn knee_text(sweep: &SweepResult) -> String {
         return format!("Knee: none, no rate met the objective{limit}");
     };
     let knee_text = format!("Knee: {} per second", decimal(knee));
-    let above = by_rate(sweep).into_iter().find(|step| step.asked_per_s > knee * (1.0 + 1e-9));
+    let above = knee_index(sweep).and_then(|index| steps_by_rate(sweep).get(index + 1).copied());
     match above {
         None => format!("{knee_text}, the highest rate tried: the server may be faster"),
         Some(step) if step.invalid.is_some() => format!(

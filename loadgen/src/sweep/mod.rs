@@ -20,7 +20,7 @@
 //! Run anything, read a clock, or decide whether a run is valid: the run says so.
 
 use crate::report::units::{count, percent, percentile};
-use crate::result::{Latency, Objective, RunResult};
+use crate::result::{Latency, Objective, RunResult, SweepResult};
 
 /// The search itself: ask [`next_rate`](Self::next_rate), run at it, [`tell`](Self::tell).
 #[derive(Debug, Clone)]
@@ -295,6 +295,24 @@ pub fn objective_text(objective: &Objective) -> String {
         count(objective.latency_us),
         percent(objective.error_share_max)
     )
+}
+
+/// The steps of a sweep by rate, not by the order in which the search made them.
+#[must_use]
+pub fn steps_by_rate(sweep: &SweepResult) -> Vec<&RunResult> {
+    let mut steps: Vec<_> = sweep.steps.iter().collect();
+    steps.sort_by(|a, b| a.asked_per_s.total_cmp(&b.asked_per_s));
+    steps
+}
+
+/// Which of [`steps_by_rate`] is the knee: the one nearest to it, since a random schedule asks for
+/// a rate that is a little off. `None` without a knee, or without steps.
+#[must_use]
+pub fn knee_index(sweep: &SweepResult) -> Option<usize> {
+    let knee = sweep.knee_per_s?;
+    let distance = |step: &RunResult| (step.asked_per_s - knee).abs();
+    let steps = steps_by_rate(sweep).into_iter().enumerate();
+    steps.min_by(|(_, a), (_, b)| distance(a).total_cmp(&distance(b))).map(|(index, _)| index)
 }
 
 /// Between two rates, by ratio, rounded where that stays between them.
