@@ -231,7 +231,7 @@ impl Plan {
             text.push_str(&format!("Note: {warning}\n"));
         }
         text.push_str(
-            "The factors of the demand are a rule of thumb; a query log of yours is better.\n\
+            "The factors of the demand are a rule of thumb; your own query log is better.\n\
              The rate in the window is taken as even: bursts within it use the head room.\n",
         );
         text

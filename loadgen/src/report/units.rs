@@ -89,9 +89,15 @@ pub fn bytes(value: u64) -> String {
     format!("{} {unit}", three(value / scale))
 }
 
-/// A share as percent: `0 %`, `0.012 %`, `12.5 %`.
+/// A share as percent: `0 %`, `0.012 %`, `12.5 %`; what is almost all never reads as all:
+/// `99.997 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {
+    let rest = (1.0 - share) * 100.0;
+    if rest > 0.0 && rest < 0.1 {
+        let digits_after = significant_after(rest, 1);
+        return format!("{:.digits_after$} %", share * 100.0);
+    }
     format!("{} %", decimal(share * 100.0))
 }
 
@@ -142,6 +148,8 @@ mod tests {
             assert_eq!(decimal(value), text);
         }
         assert_eq!(percent(0.000_367), "0.037 %");
+        assert_eq!(percent(0.999_97), "99.997 %");
+        assert_eq!(percent(1.0), "100 %");
     }
 
     #[test]
