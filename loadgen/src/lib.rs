@@ -1,7 +1,15 @@
 //! Open-loop load generator and capacity planner for WHOIS servers.
 //!
-//! So far it holds the part that everything else rests on: [`schedule`] says when each query is
-//! due, whatever the server does. README.md says what comes next.
+//! [`schedule`] says when each query is due, whatever the server does; [`result`] is what a run
+//! came to, [`saved`] reads it again. On results work [`sweep`] (the highest rate that meets an
+//! objective), [`plan`] (how many servers a registry needs), [`compare`] (what changed beyond the
+//! noise) and [`report`] (text and HTML). [`command`] holds the subcommands.
 
+pub mod command;
+pub mod compare;
+pub mod plan;
+pub mod report;
 pub mod result;
+pub mod saved;
 pub mod schedule;
+pub mod sweep;

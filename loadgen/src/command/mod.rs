@@ -1,0 +1,42 @@
+//! The subcommands, one file each: its options, its help, its exit status.
+//!
+//! Exit statuses: 0 done; 1 failed; 2 wrong usage; `compare` adds its own.
+
+mod compare;
+mod output;
+mod plan;
+mod report;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Open-loop load generator and capacity planner for WHOIS servers
+#[derive(Debug, Parser)]
+#[command(name = "whois-loadgen", version, about, long_about = None, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Plan(plan::Options),
+    Compare(compare::Options),
+    Report(report::Options),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn run() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Plan(options) => plan::run(&options),
+        Command::Compare(options) => compare::run(&options),
+        Command::Report(options) => report::run(&options),
+    };
+    done.unwrap_or_else(|message| {
+        let _ = writeln!(std::io::stderr(), "whois-loadgen: {message}");
+        ExitCode::FAILURE
+    })
+}
