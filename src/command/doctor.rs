@@ -1,6 +1,6 @@
 //! `whoisd doctor`: compares this machine with a tuning profile; changes nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -8,6 +8,8 @@ use super::{Failure, output};
 use crate::config::{self, Flags};
 use crate::doctor::report::{self, Subject};
 use crate::doctor::{Finding, Machine, Profile, Source, State, check, shards};
+use crate::port43::limits::Wanted;
+use crate::port43::{self, EngineKind};
 
 /// Compare this machine with a tuning profile, and say what to do
 ///
@@ -61,7 +63,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             .map_err(Failure::refused)?,
     };
     let profile = profile.map_err(Failure::refused)?;
-    let (engine, why) = engine_choice(&machine);
+    let (engine, why) = engine_choice(&options.root, &machine, settings.port43.engine);
     let subject =
         Subject { machine: &machine, profile: &profile, chosen: &chosen, engine: (&engine, &why) };
     let findings = check::check(&machine, &profile, settings);
@@ -92,16 +94,25 @@ fn done(todo: bool) -> Result<(), Failure> {
     if todo { Err(Failure { status: 1, message: String::new() }) } else { Ok(()) }
 }
 
-/// The engine that a server would use here, and why.
-fn engine_choice(machine: &Machine) -> (String, String) {
-    let release = machine.release.as_ref().map_or_else(
-        |unknown| format!("kernel unknown ({unknown})"),
-        |release| format!("kernel {release}"),
-    );
-    let disabled = machine.sysctl("kernel.io_uring_disabled").map_or_else(
-        |unknown| format!("io_uring_disabled unknown ({unknown})"),
-        |value| format!("io_uring_disabled {value}"),
-    );
-    let why = format!("the only engine of this build; {release}, {disabled}");
-    ("glommio streams".to_owned(), why)
+/// The engine that a server would use here, and why. This kernel is tried out; of another machine
+/// only the release and the switch are known.
+fn engine_choice(root: &Path, machine: &Machine, wanted: Wanted) -> (String, String) {
+    if root == Path::new("/") {
+        return match port43::choose(wanted) {
+            Ok(choice) => (choice.engine.name().to_owned(), choice.reason),
+            Err(refused) => ("none".to_owned(), refused),
+        };
+    }
+    let disabled = machine.sysctl("kernel.io_uring_disabled").unwrap_or_default();
+    let release = machine.release.as_deref().unwrap_or_default();
+    let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    let new_enough = (numbers.next(), numbers.next()) >= (Some(6), Some(1));
+    let told = "by its release and kernel.io_uring_disabled; not tried out from here";
+    let (engine, why) = match (wanted, disabled) {
+        (Wanted::Streams, _) => (EngineKind::Streams, "server.engine asks for it".to_owned()),
+        (_, 1 | 2) => (EngineKind::Streams, format!("io_uring is switched off, {told}")),
+        (_, _) if new_enough => (EngineKind::Ring, format!("kernel {release}, {told}")),
+        (_, _) => (EngineKind::Streams, format!("kernel {release:?} has no such ring, {told}")),
+    };
+    (engine.name().to_owned(), why)
 }
