@@ -15,6 +15,7 @@ use std::time::Duration;
 use crossbeam::channel::Sender;
 use futures_lite::AsyncReadExt;
 use glommio::net::{TcpListener, TcpStream};
+use glommio::timer::Timer;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 
 use super::listen::{self, ListenError};
@@ -29,6 +30,13 @@ pub const RING_ENTRIES: usize = 512;
 
 /// How long a task may run before it is asked to yield.
 const PREEMPT: Duration = Duration::from_millis(2);
+
+/// How long an executor may sleep, milliseconds. glommio 0.9 sleeps although tasks are runnable if
+/// its preemption timer expires between its look at I/O and its look at tasks, as it does when the
+/// machine takes the core away there (`run_task_queues` then says that nothing ran). A timer under
+/// way bounds that sleep, which otherwise has no end; without it a shard of the ring engine hung
+/// after some minutes on a crowded machine.
+const HEARTBEAT_MS: u64 = 5;
 
 /// What all shards have in common.
 #[derive(Clone, Debug)]
@@ -174,6 +182,11 @@ async fn run<A: Answering + 'static>(
 ) -> Result<Done, ShardError> {
     let counters = Rc::new(Counters::default());
     let counting = Rc::clone(&counters);
+    let heartbeat = glommio::spawn_local(async {
+        loop {
+            Timer::new(Duration::from_millis(HEARTBEAT_MS)).await;
+        }
+    });
     let cut_off_count = match plan.engine {
         EngineKind::Ring => {
             let open = |address: &SocketAddr| listen::open(*address, plan.port43.backlog_count);
@@ -194,6 +207,7 @@ async fn run<A: Answering + 'static>(
             engine.serve(listeners, end_of(stopped), plan.shutdown_ms).await
         }
     };
+    heartbeat.cancel().await;
     Ok(Done { totals: counters.totals(), cut_off_count })
 }
 
