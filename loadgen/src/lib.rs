@@ -1,15 +1,34 @@
 //! Open-loop load generator and capacity planner for WHOIS servers.
 //!
-//! [`schedule`] says when each query is due, whatever the server does; [`result`] is what a run
-//! came to, [`saved`] reads it again. On results work [`sweep`] (the highest rate that meets an
+//! [`schedule`] says when each query is due, whatever the server does, [`workload`] what it asks;
+//! an [`engine`] a core carries the queries out on its [`ring`] in a [`protocol`], perhaps behind a
+//! [`proxy`] header; [`check`] looks at the answers, [`stats`] counts; [`run`] puts the cores
+//! together, with the [`clock`], the server's [`usage`] and the [`machine`]. [`result`] is what came
+//! of it, [`saved`] reads it again. On results work [`sweep`] (the highest rate that meets an
 //! objective), [`plan`] (how many servers a registry needs), [`compare`] (what changed beyond the
 //! noise) and [`report`] (text and HTML). [`command`] holds the subcommands.
 
-pub mod command;
+pub mod schedule;
+pub mod workload;
+
+pub mod engine;
+pub mod protocol;
+pub mod proxy;
+pub mod ring;
+
+pub mod check;
+pub mod clock;
+pub mod machine;
+pub mod run;
+mod snapshot;
+pub mod stats;
+pub mod usage;
+
 pub mod compare;
 pub mod plan;
 pub mod report;
 pub mod result;
 pub mod saved;
-pub mod schedule;
 pub mod sweep;
+
+pub mod command;

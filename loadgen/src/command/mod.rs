@@ -3,9 +3,13 @@
 //! Exit statuses: 0 done; 1 failed; 2 wrong usage; `compare` adds its own.
 
 mod compare;
+mod load;
 mod output;
 mod plan;
 mod report;
+mod run;
+mod soak;
+mod sweep;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -22,6 +26,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(Box<run::Options>),
+    Sweep(Box<sweep::Options>),
+    Soak(Box<soak::Options>),
     Plan(plan::Options),
     Compare(compare::Options),
     Report(report::Options),
@@ -31,6 +38,9 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Run(options) => run::run(&options),
+        Command::Sweep(options) => sweep::run(&options),
+        Command::Soak(options) => soak::run(&options),
         Command::Plan(options) => plan::run(&options),
         Command::Compare(options) => compare::run(&options),
         Command::Report(options) => report::run(&options),

@@ -1,0 +1,224 @@
+//! The options that `run`, `sweep` and `soak` share, and what becomes of them.
+//!
+//! # Does not
+//!
+//! Say how fast: each command has its own schedule.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Args, ValueEnum};
+
+use crate::check::Expect;
+use crate::protocol::Protocol;
+use crate::proxy::Proxy;
+use crate::result::Second;
+use crate::run::Settings;
+use crate::schedule::Shape;
+use crate::workload::{Names, Profile, Source};
+
+/// Most source addresses.
+const SOURCES_MAX: u32 = 65_536;
+
+/// Header before each query.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ProxyOption {
+    /// The line of version 1.
+    V1,
+    /// The block of version 2.
+    V2,
+}
+
+/// What is asked of whom, and from where.
+#[derive(Debug, Args)]
+pub(super) struct LoadOptions {
+    /// Server's address and port; several times for several, asked in turn
+    #[arg(long, value_name = "ADDRESS:PORT", required = true)]
+    target: Vec<SocketAddr>,
+    /// What is asked: registry, thick, hot, hostile, or a profile's file
+    #[arg(long, value_name = "PROFILE", default_value = "registry")]
+    profile: String,
+    /// Take names from a snapshot directory
+    #[arg(long, value_name = "DIR", conflicts_with = "names")]
+    names_from: Option<PathBuf>,
+    /// Take query lines from a file
+    #[arg(long, value_name = "FILE")]
+    names: Option<PathBuf>,
+    /// Length, warm-up included, seconds, 1 to 1000000
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    pub(super) duration: f64,
+    /// What does not count at the beginning, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
+    pub(super) warm_up: f64,
+    /// Seed of schedule and workload
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+    /// Processors of the generator, one thread each, such as 1,3
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "0")]
+    cores: Vec<usize>,
+    /// Source addresses; without any, loopback targets over IPv4 are asked from 127.1.0.1 on
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    source: Vec<IpAddr>,
+    /// How many source addresses of 127.0.0.0/8, 0 for the kernel's choice, up to 65536
+    #[arg(long, value_name = "COUNT", default_value_t = 250)]
+    source_count: u32,
+    /// Connections of a core at a time, 1 to 30000; what is due beyond counts as late
+    #[arg(long, value_name = "COUNT", default_value_t = 4096,
+        value_parser = clap::value_parser!(u32).range(1..=30_000))]
+    in_flight_max: u32,
+    /// How long one exchange may take, milliseconds, 10 to 600000
+    #[arg(long, value_name = "MS", default_value_t = 10_000,
+        value_parser = clap::value_parser!(u64).range(10..=600_000))]
+    timeout_ms: u64,
+    /// From when on a query counts as started late, microseconds
+    #[arg(long, value_name = "US", default_value_t = 1_000)]
+    late_after_us: u64,
+    /// Largest share of late queries in a valid run, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
+    late_share_max: f64,
+    /// What is spoken; dns and http are for comparisons with other servers
+    #[arg(long, value_name = "PROTOCOL", default_value = "whois")]
+    protocol: Protocol,
+    /// Write a PROXY header before each query
+    #[arg(long, value_name = "VERSION")]
+    proxy: Option<ProxyOption>,
+    /// Compare answers byte for byte with those that `whoisd lookup` gives for this directory
+    #[arg(long, value_name = "DIR")]
+    expect_from: Option<PathBuf>,
+    /// The server's whoisd.toml, for --expect-from
+    #[arg(long, value_name = "FILE", requires = "expect_from")]
+    rules: Option<PathBuf>,
+    /// Share of answers compared with --expect-from, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    expect_share: f64,
+    /// Watch this process: processor time, memory, descriptors
+    #[arg(long, value_name = "PID")]
+    server_pid: Option<u32>,
+}
+
+impl LoadOptions {
+    /// The settings of a run; its schedule is the caller's.
+    pub(super) fn settings(&self, shape: Shape) -> Result<Settings, String> {
+        self.check()?;
+        let profile = Profile::named(&self.profile)?;
+        let names = match (&self.names_from, &self.names) {
+            (Some(dir), _) => Names::Directory(dir.clone()),
+            (None, Some(file)) => Names::File(file.clone()),
+            (None, None) => Names::Generated { count: 1_000_000 },
+        };
+        let expect = self.expect_from.as_ref();
+        let expect = expect.map(|dir| Expect::open(dir, self.rules.as_deref())).transpose()?;
+        Ok(Settings {
+            targets: self.target.clone(),
+            sources: self.sources()?,
+            shape,
+            duration_s: self.duration,
+            warm_up_s: self.warm_up,
+            seed: self.seed,
+            cores: self.cores.clone(),
+            in_flight_max: self.in_flight_max,
+            timeout_ms: self.timeout_ms,
+            late_after_us: self.late_after_us,
+            late_share_max: self.late_share_max,
+            protocol: self.protocol,
+            proxy: self.proxy.map(|proxy| match proxy {
+                ProxyOption::V1 => Proxy::V1,
+                ProxyOption::V2 => Proxy::V2,
+            }),
+            names: Source::open(&profile, &names)?,
+            profile,
+            expect,
+            expect_share: self.expect_share,
+            server_pid: self.server_pid,
+        })
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let within = |name: &str, value: f64, min: f64, max: f64| {
+            if value >= min && value <= max {
+                return Ok(());
+            }
+            Err(format!("--{name}: {value} is out of bounds, {min} to {max} is allowed"))
+        };
+        within("duration", self.duration, 1.0, 1e6)?;
+        within("warm-up", self.warm_up, 0.0, self.duration - 0.5)?;
+        within("late-share-max", self.late_share_max, 0.0, 1.0)?;
+        within("expect-share", self.expect_share, 0.0, 1.0)?;
+        within("source-count", f64::from(self.source_count), 0.0, f64::from(SOURCES_MAX))
+    }
+
+    /// Addresses of one family, that of the targets.
+    fn sources(&self) -> Result<Vec<SocketAddr>, String> {
+        let v4 = self.target.iter().all(SocketAddr::is_ipv4);
+        if !v4 && self.target.iter().any(SocketAddr::is_ipv4) {
+            return Err("--target: IPv4 and IPv6 in one run; make two".to_owned());
+        }
+        if let Some(other) = self.source.iter().find(|source| source.is_ipv4() != v4) {
+            return Err(format!("--source: {other} is not of the targets' family"));
+        }
+        if !self.source.is_empty() {
+            return Ok(self.source.iter().map(|ip| SocketAddr::new(*ip, 0)).collect());
+        }
+        let local = self.target.iter().all(|target| target.ip().is_loopback());
+        if !v4 || !local {
+            return Ok(Vec::new());
+        }
+        // 127.1.0.1 on: not where anybody listens.
+        let first = u32::from(Ipv4Addr::new(127, 1, 0, 1));
+        let ips = (0..self.source_count).map(|index| Ipv4Addr::from(first + index));
+        Ok(ips.map(|ip| SocketAddr::from((ip, 0))).collect())
+    }
+}
+
+/// A flag that Ctrl-C sets: the run ends early, with its result.
+pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, String> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // The second signal ends the program.
+        let twice = signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop));
+        let once = signal_hook::flag::register(signal, Arc::clone(&stop));
+        twice.and(once).map_err(|error| format!("signals: {error}"))?;
+    }
+    Ok(stop)
+}
+
+/// Whether Ctrl-C was pressed.
+pub(super) fn stopped(stop: &AtomicBool) -> bool {
+    stop.load(Ordering::Relaxed)
+}
+
+/// Writes a line of progress for each second; over the last one on a terminal.
+pub(super) fn progress(label: &str) -> impl FnMut(&Second) + use<> {
+    let label = label.to_owned();
+    let terminal = io::stderr().is_terminal();
+    move |second| {
+        let mut line = String::new();
+        let us = |ns: u64| ns / 1_000;
+        let _ = write!(
+            line,
+            "{label}{:>5} s  asked {:>7}/s  answered {:>7}/s  errors {:>5}  p50 {:>6} us  p99 {:>7} \
+             us  max {:>8} us",
+            second.at_s,
+            second.due_count,
+            second.answered_count,
+            second.error_count,
+            us(second.p50_ns),
+            us(second.p99_ns),
+            us(second.max_ns)
+        );
+        let mut stderr = io::stderr().lock();
+        let _ = if terminal { write!(stderr, "\r{line}\x1b[K") } else { writeln!(stderr, "{line}") };
+        let _ = stderr.flush();
+    }
+}
+
+/// Ends the line of progress.
+pub(super) fn progress_ended() {
+    if io::stderr().is_terminal() {
+        let _ = writeln!(io::stderr());
+    }
+}

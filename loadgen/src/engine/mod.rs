@@ -1,0 +1,316 @@
+//! One core of the generator: starts each query when it is due, carries it out on the core's ring,
+//! checks the answer, counts.
+//!
+//! # Invariants
+//!
+//! - `open-loop`: due times come from the schedule alone. A query that finds no free slot waits
+//!   with its due time kept; its latency counts from there, and it counts as late.
+//! - `one-end`: every query that fell due is counted once, as an answer or as one error.
+//!
+//! # Does not
+//!
+//! Share anything with another core but the clock, the names and the stop flag.
+
+mod exchange;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+
+pub use exchange::{Ending, Exchange, Step};
+
+use crate::check::Checker;
+use crate::clock::Clock;
+use crate::protocol::Protocol;
+use crate::proxy::{self, Proxy};
+use crate::ring::{Completion, Ring};
+use crate::schedule::Due;
+use crate::stats::{CoreSecond, Stats};
+use crate::workload::{Manner, Request, Workload};
+
+/// Longest sleep in the ring, nanoseconds: deadlines and the stop flag are looked at after it.
+const SLEEP_NS_MAX: u64 = 5_000_000;
+
+/// What one core does.
+pub struct Plan {
+    /// Where queries go, in turn.
+    pub targets: Vec<SocketAddr>,
+    /// Where they come from, in turn; empty: as the kernel chooses.
+    pub sources: Vec<SocketAddr>,
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// Header before each query.
+    pub proxy: Option<Proxy>,
+    /// Connections at a time.
+    pub slots: u32,
+    /// No query is due after this, nanoseconds from the start.
+    pub end_ns: u64,
+    /// What is due before this does not count.
+    pub warm_up_ns: u64,
+    /// From when on a start is late, nanoseconds.
+    pub late_after_ns: u64,
+    /// How long an exchange may take from its start, nanoseconds.
+    pub timeout_ns: u64,
+    /// Ends the run early.
+    pub stop: Arc<AtomicBool>,
+}
+
+struct Slot {
+    request: Request,
+    exchange: Exchange,
+}
+
+/// A core at work.
+pub struct Core {
+    plan: Plan,
+    clock: Clock,
+    ring: Ring,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// Busy slots by start, with the start that makes an entry current.
+    started: VecDeque<(u64, u32)>,
+    /// Bytes that slow clients send later.
+    later: BinaryHeap<Reverse<(u64, u32, usize)>>,
+    workload: Workload,
+    checker: Checker,
+    stats: Stats,
+    second: CoreSecond,
+    seconds: Sender<CoreSecond>,
+    turn: usize,
+    bytes: Vec<u8>,
+}
+
+impl Core {
+    /// A core with its ring; must be made on the thread that runs it.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses the ring; the message says what it needs.
+    pub fn new(
+        plan: Plan,
+        clock: Clock,
+        workload: Workload,
+        checker: Checker,
+        seconds: Sender<CoreSecond>,
+    ) -> Result<Self, String> {
+        let ring = Ring::new(plan.slots, &plan.targets, &plan.sources).map_err(|error| {
+            format!(
+                "the kernel refuses a ring with {} connections ({error}); it needs Linux 6.11, and \
+                 `ulimit -n` of at least that",
+                plan.slots
+            )
+        })?;
+        let slot = |_| Slot { request: Request::default(), exchange: Exchange::default() };
+        Ok(Self {
+            clock,
+            ring,
+            slots: (0..plan.slots).map(slot).collect(),
+            free: (0..plan.slots).rev().collect(),
+            started: VecDeque::new(),
+            later: BinaryHeap::new(),
+            workload,
+            checker,
+            stats: Stats::default(),
+            second: CoreSecond::new(0),
+            seconds,
+            turn: 0,
+            bytes: Vec::new(),
+            plan,
+        })
+    }
+
+    /// Runs the schedule to its end and waits for what is under way.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel no longer turns the ring.
+    pub fn run(mut self, due: Due) -> Result<(Stats, Checker), String> {
+        let mut due = due.peekable();
+        let mut completions = Vec::new();
+        std::thread::sleep(std::time::Duration::from_nanos(self.clock.until_start_ns()));
+        loop {
+            let now_ns = self.clock.now_ns();
+            let stopped = self.plan.stop.load(Ordering::Relaxed);
+            let next = due.peek().copied().filter(|due| *due < self.plan.end_ns && !stopped);
+            match next {
+                Some(_) if now_ns > self.plan.end_ns + self.plan.timeout_ns => {
+                    self.give_up(&mut due);
+                    continue;
+                }
+                Some(due_ns) if due_ns <= now_ns && !self.free.is_empty() => {
+                    let _ = due.next();
+                    self.start(due_ns, now_ns);
+                    continue;
+                }
+                None if self.free.len() == self.slots.len() => break,
+                _ => {}
+            }
+            self.send_later(now_ns);
+            self.expire(now_ns);
+            self.close_seconds(now_ns);
+            let wait_ns = self.wait_ns(next, now_ns);
+            completions.clear();
+            let turned = self.ring.turn(wait_ns, &mut completions);
+            turned.map_err(|error| format!("the kernel no longer turns the ring: {error}"))?;
+            let now_ns = self.clock.now_ns();
+            for completion in &completions {
+                self.completed(*completion, now_ns);
+            }
+        }
+        let last = std::mem::replace(&mut self.second, CoreSecond::new(0));
+        let _ = self.seconds.send(last);
+        Ok((self.stats, self.checker))
+    }
+
+    /// Counts what is due and cannot be started any more.
+    fn give_up(&mut self, due: &mut std::iter::Peekable<Due>) {
+        while let Some(due_ns) = due.next_if(|due_ns| *due_ns < self.plan.end_ns) {
+            if due_ns >= self.plan.warm_up_ns {
+                self.stats.due_count += 1;
+                self.stats.late_count += 1;
+                self.stats.fail("not-sent");
+            }
+        }
+    }
+
+    /// How long the ring may sleep: until something is due, and never long.
+    fn wait_ns(&self, next: Option<u64>, now_ns: u64) -> u64 {
+        let next = next.filter(|_| !self.free.is_empty()).unwrap_or(u64::MAX);
+        let later = self.later.peek().map_or(u64::MAX, |Reverse((due_ns, ..))| *due_ns);
+        next.min(later).saturating_sub(now_ns).min(SLEEP_NS_MAX)
+    }
+
+    fn start(&mut self, due_ns: u64, now_ns: u64) {
+        let Some(index) = self.free.pop() else { return };
+        let Some(slot) = self.slots.get_mut(index as usize) else { return };
+        self.workload.next(&mut slot.request);
+        let pick = |list: &[SocketAddr]| self.turn.checked_rem(list.len());
+        let (target, source) = (pick(&self.plan.targets).unwrap_or(0), pick(&self.plan.sources));
+        self.turn = self.turn.wrapping_add(1);
+        self.bytes.clear();
+        if let Some(proxy) = self.plan.proxy
+            && let Some(to) = self.plan.targets.get(target)
+        {
+            let from = source.and_then(|source| self.plan.sources.get(source)).unwrap_or(to);
+            proxy::header(proxy, *from, *to, &mut self.bytes);
+        }
+        self.plan.protocol.request(&slot.request.bytes, &mut self.bytes);
+        let (gap, send_bytes) = match slot.request.manner {
+            Manner::Usual => (None, self.bytes.len()),
+            Manner::Slow { gap_us } => (Some(u64::from(gap_us) * 1_000), 0),
+            Manner::Silent => (None, 0),
+        };
+        let ending = self.plan.protocol.ending();
+        slot.exchange = Exchange::start(due_ns, now_ns, self.bytes.len(), gap, ending);
+        self.started.push_back((now_ns, index));
+        self.ring.start(index, target, source, &self.bytes, send_bytes);
+        if due_ns >= self.plan.warm_up_ns {
+            self.stats.due_count += 1;
+            self.stats.sent_count += 1;
+            self.second.due_count += 1;
+            self.stats.late_count += u64::from(now_ns - due_ns > self.plan.late_after_ns);
+        }
+    }
+
+    fn completed(&mut self, completion: Completion, now_ns: u64) {
+        let Completion { op, slot: index, result, pending_count } = completion;
+        let Some(slot) = self.slots.get_mut(index as usize) else { return };
+        let prefix = if self.plan.protocol.ending() == Ending::Length && pending_count == 0 {
+            self.ring.answer(index, 2)
+        } else {
+            &[]
+        };
+        match slot.exchange.step(op, result, pending_count, prefix, now_ns) {
+            Step::Wait => {}
+            Step::Receive => self.ring.receive(index, slot.exchange.answer_bytes),
+            Step::SendByte { at, due_ns } => self.later.push(Reverse((due_ns, index, at))),
+            Step::Cancel => self.ring.cancel(index),
+            Step::Ended => self.ended(index, now_ns),
+        }
+    }
+
+    fn ended(&mut self, index: u32, now_ns: u64) {
+        let Some(slot) = self.slots.get(index as usize) else { return };
+        let Exchange { due_ns, started_ns, connected_ns, first_ns, answer_bytes, failure, .. } =
+            slot.exchange;
+        self.ring.close(index);
+        self.free.push(index);
+        if due_ns < self.plan.warm_up_ns {
+            return;
+        }
+        let silent = matches!(slot.request.manner, Manner::Silent);
+        let failure = match failure {
+            None if silent => None,
+            None if answer_bytes == 0 => Some("cut-short"),
+            None if self.plan.protocol == Protocol::Whois => {
+                self.checker.check(&slot.request, self.ring.answer(index, answer_bytes)).err()
+            }
+            failure => failure,
+        };
+        self.stats.received_bytes += answer_bytes as u64;
+        if let Some(kind) = failure {
+            self.stats.fail(kind);
+            self.second.error_count += 1;
+            return;
+        }
+        self.stats.answered_count += 1;
+        self.second.answered_count += 1;
+        let kind = match slot.request.manner {
+            Manner::Usual => slot.request.kind.name(),
+            Manner::Slow { .. } => "slow client",
+            Manner::Silent => "silent client",
+        };
+        let latency_ns = now_ns - due_ns;
+        self.stats.kind_mut(kind).record(latency_ns);
+        // What a client does on purpose is no latency of the server.
+        if matches!(slot.request.manner, Manner::Usual) {
+            self.second.latency.record(latency_ns);
+            self.stats.latency.record(latency_ns);
+            self.stats.service.record(now_ns - started_ns);
+            self.stats.connect.record(connected_ns - started_ns);
+            self.stats.first_byte.record(first_ns.saturating_sub(connected_ns));
+            self.stats.last_byte.record(now_ns.saturating_sub(first_ns));
+        }
+    }
+
+    fn send_later(&mut self, now_ns: u64) {
+        while let Some(Reverse((due_ns, index, at))) = self.later.peek().copied() {
+            if due_ns > now_ns {
+                return;
+            }
+            let _ = self.later.pop();
+            // An exchange that has ended meanwhile has no receive under way.
+            if self.ring.pending_count(index) > 0 {
+                self.ring.send(index, at, at + 1);
+            }
+        }
+    }
+
+    fn expire(&mut self, now_ns: u64) {
+        while let Some((started_ns, index)) = self.started.front().copied() {
+            if started_ns + self.plan.timeout_ns > now_ns {
+                return;
+            }
+            let _ = self.started.pop_front();
+            let Some(slot) = self.slots.get_mut(index as usize) else { continue };
+            let current = slot.exchange.started_ns == started_ns;
+            if current && self.ring.pending_count(index) > 0 {
+                slot.exchange.expire();
+                self.ring.cancel(index);
+            }
+        }
+    }
+
+    /// Hands over the second that is past.
+    fn close_seconds(&mut self, now_ns: u64) {
+        let at_s = now_ns / 1_000_000_000;
+        if at_s > self.second.at_s {
+            let past = std::mem::replace(&mut self.second, CoreSecond::new(at_s));
+            // Nobody listens any more only if the run has failed elsewhere.
+            let _ = self.seconds.send(past);
+        }
+    }
+}
