@@ -8,6 +8,7 @@
 pub mod command;
 pub mod compare;
 pub mod plan;
+mod random;
 pub mod report;
 pub mod result;
 pub mod saved;
