@@ -25,6 +25,20 @@ use whoisd::view::View;
 /// What every A-label starts with.
 const ACE_PREFIX: &str = "xn--";
 
+/// Longest chain from a variant to its primary that the server follows.
+const VARIANT_HOPS_MAX: usize = 8;
+
+/// How a domain is asked for and shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct DomainNames<'a> {
+    /// Its name, A-labels.
+    pub(crate) name: &'a str,
+    /// Its name in U-labels, where the registry keeps that.
+    pub(crate) u_name: &'a str,
+    /// The name in the answer: that of its primary, if it is a variant.
+    pub(crate) shown: &'a str,
+}
+
 /// The names of one generation.
 #[derive(Debug, Clone)]
 pub(crate) struct SnapshotNames {
@@ -66,19 +80,39 @@ impl SnapshotNames {
         self.view.base().count(Kind::Registrar).into()
     }
 
-    /// Name of a domain, A-labels; empty if there is none or its record is damaged, as below.
-    pub(crate) fn domain(&self, index: u64) -> &str {
-        let record = self.view.base().record::<ArchivedDomain>(ordinal(index));
-        record.map_or("", |record| record.name.as_str())
+    /// A domain; its names are empty if there is none or its record is damaged, as below.
+    pub(crate) fn domain(&self, index: u64) -> DomainNames<'_> {
+        self.domain_at(ordinal(index))
     }
 
-    /// A name with A-labels, and with U-labels where the registry keeps that.
-    pub(crate) fn idn(&self, index: u64) -> (&str, &str) {
-        let at = self.idn.start.saturating_add(ordinal(index));
-        self.view.base().record::<ArchivedDomain>(at).map_or(("", ""), |record| {
-            let u_name = record.cold.as_ref().map_or("", |cold| cold.u_name.as_str());
-            (record.name.as_str(), u_name)
-        })
+    /// A domain whose first label is an A-label.
+    pub(crate) fn idn(&self, index: u64) -> DomainNames<'_> {
+        self.domain_at(self.idn.start.saturating_add(ordinal(index)))
+    }
+
+    fn domain_at(&self, at: u32) -> DomainNames<'_> {
+        let Ok(record) = self.view.base().record::<ArchivedDomain>(at) else {
+            return DomainNames::default();
+        };
+        DomainNames {
+            name: &record.name,
+            u_name: record.cold.as_ref().map_or("", |cold| cold.u_name.as_str()),
+            shown: &self.primary(record).name,
+        }
+    }
+
+    /// The domain that `record` is a variant of, or itself: answers are about that one.
+    fn primary<'a>(&'a self, record: &'a ArchivedDomain) -> &'a ArchivedDomain {
+        let mut record = record;
+        for _ in 0..VARIANT_HOPS_MAX {
+            let original = record.cold.as_ref().map_or("", |cold| cold.original_name.as_str());
+            if original.is_empty() {
+                break;
+            }
+            let Ok(Some(next)) = self.view.base().find_domain(original) else { break };
+            record = next;
+        }
+        record
     }
 
     /// Name of a nameserver.
@@ -163,12 +197,12 @@ mod tests {
         let directory = sampled();
         let names = SnapshotNames::open(directory.path()).unwrap();
         assert!(names.domain_count() >= 2_000);
-        assert!(names.domain(0).contains('.'));
+        assert!(names.domain(0).name.contains('.'));
         assert!(names.nameserver(names.nameserver_count() - 1).contains('.'));
         assert!(!names.contact(0).is_empty() && !names.registrar(0).is_empty());
         let last = names.idn_count() - 1;
-        assert!(names.idn(0).0.starts_with("xn--") && names.idn(last).0.starts_with("xn--"));
-        assert_eq!(names.domain(u64::MAX), "");
+        assert!(names.idn(0).name.starts_with("xn--") && names.idn(last).name.starts_with("xn--"));
+        assert_eq!(names.domain(u64::MAX).name, "");
     }
 
     #[test]
@@ -176,9 +210,9 @@ mod tests {
         let directory = sampled();
         let names = SnapshotNames::open(directory.path()).unwrap();
         let mut reader = Answers::open(directory.path(), None).unwrap().into_reader();
-        let line = format!("{}\r\n", names.domain(7));
+        let line = format!("{}\r\n", names.domain(7).name);
         let text = String::from_utf8(reader.answer(line.as_bytes()).to_vec()).unwrap();
-        assert!(text.contains(&format!("Domain Name: {}\r\n", names.domain(7))), "{text}");
+        assert!(text.contains(&format!("Domain Name: {}\r\n", names.domain(7).name)), "{text}");
     }
 
     #[test]

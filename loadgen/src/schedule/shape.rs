@@ -129,10 +129,11 @@ impl Shape {
     /// Mean rate between two times, seconds from the start; 0 unless `from_s < to_s`.
     #[must_use]
     pub fn mean_per_s(&self, from_s: f64, to_s: f64) -> f64 {
-        if !(from_s < to_s) {
-            return 0.0;
+        if from_s < to_s {
+            (self.expected(to_s) - self.expected(from_s)) / (to_s - from_s)
+        } else {
+            0.0
         }
-        (self.expected(to_s) - self.expected(from_s)) / (to_s - from_s)
     }
 
     /// Queries expected before `at_s` seconds.

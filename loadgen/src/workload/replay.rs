@@ -114,7 +114,8 @@ fn shown(bytes: &[u8]) -> String {
 
 /// `seconds` or `seconds.fraction` in nanoseconds; digits beyond those are dropped.
 fn seconds_ns(text: &str) -> Option<u64> {
-    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), "0"));
+    let text = text.trim();
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if !are_digits(whole) || !are_digits(fraction) {
         return None;

@@ -215,13 +215,14 @@ fn snapshot(
 ) {
     match kind {
         Kind::Idn => {
-            let (a_name, u_name) = names.idn(index);
-            let typed = if u_name.is_empty() || random.below(2) == 0 { a_name } else { u_name };
+            let idn = names.idn(index);
+            let by_a_labels = idn.u_name.is_empty() || random.below(2) == 0;
+            let typed = if by_a_labels { idn.name } else { idn.u_name };
             into.set(kind, "", typed.as_bytes(), "");
-            into.expect(a_name);
+            into.expect(idn.shown);
         }
-        Kind::Miss => miss(names.domain(index), random, scratch, into),
-        Kind::Wildcard => wildcard(names.domain(index), into),
+        Kind::Miss => miss(names.domain(index).name, random, scratch, into),
+        Kind::Wildcard => wildcard(names.domain(index).name, into),
         Kind::Nameserver => {
             let name = names.nameserver(index);
             into.set(kind, "nameserver ", name.as_bytes(), "");
@@ -239,9 +240,9 @@ fn snapshot(
             }
         }
         Kind::Domain | Kind::Recorded | Kind::Other => {
-            let name = names.domain(index);
-            into.set(kind, "", name.as_bytes(), "");
-            into.expect(name);
+            let domain = names.domain(index);
+            into.set(kind, "", domain.name.as_bytes(), "");
+            into.expect(domain.shown);
         }
     }
 }
