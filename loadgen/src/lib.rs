@@ -8,6 +8,7 @@
 //! objective), [`plan`] (how many servers a registry needs), [`compare`] (what changed beyond the
 //! noise) and [`report`] (text and HTML). [`command`] holds the subcommands.
 
+mod random;
 pub mod schedule;
 pub mod workload;
 

@@ -24,7 +24,8 @@ pub fn header(proxy: Proxy, client: SocketAddr, server: SocketAddr, out: &mut Ve
         Proxy::V1 => {
             let family = if client.is_ipv4() { "TCP4" } else { "TCP6" };
             let (from, to) = (client.ip(), server.ip());
-            let line = format!("PROXY {family} {from} {to} {} {}\r\n", client.port(), server.port());
+            let line =
+                format!("PROXY {family} {from} {to} {} {}\r\n", client.port(), server.port());
             out.extend_from_slice(line.as_bytes());
         }
         Proxy::V2 => {

@@ -139,7 +139,7 @@ impl Ring {
     /// If the kernel refuses the ring or so large a table; it needs Linux 6.11 and as many
     /// descriptors (`ulimit -n`) as slots.
     pub fn new(slots: u32, targets: &[SocketAddr], sources: &[SocketAddr]) -> io::Result<Self> {
-        let mut ring = IoUring::builder()
+        let ring = IoUring::builder()
             .setup_single_issuer()
             .setup_defer_taskrun()
             .setup_taskrun_flag()

@@ -31,7 +31,9 @@ impl Times {
     fn new(digits: u8) -> Self {
         // The bounds are constants that the crate takes; the fallback has its own.
         let histogram = Histogram::new_with_bounds(1, LATENCY_NS_MAX, digits);
-        Self(histogram.unwrap_or_else(|_| Histogram::<u64>::new(digits).unwrap_or_else(|_| never())))
+        Self(
+            histogram.unwrap_or_else(|_| Histogram::<u64>::new(digits).unwrap_or_else(|_| never())),
+        )
     }
 
     /// Counts a time.
@@ -59,9 +61,10 @@ impl Times {
     /// In the form of a result.
     #[must_use]
     pub fn latency(&self) -> Latency {
-        let spectrum = self.0.iter_quantiles(4).map(|step| {
-            (step.quantile_iterated_to() * 100.0, step.value_iterated_to())
-        });
+        let spectrum = self
+            .0
+            .iter_quantiles(4)
+            .map(|step| (step.quantile_iterated_to() * 100.0, step.value_iterated_to()));
         Latency {
             count: self.0.len(),
             mean_ns: self.0.mean(),

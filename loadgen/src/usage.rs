@@ -32,7 +32,8 @@ pub struct Look {
 #[must_use]
 pub fn look(pid: &str) -> Look {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let (user, system) = ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default());
+    let (user, system) =
+        ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default());
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let schedstat_ns: f64 = threads
         .filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok())

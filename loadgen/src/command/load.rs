@@ -179,7 +179,8 @@ pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, String> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // The second signal ends the program.
-        let twice = signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop));
+        let twice =
+            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop));
         let once = signal_hook::flag::register(signal, Arc::clone(&stop));
         twice.and(once).map_err(|error| format!("signals: {error}"))?;
     }
@@ -211,7 +212,8 @@ pub(super) fn progress(label: &str) -> impl FnMut(&Second) + use<> {
             us(second.max_ns)
         );
         let mut stderr = io::stderr().lock();
-        let _ = if terminal { write!(stderr, "\r{line}\x1b[K") } else { writeln!(stderr, "{line}") };
+        let _ =
+            if terminal { write!(stderr, "\r{line}\x1b[K") } else { writeln!(stderr, "{line}") };
         let _ = stderr.flush();
     }
 }

@@ -113,20 +113,14 @@ pub(super) fn status_of(result: &RunResult) -> ExitCode {
 }
 
 /// Writes a result where it is wanted.
-pub(super) fn write_json(
-    path: Option<&Path>,
-    value: &impl serde::Serialize,
-) -> Result<(), String> {
+pub(super) fn write_json(path: Option<&Path>, value: &impl serde::Serialize) -> Result<(), String> {
     let Some(path) = path else { return Ok(()) };
     let text = serde_json::to_string_pretty(value).map_err(|error| format!("JSON: {error}"))?;
     write_file(Some(path), || text + "\n")
 }
 
 /// Writes a text where it is wanted.
-pub(super) fn write_file(
-    path: Option<&Path>,
-    text: impl FnOnce() -> String,
-) -> Result<(), String> {
+pub(super) fn write_file(path: Option<&Path>, text: impl FnOnce() -> String) -> Result<(), String> {
     let Some(path) = path else { return Ok(()) };
     fs::write(path, text()).map_err(|error| format!("{}: {error}", path.display()))
 }

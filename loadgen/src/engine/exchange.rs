@@ -193,7 +193,10 @@ mod tests {
         assert_eq!(exchange.step(Op::Receive, 100, 0, &[], 30), Step::Receive);
         assert_eq!(exchange.step(Op::Receive, 50, 0, &[], 35), Step::Receive);
         assert_eq!(exchange.step(Op::Receive, 0, 0, &[], 40), Step::Ended);
-        assert_eq!((exchange.connected_ns, exchange.first_ns, exchange.answer_bytes), (20, 30, 150));
+        assert_eq!(
+            (exchange.connected_ns, exchange.first_ns, exchange.answer_bytes),
+            (20, 30, 150)
+        );
         assert!(exchange.complete && exchange.failure.is_none());
     }
 

@@ -3,11 +3,20 @@
 //!
 //! # Invariants
 //!
-//! - Due times never descend, and depend on rate, kind and seed alone.
+//! - Due times never descend, and depend on shape, seed, core and number of cores alone.
+//! - The cores of a run together have the shape's rate, whatever their number.
 //!
 //! # Does not
 //!
 //! Read a clock, or send anything.
+
+mod due;
+mod shape;
+
+pub use due::Due;
+pub use shape::Shape;
+
+use crate::random::Random;
 
 /// How queries arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +32,7 @@ pub enum Arrivals {
 pub struct Schedule {
     arrivals: Arrivals,
     distance_ns: f64,
-    state: u64,
+    random: Random,
     due_ns: f64,
 }
 
@@ -38,20 +47,12 @@ impl Schedule {
         if !(rate_per_s > 0.0 && rate_per_s <= RATE_PER_S_MAX) {
             return None;
         }
-        Some(Self { arrivals, distance_ns: 1e9 / rate_per_s, state: seed, due_ns: 0.0 })
-    }
-
-    /// A number in (0, 1]: SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number
-    /// Generators").
-    fn uniform(&mut self) -> f64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
-        #[expect(clippy::cast_precision_loss, reason = "53 bits fit an f64")]
-        let numerator = ((z >> 11) + 1) as f64;
-        numerator / 9_007_199_254_740_992.0
+        Some(Self {
+            arrivals,
+            distance_ns: 1e9 / rate_per_s,
+            random: Random::new(seed),
+            due_ns: 0.0,
+        })
     }
 }
 
@@ -61,7 +62,7 @@ impl Iterator for Schedule {
     fn next(&mut self) -> Option<u64> {
         let distance_ns = match self.arrivals {
             Arrivals::Constant => self.distance_ns,
-            Arrivals::Poisson => -self.uniform().ln() * self.distance_ns,
+            Arrivals::Poisson => self.random.exponential() * self.distance_ns,
         };
         self.due_ns += distance_ns;
         #[expect(

@@ -1,0 +1,276 @@
+//! Whether an answer is right: it is whole, well-formed, about what was asked, of one generation,
+//! and, for a share of them, byte for byte what `whoisd lookup` says.
+//!
+//! # Invariants
+//!
+//! - The cheap checks look at every answer and cost less than 2 us on 2.8 KB.
+//! - Nothing is allocated for an answer.
+//!
+//! # Does not
+//!
+//! Know how an answer came, or when.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use memchr::memmem::Finder;
+
+use crate::random::Random;
+use crate::snapshot::{AnswerReader, Answers};
+use crate::workload::{Kind, Request};
+
+/// Before the time of the last update; ` <<<` follows it.
+const LAST_UPDATE: &[u8] = b">>> Last update of WHOIS database: ";
+const LAST_UPDATE_END: &[u8] = b" <<<\r\n";
+/// The longest time that is taken for one, bytes.
+const TIME_BYTES_MAX: usize = 64;
+/// In which bytes of an answer the line stands that names its object.
+const OBJECT_WITHIN_BYTES: usize = 4096;
+
+/// Counts of answers looked at, by check.
+const COUNTED: [&str; 4] = ["complete", "well-formed", "one-generation", "object"];
+const BYTE_FOR_BYTE: &str = "byte-for-byte";
+/// Answers whose last update is not that of the first one.
+const GENERATION_CHANGED: &str = "generation-changed";
+
+/// What answers should be: those of a snapshot directory under rules.
+#[derive(Debug, Clone)]
+pub struct Expect {
+    answers: Answers,
+}
+
+impl Expect {
+    /// Opens the generation in `dir`; `rules` is the server's `whoisd.toml`, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be read.
+    pub fn open(dir: &Path, rules: Option<&Path>) -> Result<Self, String> {
+        Ok(Self { answers: Answers::open(dir, rules)? })
+    }
+}
+
+/// Checks the answers of one core.
+pub struct Checker {
+    reader: Option<AnswerReader>,
+    share: f64,
+    random: Random,
+    last_update: Finder<'static>,
+    /// Time of the first answer's last update, as it was written; empty before.
+    first_time: Vec<u8>,
+    counts: BTreeMap<String, u64>,
+}
+
+impl Checker {
+    /// A checker that compares the share `share` (0 to 1) of the answers with `expect`.
+    #[must_use]
+    pub fn new(expect: Option<&Expect>, share: f64, seed: u64) -> Self {
+        let mut counts: BTreeMap<String, u64> =
+            COUNTED.iter().map(|&name| (name.to_owned(), 0)).collect();
+        counts.insert(GENERATION_CHANGED.to_owned(), 0);
+        if expect.is_some() {
+            counts.insert(BYTE_FOR_BYTE.to_owned(), 0);
+        }
+        Self {
+            reader: expect.map(|expect| expect.answers.clone().into_reader()),
+            share,
+            random: Random::new(seed),
+            last_update: Finder::new(LAST_UPDATE),
+            first_time: Vec::with_capacity(TIME_BYTES_MAX),
+            counts,
+        }
+    }
+
+    /// Checks the answer to a request.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, as a result names it: `cut-short`, `malformed`, `two-generations`,
+    /// `wrong-object`, `differs`.
+    pub fn check(&mut self, request: &Request, answer: &[u8]) -> Result<(), &'static str> {
+        self.count("complete");
+        let at = self.last_update.find(answer).ok_or("cut-short")?;
+        let after = answer.get(at + LAST_UPDATE.len()..).unwrap_or_default();
+        if !answer.ends_with(b"\r\n") {
+            return Err("cut-short");
+        }
+        let line_end = memchr::memchr(b'\n', after).ok_or("cut-short")?;
+        let line = after.get(..=line_end).unwrap_or_default();
+        self.count("well-formed");
+        let time = line.strip_suffix(LAST_UPDATE_END).ok_or("malformed")?;
+        if time.is_empty() || time.len() > TIME_BYTES_MAX || !is_well_formed(answer) {
+            return Err("malformed");
+        }
+        self.count("one-generation");
+        if self.last_update.find(after).is_some() {
+            return Err("two-generations");
+        }
+        if self.first_time.is_empty() {
+            self.first_time.extend_from_slice(time);
+        } else if self.first_time != time {
+            self.count(GENERATION_CHANGED);
+        }
+        self.object(request, answer)?;
+        self.byte_for_byte(request, answer)
+    }
+
+    /// How many answers each check looked at, and `generation-changed`.
+    #[must_use]
+    pub const fn counts(&self) -> &BTreeMap<String, u64> {
+        &self.counts
+    }
+
+    fn count(&mut self, name: &str) {
+        if let Some(count) = self.counts.get_mut(name) {
+            *count += 1;
+        }
+    }
+
+    fn object(&mut self, request: &Request, answer: &[u8]) -> Result<(), &'static str> {
+        let label: &[u8] = match request.kind {
+            Kind::Domain | Kind::Idn | Kind::Miss => b"Domain Name: ",
+            Kind::Nameserver => b"Server Name: ",
+            Kind::Registrar => b"Registrar: ",
+            Kind::Contact | Kind::Wildcard | Kind::Recorded | Kind::Other => return Ok(()),
+        };
+        let Some(hit) = request.hit else { return Ok(()) };
+        if hit && request.subject.is_empty() {
+            return Ok(());
+        }
+        self.count("object");
+        let head = answer.get(..OBJECT_WITHIN_BYTES).unwrap_or(answer);
+        let subject = if hit { Some(request.subject.as_bytes()) } else { None };
+        if names_object(head, label, subject) == hit { Ok(()) } else { Err("wrong-object") }
+    }
+
+    fn byte_for_byte(&mut self, request: &Request, answer: &[u8]) -> Result<(), &'static str> {
+        let Some(reader) = &mut self.reader else { return Ok(()) };
+        if self.share <= 0.0 || self.random.uniform() > self.share {
+            return Ok(());
+        }
+        let same = reader.answer(&request.bytes) == answer;
+        self.count(BYTE_FOR_BYTE);
+        if same { Ok(()) } else { Err("differs") }
+    }
+}
+
+/// Whether lines end in CR LF, neither stands alone, and nothing else is a control character but
+/// TAB. Each pass is a loop without a branch, so that it takes many bytes at once.
+fn is_well_formed(answer: &[u8]) -> bool {
+    let is_control = |byte: u8| (byte < b' ') & !matches!(byte, b'\r' | b'\n' | b'\t');
+    let control = answer.iter().fold(false, |any, &byte| any | is_control(byte) | (byte == 0x7f));
+    let before = std::iter::once(&0).chain(answer);
+    // Where a byte is LF exactly if the one before it is CR, none of them stands alone.
+    let alone = before.zip(answer).fold(answer.last() == Some(&b'\r'), |any, (&left, &right)| {
+        any | ((left == b'\r') ^ (right == b'\n'))
+    });
+    !control && !alone
+}
+
+/// Whether a line is `label` and then the subject, in any case; without a subject, whether one
+/// starts with `label`.
+fn names_object(head: &[u8], label: &[u8], subject: Option<&[u8]>) -> bool {
+    let names = |line: &[u8]| {
+        let Some(rest) = line.strip_prefix(label) else { return false };
+        subject.is_none_or(|subject| {
+            rest.split_at_checked(subject.len()).is_some_and(|(name, end)| {
+                name.eq_ignore_ascii_case(subject) && end.starts_with(b"\r\n")
+            })
+        })
+    };
+    names(head)
+        || memchr::memchr_iter(b'\n', head).any(|end| head.get(end + 1..).is_some_and(names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::sampled;
+
+    const GOOD: &str = "Domain Name: x.demo\r\nRegistrar: A\r\n\
+        >>> Last update of WHOIS database: 2026-01-01T00:00:00Z <<<\r\n\r\nTerms.\r\n";
+
+    fn request(kind: Kind, subject: &str, hit: bool) -> Request {
+        Request { kind, subject: subject.to_owned(), hit: Some(hit), ..Request::default() }
+    }
+
+    fn checked(answer: &str) -> Result<(), &'static str> {
+        Checker::new(None, 1.0, 1).check(&request(Kind::Domain, "X.demo", true), answer.as_bytes())
+    }
+
+    #[test]
+    fn a_right_answer_passes() {
+        assert_eq!(checked(GOOD), Ok(()));
+        assert_eq!(checked(&format!("% Terms\r\n{GOOD}")), Ok(()));
+    }
+
+    #[test]
+    fn an_answer_that_ends_early_is_cut_short() {
+        for length in 0..GOOD.len() {
+            let result = checked(&GOOD[..length]);
+            let after_update = length > GOOD.find("<<<").unwrap() + 4;
+            let at_line_end = GOOD[..length].ends_with("\r\n");
+            assert_eq!(result.is_ok(), after_update && at_line_end, "{length}: {result:?}");
+        }
+        assert_eq!(checked(""), Err("cut-short"));
+        assert_eq!(checked(GOOD.strip_suffix("\r\n").unwrap()), Err("cut-short"));
+    }
+
+    #[test]
+    fn line_ends_and_control_characters_are_malformed() {
+        for (from, to) in [("A\r\n", "A\n"), ("A\r\n", "A\r"), ("A\r\n", "\0\r\n")] {
+            assert_eq!(checked(&GOOD.replace(from, to)), Err("malformed"), "{to:?}");
+        }
+        for planted in ["\u{7f}", "\u{1b}[0m", "\n", "\r"] {
+            assert_eq!(checked(&format!("{planted}{GOOD}")), Err("malformed"), "{planted:?}");
+        }
+        assert_eq!(checked(&GOOD.replace(" <<<", "")), Err("malformed"));
+    }
+
+    #[test]
+    fn another_name_than_the_one_asked_for_is_the_wrong_object() {
+        for name in ["y.demo", "x.demo.demo", "x.dem", "ax.demo"] {
+            assert_eq!(checked(&GOOD.replace("x.demo", name)), Err("wrong-object"), "{name}");
+        }
+        let miss = request(Kind::Miss, "", false);
+        assert_eq!(Checker::new(None, 0.0, 1).check(&miss, GOOD.as_bytes()), Err("wrong-object"));
+        let gone = GOOD.replace("Domain Name: x.demo", "Not there");
+        assert_eq!(Checker::new(None, 0.0, 1).check(&miss, gone.as_bytes()), Ok(()));
+        let registrar = request(Kind::Registrar, "B", true);
+        let result = Checker::new(None, 0.0, 1).check(&registrar, GOOD.as_bytes());
+        assert_eq!(result, Err("wrong-object"));
+    }
+
+    #[test]
+    fn two_last_updates_are_two_generations_and_a_new_one_is_counted() {
+        assert_eq!(checked(&format!("{GOOD}{GOOD}")), Err("two-generations"));
+        let mut checker = Checker::new(None, 0.0, 1);
+        let next = GOOD.replace("2026", "2027");
+        for answer in [GOOD, &next, GOOD, &next] {
+            let domain = request(Kind::Domain, "x.demo", true);
+            assert_eq!(checker.check(&domain, answer.as_bytes()), Ok(()));
+        }
+        assert_eq!(checker.counts()["generation-changed"], 2);
+        assert_eq!(checker.counts()["object"], 4);
+    }
+
+    #[test]
+    fn an_answer_that_the_snapshot_does_not_give_differs() {
+        let directory = sampled();
+        let expect = Expect::open(directory.path(), None).unwrap();
+        let mut reader = expect.answers.clone().into_reader();
+        let request = Request { bytes: b"help\r\n".to_vec(), ..Request::default() };
+        let right = reader.answer(&request.bytes).to_vec();
+        let mut checker = Checker::new(Some(&expect), 1.0, 1);
+        assert_eq!(checker.check(&request, &right), Ok(()));
+        let mut wrong = right.clone();
+        wrong[2] ^= 1;
+        assert_eq!(checker.check(&request, &wrong), Err("differs"));
+        assert_eq!(checker.counts()["byte-for-byte"], 2);
+        let mut half = Checker::new(Some(&expect), 0.5, 1);
+        for _ in 0..1_000 {
+            assert_eq!(half.check(&request, &right), Ok(()));
+        }
+        assert!((430..570).contains(&half.counts()["byte-for-byte"]), "{:?}", half.counts());
+    }
+}

@@ -1,0 +1,231 @@
+//! Query logs: their queries at the times at which they came.
+//!
+//! A line is JSON with `time` (RFC 3339, or milliseconds since the epoch as a number) and `query`,
+//! or it is seconds since the epoch with a fraction, a tab, and the query.
+//!
+//! # Invariants
+//!
+//! - Times count from the first query and do not descend: queries are put in the order of their
+//!   times; those of one time keep the log's order.
+//!
+//! # Does not
+//!
+//! Keep anything else of a log.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use toml::value::Datetime;
+
+use super::lines::Lines;
+use super::{Kind, Source};
+
+/// Longest line of a log, bytes: a JSON line has other fields.
+const LOG_LINE_BYTES_MAX: u64 = 1 << 16;
+/// Latest time that is understood, nanoseconds since the epoch: the year 2500.
+const TIME_NS_MAX: u64 = 16_725_225_600_000_000_000;
+
+#[derive(Deserialize)]
+struct JsonLine {
+    time: JsonTime,
+    query: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum JsonTime {
+    Text(String),
+    Milliseconds(u64),
+    MillisecondsFraction(f64),
+}
+
+/// The times of a log, nanoseconds from its first query, and its queries.
+///
+/// # Errors
+///
+/// What cannot be read: the line, what was there and what was expected.
+pub fn replay(path: impl AsRef<Path>) -> Result<(Arc<[u64]>, Source), String> {
+    let path = path.as_ref();
+    let place = path.display();
+    let file = File::open(path).map_err(|error| format!("{place}: {error}"))?;
+    let mut reader = BufReader::new(file);
+    let mut read: Vec<(u64, Vec<u8>)> = Vec::new();
+    let mut line = Vec::new();
+    for number in 1_u64.. {
+        line.clear();
+        let mut limited = std::io::Read::take(&mut reader, LOG_LINE_BYTES_MAX);
+        let length = limited.read_until(b'\n', &mut line);
+        if length.map_err(|error| format!("{place}: line {number}: {error}"))? == 0 {
+            break;
+        }
+        if !line.trim_ascii().is_empty() {
+            let entry = entry(&line).map_err(|error| format!("{place}: line {number}: {error}"))?;
+            read.push(entry);
+        }
+    }
+    read.sort_by_key(|&(time_ns, _)| time_ns);
+    let first_ns = read.first().map(|&(time_ns, _)| time_ns);
+    let first_ns = first_ns.ok_or_else(|| format!("{place}: no query; expected one per line"))?;
+    let mut lines = Lines::default();
+    let mut times_ns = Vec::with_capacity(read.len());
+    for (time_ns, query) in read {
+        lines.push(&query, Kind::Recorded).map_err(|error| format!("{place}: {error}"))?;
+        times_ns.push(time_ns - first_ns);
+    }
+    Ok((times_ns.into(), Source::recorded(lines)))
+}
+
+/// Time, nanoseconds since the epoch, and query of a line.
+fn entry(line: &[u8]) -> Result<(u64, Vec<u8>), String> {
+    if !line.ends_with(b"\n") && line.len() as u64 >= LOG_LINE_BYTES_MAX {
+        return Err(format!("got a longer line; expected {LOG_LINE_BYTES_MAX} bytes at most"));
+    }
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let (time_ns, query) = if line.trim_ascii_start().starts_with(b"{") {
+        let parsed: JsonLine = serde_json::from_slice(line).map_err(|error| {
+            format!("{error}; got {}, expected \"time\" and \"query\"", shown(line))
+        })?;
+        let query = parsed.query.trim_end_matches(['\r', '\n']);
+        (json_time_ns(&parsed.time)?, query.as_bytes().to_vec())
+    } else {
+        let tab = memchr::memchr(b'\t', line).and_then(|tab| line.split_at_checked(tab));
+        let (time, query) = tab.ok_or_else(|| {
+            format!("got {}; expected JSON, or seconds, a tab and the query", shown(line))
+        })?;
+        let time_ns = str::from_utf8(time).ok().and_then(seconds_ns).ok_or_else(|| {
+            format!("got the time {}; expected seconds since the epoch", shown(time))
+        })?;
+        (time_ns, query.strip_prefix(b"\t").unwrap_or(query).to_vec())
+    };
+    // Refused here, where the line's number is known.
+    Lines::default().push(&query, Kind::Recorded)?;
+    Ok((time_ns, query))
+}
+
+/// The beginning of what was there.
+fn shown(bytes: &[u8]) -> String {
+    let start = bytes.get(..60).unwrap_or(bytes);
+    format!("\"{}\"", start.escape_ascii())
+}
+
+/// `seconds` or `seconds.fraction` in nanoseconds; digits beyond those are dropped.
+fn seconds_ns(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !are_digits(whole) || !are_digits(fraction) {
+        return None;
+    }
+    let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(9);
+    let fraction_ns = digits.fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+    let time_ns =
+        whole.parse::<u64>().ok()?.checked_mul(1_000_000_000)?.checked_add(fraction_ns)?;
+    (time_ns <= TIME_NS_MAX).then_some(time_ns)
+}
+
+fn json_time_ns(time: &JsonTime) -> Result<u64, String> {
+    let (time_ns, got) = match time {
+        JsonTime::Text(text) => (rfc3339_ns(text), shown(text.as_bytes())),
+        JsonTime::Milliseconds(ms) => (ms.checked_mul(1_000_000), ms.to_string()),
+        JsonTime::MillisecondsFraction(ms) => {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "saturates; less than 0 is refused"
+            )]
+            let time_ns = (*ms >= 0.0).then_some((ms * 1e6) as u64);
+            (time_ns, ms.to_string())
+        }
+    };
+    time_ns.filter(|&time_ns| time_ns <= TIME_NS_MAX).ok_or_else(|| {
+        format!("got the time {got}; expected RFC 3339 or milliseconds, from 1970 to 2500")
+    })
+}
+
+/// Nanoseconds since the epoch of a time with its offset.
+fn rfc3339_ns(text: &str) -> Option<u64> {
+    let parsed: Datetime = text.parse().ok()?;
+    let (date, time, offset) = (parsed.date?, parsed.time?, parsed.offset?);
+    let offset_s = match offset {
+        toml::value::Offset::Z => 0,
+        toml::value::Offset::Custom { minutes } => i64::from(minutes) * 60,
+    };
+    // Days since the epoch, the year beginning in March (Hinnant: "chrono-Compatible Low-Level
+    // Date Algorithms").
+    let (month, day) = (i64::from(date.month), i64::from(date.day));
+    let year = i64::from(date.year) - i64::from(month <= 2);
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+    let (hour, minute) = (i64::from(time.hour), i64::from(time.minute));
+    let second = i64::from(time.second.unwrap_or(0));
+    let whole_s = days * 86_400 + hour * 3_600 + minute * 60 + second - offset_s;
+    let fraction_ns = u64::from(time.nanosecond.unwrap_or(0));
+    u64::try_from(whole_s).ok()?.checked_mul(1_000_000_000)?.checked_add(fraction_ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::{Request, Workload};
+
+    fn replayed(text: &str) -> Result<(Arc<[u64]>, Source), String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        std::fs::write(&path, text).unwrap();
+        replay(&path)
+    }
+
+    #[test]
+    fn every_way_of_writing_a_time_is_understood() {
+        let wanted = Some(1_767_323_045_250_000_000);
+        assert_eq!(rfc3339_ns("2026-01-02T03:04:05.25Z"), wanted);
+        assert_eq!(rfc3339_ns("2026-01-02T05:04:05.250+02:00"), wanted);
+        assert_eq!(seconds_ns("1767323045.25"), wanted);
+        assert_eq!(json_time_ns(&JsonTime::Milliseconds(1_767_323_045_250)).ok(), wanted);
+        assert_eq!(rfc3339_ns("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(rfc3339_ns("2000-02-29T00:00:00Z"), Some(951_782_400_000_000_000));
+        assert_eq!(rfc3339_ns("2026-01-02"), None);
+        assert_eq!(seconds_ns("-1.5"), None);
+    }
+
+    #[test]
+    fn a_log_becomes_times_from_its_first_query_and_requests_in_their_order() {
+        let (times_ns, source) = replayed(
+            "{\"time\":\"2026-01-02T03:04:06Z\",\"query\":\"b.demo\",\"client\":\"192.0.2.1\"}\n\n\
+             1767323045.25\ta.demo\r\n\
+             {\"time\":1767323047000,\"query\":\"ns ns.a.demo\\r\\n\"}\n",
+        )
+        .unwrap();
+        assert_eq!(*times_ns, [0, 750_000_000, 1_750_000_000]);
+        let mut request = Request::default();
+        for (core, wanted) in [(0, ["a.demo\r\n", "ns ns.a.demo\r\n"]), (1, ["b.demo\r\n", ""])] {
+            let mut workload = Workload::new(&source, 1, core, 2);
+            for line in wanted.iter().filter(|line| !line.is_empty()) {
+                workload.next(&mut request);
+                assert_eq!(request.bytes, line.as_bytes());
+                assert_eq!(request.kind, Kind::Recorded);
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_is_named() {
+        for (text, part) in [
+            ("1\ta.demo\nx\n", "line 2: got \"x\"; expected JSON"),
+            ("yesterday\ta.demo\n", "line 1: got the time \"yesterday\"; expected seconds"),
+            ("{\"time\":\"noon\",\"query\":\"a\"}\n", "got the time \"noon\"; expected RFC 3339"),
+            ("{\"time\":-5,\"query\":\"a\"}\n", "got the time -5"),
+            ("{\"query\":\"a\"}\n", "missing field `time`"),
+            ("1\ta\0b\n", "line 1: got the byte 0"),
+            ("\n", "no query"),
+        ] {
+            let message = replayed(text).map(|_| ()).unwrap_err();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}
