@@ -1,9 +1,10 @@
 //! Open-loop load generator and capacity planner for WHOIS servers.
 //!
-//! [`schedule`] says when each query is due, whatever the server does, [`workload`] what each one
-//! asks, [`check`] whether its answer is right; [`result`] is what a run came to, [`saved`] reads it again. On results work [`sweep`] (the highest rate that meets an
-//! objective), [`plan`] (how many servers a registry needs), [`compare`] (what changed beyond the
-//! noise) and [`report`] (text and HTML). [`command`] holds the subcommands.
+//! [`schedule`] says when each query is due, whatever the server does, [`workload`] what it asks,
+//! [`check`] whether its answer is right; [`result`] is what a run came to, [`saved`] reads it
+//! again. On results work [`sweep`] (the highest rate that meets an objective), [`plan`] (how many
+//! servers a registry needs), [`compare`] (what changed beyond the noise) and [`report`] (text and
+//! HTML). [`command`] holds the subcommands.
 
 pub mod check;
 pub mod command;
