@@ -155,16 +155,21 @@ impl Checker {
 }
 
 /// Whether lines end in CR LF, neither stands alone, and nothing else is a control character but
-/// TAB. Each pass is a loop without a branch, so that it takes many bytes at once.
+/// TAB. Both passes are loops without a branch over bytes, so that they take many at once.
 fn is_well_formed(answer: &[u8]) -> bool {
-    let is_control = |byte: u8| (byte < b' ') & !matches!(byte, b'\r' | b'\n' | b'\t');
-    let control = answer.iter().fold(false, |any, &byte| any | is_control(byte) | (byte == 0x7f));
-    let before = std::iter::once(&0).chain(answer);
-    // Where a byte is LF exactly if the one before it is CR, none of them stands alone.
-    let alone = before.zip(answer).fold(answer.last() == Some(&b'\r'), |any, (&left, &right)| {
-        any | ((left == b'\r') ^ (right == b'\n'))
+    let control = answer.iter().fold(0, |any: u8, &byte| {
+        let low = u8::from(byte < b' ');
+        let line_end = u8::from(byte == b'\r') | u8::from(byte == b'\n');
+        let allowed = line_end | u8::from(byte == b'\t');
+        any | (low & (allowed ^ 1)) | u8::from(byte == 0x7f)
     });
-    !control && !alone
+    // Where a byte is LF exactly if the one before it is CR, none of them stands alone.
+    let after = answer.get(1..).unwrap_or_default();
+    let alone = answer.iter().zip(after).fold(0, |any: u8, (&left, &right)| {
+        any | (u8::from(left == b'\r') ^ u8::from(right == b'\n'))
+    });
+    let ends = answer.first() != Some(&b'\n') && answer.last() != Some(&b'\r');
+    control == 0 && alone == 0 && ends
 }
 
 /// Whether a line is `label` and then the subject, in any case; without a subject, whether one

@@ -306,6 +306,7 @@ impl Ring {
         Ok(())
     }
 
+    #[expect(clippy::needless_pass_by_ref_mut, reason = "it writes: nobody else may look")]
     fn put_request(&mut self, slot: u32, request: &[u8]) -> bool {
         let memory = self.memory.as_ref().and_then(|memory| memory.slots.get(slot as usize));
         let Some(memory) = memory else { return false };

@@ -201,8 +201,8 @@ pub(super) fn progress(label: &str) -> impl FnMut(&Second) + use<> {
         let us = |ns: u64| ns / 1_000;
         let _ = write!(
             line,
-            "{label}{:>5} s  asked {:>7}/s  answered {:>7}/s  errors {:>5}  p50 {:>6} us  p99 {:>7} \
-             us  max {:>8} us",
+            "{label}{:>5} s  asked {:>7}/s  answered {:>7}/s  errors {:>5}  p50 {:>6} us  \
+             p99 {:>7} us  max {:>8} us",
             second.at_s,
             second.due_count,
             second.answered_count,

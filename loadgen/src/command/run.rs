@@ -69,7 +69,7 @@ pub(super) struct Options {
 impl Options {
     fn shape(&self) -> Result<Shape, String> {
         let rate_per_s = self.rate;
-        let second = || self.rate_to.ok_or("--rate-to: ramp and burst need it".to_owned());
+        let second = || self.rate_to.ok_or_else(|| "--rate-to: ramp and burst need it".to_owned());
         Ok(match self.arrivals {
             Arrivals::Constant => Shape::Constant { rate_per_s },
             Arrivals::Poisson => Shape::Poisson { rate_per_s },

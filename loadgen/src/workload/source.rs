@@ -247,11 +247,12 @@ fn snapshot(
     }
 }
 
-/// A name that nobody has registered, under the suffix of `like`.
+/// A name that nobody has registered, under the suffix of `like`; one without a suffix if that has
+/// none.
 fn miss(like: &str, random: &mut Random, scratch: &mut String, into: &mut Request) {
-    let suffix = like.split_once('.').map_or(like, |(_, suffix)| suffix);
+    let suffix = like.find('.').and_then(|dot| like.get(dot..)).unwrap_or_default();
     // A String takes everything that is written to it.
-    let _ = write!(scratch, "zq{:013x}.{suffix}", random.next() >> 12);
+    let _ = write!(scratch, "zq{:013x}{suffix}", random.next() >> 12);
     into.set(Kind::Miss, "", scratch.as_bytes(), "");
     into.hit = Some(false);
 }

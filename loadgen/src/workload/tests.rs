@@ -120,3 +120,37 @@ fn lines_of_a_file_are_asked_for_by_their_kinds() {
     std::fs::write(&path, "\n").unwrap();
     assert!(Source::open(&profile, &Names::File(path)).unwrap_err().contains("no line"));
 }
+
+#[test]
+fn requests_and_checks_allocate_nothing_in_the_steady_state() {
+    let directory = sampled();
+    let names = Names::Directory(directory.path().to_owned());
+    let source = Source::open(&Profile::named("registry").unwrap(), &names).unwrap();
+    let mut workload = Workload::new(&source, 1, 0, 1);
+    let (bytes, subject) = (Vec::with_capacity(2048), String::with_capacity(2048));
+    let mut request = Request { bytes, subject, ..Request::default() };
+    let mut checker = Checker::new(None, 0.0, 1);
+    let mut reader = Answers::open(directory.path(), None).unwrap().into_reader();
+    let mut step = |count: usize| {
+        for _ in 0..count {
+            workload.next(&mut request);
+        }
+        let answer = reader.answer(b"help\r\n");
+        let help = Request::default();
+        allocation_counter::measure(|| assert_eq!(checker.check(&help, answer), Ok(()))).count_total
+    };
+    step(1_000);
+    let allocated = allocation_counter::measure(|| assert_eq!(step(5_000), 0));
+    assert_eq!(allocated.count_total, 0);
+}
+
+#[test]
+fn what_a_core_needs_can_be_given_to_it() {
+    const fn sent<T: Send>() {}
+    const fn shared<T: Send + Sync + Clone>() {}
+    shared::<Source>();
+    shared::<Expect>();
+    sent::<Workload>();
+    sent::<Checker>();
+    sent::<crate::schedule::Due>();
+}
