@@ -4,6 +4,9 @@
 //!
 //! Judge: a benchmark prints figures; README.md says which of them are targets.
 
+pub mod bare;
+pub mod server;
+
 use std::hint::black_box;
 use std::time::Instant;
 
