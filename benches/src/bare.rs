@@ -314,3 +314,18 @@ fn watch(epoll: &OwnedFd, descriptor: RawFd) -> io::Result<()> {
 fn outcome(result: i32) -> io::Result<i32> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
+
+/// Sends a signal to a process of ours.
+///
+/// # Errors
+///
+/// The kernel's, when there is no such process.
+pub fn signal(process: u32, signal: i32) -> io::Result<()> {
+    let process = i32::try_from(process).map_err(io::Error::other)?;
+    // Zero and negative numbers mean groups of processes.
+    if process <= 0 {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    // SAFETY: it takes no pointer.
+    outcome(unsafe { libc::kill(process, signal) }).map(drop)
+}

@@ -5,7 +5,10 @@
 //! Judge: a benchmark prints figures; README.md says which of them are targets.
 
 pub mod bare;
+pub mod postgres;
+pub mod process;
 pub mod server;
+pub mod typical;
 
 use std::hint::black_box;
 use std::time::Instant;
