@@ -3,15 +3,15 @@
 //! # Invariants
 //!
 //! - `ready-line`: a server prints `ready ADDRESS` on standard output when it accepts, nothing else.
-//! - `bounded`: a smoke test ends within [`SMOKE_TIMEOUT`], whatever the server does.
+//! - `bounded`: a smoke test ends, whatever the server does: its queries have a deadline.
 //!
 //! # Does not
 //!
 //! Handle signals: the default action of SIGTERM is what a server without state needs.
 
 use std::convert::Infallible;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -19,13 +19,11 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::bare;
+use crate::probe::{self, Protocol};
 
 /// Bytes of a fixed answer: the mean of a thick answer over a sampled registry
 /// (measured, benches/lookup.rs).
 pub const BLOCK_BYTES: usize = 2_787;
-
-/// How long a smoke test's client waits for an answer.
-const SMOKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connections of a smoke test.
 const SMOKE_QUERIES: usize = 20;
@@ -100,20 +98,6 @@ pub fn block(bytes: usize) -> Vec<u8> {
     lines.iter().copied().cycle().take(bytes).collect()
 }
 
-/// Asks once as RFC 3912 says, and reads to the end.
-///
-/// # Errors
-///
-/// The kernel's, or that nothing comes within [`SMOKE_TIMEOUT`].
-pub fn ask(address: SocketAddr, line: &str) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect_timeout(&address, SMOKE_TIMEOUT)?;
-    stream.set_read_timeout(Some(SMOKE_TIMEOUT))?;
-    stream.write_all(format!("{line}\r\n").as_bytes())?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    Ok(answer)
-}
-
 /// Prints why a server ends.
 #[expect(clippy::print_stderr, reason = "a program's last words")]
 pub fn fail(what: &str) -> ExitCode {
@@ -125,7 +109,7 @@ pub fn fail(what: &str) -> ExitCode {
 #[expect(clippy::print_stderr, reason = "a smoke test's result")]
 fn smoke(address: SocketAddr, expected: &[u8]) -> i32 {
     for _ in 0..SMOKE_QUERIES {
-        match ask(address, "domain.example") {
+        match probe::ask(Protocol::Whois, address, "domain.example") {
             Ok(answer) if answer == expected => {}
             Ok(answer) => {
                 eprintln!("got {} bytes, expected {}", answer.len(), expected.len());

@@ -63,7 +63,7 @@ const INSERT: &str = "
         '2029-12-03T21:19:15Z', 'Example Registrar ' || number % 300 || ', Inc.',
         (90000 + number % 300)::text, 'whois.registrar' || number % 300 || '.example',
         'https://www.registrar' || number % 300 || '.example',
-        ARRAY['clientDeleteProhibited', 'clientTransferProhibited', 'clientUpdateProhibited'],
+        ARRAY['clientTransferProhibited'],
         ARRAY['ns1.' || name, 'ns2.' || name],
         contact(number), contact(number), contact(number / 7), contact(number)
     FROM (SELECT name, $2::bigint + row_number() OVER () AS number
@@ -295,7 +295,7 @@ mod tests {
                 "Example Registrar 1, Inc.",
                 "90001",
             ],
-            statuses: vec!["clientDeleteProhibited", "clientTransferProhibited"],
+            statuses: vec!["clientTransferProhibited"],
             nameservers: vec!["ns1.zutpov777.demo", "ns2.zutpov777.demo"],
             contacts: [contact(), contact(), contact(), contact()],
         };

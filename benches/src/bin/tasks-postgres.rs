@@ -18,7 +18,8 @@ use std::task::Poll;
 
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
-use whoisd_benches::server::{self, ServerOptions, ask};
+use whoisd_benches::probe::{self, Protocol};
+use whoisd_benches::server::{self, ServerOptions};
 use whoisd_benches::{postgres, typical};
 
 /// Names of a smoke test.
@@ -67,7 +68,8 @@ async fn run(options: &Options) -> io::Result<()> {
     if options.server.smoke {
         let last = names.last().cloned().unwrap_or_default();
         let asked = tokio::task::spawn_blocking(move || {
-            Ok::<_, io::Error>((ask(address, &last)?, last, ask(address, "no.such.name")?))
+            let ask = |name: &str| probe::ask(Protocol::Whois, address, name);
+            Ok::<_, io::Error>((ask(&last)?, last, ask("no.such.name")?))
         });
         let (found, name, missed) = asked.await.map_err(io::Error::other)??;
         let starts = found.starts_with(format!("Domain Name: {name}\r\n").as_bytes());
