@@ -56,7 +56,9 @@ impl Sample {
             && self.invalid.is_none()
     }
 
-    fn json(&self) -> Value {
+    /// Every figure.
+    #[must_use]
+    pub fn json(&self) -> Value {
         json!({
             "server": self.server,
             "round": self.round,
