@@ -98,6 +98,12 @@ pub fn block(bytes: usize) -> Vec<u8> {
     lines.iter().copied().cycle().take(bytes).collect()
 }
 
+/// Core 1, or core 0 where there is no other: good enough for a smoke test.
+#[must_use]
+pub fn second_core() -> usize {
+    usize::from(thread::available_parallelism().is_ok_and(|cores| cores.get() > 1))
+}
+
 /// Prints why a server ends.
 #[expect(clippy::print_stderr, reason = "a program's last words")]
 pub fn fail(what: &str) -> ExitCode {

@@ -102,6 +102,7 @@ struct Round {
 fn main() -> ExitCode {
     let mut options = Options::parse();
     if options.smoke {
+        options.load_core = server::second_core();
         options.domains = vec![500, 2_000];
         (options.rate, options.seconds, options.warm_up) = (200, 1, 0);
         (options.rounds, options.names) = (1, 500);

@@ -84,6 +84,7 @@ const DOMAINS_SMOKE: u64 = 2_000;
 fn main() -> ExitCode {
     let mut options = Options::parse();
     if options.smoke {
+        options.load_core = server::second_core();
         options.rates = vec![200];
         (options.seconds, options.warm_up, options.rounds, options.names) = (1, 0, 1, 500);
     }
