@@ -129,7 +129,8 @@ pub fn row(samples: &[Sample], server: &str, what: &str, reference: &str) -> Str
     let bad = own.iter().filter(|sample| !sample.keeps_up()).count();
     let mark = if bad == 0 { String::new() } else { format!(" (not in {bad} of {})", own.len()) };
     format!(
-        "| {what} | {:.2} | {:.0} % | {:.2} ({:.2} to {:.2}) | {:.0}{mark} | {:.0} | {:.0} | {:.0} |",
+        "| {what} | {:.2} | {:.0} % | {:.2} ({:.2} to {:.2}) | {:.0}{mark} | {:.0} | {:.0} \
+         | {:.0} |",
         over(&|sample| sample.cpu_us),
         over(&|sample| sample.user_share * 100.0),
         ratio.median,

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - `ready-line`: a server prints `ready ADDRESS` on standard output when it accepts, nothing else.
+//! - `ready-line`: a server prints `ready ADDRESS` on standard output when it accepts, no more.
 //! - `bounded`: a smoke test ends, whatever the server does: its queries have a deadline.
 //!
 //! # Does not

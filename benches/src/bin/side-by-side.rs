@@ -1,13 +1,13 @@
 //! whoisd beside other servers: one run, interleaved rounds, processor time per query and latency.
 //!
-//! `cargo run --release -p whoisd-benches --bin side-by-side -- --dir DIRECTORY`; README.md says how
-//! it measures and what it found.
+//! `cargo run --release -p whoisd-benches --bin side-by-side -- --dir DIRECTORY`; README.md says
+//! how it measures and what it found.
 //!
 //! # Invariants
 //!
 //! - `interleaved`: each round measures every server once, in an order of its own.
-//! - `both-cores`: servers share one core, of which one server at a time is busy; the load generator
-//!   has another.
+//! - `both-cores`: servers share one core, of which one server at a time is busy; the load
+//!   generator has another.
 //!
 //! # Does not
 //!
