@@ -47,6 +47,7 @@ const READS_OUTSIDE_BYTES: &[&str] = &[
     "src/command/query.rs",
     "src/import/",
     "src/port43/connection/",
+    "src/port43/ring/",
     "src/port43/stream.rs",
     "src/query/",
     "src/shard/listen.rs",

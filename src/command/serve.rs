@@ -24,6 +24,7 @@ use crate::observe::clock;
 use crate::observe::counters::Totals;
 use crate::observe::log;
 use crate::policy::Rules;
+use crate::port43::{self, Choice};
 use crate::shard::{Answerer, Fleet, Plan, ShardReport, cores, listen};
 use crate::view::View;
 
@@ -68,9 +69,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let view = Arc::new(open(dir)?);
     let rules = Arc::new(Rules::compile(&settings.answers).map_err(Failure::refused)?);
     let cores = usable_cores(settings)?;
+    let engine = port43::choose(settings.port43.engine).map_err(Failure::failed)?;
     let plan = Plan {
         listen: claim(&settings.listen)?,
         port43: settings.port43,
+        engine: engine.engine,
         shutdown_ms: settings.shutdown_ms,
     };
     check_descriptors(cores.len(), &plan);
@@ -82,7 +85,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let fleet = Fleet::start(&cores, &plan, &make, &sender, ControlEvent::Shard)
         .map_err(Failure::failed)?;
     if started(&events, cores.len()) {
-        log_start(dir, &view, &cores, &plan);
+        log_start(dir, &view, &cores, &plan, &engine);
         wait(&events);
     }
     let (totals, cut_off_count) = fleet.stop().map_err(Failure::failed)?;
@@ -167,7 +170,7 @@ fn wait(events: &Receiver<ControlEvent>) {
     }
 }
 
-fn log_start(dir: &Path, view: &View, cores: &[usize], plan: &Plan) {
+fn log_start(dir: &Path, view: &View, cores: &[usize], plan: &Plan, choice: &Choice) {
     let listen: Vec<_> = plan.listen.iter().map(ToString::to_string).collect();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -177,7 +180,8 @@ fn log_start(dir: &Path, view: &View, cores: &[usize], plan: &Plan) {
         domains = view.base().count(Kind::Domain),
         shards = %cores::format(cores),
         listen = %listen.join(","),
-        engine = "glommio streams",
+        engine = choice.engine.name(),
+        engine_reason = %choice.reason,
         "serving"
     );
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use super::Failure;
 use crate::config::{self, ConfigError, Effective, Flags};
 use crate::observe::log;
+use crate::port43::limits::Wanted;
 
 /// Options that win over the configuration file.
 #[derive(Debug, Args)]
@@ -35,6 +36,11 @@ pub(super) struct SettingsOptions {
     #[arg(long, value_name = "LIST")]
     pub(super) cores: Option<String>,
 
+    /// What carries the connections: ring (the shard's own io_uring ring), streams (glommio's), or
+    /// auto, the ring where the kernel offers it. Default auto
+    #[arg(long, value_name = "ENGINE")]
+    pub(super) engine: Option<Wanted>,
+
     /// How log lines look: text or json. Default text
     #[arg(long, value_name = "FORMAT")]
     pub(super) log_format: Option<log::Format>,
@@ -58,6 +64,7 @@ impl SettingsOptions {
             dir: self.dir.clone(),
             listen: self.listen.clone(),
             cores: self.cores.clone(),
+            engine: self.engine,
             log_format: self.log_format,
             log_level: self.log_level,
         };

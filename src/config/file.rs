@@ -33,6 +33,7 @@ pub(super) struct Server {
     pub(super) dir: Option<Spanned<PathBuf>>,
     pub(super) listen: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) cores: Option<Spanned<String>>,
+    pub(super) engine: Option<Spanned<String>>,
     pub(super) shutdown_ms: Option<Spanned<u64>>,
 }
 
@@ -46,6 +47,8 @@ pub(super) struct Port43 {
     pub(super) line_ms: Option<Spanned<u64>>,
     pub(super) write_ms: Option<Spanned<u64>>,
     pub(super) drain_ms: Option<Spanned<u64>>,
+    pub(super) total_ms: Option<Spanned<u64>>,
+    pub(super) backlog: Option<Spanned<u64>>,
 }
 
 /// `[log]`.

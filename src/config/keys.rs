@@ -40,7 +40,7 @@ macro_rules! number {
 }
 
 /// All of them, in the order in which they are shown.
-pub const NUMBERS: [Number; 7] = [
+pub const NUMBERS: [Number; 9] = [
     number!("server.shutdown_ms", "ms", SHUTDOWN_MS, server.shutdown_ms, shutdown_ms),
     number!(
         "port43.connections_per_shard_max",
@@ -66,8 +66,10 @@ pub const NUMBERS: [Number; 7] = [
     number!("port43.line_ms", "ms", limits::LINE_MS, port43.line_ms, port43.line_ms),
     number!("port43.write_ms", "ms", limits::WRITE_MS, port43.write_ms, port43.write_ms),
     number!("port43.drain_ms", "ms", limits::DRAIN_MS, port43.drain_ms, port43.drain_ms),
+    number!("port43.total_ms", "ms", limits::TOTAL_MS, port43.total_ms, port43.total_ms),
+    number!("port43.backlog", "connections", limits::BACKLOG, port43.backlog, port43.backlog_count),
 ];
 
 /// The settings that are not numbers.
-pub const OTHERS: [&str; 5] =
-    ["server.dir", "server.listen", "server.cores", "log.format", "log.level"];
+pub const OTHERS: [&str; 6] =
+    ["server.dir", "server.listen", "server.cores", "server.engine", "log.format", "log.level"];

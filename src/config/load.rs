@@ -77,6 +77,8 @@ pub struct Flags {
     pub listen: Vec<SocketAddr>,
     /// `--cores`.
     pub cores: Option<String>,
+    /// `--engine`.
+    pub engine: Option<port43::limits::Wanted>,
     /// `--log-format`.
     pub log_format: Option<log::Format>,
     /// `--log-level`.
@@ -202,6 +204,13 @@ impl Merge<'_> {
                 .map_err(|problem| self.refused("server.cores", &text.span(), problem))?;
             self.effective.settings.cores = Some(cores);
             self.set_in_file("server.cores", &text.span());
+        }
+        if let Some(engine) = self.word("server.engine", server.engine.as_ref())? {
+            self.effective.settings.port43.engine = engine;
+        }
+        if let Some(engine) = flags.engine {
+            self.effective.settings.port43.engine = engine;
+            self.set_by_flag("server.engine", "--engine");
         }
         Ok(())
     }

@@ -63,6 +63,7 @@ fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
         ("server.dir", settings.dir.as_ref().map(|dir| string(&dir.to_string_lossy()))),
         ("server.listen", Some(format!("[{}]", listen.join(", ")))),
         ("server.cores", settings.cores.as_ref().map(|list| string(&cores::format(list)))),
+        ("server.engine", Some(string(settings.port43.engine.word()))),
     ];
     rows.extend(NUMBERS.iter().map(|number| {
         let value = (number.value)(settings);

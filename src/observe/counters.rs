@@ -65,6 +65,11 @@ counters! {
     accepted,
     /// Connections closed at once because the shard had its bound of open ones.
     over_bound,
+    /// Silent connections closed to make room for a new one.
+    evicted_silent,
+    /// Connections with an unfinished line closed to make room for a new one, or for want of a
+    /// buffer for long lines.
+    evicted_line,
     /// Calls of accept that failed.
     accept_errors,
     /// Answers with a record, or the help text.

@@ -25,6 +25,28 @@ pub const DRAIN_BYTES_MAX: usize = 64 * 1024;
 /// Bytes read at a time while draining.
 pub const DRAIN_READ_BYTES: usize = 2048;
 
+/// What the ring engine keeps of a connection's input beside its slot: any query but the longest. A
+/// longer line borrows one of the long lines below. So an idle connection stays under 1 KiB.
+pub const SHORT_INPUT_BYTES: usize = 512;
+
+/// Lines longer than [`SHORT_INPUT_BYTES`] that one shard of the ring engine reads at a time: 1 MiB
+/// of memory. No usual query needs one, so one more is cut off rather than kept waiting.
+pub const LONG_LINES: usize = 1_024;
+
+/// Accepts that the ring engine keeps asked for, for each listener. Each one more saves a turn of
+/// the ring in a burst; they cost a slot each.
+pub const ACCEPTS_PER_LISTENER: usize = 32;
+
+/// Length of the ring engine's tick, milliseconds: how long the shard's other work may have to
+/// wait, and how exact deadlines are.
+pub const TICK_MS: u64 = 2;
+
+/// Completions handled before the ring is turned and other work looked at again.
+pub const COMPLETIONS_PER_TURN: usize = 1_024;
+
+/// Connections cut by deadline in one turn, for the same reason.
+pub const EXPIRIES_PER_TURN: usize = 256;
+
 /// Pause after a failed accept, in milliseconds: long enough for a descriptor to come free, short
 /// against a client's patience.
 pub const ACCEPT_BACKOFF_MS: u64 = 20;
@@ -75,6 +97,14 @@ pub const WRITE_MS: Bound = Bound::new(15_000, 50, 300_000);
 /// line; meets clients that never close.
 pub const DRAIN_MS: Bound = Bound::new(2_000, 10, 60_000);
 
+/// From accept to the close, milliseconds, whatever each phase takes; meets clients that use up one
+/// deadline after the other. The default is a little more than the sum of the other defaults.
+pub const TOTAL_MS: Bound = Bound::new(30_000, 100, 600_000);
+
+/// Connections that the kernel may hold for a listener until they are accepted. The kernel takes
+/// the lower of this and `net.core.somaxconn`.
+pub const BACKLOG: Bound = Bound::new(4_096, 1, 65_535);
+
 /// Settings of one shard's engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -90,6 +120,52 @@ pub struct Settings {
     pub write_ms: u64,
     /// Deadline of draining, milliseconds.
     pub drain_ms: u64,
+    /// Deadline of the whole connection, milliseconds.
+    pub total_ms: u64,
+    /// Connections that wait in the kernel to be accepted, for each listener of the ring engine.
+    pub backlog_count: u64,
+    /// Which engine carries the connections.
+    pub engine: Wanted,
+}
+
+/// Which engine is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// The ring where the kernel offers it, otherwise streams.
+    #[default]
+    Auto,
+    /// The ring, or no start.
+    Ring,
+    /// glommio's streams.
+    Streams,
+}
+
+impl Wanted {
+    /// The words of the configuration, in the order of the type.
+    pub const WORDS: [&str; 3] = ["auto", "ring", "streams"];
+
+    /// The word in the configuration.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Ring => "ring",
+            Self::Streams => "streams",
+        }
+    }
+}
+
+impl std::str::FromStr for Wanted {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "ring" => Ok(Self::Ring),
+            "streams" => Ok(Self::Streams),
+            _ => Err(format!("`{text}` is no engine; known are {}", Self::WORDS.join(", "))),
+        }
+    }
 }
 
 impl Default for Settings {
@@ -101,6 +177,9 @@ impl Default for Settings {
             line_ms: LINE_MS.default,
             write_ms: WRITE_MS.default,
             drain_ms: DRAIN_MS.default,
+            total_ms: TOTAL_MS.default,
+            backlog_count: BACKLOG.default,
+            engine: Wanted::Auto,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Carries one query and its answer over each TCP connection (RFC 3912).
 //!
 //! A connection is a state machine without I/O ([`Connection`]): an event and the time go in, the
-//! next action comes out. An engine carries the actions out. The one here, [`stream`], uses
-//! glommio's own streams and runs on every kernel that glommio runs on. What is answered is not
-//! decided here: the engine is generic over [`Answering`].
+//! next action comes out. An engine carries the actions out: [`ring`] on the shard's own io_uring
+//! ring, or [`stream`] on glommio's streams, which run on every kernel that glommio runs on, at
+//! about twice the processor time. [`choose`] says which. What is answered is not decided here: an
+//! engine is generic over [`Answering`].
 //!
 //! # Invariants
 //!
@@ -15,11 +16,15 @@
 //! Know snapshots, files, rules or the meaning of a query.
 
 mod answering;
+mod choice;
 mod connection;
 pub mod limits;
 mod pool;
+pub mod ring;
 pub mod stream;
+mod tally;
 
 pub use answering::Answering;
+pub use choice::{Choice, EngineKind, choose};
 pub use connection::{Action, Connection, Deadlines, Ending, Event, Phase};
 pub use limits::Settings;

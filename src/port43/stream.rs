@@ -33,9 +33,10 @@ use super::limits::{
     ACCEPT_BACKOFF_MS, ACCEPT_HANDOVER_MS, DRAIN_LOOK_MS, DRAIN_READ_BYTES, INPUT_BYTES, Settings,
 };
 use super::pool::{Lease, Pool};
+use super::tally;
 use super::{Action, Answering, Connection, Deadlines, Ending, Event, Phase};
 use crate::observe::clock;
-use crate::observe::counters::{self, AnswerClass, Counters};
+use crate::observe::counters::{self, Counters};
 
 /// The engine of one shard.
 pub struct Engine<A: Answering> {
@@ -155,36 +156,9 @@ impl<A: Answering> Shared<A> {
         };
         glommio::spawn_local(async move {
             let ending = carrier.carry().await;
-            open.shared.count_ending(ending);
+            tally::ending(&open.shared.counters, ending);
         })
         .detach();
-    }
-
-    fn count_ending(&self, ending: Ending) {
-        let counters = &self.counters;
-        let counter = match ending {
-            Ending::Served => &counters.ended_served,
-            Ending::Silent => &counters.ended_silent,
-            Ending::Flooded => &counters.ended_flooded,
-            Ending::Failed => &counters.panicked,
-            Ending::Broken(_) | Ending::Expired(Phase::Closed) => &counters.ended_broken,
-            Ending::Expired(Phase::FirstByte) => &counters.expired_first_byte,
-            Ending::Expired(Phase::Line) => &counters.expired_line,
-            Ending::Expired(Phase::Answering) => &counters.expired_answer,
-            Ending::Expired(Phase::Writing) => &counters.expired_write,
-            Ending::Expired(Phase::Looking | Phase::Draining) => &counters.expired_drain,
-        };
-        counters::add(counter, 1);
-    }
-
-    fn count_answer(&self, class: AnswerClass) {
-        let counter = match class {
-            AnswerClass::Found => &self.counters.answered_found,
-            AnswerClass::NotFound => &self.counters.answered_not_found,
-            AnswerClass::Refused => &self.counters.answered_refused,
-            AnswerClass::Failed => &self.counters.answered_failed,
-        };
-        counters::add(counter, 1);
     }
 }
 
@@ -308,7 +282,7 @@ impl<A: Answering> Carrier<A> {
         }));
         match answered {
             Ok(class) => {
-                shared.count_answer(class);
+                tally::answer(&shared.counters, class);
                 let bytes = lease.bytes().len();
                 self.lease = Some(lease);
                 Done::Answered(bytes)

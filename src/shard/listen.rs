@@ -83,12 +83,37 @@ pub fn claim(address: SocketAddr) -> Result<SocketAddr, ListenError> {
     bind(address).map_err(|error| ListenError::new(address, error))
 }
 
-/// Binds as the shards will, which settles port 0.
-fn bind(address: SocketAddr) -> io::Result<SocketAddr> {
+/// Binds as the shards do.
+fn bind_socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.bind(&address.into())?;
-    socket.local_addr()?.as_socket().ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))
+    Ok(socket)
+}
+
+/// Binds as the shards will, which settles port 0.
+fn bind(address: SocketAddr) -> io::Result<SocketAddr> {
+    bind_socket(address)?
+        .local_addr()?
+        .as_socket()
+        .ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))
+}
+
+/// A listener on `address` as the ring engine needs it, with room for `backlog_count` connections
+/// that wait to be accepted.
+///
+/// # Errors
+///
+/// If it cannot be listened on.
+pub fn open(address: SocketAddr, backlog_count: u64) -> Result<Socket, ListenError> {
+    let backlog = i32::try_from(backlog_count).unwrap_or(i32::MAX);
+    let open = || {
+        let socket = bind_socket(address)?;
+        socket.listen(backlog)?;
+        Ok(socket)
+    };
+    open().map_err(|error| ListenError::new(address, error))
 }
 
 /// Whether a listener on `other` would take connections meant for `wanted`.

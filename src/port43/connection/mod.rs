@@ -36,6 +36,8 @@ pub struct Deadlines {
     pub write_ms: u64,
     /// From the last byte sent to the client's close.
     pub drain_ms: u64,
+    /// From opening to the end, whatever the phases take.
+    pub total_ms: u64,
 }
 
 impl From<&Settings> for Deadlines {
@@ -45,6 +47,7 @@ impl From<&Settings> for Deadlines {
             line_ms: settings.line_ms,
             write_ms: settings.write_ms,
             drain_ms: settings.drain_ms,
+            total_ms: settings.total_ms,
         }
     }
 }
@@ -105,6 +108,8 @@ pub enum Event<'a> {
     Broken,
     /// Time has passed; nothing else happened.
     Tick,
+    /// The room is needed for somebody else.
+    Evict,
 }
 
 /// What the driver does next.
@@ -148,6 +153,8 @@ pub enum Ending {
     Broken(Phase),
     /// More input after the line than is read and dropped.
     Flooded,
+    /// Closed to make room for another one, in this phase.
+    Evicted(Phase),
     /// The answer could not be made: a bug, counted and logged.
     Failed,
 }
@@ -157,7 +164,10 @@ pub enum Ending {
 pub struct Connection {
     phase: Phase,
     deadlines: Deadlines,
-    deadline_ms: u64,
+    /// Of the present phase.
+    phase_end_ms: u64,
+    /// Of the whole connection.
+    total_end_ms: u64,
     /// Bytes sent while writing, bytes dropped while draining.
     done_bytes: usize,
     answer_bytes: usize,
@@ -173,7 +183,8 @@ impl Connection {
         Self {
             phase: Phase::FirstByte,
             deadlines,
-            deadline_ms: now_ms.saturating_add(deadlines.first_byte_ms),
+            phase_end_ms: now_ms.saturating_add(deadlines.first_byte_ms),
+            total_end_ms: now_ms.saturating_add(deadlines.total_ms),
             done_bytes: 0,
             answer_bytes: 0,
             careful: false,
@@ -187,10 +198,23 @@ impl Connection {
         self.phase
     }
 
-    /// When the present phase expires, in the same milliseconds as `now_ms`.
+    /// When the present phase expires, in the same milliseconds as `now_ms`. It may go on longer
+    /// than the connection may.
+    #[must_use]
+    pub fn phase_end_ms(&self) -> u64 {
+        self.phase_end_ms
+    }
+
+    /// When the connection expires, whatever its phase.
+    #[must_use]
+    pub fn total_end_ms(&self) -> u64 {
+        self.total_end_ms
+    }
+
+    /// When the connection is cut if nothing happens.
     #[must_use]
     pub fn deadline_ms(&self) -> u64 {
-        self.deadline_ms
+        self.phase_end_ms.min(self.total_end_ms)
     }
 
     /// Takes an event and says what to do next.
@@ -202,6 +226,7 @@ impl Connection {
         match (self.phase, event) {
             (Phase::Closed, _) => self.closed(false),
             (phase, Event::Broken) => self.close(Ending::Broken(phase), false),
+            (phase, Event::Evict) => self.close(Ending::Evicted(phase), false),
             (_, Event::Tick) => self.tick(now_ms),
             (Phase::FirstByte | Phase::Line, Event::Received { input, fresh_bytes }) => {
                 self.received(input, fresh_bytes, now_ms)
@@ -246,7 +271,7 @@ impl Connection {
         }
         if self.phase == Phase::FirstByte {
             self.phase = Phase::Line;
-            self.deadline_ms = now_ms.saturating_add(self.deadlines.line_ms);
+            self.phase_end_ms = now_ms.saturating_add(self.deadlines.line_ms);
         }
         Action::Receive
     }
@@ -256,7 +281,7 @@ impl Connection {
         let line = input.get(..line_bytes).unwrap_or(input);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         self.phase = Phase::Answering;
-        self.deadline_ms = now_ms.saturating_add(self.deadlines.write_ms);
+        self.phase_end_ms = now_ms.saturating_add(self.deadlines.write_ms);
         Action::Answer { line: 0..line.len().min(QUERY_LINE_BYTES_MAX.saturating_add(1)) }
     }
 
@@ -275,7 +300,7 @@ impl Connection {
         }
         self.phase = Phase::Draining;
         self.done_bytes = 0;
-        self.deadline_ms = now_ms.saturating_add(self.deadlines.drain_ms);
+        self.phase_end_ms = now_ms.saturating_add(self.deadlines.drain_ms);
         Action::Drain
     }
 
@@ -291,7 +316,7 @@ impl Connection {
     }
 
     fn tick(&mut self, now_ms: u64) -> Action {
-        if now_ms >= self.deadline_ms {
+        if now_ms >= self.deadline_ms() {
             // A client that does not read would leave its answer in the kernel's memory.
             return self.close(Ending::Expired(self.phase), self.phase == Phase::Writing);
         }
@@ -308,7 +333,8 @@ impl Connection {
 
     fn close(&mut self, ending: Ending, reset: bool) -> Action {
         self.phase = Phase::Closed;
-        self.deadline_ms = u64::MAX;
+        self.phase_end_ms = u64::MAX;
+        self.total_end_ms = u64::MAX;
         self.ending = ending;
         self.closed(reset)
     }

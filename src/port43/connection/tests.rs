@@ -3,7 +3,7 @@
 use super::*;
 
 const DEADLINES: Deadlines =
-    Deadlines { first_byte_ms: 100, line_ms: 200, write_ms: 300, drain_ms: 400 };
+    Deadlines { first_byte_ms: 100, line_ms: 200, write_ms: 300, drain_ms: 400, total_ms: 5_000 };
 
 fn open() -> Connection {
     Connection::open(DEADLINES, 1_000)
@@ -175,4 +175,18 @@ fn an_event_out_of_place_closes_and_never_panics() {
             rest /= events.len();
         }
     }
+}
+
+#[test]
+fn the_total_deadline_cuts_a_connection_that_uses_up_every_phase() {
+    let mut connection = Connection::open(Deadlines { total_ms: 800, ..DEADLINES }, 1_000);
+    assert_eq!(receive(&mut connection, b"a", 1, 1_099), Action::Receive);
+    let _ = receive(&mut connection, b"a\r\n", 2, 1_298);
+    let _ = connection.step(Event::Answered { bytes: 10 }, 1_298);
+    assert_eq!(connection.step(Event::Sent { bytes: 10 }, 1_597), Action::Look);
+    assert_eq!(connection.step(Event::Looked { unread: true }, 1_597), Action::Drain);
+    assert_eq!((connection.phase_end_ms(), connection.deadline_ms()), (1_997, 1_800));
+    assert_eq!(connection.step(Event::Tick, 1_799), Action::Drain);
+    let action = connection.step(Event::Tick, 1_800);
+    assert_eq!(action, close(Ending::Expired(Phase::Draining), false));
 }

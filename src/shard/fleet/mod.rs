@@ -17,10 +17,9 @@ use futures_lite::AsyncReadExt;
 use glommio::net::{TcpListener, TcpStream};
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 
-use super::listen::ListenError;
+use super::listen::{self, ListenError};
 use crate::observe::counters::{Counters, Totals};
-use crate::port43::stream::Engine;
-use crate::port43::{self, Answering};
+use crate::port43::{self, Answering, EngineKind, ring, stream};
 
 /// Memory that a shard's executor registers with its rings for file I/O, which shards do not do.
 const IO_MEMORY_BYTES: usize = 128 * 1024;
@@ -38,6 +37,8 @@ pub struct Plan {
     pub listen: Vec<SocketAddr>,
     /// The connection engine's settings.
     pub port43: port43::Settings,
+    /// The connection engine.
+    pub engine: EngineKind,
     /// How long connections in flight may go on after the stop, milliseconds.
     pub shutdown_ms: u64,
 }
@@ -58,12 +59,23 @@ struct Done {
     cut_off_count: u64,
 }
 
+/// Why a shard could not start, or broke.
+#[derive(Debug, thiserror::Error)]
+enum ShardError {
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error("{0}")]
+    Engine(String),
+    #[error("the kernel no longer turns the ring: {0}")]
+    Turn(#[from] io::Error),
+}
+
 /// One running shard.
 struct Shard {
     core: usize,
     /// Closing it is the signal to stop.
     stop: UnixStream,
-    handle: ExecutorJoinHandle<Result<Done, ListenError>>,
+    handle: ExecutorJoinHandle<Result<Done, ShardError>>,
 }
 
 /// All shards of this process.
@@ -159,17 +171,29 @@ async fn run<A: Answering + 'static>(
     answering: A,
     stopped: UnixStream,
     ready: impl FnOnce(),
-) -> Result<Done, ListenError> {
-    let mut listeners = Vec::with_capacity(plan.listen.len());
-    for &address in &plan.listen {
-        let listener = TcpListener::bind(address)
-            .map_err(|error| ListenError::new(address, io::Error::from(error)))?;
-        listeners.push(listener);
-    }
+) -> Result<Done, ShardError> {
     let counters = Rc::new(Counters::default());
-    let engine = Engine::new(answering, plan.port43, Rc::clone(&counters));
-    ready();
-    let cut_off_count = engine.serve(listeners, end_of(stopped), plan.shutdown_ms).await;
+    let counting = Rc::clone(&counters);
+    let cut_off_count = match plan.engine {
+        EngineKind::Ring => {
+            let open = |address: &SocketAddr| listen::open(*address, plan.port43.backlog_count);
+            let listeners = plan.listen.iter().map(open).collect::<Result<_, _>>()?;
+            let engine = ring::Engine::new(answering, plan.port43, listeners, counting)
+                .map_err(ShardError::Engine)?;
+            ready();
+            engine.serve(end_of(stopped), plan.shutdown_ms).await?
+        }
+        EngineKind::Streams => {
+            let bind = |&address: &SocketAddr| {
+                TcpListener::bind(address)
+                    .map_err(|error| ListenError::new(address, io::Error::from(error)))
+            };
+            let listeners = plan.listen.iter().map(bind).collect::<Result<_, _>>()?;
+            let engine = stream::Engine::new(answering, plan.port43, counting);
+            ready();
+            engine.serve(listeners, end_of(stopped), plan.shutdown_ms).await
+        }
+    };
     Ok(Done { totals: counters.totals(), cut_off_count })
 }
 

@@ -49,10 +49,18 @@ fn quick() -> port43::Settings {
     port43::Settings { first_byte_ms: 300, line_ms: 300, write_ms: 500, ..Default::default() }
 }
 
-fn serve_on(listen: &[&str], port43: port43::Settings) -> Served {
+/// Runs a test over both engines.
+fn over_both(test: impl Fn(EngineKind)) {
+    for engine in [EngineKind::Ring, EngineKind::Streams] {
+        // The test machines' kernels have both: a missing ring is a failure here.
+        test(engine);
+    }
+}
+
+fn serve_on(engine: EngineKind, listen: &[&str], port43: port43::Settings) -> Served {
     let addresses: Vec<_> =
         listen.iter().map(|text| listen::claim(text.parse().unwrap()).unwrap()).collect();
-    let plan = Plan { listen: addresses.clone(), port43, shutdown_ms: 2_000 };
+    let plan = Plan { listen: addresses.clone(), port43, engine, shutdown_ms: 2_000 };
     let (sender, reports) = bounded(64);
     let core = cores::allowed().unwrap()[0];
     let fleet = Fleet::start(&[core], &plan, &|| Echo, &sender, |report| report).unwrap();
@@ -60,8 +68,8 @@ fn serve_on(listen: &[&str], port43: port43::Settings) -> Served {
     Served { fleet, addresses, reports }
 }
 
-fn serve(port43: port43::Settings) -> Served {
-    serve_on(&["127.0.0.1:0"], port43)
+fn serve(engine: EngineKind, port43: port43::Settings) -> Served {
+    serve_on(engine, &["127.0.0.1:0"], port43)
 }
 
 impl Served {
@@ -93,214 +101,284 @@ fn read_all(client: &mut Client) -> Vec<u8> {
 
 #[test]
 fn every_line_end_is_answered_and_the_connection_closed() {
-    let served = serve(quick());
-    assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
-    assert_eq!(served.ask(b"a\n"), b"a answered\r\n");
-    assert_eq!(served.ask(b"\r\n"), b" answered\r\n");
-    let mut client = served.connect();
-    client.write_all(b"a").unwrap();
-    client.shutdown(Shutdown::Write).unwrap();
-    assert_eq!(read_all(&mut client), b"a answered\r\n");
-    let totals = served.stop();
-    assert_eq!((totals.accepted, totals.answered_found, totals.ended_served), (4, 4, 4));
-    assert_eq!(totals.received_bytes, 8);
-    assert_eq!(totals.sent_bytes, 47);
+    over_both(|engine| {
+        let served = serve(engine, quick());
+        assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
+        assert_eq!(served.ask(b"a\n"), b"a answered\r\n");
+        assert_eq!(served.ask(b"\r\n"), b" answered\r\n");
+        let mut client = served.connect();
+        client.write_all(b"a").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_all(&mut client), b"a answered\r\n");
+        let totals = served.stop();
+        assert_eq!((totals.accepted, totals.answered_found, totals.ended_served), (4, 4, 4));
+        assert_eq!(totals.received_bytes, 8);
+        assert_eq!(totals.sent_bytes, 47);
+    });
 }
 
 #[test]
 fn a_query_byte_by_byte_is_answered_within_its_deadline() {
-    let served = serve(quick());
-    let mut client = served.connect();
-    for byte in b"drip\r\n" {
-        client.write_all(&[*byte]).unwrap();
-        thread::sleep(Duration::from_millis(5));
-    }
-    assert_eq!(read_all(&mut client), b"drip answered\r\n");
-    served.stop();
+    over_both(|engine| {
+        let served = serve(engine, quick());
+        let mut client = served.connect();
+        for byte in b"drip\r\n" {
+            client.write_all(&[*byte]).unwrap();
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(read_all(&mut client), b"drip answered\r\n");
+        served.stop();
+    });
 }
 
 #[test]
 fn ipv4_and_ipv6_are_served_also_on_the_unspecified_addresses_of_one_port() {
-    let served = serve_on(&["127.0.0.1:0", "[::1]:0"], quick());
-    let second = Client::connect(served.addresses[1]).unwrap();
-    let mut second = second;
-    second.write_all(b"peer\r\n").unwrap();
-    let peer = String::from_utf8(read_all(&mut second)).unwrap();
-    assert!(peer.starts_with("[::1]:"), "{peer}");
-    served.stop();
+    over_both(|engine| {
+        let served = serve_on(engine, &["127.0.0.1:0", "[::1]:0"], quick());
+        let second = Client::connect(served.addresses[1]).unwrap();
+        let mut second = second;
+        second.write_all(b"peer\r\n").unwrap();
+        let peer = String::from_utf8(read_all(&mut second)).unwrap();
+        assert!(peer.starts_with("[::1]:"), "{peer}");
+        served.stop();
 
-    let port = listen::claim("[::]:0".parse().unwrap()).unwrap().port();
-    let served = serve_on(&[&format!("0.0.0.0:{port}"), &format!("[::]:{port}")], quick());
-    for (address, prefix) in [("127.0.0.1", "127.0.0.1:"), ("[::1]", "[::1]:")] {
-        let mut client = Client::connect(format!("{address}:{port}")).unwrap();
-        client.write_all(b"peer\r\n").unwrap();
-        let peer = String::from_utf8(read_all(&mut client)).unwrap();
-        assert!(peer.starts_with(prefix), "{peer}");
-    }
-    served.stop();
+        let port = listen::claim("[::]:0".parse().unwrap()).unwrap().port();
+        let served =
+            serve_on(engine, &[&format!("0.0.0.0:{port}"), &format!("[::]:{port}")], quick());
+        for (address, prefix) in [("127.0.0.1", "127.0.0.1:"), ("[::1]", "[::1]:")] {
+            let mut client = Client::connect(format!("{address}:{port}")).unwrap();
+            client.write_all(b"peer\r\n").unwrap();
+            let peer = String::from_utf8(read_all(&mut client)).unwrap();
+            assert!(peer.starts_with(prefix), "{peer}");
+        }
+        served.stop();
+    });
 }
 
 #[test]
 fn extra_bytes_do_not_destroy_the_answer() {
-    let served = serve(quick());
-    for _ in 0..50 {
-        let mut client = served.connect();
-        client.write_all(b"a\r\nand this\r\n").unwrap();
-        client.write_all(&[b'x'; 3_000]).unwrap();
-        assert_eq!(read_all(&mut client), b"a answered\r\n");
-    }
-    let totals = served.stop();
-    assert_eq!(totals.ended_served, 50);
+    over_both(|engine| {
+        let served = serve(engine, quick());
+        for _ in 0..50 {
+            let mut client = served.connect();
+            client.write_all(b"a\r\nand this\r\n").unwrap();
+            client.write_all(&[b'x'; 3_000]).unwrap();
+            assert_eq!(read_all(&mut client), b"a answered\r\n");
+        }
+        let totals = served.stop();
+        assert_eq!(totals.ended_served, 50);
+    });
 }
 
 #[test]
 fn extra_bytes_without_end_are_cut_off() {
-    let served = serve(port43::Settings { drain_ms: 200, ..quick() });
-    let mut client = served.connect();
-    client.write_all(b"a\r\nmore").unwrap();
-    assert_eq!(read_all(&mut client), b"a answered\r\n");
-    // The client keeps its side open: the deadline ends it.
-    let totals = served.stop();
-    assert_eq!((totals.expired_drain, totals.ended_flooded), (1, 0));
+    over_both(|engine| {
+        let served = serve(engine, port43::Settings { drain_ms: 200, ..quick() });
+        let mut client = served.connect();
+        client.write_all(b"a\r\nmore").unwrap();
+        assert_eq!(read_all(&mut client), b"a answered\r\n");
+        // The client keeps its side open: the deadline ends it.
+        let totals = served.stop();
+        assert_eq!((totals.expired_drain, totals.ended_flooded), (1, 0));
 
-    let served = serve(port43::Settings::default());
-    let mut flooding = served.connect();
-    // In one write: a query without anything behind it is answered and closed.
-    let mut first = b"a\r\n".to_vec();
-    first.resize(4_096, b'x');
-    let mut result = flooding.write_all(&first);
-    let mut writes = 0;
-    while result.is_ok() && writes < 100_000 {
-        result = flooding.write_all(&[b'x'; 4_096]);
-        writes += 1;
-    }
-    assert!(result.is_err(), "the flood was read to its end");
-    let totals = served.stop();
-    assert_eq!((totals.expired_drain, totals.ended_flooded), (0, 1));
+        let served = serve(engine, port43::Settings::default());
+        let mut flooding = served.connect();
+        // In one write: a query without anything behind it is answered and closed.
+        let mut first = b"a\r\n".to_vec();
+        first.resize(4_096, b'x');
+        let mut result = flooding.write_all(&first);
+        let mut writes = 0;
+        while result.is_ok() && writes < 100_000 {
+            result = flooding.write_all(&[b'x'; 4_096]);
+            writes += 1;
+        }
+        assert!(result.is_err(), "the flood was read to its end");
+        let totals = served.stop();
+        assert_eq!((totals.expired_drain, totals.ended_flooded), (0, 1));
+    });
 }
 
 #[test]
 fn silent_and_dripping_clients_are_cut_off_and_a_closing_one_is_no_query() {
-    let served = serve(quick());
-    let mut silent = served.connect();
-    let mut dripping = served.connect();
-    dripping.write_all(b"never ending").unwrap();
-    drop(served.connect());
-    assert_eq!(read_all(&mut silent), b"");
-    assert_eq!(read_all(&mut dripping), b"");
-    let totals = served.stop();
-    assert_eq!((totals.expired_first_byte, totals.expired_line, totals.ended_silent), (1, 1, 1));
+    over_both(|engine| {
+        let served = serve(engine, quick());
+        let mut silent = served.connect();
+        let mut dripping = served.connect();
+        dripping.write_all(b"never ending").unwrap();
+        drop(served.connect());
+        assert_eq!(read_all(&mut silent), b"");
+        assert_eq!(read_all(&mut dripping), b"");
+        let totals = served.stop();
+        assert_eq!(
+            (totals.expired_first_byte, totals.expired_line, totals.ended_silent),
+            (1, 1, 1)
+        );
+    });
 }
 
 #[test]
 fn a_client_that_never_reads_is_cut_off_by_the_write_deadline() {
-    let served = serve(quick());
-    let mut client = served.connect();
-    client.write_all(b"big\r\n").unwrap();
-    // Not a byte is read until the reset has come; a busy machine may take its time.
-    let error = (0..3_000).find_map(|_| {
-        thread::sleep(Duration::from_millis(10));
-        client.take_error().unwrap()
+    over_both(|engine| {
+        let served = serve(engine, quick());
+        let mut client = served.connect();
+        client.write_all(b"big\r\n").unwrap();
+        // Not a byte is read until the reset has come; a busy machine may take its time.
+        let error = (0..3_000).find_map(|_| {
+            thread::sleep(Duration::from_millis(10));
+            client.take_error().unwrap()
+        });
+        assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::ConnectionReset));
+        let mut answer = Vec::new();
+        // What the kernel had taken for the client is still there; the error has been taken above.
+        client.read_to_end(&mut answer).unwrap();
+        assert!(answer.len() < BIG_BYTES, "{}", answer.len());
+        assert_eq!(served.stop().expired_write, 1);
     });
-    assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::ConnectionReset));
-    let mut answer = Vec::new();
-    // What the kernel had taken for the client is still there; the error has been taken above.
-    client.read_to_end(&mut answer).unwrap();
-    assert!(answer.len() < BIG_BYTES, "{}", answer.len());
-    assert_eq!(served.stop().expired_write, 1);
 }
 
 #[test]
 fn a_big_answer_reaches_a_client_that_reads() {
-    let served = serve(port43::Settings::default());
-    assert_eq!(served.ask(b"big\r\n").len(), BIG_BYTES);
-    served.stop();
+    over_both(|engine| {
+        let served = serve(engine, port43::Settings::default());
+        assert_eq!(served.ask(b"big\r\n").len(), BIG_BYTES);
+        served.stop();
+    });
 }
 
 #[test]
-fn over_the_bound_a_connection_is_closed_at_once_and_counted() {
-    let served = serve(port43::Settings { connections_max: 2, ..quick() });
-    let mut first = served.connect();
-    let second = served.connect();
+fn over_the_bound_room_is_made_or_the_new_connection_closed_and_either_is_counted() {
+    over_both(|engine| {
+        let served = serve(engine, port43::Settings { connections_max: 2, ..quick() });
+        let mut first = served.connect();
+        let mut second = served.connect();
+        thread::sleep(Duration::from_millis(50));
+        let mut third = served.connect();
+        // The ring engine closes who has been silent longest, the stream engine who comes last.
+        let (closed, kept) = match engine {
+            EngineKind::Ring => (&mut first, &mut third),
+            EngineKind::Streams => (&mut third, &mut first),
+        };
+        assert_eq!(read_all(closed), b"");
+        for client in [kept, &mut second] {
+            client.write_all(b"a\r\n").unwrap();
+            assert_eq!(read_all(client), b"a answered\r\n");
+        }
+        drop((first, second, third));
+        thread::sleep(Duration::from_millis(50));
+        assert_eq!(served.ask(b"b\r\n"), b"b answered\r\n");
+        let totals = served.stop();
+        assert_eq!(totals.accepted, 4);
+        let expected = if engine == EngineKind::Ring { (1, 0) } else { (0, 1) };
+        assert_eq!((totals.evicted_silent, totals.over_bound), expected);
+    });
+}
+
+#[test]
+fn the_ring_makes_room_by_silence_then_by_unfinished_lines_and_spares_who_is_answered() {
+    let served = serve(EngineKind::Ring, port43::Settings { connections_max: 2, ..quick() });
+    let mut begun = served.connect();
+    begun.write_all(b"beg").unwrap();
     thread::sleep(Duration::from_millis(50));
-    let mut third = served.connect();
-    assert_eq!(read_all(&mut third), b"");
-    first.write_all(b"a\r\n").unwrap();
-    assert_eq!(read_all(&mut first), b"a answered\r\n");
-    drop((first, second));
+    let mut silent = served.connect();
     thread::sleep(Duration::from_millis(50));
-    assert_eq!(served.ask(b"b\r\n"), b"b answered\r\n");
+    // The silent one goes, although it is younger; then the unfinished line.
+    let mut big = served.connect();
+    assert_eq!(read_all(&mut silent), b"");
+    big.write_all(b"big\r\n").unwrap();
+    big.peek(&mut [0]).unwrap();
+    let mut other_big = served.connect();
+    assert_eq!(read_all(&mut begun), b"");
+    other_big.write_all(b"big\r\n").unwrap();
+    other_big.peek(&mut [0]).unwrap();
+    // Both are being answered: the new one is closed.
+    assert_eq!(read_all(&mut served.connect()), b"");
+    drop((big, other_big));
     let totals = served.stop();
-    assert_eq!((totals.accepted, totals.over_bound), (4, 1));
+    let counted = (totals.evicted_silent, totals.evicted_line, totals.over_bound);
+    assert_eq!(counted, (1, 1, 1));
 }
 
 #[test]
 fn a_query_waits_for_an_answer_buffer_within_its_deadline() {
-    let settings = port43::Settings { answer_buffers_max: 1, write_ms: 400, ..quick() };
-    let waited = || {
-        let served = serve(settings);
-        let mut holder = served.connect();
-        holder.write_all(b"big\r\n").unwrap();
-        // Its first byte says that the holder has the buffer.
-        holder.peek(&mut [0]).unwrap();
-        // The holder is cut off first, and its buffer comes free.
-        assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
-        let totals = served.stop();
-        assert_eq!(totals.expired_write, 1);
-        totals.waited_for_buffer == 1
-    };
-    // On a busy machine the holder may be cut off before the second query has come.
-    assert!((0..20).any(|_| waited()));
+    over_both(|engine| {
+        let settings = port43::Settings { answer_buffers_max: 1, write_ms: 400, ..quick() };
+        let waited = || {
+            let served = serve(engine, settings);
+            let mut holder = served.connect();
+            holder.write_all(b"big\r\n").unwrap();
+            // Its first byte says that the holder has the buffer.
+            holder.peek(&mut [0]).unwrap();
+            // The holder is cut off first, and its buffer comes free.
+            assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
+            let totals = served.stop();
+            assert_eq!(totals.expired_write, 1);
+            totals.waited_for_buffer == 1
+        };
+        // On a busy machine the holder may be cut off before the second query has come.
+        assert!((0..20).any(|_| waited()));
+    });
 }
 
 #[test]
 fn a_panic_while_answering_costs_one_connection_not_the_shard() {
-    let served = serve(quick());
-    assert_eq!(served.ask(b"panic\r\n"), b"");
-    assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
-    assert_eq!(served.stop().panicked, 1);
+    over_both(|engine| {
+        let served = serve(engine, quick());
+        assert_eq!(served.ask(b"panic\r\n"), b"");
+        assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
+        assert_eq!(served.stop().panicked, 1);
+    });
 }
 
 #[test]
 fn a_stop_answers_what_is_in_flight_and_what_waits_in_the_queue() {
-    let served = serve(port43::Settings::default());
-    let mut slow = served.connect();
-    slow.write_all(b"slow\r\n").unwrap();
-    let mut begun = served.connect();
-    begun.write_all(b"beg").unwrap();
-    thread::sleep(Duration::from_millis(50));
-    // The shard is busy with the slow answer: these wait in the kernel's queue.
-    let mut queued = served.connect();
-    queued.write_all(b"queued\r\n").unwrap();
-    let address = served.addresses[0];
-    let stopping = thread::spawn(move || served.stop());
-    thread::sleep(Duration::from_millis(50));
-    begun.write_all(b"un\r\n").unwrap();
-    assert_eq!(read_all(&mut slow), b"");
-    assert_eq!(read_all(&mut queued), b"queued answered\r\n");
-    assert_eq!(read_all(&mut begun), b"begun answered\r\n");
-    let totals = stopping.join().unwrap();
-    assert_eq!((totals.accepted, totals.ended_served), (3, 3));
-    assert!(Client::connect(address).is_err());
+    over_both(|engine| {
+        let served = serve(engine, port43::Settings::default());
+        let mut slow = served.connect();
+        slow.write_all(b"slow\r\n").unwrap();
+        let mut begun = served.connect();
+        begun.write_all(b"beg").unwrap();
+        thread::sleep(Duration::from_millis(50));
+        // The shard is busy with the slow answer: these wait in the kernel's queue.
+        let mut queued = served.connect();
+        queued.write_all(b"queued\r\n").unwrap();
+        let address = served.addresses[0];
+        let stopping = thread::spawn(move || served.stop());
+        thread::sleep(Duration::from_millis(50));
+        begun.write_all(b"un\r\n").unwrap();
+        assert_eq!(read_all(&mut slow), b"");
+        assert_eq!(read_all(&mut queued), b"queued answered\r\n");
+        assert_eq!(read_all(&mut begun), b"begun answered\r\n");
+        let totals = stopping.join().unwrap();
+        assert_eq!((totals.accepted, totals.ended_served), (3, 3));
+        assert!(Client::connect(address).is_err());
+    });
 }
 
 #[test]
 fn a_drain_ends_at_its_bound_whatever_clients_do() {
-    let served = serve_on(&["127.0.0.1:0"], port43::Settings::default());
-    let _silent = served.connect();
-    thread::sleep(Duration::from_millis(50));
-    let (_, cut_off_count) = served.fleet.stop().unwrap();
-    assert_eq!(cut_off_count, 1);
+    over_both(|engine| {
+        let served = serve_on(engine, &["127.0.0.1:0"], port43::Settings::default());
+        let _silent = served.connect();
+        thread::sleep(Duration::from_millis(50));
+        let (_, cut_off_count) = served.fleet.stop().unwrap();
+        assert_eq!(cut_off_count, 1);
+    });
 }
 
 #[test]
 fn a_shard_that_cannot_start_says_why() {
-    let plan =
-        Plan { listen: vec!["192.0.2.1:4343".parse().unwrap()], port43: quick(), shutdown_ms: 100 };
-    let (sender, reports) = bounded(64);
-    let core = cores::allowed().unwrap()[0];
-    let fleet = Fleet::start(&[core], &plan, &|| Echo, &sender, |report| report).unwrap();
-    assert!(matches!(reports.recv().unwrap(), ShardReport::Ended));
-    let message = fleet.stop().unwrap_err();
-    assert!(message.starts_with("listen 192.0.2.1:4343: no interface"), "{message}");
+    over_both(|engine| {
+        let plan = Plan {
+            listen: vec!["192.0.2.1:4343".parse().unwrap()],
+            port43: quick(),
+            engine,
+            shutdown_ms: 100,
+        };
+        let (sender, reports) = bounded(64);
+        let core = cores::allowed().unwrap()[0];
+        let fleet = Fleet::start(&[core], &plan, &|| Echo, &sender, |report| report).unwrap();
+        assert!(matches!(reports.recv().unwrap(), ShardReport::Ended));
+        let message = fleet.stop().unwrap_err();
+        assert!(message.starts_with("listen 192.0.2.1:4343: no interface"), "{message}");
+    });
 }

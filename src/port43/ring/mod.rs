@@ -1,0 +1,181 @@
+//! The ring engine: connections on the shard's own io_uring ring, driven from inside the executor.
+//!
+//! ```text
+//! executor ──▶ Engine::serve: turn the ring, at most one tick long
+//!    ▲              │ completions        ▲ requests
+//!    │ yield        ▼                    │
+//!    └───────── Driver: slots, buffers, deadlines; one Connection each
+//! ```
+//!
+//! The engine's task waits inside its own ring, whose tick ends the wait, and hands over to the
+//! executor at each tick and whenever that asks for it. So there is one place to sleep, and no
+//! wake-up between two rings that could be lost; what it costs an idle shard is one short turn per
+//! tick (ARCHITECTURE.md has the figure).
+//!
+//! # Invariants
+//!
+//! - `tick-armed`: while the engine waits, a tick is under way.
+//! - `other-work`: the executor's other tasks run at least once per tick.
+//!
+//! # Does not
+//!
+//! Decide anything about a connection: `Connection` and the driver do.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+mod driver;
+mod kernel;
+mod raw;
+#[cfg(test)]
+mod simulation;
+mod slots;
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io;
+use std::rc::Rc;
+use std::time::Instant;
+
+use futures_lite::future;
+use socket2::Socket;
+
+use self::driver::{Driver, slot_count};
+use self::kernel::{Completion, Op};
+use self::raw::Ring;
+use super::Answering;
+use super::limits::{COMPLETIONS_PER_TURN, Settings};
+use crate::observe::clock;
+use crate::observe::counters::Counters;
+
+/// Turns in which a stopping engine empties the queues of its listeners.
+const EMPTYING_TURNS_MAX: usize = 1_000;
+
+/// Tries out whether this kernel can carry the engine.
+///
+/// # Errors
+///
+/// What is missing, for a person.
+pub fn probe() -> Result<(), String> {
+    raw::probe()
+}
+
+/// The engine of one shard.
+pub struct Engine<A: Answering> {
+    driver: Driver<A>,
+    ring: Ring<A::Buffer>,
+    started: Instant,
+}
+
+impl<A: Answering> Engine<A> {
+    /// An engine that answers what comes to `listeners` through `answering`, and counts in
+    /// `counters`. Must be made on the thread that serves.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses the ring; the message says what to do.
+    pub fn new(
+        answering: A,
+        settings: Settings,
+        listeners: Vec<Socket>,
+        counters: Rc<Counters>,
+    ) -> Result<Self, String> {
+        let listener_count = listeners.len();
+        let slots = slot_count(&settings, listener_count);
+        let ring = Ring::new(slots, listeners).map_err(|error| refused(slots, &error))?;
+        let driver = Driver::new(answering, settings, listener_count, counters);
+        Ok(Self { driver, ring, started: clock::monotonic() })
+    }
+
+    fn now_ms(&self) -> u64 {
+        let elapsed = clock::monotonic().saturating_duration_since(self.started);
+        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Serves until `stop` is ready, then drains: what the kernel has accepted by then is served,
+    /// and connections have `drain_ms` to end. Returns how many it cut off.
+    ///
+    /// Must run inside a glommio executor.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel no longer turns the ring.
+    pub async fn serve(
+        mut self,
+        stop: impl Future<Output = ()> + 'static,
+        drain_ms: u64,
+    ) -> io::Result<u64> {
+        let stopped = Rc::new(Cell::new(false));
+        let told = Rc::clone(&stopped);
+        let stop = glommio::spawn_local(async move {
+            stop.await;
+            told.set(true);
+        });
+        let mut completions = Vec::with_capacity(COMPLETIONS_PER_TURN);
+        self.driver.refill(&mut self.ring, 0);
+        self.ring.tick();
+        while !stopped.get() {
+            self.turn(1, &mut completions).await?;
+        }
+        stop.await;
+        // Closing a listener resets what waits in its queue, so the queue is emptied first: until
+        // a turn brings no more connections. Under load that never stops, a bound ends it.
+        for _ in 0..EMPTYING_TURNS_MAX {
+            if self.turn(0, &mut completions).await? == 0 {
+                break;
+            }
+        }
+        self.driver.stop_accepting(&mut self.ring);
+        while self.driver.accepting_count() > 0 {
+            self.turn(1, &mut completions).await?;
+        }
+        self.ring.close_listeners();
+        let until_ms = self.now_ms().saturating_add(drain_ms);
+        while self.driver.open_count() > 0 && self.now_ms() < until_ms {
+            self.turn(1, &mut completions).await?;
+        }
+        // What was asked for last, closes among it, goes to the kernel before the ring ends.
+        self.turn(0, &mut completions).await?;
+        Ok(self.driver.open_count())
+    }
+
+    /// One turn of the ring and all that follows from it; how many connections it brought.
+    async fn turn(&mut self, want: usize, completions: &mut Vec<Completion>) -> io::Result<usize> {
+        completions.clear();
+        self.ring.turn(want, completions)?;
+        let now_ms = self.now_ms();
+        let (mut ticked, mut accepted_count) = (false, 0_usize);
+        for completion in completions.iter() {
+            match completion.op {
+                Op::Tick => ticked = true,
+                op => {
+                    let came = op == Op::Accept && completion.result >= 0;
+                    accepted_count = accepted_count.saturating_add(usize::from(came));
+                    self.driver.completed(&mut self.ring, *completion, now_ms);
+                }
+            }
+        }
+        if ticked {
+            self.driver.expire(&mut self.ring, now_ms);
+            self.ring.tick();
+        }
+        self.driver.serve_waiting(&mut self.ring, now_ms);
+        self.driver.refill(&mut self.ring, now_ms);
+        if ticked || glommio::executor().need_preempt() {
+            future::yield_now().await;
+        }
+        Ok(accepted_count)
+    }
+}
+
+fn refused(slots: u32, error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EMFILE) => format!(
+            "the kernel refuses a table of {slots} sockets ({error}); raise LimitNOFILE to at \
+             least that, or lower port43.connections_per_shard_max"
+        ),
+        Some(libc::ENOMEM) => format!(
+            "the kernel refuses a ring for {slots} sockets ({error}); raise LimitMEMLOCK, or lower \
+             port43.connections_per_shard_max"
+        ),
+        _ => format!("the kernel refuses the ring ({error}); server.engine = \"streams\" works"),
+    }
+}

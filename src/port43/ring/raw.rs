@@ -1,0 +1,496 @@
+//! The ring itself: the only file of the engine that hands memory to the kernel.
+//!
+//! # Invariants
+//!
+//! - `owned`: whatever address a request carries lies in [`Memory`], which is made once, never
+//!   moved (everything in it is boxed) and dropped after the last request has completed; if that
+//!   cannot be had, it is leaked.
+//! - `lent`: while a request for a slot is under way, Rust code neither reads nor writes what the
+//!   request names: `Lent` says for each slot what that is.
+//! - `in-flight`: `in_flight_count` counts the requests that still complete.
+//!
+//! # Does not
+//!
+//! Know what a connection is, or when one expires.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+#![expect(unsafe_code, reason = "requests name memory by address; each block says why it holds")]
+
+use std::cell::UnsafeCell;
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsRawFd;
+
+use io_uring::types::{CancelBuilder, DestinationSlot, Fd, Fixed, Timespec};
+use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
+use socket2::Socket;
+
+use super::super::limits::{
+    COMPLETIONS_PER_TURN, DRAIN_READ_BYTES, INPUT_BYTES, LONG_LINES, SHORT_INPUT_BYTES, TICK_MS,
+};
+use super::kernel::{Completion, Kernel, Op};
+
+/// Requests taken between two turns: three for each completion of a turn, and some.
+const SUBMISSIONS: u32 = 4_096;
+
+/// Completions that the kernel keeps without an allocation of its own: two for each slot, within
+/// the kernel's own bound.
+const COMPLETIONS_MAX: u32 = 65_536;
+
+/// Turns that an ending ring waits for its cancelled requests.
+const ENDING_TURNS: usize = 1_000;
+
+/// How long the kernel may take to cancel everything.
+const ENDING_WAIT_NS: u32 = 100_000_000;
+
+/// `sockaddr_in6`, the larger of the two that an accept may write.
+const PEER_BYTES: usize = 28;
+
+/// What requests for one slot may write.
+struct SlotMemory {
+    input: UnsafeCell<[u8; SHORT_INPUT_BYTES]>,
+    peer: UnsafeCell<[u8; PEER_BYTES]>,
+    peer_bytes: UnsafeCell<libc::socklen_t>,
+}
+
+/// Everything that requests name by address.
+struct Memory<B> {
+    slots: Box<[SlotMemory]>,
+    long: Box<[UnsafeCell<[u8; INPUT_BYTES]>]>,
+    /// Written by looks and drains, never read.
+    dropped: Box<UnsafeCell<[u8; DRAIN_READ_BYTES]>>,
+    tick: Box<Timespec>,
+    linger: Box<libc::linger>,
+    answers: Box<[Option<Box<B>>]>,
+}
+
+/// What of a slot is in the kernel's hands.
+#[derive(Clone, Copy, Default)]
+struct Lent {
+    accepting: bool,
+    receiving: bool,
+    sending: bool,
+    /// The long line that holds the slot's input.
+    long: Option<u16>,
+}
+
+// An idle connection's memory outside of its `Slot`: input, peer, lent, place of its answer.
+const _: () = assert!(size_of::<SlotMemory>() + size_of::<Lent>() + 8 <= SHORT_INPUT_BYTES + 64);
+
+/// A ring with a table of sockets.
+pub(super) struct Ring<B> {
+    ring: IoUring,
+    memory: Option<Memory<B>>,
+    lent: Box<[Lent]>,
+    long_free: Vec<u16>,
+    listeners: Vec<Socket>,
+    /// Requests for which the ring had no place: made before all others at the next turn.
+    waiting: VecDeque<squeue::Entry>,
+    in_flight_count: u64,
+    resets: bool,
+}
+
+/// The features that the engine cannot do without.
+const NEEDED: [(u8, &str); 7] = [
+    (opcode::Accept::CODE, "accept"),
+    (opcode::Recv::CODE, "recv"),
+    (opcode::Send::CODE, "send"),
+    (opcode::Close::CODE, "close"),
+    (opcode::Shutdown::CODE, "shutdown"),
+    (opcode::Timeout::CODE, "timeout"),
+    (opcode::AsyncCancel::CODE, "cancel"),
+];
+
+fn setup(completions: u32) -> io::Result<IoUring> {
+    IoUring::builder()
+        .setup_single_issuer()
+        .setup_defer_taskrun()
+        .setup_taskrun_flag()
+        .setup_submit_all()
+        .setup_cqsize(completions)
+        .setup_clamp()
+        .build(SUBMISSIONS)
+}
+
+/// Tries out whether the kernel has what the engine needs.
+///
+/// # Errors
+///
+/// What is missing, for a person.
+pub(super) fn probe() -> Result<(), String> {
+    let ring = setup(SUBMISSIONS).map_err(|error| {
+        format!("a ring with deferred task work is refused ({error}; kernel 6.1 or later has it)")
+    })?;
+    let mut probe = Probe::new();
+    ring.submitter()
+        .register_probe(&mut probe)
+        .map_err(|error| format!("the kernel does not say what its rings can do ({error})"))?;
+    for (code, name) in NEEDED {
+        if !probe.is_supported(code) {
+            return Err(format!("the kernel's rings have no {name}"));
+        }
+    }
+    ring.submitter()
+        .register_files_sparse(1)
+        .map_err(|error| format!("a table of sockets in the ring is refused ({error})"))
+}
+
+const fn data_of(op: Op, slot: u32) -> u64 {
+    ((slot as u64) << 8) | op as u64
+}
+
+fn op_of(data: u64) -> Op {
+    const OPS: [Op; 7] =
+        [Op::Accept, Op::Receive, Op::Send, Op::Look, Op::Drain, Op::Tick, Op::Quiet];
+    OPS.into_iter().find(|op| *op as u64 == data & 0xff).unwrap_or(Op::Quiet)
+}
+
+impl<B> Ring<B> {
+    /// A ring with `slots` places for sockets, which accepts from `listeners`.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses the ring or so large a table (`RLIMIT_NOFILE` bounds it).
+    pub(super) fn new(slots: u32, listeners: Vec<Socket>) -> io::Result<Self> {
+        let completions = slots.saturating_mul(2).clamp(SUBMISSIONS, COMPLETIONS_MAX);
+        let ring = setup(completions)?;
+        ring.submitter().register_files_sparse(slots)?;
+        // An older kernel does without.
+        let _ = ring.submitter().register_ring_fd();
+        let mut probe = Probe::new();
+        let known = ring.submitter().register_probe(&mut probe).is_ok();
+        let count = slots as usize;
+        let memory = Memory {
+            slots: (0..slots).map(|_| SlotMemory::new()).collect(),
+            long: (0..LONG_LINES).map(|_| UnsafeCell::new([0; INPUT_BYTES])).collect(),
+            dropped: Box::new(UnsafeCell::new([0; DRAIN_READ_BYTES])),
+            tick: Box::new(Timespec::new().nsec(TICK_NS)),
+            linger: Box::new(libc::linger { l_onoff: 1, l_linger: 0 }),
+            answers: (0..slots).map(|_| None).collect(),
+        };
+        Ok(Self {
+            ring,
+            memory: Some(memory),
+            lent: vec![Lent::default(); count].into_boxed_slice(),
+            long_free: (0..u16::try_from(LONG_LINES).unwrap_or(u16::MAX)).rev().collect(),
+            listeners,
+            waiting: VecDeque::with_capacity(SUBMISSIONS as usize),
+            in_flight_count: 0,
+            resets: known && probe.is_supported(opcode::SetSockOpt::CODE),
+        })
+    }
+
+    /// Arms the tick once.
+    pub(super) fn tick(&mut self) {
+        let Some(memory) = &self.memory else { return };
+        let entry = opcode::Timeout::new(&raw const *memory.tick).build();
+        self.push_counted(entry, Op::Tick, 0);
+    }
+
+    /// Makes the requests, waits for `want` completions, and appends what has completed to `out`,
+    /// at most [`COMPLETIONS_PER_TURN`].
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses to turn the ring: it never does for a ring in order.
+    pub(super) fn turn(&mut self, want: usize, out: &mut Vec<Completion>) -> io::Result<()> {
+        self.push_waiting();
+        let want = if self.waiting.is_empty() { want } else { 0 };
+        if let Err(error) = self.ring.submit_and_wait(want) {
+            let later = [libc::EINTR, libc::EBUSY, libc::EAGAIN];
+            if !error.raw_os_error().is_some_and(|code| later.contains(&code)) {
+                return Err(error);
+            }
+        }
+        let completions = self.ring.completion().take(COMPLETIONS_PER_TURN);
+        for entry in completions {
+            let completion = completion_of(&entry);
+            if completion.op != Op::Quiet {
+                self.in_flight_count = self.in_flight_count.saturating_sub(1);
+            }
+            if let Some(lent) = self.lent.get_mut(completion.slot as usize) {
+                match completion.op {
+                    Op::Accept => lent.accepting = false,
+                    Op::Receive => lent.receiving = false,
+                    Op::Send => lent.sending = false,
+                    _ => {}
+                }
+            }
+            out.push(completion);
+        }
+        Ok(())
+    }
+
+    /// Closes a listener. Its accepts must have completed.
+    pub(super) fn close_listeners(&mut self) {
+        self.listeners.clear();
+    }
+
+    fn push_waiting(&mut self) {
+        while let Some(entry) = self.waiting.pop_front() {
+            // SAFETY: the entry was made in this file; what it names is valid, per `owned`.
+            let pushed = unsafe { self.ring.submission().push(&entry) };
+            if pushed.is_err() {
+                self.waiting.push_front(entry);
+                return;
+            }
+        }
+    }
+
+    fn push(&mut self, entry: squeue::Entry) {
+        if self.waiting.is_empty() {
+            // SAFETY: the entry was made in this file; what it names is valid, per `owned`.
+            let pushed = unsafe { self.ring.submission().push(&entry) };
+            if pushed.is_ok() {
+                return;
+            }
+        }
+        self.waiting.push_back(entry);
+    }
+
+    fn push_counted(&mut self, entry: squeue::Entry, op: Op, slot: u32) {
+        self.in_flight_count = self.in_flight_count.saturating_add(1);
+        self.push(entry.user_data(data_of(op, slot)));
+    }
+
+    fn push_quiet(&mut self, entry: squeue::Entry, slot: u32) {
+        let quiet = entry.flags(squeue::Flags::SKIP_SUCCESS).user_data(data_of(Op::Quiet, slot));
+        self.push(quiet);
+    }
+
+    fn slot_memory(&self, slot: u32) -> Option<&SlotMemory> {
+        self.memory.as_ref()?.slots.get(slot as usize)
+    }
+
+    fn lent(&self, slot: u32) -> Lent {
+        self.lent.get(slot as usize).copied().unwrap_or_default()
+    }
+
+    /// Where the slot's input lies, and how much it takes.
+    fn input_place(&self, slot: u32) -> Option<(*mut u8, usize)> {
+        let memory = self.memory.as_ref()?;
+        if let Some(long) = self.lent(slot).long {
+            let place = memory.long.get(usize::from(long))?;
+            return Some((place.get().cast(), INPUT_BYTES));
+        }
+        Some((memory.slots.get(slot as usize)?.input.get().cast(), SHORT_INPUT_BYTES))
+    }
+}
+
+/// [`TICK_MS`] in the form of a `Timespec`.
+#[expect(clippy::cast_possible_truncation, reason = "a few milliseconds")]
+const TICK_NS: u32 = TICK_MS as u32 * 1_000_000;
+
+#[expect(clippy::cast_possible_truncation, reason = "a slot's number was put there as a u32")]
+fn completion_of(entry: &cqueue::Entry) -> Completion {
+    let data = entry.user_data();
+    Completion { op: op_of(data), slot: (data >> 8) as u32, result: entry.result() }
+}
+
+impl SlotMemory {
+    fn new() -> Self {
+        Self {
+            input: UnsafeCell::new([0; SHORT_INPUT_BYTES]),
+            peer: UnsafeCell::new([0; PEER_BYTES]),
+            peer_bytes: UnsafeCell::new(0),
+        }
+    }
+}
+
+impl<B: AsRef<[u8]>> Kernel<B> for Ring<B> {
+    fn accept(&mut self, slot: u32, listener: usize) {
+        let Ok(target) = DestinationSlot::try_from_slot_target(slot) else { return };
+        let Some(listener) = self.listeners.get(listener).map(AsRawFd::as_raw_fd) else { return };
+        if self.lent(slot).accepting {
+            return;
+        }
+        let Some(memory) = self.slot_memory(slot) else { return };
+        let (peer, bytes) = (memory.peer.get(), memory.peer_bytes.get());
+        // SAFETY: the cell lives in `memory`, and no accept for the slot is under way, per `lent`.
+        unsafe { *bytes = PEER_LEN };
+        let entry = opcode::Accept::new(Fd(listener), peer.cast(), bytes);
+        if let Some(lent) = self.lent.get_mut(slot as usize) {
+            lent.accepting = true;
+        }
+        self.push_counted(entry.file_index(Some(target)).build(), Op::Accept, slot);
+    }
+
+    fn cancel_accept(&mut self, slot: u32) {
+        self.cancel(Op::Accept, slot);
+    }
+
+    fn peer(&self, slot: u32) -> Option<SocketAddr> {
+        if self.lent(slot).accepting {
+            return None;
+        }
+        // SAFETY: no accept for the slot is under way, per `lent`, so that nothing writes it.
+        let bytes = unsafe { *self.slot_memory(slot)?.peer.get() };
+        peer_of(&bytes)
+    }
+
+    fn receive(&mut self, slot: u32, from: usize) {
+        let Some((place, room)) = self.input_place(slot) else { return };
+        let Some(lent) = self.lent.get_mut(slot as usize) else { return };
+        if lent.receiving || from > room {
+            return;
+        }
+        lent.receiving = true;
+        // An address within or at the end of the place: `from` is at most its length.
+        let place = place.wrapping_add(from);
+        let room = u32::try_from(room.saturating_sub(from)).unwrap_or_default();
+        self.push_counted(opcode::Recv::new(Fixed(slot), place, room).build(), Op::Receive, slot);
+    }
+
+    fn room(&self, slot: u32) -> usize {
+        self.input_place(slot).map_or(0, |(_, room)| room)
+    }
+
+    fn lengthen(&mut self, slot: u32) -> bool {
+        let Some((short, bytes)) = self.input_place(slot) else { return false };
+        let lent = self.lent(slot);
+        if lent.receiving || lent.long.is_some() {
+            return false;
+        }
+        let Some(long) = self.long_free.pop() else { return false };
+        let place = self.memory.as_ref().and_then(|memory| memory.long.get(usize::from(long)));
+        let Some(place) = place else { return false };
+        // SAFETY: both places live in `memory` and are different allocations; the short one has
+        // `bytes` bytes, the long one more (asserted below); nothing is under way for the slot,
+        // and a free long line belongs to no slot, per `lent`.
+        unsafe { std::ptr::copy_nonoverlapping(short, place.get().cast::<u8>(), bytes) };
+        if let Some(lent) = self.lent.get_mut(slot as usize) {
+            lent.long = Some(long);
+        }
+        true
+    }
+
+    fn input(&self, slot: u32, bytes: usize) -> &[u8] {
+        if self.lent(slot).receiving {
+            return &[];
+        }
+        let Some((place, room)) = self.input_place(slot) else { return &[] };
+        // SAFETY: `place` has `room` initialised bytes in `memory`, which lives as long as `self`;
+        // no receive is under way, per `lent`, and none can begin while `self` is borrowed.
+        unsafe { std::slice::from_raw_parts(place, bytes.min(room)) }
+    }
+
+    fn forget_input(&mut self, slot: u32) {
+        let Some(lent) = self.lent.get_mut(slot as usize) else { return };
+        if !lent.receiving
+            && let Some(long) = lent.long.take()
+        {
+            self.long_free.push(long);
+        }
+    }
+
+    fn send(&mut self, slot: u32, answer: Box<B>, from: usize) {
+        let index = slot as usize;
+        let Some(lent) = self.lent.get_mut(index).filter(|lent| !lent.sending) else { return };
+        let memory = self.memory.as_mut();
+        let place = memory.and_then(|memory| memory.answers.get_mut(index));
+        let Some(place) = place else { return };
+        lent.sending = true;
+        // The answer stays in its box, untouched, until the send has completed: `take_answer`.
+        let bytes = (**place.insert(answer)).as_ref().get(from..).unwrap_or_default();
+        let (start, length) = (bytes.as_ptr(), u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        // `MSG_MORE`: the end of the answer and the end of the stream share a segment, since a
+        // close or a shutdown follows in every case.
+        let send = opcode::Send::new(Fixed(slot), start, length)
+            .flags(libc::MSG_NOSIGNAL | libc::MSG_MORE)
+            .build()
+            .flags(squeue::Flags::IO_LINK);
+        self.push_counted(send, Op::Send, slot);
+        self.look(slot);
+    }
+
+    fn look(&mut self, slot: u32) {
+        let Some(dropped) = self.memory.as_ref().map(|memory| memory.dropped.get()) else { return };
+        let look = opcode::Recv::new(Fixed(slot), dropped.cast(), 1)
+            .flags(libc::MSG_PEEK | libc::MSG_DONTWAIT)
+            .build();
+        self.push_counted(look, Op::Look, slot);
+    }
+
+    fn take_answer(&mut self, slot: u32) -> Option<Box<B>> {
+        if self.lent(slot).sending {
+            return None;
+        }
+        self.memory.as_mut()?.answers.get_mut(slot as usize)?.take()
+    }
+
+    fn drain(&mut self, slot: u32, shutdown: bool) {
+        if shutdown {
+            let end = opcode::Shutdown::new(Fixed(slot), libc::SHUT_WR).build();
+            self.push_quiet(end, slot);
+        }
+        let Some(dropped) = self.memory.as_ref().map(|memory| memory.dropped.get()) else { return };
+        let length = u32::try_from(DRAIN_READ_BYTES).unwrap_or_default();
+        let drain = opcode::Recv::new(Fixed(slot), dropped.cast(), length).build();
+        self.push_counted(drain, Op::Drain, slot);
+    }
+
+    fn cancel(&mut self, op: Op, slot: u32) {
+        self.push_quiet(opcode::AsyncCancel::new(data_of(op, slot)).build(), slot);
+    }
+
+    fn close(&mut self, slot: u32, reset: bool) {
+        let linger = self.memory.as_ref().map(|memory| (&raw const *memory.linger).cast());
+        if let Some(linger) = linger.filter(|_| reset && self.resets) {
+            let option = opcode::SetSockOpt::new(
+                Fixed(slot),
+                libc::SOL_SOCKET.cast_unsigned(),
+                libc::SO_LINGER.cast_unsigned(),
+                linger,
+                u32::try_from(size_of::<libc::linger>()).unwrap_or_default(),
+            );
+            self.push_quiet(option.build(), slot);
+        }
+        self.push_quiet(opcode::Close::new(Fixed(slot)).build(), slot);
+    }
+}
+
+const _: () = assert!(INPUT_BYTES > SHORT_INPUT_BYTES);
+#[expect(clippy::cast_possible_truncation, reason = "28")]
+const PEER_LEN: libc::socklen_t = PEER_BYTES as libc::socklen_t;
+
+/// A `sockaddr_in` or `sockaddr_in6`: family in this machine's order, port and address in the
+/// network's.
+fn peer_of(bytes: &[u8; PEER_BYTES]) -> Option<SocketAddr> {
+    let at = |from: usize, to: usize| bytes.get(from..to);
+    let family = u16::from_ne_bytes(at(0, 2)?.try_into().ok()?);
+    let port = u16::from_be_bytes(at(2, 4)?.try_into().ok()?);
+    let ip = match i32::from(family) {
+        libc::AF_INET => {
+            let octets: [u8; 4] = at(4, 8)?.try_into().ok()?;
+            IpAddr::from(Ipv4Addr::from(octets))
+        }
+        libc::AF_INET6 => {
+            let octets: [u8; 16] = at(8, 24)?.try_into().ok()?;
+            IpAddr::from(Ipv6Addr::from(octets))
+        }
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, port))
+}
+
+impl<B> Drop for Ring<B> {
+    /// Ends what is under way, so that the kernel writes nothing any more; if it cannot be ended,
+    /// the memory stays.
+    fn drop(&mut self) {
+        let wait = Timespec::new().nsec(ENDING_WAIT_NS);
+        let _ = self.ring.submitter().register_sync_cancel(Some(wait), CancelBuilder::any().all());
+        let mut completed = Vec::with_capacity(COMPLETIONS_PER_TURN);
+        for _ in 0..ENDING_TURNS {
+            if self.in_flight_count == 0 {
+                return;
+            }
+            completed.clear();
+            if self.turn(1, &mut completed).is_err() {
+                break;
+            }
+        }
+        if self.in_flight_count > 0 {
+            std::mem::forget(self.memory.take());
+        }
+    }
+}

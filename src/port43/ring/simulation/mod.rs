@@ -1,0 +1,204 @@
+//! The driver and its connections against a simulated kernel and clients, everything drawn from a
+//! seed: short reads and writes, resets, silence, half-closes, extra input, failing accepts,
+//! operations that complete in any order, and a clock that jumps.
+//!
+//! `WHOISD_SIMULATION_SEEDS=10000 cargo test --release --lib simulation` runs as many seeds;
+//! `WHOISD_SIMULATION_SEED=N` runs one and prints its trace.
+#![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "tests")]
+
+mod world;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use self::world::{Client, Socket, World};
+use super::super::limits::Settings;
+use super::super::{Answering, limits};
+use super::driver::{Driver, slot_count};
+use crate::observe::counters::{AnswerClass, Counters};
+
+/// Seeds of a usual test run.
+const SEEDS: u64 = 500;
+
+/// Turns of one seed in which clients come.
+const TURNS: u64 = 400;
+
+/// Listeners of a shard.
+const LISTENERS: usize = 2;
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % bound
+    }
+
+    fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+
+    fn size(&mut self, bound: usize) -> usize {
+        usize::try_from(self.below(bound as u64)).unwrap()
+    }
+}
+
+/// Answers with the line, so that a client knows its own.
+struct Echo;
+
+fn answer_to(line: &[u8]) -> Vec<u8> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = &line[..line.len().min(limits::QUERY_LINE_BYTES_MAX + 1)];
+    [b"answer to ", line, &[b'.'; 200]].concat()
+}
+
+impl Answering for Echo {
+    type Buffer = Vec<u8>;
+
+    fn buffer(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn answer(&mut self, line: &[u8], _: SocketAddr, out: &mut Vec<u8>) -> AnswerClass {
+        out.clear();
+        if line != b"empty" {
+            out.extend_from_slice(&answer_to(line));
+        }
+        AnswerClass::Found
+    }
+}
+
+struct Shard {
+    world: World,
+    driver: Driver<Echo>,
+    counters: Rc<Counters>,
+    now_ms: u64,
+}
+
+impl Shard {
+    fn new(seed: u64) -> Self {
+        let settings = Settings {
+            connections_max: 6,
+            answer_buffers_max: 2,
+            first_byte_ms: 300,
+            line_ms: 400,
+            write_ms: 500,
+            drain_ms: 200,
+            total_ms: 900,
+            ..Settings::default()
+        };
+        let counters = Rc::new(Counters::default());
+        let slots = slot_count(&settings, LISTENERS) as usize;
+        let world = World {
+            random: Random(seed),
+            clients: Vec::new(),
+            queues: vec![Vec::new(); LISTENERS],
+            sockets: (0..slots).map(|_| Socket::default()).collect(),
+            cancelled: Vec::new(),
+            long_left: 2,
+            trace: Vec::new(),
+        };
+        let driver = Driver::new(Echo, settings, LISTENERS, Rc::clone(&counters));
+        Self { world, driver, counters, now_ms: 0 }
+    }
+
+    fn turn(&mut self) {
+        let jump = if self.world.random.one_in(60) { 1_000 } else { 12 };
+        self.now_ms += self.world.random.below(jump);
+        for completion in self.world.turn() {
+            let slot = completion.slot as usize;
+            let client = self.world.sockets[slot].client;
+            let served = self.counters.ended_served.get();
+            self.driver.completed(&mut self.world, completion, self.now_ms);
+            if self.counters.ended_served.get() > served {
+                self.check_served(client.expect("somebody was served"));
+            }
+        }
+        self.driver.expire(&mut self.world, self.now_ms);
+        self.driver.serve_waiting(&mut self.world, self.now_ms);
+        self.driver.refill(&mut self.world, self.now_ms);
+        let open = self.driver.open_count();
+        assert!(open <= 6, "{open} connections are open");
+    }
+
+    /// Who counts as served has the whole answer to its own line, and no reset behind it.
+    fn check_served(&self, client: usize) {
+        let client = &self.world.clients[client];
+        assert_eq!(client.got, client.expected(), "{client:?}");
+        assert!(client.closed != Some(true), "a reset after the answer: {client:?}");
+    }
+
+    fn run(seed: u64) -> Self {
+        let mut this = Self::new(seed);
+        this.driver.refill(&mut this.world, 0);
+        for _ in 0..TURNS {
+            if this.world.random.one_in(3) {
+                let client = Client::draw(&mut this.world.random);
+                this.world.clients.push(client);
+                let listener = this.world.random.size(LISTENERS);
+                this.world.queues[listener].push(this.world.clients.len() - 1);
+            }
+            for client in &mut this.world.clients {
+                client.act(&mut this.world.random);
+            }
+            this.turn();
+        }
+        this.driver.stop_accepting(&mut this.world);
+        for _ in 0..400 {
+            this.turn();
+        }
+        this.check_end();
+        this
+    }
+
+    fn check_end(&self) {
+        assert_eq!(self.driver.accepting_count(), 0, "accepts are left");
+        assert_eq!((self.driver.open_count(), self.driver.busy_count()), (0, 0), "slots are left");
+        assert_eq!(self.world.long_left, 2, "a long line is not given back");
+        assert!(self.driver.buffers_are_free(), "an answer buffer is not given back");
+        let totals = self.counters.totals();
+        let ended: u64 = totals
+            .rows()
+            .filter(|(name, _)| {
+                ["ended_", "expired_", "evicted_", "over_", "panicked"]
+                    .iter()
+                    .any(|start| name.starts_with(start))
+            })
+            .map(|(_, value)| value)
+            .sum();
+        assert_eq!(totals.accepted, ended, "each accepted connection ends once: {totals:?}");
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn no_slot_buffer_or_answer_is_lost_whatever_clients_and_kernel_do() {
+    if let Some(seed) = number("WHOISD_SIMULATION_SEED") {
+        println!("{}", Shard::run(seed).world.trace.join("\n"));
+        return;
+    }
+    let mut totals = crate::observe::counters::Totals::default();
+    for seed in 0..number("WHOISD_SIMULATION_SEEDS").unwrap_or(SEEDS) {
+        let ran = std::panic::catch_unwind(|| Shard::run(seed).counters.totals());
+        totals.add(&ran.unwrap_or_else(|_| panic!("seed {seed}: WHOISD_SIMULATION_SEED={seed}")));
+    }
+    // Every kind of end has been met, or the simulation proves less than it says.
+    let never: Vec<_> = totals.rows().filter(|(_, value)| *value == 0).collect();
+    let unreachable = ["answered_not_found", "answered_refused", "answered_failed", "panicked"];
+    let never: Vec<_> = never.iter().filter(|(name, _)| !unreachable.contains(name)).collect();
+    assert!(never.is_empty(), "{never:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    for seed in 0..20 {
+        assert_eq!(Shard::run(seed).world.trace, Shard::run(seed).world.trace);
+    }
+    assert_ne!(Shard::run(1).world.trace, Shard::run(2).world.trace);
+}

@@ -1,0 +1,315 @@
+//! The simulated kernel of the ring engine, and the clients behind it.
+//!
+//! # Invariants
+//!
+//! - Every request is checked against what the real kernel allows: no socket accepted into a slot
+//!   in use, nothing closed while an operation is under way, no buffer lost.
+
+use std::net::SocketAddr;
+
+use super::super::super::limits::{self, INPUT_BYTES, SHORT_INPUT_BYTES};
+use super::super::kernel::{Completion, Kernel, Op};
+use super::{Random, answer_to};
+
+/// A client: what it will send, how it reads, how it ends.
+#[derive(Debug, Default)]
+pub(super) struct Client {
+    pub(super) unsent: Vec<u8>,
+    /// Sent and not yet received by the server.
+    pub(super) on_the_way: Vec<u8>,
+    pub(super) sent: Vec<u8>,
+    pub(super) got: Vec<u8>,
+    pub(super) silent: bool,
+    pub(super) never_reads: bool,
+    pub(super) half_closed: bool,
+    pub(super) reset: bool,
+    /// How the server ended it: `Some(true)` with a reset.
+    pub(super) closed: Option<bool>,
+    pub(super) shut_down: bool,
+}
+
+impl Client {
+    pub(super) fn draw(random: &mut Random) -> Self {
+        let line = match random.below(8) {
+            0 => b"empty".to_vec(),
+            1 => vec![b'l'; 500 + random.size(700)],
+            _ => format!("query {}", random.below(1_000)).into_bytes(),
+        };
+        let end: &[u8] = [&b"\r\n"[..], b"\n", b"", b"\r\nextra input", b"\n\n"][random.size(5)];
+        let mut unsent = [&line, end].concat();
+        match random.below(40) {
+            // It closes without a word.
+            0..4 => unsent.clear(),
+            4 => unsent.resize(unsent.len() + 2 * limits::DRAIN_BYTES_MAX, b'x'),
+            _ => {}
+        }
+        Self { unsent, silent: random.one_in(6), never_reads: random.one_in(8), ..Self::default() }
+    }
+
+    /// Something that the client does by itself.
+    pub(super) fn act(&mut self, random: &mut Random) {
+        if self.reset || self.closed.is_some() {
+            return;
+        }
+        match random.below(20) {
+            0 => self.reset = true,
+            1 | 2 if self.unsent.is_empty() => self.half_closed = true,
+            _ if !self.silent && !self.unsent.is_empty() && !self.half_closed => {
+                let bytes = 1 + random.size(self.unsent.len());
+                let bytes: Vec<u8> = self.unsent.drain(..bytes).collect();
+                self.on_the_way.extend_from_slice(&bytes);
+                self.sent.extend_from_slice(&bytes);
+            }
+            _ => {}
+        }
+    }
+
+    /// The answer that its first line deserves.
+    pub(super) fn expected(&self) -> Vec<u8> {
+        let end = self.sent.iter().position(|byte| *byte == b'\n').unwrap_or(self.sent.len());
+        let line = &self.sent[..end.min(INPUT_BYTES)];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line == b"empty" { Vec::new() } else { answer_to(line) }
+    }
+}
+
+#[derive(Default)]
+#[expect(
+    clippy::box_collection,
+    reason = "the engine hands answers over in boxes, whatever they are"
+)]
+pub(super) struct Socket {
+    pub(super) client: Option<usize>,
+    accepting: Option<usize>,
+    receiving: Option<usize>,
+    sending: Option<usize>,
+    look_count: usize,
+    draining: bool,
+    answer: Option<Box<Vec<u8>>>,
+    input: Vec<u8>,
+    long: bool,
+}
+
+/// The kernel, and the world behind it.
+pub(super) struct World {
+    pub(super) random: Random,
+    pub(super) clients: Vec<Client>,
+    /// Clients that wait to be accepted, for each listener.
+    pub(super) queues: Vec<Vec<usize>>,
+    pub(super) sockets: Vec<Socket>,
+    pub(super) cancelled: Vec<(Op, u32)>,
+    pub(super) long_left: usize,
+    pub(super) trace: Vec<String>,
+}
+
+impl World {
+    fn note(&mut self, text: String) {
+        self.trace.push(text);
+    }
+
+    /// Completes some of what can complete, in any order, each at most once a turn.
+    pub(super) fn turn(&mut self) -> Vec<Completion> {
+        let mut done = Vec::new();
+        for (op, slot) in std::mem::take(&mut self.cancelled) {
+            self.cancel_now(op, slot, &mut done);
+        }
+        let count = self.sockets.len();
+        let first = self.random.size(count);
+        for index in 0..count {
+            let slot = (first + index) % count;
+            if self.random.one_in(3) {
+                continue;
+            }
+            self.progress(slot, &mut done);
+        }
+        for completion in &done {
+            self.note(format!("{completion:?}"));
+        }
+        done
+    }
+
+    fn cancel_now(&mut self, op: Op, slot: u32, done: &mut Vec<Completion>) {
+        let socket = &mut self.sockets[slot as usize];
+        let was = match op {
+            Op::Accept => socket.accepting.take().is_some(),
+            Op::Receive => socket.receiving.take().is_some(),
+            Op::Send => socket.sending.take().is_some(),
+            Op::Drain => std::mem::take(&mut socket.draining),
+            _ => false,
+        };
+        if was {
+            done.push(Completion { op, slot, result: -libc::ECANCELED });
+        }
+        if was && op == Op::Send {
+            // The link behind it is severed.
+            for _ in 0..std::mem::take(&mut socket.look_count) {
+                done.push(Completion { op: Op::Look, slot, result: -libc::ECANCELED });
+            }
+        }
+    }
+
+    fn progress(&mut self, index: usize, done: &mut Vec<Completion>) {
+        let slot = u32::try_from(index).unwrap();
+        let random = &mut self.random;
+        let socket = &mut self.sockets[index];
+        let mut complete = |op, result| done.push(Completion { op, slot, result });
+        if let Some(listener) = socket.accepting {
+            if random.one_in(50) {
+                socket.accepting = None;
+                complete(Op::Accept, -libc::EMFILE);
+            } else if !self.queues[listener].is_empty() {
+                socket.accepting = None;
+                socket.client = Some(self.queues[listener].remove(0));
+                complete(Op::Accept, 0);
+            }
+            return;
+        }
+        let Some(client) = socket.client.map(|client| &mut self.clients[client]) else { return };
+        if let Some(from) = socket.receiving {
+            let room = if socket.long { INPUT_BYTES } else { SHORT_INPUT_BYTES } - from;
+            if client.reset {
+                socket.receiving = None;
+                complete(Op::Receive, -libc::ECONNRESET);
+            } else if random.one_in(40) {
+                socket.receiving = None;
+                complete(Op::Receive, -libc::EINTR);
+            } else if !client.on_the_way.is_empty() || client.half_closed {
+                let bytes = client.on_the_way.len().min(room);
+                let bytes = if bytes > 1 { 1 + random.size(bytes) } else { bytes };
+                socket.input.truncate(from);
+                socket.input.extend(client.on_the_way.drain(..bytes));
+                socket.receiving = None;
+                complete(Op::Receive, i32::try_from(bytes).unwrap());
+            }
+        } else if let Some(from) = socket.sending {
+            if client.reset {
+                socket.sending = None;
+                complete(Op::Send, -libc::EPIPE);
+                for _ in 0..std::mem::take(&mut socket.look_count) {
+                    complete(Op::Look, -libc::ECANCELED);
+                }
+            } else if !client.never_reads {
+                let left = socket.answer.as_ref().unwrap().len() - from;
+                let short = random.one_in(4) && left > 1;
+                let bytes = if short { 1 + random.size(left) } else { left };
+                let answer = socket.answer.as_ref().unwrap();
+                client.got.extend_from_slice(&answer[from..from + bytes]);
+                socket.sending = None;
+                complete(Op::Send, i32::try_from(bytes).unwrap());
+            }
+        } else if socket.look_count > 0 {
+            socket.look_count -= 1;
+            let result = match (client.reset, client.on_the_way.is_empty(), client.half_closed) {
+                (true, ..) => -libc::ECONNRESET,
+                (false, false, _) => 1,
+                (false, true, true) => 0,
+                (false, true, false) => -libc::EAGAIN,
+            };
+            complete(Op::Look, result);
+        } else if socket.draining {
+            let bytes = client.on_the_way.len();
+            if client.reset || bytes > 0 || client.half_closed {
+                client.on_the_way.clear();
+                socket.draining = false;
+                let bytes = i32::try_from(bytes).unwrap();
+                complete(Op::Drain, if client.reset { -libc::ECONNRESET } else { bytes });
+            }
+        }
+    }
+}
+
+impl Kernel<Vec<u8>> for World {
+    fn accept(&mut self, slot: u32, listener: usize) {
+        self.note(format!("accept {slot}"));
+        let socket = &mut self.sockets[slot as usize];
+        assert!(socket.client.is_none() && socket.accepting.is_none(), "the slot is in use");
+        *socket = Socket { accepting: Some(listener), ..Socket::default() };
+    }
+
+    fn cancel_accept(&mut self, slot: u32) {
+        self.cancel(Op::Accept, slot);
+    }
+
+    fn peer(&self, slot: u32) -> Option<SocketAddr> {
+        let port = u16::try_from(self.sockets[slot as usize].client?).unwrap();
+        Some(SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+
+    fn receive(&mut self, slot: u32, from: usize) {
+        self.note(format!("receive {slot} {from}"));
+        let socket = &mut self.sockets[slot as usize];
+        assert!(socket.client.is_some() && socket.receiving.is_none(), "no socket, or receiving");
+        assert_eq!(socket.input.len(), from, "bytes are lost");
+        socket.receiving = Some(from);
+    }
+
+    fn room(&self, slot: u32) -> usize {
+        if self.sockets[slot as usize].long { INPUT_BYTES } else { SHORT_INPUT_BYTES }
+    }
+
+    fn lengthen(&mut self, slot: u32) -> bool {
+        let socket = &mut self.sockets[slot as usize];
+        let left = self.long_left > 0 && !socket.long;
+        if left {
+            self.long_left -= 1;
+            socket.long = true;
+        }
+        left
+    }
+
+    fn input(&self, slot: u32, bytes: usize) -> &[u8] {
+        let socket = &self.sockets[slot as usize];
+        assert!(socket.receiving.is_none(), "the kernel may be writing");
+        &socket.input[..bytes]
+    }
+
+    fn forget_input(&mut self, slot: u32) {
+        let socket = &mut self.sockets[slot as usize];
+        self.long_left += usize::from(std::mem::take(&mut socket.long));
+    }
+
+    fn send(&mut self, slot: u32, answer: Box<Vec<u8>>, from: usize) {
+        self.note(format!("send {slot} {from}"));
+        let socket = &mut self.sockets[slot as usize];
+        assert!(socket.client.is_some() && socket.sending.is_none(), "no socket, or sending");
+        assert!(socket.answer.is_none(), "an answer is lost");
+        socket.answer = Some(answer);
+        socket.sending = Some(from);
+        socket.look_count += 1;
+    }
+
+    fn look(&mut self, slot: u32) {
+        self.sockets[slot as usize].look_count += 1;
+    }
+
+    fn take_answer(&mut self, slot: u32) -> Option<Box<Vec<u8>>> {
+        let socket = &mut self.sockets[slot as usize];
+        if socket.sending.is_some() { None } else { socket.answer.take() }
+    }
+
+    fn drain(&mut self, slot: u32, shutdown: bool) {
+        self.note(format!("drain {slot} {shutdown}"));
+        let socket = &mut self.sockets[slot as usize];
+        let client = &mut self.clients[socket.client.unwrap()];
+        assert!(!socket.draining && client.shut_down != shutdown, "shut down once");
+        client.shut_down = true;
+        socket.draining = true;
+    }
+
+    fn cancel(&mut self, op: Op, slot: u32) {
+        self.note(format!("cancel {op:?} {slot}"));
+        self.cancelled.push((op, slot));
+    }
+
+    fn close(&mut self, slot: u32, reset: bool) {
+        self.note(format!("close {slot} {reset}"));
+        let socket = &mut self.sockets[slot as usize];
+        let client = socket.client.take().expect("closed twice, or never accepted");
+        assert!(socket.receiving.is_none() && socket.sending.is_none(), "under way");
+        assert!(socket.look_count == 0 && !socket.draining && !socket.long, "under way, or lent");
+        assert!(socket.answer.is_none(), "an answer buffer is lost");
+        let client = &mut self.clients[client];
+        // The kernel answers a close with unread input by a reset of its own.
+        client.closed = Some(reset || !client.on_the_way.is_empty());
+    }
+}
