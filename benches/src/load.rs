@@ -34,6 +34,21 @@ pub struct Load {
 }
 
 impl Load {
+    /// Whether the generator is there.
+    ///
+    /// # Errors
+    ///
+    /// That it is not, with where it was looked for.
+    pub fn check(&self) -> io::Result<()> {
+        if self.program.is_file() {
+            return Ok(());
+        }
+        let program = self.program.display();
+        Err(io::Error::other(format!(
+            "no load generator {program}; build it or name it: --loadgen"
+        )))
+    }
+
     /// Warms a rival up; what comes of it does not count.
     ///
     /// # Errors

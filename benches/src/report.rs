@@ -2,6 +2,8 @@
 //!
 //! # Invariants
 //!
+//! - `answered`: a round without an answer has no processor time per query; it is left out of the
+//!   ratios and of that column, and marked.
 //! - `same-round`: a ratio compares two servers within one round, so that what changes on the
 //!   machine from round to round falls out of it; its spread is the least and greatest of them.
 //!
@@ -102,8 +104,9 @@ impl Spread {
 /// Ratios of the processor time of `server` to that of `reference`, round by round.
 #[must_use]
 pub fn ratios(samples: &[Sample], server: &str, reference: &str) -> Vec<f64> {
+    let answered = || samples.iter().filter(|sample| sample.answered_count > 0);
     let of = |name: &str, round| {
-        samples.iter().find(|sample| sample.server == name && sample.round == round)
+        answered().find(|sample| sample.server == name && sample.round == round)
     };
     let rounds = samples.iter().map(|sample| sample.round + 1).max().unwrap_or(0);
     (0..rounds)
@@ -122,8 +125,9 @@ pub const HEAD: &str = "\
 #[must_use]
 pub fn row(samples: &[Sample], server: &str, what: &str, reference: &str) -> String {
     let own: Vec<&Sample> = samples.iter().filter(|sample| sample.server == server).collect();
+    let answered = || own.iter().filter(|sample| sample.answered_count > 0);
     let over = |figure: &dyn Fn(&Sample) -> f64| {
-        Spread::of(own.iter().map(|sample| figure(sample))).median
+        Spread::of(answered().map(|sample| figure(sample))).median
     };
     let ratio = Spread::of(ratios(samples, server, reference));
     let bad = own.iter().filter(|sample| !sample.keeps_up()).count();
@@ -192,6 +196,16 @@ mod tests {
         let row = row(&samples, "a", "the slow one", "a");
         assert!(row.starts_with("| the slow one | 10.00 | 25 % | 1.00 (1.00 to 1.00) |"), "{row}");
         assert!(row.contains("(not in 1 of 2)"), "{row}");
+    }
+
+    #[test]
+    fn a_round_without_an_answer_is_marked_and_has_no_ratio() {
+        let mut silent = sample("a", 1, 0.0);
+        (silent.answered_count, silent.achieved_per_s, silent.error_count) = (0, 0.0, 10_000);
+        let samples = [sample("a", 0, 12.0), silent, sample("b", 0, 10.0), sample("b", 1, 10.0)];
+        assert_eq!(ratios(&samples, "a", "b"), [1.2]);
+        let row = row(&samples, "a", "the silent one", "b");
+        assert!(row.contains("| 12.00 |") && row.contains("(not in 1 of 2)"), "{row}");
     }
 
     #[test]

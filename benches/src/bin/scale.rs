@@ -132,6 +132,7 @@ fn run(options: &Options) -> io::Result<()> {
         seconds: options.seconds,
         warm_up_s: options.warm_up,
     };
+    load.check()?;
     let mut method = Method::default();
     for round in 0..options.rounds {
         for size in &mut sizes {

@@ -118,6 +118,7 @@ fn run(options: &Options) -> io::Result<()> {
         seconds: options.seconds,
         warm_up_s: options.warm_up,
     };
+    load.check()?;
     let mut running = start(&chosen, &site);
     let mut all = Vec::new();
     for rate in &options.rates {
