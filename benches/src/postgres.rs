@@ -31,7 +31,10 @@ const VERSIONS: &str = "/usr/lib/postgresql";
 /// The server refuses to run as root; this is the user that Debian's package makes.
 const SYSTEM_USER: &str = "postgres";
 
-/// How often its socket is looked for, and the pause between: 30 s.
+/// What it says in its log, in the language of `--locale=C`, when it accepts connections.
+const READY: &str = "ready to accept connections";
+
+/// How often its log is looked at, and the pause between: 30 s.
 const LOOKS_MAX: u32 = 600;
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
@@ -85,17 +88,17 @@ impl Private {
         let log = folder.path().join("log");
         let program = programs.join("postgres");
         let mut process = Process::start(&program, &arguments, core, user, &log)?;
-        let socket = folder.path().join(".s.PGSQL.5432");
         for _ in 0..LOOKS_MAX {
             if let Some(ended) = process.ended() {
                 return Err(io::Error::other(format!("postgres {ended}")));
             }
-            if socket.exists() {
+            // Its socket is there earlier, and refuses.
+            if fs::read_to_string(&log).is_ok_and(|said| said.contains(READY)) {
                 return Ok(Self { process: process.stopped_by(FAST_SHUTDOWN), folder });
             }
             thread::sleep(LOOK_PAUSE);
         }
-        Err(io::Error::other("postgres does not open its socket"))
+        Err(io::Error::other("postgres does not get ready"))
     }
 
     /// The folder of its socket, as clients name it.
