@@ -4,6 +4,19 @@
 //!
 //! Judge: a benchmark prints figures; README.md says which of them are targets.
 
+pub mod bare;
+pub mod dns_zone;
+pub mod load;
+pub mod postgres;
+pub mod probe;
+pub mod process;
+pub mod programs;
+pub mod report;
+pub mod rival;
+pub mod server;
+pub mod typical;
+pub mod workload;
+
 use std::hint::black_box;
 use std::time::Instant;
 

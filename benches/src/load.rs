@@ -1,0 +1,136 @@
+//! Drives a rival with the load generator, and accounts for what the rival used meanwhile.
+//!
+//! # Invariants
+//!
+//! - `same-window`: the generator has no warm-up inside of a measured run, so that its queries and
+//!   the processor time are of the same seconds; the warm-up is a run of its own.
+//!
+//! # Does not
+//!
+//! Make queries itself.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use whois_loadgen::result::{RESULT_FORMAT, RunResult};
+
+use crate::process::softirq_thread_ns;
+use crate::report::Sample;
+use crate::rival::{Running, Site};
+
+/// The load generator and how it is used.
+#[derive(Debug)]
+pub struct Load {
+    /// The program whois-loadgen.
+    pub program: PathBuf,
+    /// Its core.
+    pub core: usize,
+    /// Length of a measured run, seconds.
+    pub seconds: u64,
+    /// Length of the run before, seconds.
+    pub warm_up_s: u64,
+}
+
+impl Load {
+    /// Whether the generator is there.
+    ///
+    /// # Errors
+    ///
+    /// That it is not, with where it was looked for.
+    pub fn check(&self) -> io::Result<()> {
+        if self.program.is_file() {
+            return Ok(());
+        }
+        let program = self.program.display();
+        Err(io::Error::other(format!(
+            "no load generator {program}; build it or name it: --loadgen"
+        )))
+    }
+
+    /// Warms a rival up; what comes of it does not count.
+    ///
+    /// # Errors
+    ///
+    /// The generator's.
+    pub fn warm_up(&self, running: &Running, site: &Site, rate: u64) -> io::Result<()> {
+        if self.warm_up_s > 0 {
+            self.run(running, site, rate, self.warm_up_s)?;
+        }
+        Ok(())
+    }
+
+    /// One measured run.
+    ///
+    /// # Errors
+    ///
+    /// The generator's, or that the rival has ended.
+    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+    pub fn measure(
+        &self,
+        running: &mut Running,
+        site: &Site,
+        rate: u64,
+        round: usize,
+    ) -> io::Result<(Sample, RunResult)> {
+        let (cpu, softirq) = (running.process.cpu(), softirq_thread_ns(site.core));
+        let result = self.run(running, site, rate, self.seconds)?;
+        let softirq = softirq_thread_ns(site.core).saturating_sub(softirq);
+        let cpu = running.process.cpu().since(cpu);
+        if let Some(ended) = running.process.ended() {
+            return Err(io::Error::other(format!("{} {ended}", running.rival.name)));
+        }
+        let answered = result.answered_count.max(1) as f64;
+        let ticks = (cpu.user_ticks + cpu.system_ticks).max(1);
+        let percentile = |wanted: f64| {
+            let found =
+                result.latency.percentiles.iter().find(|(at, _)| (at - wanted).abs() < 1e-6);
+            found.map_or(0.0, |(_, ns)| *ns as f64 / 1e3)
+        };
+        let sample = Sample {
+            server: running.rival.name,
+            round,
+            asked_per_s: result.asked_per_s,
+            achieved_per_s: result.achieved_per_s,
+            answered_count: result.answered_count,
+            error_count: result.errors.values().sum(),
+            cpu_us: cpu.total_ns as f64 / 1e3 / answered,
+            user_share: cpu.user_ticks as f64 / ticks as f64,
+            softirq_us: softirq as f64 / 1e3 / answered,
+            latency_us: [percentile(50.0), percentile(99.0), percentile(99.9)],
+            invalid: result.invalid.clone(),
+        };
+        Ok((sample, result))
+    }
+
+    fn run(
+        &self,
+        running: &Running,
+        site: &Site,
+        rate: u64,
+        seconds: u64,
+    ) -> io::Result<RunResult> {
+        let json = site.folder.join("run.json");
+        let mut command = Command::new(&self.program);
+        command.args(["run", "--target", &running.address.to_string()]);
+        command.args(["--protocol", running.rival.protocol.name()]);
+        command.args(["--rate", &rate.to_string(), "--duration", &seconds.to_string()]);
+        command.args(["--warm-up", "0", "--cores", &self.core.to_string()]);
+        command.arg("--names").arg(&site.names_file).arg("--json").arg(&json);
+        let output = command.stdin(Stdio::null()).output()?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let status = output.status;
+            return Err(io::Error::other(format!("load generator: {status}: {}", said.trim())));
+        }
+        let result: RunResult = serde_json::from_str(&fs::read_to_string(&json)?)?;
+        if result.format != RESULT_FORMAT {
+            let format = result.format;
+            return Err(io::Error::other(format!(
+                "load generator: result format {format}, this build reads {RESULT_FORMAT}"
+            )));
+        }
+        Ok(result)
+    }
+}

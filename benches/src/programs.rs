@@ -1,0 +1,94 @@
+//! The programs of a comparison: ours are built as this one was, others come from Debian.
+//!
+//! # Invariants
+//!
+//! - `best-effort-quiet`: services of packages that are installed here are not left running.
+//!
+//! # Does not
+//!
+//! Touch packages, services or files that were there before.
+
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+/// Debian asks this program whether a package may start its service.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// 101: the action is forbidden by policy (Debian's invoke-rc.d).
+const POLICY_TEXT: &str = "#!/bin/sh\nexit 101\n";
+
+/// Builds whoisd, the load generator and the servers of this crate with the profile of this
+/// program, and gives the folder where they lie.
+///
+/// # Errors
+///
+/// That cargo fails, or that this program does not lie in a target folder.
+pub fn build() -> io::Result<PathBuf> {
+    let folder = own_folder()?;
+    let misplaced = || io::Error::other("this program does not lie in a target folder");
+    let profile = folder.file_name().and_then(|name| name.to_str()).ok_or_else(misplaced)?;
+    let profile = if profile == "debug" { "dev" } else { profile };
+    let target = folder.parent().ok_or_else(misplaced)?;
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    cargo.args(["build", "--quiet", "--profile", profile, "--bins", "--target-dir"]).arg(target);
+    cargo.args(["--package", "whoisd", "--package", "whois-loadgen"]);
+    cargo.args(["--package", "whoisd-benches"]);
+    let status = cargo.status()?;
+    if status.success() {
+        Ok(folder)
+    } else {
+        Err(io::Error::other(format!("cargo build: {status}")))
+    }
+}
+
+/// The folder of this program and of those built with it.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn own_folder() -> io::Result<PathBuf> {
+    let program = env::current_exe()?;
+    program.parent().map(Path::to_owned).ok_or_else(|| io::Error::other("a program without folder"))
+}
+
+/// Installs packages by apt-get, as root; services among them are neither started nor enabled.
+///
+/// # Errors
+///
+/// That apt-get fails, or that the policy file cannot be written.
+pub fn install(packages: &[&str]) -> io::Result<()> {
+    let made = make_policy()?;
+    let status = Command::new("apt-get")
+        .args(["install", "--yes", "--no-install-recommends"])
+        .args(packages)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .status();
+    if made {
+        fs::remove_file(POLICY)?;
+    }
+    for package in packages {
+        let service = package.trim_end_matches("-light");
+        // Without systemd there is nothing that would start it later.
+        let _ = Command::new("systemctl").args(["disable", "--now", "--quiet", service]).output();
+    }
+    let status = status?;
+    if status.success() {
+        return Ok(());
+    }
+    let packages = packages.join(" ");
+    Err(io::Error::other(format!("{status}: as root, apt-get update; apt-get install {packages}")))
+}
+
+/// Forbids the start of services, unless somebody has a policy already; whether it was made here.
+fn make_policy() -> io::Result<bool> {
+    let opened = fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(POLICY);
+    match opened {
+        Ok(mut file) => io::Write::write_all(&mut file, POLICY_TEXT.as_bytes()).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
