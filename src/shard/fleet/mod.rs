@@ -5,6 +5,9 @@
 //! - `ended-is-heard`: every shard reports its end, also one whose executor never started: the
 //!   report is sent when the shard's closure is dropped.
 
+mod heartbeat;
+
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -15,9 +18,9 @@ use std::time::Duration;
 use crossbeam::channel::Sender;
 use futures_lite::AsyncReadExt;
 use glommio::net::{TcpListener, TcpStream};
-use glommio::timer::Timer;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 
+use self::heartbeat::Heartbeat;
 use super::listen::{self, ListenError};
 use crate::observe::counters::{Counters, Totals};
 use crate::port43::{self, Answering, EngineKind, ring, stream};
@@ -30,13 +33,6 @@ pub const RING_ENTRIES: usize = 512;
 
 /// How long a task may run before it is asked to yield.
 const PREEMPT: Duration = Duration::from_millis(2);
-
-/// How long an executor may sleep, milliseconds. glommio 0.9 sleeps although tasks are runnable if
-/// its preemption timer expires between its look at I/O and its look at tasks, as it does when the
-/// machine takes the core away there (`run_task_queues` then says that nothing ran). A timer under
-/// way bounds that sleep, which otherwise has no end; without it a shard of the ring engine hung
-/// after some minutes on a crowded machine.
-const HEARTBEAT_MS: u64 = 5;
 
 /// What all shards have in common.
 #[derive(Clone, Debug)]
@@ -89,6 +85,8 @@ struct Shard {
 /// All shards of this process.
 pub struct Fleet {
     shards: Vec<Shard>,
+    /// Ends after the shards.
+    _heartbeat: Heartbeat,
 }
 
 /// Sends the end of a shard, whatever ends it.
@@ -120,19 +118,21 @@ impl Fleet {
         F: Fn() -> A + Clone + Send + 'static,
         M: Send + 'static,
     {
+        let heartbeat = Heartbeat::start(cores.len())?;
         let mut shards = Vec::with_capacity(cores.len());
         for &core in cores {
             let (stop, stopped) =
                 UnixStream::pair().map_err(|error| format!("shard on core {core}: {error}"))?;
             let (plan, answering) = (plan.clone(), answering.clone());
             let end = EndReport(reports.clone(), wrap);
+            let pulse = heartbeat.pulse();
             let handle = LocalExecutorBuilder::new(Placement::Fixed(core))
                 .name("shard")
                 .io_memory(IO_MEMORY_BYTES)
                 .ring_depth(RING_ENTRIES)
                 .preempt_timer(PREEMPT)
                 .spawn(move || async move {
-                    let done = run(&plan, answering(), stopped, || {
+                    let done = run(&plan, answering(), stopped, pulse, || {
                         let _ = end.0.send((end.1)(ShardReport::Ready));
                     });
                     let done = done.await;
@@ -142,7 +142,7 @@ impl Fleet {
                 .map_err(|error| format!("shard on core {core}: {error}"))?;
             shards.push(Shard { core, stop, handle });
         }
-        Ok(Self { shards })
+        Ok(Self { shards, _heartbeat: heartbeat })
     }
 
     /// Tells all shards to stop, waits for them, and adds up what they counted. Connections in
@@ -178,15 +178,12 @@ async fn run<A: Answering + 'static>(
     plan: &Plan,
     answering: A,
     stopped: UnixStream,
+    pulse: impl Future<Output = Infallible> + 'static,
     ready: impl FnOnce(),
 ) -> Result<Done, ShardError> {
     let counters = Rc::new(Counters::default());
     let counting = Rc::clone(&counters);
-    let heartbeat = glommio::spawn_local(async {
-        loop {
-            Timer::new(Duration::from_millis(HEARTBEAT_MS)).await;
-        }
-    });
+    let pulse = glommio::spawn_local(pulse);
     let cut_off_count = match plan.engine {
         EngineKind::Ring => {
             let open = |address: &SocketAddr| listen::open(*address, plan.port43.backlog_count);
@@ -207,7 +204,7 @@ async fn run<A: Answering + 'static>(
             engine.serve(listeners, end_of(stopped), plan.shutdown_ms).await
         }
     };
-    heartbeat.cancel().await;
+    pulse.cancel().await;
     Ok(Done { totals: counters.totals(), cut_off_count })
 }
 
