@@ -319,6 +319,18 @@ fn outcome(result: i32) -> io::Result<i32> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
+/// Lets as many connections wait for their accept as the server takes; the standard library's 128
+/// are too few for a burst, and who does not fit waits a second for its second SYN.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn deepen_backlog(listener: &TcpListener) -> io::Result<()> {
+    let connections = i32::try_from(CONNECTIONS_MAX).unwrap_or(i32::MAX);
+    // SAFETY: it takes no pointer; a second `listen` on a socket only changes its backlog.
+    outcome(unsafe { libc::listen(listener.as_raw_fd(), connections) }).map(drop)
+}
+
 /// Sends a signal to a process of ours.
 ///
 /// # Errors

@@ -81,6 +81,7 @@ pub fn listen(options: &ServerOptions) -> io::Result<TcpListener> {
         bare::pin(core)?;
     }
     let listener = TcpListener::bind(options.listen)?;
+    bare::deepen_backlog(&listener)?;
     ready(listener.local_addr()?);
     if let Some(seconds) = options.seconds {
         thread::spawn(move || {
