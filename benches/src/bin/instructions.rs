@@ -47,7 +47,7 @@ fn main() {
     }
     let temporary = tempfile::tempdir().unwrap();
     let given = arguments.iter().position(|argument| argument == "--dir");
-    let directory = given.map_or(temporary.path(), |at| Path::new(&arguments[at + 1]));
+    let directory = given.map_or_else(|| temporary.path(), |at| Path::new(&arguments[at + 1]));
     if given.is_none() {
         let registry = Registry::new(&Settings::of_size(options.domains).unwrap());
         build_directory(&registry, directory, 1 << 30, &mut |_, _, _| {}).unwrap();
