@@ -243,6 +243,7 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
             let length = (value & ((1 << LENGTH_BITS) - 1)).saturating_mul(unit);
             let range = usize::try_from(from).ok().zip(usize::try_from(length).ok());
             let slot = range.and_then(|(from, length)| heap.get(from..)?.get(..length));
+            access::prefetch(slot.unwrap_or_default(), PREFETCH_LINES_MAX);
             let found = slot.and_then(access::record::<ArchivedDomain>);
             let domain = found.ok_or(Corrupt { kind: Kind::Domain, ordinal: u32::MAX })?;
             if domain.name.as_bytes() == name.as_bytes() {
