@@ -13,7 +13,9 @@
 
 use std::fs::File;
 use std::io;
+use std::num::NonZero;
 use std::path::Path;
+use std::thread;
 
 /// Bytes of a snapshot file.
 #[derive(Debug)]
@@ -46,11 +48,24 @@ impl Bytes {
     /// Where the kernel cannot, queries fault pages in one by one.
     pub fn populate(&self) {
         if let Self::Mapped(map) = self {
-            // A hint: a kernel older than 5.14 refuses it, and nothing depends on it.
-            let _ = map.advise(memmap2::Advice::PopulateRead);
+            let threads = thread::available_parallelism().map_or(1, NonZero::get);
+            let part = map.len().div_ceil(threads).max(1).next_multiple_of(PART_UNIT_BYTES);
+            thread::scope(|scope| {
+                for start in (0..map.len()).step_by(part) {
+                    let bytes = part.min(map.len() - start);
+                    // A hint: a kernel older than 5.14 refuses it, and nothing depends on it.
+                    let ask = move || {
+                        let _ = map.advise_range(memmap2::Advice::PopulateRead, start, bytes);
+                    };
+                    let _ = thread::Builder::new().spawn_scoped(scope, ask);
+                }
+            });
         }
     }
 }
+
+/// What a thread populates is a multiple of it: no two threads fill one page of a page table.
+const PART_UNIT_BYTES: usize = 2 << 20;
 
 impl AsRef<[u8]> for Bytes {
     fn as_ref(&self) -> &[u8] {

@@ -111,8 +111,8 @@ impl View {
     }
 
     /// Loads the whole generation into memory and compares its checksums, so that the first
-    /// queries are fast and no damaged byte is ever shown. Takes as long as reading the file: 0.2 s
-    /// for 5 GB that are in the page cache already.
+    /// queries are fast and no damaged byte is ever shown. Takes as long as reading the file, or,
+    /// where the page cache has it, its memory; on as many threads as the process may use.
     ///
     /// # Errors
     ///
