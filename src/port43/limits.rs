@@ -39,7 +39,7 @@ pub const ACCEPTS_PER_LISTENER: usize = 32;
 
 /// Length of the ring engine's tick, milliseconds: how long the shard's other work may have to
 /// wait, and how exact deadlines are.
-pub const TICK_MS: u64 = 2;
+pub const TICK_MS: u64 = 4;
 
 /// Completions handled before the ring is turned and other work looked at again.
 pub const COMPLETIONS_PER_TURN: usize = 1_024;

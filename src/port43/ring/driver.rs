@@ -158,7 +158,8 @@ impl<A: Answering> Driver<A> {
         slot.pending_count = slot.pending_count.saturating_sub(1);
         match op {
             Op::Look => slot.looked = Some(result),
-            Op::Send => {}
+            // A look before the end of the send came too early.
+            Op::Send => slot.looked = None,
             _ => slot.waiting_for = None,
         }
         if slot.closing.is_some() {
@@ -283,7 +284,7 @@ impl<A: Answering> Driver<A> {
             return;
         }
         let Some(result) = slot.looked.take() else {
-            // Nothing was sent, so nobody has looked.
+            // Nobody has looked since the last byte was sent.
             slot.pending_count = slot.pending_count.saturating_add(1);
             return kernel.look(index);
         };

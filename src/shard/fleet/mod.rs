@@ -32,7 +32,7 @@ const IO_MEMORY_BYTES: usize = 128 * 1024;
 pub const RING_ENTRIES: usize = 512;
 
 /// How long a task may run before it is asked to yield.
-const PREEMPT: Duration = Duration::from_millis(2);
+const PREEMPT: Duration = Duration::from_millis(4);
 
 /// What all shards have in common.
 #[derive(Clone, Debug)]
