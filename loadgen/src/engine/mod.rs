@@ -42,6 +42,8 @@ pub struct Plan {
     pub sources: Vec<SocketAddr>,
     /// What is spoken.
     pub protocol: Protocol,
+    /// Whether WHOIS answers are looked at.
+    pub checked: bool,
     /// Header before each query.
     pub proxy: Option<Proxy>,
     /// Connections at a time.
@@ -245,7 +247,7 @@ impl Core {
         let failure = match failure {
             None if silent => None,
             None if answer_bytes == 0 => Some("cut-short"),
-            None if self.plan.protocol == Protocol::Whois => {
+            None if self.plan.checked && self.plan.protocol == Protocol::Whois => {
                 self.checker.check(&slot.request, self.ring.answer(index, answer_bytes)).err()
             }
             failure => failure,
