@@ -51,9 +51,9 @@ pub(super) struct LoadOptions {
     /// Length, warm-up included, seconds, 1 to 1000000
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
     pub(super) duration: f64,
-    /// What does not count at the beginning, seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
-    pub(super) warm_up: f64,
+    /// What does not count at the beginning, seconds. Default 2, or a quarter of a shorter run
+    #[arg(long, value_name = "SECONDS")]
+    warm_up: Option<f64>,
     /// Seed of schedule and workload
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
@@ -120,7 +120,7 @@ impl LoadOptions {
             sources: self.sources()?,
             shape,
             duration_s: self.duration,
-            warm_up_s: self.warm_up,
+            warm_up_s: self.warm_up_s(),
             seed: self.seed,
             cores: self.cores.clone(),
             in_flight_max: self.in_flight_max,
@@ -141,6 +141,10 @@ impl LoadOptions {
         })
     }
 
+    fn warm_up_s(&self) -> f64 {
+        self.warm_up.unwrap_or_else(|| (self.duration / 4.0).min(2.0))
+    }
+
     fn check(&self) -> Result<(), String> {
         let within = |name: &str, value: f64, min: f64, max: f64| {
             if value >= min && value <= max {
@@ -149,7 +153,7 @@ impl LoadOptions {
             Err(format!("--{name}: {value} is out of bounds, {min} to {max} is allowed"))
         };
         within("duration", self.duration, 1.0, 1e6)?;
-        within("warm-up", self.warm_up, 0.0, self.duration - 0.5)?;
+        within("warm-up", self.warm_up_s(), 0.0, self.duration - 0.5)?;
         within("late-share-max", self.late_share_max, 0.0, 1.0)?;
         within("expect-share", self.expect_share, 0.0, 1.0)?;
         within("source-count", f64::from(self.source_count), 0.0, f64::from(SOURCES_MAX))

@@ -26,10 +26,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use super::super::connection::{Action, Connection, Deadlines, Event, Phase};
-use super::super::limits::{ACCEPT_BACKOFF_MS, ACCEPTS_PER_LISTENER, EXPIRIES_PER_TURN, Settings};
+use super::super::limits::{ACCEPT_BACKOFF_MS, EXPIRIES_PER_TURN, Settings};
 use super::super::{Answering, tally};
 use super::kernel::{Completion, Kernel, Op};
-use super::slots::{List, Slots};
+use super::slots::{List, Sizes, Slots};
 use crate::observe::counters::{self, Counters};
 
 /// The lists whose heads may expire.
@@ -39,13 +39,13 @@ const EXPIRING: [List; 6] = [
     List::Answering,
     List::Writing,
     List::Draining,
-    List::Age, // Last: a phase's own deadline names what the client failed to do.
+    List::Age, // Last: a phase's own deadline names the client's fault.
 ];
 
 /// One listener's accepts.
 #[derive(Clone, Copy, Default)]
 struct Accepts {
-    under_way_count: usize,
+    under_way_count: u32,
     /// No new ones before this, after one has failed.
     resume_ms: u64,
 }
@@ -54,6 +54,7 @@ struct Accepts {
 pub(super) struct Driver<A: Answering> {
     answering: A,
     slots: Slots,
+    sizes: Sizes,
     free_buffers: Vec<Box<A::Buffer>>,
     buffers_made_count: u64,
     settings: Settings,
@@ -63,23 +64,18 @@ pub(super) struct Driver<A: Answering> {
     stopping: bool,
 }
 
-/// How many slots the sum of all demands comes to: open connections, and accepts under way.
-pub(super) fn slot_count(settings: &Settings, listener_count: usize) -> u32 {
-    let accepts = listener_count.saturating_mul(ACCEPTS_PER_LISTENER);
-    let accepts = u32::try_from(accepts).unwrap_or(u32::MAX);
-    u32::try_from(settings.connections_max).unwrap_or(u32::MAX).saturating_add(accepts)
-}
-
 impl<A: Answering> Driver<A> {
     pub(super) fn new(
         answering: A,
         settings: Settings,
+        sizes: Sizes,
         listener_count: usize,
         counters: Rc<Counters>,
     ) -> Self {
         Self {
             answering,
-            slots: Slots::new(slot_count(&settings, listener_count)),
+            slots: Slots::new(sizes.slots),
+            sizes,
             free_buffers: Vec::new(),
             buffers_made_count: 0,
             settings,
@@ -96,15 +92,15 @@ impl<A: Answering> Driver<A> {
     }
 
     /// Accepts under way.
-    pub(super) fn accepting_count(&self) -> usize {
+    pub(super) fn accepting_count(&self) -> u32 {
         self.accepts.iter().map(|accepts| accepts.under_way_count).sum()
     }
 
     /// Slots that are neither free nor accepting: open connections and those being closed.
     #[cfg(test)]
-    pub(super) fn busy_count(&self) -> usize {
-        let idle = (self.slots.count(List::Free) as usize).saturating_add(self.accepting_count());
-        (self.slots.len() as usize).saturating_sub(idle)
+    pub(super) fn busy_count(&self) -> u32 {
+        let idle = self.slots.count(List::Free).saturating_add(self.accepting_count());
+        self.slots.len().saturating_sub(idle)
     }
 
     /// Whether every answer buffer has come back.
@@ -119,7 +115,9 @@ impl<A: Answering> Driver<A> {
             return;
         }
         for (listener, accepts) in self.accepts.iter_mut().enumerate() {
-            while accepts.under_way_count < ACCEPTS_PER_LISTENER && accepts.resume_ms <= now_ms {
+            while accepts.under_way_count < self.sizes.accepts_per_listener
+                && accepts.resume_ms <= now_ms
+            {
                 let Some(index) = self.slots.take_free() else { return };
                 let Some(slot) = self.slots.get_mut(index) else { return };
                 slot.accepting = true;
@@ -213,7 +211,7 @@ impl<A: Answering> Driver<A> {
             return self.slots.free(index);
         }
         counters::add(&self.counters.accepted, 1);
-        let full = self.open_count() >= self.settings.connections_max;
+        let full = self.open_count() >= u64::from(self.sizes.connections);
         let refused = match kernel.peer(index) {
             Some(_) if full && !self.evict(kernel, now_ms) => Some(&self.counters.over_bound),
             Some(_) => None,

@@ -38,9 +38,10 @@ use std::time::Instant;
 use futures_lite::future;
 use socket2::Socket;
 
-use self::driver::{Driver, slot_count};
+use self::driver::Driver;
 use self::kernel::{Completion, Op};
 use self::raw::Ring;
+use self::slots::Sizes;
 use super::Answering;
 use super::limits::{COMPLETIONS_PER_TURN, Settings};
 use crate::observe::clock;
@@ -79,9 +80,13 @@ impl<A: Answering> Engine<A> {
         counters: Rc<Counters>,
     ) -> Result<Self, String> {
         let listener_count = listeners.len();
-        let slots = slot_count(&settings, listener_count);
-        let ring = Ring::new(slots, listeners).map_err(|error| refused(slots, &error))?;
-        let driver = Driver::new(answering, settings, listener_count, counters);
+        // The kernel bounds a ring's table of sockets by the limit of descriptors.
+        let limit = rlimit::Resource::NOFILE.get().map_or(u64::MAX, |(soft, _)| soft);
+        let slots_max = u32::try_from(limit).unwrap_or(u32::MAX);
+        let sizes = Sizes::fit(settings.connections_max, listener_count, slots_max);
+        let ring =
+            Ring::new(sizes.slots, listeners).map_err(|error| refused(sizes.slots, &error))?;
+        let driver = Driver::new(answering, settings, sizes, listener_count, counters);
         Ok(Self { driver, ring, started: clock::monotonic() })
     }
 

@@ -14,8 +14,35 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use super::super::connection::{Connection, Phase};
-use super::super::limits::SHORT_INPUT_BYTES;
+use super::super::limits::{ACCEPTS_PER_LISTENER, SHORT_INPUT_BYTES};
 use super::kernel::Op;
+
+/// The sum of all demands for slots: open connections, and accepts under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sizes {
+    /// Open connections.
+    pub(super) connections: u32,
+    /// Accepts under way, for each listener.
+    pub(super) accepts_per_listener: u32,
+    /// All slots.
+    pub(super) slots: u32,
+}
+
+impl Sizes {
+    /// What is wanted, as far as it fits into `slots_max`: accepts then have a quarter of it.
+    pub(super) fn fit(connections_max: u64, listener_count: usize, slots_max: u32) -> Self {
+        let listeners = u32::try_from(listener_count).unwrap_or(u32::MAX).max(1);
+        let wanted = u32::try_from(ACCEPTS_PER_LISTENER).unwrap_or(u32::MAX);
+        let connections = u32::try_from(connections_max).unwrap_or(u32::MAX);
+        let accepts_per_listener = match connections.checked_add(wanted.saturating_mul(listeners)) {
+            Some(slots) if slots <= slots_max => wanted,
+            _ => wanted.min((slots_max / 4).checked_div(listeners).unwrap_or(0)).max(1),
+        };
+        let accepts = accepts_per_listener.saturating_mul(listeners);
+        let connections = connections.min(slots_max.saturating_sub(accepts)).max(1);
+        Self { connections, accepts_per_listener, slots: connections.saturating_add(accepts) }
+    }
+}
 
 /// No slot.
 const NONE: u32 = u32::MAX;
@@ -286,6 +313,18 @@ mod tests {
     use std::collections::VecDeque;
 
     use super::*;
+
+    #[test]
+    fn a_table_that_the_kernel_cuts_has_room_for_connections_and_accepts() {
+        let fit = |slots_max| {
+            let sizes = Sizes::fit(1_000, 2, slots_max);
+            (sizes.connections, sizes.accepts_per_listener, sizes.slots)
+        };
+        assert_eq!(fit(u32::MAX), (1_000, 32, 1_064));
+        assert_eq!(fit(1_063), (999, 32, 1_063));
+        assert_eq!(fit(64), (48, 8, 64));
+        assert_eq!(fit(0), (1, 1, 3));
+    }
 
     /// The lists beside a model, with slots drawn from a seed.
     #[test]

@@ -14,7 +14,8 @@ use std::rc::Rc;
 use self::world::{Client, Socket, World};
 use super::super::limits::Settings;
 use super::super::{Answering, limits};
-use super::driver::{Driver, slot_count};
+use super::driver::Driver;
+use super::slots::Sizes;
 use crate::observe::counters::{AnswerClass, Counters};
 
 /// Seeds of a usual test run.
@@ -91,17 +92,17 @@ impl Shard {
             ..Settings::default()
         };
         let counters = Rc::new(Counters::default());
-        let slots = slot_count(&settings, LISTENERS) as usize;
+        let sizes = Sizes::fit(settings.connections_max, LISTENERS, u32::MAX);
         let world = World {
             random: Random(seed),
             clients: Vec::new(),
             queues: vec![Vec::new(); LISTENERS],
-            sockets: (0..slots).map(|_| Socket::default()).collect(),
+            sockets: (0..sizes.slots).map(|_| Socket::default()).collect(),
             cancelled: Vec::new(),
             long_left: 2,
             trace: Vec::new(),
         };
-        let driver = Driver::new(Echo, settings, LISTENERS, Rc::clone(&counters));
+        let driver = Driver::new(Echo, settings, sizes, LISTENERS, Rc::clone(&counters));
         Self { world, driver, counters, now_ms: 0 }
     }
 
