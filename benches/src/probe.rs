@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - `bounded`: a query waits at most [`TIMEOUT`], and reads at most [`ANSWER_BYTES_MAX`] bytes.
+//! - `bounded`: a query waits at most `TIMEOUT`, and reads at most `ANSWER_BYTES_MAX` bytes.
 //!
 //! # Does not
 //!

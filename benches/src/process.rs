@@ -4,7 +4,7 @@
 //!
 //! - `ours-alone`: only processes that were started here are signalled, each by its number.
 //! - `none-left`: a process ends with whoever started it (`setpriv --pdeathsig`), and when its
-//!   [`Process`] is dropped, by force after [`STOP_TIMEOUT`].
+//!   [`Process`] is dropped, by force after `STOP_TIMEOUT`.
 //!
 //! # Does not
 //!

@@ -6,7 +6,7 @@
 //!
 //! # Invariants
 //!
-//! - `bounded`: a query line has at most [`QUERY_BYTES_MAX`] bytes.
+//! - `bounded`: a query line has at most `QUERY_BYTES_MAX` bytes.
 //!
 //! # Does not
 //!

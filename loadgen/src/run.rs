@@ -71,6 +71,8 @@ pub struct Settings {
     pub expect: Option<Expect>,
     /// Share of answers compared with them.
     pub expect_share: f64,
+    /// Whether WHOIS answers are looked at.
+    pub checked: bool,
     /// The server's process, to be watched.
     pub server_pid: Option<u32>,
 }
@@ -144,6 +146,7 @@ fn core_of(
         sources: settings.sources.clone(),
         protocol: settings.protocol,
         http_path: settings.http_path.clone(),
+        checked: settings.checked,
         proxy: settings.proxy,
         slots: settings.in_flight_max,
         end_ns: ns(settings.duration_s),

@@ -76,6 +76,7 @@ fn settings(target: SocketAddr, rate_per_s: f64, duration_s: f64) -> Settings {
         profile,
         expect: None,
         expect_share: 0.0,
+        checked: true,
         server_pid: None,
     }
 }

@@ -99,6 +99,9 @@ pub(super) struct LoadOptions {
     /// Share of answers compared with --expect-from, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     expect_share: f64,
+    /// Take any answer that is not empty for good: for servers that give everybody a fixed block
+    #[arg(long, conflicts_with = "expect_from")]
+    unchecked: bool,
     /// Watch this process: processor time, memory, descriptors
     #[arg(long, value_name = "PID")]
     server_pid: Option<u32>,
@@ -138,6 +141,7 @@ impl LoadOptions {
             profile,
             expect,
             expect_share: self.expect_share,
+            checked: !self.unchecked,
             server_pid: self.server_pid,
         })
     }

@@ -46,6 +46,8 @@ pub struct Plan {
     pub protocol: Protocol,
     /// What HTTP asks for; see [`Protocol::request`].
     pub http_path: String,
+    /// Whether WHOIS answers are looked at.
+    pub checked: bool,
     /// Header before each query.
     pub proxy: Option<Proxy>,
     /// Connections at a time.
@@ -259,7 +261,7 @@ impl Core {
         let failure = match failure {
             None if silent => None,
             None if answer_bytes == 0 => Some("cut-short"),
-            None if self.plan.protocol == Protocol::Whois => {
+            None if self.plan.checked && self.plan.protocol == Protocol::Whois => {
                 self.checker.check(&slot.request, self.ring.answer(index, answer_bytes)).err()
             }
             failure => failure,
