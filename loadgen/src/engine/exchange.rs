@@ -66,6 +66,7 @@ pub struct Exchange {
     /// Next byte of a slow client; with its gap.
     slow: Option<(usize, u64)>,
     request_bytes: usize,
+    sent_bytes: usize,
     length_prefixed: bool,
 }
 
@@ -98,6 +99,9 @@ impl Exchange {
         prefix: &[u8],
         now_ns: u64,
     ) -> Step {
+        if op == Op::Send {
+            self.sent_bytes += usize::try_from(result).unwrap_or_default();
+        }
         match op {
             _ if result < 0 => self.fail(failure_of(op, result)),
             Op::Connect => {
@@ -116,6 +120,13 @@ impl Exchange {
             Op::Receive => return self.received(result, pending_count, prefix, now_ns),
         }
         self.over(pending_count)
+    }
+
+    /// Whether the server closed before a slow client had asked: as it may.
+    #[must_use]
+    pub fn closed_unasked(&self) -> bool {
+        let closed = matches!(self.failure, None | Some("reset"));
+        closed && self.slow.is_some() && self.sent_bytes < self.request_bytes
     }
 
     /// The time for the whole exchange is over.
@@ -240,6 +251,9 @@ mod tests {
         let _ = exchange.step(Op::Connect, 0, 1, &[], 50);
         assert_eq!(exchange.step(Op::Receive, 0, 1, &[], 60), Step::Cancel);
         assert_eq!(exchange.step(Op::Send, 1, 0, &[], 61), Step::Ended);
+        assert!(exchange.closed_unasked());
+        let _ = exchange.step(Op::Send, 1, 0, &[], 61);
+        assert!(!exchange.closed_unasked());
     }
 
     #[test]

@@ -257,9 +257,12 @@ impl Core {
             self.stats.in_time_count += u64::from(in_time && failure.is_none());
             return;
         }
+        // A server may close connections of clients that keep it waiting.
+        let unasked = slot.exchange.closed_unasked();
         let silent = matches!(slot.request.manner, Manner::Silent);
         let failure = match failure {
             None if silent => None,
+            _ if unasked => None,
             None if answer_bytes == 0 => Some("cut-short"),
             None if self.plan.checked && self.plan.protocol == Protocol::Whois => {
                 self.checker.check(&slot.request, self.ring.answer(index, answer_bytes)).err()
