@@ -110,7 +110,7 @@ impl Checker {
         } else if self.first_time != time {
             self.count(GENERATION_CHANGED);
         }
-        self.object(request, answer)?;
+        self.object(request, answer, at)?;
         self.byte_for_byte(request, answer)
     }
 
@@ -126,7 +126,8 @@ impl Checker {
         }
     }
 
-    fn object(&mut self, request: &Request, answer: &[u8]) -> Result<(), &'static str> {
+    /// `end` is where the record ends at the latest.
+    fn object(&mut self, request: &Request, answer: &[u8], end: usize) -> Result<(), &'static str> {
         let label: &[u8] = match request.kind {
             Kind::Domain | Kind::Idn | Kind::Miss => b"Domain Name: ",
             Kind::Nameserver => b"Server Name: ",
@@ -140,7 +141,12 @@ impl Checker {
         self.count("object");
         let head = answer.get(..OBJECT_WITHIN_BYTES).unwrap_or(answer);
         let subject = if hit { Some(request.subject.as_bytes()) } else { None };
-        if names_object(head, label, subject) == hit { Ok(()) } else { Err("wrong-object") }
+        let line = object_line(head, label, subject);
+        if line.is_some() != hit {
+            return Err("wrong-object");
+        }
+        let record = line.and_then(|line| answer.get(line..end)).unwrap_or_default();
+        if is_keyed(record) { Ok(()) } else { Err("malformed") }
     }
 
     fn byte_for_byte(&mut self, request: &Request, answer: &[u8]) -> Result<(), &'static str> {
@@ -172,9 +178,23 @@ fn is_well_formed(answer: &[u8]) -> bool {
     control == 0 && alone == 0 && ends
 }
 
-/// Whether a line is `label` and then the subject, in any case; without a subject, whether one
-/// starts with `label`.
-fn names_object(head: &[u8], label: &[u8], subject: Option<&[u8]>) -> bool {
+/// Whether every line is `key: value`, a remark, or empty.
+fn is_keyed(record: &[u8]) -> bool {
+    let mut rest = record;
+    while let Some(end) = memchr::memchr(b'\n', rest) {
+        let (line, after) = rest.split_at_checked(end + 1).unwrap_or_default();
+        let other = line.starts_with(b"%") || line == b"\r\n";
+        if !other && memchr::memchr(b':', line).is_none_or(|colon| colon == 0) {
+            return false;
+        }
+        rest = after;
+    }
+    rest.is_empty()
+}
+
+/// Where the line stands that is `label` and then the subject, in any case; without a subject, the
+/// first that starts with `label`.
+fn object_line(head: &[u8], label: &[u8], subject: Option<&[u8]>) -> Option<usize> {
     let names = |line: &[u8]| {
         let Some(rest) = line.strip_prefix(label) else { return false };
         subject.is_none_or(|subject| {
@@ -183,8 +203,11 @@ fn names_object(head: &[u8], label: &[u8], subject: Option<&[u8]>) -> bool {
             })
         })
     };
-    names(head)
-        || memchr::memchr_iter(b'\n', head).any(|end| head.get(end + 1..).is_some_and(names))
+    if names(head) {
+        return Some(0);
+    }
+    let starts = memchr::memchr_iter(b'\n', head).map(|end| end + 1);
+    starts.into_iter().find(|&start| head.get(start..).is_some_and(names))
 }
 
 #[cfg(test)]
@@ -230,6 +253,17 @@ mod tests {
             assert_eq!(checked(&format!("{planted}{GOOD}")), Err("malformed"), "{planted:?}");
         }
         assert_eq!(checked(&GOOD.replace(" <<<", "")), Err("malformed"));
+    }
+
+    #[test]
+    fn a_line_of_the_record_without_a_key_is_malformed() {
+        for line in ["free text", ": value", "x"] {
+            let answer = GOOD.replace("Registrar: A", line);
+            assert_eq!(checked(&answer), Err("malformed"), "{line}");
+        }
+        for line in ["", "% remark", "Name Server:", "a: b: c"] {
+            assert_eq!(checked(&GOOD.replace("Registrar: A", line)), Ok(()), "{line}");
+        }
     }
 
     #[test]

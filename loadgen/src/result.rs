@@ -26,7 +26,7 @@ pub struct RunResult {
     pub method: Method,
     /// Mean rate that the schedule asked for, queries per second, warm-up left out.
     pub asked_per_s: f64,
-    /// Rate of whole answers, per second.
+    /// Rate of whole answers that came within the measured part, per second.
     pub achieved_per_s: f64,
     /// Length of the measured part, seconds.
     pub duration_s: f64,
@@ -99,7 +99,7 @@ pub struct Second {
     pub p99_ns: u64,
     /// Largest latency.
     pub max_ns: u64,
-    /// Resident memory of the server, bytes; 0 if it was not watched.
+    /// Resident memory of the server that is not pages of files, bytes; 0 if it was not watched.
     pub server_resident_bytes: u64,
     /// Open descriptors of the server; 0 if it was not watched.
     pub server_descriptor_count: u64,
@@ -112,7 +112,7 @@ pub struct Usage {
     pub user_s: f64,
     /// Seconds in the kernel.
     pub system_s: f64,
-    /// User and system time by whole answers, microseconds.
+    /// User and system time by whole answers that came meanwhile, microseconds.
     pub cpu_us_per_query: f64,
     /// Largest resident memory that is not pages of files, bytes.
     pub anonymous_peak_bytes: u64,

@@ -15,9 +15,10 @@ use std::cell::UnsafeCell;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use io_uring::types::{CancelBuilder, DestinationSlot, Fixed, SubmitArgs, Timespec};
-use io_uring::{IoUring, cqueue, opcode, squeue};
+use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 
 /// Longest request, bytes: a PROXY header, and a query line that is too long on purpose.
 pub const REQUEST_BYTES_MAX: usize = 2_048;
@@ -25,6 +26,9 @@ pub const REQUEST_BYTES_MAX: usize = 2_048;
 pub const ANSWER_BYTES_MAX: usize = 65_536;
 /// Requests taken between two turns.
 const SUBMISSIONS: u32 = 8_192;
+/// Requests of one start: socket, option, bind, connect, send, receive. They are linked, and links
+/// do not reach over the end of a turn.
+const START_REQUESTS_MAX: usize = 6;
 /// Completions handled in one turn.
 const COMPLETIONS_PER_TURN: usize = 2_048;
 /// `sockaddr_in6`.
@@ -83,6 +87,10 @@ pub struct Ring {
     pending: Box<[u8]>,
     waiting: VecDeque<squeue::Entry>,
     in_flight_count: u64,
+    /// Whether the kernel binds sockets of the ring's table (Linux 6.11); plain calls do otherwise.
+    binds: bool,
+    /// Sockets that plain calls could not make.
+    refused: Vec<Completion>,
 }
 
 fn address_of(address: SocketAddr) -> Address {
@@ -126,6 +134,24 @@ pub fn pin(core: usize) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// A socket bound to an address; its port is chosen when it connects.
+fn bound_socket(from: &Address, one: &i32) -> io::Result<OwnedFd> {
+    // SAFETY: numbers only.
+    let socket = unsafe { libc::socket(from.family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
+    if socket < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was made here, and nobody else has it.
+    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+    let (level, option) = (libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT);
+    // SAFETY: the option is a number of 4 bytes, valid for the call.
+    unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const *one).cast(), 4) };
+    let address = (&raw const from.bytes).cast();
+    // SAFETY: the address is valid for the call and of the length given.
+    let bound = unsafe { libc::bind(socket.as_raw_fd(), address, from.length) };
+    if bound == 0 { Ok(socket) } else { Err(io::Error::last_os_error()) }
+}
+
 const fn data_of(op: Op, slot: u32) -> u64 {
     ((slot as u64) << 8) | op as u64
 }
@@ -136,7 +162,7 @@ impl Ring {
     ///
     /// # Errors
     ///
-    /// If the kernel refuses the ring or so large a table; it needs Linux 6.11 and as many
+    /// If the kernel refuses the ring or so large a table; it needs Linux 6.1 and as many
     /// descriptors (`ulimit -n`) as slots.
     pub fn new(slots: u32, targets: &[SocketAddr], sources: &[SocketAddr]) -> io::Result<Self> {
         let ring = IoUring::builder()
@@ -149,6 +175,9 @@ impl Ring {
             .build(SUBMISSIONS)?;
         ring.submitter().register_files_sparse(slots)?;
         let _ = ring.submitter().register_ring_fd();
+        let mut probe = Probe::new();
+        let probed = ring.submitter().register_probe(&mut probe);
+        let binds = probed.is_ok() && probe.is_supported(opcode::Bind::CODE);
         let slot = |_| SlotMemory {
             request: UnsafeCell::new([0; REQUEST_BYTES_MAX]),
             answer: UnsafeCell::new(vec![0; ANSWER_BYTES_MAX].into_boxed_slice()),
@@ -161,7 +190,8 @@ impl Ring {
         };
         let pending = vec![0; slots as usize].into_boxed_slice();
         let waiting = VecDeque::with_capacity(SUBMISSIONS as usize);
-        Ok(Self { ring, memory: Some(memory), pending, waiting, in_flight_count: 0 })
+        let (memory, refused) = (Some(memory), Vec::new());
+        Ok(Self { ring, memory, pending, waiting, in_flight_count: 0, binds, refused })
     }
 
     /// Connects, sends the first `send_bytes` of `request` (none: only connects), and receives.
@@ -181,24 +211,29 @@ impl Ring {
         let Some(to) = memory.targets.get(target) else { return };
         let Ok(place) = DestinationSlot::try_from_slot_target(slot) else { return };
         let (to_bytes, to_length) = ((&raw const to.bytes).cast(), to.length);
-        let socket = opcode::Socket::new(to.family, libc::SOCK_STREAM, 0).file_index(Some(place));
         let from = source.and_then(|source| memory.sources.get(source));
-        let from = from.map(|from| ((&raw const from.bytes).cast(), from.length, from.family));
-        let one = (&raw const *memory.one).cast();
-        self.push_setup(socket.build(), slot);
-        if let Some((bytes, length, family)) = from {
-            if family == libc::AF_INET || family == libc::AF_INET6 {
-                // The kernel chooses the port when it knows the target: ports are not used up.
-                let option = opcode::SetSockOpt::new(
-                    Fixed(slot),
-                    libc::IPPROTO_IP.cast_unsigned(),
-                    libc::IP_BIND_ADDRESS_NO_PORT.cast_unsigned(),
-                    one,
-                    4,
-                );
-                self.push_setup(option.build(), slot);
+        if let Some(from) = from.filter(|_| !self.binds) {
+            let made = bound_socket(from, &memory.one).and_then(|socket| {
+                self.ring.submitter().register_files_update(slot, &[socket.as_raw_fd()])
+            });
+            if let Err(error) = made {
+                let result = error.raw_os_error().unwrap_or(libc::EIO).saturating_neg();
+                let refused = Completion { op: Op::Setup, slot, result, pending_count: 0 };
+                self.refused.push(refused);
+                return;
             }
-            self.push_setup(opcode::Bind::new(Fixed(slot), bytes, length).build(), slot);
+        } else {
+            let socket = opcode::Socket::new(to.family, libc::SOCK_STREAM, 0);
+            let from = from.map(|from| ((&raw const from.bytes).cast(), from.length));
+            let one = (&raw const *memory.one).cast();
+            self.push_setup(socket.file_index(Some(place)).build(), slot);
+            if let Some((bytes, length)) = from {
+                let level = libc::IPPROTO_IP.cast_unsigned();
+                let option = libc::IP_BIND_ADDRESS_NO_PORT.cast_unsigned();
+                let option = opcode::SetSockOpt::new(Fixed(slot), level, option, one, 4);
+                self.push_setup(option.build(), slot);
+                self.push_setup(opcode::Bind::new(Fixed(slot), bytes, length).build(), slot);
+            }
         }
         let connect = opcode::Connect::new(Fixed(slot), to_bytes, to_length).build();
         self.push_counted(connect.flags(squeue::Flags::IO_LINK), Op::Connect, slot);
@@ -206,6 +241,12 @@ impl Ring {
             self.send_linked(slot, 0, send_bytes.min(request.len()));
         }
         self.receive(slot, 0);
+    }
+
+    /// Whether the requests of one more start get into this turn.
+    pub fn has_room(&mut self) -> bool {
+        let queue = self.ring.submission();
+        self.waiting.is_empty() && queue.capacity() - queue.len() >= START_REQUESTS_MAX
     }
 
     /// Sends bytes of the slot's request.
@@ -263,6 +304,11 @@ impl Ring {
 
     /// Closes the slot's socket.
     pub fn close(&mut self, slot: u32) {
+        if !self.binds {
+            // The next socket takes the place at once: a request to close would come too late.
+            let _ = self.ring.submitter().register_files_update(slot, &[-1]);
+            return;
+        }
         self.push_quiet(opcode::Close::new(Fixed(slot)).build(), slot);
     }
 
@@ -271,8 +317,8 @@ impl Ring {
         self.pending.get(slot as usize).copied().unwrap_or_default()
     }
 
-    /// Makes the requests, waits up to `wait_ns` for a completion (0: not at all), and appends what
-    /// has completed to `out`.
+    /// Makes the requests, waits up to `wait_ns` for a completion, and appends what has completed
+    /// to `out`.
     ///
     /// # Errors
     ///
@@ -286,20 +332,20 @@ impl Ring {
                 break;
             }
         }
+        let idle = self.waiting.is_empty() && self.refused.is_empty();
+        let wait_ns = if idle { wait_ns } else { 0 };
         let seconds = wait_ns / 1_000_000_000;
         let rest = u32::try_from(wait_ns % 1_000_000_000).unwrap_or_default();
         let wait = Timespec::new().sec(seconds).nsec(rest);
-        let turned = if wait_ns == 0 || !self.waiting.is_empty() {
-            self.ring.submit_and_wait(0)
-        } else {
-            self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&wait))
-        };
+        // Also without time to wait: the kernel completes operations only for those who wait.
+        let turned = self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&wait));
         if let Err(error) = turned {
             let later = [libc::ETIME, libc::EINTR, libc::EBUSY, libc::EAGAIN];
             if !error.raw_os_error().is_some_and(|code| later.contains(&code)) {
                 return Err(error);
             }
         }
+        out.append(&mut self.refused);
         for entry in self.ring.completion().take(COMPLETIONS_PER_TURN) {
             out.extend(completed(&entry, &mut self.pending, &mut self.in_flight_count));
         }
@@ -388,6 +434,67 @@ impl Drop for Ring {
         }
         if self.in_flight_count > 0 {
             std::mem::forget(self.memory.take());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Connects twice from `source` in one slot, and gives what was received and from where; the
+    /// first error if any.
+    fn exchanged(binds: bool, source: &str) -> Result<(String, String), i32> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for mut client in listener.incoming().flatten() {
+                // What is not read when the server closes would reset the connection.
+                let _ = client.read(&mut [0]);
+                let from = client.peer_addr().unwrap().ip().to_string();
+                let _ = client.write_all(from.as_bytes());
+            }
+        });
+        let mut ring = Ring::new(2, &[target], &[source.parse().unwrap()]).unwrap();
+        ring.binds &= binds;
+        let first = exchange(&mut ring)?;
+        ring.close(1);
+        Ok((first, exchange(&mut ring)?))
+    }
+
+    fn exchange(ring: &mut Ring) -> Result<String, i32> {
+        ring.start(1, 0, Some(0), b"q", 1);
+        let (mut completions, mut bytes) = (Vec::new(), 0);
+        loop {
+            completions.clear();
+            ring.turn(10_000_000, &mut completions).unwrap();
+            for completion in &completions {
+                let received =
+                    usize::try_from(completion.result).map_err(|_| -completion.result)?;
+                match (completion.op, received) {
+                    (Op::Receive, 0) => {
+                        return Ok(String::from_utf8(ring.answer(1, bytes).to_vec()).unwrap());
+                    }
+                    (Op::Receive, _) => {
+                        bytes += received;
+                        ring.receive(1, bytes);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sockets_are_bound_by_the_ring_and_by_plain_calls() {
+        for binds in [true, false] {
+            let (first, second) = exchanged(binds, "127.9.8.7:0").unwrap();
+            assert_eq!((first.as_str(), second.as_str()), ("127.9.8.7", "127.9.8.7"));
+            // Not an address of this machine.
+            assert_eq!(exchanged(binds, "192.0.2.1:0"), Err(libc::EADDRNOTAVAIL), "{binds}");
         }
     }
 }

@@ -12,9 +12,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use crate::check::{Checker, Expect};
 use crate::clock::Clock;
@@ -26,13 +25,12 @@ use crate::result::{RESULT_FORMAT, RunResult, Second, Usage};
 use crate::ring;
 use crate::schedule::{Due, Shape};
 use crate::stats::{CoreSecond, Stats};
-use crate::usage::{self, Look};
+use crate::usage::Look;
+use crate::watch::{Watch, Watched};
 use crate::workload::{Profile, Source, Workload};
 
 /// From the start of the threads to the first due time, milliseconds: rings are made meanwhile.
 const START_DELAY_MS: u64 = 500;
-/// How often the watching thread wakes, milliseconds.
-const WATCH_MS: u64 = 20;
 
 /// Everything that a run needs.
 #[derive(Clone)]
@@ -61,6 +59,8 @@ pub struct Settings {
     pub late_share_max: f64,
     /// What is spoken.
     pub protocol: Protocol,
+    /// What HTTP asks for; `{query}` in it stands for the query.
+    pub http_path: String,
     /// Header before each query.
     pub proxy: Option<Proxy>,
     /// What is asked.
@@ -102,7 +102,14 @@ pub fn run(
         threads.push(thread.map_err(|error| format!("core {core}: {error}"))?);
     }
     drop(sender);
-    let watched = watch(settings, clock, &receiver, progress);
+    let watch = Watch {
+        server_pid: settings.server_pid,
+        warm_up_ns: ns(settings.warm_up_s),
+        end_ns: ns(settings.duration_s),
+        clock,
+        stop,
+    };
+    let watched = watch.run(&receiver, progress);
     let mut stats = Stats::default();
     let mut checked = BTreeMap::new();
     for thread in threads {
@@ -138,6 +145,7 @@ fn core_of(
         targets: settings.targets.clone(),
         sources: settings.sources.clone(),
         protocol: settings.protocol,
+        http_path: settings.http_path.clone(),
         checked: settings.checked,
         proxy: settings.proxy,
         slots: settings.in_flight_max,
@@ -159,86 +167,6 @@ fn core_of(
     done
 }
 
-/// What was seen from outside while the cores ran.
-#[derive(Default)]
-struct Watched {
-    seconds: BTreeMap<u64, CoreSecond>,
-    looks: BTreeMap<u64, Look>,
-    server: Option<(Look, Look)>,
-    generator: (Look, Look),
-    server_peak_bytes: u64,
-    generator_peak_bytes: u64,
-}
-
-fn watch(
-    settings: &Settings,
-    clock: Clock,
-    receiver: &Receiver<CoreSecond>,
-    progress: Progress<'_>,
-) -> Watched {
-    let pid = settings.server_pid.map(|pid| pid.to_string());
-    let (warm_up_ns, end_ns) = (ns(settings.warm_up_s), ns(settings.duration_s));
-    let mut watched = Watched::default();
-    let (mut begun, mut ended, mut told_s, mut looked_s) = (false, false, 0, u64::MAX);
-    loop {
-        let received = receiver.recv_timeout(Duration::from_millis(WATCH_MS));
-        let now_ns = clock.now_ns();
-        let at_s = now_ns / 1_000_000_000;
-        let begins = !begun && now_ns >= warm_up_ns;
-        let ends = !ended && now_ns >= end_ns;
-        if begins || ends || at_s != looked_s {
-            looked_s = at_s;
-            let generator = usage::look("self");
-            watched.generator_peak_bytes =
-                watched.generator_peak_bytes.max(generator.anonymous_bytes);
-            let server = pid.as_deref().map(usage::look).unwrap_or_default();
-            watched.server_peak_bytes = watched.server_peak_bytes.max(server.anonymous_bytes);
-            watched.looks.insert(at_s, server);
-            if begins {
-                begun = true;
-                watched.generator = (generator, generator);
-                watched.server = pid.as_ref().map(|_| (server, server));
-            }
-            if !ended {
-                watched.generator.1 = generator;
-                if let Some((_, last)) = &mut watched.server {
-                    *last = server;
-                }
-            }
-            ended |= ends;
-        }
-        match received {
-            Ok(second) => {
-                let empty = CoreSecond::new(second.at_s);
-                watched.seconds.entry(second.at_s).or_insert(empty).add(&second);
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return watched,
-        }
-        // A second is told when the next but one begins: every core has handed it over by then.
-        while told_s + 1 < at_s {
-            if let Some(second) = watched.seconds.get(&told_s) {
-                progress(&second_of(second, watched.looks.get(&told_s)));
-            }
-            told_s += 1;
-        }
-    }
-}
-
-fn second_of(second: &CoreSecond, look: Option<&Look>) -> Second {
-    Second {
-        at_s: second.at_s,
-        due_count: second.due_count,
-        answered_count: second.answered_count,
-        error_count: second.error_count,
-        p50_ns: second.latency.at(50.0),
-        p99_ns: second.latency.at(99.0),
-        max_ns: second.latency.max(),
-        server_resident_bytes: look.map_or(0, |look| look.resident_bytes),
-        server_descriptor_count: look.map_or(0, |look| look.descriptor_count),
-    }
-}
-
 #[expect(clippy::cast_precision_loss, reason = "counts of a run fit")]
 fn result_of(
     settings: &Settings,
@@ -247,20 +175,21 @@ fn result_of(
     checked: BTreeMap<String, u64>,
     watched: Watched,
 ) -> RunResult {
-    let duration_s = (settings.duration_s - settings.warm_up_s).max(f64::MIN_POSITIVE);
+    // Ended early, the run was as long as it was.
+    let ended_s = watched.ended_ns as f64 / 1e9;
+    let duration_s = (ended_s - settings.warm_up_s).max(f64::EPSILON);
     let used = |(first, last): (Look, Look), peak_bytes: u64| {
         let cpu_s = (last.cpu_s - first.cpu_s).max(0.0);
         Usage {
             user_s: cpu_s * last.user_share,
             system_s: cpu_s * (1.0 - last.user_share),
-            cpu_us_per_query: cpu_s * 1e6 / (stats.answered_count.max(1)) as f64,
+            cpu_us_per_query: cpu_s * 1e6 / (stats.in_time_count.max(1)) as f64,
             anonymous_peak_bytes: peak_bytes,
         }
     };
     let warm_up = settings.warm_up_s.floor();
-    let seconds = watched.seconds.values().filter(|second| second.at_s as f64 >= warm_up);
-    let mut seconds: Vec<_> =
-        seconds.map(|second| second_of(second, watched.looks.get(&second.at_s))).collect();
+    let mut seconds = watched.seconds;
+    seconds.retain(|second| second.at_s as f64 >= warm_up);
     let first_s = seconds.first().map_or(0, |second| second.at_s);
     seconds.iter_mut().for_each(|second| second.at_s -= first_s);
     let late_share = stats.late_count as f64 / stats.due_count.max(1) as f64;
@@ -281,7 +210,7 @@ fn result_of(
         format: RESULT_FORMAT,
         method: machine::method(settings, started),
         asked_per_s: stats.due_count as f64 / duration_s,
-        achieved_per_s: stats.answered_count as f64 / duration_s,
+        achieved_per_s: stats.in_time_count as f64 / duration_s,
         duration_s,
         due_count: stats.due_count,
         sent_count: stats.sent_count,

@@ -121,6 +121,9 @@ pub struct Stats {
     pub sent_count: u64,
     /// Whole answers.
     pub answered_count: u64,
+    /// Whole answers that came within the measured part, whenever their queries fell due: the rate
+    /// that was achieved, and what processor time is divided by.
+    pub in_time_count: u64,
     /// Queries started too late.
     pub late_count: u64,
     /// Bytes of answers.
@@ -148,6 +151,7 @@ impl Default for Stats {
             due_count: 0,
             sent_count: 0,
             answered_count: 0,
+            in_time_count: 0,
             late_count: 0,
             received_bytes: 0,
             errors: BTreeMap::new(),
@@ -177,6 +181,7 @@ impl Stats {
         self.due_count += other.due_count;
         self.sent_count += other.sent_count;
         self.answered_count += other.answered_count;
+        self.in_time_count += other.in_time_count;
         self.late_count += other.late_count;
         self.received_bytes += other.received_bytes;
         for (kind, count) in &other.errors {

@@ -22,8 +22,6 @@ pub struct Look {
     pub user_share: f64,
     /// Resident memory that is not pages of files, bytes.
     pub anonymous_bytes: u64,
-    /// Resident memory, bytes.
-    pub resident_bytes: u64,
     /// Open descriptors.
     pub descriptor_count: u64,
 }
@@ -45,7 +43,6 @@ pub fn look(pid: &str) -> Look {
         cpu_s: if schedstat_ns > 0.0 { schedstat_ns / 1e9 } else { ticks_s },
         user_share: if user + system > 0.0 { user / (user + system) } else { 0.0 },
         anonymous_bytes: kib(&status, "RssAnon:") * 1_024,
-        resident_bytes: kib(&status, "VmRSS:") * 1_024,
         descriptor_count: fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count) as u64,
     }
 }
@@ -72,7 +69,6 @@ mod tests {
     fn this_process_uses_time_memory_and_descriptors() {
         let used = look("self");
         assert!(used.cpu_s > 0.0 && used.anonymous_bytes > 0 && used.descriptor_count > 2);
-        assert!(used.resident_bytes >= used.anonymous_bytes);
         assert_eq!(look("0"), Look::default());
     }
 

@@ -16,6 +16,9 @@ use whois_loadgen::workload::{Names, Profile, Source};
 
 const TAIL: &str = ">>> Last update of WHOIS database: 2026-01-01T00:00:00Z <<<\r\n\r\nterms\r\n";
 
+/// How long a stub waits for a byte, milliseconds.
+const IDLE_MS: u32 = 1_500;
+
 /// What a stub does with a connection, given its query.
 type Behaviour = fn(&mut TcpStream, &str, Instant);
 
@@ -28,6 +31,8 @@ fn stub(behaviour: Behaviour) -> SocketAddr {
         for client in listener.incoming() {
             let Ok(mut client) = client else { return };
             thread::spawn(move || {
+                let idle = Duration::from_millis(IDLE_MS.into());
+                client.set_read_timeout(Some(idle)).unwrap();
                 let mut line = String::new();
                 let _ = BufReader::new(client.try_clone().unwrap()).read_line(&mut line);
                 behaviour(&mut client, line.trim(), started);
@@ -65,6 +70,7 @@ fn settings(target: SocketAddr, rate_per_s: f64, duration_s: f64) -> Settings {
         late_after_us: 100_000,
         late_share_max: 0.05,
         protocol: Protocol::Whois,
+        http_path: "/".to_owned(),
         proxy: None,
         names: Source::open(&profile, &Names::File(names)).unwrap(),
         profile,
@@ -182,14 +188,83 @@ fn a_generator_that_cannot_send_on_time_says_that_its_run_is_invalid() {
 
 #[test]
 fn slow_and_silent_clients_are_apart_from_the_latencies() {
-    let target = stub(answer_after_line);
-    let profile = Profile::named("hostile").unwrap();
+    let target = stub(|client, name, _| {
+        // Names of misses begin so; nobody has registered them.
+        if name.starts_with("zq") {
+            let _ = client.write_all(TAIL.as_bytes());
+        } else {
+            answer(client, name);
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hostile");
+    let text = "order = \"scan\"\nslow_share = 0.2\nslow_gap_us = 100000\n\
+                silent_share = 0.2\n[shares]\ndomain = 0.8\nmiss = 0.2\n";
+    std::fs::write(&path, text).unwrap();
+    let profile = Profile::named(path.to_str().unwrap()).unwrap();
+    let names = Source::open(&profile, &Names::Generated { count: 100 }).unwrap();
     let base = settings(target, 50.0, 2.0);
-    let result = measure(&Settings { profile, timeout_ms: 30_000, ..base });
+    let result = measure(&Settings { profile, names, ..base });
     assert_eq!(result.invalid, None);
     assert_eq!(result.answered_count, result.due_count, "{:?}", result.errors);
+    let count = |kind: &str| result.by_kind.get(kind).map_or(0, |latency| latency.count);
+    let (slow, silent) = (count("slow client"), count("silent client"));
+    assert!(slow > 5 && silent > 5, "{slow} slow, {silent} silent");
+    assert_eq!(result.latency.count, result.answered_count - slow - silent);
+    // A line of 12 bytes takes 1.1 s, silence what the server allows; the others wait for neither.
+    assert!(ms(&result.by_kind["slow client"], 50.0) >= 1_100);
+    assert!(ms(&result.by_kind["silent client"], 50.0) >= u64::from(IDLE_MS) - 10);
+    assert!(ms(&result.latency, 99.0) < 500, "{:?}", result.latency.percentiles);
 }
 
-fn answer_after_line(client: &mut TcpStream, name: &str, _: Instant) {
-    answer(client, name);
+#[test]
+fn answers_that_come_after_the_end_are_no_throughput() {
+    // One client at a time, 10 ms each: 100 a second of the 300 that are asked.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut line = String::new();
+            let _ = BufReader::new(client.try_clone().unwrap()).read_line(&mut line);
+            thread::sleep(Duration::from_millis(10));
+            answer(&mut client, line.trim());
+        }
+    });
+    let result = measure(&settings(target, 300.0, 1.0));
+    assert_eq!((result.due_count, result.answered_count), (299, 299), "{:?}", result.errors);
+    assert!((40.0..101.0).contains(&result.achieved_per_s), "{} per s", result.achieved_per_s);
+    assert!(ms(&result.latency, 99.0) > 1_500, "{:?}", result.latency.percentiles);
+}
+
+#[test]
+fn a_run_that_is_stopped_early_has_the_length_that_it_had() {
+    let target = stub(|client, name, _| answer(client, name));
+    let stop = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&stop);
+    thread::spawn(move || {
+        thread::sleep(Duration::from_millis(2_000));
+        set.store(true, Ordering::Relaxed);
+    });
+    let result = run(&settings(target, 100.0, 60.0), &stop, &mut |_| {}).unwrap();
+    assert_eq!(result.invalid, None);
+    assert!((0.5..10.0).contains(&result.duration_s), "{} s", result.duration_s);
+    assert!((85.0..115.0).contains(&result.asked_per_s), "{} per s", result.asked_per_s);
+    assert_eq!(result.answered_count, result.due_count);
+}
+
+#[test]
+fn a_server_is_asked_over_ipv6() {
+    let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
+    let target = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            assert!(client.peer_addr().unwrap().is_ipv6());
+            let mut line = String::new();
+            let _ = BufReader::new(client.try_clone().unwrap()).read_line(&mut line);
+            answer(&mut client, line.trim());
+        }
+    });
+    let sources = vec!["[::1]:0".parse().unwrap()];
+    let result = measure(&Settings { sources, ..settings(target, 100.0, 1.0) });
+    assert_eq!((result.answered_count, result.errors.len()), (99, 0), "{:?}", result.errors);
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
 
+use super::Failure;
 use crate::check::Expect;
 use crate::protocol::Protocol;
 use crate::proxy::Proxy;
@@ -83,6 +84,9 @@ pub(super) struct LoadOptions {
     /// What is spoken; dns and http are for comparisons with other servers
     #[arg(long, value_name = "PROTOCOL", default_value = "whois")]
     protocol: Protocol,
+    /// What http asks for; {query} in it stands for the query
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    http_path: String,
     /// Write a PROXY header before each query
     #[arg(long, value_name = "VERSION")]
     proxy: Option<ProxyOption>,
@@ -105,8 +109,8 @@ pub(super) struct LoadOptions {
 
 impl LoadOptions {
     /// The settings of a run; its schedule is the caller's.
-    pub(super) fn settings(&self, shape: Shape) -> Result<Settings, String> {
-        self.check()?;
+    pub(super) fn settings(&self, shape: Shape) -> Result<Settings, Failure> {
+        self.check().and_then(|()| shape.check()).map_err(Failure::Usage)?;
         let profile = Profile::named(&self.profile)?;
         let names = match (&self.names_from, &self.names) {
             (Some(dir), _) => Names::Directory(dir.clone()),
@@ -117,7 +121,7 @@ impl LoadOptions {
         let expect = expect.map(|dir| Expect::open(dir, self.rules.as_deref())).transpose()?;
         Ok(Settings {
             targets: self.target.clone(),
-            sources: self.sources()?,
+            sources: self.sources().map_err(Failure::Usage)?,
             shape,
             duration_s: self.duration,
             warm_up_s: self.warm_up_s(),
@@ -128,6 +132,7 @@ impl LoadOptions {
             late_after_us: self.late_after_us,
             late_share_max: self.late_share_max,
             protocol: self.protocol,
+            http_path: self.http_path.clone(),
             proxy: self.proxy.map(|proxy| match proxy {
                 ProxyOption::V1 => Proxy::V1,
                 ProxyOption::V2 => Proxy::V2,
@@ -156,7 +161,13 @@ impl LoadOptions {
         within("warm-up", self.warm_up_s(), 0.0, self.duration - 0.5)?;
         within("late-share-max", self.late_share_max, 0.0, 1.0)?;
         within("expect-share", self.expect_share, 0.0, 1.0)?;
-        within("source-count", f64::from(self.source_count), 0.0, f64::from(SOURCES_MAX))
+        within("source-count", f64::from(self.source_count), 0.0, f64::from(SOURCES_MAX))?;
+        if !self.http_path.starts_with('/') || !self.http_path.bytes().all(|b| b.is_ascii_graphic())
+        {
+            let path = &self.http_path;
+            return Err(format!("--http-path: {path} is none; / and printable ASCII is allowed"));
+        }
+        Ok(())
     }
 
     /// Addresses of one family, that of the targets.

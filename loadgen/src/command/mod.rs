@@ -1,6 +1,7 @@
 //! The subcommands, one file each: its options, its help, its exit status.
 //!
-//! Exit statuses: 0 done; 1 failed; 2 wrong usage; `compare` adds its own.
+//! Exit statuses: 0 done; 1 failed; 2 wrong usage; 3 a run that cannot be used, or an objective
+//! that was missed; `compare` has its own.
 
 mod compare;
 mod load;
@@ -41,12 +42,31 @@ pub fn run() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Sweep(options) => sweep::run(&options),
         Command::Soak(options) => soak::run(&options),
-        Command::Plan(options) => plan::run(&options),
-        Command::Compare(options) => compare::run(&options),
-        Command::Report(options) => report::run(&options),
+        Command::Plan(options) => plan::run(&options).map_err(Failure::from),
+        Command::Compare(options) => compare::run(&options).map_err(Failure::from),
+        Command::Report(options) => report::run(&options).map_err(Failure::from),
     };
-    done.unwrap_or_else(|message| {
+    done.unwrap_or_else(|failure| {
+        let (message, status) = match failure {
+            Failure::Failed(message) => (message, 1),
+            Failure::Usage(message) => (message, 2),
+        };
         let _ = writeln!(std::io::stderr(), "whois-loadgen: {message}");
-        ExitCode::FAILURE
+        ExitCode::from(status)
     })
+}
+
+/// Why a command ended early, in words.
+#[derive(Debug)]
+enum Failure {
+    /// It could not be done.
+    Failed(String),
+    /// It was asked for in a way that cannot be.
+    Usage(String),
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self::Failed(message)
+    }
 }

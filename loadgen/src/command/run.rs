@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::load::{self, LoadOptions};
-use super::output;
+use super::{Failure, output};
 use crate::report::{run_html, run_text};
 use crate::result::RunResult;
 use crate::run;
@@ -67,9 +67,10 @@ pub(super) struct Options {
 }
 
 impl Options {
-    fn shape(&self) -> Result<Shape, String> {
+    fn shape(&self) -> Result<Shape, Failure> {
         let rate_per_s = self.rate;
-        let second = || self.rate_to.ok_or_else(|| "--rate-to: ramp and burst need it".to_owned());
+        let missing = || Failure::Usage("--rate-to: ramp and burst need it".to_owned());
+        let second = || self.rate_to.ok_or_else(missing);
         Ok(match self.arrivals {
             Arrivals::Constant => Shape::Constant { rate_per_s },
             Arrivals::Poisson => Shape::Poisson { rate_per_s },
@@ -88,7 +89,7 @@ impl Options {
     }
 }
 
-pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
+pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let stop = load::stop_flag()?;
     let settings = match &options.replay {
         None => options.load.settings(options.shape()?)?,

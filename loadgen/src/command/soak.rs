@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::load::{self, LoadOptions};
-use super::output;
 use super::run::{status_of, write_file, write_json};
+use super::{Failure, output};
 use crate::report::{run_html, run_text};
 use crate::result::{RunResult, Second};
 use crate::run;
@@ -16,19 +16,20 @@ use crate::schedule::Shape;
 
 /// Ask at one rate for hours, and see whether the server's memory or descriptors grow
 ///
-/// Needs --server-pid. The slopes are those of straight lines through the second half of the run.
+/// Needs --server-pid. The slopes are those of straight lines through the second half of the run;
+/// memory is the resident one without pages of files.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  \
     whois-loadgen soak --target 127.0.0.1:4343 --rate 6000 --duration 14400 --server-pid 4711\n\n\
-    Exit status: 0 done; 1 failed; 2 wrong usage; 3 something grows faster than allowed, queries \
-    failed, or the run is invalid.")]
+    Exit status: 0 done; 1 failed; 2 wrong usage; 3 something grows faster than allowed or cannot \
+    be judged, queries failed, or the run is invalid.")]
 pub(super) struct Options {
     #[command(flatten)]
     load: LoadOptions,
     /// Queries per second
     #[arg(long, value_name = "PER_SECOND", default_value_t = 1000.0)]
     rate: f64,
-    /// Largest growth of resident memory, MiB an hour
+    /// Largest growth of resident memory without pages of files, MiB an hour
     #[arg(long, value_name = "MIB", default_value_t = 16.0)]
     memory_growth_max: f64,
     /// Largest growth of open descriptors, per hour
@@ -42,20 +43,21 @@ pub(super) struct Options {
     html: Option<PathBuf>,
 }
 
-pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
+pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let stop = load::stop_flag()?;
     let settings = options.load.settings(Shape::Poisson { rate_per_s: options.rate })?;
     if settings.server_pid.is_none() {
-        return Err("--server-pid: a soak watches the server's process; name it".to_owned());
+        let message = "--server-pid: a soak watches the server's process; name it";
+        return Err(Failure::Usage(message.to_owned()));
     }
     let result = run::run(&settings, &stop, &mut load::progress(""))?;
     load::progress_ended();
     output::print(&run_text(&result))?;
-    let (text, grows) = growth(&result, options.memory_growth_max, options.descriptor_growth_max);
+    let (text, fails) = growth(&result, options.memory_growth_max, options.descriptor_growth_max);
     output::print(&text)?;
     write_json(options.json.as_deref(), &result)?;
     write_file(options.html.as_deref(), || run_html(&result))?;
-    Ok(if grows { ExitCode::from(3) } else { status_of(&result) })
+    Ok(if fails { ExitCode::from(3) } else { status_of(&result) })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sizes of a process fit")]
@@ -65,22 +67,26 @@ fn growth(result: &RunResult, memory_max: f64, descriptors_max: f64) -> (String,
     let memory = slope(&watched, |second| second.server_resident_bytes as f64 / 1_048_576.0);
     let descriptors = slope(&watched, |second| second.server_descriptor_count as f64);
     let mut text = String::from("\nGrowth over the second half of the run\n");
-    let mut grows = false;
+    // What is not known does not pass.
+    let mut fails = false;
     for (what, unit, value, max) in [
-        ("resident memory", "MiB/h", memory, memory_max),
+        ("anonymous memory", "MiB/h", memory, memory_max),
         ("open descriptors", "/h", descriptors, descriptors_max),
     ] {
         let verdict = match value {
-            None => "too few seconds to say".to_owned(),
+            None => {
+                fails = true;
+                "not known: too few seconds in which the server was seen".to_owned()
+            }
             Some(value) if value > max => {
-                grows = true;
+                fails = true;
                 format!("{value:+.2} {unit}: more than {max} {unit}")
             }
             Some(value) => format!("{value:+.2} {unit}"),
         };
         let _ = writeln!(text, "  {what:<18} {verdict}");
     }
-    (text, grows)
+    (text, fails)
 }
 
 /// Growth per hour of a straight line through the values; needs ten of them.

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::load::{self, LoadOptions};
-use super::output;
 use super::run::{write_file, write_json};
+use super::{Failure, output};
 use crate::report::{sweep_html, sweep_text};
 use crate::result::{Objective, RESULT_FORMAT, SweepResult};
 use crate::run;
@@ -55,7 +55,7 @@ pub(super) struct Options {
     html: Option<PathBuf>,
 }
 
-pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
+pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let stop = load::stop_flag()?;
     let objective = Objective {
         percentile: options.objective_percentile,
@@ -63,7 +63,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
         error_share_max: options.error_share_max,
     };
     let (low, high) = (options.low, options.high);
-    let mut search = Search::new(low, high, options.steps, options.precision, objective)?;
+    let search = Search::new(low, high, options.steps, options.precision, objective);
+    let mut search = search.map_err(Failure::Usage)?;
     let mut settings = options.load.settings(Shape::Poisson { rate_per_s: low })?;
     let mut steps = Vec::new();
     while let Some(rate_per_s) = search.next_rate().filter(|_| !load::stopped(&stop)) {

@@ -66,6 +66,7 @@ pub struct Exchange {
     /// Next byte of a slow client; with its gap.
     slow: Option<(usize, u64)>,
     request_bytes: usize,
+    sent_bytes: usize,
     length_prefixed: bool,
 }
 
@@ -98,19 +99,34 @@ impl Exchange {
         prefix: &[u8],
         now_ns: u64,
     ) -> Step {
+        if op == Op::Send {
+            self.sent_bytes += usize::try_from(result).unwrap_or_default();
+        }
         match op {
             _ if result < 0 => self.fail(failure_of(op, result)),
             Op::Connect => {
                 self.connected_ns = now_ns;
-                if let Some((0, _)) = self.slow {
+                if let Some((0, _)) = self.slow
+                    && self.failure.is_none()
+                {
                     return self.slow_byte(now_ns);
                 }
             }
-            Op::Send if self.slow.is_some() => return self.slow_byte(now_ns),
+            // A client that has its answer, or none to wait for, sends no more.
+            Op::Send if self.slow.is_some() && !self.complete && self.failure.is_none() => {
+                return self.slow_byte(now_ns);
+            }
             Op::Send | Op::Setup | Op::Quiet => {}
             Op::Receive => return self.received(result, pending_count, prefix, now_ns),
         }
         self.over(pending_count)
+    }
+
+    /// Whether the server closed before a slow client had asked: as it may.
+    #[must_use]
+    pub fn closed_unasked(&self) -> bool {
+        let closed = matches!(self.failure, None | Some("reset"));
+        closed && self.slow.is_some() && self.sent_bytes < self.request_bytes
     }
 
     /// The time for the whole exchange is over.
@@ -144,7 +160,7 @@ impl Exchange {
 
     fn slow_byte(&mut self, now_ns: u64) -> Step {
         let Some((at, gap_ns)) = self.slow else { return Step::Wait };
-        if at >= self.request_bytes || self.failure.is_some() {
+        if at >= self.request_bytes {
             return Step::Wait;
         }
         self.slow = Some((at + 1, gap_ns));
@@ -227,6 +243,17 @@ mod tests {
         let second = exchange.step(Op::Send, 1, 1, &[], 60);
         assert_eq!(second, Step::SendByte { at: 1, due_ns: 160 });
         assert_eq!(exchange.step(Op::Send, 1, 1, &[], 170), Step::Wait);
+    }
+
+    #[test]
+    fn a_slow_client_that_is_answered_early_ends() {
+        let mut exchange = Exchange::start(0, 0, 2, Some(100), Ending::Close);
+        let _ = exchange.step(Op::Connect, 0, 1, &[], 50);
+        assert_eq!(exchange.step(Op::Receive, 0, 1, &[], 60), Step::Cancel);
+        assert_eq!(exchange.step(Op::Send, 1, 0, &[], 61), Step::Ended);
+        assert!(exchange.closed_unasked());
+        let _ = exchange.step(Op::Send, 1, 0, &[], 61);
+        assert!(!exchange.closed_unasked());
     }
 
     #[test]

@@ -33,6 +33,8 @@ use crate::workload::{Manner, Request, Workload};
 
 /// Longest sleep in the ring, nanoseconds: deadlines and the stop flag are looked at after it.
 const SLEEP_NS_MAX: u64 = 5_000_000;
+/// Queries started between two turns of the ring: what is started is sent soon, also in a backlog.
+const STARTS_PER_TURN: u32 = 64;
 
 /// What one core does.
 pub struct Plan {
@@ -42,6 +44,8 @@ pub struct Plan {
     pub sources: Vec<SocketAddr>,
     /// What is spoken.
     pub protocol: Protocol,
+    /// What HTTP asks for; see [`Protocol::request`].
+    pub http_path: String,
     /// Whether WHOIS answers are looked at.
     pub checked: bool,
     /// Header before each query.
@@ -100,7 +104,7 @@ impl Core {
     ) -> Result<Self, String> {
         let ring = Ring::new(plan.slots, &plan.targets, &plan.sources).map_err(|error| {
             format!(
-                "the kernel refuses a ring with {} connections ({error}); it needs Linux 6.11, and \
+                "the kernel refuses a ring with {} connections ({error}); it needs Linux 6.1, and \
                  `ulimit -n` of at least that",
                 plan.slots
             )
@@ -132,6 +136,7 @@ impl Core {
     pub fn run(mut self, due: Due) -> Result<(Stats, Checker), String> {
         let mut due = due.peekable();
         let mut completions = Vec::new();
+        let mut start_count = 0;
         std::thread::sleep(std::time::Duration::from_nanos(self.clock.until_start_ns()));
         loop {
             let now_ns = self.clock.now_ns();
@@ -142,7 +147,8 @@ impl Core {
                     self.give_up(&mut due);
                     continue;
                 }
-                Some(due_ns) if due_ns <= now_ns && !self.free.is_empty() => {
+                Some(due_ns) if due_ns <= now_ns && self.may_start(start_count) => {
+                    start_count += 1;
                     let _ = due.next();
                     self.start(due_ns, now_ns);
                     continue;
@@ -155,6 +161,7 @@ impl Core {
             self.close_seconds(now_ns);
             let wait_ns = self.wait_ns(next, now_ns);
             completions.clear();
+            start_count = 0;
             let turned = self.ring.turn(wait_ns, &mut completions);
             turned.map_err(|error| format!("the kernel no longer turns the ring: {error}"))?;
             let now_ns = self.clock.now_ns();
@@ -165,6 +172,11 @@ impl Core {
         let last = std::mem::replace(&mut self.second, CoreSecond::new(0));
         let _ = self.seconds.send(last);
         Ok((self.stats, self.checker))
+    }
+
+    /// Whether there is a slot, and room in the ring, for one more after so many in this turn.
+    fn may_start(&mut self, start_count: u32) -> bool {
+        start_count < STARTS_PER_TURN && !self.free.is_empty() && self.ring.has_room()
     }
 
     /// Counts what is due and cannot be started any more.
@@ -199,7 +211,7 @@ impl Core {
             let from = source.and_then(|source| self.plan.sources.get(source)).unwrap_or(to);
             proxy::header(proxy, *from, *to, &mut self.bytes);
         }
-        self.plan.protocol.request(&slot.request.bytes, &mut self.bytes);
+        self.plan.protocol.request(&slot.request.bytes, &self.plan.http_path, &mut self.bytes);
         let (gap, send_bytes) = match slot.request.manner {
             Manner::Usual => (None, self.bytes.len()),
             Manner::Slow { gap_us } => (Some(u64::from(gap_us) * 1_000), 0),
@@ -240,12 +252,17 @@ impl Core {
             slot.exchange;
         self.ring.close(index);
         self.free.push(index);
+        let in_time = (self.plan.warm_up_ns..self.plan.end_ns).contains(&now_ns);
         if due_ns < self.plan.warm_up_ns {
+            self.stats.in_time_count += u64::from(in_time && failure.is_none());
             return;
         }
+        // A server may close connections of clients that keep it waiting.
+        let unasked = slot.exchange.closed_unasked();
         let silent = matches!(slot.request.manner, Manner::Silent);
         let failure = match failure {
             None if silent => None,
+            _ if unasked => None,
             None if answer_bytes == 0 => Some("cut-short"),
             None if self.plan.checked && self.plan.protocol == Protocol::Whois => {
                 self.checker.check(&slot.request, self.ring.answer(index, answer_bytes)).err()
@@ -259,6 +276,7 @@ impl Core {
             return;
         }
         self.stats.answered_count += 1;
+        self.stats.in_time_count += u64::from(in_time);
         self.second.answered_count += 1;
         let kind = match slot.request.manner {
             Manner::Usual => slot.request.kind.name(),
