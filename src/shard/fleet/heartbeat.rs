@@ -1,11 +1,11 @@
 //! Wakes every executor from outside, again and again: bounds a sleep that has no end.
 //!
-//! glommio 0.9 goes to sleep with runnable tasks if its preemption timer expires between its look at
-//! I/O and its look at tasks, as it does when the machine takes the core away there:
+//! glommio 0.9 goes to sleep with runnable tasks if its preemption timer expires between its look
+//! at I/O and its look at tasks, as it does when the machine takes the core away there:
 //! `run_task_queues` then says that nothing ran. Timers and sockets of the executor do not help,
-//! since the tasks that they wake stand in the queue that is not looked at. Wakes from other threads
-//! come by an event descriptor that is armed before that. Without this, shards of both engines hung
-//! for good, 5 of 6 times, under load beside a compiler.
+//! since the tasks that they wake stand in the queue that is not looked at. Wakes from other
+//! threads come by an event descriptor that is armed before that. Without this, shards of both
+//! engines hung for good, 5 of 6 times, under load beside a compiler.
 //!
 //! # Invariants
 //!
