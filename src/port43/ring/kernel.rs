@@ -65,8 +65,8 @@ pub(super) trait Kernel<B> {
     fn forget_input(&mut self, slot: u32);
 
     /// Sends the answer from a byte on, then looks for unread input: two completions. Where the
-    /// send has to wait, the look comes first, and says nothing. A close or a drain follows in every
-    /// case, and brings the end of the answer on its way.
+    /// send has to wait, the look comes first, and says nothing. A close or a drain follows in
+    /// every case, and brings the end of the answer on its way.
     fn send(&mut self, slot: u32, answer: Box<B>, from: usize);
     /// Looks for unread input, where nothing was sent.
     fn look(&mut self, slot: u32);
