@@ -424,7 +424,8 @@ impl<A: Answering> Driver<A> {
         now_ms: u64,
     ) {
         let (Some(peer), Some(slot)) = (kernel.peer(index), self.slots.get_mut(index)) else {
-            return self.free_buffers.push(buffer);
+            self.free_buffers.push(buffer);
+            return self.step(kernel, index, Event::Failed, now_ms);
         };
         let line = kernel.input(index, usize::from(slot.line_bytes));
         // A panic here is a bug; it must not take the other connections of the shard with it.

@@ -129,11 +129,11 @@ impl<A: Answering> Engine<A> {
             }
         }
         self.driver.stop_accepting(&mut self.ring);
-        while self.driver.accepting_count() > 0 {
+        let until_ms = self.now_ms().saturating_add(drain_ms);
+        while self.driver.accepting_count() > 0 && self.now_ms() < until_ms {
             self.turn(1, &mut completions).await?;
         }
         self.ring.close_listeners();
-        let until_ms = self.now_ms().saturating_add(drain_ms);
         while self.driver.open_count() > 0 && self.now_ms() < until_ms {
             self.turn(1, &mut completions).await?;
         }
