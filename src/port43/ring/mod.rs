@@ -25,6 +25,7 @@
 mod driver;
 mod kernel;
 mod raw;
+mod setup;
 #[cfg(test)]
 mod simulation;
 mod slots;
@@ -56,7 +57,7 @@ const EMPTYING_TURNS_MAX: usize = 1_000;
 ///
 /// What is missing, for a person.
 pub fn probe() -> Result<(), String> {
-    raw::probe()
+    setup::probe()
 }
 
 /// The engine of one shard.
@@ -96,7 +97,8 @@ impl<A: Answering> Engine<A> {
     }
 
     /// Serves until `stop` is ready, then drains: what the kernel has accepted by then is served,
-    /// and connections have `drain_ms` to end. Returns how many it cut off.
+    /// and connections have `drain_ms` to end. Returns how many it cut off. Calls `alive` in every
+    /// turn, at least once per tick.
     ///
     /// Must run inside a glommio executor.
     ///
@@ -107,6 +109,7 @@ impl<A: Answering> Engine<A> {
         mut self,
         stop: impl Future<Output = ()> + 'static,
         drain_ms: u64,
+        alive: impl Fn(),
     ) -> io::Result<u64> {
         let stopped = Rc::new(Cell::new(false));
         let told = Rc::clone(&stopped);
@@ -119,6 +122,7 @@ impl<A: Answering> Engine<A> {
         self.ring.tick();
         while !stopped.get() {
             self.turn(1, &mut completions).await?;
+            alive();
         }
         stop.await;
         // Closing a listener resets what waits in its queue, so the queue is emptied first: until

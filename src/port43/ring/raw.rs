@@ -29,9 +29,7 @@ use super::super::limits::{
     COMPLETIONS_PER_TURN, DRAIN_READ_BYTES, INPUT_BYTES, LONG_LINES, SHORT_INPUT_BYTES, TICK_MS,
 };
 use super::kernel::{Completion, Kernel, Op};
-
-/// Requests taken between two turns: three for each completion of a turn, and some.
-const SUBMISSIONS: u32 = 4_096;
+use super::setup::{SUBMISSIONS, setup};
 
 /// Completions that the kernel keeps without an allocation of its own: two for each slot, within
 /// the kernel's own bound.
@@ -88,52 +86,13 @@ pub(super) struct Ring<B> {
     waiting: VecDeque<squeue::Entry>,
     in_flight_count: u64,
     resets: bool,
+    /// Whether the kernel knows [`ACCEPT_POLL_FIRST`].
+    waits_first: bool,
 }
 
-/// The features that the engine cannot do without.
-const NEEDED: [(u8, &str); 7] = [
-    (opcode::Accept::CODE, "accept"),
-    (opcode::Recv::CODE, "recv"),
-    (opcode::Send::CODE, "send"),
-    (opcode::Close::CODE, "close"),
-    (opcode::Shutdown::CODE, "shutdown"),
-    (opcode::Timeout::CODE, "timeout"),
-    (opcode::AsyncCancel::CODE, "cancel"),
-];
-
-fn setup(completions: u32) -> io::Result<IoUring> {
-    IoUring::builder()
-        .setup_single_issuer()
-        .setup_defer_taskrun()
-        .setup_taskrun_flag()
-        .setup_submit_all()
-        .setup_cqsize(completions)
-        .setup_clamp()
-        .build(SUBMISSIONS)
-}
-
-/// Tries out whether the kernel has what the engine needs.
-///
-/// # Errors
-///
-/// What is missing, for a person.
-pub(super) fn probe() -> Result<(), String> {
-    let ring = setup(SUBMISSIONS).map_err(|error| {
-        format!("a ring with deferred task work is refused ({error}; kernel 6.1 or later has it)")
-    })?;
-    let mut probe = Probe::new();
-    ring.submitter()
-        .register_probe(&mut probe)
-        .map_err(|error| format!("the kernel does not say what its rings can do ({error})"))?;
-    for (code, name) in NEEDED {
-        if !probe.is_supported(code) {
-            return Err(format!("the kernel's rings have no {name}"));
-        }
-    }
-    ring.submitter()
-        .register_files_sparse(1)
-        .map_err(|error| format!("a table of sockets in the ring is refused ({error})"))
-}
+/// Flag of an accept: wait until a connection is there, instead of trying at once. A try makes a
+/// socket, its inode and its file before it finds that there is nothing to accept.
+const ACCEPT_POLL_FIRST: u16 = 4;
 
 const fn data_of(op: Op, slot: u32) -> u64 {
     ((slot as u64) << 8) | op as u64
@@ -168,7 +127,7 @@ impl<B> Ring<B> {
             linger: Box::new(libc::linger { l_onoff: 1, l_linger: 0 }),
             answers: (0..slots).map(|_| None).collect(),
         };
-        Ok(Self {
+        let mut made = Self {
             ring,
             memory: Some(memory),
             lent: vec![Lent::default(); count].into_boxed_slice(),
@@ -177,7 +136,20 @@ impl<B> Ring<B> {
             waiting: VecDeque::with_capacity(SUBMISSIONS as usize),
             in_flight_count: 0,
             resets: known && probe.is_supported(opcode::SetSockOpt::CODE),
-        })
+            waits_first: false,
+        };
+        made.waits_first = made.knows_waiting_first()?;
+        Ok(made)
+    }
+
+    /// Tries an accept on no socket at all: a kernel that knows the flag misses the socket, an
+    /// older one (before 6.10) refuses the flag.
+    fn knows_waiting_first(&mut self) -> io::Result<bool> {
+        let nowhere = opcode::Accept::new(Fd(-1), std::ptr::null_mut(), std::ptr::null_mut());
+        self.push(waiting_first(nowhere.build()).user_data(data_of(Op::Quiet, 0)));
+        let mut completed = Vec::with_capacity(1);
+        self.turn(1, &mut completed)?;
+        Ok(completed.first().is_some_and(|completion| completion.result == -libc::EBADF))
     }
 
     /// Arms the tick once.
@@ -287,6 +259,16 @@ fn completion_of(entry: &cqueue::Entry) -> Completion {
     Completion { op: op_of(data), slot: (data >> 8) as u32, result: entry.result() }
 }
 
+/// An accept with [`ACCEPT_POLL_FIRST`], for which the crate has no name.
+fn waiting_first(mut accept: squeue::Entry) -> squeue::Entry {
+    // SAFETY: an entry is the kernel's `struct io_uring_sqe` (asserted below), plain integers of
+    // which the second half-word is `ioprio`: the place of an accept's flags.
+    unsafe { (&raw mut accept).cast::<u16>().wrapping_add(1).write(ACCEPT_POLL_FIRST) };
+    accept
+}
+
+const _: () = assert!(size_of::<squeue::Entry>() == 64 && align_of::<squeue::Entry>() >= 2);
+
 impl SlotMemory {
     fn new() -> Self {
         Self {
@@ -312,7 +294,9 @@ impl<B: AsRef<[u8]>> Kernel<B> for Ring<B> {
         if let Some(lent) = self.lent.get_mut(slot as usize) {
             lent.accepting = true;
         }
-        self.push_counted(entry.file_index(Some(target)).build(), Op::Accept, slot);
+        let entry = entry.file_index(Some(target)).build();
+        let entry = if self.waits_first { waiting_first(entry) } else { entry };
+        self.push_counted(entry, Op::Accept, slot);
     }
 
     fn cancel_accept(&mut self, slot: u32) {

@@ -7,9 +7,12 @@
 //! threads come by an event descriptor that is armed before that. Without this, shards of both
 //! engines hung for good, 5 of 6 times, under load beside a compiler.
 //!
+//! A wake is itself an event that ends the executor's turn, and so one that the fault can meet. An
+//! engine that shows signs of life ([`Pulse::alive`]) is woken only when they fail to come.
+//!
 //! # Invariants
 //!
-//! - An executor sleeps at most [`HEARTBEAT_MS`] while one of its tasks can run.
+//! - An executor sleeps at most two beats while one of its tasks can run.
 //!
 //! # Does not
 //!
@@ -17,51 +20,82 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-/// Distance of two wakes, milliseconds: the longest that the fault above can cost.
-const HEARTBEAT_MS: u64 = 5;
-
 /// The thread that wakes; it ends when this is dropped.
 pub(super) struct Heartbeat {
-    wakers: Sender<Waker>,
+    sleepers: Sender<Sleeper>,
     _alive: Sender<Infallible>,
 }
 
+/// Whom the thread wakes.
+struct Sleeper {
+    waker: Waker,
+    signs: Arc<AtomicU64>,
+    seen: Option<u64>,
+}
+
+/// An executor's side of the heartbeat.
+pub(super) struct Pulse {
+    sleepers: Sender<Sleeper>,
+    signs: Arc<AtomicU64>,
+}
+
 impl Heartbeat {
-    /// Starts the thread, for so many executors.
-    pub(super) fn start(executor_count: usize) -> Result<Self, String> {
-        let (wakers, new) = bounded(executor_count);
+    /// Starts the thread, for so many executors; it looks at them every `beat_ms`.
+    pub(super) fn start(executor_count: usize, beat_ms: u64) -> Result<Self, String> {
+        let (sleepers, new) = bounded(executor_count);
         let (alive, ended) = bounded(0);
-        let beat = move || beat(&new, &ended);
+        let beat = move || beat(beat_ms, &new, &ended);
         let spawned = thread::Builder::new().name("heartbeat".to_owned()).spawn(beat);
         spawned.map_err(|error| format!("heartbeat: {error}"))?;
-        Ok(Self { wakers, _alive: alive })
+        Ok(Self { sleepers, _alive: alive })
+    }
+
+    /// The pulse of one executor.
+    pub(super) fn pulse(&self) -> Pulse {
+        Pulse { sleepers: self.sleepers.clone(), signs: Arc::default() }
+    }
+}
+
+impl Pulse {
+    /// What shows that the executor runs: to be called at least once a beat. An executor whose
+    /// engine never calls it is woken at every beat.
+    pub(super) fn alive(&self) -> impl Fn() + use<> {
+        let signs = Arc::clone(&self.signs);
+        // One thread writes; the other only sees whether it has changed.
+        move || signs.store(signs.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed)
     }
 
     /// What an executor runs as a task of its own, to be woken.
-    pub(super) fn pulse(&self) -> impl Future<Output = Infallible> + use<> {
-        let mut wakers = Some(self.wakers.clone());
+    pub(super) fn beats(self) -> impl Future<Output = Infallible> {
+        let mut pulse = Some(self);
         poll_fn(move |context| {
-            if let Some(wakers) = wakers.take() {
+            if let Some(Self { sleepers, signs }) = pulse.take() {
+                let waker = context.waker().clone();
                 // There is room for every executor.
-                let _ = wakers.try_send(context.waker().clone());
+                let _ = sleepers.try_send(Sleeper { waker, signs, seen: None });
             }
             Poll::Pending
         })
     }
 }
 
-fn beat(new: &Receiver<Waker>, ended: &Receiver<Infallible>) {
-    let mut wakers = Vec::new();
-    while let Err(RecvTimeoutError::Timeout) =
-        ended.recv_timeout(Duration::from_millis(HEARTBEAT_MS))
-    {
-        wakers.extend(new.try_iter());
-        wakers.iter().for_each(Waker::wake_by_ref);
+fn beat(beat_ms: u64, new: &Receiver<Sleeper>, ended: &Receiver<Infallible>) {
+    let mut sleepers = Vec::new();
+    while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(Duration::from_millis(beat_ms)) {
+        sleepers.extend(new.try_iter());
+        for sleeper in &mut sleepers {
+            let signs = sleeper.signs.load(Ordering::Relaxed);
+            if sleeper.seen.replace(signs).is_none_or(|seen| seen == signs) {
+                sleeper.waker.wake_by_ref();
+            }
+        }
     }
 }

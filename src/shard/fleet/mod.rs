@@ -7,7 +7,6 @@
 
 mod heartbeat;
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -20,7 +19,7 @@ use futures_lite::AsyncReadExt;
 use glommio::net::{TcpListener, TcpStream};
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 
-use self::heartbeat::Heartbeat;
+use self::heartbeat::{Heartbeat, Pulse};
 use super::listen::{self, ListenError};
 use crate::observe::counters::{Counters, Totals};
 use crate::port43::{self, Answering, EngineKind, ring, stream};
@@ -33,6 +32,13 @@ pub const RING_ENTRIES: usize = 512;
 
 /// How long a task may run before it is asked to yield.
 const PREEMPT: Duration = Duration::from_millis(4);
+
+/// How often an executor is looked at whose engine shows signs of life, milliseconds.
+const RING_BEAT_MS: u64 = 20;
+
+/// How often an executor is woken whose engine shows none, milliseconds: the longest that a sleep
+/// without reason can cost.
+const STREAMS_BEAT_MS: u64 = 5;
 
 /// What all shards have in common.
 #[derive(Clone, Debug)]
@@ -118,7 +124,11 @@ impl Fleet {
         F: Fn() -> A + Clone + Send + 'static,
         M: Send + 'static,
     {
-        let heartbeat = Heartbeat::start(cores.len())?;
+        let beat_ms = match plan.engine {
+            EngineKind::Ring => RING_BEAT_MS,
+            EngineKind::Streams => STREAMS_BEAT_MS,
+        };
+        let heartbeat = Heartbeat::start(cores.len(), beat_ms)?;
         let mut shards = Vec::with_capacity(cores.len());
         for &core in cores {
             let (stop, stopped) =
@@ -178,12 +188,13 @@ async fn run<A: Answering + 'static>(
     plan: &Plan,
     answering: A,
     stopped: UnixStream,
-    pulse: impl Future<Output = Infallible> + 'static,
+    pulse: Pulse,
     ready: impl FnOnce(),
 ) -> Result<Done, ShardError> {
     let counters = Rc::new(Counters::default());
     let counting = Rc::clone(&counters);
-    let pulse = glommio::spawn_local(pulse);
+    let alive = pulse.alive();
+    let pulse = glommio::spawn_local(pulse.beats());
     let cut_off_count = match plan.engine {
         EngineKind::Ring => {
             let open = |address: &SocketAddr| listen::open(*address, plan.port43.backlog_count);
@@ -191,7 +202,7 @@ async fn run<A: Answering + 'static>(
             let engine = ring::Engine::new(answering, plan.port43, listeners, counting)
                 .map_err(ShardError::Engine)?;
             ready();
-            engine.serve(end_of(stopped), plan.shutdown_ms).await?
+            engine.serve(end_of(stopped), plan.shutdown_ms, alive).await?
         }
         EngineKind::Streams => {
             let bind = |&address: &SocketAddr| {
