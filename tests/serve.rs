@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -326,4 +327,57 @@ fn a_configuration_file_sets_everything() {
     let (status, message) = refused(&["--config", path.to_str().unwrap()]);
     assert_eq!(status, 3);
     assert!(message.contains(":2: server.dri: unknown key `dri`"), "{message}");
+}
+
+/// A sample in `directory` of which one letter of a text has changed on the disk.
+fn damaged_sample(directory: &Path) {
+    let into = directory.to_str().unwrap();
+    succeeded(&program().args(["sample", "--domains", "300", "--into", into]).output().unwrap());
+    let base = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let base = base.into_iter().find(|path| path.extension() == Some("snapshot".as_ref())).unwrap();
+    let mut bytes = fs::read(&base).unwrap();
+    let address = bytes.windows(8).position(|window| window == b"@example").unwrap();
+    bytes[address + 1] = b'E';
+    fs::write(&base, bytes).unwrap();
+}
+
+#[test]
+fn damage_found_behind_the_answers_stops_the_server_and_says_where() {
+    let directory = tempfile::tempdir().unwrap();
+    damaged_sample(directory.path());
+    let dir = directory.path().to_str().unwrap();
+    let server = Server::start(&[&["--dir", dir, "--cores", "0"][..], &LOOPBACK].concat());
+    let (status, log) = server.wait();
+    assert_eq!(status, Some(3), "{log}");
+    assert!(log.contains("the snapshot is damaged, stopping"), "{log}");
+    assert!(log.contains("bytes 0 to "), "{log}");
+}
+
+#[test]
+fn with_check_first_damage_is_refused_before_a_listener_opens() {
+    let directory = tempfile::tempdir().unwrap();
+    damaged_sample(directory.path());
+    let dir = directory.path().to_str().unwrap();
+    let arguments = ["--dir", dir, "--check", "first", "--listen", "127.0.0.1:0"];
+    let (status, log) = refused(&arguments);
+    assert_eq!(status, 3, "{log}");
+    assert!(log.contains("bytes 0 to ") && !log.contains("serving"), "{log}");
+    assert!(
+        refused(&["--dir", SNAPSHOT, "--check", "never"]).1.contains("known are behind, first")
+    );
+}
+
+#[test]
+fn checksums_are_compared_behind_the_answers_unless_they_were_first() {
+    for check in ["behind", "first"] {
+        let arguments = [&["--dir", SNAPSHOT, "--cores", "0", "--check", check][..], &LOOPBACK];
+        let mut server = Server::start(&arguments.concat());
+        if check == "behind" {
+            let mut line = String::new();
+            server.log.read_line(&mut line).unwrap();
+            assert!(line.contains("checksums compared"), "{line}");
+        }
+        let log = server.stop();
+        assert!(!log.contains("checksums compared"), "{check}: {log}");
+    }
 }

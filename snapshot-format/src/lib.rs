@@ -33,6 +33,7 @@ mod access;
 pub mod dump;
 pub mod packed;
 pub mod reader;
+mod sums;
 pub mod verify;
 
 pub mod error;

@@ -5,7 +5,7 @@
 //! - `bounded`: every access to a section is checked against its bounds and every record against
 //!   its type: damaged bytes give [`Corrupt`], never a panic.
 //! - What opening does not check: the blocks' checksums. A flipped bit in a text reads as another
-//!   text, so call [`Snapshot::check_sums`] once before answers are given.
+//!   text until [`Snapshot::check_sums`] finds it.
 //!
 //! # Does not
 //!
@@ -15,23 +15,19 @@
 
 use std::net::IpAddr;
 use std::ops::Range;
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use rkyv::Portable;
 use rkyv::api::low::LowValidator;
 use rkyv::bytecheck::CheckBytes;
 use rkyv::rancor::Failure;
-use twox_hash::XxHash3_64;
 
 use crate::access;
 use crate::builder::{LENGTH_BITS, NNDN_BIT};
 use crate::error::{Corrupt, FormatError};
 use crate::index::Candidates;
 use crate::key::{self, RegistrarKey};
-use crate::layout::{BLOCK_BYTES, Header, Kind, SECTION_COUNT, Section, SectionId, word32, word64};
-use crate::limits::{HEADER_BYTES, RECORD_UNIT_BYTES};
+use crate::layout::{Header, Kind, SECTION_COUNT, Section, SectionId, word32};
+use crate::limits::RECORD_UNIT_BYTES;
 use crate::record::{
     ArchivedContact, ArchivedDomain, ArchivedIdnTable, ArchivedMeta, ArchivedNameserver,
     ArchivedNndn, ArchivedRegistrar, ContactField,
@@ -57,8 +53,8 @@ archived! {
 /// An open snapshot over the bytes `D`.
 #[derive(Debug)]
 pub struct Snapshot<D> {
-    data: D,
-    header: Header,
+    pub(crate) data: D,
+    pub(crate) header: Header,
     ranges: [Range<usize>; SECTION_COUNT],
 }
 
@@ -114,60 +110,6 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
     pub fn count(&self, kind: Kind) -> u32 {
         let offsets = self.header.section(SectionId::Offsets(kind)).count;
         u32::try_from(offsets.saturating_sub(1)).unwrap_or(u32::MAX)
-    }
-
-    /// Compares all block checksums, on as many threads as the process may use.
-    ///
-    /// # Errors
-    ///
-    /// [`FormatError::Block`] names the first damaged block.
-    pub fn check_sums(&self) -> Result<(), FormatError> {
-        let sums = self.section(SectionId::Sums);
-        if XxHash3_64::oneshot(sums) != self.header.sums_hash {
-            let section = self.header.section(SectionId::Sums);
-            let to = section.offset.saturating_add(section.bytes);
-            return Err(FormatError::Block { from: section.offset, to });
-        }
-        let end = self.header.section(SectionId::Sums).offset;
-        let summed = usize::try_from(end).ok().and_then(|end| self.data.as_ref().get(..end));
-        let Some(summed) = summed else {
-            return Err(FormatError::Length { expected: end, got: self.header.file_bytes });
-        };
-        // Each thread takes the next block, so that a slow one holds nobody up. Numbers ascend: the
-        // first damaged block is the smallest of those that the threads found.
-        let next = AtomicUsize::new(0);
-        let first_damaged = || {
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                let block = summed.get(number.saturating_mul(BLOCK_BYTES)..)?;
-                let block = block.get(..BLOCK_BYTES).unwrap_or(block);
-                if block.is_empty() {
-                    return None;
-                }
-                let skip = if number == 0 { HEADER_BYTES } else { 0 };
-                let sum = XxHash3_64::oneshot(block.get(skip..).unwrap_or_default());
-                if sum != word64(sums, number.saturating_mul(8)) {
-                    return Some((number, block.len()));
-                }
-            }
-        };
-        let blocks = summed.len().div_ceil(BLOCK_BYTES);
-        let more = thread::available_parallelism().map_or(0, |all| all.get().saturating_sub(1));
-        let damaged = thread::scope(|scope| {
-            let start = || thread::Builder::new().spawn_scoped(scope, first_damaged).ok();
-            // The threads run while this one works too, and does everything if there are none.
-            let others: Vec<_> = (0..more.min(blocks / 8)).filter_map(|_| start()).collect();
-            let own = first_damaged();
-            let join = |other: thread::ScopedJoinHandle<'_, _>| {
-                other.join().unwrap_or_else(|panic| resume_unwind(panic))
-            };
-            let found = others.into_iter().filter_map(join);
-            found.chain(own).min()
-        });
-        damaged.map_or(Ok(()), |(number, bytes)| {
-            let from = number.saturating_mul(BLOCK_BYTES);
-            Err(FormatError::Block { from: from as u64, to: from.saturating_add(bytes) as u64 })
-        })
     }
 
     /// What the snapshot was made from, and the suffixes that it serves.

@@ -2,30 +2,33 @@
 //!
 //! # Invariants
 //!
-//! - `checked-first`: configuration, snapshot, cores and addresses are checked before the first
-//!   shard starts; what is wrong ends the command with what to do.
+//! - `checked-first`: configuration, the snapshot's header, cores and addresses are checked before
+//!   the first shard starts; what is wrong ends the command with what to do.
+//! - `checked-behind`: the snapshot's checksums are compared before the first answer or behind the
+//!   answers, as set; damage ends the server.
 //! - `two-signals`: the first SIGTERM or SIGINT drains, the second ends the process at once.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 
 use clap::Args;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use snapshot_format::{Kind, dump};
+use snapshot_format::{FormatError, Kind, dump};
 
 use super::Failure;
 use super::settings::SettingsOptions;
-use crate::config::Settings;
+use crate::config::{Check, Settings};
 use crate::observe::clock;
 use crate::observe::counters::Totals;
 use crate::observe::log;
 use crate::policy::Rules;
 use crate::port43::{self, Choice};
-use crate::shard::{Answerer, Fleet, Plan, ShardReport, cores, listen};
+use crate::shard::{Answerer, Fleet, Plan, ShardReport, aside, cores, listen};
 use crate::view::View;
 
 /// Descriptors of a shard besides its connections: rings, listeners, stop line.
@@ -45,12 +48,17 @@ const EVENTS_MAX: usize = 16;
 ///
 /// The generation that is current at the start is served until the end: a directory may be written
 /// meanwhile (`whoisd import`), and a restart takes up the new generation.
+///
+/// Listeners open at once, and the snapshot's checksums are compared while answers are given
+/// already; damage stops the server. `--check first` compares them before the first answer: 0.1 to
+/// 0.3 s a gigabyte from memory, as long as it takes to read from a disk.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     whoisd serve --dir /var/lib/whoisd --listen 127.0.0.1:4343 --listen '[::1]:4343'\n  \
     whoisd serve --config /etc/whoisd/whoisd.toml\n\n\
     Exit status: 0 stopped by a signal and drained; 1 failed (an address in use, a port without \
-    the right to it, a core that is not there); 3 configuration or snapshot refused.")]
+    the right to it, a core that is not there); 3 configuration or snapshot refused, or damage \
+    found while serving.")]
 pub(super) struct Options {
     #[command(flatten)]
     settings: SettingsOptions,
@@ -59,6 +67,8 @@ pub(super) struct Options {
 enum ControlEvent {
     Signal(i32),
     Shard(ShardReport),
+    /// The check behind the answers has found this.
+    Damaged(FormatError),
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
@@ -66,7 +76,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let settings = &effective.settings;
     log::start(settings.log).map_err(Failure::failed)?;
     let dir = settings.dir()?;
-    let view = Arc::new(open(dir)?);
+    let view = Arc::new(open(dir, settings.check)?);
     let rules = Arc::new(Rules::compile(&settings.answers).map_err(Failure::refused)?);
     let cores = usable_cores(settings)?;
     let engine = port43::choose(settings.port43.engine).map_err(Failure::failed)?;
@@ -84,22 +94,77 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let make = move || answerer.clone();
     let fleet = Fleet::start(&cores, &plan, &make, &sender, ControlEvent::Shard)
         .map_err(Failure::failed)?;
+    let mut damage = None;
     if started(&events, cores.len()) {
         log_start(dir, &view, &cores, &plan, &engine);
-        wait(&events);
+        let check = match settings.check {
+            Check::First => None,
+            Check::Behind => Some(CheckBehind::start(view, &cores, sender)?),
+        };
+        damage = wait(&events);
+        drop(check);
     }
     let (totals, cut_off_count) = fleet.stop().map_err(Failure::failed)?;
     log_stop(&totals, cut_off_count);
-    Ok(())
+    damage.map_or(Ok(()), |error| Err(damaged(dir, &error)))
 }
 
-fn open(dir: &Path) -> Result<View, Failure> {
+fn open(dir: &Path, check: Check) -> Result<View, Failure> {
     let view = View::open(dir)?;
-    let begun = clock::monotonic();
-    view.prepare().map_err(|error| Failure::refused(format!("{}: {error}", dir.display())))?;
-    let took = clock::monotonic().saturating_duration_since(begun);
-    tracing::debug!(took_ms = took.as_millis(), "snapshot loaded and its checksums compared");
+    if check == Check::First {
+        let begun = clock::monotonic();
+        view.prepare().map_err(|error| damaged(dir, &error))?;
+        let took = clock::monotonic().saturating_duration_since(begun);
+        tracing::info!(took_ms = took.as_millis(), "checksums compared");
+    }
     Ok(view)
+}
+
+fn damaged(dir: &Path, error: &FormatError) -> Failure {
+    Failure::refused(format!("{}: {error}", dir.display()))
+}
+
+/// The thread that compares checksums while answers are given; dropped, it ends.
+struct CheckBehind {
+    ending: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl CheckBehind {
+    fn start(
+        view: Arc<View>,
+        cores: &[usize],
+        events: Sender<ControlEvent>,
+    ) -> Result<Self, Failure> {
+        let ending = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&ending);
+        let check = move || {
+            let begun = clock::monotonic();
+            match view.check_behind(&|| !told.load(Ordering::Relaxed)) {
+                Ok(None) => {}
+                Ok(Some(block_count)) => {
+                    let took = clock::monotonic().saturating_duration_since(begun);
+                    let took_ms = took.as_millis();
+                    tracing::info!(took_ms, block_count, "checksums compared");
+                }
+                // If nobody listens any more, the process is ending already.
+                Err(error) => drop(events.send(ControlEvent::Damaged(error))),
+            }
+        };
+        let thread = aside::spawn("check", cores, check)
+            .map_err(|error| Failure::failed(format!("thread to compare checksums: {error}")))?;
+        Ok(Self { ending, thread: Some(thread) })
+    }
+}
+
+impl Drop for CheckBehind {
+    fn drop(&mut self) {
+        self.ending.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It has said on standard error if it panicked.
+            let _ = thread.join();
+        }
+    }
 }
 
 fn usable_cores(settings: &Settings) -> Result<Vec<usize>, Failure> {
@@ -161,13 +226,19 @@ fn started(events: &Receiver<ControlEvent>, shard_count: usize) -> bool {
     (0..shard_count).all(|_| matches!(events.recv(), Ok(ControlEvent::Shard(ShardReport::Ready))))
 }
 
-/// Waits for a signal, or for a shard to end, which it only does by itself if it broke.
-fn wait(events: &Receiver<ControlEvent>) {
+/// Waits for a signal, for a shard to end, which it only does by itself if it broke, or for damage,
+/// which it returns.
+fn wait(events: &Receiver<ControlEvent>) -> Option<FormatError> {
     match events.recv() {
         Ok(ControlEvent::Signal(signal)) => tracing::info!(signal, "draining"),
         Ok(ControlEvent::Shard(report)) => tracing::error!(?report, "a shard broke, stopping"),
+        Ok(ControlEvent::Damaged(error)) => {
+            tracing::error!(%error, "the snapshot is damaged, stopping");
+            return Some(error);
+        }
         Err(_) => {}
     }
+    None
 }
 
 fn log_start(dir: &Path, view: &View, cores: &[usize], plan: &Plan, choice: &Choice) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Failure;
-use crate::config::{self, ConfigError, Effective, Flags};
+use crate::config::{self, Check, ConfigError, Effective, Flags};
 use crate::observe::log;
 use crate::port43::limits::Wanted;
 
@@ -41,6 +41,11 @@ pub(super) struct SettingsOptions {
     #[arg(long, value_name = "ENGINE")]
     pub(super) engine: Option<Wanted>,
 
+    /// When the snapshot's checksums are compared: first, before the first answer, or behind, while
+    /// answers are given already. Default behind
+    #[arg(long, value_name = "WHEN")]
+    pub(super) check: Option<Check>,
+
     /// How log lines look: text or json. Default text
     #[arg(long, value_name = "FORMAT")]
     pub(super) log_format: Option<log::Format>,
@@ -65,6 +70,7 @@ impl SettingsOptions {
             listen: self.listen.clone(),
             cores: self.cores.clone(),
             engine: self.engine,
+            check: self.check,
             log_format: self.log_format,
             log_level: self.log_level,
         };

@@ -19,6 +19,7 @@ use super::{ConfigError, tld};
 pub(super) struct File {
     pub(super) server: Server,
     pub(super) port43: Port43,
+    pub(super) snapshot: Snapshot,
     pub(super) log: Log,
     // The fields of `tld::Settings`: serde's `flatten` would let unknown keys pass.
     pub(super) defaults: tld::Tld,
@@ -49,6 +50,13 @@ pub(super) struct Port43 {
     pub(super) drain_ms: Option<Spanned<u64>>,
     pub(super) total_ms: Option<Spanned<u64>>,
     pub(super) backlog: Option<Spanned<u64>>,
+}
+
+/// `[snapshot]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Snapshot {
+    pub(super) check: Option<Spanned<String>>,
 }
 
 /// `[log]`.

@@ -71,5 +71,12 @@ pub const NUMBERS: [Number; 9] = [
 ];
 
 /// The settings that are not numbers.
-pub const OTHERS: [&str; 6] =
-    ["server.dir", "server.listen", "server.cores", "server.engine", "log.format", "log.level"];
+pub const OTHERS: [&str; 7] = [
+    "server.dir",
+    "server.listen",
+    "server.cores",
+    "server.engine",
+    "snapshot.check",
+    "log.format",
+    "log.level",
+];

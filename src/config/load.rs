@@ -9,6 +9,7 @@ use std::str::FromStr;
 use hashbrown::HashMap;
 use toml::Spanned;
 
+use super::check::Check;
 use super::file::Source;
 use super::keys::{NUMBERS, SHUTDOWN_MS};
 use super::{ConfigError, tld};
@@ -33,6 +34,8 @@ pub struct Settings {
     pub shutdown_ms: u64,
     /// The connection engine.
     pub port43: port43::Settings,
+    /// When checksums are compared.
+    pub check: Check,
     /// The log.
     pub log: log::Settings,
     /// How answers read.
@@ -50,6 +53,7 @@ impl Default for Settings {
             cores: None,
             shutdown_ms: SHUTDOWN_MS.default,
             port43: port43::Settings::default(),
+            check: Check::default(),
             log: log::Settings::default(),
             answers: tld::Settings::default(),
         }
@@ -79,6 +83,8 @@ pub struct Flags {
     pub cores: Option<String>,
     /// `--engine`.
     pub engine: Option<port43::limits::Wanted>,
+    /// `--check`.
+    pub check: Option<Check>,
     /// `--log-format`.
     pub log_format: Option<log::Format>,
     /// `--log-level`.
@@ -145,6 +151,7 @@ pub(super) fn merge(source: &Source, flags: &Flags) -> Result<Effective, ConfigE
     };
     merge.numbers()?;
     merge.server(flags)?;
+    merge.snapshot(flags)?;
     merge.log(flags)?;
     merge.answers()?;
     Ok(merge.effective)
@@ -233,6 +240,19 @@ impl Merge<'_> {
         check_listen(&listen)
             .map_err(|problem| self.refused("server.listen", &written.span(), problem))?;
         Ok(listen)
+    }
+
+    fn snapshot(&mut self, flags: &Flags) -> Result<(), ConfigError> {
+        if let Some(check) =
+            self.word("snapshot.check", self.source.file.snapshot.check.as_ref())?
+        {
+            self.effective.settings.check = check;
+        }
+        if let Some(check) = flags.check {
+            self.effective.settings.check = check;
+            self.set_by_flag("snapshot.check", "--check");
+        }
+        Ok(())
     }
 
     fn log(&mut self, flags: &Flags) -> Result<(), ConfigError> {

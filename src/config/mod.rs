@@ -9,6 +9,7 @@
 //!
 //! Look at the machine: whether a core or an address is there shows when the server starts.
 
+mod check;
 mod error;
 mod file;
 pub mod keys;
@@ -16,6 +17,7 @@ mod load;
 mod show;
 pub mod tld;
 
+pub use check::Check;
 pub use error::ConfigError;
 pub use load::{Effective, Flags, Origin, Settings, load};
 

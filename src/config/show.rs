@@ -69,6 +69,7 @@ fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
         let value = (number.value)(settings);
         (number.key, Some(value.to_string()))
     }));
+    rows.push(("snapshot.check", Some(string(settings.check.word()))));
     rows.push(("log.format", Some(string(&settings.log.format.to_string()))));
     rows.push(("log.level", Some(string(&settings.log.level.to_string()))));
     rows

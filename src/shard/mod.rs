@@ -15,6 +15,7 @@
 //! Know how the view came to be, or what an answer says.
 
 mod answerer;
+pub mod aside;
 pub mod cores;
 mod fleet;
 pub mod listen;

@@ -122,6 +122,18 @@ impl View {
         self.base.check_sums()
     }
 
+    /// What [`Self::prepare`] does, on this thread alone and as long as `go_on` says so, while
+    /// queries are answered: each record is checked against its type, but a changed letter is
+    /// shown until its block is reached. Returns how many blocks were compared, or `None` if it
+    /// was told to end.
+    ///
+    /// # Errors
+    ///
+    /// A damaged block.
+    pub fn check_behind(&self, go_on: &dyn Fn() -> bool) -> Result<Option<usize>, FormatError> {
+        self.base.check_sums_while(go_on)
+    }
+
     /// The records and indexes.
     #[must_use]
     pub const fn base(&self) -> &Snapshot<Bytes> {
