@@ -92,6 +92,13 @@ pub(crate) fn write(
     Ok(())
 }
 
+/// The bytes of a hash's home bucket, to load them early.
+#[inline]
+pub(crate) fn home_bucket(section: &[u8], home_count: u64, hash: u64) -> &[u8] {
+    let place = usize::try_from(home(hash, home_count)).unwrap_or(usize::MAX);
+    section.as_chunks::<BUCKET_BYTES>().0.get(place).map_or(&[], |bucket| bucket)
+}
+
 /// Values whose tag is that of `hash`: what the key may be.
 #[derive(Debug, Clone)]
 pub struct Candidates<'a> {

@@ -22,7 +22,8 @@ fn answers(snapshot: &Snapshot<&[u8]>) -> String {
         let found = snapshot.find_domain(name);
         out += &format!("{:?}\n", found.map(|domain| domain.map(|d| d.roid.to_string())));
         if let Ok(Some(domain)) = found {
-            snapshot.prefetch(domain);
+            snapshot.prefetch_places(domain);
+            snapshot.prefetch_records(domain);
         }
         let variants = snapshot.variants(name).map(|variants| variants.take(99).count());
         out += &format!("{variants:?} {:?}\n", snapshot.domain_range(name));

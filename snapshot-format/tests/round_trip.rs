@@ -30,7 +30,8 @@ fn domains_are_found_with_all_that_they_refer_to() {
         let cold = domain.cold.as_ref().unwrap();
         assert_eq!(cold.creator_client, "jdoe");
         assert_eq!(cold.contacts_more.len(), 1);
-        snapshot.prefetch(domain);
+        snapshot.prefetch_places(domain);
+        snapshot.prefetch_records(domain);
     }
     assert!(snapshot.find_domain("absent.demo").unwrap().is_none());
     assert_eq!(snapshot.meta().unwrap().suffixes.len(), 1);

@@ -15,7 +15,7 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 use super::keys::CONTACT_LABELS;
-use super::label::Label;
+use super::label::{LABEL_BYTES, Label};
 use super::preset::{Draft, blocks};
 use super::text::{verbatim, wrapped};
 use crate::config::tld::{
@@ -92,6 +92,8 @@ pub(crate) struct BlockRule {
     /// The block of a contact that has no wish on disclosure, as most have none: the same as
     /// `fields` say, with runs of hidden lines in one piece.
     pub(crate) usual: Box<[Step]>,
+    /// What that takes at most besides the contact's text, bytes.
+    pub(crate) usual_bytes_max: usize,
 }
 
 /// A part of a contact block.
@@ -101,6 +103,16 @@ pub(crate) enum Step {
     Lines(Box<[u8]>),
     /// The line of the [`ShownField`] with this number.
     Field(usize),
+}
+
+impl Step {
+    /// What it writes at most besides the text of its field, bytes; a street has three lines.
+    fn bytes_max(&self) -> usize {
+        match self {
+            Self::Lines(lines) => lines.len(),
+            Self::Field(_) => 3 * (LABEL_BYTES + "\r\n".len()),
+        }
+    }
 }
 
 /// Which key-value extras are shown.
@@ -339,7 +351,8 @@ fn compile_blocks(style: &Style, drafts: &[Draft; 5]) -> [BlockRule; 5] {
             }
         });
         let usual = usual_steps(&fields);
-        BlockRule { shown: draft.shown, fields, usual }
+        let usual_bytes_max = usual.iter().map(Step::bytes_max).sum();
+        BlockRule { shown: draft.shown, fields, usual, usual_bytes_max }
     })
 }
 

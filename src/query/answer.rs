@@ -14,6 +14,7 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+use super::copies::{VALUE_BYTES, copy, copy_plain, is_plain};
 use super::number::{Decimal, TimeText};
 use crate::policy::{LABEL_BYTES, Label};
 
@@ -27,8 +28,6 @@ const CLOSING_BYTES_MAX: usize = 512;
 
 /// What a line of a contact may write beyond its end: see [`Answer::line_of_field`].
 const WIDE_BYTES: usize = LABEL_BYTES + VALUE_BYTES + 2;
-/// Bytes of a value that are copied without a loop.
-const VALUE_BYTES: usize = 32;
 
 const _: () = assert!(
     // Header, disclaimer and footer are wrapped: a line end of two bytes for each character at
@@ -161,6 +160,22 @@ impl Answer {
         }
     }
 
+    /// Room for whole lines of at most `bytes_max` bytes in all, to be written without a further
+    /// look at the room, and then kept by [`Self::keep`]; `None` if they may not fit.
+    #[inline]
+    pub(super) fn lines(&mut self, bytes_max: usize) -> Option<Lines<'_>> {
+        if self.cut || bytes_max > self.body_end_max.saturating_sub(self.len) {
+            return None;
+        }
+        Some(Lines { place: self.bytes.get_mut(self.len..)?, at: 0 })
+    }
+
+    /// Keeps `bytes` that were written behind the answer's end.
+    #[inline]
+    pub(super) fn keep(&mut self, bytes: usize) {
+        self.len = self.len.saturating_add(bytes).min(ANSWER_BYTES_MAX);
+    }
+
     /// Writes a line of several clean parts.
     #[inline]
     pub(super) fn line_of(&mut self, parts: &[&[u8]]) {
@@ -181,12 +196,24 @@ impl Answer {
 
     /// Writes a time; nothing if it lies outside the years 0 to 9999.
     pub(super) fn time(&mut self, label: &str, ms: i64) -> bool {
-        let time = TimeText::of(ms);
-        let shown = !time.as_bytes().is_empty();
-        if shown {
-            self.line_of(&[label.as_bytes(), time.as_bytes()]);
+        let Some(time) = TimeText::of(ms) else { return false };
+        let length = time.as_bytes().len();
+        let needed = label.len().saturating_add(length).saturating_add(2);
+        if !self.reserve(needed) {
+            return true;
         }
-        shown
+        let place = self.bytes.get_mut(self.len..).unwrap_or_default();
+        let Some((key, place)) = place.split_at_mut_checked(label.len()) else { return true };
+        copy(key, label.as_bytes());
+        // A piece of fixed size, whose surplus the line end and the next line overwrite.
+        if let Some(text) = place.first_chunk_mut() {
+            *text = *time.padded();
+        }
+        if let Some(end) = place.get_mut(length..).and_then(|place| place.first_chunk_mut()) {
+            *end = *b"\r\n";
+        }
+        self.keep(needed);
+        true
     }
 
     /// Starts a line of which `bytes_max` is all that it may need with its end; whoever calls
@@ -268,6 +295,53 @@ impl Answer {
     }
 }
 
+/// Lines behind the end of an answer, which has room for them.
+pub(super) struct Lines<'a> {
+    place: &'a mut [u8],
+    at: usize,
+}
+
+impl Lines<'_> {
+    /// Bytes written.
+    pub(super) const fn len(&self) -> usize {
+        self.at
+    }
+
+    /// Whole lines that are known to be clean.
+    #[inline]
+    pub(super) fn raw(&mut self, lines: &[u8]) {
+        let end = self.at.saturating_add(lines.len());
+        if let Some(place) = self.place.get_mut(self.at..end) {
+            place.copy_from_slice(lines);
+            self.at = end;
+        }
+    }
+
+    /// The line of a value that is known to be clean: the first `length` bytes of `rest`. Copied in
+    /// pieces of fixed size, as [`Answer::line_of_field`] does.
+    #[inline(always)]
+    pub(super) fn line(&mut self, label: &Label, rest: &[u8], length: usize) {
+        let place = self.place.get_mut(self.at..).unwrap_or_default();
+        let Some(key) = place.first_chunk_mut() else { return };
+        *key = label.bytes;
+        // Without a value the key and its colon alone: no line ends in a blank.
+        let label_bytes = if length == 0 { label.len.saturating_sub(1) } else { label.len };
+        let Some(place) = place.get_mut(label_bytes..) else { return };
+        if length <= VALUE_BYTES
+            && let Some(wide) = rest.first_chunk::<VALUE_BYTES>()
+            && let Some(to) = place.first_chunk_mut()
+        {
+            *to = *wide;
+        } else if let Some((to, value)) = place.get_mut(..length).zip(rest.get(..length)) {
+            copy(to, value);
+        }
+        if let Some(end) = place.get_mut(length..).and_then(|place| place.first_chunk_mut()) {
+            *end = *b"\r\n";
+        }
+        self.at = self.at.saturating_add(label_bytes).saturating_add(length).saturating_add(2);
+    }
+}
+
 /// Whether a character could make one line look like two, or turn its text around: controls,
 /// the Unicode line and paragraph separators, and the controls of writing direction.
 #[must_use]
@@ -283,104 +357,6 @@ pub const fn breaks_lines(c: char) -> bool {
         | '\u{feff}'
         | '\u{fff9}'..='\u{fffb}'
     )
-}
-
-/// Copies a short text: most labels and values are too short to be worth a call.
-#[inline(always)]
-fn copy(to: &mut [u8], from: &[u8]) {
-    if let (Some(first), Some(last)) = (from.first_chunk::<16>(), from.last_chunk::<16>())
-        && from.len() <= 32
-        && to.len() == from.len()
-    {
-        // Two pieces that overlap.
-        if let Some(to) = to.first_chunk_mut::<16>() {
-            *to = *first;
-        }
-        if let Some(to) = to.last_chunk_mut::<16>() {
-            *to = *last;
-        }
-    } else if let (Some(first), Some(last)) = (from.first_chunk::<8>(), from.last_chunk::<8>())
-        && from.len() < 16
-        && to.len() == from.len()
-    {
-        if let Some(to) = to.first_chunk_mut::<8>() {
-            *to = *first;
-        }
-        if let Some(to) = to.last_chunk_mut::<8>() {
-            *to = *last;
-        }
-    } else {
-        to.copy_from_slice(from);
-    }
-}
-
-/// Copies a value and says whether it may stay as it is: printable ASCII that neither starts nor
-/// ends in a blank, and is not empty.
-#[inline(always)]
-fn copy_plain(to: &mut [u8], from: &[u8]) -> bool {
-    let (Some(&first), Some(&last)) = (from.first(), from.last()) else { return false };
-    let mut unusual = 0_u64;
-    match (from.last_chunk::<8>(), to.last_chunk_mut::<8>()) {
-        (Some(from_last), Some(to_last)) => {
-            // The last eight bytes first: they may overlap the whole words before them.
-            *to_last = *from_last;
-            unusual |= unusual_bytes(*from_last);
-            let (words, _) = from.as_chunks::<8>();
-            let (places, _) = to.as_chunks_mut::<8>();
-            for (place, word) in places.iter_mut().zip(words) {
-                *place = *word;
-                unusual |= unusual_bytes(*word);
-            }
-        }
-        _ => {
-            for (place, &byte) in to.iter_mut().zip(from) {
-                *place = byte;
-                unusual |= u64::from(!(0x20..0x7f).contains(&byte)) << 63;
-            }
-        }
-    }
-    unusual & HIGH_BITS == 0 && first != b' ' && last != b' '
-}
-
-/// As [`copy_plain`] says it, for the first `length` bytes.
-#[inline(always)]
-fn is_plain(value: &[u8; VALUE_BYTES], length: usize) -> bool {
-    let (Some(masks), Some(last)) = (MASKS.get(length), value.get(length.wrapping_sub(1))) else {
-        return false;
-    };
-    let mut unusual = 0;
-    for (word, mask) in value.as_chunks().0.iter().zip(masks) {
-        unusual |= unusual_bytes(*word) & mask;
-    }
-    unusual == 0 && value.first() != Some(&b' ') && *last != b' '
-}
-
-/// By length: the high bits of the bytes that count, so that what lies behind them does not.
-#[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
-const MASKS: [[u64; VALUE_BYTES / 8]; VALUE_BYTES + 1] = {
-    let mut masks = [[0; VALUE_BYTES / 8]; VALUE_BYTES + 1];
-    let mut length = 0;
-    while length <= VALUE_BYTES {
-        let mut byte = 0;
-        while byte < length {
-            masks[length][byte / 8] |= 0x80 << (byte % 8 * 8);
-            byte += 1;
-        }
-        length += 1;
-    }
-    masks
-};
-
-const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
-
-/// Has a high bit for a byte above 0x7e or below 0x20. The subtraction may borrow between bytes,
-/// which sets bits only beside a byte that is unusual itself.
-#[inline(always)]
-const fn unusual_bytes(bytes: [u8; 8]) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const BLANKS: u64 = 0x2020_2020_2020_2020;
-    let word = u64::from_le_bytes(bytes);
-    word | word.wrapping_sub(BLANKS) | word.wrapping_add(ONES)
 }
 
 #[cfg(test)]
@@ -403,24 +379,6 @@ mod tests {
         assert_eq!(line("a\u{85}b\u{2028}c\u{2029}d\u{202e}e\0"), "Key: a b c d e\r\n");
         assert_eq!(line(" Jürg Müller "), "Key: Jürg Müller\r\n");
         assert_eq!(line("sixteen bytes\u{7f}ab"), "Key: sixteen bytes ab\r\n");
-    }
-
-    #[test]
-    fn the_quick_look_at_eight_bytes_sees_what_the_slow_one_sees() {
-        for byte in 0..=255_u8 {
-            for place in 0..17 {
-                let mut value = [b'a'; 17];
-                value[place] = byte;
-                let outer_blank = byte == b' ' && (place == 0 || place == 16);
-                let plain = (0x20..0x7f).contains(&byte) && !outer_blank;
-                let mut copied = [0; 17];
-                assert_eq!(copy_plain(&mut copied, &value), plain, "{byte} at {place}");
-                let mut wide = [byte; VALUE_BYTES];
-                wide[..17].copy_from_slice(&value);
-                assert_eq!(is_plain(&wide, 17), plain, "{byte} at {place}");
-                assert_eq!(copied, value);
-            }
-        }
     }
 
     #[test]

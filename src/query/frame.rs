@@ -78,10 +78,10 @@ pub(super) fn begin(rule: &Rule, out: &mut Answer) {
 /// Ends an answer.
 pub(super) fn finish(site: &Site<'_>, rule: &Rule, tail: Tail, out: &mut Answer) {
     out.end_body();
-    let time = TimeText::of(site.as_of_ms);
     // A generation always has a time; one outside the calendar reads as the epoch.
-    let time = if time.as_bytes().is_empty() { TimeText::of(0) } else { time };
-    out.line_of(&[b">>> Last update of WHOIS database: ", time.as_bytes(), b" <<<"]);
+    let time = TimeText::of(site.as_of_ms).or_else(|| TimeText::of(0));
+    let time = time.as_ref().map_or(&[][..], TimeText::as_bytes);
+    out.line_of(&[b">>> Last update of WHOIS database: ", time, b" <<<"]);
     out.raw(match tail {
         Tail::Plain => &rule.tail,
         Tail::Statuses | Tail::Domains => &rule.tail_with_statuses,

@@ -20,6 +20,7 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 mod answer;
+mod copies;
 mod find;
 mod frame;
 mod name;

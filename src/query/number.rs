@@ -87,17 +87,25 @@ impl Decimal {
 }
 
 /// A time as RFC 3339 writes it, in UTC: `YYYY-MM-DDThh:mm:ssZ`, with `.fff` if the milliseconds
-/// are not zero. Empty outside the years 0 to 9999, so also for "no time".
+/// are not zero. None outside the years 0 to 9999, so also for "no time".
 pub(super) struct TimeText(Short<24>);
 
-const MS_PER_DAY: i64 = 86_400_000;
+/// 0000-01-01 and 10000-01-01, milliseconds since 1970-01-01.
+const TIME_MS_FIRST: i64 = -62_167_219_200_000;
+const TIME_MS_END: i64 = 253_402_300_800_000;
+const MS_PER_DAY: u64 = 86_400_000;
 
 impl TimeText {
-    pub(super) fn of(ms: i64) -> Self {
-        let ms_of_day = u32::try_from(ms.rem_euclid(MS_PER_DAY)).unwrap_or(0);
-        let Some((year, month, day)) = civil_from_days(ms.div_euclid(MS_PER_DAY)) else {
-            return Self(Short::new());
-        };
+    /// `None` if there is no text.
+    #[expect(clippy::cast_possible_truncation, reason = "the range check bounds both halves")]
+    pub(super) fn of(ms: i64) -> Option<Self> {
+        if !(TIME_MS_FIRST..TIME_MS_END).contains(&ms) {
+            return None;
+        }
+        // Unsigned, and each half fits 32 bits: every division below is a multiplication.
+        let ms = ms.wrapping_sub(TIME_MS_FIRST).cast_unsigned();
+        let ms_of_day = (ms % MS_PER_DAY) as u32;
+        let (year, month, day) = civil_from_days((ms / MS_PER_DAY) as u32);
         let [y1, y2] = two_digits(year / 100);
         let [y3, y4] = two_digits(year % 100);
         let [m1, m2] = two_digits(month);
@@ -118,7 +126,12 @@ impl TimeText {
             y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2,
             e1, e2, e3, e4, e5,
         ];
-        Self(Short { bytes, len })
+        Some(Self(Short { bytes, len }))
+    }
+
+    /// The text and what pads it.
+    pub(super) const fn padded(&self) -> &[u8; 24] {
+        &self.0.bytes
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
@@ -126,25 +139,23 @@ impl TimeText {
     }
 }
 
-/// Year, month and day of a day number since 1970-01-01, within the years 0 to 9999: Howard
-/// Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`.
-#[expect(clippy::arithmetic_side_effects, reason = "the range check bounds every value")]
-fn civil_from_days(days: i64) -> Option<(u32, u32, u32)> {
-    // 0000-01-01 and 9999-12-31.
-    if !(-719_528..=2_932_896).contains(&days) {
-        return None;
-    }
-    // Days since 0000-03-01, four centuries (one era) earlier, so that they are not negative.
-    let z = u32::try_from(days + 719_468 + 146_097).ok()?;
-    let (era, day_of_era) = (z / 146_097, z % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + u32::from(month <= 2);
-    Some((year.checked_sub(400)?, month, day))
+/// Year, month and day of a day number since 0000-01-01, within the years 0 to 9999: Cassio Neri
+/// and Lorenz Schneider, "Euclidean affine functions and their application to calendar
+/// algorithms", two divisions instead of ten.
+#[expect(clippy::arithmetic_side_effects, reason = "the range of days bounds every value")]
+#[expect(clippy::cast_possible_truncation, reason = "the low half of the product is meant")]
+fn civil_from_days(days: u32) -> (u32, u32, u32) {
+    // Days since 0000-03-01, four centuries earlier, so that they are not negative.
+    let quarters = 4 * (days + 146_097 - 60) + 3;
+    let century = quarters / 146_097;
+    let product = 2_939_745 * u64::from((quarters % 146_097) | 3);
+    let day_of_year = product as u32 / 2_939_745 / 4;
+    let month_and_day = 2_141 * day_of_year + 197_913;
+    let (month, day) = (month_and_day >> 16, (month_and_day & 0xffff) / 2_141 + 1);
+    // Years begin in March here: January and February belong to the next one.
+    let next = day_of_year >= 306;
+    let year = 100 * century + (product >> 32) as u32 + u32::from(next) - 400;
+    (year, if next { month - 12 } else { month }, day)
 }
 
 /// The last decimal digit of a number.
@@ -251,7 +262,8 @@ mod tests {
     use super::*;
 
     fn time(ms: i64) -> String {
-        String::from_utf8(TimeText::of(ms).as_bytes().to_vec()).unwrap()
+        let text = TimeText::of(ms).map(|text| text.as_bytes().to_vec());
+        String::from_utf8(text.unwrap_or_default()).unwrap()
     }
 
     #[test]
@@ -268,13 +280,25 @@ mod tests {
     }
 
     #[test]
-    fn every_day_of_four_centuries_follows_the_one_before() {
-        let mut before = civil_from_days(-1000).unwrap();
-        for days in -999..146_200 {
-            let day = civil_from_days(days).unwrap();
-            assert!(day > before && day.1 <= 12 && day.2 <= 31, "{day:?} after {before:?}");
-            before = day;
+    fn every_day_of_ten_thousand_years_is_the_one_after_the_day_before() {
+        let (mut year, mut month, mut day) = (0, 1, 1);
+        for days in 0..3_652_425 {
+            assert_eq!(civil_from_days(days), (year, month, day));
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let month_days = match month {
+                2 => 28 + u32::from(leap),
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            day += 1;
+            if day > month_days {
+                (month, day) = (month + 1, 1);
+            }
+            if month > 12 {
+                (year, month) = (year + 1, 1);
+            }
         }
+        assert_eq!((year, month, day), (10_000, 1, 1));
     }
 
     #[test]

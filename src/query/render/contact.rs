@@ -22,7 +22,7 @@ use super::RegistrarView;
 use crate::policy::{
     BlockRule, CONTACT_FIELD_COUNT, FieldRule, Rule, ShownField, Step, Visibility,
 };
-use crate::query::answer::Answer;
+use crate::query::answer::{Answer, Lines};
 use crate::query::frame::Site;
 
 /// How a shown field is taken from the record.
@@ -68,9 +68,16 @@ const SOURCES: [Source; CONTACT_FIELD_COUNT] = {
 };
 
 /// Writes a contact's block.
-pub(super) fn block(rule: &Rule, block: &BlockRule, record: &ArchivedContact, out: &mut Answer) {
-    let view = View::of(rule, record);
-    if record.disclose != DISCLOSE_NO_WISH {
+pub(super) fn block(rule: &Rule, block: &BlockRule, view: &View<'_>, out: &mut Answer) {
+    if view.plain
+        && let bytes_max = block.usual_bytes_max.saturating_add(view.fields.text_bytes())
+        && let Some(mut lines) = out.lines(bytes_max)
+    {
+        view.plain_block(rule, block, &mut lines);
+        let written = lines.len();
+        return out.keep(written);
+    }
+    if view.record.disclose != DISCLOSE_NO_WISH {
         for (source, field) in SOURCES.iter().zip(&block.fields) {
             if view.shows(source, field) {
                 view.field(rule, source, field, out);
@@ -101,7 +108,7 @@ pub(in crate::query) fn contact(
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
     out.line("Contact ID: ", record.field(ContactField::Id));
-    block(rule, &rule.contact, record, out);
+    block(rule, &rule.contact, &View::of(rule, &rule.contact, record), out);
     for word in words_of(record.statuses.to_native(), CONTACT_STATUS_WORDS) {
         let word = word.as_bytes();
         out.line_of(&[b"Contact Status: ", word, b" https://icann.org/epp#", word]);
@@ -114,20 +121,72 @@ pub(in crate::query) fn contact(
 }
 
 /// A contact with the address that the rule prefers.
-struct View<'a> {
+pub(super) struct View<'a> {
     record: &'a ArchivedContact,
     fields: Packed<'a>,
     /// The address: among `fields`, or the second one.
     postal: Packed<'a>,
     localised: bool,
+    /// Whether it has one address, no wish on disclosure, and texts that need no care, as most
+    /// have: its lines are then copied without a further look.
+    plain: bool,
 }
 
 impl<'a> View<'a> {
-    fn of(rule: &Rule, record: &'a ArchivedContact) -> Self {
+    pub(super) fn of(rule: &Rule, block: &BlockRule, record: &'a ArchivedContact) -> Self {
         let fields = record.packed();
         let second = if rule.prefer_localised { record.second_postal() } else { None };
         let localised = second.is_some() || record.postal_kind == PostalKind::Loc as u8;
-        Self { record, fields, postal: second.unwrap_or(fields), localised }
+        let plain = block.usual.len() >= PLAIN_STEPS_MIN
+            && second.is_none()
+            && record.disclose == DISCLOSE_NO_WISH
+            && fields.is_plain();
+        Self { record, fields, postal: second.unwrap_or(fields), localised, plain }
+    }
+
+    /// What the usual steps of [`block`] write, for a contact that is `plain`.
+    fn plain_block(&self, rule: &Rule, block: &BlockRule, lines: &mut Lines<'_>) {
+        for step in &block.usual {
+            match step {
+                Step::Lines(hidden) => lines.raw(hidden),
+                Step::Field(index) => {
+                    if let (Some(source), Some(field)) =
+                        (SOURCES.get(*index), block.fields.get(*index))
+                    {
+                        self.plain_field(rule, source, field, lines);
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn plain_field(&self, rule: &Rule, source: &Source, field: &FieldRule, lines: &mut Lines<'_>) {
+        let (mut rest, mut length) = self.fields.from(source.from);
+        if length > 0 {
+            lines.line(&field.label, rest, length);
+        }
+        match source.field {
+            ShownField::Street => {
+                for more in [ContactField::Street2, ContactField::Street3] {
+                    let (rest, more_bytes) = self.fields.from(more);
+                    if more_bytes > 0 {
+                        lines.line(&field.label, rest, more_bytes);
+                        length = more_bytes;
+                    }
+                }
+            }
+            ShownField::Id if length == 0 => {
+                (rest, length) = self.fields.from(ContactField::Id);
+                if length > 0 {
+                    lines.line(&field.label, rest, length);
+                }
+            }
+            _ => {}
+        }
+        if length == 0 && (source.required || rule.print_empty) {
+            lines.line(&field.label, &[], 0);
+        }
     }
 
     /// Writes the line or lines of a field that may be shown.
@@ -173,6 +232,9 @@ impl<'a> View<'a> {
     }
 }
 
+/// Steps of a block from which on it pays to look at all of a contact's text before.
+const PLAIN_STEPS_MIN: usize = 8;
+
 /// Values of a record's `disclose`.
 const DISCLOSE_NO_WISH: u8 = 0;
 const DISCLOSE_ALLOW: u8 = 1;
@@ -181,6 +243,96 @@ const DISCLOSE_DENY: u8 = 2;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use std::rc::Rc;
+
+    use snapshot_format::object::{Contact, Phone, Postal};
+    use snapshot_format::record::Meta;
+    use snapshot_format::sort::MemoryScratch;
+    use snapshot_format::{Builder, Kind, Options, Snapshot};
+
+    use crate::config::tld;
+    use crate::policy::Rules;
+
+    /// Texts, among them those that need care.
+    const TEXTS: [&str; 12] = [
+        "",
+        "",
+        "",
+        "A",
+        "Example Street 7",
+        "a value of exactly thirty-two by",
+        "a value that is longer than thirty-two bytes are, by a good deal",
+        " blank in front",
+        "blank behind ",
+        "tab\tand\r\nline end",
+        "J\u{fc}rg M\u{fc}ller",
+        "\u{202e}turned",
+    ];
+
+    /// A contact of texts drawn from `seed`: of the first `kinds` ones.
+    fn drawn(seed: u64, kinds: u64) -> Contact {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut text = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            TEXTS[usize::try_from(state.checked_rem(kinds).unwrap()).unwrap()].to_owned()
+        };
+        let postal = Postal {
+            kind: PostalKind::Int,
+            name: text(),
+            org: text(),
+            street: [text(), text(), text()],
+            city: text(),
+            sp: text(),
+            pc: text(),
+            cc: text(),
+        };
+        Contact {
+            id: format!("C{seed:05}"),
+            roid: text(),
+            postal: vec![postal],
+            voice: Phone { number: text(), ext: text() },
+            fax: Phone { number: text(), ext: text() },
+            email: text(),
+            ..Contact::default()
+        }
+    }
+
+    #[test]
+    fn a_plain_block_reads_as_a_careful_one() {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let mut builder =
+            Builder::new(&mut bytes, Rc::new(MemoryScratch), Options::default()).unwrap();
+        for seed in 0..2_000 {
+            let kinds = if seed % 2 == 0 { 7 } else { 12 };
+            builder.contact(&drawn(seed, kinds), &mut |_defect| {}).unwrap();
+        }
+        builder.finish(&Meta::default(), &mut |_name, _defect| {}).unwrap();
+        let snapshot = Snapshot::open(bytes.into_inner()).unwrap();
+        let settings: tld::Settings = toml::from_str("[defaults]\npreset = \"open\"").unwrap();
+        let mut plain_count = 0;
+        for settings in [settings, tld::Settings::default()] {
+            let rules = Rules::compile(&settings).unwrap();
+            let rule = rules.defaults();
+            for ordinal in 0..snapshot.count(Kind::Contact) {
+                let record = snapshot.record(ordinal).unwrap();
+                for rules in &rule.blocks {
+                    let text = |view: &View<'_>| {
+                        let mut out = Answer::new();
+                        out.begin(0);
+                        block(rule, rules, view, &mut out);
+                        String::from_utf8(out.bytes().to_vec()).unwrap()
+                    };
+                    let view = View::of(rule, rules, record);
+                    plain_count += u32::from(view.plain);
+                    assert_eq!(text(&view), text(&View { plain: false, ..view }));
+                }
+            }
+        }
+        assert!(plain_count > 1_000, "{plain_count}");
+    }
 
     #[test]
     fn sources_stand_in_the_order_of_the_shown_fields() {

@@ -17,8 +17,7 @@
 
 use snapshot_format::object::NndnState;
 use snapshot_format::record::{
-    ArchivedContact, ArchivedDomain, ArchivedDomainCold, ArchivedIdnTable, ArchivedNameserver,
-    ArchivedNndn, NONE,
+    ArchivedDomain, ArchivedDomainCold, ArchivedIdnTable, ArchivedNameserver, ArchivedNndn, NONE,
 };
 use snapshot_format::status::DomainStatuses;
 use snapshot_format::{Corrupt, Kind};
@@ -87,7 +86,7 @@ pub(in crate::query) fn domain(
     record: &ArchivedDomain,
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
-    site.snapshot.prefetch(record);
+    site.snapshot.prefetch_places(record);
     let cold = record.cold.as_deref();
     let decoded = decoded_name(&record.name, cold.map_or("", |cold| cold.u_name.as_str()));
     let u_name = u_name_of(cold.map_or("", |cold| cold.u_name.as_str()), decoded.as_ref());
@@ -100,6 +99,7 @@ pub(in crate::query) fn domain(
     optional(rule, "Registrar WHOIS Server: ", registrar.whois_server, out);
     out.line("Registrar URL: ", registrar.url);
     dates(rule, record, out);
+    site.snapshot.prefetch_records(record);
     out.line("Registrar: ", registrar.name);
     registrar.iana_id_line(out);
     out.line("Registrar Abuse Contact Email: ", registrar.abuse_email());
@@ -155,18 +155,20 @@ fn contacts(
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
     // One contact often has several roles: its record is checked once.
-    let mut last: Option<(u32, &ArchivedContact)> = None;
+    let mut last: Option<(u32, contact::View<'_>)> = None;
     for (block, ordinal) in rule.blocks.iter().zip(record.contacts.iter()) {
         let ordinal = ordinal.to_native();
         if !block.shown || ordinal == NONE {
             continue;
         }
-        let contact = match last {
-            Some((known, contact)) if known == ordinal => contact,
-            _ => site.snapshot.record(ordinal)?,
+        let (_, view) = match last {
+            Some(ref known) if known.0 == ordinal => known,
+            _ => {
+                let view = contact::View::of(rule, block, site.snapshot.record(ordinal)?);
+                last.insert((ordinal, view))
+            }
         };
-        contact::block(rule, block, contact, out);
-        last = Some((ordinal, contact));
+        contact::block(rule, block, view, out);
     }
     Ok(())
 }
