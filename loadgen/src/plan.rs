@@ -49,11 +49,55 @@ impl Demand {
             / (100.0 * 100.0 * self.window_s)
     }
 
+    /// The demand as a table for a terminal, without servers.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = table(self.rows());
+        text.push_str(&format!(
+            "\nServers: name the rate of one with --rate-per-server, or a sweep with --sweep.\n\
+             {FACTORS}"
+        ));
+        text
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        vec![
+            ("Demand", String::new(), ""),
+            ("domains", count(self.domain_count), ""),
+            ("queries", decimal(self.queries_per_domain_month), "a domain and month"),
+            ("on the busiest day", decimal(self.peak_day_percent), "% of the month"),
+            ("in its busiest window", decimal(self.peak_window_percent), "% of the day"),
+            ("length of the window", decimal(self.window_s), "s"),
+            ("mean of the month", decimal(self.mean_per_s()), "per second"),
+            ("peak", decimal(self.peak_per_s()), "per second"),
+        ]
+    }
+
     /// Mean rate over a month of 30 days, queries per second.
     #[must_use]
     pub fn mean_per_s(&self) -> f64 {
         self.domain_count as f64 * self.queries_per_domain_month / (30.0 * 86_400.0)
     }
+}
+
+/// Name, value, unit; without a value, a heading.
+type Row = (&'static str, String, &'static str);
+
+const FACTORS: &str =
+    "The factors of the demand are a rule of thumb; your own query log is better.\n";
+
+fn table(rows: Vec<Row>) -> String {
+    let mut text = String::new();
+    for (name, value, unit) in rows {
+        if value.is_empty() {
+            text.push_str(&format!("{name}\n"));
+        } else {
+            let row = format!("  {name:<40} {value:>14} {unit}");
+            text.push_str(row.trim_end());
+            text.push('\n');
+        }
+    }
+    text
 }
 
 /// What servers can do, and what is kept back.
@@ -214,44 +258,21 @@ impl Plan {
     /// The plan as a table for a terminal: every factor, every result, what to beware of.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut rows = self.demand_rows();
+        let mut rows = self.demand.rows();
         rows.extend(self.supply_rows());
-        let mut text = String::new();
-        for (name, value, unit) in rows {
-            if value.is_empty() {
-                text.push_str(&format!("{name}\n"));
-            } else {
-                let row = format!("  {name:<40} {value:>14} {unit}");
-                text.push_str(row.trim_end());
-                text.push('\n');
-            }
-        }
+        let mut text = table(rows);
         text.push_str(&format!("\nRate per server: {}\n", plain(&self.source.text)));
         for warning in &self.source.warnings {
             text.push_str(&format!("Note: {warning}\n"));
         }
+        text.push_str(FACTORS);
         text.push_str(
-            "The factors of the demand are a rule of thumb; your own query log is better.\n\
-             The rate in the window is taken as even: bursts within it use the head room.\n",
+            "The rate in the window is taken as even: bursts within it use the head room.\n",
         );
         text
     }
 
-    fn demand_rows(&self) -> Vec<(&'static str, String, &'static str)> {
-        let Demand { domain_count, window_s, .. } = self.demand;
-        vec![
-            ("Demand", String::new(), ""),
-            ("domains", count(domain_count), ""),
-            ("queries", decimal(self.demand.queries_per_domain_month), "a domain and month"),
-            ("on the busiest day", decimal(self.demand.peak_day_percent), "% of the month"),
-            ("in its busiest window", decimal(self.demand.peak_window_percent), "% of the day"),
-            ("length of the window", decimal(window_s), "s"),
-            ("mean of the month", decimal(self.mean_per_s), "per second"),
-            ("peak", decimal(self.peak_per_s), "per second"),
-        ]
-    }
-
-    fn supply_rows(&self) -> Vec<(&'static str, String, &'static str)> {
+    fn supply_rows(&self) -> Vec<Row> {
         let supply = &self.supply;
         let mut rows = vec![
             ("Supply", String::new(), ""),

@@ -20,7 +20,7 @@ pub struct Look {
     pub cpu_s: f64,
     /// Share of that in user mode, by ticks.
     pub user_share: f64,
-    /// Resident memory that is not pages of files, bytes.
+    /// Memory beside the page cache: resident, and no pages of files; bytes.
     pub anonymous_bytes: u64,
     /// Open descriptors.
     pub descriptor_count: u64,

@@ -35,6 +35,16 @@ fn a_plan_names_the_peak_and_the_servers() {
 }
 
 #[test]
+fn without_a_rate_a_plan_is_the_demand_alone() {
+    let (status, text, _) = run(&["plan", "--domains", "1000000"]);
+    assert_eq!(status, 0);
+    assert!(text.contains("300 per second") && text.contains("--rate-per-server"), "{text}");
+    let (_, json, _) = run(&["plan", "--json"]);
+    let plan: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&plan["peak_per_s"], plan.get("servers_count")), (&6_000.0.into(), None));
+}
+
+#[test]
 fn a_plan_takes_the_knee_of_a_sweep_but_not_a_run() {
     let sweep = written("plan-sweep.json", |run| {
         let objective =
@@ -66,7 +76,7 @@ fn factors_beyond_their_bounds_are_wrong_usage() {
         let (status, _, error) = run(&[&["plan"], rate, &arguments].concat());
         assert_eq!(status, 2, "{arguments:?}: {error}");
     }
-    assert_eq!(run(&["plan"]).0, 2);
+    assert_eq!(run(&["plan", "--sites", "2"]).0, 2);
     assert_eq!(run(&["plan", "--sweep", "x", "--rate-per-server", "1"]).0, 2);
 }
 

@@ -14,10 +14,12 @@ use crate::saved::Saved;
 ///
 /// The peak is domains x queries a month x share of the busiest day x share of its busiest window,
 /// by the window's length: 6,000 per second at 20,000,000 domains with the defaults. These factors
-/// are a rule of thumb; take your own from a query log where you have one.
+/// are a rule of thumb; take your own from a query log where you have one. Without --sweep or
+/// --rate-per-server that demand is all that is printed.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("rate").required(true).args(["sweep", "rate_per_server"]))]
+#[command(group = ArgGroup::new("rate").args(["sweep", "rate_per_server"]))]
 #[command(after_help = "Examples:\n  \
+    whois-loadgen plan --domains 5000000\n  \
     whois-loadgen plan --domains 20000000 --sweep sweep.json --sites 2\n  \
     whois-loadgen plan --domains 1000000 --rate-per-server 5000 --json\n\n\
     Exit status: 0 done; 1 a file cannot be read, or has no knee; 2 wrong usage.")]
@@ -46,18 +48,20 @@ pub(super) struct Options {
     rate_per_server: Option<f64>,
     /// Share of a server's rate that stays free at the peak, percent, 0 to 95: bursts, growth, and
     /// a machine that is slower than the measured one
-    #[arg(long, value_name = "PERCENT", default_value_t = 30.0, value_parser = head_room)]
+    #[arg(long, value_name = "PERCENT", default_value_t = 30.0, value_parser = head_room,
+        requires = "rate")]
     head_room: f64,
     /// Servers more than needed at each site, 0 to 1,000: 1 is N+1
-    #[arg(long, value_name = "COUNT", default_value_t = 1,
+    #[arg(long, value_name = "COUNT", default_value_t = 1, requires = "rate",
         value_parser = clap::value_parser!(u32).range(0..=1_000))]
     spare: u32,
     /// Sites that share the load equally, 1 to 1,000
-    #[arg(long, value_name = "COUNT", default_value_t = 1,
+    #[arg(long, value_name = "COUNT", default_value_t = 1, requires = "rate",
         value_parser = clap::value_parser!(u32).range(1..=1_000))]
     sites: u32,
     /// Sites that may be lost while the others carry the peak; default 1 if there are several
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(0..=999))]
+    #[arg(long, value_name = "COUNT", requires = "rate",
+        value_parser = clap::value_parser!(u32).range(0..=999))]
     sites_lost: Option<u32>,
     /// Write JSON
     #[arg(long)]
@@ -65,13 +69,15 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
-    let (rate_per_server_per_s, source) = rate(options)?;
     let demand = Demand {
         domain_count: options.domains,
         queries_per_domain_month: options.queries_per_month,
         peak_day_percent: options.peak_day,
         peak_window_percent: options.peak_window,
         window_s: options.window_s,
+    };
+    let Some((rate_per_server_per_s, source)) = rate(options)? else {
+        return print_demand(&demand, options.json);
     };
     let supply = Supply {
         rate_per_server_per_s,
@@ -89,16 +95,28 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn rate(options: &Options) -> Result<(f64, Source), String> {
-    if let Some(rate) = options.rate_per_server {
-        return Ok((rate, Source::named()));
+fn print_demand(demand: &Demand, json: bool) -> Result<ExitCode, String> {
+    if json {
+        let (peak_per_s, mean_per_s) = (demand.peak_per_s(), demand.mean_per_s());
+        let value = serde_json::json!({
+            "demand": demand, "peak_per_s": peak_per_s, "mean_per_s": mean_per_s
+        });
+        output::print_json(&value)?;
+    } else {
+        output::print(&demand.text())?;
     }
-    let Some(path) = &options.sweep else {
-        return Err("neither --sweep nor --rate-per-server is given".to_owned());
-    };
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The rate of one server, if one is given.
+fn rate(options: &Options) -> Result<Option<(f64, Source)>, String> {
+    if let Some(rate) = options.rate_per_server {
+        return Ok(Some((rate, Source::named())));
+    }
+    let Some(path) = &options.sweep else { return Ok(None) };
     let at = |error: String| format!("{}: {error}", path.display());
     match output::read(path)? {
-        Saved::Sweep(sweep) => Source::of_sweep(&sweep).map_err(at),
+        Saved::Sweep(sweep) => Source::of_sweep(&sweep).map(Some).map_err(at),
         Saved::Run(_) => Err(at("one run, not a sweep; name its rate with --rate-per-server if \
                                  it met your objective"
             .to_owned())),

@@ -238,9 +238,14 @@ fn course_section(result: &RunResult) -> String {
     if result.seconds.iter().any(|second| second.server_resident_bytes > 0) {
         let memory = vec![series("memory", 0, &most(|second| second.server_resident_bytes))];
         let axis = |series: &[Series]| {
-            Axis::from_zero("Resident memory of the server", ys(series), byte_text)
+            Axis::from_zero("Memory of the server beside the page cache", ys(series), byte_text)
         };
-        html.push_str(&course("Resident memory of the server, by second", memory, axis, &drawn));
+        html.push_str(&course(
+            "Memory of the server beside the page cache, by second",
+            memory,
+            axis,
+            &drawn,
+        ));
         let open = vec![series("open", 0, &most(|second| second.server_descriptor_count))];
         let axis = |series: &[Series]| {
             Axis::from_zero("Open descriptors of the server", ys(series), decimal)
