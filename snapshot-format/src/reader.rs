@@ -53,8 +53,8 @@ archived! {
 /// An open snapshot over the bytes `D`.
 #[derive(Debug)]
 pub struct Snapshot<D> {
-    pub(crate) data: D,
-    pub(crate) header: Header,
+    data: D,
+    header: Header,
     ranges: [Range<usize>; SECTION_COUNT],
 }
 

@@ -91,17 +91,17 @@ impl<'a> Sums<'a> {
     /// Checks the table itself.
     fn of<D: AsRef<[u8]>>(snapshot: &'a Snapshot<D>) -> Result<Self, FormatError> {
         let table = snapshot.section(SectionId::Sums);
-        let section = snapshot.header.section(SectionId::Sums);
-        if XxHash3_64::oneshot(table) != snapshot.header.sums_hash {
+        let section = snapshot.header().section(SectionId::Sums);
+        if XxHash3_64::oneshot(table) != snapshot.header().sums_hash {
             let to = section.offset.saturating_add(section.bytes);
             return Err(FormatError::Block { from: section.offset, to });
         }
         let end = usize::try_from(section.offset).ok();
-        match end.and_then(|end| snapshot.data.as_ref().get(..end)) {
+        match end.and_then(|end| snapshot.data().as_ref().get(..end)) {
             Some(blocks) => Ok(Self { blocks, table }),
             None => Err(FormatError::Length {
                 expected: section.offset,
-                got: snapshot.header.file_bytes,
+                got: snapshot.header().file_bytes,
             }),
         }
     }

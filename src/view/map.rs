@@ -17,11 +17,13 @@ use std::num::NonZero;
 use std::path::Path;
 use std::thread;
 
+use rustix::io::{ReadWriteFlags, preadv2};
+
 /// Bytes of a snapshot file.
 #[derive(Debug)]
 pub enum Bytes {
-    /// A file mapping.
-    Mapped(memmap2::Mmap),
+    /// A file, and its mapping.
+    Mapped(File, memmap2::Mmap),
     /// Bytes in memory.
     Owned(Vec<u8>),
 }
@@ -41,13 +43,27 @@ impl Bytes {
         //   directory writable by the importing user alone. This is assumed, not proved.
         #[expect(unsafe_code, reason = "mapping a file is unsafe by nature; this is its one place")]
         let map = unsafe { memmap2::Mmap::map(&file)? };
-        Ok(Self::Mapped(map))
+        Ok(Self::Mapped(file, map))
+    }
+
+    /// Whether the page cache holds the file, by a byte of each [`PART_UNIT_BYTES`]: the kernel
+    /// takes in and lets go of more than single pages. Costs about a microsecond each.
+    #[must_use]
+    pub fn is_cached(&self) -> bool {
+        let Self::Mapped(file, map) = self else { return true };
+        let mut byte = [0];
+        let mut is_there = |at: usize| {
+            let bytes = &mut [io::IoSliceMut::new(&mut byte)];
+            // Without `NOWAIT` support every file counts as not cached.
+            preadv2(file, bytes, at as u64, ReadWriteFlags::NOWAIT).is_ok_and(|read| read == 1)
+        };
+        (0..map.len()).step_by(PART_UNIT_BYTES).all(&mut is_there)
     }
 
     /// Asks the kernel to read the whole mapping in now, so that queries find it in memory.
     /// Where the kernel cannot, queries fault pages in one by one.
     pub fn populate(&self) {
-        if let Self::Mapped(map) = self {
+        if let Self::Mapped(_, map) = self {
             let threads = thread::available_parallelism().map_or(1, NonZero::get);
             let part = map.len().div_ceil(threads).max(1).next_multiple_of(PART_UNIT_BYTES);
             thread::scope(|scope| {
@@ -70,7 +86,7 @@ const PART_UNIT_BYTES: usize = 2 << 20;
 impl AsRef<[u8]> for Bytes {
     fn as_ref(&self) -> &[u8] {
         match self {
-            Self::Mapped(map) => map,
+            Self::Mapped(_, map) => map,
             Self::Owned(bytes) => bytes,
         }
     }

@@ -97,8 +97,8 @@ impl<A: Answering> Engine<A> {
     }
 
     /// Serves until `stop` is ready, then drains: what the kernel has accepted by then is served,
-    /// and connections have `drain_ms` to end. Returns how many it cut off. Calls `alive` in every
-    /// turn, at least once per tick.
+    /// and connections have `drain_ms` to end. Returns how many it cut off. Until the stop it
+    /// calls `alive` in every turn, at least once per tick.
     ///
     /// Must run inside a glommio executor.
     ///

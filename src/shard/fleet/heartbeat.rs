@@ -91,11 +91,58 @@ fn beat(beat_ms: u64, new: &Receiver<Sleeper>, ended: &Receiver<Infallible>) {
     let mut sleepers = Vec::new();
     while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(Duration::from_millis(beat_ms)) {
         sleepers.extend(new.try_iter());
-        for sleeper in &mut sleepers {
-            let signs = sleeper.signs.load(Ordering::Relaxed);
-            if sleeper.seen.replace(signs).is_none_or(|seen| seen == signs) {
-                sleeper.waker.wake_by_ref();
-            }
+        sleepers.iter_mut().for_each(Sleeper::look);
+    }
+}
+
+impl Sleeper {
+    /// Wakes the executor unless it has shown a sign of life since the last look.
+    fn look(&mut self) {
+        let signs = self.signs.load(Ordering::Relaxed);
+        if self.seen.replace(signs).is_none_or(|seen| seen == signs) {
+            self.waker.wake_by_ref();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Wake};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Wakes(AtomicU64);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn an_executor_is_woken_when_it_shows_no_sign_of_life_and_only_then() {
+        let wakes = Arc::new(Wakes::default());
+        let (sleepers, new) = bounded(1);
+        let pulse = Pulse { sleepers, signs: Arc::default() };
+        let alive = pulse.alive();
+        let mut beats = std::pin::pin!(pulse.beats());
+        let waker = Waker::from(Arc::clone(&wakes));
+        assert!(beats.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        let mut sleeper = new.try_recv().unwrap();
+        let mut woken_by_look = || {
+            let before = wakes.0.load(Ordering::Relaxed);
+            sleeper.look();
+            wakes.0.load(Ordering::Relaxed) - before
+        };
+        // Nothing is known of it yet.
+        assert_eq!(woken_by_look(), 1);
+        alive();
+        assert_eq!(woken_by_look(), 0);
+        assert_eq!(woken_by_look(), 1);
+        assert_eq!(woken_by_look(), 1);
+        alive();
+        alive();
+        assert_eq!(woken_by_look(), 0);
     }
 }
