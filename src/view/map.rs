@@ -46,7 +46,7 @@ impl Bytes {
         Ok(Self::Mapped(file, map))
     }
 
-    /// Whether the page cache holds the file, by a byte of each [`PART_UNIT_BYTES`]: the kernel
+    /// Whether the page cache holds the file, by a byte of each 2 MiB: the kernel
     /// takes in and lets go of more than single pages. Costs about a microsecond each.
     #[must_use]
     pub fn is_cached(&self) -> bool {
