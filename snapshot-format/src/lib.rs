@@ -11,6 +11,7 @@
 //! Know sockets, policies, clocks, or where files lie.
 
 // What registry objects are.
+pub mod change;
 pub mod limits;
 pub mod object;
 pub mod record;
@@ -39,6 +40,7 @@ pub mod verify;
 pub mod error;
 
 pub use builder::{Builder, Defect, Options, Summary};
+pub use change::{Change, Object};
 pub use error::{BuildError, Corrupt, FormatError};
 pub use layout::{Header, Kind, Section, SectionId};
 pub use reader::Snapshot;
