@@ -24,6 +24,7 @@ pub mod layout;
 
 // Into the file.
 pub mod builder;
+mod convert;
 mod links;
 pub mod sort;
 mod spool;

@@ -24,6 +24,7 @@ use rkyv::rancor::BoxedError;
 use rkyv::ser::allocator::{Arena, ArenaHandle};
 use rkyv::util::AlignedVec;
 
+use crate::convert::{self, Converter};
 use crate::error::BuildError;
 use crate::index;
 use crate::key::{self, RegistrarKey};
@@ -197,7 +198,7 @@ impl<W: Write + Seek> Builder<W> {
     pub fn registrar(&mut self, object: &object::Registrar) -> Result<u32, BuildError> {
         let kind = Kind::Registrar;
         self.place(kind, &object.id, object.id.as_bytes())?;
-        let record = resolve::registrar(object)?;
+        let record = convert::registrar(object)?;
         let (ordinal, _) = self.write_record(kind, &object.id, &record)?;
         self.resolver.add_registrar(&object.id, ordinal);
         let seed = self.options.hash_seed;
@@ -219,7 +220,7 @@ impl<W: Write + Seek> Builder<W> {
     pub fn idn_table(&mut self, object: &object::IdnTable) -> Result<u32, BuildError> {
         let kind = Kind::IdnTable;
         self.place(kind, &object.id, object.id.as_bytes())?;
-        let record = resolve::idn_table(object)?;
+        let record = convert::idn_table(object)?;
         let (ordinal, _) = self.write_record(kind, &object.id, &record)?;
         self.resolver.add_idn_table(&object.id, ordinal);
         self.add_key(self.hash(object.id.as_bytes()), ordinal_value(ordinal))?;
@@ -238,7 +239,7 @@ impl<W: Write + Seek> Builder<W> {
     ) -> Result<u32, BuildError> {
         let kind = Kind::Contact;
         self.place(kind, &object.id, &contact_order_key(&object.id))?;
-        let record = self.resolver.contact(object, defect)?;
+        let record = Converter(&mut self.resolver).contact(object, defect)?;
         let (ordinal, _) = self.write_record(kind, &object.id, &record)?;
         self.resolver.add_contact(&object.id, ordinal)?;
         if let Some(folded) = key::fold_contact_id(&object.id) {
@@ -260,7 +261,7 @@ impl<W: Write + Seek> Builder<W> {
     ) -> Result<u32, BuildError> {
         let kind = Kind::Nameserver;
         self.place(kind, &object.name, object.name.as_bytes())?;
-        let record = self.resolver.nameserver(object, defect)?;
+        let record = Converter(&mut self.resolver).nameserver(object, defect)?;
         let (ordinal, _) = self.write_record(kind, &object.name, &record)?;
         self.resolver.add_nameserver(object, ordinal)?;
         self.add_key(self.hash(object.name.as_bytes()), ordinal_value(ordinal))?;
@@ -288,7 +289,7 @@ impl<W: Write + Seek> Builder<W> {
     ) -> Result<u32, BuildError> {
         let kind = Kind::Nndn;
         self.place(kind, &object.name, object.name.as_bytes())?;
-        let record = self.resolver.nndn(object, defect)?;
+        let record = Converter(&mut self.resolver).nndn(object, defect)?;
         let (ordinal, _) = self.write_record(kind, &object.name, &record)?;
         self.resolver.add_nndn(&object.name, ordinal)?;
         self.add_key(self.hash(object.name.as_bytes()), ordinal_value(ordinal))?;
@@ -308,7 +309,7 @@ impl<W: Write + Seek> Builder<W> {
     ) -> Result<u32, BuildError> {
         let kind = Kind::Domain;
         self.place(kind, &object.name, object.name.as_bytes())?;
-        let record = self.resolver.domain(object, defect)?;
+        let record = Converter(&mut self.resolver).domain(object, defect)?;
         let (ordinal, value) = self.write_record(kind, &object.name, &record)?;
         self.add_key(self.hash(object.name.as_bytes()), value)?;
         self.add_roid(&object.roid, kind, ordinal)?;
