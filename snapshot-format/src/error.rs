@@ -53,6 +53,14 @@ pub enum FormatError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// A log of changes is not what it should be.
+    #[error("the log of changes, at byte {at}, {what}; run `whoisd verify`, or import again")]
+    Log {
+        /// Where in the log, bytes.
+        at: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// A block's checksum does not match.
     #[error(
         "bytes {from} to {to} are damaged (their checksum differs); restore the file or import \

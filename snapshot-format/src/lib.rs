@@ -23,12 +23,16 @@ pub mod key;
 pub mod layout;
 
 // Into the file.
+mod archive;
 pub mod builder;
 mod convert;
 mod links;
 pub mod sort;
 mod spool;
 mod write;
+
+// Changes over the file.
+pub mod delta;
 
 // Out of the file.
 mod access;

@@ -50,6 +50,9 @@ archived! {
     ArchivedNameserver => Nameserver, ArchivedNndn => Nndn, ArchivedDomain => Domain
 }
 
+/// A domain's record, with the bytes that it was read from.
+type DomainSlot<'a> = (&'a [u8], &'a ArchivedDomain);
+
 /// An open snapshot over the bytes `D`.
 #[derive(Debug)]
 pub struct Snapshot<D> {
@@ -105,7 +108,7 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
         self.data.as_ref().get(range).unwrap_or_default()
     }
 
-    /// Number of records of a kind.
+    /// Ordinals of a kind are below this number; not all of a folded snapshot have a record.
     #[must_use]
     pub fn count(&self, kind: Kind) -> u32 {
         let offsets = self.header.section(SectionId::Offsets(kind)).count;
@@ -126,7 +129,7 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
 
     /// The bytes of a record, with the padding in front of it.
     #[inline]
-    fn slot(&self, kind: Kind, ordinal: u32) -> Option<&[u8]> {
+    pub(crate) fn slot(&self, kind: Kind, ordinal: u32) -> Option<&[u8]> {
         let offsets = self.section(SectionId::Offsets(kind));
         let at = (ordinal as usize).checked_mul(4)?;
         let [from, to] = offsets.get(at..)?.first_chunk::<8>()?.as_chunks::<4>().0 else {
@@ -148,6 +151,35 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
         slot.and_then(access::record).ok_or(Corrupt { kind: T::KIND, ordinal })
     }
 
+    /// As [`Self::record`]; `None` where the slot of the ordinal is empty: the record was removed
+    /// before the last fold, or never came.
+    ///
+    /// # Errors
+    ///
+    /// See [`Self::record`].
+    #[inline]
+    pub fn record_or_none<T: Archived>(&self, ordinal: u32) -> Result<Option<&T>, Corrupt> {
+        let corrupt = Corrupt { kind: T::KIND, ordinal };
+        let slot = self.slot(T::KIND, ordinal).ok_or(corrupt)?;
+        if slot.is_empty() {
+            return Ok(None);
+        }
+        access::record(slot).map(Some).ok_or(corrupt)
+    }
+
+    /// Whether an ordinal has a record.
+    #[must_use]
+    pub fn has(&self, kind: Kind, ordinal: u32) -> bool {
+        self.slot(kind, ordinal).is_some_and(|slot| !slot.is_empty())
+    }
+
+    /// Records of a kind: [`Self::count`] without empty slots.
+    #[must_use]
+    pub fn live_count(&self, kind: Kind) -> u32 {
+        let records = self.header.section(SectionId::Heap(kind)).count;
+        u32::try_from(records).unwrap_or(u32::MAX)
+    }
+
     /// Length of a record, bytes, with the padding in front of it; 0 if there is none.
     #[must_use]
     pub fn record_bytes(&self, kind: Kind, ordinal: u32) -> usize {
@@ -161,14 +193,30 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
     }
 
     #[inline]
-    fn hash(&self, key: &[u8]) -> u64 {
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
         key::hash(self.header.hash_seed, key)
     }
 
     /// Ordinals of the index of `kind` that may belong to `hash`.
     #[inline]
-    fn ordinals(&self, kind: Kind, hash: u64) -> impl Iterator<Item = u32> + Clone {
+    pub(crate) fn ordinals(&self, kind: Kind, hash: u64) -> impl Iterator<Item = u32> + Clone {
         self.candidates(SectionId::Keys(kind), hash).map(ordinal_of)
+    }
+
+    /// Slots and records of domains that may have this hash.
+    #[inline]
+    fn domain_slots(&self, hash: u64) -> impl Iterator<Item = Result<DomainSlot<'_>, Corrupt>> {
+        let heap = self.section(SectionId::Heap(Kind::Domain));
+        self.candidates(SectionId::Keys(Kind::Domain), hash).map(move |value| {
+            let unit = RECORD_UNIT_BYTES as u64;
+            let from = (value >> LENGTH_BITS).saturating_mul(unit);
+            let length = (value & ((1 << LENGTH_BITS) - 1)).saturating_mul(unit);
+            let range = usize::try_from(from).ok().zip(usize::try_from(length).ok());
+            let slot = range.and_then(|(from, length)| heap.get(from..)?.get(..length));
+            access::prefetch(slot.unwrap_or_default(), PREFETCH_LINES_MAX);
+            let found = slot.and_then(|slot| Some((slot, access::record::<ArchivedDomain>(slot)?)));
+            found.ok_or(Corrupt { kind: Kind::Domain, ordinal: u32::MAX })
+        })
     }
 
     /// The domain with this A-label name. About 0.5 us with 20 million domains.
@@ -178,18 +226,30 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
     /// A damaged record.
     #[inline]
     pub fn find_domain(&self, name: &str) -> Result<Option<&ArchivedDomain>, Corrupt> {
-        let heap = self.section(SectionId::Heap(Kind::Domain));
-        for value in self.candidates(SectionId::Keys(Kind::Domain), self.hash(name.as_bytes())) {
-            let unit = RECORD_UNIT_BYTES as u64;
-            let from = (value >> LENGTH_BITS).saturating_mul(unit);
-            let length = (value & ((1 << LENGTH_BITS) - 1)).saturating_mul(unit);
-            let range = usize::try_from(from).ok().zip(usize::try_from(length).ok());
-            let slot = range.and_then(|(from, length)| heap.get(from..)?.get(..length));
-            access::prefetch(slot.unwrap_or_default(), PREFETCH_LINES_MAX);
-            let found = slot.and_then(access::record::<ArchivedDomain>);
-            let domain = found.ok_or(Corrupt { kind: Kind::Domain, ordinal: u32::MAX })?;
+        for found in self.domain_slots(self.hash(name.as_bytes())) {
+            let (_, domain) = found?;
             if domain.name.as_bytes() == name.as_bytes() {
                 return Ok(Some(domain));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The slot of a domain or NNDN with this name.
+    pub(crate) fn slot_of_name(&self, kind: Kind, name: &str) -> Result<Option<&[u8]>, Corrupt> {
+        let hash = self.hash(name.as_bytes());
+        if kind == Kind::Nndn {
+            for ordinal in self.ordinals(kind, hash) {
+                if self.record::<ArchivedNndn>(ordinal)?.name == *name {
+                    return Ok(self.slot(kind, ordinal));
+                }
+            }
+            return Ok(None);
+        }
+        for found in self.domain_slots(hash) {
+            let (slot, domain) = found?;
+            if domain.name == *name {
+                return Ok(Some(slot));
             }
         }
         Ok(None)
@@ -294,28 +354,37 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
         prefix_range(self.count(Kind::Domain), prefix.as_bytes(), &name)
     }
 
+    /// Name of a variant.
+    pub(crate) fn variant_name(&self, (kind, ordinal): (Kind, u32)) -> Result<&str, Corrupt> {
+        if kind == Kind::Nndn {
+            return Ok(self.record::<ArchivedNndn>(ordinal)?.name.as_str());
+        }
+        Ok(self.record::<ArchivedDomain>(ordinal)?.name.as_str())
+    }
+
     /// Positions, in the order of names, of the nameservers whose names start with `prefix`.
     ///
     /// # Errors
     ///
     /// A damaged record.
     pub fn nameserver_range(&self, prefix: &str) -> Result<Range<u32>, Corrupt> {
-        let name = |position| Ok(self.nameserver_at(position)?.name.as_bytes());
-        prefix_range(self.count(Kind::Nameserver), prefix.as_bytes(), &name)
+        let name = |position| Ok(self.nameserver_at(position)?.1.name.as_bytes());
+        prefix_range(self.live_count(Kind::Nameserver), prefix.as_bytes(), &name)
     }
 
-    /// The nameserver at this position in the order of names.
+    /// The nameserver at this position in the order of names, with its ordinal.
     ///
     /// # Errors
     ///
     /// The position is out of range, or the record is damaged.
-    pub fn nameserver_at(&self, position: u32) -> Result<&ArchivedNameserver, Corrupt> {
+    pub fn nameserver_at(&self, position: u32) -> Result<(u32, &ArchivedNameserver), Corrupt> {
         let order = self.section(SectionId::NameserverOrder);
         let at = (position as usize).saturating_mul(4);
         if at >= order.len() {
             return Err(Corrupt { kind: Kind::Nameserver, ordinal: u32::MAX });
         }
-        self.record(word32(order, at))
+        let ordinal = word32(order, at);
+        Ok((ordinal, self.record(ordinal)?))
     }
 
     /// Ordinals of the nameservers with this address, ascending.

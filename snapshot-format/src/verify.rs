@@ -77,15 +77,24 @@ impl<'a, D: AsRef<[u8]>> Check<'a, D> {
         &mut self,
         check: fn(&Self, &T, u32) -> Verdict,
     ) -> Result<(), FormatError> {
+        let mut live = 0_u32;
         for ordinal in 0..self.snapshot.count(T::KIND) {
-            let record = self.snapshot.record::<T>(ordinal)?;
-            if let Some(what) = check(self, record, ordinal)? {
-                return Err(FormatError::Invariant { kind: T::KIND, ordinal, what });
+            if let Some(record) = self.snapshot.record_or_none::<T>(ordinal)? {
+                live = live.saturating_add(1);
+                if let Some(what) = check(self, record, ordinal)? {
+                    return Err(FormatError::Invariant { kind: T::KIND, ordinal, what });
+                }
             }
             if ordinal.is_multiple_of(PROGRESS_RECORDS) {
                 let done = self.done.saturating_add(ordinal.into());
                 (self.progress)(done, self.all);
             }
+        }
+        if live != self.snapshot.live_count(T::KIND) {
+            return Err(section(
+                SectionId::Heap(T::KIND),
+                "does not have as many records as it says",
+            ));
         }
         self.done = self.done.saturating_add(self.snapshot.count(T::KIND).into());
         (self.progress)(self.done, self.all);
@@ -246,7 +255,8 @@ impl<'a, D: AsRef<[u8]>> Check<'a, D> {
 
     fn nameserver_order(&self) -> Result<(), FormatError> {
         let id = SectionId::NameserverOrder;
-        let count = self.snapshot.count(Kind::Nameserver);
+        let slots = self.snapshot.count(Kind::Nameserver);
+        let count = self.snapshot.live_count(Kind::Nameserver);
         let order = self.snapshot.section(id);
         if order.len() != (count as usize).saturating_mul(4) {
             return Err(section(id, "has a wrong length"));
@@ -254,10 +264,10 @@ impl<'a, D: AsRef<[u8]>> Check<'a, D> {
         // Names that strictly ascend are different, so the order names every nameserver once.
         let mut last = "";
         for position in 0..count {
-            if word32(order, (position as usize).saturating_mul(4)) >= count {
+            if word32(order, (position as usize).saturating_mul(4)) >= slots {
                 return Err(section(id, "names a nameserver that does not exist"));
             }
-            let name = self.snapshot.nameserver_at(position)?.name.as_str();
+            let name = self.snapshot.nameserver_at(position)?.1.name.as_str();
             if name <= last {
                 return Err(section(id, "is not in order of names"));
             }

@@ -14,6 +14,8 @@
 //!
 //! Judge objects: what cannot be resolved is reported as a [`Defect`] and left out.
 
+mod copy;
+mod keys;
 mod resolve;
 
 use std::io::{self, Seek, Write};
@@ -21,18 +23,19 @@ use std::rc::Rc;
 
 use rkyv::api::low::LowSerializer;
 use rkyv::rancor::BoxedError;
-use rkyv::ser::allocator::{Arena, ArenaHandle};
+use rkyv::ser::allocator::ArenaHandle;
 use rkyv::util::AlignedVec;
 
+use crate::archive::{self, Archiver};
 use crate::convert::{self, Converter};
 use crate::error::BuildError;
 use crate::index;
-use crate::key::{self, RegistrarKey};
+use crate::key;
 use crate::layout::{
     FORMAT_VERSION, HEAP_TAIL_BYTES, Header, Kind, SECTION_ALIGN_BYTES_MAX,
     SECTION_ALIGN_BYTES_MIN, SECTION_COUNT, Section, SectionId,
 };
-use crate::limits::{KEY_BYTES_MAX, RECORD_BYTES_MAX, RECORD_UNIT_BYTES};
+use crate::limits::RECORD_UNIT_BYTES;
 use crate::object;
 use crate::record;
 use crate::sort::{HashSorter, Scratch, Sorter};
@@ -128,13 +131,17 @@ pub struct Builder<W> {
     /// The kind that is being written; `None` before the first.
     kind: Option<Kind>,
     open: OpenKind,
+    /// Ordinals given, by kind.
     counts: [u32; 6],
+    /// Those of them without a record.
+    empty_counts: [u32; 6],
+    /// Names of nameservers that did not come in order, with their ordinals.
+    host_order: Option<Sorter>,
     roids: HashSorter,
     addresses: Sorter,
     variants: Sorter,
     variant_count: u64,
-    arena: Arena,
-    buffer: AlignedVec,
+    archiver: Archiver,
 }
 
 /// The parts of the kind that is being written.
@@ -179,12 +186,13 @@ impl<W: Write + Seek> Builder<W> {
             kind: None,
             open: OpenKind::new(&scratch, memory),
             counts: [0; 6],
+            empty_counts: [0; 6],
+            host_order: None,
             roids: HashSorter::new(Rc::clone(&scratch), memory / 8),
             addresses: Sorter::new(Rc::clone(&scratch), memory / 16),
             variants: Sorter::new(Rc::clone(&scratch), memory / 16),
             variant_count: 0,
-            arena: Arena::new(),
-            buffer: AlignedVec::new(),
+            archiver: Archiver::new(),
             scratch,
             options,
         })
@@ -201,14 +209,7 @@ impl<W: Write + Seek> Builder<W> {
         let record = convert::registrar(object)?;
         let (ordinal, _) = self.write_record(kind, &object.id, &record)?;
         self.resolver.add_registrar(&object.id, ordinal);
-        let seed = self.options.hash_seed;
-        let value = ordinal_value(ordinal);
-        let folded = key::fold_registrar_name(&object.name);
-        let name = folded.as_ref().map(|folded| RegistrarKey::FoldedName(folded.as_bytes()));
-        let iana = (object.iana_id != 0).then_some(RegistrarKey::IanaId(object.iana_id));
-        for key in [Some(RegistrarKey::Id(&object.id)), name, iana].into_iter().flatten() {
-            self.add_key(key::hash_registrar(seed, key), value)?;
-        }
+        self.registrar_keys(&object.id, &object.name, object.iana_id, ordinal)?;
         Ok(ordinal)
     }
 
@@ -242,10 +243,7 @@ impl<W: Write + Seek> Builder<W> {
         let record = Converter(&mut self.resolver).contact(object, defect)?;
         let (ordinal, _) = self.write_record(kind, &object.id, &record)?;
         self.resolver.add_contact(&object.id, ordinal)?;
-        if let Some(folded) = key::fold_contact_id(&object.id) {
-            self.add_key(self.hash(folded.as_bytes()), ordinal_value(ordinal))?;
-        }
-        self.add_roid(&object.roid, kind, ordinal)?;
+        self.contact_keys(&object.id, &object.roid, ordinal)?;
         Ok(ordinal)
     }
 
@@ -264,16 +262,9 @@ impl<W: Write + Seek> Builder<W> {
         let record = Converter(&mut self.resolver).nameserver(object, defect)?;
         let (ordinal, _) = self.write_record(kind, &object.name, &record)?;
         self.resolver.add_nameserver(object, ordinal)?;
-        self.add_key(self.hash(object.name.as_bytes()), ordinal_value(ordinal))?;
-        self.add_roid(&object.roid, kind, ordinal)?;
         let v4 = object.v4.iter().map(|&octets| octets.into());
         let v6 = object.v6.iter().map(|&octets| octets.into());
-        for address in v4.chain(v6) {
-            let mut entry = [0; 20];
-            entry[..16].copy_from_slice(&key::address_bytes(address));
-            entry[16..].copy_from_slice(&ordinal.to_be_bytes());
-            self.addresses.push(&entry, &[])?;
-        }
+        self.nameserver_keys(&object.name, &object.roid, v4.chain(v6), ordinal)?;
         Ok(ordinal)
     }
 
@@ -292,8 +283,7 @@ impl<W: Write + Seek> Builder<W> {
         let record = Converter(&mut self.resolver).nndn(object, defect)?;
         let (ordinal, _) = self.write_record(kind, &object.name, &record)?;
         self.resolver.add_nndn(&object.name, ordinal)?;
-        self.add_key(self.hash(object.name.as_bytes()), ordinal_value(ordinal))?;
-        self.add_variant(&object.original_name, &object.name, NNDN_BIT | ordinal)?;
+        self.nndn_keys(&object.name, &object.original_name, ordinal)?;
         Ok(ordinal)
     }
 
@@ -311,9 +301,8 @@ impl<W: Write + Seek> Builder<W> {
         self.place(kind, &object.name, object.name.as_bytes())?;
         let record = Converter(&mut self.resolver).domain(object, defect)?;
         let (ordinal, value) = self.write_record(kind, &object.name, &record)?;
-        self.add_key(self.hash(object.name.as_bytes()), value)?;
-        self.add_roid(&object.roid, kind, ordinal)?;
-        self.add_variant(&object.original_name, &object.name, ordinal)?;
+        let names = [&*object.name, &*object.roid, &*object.original_name];
+        self.domain_keys(names, ordinal, value)?;
         Ok(ordinal)
     }
 
@@ -334,8 +323,7 @@ impl<W: Write + Seek> Builder<W> {
         self.write_variants(&variants)?;
         self.write_roids()?;
         self.out.begin(SectionId::Meta)?;
-        self.serialize(Kind::Domain, "meta", meta)?;
-        self.out.write(&self.buffer)?;
+        self.out.write(self.archiver.archive(Kind::Domain, "meta", meta)?)?;
         self.out.end(SectionId::Meta, 1);
         let header = Header {
             format_version: FORMAT_VERSION,
@@ -358,11 +346,7 @@ impl<W: Write + Seek> Builder<W> {
 
     /// Opens the sections of `kind` if they are not, and checks that `key` is the next one.
     fn place(&mut self, kind: Kind, key: &str, order: &[u8]) -> Result<(), BuildError> {
-        if key.is_empty() || key.len() > KEY_BYTES_MAX {
-            let (what, got) = ("the key, in bytes (none is empty),", key.len());
-            let key = key.chars().take(80).collect();
-            return Err(BuildError::TooLarge { kind, key, what, got, max: KEY_BYTES_MAX });
-        }
+        archive::check_key(kind, key)?;
         if self.kind.is_some_and(|open| open > kind) {
             return Err(BuildError::Order { kind, key: key.into() });
         }
@@ -405,10 +389,11 @@ impl<W: Write + Seek> Builder<W> {
 
     /// Ends the heap of `kind` and writes its offsets; hands its keys out and starts afresh.
     fn close_heap(&mut self, kind: Kind) -> Result<HashSorter, BuildError> {
-        let end = self.heap_units()?;
+        let end = heap_units(&self.out, self.open.heap_start)?;
         self.out.zeros(HEAP_TAIL_BYTES)?;
         let count = u64::from(self.counts[kind as usize]);
-        self.out.end(SectionId::Heap(kind), count);
+        let empty = u64::from(self.empty_counts[kind as usize]);
+        self.out.end(SectionId::Heap(kind), count - empty);
         let fresh = OpenKind::new(&self.scratch, self.options.memory_bytes);
         let OpenKind { mut offsets, keys, .. } = std::mem::replace(&mut self.open, fresh);
         offsets.write(&end.to_le_bytes())?;
@@ -416,29 +401,6 @@ impl<W: Write + Seek> Builder<W> {
         offsets.drain(&mut |bytes| self.out.write(bytes))?;
         self.out.end(SectionId::Offsets(kind), count + 1);
         Ok(keys)
-    }
-
-    /// Length of the open heap, in units of 8 bytes.
-    fn heap_units(&self) -> Result<u32, BuildError> {
-        let units = (self.out.position() - self.open.heap_start) / RECORD_UNIT_BYTES as u64;
-        let max = u64::from(u32::MAX) * RECORD_UNIT_BYTES as u64;
-        u32::try_from(units).map_err(|_| BuildError::Full { what: "bytes of one kind", max })
-    }
-
-    fn serialize<T>(&mut self, kind: Kind, key: &str, record: &T) -> Result<(), BuildError>
-    where
-        T: for<'a> rkyv::Serialize<LowSerializer<AlignedVec, ArenaHandle<'a>, BoxedError>>,
-    {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
-        let handle = self.arena.acquire();
-        let archived = rkyv::api::low::to_bytes_in_with_alloc(record, buffer, handle);
-        self.buffer = archived.map_err(|error: BoxedError| BuildError::Archive {
-            kind,
-            key: key.into(),
-            message: error.to_string(),
-        })?;
-        Ok(())
     }
 
     /// Writes a record; returns its ordinal, and its place as the domain index has it.
@@ -451,57 +413,26 @@ impl<W: Write + Seek> Builder<W> {
     where
         T: for<'a> rkyv::Serialize<LowSerializer<AlignedVec, ArenaHandle<'a>, BoxedError>>,
     {
-        self.serialize(kind, key, record)?;
-        let got = self.buffer.len();
-        if got > RECORD_BYTES_MAX {
-            let (what, max) = ("the record, in bytes,", RECORD_BYTES_MAX);
-            return Err(BuildError::TooLarge { kind, key: key.into(), what, got, max });
-        }
+        let archive = self.archiver.archive(kind, key, record)?;
+        let units = archive.len().div_ceil(RECORD_UNIT_BYTES);
         let ordinal = self.counts[kind as usize];
-        if ordinal >= ORDINAL_MAX {
-            return Err(BuildError::Full { what: "records of one kind", max: ORDINAL_MAX.into() });
-        }
-        self.counts[kind as usize] += 1;
-        let units = got.div_ceil(RECORD_UNIT_BYTES);
-        let offset = self.heap_units()?;
-        self.open.offsets.write(&offset.to_le_bytes())?;
+        let offset = heap_units(&self.out, self.open.heap_start)?;
         // The root is at the archive's end, so the padding goes in front.
-        self.out.zeros((units * RECORD_UNIT_BYTES - got) as u64)?;
-        self.out.write(&self.buffer)?;
+        let padding = (units * RECORD_UNIT_BYTES - archive.len()) as u64;
+        self.out.zeros(padding)?;
+        self.out.write(archive)?;
+        self.add_slot(kind, offset)?;
         Ok((ordinal, u64::from(offset) << LENGTH_BITS | units as u64))
     }
 
-    fn add_key(&mut self, hash: u64, value: u64) -> Result<(), BuildError> {
-        debug_assert!(value <= index::VALUE_MAX, "a value has 44 bits");
-        self.open.keys.push(u128::from(hash) << 64 | u128::from(value))?;
-        Ok(())
-    }
-
-    fn add_roid(&mut self, roid: &str, kind: Kind, ordinal: u32) -> Result<(), BuildError> {
-        let Some(folded) = key::fold_contact_id(roid).filter(|_| !roid.is_empty()) else {
-            return Ok(());
-        };
-        let value = ordinal_value(ordinal) | kind as u64;
-        let hash = self.hash(folded.as_bytes());
-        self.roids.push(u128::from(hash) << 64 | u128::from(value))?;
-        Ok(())
-    }
-
-    fn add_variant(&mut self, original: &str, name: &str, packed: u32) -> Result<(), BuildError> {
-        if original.is_empty() {
-            return Ok(());
+    /// Counts a slot of the open heap that starts at `offset`.
+    fn add_slot(&mut self, kind: Kind, offset: u32) -> Result<(), BuildError> {
+        let ordinal = &mut self.counts[kind as usize];
+        if *ordinal >= ORDINAL_MAX {
+            return Err(BuildError::Full { what: "records of one kind", max: ORDINAL_MAX.into() });
         }
-        // Sorted by hash, then by primary, then by name: a list per primary, in order of names.
-        let mut order = self.hash(original.as_bytes()).to_be_bytes().to_vec();
-        order.extend_from_slice(original.as_bytes());
-        order.push(0);
-        order.extend_from_slice(name.as_bytes());
-        if order.len() > KEY_BYTES_MAX {
-            return Ok(());
-        }
-        self.variants.push(&order, &packed.to_le_bytes())?;
-        self.variant_count += 1;
-        Ok(())
+        *ordinal += 1;
+        Ok(self.open.offsets.write(&offset.to_le_bytes())?)
     }
 
     /// Writes the domains' offsets and key index, and finds which primaries of variants exist as
@@ -528,10 +459,18 @@ impl<W: Write + Seek> Builder<W> {
     fn write_nameserver_sections(&mut self) -> Result<(), BuildError> {
         let count = self.counts[Kind::Nameserver as usize];
         self.out.begin(SectionId::NameserverOrder)?;
-        for ordinal in 0..count {
-            self.out.write(&ordinal.to_le_bytes())?;
+        if let Some(order) = self.host_order.take() {
+            let mut sorted = order.finish()?;
+            while let Some((_, ordinal)) = sorted.next()? {
+                self.out.write(ordinal)?;
+            }
+        } else {
+            for ordinal in 0..count {
+                self.out.write(&ordinal.to_le_bytes())?;
+            }
         }
-        self.out.end(SectionId::NameserverOrder, count.into());
+        let empty = self.empty_counts[Kind::Nameserver as usize];
+        self.out.end(SectionId::NameserverOrder, (count - empty).into());
         self.out.begin(SectionId::Addresses)?;
         let fresh = Sorter::new(Rc::clone(&self.scratch), 0);
         let mut sorted = std::mem::replace(&mut self.addresses, fresh).finish()?;
@@ -601,6 +540,13 @@ fn keys_of(kind: Kind, counts: &[u32; 6]) -> u64 {
     if kind == Kind::Registrar { count * 3 } else { count }
 }
 
+/// Length of the open heap, in units of 8 bytes.
+fn heap_units<W: Write + Seek>(out: &SectionWriter<W>, heap_start: u64) -> Result<u32, BuildError> {
+    let units = (out.position() - heap_start) / RECORD_UNIT_BYTES as u64;
+    let max = u64::from(u32::MAX) * RECORD_UNIT_BYTES as u64;
+    u32::try_from(units).map_err(|_| BuildError::Full { what: "bytes of one kind", max })
+}
+
 fn write_index<W: Write + Seek>(
     id: SectionId,
     out: &mut SectionWriter<W>,
@@ -657,21 +603,26 @@ impl VariantMerge {
             if hash.is_some_and(|hash| *variant_hash > hash) {
                 break;
             }
-            if hash == Some(*variant_hash) {
-                let (wanted, mut list) = ((*variant_hash, primary.clone()), vec![*packed]);
-                self.read()?;
-                while let Some((hash, primary, _, packed)) = &self.next {
-                    if (*hash, primary) != (wanted.0, &wanted.1) {
-                        break;
-                    }
-                    list.push(*packed);
-                    self.read()?;
+            // Kept also without a primary: one that comes later finds its variants.
+            let exists = hash == Some(*variant_hash);
+            let (wanted, mut list) = ((*variant_hash, primary.clone()), vec![*packed]);
+            let mut name = name.clone();
+            loop {
+                if !exists {
+                    defect(&name, Defect::Dangling { kind: Kind::Domain, key: &wanted.1 });
                 }
-                self.close_list(wanted.0, &list);
-            } else {
-                defect(name, Defect::Dangling { kind: Kind::Domain, key: primary });
                 self.read()?;
+                match &self.next {
+                    Some((hash, primary, next, packed))
+                        if (*hash, primary) == (wanted.0, &wanted.1) =>
+                    {
+                        list.push(*packed);
+                        name.clone_from(next);
+                    }
+                    _ => break,
+                }
             }
+            self.close_list(wanted.0, &list);
         }
         Ok(())
     }
