@@ -8,18 +8,22 @@ use std::rc::Rc;
 use snapshot_format::object::Domain;
 use snapshot_format::record::Meta;
 use snapshot_format::{Builder, Options};
-use whoisd::store::{Directory, StoreError, Writer};
-use whoisd::view::View;
+use whoisd::store::{DiskScratch, Files, Settings, StoreError, Writer};
+use whoisd::view::{Disk, View};
 
-fn write(writer: &Writer, name: &str) -> u64 {
-    let base = writer.begin().unwrap();
+fn lock(path: &Path) -> Result<Writer<Disk>, StoreError> {
+    Writer::lock(Disk::new(path), Settings { keep: 0, ..Settings::default() })
+}
+
+fn write(writer: &Writer<Disk>, name: &str) -> u64 {
+    let mut base = writer.begin().unwrap();
     let options = Options { generation: base.generation(), ..Options::default() };
-    let scratch = Rc::new(writer.scratch());
-    let mut builder = Builder::new(base.file().unwrap(), scratch, options).unwrap();
+    let scratch = Rc::new(DiskScratch::new(writer.files().path()));
+    let mut builder = Builder::new(&mut base, scratch, options).unwrap();
     let domain = Domain { name: name.into(), ..Domain::default() };
     builder.domain(&domain, &mut |_| {}).unwrap();
     builder.finish(&Meta::default(), &mut |_, _| {}).unwrap();
-    base.publish().unwrap().generation
+    writer.publish(base).unwrap().current.base_generation
 }
 
 fn serves(path: &Path, name: &str) -> bool {
@@ -32,7 +36,7 @@ fn serves(path: &Path, name: &str) -> bool {
 fn each_published_base_is_the_next_generation_and_old_ones_go() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("new/registry");
-    let writer = Directory::new(&path).lock().unwrap();
+    let writer = lock(&path).unwrap();
     assert_eq!(write(&writer, "one.demo"), 1);
     assert!(serves(&path, "one.demo"));
     let old = View::open(&path).unwrap();
@@ -49,15 +53,15 @@ fn each_published_base_is_the_next_generation_and_old_ones_go() {
 #[test]
 fn a_base_that_is_given_up_leaves_the_old_generation_and_no_file() {
     let directory = tempfile::tempdir().unwrap();
-    let writer = Directory::new(directory.path()).lock().unwrap();
+    let writer = lock(directory.path()).unwrap();
     write(&writer, "one.demo");
     drop(writer.begin().unwrap());
     let unfinished = writer.begin().unwrap();
-    assert!(unfinished.publish().is_err(), "an empty file is no snapshot");
+    assert!(writer.publish(unfinished).is_err(), "an empty file is no snapshot");
     assert!(serves(directory.path(), "one.demo"));
     drop(writer);
     fs::write(directory.path().join("base-0000000009.snapshot.new"), "rest").unwrap();
-    let writer = Directory::new(directory.path()).lock().unwrap();
+    let writer = lock(directory.path()).unwrap();
     assert!(!directory.path().join("base-0000000009.snapshot.new").exists());
     assert_eq!(write(&writer, "two.demo"), 2);
 }
@@ -65,11 +69,11 @@ fn a_base_that_is_given_up_leaves_the_old_generation_and_no_file() {
 #[test]
 fn a_second_writer_is_told_who_the_first_is() {
     let directory = tempfile::tempdir().unwrap();
-    let writer = Directory::new(directory.path()).lock().unwrap();
-    let error = Directory::new(directory.path()).lock().unwrap_err();
+    let writer = lock(directory.path()).unwrap();
+    let error = lock(directory.path()).unwrap_err();
     assert!(error.to_string().contains(&format!("(pid {})", std::process::id())), "{error}");
     drop(writer);
-    Directory::new(directory.path()).lock().unwrap();
+    lock(directory.path()).unwrap();
 }
 
 #[test]
@@ -80,17 +84,17 @@ fn an_empty_directory_and_a_damaged_manifest_say_what_to_do() {
     assert!(error.to_string().contains("whoisd import"), "{error}");
     fs::write(directory.path().join("MANIFEST"), "whoisd-manifest 1\ngeneration x\n").unwrap();
     let error = View::open(directory.path()).unwrap_err();
-    assert!(error.to_string().contains("generation is \"x\", expected a number"), "{error}");
+    assert!(error.to_string().contains("it is damaged"), "{error}");
 }
 
 #[test]
 fn a_base_that_is_not_the_manifests_is_refused() {
     let directory = tempfile::tempdir().unwrap();
-    let writer = Directory::new(directory.path()).lock().unwrap();
+    let writer = lock(directory.path()).unwrap();
     write(&writer, "one.demo");
     let base = directory.path().join("base-0000000001.snapshot");
     let other = tempfile::tempdir().unwrap();
-    let other_writer = Directory::new(other.path()).lock().unwrap();
+    let other_writer = lock(other.path()).unwrap();
     write(&other_writer, "other.demo");
     fs::copy(other.path().join("base-0000000001.snapshot"), &base).unwrap();
     let error = View::open(directory.path()).unwrap_err();
@@ -100,7 +104,7 @@ fn a_base_that_is_not_the_manifests_is_refused() {
 #[test]
 fn a_damaged_or_cut_base_never_becomes_a_view() {
     let directory = tempfile::tempdir().unwrap();
-    let writer = Directory::new(directory.path()).lock().unwrap();
+    let writer = lock(directory.path()).unwrap();
     write(&writer, "one.demo");
     let base = directory.path().join("base-0000000001.snapshot");
     let whole = fs::read(&base).unwrap();

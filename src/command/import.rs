@@ -25,8 +25,8 @@ use tempfile::NamedTempFile;
 use super::Failure;
 use crate::import::{self, ImportError, Phase, Progress, Reason, Report, Step};
 use crate::observe::clock;
-use crate::store::{Directory, NewBase};
-use crate::view::View;
+use crate::store::{DiskScratch, Settings as StoreSettings, Writer};
+use crate::view::{Disk, View};
 
 /// Findings that are printed; a report has all of them.
 const FINDINGS_SHOWN: usize = 20;
@@ -72,6 +72,9 @@ pub(super) struct Options {
     /// Memory to use, 64M to 1024G; what does not fit is sorted in files in the directory
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory_bytes)]
     memory: usize,
+    /// Older states to keep for `whoisd rollback`, each as large as a snapshot
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    keep: usize,
     /// Print nothing but errors
     #[arg(long, short)]
     quiet: bool,
@@ -85,10 +88,11 @@ pub(super) struct Options {
 pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     let started = clock::monotonic();
     let stop = stop_flag()?;
-    let directory = Directory::new(&arguments.into);
-    let writer = directory.lock().map_err(|error| failed(&error))?;
-    let base = writer.begin().map_err(|error| failed(&error))?;
-    let scratch: Rc<dyn Scratch> = Rc::new(writer.scratch());
+    let settings = StoreSettings { keep: arguments.keep, ..StoreSettings::default() };
+    let writer =
+        Writer::lock(Disk::new(&arguments.into), settings).map_err(|error| failed(&error))?;
+    let mut base = writer.begin().map_err(|error| failed(&error))?;
+    let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(&arguments.into));
     let options = import::Options {
         deposits: arguments.deposits.clone(),
         memory_bytes: arguments.memory,
@@ -104,30 +108,29 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
         None => None,
     };
     let mut display = Display::new(arguments.quiet, stop, started);
-    let file = base.file().map_err(|error| failed(&error))?;
     let report = lines.as_mut().map(|lines| &mut lines.file as &mut dyn Write);
-    let made = import::run(&options, &scratch, file, report, &mut display);
+    let made = import::run(&options, &scratch, &mut base, report, &mut display);
     if let Some(lines) = lines {
         lines.finish()?;
     }
     let (_, report) = made.map_err(|error| refused(&error, arguments))?;
     let peak = peak_memory();
-    check(&base, &report, &mut display)?;
-    let manifest = base.publish().map_err(|error| failed(&error))?;
+    check(&arguments.into.join(base.aside()), &report, &mut display)?;
+    let manifest = writer.publish(base).map_err(|error| failed(&error))?;
     if !arguments.quiet {
         let seconds = clock::monotonic().duration_since(started).as_secs_f64();
         let mut text = findings_text(&report, arguments);
-        summary_text(&mut text, &report, manifest.generation, seconds, &peak);
+        summary_text(&mut text, &report, manifest.current.base_generation, seconds, &peak);
         print(&text)?;
     }
     Ok(())
 }
 
 /// Checks the new base in full: what is published is what every reader relies on.
-fn check(base: &NewBase<'_>, report: &Report, display: &mut Display) -> Result<(), Failure> {
+fn check(base: &Path, report: &Report, display: &mut Display) -> Result<(), Failure> {
     let domains = u64::from(report.records(Kind::Domain));
     let findings = report.findings_count;
-    let view = View::open(base.path())?;
+    let view = View::open(base)?;
     let checked = verify(view.base(), &mut |done, total| {
         display.step(Step { phase: Phase::Checking, done, total, domains, findings });
     });

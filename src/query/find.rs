@@ -13,12 +13,11 @@
 
 use std::net::IpAddr;
 
+use snapshot_format::Corrupt;
+use snapshot_format::delta::Owner;
 use snapshot_format::key::{RegistrarKey, fold_registrar_name};
 use snapshot_format::object::NndnState;
-use snapshot_format::record::{
-    ArchivedContact, ArchivedDomain, ArchivedNameserver, ArchivedNndn, ContactField,
-};
-use snapshot_format::{Corrupt, Kind};
+use snapshot_format::record::{ArchivedDomain, ArchivedNameserver, ArchivedNndn};
 
 use super::AnswerResult;
 use super::answer::Answer;
@@ -186,18 +185,24 @@ struct Matches<'a, T> {
 }
 
 impl<'a, T> Matches<'a, T> {
-    /// Holds `pattern` against the records of a range, in their order.
+    /// Holds `pattern` against records in their order; one that is gone costs its steps.
     fn collect(
         pattern: &Pattern,
-        range: std::ops::Range<u32>,
-        record: impl Fn(u32) -> Result<&'a T, Corrupt>,
+        records: impl Iterator<Item = Result<Option<&'a T>, Corrupt>>,
         names: impl Fn(&'a T) -> (&'a str, &'a str),
     ) -> Result<Self, Corrupt> {
         let mut matches =
             Self { records: [None; WILDCARD_NAMES_MAX], count: 0, end: ListEnd::Complete };
         let mut steps = WILDCARD_STEPS_MAX;
-        for position in range {
-            let record = record(position)?;
+        for record in records {
+            let Some(record) = record? else {
+                let Some(left) = steps.checked_sub(RECORD_STEPS) else {
+                    matches.end = ListEnd::Budget;
+                    break;
+                };
+                steps = left;
+                continue;
+            };
             let (name, u_name) = names(record);
             let decoded;
             let name = if !pattern.is_unicode() {
@@ -262,11 +267,9 @@ pub(super) fn domain_pattern(
     out: &mut Answer,
 ) -> Answered {
     let pattern = pattern_of(typed)?;
-    let range = site.snapshot.domain_range(pattern.prefix())?;
     let matches = Matches::<ArchivedDomain>::collect(
         &pattern,
-        range,
-        |ordinal| site.snapshot.record(ordinal),
+        site.snapshot.domains(pattern.prefix())?,
         |record| {
             let u_name = record.cold.as_ref().map_or("", |cold| cold.u_name.as_str());
             (record.name.as_str(), u_name)
@@ -320,11 +323,9 @@ pub(super) fn nameserver_pattern(
     out: &mut Answer,
 ) -> Answered {
     let pattern = pattern_of(typed)?;
-    let range = site.snapshot.nameserver_range(pattern.prefix())?;
     let matches = Matches::<ArchivedNameserver>::collect(
         &pattern,
-        range,
-        |position| site.snapshot.nameserver_at(position),
+        site.snapshot.nameservers(pattern.prefix())?,
         |record| (record.name.as_str(), ""),
     )?;
     let Some(first) = matches.records().next() else {
@@ -341,10 +342,7 @@ pub(super) fn address(
     display: Display,
     out: &mut Answer,
 ) -> Answered {
-    let all = || {
-        let ordinals = site.snapshot.nameservers_by_address(address);
-        ordinals.map(|ordinal| site.snapshot.record::<ArchivedNameserver>(ordinal))
-    };
+    let all = || site.snapshot.nameservers_by_address(address);
     match all().next().transpose()? {
         None => Ok(frame::not_found(site, site.rules.defaults(), out)),
         Some(first) => {
@@ -479,20 +477,13 @@ pub(super) fn contact(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answere
     Ok(records.finish(Tail::Statuses, ListEnd::Complete, out))
 }
 
-/// A record that a ROID may belong to.
-enum Owner<'a> {
-    Domain(&'a ArchivedDomain),
-    Nameserver(&'a ArchivedNameserver),
-    Contact(&'a ArchivedContact),
-}
-
 /// Answers a repository object identifier with the record itself, a variant included.
 pub(super) fn roid(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answered {
     let defaults = site.rules.defaults();
     let mut records = None;
     let mut tail = Tail::Plain;
-    for (kind, ordinal) in site.snapshot.find_roid(typed) {
-        let Some(owner) = owner(site, kind, ordinal, typed)? else { continue };
+    for owner in site.snapshot.find_roid(typed) {
+        let owner = owner?;
         let rule = match owner {
             Owner::Domain(domain) => site.rules.of_name(&domain.name),
             Owner::Nameserver(nameserver) => site.rules.of_name(&nameserver.name),
@@ -522,29 +513,4 @@ pub(super) fn roid(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answered {
         Some(records) => Ok(records.finish(tail, ListEnd::Complete, out)),
         None => no_such(site, typed, out),
     }
-}
-
-/// The record of an index entry, if the ROID is its own: an entry may belong to another one.
-fn owner<'a>(
-    site: &Site<'a>,
-    kind: Kind,
-    ordinal: u32,
-    roid: &str,
-) -> Result<Option<Owner<'a>>, Corrupt> {
-    let (own, owner) = match kind {
-        Kind::Domain => {
-            let domain = site.snapshot.record::<ArchivedDomain>(ordinal)?;
-            (domain.roid.as_str(), Owner::Domain(domain))
-        }
-        Kind::Nameserver => {
-            let nameserver = site.snapshot.record::<ArchivedNameserver>(ordinal)?;
-            (nameserver.roid.as_str(), Owner::Nameserver(nameserver))
-        }
-        Kind::Contact => {
-            let contact = site.snapshot.record::<ArchivedContact>(ordinal)?;
-            (contact.field(ContactField::Roid), Owner::Contact(contact))
-        }
-        Kind::Registrar | Kind::IdnTable | Kind::Nndn => return Ok(None),
-    };
-    Ok(own.eq_ignore_ascii_case(roid).then_some(owner))
 }

@@ -14,14 +14,14 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use snapshot_format::{Corrupt, Snapshot};
+use snapshot_format::Corrupt;
 
 use super::AnswerResult;
 use super::answer::Answer;
 use super::number::{Decimal, TimeText};
 use super::parse::Refusal;
 use crate::policy::{Rule, Rules};
-use crate::view::{Bytes, View};
+use crate::view::{Data, View};
 
 const COMPLAINT_FORM: &[u8] = b"URL of the ICANN Whois Inaccuracy Complaint Form: \
     https://www.icann.org/wicf/\r\n";
@@ -53,7 +53,7 @@ const SUFFIX_LINES_MAX: usize = 100;
 /// What an answer is made from.
 pub(super) struct Site<'a> {
     pub(super) view: &'a View,
-    pub(super) snapshot: &'a Snapshot<Bytes>,
+    pub(super) snapshot: &'a Data,
     pub(super) rules: &'a Rules,
     pub(super) as_of_ms: i64,
 }
@@ -233,9 +233,9 @@ pub(super) fn refuse(site: &Site<'_>, refusal: Refusal, out: &mut Answer) {
 
 /// Lists the suffixes that are served, as many as [`SUFFIX_LINES_MAX`] lines hold.
 fn served_suffixes(site: &Site<'_>, out: &mut Answer) {
-    let Ok(meta) = site.snapshot.meta() else { return };
+    let suffixes = site.view.suffixes();
     let (mut line_bytes, mut lines, mut listed) = (0_usize, 0_usize, 0_usize);
-    for suffix in meta.suffixes.iter() {
+    for suffix in suffixes {
         let needed = suffix.len().saturating_add(2);
         if line_bytes.saturating_add(needed) > SUFFIX_LINE_BYTES_MAX {
             out.end_line();
@@ -258,7 +258,7 @@ fn served_suffixes(site: &Site<'_>, out: &mut Answer) {
     if line_bytes > 0 {
         out.end_line();
     }
-    let left = meta.suffixes.len().saturating_sub(listed);
+    let left = suffixes.len().saturating_sub(listed);
     if left > 0 {
         let left = u64::try_from(left).unwrap_or(u64::MAX);
         out.line_of(&[b"% and ", Decimal::of(left).as_bytes(), b" more"]);

@@ -21,7 +21,8 @@ use snapshot_format::record::Meta;
 use snapshot_format::sort::{Scratch, Sorted, Sorter};
 
 use super::{Registry, Workspace};
-use crate::store::{Directory, StoreError};
+use crate::store::{DiskScratch, Settings as StoreSettings, StoreError, Writer};
+use crate::view::Disk;
 
 /// Registries of this size get sections aligned for huge pages.
 const LARGE_DOMAINS: u64 = 100_000;
@@ -62,15 +63,16 @@ pub fn build_directory(
     memory_bytes: usize,
     progress: Progress<'_>,
 ) -> Result<Summary, SampleError> {
-    let directory = Directory::new(path);
-    let writer = directory.lock()?;
-    let base = writer.begin()?;
-    let scratch = Rc::new(writer.scratch());
+    // Nobody goes back to a sample: the same seed makes it again.
+    let settings = StoreSettings { keep: 0, ..StoreSettings::default() };
+    let writer = Writer::lock(Disk::new(path), settings)?;
+    let mut base = writer.begin()?;
+    let scratch = Rc::new(DiskScratch::new(path));
     let mut options = options(registry, memory_bytes);
     options.generation = base.generation();
-    let (_, summary) = build_into(registry, base.file()?, scratch, options, progress)?;
+    let (_, summary) = build_into(registry, &mut base, scratch, options, progress)?;
     progress("syncing", 0, 1);
-    base.publish()?;
+    writer.publish(base)?;
     Ok(summary)
 }
 

@@ -1,9 +1,11 @@
-//! The manifest: the small text file that says which base is the current generation.
+//! The manifest: the small text file that says which base and logs are the current state, and which
+//! older states are kept.
 //!
 //! # Invariants
 //!
 //! - The last line is the CRC32C of everything before it; a manifest without it was never written
 //!   by us, or is damaged.
+//! - Numbers of generations and logs are never used twice: the manifest holds the greatest ones.
 //!
 //! # Does not
 //!
@@ -12,104 +14,227 @@
 use std::fmt::Write;
 
 /// First line: name and version of the manifest's own format.
-const FIRST_LINE: &str = "whoisd-manifest 1";
+const FIRST_LINE: &str = "whoisd-manifest 2";
+/// First line of the version before: one base, no logs.
+const FIRST_LINE_1: &str = "whoisd-manifest 1";
+/// States and logs that a manifest may name: more is damage.
+const LINES_MAX: usize = 4096;
 
-/// Which base is current.
+/// What a snapshot directory holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// Number of the generation, from 1.
-    pub generation: u64,
-    /// File name of its base, within the directory.
+    /// Greatest number of a generation when this was written; logs may hold greater ones.
+    pub greatest: u64,
+    /// Greatest number of a log.
+    pub epochs: u64,
+    /// What is served.
+    pub current: Chain,
+    /// Older states that can be gone back to, the newest first.
+    pub kept: Vec<Chain>,
+}
+
+/// A base and the logs over it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    /// File name of the base, within the directory.
     pub base: String,
-    /// Length of that file, bytes.
+    /// Number of the base's generation.
+    pub base_generation: u64,
+    /// Length of the base, bytes.
     pub base_bytes: u64,
-    /// Its header's hash over all block checksums: ties the manifest to those very bytes.
+    /// The base's header's hash over all block checksums: ties the manifest to those very bytes.
     pub base_sums_hash: u64,
+    /// Logs, in order.
+    pub logs: Vec<LogName>,
+}
+
+/// A log of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogName {
+    /// Its number.
+    pub epoch: u64,
+    /// The last generation of it that counts; `None` for one that is being written.
+    pub last: Option<u64>,
+}
+
+impl Chain {
+    /// The last generation, if no log is being written.
+    #[must_use]
+    pub fn last(&self) -> Option<u64> {
+        self.logs.last().map_or(Some(self.base_generation), |log| log.last)
+    }
 }
 
 impl Manifest {
+    /// A directory that holds nothing but a base.
+    #[must_use]
+    pub const fn of_base(base: Chain) -> Self {
+        Self { greatest: base.base_generation, epochs: 0, current: base, kept: Vec::new() }
+    }
+
     /// The text of the file.
     #[must_use]
     pub fn encode(&self) -> String {
-        let Self { generation, base, base_bytes, base_sums_hash } = self;
-        let mut text = format!(
-            "{FIRST_LINE}\ngeneration {generation}\nbase {base}\nbytes {base_bytes}\n\
-             sums {base_sums_hash:016x}\n"
-        );
+        let Self { greatest, epochs, current, kept } = self;
+        let mut text = format!("{FIRST_LINE}\ngreatest {greatest}\nepochs {epochs}\n");
+        for chain in std::iter::once(current).chain(kept) {
+            let Chain { base, base_generation, base_bytes, base_sums_hash, logs } = chain;
+            // Writing to a String cannot fail, here and below.
+            let _ =
+                writeln!(text, "base {base} {base_generation} {base_bytes} {base_sums_hash:016x}");
+            for LogName { epoch, last } in logs {
+                let last = last.map_or_else(|| "open".to_owned(), |last| last.to_string());
+                let _ = writeln!(text, "log {epoch} {last}");
+            }
+        }
         let crc = crc32c::crc32c(text.as_bytes());
-        // Writing to a String cannot fail.
         let _ = writeln!(text, "crc32c {crc:08x}");
         text
     }
 
-    /// Reads the text of the file.
+    /// Reads the text of the file, also that of the version before.
     ///
     /// # Errors
     ///
     /// What is wrong, as text that follows the file's name.
     pub fn decode(text: &str) -> Result<Self, String> {
-        let mut lines = text.lines();
-        let first = lines.next().unwrap_or_default();
-        if first != FIRST_LINE {
+        let first = text.lines().next().unwrap_or_default();
+        if first != FIRST_LINE && first != FIRST_LINE_1 {
             return Err(format!("starts with {first:?}, expected {FIRST_LINE:?}"));
         }
-        let mut field = |name: &str| {
-            let line = lines.next().unwrap_or_default();
-            let value = line.strip_prefix(name).and_then(|rest| rest.strip_prefix(' '));
-            value.ok_or_else(|| format!("has the line {line:?}, expected \"{name} ...\""))
-        };
-        let number = |name: &str, value: &str| {
-            value.parse().map_err(|_| format!("{name} is {value:?}, expected a number"))
-        };
-        let hexadecimal = |name: &str, value: &str| {
-            u64::from_str_radix(value, 16)
-                .map_err(|_| format!("{name} is {value:?}, expected a hexadecimal number"))
-        };
-        let manifest = Self {
-            generation: number("generation", field("generation")?)?,
-            base: field("base")?.to_owned(),
-            base_bytes: number("bytes", field("bytes")?)?,
-            base_sums_hash: hexadecimal("sums", field("sums")?)?,
-        };
-        let crc = hexadecimal("crc32c", field("crc32c")?)?;
-        if manifest.encode() != text {
-            let whole = manifest.encode();
-            let expected = whole.lines().last().unwrap_or_default();
-            return Err(format!("has crc32c {crc:08x}, expected {expected:?}: it is damaged"));
-        }
-        if manifest.base.contains('/') || manifest.base.starts_with('.') {
-            return Err(format!("names the base {:?}, expected a plain file name", manifest.base));
-        }
-        Ok(manifest)
+        let body = body(text)?;
+        if first == FIRST_LINE_1 { decode_1(body) } else { decode_2(body) }
     }
+}
+
+/// The text in front of the last line, which is its checksum.
+fn body(text: &str) -> Result<&str, String> {
+    let at = text.trim_end_matches('\n').rfind('\n').map_or(0, |at| at.saturating_add(1));
+    let (body, last) = text.split_at_checked(at).unwrap_or_default();
+    let crc = crc32c::crc32c(body.as_bytes());
+    let expected = format!("crc32c {crc:08x}\n");
+    if last != expected {
+        return Err(format!("ends in {last:?}, expected {expected:?}: it is damaged"));
+    }
+    Ok(body)
+}
+
+fn decode_1(body: &str) -> Result<Manifest, String> {
+    let mut lines = body.lines().skip(1);
+    let mut field = |name: &str| {
+        let line = lines.next().unwrap_or_default();
+        let value = line.strip_prefix(name).and_then(|rest| rest.strip_prefix(' '));
+        value.ok_or_else(|| format!("has the line {line:?}, expected \"{name} ...\""))
+    };
+    let base_generation = number("generation", field("generation")?)?;
+    let base = name(field("base")?)?;
+    let base_bytes = number("bytes", field("bytes")?)?;
+    let base_sums_hash = hexadecimal("sums", field("sums")?)?;
+    let logs = Vec::new();
+    Ok(Manifest::of_base(Chain { base, base_generation, base_bytes, base_sums_hash, logs }))
+}
+
+fn decode_2(body: &str) -> Result<Manifest, String> {
+    let mut lines = body.lines().skip(1);
+    let mut field = |name: &str| {
+        let line = lines.next().unwrap_or_default();
+        let value = line.strip_prefix(name).and_then(|rest| rest.strip_prefix(' '));
+        let value = value.ok_or_else(|| format!("has the line {line:?}, expected \"{name} ...\""));
+        value.and_then(|value| number(name, value))
+    };
+    let (greatest, epochs) = (field("greatest")?, field("epochs")?);
+    let mut chains: Vec<Chain> = Vec::new();
+    for line in lines.take(LINES_MAX) {
+        let words: Vec<&str> = line.split(' ').collect();
+        match (words.as_slice(), chains.last_mut()) {
+            (["base", base, generation, bytes, sums], _) => chains.push(Chain {
+                base: name(base)?,
+                base_generation: number("the base's generation", generation)?,
+                base_bytes: number("bytes", bytes)?,
+                base_sums_hash: hexadecimal("sums", sums)?,
+                logs: Vec::new(),
+            }),
+            (["log", epoch, "open"], Some(chain)) => {
+                chain.logs.push(LogName { epoch: number("log", epoch)?, last: None });
+            }
+            (["log", epoch, last], Some(chain)) => {
+                let last = Some(number("the log's last generation", last)?);
+                chain.logs.push(LogName { epoch: number("log", epoch)?, last });
+            }
+            _ => {
+                return Err(format!("has the line {line:?}, expected \"base ...\" or \"log ...\""));
+            }
+        }
+    }
+    if chains.is_empty() {
+        return Err("names no base".to_owned());
+    }
+    let current = chains.remove(0);
+    Ok(Manifest { greatest, epochs, current, kept: chains })
+}
+
+fn number(what: &str, value: &str) -> Result<u64, String> {
+    value.parse().map_err(|_| format!("{what} is {value:?}, expected a number"))
+}
+
+fn hexadecimal(what: &str, value: &str) -> Result<u64, String> {
+    u64::from_str_radix(value, 16)
+        .map_err(|_| format!("{what} is {value:?}, expected a hexadecimal number"))
+}
+
+fn name(base: &str) -> Result<String, String> {
+    if base.contains('/') || base.starts_with('.') || base.is_empty() {
+        return Err(format!("names the base {base:?}, expected a plain file name"));
+    }
+    Ok(base.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn manifest() -> Manifest {
-        Manifest {
-            generation: 7,
-            base: "base-0000000007.snapshot".into(),
+    fn chain(generation: u64) -> Chain {
+        Chain {
+            base: format!("base-{generation:010}.snapshot"),
+            base_generation: generation,
             base_bytes: 4096,
-            base_sums_hash: 0xabc,
+            base_sums_hash: 0x0123_4567_89ab_cdef,
+            logs: Vec::new(),
+        }
+    }
+
+    fn example() -> Manifest {
+        let logs = vec![LogName { epoch: 3, last: Some(15) }, LogName { epoch: 4, last: None }];
+        Manifest {
+            greatest: 17,
+            epochs: 4,
+            current: Chain { logs, ..chain(12) },
+            kept: vec![Chain { logs: vec![LogName { epoch: 2, last: Some(12) }], ..chain(5) }],
         }
     }
 
     #[test]
     fn a_manifest_reads_as_it_was_written() {
-        assert_eq!(Manifest::decode(&manifest().encode()), Ok(manifest()));
+        let manifest = example();
+        assert_eq!(Manifest::decode(&manifest.encode()), Ok(manifest.clone()));
+        assert_eq!((manifest.current.last(), manifest.kept[0].last()), (None, Some(12)));
+        assert_eq!(chain(5).last(), Some(5));
     }
 
     #[test]
-    fn every_changed_byte_and_every_truncation_is_noticed() {
-        let text = manifest().encode().into_bytes();
+    fn a_manifest_of_the_first_version_is_a_base_without_logs() {
+        let text = "whoisd-manifest 1\ngeneration 7\nbase base-0000000007.snapshot\nbytes 4096\n\
+                    sums 0123456789abcdef\ncrc32c 7ab5a357\n";
+        assert_eq!(Manifest::decode(text), Ok(Manifest::of_base(chain(7))));
+    }
+
+    #[test]
+    fn every_changed_or_cut_byte_is_noticed() {
+        let text = example().encode();
         for at in 0..text.len() {
-            let cut = String::from_utf8(text[..at].to_vec()).unwrap();
-            assert!(Manifest::decode(&cut).is_err(), "cut at {at}");
+            assert!(Manifest::decode(&text[..at]).is_err(), "cut at {at}");
             for bit in 0..7 {
-                let mut changed = text.clone();
+                let mut changed = text.clone().into_bytes();
                 changed[at] ^= 1 << bit;
                 let changed = String::from_utf8(changed).unwrap();
                 assert!(Manifest::decode(&changed).is_err(), "bit {bit} of byte {at}");
@@ -118,8 +243,10 @@ mod tests {
     }
 
     #[test]
-    fn a_base_outside_the_directory_is_refused() {
-        let manifest = Manifest { base: "../base".into(), ..manifest() };
-        assert!(Manifest::decode(&manifest.encode()).unwrap_err().contains("plain file name"));
+    fn a_base_outside_of_the_directory_is_refused() {
+        for base in ["../x", "/etc/passwd", ".hidden", "a/b", ""] {
+            let manifest = Manifest::of_base(Chain { base: base.into(), ..chain(1) });
+            assert!(Manifest::decode(&manifest.encode()).is_err(), "{base}");
+        }
     }
 }

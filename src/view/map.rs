@@ -1,9 +1,12 @@
-//! The bytes of a snapshot: a read-only mapping of its file, or owned bytes in tests and tools.
+//! The bytes of a snapshot: a read-only mapping of its file, or owned bytes in tests and tools. And
+//! those of a log of changes, which another hand may be writing further behind.
 //!
 //! # Invariants
 //!
 //! - `mapped`: the mapping covers a regular file that was complete when it was opened; it lives as
 //!   long as this value.
+//! - `written once`: a log has its length from the start; bytes of it are lent out where a frame was
+//!   found, and nobody writes there again.
 //! - `immutable`: nobody writes or truncates a snapshot file after its rename (`store` never opens
 //!   one for writing).
 //!
@@ -14,10 +17,12 @@
 use std::fs::File;
 use std::io;
 use std::num::NonZero;
+use std::ops::Range;
 use std::path::Path;
 use std::thread;
 
 use rustix::io::{ReadWriteFlags, preadv2};
+use snapshot_format::delta::Heap;
 
 /// Bytes of a snapshot file.
 #[derive(Debug)]
@@ -89,5 +94,54 @@ impl AsRef<[u8]> for Bytes {
             Self::Mapped(_, map) => map,
             Self::Owned(bytes) => bytes,
         }
+    }
+}
+
+/// Bytes of a log of changes.
+#[derive(Debug)]
+pub struct LogBytes {
+    file: File,
+    map: memmap2::MmapRaw,
+}
+
+impl LogBytes {
+    /// Maps the log at `path`, read-only. Costs microseconds.
+    ///
+    /// # Errors
+    ///
+    /// Whatever opening or mapping reports.
+    pub fn map(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let map = memmap2::MmapOptions::new().map_raw_read_only(&file)?;
+        Ok(Self { file, map })
+    }
+
+    /// The file, to copy out what may still change.
+    #[must_use]
+    pub const fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+impl Heap for LogBytes {
+    #[inline]
+    fn bytes(&self, range: Range<usize>) -> Option<&[u8]> {
+        if range.start > range.end || range.end > self.map.len() {
+            return None;
+        }
+        let length = range.end.wrapping_sub(range.start);
+        // SAFETY: `start` lies within the mapping, which is one allocation and lives as long as
+        // `self`.
+        #[expect(unsafe_code, reason = "a raw mapping lends no slices: parts of it change")]
+        let start = unsafe { self.map.as_ptr().add(range.start) };
+        // SAFETY: the range lies within the mapping, as checked above, and is initialised: file
+        // bytes are.
+        // - Whoever asks has found a frame there (`Heap`), and nobody writes where a frame is
+        //   (`written once`; `store` appends behind the last one). So these bytes do not change
+        //   while they are lent, though others of the mapping may.
+        // - The file never shrinks: `store` makes it with its length. Another process could
+        //   truncate it: see `Bytes::map`.
+        #[expect(unsafe_code, reason = "the slice is of bytes that stay")]
+        Some(unsafe { std::slice::from_raw_parts(start, length) })
     }
 }

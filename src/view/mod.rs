@@ -3,84 +3,58 @@
 //! # Invariants
 //!
 //! - `immutable`: a view never changes; a new generation is a new view.
-//! - `one generation`: base, generation number and time belong together: the manifest's hash ties
-//!   them.
+//! - `one generation`: base, log, generation number and time belong together: the manifest's hash
+//!   and the log's frames tie them.
 //!
 //! # Does not
 //!
 //! Know queries or sockets.
 
+mod disk;
 mod map;
 mod registrar;
 
 use std::fs;
-use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
-use snapshot_format::{FormatError, Snapshot};
+use snapshot_format::delta::{Generation, State};
+use snapshot_format::{FormatError, Kind, Snapshot};
 
-pub use map::Bytes;
+pub use disk::Disk;
+pub use map::{Bytes, LogBytes};
 pub use registrar::Registrar;
 
-use crate::store::{Directory, StoreError};
+use crate::store::{Reader, StoreError};
 
-/// How often opening starts over when a writer replaces the generation at the same moment.
-const OPEN_TRIES_MAX: usize = 5;
+/// Data of a generation, and what finds them.
+pub type Data = Generation<Bytes, LogBytes>;
 
 /// One generation.
 #[derive(Debug)]
 pub struct View {
-    base: Snapshot<Bytes>,
+    data: Arc<Data>,
     /// What every answer needs, taken out of the records once: registrars are few, and checking
     /// their records in each answer would cost as much as writing a tenth of it.
-    registrars: Box<[Registrar]>,
+    registrars: Arc<[Option<Registrar>]>,
     /// Served suffixes, sorted.
-    suffixes: Box<[Box<str>]>,
+    suffixes: Arc<[Box<str>]>,
 }
 
 impl View {
     /// Opens the current generation of the snapshot directory at `path`, or, if `path` is a file,
-    /// that snapshot. Costs microseconds: reads little more than the header.
+    /// that snapshot. Costs microseconds: reads little more than the header, and the log.
     ///
     /// # Errors
     ///
-    /// No generation, a damaged manifest or header, or a base that is not the manifest's.
+    /// No generation, a damaged manifest or header, or a file that is not the manifest's.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         if fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
             return Self::open_file(path);
         }
-        let directory = Directory::new(path);
-        let mut tries = 1;
-        loop {
-            match Self::open_current(&directory) {
-                // The base vanished between reading the manifest and opening it: a writer has
-                // published the next one.
-                Err(StoreError::Io { source, .. })
-                    if source.kind() == io::ErrorKind::NotFound && tries < OPEN_TRIES_MAX =>
-                {
-                    tries += 1;
-                }
-                result => return result,
-            }
-        }
-    }
-
-    fn open_current(directory: &Directory) -> Result<Self, StoreError> {
-        let Some(manifest) = directory.manifest()? else {
-            return Err(StoreError::Empty { path: directory.path().to_owned() });
-        };
-        let path = directory.base_path(&manifest);
-        let view = Self::open_file(&path)?;
-        let header = view.base.header();
-        for (what, got, expected) in [
-            ("the generation", header.generation, manifest.generation),
-            ("the checksum", header.sums_hash, manifest.base_sums_hash),
-        ] {
-            if got != expected {
-                return Err(StoreError::Mismatch { path, what, got, expected });
-            }
-        }
-        Ok(view)
+        let reader = Reader::open(Disk::new(path))?;
+        Self::of(Arc::clone(reader.generation()), None)
+            .map_err(|source| StoreError::Format { path: path.to_owned(), source })
     }
 
     fn open_file(path: &Path) -> Result<Self, StoreError> {
@@ -89,16 +63,39 @@ impl View {
             what: "open it",
             source,
         })?;
-        Self::of(bytes).map_err(|source| StoreError::Format { path: path.to_owned(), source })
+        Self::of_base(bytes).map_err(|source| StoreError::Format { path: path.to_owned(), source })
     }
 
-    fn of(bytes: Bytes) -> Result<Self, FormatError> {
-        let base = Snapshot::open(bytes)?;
-        let registrars = registrar::all(&base)?;
-        let suffixes = base.meta()?.suffixes.iter().map(|suffix| suffix.as_str().into());
-        let mut suffixes: Box<[Box<str>]> = suffixes.collect();
-        suffixes.sort_unstable();
-        Ok(Self { base, registrars, suffixes })
+    fn of_base(bytes: Bytes) -> Result<Self, FormatError> {
+        let base = Arc::new(Snapshot::open(bytes)?);
+        Self::of(Arc::new(Generation::of_base(base)?), None)
+    }
+
+    /// The view of a generation; what did not change since the view `before` is shared with it.
+    ///
+    /// # Errors
+    ///
+    /// A damaged registrar, or base.
+    pub fn of(data: Arc<Data>, before: Option<&Self>) -> Result<Self, FormatError> {
+        let same_base = |view: &&Self| Arc::ptr_eq(view.data.base(), data.base());
+        let before = before.filter(same_base);
+        let same_registrars =
+            |view: &&Self| view.data.changes(Kind::Registrar) == data.changes(Kind::Registrar);
+        let registrars = match before.filter(same_registrars) {
+            Some(before) => Arc::clone(&before.registrars),
+            None => registrar::all(&data)?,
+        };
+        let suffixes = match before {
+            Some(before) => Arc::clone(&before.suffixes),
+            None => {
+                let suffixes = &data.base().meta()?.suffixes;
+                let mut suffixes: Vec<Box<str>> =
+                    suffixes.iter().map(|suffix| suffix.as_str().into()).collect();
+                suffixes.sort_unstable();
+                suffixes.into()
+            }
+        };
+        Ok(Self { data, registrars, suffixes })
     }
 
     /// A view over a snapshot in memory: for tests and tools.
@@ -107,7 +104,7 @@ impl View {
     ///
     /// Not a snapshot, or a damaged one.
     pub fn of_bytes(bytes: Vec<u8>) -> Result<Self, FormatError> {
-        Self::of(Bytes::Owned(bytes))
+        Self::of_base(Bytes::Owned(bytes))
     }
 
     /// Loads the whole generation into memory and compares its checksums, so that the first
@@ -118,15 +115,15 @@ impl View {
     ///
     /// A damaged block.
     pub fn prepare(&self) -> Result<(), FormatError> {
-        self.base.data().populate();
-        self.base.check_sums()
+        self.data.base().data().populate();
+        self.data.base().check_sums()
     }
 
     /// Reads what the page cache does not hold, so that no query waits for the disk. Takes
     /// milliseconds where it holds everything, otherwise as long as reading the file.
     pub fn load(&self) {
-        if !self.base.data().is_cached() {
-            self.base.data().populate();
+        if !self.data.base().data().is_cached() {
+            self.data.base().data().populate();
         }
     }
 
@@ -139,19 +136,26 @@ impl View {
     ///
     /// A damaged block.
     pub fn check_behind(&self, go_on: &dyn Fn() -> bool) -> Result<Option<usize>, FormatError> {
-        self.base.check_sums_while(go_on)
+        self.data.base().check_sums_while(go_on)
     }
 
     /// The records and indexes.
     #[must_use]
-    pub const fn base(&self) -> &Snapshot<Bytes> {
-        &self.base
+    #[inline]
+    pub fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// The base alone, without changes: for who measures or proves it.
+    #[must_use]
+    pub fn base(&self) -> &Snapshot<Bytes> {
+        self.data.base()
     }
 
     /// The registrar with this ordinal; `None` for [`snapshot_format::record::NONE`].
     #[must_use]
     pub fn registrar(&self, ordinal: u32) -> Option<&Registrar> {
-        self.registrars.get(usize::try_from(ordinal).ok()?)
+        self.registrars.get(usize::try_from(ordinal).ok()?)?.as_ref()
     }
 
     /// The suffixes under which names are served, sorted; none if the snapshot names none.
@@ -160,15 +164,21 @@ impl View {
         &self.suffixes
     }
 
-    /// Number of the generation.
+    /// Which state it is.
     #[must_use]
-    pub const fn generation(&self) -> u64 {
-        self.base.header().generation
+    pub fn state(&self) -> &State {
+        self.data.state()
     }
 
-    /// Time of the data, ms since the Unix epoch.
+    /// Number of the generation.
     #[must_use]
-    pub const fn as_of_ms(&self) -> i64 {
-        self.base.header().watermark_ms
+    pub fn generation(&self) -> u64 {
+        self.state().generation
+    }
+
+    /// Commit time of the newest change, ms since the Unix epoch.
+    #[must_use]
+    pub fn as_of_ms(&self) -> i64 {
+        self.state().committed_ms
     }
 }

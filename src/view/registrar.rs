@@ -4,10 +4,12 @@
 //!
 //! Hold all of a registrar: an answer about the registrar itself reads its record.
 
-use snapshot_format::record::ArchivedRegistrar;
-use snapshot_format::{Corrupt, Kind, Snapshot};
+use std::sync::Arc;
 
-use super::Bytes;
+use snapshot_format::record::ArchivedRegistrar;
+use snapshot_format::{Corrupt, Kind};
+
+use super::Data;
 
 /// A registrar, as other records name it.
 #[derive(Debug)]
@@ -36,8 +38,8 @@ impl Registrar {
     }
 }
 
-/// All registrars, by ordinal.
-pub(super) fn all(base: &Snapshot<Bytes>) -> Result<Box<[Registrar]>, Corrupt> {
-    let ordinals = 0..base.count(Kind::Registrar);
-    ordinals.map(|ordinal| base.record(ordinal).map(Registrar::of_record)).collect()
+/// All registrars, by ordinal; `None` where there is none any more, or none yet.
+pub(super) fn all(data: &Data) -> Result<Arc<[Option<Registrar>]>, Corrupt> {
+    let ordinals = 0..data.ordinals_end(Kind::Registrar);
+    ordinals.map(|ordinal| Ok(data.record(ordinal)?.map(Registrar::of_record))).collect()
 }

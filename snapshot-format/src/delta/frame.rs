@@ -134,10 +134,7 @@ impl Frame {
     pub fn read(log: &impl Heap, log_head: &LogHead, at: usize) -> Option<Self> {
         let payload_at = at.checked_add(FRAME_HEAD_BYTES)?;
         let head = log.bytes(at..payload_at)?;
-        let payload_bytes = word32(head, CHECKED_AT) as usize;
-        if word32(head, 0) != FRAME_MAGIC || payload_bytes > PAYLOAD_BYTES_MAX {
-            return None;
-        }
+        let payload_bytes = payload_bytes(head.first_chunk()?)?;
         let payload = log.bytes(payload_at..payload_at.checked_add(payload_bytes)?)?;
         if checksum(log_head, head.get(CHECKED_AT..)?, payload) != word32(head, 4) {
             return None;
@@ -153,6 +150,13 @@ impl Frame {
         };
         Some(Self { head, payload_at, payload_bytes })
     }
+}
+
+/// Length of the payload that a frame's head announces, bytes; `None` if it is no such head.
+#[must_use]
+pub fn payload_bytes(head: &[u8; FRAME_HEAD_BYTES]) -> Option<usize> {
+    let bytes = word32(head, CHECKED_AT) as usize;
+    (word32(head, 0) == FRAME_MAGIC && bytes <= PAYLOAD_BYTES_MAX).then_some(bytes)
 }
 
 impl FrameHead {

@@ -161,6 +161,13 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
         self.overlay.stable(kind).map_or(0, |stable| stable.next)
     }
 
+    /// Changes of a kind that keeps its ordinals since the base: another number over the same base
+    /// means other records.
+    #[must_use]
+    pub fn changes(&self, kind: Kind) -> u64 {
+        self.overlay.stable(kind).map_or(0, |stable| stable.taken)
+    }
+
     /// Keys that differ from the base, and bytes of the log that say how.
     #[must_use]
     pub fn changed(&self) -> (usize, u64) {

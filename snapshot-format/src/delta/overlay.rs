@@ -54,6 +54,8 @@ pub(crate) struct Stable {
     pub(crate) next: u32,
     /// Records.
     pub(crate) live: u32,
+    /// Entries taken in.
+    pub(crate) taken: u64,
 }
 
 /// A kind that lies in order of its names.
@@ -140,6 +142,7 @@ impl Overlay {
             keys: CowMap::new(),
             next: base.count(kind),
             live: base.live_count(kind),
+            taken: 0,
         };
         let sorted = |kind| Sorted {
             places: CowMap::new(),
@@ -202,6 +205,7 @@ impl Overlay {
         if ordinal > stable.next {
             return Err(FormatError::Invariant { kind, ordinal, what: "its ordinal leaves a gap" });
         }
+        stable.taken = stable.taken.saturating_add(1);
         stable.next = stable.next.max(ordinal.saturating_add(1));
         let before = stable.place(ordinal);
         let was = before.map_or_else(|| base.has(kind, ordinal), |place| place.is_record);

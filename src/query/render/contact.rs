@@ -113,7 +113,7 @@ pub(in crate::query) fn contact(
         let word = word.as_bytes();
         out.line_of(&[b"Contact Status: ", word, b" https://icann.org/epp#", word]);
     }
-    let registrar = RegistrarView::of(site, record.registrar.to_native())?;
+    let registrar = RegistrarView::of(site, record.registrar.to_native());
     super::optional(rule, "Registrar: ", registrar.name, out);
     out.time("Creation Date: ", record.created_ms.to_native());
     out.time("Updated Date: ", record.updated_ms.to_native());

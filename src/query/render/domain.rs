@@ -15,12 +15,13 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+use snapshot_format::Corrupt;
+use snapshot_format::delta::Variant;
 use snapshot_format::object::NndnState;
 use snapshot_format::record::{
     ArchivedDomain, ArchivedDomainCold, ArchivedIdnTable, ArchivedNameserver, ArchivedNndn, NONE,
 };
 use snapshot_format::status::DomainStatuses;
-use snapshot_format::{Corrupt, Kind};
 
 use super::nameserver::addresses;
 use super::{RegistrarView, contact, optional};
@@ -95,7 +96,7 @@ pub(in crate::query) fn domain(
         out.line("Internationalized Domain Name: ", u_name);
     }
     out.line("Registry Domain ID: ", &record.roid);
-    let registrar = RegistrarView::of(site, record.registrar.to_native())?;
+    let registrar = RegistrarView::of(site, record.registrar.to_native());
     optional(rule, "Registrar WHOIS Server: ", registrar.whois_server, out);
     out.line("Registrar URL: ", registrar.url);
     dates(rule, record, out);
@@ -164,8 +165,9 @@ fn contacts(
         let (_, view) = match last {
             Some(ref known) if known.0 == ordinal => known,
             _ => {
-                let view = contact::View::of(rule, block, site.snapshot.record(ordinal)?);
-                last.insert((ordinal, view))
+                // It may be gone, or not come yet.
+                let Some(record) = site.snapshot.record(ordinal)? else { continue };
+                last.insert((ordinal, contact::View::of(rule, block, record)))
             }
         };
         contact::block(rule, block, view, out);
@@ -249,10 +251,13 @@ fn sorted_nameservers<const N: usize>(
 ) -> Result<(), Corrupt> {
     let mut sorted: [Option<&ArchivedNameserver>; N] = [None; N];
     for (place, ordinal) in sorted.iter_mut().zip(record.nameservers.iter()) {
-        *place = Some(site.snapshot.record(ordinal.to_native())?);
+        *place = site.snapshot.record(ordinal.to_native())?;
     }
     let count = record.nameservers.len().min(N);
     let sorted = sorted.get_mut(..count).unwrap_or_default();
+    if sorted.iter().all(Option::is_none) {
+        optional(rule, "Name Server: ", "", out);
+    }
     sorted.sort_unstable_by_key(|nameserver| nameserver.map(|n| n.name.as_str()));
     for nameserver in sorted.iter().flatten() {
         out.line("Name Server: ", &nameserver.name);
@@ -305,8 +310,9 @@ fn numbers_of_line(numbers: &[u16], out: &mut Answer) {
 }
 
 fn idn_table(site: &Site<'_>, ordinal: u32, out: &mut Answer) -> Result<(), Corrupt> {
-    if ordinal != NONE {
-        let table = site.snapshot.record::<ArchivedIdnTable>(ordinal)?;
+    if ordinal != NONE
+        && let Some(table) = site.snapshot.record::<ArchivedIdnTable>(ordinal)?
+    {
         out.line("IDN Table: ", &table.id);
     }
     Ok(())
@@ -329,15 +335,14 @@ fn code_points(u_name: &str, out: &mut Answer) {
 
 /// Writes the active variants of a name: those that are domains, and those that mirror it.
 fn variants(site: &Site<'_>, primary: &str, out: &mut Answer) -> Result<(), Corrupt> {
-    for (kind, ordinal) in site.snapshot.variants(primary)? {
-        if kind == Kind::Domain {
-            let variant = site.snapshot.record::<ArchivedDomain>(ordinal)?;
-            out.line("Active Variant: ", &variant.name);
-        } else {
-            let variant = site.snapshot.record::<ArchivedNndn>(ordinal)?;
-            if variant.state == NndnState::Mirrored as u8 {
-                out.line("Active Variant: ", &variant.name);
-            }
+    for variant in site.snapshot.variants(primary)? {
+        let variant = variant?;
+        let is_active = match variant {
+            Variant::Domain(_) => true,
+            Variant::Nndn(nndn) => nndn.state == NndnState::Mirrored as u8,
+        };
+        if is_active {
+            out.line("Active Variant: ", variant.name());
         }
     }
     Ok(())

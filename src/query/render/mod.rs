@@ -22,8 +22,7 @@ pub(super) use domain::{domain, reserved};
 pub(super) use nameserver::nameserver;
 pub(super) use registrar::registrar;
 
-use snapshot_format::record::{ArchivedRegistrar, NONE};
-use snapshot_format::{Corrupt, Kind};
+use snapshot_format::record::ArchivedRegistrar;
 
 use super::answer::Answer;
 use super::frame::Site;
@@ -49,15 +48,13 @@ struct RegistrarView<'a> {
 }
 
 impl<'a> RegistrarView<'a> {
-    /// The registrar that another record refers to.
-    fn of(site: &Site<'a>, ordinal: u32) -> Result<Self, Corrupt> {
-        if ordinal == NONE {
-            return Ok(Self { name: "", iana_id: 0, whois_server: "", url: "", rule: None });
-        }
-        let found = site.view.registrar(ordinal);
-        let registrar = found.ok_or(Corrupt { kind: Kind::Registrar, ordinal })?;
+    /// The registrar that another record refers to; without one its lines are empty.
+    fn of(site: &Site<'a>, ordinal: u32) -> Self {
+        let Some(registrar) = site.view.registrar(ordinal) else {
+            return Self { name: "", iana_id: 0, whois_server: "", url: "", rule: None };
+        };
         let Registrar { id, name, iana_id, whois_name, url } = registrar;
-        Ok(Self::new(site, id, name, *iana_id, whois_name, url))
+        Self::new(site, id, name, *iana_id, whois_name, url)
     }
 
     /// The registrar of a record of its own.

@@ -24,7 +24,7 @@ pub(in crate::query) fn nameserver(
 ) -> Result<(), Corrupt> {
     out.line("Server Name: ", &record.name);
     addresses(record, out);
-    let registrar = RegistrarView::of(site, record.registrar.to_native())?;
+    let registrar = RegistrarView::of(site, record.registrar.to_native());
     optional(rule, "Registrar: ", registrar.name, out);
     optional(rule, "Registrar WHOIS Server: ", registrar.whois_server, out);
     optional(rule, "Registrar URL: ", registrar.url, out);

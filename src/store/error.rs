@@ -1,0 +1,138 @@
+//! Why a snapshot directory cannot be read or changed, and what to do.
+
+use std::io;
+use std::path::PathBuf;
+
+use snapshot_format::{BuildError, FormatError};
+
+use super::files::Files;
+
+/// A snapshot directory cannot be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file system refused something.
+    #[error("{path}: cannot {what}: {source}")]
+    Io {
+        /// File or directory.
+        path: PathBuf,
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// There is no generation in the directory.
+    #[error(
+        "{path}: no snapshot directory (it has no MANIFEST); make one with `whoisd import \
+         DEPOSIT --into {path}` or `whoisd sample --into {path}`"
+    )]
+    Empty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The manifest cannot be read.
+    #[error("{path}: {problem}; restore it or import again")]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Another process writes.
+    #[error("{path}: another process{holder} is writing this directory; wait for it or stop it")]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// " (pid N)", if the lock file says so.
+        holder: String,
+    },
+    /// A base or a log is not what it should be.
+    #[error("{path}: {source}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: FormatError,
+    },
+    /// The file is good, but not the one that the manifest names.
+    #[error(
+        "{path}: {what} is {got}, the manifest says {expected}; it is not the file that was \
+         published: restore it or import again"
+    )]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// In the file.
+        got: u64,
+        /// In the manifest.
+        expected: u64,
+    },
+    /// A log ends before the generation that it should reach.
+    #[error(
+        "{path}: the log ends at generation {got}, the manifest says it reaches {expected}; \
+         restore the file, go back with `whoisd rollback`, or import again"
+    )]
+    Cut {
+        /// The log's first file.
+        path: PathBuf,
+        /// Where it ends.
+        got: u64,
+        /// Where it should end.
+        expected: u64,
+    },
+    /// The writer took back what was never acknowledged: read again from the manifest on.
+    #[error("{path}: generation {got} was taken back; read again")]
+    TakenBack {
+        /// The log.
+        path: PathBuf,
+        /// What was read.
+        got: u64,
+    },
+    /// A generation that is not kept was asked for.
+    #[error(
+        "{path}: generation {wanted} is not kept; there {}", kept_text(.kept)
+    )]
+    NotKept {
+        /// The directory.
+        path: PathBuf,
+        /// What was asked for.
+        wanted: u64,
+        /// First and last generation of each state that is kept.
+        kept: Vec<(u64, u64)>,
+    },
+    /// Changes cannot be made into records, or a base cannot be written.
+    #[error("{path}: {source}")]
+    Build {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        source: BuildError,
+    },
+}
+
+fn kept_text(kept: &[(u64, u64)]) -> String {
+    let ranges: Vec<_> = kept
+        .iter()
+        .map(
+            |(first, last)| {
+                if first == last { first.to_string() } else { format!("{first} to {last}") }
+            },
+        )
+        .collect();
+    match ranges.as_slice() {
+        [] => "is none".to_owned(),
+        [one] => format!("is {one}"),
+        _ => format!("are {}", ranges.join(", ")),
+    }
+}
+
+/// Turns an error of the file system into ours.
+pub(super) fn failed<F: Files>(
+    files: &F,
+    name: &str,
+    what: &'static str,
+) -> impl FnOnce(io::Error) -> StoreError {
+    let path = if name.is_empty() { files.path().to_owned() } else { files.path().join(name) };
+    move |source| StoreError::Io { path, what, source }
+}

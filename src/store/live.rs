@@ -1,0 +1,301 @@
+//! A writer that appends changes: batches into the open log, folds into new bases.
+//!
+//! # Invariants
+//!
+//! - `acknowledged`: [`Live::append`] returns a generation once its frame is synced.
+//! - After any failure to write, the log goes on in a new part, which continues the last generation
+//!   that was acknowledged: what the failure left behind never counts.
+//!
+//! # Does not
+//!
+//! Make changes, or publish generations to who answers.
+
+use std::io::{Seek, SeekFrom, Write};
+use std::sync::Arc;
+
+use snapshot_format::delta::frame::{FRAME_HEAD_BYTES, LOG_HEAD_BYTES};
+use snapshot_format::delta::{Encoded, Frame, FrameHead, LogHead};
+
+use super::base::NewBase;
+use super::error::{StoreError, failed};
+use super::files::Files;
+use super::log::{Part, Tail};
+use super::manifest::{Chain, LogName, Manifest};
+use super::reader::{Reader, open_base, read_logs};
+use super::writer::{Writer, close};
+use super::{ASIDE_ENDING, GenerationOf, log_name};
+
+/// Lengths of parts are multiples of it: files of huge pages.
+const PART_UNIT_BYTES: u64 = 2 << 20;
+
+/// What a batch says of the state that it makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Last serial that is contained; 0 without a feed.
+    pub serial: u64,
+    /// Commit time of the newest change, ms since the epoch.
+    pub committed_ms: i64,
+    /// Newest sign of life of the feed, ms since the epoch; `i64::MIN` for none.
+    pub heartbeat_ms: i64,
+}
+
+/// The open part of the log.
+#[derive(Debug)]
+struct Open<F: Files> {
+    name: LogName,
+    number: u32,
+    part: Part<F>,
+    file: F::File,
+    bytes: u64,
+    /// Whether everything behind the last frame is zeros.
+    whole: bool,
+}
+
+/// What is to be folded, and where to.
+#[derive(Debug)]
+pub struct Fold<F: Files> {
+    /// The generation.
+    pub generation: Arc<GenerationOf<F>>,
+    /// The base that is to hold it.
+    pub base: NewBase<F>,
+}
+
+/// A writer with the generation that it continues.
+#[derive(Debug)]
+pub struct Live<F: Files> {
+    writer: Writer<F>,
+    manifest: Manifest,
+    generation: Arc<GenerationOf<F>>,
+    /// Greatest number ever given.
+    greatest: u64,
+    open: Option<Open<F>>,
+}
+
+impl<F: Files> Live<F> {
+    /// Reads the current generation, to go on from it.
+    ///
+    /// # Errors
+    ///
+    /// No generation, or damage.
+    pub fn open(writer: Writer<F>) -> Result<Self, StoreError> {
+        let reader = Reader::open(writer.files.clone())?;
+        let rest = reader.rest()?;
+        if let Some(rest) = &rest {
+            tracing::warn!(
+                file = rest.name,
+                at = rest.at,
+                "a batch that was not finished is set aside; the log goes on in its next part"
+            );
+        }
+        let (manifest, generation, tail) = reader.into_parts();
+        let greatest = manifest.greatest.max(generation.state().generation);
+        let mut live = Self { writer, manifest, generation, greatest, open: None };
+        if let Some(tail) = tail {
+            live.take_up(tail, rest.is_none())?;
+        }
+        Ok(live)
+    }
+
+    /// Goes on where a reader ended.
+    fn take_up(&mut self, tail: Tail<F>, whole: bool) -> Result<(), StoreError> {
+        let Tail { name, number, part: Some(part) } = tail else { return Ok(()) };
+        let files = &self.writer.files;
+        let file_name = log_name(name.epoch, number);
+        let file = files.open(&file_name).map_err(failed(files, &file_name, "open it"))?;
+        let bytes =
+            files.bytes(&file_name).map_err(failed(files, &file_name, "read its length"))?;
+        self.open = Some(Open { name, number, part, file, bytes, whole });
+        Ok(())
+    }
+
+    /// The last generation that was acknowledged.
+    #[must_use]
+    pub const fn generation(&self) -> &Arc<GenerationOf<F>> {
+        &self.generation
+    }
+
+    /// The writer.
+    #[must_use]
+    pub const fn writer(&self) -> &Writer<F> {
+        &self.writer
+    }
+
+    /// Appends a batch that was encoded over [`Self::generation`]. The generation that it returns
+    /// is on the disk. Costs one sync.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses, or the batch does not fit the generation; the batch does not count then,
+    /// and may be tried again.
+    pub fn append(
+        &mut self,
+        batch: &Encoded,
+        stamp: Stamp,
+    ) -> Result<Arc<GenerationOf<F>>, StoreError> {
+        let payload = batch.payload.len() as u64;
+        let needed = payload.saturating_add(FRAME_HEAD_BYTES as u64);
+        let fits = self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.whole && open.part.at.saturating_add(needed) <= open.bytes);
+        if !fits {
+            self.next_part(needed)?;
+        }
+        let Some(open) = &mut self.open else { return Ok(Arc::clone(&self.generation)) };
+        let files = &self.writer.files;
+        let name = log_name(open.name.epoch, open.number);
+        let head = FrameHead {
+            generation: self.greatest.saturating_add(1),
+            parent: self.generation.state().generation,
+            serial: stamp.serial,
+            committed_ms: stamp.committed_ms,
+            heartbeat_ms: stamp.heartbeat_ms,
+            entry_count: batch.entry_count,
+        };
+        // A number is given once, also to a batch that fails.
+        self.greatest = head.generation;
+        open.whole = false;
+        let bytes = head.frame(&open.part.head, &batch.payload);
+        open.file
+            .seek(SeekFrom::Start(open.part.at))
+            .and_then(|_| open.file.write_all(&bytes))
+            .map_err(failed(files, &name, "append to it"))?;
+        let start = usize::try_from(open.part.at).unwrap_or(usize::MAX);
+        let frame = Frame {
+            head,
+            payload_at: start.saturating_add(FRAME_HEAD_BYTES),
+            payload_bytes: batch.payload.len(),
+        };
+        let next = self.generation.with_frame(&open.part.log, &frame);
+        let path = || files.path().join(&name);
+        let next = next.map_err(|source| StoreError::Format { path: path(), source })?;
+        files.sync(&open.file).map_err(failed(files, &name, "sync it"))?;
+        open.part.at = frame.end() as u64;
+        open.whole = true;
+        self.generation = Arc::new(next);
+        Ok(Arc::clone(&self.generation))
+    }
+
+    /// Begins the next part of the open log, or a new log if none is open.
+    fn next_part(&mut self, needed: u64) -> Result<(), StoreError> {
+        match &self.open {
+            Some(open) => {
+                let (name, number) = (open.name, open.number.saturating_add(1));
+                self.open = Some(self.make_part(name, number, needed)?);
+            }
+            None => self.next_log(needed)?,
+        }
+        Ok(())
+    }
+
+    /// Begins a new log over the current generation.
+    fn next_log(&mut self, needed: u64) -> Result<(), StoreError> {
+        let mut manifest = self.manifest.clone();
+        close(&mut manifest, self.generation.state().generation);
+        manifest.greatest = self.greatest;
+        manifest.epochs = manifest.epochs.saturating_add(1);
+        let name = LogName { epoch: manifest.epochs, last: None };
+        let open = self.make_part(name, 1, needed)?;
+        manifest.current.logs.push(name);
+        self.commit(manifest)?;
+        self.open = Some(open);
+        Ok(())
+    }
+
+    fn commit(&mut self, mut manifest: Manifest) -> Result<(), StoreError> {
+        self.writer.write_manifest(&mut manifest)?;
+        self.manifest = manifest;
+        Ok(())
+    }
+
+    /// Makes a part of a log, complete and synced.
+    fn make_part(&self, name: LogName, number: u32, needed: u64) -> Result<Open<F>, StoreError> {
+        let files = &self.writer.files;
+        let file_name = log_name(name.epoch, number);
+        let aside = format!("{file_name}{ASIDE_ENDING}");
+        let least = needed.saturating_add(LOG_HEAD_BYTES as u64);
+        let bytes = self.writer.settings.log_part_bytes.max(least);
+        let bytes = bytes.next_multiple_of(PART_UNIT_BYTES);
+        let head = LogHead {
+            epoch: name.epoch,
+            number,
+            salt: salt(),
+            begins_over: self.generation.state().generation,
+        };
+        let mut file = files.create(&aside, bytes).map_err(failed(files, &aside, "make it"))?;
+        file.seek(SeekFrom::Start(0))
+            .and_then(|_| file.write_all(&head.encode()))
+            .map_err(failed(files, &aside, "write it"))?;
+        files.sync(&file).map_err(failed(files, &aside, "sync it"))?;
+        files.rename(&aside, &file_name).map_err(failed(files, &aside, "rename it"))?;
+        files.sync_directory().map_err(failed(files, "", "sync the directory"))?;
+        let log = files.log(&file_name).map_err(failed(files, &file_name, "open it"))?;
+        let part = Part { log: Arc::new(log), head, at: LOG_HEAD_BYTES as u64 };
+        Ok(Open { name, number, part, file, bytes, whole: true })
+    }
+
+    /// Begins a fold: the log goes on in a new one, and what was there before is to be written into
+    /// the base that [`Fold`] has. `None` if there is nothing to fold.
+    ///
+    /// # Errors
+    ///
+    /// The disk refuses; nothing is lost.
+    pub fn begin_fold(&mut self) -> Result<Option<Fold<F>>, StoreError> {
+        let generation = Arc::clone(&self.generation);
+        let state = generation.state().generation;
+        if state == self.manifest.current.base_generation {
+            return Ok(None);
+        }
+        let is_empty = |open: &Open<F>| open.part.head.begins_over == state && open.number == 1;
+        if !self.open.as_ref().is_some_and(is_empty) {
+            self.next_log(0)?;
+        }
+        let base = NewBase::begin(&self.writer.files, state)?;
+        Ok(Some(Fold { generation, base }))
+    }
+
+    /// Ends a fold: the new base and the log over it are current from now on, and the state that
+    /// they take the place of is kept. Answers do not change.
+    ///
+    /// # Errors
+    ///
+    /// The base is none, or the disk refuses; the old base and its logs stay current.
+    pub fn finish_fold(&mut self, base: NewBase<F>) -> Result<Arc<GenerationOf<F>>, StoreError> {
+        // What has no record is in no base: its ordinals have to be spoken for in the log.
+        let reservations = self.generation.reservations();
+        if reservations.entry_count > 0 {
+            let state = self.generation.state();
+            let stamp = Stamp {
+                serial: state.serial,
+                committed_ms: state.committed_ms,
+                heartbeat_ms: state.heartbeat_ms,
+            };
+            self.append(&reservations, stamp)?;
+        }
+        let folded = base.generation();
+        let settled = base.settle()?;
+        let mut manifest = self.manifest.clone();
+        let logs = &mut manifest.current.logs;
+        let later = logs.iter().position(|log| log.last == Some(folded));
+        let newer = logs.split_off(later.map_or(0, |at| at.saturating_add(1)));
+        let chain = Chain { logs: newer, ..settled };
+        let generation = open_base(&self.writer.files, &chain)?;
+        let (generation, tail) = read_logs(&self.writer.files, &chain, generation)?;
+        let old = std::mem::replace(&mut manifest.current, chain);
+        manifest.kept.insert(0, old);
+        manifest.greatest = self.greatest;
+        self.commit(manifest)?;
+        let whole = self.open.as_ref().is_none_or(|open| open.whole);
+        self.generation = Arc::new(generation);
+        if let Some(tail) = tail {
+            self.take_up(tail, whole)?;
+        }
+        Ok(Arc::clone(&self.generation))
+    }
+}
+
+/// A number that no other log has.
+fn salt() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::hash::RandomState::new().build_hasher().finish()
+}

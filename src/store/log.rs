@@ -1,0 +1,231 @@
+//! Reads a log: its parts in order, frame by frame, as far as they are whole.
+//!
+//! # Invariants
+//!
+//! - A frame is checked in a copy: another process may be writing behind it.
+//! - A part that another one follows counts only up to the generation that the next one continues:
+//!   what comes after was never acknowledged.
+//!
+//! # Does not
+//!
+//! Write.
+
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use snapshot_format::FormatError;
+use snapshot_format::delta::frame::{FRAME_HEAD_BYTES, LOG_HEAD_BYTES, payload_bytes};
+use snapshot_format::delta::{Frame, Heap, LogHead};
+
+use super::error::{StoreError, failed};
+use super::files::Files;
+use super::manifest::LogName;
+use super::{GenerationOf, log_name};
+
+/// How much is looked at at once for what lies behind the last frame.
+const REST_PIECE_BYTES: usize = 64 << 10;
+
+/// Where a reader stands in a log.
+#[derive(Debug)]
+pub(super) struct Tail<F: Files> {
+    pub(super) name: LogName,
+    /// Number of the part.
+    pub(super) number: u32,
+    pub(super) part: Option<Part<F>>,
+}
+
+/// A part of a log that is open.
+#[derive(Debug)]
+pub(super) struct Part<F: Files> {
+    pub(super) log: Arc<F::Log>,
+    pub(super) head: LogHead,
+    /// Where the next frame will start.
+    pub(super) at: u64,
+}
+
+/// Bytes behind the last whole frame: what a crash left of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rest {
+    /// File.
+    pub name: String,
+    /// Where they start.
+    pub at: u64,
+}
+
+/// Bytes that were copied out of a log, at their place.
+struct Copy<'a> {
+    at: usize,
+    bytes: &'a [u8],
+}
+
+impl Heap for Copy<'_> {
+    fn bytes(&self, range: Range<usize>) -> Option<&[u8]> {
+        let start = range.start.checked_sub(self.at)?;
+        self.bytes.get(start..range.end.checked_sub(self.at)?)
+    }
+}
+
+fn index(at: u64) -> usize {
+    usize::try_from(at).unwrap_or(usize::MAX)
+}
+
+impl<F: Files> Part<F> {
+    /// Opens a part; `None` if there is none.
+    fn open(files: &F, epoch: u64, number: u32) -> Result<Option<Self>, StoreError> {
+        let name = log_name(epoch, number);
+        let log = match files.log(&name) {
+            Ok(log) => log,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(files, &name, "open it")(error)),
+        };
+        let mut bytes = [0; LOG_HEAD_BYTES];
+        files.read_log(&log, 0, &mut bytes).map_err(failed(files, &name, "read it"))?;
+        let head = LogHead::decode(&Copy { at: 0, bytes: &bytes });
+        let path = || files.path().join(&name);
+        let head = head.map_err(|source| StoreError::Format { path: path(), source })?;
+        for (what, got, expected) in
+            [("the log", head.epoch, epoch), ("the part", head.number.into(), number.into())]
+        {
+            if got != expected {
+                return Err(StoreError::Mismatch { path: path(), what, got, expected });
+            }
+        }
+        Ok(Some(Self { log: Arc::new(log), head, at: LOG_HEAD_BYTES as u64 }))
+    }
+
+    /// The frame at `at`, if there is a whole one.
+    fn frame(&self, files: &F, name: &str) -> Result<Option<Frame>, StoreError> {
+        let mut head = [0; FRAME_HEAD_BYTES];
+        let at = index(self.at);
+        let read = |at: u64, into: &mut [u8]| {
+            let read = files.read_log(&self.log, at, into);
+            read.map_err(failed(files, name, "read it")).map(|read| read == into.len())
+        };
+        if !read(self.at, &mut head)? {
+            return Ok(None);
+        }
+        let Some(payload) = payload_bytes(&head) else { return Ok(None) };
+        let mut whole = vec![0; FRAME_HEAD_BYTES.saturating_add(payload)];
+        if !read(self.at, &mut whole)? {
+            return Ok(None);
+        }
+        Ok(Frame::read(&Copy { at, bytes: &whole }, &self.head, at))
+    }
+}
+
+impl<F: Files> Tail<F> {
+    /// In front of a log.
+    pub(super) const fn new(name: LogName) -> Self {
+        Self { name, number: 1, part: None }
+    }
+
+    /// Reads on as far as there are whole frames, up to the log's last generation. Returns how many
+    /// frames there were.
+    ///
+    /// # Errors
+    ///
+    /// A part is missing or damaged, or the log was written over another generation; then
+    /// `generation` is none any more.
+    pub(super) fn read_on(
+        &mut self,
+        files: &F,
+        generation: &mut GenerationOf<F>,
+    ) -> Result<usize, StoreError> {
+        let mut count = 0_usize;
+        loop {
+            if self.part.is_none() && !self.open_part(files, generation)? {
+                return Ok(count);
+            }
+            // Looked for before the frames are read: one that comes later takes back what it must.
+            let following = self.number.saturating_add(1);
+            let next = Part::<F>::open(files, self.name.epoch, following)?;
+            let end = next.as_ref().map(|next| next.head.begins_over);
+            count = count.saturating_add(self.read_part(files, generation, end)?);
+            let state = generation.state().generation;
+            let Some(end) = end.filter(|_| self.name.last != Some(state)) else {
+                return Ok(count);
+            };
+            if state != end {
+                let path = files.path().join(log_name(self.name.epoch, self.number));
+                return Err(if state > end {
+                    StoreError::TakenBack { path, got: state }
+                } else {
+                    StoreError::Cut { path, got: state, expected: end }
+                });
+            }
+            self.number = following;
+            self.part = None;
+        }
+    }
+
+    /// Opens the part in turn; false if it is not there yet.
+    fn open_part(&mut self, files: &F, generation: &GenerationOf<F>) -> Result<bool, StoreError> {
+        let name = log_name(self.name.epoch, self.number);
+        let part = Part::open(files, self.name.epoch, self.number)?;
+        let Some(part) = part else {
+            if self.number == 1 {
+                let missing = io::Error::from(io::ErrorKind::NotFound);
+                return Err(failed(files, &name, "open it")(missing));
+            }
+            return Ok(false);
+        };
+        let (got, expected) = (part.head.begins_over, generation.state().generation);
+        if got != expected {
+            let path = files.path().join(name);
+            let what = "the generation that it continues";
+            return Err(StoreError::Mismatch { path, what, got, expected });
+        }
+        self.part = Some(part);
+        Ok(true)
+    }
+
+    fn read_part(
+        &mut self,
+        files: &F,
+        generation: &mut GenerationOf<F>,
+        end: Option<u64>,
+    ) -> Result<usize, StoreError> {
+        let Some(part) = &mut self.part else { return Ok(0) };
+        let name = log_name(self.name.epoch, self.number);
+        let last = self.name.last.into_iter().chain(end).min();
+        let mut count = 0_usize;
+        while last.is_none_or(|last| generation.state().generation < last) {
+            let Some(frame) = part.frame(files, &name)? else { break };
+            if last.is_some_and(|last| frame.head.generation > last) {
+                break;
+            }
+            let taken = generation.take_frame(&part.log, &frame);
+            taken.map_err(|source| damaged(files, &name, source))?;
+            part.at = frame.end() as u64;
+            count = count.saturating_add(1);
+        }
+        Ok(count)
+    }
+
+    /// What lies behind the last frame, if it is not zeros.
+    pub(super) fn rest(&self, files: &F) -> Result<Option<Rest>, StoreError> {
+        let Some(part) = &self.part else { return Ok(None) };
+        let name = log_name(self.name.epoch, self.number);
+        let mut piece = vec![0; REST_PIECE_BYTES];
+        let mut at = part.at;
+        loop {
+            let read = files.read_log(&part.log, at, &mut piece);
+            let read = read.map_err(failed(files, &name, "read it"))?;
+            let bytes = piece.get(..read).unwrap_or_default();
+            if bytes.iter().any(|byte| *byte != 0) {
+                return Ok(Some(Rest { name, at: part.at }));
+            }
+            if read < piece.len() {
+                return Ok(None);
+            }
+            at = at.saturating_add(read as u64);
+        }
+    }
+}
+
+fn damaged<F: Files>(files: &F, name: &str, source: FormatError) -> StoreError {
+    StoreError::Format { path: files.path().join(name), source }
+}

@@ -1,0 +1,146 @@
+//! The files of a snapshot directory on the disk, bases and logs mapped for reading.
+//!
+//! # Invariants
+//!
+//! - A file that is made with a length has that length in blocks of zeros, so that writing into it
+//!   changes no metadata and needs no room.
+//!
+//! # Does not
+//!
+//! Know what files mean: `store` does.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::map::{Bytes, LogBytes};
+use crate::store::Files;
+
+/// Zeros are written in pieces of it: aligned, so that the page cache uses huge pages.
+const ZEROS_BYTES: usize = 2 << 20;
+
+/// A snapshot directory on the disk.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    path: PathBuf,
+}
+
+impl Disk {
+    /// The directory at `path`; it need not exist yet.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+}
+
+impl Files for Disk {
+    type File = File;
+    type Base = Bytes;
+    type Log = LogBytes;
+    type Lock = File;
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn make(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.path)
+    }
+
+    fn lock(&self, name: &str) -> io::Result<Result<File, String>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(self.at(name))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                // The pid is for the message only; without it the message says less.
+                let _ = file.read_to_string(&mut pid);
+                let pid = pid.trim();
+                let known = !pid.is_empty();
+                return Ok(Err(if known { format!(" (pid {pid})") } else { String::new() }));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        file.set_len(0)?;
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(std::process::id().to_string().as_bytes())?;
+        Ok(Ok(file))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let names = fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name().into_string()));
+        let names: io::Result<Vec<_>> = names.collect();
+        // A name that is no text is none of ours.
+        Ok(names?.into_iter().flatten().collect())
+    }
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.at(name))
+    }
+
+    fn create(&self, name: &str, bytes: u64) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true);
+        let mut file = options.open(self.at(name))?;
+        let zeros = vec![0; ZEROS_BYTES.min(usize::try_from(bytes).unwrap_or(ZEROS_BYTES))];
+        let mut left = bytes;
+        while left > 0 {
+            let piece = usize::try_from(left).unwrap_or(ZEROS_BYTES).min(zeros.len());
+            file.write_all(&zeros[..piece])?;
+            left -= piece as u64;
+        }
+        file.seek(SeekFrom::Start(0))?;
+        Ok(file)
+    }
+
+    fn open(&self, name: &str) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).open(self.at(name))
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.at(from), self.at(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.at(name))
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+
+    fn base(&self, name: &str) -> io::Result<Bytes> {
+        Bytes::map(&self.at(name))
+    }
+
+    fn log(&self, name: &str) -> io::Result<LogBytes> {
+        LogBytes::map(&self.at(name))
+    }
+
+    fn bytes(&self, name: &str) -> io::Result<u64> {
+        Ok(fs::metadata(self.at(name))?.len())
+    }
+
+    fn read_log(&self, log: &LogBytes, at: u64, into: &mut [u8]) -> io::Result<usize> {
+        let mut read = 0;
+        while read < into.len() {
+            let bytes = log.file().read_at(&mut into[read..], at + read as u64)?;
+            if bytes == 0 {
+                break;
+            }
+            read += bytes;
+        }
+        Ok(read)
+    }
+}
