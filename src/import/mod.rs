@@ -14,11 +14,11 @@
 //!
 //! Know the snapshot directory, print, or read clocks.
 
-mod check;
+pub(crate) mod check;
 mod collect;
 mod csv;
-mod draft;
-mod findings;
+pub(crate) mod draft;
+pub(crate) mod findings;
 mod join;
 mod merge;
 mod model;
@@ -29,7 +29,7 @@ mod progress;
 mod rule;
 mod run;
 mod source;
-mod value;
+pub(crate) mod value;
 mod xml;
 
 pub use findings::{Finding, ObjectKind};
