@@ -46,6 +46,7 @@ const READS_OUTSIDE_BYTES: &[&str] = &[
     "snapshot-format/src/reader.rs",
     "src/command/query.rs",
     "src/doctor/",
+    "src/feed/",
     "src/import/",
     "src/port43/connection/",
     "src/port43/ring/",
@@ -85,6 +86,7 @@ const DOCTOR: &[&str] = &["config", "observe", "port43", "shard"];
 /// The rules of DESIGN.md section 3. A module that is not listed is refused: decide first.
 const RULES: &[Rule] = &[
     Rule { module: "import", may_import: &["observe"], never: SOCKETS },
+    Rule { module: "feed", may_import: &["export", "import", "observe"], never: CLOCKS },
     Rule { module: "store", may_import: &["observe"], never: SOCKETS },
     Rule { module: "view", may_import: &["store"], never: SOCKETS },
     Rule { module: "sample", may_import: &["export", "observe", "store"], never: SOCKETS },

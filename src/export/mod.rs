@@ -31,7 +31,7 @@
 
 pub(crate) mod calendar;
 pub mod csv;
-mod encode;
+pub(crate) mod encode;
 mod envelope;
 pub mod time;
 pub mod xml;

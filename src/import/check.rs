@@ -9,6 +9,7 @@
 //! Look for other objects: references are the builder's.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+use snapshot_format::Object;
 use snapshot_format::limits::TEXT_BYTES_MAX;
 use snapshot_format::object::{
     Contact, Domain, Nameserver, Nndn, Phone, Postal, PostalKind, Registrar, Time,
@@ -64,6 +65,19 @@ impl Context<'_> {
 /// Whether `name` lies below `zone`.
 pub(super) fn is_below(name: &str, zone: &str) -> bool {
     name.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'))
+}
+
+/// Checks an object that comes by itself, without the zones, watermark and policies of a deposit.
+pub(crate) fn alone(object: &mut Object, defects: &mut Defects) {
+    let context = Context { watermark: Time::NONE, zones: Vec::new(), policies: &[] };
+    match object {
+        Object::Registrar(object) => registrar(object, &context, defects),
+        Object::IdnTable(_) => {}
+        Object::Contact(object) => contact(object, &context, defects),
+        Object::Nameserver(object) => nameserver(object, false, &context, defects),
+        Object::Nndn(object) => nndn(object, &context, defects),
+        Object::Domain(object) => domain(object, &context, defects),
+    }
 }
 
 /// Checks a domain.

@@ -27,6 +27,7 @@ use snapshot_format::sort::{HashSorter, Scratch, Sorted, SortedHashes, Sorter};
 use super::findings::{Defects, Findings, ObjectKind, Place};
 use super::packed::PackedDomain;
 use super::part::DomainPart;
+use super::removal::Removal;
 use super::rule::Rule;
 
 /// What a sorted entry is to its object.
@@ -81,6 +82,8 @@ pub(super) struct Collector<'f, 'r> {
     /// Memory for a domain.
     packed: PackedDomain,
     counts: [u64; 7],
+    /// Objects that are deleted.
+    removals: u64,
     host_attributes: HashSet<Vec<u8>, RandomState>,
 }
 
@@ -92,6 +95,8 @@ pub(super) struct Collected {
     pub(super) roids: SortedHashes,
     /// Objects read, by kind.
     pub(super) counts: [u64; 7],
+    /// Objects that are deleted.
+    pub(super) removals: u64,
 }
 
 impl<'f, 'r> Collector<'f, 'r> {
@@ -116,6 +121,7 @@ impl<'f, 'r> Collector<'f, 'r> {
             parts_key: Vec::new(),
             packed: PackedDomain::default(),
             counts: [0; 7],
+            removals: 0,
             host_attributes: HashSet::default(),
         }
     }
@@ -283,6 +289,16 @@ impl<'f, 'r> Collector<'f, 'r> {
         self.push(place, nndn)
     }
 
+    /// Takes what is deleted: it comes before all objects, in the order in which it is taken.
+    pub(super) fn removal(&mut self, place: Place, removal: &Removal) -> io::Result<()> {
+        self.key.clear();
+        self.key.push(ObjectKind::Deposit as u8);
+        self.key.extend_from_slice(&self.removals.to_be_bytes());
+        self.key.extend_from_slice(&[0, Rank::Xml as u8]);
+        self.removals = self.removals.saturating_add(1);
+        self.push(place, removal)
+    }
+
     fn key_of(&mut self, kind: ObjectKind, key: &str, rank: Rank) {
         self.key.clear();
         self.key.push(kind as u8);
@@ -329,6 +345,7 @@ impl<'f, 'r> Collector<'f, 'r> {
             sorted: self.sorter.finish()?,
             roids: self.roids.finish()?,
             counts: self.counts,
+            removals: self.removals,
         })
     }
 

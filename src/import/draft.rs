@@ -24,10 +24,10 @@ use super::rule::Rule;
 use super::value::{self, Read};
 
 /// Longest key (name, identifier), bytes: room for the composed keys of the sorter.
-pub(super) const KEY_BYTES_MAX: usize = 255;
+pub(crate) const KEY_BYTES_MAX: usize = 255;
 
 /// Sets a text once; cuts it to the format's bound.
-pub(super) fn text(defects: &mut Defects, field: &'static str, slot: &mut String, value: &str) {
+pub(crate) fn text(defects: &mut Defects, field: &'static str, slot: &mut String, value: &str) {
     if value.is_empty() {
         return;
     }
@@ -48,7 +48,7 @@ pub(super) fn text(defects: &mut Defects, field: &'static str, slot: &mut String
 }
 
 /// Sets an identifier once: of the object itself, or of another one.
-pub(super) fn identifier(
+pub(crate) fn identifier(
     defects: &mut Defects,
     field: &'static str,
     slot: &mut String,
@@ -62,7 +62,7 @@ pub(super) fn identifier(
 }
 
 /// Sets a time once.
-pub(super) fn time(defects: &mut Defects, field: &'static str, slot: &mut Time, value: &str) {
+pub(crate) fn time(defects: &mut Defects, field: &'static str, slot: &mut Time, value: &str) {
     if value.is_empty() {
         return;
     }
@@ -81,7 +81,7 @@ pub(super) fn time(defects: &mut Defects, field: &'static str, slot: &mut Time, 
 }
 
 /// Sets the name that an object is, once; an unusable name leaves it empty.
-pub(super) fn own_name(defects: &mut Defects, field: &'static str, slot: &mut String, value: &str) {
+pub(crate) fn own_name(defects: &mut Defects, field: &'static str, slot: &mut String, value: &str) {
     if value.is_empty() {
         return;
     }
@@ -97,7 +97,7 @@ pub(super) fn own_name(defects: &mut Defects, field: &'static str, slot: &mut St
 }
 
 /// Sets the name that another object is, once.
-pub(super) fn other_name(
+pub(crate) fn other_name(
     defects: &mut Defects,
     field: &'static str,
     slot: &mut String,
@@ -110,7 +110,7 @@ pub(super) fn other_name(
 }
 
 /// Adds a status word of a domain: EPP's, or (`grace`) one of the registry grace period.
-pub(super) fn domain_status(
+pub(crate) fn domain_status(
     defects: &mut Defects,
     slot: &mut DomainStatuses,
     word: &str,
@@ -128,7 +128,7 @@ pub(super) fn domain_status(
 }
 
 /// Adds a status word of a host.
-pub(super) fn host_status(defects: &mut Defects, slot: &mut HostStatuses, word: &str) {
+pub(crate) fn host_status(defects: &mut Defects, slot: &mut HostStatuses, word: &str) {
     match HostStatuses::bit(word) {
         Some(bit) => slot.bits |= bit,
         None => defects.add(Rule::StatusUnknown, "status", word),
@@ -136,7 +136,7 @@ pub(super) fn host_status(defects: &mut Defects, slot: &mut HostStatuses, word: 
 }
 
 /// Adds a status word of a contact.
-pub(super) fn contact_status(defects: &mut Defects, slot: &mut ContactStatuses, word: &str) {
+pub(crate) fn contact_status(defects: &mut Defects, slot: &mut ContactStatuses, word: &str) {
     match ContactStatuses::bit(word) {
         Some(bit) => slot.bits |= bit,
         None => defects.add(Rule::StatusUnknown, "status", word),
@@ -144,7 +144,7 @@ pub(super) fn contact_status(defects: &mut Defects, slot: &mut ContactStatuses, 
 }
 
 /// Adds a contact of a domain.
-pub(super) fn contact(defects: &mut Defects, domain: &mut Domain, role: &str, id: &str) {
+pub(crate) fn contact(defects: &mut Defects, domain: &mut Domain, role: &str, id: &str) {
     let (field, role) = match role {
         "registrant" => ("registrant", ContactRole::Registrant),
         "admin" => ("contact", ContactRole::Admin),
@@ -168,7 +168,7 @@ pub(super) fn contact(defects: &mut Defects, domain: &mut Domain, role: &str, id
 }
 
 /// Adds a nameserver of a domain by name; gives the name back in A-label form.
-pub(super) fn nameserver<'d>(
+pub(crate) fn nameserver<'d>(
     defects: &mut Defects,
     domain: &'d mut Domain,
     text: &str,
@@ -190,7 +190,7 @@ pub(super) fn nameserver<'d>(
 }
 
 /// Adds a nameserver of a domain, once.
-pub(super) fn nameserver_link(defects: &mut Defects, domain: &mut Domain, link: HostLink) {
+pub(crate) fn nameserver_link(defects: &mut Defects, domain: &mut Domain, link: HostLink) {
     if let Some(at) = domain.nameservers.iter().position(|known| *known == link) {
         // The last one is the one that was named last: host attributes repeat names.
         let known = domain.nameservers.remove(at);
@@ -201,7 +201,7 @@ pub(super) fn nameserver_link(defects: &mut Defects, domain: &mut Domain, link: 
 }
 
 /// Adds an element to a list within the format's bound.
-pub(super) fn push<T>(defects: &mut Defects, field: &'static str, list: &mut Vec<T>, item: T) {
+pub(crate) fn push<T>(defects: &mut Defects, field: &'static str, list: &mut Vec<T>, item: T) {
     if list.len() < LIST_COUNT_MAX {
         list.push(item);
     } else if !defects.list.iter().any(|defect| defect.rule == Rule::ListTooLong) {
@@ -210,7 +210,7 @@ pub(super) fn push<T>(defects: &mut Defects, field: &'static str, list: &mut Vec
 }
 
 /// Adds an address of a host; `version` is what the deposit says of it, `v4` or `v6`.
-pub(super) fn address(
+pub(crate) fn address(
     defects: &mut Defects,
     v4: &mut Vec<[u8; 4]>,
     v6: &mut Vec<[u8; 16]>,
@@ -237,19 +237,19 @@ pub(super) fn address(
 
 /// The texts of one DS record or one key, as the deposit gives them.
 #[derive(Debug, Default)]
-pub(super) struct SecDnsTexts {
+pub(crate) struct SecDnsTexts {
     /// `keyTag`, or `flags`.
-    pub(super) first: String,
+    pub(crate) first: String,
     /// `alg`.
-    pub(super) algorithm: String,
+    pub(crate) algorithm: String,
     /// `digestType`, or `protocol`.
-    pub(super) second: String,
+    pub(crate) second: String,
     /// `digest`, or `pubKey`.
-    pub(super) bytes: String,
+    pub(crate) bytes: String,
 }
 
 /// Adds a DS record.
-pub(super) fn ds(defects: &mut Defects, sec_dns: &mut SecDns, texts: &SecDnsTexts) {
+pub(crate) fn ds(defects: &mut Defects, sec_dns: &mut SecDns, texts: &SecDnsTexts) {
     let read = || {
         Some(Ds {
             key_tag: texts.first.parse().ok()?,
@@ -265,7 +265,7 @@ pub(super) fn ds(defects: &mut Defects, sec_dns: &mut SecDns, texts: &SecDnsText
 }
 
 /// Adds a key.
-pub(super) fn dns_key(defects: &mut Defects, sec_dns: &mut SecDns, texts: &SecDnsTexts) {
+pub(crate) fn dns_key(defects: &mut Defects, sec_dns: &mut SecDns, texts: &SecDnsTexts) {
     let read = || {
         Some(DnsKey {
             flags: texts.first.parse().ok()?,
@@ -285,7 +285,7 @@ fn shown(texts: &SecDnsTexts) -> String {
 }
 
 /// Sets the signature lifetime.
-pub(super) fn max_sig_life(defects: &mut Defects, sec_dns: &mut SecDns, value: &str) {
+pub(crate) fn max_sig_life(defects: &mut Defects, sec_dns: &mut SecDns, value: &str) {
     if value.is_empty() {
         return;
     }
@@ -296,7 +296,7 @@ pub(super) fn max_sig_life(defects: &mut Defects, sec_dns: &mut SecDns, value: &
 }
 
 /// Sets the state of a transfer (RFC 5730 section 2.9.3.4).
-pub(super) fn transfer_status(defects: &mut Defects, transfer: &mut Transfer, value: &str) {
+pub(crate) fn transfer_status(defects: &mut Defects, transfer: &mut Transfer, value: &str) {
     match value {
         "clientApproved" | "clientCancelled" | "clientRejected" | "pending" | "serverApproved"
         | "serverCancelled" => text(defects, "trStatus", &mut transfer.status, value),
@@ -305,7 +305,7 @@ pub(super) fn transfer_status(defects: &mut Defects, transfer: &mut Transfer, va
 }
 
 /// Adds a postal address; the second one of a kind is left out.
-pub(super) fn postal(defects: &mut Defects, list: &mut Vec<Postal>, postal: Postal) {
+pub(crate) fn postal(defects: &mut Defects, list: &mut Vec<Postal>, postal: Postal) {
     if list.iter().any(|known| known.kind == postal.kind) {
         let word = if postal.kind == PostalKind::Int { "int" } else { "loc" };
         defects.add(Rule::PostalRepeated, "postalInfo", word);
@@ -315,7 +315,7 @@ pub(super) fn postal(defects: &mut Defects, list: &mut Vec<Postal>, postal: Post
 }
 
 /// The kind of a postal address.
-pub(super) fn postal_kind(defects: &mut Defects, word: &str) -> PostalKind {
+pub(crate) fn postal_kind(defects: &mut Defects, word: &str) -> PostalKind {
     match word {
         "int" => PostalKind::Int,
         "loc" => PostalKind::Loc,
@@ -327,7 +327,7 @@ pub(super) fn postal_kind(defects: &mut Defects, word: &str) -> PostalKind {
 }
 
 /// Adds a street line: the first free one of three.
-pub(super) fn street(defects: &mut Defects, postal: &mut Postal, value: &str) {
+pub(crate) fn street(defects: &mut Defects, postal: &mut Postal, value: &str) {
     match postal.street.iter_mut().find(|line| line.is_empty()) {
         Some(line) => text(defects, "street", line, value),
         None => defects.add(Rule::ElementRepeated, "street", value),
@@ -335,7 +335,7 @@ pub(super) fn street(defects: &mut Defects, postal: &mut Postal, value: &str) {
 }
 
 /// The state of a name that is not a domain name.
-pub(super) fn nndn_state(defects: &mut Defects, word: &str) -> NndnState {
+pub(crate) fn nndn_state(defects: &mut Defects, word: &str) -> NndnState {
     match word {
         "blocked" => NndnState::Blocked,
         "withheld" => NndnState::Withheld,
@@ -348,7 +348,7 @@ pub(super) fn nndn_state(defects: &mut Defects, word: &str) -> NndnState {
 }
 
 /// Adds a key-value extra, within the format's bounds.
-pub(super) fn extra(defects: &mut Defects, domain: &mut Domain, key: &str, value: &str) {
+pub(crate) fn extra(defects: &mut Defects, domain: &mut Domain, key: &str, value: &str) {
     if key.is_empty() || value.is_empty() {
         return;
     }

@@ -134,23 +134,23 @@ impl fmt::Display for Finding {
 
 /// A defect of the object that is being read: it gets its key and place when the object is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Defect {
-    pub(super) rule: Rule,
-    pub(super) field: Cow<'static, str>,
-    pub(super) got: String,
+pub(crate) struct Defect {
+    pub(crate) rule: Rule,
+    pub(crate) field: Cow<'static, str>,
+    pub(crate) got: String,
 }
 
 /// Defects of the object that is being read.
 #[derive(Debug, Default)]
-pub(super) struct Defects {
-    pub(super) list: Vec<Defect>,
+pub(crate) struct Defects {
+    pub(crate) list: Vec<Defect>,
 }
 
 impl Defects {
     /// Most defects that are kept of one object; the rest would say the same.
     const COUNT_MAX: usize = 64;
 
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         rule: Rule,
         field: impl Into<Cow<'static, str>>,
@@ -287,7 +287,7 @@ impl<'r> Findings<'r> {
 }
 
 /// The longest start of `text` of at most `bytes_max` bytes that ends between characters.
-pub(super) fn clip(text: &str, bytes_max: usize) -> &str {
+pub(crate) fn clip(text: &str, bytes_max: usize) -> &str {
     if text.len() <= bytes_max {
         return text;
     }

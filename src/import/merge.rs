@@ -1,13 +1,14 @@
-//! Walks the sorted objects, joins parts with their object, checks it, and builds the snapshot.
+//! Walks the sorted objects, joins parts with their object, checks it, and hands it on: to the
+//! builder of a snapshot, or to whoever applies changes.
 //!
 //! # Invariants
 //!
 //! - One object is in memory at a time.
-//! - An object is written once: a second one with its key refuses the deposit.
+//! - An object is handed on once: a second one with its key refuses the deposit.
 //!
 //! # Does not
 //!
-//! Read deposits, or publish what it builds.
+//! Read deposits, or publish what comes of it.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::io::{Seek, Write};
@@ -28,7 +29,9 @@ use super::model::Stop;
 use super::packed;
 use super::part::DomainPart;
 use super::progress::Watch;
+use super::removal::Removal;
 use super::rule::Rule;
+use super::sink::Sink;
 
 /// Most suffixes that a snapshot lists beside the deposit's own zones.
 const SUFFIXES_MAX: usize = 4096;
@@ -45,9 +48,9 @@ enum Held {
     Domain(Domain),
 }
 
-/// Builds a snapshot from sorted objects.
-pub(super) struct Merge<'m, 'r, W> {
-    builder: Builder<W>,
+/// Hands sorted objects on, whole and checked.
+pub(super) struct Merge<'m, 'r, S> {
+    sink: S,
     findings: &'m mut Findings<'r>,
     context: Context<'m>,
     held: Held,
@@ -65,16 +68,16 @@ pub(super) struct Merge<'m, 'r, W> {
     pub(super) domains: u64,
 }
 
-impl<'m, 'r, W: Write + Seek> Merge<'m, 'r, W> {
+impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
     pub(super) fn new(
-        builder: Builder<W>,
+        sink: S,
         findings: &'m mut Findings<'r>,
         context: Context<'m>,
         rcdns: Vec<(String, u64)>,
     ) -> Self {
         let suffixes = context.zones.iter().cloned().collect();
         Self {
-            builder,
+            sink,
             findings,
             context,
             held: Held::None,
@@ -121,19 +124,6 @@ impl<'m, 'r, W: Write + Seek> Merge<'m, 'r, W> {
         self.flush()
     }
 
-    /// Ends the snapshot.
-    pub(super) fn finish(self, deposit: &str, source: &str) -> Result<(W, Summary), Stop> {
-        let mut suffixes: Vec<String> = self.suffixes.into_iter().collect();
-        suffixes.sort_unstable();
-        let meta = Meta { suffixes, deposits: vec![deposit.to_owned()], source: source.to_owned() };
-        let findings = self.findings;
-        let done = self.builder.finish(&meta, &mut |variant, _| {
-            let (kind, place) = (ObjectKind::Domain, Place::default());
-            findings.add(Rule::ReferenceOther, place, kind, variant, "originalName", "");
-        })?;
-        Ok(done)
-    }
-
     fn take(&mut self, kind: u8, rank: Rank, place: Place, archive: &[u8]) -> Result<(), Stop> {
         macro_rules! read {
             ($kind:ty) => {
@@ -142,6 +132,7 @@ impl<'m, 'r, W: Write + Seek> Merge<'m, 'r, W> {
         }
         if matches!(rank, Rank::Xml | Rank::Csv) {
             let held = match kind {
+                0 => return self.remove(place, read!(Removal)),
                 1 => Held::Registrar(read!(Registrar)),
                 2 => Held::IdnTable(read!(IdnTable)),
                 3 => Held::Contact(read!(Contact)),
@@ -166,6 +157,16 @@ impl<'m, 'r, W: Write + Seek> Merge<'m, 'r, W> {
             }
             4 => self.take_host(rank, place, read!(Nameserver)),
             _ => return Err(damaged().into()),
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, place: Place, removal: Removal) -> Result<(), Stop> {
+        let kind = removal.kind();
+        let shown = removal.to_string();
+        self.sink.removal(removal, &mut self.defects)?;
+        if !self.defects.list.is_empty() {
+            self.findings.add_all(&mut self.defects, place, kind, &shown);
         }
         Ok(())
     }
@@ -246,7 +247,7 @@ impl<'m, 'r, W: Write + Seek> Merge<'m, 'r, W> {
             Held::None => return Ok(()),
             Held::Registrar(object) => {
                 check::registrar(object, context, defects);
-                self.builder.registrar(object)?;
+                self.sink.registrar(object)?;
                 if object.iana_id != 0 {
                     let known = self.gurids.entry(object.iana_id);
                     known.and_modify(String::clear).or_insert_with(|| object.id.clone());
@@ -254,30 +255,30 @@ impl<'m, 'r, W: Write + Seek> Merge<'m, 'r, W> {
                 (ObjectKind::Registrar, &object.id)
             }
             Held::IdnTable(object) => {
-                self.builder.idn_table(object)?;
+                self.sink.idn_table(object)?;
                 (ObjectKind::IdnTable, &object.id)
             }
             Held::Contact(object) => {
                 check::contact(object, context, defects);
-                resolve_gurid(&self.gurids, &mut object.registrar, defects);
-                self.builder.contact(object, &mut |defect| note(defects, defect))?;
+                resolve_gurid(&self.gurids, &self.sink, &mut object.registrar, defects)?;
+                self.sink.contact(object, &mut |defect| note(defects, defect))?;
                 (ObjectKind::Contact, &object.id)
             }
             Held::Nameserver(object, attribute) => {
                 check::nameserver(object, *attribute, context, defects);
-                resolve_gurid(&self.gurids, &mut object.registrar, defects);
-                self.builder.nameserver(object, &mut |defect| note(defects, defect))?;
+                resolve_gurid(&self.gurids, &self.sink, &mut object.registrar, defects)?;
+                self.sink.nameserver(object, *attribute, &mut |defect| note(defects, defect))?;
                 (ObjectKind::Nameserver, &object.name)
             }
             Held::Nndn(object) => {
                 check::nndn(object, context, defects);
-                self.builder.nndn(object, &mut |defect| note(defects, defect))?;
+                self.sink.nndn(object, &mut |defect| note(defects, defect))?;
                 (ObjectKind::Nndn, &object.name)
             }
             Held::Domain(object) => {
                 check::domain(object, context, defects);
-                resolve_gurid(&self.gurids, &mut object.registrar, defects);
-                self.builder.domain(object, &mut |defect| note(defects, defect))?;
+                resolve_gurid(&self.gurids, &self.sink, &mut object.registrar, defects)?;
+                self.sink.domain(object, &mut |defect| note(defects, defect))?;
                 (ObjectKind::Domain, &object.name)
             }
         };
@@ -311,21 +312,42 @@ impl<'m, 'r, W: Write + Seek> Merge<'m, 'r, W> {
     }
 }
 
+impl<W: Write + Seek> Merge<'_, '_, Builder<W>> {
+    /// Ends the snapshot.
+    pub(super) fn finish(self, deposit: &str, source: &str) -> Result<(W, Summary), Stop> {
+        let mut suffixes: Vec<String> = self.suffixes.into_iter().collect();
+        suffixes.sort_unstable();
+        let meta = Meta { suffixes, deposits: vec![deposit.to_owned()], source: source.to_owned() };
+        let findings = self.findings;
+        let done = self.sink.finish(&meta, &mut |variant, _| {
+            let (kind, place) = (ObjectKind::Domain, Place::default());
+            findings.add(Rule::ReferenceOther, place, kind, variant, "originalName", "");
+        })?;
+        Ok(done)
+    }
+}
+
 /// Puts a registrar's identifier in the place of its IANA identifier.
 fn resolve_gurid(
     gurids: &HashMap<u32, String, RandomState>,
+    sink: &impl Sink,
     registrar: &mut String,
     defects: &mut Defects,
-) {
-    let Some(gurid) = registrar.strip_prefix(GURID_MARK) else { return };
-    let found = gurid.parse().ok().and_then(|gurid: u32| gurids.get(&gurid));
+) -> Result<(), Stop> {
+    let Some(gurid) = registrar.strip_prefix(GURID_MARK) else { return Ok(()) };
+    let found = match gurid.parse().ok().map(|number: u32| (number, gurids.get(&number))) {
+        Some((_, Some(id))) => Some(id.clone()),
+        Some((number, None)) => sink.registrar_of_gurid(number)?,
+        None => None,
+    };
     match found {
-        Some(id) if !id.is_empty() => *registrar = id.clone(),
+        Some(id) if !id.is_empty() => *registrar = id,
         _ => {
             defects.add(Rule::RegistrarDangling, "fGurid", gurid);
             registrar.clear();
         }
     }
+    Ok(())
 }
 
 /// What the builder could not resolve, as a defect of ours.

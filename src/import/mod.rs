@@ -2,23 +2,26 @@
 //!
 //! The pipeline, in the order of a run: `source` finds the files; `xml` and `model` read the XML
 //! model, `csv` the CSV model, both through `draft` and `value` into objects; `collect` sorts them
-//! within a bound of memory; `merge` joins parts, runs `check` and builds. `rule` is the table of
-//! everything that may be wrong, `findings` collects what was.
+//! within a bound of memory (`deposit`); `merge` joins parts, runs `check` and hands objects on: to
+//! the builder of a snapshot (`run`), or, from a DIFF or INCR deposit, to whoever applies them
+//! (`changes`). `rule` is the table of everything that may be wrong, `findings` collects what was.
 //!
 //! # Invariants
 //!
-//! - The output is complete when [`run()`] returns `Ok`, and worthless otherwise: the caller
-//!   publishes it, or drops it.
+//! - The output is complete when [`run()`] or [`Changes::visit`] returns `Ok`, and worthless
+//!   otherwise: the caller publishes it, or drops it.
 //!
 //! # Does not
 //!
 //! Know the snapshot directory, print, or read clocks.
 
-mod check;
+mod changes;
+pub(crate) mod check;
 mod collect;
 mod csv;
-mod draft;
-mod findings;
+mod deposit;
+pub(crate) mod draft;
+pub(crate) mod findings;
 mod join;
 mod merge;
 mod model;
@@ -26,13 +29,18 @@ mod packed;
 mod part;
 mod policy;
 mod progress;
+mod removal;
 mod rule;
 mod run;
+mod sink;
 mod source;
-mod value;
+pub(crate) mod value;
 mod xml;
 
+pub use changes::{Changes, Known, changes};
+pub use deposit::{Head, head};
 pub use findings::{Finding, ObjectKind};
+pub use model::envelope::DepositType;
 pub use progress::{Phase, Progress, Quiet, Step};
 pub use rule::{RULES, Rule, RuleText, Severity};
 pub use run::{ImportError, Options, Reason, Report, run};

@@ -87,6 +87,8 @@ rules! {
     DepositSeveral Refusal "deposit-several", "more than one XML deposit", "one deposit per import", "import them into directories of their own", "RFC 8909 section 5";
     NotDeposit Refusal "not-a-deposit", "the outermost element is not rde:deposit", "rde:deposit of namespace rde-1.0", "name a registry data escrow deposit", "RFC 8909 section 5.1";
     DepositType Refusal "deposit-type", "the deposit is not a full one", "type FULL: differential and incremental deposits arrive with live updates", "import a FULL deposit", "RFC 8909 section 5.1";
+    DepositNotChanges Refusal "deposit-not-changes", "the deposit is neither a differential nor an incremental one", "type DIFF or INCR", "import a FULL deposit instead of applying it", "RFC 8909 section 5.1";
+    PrevIdMissing Refusal "prev-id-missing", "a differential deposit does not say which one it follows", "prevId", "ask for the deposit again", "RFC 8909 section 5.1";
     WatermarkMissing Refusal "watermark-missing", "no readable watermark", "rde:watermark, a time", "ask for the deposit again", "RFC 8909 section 5.1.1";
     HeaderMissing Refusal "header-missing", "no header object", "one rdeHeader:header", "ask for the deposit again", "RFC 9022 section 5.9";
     HeaderRepeated Refusal "header-repeated", "a second header object", "one rdeHeader:header", "ask for the deposit again", "RFC 9022 section 5.9";
@@ -108,6 +110,8 @@ rules! {
     WatermarkFuture Finding "watermark-future", "the watermark is in the future", "a time that has passed", "the watermark is served as it is", "RFC 9022 section 8";
     DepositId Finding "deposit-id", "the deposit's identifier is not of the form of RFC 8909", "1 to 13 letters, digits or _", "it is kept as it is", "RFC 8909 section 5.1";
     DeletesIgnored Finding "deletes-in-full", "a FULL deposit has deletes", "none", "they are ignored", "RFC 8909 section 5.1.3";
+    DeleteUnknown Finding "delete-unknown", "a delete by an identifier that no object has", "an identifier of the registry", "the delete is left out", "RFC 8909 section 5.1.3";
+    DeleteAmbiguous Finding "delete-ambiguous", "a delete by an identifier that several hosts have", "an identifier once", "all of them are deleted", "RFC 9022 section 5.2.1.2";
     ElementUnknown Finding "element-unknown", "an element that its schema does not know", "the elements of the schema", "the element is left out", "RFC 9022 section 9";
     ElementRepeated Finding "element-repeated", "an element that may occur once occurs again", "it once", "the first one is served", "RFC 9022 section 9";
     ObjectUnknown Finding "object-unknown", "objects of a kind that is not served", "the objects of RFC 9022", "they are left out", "RFC 9022 section 7";

@@ -1,26 +1,24 @@
-//! One import, from files to a snapshot.
+//! One import, from a deposit to a snapshot.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::fmt;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use snapshot_format::layout::{SECTION_ALIGN_BYTES_MAX, SECTION_ALIGN_BYTES_MIN};
-use snapshot_format::sort::{Scratch, SortedHashes};
+use snapshot_format::sort::Scratch;
 use snapshot_format::{BuildError, Builder, Kind, Summary};
 
 use super::check::Context;
-use super::collect::{Collected, Collector, unpacked};
-use super::csv;
-use super::findings::{Finding, Findings, ObjectKind, Place};
+use super::collect::Collected;
+use super::deposit::{Import, Read, reason};
+use super::findings::{Finding, Findings, ObjectKind};
 use super::merge::Merge;
-use super::model::envelope::Envelope;
-use super::model::{Reading, Stop};
+use super::model::Stop;
+use super::model::envelope::{Envelope, Wanted};
 use super::progress::{Phase, Progress, Step, Watch};
 use super::rule::Rule;
-use super::source::{Source, SourceError, Sources};
-use super::xml::{Xml, XmlError};
 
 /// Input from which on sections are aligned for huge pages, bytes.
 const LARGE_INPUT_BYTES: u64 = 64 << 20;
@@ -55,7 +53,7 @@ impl Options {
     const FIXED_BYTES: usize = 20 << 20;
 
     /// Memory for sorting and for tables of references, bytes.
-    const fn table_bytes(&self) -> usize {
+    pub(super) const fn table_bytes(&self) -> usize {
         self.memory_bytes.saturating_sub(Self::FIXED_BYTES)
     }
 }
@@ -147,93 +145,55 @@ pub fn run<W: Write + Seek>(
 ) -> Result<(W, Report), ImportError> {
     let mut findings = Findings::new(report);
     let mut said = Report { watermark_ms: i64::MIN, ..Report::default() };
-    let made =
-        Import { options, scratch, findings: &mut findings, said: &mut said }.run(out, progress);
-    said.findings_count = findings.count();
-    said.per_rule = findings.per_rule().collect();
-    let (kept, report_error) = findings.into_parts();
-    said.findings = kept;
+    let mut import = Import { options, scratch, findings: &mut findings, said: &mut said };
+    let made = import.snapshot(out, progress);
+    conclude(options, made, findings, said)
+}
+
+/// What comes of an import: what was made, unless a limit on findings or the report stands in the
+/// way.
+pub(super) fn conclude<T>(
+    options: &Options,
+    made: Result<T, Reason>,
+    findings: Findings<'_>,
+    mut said: Report,
+) -> Result<(T, Report), ImportError> {
+    let report_error = tell(findings, &mut said);
     let reason = match (made, report_error) {
         (Ok(_), Some(source)) => Reason::Io { what: "the report".to_owned(), source },
         (Ok(_), None) if options.strict && said.findings_count > 0 => Reason::Strict,
         (Ok(_), None) if options.findings_max.is_some_and(|max| said.findings_count > max) => {
             Reason::TooMany(options.findings_max.unwrap_or_default())
         }
-        (Ok(out), None) => return Ok((out, said)),
+        (Ok(made), None) => return Ok((made, said)),
         (Err(reason), _) => reason,
     };
     Err(ImportError { reason, report: Box::new(said) })
 }
 
-struct Import<'a, 'r> {
-    options: &'a Options,
-    scratch: &'a Rc<dyn Scratch>,
-    findings: &'a mut Findings<'r>,
-    said: &'a mut Report,
+/// An import that ends before anything could be made.
+pub(super) fn failed(reason: Reason, findings: Findings<'_>, mut said: Report) -> ImportError {
+    tell(findings, &mut said);
+    ImportError { reason, report: Box::new(said) }
+}
+
+/// Puts the findings into the report; gives back why they could not be written out, if so.
+fn tell(findings: Findings<'_>, said: &mut Report) -> Option<io::Error> {
+    said.findings_count = findings.count();
+    said.per_rule = findings.per_rule().collect();
+    let (kept, report_error) = findings.into_parts();
+    said.findings = kept;
+    report_error
 }
 
 impl Import<'_, '_> {
-    fn run<W: Write + Seek>(&mut self, out: W, progress: &mut dyn Progress) -> Result<W, Reason> {
-        let mut sources = match Sources::open(&self.options.deposits, self.scratch) {
-            Ok(sources) => sources,
-            Err(SourceError { name, error }) => return Err(self.unreadable(&name, error)),
-        };
-        let document = self.document(&sources)?;
-        let mut watch = Watch::new(progress, sources.total_bytes, self.options.findings_max);
-        let share = self.options.table_bytes().wrapping_div(8);
-        let mut collector =
-            Collector::new(self.findings, Rc::clone(self.scratch), share.saturating_mul(5));
-        let read = read(&document, &mut sources, &mut collector, &mut watch);
-        self.said.read_bytes = watch.read_bytes.get();
-        for (objects, kind) in self.said.objects.iter_mut().zip(ObjectKind::RECORDS) {
-            *objects = collector.count(kind);
-        }
-        let envelope = read.map_err(|failure| failure.reason(&mut collector, self.options))?;
-        self.said.deposit.clone_from(&envelope.id);
-        self.said.watermark_ms = envelope.watermark.ms;
-        let step = Step {
-            phase: Phase::Writing,
-            done: 0,
-            total: 0,
-            domains: 0,
-            findings: collector.findings.count(),
-        };
-        watch.say(step).map_err(|stop| reason(stop, self.options))?;
-        let collected = collector.finish().map_err(scratch_failed)?;
+    fn snapshot<W: Write + Seek>(
+        &mut self,
+        out: W,
+        progress: &mut dyn Progress,
+    ) -> Result<W, Reason> {
+        let (Read { envelope, collected }, mut watch) = self.read(Wanted::Full, progress)?;
         self.build(out, &envelope, collected, &mut watch).map_err(|stop| reason(stop, self.options))
-    }
-
-    /// A file that cannot be opened: the deposit's fault if it is cut short, ours otherwise.
-    fn unreadable(&mut self, name: &str, source: io::Error) -> Reason {
-        if !is_content(&source) {
-            return Reason::Io { what: name.to_owned(), source };
-        }
-        let file = self.findings.file(name, false);
-        self.refuse(Rule::InputUnreadable, Place { file, line: 0 }, &source.to_string())
-    }
-
-    fn refuse(&mut self, rule: Rule, place: Place, got: &str) -> Reason {
-        let finding = self.findings.add(rule, place, ObjectKind::Deposit, "", "", got);
-        Reason::Refused(Box::new(finding))
-    }
-
-    /// The one XML file.
-    fn document(&mut self, sources: &Sources) -> Result<Source, Reason> {
-        match sources.documents.as_slice() {
-            [document] => Ok(document.clone()),
-            [] => {
-                let first = self.options.deposits.first();
-                let file = first.map(|path| self.findings.file(&path.display().to_string(), false));
-                let place = Place { file: file.unwrap_or_default(), line: 0 };
-                Err(self.refuse(Rule::DepositMissing, place, ""))
-            }
-            [first, second, ..] => {
-                let file = self.findings.file(&second.name, false);
-                let place = Place { file, line: 0 };
-                let got = format!("{} as well", first.name);
-                Err(self.refuse(Rule::DepositSeveral, place, &got))
-            }
-        }
     }
 
     fn build<W: Write + Seek>(
@@ -243,14 +203,11 @@ impl Import<'_, '_> {
         collected: Collected,
         watch: &mut Watch<'_>,
     ) -> Result<W, Stop> {
-        let Collected { mut sorted, roids, counts } = collected;
-        self.repeated_roids(roids)?;
+        let Collected { mut sorted, mut roids, counts, .. } = collected;
+        self.repeated_roids(&mut roids)?;
+        drop(roids);
         self.menu_and_counts(envelope, &counts);
-        let future = envelope.watermark.ms > self.options.now_ms;
-        if future {
-            let (rule, kind) = (Rule::WatermarkFuture, ObjectKind::Deposit);
-            self.findings.add(rule, envelope.watermark_place, kind, "", "watermark", "");
-        }
+        self.watermark_in_the_future(envelope);
         let large = self.said.read_bytes >= LARGE_INPUT_BYTES;
         let builder = Builder::new(
             out,
@@ -269,13 +226,7 @@ impl Import<'_, '_> {
             },
         )?;
         let rcdns = rcdns(envelope);
-        let mut zones: Vec<String> = rcdns.iter().map(|(rcdn, _)| rcdn.clone()).collect();
-        zones.push(envelope.tld.clone());
-        zones.retain(|zone| !zone.is_empty());
-        zones.sort_unstable();
-        zones.dedup();
-        let policies = &envelope.policies;
-        let context = Context { watermark: envelope.watermark, zones, policies };
+        let context = context(envelope, &rcdns);
         let total = counts.iter().fold(0u64, |sum, count| sum.saturating_add(*count));
         let mut merge = Merge::new(builder, self.findings, context, rcdns);
         merge.run(&mut sorted, total, watch)?;
@@ -288,20 +239,6 @@ impl Import<'_, '_> {
         self.said.summary = summary;
         self.rcdn_counts(envelope, &below);
         Ok(out)
-    }
-
-    fn repeated_roids(&mut self, mut roids: SortedHashes) -> io::Result<()> {
-        let mut last = 0u128;
-        while let Some(value) = roids.next()? {
-            if last.wrapping_shr(64) == value.wrapping_shr(64) && last != 0 {
-                let (kind, place) = unpacked(value);
-                let (_, first) = unpacked(last);
-                let got = format!("the one of {}", self.findings.place_text(first));
-                self.findings.add(Rule::RoidRepeated, place, kind, "", "roid", &got);
-            }
-            last = value;
-        }
-        Ok(())
     }
 
     /// Menu, counts and objects have to agree (RFC 9022 section 8).
@@ -361,7 +298,7 @@ impl Import<'_, '_> {
 }
 
 /// Registry-class names of the header's counts.
-fn rcdns(envelope: &Envelope) -> Vec<(String, u64)> {
+pub(super) fn rcdns(envelope: &Envelope) -> Vec<(String, u64)> {
     let mut names: Vec<String> = envelope.counts.iter().map(|count| count.rcdn.clone()).collect();
     names.retain(|name| !name.is_empty());
     names.sort_unstable();
@@ -370,8 +307,18 @@ fn rcdns(envelope: &Envelope) -> Vec<(String, u64)> {
     names.into_iter().map(|name| (name, 0)).collect()
 }
 
+/// What rules need to know of a deposit.
+pub(super) fn context<'e>(envelope: &'e Envelope, rcdns: &[(String, u64)]) -> Context<'e> {
+    let mut zones: Vec<String> = rcdns.iter().map(|(rcdn, _)| rcdn.clone()).collect();
+    zones.push(envelope.tld.clone());
+    zones.retain(|zone| !zone.is_empty());
+    zones.sort_unstable();
+    zones.dedup();
+    Context { watermark: envelope.watermark, zones, policies: &envelope.policies }
+}
+
 /// The kind of object that a namespace is about.
-fn kind_of_uri(uri: &str) -> Option<ObjectKind> {
+pub(super) fn kind_of_uri(uri: &str) -> Option<ObjectKind> {
     let name = uri.strip_prefix("urn:ietf:params:xml:ns:")?.strip_suffix("-1.0")?;
     Some(match name.strip_prefix("rde").or_else(|| name.strip_prefix("csv"))? {
         "Domain" => ObjectKind::Domain,
@@ -390,102 +337,6 @@ fn actual(uri: &str, counts: &[u64; 7], epp_params: u64) -> Option<u64> {
         return Some(epp_params);
     }
     kind_of_uri(uri).and_then(|kind| counts.get(kind as usize).copied())
-}
-
-/// A stop with the place where it came about.
-struct Failure {
-    stop: Stop,
-    place: Place,
-    file: String,
-}
-
-impl Failure {
-    fn reason(self, collector: &mut Collector<'_, '_>, options: &Options) -> Reason {
-        let refuse = |rule, place, got: &str, collector: &mut Collector<'_, '_>| {
-            let finding = collector.findings.add(rule, place, ObjectKind::Deposit, "", "", got);
-            Reason::Refused(Box::new(finding))
-        };
-        match self.stop {
-            Stop::Xml(XmlError::Broken(rule, got)) => refuse(rule, self.place, &got, collector),
-            Stop::Xml(XmlError::Io(error)) if is_content(&error) => {
-                refuse(Rule::InputUnreadable, self.place, &error.to_string(), collector)
-            }
-            Stop::Xml(XmlError::Io(source)) => Reason::Io { what: self.file, source },
-            stop => reason(stop, options),
-        }
-    }
-}
-
-fn reason(stop: Stop, options: &Options) -> Reason {
-    match stop {
-        Stop::Refused(finding) => Reason::Refused(finding),
-        Stop::Interrupted => Reason::Interrupted,
-        Stop::TooMany => Reason::TooMany(options.findings_max.unwrap_or_default()),
-        Stop::Scratch(error) => scratch_failed(error),
-        Stop::Build(error) => Reason::Build(error),
-        // Readers turn these into refusals where the place is known.
-        Stop::Xml(XmlError::Io(source)) => Reason::Io { what: "the deposit".to_owned(), source },
-        Stop::Xml(XmlError::Broken(rule, got)) => {
-            let source = io::Error::other(format!("{}: {got}", rule.text().what));
-            Reason::Io { what: "the deposit".to_owned(), source }
-        }
-    }
-}
-
-fn scratch_failed(source: io::Error) -> Reason {
-    Reason::Io { what: "scratch files beside the snapshot".to_owned(), source }
-}
-
-/// Whether an error is about what a file holds, not about reading it.
-fn is_content(error: &io::Error) -> bool {
-    use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
-    matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof | Other)
-}
-
-/// Reads the XML, then the CSV files that it declares.
-fn read(
-    document: &Source,
-    sources: &mut Sources,
-    collector: &mut Collector<'_, '_>,
-    watch: &mut Watch<'_>,
-) -> Result<Envelope, Failure> {
-    let file = collector.findings.file(&document.name, false);
-    let whole = Place { file, line: 0 };
-    let at = |stop, place| Failure { stop, place, file: document.name.clone() };
-    let content = document
-        .content(&watch.read_bytes)
-        .map_err(|error| at(Stop::Xml(XmlError::Io(error)), whole))?;
-    let mut xml: Xml<Box<dyn Read>> = Xml::new(content);
-    let mut reading = Reading::new(&mut xml, collector, whole);
-    let deposit = reading.deposit(watch);
-    let envelope = deposit.map_err(|stop| at(stop, Place { file, line: xml.line() }))?;
-    let refuse = |rule| at(Stop::Xml(XmlError::Broken(rule, String::new())), whole);
-    if !envelope.watermark.is_some() {
-        return Err(refuse(Rule::WatermarkMissing));
-    }
-    if envelope.header.is_none() {
-        return Err(refuse(Rule::HeaderMissing));
-    }
-    for definition in &envelope.definitions {
-        let at = |stop| Failure { stop, place: definition.place, file: document.name.clone() };
-        let refuse = |rule, got: String| at(Stop::Xml(XmlError::Broken(rule, got)));
-        if definition.files.is_empty() {
-            return Err(refuse(Rule::CsvDefinition, "no file".to_owned()));
-        }
-        for reference in &definition.files {
-            let Some(source) = sources.find(&reference.name) else {
-                return Err(refuse(Rule::CsvMissing, reference.name.clone()));
-            };
-            let file = collector.findings.file(&source.name, true);
-            let failed =
-                |stop| Failure { stop, place: Place { file, line: 0 }, file: source.name.clone() };
-            let stored = source
-                .stored(&watch.read_bytes)
-                .map_err(|error| failed(Stop::Xml(XmlError::Io(error))))?;
-            csv::read(definition, reference, stored, file, collector, watch).map_err(failed)?;
-        }
-    }
-    Ok(envelope)
 }
 
 /// Records of a kind in a report's summary.

@@ -20,7 +20,7 @@ const LABEL_BYTES_MAX: usize = 63;
 
 /// A time as read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Read<T> {
+pub(crate) enum Read<T> {
     /// As it should be.
     Good(T),
     /// Usable, but not of the expected form.
@@ -31,7 +31,7 @@ pub(super) enum Read<T> {
 
 /// Reads an RFC 3339 time; more than three digits of a fraction are cut. `Odd`: no zone, taken
 /// as UTC.
-pub(super) fn time(text: &str) -> Read<Time> {
+pub(crate) fn time(text: &str) -> Read<Time> {
     let Some((seconds, rest)) = date_and_time(text.as_bytes()) else { return Read::Bad };
     let Some((fraction_ms, rest)) = fraction(rest) else { return Read::Bad };
     let (offset_s, zoned) = match rest {
@@ -145,7 +145,7 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
 
 /// Reads a domain name into `out`: A-label form, lower case, no final dot. `Odd`: it was in
 /// Unicode. `out` is unspecified when the outcome is `Bad`.
-pub(super) fn name(text: &str, out: &mut String) -> Read<()> {
+pub(crate) fn name(text: &str, out: &mut String) -> Read<()> {
     out.clear();
     let text = text.strip_suffix('.').unwrap_or(text);
     if !text.is_ascii() {
@@ -195,12 +195,12 @@ const NAME_BYTES: [bool; 256] = {
 };
 
 /// Whether a name in A-label form has an internationalised label.
-pub(super) fn is_idn(name: &str) -> bool {
+pub(crate) fn is_idn(name: &str) -> bool {
     name.as_bytes().split(|&byte| byte == b'.').any(|label| label.starts_with(b"xn--"))
 }
 
 /// The Unicode form of a name in A-label form: `None` if one of its `xn--` labels is no A-label.
-pub(super) fn unicode(name: &str) -> Option<String> {
+pub(crate) fn unicode(name: &str) -> Option<String> {
     let (unicode, result) = idna::domain_to_unicode(name);
     result.ok()?;
     // An A-label decodes to a form that encodes to itself (RFC 5890 section 2.3.2.1).
@@ -209,13 +209,13 @@ pub(super) fn unicode(name: &str) -> Option<String> {
 }
 
 /// Whether `u_name` is a Unicode form of `name`.
-pub(super) fn is_unicode_of(u_name: &str, name: &str) -> bool {
+pub(crate) fn is_unicode_of(u_name: &str, name: &str) -> bool {
     let u_name = u_name.strip_suffix('.').unwrap_or(u_name);
     idna::domain_to_ascii(u_name).is_ok_and(|ascii| ascii == name)
 }
 
 /// Reads hexadecimal digits, in pairs.
-pub(super) fn hex(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn hex(text: &str) -> Option<Vec<u8>> {
     let bytes = text.as_bytes();
     if bytes.is_empty() || !bytes.len().is_multiple_of(2) {
         return None;
@@ -231,7 +231,7 @@ pub(super) fn hex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Reads base64 (RFC 4648 section 4); white space within is skipped, as xs:base64Binary does.
-pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
     let (mut bits, mut held, mut padding) = (0u32, 0u32, 0u32);
     for byte in text.bytes() {
@@ -268,7 +268,7 @@ pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Reads an xs:boolean.
-pub(super) fn boolean(text: &str) -> Option<bool> {
+pub(crate) fn boolean(text: &str) -> Option<bool> {
     match text {
         "true" | "1" => Some(true),
         "false" | "0" => Some(false),
@@ -277,7 +277,7 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
 }
 
 /// Whether `text` is a repository object identifier (RFC 5730 section 2.8).
-pub(super) fn is_roid(text: &str) -> bool {
+pub(crate) fn is_roid(text: &str) -> bool {
     let Some((local, repository)) = text.rsplit_once('-') else { return false };
     let word = |c: char| c.is_alphanumeric() || c == '_';
     (1..=80).contains(&local.chars().count())
@@ -287,7 +287,7 @@ pub(super) fn is_roid(text: &str) -> bool {
 }
 
 /// Whether `text` is a telephone number of EPP (RFC 5733 section 2.5).
-pub(super) fn is_phone(text: &str) -> bool {
+pub(crate) fn is_phone(text: &str) -> bool {
     let Some((country, number)) = text.strip_prefix('+').and_then(|rest| rest.split_once('.'))
     else {
         return false;
@@ -299,7 +299,7 @@ pub(super) fn is_phone(text: &str) -> bool {
 }
 
 /// Whether `text` has the outline of an electronic mail address.
-pub(super) fn is_email(text: &str) -> bool {
+pub(crate) fn is_email(text: &str) -> bool {
     text.rsplit_once('@').is_some_and(|(local, domain)| {
         !local.is_empty() && !domain.is_empty() && !domain.contains("..") && !text.contains(' ')
     })
@@ -307,7 +307,7 @@ pub(super) fn is_email(text: &str) -> bool {
 
 /// Whether `text` is a country code of ISO 3166-1 alpha-2, or one that it reserves for a use in
 /// addresses (`EU`, `UK`).
-pub(super) fn is_country(text: &str) -> bool {
+pub(crate) fn is_country(text: &str) -> bool {
     let [first @ b'A'..=b'Z', second @ b'A'..=b'Z'] = text.as_bytes() else { return false };
     let row = COUNTRY_BITS.get(usize::from(first.wrapping_sub(b'A'))).copied().unwrap_or(0);
     row.wrapping_shr(second.wrapping_sub(b'A').into()) & 1 == 1

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::changes::{Registry, read_files};
 use crate::support::{good, import, import_files, sample};
 
 /// A small generator of numbers: the run repeats.
@@ -85,6 +86,25 @@ fn flipped_bytes_of_csv_files_never_panic() {
         let _ = import_files(&[Path::new(&xml)]);
         std::fs::write(path, content).unwrap();
     }
+}
+
+#[test]
+fn flipped_bytes_of_changes_never_panic() {
+    let good = std::fs::read(sample("diff.xml")).unwrap();
+    let mut numbers = Numbers(11);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("deposit.xml");
+    let mut read = 0;
+    for _ in 0..1500 {
+        let mut bytes = good.clone();
+        for _ in 0..=numbers.next(3) {
+            let at = numbers.next(bytes.len());
+            bytes[at] = numbers.next(256) as u8;
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        read += u32::from(read_files(&[&path], &Registry::default()).is_ok());
+    }
+    assert!(read > 100, "{read}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 #![allow(clippy::cast_possible_truncation, reason = "numbers below 256")]
 
+mod changes;
 mod command;
 mod csv_model;
 mod hostile;

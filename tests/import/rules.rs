@@ -191,6 +191,7 @@ fn no_rule_is_without_a_test() {
     tested.extend(csv_model::REFUSALS.iter().map(|case| case.0));
     tested.extend(csv_model::ALONE);
     tested.extend(crate::refusals::CODES);
+    tested.extend(crate::changes::CODES);
     for rule in RULES {
         assert!(tested.contains(&rule.text().code), "{}", rule.text().code);
     }

@@ -43,6 +43,8 @@ pub(in crate::import) struct FileReference {
 pub(in crate::import) struct Definition {
     /// `name`: which table.
     pub(in crate::import) name: String,
+    /// Whether its rows are objects that were deleted, and not objects that are there.
+    pub(in crate::import) deletes: bool,
     /// `sep`.
     pub(in crate::import) separator: String,
     /// Columns, in order.

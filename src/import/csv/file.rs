@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::column::{self, Column, Table};
 use super::definition::{Definition, FileReference};
+use super::deletes;
 use super::row::Row;
 use crate::import::collect::Collector;
 use crate::import::findings::{ObjectKind, Place};
@@ -86,7 +87,8 @@ fn prepare(definition: &Definition, out: &mut Collector<'_, '_>) -> Result<Row, 
     let table =
         Table::of(&definition.name).ok_or_else(|| format!("the name {:?}", definition.name))?;
     let columns = column::columns(table, definition);
-    if !table.keys().iter().any(|key| columns.iter().any(|usage| usage.column == *key)) {
+    let keys = if definition.deletes { deletes::keys(table) } else { table.keys() };
+    if !keys.iter().any(|key| columns.iter().any(|usage| usage.column == *key)) {
         return Err("no column with the key".to_owned());
     }
     for usage in columns.iter().filter(|usage| usage.column == Column::Unknown) {
@@ -131,6 +133,7 @@ fn rows(
             strip_mark(&mut record);
         }
         match row.fill(&record) {
+            Ok(()) if definition.deletes => row.remove(out, place)?,
             Ok(()) => row.collect(out, place)?,
             Err(rule) => {
                 row.defects.list.clear();

@@ -11,6 +11,7 @@
 
 pub(super) mod column;
 pub(super) mod definition;
+mod deletes;
 mod file;
 mod row;
 mod rows;

@@ -7,7 +7,7 @@ use snapshot_format::object::Time;
 
 use super::{Reading, Stop, leaf};
 use crate::import::csv::definition::{Definition, FieldDefinition, FileReference};
-use crate::import::findings::{Defects, ObjectKind, Place};
+use crate::import::findings::{Defects, ObjectKind, Place, clip};
 use crate::import::progress::Watch;
 use crate::import::rule::Rule;
 use crate::import::value::{self, Read};
@@ -17,6 +17,53 @@ use crate::import::xml::{Step, XmlError};
 /// Most entries of menu, counts, policies, CSV definitions, their fields and files: bounds what a
 /// hostile deposit can make us keep.
 const ENTRIES_MAX: usize = 4096;
+
+/// Longest identifier of a deposit that is kept, bytes: RFC 8909 allows 13 characters.
+pub(in crate::import) const DEPOSIT_ID_BYTES_MAX: usize = 64;
+
+/// What a deposit holds (RFC 8909 section 5.1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum DepositType {
+    /// The whole registry.
+    #[default]
+    Full,
+    /// What changed since the deposit before it.
+    Diff,
+    /// What changed since the last full deposit.
+    Incr,
+}
+
+impl DepositType {
+    /// The type of a word of RFC 8909.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        match word {
+            "FULL" => Some(Self::Full),
+            "DIFF" => Some(Self::Diff),
+            "INCR" => Some(Self::Incr),
+            _ => None,
+        }
+    }
+
+    /// The word of RFC 8909.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Full => "FULL",
+            Self::Diff => "DIFF",
+            Self::Incr => "INCR",
+        }
+    }
+}
+
+/// Which deposits a reader takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::import) enum Wanted {
+    /// FULL ones, whose deletes are ignored (RFC 8909 section 5.2).
+    Full,
+    /// DIFF and INCR ones.
+    Changes,
+}
 
 /// One `rdeHeader:count`.
 #[derive(Debug, Clone, Default)]
@@ -47,8 +94,12 @@ pub(in crate::import) struct Policy {
 /// What a deposit says of itself.
 #[derive(Debug, Default)]
 pub(in crate::import) struct Envelope {
+    /// `type` of the deposit.
+    pub(in crate::import) kind: DepositType,
     /// `id` of the deposit.
     pub(in crate::import) id: String,
+    /// `prevId` of the deposit; empty: none.
+    pub(in crate::import) prev_id: String,
     /// Time of its data.
     pub(in crate::import) watermark: Time,
     /// Where the watermark stands.
@@ -88,6 +139,9 @@ impl Reading<'_, '_, '_, '_> {
                 Some(Name::Watermark) => self.watermark(&mut envelope)?,
                 Some(Name::RdeMenu) => self.menu(&mut envelope)?,
                 Some(Name::Contents) => self.contents(&mut envelope, watch)?,
+                Some(Name::Deletes) if self.wanted == Wanted::Changes => {
+                    self.deletes(&mut envelope, watch)?;
+                }
                 Some(Name::Deletes) => {
                     self.defects.add(Rule::DeletesIgnored, "deletes", "");
                     self.xml.skip()?;
@@ -101,29 +155,47 @@ impl Reading<'_, '_, '_, '_> {
     }
 
     /// An object, or a part of the envelope, begins at the read position.
-    fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.place.line = self.xml.line();
     }
 
     /// Reports what is left of the defects as the deposit's own.
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.out.defects(&mut self.defects, self.place, ObjectKind::Deposit, "");
     }
 
     fn attributes(&mut self) -> Result<Envelope, Stop> {
         self.begin();
-        let kind = self.xml.attribute("type").unwrap_or_default();
-        if kind != "FULL" {
-            return Err(XmlError::Broken(Rule::DepositType, kind.to_owned()).into());
+        let word = self.xml.attribute("type").unwrap_or_default();
+        let kind = match (DepositType::of_word(word), self.wanted) {
+            (Some(kind @ DepositType::Full), Wanted::Full)
+            | (Some(kind @ (DepositType::Diff | DepositType::Incr)), Wanted::Changes) => kind,
+            (_, wanted) => {
+                let full = wanted == Wanted::Full;
+                let rule = if full { Rule::DepositType } else { Rule::DepositNotChanges };
+                return Err(XmlError::Broken(rule, word.to_owned()).into());
+            }
+        };
+        let id = self.deposit_id("id");
+        let prev_id =
+            if kind == DepositType::Full { String::new() } else { self.deposit_id("prevId") };
+        if kind == DepositType::Diff && prev_id.is_empty() {
+            return Err(XmlError::Broken(Rule::PrevIdMissing, id).into());
         }
-        let mut id = self.xml.attribute("id").unwrap_or_default().to_owned();
-        let word = |c: char| c.is_alphanumeric() || c == '_';
-        if !(1..=13).contains(&id.chars().count()) || !id.chars().all(word) {
-            self.defects.add(Rule::DepositId, "id", id.as_str());
-        }
-        id.truncate(crate::import::findings::clip(&id, 64).len());
         self.end();
-        Ok(Envelope { id, ..Envelope::default() })
+        Ok(Envelope { kind, id, prev_id, ..Envelope::default() })
+    }
+
+    /// An identifier of a deposit; an incremental one may lack that of the one before.
+    fn deposit_id(&mut self, field: &'static str) -> String {
+        let mut id = self.xml.attribute(field).unwrap_or_default().to_owned();
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        let optional = field == "prevId" && id.is_empty();
+        if !optional && (!(1..=13).contains(&id.chars().count()) || !id.chars().all(word)) {
+            self.defects.add(Rule::DepositId, field, id.as_str());
+        }
+        id.truncate(clip(&id, DEPOSIT_ID_BYTES_MAX).len());
+        id
     }
 
     fn watermark(&mut self, envelope: &mut Envelope) -> Result<(), XmlError> {
@@ -187,7 +259,7 @@ impl Reading<'_, '_, '_, '_> {
                     | Space::CsvIdn
                     | Space::CsvNndn,
                     Name::Contents,
-                ) => self.csv_contents(envelope)?,
+                ) => self.csv_contents(envelope, false)?,
                 _ => {
                     // Once per name: there may be millions.
                     let name = self.xml.opened();
@@ -280,7 +352,12 @@ impl Reading<'_, '_, '_, '_> {
         self.xml.skip()
     }
 
-    fn csv_contents(&mut self, envelope: &mut Envelope) -> Result<(), XmlError> {
+    /// CSV definitions of contents, or of `deletes`.
+    pub(super) fn csv_contents(
+        &mut self,
+        envelope: &mut Envelope,
+        deletes: bool,
+    ) -> Result<(), XmlError> {
         while let Step::Open(element) = self.xml.step()? {
             if Self::known(element) != Some(Name::Csv) {
                 self.unknown(element)?;
@@ -289,6 +366,7 @@ impl Reading<'_, '_, '_, '_> {
             let separator = self.xml.attribute("sep").unwrap_or(",");
             let mut definition = Definition {
                 name: self.xml.attribute("name").unwrap_or_default().to_owned(),
+                deletes,
                 separator: separator.to_owned(),
                 place: Place { line: self.xml.line(), ..self.place },
                 ..Definition::default()

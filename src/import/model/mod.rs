@@ -12,11 +12,13 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 mod contact;
+mod deletes;
 mod domain;
 pub(super) mod envelope;
 mod host;
 
 pub(super) use contact::{gurid, registrar_status};
+use envelope::Wanted;
 
 use std::io::{self, Read};
 
@@ -45,6 +47,8 @@ pub(super) enum Stop {
     Interrupted,
     /// More findings than allowed.
     TooMany,
+    /// Whoever takes the changes cannot go on.
+    Visit(io::Error),
     /// The snapshot cannot be built.
     Build(snapshot_format::BuildError),
 }
@@ -75,12 +79,18 @@ pub(super) struct Reading<'x, 'c, 'f, 'r> {
     pub(super) place: Place,
     /// Memory for a domain.
     pub(super) spare_domain: Domain,
+    pub(super) wanted: Wanted,
 }
 
 impl<'x, 'c, 'f, 'r> Reading<'x, 'c, 'f, 'r> {
-    pub(super) fn new(xml: &'x mut Document, out: &'c mut Collector<'f, 'r>, place: Place) -> Self {
+    pub(super) fn new(
+        xml: &'x mut Document,
+        out: &'c mut Collector<'f, 'r>,
+        place: Place,
+        wanted: Wanted,
+    ) -> Self {
         let (defects, spare_domain) = (Defects::default(), Domain::default());
-        Self { xml, out, defects, place, spare_domain }
+        Self { xml, out, defects, place, spare_domain, wanted }
     }
 }
 

@@ -52,7 +52,8 @@ table! {
     #[expect(clippy::enum_variant_names, reason = "variants are the words of the schemas")]
     Name {
         Deposit = "deposit", Watermark = "watermark", RdeMenu = "rdeMenu", Version = "version",
-        ObjUri = "objURI", Deletes = "deletes", Contents = "contents", Header = "header",
+        ObjUri = "objURI", Deletes = "deletes", Delete = "delete", Contents = "contents",
+        Header = "header",
         Tld = "tld", Registrar = "registrar", Ppsp = "ppsp", Reseller = "reseller",
         Count = "count", ContentTag = "contentTag", Policy = "policy", EppParams = "eppParams",
         Domain = "domain", Host = "host", Contact = "contact", IdnTableRef = "idnTableRef",

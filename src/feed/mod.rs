@@ -1,0 +1,21 @@
+//! Live changes of a registry: what a change is on its way from the registry to a server.
+//!
+//! `record` is the one form that every feed carries; `json` says how its fields are called,
+//! `write` and `read` are the two directions.
+//!
+//! # Invariants
+//!
+//! - A record that is read is what an import would have kept of the same object: names are A-labels
+//!   in lower case without a final dot, texts and lists are within the bounds of the snapshot.
+//!
+//! # Does not
+//!
+//! Know how records travel, or what they are applied to.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+mod json;
+mod read;
+mod record;
+mod write;
+
+pub use record::{Body, ChangeRecord, LINE_BYTES_MAX, RecordError, VERSION};

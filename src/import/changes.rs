@@ -1,0 +1,305 @@
+//! Differential and incremental deposits (RFC 8909 section 5.2) as changes.
+//!
+//! # Invariants
+//!
+//! - Removals come first, in the deposit's order; then objects, kind by kind in the order of a
+//!   snapshot, each once, a renamed host behind the removal of its old name. Since an object comes
+//!   once, that ends where the deposit's own order ends.
+//! - Objects are those that an import of the same elements or rows keeps: the readers, the parts
+//!   and the rules are the same.
+//! - Memory is bounded by `Options::memory_bytes`: changes are handed on one at a time.
+//!
+//! # Does not
+//!
+//! Know what is served: [`Known`] answers for it. Look for references to nothing: whoever applies
+//! the changes sees them.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use std::fmt;
+use std::io::{self, Write};
+use std::rc::Rc;
+
+use ahash::RandomState;
+use hashbrown::HashSet;
+use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Registrar};
+use snapshot_format::sort::Scratch;
+use snapshot_format::{Change, Kind, Object};
+
+use super::collect::Collected;
+use super::deposit::{Import, Read, reason};
+use super::findings::{Defects, Findings, ObjectKind};
+use super::merge::Merge;
+use super::model::Stop;
+use super::model::envelope::{DepositType, Envelope, Wanted};
+use super::progress::{Progress, Watch};
+use super::removal::Removal;
+use super::rule::Rule;
+use super::run::{self, ImportError, Options, Report, conclude};
+use super::sink::{Heard, Sink};
+
+/// Most hosts whose identifier a deposit may change while renamed hosts are still recognised.
+const REASSIGNED_MAX: usize = 1 << 16;
+
+/// What the registry has before the changes are applied: for what a deposit calls by another
+/// identifier than the key. An error stops the deposit.
+pub trait Known {
+    /// Identifier of the one registrar with an IANA identifier; `None`: there is none, or several.
+    ///
+    /// # Errors
+    ///
+    /// The registry cannot be read.
+    fn registrar_of_gurid(&self, gurid: u32) -> io::Result<Option<String>>;
+
+    /// Names of the hosts with a repository object identifier.
+    ///
+    /// # Errors
+    ///
+    /// The registry cannot be read.
+    fn hosts_of_roid(&self, roid: &str) -> io::Result<Vec<String>>;
+
+    /// Repository object identifier of the host with a name, empty if it has none; `None`: there is
+    /// no such host.
+    ///
+    /// # Errors
+    ///
+    /// The registry cannot be read.
+    fn roid_of_host(&self, name: &str) -> io::Result<Option<String>>;
+}
+
+/// A differential or incremental deposit that was read and not yet applied.
+pub struct Changes<'r> {
+    /// `id` of the deposit.
+    pub id: String,
+    /// `prevId`: the deposit that it follows; empty: an incremental one that follows the last full
+    /// one.
+    pub prev_id: String,
+    /// [`DepositType::Diff`] or [`DepositType::Incr`].
+    pub kind: DepositType,
+    /// Time of its data, ms since the epoch.
+    pub watermark_ms: i64,
+    /// Objects that are deleted.
+    pub removals: u64,
+    /// Objects that are added or modified, in the order of [`ObjectKind::RECORDS`]; those of
+    /// nameservers without the ones that host attributes state.
+    pub objects: [u64; 6],
+    /// Counts of the header: objects that the whole registry has once the deposit is applied
+    /// (RFC 9022 section 8). Counts of a registry-class name or of a registrar are left out.
+    pub counts: Vec<(ObjectKind, u64)>,
+    options: Options,
+    scratch: Rc<dyn Scratch>,
+    envelope: Envelope,
+    collected: Collected,
+    findings: Findings<'r>,
+    said: Report,
+}
+
+/// Reads a differential or incremental deposit. Intermediate data go to `scratch`, findings to
+/// `report` as JSON lines. Memory: about `options.memory_bytes`; `hash_seed` and `generation` are
+/// not used.
+///
+/// # Errors
+///
+/// Why the deposit cannot be applied: among others, that it is a FULL one.
+pub fn changes<'r>(
+    options: &Options,
+    scratch: &Rc<dyn Scratch>,
+    report: Option<&'r mut dyn Write>,
+    progress: &mut dyn Progress,
+) -> Result<Changes<'r>, ImportError> {
+    let mut findings = Findings::new(report);
+    let mut said = Report { watermark_ms: i64::MIN, ..Report::default() };
+    let mut import = Import { options, scratch, findings: &mut findings, said: &mut said };
+    let read = import.read(Wanted::Changes, progress).map(|(read, _)| read);
+    let Read { envelope, collected } = match read {
+        Ok(read) => read,
+        Err(reason) => return Err(run::failed(reason, findings, said)),
+    };
+    Ok(Changes {
+        id: envelope.id.clone(),
+        prev_id: envelope.prev_id.clone(),
+        kind: envelope.kind,
+        watermark_ms: envelope.watermark.ms,
+        removals: collected.removals,
+        objects: said.objects,
+        counts: counts(&envelope),
+        options: options.clone(),
+        scratch: Rc::clone(scratch),
+        envelope,
+        collected,
+        findings,
+        said,
+    })
+}
+
+/// The header's counts of whole kinds.
+fn counts(envelope: &Envelope) -> Vec<(ObjectKind, u64)> {
+    let whole = envelope.counts.iter().filter(|count| !count.of_registrar && count.rcdn.is_empty());
+    whole.filter_map(|count| Some((run::kind_of_uri(&count.uri)?, count.count?))).collect()
+}
+
+impl fmt::Debug for Changes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = self.kind.word();
+        write!(f, "{word} {} after {:?}, {} removals", self.id, self.prev_id, self.removals)
+    }
+}
+
+impl Changes<'_> {
+    /// Hands each change to `visit`, in the order in which they are to be applied.
+    ///
+    /// What was handed on is to be applied only once this returns `Ok`: a key that comes twice, a
+    /// limit on findings or a full disk shows in the middle.
+    ///
+    /// # Errors
+    ///
+    /// Why the deposit cannot be applied, the error of `visit` among it.
+    pub fn visit(
+        mut self,
+        known: &dyn Known,
+        progress: &mut dyn Progress,
+        visit: &mut dyn FnMut(Change) -> io::Result<()>,
+    ) -> Result<Report, ImportError> {
+        let sink = Applied { known, visit, reassigned: HashSet::default() };
+        let made = self.merge(sink, progress).map_err(|stop| reason(stop, &self.options));
+        conclude(&self.options, made, self.findings, self.said).map(|((), report)| report)
+    }
+
+    fn merge(&mut self, sink: Applied<'_>, progress: &mut dyn Progress) -> Result<(), Stop> {
+        let (sorted, roids) = (&mut self.collected.sorted, &mut self.collected.roids);
+        let mut import = Import {
+            options: &self.options,
+            scratch: &self.scratch,
+            findings: &mut self.findings,
+            said: &mut self.said,
+        };
+        import.repeated_roids(roids)?;
+        import.watermark_in_the_future(&self.envelope);
+        let objects = self.collected.counts.iter();
+        let total = objects.fold(self.collected.removals, |sum, count| sum.saturating_add(*count));
+        let rcdns = run::rcdns(&self.envelope);
+        let context = run::context(&self.envelope, &rcdns);
+        let mut watch = Watch::new(progress, 0, self.options.findings_max);
+        Merge::new(sink, &mut self.findings, context, rcdns).run(sorted, total, &mut watch)
+    }
+}
+
+/// Makes changes of what a deposit has.
+struct Applied<'a> {
+    known: &'a dyn Known,
+    visit: &'a mut dyn FnMut(Change) -> io::Result<()>,
+    /// Hosts of the deposit that had another identifier before.
+    reassigned: HashSet<String, RandomState>,
+}
+
+impl Applied<'_> {
+    fn upsert(&mut self, object: Object) -> Result<(), Stop> {
+        (self.visit)(Change::Upsert(Box::new(object))).map_err(Stop::Visit)
+    }
+
+    fn delete(&mut self, kind: Kind, key: String) -> Result<(), Stop> {
+        (self.visit)(Change::Delete { kind, key }).map_err(Stop::Visit)
+    }
+
+    /// Whether host attributes say something new of a nameserver: a host object is not theirs to
+    /// change, and a name without addresses says nothing of one that is there.
+    fn is_news(&self, host: &Nameserver) -> io::Result<bool> {
+        Ok(match self.known.roid_of_host(&host.name)? {
+            None => true,
+            Some(roid) => roid.is_empty() && !(host.v4.is_empty() && host.v6.is_empty()),
+        })
+    }
+
+    /// The name that a host had before, if it got another one: the CSV model knows hosts by their
+    /// identifier (RFC 9022 section 5.2.2), so that nothing deletes the old name.
+    fn old_name(&mut self, host: &Nameserver) -> io::Result<Option<String>> {
+        if host.roid.is_empty() {
+            return Ok(None);
+        }
+        let before = self.known.roid_of_host(&host.name)?;
+        let other = before.is_some_and(|roid| roid != host.roid);
+        if other && self.reassigned.len() < REASSIGNED_MAX {
+            self.reassigned.insert(host.name.clone());
+        }
+        let names = self.known.hosts_of_roid(&host.roid)?;
+        // Several hosts with one identifier are a defect of the registry, not a rename.
+        let [name] = names.as_slice() else { return Ok(None) };
+        let kept = *name == host.name
+            || self.reassigned.contains(name)
+            || self.reassigned.len() >= REASSIGNED_MAX;
+        Ok((!kept).then(|| name.clone()))
+    }
+}
+
+impl Sink for Applied<'_> {
+    fn registrar(&mut self, object: &Registrar) -> Result<(), Stop> {
+        self.upsert(Object::Registrar(object.clone()))
+    }
+
+    fn idn_table(&mut self, object: &IdnTable) -> Result<(), Stop> {
+        self.upsert(Object::IdnTable(object.clone()))
+    }
+
+    fn contact(&mut self, object: &Contact, _: Heard<'_>) -> Result<(), Stop> {
+        self.upsert(Object::Contact(object.clone()))
+    }
+
+    fn nameserver(
+        &mut self,
+        object: &Nameserver,
+        attribute: bool,
+        _: Heard<'_>,
+    ) -> Result<(), Stop> {
+        if attribute && !self.is_news(object).map_err(Stop::Visit)? {
+            return Ok(());
+        }
+        // Before: a host of the deposit may have the old name now, and comes later then.
+        if let Some(name) = self.old_name(object).map_err(Stop::Visit)? {
+            self.delete(Kind::Nameserver, name)?;
+        }
+        self.upsert(Object::Nameserver(object.clone()))
+    }
+
+    fn nndn(&mut self, object: &Nndn, _: Heard<'_>) -> Result<(), Stop> {
+        self.upsert(Object::Nndn(object.clone()))
+    }
+
+    fn domain(&mut self, object: &Domain, _: Heard<'_>) -> Result<(), Stop> {
+        self.upsert(Object::Domain(object.clone()))
+    }
+
+    fn removal(&mut self, removal: Removal, defects: &mut Defects) -> Result<(), Stop> {
+        let (kind, key) = match removal {
+            Removal::Domain(name) => (Kind::Domain, name),
+            Removal::Host(name) => (Kind::Nameserver, name),
+            Removal::HostRoid(roid) => return self.remove_hosts(&roid, defects),
+            Removal::Contact(id) => (Kind::Contact, id),
+            Removal::Registrar(id) => (Kind::Registrar, id),
+            Removal::RegistrarGurid(gurid) => {
+                let Some(id) = self.registrar_of_gurid(gurid)? else {
+                    defects.add(Rule::DeleteUnknown, "fGurid", gurid.to_string());
+                    return Ok(());
+                };
+                (Kind::Registrar, id)
+            }
+            Removal::IdnTable(id) => (Kind::IdnTable, id),
+            Removal::Nndn(name) => (Kind::Nndn, name),
+        };
+        self.delete(kind, key)
+    }
+
+    fn registrar_of_gurid(&self, gurid: u32) -> Result<Option<String>, Stop> {
+        self.known.registrar_of_gurid(gurid).map_err(Stop::Visit)
+    }
+}
+
+impl Applied<'_> {
+    fn remove_hosts(&mut self, roid: &str, defects: &mut Defects) -> Result<(), Stop> {
+        let names = self.known.hosts_of_roid(roid).map_err(Stop::Visit)?;
+        match names.len() {
+            0 => defects.add(Rule::DeleteUnknown, "roid", roid),
+            1 => {}
+            _ => defects.add(Rule::DeleteAmbiguous, "roid", names.join(" ")),
+        }
+        names.into_iter().try_for_each(|name| self.delete(Kind::Nameserver, name))
+    }
+}

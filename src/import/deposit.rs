@@ -1,0 +1,294 @@
+//! Opens a deposit and reads all of it, into what it says of itself and its objects in the order of
+//! a snapshot.
+//!
+//! # Does not
+//!
+//! Know what comes of the objects.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use std::io;
+use std::rc::Rc;
+
+use snapshot_format::sort::{Scratch, SortedHashes};
+
+use super::collect::{Collected, Collector, unpacked};
+use super::csv;
+use super::findings::{Findings, ObjectKind, Place, clip};
+use super::model::envelope::{DEPOSIT_ID_BYTES_MAX, DepositType, Envelope, Wanted};
+use super::model::{Reading, Stop};
+use super::progress::{Phase, Progress, Step, Watch};
+use super::rule::Rule;
+use super::run::{ImportError, Options, Reason, Report, failed};
+use super::source::{Source, SourceError, Sources};
+use super::xml::Step::Open;
+use super::xml::element::{Name, Space};
+use super::xml::{Xml, XmlError};
+
+/// An import under way.
+pub(super) struct Import<'a, 'r> {
+    pub(super) options: &'a Options,
+    pub(super) scratch: &'a Rc<dyn Scratch>,
+    pub(super) findings: &'a mut Findings<'r>,
+    pub(super) said: &'a mut Report,
+}
+
+/// What the outermost element of a deposit says, before anything else is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// `type`.
+    pub kind: DepositType,
+    /// `id`, at most 64 bytes of it.
+    pub id: String,
+    /// `prevId`, at most 64 bytes of it; empty: none.
+    pub prev_id: String,
+}
+
+/// Reads what kind of deposit the files are, to decide whether it is to be imported or applied: a
+/// few kilobytes, unless they are a compressed tar, which is unpacked for that.
+///
+/// # Errors
+///
+/// The files are no deposit, or cannot be read.
+pub fn head(options: &Options, scratch: &Rc<dyn Scratch>) -> Result<Head, ImportError> {
+    let mut findings = Findings::new(None);
+    let mut said = Report { watermark_ms: i64::MIN, ..Report::default() };
+    let mut import = Import { options, scratch, findings: &mut findings, said: &mut said };
+    let head = import.head();
+    head.map_err(|reason| failed(reason, findings, said))
+}
+
+/// A deposit that was read.
+pub(super) struct Read {
+    /// What it says of itself.
+    pub(super) envelope: Envelope,
+    /// Its objects.
+    pub(super) collected: Collected,
+}
+
+impl Import<'_, '_> {
+    fn head(&mut self) -> Result<Head, Reason> {
+        let sources = self.sources()?;
+        let document = self.document(&sources)?;
+        let content = document
+            .content(&Rc::default())
+            .map_err(|error| self.unreadable(&document.name, error))?;
+        let mut xml = Xml::new(content);
+        let opened = match xml.step() {
+            Ok(Open(root)) => (root.space, root.name) == (Space::Rde, Name::Deposit),
+            Ok(_) => false,
+            Err(XmlError::Io(error)) => return Err(self.unreadable(&document.name, error)),
+            Err(XmlError::Broken(rule, got)) => {
+                let file = self.findings.file(&document.name, false);
+                return Err(self.refuse(rule, Place { file, line: xml.line() }, &got));
+            }
+        };
+        let kind = xml.attribute("type").unwrap_or_default();
+        let id = |name| clip(xml.attribute(name).unwrap_or_default(), DEPOSIT_ID_BYTES_MAX);
+        match DepositType::of_word(kind).filter(|_| opened) {
+            Some(kind) => {
+                Ok(Head { kind, id: id("id").to_owned(), prev_id: id("prevId").to_owned() })
+            }
+            None => {
+                let (rule, got) = if opened {
+                    (Rule::DepositNotChanges, kind)
+                } else {
+                    (Rule::NotDeposit, xml.opened())
+                };
+                let file = self.findings.file(&document.name, false);
+                Err(self.refuse(rule, Place { file, line: 1 }, got))
+            }
+        }
+    }
+
+    fn sources(&mut self) -> Result<Sources, Reason> {
+        Sources::open(&self.options.deposits, self.scratch)
+            .map_err(|SourceError { name, error }| self.unreadable(&name, error))
+    }
+
+    /// Reads the whole deposit: what it says of itself, and its objects in the order of a snapshot.
+    pub(super) fn read<'p>(
+        &mut self,
+        wanted: Wanted,
+        progress: &'p mut dyn Progress,
+    ) -> Result<(Read, Watch<'p>), Reason> {
+        let mut sources = self.sources()?;
+        let document = self.document(&sources)?;
+        let mut watch = Watch::new(progress, sources.total_bytes, self.options.findings_max);
+        let share = self.options.table_bytes().wrapping_div(8);
+        let mut collector =
+            Collector::new(self.findings, Rc::clone(self.scratch), share.saturating_mul(5));
+        let read = read(&document, wanted, &mut sources, &mut collector, &mut watch);
+        self.said.read_bytes = watch.read_bytes.get();
+        for (objects, kind) in self.said.objects.iter_mut().zip(ObjectKind::RECORDS) {
+            *objects = collector.count(kind);
+        }
+        let envelope = read.map_err(|failure| failure.reason(&mut collector, self.options))?;
+        self.said.deposit.clone_from(&envelope.id);
+        self.said.watermark_ms = envelope.watermark.ms;
+        let step = Step {
+            phase: Phase::Writing,
+            done: 0,
+            total: 0,
+            domains: 0,
+            findings: collector.findings.count(),
+        };
+        watch.say(step).map_err(|stop| reason(stop, self.options))?;
+        let collected = collector.finish().map_err(scratch_failed)?;
+        Ok((Read { envelope, collected }, watch))
+    }
+
+    /// Identifiers that two objects of one kind have.
+    pub(super) fn repeated_roids(&mut self, roids: &mut SortedHashes) -> io::Result<()> {
+        let mut last = 0u128;
+        while let Some(value) = roids.next()? {
+            if last.wrapping_shr(64) == value.wrapping_shr(64) && last != 0 {
+                let (kind, place) = unpacked(value);
+                let (_, first) = unpacked(last);
+                let got = format!("the one of {}", self.findings.place_text(first));
+                self.findings.add(Rule::RoidRepeated, place, kind, "", "roid", &got);
+            }
+            last = value;
+        }
+        Ok(())
+    }
+
+    /// A watermark has to have passed.
+    pub(super) fn watermark_in_the_future(&mut self, envelope: &Envelope) {
+        if envelope.watermark.ms > self.options.now_ms {
+            let (rule, kind) = (Rule::WatermarkFuture, ObjectKind::Deposit);
+            self.findings.add(rule, envelope.watermark_place, kind, "", "watermark", "");
+        }
+    }
+
+    /// A file that cannot be opened: the deposit's fault if it is cut short, ours otherwise.
+    fn unreadable(&mut self, name: &str, source: io::Error) -> Reason {
+        if !is_content(&source) {
+            return Reason::Io { what: name.to_owned(), source };
+        }
+        let file = self.findings.file(name, false);
+        self.refuse(Rule::InputUnreadable, Place { file, line: 0 }, &source.to_string())
+    }
+
+    fn refuse(&mut self, rule: Rule, place: Place, got: &str) -> Reason {
+        let finding = self.findings.add(rule, place, ObjectKind::Deposit, "", "", got);
+        Reason::Refused(Box::new(finding))
+    }
+
+    /// The one XML file.
+    fn document(&mut self, sources: &Sources) -> Result<Source, Reason> {
+        match sources.documents.as_slice() {
+            [document] => Ok(document.clone()),
+            [] => {
+                let first = self.options.deposits.first();
+                let file = first.map(|path| self.findings.file(&path.display().to_string(), false));
+                let place = Place { file: file.unwrap_or_default(), line: 0 };
+                Err(self.refuse(Rule::DepositMissing, place, ""))
+            }
+            [first, second, ..] => {
+                let file = self.findings.file(&second.name, false);
+                let place = Place { file, line: 0 };
+                let got = format!("{} as well", first.name);
+                Err(self.refuse(Rule::DepositSeveral, place, &got))
+            }
+        }
+    }
+}
+
+/// A stop with the place where it came about.
+struct Failure {
+    stop: Stop,
+    place: Place,
+    file: String,
+}
+
+impl Failure {
+    fn reason(self, collector: &mut Collector<'_, '_>, options: &Options) -> Reason {
+        let refuse = |rule, place, got: &str, collector: &mut Collector<'_, '_>| {
+            let finding = collector.findings.add(rule, place, ObjectKind::Deposit, "", "", got);
+            Reason::Refused(Box::new(finding))
+        };
+        match self.stop {
+            Stop::Xml(XmlError::Broken(rule, got)) => refuse(rule, self.place, &got, collector),
+            Stop::Xml(XmlError::Io(error)) if is_content(&error) => {
+                refuse(Rule::InputUnreadable, self.place, &error.to_string(), collector)
+            }
+            Stop::Xml(XmlError::Io(source)) => Reason::Io { what: self.file, source },
+            stop => reason(stop, options),
+        }
+    }
+}
+
+/// Why an import ends, from what stopped it.
+pub(super) fn reason(stop: Stop, options: &Options) -> Reason {
+    match stop {
+        Stop::Refused(finding) => Reason::Refused(finding),
+        Stop::Interrupted => Reason::Interrupted,
+        Stop::TooMany => Reason::TooMany(options.findings_max.unwrap_or_default()),
+        Stop::Scratch(error) => scratch_failed(error),
+        Stop::Build(error) => Reason::Build(error),
+        Stop::Visit(source) => Reason::Io { what: "the deposit's changes".to_owned(), source },
+        // Readers turn these into refusals where the place is known.
+        Stop::Xml(XmlError::Io(source)) => Reason::Io { what: "the deposit".to_owned(), source },
+        Stop::Xml(XmlError::Broken(rule, got)) => {
+            let source = io::Error::other(format!("{}: {got}", rule.text().what));
+            Reason::Io { what: "the deposit".to_owned(), source }
+        }
+    }
+}
+
+fn scratch_failed(source: io::Error) -> Reason {
+    Reason::Io { what: "scratch files beside the snapshot".to_owned(), source }
+}
+
+/// Whether an error is about what a file holds, not about reading it.
+fn is_content(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
+    matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof | Other)
+}
+
+/// Reads the XML, then the CSV files that it declares.
+fn read(
+    document: &Source,
+    wanted: Wanted,
+    sources: &mut Sources,
+    collector: &mut Collector<'_, '_>,
+    watch: &mut Watch<'_>,
+) -> Result<Envelope, Failure> {
+    let file = collector.findings.file(&document.name, false);
+    let whole = Place { file, line: 0 };
+    let at = |stop, place| Failure { stop, place, file: document.name.clone() };
+    let content = document
+        .content(&watch.read_bytes)
+        .map_err(|error| at(Stop::Xml(XmlError::Io(error)), whole))?;
+    let mut xml: Xml<Box<dyn io::Read>> = Xml::new(content);
+    let mut reading = Reading::new(&mut xml, collector, whole, wanted);
+    let deposit = reading.deposit(watch);
+    let envelope = deposit.map_err(|stop| at(stop, Place { file, line: xml.line() }))?;
+    let refuse = |rule| at(Stop::Xml(XmlError::Broken(rule, String::new())), whole);
+    if !envelope.watermark.is_some() {
+        return Err(refuse(Rule::WatermarkMissing));
+    }
+    if envelope.header.is_none() {
+        return Err(refuse(Rule::HeaderMissing));
+    }
+    for definition in &envelope.definitions {
+        let at = |stop| Failure { stop, place: definition.place, file: document.name.clone() };
+        let refuse = |rule, got: String| at(Stop::Xml(XmlError::Broken(rule, got)));
+        if definition.files.is_empty() {
+            return Err(refuse(Rule::CsvDefinition, "no file".to_owned()));
+        }
+        for reference in &definition.files {
+            let Some(source) = sources.find(&reference.name) else {
+                return Err(refuse(Rule::CsvMissing, reference.name.clone()));
+            };
+            let file = collector.findings.file(&source.name, true);
+            let failed =
+                |stop| Failure { stop, place: Place { file, line: 0 }, file: source.name.clone() };
+            let stored = source
+                .stored(&watch.read_bytes)
+                .map_err(|error| failed(Stop::Xml(XmlError::Io(error))))?;
+            csv::read(definition, reference, stored, file, collector, watch).map_err(failed)?;
+        }
+    }
+    Ok(envelope)
+}
