@@ -13,9 +13,11 @@
 //! Know how records travel, or what they are applied to.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+mod apply;
 mod json;
 mod read;
 mod record;
 mod write;
 
+pub use apply::{Applied, Apply, ApplyError};
 pub use record::{Body, ChangeRecord, LINE_BYTES_MAX, RecordError, VERSION};

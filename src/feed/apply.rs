@@ -1,0 +1,76 @@
+//! Who takes change records in: what every feed hands them to.
+//!
+//! # Invariants
+//!
+//! - `consecutive`: serials count up by one. A record that is there already is skipped, one that
+//!   leaves a gap is refused: so a feed may deliver twice, and may not leave out.
+//!
+//! # Does not
+//!
+//! Deliver: feeds do.
+
+use super::ChangeRecord;
+
+/// Takes change records in, in order of their serials.
+pub trait Apply {
+    /// The last serial that is on the disk; 0 before the first.
+    fn serial(&self) -> u64;
+
+    /// Takes records in as one batch. When it returns, the batch is on the disk and answers come
+    /// from it: whoever delivered it may acknowledge it. Records that are there already are
+    /// skipped. An empty list does nothing.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was taken in; see [`ApplyError`] for what the feed does then.
+    fn apply(&mut self, records: &[ChangeRecord]) -> Result<Applied, ApplyError>;
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    /// The last serial that is on the disk.
+    pub serial: u64,
+    /// The generation that holds it.
+    pub generation: u64,
+    /// Records that were new.
+    pub new_count: u64,
+}
+
+/// Why a batch was not taken in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// Records are missing in front of the batch. Deliver them, or fetch a newer base.
+    #[error(
+        "serial {got} does not follow {have}: {} changes are missing; deliver them, or fetch a \
+         newer snapshot", got.saturating_sub(*have).saturating_sub(1)
+    )]
+    Gap {
+        /// Last serial that is on the disk.
+        have: u64,
+        /// First new serial of the batch.
+        got: u64,
+    },
+    /// Serials within the batch do not count up by one. The batch is wrong and stays so.
+    #[error("serial {got} comes after {before} in one batch, expected {}", before.saturating_add(1))]
+    Disorder {
+        /// The serial before.
+        before: u64,
+        /// The serial.
+        got: u64,
+    },
+    /// An object cannot be held. The batch is wrong and stays so.
+    #[error("serial {serial}: {problem}")]
+    Refused {
+        /// Serial of the record, or of the batch's last one.
+        serial: u64,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// The disk refuses. Try again.
+    #[error("{problem}; it is tried again")]
+    Store {
+        /// What happened.
+        problem: String,
+    },
+}
