@@ -92,8 +92,25 @@ impl<F: Files> Live<F> {
         let mut live = Self { writer, manifest, generation, greatest, open: None };
         if let Some(tail) = tail {
             live.take_up(tail, rest.is_none())?;
+            live.make_durable()?;
         }
         Ok(live)
+    }
+
+    /// Puts on the disk what was read of the open part: a writer that was killed, or whose sync
+    /// failed, leaves frames that the page cache has and the disk perhaps not. The same bytes are
+    /// written again, since a failed sync makes the kernel forget that they were not.
+    fn make_durable(&mut self) -> Result<(), StoreError> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let files = &self.writer.files;
+        let name = log_name(open.name.epoch, open.number);
+        let mut bytes = vec![0; usize::try_from(open.part.at).unwrap_or(0)];
+        files.read_log(&open.part.log, 0, &mut bytes).map_err(failed(files, &name, "read it"))?;
+        open.file
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| open.file.write_all(&bytes))
+            .map_err(failed(files, &name, "write it again"))?;
+        files.sync(&open.file).map_err(failed(files, &name, "sync it"))
     }
 
     /// Goes on where a reader ended.
@@ -132,6 +149,17 @@ impl<F: Files> Live<F> {
         batch: &Encoded,
         stamp: Stamp,
     ) -> Result<Arc<GenerationOf<F>>, StoreError> {
+        // A number is given once, also to a batch that fails.
+        self.greatest = self.greatest.saturating_add(1);
+        self.append_as(self.greatest, batch, stamp)
+    }
+
+    fn append_as(
+        &mut self,
+        generation: u64,
+        batch: &Encoded,
+        stamp: Stamp,
+    ) -> Result<Arc<GenerationOf<F>>, StoreError> {
         let payload = batch.payload.len() as u64;
         let needed = payload.saturating_add(FRAME_HEAD_BYTES as u64);
         let fits = self
@@ -145,15 +173,13 @@ impl<F: Files> Live<F> {
         let files = &self.writer.files;
         let name = log_name(open.name.epoch, open.number);
         let head = FrameHead {
-            generation: self.greatest.saturating_add(1),
+            generation,
             parent: self.generation.state().generation,
             serial: stamp.serial,
             committed_ms: stamp.committed_ms,
             heartbeat_ms: stamp.heartbeat_ms,
             entry_count: batch.entry_count,
         };
-        // A number is given once, also to a batch that fails.
-        self.greatest = head.generation;
         open.whole = false;
         let bytes = head.frame(&open.part.head, &batch.payload);
         open.file
@@ -246,12 +272,30 @@ impl<F: Files> Live<F> {
         if state == self.manifest.current.base_generation {
             return Ok(None);
         }
+        // A fold that failed may have left a log that no batch was appended to.
         let is_empty = |open: &Open<F>| open.part.head.begins_over == state && open.number == 1;
         if !self.open.as_ref().is_some_and(is_empty) {
             self.next_log(0)?;
         }
+        self.reserve()?;
         let base = NewBase::begin(&self.writer.files, state)?;
         Ok(Some(Fold { generation, base }))
+    }
+
+    /// Begins the log with the ordinals that have no record: a base holds records alone. They are a
+    /// frame that makes no new generation, so that every generation over the base has them.
+    fn reserve(&mut self) -> Result<(), StoreError> {
+        let reservations = self.generation.reservations();
+        if reservations.entry_count == 0 {
+            return Ok(());
+        }
+        let state = self.generation.state();
+        let stamp = Stamp {
+            serial: state.serial,
+            committed_ms: state.committed_ms,
+            heartbeat_ms: state.heartbeat_ms,
+        };
+        self.append_as(state.generation, &reservations, stamp).map(drop)
     }
 
     /// Ends a fold: the new base and the log over it are current from now on, and the state that
@@ -261,17 +305,6 @@ impl<F: Files> Live<F> {
     ///
     /// The base is none, or the disk refuses; the old base and its logs stay current.
     pub fn finish_fold(&mut self, base: NewBase<F>) -> Result<Arc<GenerationOf<F>>, StoreError> {
-        // What has no record is in no base: its ordinals have to be spoken for in the log.
-        let reservations = self.generation.reservations();
-        if reservations.entry_count > 0 {
-            let state = self.generation.state();
-            let stamp = Stamp {
-                serial: state.serial,
-                committed_ms: state.committed_ms,
-                heartbeat_ms: state.heartbeat_ms,
-            };
-            self.append(&reservations, stamp)?;
-        }
         let folded = base.generation();
         let settled = base.settle()?;
         let mut manifest = self.manifest.clone();
@@ -280,14 +313,20 @@ impl<F: Files> Live<F> {
         let newer = logs.split_off(later.map_or(0, |at| at.saturating_add(1)));
         let chain = Chain { logs: newer, ..settled };
         let generation = open_base(&self.writer.files, &chain)?;
-        let (generation, tail) = read_logs(&self.writer.files, &chain, generation)?;
+        // No further than what was acknowledged: a batch that failed may lie behind it.
+        let mut acknowledged = chain.clone();
+        if let Some(log) = acknowledged.logs.last_mut() {
+            log.last = Some(self.generation.state().generation);
+        }
+        let (generation, tail) = read_logs(&self.writer.files, &acknowledged, generation)?;
         let old = std::mem::replace(&mut manifest.current, chain);
         manifest.kept.insert(0, old);
         manifest.greatest = self.greatest;
         self.commit(manifest)?;
         let whole = self.open.as_ref().is_none_or(|open| open.whole);
         self.generation = Arc::new(generation);
-        if let Some(tail) = tail {
+        if let Some(mut tail) = tail {
+            tail.name.last = None;
             self.take_up(tail, whole)?;
         }
         Ok(Arc::clone(&self.generation))

@@ -192,8 +192,7 @@ impl<F: Files> Tail<F> {
         let name = log_name(self.name.epoch, self.number);
         let last = self.name.last.into_iter().chain(end).min();
         let mut count = 0_usize;
-        while last.is_none_or(|last| generation.state().generation < last) {
-            let Some(frame) = part.frame(files, &name)? else { break };
+        while let Some(frame) = part.frame(files, &name)? {
             if last.is_some_and(|last| frame.head.generation > last) {
                 break;
             }

@@ -77,6 +77,7 @@ impl<F: Files> Reader<F> {
             return Err(StoreError::Empty { path: files.path().to_owned() });
         };
         let (generation, tail) = open_chain(&files, &manifest.current)?;
+        let tail = tail.filter(|tail| tail.name.last.is_none());
         Ok(Self { files, manifest, generation: Arc::new(generation), tail })
     }
 
@@ -138,7 +139,7 @@ impl<F: Files> Reader<F> {
     }
 }
 
-/// Opens the last generation of a chain; also where its open log ends, if it has one.
+/// Opens the last generation of a chain; also where its last log ends, if it has one.
 ///
 /// # Errors
 ///
@@ -175,18 +176,16 @@ pub(super) fn read_logs<F: Files>(
     chain: &Chain,
     mut generation: GenerationOf<F>,
 ) -> Result<(GenerationOf<F>, Option<Tail<F>>), StoreError> {
-    let mut open = None;
+    let mut last = None;
     for name in &chain.logs {
         let mut tail = Tail::new(*name);
-        if name.last != Some(generation.state().generation) {
-            tail.read_on(files, &mut generation)?;
-        }
+        tail.read_on(files, &mut generation)?;
         let got = generation.state().generation;
         if let Some(expected) = name.last.filter(|last| *last != got) {
             let path = files.path().join(super::log_name(name.epoch, tail.number));
             return Err(StoreError::Cut { path, got, expected });
         }
-        open = name.last.is_none().then_some(tail);
+        last = Some(tail);
     }
-    Ok((generation, open))
+    Ok((generation, last))
 }

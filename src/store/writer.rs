@@ -50,6 +50,8 @@ impl<F: Files> Writer<F> {
         let lock = files.lock(LOCK).map_err(failed(&files, LOCK, "lock it"))?;
         let lock =
             lock.map_err(|holder| StoreError::Locked { path: files.path().join(LOCK), holder })?;
+        // A writer that was killed may have renamed what a crash of the machine would take back.
+        files.sync_directory().map_err(failed(&files, "", "sync the directory"))?;
         let writer = Self { files, settings, _lock: lock };
         writer.clear_rests()?;
         Ok(writer)
@@ -111,11 +113,8 @@ impl<F: Files> Writer<F> {
             kept: chains().map(range).collect(),
         };
         let mut current = chains().find(holds).ok_or_else(not_kept)?.clone();
-        let first = current.logs.iter().position(|log| log.last >= Some(to));
+        let first = current.logs.iter().position(|log| log.last.is_none_or(|last| last >= to));
         current.logs.truncate(first.map_or(0, |first| first.saturating_add(1)));
-        if to == current.base_generation {
-            current.logs.clear();
-        }
         if let Some(log) = current.logs.last_mut() {
             log.last = Some(to);
         }

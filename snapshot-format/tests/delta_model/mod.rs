@@ -1,5 +1,6 @@
 //! A small world of changes: random ones, a plain map to hold them against, and all that a
 //! generation says as text.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -8,7 +9,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use snapshot_format::delta::frame::LOG_HEAD_BYTES;
-use snapshot_format::delta::{Encoded, Frame, FrameHead, Generation, LogHead, Owner, encode, fold};
+use snapshot_format::delta::{
+    Encoded, Frame, FrameHead, Generation, Heap, LogHead, Owner, encode, fold,
+};
 use snapshot_format::key::{RegistrarKey, fold_registrar_name};
 use snapshot_format::object::{
     Contact, ContactLink, ContactRole, Domain, HostLink, IdnTable, Nameserver, Nndn, Postal,
@@ -29,6 +32,7 @@ pub(crate) type Generated = Generation<Vec<u8>, Vec<u8>>;
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
+    /// A number below `end`.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -197,9 +201,16 @@ impl Model {
 
     /// The same as a base, built from nothing.
     pub(crate) fn rebuilt(&self) -> Generated {
+        let base = Snapshot::open(self.built(1)).unwrap();
+        verify(&base, &mut |_, _| {}).unwrap();
+        Generation::of_base(Arc::new(base)).unwrap()
+    }
+
+    /// The bytes of that base, as of `generation`.
+    pub(crate) fn built(&self, generation: u64) -> Vec<u8> {
         let scratch: Rc<dyn Scratch> = Rc::new(MemoryScratch);
         let out = Cursor::new(Vec::new());
-        let options = Options { hash_seed: 77, ..Options::default() };
+        let options = Options { hash_seed: 77, generation, ..Options::default() };
         let mut builder = Builder::new(out, scratch, options).unwrap();
         for object in self.0.values() {
             let note = &mut |_: snapshot_format::Defect<'_>| {};
@@ -214,9 +225,7 @@ impl Model {
             .unwrap();
         }
         let (out, _) = builder.finish(&Meta::default(), &mut |_, _| {}).unwrap();
-        let base = Snapshot::open(out.into_inner()).unwrap();
-        verify(&base, &mut |_, _| {}).unwrap();
-        Generation::of_base(Arc::new(base)).unwrap()
+        out.into_inner()
     }
 }
 
@@ -284,7 +293,11 @@ impl World {
 }
 
 /// All that a generation says; lists that have the order of ordinals are sorted on wish.
-pub(crate) fn text(generation: &Generated, sort: bool) -> String {
+pub(crate) fn text<D, S>(generation: &Generation<D, S>, sort: bool) -> String
+where
+    D: AsRef<[u8]>,
+    S: Heap,
+{
     let mut text = Text { generation, sort, out: String::new() };
     for key in keys(Kind::Registrar) {
         text.list(&format!("registrar {key}"), |text| {
@@ -329,13 +342,13 @@ pub(crate) fn assert_same(left: &str, right: &str, seed: u64) {
     assert!(left == right, "seed {seed}: {differing:#?}");
 }
 
-struct Text<'g> {
-    generation: &'g Generated,
+struct Text<'g, D, S> {
+    generation: &'g Generation<D, S>,
     sort: bool,
     out: String,
 }
 
-impl Text<'_> {
+impl<D: AsRef<[u8]>, S: Heap> Text<'_, D, S> {
     fn list(&mut self, title: &str, lines: impl FnOnce(&Self) -> Vec<String>) {
         let mut lines = lines(self);
         if self.sort {
