@@ -16,6 +16,7 @@ pub mod feed;
 pub mod import;
 pub mod sample;
 pub mod store;
+pub mod updater;
 pub mod view;
 
 // Data plane: one shard per core; no locks, no allocation, no file I/O per query.

@@ -1,96 +1,21 @@
 //! The server as a process on loopback: started, asked, broken, stopped.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
 
+mod server;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::thread;
 use std::time::Duration;
+
+use server::{Server, program, read_all};
 
 /// A snapshot file is served like a directory with one generation.
 const SNAPSHOT: &str = "snapshot-format/tests/fixtures/version-1.snapshot";
 const LOOPBACK: [&str; 4] = ["--listen", "127.0.0.1:0", "--listen", "[::1]:0"];
-
-fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_whoisd"));
-    command.current_dir(env!("CARGO_MANIFEST_DIR"));
-    command
-}
-
-struct Server {
-    process: Child,
-    log: BufReader<ChildStderr>,
-    addresses: Vec<SocketAddr>,
-    started: serde_json::Value,
-}
-
-impl Server {
-    fn start(arguments: &[&str]) -> Self {
-        Self::from_command(program().args(["serve", "--log-format", "json"]).args(arguments))
-    }
-
-    fn from_command(command: &mut Command) -> Self {
-        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(process.stderr.take().unwrap());
-        let started = serde_json::Value::Null;
-        let mut server = Self { process, log, addresses: Vec::new(), started };
-        while server.started["message"] != "serving" {
-            let mut line = String::new();
-            assert!(server.log.read_line(&mut line).unwrap() > 0, "the server ended at its start");
-            server.started = serde_json::from_str(&line).unwrap();
-        }
-        let listen = server.started["listen"].as_str().unwrap();
-        server.addresses = listen.split(',').map(|text| text.parse().unwrap()).collect();
-        server
-    }
-
-    fn connect(&self) -> TcpStream {
-        let client = TcpStream::connect(self.addresses[0]).unwrap();
-        client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        client
-    }
-
-    fn ask(&self, query: &str) -> String {
-        let mut client = self.connect();
-        client.write_all(query.as_bytes()).unwrap();
-        read_all(&mut client)
-    }
-
-    fn signal(&self, signal: &str) {
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
-    }
-
-    /// Exit status and the rest of the log.
-    fn wait(mut self) -> (Option<i32>, String) {
-        let mut rest = String::new();
-        self.log.read_to_string(&mut rest).unwrap();
-        (self.process.wait().unwrap().code(), rest)
-    }
-
-    fn stop(self) -> String {
-        self.signal("-TERM");
-        let (status, log) = self.wait();
-        assert_eq!(status, Some(0), "{log}");
-        log
-    }
-}
-
-/// A test that fails leaves no server behind.
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn read_all(client: &mut TcpStream) -> String {
-    let mut answer = Vec::new();
-    client.read_to_end(&mut answer).unwrap();
-    String::from_utf8(answer).unwrap()
-}
 
 fn refused(arguments: &[&str]) -> (i32, String) {
     let output = program().arg("serve").args(arguments).output().unwrap();

@@ -8,6 +8,7 @@
 
 use std::fmt::{self, Display, Write};
 
+use crate::delta::{Generation, Heap};
 use crate::error::Corrupt;
 use crate::layout::{Kind, SectionId};
 use crate::object::Disclose;
@@ -102,18 +103,132 @@ pub fn record<D: AsRef<[u8]>>(
     kind: Kind,
     ordinal: u32,
 ) -> Result<String, Corrupt> {
-    let mut out = Lines::default();
-    out.line("kind", kind.word());
-    out.line("ordinal", ordinal);
-    let dump = Dump { snapshot, out };
-    Ok(match kind {
-        Kind::Registrar => dump.registrar(snapshot.record(ordinal)?),
-        Kind::IdnTable => dump.idn_table(snapshot.record(ordinal)?),
-        Kind::Contact => dump.contact(snapshot.record(ordinal)?),
-        Kind::Nameserver => dump.nameserver(snapshot.record(ordinal)?),
-        Kind::Nndn => dump.nndn(snapshot.record(ordinal)?),
-        Kind::Domain => dump.domain(snapshot.record(ordinal)?),
-    })
+    let record = match kind {
+        Kind::Registrar => Record::Registrar(snapshot.record(ordinal)?),
+        Kind::IdnTable => Record::IdnTable(snapshot.record(ordinal)?),
+        Kind::Contact => Record::Contact(snapshot.record(ordinal)?),
+        Kind::Nameserver => Record::Nameserver(snapshot.record(ordinal)?),
+        Kind::Nndn => Record::Nndn(snapshot.record(ordinal)?),
+        Kind::Domain => Record::Domain(snapshot.record(ordinal)?),
+    };
+    Ok(shown(&record, Some(ordinal), &Base(snapshot)))
+}
+
+/// A record of any kind.
+#[derive(Clone, Copy)]
+pub enum Record<'a> {
+    /// A registrar.
+    Registrar(&'a ArchivedRegistrar),
+    /// A reference to an IDN table.
+    IdnTable(&'a ArchivedIdnTable),
+    /// A contact.
+    Contact(&'a ArchivedContact),
+    /// A nameserver.
+    Nameserver(&'a ArchivedNameserver),
+    /// A name that is not a domain name.
+    Nndn(&'a ArchivedNndn),
+    /// A domain.
+    Domain(&'a ArchivedDomain),
+}
+
+/// Keys of what records refer to.
+trait Keys {
+    /// The key, `-` if it has no record, or an error.
+    fn key(&self, kind: Kind, ordinal: u32) -> Result<&str, Corrupt>;
+}
+
+struct Base<'a, D>(&'a Snapshot<D>);
+
+impl<D: AsRef<[u8]>> Keys for Base<'_, D> {
+    fn key(&self, kind: Kind, ordinal: u32) -> Result<&str, Corrupt> {
+        let Self(snapshot) = self;
+        Ok(match kind {
+            Kind::Registrar => registrar_id(snapshot.record_or_none(ordinal)?),
+            Kind::IdnTable => table_id(snapshot.record_or_none(ordinal)?),
+            Kind::Contact => contact_id(snapshot.record_or_none(ordinal)?),
+            _ => host_name(snapshot.record_or_none(ordinal)?),
+        })
+    }
+}
+
+impl<D: AsRef<[u8]>, S: Heap> Keys for Generation<D, S> {
+    fn key(&self, kind: Kind, ordinal: u32) -> Result<&str, Corrupt> {
+        Ok(match kind {
+            Kind::Registrar => registrar_id(self.record(ordinal)?),
+            Kind::IdnTable => table_id(self.record(ordinal)?),
+            Kind::Contact => contact_id(self.record(ordinal)?),
+            _ => host_name(self.record(ordinal)?),
+        })
+    }
+}
+
+fn registrar_id(record: Option<&ArchivedRegistrar>) -> &str {
+    record.map_or("-", |record| record.id.as_str())
+}
+
+fn table_id(record: Option<&ArchivedIdnTable>) -> &str {
+    record.map_or("-", |record| record.id.as_str())
+}
+
+fn contact_id(record: Option<&ArchivedContact>) -> &str {
+    record.map_or("-", |record| record.field(ContactField::Id))
+}
+
+fn host_name(record: Option<&ArchivedNameserver>) -> &str {
+    record.map_or("-", |record| record.name.as_str())
+}
+
+/// A record of a generation, references with the key of what they refer to.
+pub fn of_generation<D: AsRef<[u8]>, S: Heap>(
+    generation: &Generation<D, S>,
+    record: &Record<'_>,
+) -> String {
+    let ordinal = match record {
+        Record::Registrar(record) => generation.ordinal_of(Kind::Registrar, &record.id),
+        Record::IdnTable(record) => generation.ordinal_of(Kind::IdnTable, &record.id),
+        Record::Contact(record) => {
+            generation.ordinal_of(Kind::Contact, record.field(ContactField::Id))
+        }
+        Record::Nameserver(record) => generation.ordinal_of(Kind::Nameserver, &record.name),
+        Record::Nndn(_) | Record::Domain(_) => Ok(None),
+    };
+    shown(record, ordinal.ok().flatten(), generation)
+}
+
+fn shown(record: &Record<'_>, ordinal: Option<u32>, keys: &dyn Keys) -> String {
+    let mut dump = Dump { keys, out: Lines::default() };
+    let mut head = |kind: Kind| {
+        dump.out.line("kind", kind.word());
+        if let Some(ordinal) = ordinal {
+            dump.out.line("ordinal", ordinal);
+        }
+    };
+    match record {
+        Record::Registrar(record) => {
+            head(Kind::Registrar);
+            dump.registrar(record)
+        }
+        Record::IdnTable(record) => {
+            head(Kind::IdnTable);
+            dump.idn_table(record)
+        }
+        Record::Contact(record) => {
+            head(Kind::Contact);
+            dump.contact(record)
+        }
+        Record::Nameserver(record) => {
+            head(Kind::Nameserver);
+            dump.nameserver(record)
+        }
+        Record::Nndn(record) => {
+            head(Kind::Nndn);
+            dump.nndn(record)
+        }
+        Record::Domain(record) => {
+            head(Kind::Domain);
+            dump.domain(record)
+        }
+    }
 }
 
 /// Lines `name: value`.
@@ -153,37 +268,19 @@ impl Lines {
     }
 }
 
-struct Dump<'a, D> {
-    snapshot: &'a Snapshot<D>,
+struct Dump<'a> {
+    keys: &'a dyn Keys,
     out: Lines,
 }
 
-impl<D: AsRef<[u8]>> Dump<'_, D> {
+impl Dump<'_> {
     /// A reference: `ordinal (key)`.
     fn link(&mut self, name: &str, kind: Kind, ordinal: u32) {
         if ordinal == NONE {
             return;
         }
-        let key = match kind {
-            Kind::Registrar => {
-                self.snapshot.record::<ArchivedRegistrar>(ordinal).map(|r| r.id.as_str())
-            }
-            Kind::IdnTable => {
-                self.snapshot.record::<ArchivedIdnTable>(ordinal).map(|r| r.id.as_str())
-            }
-            Kind::Contact => self
-                .snapshot
-                .record::<ArchivedContact>(ordinal)
-                .map(|contact| contact.field(ContactField::Id)),
-            Kind::Nameserver => {
-                self.snapshot.record::<ArchivedNameserver>(ordinal).map(|r| r.name.as_str())
-            }
-            Kind::Nndn => self.snapshot.record::<ArchivedNndn>(ordinal).map(|r| r.name.as_str()),
-            Kind::Domain => {
-                self.snapshot.record::<ArchivedDomain>(ordinal).map(|r| r.name.as_str())
-            }
-        };
-        self.out.line(name, format_args!("{ordinal} ({})", key.unwrap_or("damaged")));
+        let key = self.keys.key(kind, ordinal).unwrap_or("damaged");
+        self.out.line(name, format_args!("{ordinal} ({key})"));
     }
 
     fn registrars(&mut self, registrar: u32, creator: u32, updater: u32) {

@@ -23,9 +23,10 @@ use snapshot_format::{Kind, Summary};
 use tempfile::NamedTempFile;
 
 use super::Failure;
-use crate::import::{self, ImportError, Phase, Progress, Reason, Report, Step};
+use crate::config::Settings;
+use crate::import::{self, DepositType, ImportError, Phase, Progress, Reason, Report, Step};
 use crate::observe::clock;
-use crate::store::{DiskScratch, Settings as StoreSettings, Writer};
+use crate::store::{DiskScratch, Live, Settings as StoreSettings, Writer, read_manifest};
 use crate::view::{Disk, View};
 
 /// Findings that are printed; a report has all of them.
@@ -91,9 +92,8 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     let settings = StoreSettings { keep: arguments.keep, ..StoreSettings::default() };
     let writer =
         Writer::lock(Disk::new(&arguments.into), settings).map_err(|error| failed(&error))?;
-    let mut base = writer.begin().map_err(|error| failed(&error))?;
     let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(&arguments.into));
-    let options = import::Options {
+    let mut options = import::Options {
         deposits: arguments.deposits.clone(),
         memory_bytes: arguments.memory,
         strict: arguments.strict,
@@ -101,8 +101,14 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
         now_ms: clock::wall_ms(),
         // Registrants choose names: the seed must not be known to them.
         hash_seed: std::hash::RandomState::new().build_hasher().finish(),
-        generation: base.generation(),
+        generation: 0,
     };
+    if is_of_changes(&options, &scratch) && is_there(&writer)? {
+        let live = Live::open(writer)?;
+        return super::apply::directly(&arguments.deposits, live, &Settings::default());
+    }
+    let mut base = writer.begin().map_err(|error| failed(&error))?;
+    options.generation = base.generation();
     let mut lines = match &arguments.report {
         Some(path) => Some(ReportFile::new(path)?),
         None => None,
@@ -124,6 +130,16 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
         print(&text)?;
     }
     Ok(())
+}
+
+/// Whether the deposit is a DIFF or INCR one. What cannot be read is told when it is imported.
+fn is_of_changes(options: &import::Options, scratch: &Rc<dyn Scratch>) -> bool {
+    import::head(options, scratch).is_ok_and(|head| head.kind != DepositType::Full)
+}
+
+/// Whether there is something that changes can be applied to.
+fn is_there(writer: &Writer<Disk>) -> Result<bool, Failure> {
+    Ok(read_manifest(writer.files())?.is_some())
 }
 
 /// Checks the new base in full: what is published is what every reader relies on.

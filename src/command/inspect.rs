@@ -1,18 +1,17 @@
 //! `whoisd inspect`: shows what a snapshot holds, any record with every field.
 
-use std::path::PathBuf;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use snapshot_format::delta::Owner;
+use snapshot_format::dump::Record;
 use snapshot_format::key::{self, RegistrarKey};
-use snapshot_format::reader::Archived;
-use snapshot_format::record::{
-    ArchivedContact, ArchivedDomain, ArchivedNameserver, ArchivedNndn, ArchivedRegistrar,
-    ContactField,
-};
-use snapshot_format::{Corrupt, Kind, Snapshot, dump};
+use snapshot_format::{Corrupt, Kind, dump};
 
 use super::{Failure, output};
-use crate::view::{Bytes, View};
+use crate::store::read_manifest;
+use crate::view::{Data, Disk, View};
 
 /// Show what a snapshot holds: header, sections and counts, or any record with every field
 ///
@@ -94,59 +93,113 @@ impl From<KindWord> for Kind {
     }
 }
 
-type Base = Snapshot<Bytes>;
-
-/// Kind and ordinal of a record.
-type Place = (Kind, u32);
-
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let view = View::open(&options.path)?;
-    let base = view.base();
-    let damaged = |error: Corrupt| Failure::refused(format!("{}: {error}", options.path.display()));
+    let data = view.data();
+    let path = options.path.display();
+    let damaged = |error: Corrupt| Failure::refused(format!("{path}: {error}"));
     let (what, found) = match (options.kind, options.ordinal) {
         (Some(word), Some(ordinal)) => {
             let kind = Kind::from(word);
-            let there = ordinal < base.count(kind);
-            let found = if there { vec![(kind, ordinal)] } else { Vec::new() };
-            (format!("{} {ordinal}", kind.word()), found)
+            (
+                format!("{} {ordinal}", kind.word()),
+                by_ordinal(data, kind, ordinal).map_err(damaged)?,
+            )
         }
-        _ => match find(base, &options.which).map_err(damaged)? {
+        _ => match find(data, &options.which).map_err(damaged)? {
             Some(found) => found,
-            None => return output::print(dump::header(base).as_bytes()),
+            None => return output::print(overview(&options.path, data)?.as_bytes()),
         },
     };
     if found.is_empty() {
-        let message = format!("{}: there is no {what}", options.path.display());
+        let message = format!("{path}: there is no {what}");
         return Err(Failure { status: 4, message });
     }
-    let mut text = String::new();
-    for (kind, ordinal) in found {
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        text.push_str(&dump::record(base, kind, ordinal).map_err(damaged)?);
-    }
-    output::print(text.as_bytes())
+    let texts: Vec<_> = found.iter().map(|record| dump::of_generation(data, record)).collect();
+    output::print(texts.join("\n").as_bytes())
 }
 
+/// The generation, the states that are kept, and the base's header.
+fn overview(path: &Path, data: &Data) -> Result<String, Failure> {
+    let state = data.state();
+    let (changed, log_bytes) = data.changed();
+    let mut text = String::new();
+    // Writing to a String cannot fail, here and below.
+    let _ = writeln!(text, "generation: {}", state.generation);
+    let _ = writeln!(text, "serial: {}", state.serial);
+    let _ = writeln!(text, "newest change: {}", dump::Utc(state.committed_ms));
+    let _ = writeln!(text, "sign of life of the feed: {}", dump::Utc(state.heartbeat_ms));
+    if !state.deposit.is_empty() {
+        let _ = writeln!(text, "last deposit: {}", state.deposit);
+    }
+    let _ = writeln!(text, "changed since the base: {changed} keys, {log_bytes} bytes of log");
+    for kind in Kind::ALL {
+        let _ = writeln!(text, "{}s: {}", kind.word(), data.count(kind));
+    }
+    if path.is_dir()
+        && let Some(manifest) = read_manifest(&Disk::new(path))?
+    {
+        let last = state.generation;
+        let _ = writeln!(text, "\nstate     from generation  to generation  base");
+        let current = std::iter::once(("current", &manifest.current));
+        for (word, chain) in current.chain(manifest.kept.iter().map(|chain| ("kept", chain))) {
+            let (from, to) = (chain.base_generation, chain.last().unwrap_or(last));
+            let _ = writeln!(text, "{word:<9} {from:>15} {to:>14}  {}", chain.base);
+        }
+    }
+    let _ = writeln!(text, "\nthe base:");
+    text.push_str(&dump::header(data.base()));
+    Ok(text)
+}
+
+fn by_ordinal(data: &Data, kind: Kind, ordinal: u32) -> Result<Vec<Record<'_>>, Corrupt> {
+    let base = data.base();
+    // Ordinals of domains and NNDN are places in the base, which change with each fold.
+    let end = if matches!(kind, Kind::Domain | Kind::Nndn) {
+        base.count(kind)
+    } else {
+        data.ordinals_end(kind)
+    };
+    if ordinal >= end {
+        return Ok(Vec::new());
+    }
+    let record = match kind {
+        Kind::Registrar => data.record(ordinal)?.map(Record::Registrar),
+        Kind::IdnTable => data.record(ordinal)?.map(Record::IdnTable),
+        Kind::Contact => data.record(ordinal)?.map(Record::Contact),
+        Kind::Nameserver => data.record(ordinal)?.map(Record::Nameserver),
+        Kind::Nndn => Some(Record::Nndn(base.record(ordinal)?)),
+        Kind::Domain => Some(Record::Domain(base.record(ordinal)?)),
+    };
+    Ok(record.into_iter().collect())
+}
+
+type Found<'a> = (String, Vec<Record<'a>>);
+
 /// What was asked for, in words, and the records that are it; `None` if nothing was.
-fn find(base: &Base, which: &Which) -> Result<Option<(String, Vec<Place>)>, Corrupt> {
+fn find<'a>(data: &'a Data, which: &Which) -> Result<Option<Found<'a>>, Corrupt> {
+    let one = |record: Option<Record<'a>>| record.into_iter().collect();
     let (word, key, found) = if let Some(name) = &which.domain {
-        let record = base.find_domain(&ascii(name))?;
-        ("domain", name, ordinals::<ArchivedDomain>(base, record)?)
+        ("domain", name, one(data.find_domain(&ascii(name))?.map(Record::Domain)))
     } else if let Some(name) = &which.nndn {
-        let record = base.find_nndn(&ascii(name))?;
-        ("NNDN", name, ordinals::<ArchivedNndn>(base, record)?)
+        ("NNDN", name, one(data.find_nndn(&ascii(name))?.map(Record::Nndn)))
     } else if let Some(name) = &which.nameserver {
-        let record = base.find_nameserver(&ascii(name))?;
-        ("nameserver", name, ordinals::<ArchivedNameserver>(base, record)?)
+        ("nameserver", name, one(data.find_nameserver(&ascii(name))?.map(Record::Nameserver)))
     } else if let Some(id) = &which.contact {
-        let records = base.find_contacts(id).collect::<Result<Vec<_>, _>>()?;
-        ("contact", id, ordinals::<ArchivedContact>(base, records)?)
+        let found: Result<_, _> =
+            data.find_contacts(id).map(|found| found.map(Record::Contact)).collect();
+        ("contact", id, found?)
     } else if let Some(text) = &which.registrar {
-        ("registrar", text, ordinals::<ArchivedRegistrar>(base, registrars(base, text)?)?)
+        ("registrar", text, registrars(data, text)?)
     } else if let Some(roid) = &which.roid {
-        ("record with the ROID", roid, by_roid(base, roid)?)
+        let found = data.find_roid(roid).map(|owner| {
+            Ok(match owner? {
+                Owner::Contact(record) => Record::Contact(record),
+                Owner::Nameserver(record) => Record::Nameserver(record),
+                Owner::Domain(record) => Record::Domain(record),
+            })
+        });
+        ("record with the ROID", roid, found.collect::<Result<_, Corrupt>>()?)
     } else {
         return Ok(None);
     };
@@ -159,24 +212,7 @@ fn ascii(name: &str) -> String {
     idna::domain_to_ascii(name).unwrap_or_else(|_| name.to_ascii_lowercase())
 }
 
-fn by_roid(base: &Base, roid: &str) -> Result<Vec<Place>, Corrupt> {
-    let mut found = Vec::new();
-    for (kind, ordinal) in base.find_roid(roid) {
-        // The index holds hashes: whether it is this ROID shows in the record alone.
-        let same = match kind {
-            Kind::Domain => base.record::<ArchivedDomain>(ordinal)?.roid.as_str(),
-            Kind::Nameserver => base.record::<ArchivedNameserver>(ordinal)?.roid.as_str(),
-            Kind::Contact => base.record::<ArchivedContact>(ordinal)?.field(ContactField::Roid),
-            _ => "",
-        };
-        if same.eq_ignore_ascii_case(roid) {
-            found.push((kind, ordinal));
-        }
-    }
-    Ok(found)
-}
-
-fn registrars<'a>(base: &'a Base, text: &str) -> Result<Vec<&'a ArchivedRegistrar>, Corrupt> {
+fn registrars<'a>(data: &'a Data, text: &str) -> Result<Vec<Record<'a>>, Corrupt> {
     let folded = key::fold_registrar_name(text);
     let keys = [
         Some(RegistrarKey::Id(text)),
@@ -184,33 +220,11 @@ fn registrars<'a>(base: &'a Base, text: &str) -> Result<Vec<&'a ArchivedRegistra
         folded.as_ref().map(|folded| RegistrarKey::FoldedName(folded.as_bytes())),
     ];
     for key in keys.into_iter().flatten() {
-        let found = base.find_registrars(key).collect::<Result<Vec<_>, _>>()?;
+        let found = data.find_registrars(key).map(|found| found.map(Record::Registrar));
+        let found: Vec<_> = found.collect::<Result<_, _>>()?;
         if !found.is_empty() {
             return Ok(found);
         }
     }
     Ok(Vec::new())
-}
-
-/// The ordinals of records of `base`: they lie in their heap in the order of their ordinals, so a
-/// binary search over their places finds each.
-fn ordinals<'a, T: Archived + 'a>(
-    base: &'a Base,
-    records: impl IntoIterator<Item = &'a T>,
-) -> Result<Vec<Place>, Corrupt> {
-    let place = |record: &T| std::ptr::from_ref(record).addr();
-    let mut found = Vec::new();
-    for record in records {
-        let (mut low, mut high) = (0, base.count(T::KIND));
-        while low < high {
-            let middle = low.midpoint(high);
-            if place(base.record::<T>(middle)?) < place(record) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        found.push((T::KIND, low));
-    }
-    Ok(found)
 }

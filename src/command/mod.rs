@@ -4,6 +4,7 @@
 //! refused (deposit, configuration, snapshot); 4 nothing found (`lookup`, `query`, `inspect`).
 //! `doctor` ends with 1 if there is something to do.
 
+mod apply;
 mod completions;
 mod config;
 mod doctor;
@@ -12,9 +13,11 @@ mod inspect;
 mod lookup;
 mod output;
 mod query;
+mod rollback;
 mod sample;
 mod serve;
 mod settings;
+mod updating;
 mod verify;
 
 use std::io::Write;
@@ -39,10 +42,12 @@ enum Command {
     Import(import::Options),
     Sample(sample::Options),
     Serve(serve::Options),
+    Apply(apply::Options),
     Lookup(lookup::Options),
     Query(query::Options),
     Inspect(inspect::Options),
     Verify(verify::Options),
+    Rollback(rollback::Options),
     #[command(subcommand)]
     Config(config::Command),
     Doctor(doctor::Options),
@@ -91,10 +96,12 @@ pub fn run() -> ExitCode {
         Command::Import(options) => import::run(&options),
         Command::Sample(options) => sample::run(&options),
         Command::Serve(options) => serve::run(&options),
+        Command::Apply(options) => apply::run(&options),
         Command::Lookup(options) => lookup::run(&options),
         Command::Query(options) => query::run(&options),
         Command::Inspect(options) => inspect::run(&options),
         Command::Verify(options) => verify::run(&options),
+        Command::Rollback(options) => rollback::run(&options),
         Command::Config(command) => config::run(&command),
         Command::Doctor(options) => doctor::run(&options),
         Command::Completions(options) => completions::run(&options),

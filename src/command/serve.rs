@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
+use arc_swap::ArcSwap;
 use clap::Args;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -22,14 +23,16 @@ use snapshot_format::{FormatError, Kind, dump};
 
 use super::Failure;
 use super::settings::SettingsOptions;
+use super::updating::{Source, Updating};
 use crate::config::{Check, Settings};
 use crate::observe::clock;
 use crate::observe::counters::Totals;
 use crate::observe::log;
 use crate::policy::Rules;
 use crate::port43::{self, Choice};
+use crate::shard::aside::{Place, Weight};
 use crate::shard::{Answerer, Fleet, Plan, ShardReport, aside, cores, listen};
-use crate::view::View;
+use crate::view::{Data, View};
 
 /// Descriptors of a shard besides its connections: rings, listeners, stop line.
 const DESCRIPTORS_PER_SHARD: u64 = 96;
@@ -46,8 +49,9 @@ const EVENTS_MAX: usize = 16;
 /// SIGINT stops accepting, lets connections in flight end, and exits with 0; a second one ends the
 /// server at once. The log goes to standard error.
 ///
-/// The generation that is current at the start is served until the end: a directory may be written
-/// meanwhile (`whoisd import`), and a restart takes up the new generation.
+/// Changes are shown as they come. With --spool the server is the directory's one writer, and applies
+/// the files that are dropped into DIR/spool (`whoisd apply`); otherwise it follows what another
+/// process writes into the directory, such as `whoisd import`.
 ///
 /// Listeners open once the snapshot lies in memory: at once where the page cache has it, otherwise
 /// after reading it. Its checksums are compared while answers are given already, and damage stops
@@ -76,7 +80,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let settings = &effective.settings;
     log::start(settings.log).map_err(Failure::failed)?;
     let dir = settings.dir()?;
-    let view = Arc::new(open(dir, settings.check)?);
+    let source = Source::open(settings, dir)?;
+    let view = Arc::new(open(dir, source.generation(), settings.check)?);
+    let views = Arc::new(ArcSwap::new(Arc::clone(&view)));
     let rules = Arc::new(Rules::compile(&settings.answers).map_err(Failure::refused)?);
     let cores = usable_cores(settings)?;
     let engine = port43::choose(settings.port43.engine).map_err(Failure::failed)?;
@@ -90,11 +96,12 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 
     let (sender, events) = bounded(EVENTS_MAX + 2 * cores.len());
     watch_signals(sender.clone())?;
-    let answerer = Answerer::new(Arc::clone(&view), rules);
+    let answerer = Answerer::new(Arc::clone(&views), rules);
     let make = move || answerer.clone();
     let fleet = Fleet::start(&cores, &plan, &make, &sender, ControlEvent::Shard)
         .map_err(Failure::failed)?;
     let mut damage = None;
+    let updating = Updating::start(source, settings, dir, views, &cores)?;
     if started(&events, cores.len()) {
         log_start(dir, &view, &cores, &plan, &engine);
         let check = match settings.check {
@@ -104,13 +111,14 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         damage = wait(&events);
         drop(check);
     }
+    drop(updating);
     let (totals, cut_off_count) = fleet.stop().map_err(Failure::failed)?;
     log_stop(&totals, cut_off_count);
     damage.map_or(Ok(()), |error| Err(damaged(dir, &error)))
 }
 
-fn open(dir: &Path, check: Check) -> Result<View, Failure> {
-    let view = View::open(dir)?;
+fn open(dir: &Path, generation: &Arc<Data>, check: Check) -> Result<View, Failure> {
+    let view = View::of(Arc::clone(generation), None).map_err(|error| damaged(dir, &error))?;
     let begun = clock::monotonic();
     // In both cases before a listener opens: a shard that waits for the disk holds up all of its
     // connections.
@@ -160,7 +168,8 @@ impl CheckBehind {
                 Err(error) => drop(events.send(ControlEvent::Damaged(error))),
             }
         };
-        let thread = aside::spawn("check", cores, check)
+        let place = Place { core: None, shard_cores: cores, weight: Weight::Least };
+        let thread = aside::spawn("check", place, check)
             .map_err(|error| Failure::failed(format!("thread to compare checksums: {error}")))?;
         Ok(Self { ending, thread: Some(thread) })
     }
@@ -257,7 +266,7 @@ fn log_start(dir: &Path, view: &View, cores: &[usize], plan: &Plan, choice: &Cho
         dir = %dir.display(),
         generation = view.generation(),
         data_time = %dump::Utc(view.as_of_ms()),
-        domains = view.base().count(Kind::Domain),
+        domains = view.data().count(Kind::Domain),
         shards = %cores::format(cores),
         listen = %listen.join(","),
         engine = choice.engine.name(),

@@ -46,6 +46,11 @@ pub(super) struct SettingsOptions {
     #[arg(long, value_name = "WHEN")]
     pub(super) check: Option<Check>,
 
+    /// Take changes from the spool of the snapshot directory (DIR/spool), as its one writer. Without
+    /// it, what another process writes into the directory is followed
+    #[arg(long)]
+    pub(super) spool: bool,
+
     /// How log lines look: text or json. Default text
     #[arg(long, value_name = "FORMAT")]
     pub(super) log_format: Option<log::Format>,
@@ -71,6 +76,7 @@ impl SettingsOptions {
             cores: self.cores.clone(),
             engine: self.engine,
             check: self.check,
+            spool: self.spool,
             log_format: self.log_format,
             log_level: self.log_level,
         };

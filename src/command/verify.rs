@@ -38,13 +38,15 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     checked.map_err(|error| Failure::refused(format!("{path}: {error}")))?;
     let took = clock::monotonic().saturating_duration_since(begun).as_secs_f64();
     let header = view.base().header();
+    // Opening has read the log frame by frame, each against its checksum and its records' types.
+    let (changed, log_bytes) = view.data().changed();
     // For a rate, a float's 53 bits are plenty.
     #[expect(clippy::cast_precision_loss, reason = "shown with one digit after the point")]
     let megabytes = header.file_bytes as f64 / 1e6;
     let text = format!(
         "{path}: good: generation {}, {records} records, {megabytes:.1} MB in {took:.2} s \
-         ({:.0} MB/s)\n",
-        header.generation,
+         ({:.0} MB/s); {changed} changed keys in {log_bytes} bytes of log\n",
+        view.generation(),
         megabytes / took.max(1e-6),
     );
     output::print(text.as_bytes())

@@ -20,6 +20,7 @@ pub(super) struct File {
     pub(super) server: Server,
     pub(super) port43: Port43,
     pub(super) snapshot: Snapshot,
+    pub(super) updater: Updater,
     pub(super) log: Log,
     // The fields of `tld::Settings`: serde's `flatten` would let unknown keys pass.
     pub(super) defaults: tld::Tld,
@@ -57,6 +58,22 @@ pub(super) struct Port43 {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Snapshot {
     pub(super) check: Option<Spanned<String>>,
+    pub(super) keep: Option<Spanned<u64>>,
+    pub(super) follow_ms: Option<Spanned<u64>>,
+}
+
+/// `[updater]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Updater {
+    pub(super) spool: Option<Spanned<bool>>,
+    pub(super) core: Option<Spanned<String>>,
+    pub(super) memory_bytes: Option<Spanned<u64>>,
+    pub(super) fold_changed_percent: Option<Spanned<u64>>,
+    pub(super) fold_changed_count: Option<Spanned<u64>>,
+    pub(super) fold_log_bytes: Option<Spanned<u64>>,
+    pub(super) fold_age_s: Option<Spanned<u64>>,
+    pub(super) fold_bytes_per_s: Option<Spanned<u64>>,
 }
 
 /// `[log]`.

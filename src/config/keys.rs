@@ -12,6 +12,13 @@ use crate::port43::limits::{self, Bound};
 /// From the stop signal until connections in flight are cut, milliseconds.
 pub const SHUTDOWN_MS: Bound = Bound::new(10_000, 0, 300_000);
 
+/// Older states that are kept to go back to.
+pub const KEEP: Bound = Bound::new(1, 0, 16);
+/// How often a directory is looked at that another process writes, milliseconds.
+pub const FOLLOW_MS: Bound = Bound::new(100, 10, 60_000);
+/// Memory for reading deposits and for folds, bytes.
+pub const MEMORY_BYTES: Bound = Bound::new(256 << 20, 64 << 20, 1 << 40);
+
 /// One setting that is a number.
 pub struct Number {
     /// Table and key, `port43.line_ms`.
@@ -40,7 +47,7 @@ macro_rules! number {
 }
 
 /// All of them, in the order in which they are shown.
-pub const NUMBERS: [Number; 9] = [
+pub const NUMBERS: [Number; 17] = [
     number!("server.shutdown_ms", "ms", SHUTDOWN_MS, server.shutdown_ms, shutdown_ms),
     number!(
         "port43.connections_per_shard_max",
@@ -68,15 +75,61 @@ pub const NUMBERS: [Number; 9] = [
     number!("port43.drain_ms", "ms", limits::DRAIN_MS, port43.drain_ms, port43.drain_ms),
     number!("port43.total_ms", "ms", limits::TOTAL_MS, port43.total_ms, port43.total_ms),
     number!("port43.backlog", "connections", limits::BACKLOG, port43.backlog, port43.backlog_count),
+    number!("snapshot.keep", "states", KEEP, snapshot.keep, keep),
+    number!("snapshot.follow_ms", "ms", FOLLOW_MS, snapshot.follow_ms, follow_ms),
+    number!(
+        "updater.memory_bytes",
+        "bytes",
+        MEMORY_BYTES,
+        updater.memory_bytes,
+        updater.memory_bytes
+    ),
+    number!(
+        "updater.fold_changed_percent",
+        "percent",
+        Bound::new(5, 0, 100),
+        updater.fold_changed_percent,
+        updater.fold.changed_percent
+    ),
+    number!(
+        "updater.fold_changed_count",
+        "keys",
+        Bound::new(1_000_000, 0, 1 << 31),
+        updater.fold_changed_count,
+        updater.fold.changed_count
+    ),
+    number!(
+        "updater.fold_log_bytes",
+        "bytes",
+        Bound::new(1 << 30, 0, 1 << 40),
+        updater.fold_log_bytes,
+        updater.fold.log_bytes
+    ),
+    number!(
+        "updater.fold_age_s",
+        "s",
+        Bound::new(86_400, 0, 31_536_000),
+        updater.fold_age_s,
+        updater.fold.age_s
+    ),
+    number!(
+        "updater.fold_bytes_per_s",
+        "bytes",
+        Bound::new(200_000_000, 0, 1 << 40),
+        updater.fold_bytes_per_s,
+        updater.fold.bytes_per_s
+    ),
 ];
 
 /// The settings that are not numbers.
-pub const OTHERS: [&str; 7] = [
+pub const OTHERS: [&str; 9] = [
     "server.dir",
     "server.listen",
     "server.cores",
     "server.engine",
     "snapshot.check",
+    "updater.spool",
+    "updater.core",
     "log.format",
     "log.level",
 ];

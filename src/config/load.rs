@@ -11,12 +11,13 @@ use toml::Spanned;
 
 use super::check::Check;
 use super::file::Source;
-use super::keys::{NUMBERS, SHUTDOWN_MS};
+use super::keys::{FOLLOW_MS, KEEP, NUMBERS, SHUTDOWN_MS};
 use super::{ConfigError, tld};
 use crate::observe::log;
 use crate::policy::Rules;
 use crate::port43;
 use crate::shard::cores;
+use crate::updater;
 
 /// Most addresses listened on; each costs every shard a listener.
 pub(super) const LISTEN_COUNT_MAX: usize = 64;
@@ -36,6 +37,16 @@ pub struct Settings {
     pub port43: port43::Settings,
     /// When checksums are compared.
     pub check: Check,
+    /// Older states that are kept to go back to.
+    pub keep: u64,
+    /// How often a directory is looked at that another process writes, milliseconds.
+    pub follow_ms: u64,
+    /// Whether changes are taken from the spool of the directory.
+    pub spool: bool,
+    /// The updater's core; `None`: any that no shard has, if there are such.
+    pub updater_core: Option<usize>,
+    /// The updater.
+    pub updater: updater::Settings,
     /// The log.
     pub log: log::Settings,
     /// How answers read.
@@ -54,6 +65,11 @@ impl Default for Settings {
             shutdown_ms: SHUTDOWN_MS.default,
             port43: port43::Settings::default(),
             check: Check::default(),
+            keep: KEEP.default,
+            follow_ms: FOLLOW_MS.default,
+            spool: false,
+            updater_core: None,
+            updater: updater::Settings::default(),
             log: log::Settings::default(),
             answers: tld::Settings::default(),
         }
@@ -85,6 +101,8 @@ pub struct Flags {
     pub engine: Option<port43::limits::Wanted>,
     /// `--check`.
     pub check: Option<Check>,
+    /// `--spool`.
+    pub spool: bool,
     /// `--log-format`.
     pub log_format: Option<log::Format>,
     /// `--log-level`.
@@ -152,6 +170,7 @@ pub(super) fn merge(source: &Source, flags: &Flags) -> Result<Effective, ConfigE
     merge.numbers()?;
     merge.server(flags)?;
     merge.snapshot(flags)?;
+    merge.updater(flags)?;
     merge.log(flags)?;
     merge.answers()?;
     Ok(merge.effective)
@@ -251,6 +270,29 @@ impl Merge<'_> {
         if let Some(check) = flags.check {
             self.effective.settings.check = check;
             self.set_by_flag("snapshot.check", "--check");
+        }
+        Ok(())
+    }
+
+    fn updater(&mut self, flags: &Flags) -> Result<(), ConfigError> {
+        let file = &self.source.file.updater;
+        if let Some(spool) = &file.spool {
+            self.effective.settings.spool = *spool.get_ref();
+            self.set_in_file("updater.spool", &spool.span());
+        }
+        if flags.spool {
+            self.effective.settings.spool = true;
+            self.set_by_flag("updater.spool", "--spool");
+        }
+        if let Some(text) = &file.core {
+            let cores = cores::parse(text.get_ref()).and_then(|cores| match cores.as_slice() {
+                [core] => Ok(*core),
+                _ => Err(format!("{:?} is not one core", text.get_ref())),
+            });
+            let core =
+                cores.map_err(|problem| self.refused("updater.core", &text.span(), problem))?;
+            self.effective.settings.updater_core = Some(core);
+            self.set_in_file("updater.core", &text.span());
         }
         Ok(())
     }

@@ -70,7 +70,14 @@ fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
         (number.key, Some(value.to_string()))
     }));
     rows.push(("snapshot.check", Some(string(settings.check.word()))));
+    rows.push(("updater.spool", Some(settings.spool.to_string())));
+    rows.push(("updater.core", settings.updater_core.map(|core| string(&core.to_string()))));
     rows.push(("log.format", Some(string(&settings.log.format.to_string()))));
     rows.push(("log.level", Some(string(&settings.log.level.to_string()))));
+    // A table is written once: its rows have to be neighbours.
+    rows.sort_by_key(|(key, _)| TABLES.iter().position(|table| key.starts_with(table)));
     rows
 }
+
+/// Tables in the order in which they are shown.
+const TABLES: [&str; 5] = ["server.", "port43.", "snapshot.", "updater.", "log."];

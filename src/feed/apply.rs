@@ -9,6 +9,8 @@
 //!
 //! Deliver: feeds do.
 
+use std::path::Path;
+
 use super::ChangeRecord;
 
 /// Takes change records in, in order of their serials.
@@ -73,4 +75,15 @@ pub enum ApplyError {
         /// What happened.
         problem: String,
     },
+}
+
+/// Takes deposits of changes in as well.
+pub trait Intake: Apply {
+    /// Takes a DIFF or INCR deposit in as one batch.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was taken in: [`ApplyError::Refused`] with what is wrong, or which deposit is
+    /// missing; [`ApplyError::Store`].
+    fn apply_deposit(&mut self, path: &Path) -> Result<Applied, ApplyError>;
 }

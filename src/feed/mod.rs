@@ -17,7 +17,8 @@ mod apply;
 mod json;
 mod read;
 mod record;
+pub mod spool;
 mod write;
 
-pub use apply::{Applied, Apply, ApplyError};
+pub use apply::{Applied, Apply, ApplyError, Intake};
 pub use record::{Body, ChangeRecord, LINE_BYTES_MAX, RecordError, VERSION};

@@ -38,7 +38,10 @@ pub enum StoreError {
         problem: String,
     },
     /// Another process writes.
-    #[error("{path}: another process{holder} is writing this directory; wait for it or stop it")]
+    #[error(
+        "{path}: another process{holder} is writing this directory; wait for it or stop it, or \
+         hand changes to it with `whoisd apply`"
+    )]
     Locked {
         /// The lock file.
         path: PathBuf,

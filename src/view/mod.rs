@@ -146,6 +146,12 @@ impl View {
         &self.data
     }
 
+    /// As [`Self::data`], for who makes another view of it.
+    #[must_use]
+    pub const fn shared(&self) -> &Arc<Data> {
+        &self.data
+    }
+
     /// The base alone, without changes: for who measures or proves it.
     #[must_use]
     pub fn base(&self) -> &Snapshot<Bytes> {

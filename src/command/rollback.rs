@@ -1,0 +1,40 @@
+//! `whoisd rollback`: goes back to a generation that is kept.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::updating::writer;
+use super::{Failure, output};
+use crate::config::Settings;
+
+/// Go back to a generation that is kept
+///
+/// `whoisd inspect DIR` lists the generations that are kept. What was current is kept in its place,
+/// so that going forward again is possible. Servers that follow the directory show the generation at
+/// once; a server with --spool writes the directory and has to be stopped first.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  whoisd rollback --dir /var/lib/whoisd --to 41\n\n\
+    Exit status: 0 done; 1 nothing was changed.")]
+pub(super) struct Options {
+    /// Snapshot directory
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+
+    /// Number of the generation
+    #[arg(long, value_name = "GENERATION")]
+    to: u64,
+}
+
+pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    // One more than usual: what is left must not push out what is gone back to.
+    let settings = Settings { keep: Settings::default().keep + 1, ..Settings::default() };
+    let manifest = writer(&settings, &options.dir)?.rollback(options.to)?;
+    let text = format!(
+        "{}: generation {} is current; it was made from {}\n",
+        options.dir.display(),
+        options.to,
+        manifest.current.base
+    );
+    output::print(text.as_bytes())
+}

@@ -1,0 +1,131 @@
+//! Deposits of changes into batches: what a generation knows, and what a deposit has to fit to.
+//!
+//! # Does not
+//!
+//! Read deposits: `import` does.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use snapshot_format::delta::{Owner, State};
+use snapshot_format::dump::Utc;
+use snapshot_format::key::RegistrarKey;
+use snapshot_format::sort::Scratch;
+use snapshot_format::{Change, Corrupt};
+
+use super::Updater;
+use crate::feed::{Applied, ApplyError};
+use crate::import::{self, Changes, DepositType, Known, Quiet};
+use crate::observe::clock;
+use crate::store::{DiskScratch, Files, Stamp};
+use crate::view::Data;
+
+/// What a generation knows before a deposit is applied.
+struct Before<'g>(&'g Data);
+
+fn damaged(corrupt: Corrupt) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, corrupt)
+}
+
+impl Known for Before<'_> {
+    fn registrar_of_gurid(&self, gurid: u32) -> io::Result<Option<String>> {
+        let mut found = self.0.find_registrars(RegistrarKey::IanaId(gurid));
+        let first = found.next().transpose().map_err(damaged)?;
+        // Of several none is meant.
+        Ok(first.filter(|_| found.next().is_none()).map(|registrar| registrar.id.as_str().into()))
+    }
+
+    fn hosts_of_roid(&self, roid: &str) -> io::Result<Vec<String>> {
+        let hosts = self.0.find_roid(roid).filter_map(|owner| match owner {
+            Ok(Owner::Nameserver(host)) => Some(Ok(host.name.as_str().into())),
+            Ok(_) => None,
+            Err(corrupt) => Some(Err(damaged(corrupt))),
+        });
+        hosts.collect()
+    }
+
+    fn roid_of_host(&self, name: &str) -> io::Result<Option<String>> {
+        let host = self.0.find_nameserver(name).map_err(damaged)?;
+        Ok(host.map(|host| host.roid.as_str().into()))
+    }
+}
+
+impl Updater {
+    /// Takes a DIFF or INCR deposit in: see [`crate::feed::Intake::apply_deposit`].
+    ///
+    /// # Errors
+    ///
+    /// See there.
+    pub fn apply_deposit(&mut self, path: &Path) -> Result<Applied, ApplyError> {
+        self.apply_files(&[path.to_owned()])
+    }
+
+    /// As [`Self::apply_deposit`], of a deposit in several files: one XML (or a tar that holds it),
+    /// and CSV files that lie elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// See [`Self::apply_deposit`].
+    pub fn apply_files(&mut self, paths: &[PathBuf]) -> Result<Applied, ApplyError> {
+        let state = self.generation().state().clone();
+        let refused = |problem| ApplyError::Refused { serial: state.serial, problem };
+        let options = import::Options {
+            deposits: paths.to_vec(),
+            memory_bytes: self.settings.memory().max(import::Options::MEMORY_BYTES_MIN),
+            strict: false,
+            findings_max: None,
+            now_ms: clock::wall_ms(),
+            hash_seed: 0,
+            generation: 0,
+        };
+        let directory = self.live.writer().files().path();
+        let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(directory));
+        let deposit = import::changes(&options, &scratch, None, &mut Quiet)
+            .map_err(|error| refused(error.to_string()))?;
+        check(&state, &deposit).map_err(refused)?;
+        let (id, watermark_ms) = (deposit.id.clone(), deposit.watermark_ms);
+        let mut changes: Vec<Change> = Vec::new();
+        let before = std::sync::Arc::clone(self.generation());
+        let visited = deposit.visit(&Before(&before), &mut Quiet, &mut |change| {
+            changes.push(change);
+            Ok(())
+        });
+        let report = visited.map_err(|error| refused(error.to_string()))?;
+        if report.findings_count > 0 {
+            tracing::warn!(deposit = id, findings = report.findings_count, "deposit has findings");
+        }
+        let stamp = Stamp {
+            serial: state.serial,
+            committed_ms: watermark_ms.max(state.committed_ms),
+            heartbeat_ms: state.heartbeat_ms,
+        };
+        self.commit(&changes, stamp, Some(&id))?;
+        Ok(self.applied(changes.len() as u64))
+    }
+}
+
+/// Whether a deposit follows what there is.
+fn check(state: &State, deposit: &Changes<'_>) -> Result<(), String> {
+    let Changes { id, prev_id, kind, watermark_ms, .. } = deposit;
+    if *id == *state.deposit {
+        return Err(format!("deposit {id} is in generation {} already", state.generation));
+    }
+    if *watermark_ms < state.committed_ms {
+        return Err(format!(
+            "deposit {id} is of {}, the data are of {}: it is older than what there is",
+            Utc(*watermark_ms),
+            Utc(state.committed_ms)
+        ));
+    }
+    // An INCR deposit without `prevId` follows the last FULL one, whichever came between.
+    let follows = *prev_id == *state.deposit || (*kind == DepositType::Incr && prev_id.is_empty());
+    if follows {
+        return Ok(());
+    }
+    let last = if state.deposit.is_empty() { "none" } else { &state.deposit };
+    Err(format!(
+        "deposit {id} follows deposit {prev_id}, the last one here is {last}: deposit {prev_id} is \
+         missing; apply it first, or import a FULL one"
+    ))
+}

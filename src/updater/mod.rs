@@ -1,0 +1,188 @@
+//! The updater: takes batches of changes, puts them on the disk, and publishes what they make.
+//!
+//! # Invariants
+//!
+//! - `disk first`: a generation is published once its batch is synced, and acknowledged once it is
+//!   published.
+//! - `one generation`: what is published is one immutable view; a query reads one of them to its
+//!   end.
+//! - `retire here`: an old view is let go of by this thread, never by a shard: unmapping a base
+//!   takes long.
+//!
+//! # Does not
+//!
+//! Know where changes come from, or what is answered.
+
+mod fold;
+mod intake;
+mod known;
+mod thread;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use snapshot_format::{Change, Kind};
+
+use crate::feed::{Applied, ApplyError, Body, ChangeRecord};
+use crate::observe::clock;
+use crate::store::{Files, Live, Stamp, StoreError};
+use crate::view::{Data, Disk, View};
+
+pub use fold::Policy;
+pub use intake::{Serials, check_serials};
+pub use thread::{Handle, Job, follow, start};
+
+/// The view that is served, by whoever serves.
+pub type Views = Arc<ArcSwap<View>>;
+
+/// What the updater keeps to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// When a fold begins, and how fast it writes.
+    pub fold: Policy,
+    /// Memory for reading deposits and for folds, bytes.
+    pub memory_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { fold: Policy::default(), memory_bytes: 256 << 20 }
+    }
+}
+
+impl Settings {
+    fn memory(&self) -> usize {
+        usize::try_from(self.memory_bytes).unwrap_or(usize::MAX)
+    }
+}
+
+/// Owner of the directory's writer.
+#[derive(Debug)]
+pub struct Updater {
+    live: Live<Disk>,
+    views: Views,
+    settings: Settings,
+    /// Views that a shard may still hold.
+    retired: Vec<Arc<View>>,
+    fold: Option<fold::Running>,
+    /// When the log that a fold would take up began, by the monotonic clock.
+    folded_at: std::time::Instant,
+}
+
+impl Updater {
+    /// Updates what `live` holds and `views` shows.
+    #[must_use]
+    pub fn new(live: Live<Disk>, views: Views, settings: Settings) -> Self {
+        let (retired, fold) = (Vec::new(), None);
+        Self { live, views, settings, retired, fold, folded_at: clock::monotonic() }
+    }
+
+    /// The current generation.
+    #[must_use]
+    pub const fn generation(&self) -> &Arc<Data> {
+        self.live.generation()
+    }
+
+    /// Takes records in: see [`crate::feed::Apply::apply`].
+    ///
+    /// # Errors
+    ///
+    /// See there.
+    pub fn apply(&mut self, records: &[ChangeRecord]) -> Result<Applied, ApplyError> {
+        let state = self.generation().state().clone();
+        let serials = check_serials(state.serial, records)?;
+        let new = records.get(serials.first_new..).unwrap_or_default();
+        let Some(last) = new.last() else { return Ok(self.applied(0)) };
+        let changes: Vec<&Change> = new
+            .iter()
+            .filter_map(|record| match &record.body {
+                Body::Change(change) => Some(change),
+                Body::Heartbeat => None,
+            })
+            .collect();
+        let committed = |record: &ChangeRecord| {
+            matches!(record.body, Body::Change(_)).then_some(record.committed_ms)
+        };
+        let committed_ms = new.iter().filter_map(committed).max().unwrap_or(i64::MIN);
+        let heartbeat_ms = new.iter().map(|record| record.committed_ms).max();
+        let stamp = Stamp {
+            serial: last.serial,
+            committed_ms: committed_ms.max(state.committed_ms),
+            heartbeat_ms: heartbeat_ms.unwrap_or(i64::MIN).max(state.heartbeat_ms),
+        };
+        self.commit(changes, stamp, None)?;
+        Ok(self.applied(new.len() as u64))
+    }
+
+    fn applied(&self, new_count: u64) -> Applied {
+        let state = self.generation().state();
+        Applied { serial: state.serial, generation: state.generation, new_count }
+    }
+
+    /// Encodes, appends and publishes a batch.
+    fn commit<'c>(
+        &mut self,
+        changes: impl IntoIterator<Item = &'c Change>,
+        stamp: Stamp,
+        deposit: Option<&str>,
+    ) -> Result<(), ApplyError> {
+        let mut missing = 0_u64;
+        let encoded = snapshot_format::delta::encode(&**self.generation(), changes, &mut |_, _| {
+            missing += 1;
+        });
+        let mut encoded = encoded.map_err(|error| ApplyError::Refused {
+            serial: stamp.serial,
+            problem: error.to_string(),
+        })?;
+        if let Some(id) = deposit {
+            encoded.push_deposit(id);
+        }
+        if missing + u64::from(encoded.reserved_count) > 0 {
+            tracing::warn!(
+                serial = stamp.serial,
+                left_out = missing,
+                not_there_yet = encoded.reserved_count,
+                "the batch refers to objects that are not there"
+            );
+        }
+        self.live.append(&encoded, stamp).map_err(|error| store_error(&error))?;
+        self.publish().map_err(|error| store_error(&error))
+    }
+
+    /// Shows the current generation.
+    fn publish(&mut self) -> Result<(), StoreError> {
+        let before = self.views.load_full();
+        let path = || self.live.writer().files().path().to_owned();
+        let view = View::of(Arc::clone(self.generation()), Some(&before))
+            .map_err(|source| StoreError::Format { path: path(), source })?;
+        if !Arc::ptr_eq(view.data().base(), before.data().base()) {
+            // A new base: no shard may wait for the disk.
+            view.load();
+        }
+        self.retired.push(self.views.swap(Arc::new(view)));
+        self.retire();
+        Ok(())
+    }
+
+    /// Lets go of views that nobody else holds any more.
+    fn retire(&mut self) {
+        self.retired.retain(|view| Arc::strong_count(view) > 1);
+    }
+
+    /// What is due without a batch: the end of a fold, the beginning of one, old views.
+    fn tick(&mut self) {
+        self.retire();
+        self.end_fold();
+        self.begin_fold();
+    }
+
+    /// Domains that are served.
+    #[must_use]
+    pub fn domain_count(&self) -> u32 {
+        self.generation().count(Kind::Domain)
+    }
+}
+
+fn store_error(error: &StoreError) -> ApplyError {
+    ApplyError::Store { problem: error.to_string() }
+}

@@ -1,0 +1,304 @@
+//! Changes while a server answers: dropped into its spool, applied by another process, folded,
+//! rolled back, and the writer killed in the midst of it.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+mod server;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use server::{Server, program};
+use whoisd::view::View;
+
+const LOOPBACK: [&str; 4] = ["--listen", "127.0.0.1:0", "--cores", "0"];
+const COMMITTED: &str = "2030-01-02T03:04:05.678Z";
+
+/// A directory with a sample of a registry, and rules that show contacts.
+struct Site {
+    directory: tempfile::TempDir,
+}
+
+impl Site {
+    fn new() -> Self {
+        let site = Self { directory: tempfile::tempdir().unwrap() };
+        let dir = site.dir();
+        let made = program().args(["sample", "--domains", "300", "--into"]).arg(&dir).output();
+        assert!(made.unwrap().status.success());
+        let config = "[defaults]\npreset = \"open\"\n[updater]\nfold_changed_percent = 0\n";
+        fs::write(site.directory.path().join("whoisd.toml"), config).unwrap();
+        site
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    fn serve(&self, more: &[&str]) -> Server {
+        let config = self.directory.path().join("whoisd.toml");
+        let dir = self.dir();
+        let own = ["--config", config.to_str().unwrap(), "--dir", dir.to_str().unwrap()];
+        Server::start(&[&own[..], &LOOPBACK, more].concat())
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn run(&self, command: &str, file: &Path, more: &[&str]) -> Output {
+        let dir = self.dir();
+        program()
+            .arg(command)
+            .arg(file)
+            .args(["--dir", dir.to_str().unwrap()])
+            .args(more)
+            .output()
+            .unwrap()
+    }
+
+    fn apply(&self, text: &str) -> Output {
+        self.run("apply", &self.file("changes.jsonl", text), &["--timeout", "20"])
+    }
+}
+
+fn record(serial: u64, kind: &str, body: &str) -> String {
+    format!(
+        "{{\"v\":1,\"serial\":{serial},\"committed\":\"{COMMITTED}\",\"transaction\":\"T{serial}\",\
+         \"kind\":\"{kind}\",{body}}}\n"
+    )
+}
+
+fn contact(serial: u64, email: &str) -> String {
+    let body = format!(
+        "\"upsert\":{{\"id\":\"LIVE-1\",\"roid\":\"C1-LIVE\",\"status\":[\"ok\"],\"postalInfo\":\
+         [{{\"type\":\"int\",\"name\":\"Live Person\",\"addr\":{{\"street\":[\"Road 1\"],\"city\":\
+         \"Town\",\"cc\":\"DE\"}}}}],\"email\":\"{email}\",\"clID\":\"reg-live\"}}"
+    );
+    record(serial, "contact", &body)
+}
+
+fn domain(serial: u64, name: &str) -> String {
+    let body = format!(
+        "\"upsert\":{{\"name\":\"{name}\",\"roid\":\"D{serial}-LIVE\",\"status\":[\"ok\"],\
+         \"contacts\":[{{\"type\":\"registrant\",\"id\":\"LIVE-1\"}}],\"ns\":\
+         [\"ns1.live.example\"],\"clID\":\"reg-live\",\"crDate\":\"2029-01-01T00:00:00.000Z\"}}"
+    );
+    record(serial, "domain", &body)
+}
+
+fn registrar(serial: u64) -> String {
+    let body = "\"upsert\":{\"id\":\"reg-live\",\"name\":\"Live Registrar\",\"gurid\":4242}";
+    record(serial, "registrar", body)
+}
+
+fn succeeded(output: &Output) {
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// Asks until the answer has a text, or fails after some seconds.
+fn answer_with(server: &Server, query: &str, text: &str) -> String {
+    let begun = Instant::now();
+    loop {
+        let answer = server.ask(query);
+        if answer.contains(text) {
+            return answer;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "no {text:?} in {answer}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_change_in_the_spool_is_answered_at_once_with_all_that_refers_to_it() {
+    let site = Site::new();
+    let server = site.serve(&["--spool"]);
+    let name = "live-change.example";
+    let missing = server.ask(&format!("{name}\r\n"));
+    assert!(!missing.contains("Registry Domain ID"), "{missing}");
+    // The domain comes before what it refers to: the order within a batch does not matter.
+    let text = [domain(1, name), contact(2, "one@live.example"), registrar(3)].concat();
+    succeeded(&site.apply(&text));
+    let answer = server.ask(&format!("{name}\r\n"));
+    for line in ["Registrar: Live Registrar\r\n", "Registrant Email: one@live.example\r\n"] {
+        assert!(answer.contains(line), "{line:?} in {answer}");
+    }
+    assert!(answer.contains("Last update of WHOIS database: 2030-01-02T03:04:05"), "{answer}");
+    // Nameservers that nobody has stated are left out until they come.
+    assert!(!answer.contains("ns1.live.example"), "{answer}");
+    let host = record(
+        5,
+        "host",
+        "\"upsert\":{\"name\":\"ns1.live.example\",\"addr\":{\"v4\":[\"192.0.2.7\"]}}",
+    );
+    succeeded(&site.apply(&[contact(4, "two@live.example"), host].concat()));
+    let answer = server.ask(&format!("{name}\r\n"));
+    for line in ["Registrant Email: two@live.example\r\n", "Name Server: ns1.live.example\r\n"] {
+        assert!(answer.contains(line), "{line:?} in {answer}");
+    }
+    assert!(server.ask("nameserver 192.0.2.7\r\n").contains("ns1.live.example"));
+    assert!(server.ask("live-chan%\r\n").contains(name));
+    succeeded(&site.apply(&record(6, "domain", &format!("\"delete\":\"{name}\""))));
+    let gone = server.ask(&format!("{name}\r\n"));
+    assert!(!gone.contains("Registry Domain ID"), "{gone}");
+    server.stop();
+    let served = View::open(&site.dir()).unwrap();
+    assert_eq!(served.state().serial, 6);
+}
+
+#[test]
+fn what_is_wrong_is_rejected_with_the_reason_and_what_is_missing_is_waited_for() {
+    let site = Site::new();
+    let server = site.serve(&["--spool"]);
+    succeeded(&site.apply(&registrar(1)));
+    let refused = site.apply("{\"v\":1,\"serial\":2}\n");
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("line 1"), "{refused:?}");
+    let rejected = fs::read_dir(site.dir().join("spool/rejected")).unwrap();
+    let names: Vec<_> = rejected.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    let file = site.file("gap.jsonl", &registrar(4));
+    let gap = site.run("apply", &file, &["--timeout", "1"]);
+    assert_eq!(gap.status.code(), Some(1), "{gap:?}");
+    // It waits for serials 2 and 3, which come under a name before its own.
+    let text = [registrar(2), registrar(3)].concat();
+    let spool = site.dir().join("spool");
+    fs::write(spool.join(".first"), text).unwrap();
+    fs::rename(spool.join(".first"), spool.join("00-first.jsonl")).unwrap();
+    let begun = Instant::now();
+    while View::open(&site.dir()).unwrap().state().serial < 4 {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        thread::sleep(Duration::from_millis(50));
+    }
+    let log = server.stop();
+    assert!(log.contains("serial 4 does not follow 1"), "{log}");
+}
+
+#[test]
+fn a_server_follows_what_other_processes_apply_import_and_roll_back() {
+    let site = Site::new();
+    let server = site.serve(&[]);
+    let text = [registrar(7), contact(8, "a@live.example"), domain(9, "one.example")].concat();
+    succeeded(&site.apply(&text));
+    answer_with(&server, "one.example\r\n", "Registry Domain ID: D9-LIVE");
+    let kept = View::open(&site.dir()).unwrap().generation();
+    succeeded(&site.apply(&record(10, "domain", "\"delete\":\"one.example\"")));
+    let begun = Instant::now();
+    while server.ask("one.example\r\n").contains("D9-LIVE") {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+    let dir = site.dir();
+    let to = kept.to_string();
+    let arguments = ["rollback", "--dir", dir.to_str().unwrap(), "--to", &to];
+    succeeded(&program().args(arguments).output().unwrap());
+    answer_with(&server, "one.example\r\n", "Registry Domain ID: D9-LIVE");
+    let inspected = program().arg("inspect").arg(&dir).output().unwrap();
+    let text = String::from_utf8(inspected.stdout).unwrap();
+    assert!(text.contains(&format!("generation: {kept}\n")) && text.contains("\nkept "), "{text}");
+    let missing = ["rollback", "--dir", dir.to_str().unwrap(), "--to", "999"];
+    let missing = program().args(missing).output().unwrap();
+    let said = String::from_utf8_lossy(&missing.stderr).into_owned();
+    assert!(!missing.status.success() && said.contains("999 is not kept; there are"), "{said}");
+    // Another full state: the sample again, without what was applied.
+    let again = program().args(["sample", "--domains", "300", "--into"]).arg(&dir).output();
+    succeeded(&again.unwrap());
+    let begun = Instant::now();
+    while server.ask("one.example\r\n").contains("D9-LIVE") {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+    server.stop();
+}
+
+#[test]
+fn a_deposit_of_changes_applies_once_and_in_its_turn() {
+    let site = Site::new();
+    let dir = site.dir();
+    let deposit = |name: &str, id: &str, prev: &str| {
+        let text = fs::read_to_string("tests/deposits/diff.xml").unwrap();
+        let text = text.replace("id=\"20261102001\"", &format!("id=\"{id}\""));
+        let text = text.replace("prevId=\"20261101001\"", &format!("prevId=\"{prev}\""));
+        site.file(name, &text.replace("2026-11-02T00:00:00Z", "2030-11-02T00:00:00Z"))
+    };
+    let import =
+        |file: &Path| program().arg("import").arg(file).arg("--into").arg(&dir).output().unwrap();
+    let early = import(&deposit("early.xml", "D2", "D1"));
+    let said = String::from_utf8_lossy(&early.stderr).into_owned();
+    assert_eq!(early.status.code(), Some(3), "{said}");
+    assert!(said.contains("deposit D1 is missing"), "{said}");
+    // An incremental one without `prevId` follows the last full one.
+    let text = fs::read_to_string(deposit("first.xml", "D1", "X")).unwrap();
+    let first = text.replace("type=\"DIFF\"", "type=\"INCR\"").replace(" prevId=\"X\"", "");
+    succeeded(&import(&site.file("first.xml", &first)));
+    let second = deposit("second.xml", "D2", "D1");
+    succeeded(&import(&second));
+    assert_eq!(import(&second).status.code(), Some(3), "twice");
+    let view = View::open(&dir).unwrap();
+    assert!(view.data().find_domain("a.test").unwrap().is_some());
+    assert_eq!(&*view.state().deposit, "D2");
+}
+
+/// Kills; the long run: `WHOISD_KILLS=1000 cargo test --release --test live_changes killed`.
+fn kills() -> u64 {
+    std::env::var("WHOISD_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(50)
+}
+
+#[test]
+fn a_writer_that_is_killed_at_any_moment_loses_nothing_that_it_acknowledged() {
+    const PER_FILE: u64 = 3;
+    let site = Site::new();
+    let config = "[updater]\nfold_changed_percent = 0\nfold_changed_count = 30\n";
+    fs::write(site.directory.path().join("whoisd.toml"), config).unwrap();
+    let spool = site.dir().join("spool");
+    fs::create_dir_all(&spool).unwrap();
+    let mut random = 1_u64;
+    let mut below = |end: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (random >> 33) % end
+    };
+    let mut serial = 0;
+    for kill in 0..kills() {
+        let server = site.serve(&["--spool"]);
+        for _ in 0..below(12) {
+            let mut text = String::new();
+            for _ in 0..PER_FILE {
+                serial += 1;
+                let _ = write!(text, "{}", domain(serial, &format!("k{}.example", serial % 40)));
+            }
+            fs::write(spool.join(".next"), text).unwrap();
+            fs::rename(spool.join(".next"), spool.join(format!("{serial:012}.jsonl"))).unwrap();
+            thread::sleep(Duration::from_millis(below(25)));
+        }
+        thread::sleep(Duration::from_millis(below(80)));
+        server.signal("-KILL");
+        drop(server);
+        let done = fs::read_dir(spool.join("done")).into_iter().flatten();
+        let names = done.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let acknowledged = names.filter_map(|name| name.split('.').next()?.parse().ok()).max();
+        let view = View::open(&site.dir()).unwrap();
+        view.prepare().unwrap();
+        let reached = view.state().serial;
+        assert!(
+            reached >= acknowledged.unwrap_or(0_u64),
+            "kill {kill}: {reached} {acknowledged:?}"
+        );
+        assert!(
+            reached <= serial && reached.is_multiple_of(PER_FILE),
+            "kill {kill}: a part of a batch"
+        );
+        for number in 0..40.min(reached + 1) {
+            // The newest serial up to `reached` that named this domain.
+            let last =
+                (reached.saturating_sub(39)..=reached).rev().find(|s| s % 40 == number && *s > 0);
+            let name = format!("k{number}.example");
+            let found = view.data().find_domain(&name).unwrap();
+            let roid = found.map(|domain| domain.roid.as_str().to_owned());
+            assert_eq!(roid, last.map(|serial| format!("D{serial}-LIVE")), "kill {kill}: {name}");
+        }
+    }
+    let manifest = fs::read_to_string(site.dir().join("MANIFEST")).unwrap();
+    assert!(!manifest.contains("base-0000000001"), "there were folds: {manifest}");
+}
