@@ -37,6 +37,7 @@ pub mod delta;
 // Out of the file.
 mod access;
 pub mod dump;
+mod early;
 pub mod packed;
 pub mod reader;
 mod sums;

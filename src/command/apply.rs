@@ -31,8 +31,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Apply a file of changes to a snapshot directory
 ///
 /// FILE holds change records, one JSON object a line, if its name ends in .jsonl; otherwise it is a
-/// DIFF or INCR deposit. Where a server with --spool writes the directory, the file goes through its
-/// spool, and the command waits for the outcome; where nobody does, it is applied here.
+/// DIFF or INCR deposit. Where a server with --spool writes the directory, the file goes through
+/// its spool, and the command waits for the outcome; where nobody does, it is applied here.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     whoisd apply changes.jsonl --dir /var/lib/whoisd\n  \

@@ -11,10 +11,10 @@ use crate::config::Settings;
 /// Go back to a generation that is kept
 ///
 /// `whoisd inspect DIR` lists the generations that are kept. What was current is kept in its place,
-/// so that going forward again is possible. Servers that follow the directory show the generation at
-/// once; a server with --spool writes the directory and has to be stopped first.
+/// so that going forward again is possible. Servers that follow the directory show the generation
+/// at once; a server with --spool writes the directory and has to be stopped first.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  whoisd rollback --dir /var/lib/whoisd --to 41\n\n\
+#[command(after_help = "Examples:\n  whoisd rollback --dir /var/lib/whoisd --to 41\n\n\
     Exit status: 0 done; 1 nothing was changed.")]
 pub(super) struct Options {
     /// Snapshot directory

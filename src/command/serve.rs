@@ -49,9 +49,9 @@ const EVENTS_MAX: usize = 16;
 /// SIGINT stops accepting, lets connections in flight end, and exits with 0; a second one ends the
 /// server at once. The log goes to standard error.
 ///
-/// Changes are shown as they come. With --spool the server is the directory's one writer, and applies
-/// the files that are dropped into DIR/spool (`whoisd apply`); otherwise it follows what another
-/// process writes into the directory, such as `whoisd import`.
+/// Changes are shown as they come. With --spool the server is the directory's one writer, and
+/// applies the files that are dropped into DIR/spool (`whoisd apply`); otherwise it follows what
+/// another process writes into the directory, such as `whoisd import`.
 ///
 /// Listeners open once the snapshot lies in memory: at once where the page cache has it, otherwise
 /// after reading it. Its checksums are compared while answers are given already, and damage stops

@@ -46,8 +46,8 @@ pub(super) struct SettingsOptions {
     #[arg(long, value_name = "WHEN")]
     pub(super) check: Option<Check>,
 
-    /// Take changes from the spool of the snapshot directory (DIR/spool), as its one writer. Without
-    /// it, what another process writes into the directory is followed
+    /// Take changes from the spool of the snapshot directory (DIR/spool), as its one writer.
+    /// Without it, what another process writes into the directory is followed
     #[arg(long)]
     pub(super) spool: bool,
 

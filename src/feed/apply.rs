@@ -54,7 +54,9 @@ pub enum ApplyError {
         got: u64,
     },
     /// Serials within the batch do not count up by one. The batch is wrong and stays so.
-    #[error("serial {got} comes after {before} in one batch, expected {}", before.saturating_add(1))]
+    #[error(
+        "serial {got} comes after {before} in one batch, expected {}", before.saturating_add(1)
+    )]
     Disorder {
         /// The serial before.
         before: u64,

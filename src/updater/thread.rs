@@ -137,7 +137,10 @@ fn run_follower(mut reader: Reader<Disk>, views: &Views, every: Duration, stop: 
                 // Once for each problem, not each time that it is still there.
                 let text = error.to_string();
                 if said != text {
-                    tracing::error!(%error, "cannot follow the snapshot directory; what was read before is served on");
+                    tracing::error!(
+                        %error,
+                        "cannot follow the snapshot directory; what was read before is served on"
+                    );
                     said = text;
                 }
             }

@@ -5,8 +5,8 @@
 //!
 //! - `mapped`: the mapping covers a regular file that was complete when it was opened; it lives as
 //!   long as this value.
-//! - `written once`: a log has its length from the start; bytes of it are lent out where a frame was
-//!   found, and nobody writes there again.
+//! - `written once`: a log has its length from the start; bytes of it are lent out where a frame
+//!   was found, and nobody writes other bytes there again.
 //! - `immutable`: nobody writes or truncates a snapshot file after its rename (`store` never opens
 //!   one for writing).
 //!
