@@ -3,7 +3,7 @@
 
 mod delta_model;
 
-use delta_model::{Model, Random, World, assert_same, text};
+use delta_model::{Generated, Model, Random, World, assert_same, text};
 use snapshot_format::delta::{Frame, Generation, LogHead, encode, frame::LOG_HEAD_BYTES};
 use snapshot_format::record::{ArchivedContact, ContactField};
 use snapshot_format::{Change, Kind};
@@ -60,7 +60,7 @@ fn who_follows_the_log_and_who_opens_it_fresh_see_the_same() {
     for seed in 0..seeds() {
         let mut random = Random(seed);
         let mut world = World::new(&mut random);
-        let base = Generation::of_base(world.generation.base().clone()).unwrap();
+        let base: Generated = Generation::of_base(world.generation.base().clone()).unwrap();
         for _ in 0..random.below(6) + 1 {
             let batch = random.batch();
             world.apply(&batch);
@@ -129,7 +129,7 @@ fn a_payload_with_any_byte_changed_gives_an_error_or_a_generation_and_never_a_pa
     let mut world = World::new(&mut Random(3));
     world.apply(&Model::example().changes());
     let log = world.logs.last().unwrap();
-    let base = Generation::of_base(world.generation.base().clone()).unwrap();
+    let base: Generated = Generation::of_base(world.generation.base().clone()).unwrap();
     let head = LogHead::decode(&**log).unwrap();
     let whole = Frame::read(&**log, &head, LOG_HEAD_BYTES).unwrap();
     for at in whole.payload_at..whole.end() {
