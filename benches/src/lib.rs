@@ -6,6 +6,7 @@
 
 pub mod bare;
 pub mod dns_zone;
+pub mod holder;
 pub mod load;
 pub mod postgres;
 pub mod probe;
