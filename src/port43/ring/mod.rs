@@ -188,3 +188,26 @@ fn refused(slots: u32, error: &io::Error) -> String {
         _ => format!("the kernel refuses the ring ({error}); server.engine = \"streams\" works"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNIT: &str = include_str!("../../../deploy/whoisd.service");
+
+    /// The kernel bounds the ring's table by the limit of descriptors: a lower one would cut
+    /// connections without a word, since a smaller table is no error.
+    #[test]
+    fn the_unit_allows_the_table_of_sockets_that_the_defaults_want() {
+        let limit = UNIT.lines().find_map(|line| line.strip_prefix("LimitNOFILE="));
+        let limit: u32 = limit.expect("the unit sets LimitNOFILE").parse().unwrap();
+        let defaults = crate::config::Settings::default();
+        let fit = |slots_max| {
+            Sizes::fit(defaults.port43.connections_max, defaults.listen.len(), slots_max)
+        };
+        let wanted = fit(u32::MAX);
+        assert_eq!(u64::from(wanted.connections), defaults.port43.connections_max);
+        assert_eq!(fit(limit), wanted, "LimitNOFILE={limit} is too low");
+        assert_ne!(fit(wanted.slots - 1), wanted, "the test would not see a lower limit");
+    }
+}
