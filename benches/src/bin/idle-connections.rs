@@ -29,7 +29,8 @@ use clap::Parser;
 use whoisd_benches::holder::{self, Held};
 use whoisd_benches::probe::{self, Protocol};
 use whoisd_benches::process::{Process, free_address};
-use whoisd_benches::{Options as Sizes, bare, median, print, programs, server, steps, workload};
+use whoisd_benches::programs::ServedOptions;
+use whoisd_benches::{Options as Sizes, bare, median, print, server, steps, workload};
 
 /// Memory of a connection in user mode, bytes: the aim of the design.
 const CONNECTION_BYTES_MAX: f64 = 1_024.0;
@@ -82,18 +83,8 @@ struct Options {
     /// Size of the sample
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     domains: u64,
-    /// Core of the servers
-    #[arg(long, value_name = "CORE", default_value_t = 0)]
-    server_core: usize,
-    /// Another whoisd than the one of this source
-    #[arg(long, value_name = "PROGRAM")]
-    whoisd: Option<PathBuf>,
-    /// Take the program beside this one as it is
-    #[arg(long)]
-    no_build: bool,
-    /// Few connections, memory not judged: shows that the measurement works
-    #[arg(long)]
-    smoke: bool,
+    #[command(flatten)]
+    server: ServedOptions,
 }
 
 fn main() -> ExitCode {
@@ -101,7 +92,7 @@ fn main() -> ExitCode {
         return held.map_or_else(|error| server::fail(&error.to_string()), |()| ExitCode::SUCCESS);
     }
     let mut options = Options::parse();
-    if options.smoke {
+    if options.server.smoke {
         (options.connections, options.first_byte_ms, options.domains) = (500, 2_000, 500);
     }
     match run(&options) {
@@ -115,11 +106,10 @@ fn run(options: &Options) -> io::Result<()> {
     let each = options.connections.div_ceil(options.servers.max(1));
     check_limit(options.connections, each)?;
     let folder = tempfile::Builder::new().prefix("whoisd-idle-").tempdir()?;
-    let programs = if options.no_build { programs::own_folder()? } else { programs::build()? };
-    let whoisd = options.whoisd.clone().unwrap_or_else(|| programs.join("whoisd"));
+    let whoisd = options.server.programs()?.whoisd;
     let sample = folder.path().join("registry");
     fs::create_dir(&sample)?;
-    let sizes = Sizes { domains: options.domains, smoke: options.smoke };
+    let sizes = Sizes { domains: options.domains, smoke: options.server.smoke };
     let dir = options.dir.clone().unwrap_or_else(|| steps::directory(sizes, &sample));
     let site = Site { options, whoisd, dir, folder: folder.path() };
 
@@ -161,7 +151,7 @@ fn silence(options: &Options, servers: &[Server], each: usize, alone: u64) -> io
     print("memory by connection, of it at open", &{
         format!("{bytes:.0} bytes, {:.0} bytes", by_connection(before))
     });
-    if bytes > CONNECTION_BYTES_MAX && !options.smoke {
+    if bytes > CONNECTION_BYTES_MAX && !options.server.smoke {
         let what =
             format!("{bytes:.0} bytes a connection, at most {CONNECTION_BYTES_MAX} expected");
         return Err(io::Error::other(what));
@@ -271,7 +261,7 @@ impl Site<'_> {
         );
         fs::write(&config, text)?;
         let address = free_address()?;
-        let core = self.options.server_core;
+        let core = self.options.server.server_core;
         let log = self.folder.join(format!("{name}.log"));
         let mut arguments = vec![PURGE.into(), self.whoisd.clone().into_os_string()];
         arguments.extend(["serve".into(), "--config".into(), config.into_os_string()]);
