@@ -5,6 +5,7 @@
 //! Judge: a benchmark prints figures; README.md says which of them are targets.
 
 pub mod bare;
+pub mod callgrind;
 pub mod dns_zone;
 pub mod holder;
 pub mod load;
@@ -14,6 +15,7 @@ pub mod process;
 pub mod programs;
 pub mod report;
 pub mod rival;
+pub mod served;
 pub mod server;
 pub mod steps;
 pub mod typical;

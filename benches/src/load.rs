@@ -12,6 +12,7 @@
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -19,6 +20,7 @@ use clap::Args;
 use serde_json::Value;
 use whois_loadgen::result::{RESULT_FORMAT, RunResult};
 
+use crate::probe::Protocol;
 use crate::process::softirq_thread_ns;
 use crate::programs::ServedOptions;
 use crate::report::Sample;
@@ -189,14 +191,32 @@ impl Load {
         rate: u64,
         seconds: u64,
     ) -> io::Result<RunResult> {
-        let json = site.folder.join("run.json");
+        let protocol = running.rival.protocol;
+        self.drive(running.address, protocol, (&site.folder, &site.names_file), rate, seconds)
+    }
+
+    /// Drives whatever answers at `target`; `files` are a folder to write in, and names, one a
+    /// line.
+    ///
+    /// # Errors
+    ///
+    /// The generator's.
+    pub fn drive(
+        &self,
+        target: SocketAddr,
+        protocol: Protocol,
+        files: (&Path, &Path),
+        rate: u64,
+        seconds: u64,
+    ) -> io::Result<RunResult> {
+        let json = files.0.join("run.json");
         let mut command = Command::new(&self.program);
-        command.args(["run", "--target", &running.address.to_string()]);
-        command.args(["--protocol", running.rival.protocol.name()]);
+        command.args(["run", "--target", &target.to_string()]);
+        command.args(["--protocol", protocol.name()]);
         command.args(["--rate", &rate.to_string(), "--duration", &seconds.to_string()]);
         command.args(["--warm-up", "0", "--cores", &self.core.to_string()]);
         command.args(["--profile", "thick", "--late-share-max", "1", "--unchecked"]);
-        command.arg("--names").arg(&site.names_file).arg("--json").arg(&json);
+        command.arg("--names").arg(files.1).arg("--json").arg(&json);
         let output = command.stdin(Stdio::null()).output()?;
         // 3 says that queries failed, or started late: the result says how many.
         if !output.status.success() && output.status.code() != Some(3) {

@@ -18,9 +18,10 @@
 //!
 //! Measure the kernel's memory of a socket.
 
+use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -28,9 +29,9 @@ use std::{fs, thread};
 use clap::Parser;
 use whoisd_benches::holder::{self, Held};
 use whoisd_benches::probe::{self, Protocol};
-use whoisd_benches::process::{Process, free_address};
 use whoisd_benches::programs::ServedOptions;
-use whoisd_benches::{Options as Sizes, bare, median, print, server, steps, workload};
+use whoisd_benches::served::{Served, Site};
+use whoisd_benches::{Options as Sizes, bare, median, print, server, steps};
 
 /// Memory of a connection in user mode, bytes: the aim of the design.
 const CONNECTION_BYTES_MAX: f64 = 1_024.0;
@@ -42,7 +43,7 @@ const SPARE: usize = 64;
 const DESCRIPTORS_OTHER: usize = 160;
 
 /// Tells the server's allocator to give freed memory back at once.
-const PURGE: &str = "MIMALLOC_PURGE_DELAY=0";
+const BY: [&str; 2] = ["env", "MIMALLOC_PURGE_DELAY=0"];
 
 /// Queries beside the silent connections.
 const QUERIES: usize = 50;
@@ -50,9 +51,6 @@ const QUERIES: usize = 50;
 /// What "at once" means for half of the queries, milliseconds: far above what one takes, far below
 /// what a client would notice; a shared machine may take the core away for some.
 const AT_ONCE_MS: f64 = 20.0;
-
-/// How long the server has to answer its first query.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long after the deadline the last connection may be closed: 256 are closed each tick of 4 ms.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -111,12 +109,26 @@ fn run(options: &Options) -> io::Result<()> {
     fs::create_dir(&sample)?;
     let sizes = Sizes { domains: options.domains, smoke: options.server.smoke };
     let dir = options.dir.clone().unwrap_or_else(|| steps::directory(sizes, &sample));
-    let site = Site { options, whoisd, dir, folder: folder.path() };
+    let site = Site {
+        whoisd: &whoisd,
+        dir: &dir,
+        folder: folder.path(),
+        core: options.server.server_core,
+    };
+    let start = |name: &str, connections: usize| {
+        let first_byte_ms = options.first_byte_ms;
+        let settings = format!(
+            "[server]\nshutdown_ms = 0\n[snapshot]\ncheck = \"first\"\n\
+             [port43]\nconnections_per_shard_max = {connections}\n\
+             first_byte_ms = {first_byte_ms}\ntotal_ms = 600000\n"
+        );
+        site.start(name, &settings, &BY.map(OsString::from))
+    };
 
-    let alone = site.start("alone", 1)?.process.anonymous_bytes();
+    let alone = start("alone", 1)?.process.anonymous_bytes();
     let names = (0..options.servers).map(|number| format!("server-{number}"));
-    let servers: Vec<Server> =
-        names.map(|name| site.start(&name, each + SPARE)).collect::<Result<_, _>>()?;
+    let servers: Vec<Served> =
+        names.map(|name| start(&name, each + SPARE)).collect::<Result<_, _>>()?;
     silence(options, &servers, each, alone)?;
     let mut held = open(&servers, each)?;
     thread::sleep(PAUSE);
@@ -133,7 +145,7 @@ fn run(options: &Options) -> io::Result<()> {
 /// From the first silent connection to the end of the last.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn silence(options: &Options, servers: &[Server], each: usize, alone: u64) -> io::Result<()> {
+fn silence(options: &Options, servers: &[Served], each: usize, alone: u64) -> io::Result<()> {
     let count = each * servers.len();
     let memory = || servers.iter().map(|server| server.process.anonymous_bytes()).sum::<u64>();
     let before = memory();
@@ -174,14 +186,14 @@ fn silence(options: &Options, servers: &[Server], each: usize, alone: u64) -> io
     Ok(())
 }
 
-fn open(servers: &[Server], each: usize) -> io::Result<Held> {
+fn open(servers: &[Served], each: usize) -> io::Result<Held> {
     let targets: Vec<SocketAddr> = servers.iter().map(|server| server.address).collect();
     Held::open(&targets, each)
 }
 
 /// Asks beside the silent connections.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-fn ask(servers: &[Server]) -> io::Result<()> {
+fn ask(servers: &[Served]) -> io::Result<()> {
     let mut took_ms = Vec::with_capacity(QUERIES);
     for server in servers.iter().cycle().take(QUERIES) {
         let start = Instant::now();
@@ -231,54 +243,4 @@ fn check_limit(connections: usize, each: usize) -> io::Result<()> {
          --servers {}",
         connections.div_ceil(room)
     )))
-}
-
-struct Site<'a> {
-    options: &'a Options,
-    whoisd: PathBuf,
-    dir: PathBuf,
-    folder: &'a Path,
-}
-
-struct Server {
-    address: SocketAddr,
-    process: Process,
-    log: PathBuf,
-}
-
-impl Site<'_> {
-    /// Starts a server with room for so many connections, and waits for its first answer.
-    #[expect(clippy::disallowed_methods, reason = "the wait has an end")]
-    fn start(&self, name: &str, connections: usize) -> io::Result<Server> {
-        let first_byte_ms = self.options.first_byte_ms;
-        let config = self.folder.join(format!("{name}.toml"));
-        let rules = workload::RULES;
-        let text = format!(
-            "[server]\nengine = \"ring\"\nshutdown_ms = 0\n\
-             [port43]\nconnections_per_shard_max = {connections}\n\
-             first_byte_ms = {first_byte_ms}\ntotal_ms = 600000\n\
-             [snapshot]\ncheck = \"first\"\n{rules}"
-        );
-        fs::write(&config, text)?;
-        let address = free_address()?;
-        let core = self.options.server.server_core;
-        let log = self.folder.join(format!("{name}.log"));
-        let mut arguments = vec![PURGE.into(), self.whoisd.clone().into_os_string()];
-        arguments.extend(["serve".into(), "--config".into(), config.into_os_string()]);
-        arguments.extend(["--dir".into(), self.dir.clone().into_os_string()]);
-        arguments.extend(["--listen".into(), address.to_string().into()]);
-        arguments.extend(["--cores".into(), core.to_string().into()]);
-        let mut process = Process::start(Path::new("env"), &arguments, core, None, &log)?;
-        let start = Instant::now();
-        while let Err(error) = probe::ask(Protocol::Whois, address, "help") {
-            if let Some(ended) = process.ended() {
-                return Err(io::Error::other(ended));
-            }
-            if start.elapsed() > START_TIMEOUT {
-                return Err(io::Error::other(format!("does not answer: {error}")));
-            }
-            thread::sleep(PAUSE);
-        }
-        Ok(Server { address, process, log })
-    }
 }
