@@ -266,7 +266,7 @@ fn shard_waited() -> Duration {
         let name = fs::read_to_string(task.path().join("comm")).ok()?;
         let schedstat = fs::read_to_string(task.path().join("schedstat")).ok()?;
         let waited_ns = schedstat.split(' ').nth(1)?.parse().ok()?;
-        (name.trim() == "shard").then(|| Duration::from_nanos(waited_ns))
+        name.starts_with("shard").then(|| Duration::from_nanos(waited_ns))
     };
     tasks.filter_map(of_task).sum()
 }
