@@ -123,7 +123,10 @@ fn run(options: &Options) -> io::Result<()> {
     if measured?.iter().all(|kept| *kept) || options.load.server.smoke {
         return Ok(());
     }
-    Err(io::Error::other(format!("other work waited longer than {WAIT_US_MAX} us")))
+    Err(io::Error::other(format!(
+        "other work waited longer than {WAIT_US_MAX} us; where the shard waited for its core, look \
+         for who else used it and measure again"
+    )))
 }
 
 /// Starts the shard with its other work, and the thread that writes messages.
