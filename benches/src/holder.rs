@@ -10,7 +10,7 @@
 //!
 //! # Invariants
 //!
-//! - `many-sources`: one loopback address has at most [`CONNECTIONS_PER_SOURCE`] connections.
+//! - `many-sources`: one loopback address has at most `CONNECTIONS_PER_SOURCE` connections.
 //! - `none-left`: a holder ends with whoever started it: its input ends.
 //!
 //! # Does not

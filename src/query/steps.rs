@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - The code is that of [`super::answer`], cut where it hands over.
+//! - The code is that of [`super::answer()`], cut where it hands over.
 //!
 //! # Does not
 //!
