@@ -1,6 +1,7 @@
 //! Changes while a server answers: dropped into its spool, applied by another process, folded,
 //! rolled back, and the writer killed in the midst of it.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
+#![allow(clippy::disallowed_methods, reason = "a test that waits for other processes")]
 
 mod server;
 

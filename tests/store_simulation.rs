@@ -4,6 +4,8 @@
 //! `WHOISD_STORE_SEEDS=10000 cargo test --release --test store_simulation` for the long run;
 //! `WHOISD_STORE_SEED=N` runs one seed again.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
+#![allow(clippy::disallowed_types, reason = "clones of the disk are the same disk")]
+#![allow(clippy::print_stdout, reason = "a seed that is run again says what it does")]
 
 #[path = "../snapshot-format/tests/delta_model/mod.rs"]
 mod delta_model;

@@ -331,6 +331,18 @@ pub fn deepen_backlog(listener: &TcpListener) -> io::Result<()> {
     outcome(unsafe { libc::listen(listener.as_raw_fd(), connections) }).map(drop)
 }
 
+/// Keeps huge pages away from this process and from those that it starts, so that their memory is
+/// what they have touched, to the page.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn without_huge_pages() -> io::Result<()> {
+    let (on, none): (libc::c_ulong, libc::c_ulong) = (1, 0);
+    // SAFETY: it takes no pointer.
+    outcome(unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, on, none, none, none) }).map(drop)
+}
+
 /// Sends a signal to a process of ours.
 ///
 /// # Errors

@@ -5,7 +5,9 @@
 //! Judge: a benchmark prints figures; README.md says which of them are targets.
 
 pub mod bare;
+pub mod callgrind;
 pub mod dns_zone;
+pub mod holder;
 pub mod load;
 pub mod postgres;
 pub mod probe;
@@ -13,11 +15,14 @@ pub mod process;
 pub mod programs;
 pub mod report;
 pub mod rival;
+pub mod served;
 pub mod server;
+pub mod steps;
 pub mod typical;
 pub mod workload;
 
 use std::hint::black_box;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use hdrhistogram::Histogram;
@@ -49,6 +54,12 @@ impl Options {
         });
         let standard = if smoke { domains_smoke } else { domains };
         Self { domains: given.unwrap_or(standard), smoke }
+    }
+
+    /// The snapshot directory of `--dir DIRECTORY`, if one is given.
+    #[must_use]
+    pub fn directory() -> Option<PathBuf> {
+        std::env::args_os().skip_while(|argument| argument != "--dir").nth(1).map(PathBuf::from)
     }
 
     /// Rounds of a measurement.
@@ -86,7 +97,6 @@ pub struct Figures {
 
 /// Measures `operation` over `items`: `rounds` times all of them in a row for the mean, then each
 /// by itself for the percentiles.
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 pub fn measure<T>(rounds: usize, items: &[T], mut operation: impl FnMut(&T)) -> Figures {
     let mut means: Vec<f64> = (0..rounds)
@@ -95,12 +105,27 @@ pub fn measure<T>(rounds: usize, items: &[T], mut operation: impl FnMut(&T)) -> 
             seconds * 1e9 / items.len().max(1) as f64
         })
         .collect();
+    let each = measure_each(items, &mut operation, |_, _| (), |operation, item| operation(item));
+    Figures { mean_ns: median(&mut means), ..each }
+}
+
+/// Measures `operation` over each of `items` by itself, after something that does not count; both
+/// work on `subject`.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+pub fn measure_each<S, T>(
+    items: &[T],
+    subject: &mut S,
+    mut before: impl FnMut(&mut S, &T),
+    mut operation: impl FnMut(&mut S, &T),
+) -> Figures {
     let mut empty = Histogram::<u64>::new_with_max(1_000_000_000, 3).ok();
     let mut each = empty.clone();
     for item in items {
+        before(subject, item);
         let start = Instant::now();
         let between = Instant::now();
-        operation(item);
+        operation(subject, item);
         let end = Instant::now();
         let record = |histogram: &mut Option<Histogram<u64>>, from: Instant, to: Instant| {
             let ns = u64::try_from(to.duration_since(from).as_nanos()).unwrap_or(u64::MAX);
@@ -114,9 +139,10 @@ pub fn measure<T>(rounds: usize, items: &[T], mut operation: impl FnMut(&T)) -> 
     let at = |histogram: &Option<Histogram<u64>>, quantile| {
         histogram.as_ref().map_or(0.0, |histogram| histogram.value_at_quantile(quantile) as f64)
     };
+    let mean = |histogram: &Option<Histogram<u64>>| histogram.as_ref().map_or(0.0, Histogram::mean);
     let clock_ns = at(&empty, 0.5);
     Figures {
-        mean_ns: median(&mut means),
+        mean_ns: mean(&each) - mean(&empty),
         p50_ns: at(&each, 0.5) - clock_ns,
         p99_ns: at(&each, 0.99) - clock_ns,
     }

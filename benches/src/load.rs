@@ -1,4 +1,5 @@
-//! Drives a rival with the load generator, and accounts for what the rival used meanwhile.
+//! Drives a rival with the load generator, and accounts for what the rival used meanwhile; the
+//! options of every program that does so.
 //!
 //! # Invariants
 //!
@@ -11,14 +12,93 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use clap::Args;
+use serde_json::Value;
 use whois_loadgen::result::{RESULT_FORMAT, RunResult};
 
+use crate::probe::Protocol;
 use crate::process::softirq_thread_ns;
+use crate::programs::ServedOptions;
 use crate::report::Sample;
 use crate::rival::{Running, Site};
+use crate::server;
+
+/// Command line of a measurement under load.
+#[derive(Debug, Clone, Args)]
+pub struct LoadOptions {
+    /// Length of one measurement
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub seconds: u64,
+    /// Length of the run before the first measurement of a server
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    pub warm_up: u64,
+    /// Core of the load generator
+    #[arg(long, value_name = "CORE", default_value_t = 1)]
+    pub load_core: usize,
+    /// Another load generator than the one of this source
+    #[arg(long, value_name = "PROGRAM")]
+    pub loadgen: Option<PathBuf>,
+    /// Write every figure of every round
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// What is measured, and how.
+    #[command(flatten)]
+    pub server: ServedOptions,
+}
+
+impl LoadOptions {
+    /// With `--smoke`: short runs, on a core that every machine has. True if so.
+    pub fn shrink(&mut self) -> bool {
+        if self.server.smoke {
+            self.load_core = server::second_core();
+            (self.seconds, self.warm_up) = (1, 0);
+        }
+        self.server.smoke
+    }
+
+    /// The generator; none where a smoke test has none, which it says.
+    ///
+    /// # Errors
+    ///
+    /// That a measurement has none.
+    pub fn load(&self, programs: &Path) -> io::Result<Option<Load>> {
+        let load = Load {
+            program: self.loadgen.clone().unwrap_or_else(|| programs.join("whois-loadgen")),
+            core: self.load_core,
+            seconds: self.seconds,
+            warm_up_s: self.warm_up,
+        };
+        match load.check() {
+            Ok(()) => Ok(Some(load)),
+            Err(error) if self.server.smoke => {
+                left_out(&error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes the figures to the file of `--json`, if it is given.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub fn write_json(&self, figures: &Value) -> io::Result<()> {
+        match &self.json {
+            Some(file) => fs::write(file, serde_json::to_string_pretty(figures)?),
+            None => Ok(()),
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a part of the result")]
+fn left_out(error: &io::Error) {
+    println!("left out: {error}");
+}
 
 /// The load generator and how it is used.
 #[derive(Debug)]
@@ -39,7 +119,7 @@ impl Load {
     /// # Errors
     ///
     /// That it is not, with where it was looked for.
-    pub fn check(&self) -> io::Result<()> {
+    fn check(&self) -> io::Result<()> {
         if self.program.is_file() {
             return Ok(());
         }
@@ -111,14 +191,32 @@ impl Load {
         rate: u64,
         seconds: u64,
     ) -> io::Result<RunResult> {
-        let json = site.folder.join("run.json");
+        let protocol = running.rival.protocol;
+        self.drive(running.address, protocol, (&site.folder, &site.names_file), rate, seconds)
+    }
+
+    /// Drives whatever answers at `target`; `files` are a folder to write in, and names, one a
+    /// line.
+    ///
+    /// # Errors
+    ///
+    /// The generator's.
+    pub fn drive(
+        &self,
+        target: SocketAddr,
+        protocol: Protocol,
+        files: (&Path, &Path),
+        rate: u64,
+        seconds: u64,
+    ) -> io::Result<RunResult> {
+        let json = files.0.join("run.json");
         let mut command = Command::new(&self.program);
-        command.args(["run", "--target", &running.address.to_string()]);
-        command.args(["--protocol", running.rival.protocol.name()]);
+        command.args(["run", "--target", &target.to_string()]);
+        command.args(["--protocol", protocol.name()]);
         command.args(["--rate", &rate.to_string(), "--duration", &seconds.to_string()]);
         command.args(["--warm-up", "0", "--cores", &self.core.to_string()]);
         command.args(["--profile", "thick", "--late-share-max", "1", "--unchecked"]);
-        command.arg("--names").arg(&site.names_file).arg("--json").arg(&json);
+        command.arg("--names").arg(files.1).arg("--json").arg(&json);
         let output = command.stdin(Stdio::null()).output()?;
         // 3 says that queries failed, or started late: the result says how many.
         if !output.status.success() && output.status.code() != Some(3) {

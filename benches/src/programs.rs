@@ -14,11 +14,52 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+use clap::Args;
+
 /// Debian asks this program whether a package may start its service.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// 101: the action is forbidden by policy (Debian's invoke-rc.d).
 const POLICY_TEXT: &str = "#!/bin/sh\nexit 101\n";
+
+/// Command line of every program that starts whoisd.
+#[derive(Debug, Clone, Args)]
+pub struct ServedOptions {
+    /// Core of the servers
+    #[arg(long, value_name = "CORE", default_value_t = 0)]
+    pub server_core: usize,
+    /// Another whoisd than the one of this source
+    #[arg(long, value_name = "PROGRAM")]
+    pub whoisd: Option<PathBuf>,
+    /// Take the programs beside this one as they are
+    #[arg(long)]
+    pub no_build: bool,
+    /// Small sizes, one round: shows that the measurement works
+    #[arg(long)]
+    pub smoke: bool,
+}
+
+/// The programs that take part.
+#[derive(Debug)]
+pub struct Programs {
+    /// Where those of this crate lie.
+    pub folder: PathBuf,
+    /// whoisd.
+    pub whoisd: PathBuf,
+}
+
+impl ServedOptions {
+    /// Builds the programs, unless they are to be taken as they are.
+    ///
+    /// # Errors
+    ///
+    /// That they cannot be built.
+    pub fn programs(&self) -> io::Result<Programs> {
+        let folder = if self.no_build { own_folder()? } else { build()? };
+        let whoisd = self.whoisd.clone().unwrap_or_else(|| folder.join("whoisd"));
+        Ok(Programs { folder, whoisd })
+    }
+}
 
 /// Builds whoisd, the load generator and the servers of this crate with the profile of this
 /// program, and gives the folder where they lie.
@@ -26,7 +67,7 @@ const POLICY_TEXT: &str = "#!/bin/sh\nexit 101\n";
 /// # Errors
 ///
 /// That cargo fails, or that this program does not lie in a target folder.
-pub fn build() -> io::Result<PathBuf> {
+fn build() -> io::Result<PathBuf> {
     let folder = own_folder()?;
     let misplaced = || io::Error::other("this program does not lie in a target folder");
     let profile = folder.file_name().and_then(|name| name.to_str()).ok_or_else(misplaced)?;
@@ -50,7 +91,7 @@ pub fn build() -> io::Result<PathBuf> {
 /// # Errors
 ///
 /// The kernel's.
-pub fn own_folder() -> io::Result<PathBuf> {
+fn own_folder() -> io::Result<PathBuf> {
     let program = env::current_exe()?;
     program.parent().map(Path::to_owned).ok_or_else(|| io::Error::other("a program without folder"))
 }

@@ -9,6 +9,7 @@
 //! # Does not
 //!
 //! Know how an answer came, or when.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -90,7 +91,7 @@ impl Checker {
     pub fn check(&mut self, request: &Request, answer: &[u8]) -> Result<(), &'static str> {
         self.count("complete");
         let at = self.last_update.find(answer).ok_or("cut-short")?;
-        let after = answer.get(at + LAST_UPDATE.len()..).unwrap_or_default();
+        let after = answer.get(at.saturating_add(LAST_UPDATE.len())..).unwrap_or_default();
         if !answer.ends_with(b"\r\n") {
             return Err("cut-short");
         }
@@ -122,7 +123,7 @@ impl Checker {
 
     fn count(&mut self, name: &str) {
         if let Some(count) = self.counts.get_mut(name) {
-            *count += 1;
+            *count = count.saturating_add(1);
         }
     }
 
@@ -204,7 +205,7 @@ fn is_well_formed(answer: &[u8]) -> bool {
 fn is_keyed(record: &[u8]) -> bool {
     let mut rest = record;
     while let Some(end) = memchr::memchr(b'\n', rest) {
-        let (line, after) = rest.split_at_checked(end + 1).unwrap_or_default();
+        let (line, after) = rest.split_at_checked(end.saturating_add(1)).unwrap_or_default();
         let other = line.starts_with(b"%") || line == b"\r\n";
         if !other && memchr::memchr(b':', line).is_none_or(|colon| colon == 0) {
             return false;
@@ -228,7 +229,7 @@ fn object_line(head: &[u8], label: &[u8], subject: Option<&[u8]>) -> Option<usiz
     if names(head) {
         return Some(0);
     }
-    let starts = memchr::memchr_iter(b'\n', head).map(|end| end + 1);
+    let starts = memchr::memchr_iter(b'\n', head).map(|end| end.saturating_add(1));
     starts.into_iter().find(|&start| head.get(start..).is_some_and(names))
 }
 

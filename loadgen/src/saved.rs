@@ -7,6 +7,7 @@
 //! # Does not
 //!
 //! Open files, or judge what it reads.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use serde::Deserialize;
 

@@ -31,6 +31,7 @@ use super::wildcard::{
     Pattern, PatternError, RECORD_STEPS, WILDCARD_NAMES_MAX, WILDCARD_STEPS_MAX,
 };
 use crate::policy::Rule;
+use crate::view::Data;
 
 /// Longest chain from a variant to its primary.
 const VARIANT_HOPS_MAX: usize = 8;
@@ -59,19 +60,18 @@ impl From<Refusal> for Failure {
     }
 }
 
-type Answered = Result<AnswerResult, Failure>;
+pub(super) type Answered = Result<AnswerResult, Failure>;
 
 /// Answers a domain name.
 pub(super) fn domain(site: &Site<'_>, typed: &str, display: Display, out: &mut Answer) -> Answered {
     let name = name::canonical(typed).ok_or(Refusal::Name)?;
     let name = name.as_str();
-    if let Some(record) = site.snapshot.find_domain(name)? {
-        let record = primary(site, record)?;
+    if let Some(record) = registered(site.snapshot, name)? {
         let rule = site.rules.of_name(&record.name);
         return if display == Display::List {
             Ok(domain_list(site, rule, &[record], ListEnd::Complete, out))
         } else {
-            domain_records(site, rule, &[record], ListEnd::Complete, out)
+            domain_record(site, rule, record, out)
         };
     }
     if let Some(nndn) = site.snapshot.find_nndn(name)? {
@@ -86,16 +86,9 @@ pub(super) fn domain(site: &Site<'_>, typed: &str, display: Display, out: &mut A
 /// Answers a name that is no domain name: with the record that it mirrors, or with its own.
 fn reserved(site: &Site<'_>, nndn: &ArchivedNndn, out: &mut Answer) -> Answered {
     if nndn.state == NndnState::Mirrored as u8
-        && let Some(record) = site.snapshot.find_domain(&nndn.original_name)?
+        && let Some(record) = registered(site.snapshot, &nndn.original_name)?
     {
-        let record = primary(site, record)?;
-        return domain_records(
-            site,
-            site.rules.of_name(&record.name),
-            &[record],
-            ListEnd::Complete,
-            out,
-        );
+        return domain_record(site, site.rules.of_name(&record.name), record, out);
     }
     let rule = site.rules.of_name(&nndn.name);
     let mut records = Records::begin(site, rule, out);
@@ -104,15 +97,30 @@ fn reserved(site: &Site<'_>, nndn: &ArchivedNndn, out: &mut Answer) -> Answered 
     Ok(AnswerResult::Reserved)
 }
 
+/// The domain of that name, or the one that it is a variant of.
+#[inline]
+pub(super) fn registered<'a>(
+    snapshot: &'a Data,
+    name: &str,
+) -> Result<Option<&'a ArchivedDomain>, Corrupt> {
+    match snapshot.find_domain(name)? {
+        Some(record) => primary(snapshot, record).map(Some),
+        None => Ok(None),
+    }
+}
+
 /// The domain that `record` is a variant of, or itself.
-fn primary<'a>(site: &Site<'a>, record: &'a ArchivedDomain) -> Result<&'a ArchivedDomain, Corrupt> {
+fn primary<'a>(
+    snapshot: &'a Data,
+    record: &'a ArchivedDomain,
+) -> Result<&'a ArchivedDomain, Corrupt> {
     let mut record = record;
     for _ in 0..VARIANT_HOPS_MAX {
         let Some(cold) = record.cold.as_ref() else { break };
         if cold.original_name.is_empty() {
             break;
         }
-        match site.snapshot.find_domain(&cold.original_name)? {
+        match snapshot.find_domain(&cold.original_name)? {
             Some(original) => record = original,
             None => break,
         }
@@ -134,6 +142,17 @@ fn is_served(site: &Site<'_>, name: &str) -> bool {
             None => return suffixes.is_empty(),
         }
     }
+}
+
+/// Shows one domain whole.
+#[inline]
+pub(super) fn domain_record(
+    site: &Site<'_>,
+    rule: &Rule,
+    record: &ArchivedDomain,
+    out: &mut Answer,
+) -> Answered {
+    domain_records(site, rule, &[record], ListEnd::Complete, out)
 }
 
 fn domain_records(

@@ -58,6 +58,13 @@ pub(super) struct Site<'a> {
     pub(super) as_of_ms: i64,
 }
 
+impl<'a> Site<'a> {
+    #[inline]
+    pub(super) fn new(view: &'a View, rules: &'a Rules) -> Self {
+        Self { view, snapshot: view.data(), rules, as_of_ms: view.as_of_ms() }
+    }
+}
+
 /// Which tail an answer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tail {

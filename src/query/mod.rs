@@ -28,6 +28,7 @@ mod number;
 mod parse;
 mod punycode;
 mod render;
+pub mod steps;
 mod wildcard;
 
 pub use answer::{ANSWER_BYTES_MAX, Answer, breaks_lines};
@@ -94,7 +95,7 @@ pub enum AnswerResult {
 /// Answers a query line from `view`. `line` may have its line end; what follows that is not looked
 /// at. What it costs: README.md, "Measurements".
 pub fn answer(view: &View, rules: &Rules, line: &[u8], out: &mut Answer) -> Outcome {
-    let site = Site { view, snapshot: view.data(), rules, as_of_ms: view.as_of_ms() };
+    let site = Site::new(view, rules);
     let (kind, found) = match parse::parse(line) {
         Ok(query) => (kind_of(query.target), run(&site, query, out)),
         Err(refusal) => (QueryKind::Unreadable, Err(Failure::Refused(refusal))),

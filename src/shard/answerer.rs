@@ -27,6 +27,12 @@ impl Answerer {
     pub fn new(views: Arc<ArcSwap<View>>, rules: Arc<Rules>) -> Self {
         Self { views: Cache::new(views), rules }
     }
+
+    /// The view that a query which comes now is answered from.
+    #[inline]
+    pub fn view(&mut self) -> &View {
+        self.views.load()
+    }
 }
 
 /// A buffer for one answer.

@@ -62,8 +62,11 @@ struct Content {
 /// What was written, in blocks that stay: bytes are lent out of them.
 #[derive(Debug)]
 pub(crate) struct Written {
-    blocks: Box<[OnceLock<(usize, Vec<u8>)>]>,
+    blocks: Box<[OnceLock<Block>]>,
 }
+
+/// Where bytes start in their file, and the bytes.
+type Block = (usize, Vec<u8>);
 
 impl Written {
     fn new() -> Arc<Self> {

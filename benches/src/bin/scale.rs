@@ -19,11 +19,12 @@ use clap::Parser;
 use serde_json::json;
 use tempfile::TempDir;
 use whois_loadgen::result::Method;
-use whoisd_benches::load::Load;
+use whoisd_benches::load::{Load, LoadOptions};
+use whoisd_benches::programs::Programs;
 use whoisd_benches::report::{Sample, Spread};
 use whoisd_benches::rival::{Rival, Site};
+use whoisd_benches::server;
 use whoisd_benches::workload::Workload;
-use whoisd_benches::{programs, server};
 
 /// Measure whoisd over directories of several sizes
 #[derive(Debug, Parser)]
@@ -44,12 +45,6 @@ struct Options {
     /// Offered load, queries per second
     #[arg(long, value_name = "RATE", default_value_t = 15_000)]
     rate: u64,
-    /// Length of one measurement
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    seconds: u64,
-    /// Length of the run before it
-    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
-    warm_up: u64,
     /// Rounds
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
@@ -59,27 +54,8 @@ struct Options {
     /// Before each start, take the snapshot out of the page cache
     #[arg(long)]
     cold: bool,
-    /// Core of the server
-    #[arg(long, value_name = "CORE", default_value_t = 0)]
-    server_core: usize,
-    /// Core of the load generator
-    #[arg(long, value_name = "CORE", default_value_t = 1)]
-    load_core: usize,
-    /// Another whoisd than the one of this source
-    #[arg(long, value_name = "PROGRAM")]
-    whoisd: Option<PathBuf>,
-    /// Another load generator than the one of this source
-    #[arg(long, value_name = "PROGRAM")]
-    loadgen: Option<PathBuf>,
-    /// Write every figure of every round
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Take the programs beside this one as they are
-    #[arg(long)]
-    no_build: bool,
-    /// Small sizes, one round: shows that the measurement works
-    #[arg(long)]
-    smoke: bool,
+    #[command(flatten)]
+    load: LoadOptions,
 }
 
 /// One directory, and what came of it.
@@ -101,11 +77,9 @@ struct Round {
 
 fn main() -> ExitCode {
     let mut options = Options::parse();
-    if options.smoke {
-        options.load_core = server::second_core();
+    if options.load.shrink() {
         options.domains = vec![500, 2_000];
-        (options.rate, options.seconds, options.warm_up) = (200, 1, 0);
-        (options.rounds, options.names) = (1, 500);
+        (options.rate, options.rounds, options.names) = (200, 1, 500);
     }
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
@@ -117,29 +91,15 @@ fn run(options: &Options) -> io::Result<()> {
     let server = &options.server;
     let rival = Rival::named(server).filter(|rival| rival.name.starts_with("whoisd-"));
     let rival = rival.ok_or_else(|| io::Error::other(format!("{server} is no whoisd")))?;
-    let programs = if options.no_build { programs::own_folder()? } else { programs::build()? };
-    let whoisd = options.whoisd.clone().unwrap_or_else(|| programs.join("whoisd"));
+    let programs = options.load.server.programs()?;
     let scratch = tempfile::Builder::new().prefix("whoisd-scale-").tempdir_in(&options.scratch)?;
     let mut dirs = options.dir.clone();
     if dirs.is_empty() {
-        dirs = samples(options, &whoisd, scratch.path())?;
+        dirs = samples(options, &programs.whoisd, scratch.path())?;
     }
-    let sizes = dirs.into_iter().map(|dir| Size::new(options, dir, &whoisd, &programs));
+    let sizes = dirs.into_iter().map(|dir| Size::new(options, dir, &programs));
     let mut sizes: Vec<Size> = sizes.collect::<Result<_, _>>()?;
-    let load = Load {
-        program: options.loadgen.clone().unwrap_or_else(|| programs.join("whois-loadgen")),
-        core: options.load_core,
-        seconds: options.seconds,
-        warm_up_s: options.warm_up,
-    };
-    if let Err(error) = load.check() {
-        // A smoke test says what it leaves out; a measurement without a generator is an error.
-        if !options.smoke {
-            return Err(error);
-        }
-        print(&format!("left out: {error}"));
-        return Ok(());
-    }
+    let Some(load) = options.load.load(&programs.folder)? else { return Ok(()) };
     let mut method = Method::default();
     for round in 0..options.rounds {
         for size in &mut sizes {
@@ -149,12 +109,8 @@ fn run(options: &Options) -> io::Result<()> {
     let method = describe(options, rival, &method);
     print(&format!("{method}\n\n{HEAD}"));
     sizes.iter().for_each(|size| print(&size.row()));
-    if let Some(file) = &options.json {
-        let sizes: Vec<_> = sizes.iter().map(Size::json).collect();
-        let all = json!({ "method": method, "sizes": sizes });
-        std::fs::write(file, serde_json::to_string_pretty(&all)?)?;
-    }
-    Ok(())
+    let sizes: Vec<_> = sizes.iter().map(Size::json).collect();
+    options.load.write_json(&json!({ "method": method, "sizes": sizes }))
 }
 
 /// Makes registries to serve.
@@ -175,7 +131,7 @@ fn samples(options: &Options, whoisd: &Path, scratch: &Path) -> io::Result<Vec<P
 }
 
 impl Size {
-    fn new(options: &Options, dir: PathBuf, whoisd: &Path, programs: &Path) -> io::Result<Self> {
+    fn new(options: &Options, dir: PathBuf, programs: &Programs) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("whoisd-scale-").tempdir()?;
         let workload = Workload::pick(&dir, options.names, 1)?;
         let names_file = folder.path().join("names");
@@ -186,13 +142,13 @@ impl Size {
         }
         let site = Site {
             folder: folder.path().to_owned(),
-            programs: programs.to_owned(),
-            whoisd: whoisd.to_owned(),
+            programs: programs.folder.clone(),
+            whoisd: programs.whoisd.clone(),
             dir,
             names: workload.names,
             names_file,
             block_bytes: workload.answer_bytes,
-            core: options.server_core,
+            core: options.load.server.server_core,
         };
         let domain_count = workload.domain_count;
         Ok(Self { site, domain_count, file_bytes, rounds: Vec::new(), _folder: folder })
@@ -280,7 +236,9 @@ fn forget(file: &Path) -> io::Result<()> {
 }
 
 fn describe(options: &Options, rival: &Rival, method: &Method) -> String {
-    let Options { rate, seconds, rounds, names, server_core, load_core, .. } = options;
+    let Options { rate, rounds, names, .. } = options;
+    let LoadOptions { seconds, load_core, ref server, .. } = options.load;
+    let server_core = server.server_core;
     let cache = if options.cold { "dropped" } else { "warm" };
     format!(
         "{}: {rate} queries per second, {rounds} rounds of {seconds} s, {names} names at random, \

@@ -21,7 +21,7 @@ use clap::Parser;
 use whois_loadgen::result::Method;
 use whoisd::sample::build::build_directory;
 use whoisd::sample::{Registry, Settings};
-use whoisd_benches::load::Load;
+use whoisd_benches::load::{Load, LoadOptions};
 use whoisd_benches::report::{self, Sample};
 use whoisd_benches::rival::{REFERENCE, RIVALS, Rival, Running, Site};
 use whoisd_benches::workload::Workload;
@@ -39,42 +39,17 @@ struct Options {
     /// Offered loads, queries per second; each gets a table
     #[arg(long, value_name = "RATE,..", value_delimiter = ',', default_values_t = [2_000, 15_000])]
     rates: Vec<u64>,
-    /// Length of one measurement
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    seconds: u64,
-    /// Length of the run before the first measurement of a server
-    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
-    warm_up: u64,
     /// Rounds
     #[arg(long, value_name = "N", default_value_t = 7)]
     rounds: usize,
     /// Names that are asked for, picked at random from the directory
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     names: usize,
-    /// Core of the servers
-    #[arg(long, value_name = "CORE", default_value_t = 0)]
-    server_core: usize,
-    /// Core of the load generator
-    #[arg(long, value_name = "CORE", default_value_t = 1)]
-    load_core: usize,
-    /// Another whoisd than the one of this source
-    #[arg(long, value_name = "PROGRAM")]
-    whoisd: Option<PathBuf>,
-    /// Another load generator than the one of this source
-    #[arg(long, value_name = "PROGRAM")]
-    loadgen: Option<PathBuf>,
-    /// Write every figure of every round
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     /// Install the packages that are missing (as root)
     #[arg(long)]
     install: bool,
-    /// Take the programs beside this one as they are
-    #[arg(long)]
-    no_build: bool,
-    /// Small sizes, one round: shows that the comparison works
-    #[arg(long)]
-    smoke: bool,
+    #[command(flatten)]
+    load: LoadOptions,
 }
 
 /// Domains of the sample that is made without a directory.
@@ -83,10 +58,9 @@ const DOMAINS_SMOKE: u64 = 2_000;
 
 fn main() -> ExitCode {
     let mut options = Options::parse();
-    if options.smoke {
-        options.load_core = server::second_core();
+    if options.load.shrink() {
         options.rates = vec![200];
-        (options.seconds, options.warm_up, options.rounds, options.names) = (1, 0, 1, 500);
+        (options.rounds, options.names) = (1, 500);
     }
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
@@ -97,35 +71,22 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> io::Result<()> {
     let chosen = choose(options)?;
     let folder = tempfile::Builder::new().prefix("whoisd-side-by-side-").tempdir()?;
-    let programs = if options.no_build { programs::own_folder()? } else { programs::build()? };
+    let programs = options.load.server.programs()?;
     let dir = options.dir.clone().map_or_else(|| sample(options, folder.path()), Ok)?;
     let workload = Workload::pick(&dir, options.names, 1)?;
     let names_file = folder.path().join("names");
     std::fs::write(&names_file, workload.names.join("\n") + "\n")?;
     let site = Site {
         folder: folder.path().to_owned(),
-        whoisd: options.whoisd.clone().unwrap_or_else(|| programs.join("whoisd")),
+        whoisd: programs.whoisd,
         dir,
         names: workload.names,
         names_file,
         block_bytes: workload.answer_bytes,
-        core: options.server_core,
-        programs,
+        core: options.load.server.server_core,
+        programs: programs.folder,
     };
-    let load = Load {
-        program: options.loadgen.clone().unwrap_or_else(|| site.programs.join("whois-loadgen")),
-        core: options.load_core,
-        seconds: options.seconds,
-        warm_up_s: options.warm_up,
-    };
-    if let Err(error) = load.check() {
-        // A smoke test says what it leaves out; a measurement without a generator is an error.
-        if !options.smoke {
-            return Err(error);
-        }
-        print(&format!("left out: {error}"));
-        return Ok(());
-    }
+    let Some(load) = options.load.load(&site.programs)? else { return Ok(()) };
     let mut running = start(&chosen, &site);
     let mut all = Vec::new();
     for rate in &options.rates {
@@ -139,10 +100,7 @@ fn run(options: &Options) -> io::Result<()> {
         }
         all.push(report::json(&method, &samples));
     }
-    if let Some(file) = &options.json {
-        std::fs::write(file, serde_json::to_string_pretty(&all)?)?;
-    }
-    Ok(())
+    options.load.write_json(&serde_json::Value::from(all))
 }
 
 /// The servers that are asked for and there.
@@ -174,7 +132,7 @@ fn choose(options: &Options) -> io::Result<Vec<&'static Rival>> {
 fn sample(options: &Options, folder: &Path) -> io::Result<PathBuf> {
     let dir = folder.join("registry");
     std::fs::create_dir(&dir)?;
-    let domains = if options.smoke { DOMAINS_SMOKE } else { DOMAINS };
+    let domains = if options.load.server.smoke { DOMAINS_SMOKE } else { DOMAINS };
     let registry = Registry::new(&Settings::of_size(domains).map_err(io::Error::other)?);
     build_directory(&registry, &dir, 1 << 30, &mut |_, _, _| {}).map_err(io::Error::other)?;
     Ok(dir)
@@ -224,7 +182,9 @@ fn shuffle<T>(items: &mut [T], random: &mut Random) {
 }
 
 fn describe(options: &Options, site: &Site, method: &Method, domains: u64, rate: u64) -> String {
-    let Options { seconds, rounds, server_core, load_core, .. } = options;
+    let rounds = options.rounds;
+    let LoadOptions { seconds, load_core, ref server, .. } = options.load;
+    let server_core = server.server_core;
     format!(
         "{rate} queries per second offered to each, {rounds} rounds of {seconds} s, {} names of \
          {domains} domains, fixed answers of {} bytes; servers on core {server_core}, generator on \

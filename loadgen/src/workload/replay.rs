@@ -11,6 +11,7 @@
 //! # Does not
 //!
 //! Keep anything else of a log.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -18,7 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use toml::value::Datetime;
+use toml::value::{Date, Datetime, Time};
 
 use super::lines::Lines;
 use super::{Kind, Source};
@@ -73,7 +74,8 @@ pub fn replay(path: impl AsRef<Path>) -> Result<(Arc<[u64]>, Source), String> {
     let mut times_ns = Vec::with_capacity(read.len());
     for (time_ns, query) in read {
         lines.push(&query, Kind::Recorded).map_err(|error| format!("{place}: {error}"))?;
-        times_ns.push(time_ns - first_ns);
+        // The first is the least: they are in order.
+        times_ns.push(time_ns.saturating_sub(first_ns));
     }
     Ok((times_ns.into(), Source::recorded(lines)))
 }
@@ -120,8 +122,8 @@ fn seconds_ns(text: &str) -> Option<u64> {
     if !are_digits(whole) || !are_digits(fraction) {
         return None;
     }
-    let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(9);
-    let fraction_ns = digits.fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+    let digits: String = fraction.chars().chain(std::iter::repeat('0')).take(9).collect();
+    let fraction_ns: u64 = digits.parse().ok()?;
     let time_ns =
         whole.parse::<u64>().ok()?.checked_mul(1_000_000_000)?.checked_add(fraction_ns)?;
     (time_ns <= TIME_NS_MAX).then_some(time_ns)
@@ -150,12 +152,22 @@ fn json_time_ns(time: &JsonTime) -> Result<u64, String> {
 fn rfc3339_ns(text: &str) -> Option<u64> {
     let parsed: Datetime = text.parse().ok()?;
     let (date, time, offset) = (parsed.date?, parsed.time?, parsed.offset?);
-    let offset_s = match offset {
+    let offset_minutes = match offset {
         toml::value::Offset::Z => 0,
-        toml::value::Offset::Custom { minutes } => i64::from(minutes) * 60,
+        toml::value::Offset::Custom { minutes } => minutes,
     };
-    // Days since the epoch, the year beginning in March (Hinnant: "chrono-Compatible Low-Level
-    // Date Algorithms").
+    let fraction_ns = u64::from(time.nanosecond.unwrap_or(0));
+    let whole_s = u64::try_from(epoch_s(date, time, offset_minutes)).ok()?;
+    whole_s.checked_mul(1_000_000_000)?.checked_add(fraction_ns)
+}
+
+/// Seconds since the epoch. Days are counted with the year beginning in March (Hinnant:
+/// "chrono-Compatible Low-Level Date Algorithms").
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "every field has 8 or 16 bits: no step comes near the bounds of 64"
+)]
+fn epoch_s(date: Date, time: Time, offset_minutes: i16) -> i64 {
     let (month, day) = (i64::from(date.month), i64::from(date.day));
     let year = i64::from(date.year) - i64::from(month <= 2);
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
@@ -163,9 +175,7 @@ fn rfc3339_ns(text: &str) -> Option<u64> {
     let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
     let (hour, minute) = (i64::from(time.hour), i64::from(time.minute));
     let second = i64::from(time.second.unwrap_or(0));
-    let whole_s = days * 86_400 + hour * 3_600 + minute * 60 + second - offset_s;
-    let fraction_ns = u64::from(time.nanosecond.unwrap_or(0));
-    u64::try_from(whole_s).ok()?.checked_mul(1_000_000_000)?.checked_add(fraction_ns)
+    days * 86_400 + hour * 3_600 + (minute - i64::from(offset_minutes)) * 60 + second
 }
 
 #[cfg(test)]

@@ -33,6 +33,12 @@ pub const RING_ENTRIES: usize = 512;
 /// How long a task may run before it is asked to yield.
 const PREEMPT: Duration = Duration::from_millis(4);
 
+/// The same beside the ring engine: shorter than its tick, so that each of its pauses makes the
+/// executor look at its own timers and sockets.
+const RING_PREEMPT: Duration = Duration::from_millis(2);
+
+const _: () = assert!(RING_PREEMPT.as_millis() < port43::limits::TICK_MS as u128);
+
 /// How often an executor is looked at whose engine shows signs of life, milliseconds.
 const RING_BEAT_MS: u64 = 20;
 
@@ -124,9 +130,9 @@ impl Fleet {
         F: Fn() -> A + Clone + Send + 'static,
         M: Send + 'static,
     {
-        let beat_ms = match plan.engine {
-            EngineKind::Ring => RING_BEAT_MS,
-            EngineKind::Streams => STREAMS_BEAT_MS,
+        let (beat_ms, preempt) = match plan.engine {
+            EngineKind::Ring => (RING_BEAT_MS, RING_PREEMPT),
+            EngineKind::Streams => (STREAMS_BEAT_MS, PREEMPT),
         };
         let heartbeat = Heartbeat::start(cores.len(), beat_ms)?;
         let mut shards = Vec::with_capacity(cores.len());
@@ -140,7 +146,7 @@ impl Fleet {
                 .name("shard")
                 .io_memory(IO_MEMORY_BYTES)
                 .ring_depth(RING_ENTRIES)
-                .preempt_timer(PREEMPT)
+                .preempt_timer(preempt)
                 .spawn(move || async move {
                     let done = run(&plan, answering(), stopped, pulse, || {
                         let _ = end.0.send((end.1)(ShardReport::Ready));

@@ -7,6 +7,7 @@ use std::thread;
 use crossbeam::channel::{Receiver, bounded};
 
 use super::*;
+use crate::observe::clock;
 use crate::observe::counters::AnswerClass;
 use crate::shard::{cores, listen};
 
@@ -58,12 +59,24 @@ fn over_both(test: impl Fn(EngineKind)) {
 }
 
 fn serve_on(engine: EngineKind, listen: &[&str], port43: port43::Settings) -> Served {
+    serve_with(engine, listen, port43, &|| Echo)
+}
+
+fn serve_with<F>(
+    engine: EngineKind,
+    listen: &[&str],
+    port43: port43::Settings,
+    answering: &F,
+) -> Served
+where
+    F: Fn() -> Echo + Clone + Send + 'static,
+{
     let addresses: Vec<_> =
         listen.iter().map(|text| listen::claim(text.parse().unwrap()).unwrap()).collect();
     let plan = Plan { listen: addresses.clone(), port43, engine, shutdown_ms: 2_000 };
     let (sender, reports) = bounded(64);
     let core = cores::allowed().unwrap()[0];
-    let fleet = Fleet::start(&[core], &plan, &|| Echo, &sender, |report| report).unwrap();
+    let fleet = Fleet::start(&[core], &plan, answering, &sender, |report| report).unwrap();
     assert!(matches!(reports.recv().unwrap(), ShardReport::Ready));
     Served { fleet, addresses, reports }
 }
@@ -115,6 +128,41 @@ fn every_line_end_is_answered_and_the_connection_closed() {
         assert_eq!(totals.received_bytes, 8);
         assert_eq!(totals.sent_bytes, 47);
     });
+}
+
+/// Half of the timers have to keep it: the rest is what the machine takes away from the core.
+/// benches/src/bin/other-work.rs measures under full load.
+#[test]
+fn other_work_of_a_ring_shard_waits_less_than_5_ms() {
+    const TIMERS: usize = 200;
+    let (sender, waited) = bounded(TIMERS);
+    let answering = move || {
+        let sender = sender.clone();
+        let timers = async move {
+            for _ in 0..TIMERS {
+                let due = clock::monotonic() + Duration::from_millis(1);
+                glommio::timer::sleep(Duration::from_millis(1)).await;
+                sender.send(clock::monotonic().saturating_duration_since(due)).unwrap();
+            }
+        };
+        glommio::spawn_local(timers).detach();
+        Echo
+    };
+    let served = serve_with(EngineKind::Ring, &["127.0.0.1:0"], quick(), &answering);
+    // At rest, where the engine waits for its tick, and with queries.
+    while waited.len() < TIMERS / 2 {
+        thread::sleep(Duration::from_millis(10));
+    }
+    while waited.len() < TIMERS {
+        assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
+    }
+    served.stop();
+    let mut waits: Vec<Duration> = waited.try_iter().collect();
+    for waits in waits.chunks_mut(TIMERS / 2) {
+        waits.sort_unstable();
+        let half = waits[TIMERS / 4];
+        assert!(half < Duration::from_millis(5), "half of the timers came {half:?} late or more");
+    }
 }
 
 #[test]

@@ -8,6 +8,8 @@
 
 mod world;
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -15,6 +17,7 @@ use self::world::{Client, Socket, World};
 use super::super::limits::Settings;
 use super::super::{Answering, limits};
 use super::driver::Driver;
+use super::kernel::Op;
 use super::slots::Sizes;
 use crate::observe::counters::{AnswerClass, Counters};
 
@@ -47,8 +50,11 @@ impl Random {
     }
 }
 
-/// Answers with the line, so that a client knows its own.
-struct Echo;
+/// Answers with the line, so that a client knows its own, and keeps who was answered, in order.
+#[derive(Default)]
+struct Echo {
+    answered: Rc<RefCell<Vec<usize>>>,
+}
 
 fn answer_to(line: &[u8]) -> Vec<u8> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -63,7 +69,8 @@ impl Answering for Echo {
         Vec::new()
     }
 
-    fn answer(&mut self, line: &[u8], _: SocketAddr, out: &mut Vec<u8>) -> AnswerClass {
+    fn answer(&mut self, line: &[u8], peer: SocketAddr, out: &mut Vec<u8>) -> AnswerClass {
+        self.answered.borrow_mut().push(usize::from(peer.port()));
         out.clear();
         if line != b"empty" {
             out.extend_from_slice(&answer_to(line));
@@ -77,6 +84,11 @@ struct Shard {
     driver: Driver<Echo>,
     counters: Rc<Counters>,
     now_ms: u64,
+    answered: Rc<RefCell<Vec<usize>>>,
+    /// Clients whose line the server has and whose answer has not begun, in order.
+    waiting: VecDeque<usize>,
+    /// Answers that began while somebody else waited.
+    contended_count: u64,
 }
 
 impl Shard {
@@ -102,8 +114,11 @@ impl Shard {
             long_left: 2,
             trace: Vec::new(),
         };
-        let driver = Driver::new(Echo, settings, sizes, LISTENERS, Rc::clone(&counters));
-        Self { world, driver, counters, now_ms: 0 }
+        let echo = Echo::default();
+        let answered = Rc::clone(&echo.answered);
+        let driver = Driver::new(echo, settings, sizes, LISTENERS, Rc::clone(&counters));
+        let (waiting, contended_count) = (VecDeque::new(), 0);
+        Self { world, driver, counters, now_ms: 0, answered, waiting, contended_count }
     }
 
     fn turn(&mut self) {
@@ -113,16 +128,36 @@ impl Shard {
             let slot = completion.slot as usize;
             let client = self.world.sockets[slot].client;
             let served = self.counters.ended_served.get();
+            if completion.op == Op::Receive && self.world.line_is_whole(completion) {
+                self.waiting.extend(client);
+            }
             self.driver.completed(&mut self.world, completion, self.now_ms);
+            self.check_fair();
             if self.counters.ended_served.get() > served {
                 self.check_served(client.expect("somebody was served"));
             }
         }
         self.driver.expire(&mut self.world, self.now_ms);
+        self.check_fair();
         self.driver.serve_waiting(&mut self.world, self.now_ms);
+        self.check_fair();
         self.driver.refill(&mut self.world, self.now_ms);
         let open = self.driver.open_count();
         assert!(open <= 6, "{open} connections are open");
+    }
+
+    /// `fair`: whose answer has begun has waited longest of those who are still there.
+    fn check_fair(&mut self) {
+        for client in self.answered.take() {
+            let clients = &self.world.clients;
+            let is_gone = |other: &usize| *other != client && clients[*other].closed.is_some();
+            while self.waiting.front().is_some_and(is_gone) {
+                self.waiting.pop_front();
+            }
+            self.contended_count += u64::from(self.waiting.len() > 1);
+            let longest = self.waiting.pop_front();
+            assert_eq!(longest, Some(client), "answered before who has waited longest");
+        }
     }
 
     /// Who counts as served has the whole answer to its own line, and no reset behind it.
@@ -194,6 +229,13 @@ fn no_slot_buffer_or_answer_is_lost_whatever_clients_and_kernel_do() {
     let unreachable = ["answered_not_found", "answered_refused", "answered_failed", "panicked"];
     let never: Vec<_> = never.iter().filter(|(name, _)| !unreachable.contains(name)).collect();
     assert!(never.is_empty(), "{never:?}");
+}
+
+/// Two buffers for six connections: the seeds are worth something only if many had to wait.
+#[test]
+fn who_waits_longest_gets_the_next_answer_buffer() {
+    let contended: u64 = (0..SEEDS).map(|seed| Shard::run(seed).contended_count).sum();
+    assert!(contended > SEEDS, "{contended} answers with somebody else waiting");
 }
 
 #[test]

@@ -138,6 +138,13 @@ impl World {
         done
     }
 
+    /// Whether a receive that has completed ends a line, or fills the room for one.
+    pub(super) fn line_is_whole(&self, received: Completion) -> bool {
+        let input = &self.sockets[received.slot as usize].input;
+        let ends = received.result == 0 && !input.is_empty();
+        ends || received.result > 0 && (input.contains(&b'\n') || input.len() >= INPUT_BYTES)
+    }
+
     fn cancel_now(&mut self, op: Op, slot: u32, done: &mut Vec<Completion>) {
         let socket = &mut self.sockets[slot as usize];
         let was = match op {
