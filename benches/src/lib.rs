@@ -6,6 +6,7 @@
 
 pub mod bare;
 pub mod callgrind;
+pub mod changes;
 pub mod dns_zone;
 pub mod holder;
 pub mod load;

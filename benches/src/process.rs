@@ -64,6 +64,15 @@ impl Cpu {
     }
 }
 
+/// Memory of this process that is not pages of files, bytes; 0 where the kernel does not say.
+#[must_use]
+pub fn own_anonymous_bytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1_024
+}
+
 /// A running server with all its processes.
 #[derive(Debug)]
 pub struct Process {

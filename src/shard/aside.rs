@@ -57,18 +57,18 @@ pub fn spawn(
     work: impl FnOnce() + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let Place { core, shard_cores, weight } = place;
-    let others: Vec<_> = cores::allowed()
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|other| core.map_or_else(|| !shard_cores.contains(other), |core| core == *other))
-        .collect();
+    let free = || {
+        let allowed = cores::allowed().unwrap_or_default();
+        allowed.into_iter().filter(|other| !shard_cores.contains(other)).collect()
+    };
+    let own: Vec<_> = core.map_or_else(free, |core| vec![core]);
     thread::Builder::new().name(name.to_owned()).spawn(move || {
         if weight == Weight::Least {
             be_least();
         }
-        if !others.is_empty() {
+        if !own.is_empty() {
             let mut set = CpuSet::new();
-            others.into_iter().for_each(|core| set.set(core));
+            own.into_iter().for_each(|core| set.set(core));
             // As above.
             let _ = sched_setaffinity(None, &set);
         }
