@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Cache};
+use arc_swap::{ArcSwap, Guard};
 
 use crate::observe::counters::AnswerClass;
 use crate::policy::Rules;
@@ -13,11 +13,11 @@ use crate::view::View;
 
 /// Answers from the view that is published when a query comes, under one set of rules.
 ///
-/// Looking whether another view was published costs a load from a cache line that nobody writes
-/// otherwise; a query reads one view to its end.
+/// Taking the view costs about 5 ns and holds it for this query alone, which reads it to its end: a
+/// shard that nobody asks keeps no old view, and with it no old base on the disk.
 #[derive(Clone, Debug)]
 pub struct Answerer {
-    views: Cache<Arc<ArcSwap<View>>, Arc<View>>,
+    views: Arc<ArcSwap<View>>,
     rules: Arc<Rules>,
 }
 
@@ -25,12 +25,13 @@ impl Answerer {
     /// Answers from what `views` shows under `rules`.
     #[must_use]
     pub fn new(views: Arc<ArcSwap<View>>, rules: Arc<Rules>) -> Self {
-        Self { views: Cache::new(views), rules }
+        Self { views, rules }
     }
 
     /// The view that a query which comes now is answered from.
     #[inline]
-    pub fn view(&mut self) -> &View {
+    #[must_use]
+    pub fn view(&self) -> Guard<Arc<View>> {
         self.views.load()
     }
 }
@@ -53,7 +54,7 @@ impl Answering for Answerer {
     }
 
     fn answer(&mut self, line: &[u8], _peer: SocketAddr, out: &mut AnswerBuffer) -> AnswerClass {
-        class_of(query::answer(self.views.load(), &self.rules, line, &mut out.0))
+        class_of(query::answer(&self.views.load(), &self.rules, line, &mut out.0))
     }
 }
 
