@@ -79,15 +79,22 @@ fn hold(path: &Path, file: &str, view: &View, out: &mut Answer) -> String {
 
 #[test]
 fn every_conversation_goes_as_it_is_written_down() {
-    let bless = std::env::var_os("WHOISD_BLESS").is_some();
-    let view = registry::small();
+    hold_all(&registry::small(), std::env::var_os("WHOISD_BLESS").is_some());
+}
+
+#[test]
+fn every_conversation_goes_the_same_where_all_has_come_as_changes() {
+    hold_all(&registry::small_of_changes(), false);
+}
+
+fn hold_all(view: &View, bless: bool) {
     let mut out = Answer::new();
     let mut different = Vec::new();
     let files = files();
     assert!(!files.is_empty());
     for path in files {
         let file = std::fs::read_to_string(&path).unwrap();
-        let now = hold(&path, &file, &view, &mut out);
+        let now = hold(&path, &file, view, &mut out);
         if now == file {
             continue;
         }

@@ -5,8 +5,10 @@
 
 use std::io::Cursor;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use snapshot_format::builder::{Builder, Options, contact_order_key};
+use snapshot_format::delta::encode;
 use snapshot_format::object::{
     Contact, ContactLink, ContactRole, Disclose, DnsKey, Domain, Ds, HostLink, IdnTable,
     Nameserver, Nndn, NndnState, Phone, Postal, PostalKind, Registrar, SecDns, Time,
@@ -14,7 +16,9 @@ use snapshot_format::object::{
 use snapshot_format::record::Meta;
 use snapshot_format::sort::MemoryScratch;
 use snapshot_format::status::{ContactStatuses, DomainStatuses, HostStatuses, RegistrarStatus};
-use whoisd::view::View;
+use snapshot_format::{Change, Object};
+use whoisd::store::{Live, Settings, Stamp, Writer};
+use whoisd::view::{Disk, View};
 
 /// 2026-11-01T00:00:00Z.
 pub(crate) const AS_OF_MS: i64 = 1_793_491_200_000;
@@ -69,10 +73,52 @@ impl Objects {
         let (out, _summary) = builder.finish(&meta, &mut |_name, _defect| {}).unwrap();
         View::of_bytes(out.into_inner()).unwrap()
     }
+
+    /// The same as changes over a base that holds nothing: in a directory, one batch for each kind,
+    /// what refers to others first. But nameservers: those of one address are listed in the order in
+    /// which they came.
+    pub(crate) fn view_of_changes(self) -> View {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = Writer::lock(Disk::new(directory.path()), Settings::default()).unwrap();
+        let mut base = writer.begin().unwrap();
+        let options = Options { watermark_ms: AS_OF_MS, ..Options::default() };
+        let builder = Builder::new(&mut base, Rc::new(MemoryScratch), options).unwrap();
+        let mut suffixes = self.suffixes;
+        suffixes.sort();
+        let meta = Meta { suffixes, ..Meta::default() };
+        builder.finish(&meta, &mut |_name, _defect| {}).unwrap();
+        writer.publish(base).unwrap();
+        let mut live = Live::open(writer).unwrap();
+        let batches: [Vec<Object>; 6] = [
+            self.nameservers.into_iter().map(Object::Nameserver).collect(),
+            self.domains.into_iter().map(Object::Domain).collect(),
+            self.nndns.into_iter().map(Object::Nndn).collect(),
+            self.contacts.into_iter().map(Object::Contact).collect(),
+            self.idn_tables.into_iter().map(Object::IdnTable).collect(),
+            self.registrars.into_iter().map(Object::Registrar).collect(),
+        ];
+        for (serial, batch) in (1..).zip(batches) {
+            let upsert = |object| Change::Upsert(Box::new(object));
+            let changes: Vec<Change> = batch.into_iter().map(upsert).collect();
+            let encoded = encode(&**live.generation(), &changes, &mut |_key, _defect| {}).unwrap();
+            let stamp = Stamp { serial, committed_ms: AS_OF_MS, heartbeat_ms: i64::MIN };
+            live.append(&encoded, stamp).unwrap();
+        }
+        View::of(Arc::clone(live.generation()), None).unwrap()
+    }
 }
 
 /// The registry of the conversations.
 pub(crate) fn small() -> View {
+    small_objects().view()
+}
+
+/// The same, come as changes.
+pub(crate) fn small_of_changes() -> View {
+    small_objects().view_of_changes()
+}
+
+fn small_objects() -> Objects {
     Objects {
         registrars: registrars(),
         idn_tables: idn_tables(),
@@ -82,7 +128,6 @@ pub(crate) fn small() -> View {
         domains: domains(),
         suffixes: ["demo", "co.demo", "xn--80adxhks", "open"].map(str::to_owned).to_vec(),
     }
-    .view()
 }
 
 fn text(value: &str) -> String {
