@@ -45,7 +45,7 @@ pub use files::Files;
 pub use live::{Fold, Live, Stamp};
 pub use log::Rest;
 pub use manifest::{Chain, LogName, Manifest};
-pub use reader::{Reader, read_manifest};
+pub use reader::{Reader, open_chain, read_manifest};
 pub use scratch::DiskScratch;
 pub use writer::{Settings, Writer};
 

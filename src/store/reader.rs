@@ -76,7 +76,7 @@ impl<F: Files> Reader<F> {
         let Some(manifest) = read_manifest(&files)? else {
             return Err(StoreError::Empty { path: files.path().to_owned() });
         };
-        let (generation, tail) = open_chain(&files, &manifest.current)?;
+        let (generation, tail) = open_with_tail(&files, &manifest.current)?;
         let tail = tail.filter(|tail| tail.name.last.is_none());
         Ok(Self { files, manifest, generation: Arc::new(generation), tail })
     }
@@ -139,12 +139,16 @@ impl<F: Files> Reader<F> {
     }
 }
 
-/// Opens the last generation of a chain; also where its last log ends, if it has one.
+/// Opens the last generation of a chain.
 ///
 /// # Errors
 ///
 /// A file is missing, damaged, or not the one that the chain names.
-pub(super) fn open_chain<F: Files>(
+pub fn open_chain<F: Files>(files: &F, chain: &Chain) -> Result<GenerationOf<F>, StoreError> {
+    open_with_tail(files, chain).map(|(generation, _)| generation)
+}
+
+fn open_with_tail<F: Files>(
     files: &F,
     chain: &Chain,
 ) -> Result<(GenerationOf<F>, Option<Tail<F>>), StoreError> {
@@ -171,6 +175,7 @@ pub(super) fn open_base<F: Files>(files: &F, chain: &Chain) -> Result<Generation
         .map_err(|source| StoreError::Format { path: path(), source })
 }
 
+/// Reads the logs of a chain over its base; also where the last of them ends, if there is one.
 pub(super) fn read_logs<F: Files>(
     files: &F,
     chain: &Chain,

@@ -119,17 +119,11 @@ impl<F: Files> Writer<F> {
             log.last = Some(to);
         }
         // A generation within the range may never have been: numbers are given once.
-        let read = open_chain(&self.files, &current);
-        if read
-            .map_err(|error| match error {
-                StoreError::Cut { .. } => not_kept(),
-                other => other,
-            })?
-            .0
-            .state()
-            .generation
-            != to
-        {
+        let read = open_chain(&self.files, &current).map_err(|error| match error {
+            StoreError::Cut { .. } => not_kept(),
+            other => other,
+        })?;
+        if read.state().generation != to {
             return Err(not_kept());
         }
         let mut kept: Vec<Chain> = chains().cloned().collect();
