@@ -114,7 +114,7 @@ const RULES: &[Rule] = &[
     Rule {
         module: "command",
         may_import: &[
-            "config", "doctor", "export", "import", "observe", "policy", "port43", "query",
+            "config", "doctor", "export", "feed", "import", "observe", "policy", "port43", "query",
             "sample", "shard", "store", "view",
         ],
         never: &[],

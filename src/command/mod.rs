@@ -9,6 +9,7 @@ mod config;
 mod doctor;
 mod import;
 mod inspect;
+mod key;
 mod lookup;
 mod output;
 mod query;
@@ -45,6 +46,8 @@ enum Command {
     Verify(verify::Options),
     #[command(subcommand)]
     Config(config::Command),
+    #[command(subcommand)]
+    Key(key::Command),
     Doctor(doctor::Options),
     Completions(completions::Options),
 }
@@ -96,6 +99,7 @@ pub fn run() -> ExitCode {
         Command::Inspect(options) => inspect::run(&options),
         Command::Verify(options) => verify::run(&options),
         Command::Config(command) => config::run(&command),
+        Command::Key(command) => key::run(&command),
         Command::Doctor(options) => doctor::run(&options),
         Command::Completions(options) => completions::run(&options),
     };

@@ -15,6 +15,8 @@
 
 mod apply;
 mod json;
+pub mod key;
+pub mod message;
 mod read;
 mod record;
 mod write;
