@@ -3,7 +3,7 @@
 //!
 //! # Invariants
 //!
-//! - A secret key is read only from a file that nobody but its owner may read.
+//! - A secret key is used only from a file that nobody but its owner may read.
 //! - A key's id is made from the key: it cannot name another one.
 //!
 //! # Does not
@@ -96,11 +96,13 @@ impl SecretKey {
     pub fn read(path: &Path) -> Result<Self, KeyError> {
         let file = File::open(path).map_err(failed(path, "open it"))?;
         let mode = file.metadata().map_err(failed(path, "look at it"))?.permissions().mode();
+        let text = read(path, file)?;
+        let key = Self::decode(&text);
+        let key = key.map_err(|problem| KeyError::Content { path: path.to_owned(), problem })?;
         if mode & OTHERS_MODE != 0 {
             return Err(KeyError::Exposed { path: path.to_owned(), mode: mode & 0o7777 });
         }
-        let text = read(path, file)?;
-        Self::decode(&text).map_err(|problem| KeyError::Content { path: path.to_owned(), problem })
+        Ok(key)
     }
 
     /// Writes a new key file with mode 0600, and beside it, with `.pub` at its end, that of the

@@ -17,6 +17,7 @@ mod apply;
 mod json;
 pub mod key;
 pub mod message;
+pub mod nats;
 mod read;
 mod record;
 mod write;

@@ -195,7 +195,9 @@ pub enum EncodeError {
     #[error("a batch without a record; send at least a heartbeat")]
     Empty,
     /// Serials do not count up by one.
-    #[error("serial {got} comes after {before} in one batch, expected {}", before.saturating_add(1))]
+    #[error(
+        "serial {got} comes after {before} in one batch, expected {}", before.saturating_add(1)
+    )]
     Disorder {
         /// The serial before.
         before: u64,
