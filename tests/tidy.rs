@@ -86,7 +86,7 @@ const DOCTOR: &[&str] = &["config", "observe", "port43", "shard"];
 /// The rules of DESIGN.md section 3. A module that is not listed is refused: decide first.
 const RULES: &[Rule] = &[
     Rule { module: "import", may_import: &["observe"], never: SOCKETS },
-    Rule { module: "feed", may_import: &["export", "import", "observe"], never: CLOCKS },
+    Rule { module: "feed", may_import: &["export", "import", "observe", "store"], never: CLOCKS },
     Rule { module: "store", may_import: &["observe"], never: SOCKETS },
     Rule { module: "view", may_import: &["store"], never: SOCKETS },
     Rule { module: "sample", may_import: &["export", "observe", "store"], never: SOCKETS },

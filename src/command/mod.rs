@@ -7,11 +7,13 @@
 mod completions;
 mod config;
 mod doctor;
+mod fetch_snapshot;
 mod import;
 mod inspect;
 mod key;
 mod lookup;
 mod output;
+mod publish_snapshot;
 mod query;
 mod sample;
 mod serve;
@@ -46,6 +48,8 @@ enum Command {
     Verify(verify::Options),
     #[command(subcommand)]
     Config(config::Command),
+    PublishSnapshot(publish_snapshot::Options),
+    FetchSnapshot(fetch_snapshot::Options),
     #[command(subcommand)]
     Key(key::Command),
     Doctor(doctor::Options),
@@ -99,6 +103,8 @@ pub fn run() -> ExitCode {
         Command::Inspect(options) => inspect::run(&options),
         Command::Verify(options) => verify::run(&options),
         Command::Config(command) => config::run(&command),
+        Command::PublishSnapshot(options) => publish_snapshot::run(&options),
+        Command::FetchSnapshot(options) => fetch_snapshot::run(&options),
         Command::Key(command) => key::run(&command),
         Command::Doctor(options) => doctor::run(&options),
         Command::Completions(options) => completions::run(&options),

@@ -18,6 +18,7 @@ mod json;
 pub mod key;
 pub mod message;
 pub mod nats;
+pub mod objects;
 mod read;
 mod record;
 mod write;

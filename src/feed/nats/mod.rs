@@ -36,7 +36,7 @@ pub use connect::{Address, SERVER_COUNT_MAX, STREAM};
 pub use outbox::{Last, Limits, Outbox, SendError, Sent};
 pub use status::{Kind, Report, Status, Trouble};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -132,6 +132,15 @@ pub trait Refetch {
     fn refetch(&mut self, wanted: &Wanted) -> Result<Fetched, String>;
 }
 
+/// Name of the file in a snapshot directory for [`Settings::position`].
+pub const POSITION: &str = "nats.position";
+
+/// The source that a node with this snapshot directory follows, if it follows one.
+#[must_use]
+pub fn source_of(dir: &Path) -> Option<Source> {
+    History::read(&dir.join(POSITION)).source().cloned()
+}
+
 /// A node without an object store.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoRefetch;
@@ -145,8 +154,8 @@ impl Refetch for NoRefetch {
 }
 
 /// Follows the stream until `stop` is set, whatever happens to servers, stream and messages. It
-/// blocks, so it wants a thread of its own. Returns within about 100 ms of `stop`, apart from what `apply` and
-/// `refetch` are doing.
+/// blocks, so it wants a thread of its own. Returns within about 100 ms of `stop`, apart from what
+/// `apply` and `refetch` are doing.
 ///
 /// # Errors
 ///
