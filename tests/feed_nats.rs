@@ -6,10 +6,18 @@
 
 mod nats;
 
-use nats::{Node, Plan, Rogue, Server, is_installed, outbox, record, records, source, until};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use nats::{
+    Memory, Node, Plan, Rogue, Server, is_installed, outbox, record, records, source, until,
+};
 use whoisd::feed::key::{SecretKey, Trusted};
-use whoisd::feed::nats::{Address, Limits, Outbox, SendError};
+use whoisd::feed::nats::{Address, Fetched, Limits, Outbox, Refetch, SendError, Wanted};
+use whoisd::feed::objects::Objects;
 use whoisd::feed::{Apply, ApplyError};
+use whoisd::store::{DiskScratch, Settings, Writer};
+use whoisd::view::{Disk, View};
 
 #[test]
 fn records_arrive_in_order_are_acknowledged_and_go_on_after_a_restart() {
@@ -348,4 +356,72 @@ fn what_the_disk_refuses_is_not_acknowledged_and_tried_again() {
     node.reaches(4);
     node.is_well();
     assert_eq!(node.stop().records(), records(1..=4));
+}
+
+/// Puts a base of a serial into an object store.
+fn publish_base(store: &Path, serial: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = Writer::lock(Disk::new(folder.path()), Settings::default()).unwrap();
+    let mut base = writer.begin().unwrap();
+    let generation = base.generation();
+    let options =
+        snapshot_format::Options { generation, serial, ..snapshot_format::Options::default() };
+    let scratch = Rc::new(DiskScratch::new(folder.path()));
+    let builder = snapshot_format::Builder::new(&mut base, scratch, options).unwrap();
+    builder.finish(&snapshot_format::record::Meta::default(), &mut |_, _| {}).unwrap();
+    writer.publish(base).unwrap();
+    let view = View::open(folder.path()).unwrap();
+    let objects = Objects::open(store.to_str().unwrap()).unwrap();
+    objects.publish(view.base(), Some(&source("a")), None, &mut |_, _| true).unwrap();
+}
+
+/// Fetches into a directory, as the updater does it.
+struct FromStore {
+    store: PathBuf,
+    into: PathBuf,
+    memory: Memory,
+}
+
+impl Refetch for FromStore {
+    fn refetch(&mut self, wanted: &Wanted) -> Result<Fetched, String> {
+        let objects = Objects::open(self.store.to_str().unwrap()).unwrap();
+        let writer = Writer::lock(Disk::new(&self.into), Settings::default()).unwrap();
+        let fetched = objects.fetch(wanted, &Trusted::default(), &writer, &mut |_, _| true);
+        let fetched = fetched.map_err(|error| error.to_string())?;
+        self.memory.replace(fetched.object.serial);
+        Ok(Fetched { serial: fetched.object.serial, source: fetched.object.source })
+    }
+}
+
+#[test]
+fn a_node_left_behind_passes_over_a_damaged_snapshot_and_waits_if_there_is_no_other() {
+    if !is_installed() {
+        return;
+    }
+    let server = Server::start();
+    let mut outbox = outbox(&server, "a");
+    outbox.send(&records(1..=5)).unwrap();
+    Rogue::new(&server).purge();
+    outbox.send(&records(6..=9)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (store, into) = (folder.path().join("store"), folder.path().join("node"));
+    publish_base(&store, 8);
+    let damage = |path: PathBuf| {
+        let mut bytes = std::fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    };
+    let snapshots = std::fs::read_dir(&store).unwrap().map(|entry| entry.unwrap().path());
+    snapshots.filter(|path| path.extension().unwrap() == "snapshot").for_each(damage);
+    let plan = Plan::default();
+    let memory = plan.memory.clone();
+    let fetch = FromStore { store: store.clone(), into: into.clone(), memory };
+    let node = Plan { fetch: Some(Box::new(fetch)), ..plan }.start(server.address());
+    node.says("it is damaged");
+    assert_eq!(node.report().serial, 0);
+    publish_base(&store, 7);
+    node.reaches(9);
+    node.is_well();
+    assert_eq!(View::open(&into).unwrap().state().serial, 7);
+    assert_eq!(node.stop().records(), records(8..=9));
 }

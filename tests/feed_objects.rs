@@ -7,11 +7,11 @@ use std::rc::Rc;
 
 use snapshot_format::object::Domain;
 use snapshot_format::record::Meta;
-use snapshot_format::{Builder, Options};
+use snapshot_format::{Builder, Change, Object, Options, delta};
 use whoisd::feed::key::{SecretKey, Trusted};
 use whoisd::feed::nats::Wanted;
 use whoisd::feed::objects::{Arrived, ObjectError, Objects, PART_BYTES};
-use whoisd::store::{DiskScratch, Files, Settings, Writer};
+use whoisd::store::{DiskScratch, Files, Live, Settings, Stamp, Writer};
 use whoisd::view::{Disk, View};
 
 /// A directory whose current base holds one domain, as of a serial.
@@ -26,6 +26,17 @@ fn directory(path: &Path, serial: u64, name: &str) {
     builder.domain(&Domain { name: name.into(), ..Domain::default() }, &mut |_| {}).unwrap();
     builder.finish(&Meta::default(), &mut |_, _| {}).unwrap();
     writer.publish(base).unwrap();
+}
+
+/// Appends one domain to a directory, as of a serial.
+fn append(path: &Path, serial: u64, name: &str) {
+    let writer = Writer::lock(Disk::new(path), Settings::default()).unwrap();
+    let mut live = Live::open(writer).unwrap();
+    let domain = Domain { name: name.into(), ..Domain::default() };
+    let change = Change::Upsert(Box::new(Object::Domain(domain)));
+    let encoded = delta::encode(live.generation(), [&change], &mut |_, _| {}).unwrap();
+    let stamp = Stamp { serial, committed_ms: 1_764_000_000_001, heartbeat_ms: i64::MIN };
+    live.append(&encoded, stamp).unwrap();
 }
 
 /// An object store and a directory that fetches from it.
@@ -271,9 +282,22 @@ fn the_commands_publish_and_fetch() {
     let fetch = ["fetch-snapshot", "--from", &store, "--into", &node, "--trusted", &trusted];
     let (status, text) = ran(&fetch);
     assert!(status == 0 && text.contains("fetched serial 7"), "{text}");
-    directory(Path::new(&node), 8, "of-8.demo");
+    // Changes are folded into what is published, or left out and said so.
+    append(Path::new(&registry), 8, "of-8.demo");
+    let (status, text) = ran(&["publish-snapshot", "--dir", &registry, "--to", &store, "--base"]);
+    assert!(status == 0 && text.contains("serial 7") && text.contains("1 later changes"), "{text}");
+    let (status, text) = ran(&publish);
+    assert!(status == 0 && text.contains("serial 8 of source a"), "{text}");
     let (status, text) = ran(&fetch);
-    assert!(status == 1 && text.contains("the newest one holds serial 7"), "{text}");
+    assert!(status == 0 && text.contains("fetched serial 8"), "{text}");
+    let view = View::open(Path::new(&node)).unwrap();
+    view.prepare().unwrap();
+    for name in ["of-7.demo", "of-8.demo"] {
+        assert!(view.base().find_domain(name).unwrap().is_some(), "{name}");
+    }
+    directory(Path::new(&node), 9, "of-9.demo");
+    let (status, text) = ran(&fetch);
+    assert!(status == 1 && text.contains("the newest one holds serial 8"), "{text}");
     let (status, text) = ran(&["publish-snapshot", "--dir", &registry, "--to", "x://y"]);
     assert!(status == 1 && text.contains("no object store that is known"), "{text}");
 }

@@ -239,6 +239,9 @@ impl Shelf {
     }
 }
 
+/// What a node fetches by.
+pub type Fetch = Box<dyn Refetch + Send>;
+
 struct Fetcher(Shelf, Memory);
 
 impl Refetch for Fetcher {
@@ -270,6 +273,8 @@ pub struct Plan {
     pub shelf: Shelf,
     pub trusted: Trusted,
     pub position: Option<PathBuf>,
+    /// In place of the shelf.
+    pub fetch: Option<Fetch>,
 }
 
 impl Plan {
@@ -293,9 +298,10 @@ impl Plan {
         let (memory, shelf) = (self.memory.clone(), self.shelf.clone());
         let thread = {
             let (status, stop) = (Arc::clone(&status), Arc::clone(&stop));
-            let mut fetcher = Fetcher(self.shelf, self.memory.clone());
+            let fetcher = Box::new(Fetcher(self.shelf, self.memory.clone()));
+            let mut fetch = self.fetch.unwrap_or(fetcher);
             let mut memory = self.memory;
-            thread::spawn(move || run(&settings, &mut memory, &mut fetcher, &stop, &status))
+            thread::spawn(move || run(&settings, &mut memory, fetch.as_mut(), &stop, &status))
         };
         Node { memory, shelf, status, stop, thread: Some(thread) }
     }
