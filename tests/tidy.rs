@@ -108,7 +108,7 @@ const RULES: &[Rule] = &[
     Rule { module: "observe", may_import: &[], never: SOCKETS },
     Rule {
         module: "config",
-        may_import: &["observe", "policy", "port43", "query", "shard"],
+        may_import: &["feed", "observe", "policy", "port43", "query", "shard"],
         never: SOCKETS,
     },
     Rule {

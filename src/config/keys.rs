@@ -71,7 +71,7 @@ pub const NUMBERS: [Number; 9] = [
 ];
 
 /// The settings that are not numbers.
-pub const OTHERS: [&str; 7] = [
+pub const OTHERS: [&str; 13] = [
     "server.dir",
     "server.listen",
     "server.cores",
@@ -79,4 +79,10 @@ pub const OTHERS: [&str; 7] = [
     "snapshot.check",
     "log.format",
     "log.level",
+    "feed.nats.servers",
+    "feed.nats.stream",
+    "feed.nats.durable",
+    "feed.nats.credentials",
+    "feed.nats.trusted_keys",
+    "feed.nats.objects",
 ];

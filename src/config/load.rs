@@ -12,7 +12,7 @@ use toml::Spanned;
 use super::check::Check;
 use super::file::Source;
 use super::keys::{NUMBERS, SHUTDOWN_MS};
-use super::{ConfigError, tld};
+use super::{ConfigError, Nats, feed, tld};
 use crate::observe::log;
 use crate::policy::Rules;
 use crate::port43;
@@ -38,6 +38,8 @@ pub struct Settings {
     pub check: Check,
     /// The log.
     pub log: log::Settings,
+    /// The stream that the node follows, if it follows one.
+    pub nats: Option<Nats>,
     /// How answers read.
     pub answers: tld::Settings,
 }
@@ -55,6 +57,7 @@ impl Default for Settings {
             port43: port43::Settings::default(),
             check: Check::default(),
             log: log::Settings::default(),
+            nats: None,
             answers: tld::Settings::default(),
         }
     }
@@ -153,6 +156,7 @@ pub(super) fn merge(source: &Source, flags: &Flags) -> Result<Effective, ConfigE
     merge.server(flags)?;
     merge.snapshot(flags)?;
     merge.log(flags)?;
+    merge.feed()?;
     merge.answers()?;
     Ok(merge.effective)
 }
@@ -270,6 +274,32 @@ impl Merge<'_> {
         if let Some(level) = flags.log_level {
             self.effective.settings.log.level = level;
             self.set_by_flag("log.level", "--log-level");
+        }
+        Ok(())
+    }
+
+    fn feed(&mut self) -> Result<(), ConfigError> {
+        let file = &self.source.file.feed.nats;
+        self.effective.settings.nats = feed::nats(file).map_err(|refused| {
+            let line = match &refused.span {
+                Some(span) => self.source.line(span),
+                None => self.source.line_of_table("feed.nats"),
+            };
+            let place = format!("{}:{line}", self.source.path.display());
+            ConfigError::Setting { place, key: refused.key.to_owned(), problem: refused.problem }
+        })?;
+        let spans = [
+            ("feed.nats.servers", file.servers.as_ref().map(Spanned::span)),
+            ("feed.nats.stream", file.stream.as_ref().map(Spanned::span)),
+            ("feed.nats.durable", file.durable.as_ref().map(Spanned::span)),
+            ("feed.nats.credentials", file.credentials.as_ref().map(Spanned::span)),
+            ("feed.nats.trusted_keys", file.trusted_keys.as_ref().map(Spanned::span)),
+            ("feed.nats.objects", file.objects.as_ref().map(Spanned::span)),
+        ];
+        for (key, span) in spans {
+            if let Some(span) = span {
+                self.set_in_file(key, &span);
+            }
         }
         Ok(())
     }

@@ -23,6 +23,8 @@ const SUBJECT: &str = "whoisd.changes";
 pub const SERVER_COUNT_MAX: usize = 16;
 /// Longest name of a stream or of a durable consumer, bytes.
 const NAME_BYTES_MAX: usize = 64;
+/// Characters of a host's name that are part of its durable consumer's.
+pub(super) const HOST_CHARS_MAX: usize = 56;
 
 /// Which stream, on which servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +92,7 @@ impl Address {
 /// # Errors
 ///
 /// It is none.
-pub(super) fn check_name(what: &str, name: &str) -> Result<(), String> {
+pub fn check_name(what: &str, name: &str) -> Result<(), String> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(known) {
         let name: String = name.chars().take(NAME_BYTES_MAX).collect();

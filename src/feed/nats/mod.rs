@@ -32,7 +32,7 @@ mod outbox;
 mod session;
 mod status;
 
-pub use connect::{Address, SERVER_COUNT_MAX, STREAM};
+pub use connect::{Address, SERVER_COUNT_MAX, STREAM, check_name};
 pub use outbox::{Last, Limits, Outbox, SendError, Sent};
 pub use status::{Kind, Report, Status, Trouble};
 
@@ -135,6 +135,14 @@ pub trait Refetch {
 /// Name of the file in a snapshot directory for [`Settings::position`].
 pub const POSITION: &str = "nats.position";
 
+/// The name of a node's durable consumer, made from the host's name.
+#[must_use]
+pub fn durable_of_host(host: &str) -> String {
+    let word = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' };
+    let host: String = host.trim().chars().map(word).take(connect::HOST_CHARS_MAX).collect();
+    format!("whoisd-{host}")
+}
+
 /// The source that a node with this snapshot directory follows, if it follows one.
 #[must_use]
 pub fn source_of(dir: &Path) -> Option<Source> {
@@ -168,7 +176,7 @@ pub fn run(
     status: &Status,
 ) -> Result<(), String> {
     settings.address.check()?;
-    connect::check_name("durable consumer", &settings.durable)?;
+    check_name("durable consumer", &settings.durable)?;
     let mut history = settings.position.as_deref().map(History::read).unwrap_or_default();
     let mut backoff = Backoff::new(settings.timing.backoff_min, settings.timing.backoff_max);
     let mut next_server = 0;
