@@ -8,6 +8,7 @@ mod nats;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use nats::{
     Memory, Node, Plan, Rogue, Server, is_installed, outbox, record, records, source, until,
@@ -356,6 +357,48 @@ fn what_the_disk_refuses_is_not_acknowledged_and_tried_again() {
     node.reaches(4);
     node.is_well();
     assert_eq!(node.stop().records(), records(1..=4));
+}
+
+#[test]
+fn the_deployed_example_lets_a_publisher_write_and_a_node_only_read() {
+    if !is_installed() {
+        return;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let config = std::fs::read_to_string(root.join("deploy/nats-server.conf")).unwrap();
+    let server = Server::start_with(Some(config));
+    let folder = tempfile::tempdir().unwrap();
+    let address = |user: &str| {
+        let credentials = folder.path().join(user);
+        std::fs::write(&credentials, format!("{user}\n")).unwrap();
+        Address { credentials: Some(credentials), ..server.address() }
+    };
+    let limits = Limits::default();
+    let mut outbox =
+        Outbox::open(address("publisher:p-secret"), source("a"), None, limits).unwrap();
+    outbox.send(&records(1..=3)).unwrap();
+    let node = Plan::default().start(address("node:n-secret"));
+    node.reaches(3);
+    outbox.send(&records(4..=5)).unwrap();
+    node.reaches(5);
+    // Set back, it replaces its consumer.
+    let memory = node.stop();
+    memory.replace(2);
+    let node = Plan { memory, ..Plan::default() }.start(address("node:n-secret"));
+    node.reaches(5);
+    node.is_well();
+    let limits = Limits { request: Duration::from_millis(300), ..limits };
+    let mut as_node = Outbox::open(address("node:n-secret"), source("a"), None, limits).unwrap();
+    let refused = as_node.send(&records(6..=6)).unwrap_err().to_string();
+    assert!(refused.contains("serials were not stored"), "{refused}");
+    let stranger = Plan::default().start(address("node:wrong"));
+    stranger.says("authorization");
+    drop(stranger);
+    let none = folder.path().join("none");
+    std::fs::write(&none, "no password").unwrap();
+    let none = Address { credentials: Some(none), ..server.address() };
+    let stranger = Plan::default().start(none);
+    stranger.says("neither NATS credentials nor one line \"user:password\"");
 }
 
 /// Puts a base of a serial into an object store.

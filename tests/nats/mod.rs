@@ -6,6 +6,7 @@
 //! Leave a server behind: it is stopped by its own process number when it is dropped.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -57,12 +58,18 @@ pub struct Server {
     pub port: u16,
     store: TempDir,
     child: Option<Child>,
+    /// Text of a configuration that stores in `/var/lib/nats`; the port is the test's.
+    config: Option<String>,
 }
 
 impl Server {
     pub fn start() -> Self {
-        let mut server =
-            Self { port: free_port(), store: tempfile::tempdir().unwrap(), child: None };
+        Self::start_with(None)
+    }
+
+    pub fn start_with(config: Option<String>) -> Self {
+        let store = tempfile::tempdir().unwrap();
+        let mut server = Self { port: free_port(), store, child: None, config };
         server.go_on();
         server
     }
@@ -70,8 +77,20 @@ impl Server {
     /// Starts it again, with what it has stored.
     pub fn go_on(&mut self) {
         let mut command = Command::new("nats-server");
-        command.args(["-a", "127.0.0.1", "-p", &self.port.to_string(), "-js", "-sd"]);
-        command.arg(self.store.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        let store = self.store.path();
+        command.args(["-a", "127.0.0.1", "-p", &self.port.to_string()]);
+        match &self.config {
+            Some(text) => {
+                let file = store.join("nats-server.conf");
+                fs::write(&file, text.replace("/var/lib/nats", store.to_str().unwrap())).unwrap();
+                command.arg("-c").arg(file);
+            }
+            None => {
+                command.args(["-js", "-sd"]).arg(store);
+            }
+        }
+        command.env("WHOISD_PUBLISHER", "p-secret").env("WHOISD_NODE", "n-secret");
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         self.child = Some(command.spawn().unwrap());
         let reached = || TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok();
         until("nats-server listens", reached, String::new);

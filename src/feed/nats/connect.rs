@@ -9,6 +9,8 @@
 //!
 //! Reconnect: whoever loses a connection comes again, after a pause.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ use async_nats::{Client, ConnectOptions, ServerAddr};
 pub const STREAM: &str = "WHOISD";
 /// Subject of that stream; another stream has its name behind it.
 const SUBJECT: &str = "whoisd.changes";
+/// Longest file of credentials that is read, bytes; NATS's own have about 1,000.
+const CREDENTIALS_BYTES_MAX: u64 = 64 << 10;
 /// Most servers of one stream.
 pub const SERVER_COUNT_MAX: usize = 16;
 /// Longest name of a stream or of a durable consumer, bytes.
@@ -33,7 +37,8 @@ pub struct Address {
     pub servers: Vec<String>,
     /// Name of the stream.
     pub stream: String,
-    /// File with credentials (`.creds`), if the servers want them.
+    /// File with credentials, if the servers want them: NATS's own (`.creds`), or one line
+    /// `user:password`.
     pub credentials: Option<PathBuf>,
 }
 
@@ -149,28 +154,51 @@ async fn try_server(
     credentials: Option<&Path>,
     timeout: Duration,
 ) -> Result<Client, String> {
-    let mut options = ConnectOptions::new()
+    let options = ConnectOptions::new()
         .name("whoisd")
         .connection_timeout(timeout)
         .request_timeout(Some(timeout))
         .ignore_discovered_servers()
         // One try: then the next server's turn has come.
         .max_reconnects(1);
-    if let Some(path) = credentials {
-        let read = options.credentials_file(path).await;
-        options = read.map_err(|error| format!("credentials {}: {error}", path.display()))?;
-    }
+    let options = match credentials {
+        Some(path) => with_credentials(options, path)
+            .map_err(|problem| format!("credentials {}: {problem}", path.display()))?,
+        None => options,
+    };
     let parsed: ServerAddr = server.parse().map_err(|error| format!("{error}"))?;
     options.connect(parsed).await.map_err(|error| error.to_string())
 }
 
+/// Reads a file of credentials anew for each connection: they may have been replaced.
+fn with_credentials(options: ConnectOptions, path: &Path) -> Result<ConnectOptions, String> {
+    let mut text = String::new();
+    let read = File::open(path)
+        .and_then(|file| file.take(CREDENTIALS_BYTES_MAX).read_to_string(&mut text));
+    read.map_err(|error| error.to_string())?;
+    if text.contains("BEGIN NATS USER JWT") {
+        return options.credentials(&text).map_err(|error| error.to_string());
+    }
+    // What stands there is a secret: it is not quoted.
+    let line = text.trim_end_matches(['\r', '\n']);
+    let pair = line.split_once(':').filter(|_| !line.contains(char::is_control));
+    let (user, password) =
+        pair.ok_or_else(|| "neither NATS credentials nor one line \"user:password\"".to_owned())?;
+    Ok(options.user_and_password(user.to_owned(), password.to_owned()))
+}
+
 /// `host:port` of a server's address.
 fn place(server: &str) -> Result<String, String> {
-    // The address is not quoted: it may hold a password.
+    // The address is not quoted: it may hold a password, although it should not.
     let parsed: Result<ServerAddr, _> = server.parse();
     let parsed = parsed.map_err(|_| "a server's address does not read".to_owned())?;
     if parsed.host().is_empty() || !matches!(parsed.scheme(), "nats" | "tls") {
         return Err("a server's address is not nats://host:port or tls://host:port".to_owned());
+    }
+    if parsed.has_user_pass() || parsed.password().is_some() {
+        return Err("a server's address holds a user or a password; put them into a file of \
+                    credentials"
+            .to_owned());
     }
     let host = parsed.host();
     let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
@@ -189,7 +217,7 @@ mod tests {
             (address.stream.as_str(), &*address.subject()),
             ("CHANGES", "whoisd.changes.CHANGES")
         );
-        let short = Address::parse("tls://user:secret@[::1]").unwrap();
+        let short = Address::parse("tls://[::1]").unwrap();
         assert_eq!((short.stream.as_str(), &*short.subject()), ("WHOISD", "whoisd.changes"));
         assert_eq!(place(&short.servers[0]).unwrap(), "[::1]:4222");
     }
@@ -204,6 +232,7 @@ mod tests {
             "nats://",
             "nats://,",
             "nats://a:secret@b:x",
+            "nats://a:secret@b:1",
             "nats://a/b.c",
             "nats://a/b c",
             many.as_str(),

@@ -28,17 +28,15 @@ use crate::feed::key::SecretKey;
 use crate::feed::message::{EncodeError, Head, Message, PAYLOAD_BYTES_MAX, Source, pack};
 
 /// How often a batch is tried before the caller hears of it.
-const TRIES_MAX: usize = 5;
-/// Until a server has answered.
-const REQUEST_TIME: Duration = Duration::from_secs(5);
+const TRIES_MAX: usize = 4;
 /// Messages at the end of the stream that may be no batches before it is said that the end cannot
 /// be found.
 const STRANGERS_MAX: usize = 64;
 /// Bytes of a header, apart from the payload; 400 are used.
 const HEADER_BYTES_MAX: usize = 4 << 10;
 
-/// How much the stream keeps, where the publisher makes it. A stream that is there already stays as
-/// it is.
+/// How long to wait for a server, and how much the stream keeps, where the publisher makes it: one
+/// that is there already stays as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Oldest message that is kept. A node that was gone for longer fetches a snapshot.
@@ -47,12 +45,15 @@ pub struct Limits {
     pub bytes: u64,
     /// Servers that hold a copy, 1 to 5.
     pub replicas: usize,
+    /// Until a server has answered.
+    pub request: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         // A week of 10 changes a second of 700 bytes.
-        Self { age: Duration::from_secs(7 * 86_400), bytes: 4 << 30, replicas: 1 }
+        let age = Duration::from_secs(7 * 86_400);
+        Self { age, bytes: 4 << 30, replicas: 1, request: Duration::from_secs(5) }
     }
 }
 
@@ -269,7 +270,7 @@ impl Outbox {
         }
         let (address, limits, next) = (&self.address, self.limits, &mut self.next_server);
         let opened = self.runtime.block_on(async {
-            let connection = connect(address, next, REQUEST_TIME).await?;
+            let connection = connect(address, next, limits.request).await?;
             let made = connection.jetstream.get_or_create_stream(config(address, limits)).await;
             let stream = made.map_err(|error| {
                 format!("{}: cannot make stream {}: {error}", connection.server, address.stream)
