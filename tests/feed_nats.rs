@@ -15,7 +15,7 @@ use nats::{
 };
 use whoisd::feed::key::{SecretKey, Trusted};
 use whoisd::feed::nats::{Address, Fetched, Limits, Outbox, Refetch, SendError, Wanted};
-use whoisd::feed::objects::Objects;
+use whoisd::feed::objects::{How, Objects};
 use whoisd::feed::{Apply, ApplyError};
 use whoisd::store::{DiskScratch, Settings, Writer};
 use whoisd::view::{Disk, View};
@@ -415,7 +415,8 @@ fn publish_base(store: &Path, serial: u64) {
     writer.publish(base).unwrap();
     let view = View::open(folder.path()).unwrap();
     let objects = Objects::open(store.to_str().unwrap()).unwrap();
-    objects.publish(view.base(), Some(&source("a")), None, &mut |_, _| true).unwrap();
+    let how = How { source: Some(&source("a")), ..How::default() };
+    objects.publish(view.base(), how, &mut |_, _| true).unwrap();
 }
 
 /// Fetches into a directory, as the updater does it.
@@ -428,7 +429,8 @@ struct FromStore {
 impl Refetch for FromStore {
     fn refetch(&mut self, wanted: &Wanted) -> Result<Fetched, String> {
         let objects = Objects::open(self.store.to_str().unwrap()).unwrap();
-        let writer = Writer::lock(Disk::new(&self.into), Settings::default()).unwrap();
+        let writer = Writer::lock(Disk::new(&self.into), Settings::default());
+        let writer = writer.map_err(|error| error.to_string())?;
         let fetched = objects.fetch(wanted, &Trusted::default(), &writer, &mut |_, _| true);
         let fetched = fetched.map_err(|error| error.to_string())?;
         self.memory.replace(fetched.object.serial);

@@ -10,13 +10,26 @@ use snapshot_format::record::Meta;
 use snapshot_format::{Builder, Change, Object, Options, delta};
 use whoisd::feed::key::{SecretKey, Trusted};
 use whoisd::feed::nats::Wanted;
-use whoisd::feed::objects::{Arrived, ObjectError, Objects, PART_BYTES};
+use whoisd::feed::objects::{Arrived, How, ObjectError, Objects, PART_BYTES};
 use whoisd::store::{DiskScratch, Files, Live, Settings, Stamp, Writer};
 use whoisd::view::{Disk, View};
 
+/// The writer of a directory. A program that another test starts at this moment holds the lock until
+/// it has become that program, so it is tried for a while.
+fn lock(path: &Path) -> Writer<Disk> {
+    let tried = (0..500).find_map(|_| {
+        let locked = Writer::lock(Disk::new(path), Settings::default()).ok();
+        if locked.is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        locked
+    });
+    tried.unwrap()
+}
+
 /// A directory whose current base holds one domain, as of a serial.
 fn directory(path: &Path, serial: u64, name: &str) {
-    let writer = Writer::lock(Disk::new(path), Settings::default()).unwrap();
+    let writer = lock(path);
     let mut base = writer.begin().unwrap();
     let watermark_ms = 1_764_000_000_000;
     let options =
@@ -30,7 +43,7 @@ fn directory(path: &Path, serial: u64, name: &str) {
 
 /// Appends one domain to a directory, as of a serial.
 fn append(path: &Path, serial: u64, name: &str) {
-    let writer = Writer::lock(Disk::new(path), Settings::default()).unwrap();
+    let writer = lock(path);
     let mut live = Live::open(writer).unwrap();
     let domain = Domain { name: name.into(), ..Domain::default() };
     let change = Change::Upsert(Box::new(Object::Domain(domain)));
@@ -62,7 +75,8 @@ impl Place {
         directory(&path, serial, &format!("of-{serial}.demo"));
         let view = View::open(&path).unwrap();
         let source = source.map(|source| source.parse().unwrap());
-        let published = self.objects.publish(view.base(), source.as_ref(), key, &mut |_, _| true);
+        let how = How { source: source.as_ref(), key, replace: true };
+        let published = self.objects.publish(view.base(), how, &mut |_, _| true);
         assert_eq!(published.unwrap().manifest.serial, serial);
     }
 
@@ -88,7 +102,7 @@ impl Place {
     ) -> Result<Arrived, ObjectError> {
         let source = source.map(|source| source.parse().unwrap());
         let wanted = Wanted { serial_min, source, why: String::new() };
-        let writer = Writer::lock(Disk::new(&self.node()), Settings::default()).unwrap();
+        let writer = lock(&self.node());
         self.objects.fetch(&wanted, trusted, &writer, &mut |_, _| true)
     }
 
@@ -142,7 +156,7 @@ fn a_snapshot_of_several_parts_arrives_whole() {
         parts += 1;
         true
     };
-    place.objects.publish(view.base(), None, None, &mut count).unwrap();
+    place.objects.publish(view.base(), How::default(), &mut count).unwrap();
     assert!(view.base().data().as_ref().len() > PART_BYTES && parts > 1, "{parts} parts");
     place.fetch(0, None).unwrap();
     let fetched = View::open(&place.node()).unwrap();
@@ -171,10 +185,22 @@ fn a_damaged_snapshot_is_passed_over_for_the_next_older_one() {
     for (problem, words) in arrived.passed_over.iter().zip(words) {
         assert!(problem.contains(words), "{words:?} in {problem}");
     }
+    // It is not fetched again, until it was published again.
+    let mut asked = 0;
+    let wanted = Wanted { serial_min: 10, source: None, why: String::new() };
+    let writer = lock(&place.node());
+    let again = place.objects.fetch(&wanted, &Trusted::default(), &writer, &mut |_, _| {
+        asked += 1;
+        true
+    });
+    assert!(again.unwrap_err().to_string().contains("it is damaged") && asked == 0);
+    drop(writer);
     // None that will do: the node keeps what it has.
     let refusal = place.refusal(8, None);
     assert!(refusal.contains("no snapshot that holds serial 8 can be used"), "{refusal}");
     assert_eq!(place.serves(), 7);
+    place.publish(10, None, None);
+    assert_eq!(place.fetch(8, None).unwrap().object.serial, 10);
 }
 
 #[test]
@@ -241,12 +267,12 @@ fn an_interruption_leaves_nothing_behind() {
     place.publish(7, None, None);
     directory(&place.node(), 3, "of-3.demo");
     let wanted = Wanted { serial_min: 0, source: None, why: String::new() };
-    let writer = Writer::lock(Disk::new(&place.node()), Settings::default()).unwrap();
+    let writer = lock(&place.node());
     let fetched = place.objects.fetch(&wanted, &Trusted::default(), &writer, &mut |_, _| false);
     assert!(matches!(fetched, Err(ObjectError::Interrupted)), "{fetched:?}");
     assert_eq!(place.serves(), 3);
     let view = View::open(&place.node()).unwrap();
-    let sent = place.objects.publish(view.base(), None, None, &mut |_, _| false);
+    let sent = place.objects.publish(view.base(), How::default(), &mut |_, _| false);
     assert!(matches!(sent, Err(ObjectError::Interrupted)), "{sent:?}");
     assert_eq!(place.objects.list(&Trusted::default()).unwrap().len(), 1);
 }
@@ -290,6 +316,7 @@ fn the_commands_publish_and_fetch() {
     assert!(status == 0 && text.contains("serial 8 of source a"), "{text}");
     let (status, text) = ran(&fetch);
     assert!(status == 0 && text.contains("fetched serial 8"), "{text}");
+    assert_eq!(whoisd::feed::nats::source_of(Path::new(&node)).unwrap().to_string(), "a");
     let view = View::open(Path::new(&node)).unwrap();
     view.prepare().unwrap();
     for name in ["of-7.demo", "of-8.demo"] {

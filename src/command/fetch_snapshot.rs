@@ -8,7 +8,7 @@ use super::publish_snapshot::bar;
 use super::{Failure, output};
 use crate::feed::key::Trusted;
 use crate::feed::message::Source;
-use crate::feed::nats::Wanted;
+use crate::feed::nats::{POSITION, Wanted, note_source};
 use crate::feed::objects::Objects;
 use crate::store::{Reader, Settings, StoreError, Writer};
 use crate::view::Disk;
@@ -65,6 +65,12 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     });
     bar.finish_and_clear();
     let arrived = arrived?;
+    if let Some(source) = &arrived.object.source {
+        note_source(&options.into, source).map_err(|error| {
+            let path = options.into.join(POSITION);
+            Failure::failed(format!("{}: cannot note the source: {error}", path.display()))
+        })?;
+    }
     if options.quiet {
         return Ok(());
     }

@@ -19,7 +19,7 @@ use super::{Failure, output};
 use crate::feed::key::SecretKey;
 use crate::feed::message::Source;
 use crate::feed::nats::source_of;
-use crate::feed::objects::{ObjectError, Objects, Published};
+use crate::feed::objects::{How, ObjectError, Objects, Published};
 use crate::store::DiskScratch;
 use crate::view::{Bytes, View};
 
@@ -55,6 +55,9 @@ pub(super) struct Options {
     /// Put the last base there as it is, without the changes since
     #[arg(long)]
     base: bool,
+    /// Write a snapshot that is there already again: nodes say that it is damaged
+    #[arg(long)]
+    replace: bool,
     /// Print nothing but errors
     #[arg(long, short)]
     quiet: bool,
@@ -66,11 +69,12 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let view = View::open(&options.dir)?;
     let source = options.source.clone().or_else(|| source_of(&options.dir));
     let (changed, _) = view.data().changed();
+    let how = How { source: source.as_ref(), key: key.as_ref(), replace: options.replace };
     let published = if options.base || changed == 0 {
-        publish(&objects, view.base(), source.as_ref(), key.as_ref(), options)?
+        publish(&objects, view.base(), how, options.quiet)?
     } else {
-        let folded = folded(&view, &options.dir, options)?;
-        publish(&objects, &folded, source.as_ref(), key.as_ref(), options)?
+        let folded = folded(&view, &options.dir, options.quiet)?;
+        publish(&objects, &folded, how, options.quiet)?
     };
     if options.quiet {
         return Ok(());
@@ -94,12 +98,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 fn publish(
     objects: &Objects,
     base: &Snapshot<Bytes>,
-    source: Option<&Source>,
-    key: Option<&SecretKey>,
-    options: &Options,
+    how: How<'_>,
+    quiet: bool,
 ) -> Result<Published, Failure> {
-    let bar = bar(options.quiet, "sending")?;
-    let published = objects.publish(base, source, key, &mut |done, all| {
+    let bar = bar(quiet, "sending")?;
+    let published = objects.publish(base, how, &mut |done, all| {
         bar.set_length(all);
         bar.set_position(done);
         true
@@ -109,13 +112,13 @@ fn publish(
 }
 
 /// The generation as one base, in a file without a name that vanishes with the process.
-fn folded(view: &View, dir: &Path, options: &Options) -> Result<Snapshot<Bytes>, Failure> {
+fn folded(view: &View, dir: &Path, quiet: bool) -> Result<Snapshot<Bytes>, Failure> {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
         Failure::failed(format!("{}: cannot {what}: {error}", dir.display()))
     };
     let file = tempfile::tempfile_in(dir).map_err(|error| failed("make a file", &error))?;
     let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(dir));
-    let bar = bar(options.quiet, "folding")?;
+    let bar = bar(quiet, "folding")?;
     let out = BufWriter::with_capacity(2 << 20, &file);
     let made = fold(view.data(), out, &scratch, FOLD_MEMORY_BYTES, &mut |done, all| {
         bar.set_length(all);

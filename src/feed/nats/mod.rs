@@ -36,6 +36,7 @@ pub use connect::{Address, SERVER_COUNT_MAX, STREAM, check_name};
 pub use outbox::{Last, Limits, Outbox, SendError, Sent};
 pub use status::{Kind, Report, Status, Trouble};
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -149,6 +150,18 @@ pub fn source_of(dir: &Path) -> Option<Source> {
     History::read(&dir.join(POSITION)).source().cloned()
 }
 
+/// Notes whose serials the snapshot in a directory has, so that no other stream is followed from
+/// it. To be called where a snapshot was fetched without [`run`].
+///
+/// # Errors
+///
+/// The file cannot be written.
+pub fn note_source(dir: &Path, source: &Source) -> io::Result<()> {
+    let mut history = History::default();
+    history.restart(Some(source.clone()));
+    history.write(&dir.join(POSITION))
+}
+
 /// A node without an object store.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoRefetch;
@@ -184,7 +197,8 @@ pub fn run(
         let before = apply.serial();
         history.cut(before);
         status.update(|report| report.serial = before);
-        let session = Session::new(settings, apply, &mut history, status);
+        let mut steady = false;
+        let session = Session::new(settings, apply, &mut history, status, &mut steady);
         let ended = match runtime() {
             // One runtime a session: nothing of a lost connection goes on.
             Ok(runtime) => runtime.block_on(future::or(session.run(&mut next_server), asked(stop))),
@@ -198,6 +212,7 @@ pub fn run(
                 tracing::info!(feed = "nats", serial = wanted.serial_min, "a snapshot is needed");
                 match fetch(&wanted, apply, refetch, &mut history) {
                     Ok(()) => {
+                        write_position(settings, &history, status);
                         status.update(|report| {
                             report.refetch_count = report.refetch_count.saturating_add(1);
                             report.serial = apply.serial();
@@ -219,7 +234,7 @@ pub fn run(
             break;
         }
         status.trouble((settings.now_ms)(), &problem, kind);
-        if apply.serial() > before {
+        if steady || apply.serial() > before {
             backoff.reset();
         }
         wait(backoff.pause(), stop);
@@ -247,6 +262,16 @@ fn fetch(
     }
     history.restart(fetched.source);
     Ok(())
+}
+
+/// Writes what the next run has to know, if there is a place for it.
+fn write_position(settings: &Settings, history: &History, status: &Status) {
+    if let Some(position) = &settings.position
+        && let Err(error) = history.write(position)
+    {
+        let text = format!("{}: cannot write the feed's position: {error}", position.display());
+        status.trouble((settings.now_ms)(), &text, Kind::Data);
+    }
 }
 
 /// A runtime on the thread that calls it.

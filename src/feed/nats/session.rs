@@ -24,7 +24,7 @@ use super::connect::{Connection, connect};
 use super::history::{History, Rewritten};
 use super::intake::{HELD_COUNT_MAX, Intake};
 use super::locate::{Place, locate};
-use super::{Kind, Settings, Status, Wanted};
+use super::{Kind, Settings, Status, Wanted, write_position};
 use crate::feed::message::{Batch, MessageError};
 use crate::feed::{Apply, ApplyError, ChangeRecord};
 
@@ -38,6 +38,10 @@ const PENDING_COUNT_MAX: i64 = 512;
 const _: () = assert!(2 * HELD_COUNT_MAX == 512);
 /// Polls between two looks at the stream itself.
 const LOOK_POLLS: u32 = 5;
+
+/// What to say when somebody has removed the durable consumer.
+const CONSUMER_GONE: &str = "the durable consumer is gone; if another node has the same \
+                             feed.nats.durable, give each its own";
 
 /// Why a session ended.
 #[derive(Debug)]
@@ -61,6 +65,8 @@ pub(super) struct Session<'a> {
     stuck: Option<(u64, Wanted)>,
     /// Runs while a message is missing.
     gap: Option<Pin<Box<Sleep>>>,
+    /// Set once the session has lasted for a while: what ends it then is something new.
+    steady: &'a mut bool,
 }
 
 /// What the stream is, as of the start of the session.
@@ -75,9 +81,10 @@ impl<'a> Session<'a> {
         apply: &'a mut dyn Apply,
         history: &'a mut History,
         status: &'a Status,
+        steady: &'a mut bool,
     ) -> Self {
         let intake = Intake::default();
-        Self { settings, apply, history, status, intake, stuck: None, gap: None }
+        Self { settings, apply, history, status, intake, stuck: None, gap: None, steady }
     }
 
     /// Lives until something ends it.
@@ -197,7 +204,12 @@ impl<'a> Session<'a> {
                 };
                 match future::or(messages.next(), ended).await {
                     None => break,
-                    Some(Err(error)) => return Err(lost(&error)),
+                    Some(Err(error)) => {
+                        let text = error.to_string();
+                        let is_gone = text.contains("Consumer Deleted");
+                        let hint = if is_gone { CONSUMER_GONE } else { "the request ended" };
+                        return Err(lost(&format!("{hint} ({text})")));
+                    }
                     Some(Ok(message)) => self.receive(message).await,
                 }
                 came = true;
@@ -215,6 +227,7 @@ impl<'a> Session<'a> {
             if quiet >= LOOK_POLLS {
                 quiet = 0;
                 self.look(&stream).await.map_err(|problem| lost(&problem))?;
+                *self.steady = true;
             }
         }
     }
@@ -228,7 +241,7 @@ impl<'a> Session<'a> {
             return Err("the stream was made anew".to_owned());
         }
         let consumer = stream.consumer_info(&self.settings.durable).await;
-        let info = consumer.map_err(|error| format!("the durable consumer is gone: {error}"))?;
+        let info = consumer.map_err(|error| format!("{error}: {CONSUMER_GONE}"))?;
         self.status.update(|report| {
             report.backlog_count = info.num_pending;
         });
@@ -351,12 +364,7 @@ impl<'a> Session<'a> {
 
     /// Notes what is on the disk now.
     fn taken_in(&self, records: &[ChangeRecord], together: &[(Batch, Message)]) {
-        if let Some(position) = &self.settings.position
-            && let Err(error) = self.history.write(position)
-        {
-            let text = format!("{}: cannot write the feed's position: {error}", position.display());
-            self.status.trouble((self.settings.now_ms)(), &text, Kind::Data);
-        }
+        write_position(self.settings, self.history, self.status);
         let (serial, count) = (self.apply.serial(), records.len() as u64);
         let new = records.first().map_or(u64::MAX, |record| record.serial);
         let old = together.iter().filter(|(batch, _)| batch.head.last < new).count() as u64;

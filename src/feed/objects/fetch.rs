@@ -42,6 +42,8 @@ pub struct Arrived {
 enum Failed {
     /// Another one may do.
     Passed(String),
+    /// Another one may do, and this one never will.
+    Damaged(String),
     /// No other one would do better.
     Over(ObjectError),
 }
@@ -79,7 +81,7 @@ impl Objects {
             match tried {
                 Ok((object, manifest)) => return Ok(Arrived { object, manifest, passed_over }),
                 Err(Failed::Over(error)) => return Err(error),
-                Err(Failed::Passed(problem)) => {
+                Err(Failed::Passed(problem) | Failed::Damaged(problem)) => {
                     tracing::warn!(objects = self.url, "{problem}; the next older one is tried");
                     passed_over.push(problem);
                 }
@@ -106,15 +108,43 @@ impl Objects {
         go_on: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Manifest, Failed> {
         let file = object.name().snapshot();
+        let passed = |problem: String| Failed::Passed(format!("{file}: {problem}"));
+        let meta = self.runtime.block_on(self.store.head(&self.at(&file)));
+        let meta = meta.map_err(|error| passed(error.to_string()))?;
+        if meta.size != object.bytes {
+            let (got, expected) = (meta.size, object.bytes);
+            return Err(passed(format!("has {got} bytes, its manifest says {expected}")));
+        }
+        if let Some(problem) = self.known_bad(&file, &meta) {
+            return Err(passed(problem));
+        }
+        let taken = self.take_bytes(&self.at(&file), object, writer, go_on);
+        taken.map_err(|failed| match failed {
+            Failed::Passed(problem) => passed(problem),
+            Failed::Damaged(problem) => {
+                let advice = "publish it again with `whoisd publish-snapshot --replace`";
+                let problem = format!("{problem}: it is damaged; {advice}");
+                self.note_bad(&file, &meta, &problem);
+                passed(problem)
+            }
+            over @ Failed::Over(_) => over,
+        })
+    }
+
+    fn take_bytes<F: Files>(
+        &self,
+        at: &Path,
+        object: &ObjectManifest,
+        writer: &Writer<F>,
+        go_on: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Manifest, Failed> {
         let mut base = writer.begin().map_err(over)?;
-        let header = self.receive(&self.at(&file), object, writer, &mut base, go_on)?;
-        let passed = |problem: &dyn std::fmt::Display| {
-            Failed::Passed(format!("{file}: {problem}; it was published damaged"))
-        };
-        let bytes = object.bytes;
-        let mut header = Header::decode_block(&header, bytes).map_err(|error| passed(&error))?;
+        let header = self.receive(at, object, writer, &mut base, go_on)?;
+        let damaged = |error: FormatError| Failed::Damaged(error.to_string());
+        let mut header = Header::decode_block(&header, object.bytes).map_err(damaged)?;
         if (header.sums_hash, header.serial) != (object.sums_hash, object.serial) {
-            return Err(passed(&"its header is not the one that its manifest names"));
+            let problem = "its header is not the one that its manifest names";
+            return Err(Failed::Damaged(problem.to_owned()));
         }
         // The directory counts its generations itself.
         header.generation = base.generation();
@@ -123,7 +153,7 @@ impl Objects {
             .and_then(|_| base.write_all(&header.encode()))
             .and_then(|()| base.flush());
         rewritten.map_err(|error| over(disk(writer, &base, error)))?;
-        check(writer, &base).map_err(|error| passed(&error))?;
+        check(writer, &base).map_err(damaged)?;
         writer.publish(base).map_err(over)
     }
 
@@ -136,13 +166,7 @@ impl Objects {
         base: &mut NewBase<F>,
         go_on: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Vec<u8>, Failed> {
-        let file = object.name().snapshot();
-        let passed = |problem: &dyn std::fmt::Display| Failed::Passed(format!("{file}: {problem}"));
-        let size = self.runtime.block_on(self.store.head(at)).map_err(|error| passed(&error))?.size;
-        if size != object.bytes {
-            let expected = object.bytes;
-            return Err(passed(&format!("has {size} bytes, its manifest says {expected}")));
-        }
+        let size = object.bytes;
         let mut hash = xxhash3_128::Hasher::new();
         let (mut header, mut got) = (Vec::new(), 0_u64);
         while got < size {
@@ -152,9 +176,9 @@ impl Objects {
             let end = got.saturating_add(PART_BYTES as u64).min(size);
             // Each part is a request of its own, which the store tries again by itself.
             let part = self.runtime.block_on(self.store.get_range(at, got..end));
-            let part = part.map_err(|error| passed(&error))?;
+            let part = part.map_err(|error| Failed::Passed(error.to_string()))?;
             if part.len() as u64 != end.saturating_sub(got) {
-                return Err(passed(&"was cut while it was read"));
+                return Err(Failed::Passed("was cut while it was read".to_owned()));
             }
             if got == 0 {
                 header.extend_from_slice(part.get(..HEADER_BYTES).unwrap_or(&part));
@@ -164,7 +188,7 @@ impl Objects {
             got = end;
         }
         if hash.finish_128() != object.hash {
-            return Err(passed(&"its bytes are not those that its manifest names: it is damaged"));
+            return Err(Failed::Damaged("its bytes are not those of its manifest".to_owned()));
         }
         Ok(header)
     }

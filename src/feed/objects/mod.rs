@@ -12,6 +12,7 @@
 //! - An object is written once: a name holds the hash of what it names.
 //! - What is fetched has the length and the hash of its manifest, and its own checksums, before it
 //!   is published in the directory; what fails that leaves the directory as it was.
+//! - A snapshot that was damaged is not fetched again until it has changed in the object store.
 //! - Memory is bounded by [`PART_BYTES`] a part, whatever the size of a snapshot.
 //!
 //! # Does not
@@ -24,14 +25,16 @@ mod publish;
 
 pub use fetch::Arrived;
 pub use manifest::{ManifestError, ObjectManifest};
-pub use publish::Published;
+pub use publish::{How, Published};
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use snapshot_format::FormatError;
 use tokio::runtime::{Builder, Runtime};
 
@@ -45,6 +48,8 @@ use crate::store::StoreError;
 pub const PART_BYTES: usize = 8 << 20;
 /// Most manifests that are looked at, the newest ones.
 const LIST_COUNT_MAX: usize = 10_000;
+/// Snapshots that are remembered to be of no use.
+const BAD_COUNT_MAX: usize = 64;
 
 /// An object store, or a part of one. Its calls block, and are not to be made on a thread that runs
 /// asynchronous tasks.
@@ -54,6 +59,18 @@ pub struct Objects {
     prefix: Path,
     url: String,
     runtime: Runtime,
+    /// Snapshots that were fetched in vain: they are not fetched again as long as they stay the
+    /// same.
+    bad: RefCell<VecDeque<Bad>>,
+}
+
+/// A snapshot whose bytes are not what they should be.
+#[derive(Debug)]
+struct Bad {
+    file: String,
+    /// When it was written, and its tag, as the object store says.
+    written: (i64, Option<String>),
+    problem: String,
 }
 
 /// Something with an object store did not work.
@@ -134,7 +151,7 @@ impl Objects {
             Some(_) => Err("no object store that is known".to_owned()),
         }
         .map_err(wrong)?;
-        Ok(Self { store, prefix, url: url.to_owned(), runtime })
+        Ok(Self { store, prefix, url: url.to_owned(), runtime, bad: RefCell::default() })
     }
 
     /// The manifests' names, the newest first.
@@ -184,6 +201,20 @@ impl Objects {
         read.map_err(|problem| format!("{file}: {problem}"))
     }
 
+    /// Why a snapshot is known to be of no use.
+    fn known_bad(&self, file: &str, meta: &ObjectMeta) -> Option<String> {
+        let (bad, written) = (self.bad.borrow(), written(meta));
+        let found = bad.iter().find(|bad| bad.file == file && bad.written == written)?;
+        Some(found.problem.clone())
+    }
+
+    fn note_bad(&self, file: &str, meta: &ObjectMeta, problem: &str) {
+        let (mut bad, written) = (self.bad.borrow_mut(), written(meta));
+        bad.truncate(BAD_COUNT_MAX.saturating_sub(1));
+        let (file, problem) = (file.to_owned(), problem.to_owned());
+        bad.push_front(Bad { file, written, problem });
+    }
+
     fn at(&self, file: &str) -> Path {
         self.prefix.clone().join(file)
     }
@@ -192,6 +223,10 @@ impl Objects {
         let (url, what) = (self.url.clone(), what.to_owned());
         ObjectError::Store { url, what, problem: error.to_string() }
     }
+}
+
+fn written(meta: &ObjectMeta) -> (i64, Option<String>) {
+    (meta.last_modified.timestamp_micros(), meta.e_tag.clone())
 }
 
 type Opened = (Arc<dyn ObjectStore>, Path);

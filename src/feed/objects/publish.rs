@@ -19,20 +19,30 @@ use crate::feed::message::Source;
 /// Parts that are under way at a time.
 const PARTS_UNDER_WAY_MAX: usize = 4;
 
+/// How a snapshot is published.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct How<'a> {
+    /// Whose serials it has, if it has any.
+    pub source: Option<&'a Source>,
+    /// What signs its manifest.
+    pub key: Option<&'a SecretKey>,
+    /// Whether one that is there already is written again: it may be damaged there.
+    pub replace: bool,
+}
+
 /// A snapshot that is in the object store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
     /// What it is.
     pub manifest: ObjectManifest,
-    /// Whether it was there already.
+    /// Whether it was there already, and has stayed.
     pub was_there: bool,
 }
 
 impl Objects {
-    /// Puts a base into the object store, and its manifest beside it, signed if there is a key.
-    /// One that is there already stays, with a manifest that is written anew. Asks `go_on` before
-    /// each part of [`PART_BYTES`], with bytes sent and bytes in all. Reads the base twice: its
-    /// checksums are compared first.
+    /// Puts a base into the object store, and its manifest beside it, written anew in any case.
+    /// Asks `go_on` before each part of [`PART_BYTES`], with bytes sent and bytes in all. Reads the
+    /// base three times: its checksums are compared, and its hash is made, first.
     ///
     /// # Errors
     ///
@@ -40,14 +50,13 @@ impl Objects {
     pub fn publish<D: AsRef<[u8]>>(
         &self,
         base: &Snapshot<D>,
-        source: Option<&Source>,
-        key: Option<&SecretKey>,
+        how: How<'_>,
         go_on: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Published, ObjectError> {
         base.check_sums().map_err(ObjectError::Damaged)?;
         let (header, bytes) = (base.header(), base.data().as_ref());
         let manifest = ObjectManifest {
-            source: source.cloned(),
+            source: how.source.cloned(),
             generation: header.generation,
             serial: header.serial,
             time_ms: header.watermark_ms,
@@ -58,14 +67,14 @@ impl Objects {
         let name = manifest.name();
         let object = self.at(&name.snapshot());
         let was_there = match self.runtime.block_on(self.store.head(&object)) {
-            Ok(meta) => meta.size == manifest.bytes,
+            Ok(meta) => meta.size == manifest.bytes && !how.replace,
             Err(object_store::Error::NotFound { .. }) => false,
             Err(error) => return Err(self.failed("look for the snapshot", &error)),
         };
         if !was_there {
             self.put(&object, bytes, go_on)?;
         }
-        let text = manifest.encode(key);
+        let text = manifest.encode(how.key);
         let at = self.at(&name.manifest());
         let written = self.runtime.block_on(self.store.put(&at, text.into_bytes().into()));
         written.map_err(|error| self.failed("write the manifest", &error))?;
