@@ -120,6 +120,24 @@ fn config_show_says_where_each_value_comes_from() {
 }
 
 #[test]
+fn a_key_pair_is_made_once_and_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("feed.key");
+    let (file, public) = (path.to_str().unwrap(), folder.path().join("feed.key.pub"));
+    let (status, out, _) = ran(&["key", "new", file]);
+    assert!(status == 0 && out.contains("mode 0600"), "{out}");
+    let text = fs::read_to_string(&public).unwrap();
+    assert!(text.starts_with("whoisd-public-key 1\nid "), "{text}");
+    for shown in [file, public.to_str().unwrap()] {
+        assert_eq!(ran(&["key", "show", shown]), (0, text.clone(), String::new()));
+    }
+    let (status, _, err) = ran(&["key", "new", file]);
+    assert!(status == 1 && err.contains("File exists"), "{err}");
+    let (status, _, err) = ran(&["key", "show", "Cargo.toml"]);
+    assert!(status == 3 && err.contains("expected \"whoisd-public-key 1\""), "{err}");
+}
+
+#[test]
 fn completions_exist_for_every_usual_shell() {
     for shell in ["bash", "zsh", "fish"] {
         let (status, out, _) = ran(&["completions", shell]);

@@ -100,7 +100,7 @@ const DOCTOR: &[&str] = &["config", "observe", "port43", "shard"];
 /// The rules of DESIGN.md section 3. A module that is not listed is refused: decide first.
 const RULES: &[Rule] = &[
     Rule { module: "import", may_import: &["observe"], never: SOCKETS },
-    Rule { module: "feed", may_import: &["export", "import", "observe"], never: CLOCKS },
+    Rule { module: "feed", may_import: &["export", "import", "observe", "store"], never: CLOCKS },
     Rule { module: "store", may_import: &["observe"], never: SOCKETS },
     Rule { module: "view", may_import: &["store"], never: SOCKETS },
     Rule {
@@ -127,7 +127,7 @@ const RULES: &[Rule] = &[
     Rule { module: "observe", may_import: &[], never: SOCKETS },
     Rule {
         module: "config",
-        may_import: &["observe", "policy", "port43", "query", "shard", "updater"],
+        may_import: &["feed", "observe", "policy", "port43", "query", "shard", "updater"],
         never: SOCKETS,
     },
     Rule {

@@ -8,10 +8,13 @@ mod apply;
 mod completions;
 mod config;
 mod doctor;
+mod fetch_snapshot;
 mod import;
 mod inspect;
+mod key;
 mod lookup;
 mod output;
+mod publish_snapshot;
 mod query;
 mod rollback;
 mod sample;
@@ -50,6 +53,10 @@ enum Command {
     Rollback(rollback::Options),
     #[command(subcommand)]
     Config(config::Command),
+    PublishSnapshot(publish_snapshot::Options),
+    FetchSnapshot(fetch_snapshot::Options),
+    #[command(subcommand)]
+    Key(key::Command),
     Doctor(doctor::Options),
     Completions(completions::Options),
 }
@@ -103,6 +110,9 @@ pub fn run() -> ExitCode {
         Command::Verify(options) => verify::run(&options),
         Command::Rollback(options) => rollback::run(&options),
         Command::Config(command) => config::run(&command),
+        Command::PublishSnapshot(options) => publish_snapshot::run(&options),
+        Command::FetchSnapshot(options) => fetch_snapshot::run(&options),
+        Command::Key(command) => key::run(&command),
         Command::Doctor(options) => doctor::run(&options),
         Command::Completions(options) => completions::run(&options),
     };

@@ -22,6 +22,7 @@ pub(super) struct File {
     pub(super) snapshot: Snapshot,
     pub(super) updater: Updater,
     pub(super) log: Log,
+    pub(super) feed: Feed,
     // The fields of `tld::Settings`: serde's `flatten` would let unknown keys pass.
     pub(super) defaults: tld::Tld,
     pub(super) tld: Vec<tld::Tld>,
@@ -84,6 +85,25 @@ pub(super) struct Log {
     pub(super) level: Option<Spanned<String>>,
 }
 
+/// `[feed]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Feed {
+    pub(super) nats: Nats,
+}
+
+/// `[feed.nats]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Nats {
+    pub(super) servers: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) stream: Option<Spanned<String>>,
+    pub(super) durable: Option<Spanned<String>>,
+    pub(super) credentials: Option<Spanned<PathBuf>>,
+    pub(super) trusted_keys: Option<Spanned<Vec<PathBuf>>>,
+    pub(super) objects: Option<Spanned<String>>,
+}
+
 /// The file and what is needed to name a place in it.
 #[derive(Debug, Default)]
 pub(super) struct Source {
@@ -123,6 +143,13 @@ impl Source {
 }
 
 impl Source {
+    /// The line of a table's header, from 1, or 1.
+    pub(super) fn line_of_table(&self, table: &str) -> usize {
+        let header = format!("[{table}]");
+        let at = self.text.lines().position(|line| line.trim() == header);
+        at.map_or(1, |at| at + 1)
+    }
+
     /// The line of a key such as `tld[2].registrant.name` (tables are counted from 1), or of the
     /// table that it belongs to, or 1.
     pub(super) fn line_of_key(&self, key: &str) -> usize {

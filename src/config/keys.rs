@@ -122,7 +122,7 @@ pub const NUMBERS: [Number; 17] = [
 ];
 
 /// The settings that are not numbers.
-pub const OTHERS: [&str; 9] = [
+pub const OTHERS: [&str; 15] = [
     "server.dir",
     "server.listen",
     "server.cores",
@@ -132,4 +132,10 @@ pub const OTHERS: [&str; 9] = [
     "updater.core",
     "log.format",
     "log.level",
+    "feed.nats.servers",
+    "feed.nats.stream",
+    "feed.nats.durable",
+    "feed.nats.credentials",
+    "feed.nats.trusted_keys",
+    "feed.nats.objects",
 ];

@@ -12,7 +12,7 @@ use toml::Spanned;
 use super::check::Check;
 use super::file::Source;
 use super::keys::{FOLLOW_MS, KEEP, NUMBERS, SHUTDOWN_MS};
-use super::{ConfigError, tld};
+use super::{ConfigError, Nats, feed, tld};
 use crate::observe::log;
 use crate::policy::Rules;
 use crate::port43;
@@ -49,6 +49,8 @@ pub struct Settings {
     pub updater: updater::Settings,
     /// The log.
     pub log: log::Settings,
+    /// The stream that the node follows, if it follows one.
+    pub nats: Option<Nats>,
     /// How answers read.
     pub answers: tld::Settings,
 }
@@ -71,6 +73,7 @@ impl Default for Settings {
             updater_core: None,
             updater: updater::Settings::default(),
             log: log::Settings::default(),
+            nats: None,
             answers: tld::Settings::default(),
         }
     }
@@ -172,6 +175,7 @@ pub(super) fn merge(source: &Source, flags: &Flags) -> Result<Effective, ConfigE
     merge.snapshot(flags)?;
     merge.updater(flags)?;
     merge.log(flags)?;
+    merge.feed()?;
     merge.answers()?;
     Ok(merge.effective)
 }
@@ -312,6 +316,32 @@ impl Merge<'_> {
         if let Some(level) = flags.log_level {
             self.effective.settings.log.level = level;
             self.set_by_flag("log.level", "--log-level");
+        }
+        Ok(())
+    }
+
+    fn feed(&mut self) -> Result<(), ConfigError> {
+        let file = &self.source.file.feed.nats;
+        self.effective.settings.nats = feed::nats(file).map_err(|refused| {
+            let line = match &refused.span {
+                Some(span) => self.source.line(span),
+                None => self.source.line_of_table("feed.nats"),
+            };
+            let place = format!("{}:{line}", self.source.path.display());
+            ConfigError::Setting { place, key: refused.key.to_owned(), problem: refused.problem }
+        })?;
+        let spans = [
+            ("feed.nats.servers", file.servers.as_ref().map(Spanned::span)),
+            ("feed.nats.stream", file.stream.as_ref().map(Spanned::span)),
+            ("feed.nats.durable", file.durable.as_ref().map(Spanned::span)),
+            ("feed.nats.credentials", file.credentials.as_ref().map(Spanned::span)),
+            ("feed.nats.trusted_keys", file.trusted_keys.as_ref().map(Spanned::span)),
+            ("feed.nats.objects", file.objects.as_ref().map(Spanned::span)),
+        ];
+        for (key, span) in spans {
+            if let Some(span) = span {
+                self.set_in_file(key, &span);
+            }
         }
         Ok(())
     }

@@ -11,6 +11,7 @@
 
 mod check;
 mod error;
+mod feed;
 mod file;
 pub mod keys;
 mod load;
@@ -19,6 +20,7 @@ pub mod tld;
 
 pub use check::Check;
 pub use error::ConfigError;
+pub use feed::Nats;
 pub use load::{Effective, Flags, Origin, Settings, load};
 
 #[cfg(test)]

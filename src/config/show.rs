@@ -1,6 +1,7 @@
 //! Writes the effective configuration as TOML, with where each value comes from as a comment.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -15,7 +16,7 @@ impl Effective {
         let mut text = String::new();
         let mut table = "";
         for (key, value) in rows(&self.settings) {
-            let (row_table, name) = key.split_once('.').unwrap_or(("", key));
+            let (row_table, name) = key.rsplit_once('.').unwrap_or(("", key));
             if row_table != table {
                 let gap = if table.is_empty() { "" } else { "\n" };
                 let _ = writeln!(text, "{gap}[{row_table}]");
@@ -74,10 +75,32 @@ fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
     rows.push(("updater.core", settings.updater_core.map(|core| string(&core.to_string()))));
     rows.push(("log.format", Some(string(&settings.log.format.to_string()))));
     rows.push(("log.level", Some(string(&settings.log.level.to_string()))));
+    rows.extend(feed_rows(settings));
     // A table is written once: its rows have to be neighbours.
     rows.sort_by_key(|(key, _)| TABLES.iter().position(|table| key.starts_with(table)));
     rows
 }
 
 /// Tables in the order in which they are shown.
-const TABLES: [&str; 5] = ["server.", "port43.", "snapshot.", "updater.", "log."];
+const TABLES: [&str; 6] = ["server.", "port43.", "snapshot.", "updater.", "log.", "feed."];
+
+fn feed_rows(settings: &Settings) -> [(&'static str, Option<String>); 6] {
+    let string = |text: &str| toml::Value::from(text).to_string();
+    let path = |path: &PathBuf| string(&path.to_string_lossy());
+    let list = |items: Vec<String>| format!("[{}]", items.join(", "));
+    let nats = settings.nats.as_ref();
+    let address = nats.map(|nats| &nats.address);
+    let servers = address.map(|address| address.servers.iter().map(|one| string(one)).collect());
+    let keys = nats.map(|nats| nats.trusted_keys.iter().map(path).collect());
+    [
+        ("feed.nats.servers", servers.map(list)),
+        ("feed.nats.stream", address.map(|address| string(&address.stream))),
+        ("feed.nats.durable", nats.and_then(|nats| nats.durable.as_deref().map(string))),
+        (
+            "feed.nats.credentials",
+            address.and_then(|address| address.credentials.as_ref().map(path)),
+        ),
+        ("feed.nats.trusted_keys", keys.map(list)),
+        ("feed.nats.objects", nats.and_then(|nats| nats.objects.as_deref().map(string))),
+    ]
+}

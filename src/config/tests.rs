@@ -115,7 +115,7 @@ fn what_show_writes_gives_the_same_settings_again() {
     assert!(shown.contains("# --dir"), "{shown}");
     assert!(shown.contains("# whoisd.toml:4"), "{shown}");
     for key in NUMBERS.iter().map(|number| number.key).chain(OTHERS) {
-        let name = key.split_once('.').unwrap().1;
+        let name = key.rsplit_once('.').unwrap().1;
         assert!(shown.contains(name), "{key} is missing");
     }
 }
@@ -133,6 +133,29 @@ fn how_answers_read_is_checked_with_table_key_and_line() {
     let effective = loaded(text, &Flags::default());
     assert_eq!(effective.settings.answers.tld.len(), 1);
     assert_eq!(loaded(&effective.show(), &Flags::default()).settings, effective.settings);
+}
+
+#[test]
+fn a_stream_is_checked_with_its_names_and_shown_as_it_was_set() {
+    let text = "[feed.nats]\nservers = [\"nats://a:4222\", \"tls://b\"]\ndurable = \"node-1\"\n\
+                trusted_keys = [\"/etc/feed.key.pub\"]\nobjects = \"file:///srv/snapshots\"\n";
+    let effective = loaded(text, &Flags::default());
+    let nats = effective.settings.nats.clone().unwrap();
+    assert_eq!((nats.address.servers.len(), nats.address.stream.as_str()), (2, "WHOISD"));
+    assert_eq!(effective.origin("feed.nats.durable").to_string(), "whoisd.toml:3");
+    assert_eq!(loaded(&effective.show(), &Flags::default()).settings, effective.settings);
+    for (text, expected) in [
+        ("servers = []\n", "2: feed.nats.servers: 0 servers, expected 1 to 16"),
+        ("servers = [\"http://a\"]\n", "2: feed.nats.servers: a server's address"),
+        ("servers = [\"nats://a\"]\nstream = \"a.b\"\n", "3: feed.nats.stream: \"a.b\" is no"),
+        ("servers = [\"nats://a\"]\ndurable = \"\"\n", "3: feed.nats.durable: \"\" is no name"),
+        ("servers = [\"nats://a\"]\nobjects = \"x://\"\n", "3: feed.nats.objects: \"x://\" is no"),
+        ("stream = \"A\"\n", "1: feed.nats.servers: is not set"),
+        ("server = []\n", "2: feed.nats.server: unknown key `server`"),
+    ] {
+        let message = refusal(&format!("[feed.nats]\n{text}"));
+        assert!(message.starts_with(&format!("whoisd.toml:{expected}")), "{message}");
+    }
 }
 
 /// The keys that a table of serde's may have, from its own refusal of another one.
@@ -201,7 +224,7 @@ fn the_example_lists_every_key_with_default_bounds_and_unit() {
         }
     }
     for key in OTHERS {
-        let (table, name) = key.split_once('.').unwrap();
+        let (table, name) = key.rsplit_once('.').unwrap();
         let found = example_keys(table).iter().any(|(key, _)| key == name);
         assert!(found, "{key} is missing in deploy/whoisd.toml");
     }
@@ -225,5 +248,6 @@ fn every_line_of_the_example_that_is_commented_out_is_accepted_too() {
     let text: Vec<_> = EXAMPLE.lines().map(in_force).collect();
     let settings = loaded(&text.join("\n"), &Flags::default()).settings;
     assert_eq!(settings.cores, Some(vec![0, 1, 2, 3]));
+    assert_eq!(settings.nats.unwrap().address.servers.len(), 2);
     assert_eq!((settings.answers.tld.len(), settings.answers.registrar.len()), (1, 1));
 }

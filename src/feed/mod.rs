@@ -1,7 +1,9 @@
 //! Live changes of a registry: what a change is on its way from the registry to a server.
 //!
 //! `record` is the one form that every feed carries; `json` says how its fields are called,
-//! `write` and `read` are the two directions.
+//! `write` and `read` are the two directions. `message` makes a signed batch of records, `nats`
+//! carries batches to a fleet, `objects` carries snapshots to whoever cannot go on without one, and
+//! `apply` is what every feed hands records to.
 //!
 //! # Invariants
 //!
@@ -10,11 +12,15 @@
 //!
 //! # Does not
 //!
-//! Know how records travel, or what they are applied to.
+//! Know what records are applied to.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 mod apply;
 mod json;
+pub mod key;
+pub mod message;
+pub mod nats;
+pub mod objects;
 mod read;
 mod record;
 pub mod spool;

@@ -1,0 +1,87 @@
+//! `whoisd fetch-snapshot`: the newest snapshot of an object store into a directory.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::publish_snapshot::bar;
+use super::{Failure, output};
+use crate::feed::key::Trusted;
+use crate::feed::message::Source;
+use crate::feed::nats::{POSITION, Wanted, note_source};
+use crate::feed::objects::Objects;
+use crate::store::{Reader, Settings, StoreError, Writer};
+use crate::view::Disk;
+
+/// Fetch the newest snapshot of an object store into a snapshot directory
+///
+/// It becomes the directory's next generation once its length, hash, checksums and, with --trusted,
+/// its signature are right; a damaged one is passed over for the next older one. One that holds
+/// less than the directory already has is refused.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  whoisd fetch-snapshot --from /srv/snapshots --into /var/lib/whoisd
+  whoisd fetch-snapshot --from file:///srv/snapshots --into new --trusted feed.key.pub
+
+Exit status: 0 fetched; 1 there is none that can be used, or the object store or the directory
+fails; 2 wrong usage; 3 a key is none, or the directory is damaged.")]
+pub(super) struct Options {
+    /// Object store: a directory, file:///DIRECTORY, or s3://BUCKET/PATH in a build with S3
+    #[arg(long, value_name = "URL")]
+    from: String,
+    /// Snapshot directory; it is made if it does not exist. No server may be writing it
+    #[arg(long, value_name = "DIR")]
+    into: PathBuf,
+    /// Take only what the public key in FILE has signed; may be given several times
+    #[arg(long, value_name = "FILE")]
+    trusted: Vec<PathBuf>,
+    /// Take only a snapshot with the serials of this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<Source>,
+    /// Older states to keep for `whoisd rollback`, each as large as a snapshot
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    keep: usize,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let trusted = Trusted::read(&options.trusted)?;
+    let objects = Objects::open(&options.from)?;
+    let settings = Settings { keep: options.keep, ..Settings::default() };
+    let writer = Writer::lock(Disk::new(&options.into), settings)?;
+    let serial_min = match Reader::open(Disk::new(&options.into)) {
+        Ok(reader) => reader.generation().state().serial,
+        Err(StoreError::Empty { .. }) => 0,
+        Err(error) => return Err(error.into()),
+    };
+    let wanted = Wanted { serial_min, source: options.source.clone(), why: String::new() };
+    let bar = bar(options.quiet, "fetching")?;
+    let arrived = objects.fetch(&wanted, &trusted, &writer, &mut |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+        true
+    });
+    bar.finish_and_clear();
+    let arrived = arrived?;
+    if let Some(source) = &arrived.object.source {
+        note_source(&options.into, source).map_err(|error| {
+            let path = options.into.join(POSITION);
+            Failure::failed(format!("{}: cannot note the source: {error}", path.display()))
+        })?;
+    }
+    if options.quiet {
+        return Ok(());
+    }
+    let mut text = String::new();
+    for problem in &arrived.passed_over {
+        text.push_str(&format!("passed over: {problem}\n"));
+    }
+    let (object, manifest) = (&arrived.object, &arrived.manifest);
+    text.push_str(&format!(
+        "fetched serial {}, {} bytes, as generation {}\n",
+        object.serial, object.bytes, manifest.current.base_generation
+    ));
+    output::print(text.as_bytes())
+}

@@ -1,0 +1,153 @@
+//! `whoisd publish-snapshot`: the current generation of a directory into an object store.
+//!
+//! # Does not
+//!
+//! Lock the directory: it reads, beside whoever writes and serves.
+
+use std::io::BufWriter;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use snapshot_format::Snapshot;
+use snapshot_format::delta::fold;
+use snapshot_format::sort::Scratch;
+
+use super::{Failure, output};
+use crate::feed::key::SecretKey;
+use crate::feed::message::Source;
+use crate::feed::nats::source_of;
+use crate::feed::objects::{How, ObjectError, Objects, Published};
+use crate::store::DiskScratch;
+use crate::view::{Bytes, View};
+
+/// Memory of a fold, bytes.
+const FOLD_MEMORY_BYTES: usize = 256 << 20;
+
+/// Put the current generation into an object store, for nodes that are new or too far behind
+///
+/// The changes since the last base are folded into what is put there; it needs as much room in DIR
+/// as a snapshot while it runs. The directory may be served and written meanwhile. Its serial says
+/// which records of the feed it contains: a node that fetches it goes on behind it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  whoisd publish-snapshot --dir /var/lib/whoisd --to /srv/snapshots
+  whoisd publish-snapshot --dir /var/lib/whoisd --to file:///srv/snapshots --key feed.key
+
+Exit status: 0 published, or there already; 1 failed (the object store, a file); 2 wrong usage;
+3 the snapshot is damaged, or the key is none.")]
+pub(super) struct Options {
+    /// Snapshot directory
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Object store: a directory, file:///DIRECTORY, or s3://BUCKET/PATH in a build with S3
+    #[arg(long, value_name = "URL")]
+    to: String,
+    /// Whose serials the snapshot has, 1 to 64 letters, digits, ".", "_" and "-". Default the
+    /// source that a node with this directory follows, if it follows one
+    #[arg(long, value_name = "NAME")]
+    source: Option<Source>,
+    /// Sign with the secret key in FILE (`whoisd key new FILE`)
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Put the last base there as it is, without the changes since
+    #[arg(long)]
+    base: bool,
+    /// Write a snapshot that is there already again: nodes say that it is damaged
+    #[arg(long)]
+    replace: bool,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let key = options.key.as_deref().map(SecretKey::read).transpose()?;
+    let objects = Objects::open(&options.to)?;
+    let view = View::open(&options.dir)?;
+    let source = options.source.clone().or_else(|| source_of(&options.dir));
+    let (changed, _) = view.data().changed();
+    let how = How { source: source.as_ref(), key: key.as_ref(), replace: options.replace };
+    let published = if options.base || changed == 0 {
+        publish(&objects, view.base(), how, options.quiet)?
+    } else {
+        let folded = folded(&view, &options.dir, options.quiet)?;
+        publish(&objects, &folded, how, options.quiet)?
+    };
+    if options.quiet {
+        return Ok(());
+    }
+    let manifest = &published.manifest;
+    let of = source.map_or_else(|| "no source".to_owned(), |source| format!("source {source}"));
+    let left_out = view.state().serial.saturating_sub(manifest.serial);
+    let text = format!(
+        "generation {}, serial {} of {of}, {} bytes: {} {}{}{}\n",
+        manifest.generation,
+        manifest.serial,
+        manifest.bytes,
+        if published.was_there { "is there already:" } else { "published to" },
+        options.to,
+        key.map_or_else(String::new, |key| format!(", signed with key {}", key.public().id())),
+        if left_out == 0 { String::new() } else { format!("; {left_out} later changes left out") },
+    );
+    output::print(text.as_bytes())
+}
+
+fn publish(
+    objects: &Objects,
+    base: &Snapshot<Bytes>,
+    how: How<'_>,
+    quiet: bool,
+) -> Result<Published, Failure> {
+    let bar = bar(quiet, "sending")?;
+    let published = objects.publish(base, how, &mut |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+        true
+    });
+    bar.finish_and_clear();
+    Ok(published?)
+}
+
+/// The generation as one base, in a file without a name that vanishes with the process.
+fn folded(view: &View, dir: &Path, quiet: bool) -> Result<Snapshot<Bytes>, Failure> {
+    let failed = |what: &str, error: &dyn std::fmt::Display| {
+        Failure::failed(format!("{}: cannot {what}: {error}", dir.display()))
+    };
+    let file = tempfile::tempfile_in(dir).map_err(|error| failed("make a file", &error))?;
+    let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(dir));
+    let bar = bar(quiet, "folding")?;
+    let out = BufWriter::with_capacity(2 << 20, &file);
+    let made = fold(view.data(), out, &scratch, FOLD_MEMORY_BYTES, &mut |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+        true
+    });
+    bar.finish_and_clear();
+    drop(made.map_err(|error| failed("fold the changes", &error))?);
+    let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let bytes = Bytes::map(&path).map_err(|error| failed("map the folded base", &error))?;
+    Snapshot::open(bytes).map_err(|error| failed("open the folded base", &error))
+}
+
+/// A bar on a terminal, nothing elsewhere.
+pub(super) fn bar(quiet: bool, what: &str) -> Result<ProgressBar, Failure> {
+    if quiet {
+        return Ok(ProgressBar::hidden());
+    }
+    let style = ProgressStyle::with_template(&format!("{what} {{wide_bar}} {{percent}} % {{eta}}"))
+        .map_err(|error| Failure::failed(format!("progress bar: {error}")))?;
+    Ok(ProgressBar::new(0).with_style(style))
+}
+
+impl From<ObjectError> for Failure {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Directory(error) => error.into(),
+            ObjectError::Damaged(_) => Self::refused(error),
+            _ => Self::failed(error),
+        }
+    }
+}

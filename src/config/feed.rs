@@ -1,0 +1,128 @@
+//! `[feed.nats]`: which stream a node follows, whom it trusts, where it fetches snapshots.
+//!
+//! # Does not
+//!
+//! Connect, or look at the object store: whether they are there shows when the feed runs.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+
+use super::file;
+use crate::feed::key::{KeyError, Trusted};
+use crate::feed::nats::{self, Address, POSITION, STREAM, Timing};
+
+/// Most keys that are trusted: an old and a new one of each publisher are a handful.
+const KEY_COUNT_MAX: usize = 16;
+/// Longest address of an object store, bytes.
+const OBJECTS_BYTES_MAX: usize = 1024;
+
+/// The stream that a node follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nats {
+    /// Servers, stream and credentials.
+    pub address: Address,
+    /// Name of the node's durable consumer; `None`: made from the host's name.
+    pub durable: Option<String>,
+    /// Files of the public keys that batches and snapshots have to be signed with; none: signatures
+    /// are not looked at.
+    pub trusted_keys: Vec<PathBuf>,
+    /// Address of the object store with snapshots; `None`: a node that is too far behind waits for
+    /// somebody to import or fetch one.
+    pub objects: Option<String>,
+}
+
+impl Nats {
+    /// What the feed runs with: reads the key files.
+    ///
+    /// # Errors
+    ///
+    /// A key file cannot be read, or holds no public key.
+    pub fn settings(
+        &self,
+        dir: &Path,
+        host: &str,
+        now_ms: fn() -> i64,
+    ) -> Result<nats::Settings, KeyError> {
+        Ok(nats::Settings {
+            address: self.address.clone(),
+            durable: self.durable.clone().unwrap_or_else(|| nats::durable_of_host(host)),
+            trusted: Trusted::read(&self.trusted_keys)?,
+            position: Some(dir.join(POSITION)),
+            now_ms,
+            timing: Timing::default(),
+        })
+    }
+}
+
+/// A value that cannot be used.
+pub(super) struct Refused {
+    pub(super) key: &'static str,
+    /// Where it stands; `None`: it is missing.
+    pub(super) span: Option<Range<usize>>,
+    pub(super) problem: String,
+}
+
+fn refused<T>(key: &'static str, value: &Spanned<T>, problem: String) -> Refused {
+    Refused { key, span: Some(value.span()), problem }
+}
+
+/// Reads the table; `None` if nothing is set in it.
+pub(super) fn nats(file: &file::Nats) -> Result<Option<Nats>, Refused> {
+    let file::Nats { servers, stream, durable, credentials, trusted_keys, objects } = file;
+    let Some(servers) = servers else {
+        let others = [stream.is_some(), durable.is_some(), credentials.is_some()];
+        if others.contains(&true) || trusted_keys.is_some() || objects.is_some() {
+            let problem = "is not set, and other keys of [feed.nats] are; name the servers, such \
+                           as [\"nats://127.0.0.1:4222\"]";
+            return Err(Refused {
+                key: "feed.nats.servers",
+                span: None,
+                problem: problem.to_owned(),
+            });
+        }
+        return Ok(None);
+    };
+    let address = Address {
+        servers: servers.get_ref().iter().map(|server| server.get_ref().clone()).collect(),
+        stream: stream.as_ref().map_or_else(|| STREAM.to_owned(), |name| name.get_ref().clone()),
+        credentials: credentials.as_ref().map(|path| path.get_ref().clone()),
+    };
+    if let Some(stream) = stream {
+        nats::check_name("stream", stream.get_ref())
+            .map_err(|problem| refused("feed.nats.stream", stream, problem))?;
+    }
+    address.check().map_err(|problem| refused("feed.nats.servers", servers, problem))?;
+    if let Some(durable) = durable {
+        nats::check_name("durable consumer", durable.get_ref())
+            .map_err(|problem| refused("feed.nats.durable", durable, problem))?;
+    }
+    if let Some(keys) = trusted_keys.as_ref().filter(|keys| keys.get_ref().len() > KEY_COUNT_MAX) {
+        let problem = format!("{} keys, at most {KEY_COUNT_MAX} are taken", keys.get_ref().len());
+        return Err(refused("feed.nats.trusted_keys", keys, problem));
+    }
+    if let Some(url) = objects.as_ref().filter(|url| !is_address(url.get_ref())) {
+        let problem = format!(
+            "{:?} is no object store; write a directory, \"file:///DIRECTORY\" or \
+             \"s3://BUCKET/PATH\"",
+            url.get_ref().chars().take(OBJECTS_BYTES_MAX).collect::<String>()
+        );
+        return Err(refused("feed.nats.objects", url, problem));
+    }
+    Ok(Some(Nats {
+        address,
+        durable: durable.as_ref().map(|name| name.get_ref().clone()),
+        trusted_keys: trusted_keys.as_ref().map_or_else(Vec::new, |keys| keys.get_ref().clone()),
+        objects: objects.as_ref().map(|url| url.get_ref().clone()),
+    }))
+}
+
+fn is_address(url: &str) -> bool {
+    let known = match url.split_once("://") {
+        None => true,
+        Some(("file", path)) => path.starts_with('/'),
+        Some((scheme, rest)) => scheme == "s3" && !rest.is_empty(),
+    };
+    known && !url.is_empty() && url.len() <= OBJECTS_BYTES_MAX
+}

@@ -1,0 +1,247 @@
+//! Connections to one of several servers, and the address of a stream.
+//!
+//! # Invariants
+//!
+//! - Each server is tried once, within a bounded time, from the one after the last that was tried.
+//! - A password in an address is in no message.
+//!
+//! # Does not
+//!
+//! Reconnect: whoever loses a connection comes again, after a pause.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_nats::jetstream::{self, Context};
+use async_nats::{Client, ConnectOptions, ServerAddr};
+
+/// Stream without another name.
+pub const STREAM: &str = "WHOISD";
+/// Subject of that stream; another stream has its name behind it.
+const SUBJECT: &str = "whoisd.changes";
+/// Longest file of credentials that is read, bytes; NATS's own have about 1,000.
+const CREDENTIALS_BYTES_MAX: u64 = 64 << 10;
+/// Most servers of one stream.
+pub const SERVER_COUNT_MAX: usize = 16;
+/// Longest name of a stream or of a durable consumer, bytes.
+const NAME_BYTES_MAX: usize = 64;
+/// Characters of a host's name that are part of its durable consumer's.
+pub(super) const HOST_CHARS_MAX: usize = 56;
+
+/// Which stream, on which servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Servers of one cluster, or one: `nats://host:port`, `tls://host:port`.
+    pub servers: Vec<String>,
+    /// Name of the stream.
+    pub stream: String,
+    /// File with credentials, if the servers want them: NATS's own (`.creds`), or one line
+    /// `user:password`.
+    pub credentials: Option<PathBuf>,
+}
+
+impl Address {
+    /// Reads `nats://host:port[,host:port..][/STREAM]`; the default stream is [`STREAM`], the
+    /// default port 4222. `tls://` wants TLS.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong =
+            |problem: &str| format!("{problem}, expected nats://host:port[,host:port..][/STREAM]");
+        let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+        if !matches!(scheme, "nats" | "tls") {
+            return Err(wrong("the address of the stream does not start with nats:// or tls://"));
+        }
+        let (hosts, stream) = rest.split_once('/').unwrap_or((rest, ""));
+        let servers = hosts.split(',').take(SERVER_COUNT_MAX.saturating_add(1));
+        let servers = servers.map(|host| format!("{scheme}://{host}")).collect();
+        let stream = if stream.is_empty() { STREAM } else { stream }.to_owned();
+        let address = Self { servers, stream, credentials: None };
+        address.check().map_err(|problem| wrong(&problem))?;
+        Ok(address)
+    }
+
+    /// Checks names and the form of addresses.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        let count = self.servers.len();
+        if count == 0 || count > SERVER_COUNT_MAX {
+            return Err(format!("{count} servers, expected 1 to {SERVER_COUNT_MAX}"));
+        }
+        for server in &self.servers {
+            place(server)?;
+        }
+        check_name("stream", &self.stream)
+    }
+
+    /// Subject of the stream's messages.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        if self.stream == STREAM {
+            SUBJECT.to_owned()
+        } else {
+            format!("{SUBJECT}.{}", self.stream)
+        }
+    }
+}
+
+/// Checks the name of a stream or of a durable consumer: what a subject can hold as one word.
+///
+/// # Errors
+///
+/// It is none.
+pub fn check_name(what: &str, name: &str) -> Result<(), String> {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(known) {
+        let name: String = name.chars().take(NAME_BYTES_MAX).collect();
+        return Err(format!(
+            "{name:?} is no name of a {what}, expected 1 to {NAME_BYTES_MAX} letters, digits, \
+             \"_\" and \"-\""
+        ));
+    }
+    Ok(())
+}
+
+/// A connection and who it is with.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) client: Client,
+    pub(super) jetstream: Context,
+    /// `host:port`.
+    pub(super) server: String,
+}
+
+/// Connects to the first server that answers, beginning with number `next`, which goes on behind
+/// it.
+///
+/// # Errors
+///
+/// What each server did.
+pub(super) async fn connect(
+    address: &Address,
+    next: &mut usize,
+    timeout: Duration,
+) -> Result<Connection, String> {
+    let mut problems = Vec::new();
+    for _ in 0..address.servers.len() {
+        let at = next.checked_rem(address.servers.len()).unwrap_or(0);
+        *next = at.saturating_add(1);
+        let Some(server) = address.servers.get(at) else { break };
+        let name = place(server)?;
+        let tried = try_server(server, address.credentials.as_deref(), timeout);
+        match tokio::time::timeout(timeout, tried).await {
+            Ok(Ok(client)) => {
+                let mut jetstream = jetstream::new(client.clone());
+                jetstream.set_timeout(timeout);
+                return Ok(Connection { client, jetstream, server: name });
+            }
+            Ok(Err(problem)) => problems.push(format!("{name}: {problem}")),
+            Err(_) => problems.push(format!("{name}: no answer within {} ms", timeout.as_millis())),
+        }
+    }
+    Err(format!("no NATS server can be reached: {}", problems.join("; ")))
+}
+
+async fn try_server(
+    server: &str,
+    credentials: Option<&Path>,
+    timeout: Duration,
+) -> Result<Client, String> {
+    let options = ConnectOptions::new()
+        .name("whoisd")
+        .connection_timeout(timeout)
+        .request_timeout(Some(timeout))
+        .ignore_discovered_servers()
+        // One try: then the next server's turn has come.
+        .max_reconnects(1);
+    let options = match credentials {
+        Some(path) => with_credentials(options, path)
+            .map_err(|problem| format!("credentials {}: {problem}", path.display()))?,
+        None => options,
+    };
+    let parsed: ServerAddr = server.parse().map_err(|error| format!("{error}"))?;
+    options.connect(parsed).await.map_err(|error| error.to_string())
+}
+
+/// Reads a file of credentials anew for each connection: they may have been replaced.
+fn with_credentials(options: ConnectOptions, path: &Path) -> Result<ConnectOptions, String> {
+    let mut text = String::new();
+    let read = File::open(path)
+        .and_then(|file| file.take(CREDENTIALS_BYTES_MAX).read_to_string(&mut text));
+    read.map_err(|error| error.to_string())?;
+    if text.contains("BEGIN NATS USER JWT") {
+        return options.credentials(&text).map_err(|error| error.to_string());
+    }
+    // What stands there is a secret: it is not quoted.
+    let line = text.trim_end_matches(['\r', '\n']);
+    let pair = line.split_once(':').filter(|_| !line.contains(char::is_control));
+    let (user, password) =
+        pair.ok_or_else(|| "neither NATS credentials nor one line \"user:password\"".to_owned())?;
+    Ok(options.user_and_password(user.to_owned(), password.to_owned()))
+}
+
+/// `host:port` of a server's address.
+fn place(server: &str) -> Result<String, String> {
+    // The address is not quoted: it may hold a password, although it should not.
+    let parsed: Result<ServerAddr, _> = server.parse();
+    let parsed = parsed.map_err(|_| "a server's address does not read".to_owned())?;
+    if parsed.host().is_empty() || !matches!(parsed.scheme(), "nats" | "tls") {
+        return Err("a server's address is not nats://host:port or tls://host:port".to_owned());
+    }
+    if parsed.has_user_pass() || parsed.password().is_some() {
+        return Err("a server's address holds a user or a password; put them into a file of \
+                    credentials"
+            .to_owned());
+    }
+    let host = parsed.host();
+    let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+    Ok(format!("{open}{host}{close}:{}", parsed.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_names_servers_and_stream() {
+        let address = Address::parse("nats://a:4222,b:4223/CHANGES").unwrap();
+        assert_eq!(address.servers, ["nats://a:4222", "nats://b:4223"]);
+        assert_eq!(
+            (address.stream.as_str(), &*address.subject()),
+            ("CHANGES", "whoisd.changes.CHANGES")
+        );
+        let short = Address::parse("tls://[::1]").unwrap();
+        assert_eq!((short.stream.as_str(), &*short.subject()), ("WHOISD", "whoisd.changes"));
+        assert_eq!(place(&short.servers[0]).unwrap(), "[::1]:4222");
+    }
+
+    #[test]
+    fn a_wrong_address_is_refused_without_its_password() {
+        let many = format!("nats://{}", vec!["a"; 17].join(","));
+        for bad in [
+            "",
+            "a:4222",
+            "http://a",
+            "nats://",
+            "nats://,",
+            "nats://a:secret@b:x",
+            "nats://a:secret@b:1",
+            "nats://a/b.c",
+            "nats://a/b c",
+            many.as_str(),
+        ] {
+            let problem = Address::parse(bad).unwrap_err();
+            assert!(
+                problem.contains("expected nats://") && !problem.contains("secret"),
+                "{problem}"
+            );
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Batches as they come, into batches in order: what comes early is held back until what is missing
+//! in front of it has come.
+//!
+//! # Invariants
+//!
+//! - At most [`HELD_COUNT_MAX`] batches are held back, and at most [`HELD_BYTES_MAX`] of them.
+//!
+//! # Does not
+//!
+//! Wait: whoever asks decides when a gap has lasted too long.
+
+use std::collections::BTreeMap;
+
+use crate::feed::message::Batch;
+
+/// Most batches that are held back.
+pub(super) const HELD_COUNT_MAX: usize = 256;
+/// Most bytes of payload that are held back.
+pub(super) const HELD_BYTES_MAX: usize = 64 << 20;
+
+/// Batches that were received and not taken in yet; `T` is what they are acknowledged with.
+#[derive(Debug)]
+pub(super) struct Intake<T> {
+    /// By the first serial, then in the order in which they came: what came twice is here twice.
+    held: BTreeMap<(u64, u64), Held<T>>,
+    came: u64,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Held<T> {
+    batch: Batch,
+    token: T,
+    bytes: usize,
+}
+
+impl<T> Default for Intake<T> {
+    fn default() -> Self {
+        Self { held: BTreeMap::new(), came: 0, bytes: 0 }
+    }
+}
+
+impl<T> Intake<T> {
+    /// Takes a batch whose payload has `bytes`.
+    pub(super) fn offer(&mut self, batch: Batch, token: T, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.came = self.came.wrapping_add(1);
+        self.held.insert((batch.head.first, self.came), Held { batch, token, bytes });
+    }
+
+    /// The next batch that follows `have`, or is there already.
+    pub(super) fn next(&mut self, have: u64) -> Option<(Batch, T)> {
+        let entry = self.held.first_entry()?;
+        if entry.key().0 > have.saturating_add(1) {
+            return None;
+        }
+        let Held { batch, token, bytes } = entry.remove();
+        self.bytes = self.bytes.saturating_sub(bytes);
+        Some((batch, token))
+    }
+
+    /// The first serial that is held back, if one is missing in front of it.
+    pub(super) fn gap(&self) -> Option<u64> {
+        self.held.keys().next().map(|(first, _)| *first)
+    }
+
+    /// Whether no more batches may be held back.
+    pub(super) fn is_full(&self) -> bool {
+        self.held.len() >= HELD_COUNT_MAX || self.bytes >= HELD_BYTES_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::message::Head;
+
+    fn batch(first: u64, last: u64) -> Batch {
+        let head = Head { source: "a".parse().unwrap(), first, last };
+        Batch { head, records: Vec::new() }
+    }
+
+    fn taken(intake: &mut Intake<u8>, mut have: u64) -> Vec<(u64, u8)> {
+        let mut taken = Vec::new();
+        while let Some((batch, token)) = intake.next(have) {
+            have = have.max(batch.head.last);
+            taken.push((batch.head.first, token));
+        }
+        taken
+    }
+
+    #[test]
+    fn batches_come_out_in_order_however_they_came_in() {
+        let mut intake = Intake::default();
+        intake.offer(batch(7, 9), 3, 10);
+        intake.offer(batch(4, 6), 2, 10);
+        assert_eq!((taken(&mut intake, 0), intake.gap()), (vec![], Some(4)));
+        intake.offer(batch(1, 3), 1, 10);
+        assert_eq!(taken(&mut intake, 0), [(1, 1), (4, 2), (7, 3)]);
+        assert_eq!((intake.gap(), intake.bytes), (None, 0));
+    }
+
+    #[test]
+    fn what_is_there_already_comes_out_too_so_that_it_is_acknowledged() {
+        let mut intake = Intake::default();
+        intake.offer(batch(1, 3), 1, 10);
+        for (last, token) in [(9, 2), (7, 3), (9, 4)] {
+            intake.offer(batch(6, last), token, 10);
+        }
+        assert_eq!(taken(&mut intake, 5), [(1, 1), (6, 2), (6, 3), (6, 4)]);
+        assert_eq!(intake.bytes, 0);
+    }
+
+    #[test]
+    fn what_is_held_back_is_bounded() {
+        let mut intake = Intake::default();
+        for first in 10..10 + HELD_COUNT_MAX as u64 {
+            assert!(!intake.is_full());
+            intake.offer(batch(first, first), 0, 1);
+        }
+        assert!(intake.is_full());
+        let mut large = Intake::default();
+        large.offer(batch(1, 1), 0, HELD_BYTES_MAX);
+        assert!(large.is_full());
+    }
+}

@@ -1,0 +1,108 @@
+//! Finds the place in a stream where the records of a node go on, by their serials.
+//!
+//! # Invariants
+//!
+//! - Costs one request a halving: 30 for a thousand million messages.
+//! - What is found is a place to start from, not a promise: records are looked at when they come.
+//!
+//! # Does not
+//!
+//! Check signatures: a stranger's message can only make it start at a worse place.
+
+use async_nats::jetstream::stream::{LastRawMessageErrorKind, State, Stream};
+
+use crate::feed::message::Head;
+
+/// Messages in a row that may be no batches before the search gives up on them.
+const STRANGERS_MAX: u64 = 16;
+/// Messages that may have changed places: so many before the one that is found are read again, and
+/// so many are looked at before it is said that the stream begins too late.
+const MARGIN_COUNT: u64 = 8;
+
+/// Where to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Between these sequence numbers of the stream: the first one is early enough whatever changed
+    /// places, the second one is where the wanted serial lies.
+    Between(u64, u64),
+    /// The stream begins behind it: this is its first serial.
+    Behind(u64),
+}
+
+/// Reads heads of messages from a stream.
+struct Heads<'a> {
+    stream: &'a Stream,
+    subject: &'a str,
+}
+
+impl Heads<'_> {
+    /// The first batch at or behind a sequence number, and its own number.
+    async fn at(&self, sequence: u64) -> Result<Option<(u64, Head)>, String> {
+        let mut sequence = sequence;
+        for _ in 0..STRANGERS_MAX {
+            let got = self.stream.get_first_raw_message_by_subject(self.subject, sequence).await;
+            let message = match got {
+                Ok(message) => message,
+                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(format!("cannot read the stream: {error}")),
+            };
+            let field = |name: &'static str| message.headers.get(name).map(|text| text.as_str());
+            if let Ok(head) = Head::decode(field) {
+                return Ok(Some((message.sequence, head)));
+            }
+            sequence = message.sequence.saturating_add(1);
+        }
+        Ok(None)
+    }
+}
+
+/// Where the stream goes on behind the serial `have`.
+///
+/// # Errors
+///
+/// The server does not answer.
+pub(super) async fn locate(
+    stream: &Stream,
+    subject: &str,
+    state: &State,
+    have: u64,
+) -> Result<Place, String> {
+    let heads = Heads { stream, subject };
+    let wanted = have.saturating_add(1);
+    let first = state.first_sequence.max(1);
+    if state.messages == 0 {
+        let next = state.last_sequence.saturating_add(1);
+        return Ok(Place::Between(next, next));
+    }
+    // The first batches: whether the wanted serial is not before all of them.
+    let (mut least, mut at) = (None, first);
+    for _ in 0..MARGIN_COUNT {
+        let Some((sequence, head)) = heads.at(at).await? else { break };
+        if head.first <= wanted {
+            least = None;
+            break;
+        }
+        least = Some(least.unwrap_or(u64::MAX).min(head.first));
+        at = sequence.saturating_add(1);
+    }
+    if let Some(least) = least {
+        return Ok(Place::Behind(least));
+    }
+    // The last batch that does not begin behind the wanted serial lies in `low..high`.
+    let (mut low, mut high) = (first, state.last_sequence.saturating_add(1));
+    let mut passed = false;
+    while high.saturating_sub(low) > 1 {
+        let middle = low.midpoint(high);
+        match heads.at(middle).await? {
+            Some((sequence, head)) if head.first <= wanted => {
+                low = sequence.max(middle);
+                passed = head.last < wanted;
+            }
+            _ => high = middle,
+        }
+    }
+    let from = low.saturating_sub(MARGIN_COUNT).max(first);
+    Ok(Place::Between(from, low.saturating_add(u64::from(passed))))
+}

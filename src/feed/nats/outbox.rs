@@ -1,0 +1,362 @@
+//! The publisher's end: batches into the stream, each once, in order, whoever else publishes.
+//!
+//! # Invariants
+//!
+//! - `one line`: a message is stored only if the stream still ends where it was read to end
+//!   (`Nats-Expected-Last-Sequence`), and its first serial follows the last one there. Of two
+//!   publishers that run by accident one stores a batch, the other one finds it there.
+//! - `acknowledged`: [`Outbox::send`] returns once the server has stored everything.
+//!
+//! # Does not
+//!
+//! Keep records: whoever sends keeps them until they are acknowledged, and sends them again after
+//! an error.
+
+use std::time::Duration;
+
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::publish::PublishAck;
+use async_nats::jetstream::stream::{
+    Config, DiscardPolicy, LastRawMessageErrorKind, StorageType, Stream,
+};
+use tokio::runtime::Runtime;
+
+use super::connect::{Address, Connection, connect};
+use crate::feed::ChangeRecord;
+use crate::feed::key::SecretKey;
+use crate::feed::message::{EncodeError, Head, Message, PAYLOAD_BYTES_MAX, Source, pack};
+
+/// How often a batch is tried before the caller hears of it.
+const TRIES_MAX: usize = 4;
+/// Messages at the end of the stream that may be no batches before it is said that the end cannot
+/// be found.
+const STRANGERS_MAX: usize = 64;
+/// Bytes of a header, apart from the payload; 400 are used.
+const HEADER_BYTES_MAX: usize = 4 << 10;
+
+/// How long to wait for a server, and how much the stream keeps, where the publisher makes it: one
+/// that is there already stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Oldest message that is kept. A node that was gone for longer fetches a snapshot.
+    pub age: Duration,
+    /// Most bytes; the oldest messages go first.
+    pub bytes: u64,
+    /// Servers that hold a copy, 1 to 5.
+    pub replicas: usize,
+    /// Until a server has answered.
+    pub request: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        // A week of 10 changes a second of 700 bytes.
+        let age = Duration::from_secs(7 * 86_400);
+        Self { age, bytes: 4 << 30, replicas: 1, request: Duration::from_secs(5) }
+    }
+}
+
+/// Where the stream ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Last {
+    /// Sequence number of the last message, 0 for none.
+    pub sequence: u64,
+    /// What the last batch says of itself; `None` if the stream holds no batch.
+    pub head: Option<Head>,
+}
+
+/// What was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// The last serial in the stream.
+    pub serial: u64,
+    /// Messages that this call has stored; the others were there already.
+    pub message_count: u64,
+}
+
+/// Records were not all stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// No server, or none that stores. Send again after a pause.
+    #[error("{problem}; send again")]
+    Unavailable {
+        /// What happened.
+        problem: String,
+    },
+    /// Records are missing in front of the first one. Send from the serial that follows the
+    /// stream's.
+    #[error(
+        "serial {got} does not follow {have}, the last one of the stream; send from {} on",
+        have.saturating_add(1)
+    )]
+    Gap {
+        /// Last serial of the stream.
+        have: u64,
+        /// First serial that would be new.
+        got: u64,
+    },
+    /// The stream has another publisher's serials.
+    #[error(
+        "the stream ends with serials of source {got}, this publisher is {own}; publish into \
+         another stream, or empty this one and publish a new snapshot"
+    )]
+    OtherSource {
+        /// Source of the last batch.
+        got: Source,
+        /// The source of this publisher.
+        own: Source,
+    },
+    /// The end of the stream holds no batch within reach.
+    #[error(
+        "the last {STRANGERS_MAX} messages of the stream are no batches; somebody else writes \
+         there: remove them"
+    )]
+    Strangers,
+    /// The records cannot be sent, now or later.
+    #[error("{0}")]
+    Encode(#[from] EncodeError),
+}
+
+fn unavailable(problem: impl ToString) -> SendError {
+    SendError::Unavailable { problem: problem.to_string() }
+}
+
+/// Sends batches into a stream. Its calls block, and are not to be made on a thread that runs
+/// asynchronous tasks.
+#[derive(Debug)]
+pub struct Outbox {
+    address: Address,
+    source: Source,
+    key: Option<SecretKey>,
+    limits: Limits,
+    runtime: Runtime,
+    next_server: usize,
+    open: Option<Open>,
+}
+
+/// A connection, and where the stream ends.
+#[derive(Debug)]
+struct Open {
+    connection: Connection,
+    stream: Stream,
+    last: Option<Last>,
+}
+
+/// How one message went.
+enum Tried {
+    Stored,
+    /// The stream ends elsewhere than it was thought to.
+    Elsewhere,
+    /// The server has seen its id before.
+    SeenBefore,
+}
+
+impl Outbox {
+    /// Connects, makes the stream if it is not there, and reads where it ends.
+    ///
+    /// # Errors
+    ///
+    /// No server, or the stream cannot be made or read.
+    pub fn open(
+        address: Address,
+        source: Source,
+        key: Option<SecretKey>,
+        limits: Limits,
+    ) -> Result<Self, SendError> {
+        address.check().map_err(unavailable)?;
+        let runtime = super::runtime().map_err(unavailable)?;
+        let mut outbox = Self { address, source, key, limits, runtime, next_server: 0, open: None };
+        outbox.last()?;
+        Ok(outbox)
+    }
+
+    /// Where the stream ends: whoever publishes goes on from there.
+    ///
+    /// # Errors
+    ///
+    /// See [`Self::open`].
+    pub fn last(&mut self) -> Result<Last, SendError> {
+        let mut open = self.take_open()?;
+        let last = self.runtime.block_on(read_last(&open.stream, &self.address.subject()))?;
+        open.last = Some(last.clone());
+        self.open = Some(open);
+        Ok(last)
+    }
+
+    /// Stores records with consecutive serials, as few messages as they fit into. What the stream
+    /// has already is left out. Returns once all are stored.
+    ///
+    /// # Errors
+    ///
+    /// Some of them, or none, were stored: send the same again.
+    pub fn send(&mut self, records: &[ChangeRecord]) -> Result<Sent, SendError> {
+        let mut message_count = 0_u64;
+        let (mut problem, mut with_id) = (String::new(), true);
+        let mut tries = 0_usize;
+        while tries < TRIES_MAX {
+            let mut open = self.take_open()?;
+            let cached = open.last.take().filter(|last| {
+                // What seems to be missing may have come from another publisher.
+                !matches!(self.rest(records, last), Err(SendError::Gap { .. }))
+            });
+            let last = match cached {
+                Some(last) => last,
+                None => self.runtime.block_on(read_last(&open.stream, &self.address.subject()))?,
+            };
+            let Some(rest) = self.rest(records, &last)? else {
+                let serial = last.head.as_ref().map_or(0, |head| head.last);
+                open.last = Some(last);
+                self.open = Some(open);
+                return Ok(Sent { serial, message_count });
+            };
+            let rest = rest.get(..pack(rest)).unwrap_or(rest);
+            let message = Message::encode(&self.source, rest, self.key.as_ref())?;
+            let head = message.head.clone();
+            let sending = publish(&open, &self.address, message, last.sequence, with_id);
+            match self.runtime.block_on(sending) {
+                Ok((Tried::Stored, sequence)) => {
+                    message_count = message_count.saturating_add(1);
+                    open.last = Some(Last { sequence, head: Some(head) });
+                    self.open = Some(open);
+                    (tries, with_id) = (0, true);
+                    continue;
+                }
+                Ok((Tried::Elsewhere, _)) => {
+                    "the stream does not end where it did: somebody else publishes"
+                        .clone_into(&mut problem);
+                    self.open = Some(open);
+                }
+                // Stored before an answer was lost; or removed since, and to be stored again.
+                Ok((Tried::SeenBefore, _)) => {
+                    with_id = false;
+                    self.open = Some(open);
+                }
+                // The connection is given up: the next server's turn has come.
+                Err(error) => problem = error,
+            }
+            tries = tries.saturating_add(1);
+        }
+        Err(unavailable(format!("serials were not stored in {TRIES_MAX} tries: {problem}")))
+    }
+
+    /// The records that the stream does not have; `None` if it has all.
+    fn rest<'r>(
+        &self,
+        records: &'r [ChangeRecord],
+        last: &Last,
+    ) -> Result<Option<&'r [ChangeRecord]>, SendError> {
+        let Some(head) = &last.head else {
+            return if records.is_empty() { Ok(None) } else { Ok(Some(records)) };
+        };
+        if head.source != self.source {
+            let (got, own) = (head.source.clone(), self.source.clone());
+            return Err(SendError::OtherSource { got, own });
+        }
+        let at = records.iter().position(|record| record.serial > head.last);
+        let Some(rest) = at.and_then(|at| records.get(at..)) else { return Ok(None) };
+        match rest.first() {
+            Some(first) if Some(first.serial) != head.last.checked_add(1) => {
+                Err(SendError::Gap { have: head.last, got: first.serial })
+            }
+            _ => Ok(Some(rest)),
+        }
+    }
+
+    /// The connection, a new one if there is none.
+    fn take_open(&mut self) -> Result<Open, SendError> {
+        if let Some(open) = self.open.take() {
+            return Ok(open);
+        }
+        let (address, limits, next) = (&self.address, self.limits, &mut self.next_server);
+        let opened = self.runtime.block_on(async {
+            let connection = connect(address, next, limits.request).await?;
+            let made = connection.jetstream.get_or_create_stream(config(address, limits)).await;
+            let stream = made.map_err(|error| {
+                format!("{}: cannot make stream {}: {error}", connection.server, address.stream)
+            })?;
+            Ok::<_, String>(Open { connection, stream, last: None })
+        });
+        opened.map_err(unavailable)
+    }
+}
+
+fn config(address: &Address, limits: Limits) -> Config {
+    Config {
+        name: address.stream.clone(),
+        subjects: vec![address.subject()],
+        description: Some("whoisd change records".to_owned()),
+        storage: StorageType::File,
+        discard: DiscardPolicy::Old,
+        max_age: limits.age,
+        max_bytes: i64::try_from(limits.bytes).unwrap_or(i64::MAX),
+        max_message_size: i32::try_from(PAYLOAD_BYTES_MAX.saturating_add(HEADER_BYTES_MAX))
+            .unwrap_or(i32::MAX),
+        num_replicas: limits.replicas,
+        ..Config::default()
+    }
+}
+
+/// Where a stream ends.
+async fn read_last(stream: &Stream, subject: &str) -> Result<Last, SendError> {
+    let failed = |error: &dyn std::fmt::Display| unavailable(format!("cannot read it: {error}"));
+    let state = stream.get_info().await.map_err(|error| failed(&error))?.state;
+    let sequence = state.last_sequence;
+    if state.messages == 0 {
+        return Ok(Last { sequence, head: None });
+    }
+    let mut at = sequence;
+    for _ in 0..STRANGERS_MAX {
+        if at < state.first_sequence.max(1) {
+            return Ok(Last { sequence, head: None });
+        }
+        match stream.get_raw_message(at).await {
+            Ok(message) if message.subject.as_str() == subject => {
+                let field = |name: &'static str| message.headers.get(name).map(|got| got.as_str());
+                if let Ok(head) = Head::decode(field) {
+                    return Ok(Last { sequence, head: Some(head) });
+                }
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {}
+            Err(error) => return Err(failed(&error)),
+        }
+        at = at.saturating_sub(1);
+    }
+    Err(SendError::Strangers)
+}
+
+async fn publish(
+    open: &Open,
+    address: &Address,
+    message: Message,
+    expected: u64,
+    with_id: bool,
+) -> Result<(Tried, u64), String> {
+    let mut headers = async_nats::HeaderMap::new();
+    for (name, value) in message.fields {
+        if with_id || name != "Nats-Msg-Id" {
+            headers.insert(name, value);
+        }
+    }
+    let outbound = PublishMessage::build()
+        .headers(headers)
+        .payload(message.payload.into())
+        .expected_last_sequence(expected)
+        .outbound_message(address.subject());
+    let (payload, headers) = (outbound.payload, outbound.headers.unwrap_or_default());
+    let jetstream = &open.connection.jetstream;
+    let sending = jetstream.publish_with_headers(address.subject(), headers, payload).await;
+    let stored: Result<PublishAck, PublishError> = match sending {
+        Ok(acknowledged) => acknowledged.await,
+        Err(error) => Err(error),
+    };
+    match stored {
+        Ok(ack) if ack.duplicate => Ok((Tried::SeenBefore, ack.sequence)),
+        Ok(ack) => Ok((Tried::Stored, ack.sequence)),
+        Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
+            Ok((Tried::Elsewhere, 0))
+        }
+        Err(error) => Err(format!("{}: {error}", open.connection.server)),
+    }
+}

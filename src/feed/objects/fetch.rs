@@ -1,0 +1,210 @@
+//! Fetches the newest snapshot that will do into a snapshot directory.
+//!
+//! # Invariants
+//!
+//! - `whole`: what is published has the length, the hash and the checksums that its manifest names,
+//!   and the serial; its generation is the directory's next.
+//! - One that fails that, or is not signed right, is passed over for the next older one that still
+//!   holds what is wanted.
+//!
+//! # Does not
+//!
+//! Know which serial the node has: whoever asks says the least one, so that nothing goes back.
+
+use std::io::{Seek, SeekFrom, Write};
+
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use snapshot_format::limits::HEADER_BYTES;
+use snapshot_format::{FormatError, Header, Snapshot};
+use twox_hash::xxhash3_128;
+
+use super::{ObjectError, ObjectManifest, Objects, PART_BYTES};
+use crate::feed::key::Trusted;
+use crate::feed::nats::Wanted;
+use crate::store::{Files, Manifest, NewBase, StoreError, Writer};
+
+/// Snapshots that are tried.
+const TRIES_MAX: usize = 8;
+
+/// A snapshot that was fetched: it is the current generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrived {
+    /// What the object store said of it.
+    pub object: ObjectManifest,
+    /// The directory's manifest.
+    pub manifest: Manifest,
+    /// Newer ones that could not be used, and why.
+    pub passed_over: Vec<String>,
+}
+
+/// Why one snapshot was not taken.
+enum Failed {
+    /// Another one may do.
+    Passed(String),
+    /// Another one may do, and this one never will.
+    Damaged(String),
+    /// No other one would do better.
+    Over(ObjectError),
+}
+
+impl Objects {
+    /// Fetches the newest snapshot with at least the wanted serial, and makes it the current
+    /// generation of the directory. Asks `go_on` before each part of [`PART_BYTES`], with bytes
+    /// received and bytes in all.
+    ///
+    /// # Errors
+    ///
+    /// There is none that can be used, the object store cannot be listed, the directory cannot be
+    /// written, or `go_on` says no. What was current is current.
+    pub fn fetch<F: Files>(
+        &self,
+        wanted: &Wanted,
+        trusted: &Trusted,
+        writer: &Writer<F>,
+        go_on: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Arrived, ObjectError> {
+        let mut passed_over = Vec::new();
+        let names = self.names()?;
+        let newer = names.iter().filter(|name| name.serial >= wanted.serial_min);
+        for name in newer.take(TRIES_MAX) {
+            let tried = self.manifest(*name, trusted).map_err(Failed::Passed).and_then(|object| {
+                let is_other = wanted.source.is_some() && object.source != wanted.source;
+                if is_other {
+                    let source = object.source.map_or_else(String::new, |got| got.to_string());
+                    let problem = format!("{}: is of source {source:?}", name.manifest());
+                    return Err(Failed::Passed(problem));
+                }
+                let manifest = self.take(&object, writer, go_on)?;
+                Ok((object, manifest))
+            });
+            match tried {
+                Ok((object, manifest)) => return Ok(Arrived { object, manifest, passed_over }),
+                Err(Failed::Over(error)) => return Err(error),
+                Err(Failed::Passed(problem) | Failed::Damaged(problem)) => {
+                    tracing::warn!(objects = self.url, "{problem}; the next older one is tried");
+                    passed_over.push(problem);
+                }
+            }
+        }
+        if passed_over.is_empty()
+            && let Some(newest) = names.first()
+        {
+            passed_over.push(format!("the newest one holds serial {}", newest.serial));
+        }
+        Err(ObjectError::None {
+            url: self.url.clone(),
+            serial_min: wanted.serial_min,
+            of: wanted.source.clone(),
+            tried: passed_over,
+        })
+    }
+
+    /// Fetches one snapshot and publishes it.
+    fn take<F: Files>(
+        &self,
+        object: &ObjectManifest,
+        writer: &Writer<F>,
+        go_on: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Manifest, Failed> {
+        let file = object.name().snapshot();
+        let passed = |problem: String| Failed::Passed(format!("{file}: {problem}"));
+        let meta = self.runtime.block_on(self.store.head(&self.at(&file)));
+        let meta = meta.map_err(|error| passed(error.to_string()))?;
+        if meta.size != object.bytes {
+            let (got, expected) = (meta.size, object.bytes);
+            return Err(passed(format!("has {got} bytes, its manifest says {expected}")));
+        }
+        if let Some(problem) = self.known_bad(&file, &meta) {
+            return Err(passed(problem));
+        }
+        let taken = self.take_bytes(&self.at(&file), object, writer, go_on);
+        taken.map_err(|failed| match failed {
+            Failed::Passed(problem) => passed(problem),
+            Failed::Damaged(problem) => {
+                let advice = "publish it again with `whoisd publish-snapshot --replace`";
+                let problem = format!("{problem}: it is damaged; {advice}");
+                self.note_bad(&file, &meta, &problem);
+                passed(problem)
+            }
+            over @ Failed::Over(_) => over,
+        })
+    }
+
+    fn take_bytes<F: Files>(
+        &self,
+        at: &Path,
+        object: &ObjectManifest,
+        writer: &Writer<F>,
+        go_on: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Manifest, Failed> {
+        let mut base = writer.begin().map_err(over)?;
+        let header = self.receive(at, object, writer, &mut base, go_on)?;
+        let damaged = |error: FormatError| Failed::Damaged(error.to_string());
+        let mut header = Header::decode_block(&header, object.bytes).map_err(damaged)?;
+        if (header.sums_hash, header.serial) != (object.sums_hash, object.serial) {
+            let problem = "its header is not the one that its manifest names";
+            return Err(Failed::Damaged(problem.to_owned()));
+        }
+        // The directory counts its generations itself.
+        header.generation = base.generation();
+        let rewritten = base
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| base.write_all(&header.encode()))
+            .and_then(|()| base.flush());
+        rewritten.map_err(|error| over(disk(writer, &base, error)))?;
+        check(writer, &base).map_err(damaged)?;
+        writer.publish(base).map_err(over)
+    }
+
+    /// Receives a snapshot into a new base, part by part; returns its header block.
+    fn receive<F: Files>(
+        &self,
+        at: &Path,
+        object: &ObjectManifest,
+        writer: &Writer<F>,
+        base: &mut NewBase<F>,
+        go_on: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Vec<u8>, Failed> {
+        let size = object.bytes;
+        let mut hash = xxhash3_128::Hasher::new();
+        let (mut header, mut got) = (Vec::new(), 0_u64);
+        while got < size {
+            if !go_on(got, size) {
+                return Err(Failed::Over(ObjectError::Interrupted));
+            }
+            let end = got.saturating_add(PART_BYTES as u64).min(size);
+            // Each part is a request of its own, which the store tries again by itself.
+            let part = self.runtime.block_on(self.store.get_range(at, got..end));
+            let part = part.map_err(|error| Failed::Passed(error.to_string()))?;
+            if part.len() as u64 != end.saturating_sub(got) {
+                return Err(Failed::Passed("was cut while it was read".to_owned()));
+            }
+            if got == 0 {
+                header.extend_from_slice(part.get(..HEADER_BYTES).unwrap_or(&part));
+            }
+            hash.write(&part);
+            base.write_all(&part).map_err(|error| over(disk(writer, base, error)))?;
+            got = end;
+        }
+        if hash.finish_128() != object.hash {
+            return Err(Failed::Damaged("its bytes are not those of its manifest".to_owned()));
+        }
+        Ok(header)
+    }
+}
+
+/// Reads the new base back: what the disk holds is what is checked.
+fn check<F: Files>(writer: &Writer<F>, base: &NewBase<F>) -> Result<(), FormatError> {
+    let Ok(bytes) = writer.files().base(base.aside()) else { return Ok(()) };
+    Snapshot::open(bytes)?.check_sums()
+}
+
+fn disk<F: Files>(writer: &Writer<F>, base: &NewBase<F>, source: std::io::Error) -> StoreError {
+    let path = writer.files().path().join(base.aside());
+    StoreError::Io { path, what: "write it", source }
+}
+
+fn over(error: StoreError) -> Failed {
+    Failed::Over(ObjectError::Directory(error))
+}

@@ -1,0 +1,293 @@
+//! What an object store says of a snapshot that it holds: a small text beside it, written last.
+//!
+//! ```text
+//! whoisd-object 1
+//! source registry-a               whose serials these are; - if it has none
+//! generation 12                   at whoever published it
+//! serial 8812                     last change that it contains
+//! time 1764000000000              time of the data, ms since 1970-01-01T00:00:00Z
+//! bytes 331000000                 length of the snapshot
+//! xxh3 32 digits                  hash of all of its bytes
+//! sums 16 digits                  the header's hash over its block checksums
+//! key 16 digits                   if it is signed: id of the key,
+//! signature 128 digits            Ed25519 over every line before `key`
+//! crc32c 8 digits                 of every line before this one
+//! ```
+//!
+//! # Invariants
+//!
+//! - Name and content agree: an old snapshot cannot be given a newer name.
+//!
+//! # Does not
+//!
+//! Read or write objects.
+
+use std::fmt::Write;
+
+use crate::feed::key::{SecretKey, SignatureError, Trusted};
+use crate::feed::message::Source;
+
+/// First line: name and version of the form.
+const FIRST_LINE: &str = "whoisd-object 1";
+/// Longest manifest that is read, bytes; ours have about 500.
+pub(super) const MANIFEST_BYTES_MAX: u64 = 4096;
+/// Ending of a manifest's name.
+const MANIFEST_ENDING: &str = ".manifest";
+/// Ending of a snapshot's name.
+const SNAPSHOT_ENDING: &str = ".snapshot";
+
+/// What a snapshot in an object store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectManifest {
+    /// Whose serials these are, if it has any.
+    pub source: Option<Source>,
+    /// Its generation at whoever published it; a node that fetches it counts on by itself.
+    pub generation: u64,
+    /// Last change that it contains; 0 without a feed.
+    pub serial: u64,
+    /// Time of its data, ms since the epoch.
+    pub time_ms: i64,
+    /// Its length, bytes.
+    pub bytes: u64,
+    /// xxh3 (128 bits) of all of its bytes.
+    pub hash: u128,
+    /// The header's hash over its block checksums.
+    pub sums_hash: u64,
+}
+
+/// What a name says: enough to put manifests in order without reading them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Name {
+    /// Last change that it contains.
+    pub(super) serial: u64,
+    /// Time of its data, ms since the epoch; 0 before that.
+    time_ms: u64,
+    sums_hash: u64,
+}
+
+impl Name {
+    /// Reads the name of a manifest; `None` if it is none.
+    pub(super) fn decode(file: &str) -> Option<Self> {
+        let name = file.strip_suffix(MANIFEST_ENDING)?;
+        let [serial, time_ms, sums] = name.split('-').collect::<Vec<_>>().try_into().ok()?;
+        let name = Self {
+            serial: serial.parse().ok()?,
+            time_ms: time_ms.parse().ok()?,
+            sums_hash: u64::from_str_radix(sums, 16).ok()?,
+        };
+        // One name for one snapshot.
+        (name.manifest() == file).then_some(name)
+    }
+
+    fn stem(self) -> String {
+        let Self { serial, time_ms, sums_hash } = self;
+        format!("{serial:020}-{time_ms:015}-{sums_hash:016x}")
+    }
+
+    pub(super) fn manifest(self) -> String {
+        self.stem() + MANIFEST_ENDING
+    }
+
+    pub(super) fn snapshot(self) -> String {
+        self.stem() + SNAPSHOT_ENDING
+    }
+}
+
+/// Why a manifest is not relied on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// It does not read.
+    #[error("{problem}; publish the snapshot again")]
+    Damaged {
+        /// What is wrong.
+        problem: String,
+    },
+    /// It is not signed as it should be.
+    #[error("the snapshot {0}")]
+    Signature(#[from] SignatureError),
+    /// It has another one's name.
+    #[error("it is of serial {got}, its name says {name}: an old snapshot was given another name")]
+    Renamed {
+        /// Serial in the manifest.
+        got: u64,
+        /// Serial in its name.
+        name: u64,
+    },
+}
+
+impl ObjectManifest {
+    /// Its name.
+    pub(super) fn name(&self) -> Name {
+        let time_ms = u64::try_from(self.time_ms).unwrap_or(0);
+        Name { serial: self.serial, time_ms, sums_hash: self.sums_hash }
+    }
+
+    /// Its text, signed if there is a key.
+    #[must_use]
+    pub fn encode(&self, key: Option<&SecretKey>) -> String {
+        let Self { source, generation, serial, time_ms, bytes, hash, sums_hash } = self;
+        let source = source.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+        let mut text = format!(
+            "{FIRST_LINE}\nsource {source}\ngeneration {generation}\nserial {serial}\n\
+             time {time_ms}\nbytes {bytes}\nxxh3 {hash:032x}\nsums {sums_hash:016x}\n"
+        );
+        if let Some(key) = key {
+            let signature = key.sign(text.as_bytes());
+            // Writing to a string does not fail, here and below.
+            let _ = writeln!(text, "key {}\nsignature {signature}", key.public().id());
+        }
+        let crc = crc32c::crc32c(text.as_bytes());
+        let _ = writeln!(text, "crc32c {crc:08x}");
+        text
+    }
+
+    /// Reads its text, as it lies under `name`.
+    ///
+    /// # Errors
+    ///
+    /// It is damaged, not signed by a trusted key, or another one's.
+    pub(super) fn decode(text: &str, name: Name, trusted: &Trusted) -> Result<Self, ManifestError> {
+        let damaged = |problem: String| ManifestError::Damaged { problem };
+        let body = checked_body(text).map_err(damaged)?;
+        let (signed, signature) = match body.find("key ").filter(|at| starts_line(body, *at)) {
+            Some(at) => {
+                let (signed, rest) = body.split_at_checked(at).unwrap_or((body, ""));
+                let mut lines = rest.lines();
+                let mut field = |name: &str| field(lines.next(), name).map_err(damaged);
+                (signed, Some((field("key")?, field("signature")?)))
+            }
+            None => (body, None),
+        };
+        trusted.check(signed.as_bytes(), signature)?;
+        let manifest = Self::of_lines(signed).map_err(damaged)?;
+        if manifest.name() != name {
+            return Err(ManifestError::Renamed { got: manifest.serial, name: name.serial });
+        }
+        Ok(manifest)
+    }
+
+    fn of_lines(signed: &str) -> Result<Self, String> {
+        let mut lines = signed.lines();
+        let first = lines.next().unwrap_or_default();
+        if first != FIRST_LINE {
+            return Err(format!("starts with {first:?}, expected {FIRST_LINE:?}"));
+        }
+        let mut next = |name: &str| field(lines.next(), name);
+        let source = match next("source")? {
+            "-" => None,
+            name => Some(name.parse()?),
+        };
+        let number = |name: &str, text: &str| {
+            text.parse().map_err(|_| format!("{name} is {text:?}, expected a number"))
+        };
+        let manifest = Self {
+            source,
+            generation: number("generation", next("generation")?)?,
+            serial: number("serial", next("serial")?)?,
+            time_ms: next("time")?.parse().map_err(|_| "time is no number".to_owned())?,
+            bytes: number("bytes", next("bytes")?)?,
+            hash: u128::from_str_radix(next("xxh3")?, 16)
+                .map_err(|_| "xxh3 is no hexadecimal number".to_owned())?,
+            sums_hash: u64::from_str_radix(next("sums")?, 16)
+                .map_err(|_| "sums is no hexadecimal number".to_owned())?,
+        };
+        lines.next().map_or(Ok(manifest), |line| Err(format!("has the line {line:?}")))
+    }
+}
+
+fn starts_line(text: &str, at: usize) -> bool {
+    text.get(..at).is_some_and(|before| before.ends_with('\n'))
+}
+
+fn field<'a>(line: Option<&'a str>, name: &str) -> Result<&'a str, String> {
+    let line = line.unwrap_or_default();
+    let value = line.strip_prefix(name).and_then(|value| value.strip_prefix(' '));
+    value.ok_or_else(|| format!("has the line {line:?}, expected \"{name} ...\""))
+}
+
+/// The text before its last line, which is its checksum.
+fn checked_body(text: &str) -> Result<&str, String> {
+    let at = text.trim_end_matches('\n').rfind('\n').map_or(0, |at| at.saturating_add(1));
+    let (body, last) = text.split_at_checked(at).unwrap_or_default();
+    let expected = format!("crc32c {:08x}\n", crc32c::crc32c(body.as_bytes()));
+    (last == expected)
+        .then_some(body)
+        .ok_or_else(|| "its last line is not its checksum: it is damaged".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> ObjectManifest {
+        ObjectManifest {
+            source: Some("registry-a".parse().unwrap()),
+            generation: 12,
+            serial: 8812,
+            time_ms: 1_764_000_000_000,
+            bytes: 4096,
+            hash: 0x0123_4567,
+            sums_hash: 0x89ab_cdef,
+        }
+    }
+
+    #[test]
+    fn a_manifest_reads_as_it_was_written() {
+        let key = SecretKey::generate().unwrap();
+        let without = ObjectManifest { source: None, time_ms: -1, ..example() };
+        for manifest in [example(), without] {
+            let name = manifest.name();
+            assert_eq!(Name::decode(&name.manifest()), Some(name));
+            for key in [None, Some(&key)] {
+                let text = manifest.encode(key);
+                let read = ObjectManifest::decode(&text, name, &Trusted::default());
+                assert_eq!(read.as_ref(), Ok(&manifest));
+            }
+            let trusted = Trusted::new(vec![key.public()]);
+            let read = ObjectManifest::decode(&manifest.encode(Some(&key)), name, &trusted);
+            assert_eq!(read, Ok(manifest));
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_unsigned_forged_or_renamed_is_refused() {
+        let (key, other) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
+        let trusted = Trusted::new(vec![key.public()]);
+        let (manifest, name) = (example(), example().name());
+        let decode = |text: &str| ObjectManifest::decode(text, name, &trusted);
+        let unsigned = decode(&manifest.encode(None));
+        assert_eq!(unsigned, Err(ManifestError::Signature(SignatureError::Unsigned)));
+        let strange = decode(&manifest.encode(Some(&other)));
+        assert!(matches!(strange, Err(ManifestError::Signature(_))), "{strange:?}");
+        let text = manifest.encode(Some(&key));
+        for at in 0..text.len() {
+            let mut changed = text.clone().into_bytes();
+            changed[at] ^= 1;
+            let damaged = decode(&String::from_utf8(changed).unwrap());
+            assert!(matches!(damaged, Err(ManifestError::Damaged { .. })), "{at}: {damaged:?}");
+            assert!(decode(&text[..at]).is_err());
+        }
+        // Somebody who can compute a checksum, and not a signature.
+        let (body, _) = text.rsplit_once("crc32c").unwrap();
+        let mut forged = body.replace("serial 8812", "serial 8813");
+        let crc = crc32c::crc32c(forged.as_bytes());
+        let _ = writeln!(forged, "crc32c {crc:08x}");
+        let newer = ObjectManifest { serial: 8813, ..example() }.name();
+        let refused = ObjectManifest::decode(&forged, newer, &trusted);
+        assert!(matches!(refused, Err(ManifestError::Signature(SignatureError::Wrong { .. }))));
+        let renamed = ObjectManifest::decode(&text, newer, &trusted);
+        assert_eq!(renamed, Err(ManifestError::Renamed { got: 8812, name: 8813 }));
+    }
+
+    #[test]
+    fn only_our_names_are_manifests_and_newer_ones_are_greater() {
+        for bad in ["", "x.manifest", "1-2-3.manifest", "MANIFEST", "../1.manifest"] {
+            assert_eq!(Name::decode(bad), None, "{bad}");
+        }
+        let snapshot = example().name().snapshot();
+        assert_eq!(Name::decode(&snapshot), None);
+        assert!(ObjectManifest { serial: 10_000, ..example() }.name() > example().name());
+        let later = ObjectManifest { time_ms: 1_764_000_000_001, ..example() };
+        assert!(later.name() > example().name());
+    }
+}

@@ -1,0 +1,258 @@
+//! Snapshots in an object store: a directory, or what speaks S3. Whoever has one puts it there, a
+//! node that is new or too far behind fetches it.
+//!
+//! ```text
+//! URL/SERIAL-TIME-SUMS.snapshot      a base, as it lies in a snapshot directory
+//! URL/SERIAL-TIME-SUMS.manifest      what it is (`manifest`), written last: before it, there is no
+//!                                    snapshot
+//! ```
+//!
+//! # Invariants
+//!
+//! - An object is written once: a name holds the hash of what it names.
+//! - What is fetched has the length and the hash of its manifest, and its own checksums, before it
+//!   is published in the directory; what fails that leaves the directory as it was.
+//! - A snapshot that was damaged is not fetched again until it has changed in the object store.
+//! - Memory is bounded by [`PART_BYTES`] a part, whatever the size of a snapshot.
+//!
+//! # Does not
+//!
+//! Remove old snapshots: a rule of the object store, or of the operator, does.
+
+mod fetch;
+mod manifest;
+mod publish;
+
+pub use fetch::Arrived;
+pub use manifest::{ManifestError, ObjectManifest};
+pub use publish::{How, Published};
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use snapshot_format::FormatError;
+use tokio::runtime::{Builder, Runtime};
+
+use self::manifest::Name;
+use super::key::Trusted;
+use super::message::Source;
+use crate::store::StoreError;
+
+/// What is sent or received at a time, bytes: a multiple of 2 MiB, so that a base is written in
+/// pieces that the page cache holds as huge pages.
+pub const PART_BYTES: usize = 8 << 20;
+/// Most manifests that are looked at, the newest ones.
+const LIST_COUNT_MAX: usize = 10_000;
+/// Snapshots that are remembered to be of no use.
+const BAD_COUNT_MAX: usize = 64;
+
+/// An object store, or a part of one. Its calls block, and are not to be made on a thread that runs
+/// asynchronous tasks.
+#[derive(Debug)]
+pub struct Objects {
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+    url: String,
+    runtime: Runtime,
+    /// Snapshots that were fetched in vain: they are not fetched again as long as they stay the
+    /// same.
+    bad: RefCell<VecDeque<Bad>>,
+}
+
+/// A snapshot whose bytes are not what they should be.
+#[derive(Debug)]
+struct Bad {
+    file: String,
+    /// When it was written, and its tag, as the object store says.
+    written: (i64, Option<String>),
+    problem: String,
+}
+
+/// Something with an object store did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    /// The address is none.
+    #[error("{url:?}: {problem}; expected a directory, file:///DIRECTORY{}", S3_ADVICE)]
+    Address {
+        /// The address.
+        url: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The object store refuses, or cannot be reached.
+    #[error("{url}: cannot {what}: {problem}")]
+    Store {
+        /// The object store.
+        url: String,
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        problem: String,
+    },
+    /// The snapshot that is to be published is damaged.
+    #[error("{0}; it is not published")]
+    Damaged(FormatError),
+    /// No snapshot in the object store will do.
+    #[error("{url}: {}", none_text(*.serial_min, .of.as_ref(), .tried))]
+    None {
+        /// The object store.
+        url: String,
+        /// The least serial that was asked for.
+        serial_min: u64,
+        /// The source that was asked for.
+        of: Option<Source>,
+        /// Each snapshot that was tried, and why it will not do, the newest first.
+        tried: Vec<String>,
+    },
+    /// The snapshot directory cannot be written.
+    #[error(transparent)]
+    Directory(#[from] StoreError),
+    /// The caller wanted no more.
+    #[error("interrupted; nothing was changed")]
+    Interrupted,
+}
+
+#[cfg(feature = "s3")]
+const S3_ADVICE: &str = " or s3://BUCKET/PATH";
+#[cfg(not(feature = "s3"))]
+const S3_ADVICE: &str = "; this build has no S3 (cargo feature s3)";
+
+fn none_text(serial_min: u64, source: Option<&Source>, tried: &[String]) -> String {
+    let of = source.map_or_else(String::new, |source| format!(" of source {source}"));
+    let wanted = format!("no snapshot{of} that holds serial {serial_min}");
+    if tried.is_empty() {
+        format!("{wanted}; put one there with `whoisd publish-snapshot`")
+    } else {
+        format!("{wanted} can be used: {}", tried.join("; "))
+    }
+}
+
+impl Objects {
+    /// Opens an object store: a directory, `file:///DIRECTORY`, or, in a build with the feature
+    /// `s3`, `s3://BUCKET/PATH`, whose key, region and endpoint are the environment's (`AWS_...`).
+    ///
+    /// # Errors
+    ///
+    /// It is no such address.
+    pub fn open(url: &str) -> Result<Self, ObjectError> {
+        let wrong = |problem: String| ObjectError::Address { url: url.to_owned(), problem };
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| wrong(error.to_string()))?;
+        let (store, prefix) = match url.split_once("://") {
+            None if url.is_empty() => Err("no address".to_owned()),
+            None => directory(FilePath::new(url)),
+            Some(("file", path)) if path.starts_with('/') => directory(FilePath::new(path)),
+            Some(("s3", _)) => s3(url),
+            Some(_) => Err("no object store that is known".to_owned()),
+        }
+        .map_err(wrong)?;
+        Ok(Self { store, prefix, url: url.to_owned(), runtime, bad: RefCell::default() })
+    }
+
+    /// The manifests' names, the newest first.
+    fn names(&self) -> Result<Vec<Name>, ObjectError> {
+        let listed = self.runtime.block_on(self.store.list_with_delimiter(Some(&self.prefix)));
+        let listed = match listed {
+            Ok(listed) => listed.objects,
+            Err(object_store::Error::NotFound { .. }) => Vec::new(),
+            Err(error) => return Err(self.failed("list it", &error)),
+        };
+        let names = listed.iter().filter_map(|object| object.location.filename());
+        let mut names: Vec<Name> = names.filter_map(Name::decode).collect();
+        names.sort_unstable_by(|one, other| other.cmp(one));
+        names.truncate(LIST_COUNT_MAX);
+        Ok(names)
+    }
+
+    /// What the object store offers, the newest first: each manifest, or why it cannot be used.
+    /// Costs a request each.
+    ///
+    /// # Errors
+    ///
+    /// The object store cannot be listed.
+    pub fn list(
+        &self,
+        trusted: &Trusted,
+    ) -> Result<Vec<Result<ObjectManifest, String>>, ObjectError> {
+        Ok(self.names()?.into_iter().map(|name| self.manifest(name, trusted)).collect())
+    }
+
+    /// Reads a manifest; why not, as text.
+    fn manifest(&self, name: Name, trusted: &Trusted) -> Result<ObjectManifest, String> {
+        let file = name.manifest();
+        let text = self.runtime.block_on(async {
+            let got = self.store.get(&self.at(&file)).await.map_err(|error| error.to_string())?;
+            if got.meta.size > manifest::MANIFEST_BYTES_MAX {
+                return Err(format!("has {} bytes: it is no manifest of ours", got.meta.size));
+            }
+            got.bytes().await.map_err(|error| error.to_string())
+        });
+        let text = text.and_then(|bytes| {
+            String::from_utf8(bytes.into()).map_err(|_| "is no text: it is damaged".to_owned())
+        });
+        let read = text.and_then(|text| {
+            ObjectManifest::decode(&text, name, trusted).map_err(|error| error.to_string())
+        });
+        read.map_err(|problem| format!("{file}: {problem}"))
+    }
+
+    /// Why a snapshot is known to be of no use.
+    fn known_bad(&self, file: &str, meta: &ObjectMeta) -> Option<String> {
+        let (bad, written) = (self.bad.borrow(), written(meta));
+        let found = bad.iter().find(|bad| bad.file == file && bad.written == written)?;
+        Some(found.problem.clone())
+    }
+
+    fn note_bad(&self, file: &str, meta: &ObjectMeta, problem: &str) {
+        let (mut bad, written) = (self.bad.borrow_mut(), written(meta));
+        bad.truncate(BAD_COUNT_MAX.saturating_sub(1));
+        let (file, problem) = (file.to_owned(), problem.to_owned());
+        bad.push_front(Bad { file, written, problem });
+    }
+
+    fn at(&self, file: &str) -> Path {
+        self.prefix.clone().join(file)
+    }
+
+    fn failed(&self, what: &str, error: &dyn std::fmt::Display) -> ObjectError {
+        let (url, what) = (self.url.clone(), what.to_owned());
+        ObjectError::Store { url, what, problem: error.to_string() }
+    }
+}
+
+fn written(meta: &ObjectMeta) -> (i64, Option<String>) {
+    (meta.last_modified.timestamp_micros(), meta.e_tag.clone())
+}
+
+type Opened = (Arc<dyn ObjectStore>, Path);
+
+/// A directory, which need not exist yet.
+fn directory(path: &FilePath) -> Result<Opened, String> {
+    let absolute: PathBuf = std::path::absolute(path).map_err(|error| error.to_string())?;
+    let prefix = Path::from_absolute_path(&absolute).map_err(|error| error.to_string())?;
+    // A snapshot that others are told of has to survive a crash.
+    Ok((Arc::new(LocalFileSystem::new().with_fsync(true)), prefix))
+}
+
+#[cfg(feature = "s3")]
+fn s3(url: &str) -> Result<Opened, String> {
+    use object_store::aws::AmazonS3Builder;
+
+    let rest = url.strip_prefix("s3://").unwrap_or_default();
+    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    let prefix = Path::parse(prefix).map_err(|error| error.to_string())?;
+    // TLS needs one provider for the whole process; an error says that there is one already.
+    let _ = async_nats::rustls::crypto::ring::default_provider().install_default();
+    let store = AmazonS3Builder::from_env().with_bucket_name(bucket).build();
+    Ok((Arc::new(store.map_err(|error| error.to_string())?), prefix))
+}
+
+#[cfg(not(feature = "s3"))]
+fn s3(_: &str) -> Result<Opened, String> {
+    Err("S3 is not built in".to_owned())
+}
