@@ -15,11 +15,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Failure;
-use crate::config::Settings;
+use crate::config::{Nats, Settings};
+use crate::feed::key::Trusted;
+use crate::feed::nats::{self, Wanted};
+use crate::feed::objects::Objects;
 use crate::feed::spool::Spool;
+use crate::observe::clock;
 use crate::shard::aside::{self, Place, Weight};
-use crate::store::{Live, Reader, Settings as StoreSettings, StoreError, Writer};
-use crate::updater::{self, Updater, Views};
+use crate::store::{Live, Reader, Settings as StoreSettings, StoreError, Writer, read_manifest};
+use crate::updater::{self, Fetcher, Handle, Updater, Views};
 use crate::view::{Data, Disk, View};
 
 /// Folder of the spool within the snapshot directory.
@@ -37,9 +41,15 @@ pub(super) enum Source {
 
 impl Source {
     /// Opens the directory as the settings say.
-    pub(super) fn open(settings: &Settings, dir: &Path) -> Result<Self, StoreError> {
-        Ok(if settings.spool {
-            Self::Own(Box::new(Live::open(writer(settings, dir)?)?))
+    pub(super) fn open(settings: &Settings, dir: &Path) -> Result<Self, Failure> {
+        Ok(if settings.spool || settings.nats.is_some() {
+            let writer = writer(settings, dir)?;
+            if read_manifest(writer.files())?.is_none()
+                && let Some(nats) = &settings.nats
+            {
+                first_snapshot(nats, &writer)?;
+            }
+            Self::Own(Box::new(Live::open(writer)?))
         } else if dir.is_file() {
             Self::File(Box::new(View::open(dir)?))
         } else {
@@ -93,17 +103,68 @@ impl Updating {
                 updating.threads.push(thread.map_err(no_thread)?);
             }
             Source::Own(live) => {
+                let nats = settings.nats.as_ref().map(|nats| node(nats, dir)).transpose()?;
+                let fetcher = settings.nats.as_ref().map(fetcher).transpose()?.flatten();
                 let updater = Updater::new(*live, views, settings.updater.clone());
-                let (mut handle, thread) = updater::start(updater, place).map_err(no_thread)?;
-                let path = dir.join(SPOOL);
-                let mut spool = Spool::open(&path)
-                    .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
-                let work = move || spool.run(&mut handle, &told);
-                let spool = aside::spawn("spool", place, work).map_err(no_thread)?;
-                updating.threads.extend([spool, thread]);
+                let updater = updater.with_fetcher(fetcher);
+                let (handle, thread) = updater::start(updater, place).map_err(no_thread)?;
+                if settings.spool {
+                    let work = spool(dir, handle.clone(), Arc::clone(&told))?;
+                    updating.threads.push(aside::spawn("spool", place, work).map_err(no_thread)?);
+                }
+                if let Some(nats) = nats {
+                    let work = move || follow_stream(&nats, handle, &told);
+                    updating.threads.push(aside::spawn("nats", place, work).map_err(no_thread)?);
+                }
+                // Joined last: it ends once no feed has a handle.
+                updating.threads.push(thread);
             }
         }
         Ok(updating)
+    }
+}
+
+/// Settings of the feed of a fleet.
+fn node(nats: &Nats, dir: &Path) -> Result<nats::Settings, Failure> {
+    let name = rustix::system::uname();
+    let host = name.nodename().to_string_lossy();
+    nats.settings(dir, &host, clock::wall_ms).map_err(Failure::from)
+}
+
+fn fetcher(nats: &Nats) -> Result<Option<Fetcher>, Failure> {
+    let Some(url) = &nats.objects else { return Ok(None) };
+    let trusted = Trusted::read(&nats.trusted_keys)?;
+    Ok(Some(Fetcher { objects: Objects::open(url)?, trusted }))
+}
+
+/// Fetches what a new node begins with. Without an object store it has nothing, which is told when
+/// it is opened.
+fn first_snapshot(nats: &Nats, writer: &Writer<Disk>) -> Result<(), Failure> {
+    let Some(Fetcher { objects, trusted }) = fetcher(nats)? else { return Ok(()) };
+    let wanted = Wanted { serial_min: 0, source: None, why: "the node is new".to_owned() };
+    let arrived = objects.fetch(&wanted, &trusted, writer, &mut |_, _| true)?;
+    tracing::info!(serial = arrived.object.serial, "the first snapshot was fetched");
+    Ok(())
+}
+
+/// The work of the thread that looks into the spool.
+fn spool(
+    dir: &Path,
+    mut handle: Handle,
+    told: Arc<AtomicBool>,
+) -> Result<impl FnOnce() + Send + 'static, Failure> {
+    let path = dir.join(SPOOL);
+    let mut spool = Spool::open(&path)
+        .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+    Ok(move || spool.run(&mut handle, &told))
+}
+
+/// The work of the thread that follows a stream.
+fn follow_stream(settings: &nats::Settings, mut handle: Handle, told: &AtomicBool) {
+    let mut refetch = handle.clone();
+    let status = nats::Status::default();
+    if let Err(error) = nats::run(settings, &mut handle, &mut refetch, told, &status) {
+        tracing::error!(error, "the feed has ended; what is there is served on");
     }
 }
 

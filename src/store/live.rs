@@ -97,6 +97,18 @@ impl<F: Files> Live<F> {
         Ok(live)
     }
 
+    /// Goes on from what [`Self::writer`] has published meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Damage; what was current before stays in memory, and is not to be appended to.
+    pub fn reload(&mut self) -> Result<(), StoreError> {
+        let (manifest, generation, _) = Reader::open(self.writer.files.clone())?.into_parts();
+        self.greatest = self.greatest.max(manifest.greatest);
+        (self.manifest, self.generation, self.open) = (manifest, generation, None);
+        Ok(())
+    }
+
     /// Puts on the disk what was read of the open part: a writer that was killed, or whose sync
     /// failed, leaves frames that the page cache has and the disk perhaps not. The same bytes are
     /// written again, since a failed sync makes the kernel forget that they were not.

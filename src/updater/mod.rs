@@ -23,6 +23,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use snapshot_format::{Change, Kind};
 
+use crate::feed::key::Trusted;
+use crate::feed::nats::{Fetched, Wanted};
+use crate::feed::objects::Objects;
 use crate::feed::{Applied, ApplyError, Body, ChangeRecord};
 use crate::observe::clock;
 use crate::store::{Files, Live, Stamp, StoreError};
@@ -56,6 +59,15 @@ impl Settings {
     }
 }
 
+/// Where newer generations are fetched from.
+#[derive(Debug)]
+pub struct Fetcher {
+    /// The object store.
+    pub objects: Objects,
+    /// Who has to have signed.
+    pub trusted: Trusted,
+}
+
 /// Owner of the directory's writer.
 #[derive(Debug)]
 pub struct Updater {
@@ -65,6 +77,7 @@ pub struct Updater {
     /// Views that a shard may still hold.
     retired: Vec<Arc<View>>,
     fold: Option<fold::Running>,
+    fetcher: Option<Fetcher>,
     /// When the log that a fold would take up began, by the monotonic clock.
     folded_at: std::time::Instant,
 }
@@ -73,8 +86,22 @@ impl Updater {
     /// Updates what `live` holds and `views` shows.
     #[must_use]
     pub fn new(live: Live<Disk>, views: Views, settings: Settings) -> Self {
-        let (retired, fold) = (Vec::new(), None);
-        Self { live, views, settings, retired, fold, folded_at: clock::monotonic() }
+        Self {
+            live,
+            views,
+            settings,
+            retired: Vec::new(),
+            fold: None,
+            fetcher: None,
+            folded_at: clock::monotonic(),
+        }
+    }
+
+    /// Fetches newer generations by `fetcher` when a feed asks for one.
+    #[must_use]
+    pub fn with_fetcher(mut self, fetcher: Option<Fetcher>) -> Self {
+        self.fetcher = fetcher;
+        self
     }
 
     /// The current generation.
@@ -180,6 +207,29 @@ impl Updater {
     #[must_use]
     pub fn domain_count(&self) -> u32 {
         self.generation().count(Kind::Domain)
+    }
+}
+
+impl Updater {
+    /// Fetches a newer generation from an object store and shows it. The download is made on this
+    /// thread: until it ends, no batch is applied.
+    ///
+    /// # Errors
+    ///
+    /// There is none that can be used, or the disk refuses; what was served is served on.
+    pub fn fetch(&mut self, wanted: &Wanted) -> Result<Fetched, String> {
+        let Some(Fetcher { objects, trusted }) = &self.fetcher else {
+            return Err("no object store is set (feed.nats.objects)".to_owned());
+        };
+        // Its base would be of a state that is about to go.
+        self.fold = None;
+        let arrived = objects
+            .fetch(wanted, trusted, self.live.writer(), &mut |_, _| true)
+            .map_err(|error| error.to_string())?;
+        self.live.reload().and_then(|()| self.publish()).map_err(|error| error.to_string())?;
+        let serial = self.generation().state().serial;
+        tracing::info!(serial, why = wanted.why, "a newer snapshot was fetched");
+        Ok(Fetched { serial, source: arrived.object.source })
     }
 }
 

@@ -19,6 +19,7 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::{Updater, Views};
+use crate::feed::nats::{Fetched, Refetch, Wanted};
 use crate::feed::{Applied, Apply, ApplyError, ChangeRecord, Intake};
 use crate::shard::aside::{self, Place};
 use crate::store::Reader;
@@ -36,6 +37,8 @@ pub enum Job {
     Records(Vec<ChangeRecord>, Sender<Result<Applied, ApplyError>>),
     /// Take a deposit in.
     Deposit(PathBuf, Sender<Result<Applied, ApplyError>>),
+    /// Fetch a newer generation.
+    Fetch(Wanted, Sender<Result<Fetched, String>>),
 }
 
 /// A feed's end of the updater.
@@ -67,6 +70,15 @@ impl Apply for Handle {
     }
 }
 
+impl Refetch for Handle {
+    fn refetch(&mut self, wanted: &Wanted) -> Result<Fetched, String> {
+        let gone = "the updater has ended";
+        let (reply, outcome) = bounded(1);
+        self.jobs.send(Job::Fetch(wanted.clone(), reply)).map_err(|_| gone)?;
+        outcome.recv().map_err(|_| gone)?
+    }
+}
+
 impl Intake for Handle {
     fn apply_deposit(&mut self, path: &Path) -> Result<Applied, ApplyError> {
         self.ask(|reply| Job::Deposit(path.to_owned(), reply))
@@ -87,17 +99,26 @@ pub fn start(updater: Updater, place: Place<'_>) -> io::Result<(Handle, JoinHand
 }
 
 fn run(mut updater: Updater, queue: &Receiver<Job>, serial: &AtomicU64) {
+    let note = |updater: &Updater| {
+        serial.store(updater.generation().state().serial, Ordering::Release);
+    };
     loop {
         let (outcome, reply) = match queue.recv_timeout(Duration::from_millis(TICK_MS)) {
             Ok(Job::Records(records, reply)) => (updater.apply(&records), reply),
             Ok(Job::Deposit(path, reply)) => (updater.apply_deposit(&path), reply),
+            Ok(Job::Fetch(wanted, reply)) => {
+                let outcome = updater.fetch(&wanted);
+                note(&updater);
+                let _ = reply.send(outcome);
+                continue;
+            }
             Err(RecvTimeoutError::Timeout) => {
                 updater.tick();
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        serial.store(updater.generation().state().serial, Ordering::Release);
+        note(&updater);
         // A feed that has ended meanwhile reads the serial when it starts again.
         let _ = reply.send(outcome);
         updater.tick();
