@@ -2,7 +2,7 @@
 //!
 //! The pipeline, in the order of the modules below: a deposit is read and vetted (`import`),
 //! written as a snapshot into a directory (`store`), mapped as an immutable generation (`view`);
-//! changes after it come as records (`feed`); a query line is parsed, looked up and rendered under
+//! changes after it come as records (`feed`), which `publish` makes at the registry; a query line is parsed, looked up and rendered under
 //! the per-TLD rules (`query`, `policy`), and carried by the connection engine (`port43`) of each
 //! core (`shard`). `doctor` looks at the machine before that.
 //! ARCHITECTURE.md draws it.
@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod export;
 pub mod feed;
 pub mod import;
+pub mod publish;
 pub mod sample;
 pub mod store;
 pub mod view;

@@ -11,6 +11,7 @@ mod import;
 mod inspect;
 mod lookup;
 mod output;
+mod publish;
 mod query;
 mod sample;
 mod serve;
@@ -39,6 +40,7 @@ enum Command {
     Import(import::Options),
     Sample(sample::Options),
     Serve(serve::Options),
+    Publish(publish::Options),
     Lookup(lookup::Options),
     Query(query::Options),
     Inspect(inspect::Options),
@@ -91,6 +93,7 @@ pub fn run() -> ExitCode {
         Command::Import(options) => import::run(&options),
         Command::Sample(options) => sample::run(&options),
         Command::Serve(options) => serve::run(&options),
+        Command::Publish(options) => publish::run(&options),
         Command::Lookup(options) => lookup::run(&options),
         Command::Query(options) => query::run(&options),
         Command::Inspect(options) => inspect::run(&options),

@@ -1,0 +1,93 @@
+//! Why publishing stopped, or has to be tried again.
+//!
+//! # Does not
+//!
+//! Decide how often: `run` does.
+
+use super::sink::SinkError;
+
+/// Why publishing stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// `--from` is no address of a database.
+    #[error("--from: {problem}; expected postgres://USER@HOST/DATABASE")]
+    Address {
+        /// What is wrong with it; without the password.
+        problem: String,
+    },
+    /// The database refuses, or is gone. Trying again may help.
+    #[error("database: {problem}{}", if *.lasting { "" } else { "; it is tried again" })]
+    Database {
+        /// What the database says.
+        problem: String,
+        /// Whether it stays so until somebody does something.
+        lasting: bool,
+    },
+    /// The database does not have what deploy/postgres describes.
+    #[error("database: {problem}; deploy/postgres/README.md says what has to be there")]
+    Contract {
+        /// What is missing or different.
+        problem: String,
+    },
+    /// Serials that the sink needs are not in the database any more.
+    #[error(
+        "the sink has serial {have}, and the database has none before {first} any more \
+         (--retain-days); make a base with --bootstrap, and empty the sink"
+    )]
+    Pruned {
+        /// Last serial of the sink.
+        have: u64,
+        /// First serial of the database.
+        first: u64,
+    },
+    /// The sink has more than the database ever gave.
+    #[error(
+        "the sink has serial {have}, and the database gave {given} at most: it is another database, \
+         or was restored from a backup; make a base with --bootstrap, and empty the sink"
+    )]
+    Ahead {
+        /// Last serial of the sink.
+        have: u64,
+        /// Last serial of the database.
+        given: u64,
+    },
+    /// The sink refuses.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// A base was not made.
+    #[error("{problem}")]
+    Base {
+        /// What happened, and what to do.
+        problem: String,
+    },
+}
+
+impl PublishError {
+    /// Whether trying again later may help.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Database { lasting: false, .. } | Self::Sink(SinkError::Transient(_))
+        )
+    }
+}
+
+impl From<tokio_postgres::Error> for PublishError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let state = error.code().map(tokio_postgres::error::SqlState::code);
+        let problem = match error.as_db_error() {
+            Some(said) => {
+                let hint = said.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+                format!("{} [{}]{hint}", said.message(), said.code().code())
+            }
+            None => std::error::Error::source(&error)
+                .map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
+        };
+        // Classes of SQLSTATE: 08 connection, 40 rollback, 53 resources, 57 operator, 58 system,
+        // 55 object not ready. What else the database says of a statement, it says again.
+        let passing = ["08", "40", "53", "55", "57", "58"];
+        let lasting = state.is_some_and(|state| !passing.iter().any(|class| state.starts_with(class)));
+        Self::Database { problem, lasting }
+    }
+}
