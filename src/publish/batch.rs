@@ -90,7 +90,10 @@ pub(super) async fn next(
                 let (serial, key) = (entry.head.serial, entry.key.as_str());
                 let kind = entry.kind.map_or("", word);
                 tracing::error!(
-                    serial, kind, key, problem,
+                    serial,
+                    kind,
+                    key,
+                    problem,
                     "the row is no change record and is left out: what was published of the object \
                      before stays; correct the row, or the view"
                 );

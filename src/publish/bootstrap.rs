@@ -134,7 +134,12 @@ struct Pass<'p> {
 }
 
 impl<'p> Pass<'p> {
-    fn begin(giver: Session, rules: &'p Rules, scratch: Rc<dyn Scratch>, memory_bytes: usize) -> Self {
+    fn begin(
+        giver: Session,
+        rules: &'p Rules,
+        scratch: Rc<dyn Scratch>,
+        memory_bytes: usize,
+    ) -> Self {
         let made = Bootstrapped {
             serial: 0,
             generation: 0,
@@ -342,7 +347,7 @@ async fn state(
     let row = given
         .query_one(
             "SELECT (extract(epoch FROM now()) * 1000)::bigint, pg_export_snapshot(), \
-             (SELECT count(*) FROM (SELECT FROM whoisd.domains LIMIT 100000) some)",
+             (SELECT count(*) FROM (SELECT FROM whoisd.domains LIMIT 100000) counted)",
             &[],
         )
         .await?;

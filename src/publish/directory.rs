@@ -171,9 +171,8 @@ fn name(from: u64, to: u64) -> String {
 /// The last serial of a batch by its name; `None`: the name of something else.
 fn last_of_name(name: &str) -> Option<u64> {
     let (from, to) = name.strip_suffix(ENDING)?.split_once('-')?;
-    let is_serial = |text: &str| {
-        text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
-    };
+    let is_serial =
+        |text: &str| text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_serial(from) && is_serial(to) { to.parse().ok() } else { None }
 }
 

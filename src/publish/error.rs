@@ -66,10 +66,7 @@ impl PublishError {
     /// Whether trying again later may help.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            Self::Database { lasting: false, .. } | Self::Sink(SinkError::Transient(_))
-        )
+        matches!(self, Self::Database { lasting: false, .. } | Self::Sink(SinkError::Transient(_)))
     }
 }
 
@@ -87,7 +84,8 @@ impl From<tokio_postgres::Error> for PublishError {
         // Classes of SQLSTATE: 08 connection, 40 rollback, 53 resources, 57 operator, 58 system,
         // 55 object not ready. What else the database says of a statement, it says again.
         let passing = ["08", "40", "53", "55", "57", "58"];
-        let lasting = state.is_some_and(|state| !passing.iter().any(|class| state.starts_with(class)));
+        let lasting =
+            state.is_some_and(|state| !passing.iter().any(|class| state.starts_with(class)));
         Self::Database { problem, lasting }
     }
 }

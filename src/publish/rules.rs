@@ -157,7 +157,8 @@ impl Rules {
     /// What is wrong with it, and where.
     pub fn parse(text: &str) -> Result<Self, RulesError> {
         let file: File = toml::from_str(text)?;
-        let mut rules = Self { others: Zone::of("", file.model, &ZoneRules::default())?, ..Self::default() };
+        let mut rules =
+            Self { others: Zone::of("", file.model, &ZoneRules::default())?, ..Self::default() };
         for kind in Kind::ALL {
             let (word, given) = match kind {
                 Kind::Registrar => ("registrar", &file.registrar),
@@ -173,7 +174,8 @@ impl Rules {
         }
         for (zone, given) in &file.zone {
             let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-            let is_name = zone.bytes().all(|byte| allowed(byte) || matches!(byte, b'-' | b'.' | b'_'));
+            let is_name =
+                zone.bytes().all(|byte| allowed(byte) || matches!(byte, b'-' | b'.' | b'_'));
             if !is_name || zone.is_empty() || zone.ends_with('.') {
                 return Err(RulesError::Zone { zone: zone.clone() });
             }
@@ -274,7 +276,7 @@ impl Zone {
 impl Ready {
     fn of(place: &str, kind: Kind, given: &KindRules) -> Result<Self, RulesError> {
         let leaves = fields::leaves(kind);
-        for path in given.map.keys().filter(|path| !leaves.contains(*path)) {
+        if let Some(path) = given.map.keys().find(|path| !leaves.contains(*path)) {
             return Err(RulesError::Unknown { place: format!("{place}.map"), path: path.clone() });
         }
         for path in given.rename.values() {
@@ -368,7 +370,10 @@ mod tests {
             ("[zone.demo.domain]\ndrops = []", "unknown field `drops`"),
             ("[domain]\ndrop = [\"name\"]", "domain.drop: \"name\" cannot be dropped"),
             ("[host]\ndrop = [\"address\"]", "host.drop: \"address\" is no field"),
-            ("[zone.demo]\ncontact-drop = [\"x\"]", "zone.\"demo\".contact-drop: \"x\" is no field"),
+            (
+                "[zone.demo]\ncontact-drop = [\"x\"]",
+                "zone.\"demo\".contact-drop: \"x\" is no field",
+            ),
             ("[domain.rename]\nowner = \"holder\"", "domain.rename: \"holder\" is no field"),
             ("[domain.map.stat]\na = \"b\"", "domain.map: \"stat\" is no field"),
             ("[zone.\"Demo.\"]", "zone \"Demo.\": expected A-labels"),

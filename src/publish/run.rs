@@ -177,11 +177,7 @@ impl Publisher<'_> {
             }
         }
         self.totals.last = self.sink.last()?;
-        tracing::info!(
-            last = self.totals.last,
-            exact_times = session.exact_times,
-            "publishing"
-        );
+        tracing::info!(last = self.totals.last, exact_times = session.exact_times, "publishing");
         let mut pruned = clock::monotonic();
         while !is_set(stop) {
             let began = clock::monotonic();
@@ -242,8 +238,7 @@ impl Publisher<'_> {
         let last = self.totals.last.and_then(|last| i64::try_from(last).ok()).unwrap_or(0);
         let days = i32::from(self.settings.retain_days);
         let statement = &session.statements.prune;
-        let count =
-            session.client.execute(statement, &[&last, &days, &PRUNE_COUNT_MAX]).await?;
+        let count = session.client.execute(statement, &[&last, &days, &PRUNE_COUNT_MAX]).await?;
         if count > 0 {
             tracing::debug!(count, "old serials are removed");
         }

@@ -160,8 +160,7 @@ impl Session {
 
     /// Whether this session is the one that publishes; it stays so until its end.
     pub(super) async fn lead(&self) -> Result<bool, PublishError> {
-        let row =
-            self.client.query_one("SELECT pg_try_advisory_lock($1)", &[&LEADER_LOCK]).await?;
+        let row = self.client.query_one("SELECT pg_try_advisory_lock($1)", &[&LEADER_LOCK]).await?;
         Ok(row.try_get(0)?)
     }
 
@@ -209,9 +208,7 @@ async fn prepare(client: &Client, rules: &Rules) -> Result<Statements, PublishEr
         assign: client.prepare(include_str!("assign.sql")).await?,
         heartbeat: client.prepare(include_str!("heartbeat.sql")).await?,
         position: client
-            .prepare(
-                "SELECT last, (SELECT min(serial) FROM whoisd.serials) FROM whoisd.position",
-            )
+            .prepare("SELECT last, (SELECT min(serial) FROM whoisd.serials) FROM whoisd.position")
             .await?,
         serials: client
             .prepare(
@@ -258,9 +255,9 @@ async fn contract(client: &Client, rules: &Rules) -> Result<(), PublishError> {
         let (name, key) = view(kind);
         let columns = columns(client, name).await?;
         let zone = is_zoned(kind).then_some("zone");
-        if let Some(lacking) = [Some(key), zone].into_iter().flatten().find(|&column| {
-            !columns.contains(column)
-        }) {
+        if let Some(lacking) =
+            [Some(key), zone].into_iter().flatten().find(|&column| !columns.contains(column))
+        {
             return Err(missing(format!("view whoisd.{name} with column {lacking:?} is missing")));
         }
         let leaves = fields::leaves(kind);

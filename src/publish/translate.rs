@@ -121,9 +121,9 @@ fn parse(head: &Head, kind: &str, mut line: Map<String, Value>) -> Result<Change
 
 fn applied(ready: &Ready, document: Value) -> Value {
     let Value::Object(columns) = document else { return document };
-    let renamed = columns.into_iter().map(|(column, value)| {
-        (ready.rename.get(&column).cloned().unwrap_or(column), value)
-    });
+    let renamed = columns
+        .into_iter()
+        .map(|(column, value)| (ready.rename.get(&column).cloned().unwrap_or(column), value));
     let document = Value::Object(renamed.collect());
     if ready.map.is_empty() && ready.drop.is_empty() {
         return document;
@@ -266,7 +266,7 @@ mod tests {
             ("{\"name\":\"a.demo\",\"crDate\":\"infinity\"}", "infinity"),
             ("{\"roid\":\"D1-X\"}", "missing field `name`"),
             ("[", "EOF"),
-            ("null", "invalid type"),
+            ("null", "missing field `name`"),
         ] {
             let row = Row { kind: Kind::Domain, zone: "", document, hidden: None };
             let error = upsert(&rules, &head(), row).unwrap_err();
