@@ -55,7 +55,8 @@ pub(super) struct Options {
     #[arg(long, value_name = "MS", default_value_t = 5000)]
     #[arg(value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
     heartbeat_ms: u64,
-    /// Look for changes every so many milliseconds even if the database does not notify, 50 to 60000
+    /// Look for changes every so many milliseconds, also if the database does not notify, 50 to
+    /// 60000
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     #[arg(value_parser = clap::value_parser!(u64).range(50..=60_000))]
     poll_ms: u64,
@@ -108,6 +109,10 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         return bootstrap(&options, &rules);
     }
     let Some(to) = &options.to else { return Ok(()) };
+    if to.to_str().is_some_and(|to| to.contains("://")) {
+        let got = to.display();
+        return Err(Failure::refused(format!("--to: got {got}, expected a directory")));
+    }
     let settings = Settings {
         from,
         batch: Duration::from_millis(options.batch_ms),
@@ -169,6 +174,7 @@ fn failure(error: &PublishError) -> Failure {
         | PublishError::Contract { .. }
         | PublishError::Pruned { .. }
         | PublishError::Ahead { .. }
+        | PublishError::Rewound { .. }
         | PublishError::Sink(SinkError::Lasting(_)) => Failure::refused(error),
         _ => Failure::failed(error),
     }

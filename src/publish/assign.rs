@@ -4,8 +4,8 @@
 //!
 //! - `no gap`: serials are given by whoever holds the lock on `whoisd.assigning`, in one
 //!   transaction with taking the changes out; each is the last one's plus 1.
-//! - A change that is visible and has no serial gets one, whatever its transaction's age: nothing is
-//!   skipped that commits late, and nobody waits for a transaction that stays open.
+//! - A change that is visible and has no serial gets one, whatever its transaction's age: nothing
+//!   is skipped that commits late, and nobody waits for a transaction that stays open.
 //!
 //! # Does not
 //!

@@ -55,6 +55,44 @@ pub(super) struct Batch {
     pub(super) given: u64,
     /// Changes that are no records, and were left out.
     pub(super) refused_count: u64,
+    /// What the last record's serial was given to.
+    pub(super) sent: Option<Sent>,
+}
+
+/// What a serial was given to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sent {
+    serial: u64,
+    committed: String,
+    transaction: String,
+}
+
+impl Sent {
+    fn of(head: &Head) -> Self {
+        let Head { serial, committed, transaction } = head.clone();
+        Self { serial, committed, transaction }
+    }
+
+    /// Checks that the database still has the serial for the same change. A serial that was pruned
+    /// passes.
+    pub(super) async fn check(
+        &self,
+        transaction: &Transaction<'_>,
+        statements: &Statements,
+    ) -> Result<(), PublishError> {
+        let before = i64::try_from(self.serial.saturating_sub(1)).unwrap_or(i64::MAX);
+        let rows = transaction.query(&statements.serials, &[&before, &1i64]).await?;
+        let Some(row) = rows.first() else { return Ok(()) };
+        let found = Self {
+            serial: unsigned(row.try_get(0)?),
+            committed: row.try_get(1)?,
+            transaction: row.try_get(2)?,
+        };
+        if found.serial == self.serial && found != *self {
+            return Err(PublishError::Rewound { have: self.serial });
+        }
+        Ok(())
+    }
 }
 
 /// Reads the serials after `after`; `None`: from the first one that the database has.
@@ -101,6 +139,7 @@ pub(super) async fn next(
             });
             // A time of the database is one of a record; see `entries`.
             batch.records.push(record.map_err(|problem| PublishError::Contract { problem })?);
+            batch.sent = Some(Sent::of(&entry.head));
         }
     }
     Ok(batch)

@@ -42,14 +42,24 @@ pub enum PublishError {
     },
     /// The sink has more than the database ever gave.
     #[error(
-        "the sink has serial {have}, and the database gave {given} at most: it is another database, \
-         or was restored from a backup; make a base with --bootstrap, and empty the sink"
+        "the sink has serial {have}, and the database gave {given} at most: it is another \
+         database, or was restored from a backup; make a base with --bootstrap, and empty the sink"
     )]
     Ahead {
         /// Last serial of the sink.
         have: u64,
         /// Last serial of the database.
         given: u64,
+    },
+    /// The database gives a serial that was published to another change.
+    #[error(
+        "serial {have} was published for another change than the one that the database has: it \
+         went back to an earlier state, as a standby that takes over may; make a base with \
+         --bootstrap, and empty the sink"
+    )]
+    Rewound {
+        /// The serial, the last one of the sink.
+        have: u64,
     },
     /// The sink refuses.
     #[error(transparent)]
@@ -75,7 +85,10 @@ impl From<tokio_postgres::Error> for PublishError {
         let state = error.code().map(tokio_postgres::error::SqlState::code);
         let problem = match error.as_db_error() {
             Some(said) => {
-                let hint = said.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+                let mut hint = said.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+                if *said.code() == tokio_postgres::error::SqlState::INSUFFICIENT_PRIVILEGE {
+                    hint.push_str("; load grants.sql, as the owner");
+                }
                 format!("{} [{}]{hint}", said.message(), said.code().code())
             }
             None => std::error::Error::source(&error)

@@ -2,9 +2,10 @@
 //! whole as a base.
 //!
 //! In the order of the data: `session` is the connection and what the database has to offer;
-//! `assign` gives committed changes their serials; `batch` reads the objects behind the next serials;
-//! `rules` and `translate` make records of them, without what may not leave; a [`Sink`] takes them
-//! (`directory` is one). `run` turns this round and round; `bootstrap` reads everything once.
+//! `assign` gives committed changes their serials; `batch` reads the objects behind the next
+//! serials; `rules` and `translate` make records of them, without what may not leave; a [`Sink`]
+//! takes them (`directory` is one). `run` turns this round and round; `bootstrap` reads everything
+//! once.
 //! `deploy/postgres/README.md` describes the database's side.
 //!
 //! # Invariants

@@ -11,8 +11,8 @@
 //!
 //! - A batch is sent after the transaction that read it committed: no serial goes out that a crash
 //!   of the database could give to another change.
-//! - One publisher of a database is at work; others wait until its connection ends. Should two be at
-//!   work for a moment, `no gap` and `converges` hold all the same.
+//! - One publisher of a database is at work; others wait until its connection ends. Should two be
+//!   at work for a moment, `no gap` and `converges` hold all the same.
 //!
 //! # Does not
 //!
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::Config;
 
 use super::assign;
-use super::batch;
+use super::batch::{self, Sent};
 use super::error::PublishError;
 use super::rules::Rules;
 use super::session::{self, Session};
@@ -116,7 +116,8 @@ fn work(
 ) -> Result<Totals, PublishError> {
     let config = session::config(&settings.from)?;
     let totals = Totals::default();
-    let mut publisher = Publisher { settings, rules, sink, config, totals, pause: PAUSE_MIN };
+    let (sent, pause) = (None, PAUSE_MIN);
+    let mut publisher = Publisher { settings, rules, sink, config, totals, sent, pause };
     let runtime = runtime()?;
     match stop {
         None => runtime.block_on(publisher.once())?,
@@ -135,6 +136,8 @@ struct Publisher<'p> {
     sink: &'p mut dyn Sink,
     config: Config,
     totals: Totals,
+    /// The last record that this publisher sent.
+    sent: Option<Sent>,
     /// Pause before the next try.
     pause: Duration,
 }
@@ -198,6 +201,9 @@ impl Publisher<'_> {
     async fn round(&mut self, session: &mut Session) -> Result<bool, PublishError> {
         let Session { client, statements, exact_times, .. } = session;
         let transaction = session::begin_assigning(client).await?;
+        if let Some(sent) = &self.sent {
+            sent.check(&transaction, statements).await?;
+        }
         let taken = assign::assign(&transaction, statements, *exact_times).await?;
         if taken == 0 {
             assign::heartbeat(&transaction, statements, self.settings.heartbeat).await?;
@@ -209,6 +215,7 @@ impl Publisher<'_> {
             return Ok(is_rest);
         };
         self.sink.send(&batch.records)?;
+        self.sent = batch.sent;
         let totals = &mut self.totals;
         let count = u64::try_from(batch.records.len()).unwrap_or(u64::MAX);
         totals.last = Some(last);

@@ -4,8 +4,8 @@
 //!
 //! - A session that opened has every table and view of `deploy/postgres`, and views have no column
 //!   that neither is a field of a record nor is renamed to one.
-//! - A statement has a deadline, and so has a transaction in which nothing happens: a publisher that
-//!   hangs holds nothing up for long.
+//! - A statement has a deadline, and so has a transaction in which nothing happens: a publisher
+//!   that hangs holds nothing up for long.
 //!
 //! # Does not
 //!

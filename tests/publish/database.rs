@@ -11,11 +11,12 @@ use whoisd::publish::{self, BootstrapOptions, Rules, Settings, Sink, Totals};
 use crate::received::Received;
 use crate::server::socket_folder;
 
-const SCHEMA: [&str; 4] = [
+const SCHEMA: [&str; 5] = [
     include_str!("../../deploy/postgres/feed.sql"),
     include_str!("../../deploy/postgres/registry.sql"),
     include_str!("../../deploy/postgres/views.sql"),
     include_str!("../../deploy/postgres/triggers.sql"),
+    include_str!("../../deploy/postgres/grants.sql"),
 ];
 
 /// Two registrars, a domain with a contact, a host below it and one elsewhere.
@@ -47,17 +48,22 @@ const OBJECTS: &str = "
 
 /// Makes the database that those of tests are copies of.
 pub(crate) fn prepare(folder: &Path) {
-    let admin = Session::open(&url(folder, "postgres"));
+    let admin = Session::open(&url(folder, "postgres", "postgres"));
+    admin.execute("CREATE ROLE epp");
     admin.execute("CREATE DATABASE reference");
-    let reference = Session::open(&url(folder, "reference"));
+    let reference = Session::open(&url(folder, "reference", "postgres"));
     for part in SCHEMA {
         reference.execute(part);
     }
     reference.execute(OBJECTS);
+    reference.execute(
+        "GRANT USAGE ON SCHEMA registry TO epp;
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA registry TO epp",
+    );
 }
 
-fn url(folder: &Path, name: &str) -> String {
-    format!("postgres:///{name}?host={}&user=postgres", folder.display())
+fn url(folder: &Path, name: &str, user: &str) -> String {
+    format!("postgres:///{name}?host={}&user={user}", folder.display())
 }
 
 /// A connection with a runtime of its own.
@@ -112,10 +118,10 @@ impl Database {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let folder = socket_folder();
-        Session::open(&url(folder, "postgres"))
+        Session::open(&url(folder, "postgres", "postgres"))
             .execute(&format!("CREATE DATABASE {name} TEMPLATE reference"));
-        let url = url(folder, &name);
-        let session = Session::open(&url);
+        let session = Session::open(&url(folder, &name, "postgres"));
+        let url = url(folder, &name, "whoisd_publisher");
         let rules = Rules::parse(rules).unwrap();
         Self { url, session, rules, received: Received::default() }
     }
@@ -124,8 +130,9 @@ impl Database {
         &self.url
     }
 
+    /// A connection of the owner.
     pub(crate) fn connect(&self) -> Session {
-        Session::open(&self.url)
+        Session::open(&self.url.replace("whoisd_publisher", "postgres"))
     }
 
     /// Batches at once, no heartbeats.
@@ -153,9 +160,10 @@ impl Database {
         publish::once(&settings, &self.rules, sink).unwrap()
     }
 
-    /// One transaction of the registry, and the records that came of it.
+    /// One transaction of the registry, whose system has rights on its own tables alone, and the
+    /// records that came of it.
     pub(crate) fn commit(&mut self, statements: &str) -> Vec<String> {
-        self.session.execute(&format!("BEGIN; {statements}; COMMIT"));
+        self.session.execute(&format!("BEGIN; SET LOCAL ROLE epp; {statements}; COMMIT"));
         self.publish()
     }
 

@@ -136,6 +136,7 @@ fn rows_that_are_no_records_are_left_out_and_the_rest_goes_on() {
     let came = database.commit(
         "INSERT INTO registry.registrars (id, name, created) VALUES ('bad', 'Bad', 'infinity');
          INSERT INTO registry.registrars (id, name) VALUES ('good', 'Good');
+         RESET ROLE;
          SELECT whoisd.note('contact', repeat('x', 300));
          SELECT whoisd.note('domain', 'no name at all')",
     );
@@ -169,6 +170,33 @@ fn a_sink_of_another_database_and_one_that_is_too_old_are_refused() {
     assert!(database.publish().is_empty());
 }
 
+/// A standby that lost the last transactions takes over, and gives their serials anew.
+#[test]
+fn a_database_that_went_back_is_noticed() {
+    let database = Database::unpublished("");
+    let settings = Settings { poll: Duration::from_millis(50), ..database.settings() };
+    let folder = tempfile::tempdir().unwrap();
+    let stop = AtomicBool::new(false);
+    let session = database.connect();
+    let error = thread::scope(|scope| {
+        let running = scope.spawn(|| {
+            let mut sink = DirectorySink::new(folder.path()).unwrap();
+            publish::run(&settings, &database.rules, &mut sink, &stop)
+        });
+        let mut sink = DirectorySink::new(folder.path()).unwrap();
+        assert!(within_patience(|| sink.last().unwrap() == Some(7)));
+        session.execute(
+            "UPDATE whoisd.serials SET transaction = 'another' WHERE serial = 7;
+             INSERT INTO whoisd.serials VALUES (8, now(), 'lost', 'registrar', 'reg-1');
+             UPDATE whoisd.position SET last = 8",
+        );
+        assert!(within_patience(|| running.is_finished()));
+        stop.store(true, Ordering::Relaxed);
+        running.join().unwrap().unwrap_err()
+    });
+    assert!(matches!(error, PublishError::Rewound { have: 7 }), "{error}");
+}
+
 #[test]
 fn a_database_without_the_contract_is_refused_with_what_is_missing() {
     let database = Database::unpublished("");
@@ -187,7 +215,12 @@ fn a_database_without_the_contract_is_refused_with_what_is_missing() {
     assert!(said.contains("view whoisd.idn_tables has column \"link\""), "{said}");
     let said = refused("DROP VIEW whoisd.idn_tables");
     assert!(said.contains("view whoisd.idn_tables with column \"id\" is missing"), "{said}");
-    let said = refused("UPDATE whoisd.contract SET version = 2");
+    let said = refused("REVOKE SELECT ON whoisd.contract FROM whoisd_publisher");
+    assert!(said.ends_with("[42501]; load grants.sql, as the owner"), "{said}");
+    let said = refused(
+        "GRANT SELECT ON whoisd.contract TO whoisd_publisher;
+         UPDATE whoisd.contract SET version = 2",
+    );
     assert!(said.contains("whoisd.contract is 2, this build knows 1"), "{said}");
     let said = refused("DROP TABLE whoisd.contract");
     assert!(said.contains("load feed.sql"), "{said}");
