@@ -192,6 +192,7 @@ impl<'p> Pass<'p> {
         for kind in Kind::ALL {
             let sorted = self.sorted(&transaction, statements, kind).await?;
             self.build(&mut builder, kind, sorted)?;
+            tracing::info!(kind = word(kind), "everything of a kind is read");
         }
         let suffixes = std::mem::take(&mut self.suffixes).into_iter().collect();
         let source = "whoisd publish --bootstrap".to_owned();

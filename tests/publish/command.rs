@@ -34,6 +34,12 @@ fn it_publishes_into_a_directory_and_makes_bases() {
 }
 
 #[test]
+fn the_annotated_configuration_is_one() {
+    let rules = whoisd::publish::Rules::parse(include_str!("../../deploy/publish.toml"));
+    rules.unwrap();
+}
+
+#[test]
 fn wrong_use_says_what_is_wrong_without_the_password() {
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().to_str().unwrap();

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use snapshot_format::Kind;
 use whoisd::feed::{Body, ChangeRecord};
 use whoisd::publish::{self, DirectorySink, PublishError, Settings, Sink, SinkError};
 
@@ -305,25 +306,84 @@ fn a_publisher_survives_that_its_connection_ends() {
     });
 }
 
-/// Without the trigger that notifies, the poll finds changes.
-#[test]
-fn without_notifications_changes_are_found_all_the_same() {
-    let database = Database::unpublished("");
-    database.session.execute("DROP TRIGGER wake ON whoisd.changes");
+/// Publishes with `settings`; says whether a change goes out that comes while nothing happens.
+fn goes_out(database: &Database, settings: &Settings) -> bool {
     let folder = tempfile::tempdir().unwrap();
-    let settings = database.settings();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let running = scope.spawn(|| {
             let mut sink = DirectorySink::new(folder.path()).unwrap();
-            publish::run(&settings, &database.rules, &mut sink, &stop).unwrap()
+            publish::run(settings, &database.rules, &mut sink, &stop).unwrap()
         });
         let mut sink = DirectorySink::new(folder.path()).unwrap();
         assert!(within_patience(|| sink.last().unwrap().is_some()));
         let before = sink.last().unwrap();
-        database.connect().execute(&registrar("unheard"));
-        assert!(within_patience(|| sink.last().unwrap() > before));
+        database.connect().execute(&registrar("late"));
+        let goes_out = within_patience(|| sink.last().unwrap() > before);
+        stop.store(true, Ordering::Relaxed);
+        running.join().unwrap();
+        goes_out
+    })
+}
+
+#[test]
+fn a_notification_wakes_the_publisher() {
+    let database = Database::unpublished("");
+    let settings = Settings { poll: Duration::from_secs(3600), ..database.settings() };
+    assert!(goes_out(&database, &settings));
+}
+
+#[test]
+fn without_notifications_changes_are_found_all_the_same() {
+    let database = Database::unpublished("");
+    database.session.execute("DROP TRIGGER wake ON whoisd.changes");
+    assert!(goes_out(&database, &database.settings()));
+}
+
+/// Transactions of several sessions overlap at will, some are rolled back; all of them write one
+/// row, so that its last state is whoever committed last.
+#[test]
+fn whatever_overlaps_the_last_states_come_and_nothing_that_was_rolled_back() {
+    const SESSIONS: u32 = 4;
+    const TRANSACTIONS: u32 = 40;
+    let mut database = Database::unpublished("");
+    let settings = Settings { batch: Duration::ZERO, ..database.settings() };
+    let rules = database.rules.clone();
+    let sessions: Vec<_> = (0..SESSIONS).map(|_| database.connect()).collect();
+    let stop = AtomicBool::new(false);
+    let received = &mut database.received;
+    thread::scope(|scope| {
+        let (rules, stop) = (&rules, &stop);
+        let running = scope.spawn(move || publish::run(&settings, rules, received, stop).unwrap());
+        let working: Vec<_> = (0..SESSIONS)
+            .zip(sessions)
+            .map(|(who, session)| {
+                scope.spawn(move || {
+                    for n in 0..TRANSACTIONS {
+                        let id = format!("s{who}-{n}");
+                        session.execute("BEGIN");
+                        session.execute(&registrar(&id));
+                        session.execute(&format!(
+                            "SELECT pg_sleep({}); UPDATE registry.registrars
+                             SET email = '{id}@x.demo' WHERE id = 'reg-1'",
+                            f64::from((who * 7 + n * 5) % 9) / 1000.0
+                        ));
+                        session.execute(if n % 5 == 4 { "ROLLBACK" } else { "COMMIT" });
+                    }
+                })
+            })
+            .collect();
+        working.into_iter().for_each(|one| one.join().unwrap());
         stop.store(true, Ordering::Relaxed);
         running.join().unwrap();
     });
+    database.publish();
+    let registrars = database.received.objects.keys().filter(|key| key.0 == Kind::Registrar);
+    let committed = SESSIONS * (TRANSACTIONS - TRANSACTIONS / 5);
+    assert_eq!(registrars.count(), 2 + usize::try_from(committed).unwrap());
+    let email = database.received.registrar("reg-1").email;
+    let query = format!(
+        "SELECT count(*) FROM registry.registrars WHERE id = 'reg-1' AND email = '{email}'"
+    );
+    assert_eq!(database.session.number(&query), 1, "{email}");
 }

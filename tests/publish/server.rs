@@ -4,7 +4,8 @@
 //!
 //! - It listens on no port; a PostgreSQL that the machine may run is left alone.
 //! - It ends with the tests, however they end: a shell waits for the end of its standard input,
-//!   which the kernel closes with this process, stops the server by its number and removes the folder.
+//!   which the kernel closes with this process, stops the server by its number and removes the
+//!   folder.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
