@@ -37,9 +37,17 @@ CREATE TABLE whoisd.serials (
     key text NOT NULL
 );
 
--- The last serial that was given, and when; one row.
-CREATE TABLE whoisd.position (last bigint NOT NULL, at timestamptz NOT NULL);
-INSERT INTO whoisd.position VALUES (0, '-infinity');
+-- The last serial that was given, and when; one row. The source says whose serials these are: a
+-- database that went back to an earlier state (a backup, a standby without the last transactions)
+-- has to count under another one, and everybody downstream has to begin with a new base:
+--   UPDATE whoisd.position SET source = 'pg-' || gen_random_uuid()
+CREATE TABLE whoisd.position (
+    last bigint NOT NULL,
+    at timestamptz NOT NULL,
+    source text NOT NULL DEFAULT 'pg-' || gen_random_uuid()
+        CHECK (source ~ '^[A-Za-z0-9._-]{1,64}$')
+);
+INSERT INTO whoisd.position (last, at) VALUES (0, '-infinity');
 
 -- Locked by whoever gives serials. It has no rows and is never written, so that no vacuum waits for
 -- it or holds it.

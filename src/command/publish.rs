@@ -138,7 +138,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 fn bootstrap(options: &BootstrapOptions, rules: &Rules) -> Result<(), Failure> {
     let made = publish::bootstrap(options, rules).map_err(|error| failure(&error))?;
     let mut text =
-        format!("generation {} with serial {} contained:\n", made.generation, made.serial);
+        format!("generation {} with serial {} of {}:\n", made.generation, made.serial, made.source);
     for (kind, words) in [
         (Kind::Domain, "domains"),
         (Kind::Nameserver, "nameservers"),

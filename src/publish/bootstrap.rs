@@ -61,8 +61,10 @@ pub struct BootstrapOptions {
 }
 
 /// What was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bootstrapped {
+    /// Whose serials they are, as a sink is told.
+    pub source: String,
     /// Last serial that is contained.
     pub serial: u64,
     /// Number of the generation.
@@ -141,6 +143,7 @@ impl<'p> Pass<'p> {
         memory_bytes: usize,
     ) -> Self {
         let made = Bootstrapped {
+            source: giver.source.clone(),
             serial: 0,
             generation: 0,
             summary: Summary::default(),
@@ -203,7 +206,7 @@ impl<'p> Pass<'p> {
             .map_err(base)?;
         self.made.dangling_count = self.made.dangling_count.saturating_add(dangling);
         self.made.summary = summary;
-        Ok(self.made)
+        Ok(self.made.clone())
     }
 
     /// All objects of a kind, in the builder's order.

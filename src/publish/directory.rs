@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! 00000000000000000101-00000000000000000107.jsonl    records 101 to 107
-//! .published                                          the last serial that was ever put in
+//! .published                                          the last serial that was ever put in, and
+//!                                                     whose serials these are
 //! .publisher                                          locked while somebody puts a batch in
 //! .batch.new                                          what is being written, or a crash's rest
 //! ```
@@ -18,7 +19,7 @@
 //! Take files out: whoever applies them does, once they are applied.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ use crate::feed::ChangeRecord;
 
 /// Ending of a batch.
 const ENDING: &str = ".jsonl";
+/// More than `.published` has, bytes.
+const PUBLISHED_BYTES_MAX: u64 = 256;
 /// Digits of a serial in a name, so that names sort as serials do.
 const DIGITS: usize = 20;
 const PUBLISHED: &str = ".published";
@@ -42,6 +45,15 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 pub struct DirectorySink {
     path: PathBuf,
+    /// Whose serials are put in.
+    source: String,
+}
+
+/// What `.published` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Published {
+    serial: u64,
+    source: String,
 }
 
 impl DirectorySink {
@@ -51,7 +63,7 @@ impl DirectorySink {
     ///
     /// It cannot be made.
     pub fn new(path: &Path) -> Result<Self, SinkError> {
-        let sink = Self { path: path.to_owned() };
+        let sink = Self { path: path.to_owned(), source: String::new() };
         fs::create_dir_all(path).map_err(sink.failed("make it"))?;
         Ok(sink)
     }
@@ -77,24 +89,30 @@ impl DirectorySink {
         Err(SinkError::Transient(format!("{}: another publisher holds it", path.display())))
     }
 
-    /// The last serial by `.published`.
-    fn published(&self) -> Result<Option<u64>, SinkError> {
-        match fs::read_to_string(self.path.join(PUBLISHED)) {
-            Ok(text) => {
-                let path = self.path.join(PUBLISHED);
-                let serial = text.trim().parse().map_err(|_| {
-                    SinkError::Lasting(format!(
-                        "{}: expected one serial, got {:?}; write the last one that was applied \
-                         into it",
-                        path.display(),
-                        text.chars().take(40).collect::<String>(),
-                    ))
-                })?;
-                Ok(Some(serial))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.failed("read .published")(error)),
+    /// What `.published` says.
+    fn published(&self) -> Result<Option<Published>, SinkError> {
+        let path = self.path.join(PUBLISHED);
+        let mut text = String::new();
+        let read = File::open(&path)
+            .and_then(|file| file.take(PUBLISHED_BYTES_MAX).read_to_string(&mut text));
+        match read {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed("read .published")(error)),
         }
+        let parts = text.trim().split_once(' ');
+        let published = parts.and_then(|(serial, source)| {
+            Some(Published { serial: serial.parse().ok()?, source: source.to_owned() })
+        });
+        published.map(Some).ok_or_else(|| {
+            let got = text.chars().take(40).collect::<String>();
+            SinkError::Lasting(format!(
+                "{}: got {got:?}, expected a serial and a source; write the last serial that was \
+                 applied and {:?} into it",
+                path.display(),
+                self.source,
+            ))
+        })
     }
 
     /// The last serial of a batch that lies there, or that was applied and kept.
@@ -115,7 +133,7 @@ impl DirectorySink {
     }
 
     fn write_published(&self, serial: u64) -> Result<(), SinkError> {
-        let text = format!("{serial}\n");
+        let text = format!("{serial} {}\n", self.source);
         self.put(PUBLISHED, text.as_bytes()).map_err(self.failed("write .published"))
     }
 
@@ -131,9 +149,19 @@ impl DirectorySink {
 }
 
 impl Sink for DirectorySink {
-    fn last(&mut self) -> Result<Option<u64>, SinkError> {
+    fn last(&mut self, source: &str) -> Result<Option<u64>, SinkError> {
+        source.clone_into(&mut self.source);
         let _lock = self.lock()?;
         let published = self.published()?;
+        if let Some(other) = published.as_ref().filter(|known| known.source != source) {
+            return Err(SinkError::Lasting(format!(
+                "{}: it has serials of {}, and the database gives those of {source}; publish into \
+                 another directory, or make a base with --bootstrap and empty this one",
+                self.path.display(),
+                other.source,
+            )));
+        }
+        let published = published.map(|published| published.serial);
         let last = published.max(self.last_of_files()?);
         if let Some(last) = last.filter(|&last| published < Some(last)) {
             // A crash came between the rename of a batch and that of `.published`.
@@ -144,7 +172,7 @@ impl Sink for DirectorySink {
 
     fn send(&mut self, records: &[ChangeRecord]) -> Result<(), SinkError> {
         let _lock = self.lock()?;
-        let last = self.published()?;
+        let last = self.published()?.map(|published| published.serial);
         let is_new = |record: &&ChangeRecord| last.is_none_or(|last| record.serial > last);
         let fresh: Vec<&ChangeRecord> = records.iter().filter(is_new).collect();
         let (Some(from), Some(to)) = (fresh.first(), fresh.last()) else { return Ok(()) };
@@ -181,6 +209,8 @@ mod tests {
     use super::*;
     use crate::feed::Body;
 
+    const SOURCE: &str = "pg-1";
+
     fn records(serials: std::ops::RangeInclusive<u64>) -> Vec<ChangeRecord> {
         let record = |serial| ChangeRecord {
             serial,
@@ -204,11 +234,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut sink = DirectorySink::new(&folder.path().join("new/feed")).unwrap();
         let path = sink.path.clone();
-        assert_eq!(sink.last(), Ok(None));
+        assert_eq!(sink.last(SOURCE), Ok(None));
         sink.send(&records(5..=7)).unwrap();
         sink.send(&records(5..=7)).unwrap();
         // Another publisher, which cut its batches elsewhere.
-        DirectorySink::new(&path).unwrap().send(&records(6..=9)).unwrap();
+        let mut other = DirectorySink::new(&path).unwrap();
+        assert_eq!(other.last(SOURCE), Ok(Some(7)));
+        other.send(&records(6..=9)).unwrap();
         sink.send(&[]).unwrap();
         let names = [
             "00000000000000000005-00000000000000000007.jsonl",
@@ -218,25 +250,26 @@ mod tests {
         let text = fs::read_to_string(path.join(names[1])).unwrap();
         let serial = |line: &str| ChangeRecord::parse(line.as_bytes()).unwrap().serial;
         assert_eq!(text.lines().map(serial).collect::<Vec<_>>(), [8, 9]);
-        assert_eq!(sink.last(), Ok(Some(9)));
+        assert_eq!(sink.last(SOURCE), Ok(Some(9)));
     }
 
     #[test]
     fn the_position_survives_that_files_are_taken_out_and_a_crash_before_it_was_written() {
         let folder = tempfile::tempdir().unwrap();
         let mut sink = DirectorySink::new(folder.path()).unwrap();
+        assert_eq!(sink.last(SOURCE), Ok(None));
         sink.send(&records(1..=3)).unwrap();
         fs::remove_file(folder.path().join(name(1, 3))).unwrap();
-        assert_eq!(sink.last(), Ok(Some(3)));
+        assert_eq!(sink.last(SOURCE), Ok(Some(3)));
         // The rename of the batch was the last thing that happened, and it was applied at once.
         sink.send(&records(4..=4)).unwrap();
-        fs::write(folder.path().join(PUBLISHED), "3\n").unwrap();
-        assert_eq!(sink.last(), Ok(Some(4)));
+        fs::write(folder.path().join(PUBLISHED), "3 pg-1\n").unwrap();
+        assert_eq!(sink.last(SOURCE), Ok(Some(4)));
         fs::create_dir(folder.path().join(DONE)).unwrap();
         fs::rename(folder.path().join(name(4, 4)), folder.path().join(DONE).join(name(4, 4)))
             .unwrap();
         fs::write(folder.path().join(ASIDE), "half a ba").unwrap();
-        assert_eq!(sink.last(), Ok(Some(4)));
+        assert_eq!(sink.last(SOURCE), Ok(Some(4)));
         sink.send(&records(3..=5)).unwrap();
         assert_eq!(batches(folder.path()), [name(5, 5)]);
     }
@@ -245,10 +278,13 @@ mod tests {
     fn gaps_and_damage_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let mut sink = DirectorySink::new(folder.path()).unwrap();
+        assert_eq!(sink.last(SOURCE), Ok(None));
         sink.send(&records(1..=3)).unwrap();
         let SinkError::Lasting(said) = sink.send(&records(5..=6)).unwrap_err() else { panic!() };
         assert!(said.ends_with("serial 5 does not follow 3, the last one there"), "{said}");
+        let SinkError::Lasting(said) = sink.last("pg-2").unwrap_err() else { panic!() };
+        assert!(said.contains("it has serials of pg-1"), "{said}");
         fs::write(folder.path().join(PUBLISHED), "three").unwrap();
-        assert!(matches!(sink.last(), Err(SinkError::Lasting(_))));
+        assert!(matches!(sink.last(SOURCE), Err(SinkError::Lasting(_))));
     }
 }

@@ -21,10 +21,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Runtime;
 use tokio_postgres::Config;
+use tokio_postgres::types::ToSql;
 
 use super::assign;
-use super::batch::{self, Sent};
+use super::batch::{self, Batch, Sent};
 use super::error::PublishError;
 use super::rules::Rules;
 use super::session::{self, Session};
@@ -100,7 +102,7 @@ pub fn once(
 }
 
 /// A runtime on this thread.
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime, PublishError> {
+pub(super) fn runtime() -> Result<Runtime, PublishError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -115,13 +117,12 @@ fn work(
     stop: Option<&AtomicBool>,
 ) -> Result<Totals, PublishError> {
     let config = session::config(&settings.from)?;
+    let database = Database { runtime: runtime()?, config, settings, rules };
     let totals = Totals::default();
-    let (sent, pause) = (None, PAUSE_MIN);
-    let mut publisher = Publisher { settings, rules, sink, config, totals, sent, pause };
-    let runtime = runtime()?;
+    let mut publisher = Publisher { database, sink, totals, sent: None, pause: PAUSE_MIN };
     match stop {
-        None => runtime.block_on(publisher.once())?,
-        Some(stop) => runtime.block_on(publisher.until(stop))?,
+        None => publisher.once()?,
+        Some(stop) => publisher.until(stop)?,
     }
     Ok(publisher.totals)
 }
@@ -130,11 +131,86 @@ fn is_set(stop: &AtomicBool) -> bool {
     stop.load(Ordering::Relaxed)
 }
 
-struct Publisher<'p> {
+/// The database's side, each call of which blocks until it is done.
+struct Database<'p> {
+    runtime: Runtime,
+    config: Config,
     settings: &'p Settings,
     rules: &'p Rules,
+}
+
+/// What a round read.
+struct Read {
+    batch: Batch,
+    /// Whether changes wait that got no serial yet.
+    is_rest: bool,
+}
+
+impl Database<'_> {
+    fn open(&self) -> Result<Session, PublishError> {
+        self.runtime.block_on(Session::open(&self.config, self.rules))
+    }
+
+    fn lead(&self, session: &Session) -> Result<bool, PublishError> {
+        self.runtime.block_on(session.lead())
+    }
+
+    /// Gives serials, and reads the batch after `last`.
+    fn read(
+        &self,
+        session: &mut Session,
+        sent: Option<&Sent>,
+        last: Option<u64>,
+    ) -> Result<Read, PublishError> {
+        self.runtime.block_on(async {
+            let Session { client, statements, exact_times, .. } = session;
+            let transaction = session::begin_assigning(client).await?;
+            if let Some(sent) = sent {
+                sent.check(&transaction, statements).await?;
+            }
+            let taken = assign::assign(&transaction, statements, *exact_times).await?;
+            if taken == 0 {
+                assign::heartbeat(&transaction, statements, self.settings.heartbeat).await?;
+            }
+            let batch = batch::next(&transaction, statements, self.rules, last).await?;
+            transaction.commit().await?;
+            Ok(Read { batch, is_rest: taken == i64::from(assign::TAKEN_COUNT_MAX) })
+        })
+    }
+
+    /// Waits until there may be something, and at least until a batch's time is over.
+    fn wait(&self, session: &Session, began: Instant, stop: &AtomicBool) {
+        let longest = self.settings.poll.min(self.settings.heartbeat);
+        self.runtime.block_on(async {
+            while !is_set(stop) && !session.is_closed() {
+                let Some(left) = longest.checked_sub(began.elapsed()) else { break };
+                // One that came during the round ends this at once: it may have been seen or not.
+                let woken = tokio::time::timeout(left.min(LOOK), session.wake.notified()).await;
+                if woken.is_ok() {
+                    break;
+                }
+            }
+        });
+        sleep(self.settings.batch.saturating_sub(began.elapsed()), stop);
+    }
+
+    /// Removes old serials that the sink has.
+    fn prune(&self, session: &Session, last: Option<u64>) -> Result<(), PublishError> {
+        let last = last.and_then(|last| i64::try_from(last).ok()).unwrap_or(0);
+        let days = i32::from(self.settings.retain_days);
+        let statement = &session.statements.prune;
+        let parameters: [&(dyn ToSql + Sync); 3] = [&last, &days, &PRUNE_COUNT_MAX];
+        let count = self.runtime.block_on(session.client.execute(statement, &parameters))?;
+        if count > 0 {
+            tracing::debug!(count, "old serials are removed");
+        }
+        Ok(())
+    }
+}
+
+struct Publisher<'p> {
+    database: Database<'p>,
     sink: &'p mut dyn Sink,
-    config: Config,
     totals: Totals,
     /// The last record that this publisher sent.
     sent: Option<Sent>,
@@ -143,25 +219,25 @@ struct Publisher<'p> {
 }
 
 impl Publisher<'_> {
-    async fn once(&mut self) -> Result<(), PublishError> {
-        let mut session = Session::open(&self.config, self.rules).await?;
-        if !session.lead().await? {
+    fn once(&mut self) -> Result<(), PublishError> {
+        let mut session = self.database.open()?;
+        if !self.database.lead(&session)? {
             let problem = "another publisher is at work on it".to_owned();
             return Err(PublishError::Database { problem, lasting: true });
         }
-        self.totals.last = self.sink.last()?;
-        while self.round(&mut session).await? {}
+        self.totals.last = self.sink.last(&session.source)?;
+        while self.round(&mut session)? {}
         Ok(())
     }
 
-    async fn until(&mut self, stop: &AtomicBool) -> Result<(), PublishError> {
+    fn until(&mut self, stop: &AtomicBool) -> Result<(), PublishError> {
         while !is_set(stop) {
-            match self.connected(stop).await {
+            match self.connected(stop) {
                 Ok(()) => return Ok(()),
                 Err(error) if error.is_transient() => {
                     let pause_ms = u64::try_from(self.pause.as_millis()).unwrap_or(u64::MAX);
                     tracing::warn!(%error, pause_ms, "publishing is interrupted");
-                    sleep(self.pause, stop).await;
+                    sleep(self.pause, stop);
                     self.pause = self.pause.saturating_mul(2).min(PAUSE_MAX);
                 }
                 Err(error) => return Err(error),
@@ -171,53 +247,45 @@ impl Publisher<'_> {
     }
 
     /// Publishes over one connection, until it ends or `stop` is set.
-    async fn connected(&mut self, stop: &AtomicBool) -> Result<(), PublishError> {
-        let mut session = Session::open(&self.config, self.rules).await?;
-        if !session.lead().await? {
+    fn connected(&mut self, stop: &AtomicBool) -> Result<(), PublishError> {
+        let mut session = self.database.open()?;
+        if !self.database.lead(&session)? {
             tracing::info!("another publisher is at work; this one waits until it is gone");
-            while !is_set(stop) && !session.lead().await? {
-                sleep(LEAD_PAUSE, stop).await;
+            while !is_set(stop) && !self.database.lead(&session)? {
+                sleep(LEAD_PAUSE, stop);
             }
         }
-        self.totals.last = self.sink.last()?;
-        tracing::info!(last = self.totals.last, exact_times = session.exact_times, "publishing");
+        self.totals.last = self.sink.last(&session.source)?;
+        let Session { source, exact_times, .. } = &session;
+        tracing::info!(source, last = self.totals.last, exact_times, "publishing");
         let mut pruned = clock::monotonic();
         while !is_set(stop) {
             let began = clock::monotonic();
-            let more = self.round(&mut session).await?;
+            let more = self.round(&mut session)?;
             self.pause = PAUSE_MIN;
             if pruned.elapsed() >= PRUNE_PAUSE {
                 pruned = clock::monotonic();
-                self.prune(&session).await?;
+                self.database.prune(&session, self.totals.last)?;
             }
             if !more {
-                self.wait(&session, began, stop).await;
+                self.database.wait(&session, began, stop);
             }
         }
         Ok(())
     }
 
     /// Gives serials, reads one batch, and sends it. Says whether there is more.
-    async fn round(&mut self, session: &mut Session) -> Result<bool, PublishError> {
-        let Session { client, statements, exact_times, .. } = session;
-        let transaction = session::begin_assigning(client).await?;
-        if let Some(sent) = &self.sent {
-            sent.check(&transaction, statements).await?;
-        }
-        let taken = assign::assign(&transaction, statements, *exact_times).await?;
-        if taken == 0 {
-            assign::heartbeat(&transaction, statements, self.settings.heartbeat).await?;
-        }
-        let batch = batch::next(&transaction, statements, self.rules, self.totals.last).await?;
-        transaction.commit().await?;
-        let is_rest = taken == i64::from(assign::TAKEN_COUNT_MAX);
+    fn round(&mut self, session: &mut Session) -> Result<bool, PublishError> {
+        let totals = &mut self.totals;
+        let Read { batch, is_rest } =
+            self.database.read(session, self.sent.as_ref(), totals.last)?;
         let Some(last) = batch.records.last().map(|record| record.serial) else {
             return Ok(is_rest);
         };
+        // Outside of the runtime: a sink may have one of its own.
         self.sink.send(&batch.records)?;
-        self.sent = batch.sent;
-        let totals = &mut self.totals;
         let count = u64::try_from(batch.records.len()).unwrap_or(u64::MAX);
+        self.sent = batch.sent;
         totals.last = Some(last);
         totals.record_count = totals.record_count.saturating_add(count);
         totals.batch_count = totals.batch_count.saturating_add(1);
@@ -225,39 +293,13 @@ impl Publisher<'_> {
         tracing::debug!(last, count, "published");
         Ok(is_rest || last < batch.given)
     }
-
-    /// Waits until there may be something, and at least until a batch's time is over.
-    async fn wait(&self, session: &Session, began: Instant, stop: &AtomicBool) {
-        let longest = self.settings.poll.min(self.settings.heartbeat);
-        while !is_set(stop) && !session.is_closed() {
-            let Some(left) = longest.checked_sub(began.elapsed()) else { break };
-            // A notification that came during the round ends this at once: it may have been seen.
-            if tokio::time::timeout(left.min(LOOK), session.wake.notified()).await.is_ok() {
-                break;
-            }
-        }
-        let rest = self.settings.batch.saturating_sub(began.elapsed());
-        sleep(rest, stop).await;
-    }
-
-    /// Removes old serials that the sink has.
-    async fn prune(&self, session: &Session) -> Result<(), PublishError> {
-        let last = self.totals.last.and_then(|last| i64::try_from(last).ok()).unwrap_or(0);
-        let days = i32::from(self.settings.retain_days);
-        let statement = &session.statements.prune;
-        let count = session.client.execute(statement, &[&last, &days, &PRUNE_COUNT_MAX]).await?;
-        if count > 0 {
-            tracing::debug!(count, "old serials are removed");
-        }
-        Ok(())
-    }
 }
 
-async fn sleep(pause: Duration, stop: &AtomicBool) {
+fn sleep(pause: Duration, stop: &AtomicBool) {
     let mut left = pause;
     while !left.is_zero() && !is_set(stop) {
         let part = left.min(LOOK);
-        tokio::time::sleep(part).await;
+        std::thread::sleep(part);
         left = left.saturating_sub(part);
     }
 }

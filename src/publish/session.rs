@@ -71,6 +71,8 @@ pub(super) struct Session {
     pub(super) statements: Statements,
     /// Whether the database knows when transactions committed.
     pub(super) exact_times: bool,
+    /// Whose serials the database gives.
+    pub(super) source: String,
     /// Told of every notification, and of the end of the connection.
     pub(super) wake: Arc<Notify>,
     driver: JoinHandle<()>,
@@ -153,9 +155,11 @@ impl Session {
             .query_one("SELECT current_setting('track_commit_timestamp') = 'on'", &[])
             .await?;
         let exact_times = row.try_get(0)?;
+        let row = client.query_one("SELECT source FROM whoisd.position", &[]).await?;
+        let source = row.try_get(0)?;
         let statements = prepare(&client, rules).await?;
         client.batch_execute("LISTEN whoisd").await?;
-        Ok(Self { client, statements, exact_times, wake, driver })
+        Ok(Self { client, statements, exact_times, source, wake, driver })
     }
 
     /// Whether this session is the one that publishes; it stays so until its end.

@@ -11,15 +11,17 @@
 
 use crate::feed::ChangeRecord;
 
-/// Takes records in order of their serials, durably.
+/// Takes records in order of their serials, durably. Its calls block, and are made outside of the
+/// publisher's runtime, so that a sink may have one of its own.
 pub trait Sink {
-    /// The last serial that it has; `None`: it never had any. Asked when a publisher starts or
-    /// connects again.
+    /// The last serial that it has; `None`: it never had any. `source` says whose serials are to
+    /// come: 1 to 64 letters, digits, `.`, `_` and `-`, the same as long as one database counts on.
+    /// Asked when a publisher starts or connects again, before anything is sent.
     ///
     /// # Errors
     ///
-    /// It cannot be asked now.
-    fn last(&mut self) -> Result<Option<u64>, SinkError>;
+    /// It cannot be asked now, or has another source's serials.
+    fn last(&mut self, source: &str) -> Result<Option<u64>, SinkError>;
 
     /// Takes one batch, an atomic group. When it returns, the batch is safe with the sink. Records
     /// that it has already are skipped.

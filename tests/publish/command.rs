@@ -30,7 +30,8 @@ fn it_publishes_into_a_directory_and_makes_bases() {
     let (status, out, err) =
         publish(&["--from", database.url(), "--bootstrap", "--into", &path("base")]);
     assert_eq!(status, 0, "{err}");
-    assert!(out.starts_with("generation 1 with serial 7 contained:\n           1  domains\n"));
+    assert!(out.starts_with("generation 1 with serial 7 of pg-"), "{out}");
+    assert!(out.contains(":\n           1  domains\n           2  nameservers\n"), "{out}");
 }
 
 #[test]

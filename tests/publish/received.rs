@@ -18,7 +18,7 @@ pub(crate) struct Received {
 }
 
 impl Sink for Received {
-    fn last(&mut self) -> Result<Option<u64>, SinkError> {
+    fn last(&mut self, _: &str) -> Result<Option<u64>, SinkError> {
         Ok(self.records.last().map(|record| record.serial))
     }
 
