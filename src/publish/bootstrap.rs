@@ -242,7 +242,10 @@ impl<'p> Pass<'p> {
     ) -> Result<(), PublishError> {
         let mut keys: Vec<&str> = Vec::with_capacity(rows.len());
         for row in rows {
-            keys.push(row.try_get(0)?);
+            let key: Option<&str> = row.try_get(0)?;
+            let name = session::view(kind).0;
+            let problem = || format!("view whoisd.{name} has a row without a key");
+            keys.push(key.ok_or_else(|| PublishError::Contract { problem: problem() })?);
         }
         let differ = kind == Kind::Contact && self.rules.contacts_differ();
         let leaving = if differ {

@@ -82,7 +82,6 @@ impl PublishError {
 
 impl From<tokio_postgres::Error> for PublishError {
     fn from(error: tokio_postgres::Error) -> Self {
-        let state = error.code().map(tokio_postgres::error::SqlState::code);
         let problem = match error.as_db_error() {
             Some(said) => {
                 let mut hint = said.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
@@ -94,11 +93,20 @@ impl From<tokio_postgres::Error> for PublishError {
             None => std::error::Error::source(&error)
                 .map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
         };
-        // Classes of SQLSTATE: 08 connection, 40 rollback, 53 resources, 57 operator, 58 system,
-        // 55 object not ready. What else the database says of a statement, it says again.
-        let passing = ["08", "40", "53", "55", "57", "58"];
-        let lasting =
-            state.is_some_and(|state| !passing.iter().any(|class| state.starts_with(class)));
+        // Classes of SQLSTATE: 08 connection, 25 state of the transaction (its deadline is one), 40
+        // rollback, 53 resources, 55 object not ready, 57 operator, 58 system. What else the
+        // database says of a statement, it says again.
+        let passing = ["08", "25", "40", "53", "55", "57", "58"];
+        let passes = match error.code() {
+            Some(state) => passing.iter().any(|class| state.code().starts_with(class)),
+            None => error.is_closed() || is_io(&error),
+        };
+        let lasting = !passes;
         Self::Database { problem, lasting }
     }
+}
+
+/// Whether the network, or what lies below it, is the reason.
+fn is_io(error: &tokio_postgres::Error) -> bool {
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
 }

@@ -40,6 +40,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Pause between two looks whether another publisher is gone.
 const LEAD_PAUSE: Duration = Duration::from_secs(1);
+/// How often [`once`] looks whether another publisher is gone: 5 s. One that ended just now has a
+/// connection that the database has not closed yet.
+const ONCE_TRIES: u32 = 50;
 /// Pause between two prunings, and rows that one takes at most.
 const PRUNE_PAUSE: Duration = Duration::from_secs(60);
 const PRUNE_COUNT_MAX: i64 = 100_000;
@@ -221,7 +224,12 @@ struct Publisher<'p> {
 impl Publisher<'_> {
     fn once(&mut self) -> Result<(), PublishError> {
         let mut session = self.database.open()?;
-        if !self.database.lead(&session)? {
+        let mut tries = ONCE_TRIES;
+        while !self.database.lead(&session)? && tries > 0 {
+            std::thread::sleep(LOOK);
+            tries = tries.saturating_sub(1);
+        }
+        if tries == 0 {
             let problem = "another publisher is at work on it".to_owned();
             return Err(PublishError::Database { problem, lasting: true });
         }

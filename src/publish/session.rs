@@ -206,7 +206,8 @@ async fn prepare(client: &Client, rules: &Rules) -> Result<Statements, PublishEr
         let condition = format!("WHERE v.\"{key}\" = ANY($1::text[])");
         documents.push(client.prepare(&select(kind, &condition)).await?);
     }
-    let uses = "SELECT DISTINCT id::text, zone::text, role::text = 'registrant' \
+    let uses = "SELECT DISTINCT id::text, coalesce(zone::text, ''), \
+                coalesce(role::text = 'registrant', false) \
                 FROM whoisd.contact_uses WHERE id = ANY($1::text[])";
     Ok(Statements {
         assign: client.prepare(include_str!("assign.sql")).await?,

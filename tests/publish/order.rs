@@ -149,6 +149,11 @@ fn rows_that_are_no_records_are_left_out_and_the_rest_goes_on() {
          SELECT whoisd.note('domain', 'no name at all')",
     );
     assert_eq!(came, ["heartbeat", "registrar good", "heartbeat", "heartbeat"]);
+    let came = database.commit(
+        "UPDATE registry.registrars SET city = 'x', street = ARRAY(
+             SELECT repeat('x', 1000) FROM generate_series(1, 1000)) WHERE id = 'good'",
+    );
+    assert_eq!(came, ["heartbeat"], "a megabyte is not read");
     assert_eq!(
         database.commit("UPDATE registry.registrars SET created = NULL WHERE id = 'bad'"),
         ["registrar bad"]
@@ -224,6 +229,20 @@ fn a_database_without_the_contract_is_refused_with_what_is_missing() {
          CREATE VIEW whoisd.idn_tables AS SELECT id, url AS link FROM registry.idn_tables",
     );
     assert!(said.contains("view whoisd.idn_tables has column \"link\""), "{said}");
+    let options = publish::BootstrapOptions {
+        from: settings.from.clone(),
+        into: tempfile::tempdir().unwrap().path().to_owned(),
+        memory_bytes: 64 << 20,
+        keep: 0,
+    };
+    database.session.execute(
+        "DROP VIEW whoisd.hosts;
+         CREATE VIEW whoisd.hosts AS SELECT NULL::text AS name FROM registry.hosts;
+         GRANT SELECT ON whoisd.hosts TO whoisd_publisher;
+         DROP VIEW whoisd.idn_tables; ALTER VIEW whoisd.kept RENAME TO idn_tables",
+    );
+    let said = publish::bootstrap(&options, &database.rules).unwrap_err().to_string();
+    assert!(said.contains("view whoisd.hosts has a row without a key"), "{said}");
     let said = refused("DROP VIEW whoisd.idn_tables");
     assert!(said.contains("view whoisd.idn_tables with column \"id\" is missing"), "{said}");
     let said = refused("REVOKE SELECT ON whoisd.contract FROM whoisd_publisher");
