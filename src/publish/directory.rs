@@ -11,6 +11,7 @@
 //! # Invariants
 //!
 //! - A batch appears whole: written aside, synced, renamed, the directory synced.
+//! - Names of everything that is no batch begin with a point: a spool passes over them.
 //! - Files are consecutive: a batch that continues nothing is refused, what is there already is not
 //!   written a second time, whoever took files out in between.
 //!
@@ -35,8 +36,8 @@ const DIGITS: usize = 20;
 const PUBLISHED: &str = ".published";
 const LOCK: &str = ".publisher";
 const ASIDE: &str = ".batch.new";
-/// Where whoever applies batches may keep them.
-const DONE: &str = "done";
+/// Where whoever applies batches keeps them.
+const TAKEN: [&str; 2] = ["done", "rejected"];
 /// How often the lock is tried, and the pause between: 5 s. It is held while a batch is written.
 const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
@@ -118,7 +119,8 @@ impl DirectorySink {
     /// The last serial of a batch that lies there, or that was applied and kept.
     fn last_of_files(&self) -> Result<Option<u64>, SinkError> {
         let mut last = None;
-        for folder in [self.path.clone(), self.path.join(DONE)] {
+        let taken = TAKEN.map(|folder| self.path.join(folder));
+        for folder in taken.into_iter().chain([self.path.clone()]) {
             let entries = match fs::read_dir(&folder) {
                 Ok(entries) => entries,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -265,9 +267,9 @@ mod tests {
         sink.send(&records(4..=4)).unwrap();
         fs::write(folder.path().join(PUBLISHED), "3 pg-1\n").unwrap();
         assert_eq!(sink.last(SOURCE), Ok(Some(4)));
-        fs::create_dir(folder.path().join(DONE)).unwrap();
-        fs::rename(folder.path().join(name(4, 4)), folder.path().join(DONE).join(name(4, 4)))
-            .unwrap();
+        let done = folder.path().join("done");
+        fs::create_dir(&done).unwrap();
+        fs::rename(folder.path().join(name(4, 4)), done.join(name(4, 4))).unwrap();
         fs::write(folder.path().join(ASIDE), "half a ba").unwrap();
         assert_eq!(sink.last(SOURCE), Ok(Some(4)));
         sink.send(&records(3..=5)).unwrap();
