@@ -120,7 +120,8 @@ impl DirectorySink {
     fn last_of_files(&self) -> Result<Option<u64>, SinkError> {
         let mut last = None;
         let taken = TAKEN.map(|folder| self.path.join(folder));
-        for folder in taken.into_iter().chain([self.path.clone()]) {
+        // In the order in which a file moves, so that one that moves meanwhile is seen.
+        for folder in [self.path.clone()].into_iter().chain(taken) {
             let entries = match fs::read_dir(&folder) {
                 Ok(entries) => entries,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
