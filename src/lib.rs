@@ -2,9 +2,10 @@
 //!
 //! The pipeline, in the order of the modules below: a deposit is read and vetted (`import`),
 //! written as a snapshot into a directory (`store`), mapped as an immutable generation (`view`);
-//! changes after it come as records (`feed`), to a fleet through a stream; a query line is parsed,
-//! looked up and rendered under the per-TLD rules (`query`, `policy`), and carried by the
-//! connection engine (`port43`) of each core (`shard`). `doctor` looks at the machine before that.
+//! changes after it come as records (`feed`), which `publish` makes at the registry, to a fleet
+//! through a stream; a query line is parsed, looked up and rendered under the per-TLD rules
+//! (`query`, `policy`), and carried by the connection engine (`port43`) of each core (`shard`).
+//! `doctor` looks at the machine before that.
 //! ARCHITECTURE.md draws it.
 
 // Control plane: may block, may allocate.
@@ -14,6 +15,7 @@ pub mod doctor;
 pub mod export;
 pub mod feed;
 pub mod import;
+pub mod publish;
 pub mod sample;
 pub mod store;
 pub mod updater;

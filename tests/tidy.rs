@@ -64,6 +64,7 @@ const READS_OUTSIDE_BYTES: &[&str] = &[
     "src/port43/connection/",
     "src/port43/ring/",
     "src/port43/stream.rs",
+    "src/publish/",
     "src/query/",
     "src/shard/listen.rs",
     "src/store/log.rs",
@@ -101,6 +102,7 @@ const DOCTOR: &[&str] = &["config", "observe", "port43", "shard"];
 const RULES: &[Rule] = &[
     Rule { module: "import", may_import: &["observe"], never: SOCKETS },
     Rule { module: "feed", may_import: &["export", "import", "observe", "store"], never: CLOCKS },
+    Rule { module: "publish", may_import: &["feed", "observe", "store", "view"], never: SOCKETS },
     Rule { module: "store", may_import: &["observe"], never: SOCKETS },
     Rule { module: "view", may_import: &["store"], never: SOCKETS },
     Rule {
@@ -133,8 +135,8 @@ const RULES: &[Rule] = &[
     Rule {
         module: "command",
         may_import: &[
-            "config", "doctor", "export", "feed", "import", "observe", "policy", "port43", "query",
-            "sample", "shard", "store", "updater", "view",
+            "config", "doctor", "export", "feed", "import", "observe", "policy", "port43",
+            "publish", "query", "sample", "shard", "store", "updater", "view",
         ],
         never: &[],
     },

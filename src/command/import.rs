@@ -183,7 +183,7 @@ fn refused(error: &ImportError, arguments: &Options) -> Failure {
 }
 
 /// A flag that the first SIGINT or SIGTERM sets; a second one ends the process at once.
-fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
+pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))
@@ -363,7 +363,7 @@ fn progress_line(step: Step, seconds: u64) -> String {
 }
 
 /// Reads `512M`, `2G`, `1073741824`.
-fn memory_bytes(text: &str) -> Result<usize, String> {
+pub(super) fn memory_bytes(text: &str) -> Result<usize, String> {
     const GIB: usize = 1 << 30;
     let trimmed = text.trim_end_matches("iB").trim_end_matches('B');
     let (digits, unit) = match trimmed.chars().last() {

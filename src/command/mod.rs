@@ -14,6 +14,7 @@ mod inspect;
 mod key;
 mod lookup;
 mod output;
+mod publish;
 mod publish_snapshot;
 mod query;
 mod rollback;
@@ -46,6 +47,7 @@ enum Command {
     Sample(sample::Options),
     Serve(serve::Options),
     Apply(apply::Options),
+    Publish(publish::Options),
     Lookup(lookup::Options),
     Query(query::Options),
     Inspect(inspect::Options),
@@ -104,6 +106,7 @@ pub fn run() -> ExitCode {
         Command::Sample(options) => sample::run(&options),
         Command::Serve(options) => serve::run(&options),
         Command::Apply(options) => apply::run(&options),
+        Command::Publish(options) => publish::run(&options),
         Command::Lookup(options) => lookup::run(&options),
         Command::Query(options) => query::run(&options),
         Command::Inspect(options) => inspect::run(&options),

@@ -1,0 +1,22 @@
+-- What the publisher's role may do: read the views, and keep its books. It cannot read the registry's
+-- own tables.
+--
+-- A view that calls functions of the registry needs EXECUTE on them as well.
+
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'whoisd_publisher') THEN
+        CREATE ROLE whoisd_publisher LOGIN;
+    END IF;
+END $$;
+
+GRANT USAGE ON SCHEMA whoisd TO whoisd_publisher;
+GRANT SELECT ON
+    whoisd.contract, whoisd.registrars, whoisd.idn_tables, whoisd.contacts, whoisd.hosts,
+    whoisd.nndns, whoisd.domains, whoisd.contact_uses
+    TO whoisd_publisher;
+GRANT SELECT, DELETE ON whoisd.changes TO whoisd_publisher;
+GRANT SELECT, INSERT, DELETE ON whoisd.serials TO whoisd_publisher;
+GRANT SELECT, UPDATE ON whoisd.position TO whoisd_publisher;
+-- LOCK TABLE wants a right to write; there is nothing in it.
+GRANT SELECT, UPDATE ON whoisd.assigning TO whoisd_publisher;
+GRANT SELECT, INSERT ON whoisd.shown TO whoisd_publisher;

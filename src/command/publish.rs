@@ -1,0 +1,181 @@
+//! `whoisd publish`: what a registry's database commits, as change records, or whole as a base.
+//!
+//! # Does not
+//!
+//! Read what it was not told to: what leaves the registry is the configuration's.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use snapshot_format::Kind;
+
+use super::Failure;
+use super::import::{memory_bytes, stop_flag};
+use super::output;
+use crate::observe::log;
+use crate::publish::{
+    self, BootstrapOptions, DirectorySink, PublishError, Rules, RulesError, Settings, SinkError,
+};
+
+/// Publish what a registry's PostgreSQL database commits
+///
+/// Sits at the registry: reads committed changes in commit order through documented views
+/// (deploy/postgres), leaves out and renames what the configuration says, and puts change records
+/// into a directory, from which they are carried to the servers. It goes on where it stopped; a
+/// second one waits until the first is gone. With --bootstrap it makes a snapshot directory of all
+/// that the database has, with which a server begins; changes go on from there.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  whoisd publish --from postgres:///registry?host=/run/postgresql --to /var/spool/whoisd
+  whoisd publish --from @/etc/whoisd/database --to spool --config deploy/publish.toml
+  whoisd publish --from postgres:///registry --bootstrap --into /var/lib/whoisd
+
+Exit status: 0 done, or ended by SIGINT or SIGTERM; 1 failed (database, disk); 2 wrong usage;
+3 the configuration was refused, or the database does not have what deploy/postgres describes.")]
+pub(super) struct Options {
+    /// Database, postgres://USER@HOST/NAME, or @FILE whose first line is that: command lines are
+    /// seen by everybody on the machine, passwords should not be
+    #[arg(long, value_name = "URL")]
+    from: String,
+    /// Directory that batches of change records are put into, one file each
+    #[arg(long, value_name = "DIR", required_unless_present = "bootstrap")]
+    #[arg(conflicts_with = "bootstrap")]
+    to: Option<PathBuf>,
+    /// What may leave the registry, per zone; without it everything does
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Collect changes for so many milliseconds into one batch, 0 to 60000
+    #[arg(long, value_name = "MS", default_value_t = 200)]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=60_000))]
+    batch_ms: u64,
+    /// Send a heartbeat after so many milliseconds without a change, 100 to 3600000
+    #[arg(long, value_name = "MS", default_value_t = 5000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
+    heartbeat_ms: u64,
+    /// Look for changes every so many milliseconds, also if the database does not notify, 50 to
+    /// 60000
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(50..=60_000))]
+    poll_ms: u64,
+    /// Keep serials that were published in the database for so many days, 1 to 3650
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=3650))]
+    retain_days: u16,
+    /// Publish what there is, and end
+    #[arg(long, conflicts_with = "bootstrap")]
+    once: bool,
+    /// Make a base of everything instead
+    #[arg(long, requires = "into")]
+    bootstrap: bool,
+    /// Snapshot directory of --bootstrap; it is made if it does not exist
+    #[arg(long, value_name = "DIR", requires = "bootstrap")]
+    into: Option<PathBuf>,
+    /// Memory for --bootstrap, 64M to 1024G; what does not fit is sorted in files in the directory
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory_bytes)]
+    memory: usize,
+    /// Older states that --bootstrap keeps for `whoisd rollback`, each as large as a snapshot
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    keep: usize,
+    /// How log lines look: text or json
+    #[arg(long, value_name = "FORMAT", default_value_t)]
+    log_format: log::Format,
+    /// Least severe log lines: off, error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value_t)]
+    log_level: log::Level,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// Status 1: the database or the disk; 3: the configuration, or what the database has.
+pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let log = log::Settings { format: options.log_format, level: options.log_level };
+    log::start(log).map_err(Failure::failed)?;
+    let rules = match &options.config {
+        Some(path) => Rules::read(path).map_err(|error| match error {
+            RulesError::Read { .. } => Failure::failed(error),
+            _ => Failure::refused(format!("{}: {error}", path.display())),
+        })?,
+        None => Rules::default(),
+    };
+    let from = address(&options.from)?;
+    if let Some(into) = options.into.clone() {
+        let (memory_bytes, keep) = (options.memory, options.keep);
+        let options = BootstrapOptions { from, into, memory_bytes, keep };
+        return bootstrap(&options, &rules);
+    }
+    let Some(to) = &options.to else { return Ok(()) };
+    if to.to_str().is_some_and(|to| to.contains("://")) {
+        let got = to.display();
+        return Err(Failure::refused(format!("--to: got {got}, expected a directory")));
+    }
+    let settings = Settings {
+        from,
+        batch: Duration::from_millis(options.batch_ms),
+        heartbeat: Duration::from_millis(options.heartbeat_ms),
+        poll: Duration::from_millis(options.poll_ms),
+        retain_days: options.retain_days,
+    };
+    let mut sink = DirectorySink::new(to).map_err(|error| failure(&error.into()))?;
+    if options.once {
+        let totals = publish::once(&settings, &rules, &mut sink).map_err(|e| failure(&e))?;
+        let last = totals.last.map_or_else(|| "none".to_owned(), |last| last.to_string());
+        let text = format!(
+            "{} records in {} batches, {} left out, last serial {last}\n",
+            totals.record_count, totals.batch_count, totals.refused_count,
+        );
+        return output::print(text.as_bytes());
+    }
+    let stop = stop_flag()?;
+    publish::run(&settings, &rules, &mut sink, &stop).map_err(|error| failure(&error))?;
+    Ok(())
+}
+
+fn bootstrap(options: &BootstrapOptions, rules: &Rules) -> Result<(), Failure> {
+    let made = publish::bootstrap(options, rules).map_err(|error| failure(&error))?;
+    let mut text =
+        format!("generation {} with serial {} of {}:\n", made.generation, made.serial, made.source);
+    for (kind, words) in [
+        (Kind::Domain, "domains"),
+        (Kind::Nameserver, "nameservers"),
+        (Kind::Contact, "contacts"),
+        (Kind::Registrar, "registrars"),
+        (Kind::IdnTable, "IDN tables"),
+        (Kind::Nndn, "NNDN names"),
+    ] {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {:>10}  {words}", made.summary.count(kind));
+    }
+    for (count, words) in [
+        (made.hidden_count, "contacts that may not leave"),
+        (made.refused_count, "rows that are no records"),
+        (made.dangling_count, "references to nothing"),
+    ] {
+        let _ = writeln!(text, "  {count:>10}  {words}");
+    }
+    output::print(text.as_bytes())
+}
+
+/// The address of the database, from a file if it is named so.
+fn address(from: &str) -> Result<String, Failure> {
+    let Some(path) = from.strip_prefix('@') else { return Ok(from.to_owned()) };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::failed(format!("--from: {path}: {error}")))?;
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+fn failure(error: &PublishError) -> Failure {
+    match error {
+        PublishError::Address { .. }
+        | PublishError::Contract { .. }
+        | PublishError::Pruned { .. }
+        | PublishError::Ahead { .. }
+        | PublishError::Rewound { .. }
+        | PublishError::Sink(SinkError::Lasting(_)) => Failure::refused(error),
+        _ => Failure::failed(error),
+    }
+}

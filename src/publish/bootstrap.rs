@@ -1,0 +1,412 @@
+//! Everything that the database has, as a base of a snapshot directory.
+//!
+//! # Invariants
+//!
+//! - `contained`: the base is one state of the database, and its serial the last one that was given
+//!   in that state: what the base does not show has a greater serial.
+//! - Memory is bounded by [`BootstrapOptions::memory_bytes`]; what it does not hold lies in scratch
+//!   files of the directory.
+//!
+//! # Does not
+//!
+//! Hold up publishing: serials go on while the base is made.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hasher};
+use std::io::{self, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use rkyv::rancor::Error as RkyvError;
+use snapshot_format::builder::{Builder, Defect, Options, contact_order_key};
+use snapshot_format::error::BuildError;
+use snapshot_format::layout::{SECTION_ALIGN_BYTES_MAX, SECTION_ALIGN_BYTES_MIN};
+use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Registrar};
+use snapshot_format::record::Meta;
+use snapshot_format::sort::{Scratch, Sorted, Sorter};
+use snapshot_format::verify::verify;
+use snapshot_format::{Kind, Object, Summary};
+use tokio_postgres::{IsolationLevel, Row as DatabaseRow, Transaction};
+
+use super::assign;
+use super::batch;
+use super::error::PublishError;
+use super::rules::Rules;
+use super::run::runtime;
+use super::session::{self, DOCUMENT_BYTES_MAX, Session, Statements, begin_assigning};
+use super::translate::{self, Head, Row, word};
+use crate::store::{DiskScratch, Settings as StoreSettings, Writer};
+use crate::view::{Disk, View};
+
+/// Rows that are fetched together; with the bound of a document, 64 MiB.
+const FETCH_COUNT: usize = 128;
+/// Registries of this size get sections aligned for huge pages.
+const LARGE_DOMAINS: u64 = 100_000;
+/// Most suffixes that a snapshot lists.
+const SUFFIXES_MAX: usize = 4096;
+/// Problems of rows that are logged one by one.
+const LOGGED_COUNT_MAX: u64 = 100;
+
+/// How a base is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootstrapOptions {
+    /// Address of the database, `postgres://..`.
+    pub from: String,
+    /// Snapshot directory; it is made if it does not exist.
+    pub into: PathBuf,
+    /// Memory for sorting and building, bytes.
+    pub memory_bytes: usize,
+    /// Older states of the directory to keep.
+    pub keep: usize,
+}
+
+/// What was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bootstrapped {
+    /// Whose serials they are, as a sink is told.
+    pub source: String,
+    /// Last serial that is contained.
+    pub serial: u64,
+    /// Number of the generation.
+    pub generation: u64,
+    /// Records, and the length of the file.
+    pub summary: Summary,
+    /// Rows that are no records, and were left out.
+    pub refused_count: u64,
+    /// References to what is not there, which were left out.
+    pub dangling_count: u64,
+    /// Contacts that may not leave.
+    pub hidden_count: u64,
+}
+
+/// Makes a base of everything that the database has, checks it in full, and publishes it as the
+/// next generation of the directory.
+///
+/// # Errors
+///
+/// The database or the directory refuses; the directory is as it was.
+pub fn bootstrap(options: &BootstrapOptions, rules: &Rules) -> Result<Bootstrapped, PublishError> {
+    let config = session::config(&options.from)?;
+    let settings = StoreSettings { keep: options.keep, ..StoreSettings::default() };
+    let writer = Writer::lock(Disk::new(&options.into), settings).map_err(base)?;
+    let mut new = writer.begin().map_err(base)?;
+    let generation = new.generation();
+    let mut made = runtime()?.block_on(async {
+        let giver = Session::open(&config, rules).await?;
+        let reader = Session::open(&config, rules).await?;
+        let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(&options.into));
+        let mut pass = Pass::begin(giver, rules, scratch, options.memory_bytes);
+        pass.run(reader, &mut new, generation).await
+    })?;
+    check(&options.into.join(new.aside()))?;
+    made.generation = writer.publish(new).map_err(base)?.current.base_generation;
+    Ok(made)
+}
+
+fn base(error: impl ToString) -> PublishError {
+    PublishError::Base { problem: error.to_string() }
+}
+
+/// Checks the new base in full: what is published is what every reader relies on.
+fn check(path: &Path) -> Result<(), PublishError> {
+    let view = View::open(path).map_err(base)?;
+    verify(view.base(), &mut |_, _| {}).map_err(|error| {
+        base(format!(
+            "the new snapshot failed its check: {error}; nothing was changed. The disk or the \
+             memory is faulty, or whoisd is: try again, and report it if it comes again"
+        ))
+    })
+}
+
+/// One state of the database, with the last serial that it has.
+struct State {
+    serial: u64,
+    taken_ms: i64,
+    domains: u64,
+}
+
+struct Pass<'p> {
+    /// Gives serials, and notes contacts as published.
+    giver: Session,
+    rules: &'p Rules,
+    scratch: Rc<dyn Scratch>,
+    memory_bytes: usize,
+    suffixes: BTreeSet<String>,
+    made: Bootstrapped,
+}
+
+impl<'p> Pass<'p> {
+    fn begin(
+        giver: Session,
+        rules: &'p Rules,
+        scratch: Rc<dyn Scratch>,
+        memory_bytes: usize,
+    ) -> Self {
+        let made = Bootstrapped {
+            source: giver.source.clone(),
+            serial: 0,
+            generation: 0,
+            summary: Summary::default(),
+            refused_count: 0,
+            dangling_count: 0,
+            hidden_count: 0,
+        };
+        // Half for the builder, half for the kind that is being sorted beside it.
+        let memory_bytes = memory_bytes / 2;
+        Self { giver, rules, scratch, memory_bytes, suffixes: BTreeSet::new(), made }
+    }
+
+    async fn run<W: Write + Seek>(
+        &mut self,
+        mut reader: Session,
+        out: W,
+        generation: u64,
+    ) -> Result<Bootstrapped, PublishError> {
+        reader.client.batch_execute("SET statement_timeout = 0").await?;
+        let Session { client, statements, .. } = &mut reader;
+        // Between the export and the import the giver's transaction has to stay open.
+        let given = begin_assigning(&mut self.giver.client).await?;
+        let giver = &self.giver.statements;
+        while assign::assign(&given, giver, self.giver.exact_times).await?
+            == i64::from(assign::TAKEN_COUNT_MAX)
+        {}
+        let (state, snapshot) = state(&given, giver).await?;
+        let transaction = client
+            .build_transaction()
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .read_only(true)
+            .start()
+            .await?;
+        transaction.batch_execute(&format!("SET TRANSACTION SNAPSHOT '{snapshot}'")).await?;
+        given.commit().await?;
+        self.made.serial = state.serial;
+        let large = state.domains >= LARGE_DOMAINS;
+        let align = if large { SECTION_ALIGN_BYTES_MAX } else { SECTION_ALIGN_BYTES_MIN };
+        let options = Options {
+            memory_bytes: self.memory_bytes,
+            section_align_bytes: align,
+            // Registrants choose names: the seed must not be known to them.
+            hash_seed: std::hash::RandomState::new().build_hasher().finish(),
+            generation,
+            serial: state.serial,
+            watermark_ms: state.taken_ms,
+        };
+        let mut builder = Builder::new(out, Rc::clone(&self.scratch), options).map_err(base)?;
+        for kind in Kind::ALL {
+            let sorted = self.sorted(&transaction, statements, kind).await?;
+            self.build(&mut builder, kind, sorted)?;
+            tracing::info!(kind = word(kind), "everything of a kind is read");
+        }
+        let suffixes = std::mem::take(&mut self.suffixes).into_iter().collect();
+        let source = "whoisd publish --bootstrap".to_owned();
+        let meta = Meta { suffixes, deposits: Vec::new(), source };
+        let mut dangling = 0u64;
+        let (_, summary) = builder
+            .finish(&meta, &mut |_, _| dangling = dangling.saturating_add(1))
+            .map_err(base)?;
+        self.made.dangling_count = self.made.dangling_count.saturating_add(dangling);
+        self.made.summary = summary;
+        Ok(self.made.clone())
+    }
+
+    /// All objects of a kind, in the builder's order.
+    async fn sorted(
+        &mut self,
+        transaction: &Transaction<'_>,
+        statements: &Statements,
+        kind: Kind,
+    ) -> Result<Sorted, PublishError> {
+        let mut sorter = Sorter::new(Rc::clone(&self.scratch), self.memory_bytes);
+        let select = session::select(kind, "");
+        let declare = format!("DECLARE whoisd_rows NO SCROLL CURSOR FOR {select}");
+        transaction.batch_execute(&declare).await?;
+        let fetch = transaction.prepare(&format!("FETCH {FETCH_COUNT} FROM whoisd_rows")).await?;
+        loop {
+            let rows = transaction.query(&fetch, &[]).await?;
+            if rows.is_empty() {
+                break;
+            }
+            self.take(transaction, statements, kind, &rows, &mut sorter).await?;
+        }
+        transaction.batch_execute("CLOSE whoisd_rows").await?;
+        sorter.finish().map_err(scratch)
+    }
+
+    async fn take(
+        &mut self,
+        transaction: &Transaction<'_>,
+        statements: &Statements,
+        kind: Kind,
+        rows: &[DatabaseRow],
+        sorter: &mut Sorter,
+    ) -> Result<(), PublishError> {
+        let mut keys: Vec<&str> = Vec::with_capacity(rows.len());
+        for row in rows {
+            let key: Option<&str> = row.try_get(0)?;
+            let name = session::view(kind).0;
+            let problem = || format!("view whoisd.{name} has a row without a key");
+            keys.push(key.ok_or_else(|| PublishError::Contract { problem: problem() })?);
+        }
+        let differ = kind == Kind::Contact && self.rules.contacts_differ();
+        let leaving = if differ {
+            let leaving = batch::hidden(transaction, statements, self.rules, &keys).await?;
+            let given = self.giver.client.transaction().await?;
+            batch::show(&given, &self.giver.statements, leaving.keys()).await?;
+            given.commit().await?;
+            Some(leaving)
+        } else {
+            None
+        };
+        for (row, key) in rows.iter().zip(keys) {
+            let hidden = match leaving.as_ref().map(|leaving| leaving.get(key)) {
+                Some(None) => {
+                    self.made.hidden_count = self.made.hidden_count.saturating_add(1);
+                    continue;
+                }
+                Some(Some(hidden)) => Some(hidden),
+                None => None,
+            };
+            let (zone, document): (&str, Option<&str>) = (row.try_get(1)?, row.try_get(3)?);
+            let read = match document {
+                Some(document) => {
+                    let row = Row { kind, zone, document, hidden };
+                    translate::upsert(self.rules, &anytime(), row)
+                }
+                None => Err(format!("more than {DOCUMENT_BYTES_MAX} bytes of JSON")),
+            };
+            match read.map(translate::object) {
+                Ok(Some(object)) => {
+                    self.suffix(&object, zone);
+                    push(sorter, &object)?;
+                }
+                Ok(None) => {}
+                Err(problem) => self.refused(kind, key, &problem),
+            }
+        }
+        Ok(())
+    }
+
+    fn refused(&mut self, kind: Kind, key: &str, problem: &str) {
+        self.made.refused_count = self.made.refused_count.saturating_add(1);
+        if self.made.refused_count <= LOGGED_COUNT_MAX {
+            let kind = word(kind);
+            tracing::error!(kind, key, problem, "the row is no change record and is left out");
+        }
+    }
+
+    /// Notes the zone of a name, by the view or by the name.
+    fn suffix(&mut self, object: &Object, zone: &str) {
+        let name = match object {
+            Object::Domain(domain) => &domain.name,
+            Object::Nndn(nndn) => &nndn.name,
+            _ => return,
+        };
+        let above = name.split_once('.').map_or("", |(_, above)| above);
+        let is_below = name.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'));
+        let suffix = if is_below { zone } else { above };
+        let is_known = suffix.is_empty() || self.suffixes.contains(suffix);
+        if !is_known && self.suffixes.len() < SUFFIXES_MAX {
+            self.suffixes.insert(suffix.to_owned());
+        }
+    }
+
+    fn build<W: Write + Seek>(
+        &mut self,
+        builder: &mut Builder<W>,
+        kind: Kind,
+        mut sorted: Sorted,
+    ) -> Result<(), PublishError> {
+        let dangling = &mut self.made.dangling_count;
+        let mut last: Vec<u8> = Vec::new();
+        while let Some((key, archive)) = sorted.next().map_err(scratch)? {
+            if key == last {
+                let (name, key) = (session::view(kind).0, String::from_utf8_lossy(key));
+                return Err(PublishError::Contract {
+                    problem: format!("view whoisd.{name} has two rows of {key:?}"),
+                });
+            }
+            last.clear();
+            last.extend_from_slice(key);
+            write(builder, kind, archive, &mut |defect| {
+                if *dangling < LOGGED_COUNT_MAX {
+                    let key = String::from_utf8_lossy(key);
+                    tracing::warn!(%key, ?defect, "left out of the base");
+                }
+                *dangling = dangling.saturating_add(1);
+            })
+            .map_err(base)?;
+        }
+        Ok(())
+    }
+}
+
+/// What stands in front of an object that has no serial; it is not kept.
+fn anytime() -> Head {
+    Head { committed: "1970-01-01T00:00:00Z".to_owned(), ..Head::default() }
+}
+
+async fn state(
+    given: &Transaction<'_>,
+    statements: &Statements,
+) -> Result<(State, String), PublishError> {
+    let row = given.query_one(&statements.position, &[]).await?;
+    let serial: i64 = row.try_get(0)?;
+    let row = given
+        .query_one(
+            "SELECT (extract(epoch FROM now()) * 1000)::bigint, pg_export_snapshot(), \
+             (SELECT count(*) FROM (SELECT FROM whoisd.domains LIMIT 100000) counted)",
+            &[],
+        )
+        .await?;
+    let domains: i64 = row.try_get(2)?;
+    let state = State {
+        serial: u64::try_from(serial).unwrap_or(0),
+        taken_ms: row.try_get(0)?,
+        domains: u64::try_from(domains).unwrap_or(0),
+    };
+    Ok((state, row.try_get(1)?))
+}
+
+fn scratch(error: io::Error) -> PublishError {
+    PublishError::Base { problem: format!("scratch file: {error}; make room in the directory") }
+}
+
+fn push(sorter: &mut Sorter, object: &Object) -> Result<(), PublishError> {
+    let archive = match object {
+        Object::Registrar(object) => rkyv::to_bytes::<RkyvError>(object),
+        Object::IdnTable(object) => rkyv::to_bytes::<RkyvError>(object),
+        Object::Contact(object) => rkyv::to_bytes::<RkyvError>(object),
+        Object::Nameserver(object) => rkyv::to_bytes::<RkyvError>(object),
+        Object::Nndn(object) => rkyv::to_bytes::<RkyvError>(object),
+        Object::Domain(object) => rkyv::to_bytes::<RkyvError>(object),
+    };
+    let archive = archive.map_err(base)?;
+    let key = match object {
+        Object::Contact(contact) => contact_order_key(&contact.id),
+        object => object.key().as_bytes().to_vec(),
+    };
+    sorter.push(&key, &archive).map_err(scratch)
+}
+
+fn write<W: Write + Seek>(
+    builder: &mut Builder<W>,
+    kind: Kind,
+    archive: &[u8],
+    heard: &mut dyn FnMut(Defect<'_>),
+) -> Result<u32, BuildError> {
+    macro_rules! read {
+        ($kind:ty) => {
+            rkyv::from_bytes::<$kind, RkyvError>(archive)
+                .map_err(|_| io::Error::other("a scratch file changed; the disk is faulty"))?
+        };
+    }
+    let mut heard = |defect: Defect<'_>| heard(defect);
+    match kind {
+        Kind::Registrar => builder.registrar(&read!(Registrar)),
+        Kind::IdnTable => builder.idn_table(&read!(IdnTable)),
+        Kind::Contact => builder.contact(&read!(Contact), &mut heard),
+        Kind::Nameserver => builder.nameserver(&read!(Nameserver), &mut heard),
+        Kind::Nndn => builder.nndn(&read!(Nndn), &mut heard),
+        Kind::Domain => builder.domain(&read!(Domain), &mut heard),
+    }
+}

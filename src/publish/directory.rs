@@ -1,0 +1,293 @@
+//! A directory as a sink: one file of JSON lines for each batch, named by its serials.
+//!
+//! ```text
+//! 00000000000000000101-00000000000000000107.jsonl    records 101 to 107
+//! .published                                          the last serial that was ever put in, and
+//!                                                     whose serials these are
+//! .publisher                                          locked while somebody puts a batch in
+//! .batch.new                                          what is being written, or a crash's rest
+//! ```
+//!
+//! # Invariants
+//!
+//! - A batch appears whole: written aside, synced, renamed, the directory synced.
+//! - Names of everything that is no batch begin with a point: a spool passes over them.
+//! - Files are consecutive: a batch that continues nothing is refused, what is there already is not
+//!   written a second time, whoever took files out in between.
+//!
+//! # Does not
+//!
+//! Take files out: whoever applies them does, once they are applied.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::sink::{Sink, SinkError};
+use crate::feed::ChangeRecord;
+
+/// Ending of a batch.
+const ENDING: &str = ".jsonl";
+/// More than `.published` has, bytes.
+const PUBLISHED_BYTES_MAX: u64 = 256;
+/// Digits of a serial in a name, so that names sort as serials do.
+const DIGITS: usize = 20;
+const PUBLISHED: &str = ".published";
+const LOCK: &str = ".publisher";
+const ASIDE: &str = ".batch.new";
+/// Where whoever applies batches keeps them.
+const TAKEN: [&str; 2] = ["done", "rejected"];
+/// How often the lock is tried, and the pause between: 5 s. It is held while a batch is written.
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// A directory of batches.
+#[derive(Debug, Clone)]
+pub struct DirectorySink {
+    path: PathBuf,
+    /// Whose serials are put in.
+    source: String,
+}
+
+/// What `.published` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Published {
+    serial: u64,
+    source: String,
+}
+
+impl DirectorySink {
+    /// The directory at `path`; it is made if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made.
+    pub fn new(path: &Path) -> Result<Self, SinkError> {
+        let sink = Self { path: path.to_owned(), source: String::new() };
+        fs::create_dir_all(path).map_err(sink.failed("make it"))?;
+        Ok(sink)
+    }
+
+    fn failed(&self, doing: &'static str) -> impl Fn(io::Error) -> SinkError {
+        move |error| {
+            SinkError::Transient(format!("{}: cannot {doing}: {error}", self.path.display()))
+        }
+    }
+
+    fn lock(&self) -> Result<File, SinkError> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        let file = options.open(self.path.join(LOCK)).map_err(self.failed("open its lock"))?;
+        for _ in 0..LOCK_TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::Error(error)) => return Err(self.failed("lock it")(error)),
+            }
+        }
+        let path = self.path.join(LOCK);
+        Err(SinkError::Transient(format!("{}: another publisher holds it", path.display())))
+    }
+
+    /// What `.published` says.
+    fn published(&self) -> Result<Option<Published>, SinkError> {
+        let path = self.path.join(PUBLISHED);
+        let mut text = String::new();
+        let read = File::open(&path)
+            .and_then(|file| file.take(PUBLISHED_BYTES_MAX).read_to_string(&mut text));
+        match read {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed("read .published")(error)),
+        }
+        let parts = text.trim().split_once(' ');
+        let published = parts.and_then(|(serial, source)| {
+            Some(Published { serial: serial.parse().ok()?, source: source.to_owned() })
+        });
+        published.map(Some).ok_or_else(|| {
+            let got = text.chars().take(40).collect::<String>();
+            SinkError::Lasting(format!(
+                "{}: got {got:?}, expected a serial and a source; write the last serial that was \
+                 applied and {:?} into it",
+                path.display(),
+                self.source,
+            ))
+        })
+    }
+
+    /// The last serial of a batch that lies there, or that was applied and kept.
+    fn last_of_files(&self) -> Result<Option<u64>, SinkError> {
+        let mut last = None;
+        let taken = TAKEN.map(|folder| self.path.join(folder));
+        // In the order in which a file moves, so that one that moves meanwhile is seen.
+        for folder in [self.path.clone()].into_iter().chain(taken) {
+            let entries = match fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(self.failed("list it")(error)),
+            };
+            for entry in entries {
+                let name = entry.map_err(self.failed("list it"))?.file_name();
+                last = last.max(name.to_str().and_then(last_of_name));
+            }
+        }
+        Ok(last)
+    }
+
+    fn write_published(&self, serial: u64) -> Result<(), SinkError> {
+        let text = format!("{serial} {}\n", self.source);
+        self.put(PUBLISHED, text.as_bytes()).map_err(self.failed("write .published"))
+    }
+
+    /// Writes a file aside, and gives it its name.
+    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let aside = self.path.join(ASIDE);
+        let mut file = File::create(&aside)?;
+        file.write_all(bytes)?;
+        file.sync_data()?;
+        fs::rename(&aside, self.path.join(name))?;
+        File::open(&self.path)?.sync_all()
+    }
+}
+
+impl Sink for DirectorySink {
+    fn last(&mut self, source: &str) -> Result<Option<u64>, SinkError> {
+        source.clone_into(&mut self.source);
+        let _lock = self.lock()?;
+        let published = self.published()?;
+        if let Some(other) = published.as_ref().filter(|known| known.source != source) {
+            return Err(SinkError::Lasting(format!(
+                "{}: it has serials of {}, and the database gives those of {source}; publish into \
+                 another directory, or make a base with --bootstrap and empty this one",
+                self.path.display(),
+                other.source,
+            )));
+        }
+        let published = published.map(|published| published.serial);
+        let last = published.max(self.last_of_files()?);
+        if let Some(last) = last.filter(|&last| published < Some(last)) {
+            // A crash came between the rename of a batch and that of `.published`.
+            self.write_published(last)?;
+        }
+        Ok(last)
+    }
+
+    fn send(&mut self, records: &[ChangeRecord]) -> Result<(), SinkError> {
+        let _lock = self.lock()?;
+        let last = self.published()?.map(|published| published.serial);
+        let is_new = |record: &&ChangeRecord| last.is_none_or(|last| record.serial > last);
+        let fresh: Vec<&ChangeRecord> = records.iter().filter(is_new).collect();
+        let (Some(from), Some(to)) = (fresh.first(), fresh.last()) else { return Ok(()) };
+        if let Some(last) = last.filter(|last| last.checked_add(1) != Some(from.serial)) {
+            return Err(SinkError::Lasting(format!(
+                "{}: serial {} does not follow {last}, the last one there",
+                self.path.display(),
+                from.serial
+            )));
+        }
+        let mut lines = Vec::new();
+        for record in &fresh {
+            record.write_json(&mut lines);
+        }
+        self.put(&name(from.serial, to.serial), &lines).map_err(self.failed("write a batch"))?;
+        self.write_published(to.serial)
+    }
+}
+
+fn name(from: u64, to: u64) -> String {
+    format!("{from:0DIGITS$}-{to:0DIGITS$}{ENDING}")
+}
+
+/// The last serial of a batch by its name; `None`: the name of something else.
+fn last_of_name(name: &str) -> Option<u64> {
+    let (from, to) = name.strip_suffix(ENDING)?.split_once('-')?;
+    let is_serial =
+        |text: &str| text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_serial(from) && is_serial(to) { to.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::Body;
+
+    const SOURCE: &str = "pg-1";
+
+    fn records(serials: std::ops::RangeInclusive<u64>) -> Vec<ChangeRecord> {
+        let record = |serial| ChangeRecord {
+            serial,
+            committed_ms: 0,
+            transaction: String::new(),
+            body: Body::Heartbeat,
+        };
+        serials.map(record).collect()
+    }
+
+    fn batches(path: &Path) -> Vec<String> {
+        let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
+        names.retain(|name| name.ends_with(ENDING));
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_batch_is_a_file_and_a_second_time_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sink = DirectorySink::new(&folder.path().join("new/feed")).unwrap();
+        let path = sink.path.clone();
+        assert_eq!(sink.last(SOURCE), Ok(None));
+        sink.send(&records(5..=7)).unwrap();
+        sink.send(&records(5..=7)).unwrap();
+        // Another publisher, which cut its batches elsewhere.
+        let mut other = DirectorySink::new(&path).unwrap();
+        assert_eq!(other.last(SOURCE), Ok(Some(7)));
+        other.send(&records(6..=9)).unwrap();
+        sink.send(&[]).unwrap();
+        let names = [
+            "00000000000000000005-00000000000000000007.jsonl",
+            "00000000000000000008-00000000000000000009.jsonl",
+        ];
+        assert_eq!(batches(&path), names);
+        let text = fs::read_to_string(path.join(names[1])).unwrap();
+        let serial = |line: &str| ChangeRecord::parse(line.as_bytes()).unwrap().serial;
+        assert_eq!(text.lines().map(serial).collect::<Vec<_>>(), [8, 9]);
+        assert_eq!(sink.last(SOURCE), Ok(Some(9)));
+    }
+
+    #[test]
+    fn the_position_survives_that_files_are_taken_out_and_a_crash_before_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sink = DirectorySink::new(folder.path()).unwrap();
+        assert_eq!(sink.last(SOURCE), Ok(None));
+        sink.send(&records(1..=3)).unwrap();
+        fs::remove_file(folder.path().join(name(1, 3))).unwrap();
+        assert_eq!(sink.last(SOURCE), Ok(Some(3)));
+        // The rename of the batch was the last thing that happened, and it was applied at once.
+        sink.send(&records(4..=4)).unwrap();
+        fs::write(folder.path().join(PUBLISHED), "3 pg-1\n").unwrap();
+        assert_eq!(sink.last(SOURCE), Ok(Some(4)));
+        let done = folder.path().join("done");
+        fs::create_dir(&done).unwrap();
+        fs::rename(folder.path().join(name(4, 4)), done.join(name(4, 4))).unwrap();
+        fs::write(folder.path().join(ASIDE), "half a ba").unwrap();
+        assert_eq!(sink.last(SOURCE), Ok(Some(4)));
+        sink.send(&records(3..=5)).unwrap();
+        assert_eq!(batches(folder.path()), [name(5, 5)]);
+    }
+
+    #[test]
+    fn gaps_and_damage_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sink = DirectorySink::new(folder.path()).unwrap();
+        assert_eq!(sink.last(SOURCE), Ok(None));
+        sink.send(&records(1..=3)).unwrap();
+        let SinkError::Lasting(said) = sink.send(&records(5..=6)).unwrap_err() else { panic!() };
+        assert!(said.ends_with("serial 5 does not follow 3, the last one there"), "{said}");
+        let SinkError::Lasting(said) = sink.last("pg-2").unwrap_err() else { panic!() };
+        assert!(said.contains("it has serials of pg-1"), "{said}");
+        fs::write(folder.path().join(PUBLISHED), "three").unwrap();
+        assert!(matches!(sink.last(SOURCE), Err(SinkError::Lasting(_))));
+    }
+}

@@ -1,0 +1,112 @@
+//! Why publishing stopped, or has to be tried again.
+//!
+//! # Does not
+//!
+//! Decide how often: `run` does.
+
+use super::sink::SinkError;
+
+/// Why publishing stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// `--from` is no address of a database.
+    #[error("--from: {problem}; expected postgres://USER@HOST/DATABASE")]
+    Address {
+        /// What is wrong with it; without the password.
+        problem: String,
+    },
+    /// The database refuses, or is gone. Trying again may help.
+    #[error("database: {problem}{}", if *.lasting { "" } else { "; it is tried again" })]
+    Database {
+        /// What the database says.
+        problem: String,
+        /// Whether it stays so until somebody does something.
+        lasting: bool,
+    },
+    /// The database does not have what deploy/postgres describes.
+    #[error("database: {problem}; deploy/postgres/README.md says what has to be there")]
+    Contract {
+        /// What is missing or different.
+        problem: String,
+    },
+    /// Serials that the sink needs are not in the database any more.
+    #[error(
+        "the sink has serial {have}, and the database has none before {first} any more \
+         (--retain-days); make a base with --bootstrap, and empty the sink"
+    )]
+    Pruned {
+        /// Last serial of the sink.
+        have: u64,
+        /// First serial of the database.
+        first: u64,
+    },
+    /// The sink has more than the database ever gave.
+    #[error(
+        "the sink has serial {have}, and the database gave {given} at most: it is another \
+         database, or was restored from a backup; make a base with --bootstrap, and empty the sink"
+    )]
+    Ahead {
+        /// Last serial of the sink.
+        have: u64,
+        /// Last serial of the database.
+        given: u64,
+    },
+    /// The database gives a serial that was published to another change.
+    #[error(
+        "serial {have} was published for another change than the one that the database has: it \
+         went back to an earlier state, as a standby that takes over may; make a base with \
+         --bootstrap, and empty the sink"
+    )]
+    Rewound {
+        /// The serial, the last one of the sink.
+        have: u64,
+    },
+    /// The sink refuses.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// A base was not made.
+    #[error("{problem}")]
+    Base {
+        /// What happened, and what to do.
+        problem: String,
+    },
+}
+
+impl PublishError {
+    /// Whether trying again later may help.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Database { lasting: false, .. } | Self::Sink(SinkError::Transient(_)))
+    }
+}
+
+impl From<tokio_postgres::Error> for PublishError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let problem = match error.as_db_error() {
+            Some(said) => {
+                let mut hint = said.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+                if *said.code() == tokio_postgres::error::SqlState::INSUFFICIENT_PRIVILEGE {
+                    hint.push_str("; load grants.sql, as the owner");
+                }
+                format!("{} [{}]{hint}", said.message(), said.code().code())
+            }
+            None => std::error::Error::source(&error)
+                .map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
+        };
+        // Classes of SQLSTATE: 08 connection, 25 state of the transaction (its deadline is one), 40
+        // rollback, 53 resources, 55 object not ready, 57 operator, 58 system. What else the
+        // database says of a statement, it says again.
+        let passing = ["08", "25", "40", "53", "55", "57", "58"];
+        let passes = match error.code() {
+            Some(state) => passing.iter().any(|class| state.code().starts_with(class)),
+            None => error.is_closed() || is_io(&error),
+        };
+        let lasting = !passes;
+        Self::Database { problem, lasting }
+    }
+}
+
+/// Whether the network, or what lies below it, is the reason.
+fn is_io(error: &tokio_postgres::Error) -> bool {
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+}

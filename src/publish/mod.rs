@@ -1,0 +1,41 @@
+//! The publisher: what a registry's PostgreSQL database commits, as change records into a sink, and
+//! whole as a base.
+//!
+//! In the order of the data: `session` is the connection and what the database has to offer;
+//! `assign` gives committed changes their serials; `batch` reads the objects behind the next
+//! serials; `rules` and `translate` make records of them, without what may not leave; a [`Sink`]
+//! takes them (`directory` is one). `run` turns this round and round; `bootstrap` reads everything
+//! once.
+//! `deploy/postgres/README.md` describes the database's side.
+//!
+//! # Invariants
+//!
+//! - `no gap`: every committed change has a serial, given within the database by whoever holds the
+//!   lock on `whoisd.assigning`; a record goes out for each serial, in order.
+//! - `converges`: the record of a serial is read after the serial's transaction committed, so the
+//!   last record of an object shows its last state, whoever sends it, and however often.
+//! - `what may not leave`: only what [`Rules`] let through comes into a record, a key included.
+//!
+//! # Does not
+//!
+//! Apply records, or know who does; keep a position of its own: the sink has it.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+mod assign;
+mod batch;
+mod bootstrap;
+mod directory;
+mod error;
+mod fields;
+mod rules;
+mod run;
+mod session;
+mod sink;
+mod translate;
+
+pub use bootstrap::{BootstrapOptions, Bootstrapped, bootstrap};
+pub use directory::DirectorySink;
+pub use error::PublishError;
+pub use rules::{KindRules, Model, Rules, RulesError, ZoneRules};
+pub use run::{Settings, Totals, once, run};
+pub use sink::{Sink, SinkError};

@@ -1,0 +1,306 @@
+//! A connection to the registry's database, set up for publishing, and what it was found to offer.
+//!
+//! # Invariants
+//!
+//! - A session that opened has every table and view of `deploy/postgres`, and views have no column
+//!   that neither is a field of a record nor is renamed to one.
+//! - A statement has a deadline, and so has a transaction in which nothing happens: a publisher
+//!   that hangs holds nothing up for long.
+//!
+//! # Does not
+//!
+//! Encrypt: a socket of the same machine, or a tunnel, is between it and the database.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use snapshot_format::Kind;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{
+    AsyncMessage, Client, Config, Connection, IsolationLevel, NoTls, Socket, Statement, Transaction,
+};
+
+use super::error::PublishError;
+use super::fields;
+use super::rules::Rules;
+use super::translate::word;
+
+/// Version of `whoisd.contract`.
+const CONTRACT: i32 = 1;
+/// Largest object, bytes of its JSON: three times what fits into a snapshot.
+pub(super) const DOCUMENT_BYTES_MAX: i32 = 512 << 10;
+/// Identifies whoever publishes among the advisory locks of the database: "whoisd".
+const LEADER_LOCK: i64 = 0x7768_6f69_7364;
+/// Time for a connection to come about.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Deadlines, and what makes texts the same whatever the database's defaults. The server notices
+/// within 25 s that a publisher is gone whose machine fell silent.
+const SETUP: &str = "SET statement_timeout = '60s'; SET lock_timeout = '10s'; \
+    SET idle_in_transaction_session_timeout = '60s'; SET TimeZone = 'UTC'; \
+    SET DateStyle = 'ISO'; SET search_path = ''; SET tcp_keepalives_idle = 10; \
+    SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3";
+
+/// Statements that every round needs.
+pub(super) struct Statements {
+    pub(super) assign: Statement,
+    pub(super) heartbeat: Statement,
+    pub(super) position: Statement,
+    pub(super) serials: Statement,
+    pub(super) uses: Option<Statement>,
+    pub(super) shown: Statement,
+    pub(super) show: Statement,
+    pub(super) prune: Statement,
+    documents: Vec<Statement>,
+}
+
+impl Statements {
+    /// Reads the objects of a kind with given keys: key, zone, length, JSON.
+    pub(super) fn documents(&self, kind: Kind) -> Option<&Statement> {
+        self.documents.get(kind as usize)
+    }
+}
+
+/// A connection.
+pub(super) struct Session {
+    pub(super) client: Client,
+    pub(super) statements: Statements,
+    /// Whether the database knows when transactions committed.
+    pub(super) exact_times: bool,
+    /// Whose serials the database gives.
+    pub(super) source: String,
+    /// Told of every notification, and of the end of the connection.
+    pub(super) wake: Arc<Notify>,
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// Name of a kind's view, and of the column that is its key.
+pub(super) const fn view(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Registrar => ("registrars", "id"),
+        Kind::IdnTable => ("idn_tables", "id"),
+        Kind::Contact => ("contacts", "id"),
+        Kind::Nameserver => ("hosts", "name"),
+        Kind::Nndn => ("nndns", "aName"),
+        Kind::Domain => ("domains", "name"),
+    }
+}
+
+/// Whether rows of a kind's view have a zone.
+const fn is_zoned(kind: Kind) -> bool {
+    matches!(kind, Kind::Nndn | Kind::Domain)
+}
+
+/// Selects key, zone, length and JSON of a kind's rows, of all of them but for `condition`.
+pub(super) fn select(kind: Kind, condition: &str) -> String {
+    let (name, key) = view(kind);
+    let zone = if is_zoned(kind) { "coalesce(v.zone::text, '')" } else { "''" };
+    // OFFSET 0: the document is made once, not once for each place that names it.
+    format!(
+        "SELECT v.\"{key}\"::text, {zone}, octet_length(d.document), \
+         CASE WHEN octet_length(d.document) <= {DOCUMENT_BYTES_MAX} THEN d.document END \
+         FROM whoisd.{name} v, LATERAL ( \
+           SELECT jsonb_strip_nulls(to_jsonb(v) - 'zone')::text AS document OFFSET 0) d {condition}"
+    )
+}
+
+/// Reads the address of a database.
+///
+/// # Errors
+///
+/// It is none.
+pub(super) fn config(from: &str) -> Result<Config, PublishError> {
+    let address = |problem: &str| PublishError::Address { problem: problem.to_owned() };
+    if !from.starts_with("postgres://") && !from.starts_with("postgresql://") {
+        return Err(address("got something that does not begin with postgres://"));
+    }
+    // What the reader says may quote the password.
+    let mut config = Config::from_str(from).map_err(|_| address("it does not read as one"))?;
+    if config.get_ssl_mode() == tokio_postgres::config::SslMode::Require {
+        return Err(address(
+            "sslmode=require is not supported; connect through a socket of the same machine or a \
+             tunnel",
+        ));
+    }
+    config.application_name("whoisd publish");
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT);
+    }
+    Ok(config)
+}
+
+impl Session {
+    /// Connects, and checks what the database has.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be reached, or does not keep the contract.
+    pub(super) async fn open(config: &Config, rules: &Rules) -> Result<Self, PublishError> {
+        let (client, connection) = config.connect(NoTls).await?;
+        let wake = Arc::new(Notify::new());
+        let driver = tokio::spawn(drive(connection, Arc::clone(&wake)));
+        client.batch_execute(SETUP).await?;
+        contract(&client, rules).await?;
+        let row = client
+            .query_one("SELECT current_setting('track_commit_timestamp') = 'on'", &[])
+            .await?;
+        let exact_times = row.try_get(0)?;
+        let row = client.query_one("SELECT source FROM whoisd.position", &[]).await?;
+        let source = row.try_get(0)?;
+        let statements = prepare(&client, rules).await?;
+        client.batch_execute("LISTEN whoisd").await?;
+        Ok(Self { client, statements, exact_times, source, wake, driver })
+    }
+
+    /// Whether this session is the one that publishes; it stays so until its end.
+    pub(super) async fn lead(&self) -> Result<bool, PublishError> {
+        let row = self.client.query_one("SELECT pg_try_advisory_lock($1)", &[&LEADER_LOCK]).await?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// Whether the connection has ended.
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+}
+
+/// Begins a transaction in which serials can be given: it sees everything that committed before it
+/// got the lock, and gives serials alone.
+pub(super) async fn begin_assigning(client: &mut Client) -> Result<Transaction<'_>, PublishError> {
+    let transaction =
+        client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).start().await?;
+    // LOCK takes no snapshot, so the transaction's comes after it.
+    transaction.batch_execute("LOCK TABLE whoisd.assigning IN EXCLUSIVE MODE").await?;
+    Ok(transaction)
+}
+
+/// Moves a connection on until it ends.
+async fn drive(mut connection: Connection<Socket, NoTlsStream>, wake: Arc<Notify>) {
+    loop {
+        match std::future::poll_fn(|context| connection.poll_message(context)).await {
+            Some(Ok(AsyncMessage::Notification(_))) => wake.notify_one(),
+            Some(Ok(_)) => {}
+            // Whoever asks the client next hears why.
+            Some(Err(_)) | None => {
+                wake.notify_one();
+                return;
+            }
+        }
+    }
+}
+
+async fn prepare(client: &Client, rules: &Rules) -> Result<Statements, PublishError> {
+    let mut documents = Vec::new();
+    for kind in Kind::ALL {
+        let (_, key) = view(kind);
+        let condition = format!("WHERE v.\"{key}\" = ANY($1::text[])");
+        documents.push(client.prepare(&select(kind, &condition)).await?);
+    }
+    let uses = "SELECT DISTINCT id::text, coalesce(zone::text, ''), \
+                coalesce(role::text = 'registrant', false) \
+                FROM whoisd.contact_uses WHERE id = ANY($1::text[])";
+    Ok(Statements {
+        assign: client.prepare(include_str!("assign.sql")).await?,
+        heartbeat: client.prepare(include_str!("heartbeat.sql")).await?,
+        position: client
+            .prepare("SELECT last, (SELECT min(serial) FROM whoisd.serials) FROM whoisd.position")
+            .await?,
+        serials: client
+            .prepare(
+                "SELECT serial, to_char(committed, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), \
+                 left(transaction, 255), kind, left(key, 256) \
+                 FROM whoisd.serials WHERE serial > $1 ORDER BY serial LIMIT $2",
+            )
+            .await?,
+        uses: match rules.contacts_differ() {
+            true => Some(client.prepare(uses).await?),
+            false => None,
+        },
+        shown: client.prepare("SELECT id FROM whoisd.shown WHERE id = ANY($1)").await?,
+        show: client
+            .prepare("INSERT INTO whoisd.shown SELECT unnest($1::text[]) ON CONFLICT DO NOTHING")
+            .await?,
+        prune: client
+            .prepare(
+                "DELETE FROM whoisd.serials WHERE serial IN ( \
+                   SELECT serial FROM whoisd.serials WHERE serial <= $1 \
+                   AND committed < now() - $2::integer * interval '1 day' \
+                   ORDER BY serial LIMIT $3)",
+            )
+            .await?,
+        documents,
+    })
+}
+
+/// Checks that the database has what is to be read.
+async fn contract(client: &Client, rules: &Rules) -> Result<(), PublishError> {
+    let missing = |problem: String| PublishError::Contract { problem };
+    if columns(client, "contract").await?.is_empty() {
+        return Err(missing("there is no table whoisd.contract; load feed.sql".to_owned()));
+    }
+    let row = client.query_one("SELECT max(version) FROM whoisd.contract", &[]).await?;
+    let version: Option<i32> = row.try_get(0)?;
+    if version != Some(CONTRACT) {
+        let got = version.map_or_else(|| "none".to_owned(), |version| version.to_string());
+        return Err(missing(format!(
+            "the version in whoisd.contract is {got}, this build knows {CONTRACT}"
+        )));
+    }
+    for kind in Kind::ALL {
+        let (name, key) = view(kind);
+        let columns = columns(client, name).await?;
+        let zone = is_zoned(kind).then_some("zone");
+        if let Some(lacking) =
+            [Some(key), zone].into_iter().flatten().find(|&column| !columns.contains(column))
+        {
+            return Err(missing(format!("view whoisd.{name} with column {lacking:?} is missing")));
+        }
+        let leaves = fields::leaves(kind);
+        let is_field = |column: &str| {
+            let below = |leaf: &String| leaf.split('.').next() == Some(column);
+            leaves.iter().any(below) || Some(column) == zone || rules.renames(kind, column)
+        };
+        if let Some(column) = columns.iter().find(|column| !is_field(column)) {
+            let kind = word(kind);
+            return Err(missing(format!(
+                "view whoisd.{name} has column {column:?}, which is no field of a record; leave it \
+                 out, or rename it in the configuration ([{kind}.rename])"
+            )));
+        }
+    }
+    if rules.contacts_differ() {
+        let columns = columns(client, "contact_uses").await?;
+        if ["id", "zone", "role"].into_iter().any(|column| !columns.contains(column)) {
+            return Err(missing(
+                "view whoisd.contact_uses with columns id, zone and role is missing; zones that \
+                 are not thick need it"
+                    .to_owned(),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Columns of a table or view of the schema `whoisd`; none if there is no such.
+async fn columns(client: &Client, name: &str) -> Result<BTreeSet<String>, PublishError> {
+    let rows = client
+        .query(
+            "SELECT attname::text FROM pg_attribute \
+             WHERE attrelid = to_regclass('whoisd.' || $1::text) AND attnum > 0 \
+             AND NOT attisdropped",
+            &[&name],
+        )
+        .await?;
+    let names: Result<_, _> = rows.iter().map(|row| row.try_get(0)).collect();
+    Ok(names?)
+}

@@ -1,0 +1,44 @@
+//! Where records go: what every way from the registry to the servers offers to the publisher.
+//!
+//! # Invariants
+//!
+//! - `last wins nothing`: a record whose serial the sink has already changes nothing there, so
+//!   sending twice, and two senders at once, do no harm.
+//!
+//! # Does not
+//!
+//! Give serials: the database does.
+
+use crate::feed::ChangeRecord;
+
+/// Takes records in order of their serials, durably. Its calls block, and are made outside of the
+/// publisher's runtime, so that a sink may have one of its own.
+pub trait Sink {
+    /// The last serial that it has; `None`: it never had any. `source` says whose serials are to
+    /// come: 1 to 64 letters, digits, `.`, `_` and `-`, the same as long as one database counts on.
+    /// Asked when a publisher starts or connects again, before anything is sent.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be asked now, or has another source's serials.
+    fn last(&mut self, source: &str) -> Result<Option<u64>, SinkError>;
+
+    /// Takes one batch, an atomic group. When it returns, the batch is safe with the sink. Records
+    /// that it has already are skipped.
+    ///
+    /// # Errors
+    ///
+    /// Nothing of the batch is promised to be there.
+    fn send(&mut self, records: &[ChangeRecord]) -> Result<(), SinkError>;
+}
+
+/// Why a sink did not take a batch.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SinkError {
+    /// It may go another time: the disk is full, the network is gone.
+    #[error("{0}; it is tried again")]
+    Transient(String),
+    /// It stays so until somebody does something.
+    #[error("{0}")]
+    Lasting(String),
+}

@@ -1,0 +1,281 @@
+//! A row of a view into a change record: renamed, mapped, without what may not leave, clean.
+//!
+//! # Invariants
+//!
+//! - Rules for all objects of a kind come before those of the zone; within each, names before
+//!   values, and what is dropped is dropped last, under the name that a record has for it.
+//! - What comes out was read by [`ChangeRecord::parse`]: whoever takes records reads it.
+//!
+//! # Does not
+//!
+//! Decide what becomes of a row that is no record: the callers leave it out, loudly.
+
+use serde_json::{Map, Value};
+use snapshot_format::limits::TEXT_BYTES_MAX;
+use snapshot_format::{Change, Kind, Object};
+
+use super::fields::Leaves;
+use super::rules::{Ready, Rules};
+use crate::feed::{Body, ChangeRecord, VERSION};
+
+/// Fields of octets in hexadecimal or base64, which must not be cut.
+const OCTETS: [&str; 2] = ["secDNS.dsData.digest", "secDNS.keyData.pubKey"];
+
+/// What stands in front of an object in its record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) serial: u64,
+    /// RFC 3339.
+    pub(super) committed: String,
+    pub(super) transaction: String,
+}
+
+/// A row of a view.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row<'r> {
+    pub(super) kind: Kind,
+    /// Zone of a domain or NNDN; empty for others.
+    pub(super) zone: &'r str,
+    /// The columns as JSON, at most 1 MiB.
+    pub(super) document: &'r str,
+    /// Fields that a contact does not show.
+    pub(super) hidden: Option<&'r Leaves>,
+}
+
+/// The record that gives an object.
+///
+/// # Errors
+///
+/// Why the row is none, as the reader of records says it.
+pub(super) fn upsert(rules: &Rules, head: &Head, row: Row<'_>) -> Result<ChangeRecord, String> {
+    let document = serde_json::from_str(row.document).map_err(|error| error.to_string())?;
+    let mut document: Value = document;
+    if let Some(ready) = rules.kind(row.kind) {
+        document = applied(ready, document);
+    }
+    if let Some(ready) = rules.zoned(row.kind, row.zone) {
+        document = applied(ready, document);
+    }
+    if let Some(hidden) = row.hidden {
+        let keep = |path: &str, value| (!hidden.contains(path)).then_some(value);
+        document = walked(document, &keep);
+    }
+    read(head, row.kind, "upsert", walked(document, &clean))
+}
+
+/// The record that takes an object away.
+///
+/// # Errors
+///
+/// Why the key is none.
+pub(super) fn delete(head: &Head, kind: Kind, key: &str) -> Result<ChangeRecord, String> {
+    let key = clean("", Value::from(key)).unwrap_or_default();
+    read(head, kind, "delete", key)
+}
+
+/// The record that says nothing but its time.
+///
+/// # Errors
+///
+/// The time is none.
+pub(super) fn heartbeat(head: &Head) -> Result<ChangeRecord, String> {
+    parse(head, "heartbeat", Map::new())
+}
+
+/// The object of a record.
+pub(super) fn object(record: ChangeRecord) -> Option<Object> {
+    match record.body {
+        Body::Change(Change::Upsert(object)) => Some(*object),
+        _ => None,
+    }
+}
+
+/// The word of a kind, in records and in `whoisd.changes`.
+pub(super) const fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Registrar => "registrar",
+        Kind::IdnTable => "idn-table",
+        Kind::Contact => "contact",
+        Kind::Nameserver => "host",
+        Kind::Nndn => "nndn",
+        Kind::Domain => "domain",
+    }
+}
+
+fn read(head: &Head, kind: Kind, field: &str, value: Value) -> Result<ChangeRecord, String> {
+    parse(head, word(kind), Map::from_iter([(field.to_owned(), value)]))
+}
+
+fn parse(head: &Head, kind: &str, mut line: Map<String, Value>) -> Result<ChangeRecord, String> {
+    line.insert("v".to_owned(), VERSION.into());
+    line.insert("serial".to_owned(), head.serial.into());
+    line.insert("committed".to_owned(), head.committed.as_str().into());
+    if !head.transaction.is_empty() && kind != "heartbeat" {
+        let transaction = clean("", head.transaction.as_str().into());
+        line.insert("transaction".to_owned(), transaction.unwrap_or_default());
+    }
+    line.insert("kind".to_owned(), kind.into());
+    let line = Value::Object(line).to_string();
+    ChangeRecord::parse(line.as_bytes()).map_err(|error| error.to_string())
+}
+
+fn applied(ready: &Ready, document: Value) -> Value {
+    let Value::Object(columns) = document else { return document };
+    let renamed = columns
+        .into_iter()
+        .map(|(column, value)| (ready.rename.get(&column).cloned().unwrap_or(column), value));
+    let document = Value::Object(renamed.collect());
+    if ready.map.is_empty() && ready.drop.is_empty() {
+        return document;
+    }
+    walked(document, &|path, value| {
+        if ready.drop.contains(path) {
+            return None;
+        }
+        let becomes = value.as_str().and_then(|text| ready.map.get(path)?.get(text));
+        match becomes {
+            Some(text) if text.is_empty() => None,
+            Some(text) => Some(Value::from(text.as_str())),
+            None => Some(value),
+        }
+    })
+}
+
+/// A text without control characters, which records refuse, and within the bound of a text, as an
+/// import cuts it.
+fn clean(path: &str, value: Value) -> Option<Value> {
+    let Value::String(mut text) = value else { return (!value.is_null()).then_some(value) };
+    if text.chars().any(char::is_control) {
+        let blank = |c: char| if c.is_control() { ' ' } else { c };
+        text = text.chars().map(blank).collect::<String>().trim().to_owned();
+    }
+    if text.len() > TEXT_BYTES_MAX && !OCTETS.contains(&path) {
+        let end = text.floor_char_boundary(TEXT_BYTES_MAX);
+        text.truncate(end);
+    }
+    Some(Value::String(text))
+}
+
+/// Hands each leaf with its path to `leaf`; lists and objects that end empty go. The depth is that
+/// of the document, which its reader bounds.
+fn walked(document: Value, leaf: &dyn Fn(&str, Value) -> Option<Value>) -> Value {
+    walk(document, &mut String::new(), leaf).unwrap_or_else(|| Value::Object(Map::new()))
+}
+
+fn walk(
+    value: Value,
+    path: &mut String,
+    leaf: &dyn Fn(&str, Value) -> Option<Value>,
+) -> Option<Value> {
+    match value {
+        Value::Array(items) => {
+            let kept: Vec<_> =
+                items.into_iter().filter_map(|item| walk(item, path, leaf)).collect();
+            (!kept.is_empty()).then_some(Value::Array(kept))
+        }
+        Value::Object(fields) => {
+            let mut kept = Map::new();
+            for (name, field) in fields {
+                let length = path.len();
+                if length > 0 {
+                    path.push('.');
+                }
+                path.push_str(&name);
+                let field = walk(field, path, leaf);
+                path.truncate(length);
+                if let Some(field) = field {
+                    kept.insert(name, field);
+                }
+            }
+            (!kept.is_empty()).then_some(Value::Object(kept))
+        }
+        value => leaf(path, value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head() -> Head {
+        let committed = "2026-11-25T12:00:00Z".to_owned();
+        Head { serial: 7, committed, transaction: "T\n1".to_owned() }
+    }
+
+    fn line(rules: &str, kind: Kind, zone: &str, document: &str) -> String {
+        let rules = Rules::parse(rules).unwrap();
+        let row = Row { kind, zone, document, hidden: None };
+        let record = upsert(&rules, &head(), row).unwrap();
+        let mut out = Vec::new();
+        record.write_json(&mut out);
+        let line: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(line["transaction"], "T 1");
+        line["upsert"].to_string()
+    }
+
+    #[test]
+    fn fields_are_renamed_mapped_and_dropped_first_for_all_then_for_the_zone() {
+        let rules = r#"
+            [domain.rename]
+            holder_registrar = "clID"
+            [domain.map.status]
+            locked = "serverTransferProhibited"
+            secret = ""
+            [zone.demo.domain]
+            drop = ["roid", "secDNS", "trnData.reRr"]
+            [zone.demo.domain.map.clID]
+            internal = "reg-1"
+        "#;
+        let document = r#"{"name":"a.demo","roid":"D1-X","holder_registrar":"internal",
+            "status":["locked","secret","clientHold"],"secDNS":{"maxSigLife":1},
+            "trnData":{"trStatus":"pending","reRr":{"id":"reg-2"}}}"#;
+        let expected = concat!(
+            r#"{"clID":"reg-1","name":"a.demo","#,
+            r#""status":["clientHold","serverTransferProhibited"],"#,
+            r#""trnData":{"trStatus":"pending"}}"#
+        );
+        assert_eq!(line(rules, Kind::Domain, "demo", document), expected);
+        let other = line(rules, Kind::Domain, "test", document);
+        assert!(other.contains("D1-X") && other.contains("internal"), "{other}");
+    }
+
+    #[test]
+    fn a_thin_zone_has_no_contacts() {
+        let document = r#"{"name":"a.demo","contacts":[{"type":"admin","id":"C-1"}]}"#;
+        let thin = line("[zone.demo]\nmodel = \"thin\"", Kind::Domain, "demo", document);
+        assert_eq!(thin, r#"{"name":"a.demo"}"#);
+        assert!(line("", Kind::Domain, "demo", document).contains("C-1"));
+    }
+
+    #[test]
+    fn control_characters_are_blanks_and_long_texts_are_cut() {
+        let long = "ä".repeat(600);
+        let document = format!(
+            "{{\"id\":\"C-1\",\"email\":\"a\\u0000b@x.demo\\r\\n\",\"postalInfo\":[{{\"type\":\
+             \"loc\",\"name\":\"{long}\",\"addr\":{{\"street\":[\"a\\nb\",\"\",\"c\"]}}}}]}}"
+        );
+        let line = line("", Kind::Contact, "", &document);
+        assert!(line.contains("\"a b@x.demo\"") && line.contains(r#"["a b","","c"]"#), "{line}");
+        assert!(line.contains(&"ä".repeat(512)) && !line.contains(&"ä".repeat(513)));
+    }
+
+    #[test]
+    fn what_is_no_record_says_why() {
+        let rules = Rules::default();
+        for (document, said) in [
+            ("{\"name\":\"a.demo\",\"color\":\"red\"}", "unknown field `color`"),
+            ("{\"name\":\"a.demo\",\"status\":[\"open\"]}", "\"open\""),
+            ("{\"name\":\"a.demo\",\"crDate\":\"infinity\"}", "infinity"),
+            ("{\"roid\":\"D1-X\"}", "missing field `name`"),
+            ("[", "EOF"),
+            ("null", "missing field `name`"),
+        ] {
+            let row = Row { kind: Kind::Domain, zone: "", document, hidden: None };
+            let error = upsert(&rules, &head(), row).unwrap_err();
+            assert!(error.contains(said), "{document}: {error}");
+        }
+        assert!(delete(&head(), Kind::Domain, "a b").is_err());
+        assert!(delete(&head(), Kind::Contact, "\n").is_err());
+        assert_eq!(heartbeat(&head()).unwrap().serial, 7);
+    }
+}

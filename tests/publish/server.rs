@@ -1,0 +1,91 @@
+//! A private PostgreSQL: in a temporary folder, on a Unix socket, gone with the tests.
+//!
+//! # Invariants
+//!
+//! - It listens on no port; a PostgreSQL that the machine may run is left alone.
+//! - It ends with the tests, however they end: a shell waits for the end of its standard input,
+//!   which the kernel closes with this process, stops the server by its number and removes the
+//!   folder.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// Where Debian keeps one folder a version.
+const VERSIONS: &str = "/usr/lib/postgresql";
+/// The server refuses to run as root; this is the user that Debian's package makes.
+const SYSTEM_USER: &str = "postgres";
+/// What its log says when it accepts connections.
+const READY: &str = "ready to accept connections";
+/// How often its log is looked at, and the pause between: 30 s.
+const LOOKS_MAX: u32 = 600;
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
+
+/// $1: folder of the programs, $2: folder of the server. SIGINT is a fast shutdown.
+const SCRIPT: &str = r#"
+    trap '' INT TERM HUP
+    cd "$2" || exit 1
+    "$1/initdb" --auth=trust --encoding=UTF8 --locale=C --no-sync --username=postgres \
+        --pgdata="$2/data" > log 2>&1 || exit 1
+    "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off \
+        -c synchronous_commit=off -c max_connections=200 -c shared_buffers=32MB \
+        -c track_commit_timestamp=on >> log 2>&1 < /dev/null &
+    read -r _
+    kill -INT $!
+    wait $!
+    rm -rf "$2"
+"#;
+
+struct Server {
+    folder: PathBuf,
+    /// Its standard input ends with this process.
+    _shell: Child,
+}
+
+static SERVER: LazyLock<Server> = LazyLock::new(start);
+
+/// The folder of the server's socket. It has a database `reference` with `deploy/postgres`.
+pub(crate) fn socket_folder() -> &'static Path {
+    &SERVER.folder
+}
+
+fn start() -> Server {
+    let programs = programs().expect("PostgreSQL is missing: apt-get install postgresql");
+    let folder = tempfile::Builder::new().prefix("whoisd-pg-").tempdir().unwrap().keep();
+    let is_root = fs::read_to_string("/proc/self/status").unwrap().contains("\nUid:\t0\t");
+    let mut shell = if is_root {
+        let chown = Command::new("chown").arg(SYSTEM_USER).arg(&folder).status().unwrap();
+        assert!(chown.success());
+        let mut shell = Command::new("setpriv");
+        let user = [SYSTEM_USER, "--regid", SYSTEM_USER, "--clear-groups"];
+        shell.arg("--reuid").args(user).arg("sh");
+        shell
+    } else {
+        Command::new("sh")
+    };
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    let shell = shell.arg("-c").arg(SCRIPT).arg("sh").arg(programs).arg(&folder);
+    let shell = shell.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let log = folder.join("log");
+    let is_ready = (0..LOOKS_MAX).any(|_| {
+        sleep(LOOK_PAUSE);
+        fs::read_to_string(&log).is_ok_and(|said| said.contains(READY))
+    });
+    assert!(is_ready, "{}", fs::read_to_string(&log).unwrap_or_default());
+    let server = Server { folder, _shell: shell };
+    crate::database::prepare(&server.folder);
+    server
+}
+
+/// The programs of the newest version that is installed.
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir(VERSIONS).ok()?.flatten();
+    let version = |entry: &fs::DirEntry| entry.file_name().to_str()?.parse::<u32>().ok();
+    let programs = |entry: fs::DirEntry| Some((version(&entry)?, entry.path().join("bin")));
+    let found = versions.filter_map(programs).filter(|(_, bin)| bin.join("initdb").is_file());
+    found.max_by_key(|(version, _)| *version).map(|(_, bin)| bin)
+}
