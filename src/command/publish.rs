@@ -5,7 +5,7 @@
 //! Read what it was not told to: what leaves the registry is the configuration's.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -14,16 +14,19 @@ use snapshot_format::Kind;
 use super::Failure;
 use super::import::{memory_bytes, stop_flag};
 use super::output;
+use crate::feed::key::SecretKey;
+use crate::feed::nats::{Address, POSITION, note_source};
 use crate::observe::log;
 use crate::publish::{
-    self, BootstrapOptions, DirectorySink, PublishError, Rules, RulesError, Settings, SinkError,
+    self, BootstrapOptions, DirectorySink, PublishError, Rules, RulesError, Settings, Sink,
+    SinkError, StreamSink,
 };
 
 /// Publish what a registry's PostgreSQL database commits
 ///
 /// Sits at the registry: reads committed changes in commit order through documented views
 /// (deploy/postgres), leaves out and renames what the configuration says, and puts change records
-/// into a directory, from which they are carried to the servers. It goes on where it stopped; a
+/// into a directory, such as a server's spool, or into a stream. It goes on where it stopped; a
 /// second one waits until the first is gone. With --bootstrap it makes a snapshot directory of all
 /// that the database has, with which a server begins; changes go on from there.
 #[derive(Debug, Args)]
@@ -31,6 +34,7 @@ use crate::publish::{
 Examples:
   whoisd publish --from postgres:///registry?host=/run/postgresql --to /var/spool/whoisd
   whoisd publish --from @/etc/whoisd/database --to spool --config deploy/publish.toml
+  whoisd publish --from postgres:///registry --to nats://nats-1.example:4222/WHOISD
   whoisd publish --from postgres:///registry --bootstrap --into /var/lib/whoisd
 
 Exit status: 0 done, or ended by SIGINT or SIGTERM; 1 failed (database, disk); 2 wrong usage;
@@ -40,10 +44,17 @@ pub(super) struct Options {
     /// seen by everybody on the machine, passwords should not be
     #[arg(long, value_name = "URL")]
     from: String,
-    /// Directory that batches of change records are put into, one file each
-    #[arg(long, value_name = "DIR", required_unless_present = "bootstrap")]
+    /// Directory that batches of change records are put into, one file each; or a stream,
+    /// nats://HOST:PORT[,HOST:PORT..][/STREAM]
+    #[arg(long, value_name = "DIR|URL", required_unless_present = "bootstrap")]
     #[arg(conflicts_with = "bootstrap")]
     to: Option<PathBuf>,
+    /// Credentials for the stream: a .creds file, or one line user:password
+    #[arg(long, value_name = "FILE", requires = "to")]
+    credentials: Option<PathBuf>,
+    /// Sign what goes into the stream with the secret key in FILE (`whoisd key new`)
+    #[arg(long, value_name = "FILE", requires = "to")]
+    key: Option<PathBuf>,
     /// What may leave the registry, per zone; without it everything does
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -109,10 +120,6 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         return bootstrap(&options, &rules);
     }
     let Some(to) = &options.to else { return Ok(()) };
-    if to.to_str().is_some_and(|to| to.contains("://")) {
-        let got = to.display();
-        return Err(Failure::refused(format!("--to: got {got}, expected a directory")));
-    }
     let settings = Settings {
         from,
         batch: Duration::from_millis(options.batch_ms),
@@ -120,9 +127,10 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         poll: Duration::from_millis(options.poll_ms),
         retain_days: options.retain_days,
     };
-    let mut sink = DirectorySink::new(to).map_err(|error| failure(&error.into()))?;
+    let mut sink = sink(options, to)?;
+    let sink = &mut *sink;
     if options.once {
-        let totals = publish::once(&settings, &rules, &mut sink).map_err(|e| failure(&e))?;
+        let totals = publish::once(&settings, &rules, sink).map_err(|e| failure(&e))?;
         let last = totals.last.map_or_else(|| "none".to_owned(), |last| last.to_string());
         let text = format!(
             "{} records in {} batches, {} left out, last serial {last}\n",
@@ -131,12 +139,32 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         return output::print(text.as_bytes());
     }
     let stop = stop_flag()?;
-    publish::run(&settings, &rules, &mut sink, &stop).map_err(|error| failure(&error))?;
+    publish::run(&settings, &rules, sink, &stop).map_err(|error| failure(&error))?;
     Ok(())
+}
+
+/// Where records go: a stream if it reads like one, otherwise a directory.
+fn sink(options: &Options, to: &Path) -> Result<Box<dyn Sink>, Failure> {
+    let Some(url) = to.to_str().filter(|to| to.contains("://")) else {
+        let sink = DirectorySink::new(to).map_err(|error| failure(&error.into()))?;
+        return Ok(Box::new(sink));
+    };
+    let mut address =
+        Address::parse(url).map_err(|problem| Failure::refused(format!("--to: {problem}")))?;
+    address.credentials.clone_from(&options.credentials);
+    let key = options.key.as_deref().map(SecretKey::read).transpose()?;
+    Ok(Box::new(StreamSink::new(address, key)))
 }
 
 fn bootstrap(options: &BootstrapOptions, rules: &Rules) -> Result<(), Failure> {
     let made = publish::bootstrap(options, rules).map_err(|error| failure(&error))?;
+    // A node that begins with it follows no other database's stream.
+    if let Ok(source) = made.source.parse() {
+        note_source(&options.into, &source).map_err(|error| {
+            let path = options.into.join(POSITION);
+            Failure::failed(format!("{}: cannot note the source: {error}", path.display()))
+        })?;
+    }
     let mut text =
         format!("generation {} with serial {} of {}:\n", made.generation, made.serial, made.source);
     for (kind, words) in [

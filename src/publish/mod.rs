@@ -31,6 +31,7 @@ mod rules;
 mod run;
 mod session;
 mod sink;
+mod stream;
 mod translate;
 
 pub use bootstrap::{BootstrapOptions, Bootstrapped, bootstrap};
@@ -39,3 +40,4 @@ pub use error::PublishError;
 pub use rules::{KindRules, Model, Rules, RulesError, ZoneRules};
 pub use run::{Settings, Totals, once, run};
 pub use sink::{Sink, SinkError};
+pub use stream::StreamSink;

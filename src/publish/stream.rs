@@ -1,0 +1,73 @@
+//! The sink of a fleet: batches into a NATS JetStream stream.
+//!
+//! # Invariants
+//!
+//! - A stream has one source's serials: another database is refused, not mixed in.
+//!
+//! # Does not
+//!
+//! Know the wire: `feed::nats` does.
+
+use crate::feed::ChangeRecord;
+use crate::feed::key::SecretKey;
+use crate::feed::message::Source;
+use crate::feed::nats::{Address, Limits, Outbox, SendError};
+
+use super::sink::{Sink, SinkError};
+
+/// Sends batches into a stream.
+#[derive(Debug)]
+pub struct StreamSink {
+    address: Address,
+    key: Option<SecretKey>,
+    outbox: Option<(Source, Outbox)>,
+}
+
+impl StreamSink {
+    /// Sends into the stream at `address`, signed by `key` if there is one. Connects when it is
+    /// asked first.
+    #[must_use]
+    pub const fn new(address: Address, key: Option<SecretKey>) -> Self {
+        Self { address, key, outbox: None }
+    }
+}
+
+fn failed(error: SendError) -> SinkError {
+    match error {
+        // After a gap the stream is asked where it ends, and sending begins there.
+        SendError::Unavailable { .. } | SendError::Gap { .. } => {
+            SinkError::Transient(error.to_string())
+        }
+        SendError::OtherSource { .. } | SendError::Strangers | SendError::Encode(_) => {
+            SinkError::Lasting(error.to_string())
+        }
+    }
+}
+
+impl Sink for StreamSink {
+    fn last(&mut self, source: &str) -> Result<Option<u64>, SinkError> {
+        let own: Source = source.parse().map_err(|error| {
+            SinkError::Lasting(format!("the database calls its serials {source:?}: {error}"))
+        })?;
+        let (_, outbox) = match self.outbox.take().filter(|(known, _)| *known == own) {
+            Some(outbox) => self.outbox.insert(outbox),
+            None => {
+                let (address, key) = (self.address.clone(), self.key.clone());
+                let outbox = Outbox::open(address, own.clone(), key, Limits::default());
+                self.outbox.insert((own.clone(), outbox.map_err(failed)?))
+            }
+        };
+        let Some(head) = outbox.last().map_err(failed)?.head else { return Ok(None) };
+        if head.source != own {
+            return Err(failed(SendError::OtherSource { got: head.source, own }));
+        }
+        Ok(Some(head.last))
+    }
+
+    fn send(&mut self, records: &[ChangeRecord]) -> Result<(), SinkError> {
+        let Some((_, outbox)) = &mut self.outbox else {
+            return Err(SinkError::Transient("the stream was not asked where it ends".to_owned()));
+        };
+        outbox.send(records).map(drop).map_err(failed)
+    }
+}
