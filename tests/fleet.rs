@@ -1,9 +1,9 @@
-//! From a commit in the registry's database to an answer on port 43: PostgreSQL, the publisher, NATS
-//! and a server, each as a process; and nodes that are new, or left behind.
+//! From a commit in the registry's database to an answer on port 43: PostgreSQL, the publisher,
+//! NATS and a server, each as a process; and a node that is new.
 //!
 //! How fresh answers are, over 1,000 commits:
 //! `WHOISD_COMMITS=1000 cargo test --release --test fleet commit -- --nocapture`
-#![allow(clippy::unwrap_used, reason = "tests may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 #![allow(clippy::disallowed_methods, reason = "a test that waits for other processes")]
 #![allow(clippy::disallowed_types, reason = "a node in memory, shared with the test")]
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a test that measures says what")]

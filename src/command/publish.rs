@@ -44,8 +44,8 @@ pub(super) struct Options {
     /// seen by everybody on the machine, passwords should not be
     #[arg(long, value_name = "URL")]
     from: String,
-    /// Directory that batches of change records are put into, one file each; or a stream,
-    /// nats://HOST:PORT[,HOST:PORT..][/STREAM]
+    /// Directory that batches of change records are put into, one file each; or a stream, such as
+    /// nats://HOST:PORT,HOST:PORT/STREAM
     #[arg(long, value_name = "DIR|URL", required_unless_present = "bootstrap")]
     #[arg(conflicts_with = "bootstrap")]
     to: Option<PathBuf>,

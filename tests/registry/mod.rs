@@ -75,8 +75,8 @@ impl Objects {
     }
 
     /// The same as changes over a base that holds nothing: in a directory, one batch for each kind,
-    /// what refers to others first. But nameservers: those of one address are listed in the order in
-    /// which they came.
+    /// what refers to others first. But nameservers: those of one address are listed in the order
+    /// in which they came.
     pub(crate) fn view_of_changes(self) -> View {
         let directory = tempfile::tempdir().unwrap();
         let writer = Writer::lock(Disk::new(directory.path()), Settings::default()).unwrap();

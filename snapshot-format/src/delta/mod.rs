@@ -1,7 +1,7 @@
 //! Changes over a base: a log of batches that is at the same time the heap of the changed records,
 //! and what finds them.
 //!
-//! [`encode`] turns changes into the payload of a frame ([`frame`], [`entry`]); whoever stores it
+//! [`encode()`] turns changes into the payload of a frame ([`frame`], [`entry`]); whoever stores it
 //! gives the stored bytes back as a [`Heap`]; [`Generation::with_frame`] makes the next generation
 //! of them, which shares everything with the one before but what changed. [`fold`](mod@fold) writes
 //! a generation as a new base. FORMAT.md describes the bytes.
