@@ -53,6 +53,9 @@ struct Options {
     /// Changes a second
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     changes: u64,
+    /// Fold once so many keys have changed; 0: not at all
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    fold_count: u64,
     /// Rounds, each without changes and with them
     #[arg(long, value_name = "N", default_value_t = 3)]
     rounds: u64,
@@ -98,7 +101,10 @@ fn run(options: &Options) -> io::Result<bool> {
         folder: folder.path(),
         core: options.load.server.server_core,
     };
-    let settings = format!("[updater]\nspool = true\ncore = \"{}\"\n", options.load.load_core);
+    let settings = format!(
+        "[updater]\nspool = true\ncore = \"{}\"\nfold_changed_percent = 0\nfold_changed_count = {}\n",
+        options.load.load_core, options.fold_count
+    );
     let served = site.start("changed", &settings, &[])?;
     let changer = Changer::new(beside.path(), options)?;
     changer.put(0, &changer.write(0), || {})?;
@@ -345,6 +351,8 @@ fn report(
         &format!("{p99_9:.0} us, {p99_9_changed:.0} us, ratio {ratio:.2} (at most 1.5)"),
     );
     print("queries that failed", &errors.to_string());
+    let log = fs::read_to_string(&served.log).unwrap_or_default();
+    print("folds", &log.matches("fold done").count().to_string());
     print(
         "answers on the pair",
         &format!(
@@ -363,7 +371,6 @@ fn report(
     let whole = errors == 0 && seen.mixed == 0 && seen.backwards == 0 && seen.failed == 0;
     let complete = seen.last == files;
     if !complete {
-        let log = fs::read_to_string(&served.log).unwrap_or_default();
         let last: Vec<&str> = log.lines().rev().take(3).collect();
         print("files that were seen", &format!("{} of {files}: {}", seen.last, last.join(" / ")));
     }
