@@ -17,6 +17,7 @@ pub mod feed;
 pub mod import;
 pub mod publish;
 pub mod sample;
+pub mod status;
 pub mod store;
 pub mod updater;
 pub mod view;

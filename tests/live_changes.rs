@@ -5,8 +5,10 @@
 
 mod server;
 
-use std::fmt::Write as _;
+use std::fmt::Write;
 use std::fs;
+use std::io::{Read, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::thread;
@@ -240,6 +242,38 @@ fn a_deposit_of_changes_applies_once_and_in_its_turn() {
     let view = View::open(&dir).unwrap();
     assert!(view.data().find_domain("a.test").unwrap().is_some());
     assert_eq!(&*view.state().deposit, "D2");
+}
+
+/// Status line and body of an answer over HTTP.
+fn get(port: u16, path: &str) -> (String, String) {
+    let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(client, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.lines().next().unwrap().to_owned(), body.to_owned())
+}
+
+#[test]
+fn health_and_figures_say_generation_age_and_readiness() {
+    let site = Site::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let config = format!("[status]\nlisten = \"127.0.0.1:{port}\"\nready_age_max_s = 60\n");
+    fs::write(site.directory.path().join("whoisd.toml"), config).unwrap();
+    let server = site.serve(&["--spool"]);
+    assert_eq!(get(port, "/live"), ("HTTP/1.0 200 OK".to_owned(), "live\n".to_owned()));
+    // The sample is of a fixed day, which is long ago or still to come.
+    let (status, why) = get(port, "/ready");
+    let is_old = status.contains("503") && why.contains("status.ready_age_max_s");
+    assert!(is_old || status.contains("200"), "{status} {why}");
+    succeeded(&site.apply(&registrar(41)));
+    assert!(get(port, "/ready").0.contains("200"), "a change of the future is fresh");
+    let fresh: serde_json::Value = serde_json::from_str(&get(port, "/freshness").1).unwrap();
+    assert_eq!((&fresh["serial"], &fresh["newest_change"]), (&41.into(), &COMMITTED.into()));
+    let figures = get(port, "/metrics").1;
+    assert!(figures.contains("\nwhoisd_serial 41\n"), "{figures}");
+    assert!(get(port, "/nothing").0.contains("404"));
+    server.stop();
 }
 
 /// Kills; the long run: `WHOISD_KILLS=1000 cargo test --release --test live_changes killed`.

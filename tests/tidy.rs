@@ -105,6 +105,7 @@ const RULES: &[Rule] = &[
     Rule { module: "publish", may_import: &["feed", "observe", "store", "view"], never: SOCKETS },
     Rule { module: "store", may_import: &["observe"], never: SOCKETS },
     Rule { module: "view", may_import: &["store"], never: SOCKETS },
+    Rule { module: "status", may_import: &["feed", "shard", "updater", "view"], never: FILES },
     Rule {
         module: "updater",
         may_import: &["feed", "import", "observe", "shard", "store", "view"],
@@ -136,7 +137,7 @@ const RULES: &[Rule] = &[
         module: "command",
         may_import: &[
             "config", "doctor", "export", "feed", "import", "observe", "policy", "port43",
-            "publish", "query", "sample", "shard", "store", "updater", "view",
+            "publish", "query", "sample", "shard", "status", "store", "updater", "view",
         ],
         never: &[],
     },

@@ -8,6 +8,7 @@
 //!
 //! Apply changes: `updater` does.
 
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +23,7 @@ use crate::feed::objects::Objects;
 use crate::feed::spool::Spool;
 use crate::observe::clock;
 use crate::shard::aside::{self, Place, Weight};
+use crate::status::{self, Sources};
 use crate::store::{Live, Reader, Settings as StoreSettings, StoreError, Writer, read_manifest};
 use crate::updater::{self, Fetcher, Handle, Updater, Views};
 use crate::view::{Data, Disk, View};
@@ -95,6 +97,11 @@ impl Updating {
         let no_thread =
             |error| Failure::failed(format!("thread that keeps the data fresh: {error}"));
         let mut updating = Self { ending, threads: Vec::new() };
+        let feed = settings.nats.as_ref().map(|_| Arc::new(nats::Status::default()));
+        if let Some(address) = settings.status_listen {
+            let thread = status_thread(address, settings, &views, feed.clone(), &told, place);
+            updating.threads.push(thread?);
+        }
         match source {
             Source::File(_) => {}
             Source::Other(reader) => {
@@ -113,7 +120,8 @@ impl Updating {
                     updating.threads.push(aside::spawn("spool", place, work).map_err(no_thread)?);
                 }
                 if let Some(nats) = nats {
-                    let work = move || follow_stream(&nats, handle, &told);
+                    let status = feed.unwrap_or_default();
+                    let work = move || follow_stream(&nats, handle, &told, &status);
                     updating.threads.push(aside::spawn("nats", place, work).map_err(no_thread)?);
                 }
                 // Joined last: it ends once no feed has a handle.
@@ -135,6 +143,28 @@ fn fetcher(nats: &Nats) -> Result<Option<Fetcher>, Failure> {
     let Some(url) = &nats.objects else { return Ok(None) };
     let trusted = Trusted::read(&nats.trusted_keys)?;
     Ok(Some(Fetcher { objects: Objects::open(url)?, trusted }))
+}
+
+/// The thread that answers for health and figures.
+fn status_thread(
+    address: SocketAddr,
+    settings: &Settings,
+    views: &Views,
+    feed: Option<Arc<nats::Status>>,
+    told: &Arc<AtomicBool>,
+    place: Place<'_>,
+) -> Result<JoinHandle<()>, Failure> {
+    let failed = |error| Failure::failed(format!("status.listen: {address}: {error}"));
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    let at = listener.local_addr().map_err(failed)?;
+    tracing::info!(listen = %at, "health and figures");
+    let sources = Sources {
+        views: Arc::clone(views),
+        feed,
+        age_max_s: settings.ready_age_max_s,
+        now_ms: clock::wall_ms,
+    };
+    status::start(listener, sources, Arc::clone(told), place).map_err(failed)
 }
 
 /// Fetches what a new node begins with. Without an object store it has nothing, which is told when
@@ -160,10 +190,14 @@ fn spool(
 }
 
 /// The work of the thread that follows a stream.
-fn follow_stream(settings: &nats::Settings, mut handle: Handle, told: &AtomicBool) {
+fn follow_stream(
+    settings: &nats::Settings,
+    mut handle: Handle,
+    told: &AtomicBool,
+    status: &nats::Status,
+) {
     let mut refetch = handle.clone();
-    let status = nats::Status::default();
-    if let Err(error) = nats::run(settings, &mut handle, &mut refetch, told, &status) {
+    if let Err(error) = nats::run(settings, &mut handle, &mut refetch, told, status) {
         tracing::error!(error, "the feed has ended; what is there is served on");
     }
 }

@@ -23,6 +23,7 @@ pub(super) struct File {
     pub(super) updater: Updater,
     pub(super) log: Log,
     pub(super) feed: Feed,
+    pub(super) status: Status,
     // The fields of `tld::Settings`: serde's `flatten` would let unknown keys pass.
     pub(super) defaults: tld::Tld,
     pub(super) tld: Vec<tld::Tld>,
@@ -83,6 +84,14 @@ pub(super) struct Updater {
 pub(super) struct Log {
     pub(super) format: Option<Spanned<String>>,
     pub(super) level: Option<Spanned<String>>,
+}
+
+/// `[status]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Status {
+    pub(super) listen: Option<Spanned<String>>,
+    pub(super) ready_age_max_s: Option<Spanned<u64>>,
 }
 
 /// `[feed]`.

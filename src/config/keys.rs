@@ -47,7 +47,7 @@ macro_rules! number {
 }
 
 /// All of them, in the order in which they are shown.
-pub const NUMBERS: [Number; 17] = [
+pub const NUMBERS: [Number; 18] = [
     number!("server.shutdown_ms", "ms", SHUTDOWN_MS, server.shutdown_ms, shutdown_ms),
     number!(
         "port43.connections_per_shard_max",
@@ -119,10 +119,17 @@ pub const NUMBERS: [Number; 17] = [
         updater.fold_bytes_per_s,
         updater.fold.bytes_per_s
     ),
+    number!(
+        "status.ready_age_max_s",
+        "s",
+        Bound::new(0, 0, 31_536_000),
+        status.ready_age_max_s,
+        ready_age_max_s
+    ),
 ];
 
 /// The settings that are not numbers.
-pub const OTHERS: [&str; 15] = [
+pub const OTHERS: [&str; 16] = [
     "server.dir",
     "server.listen",
     "server.cores",
@@ -130,6 +137,7 @@ pub const OTHERS: [&str; 15] = [
     "snapshot.check",
     "updater.spool",
     "updater.core",
+    "status.listen",
     "log.format",
     "log.level",
     "feed.nats.servers",

@@ -47,6 +47,10 @@ pub struct Settings {
     pub updater_core: Option<usize>,
     /// The updater.
     pub updater: updater::Settings,
+    /// Where health and figures are answered over HTTP; `None`: nowhere.
+    pub status_listen: Option<SocketAddr>,
+    /// Age of the data from which on the server is not ready, seconds; 0: never.
+    pub ready_age_max_s: u64,
     /// The log.
     pub log: log::Settings,
     /// The stream that the node follows, if it follows one.
@@ -72,6 +76,8 @@ impl Default for Settings {
             spool: false,
             updater_core: None,
             updater: updater::Settings::default(),
+            status_listen: None,
+            ready_age_max_s: 0,
             log: log::Settings::default(),
             nats: None,
             answers: tld::Settings::default(),
@@ -176,6 +182,7 @@ pub(super) fn merge(source: &Source, flags: &Flags) -> Result<Effective, ConfigE
     merge.updater(flags)?;
     merge.log(flags)?;
     merge.feed()?;
+    merge.status()?;
     merge.answers()?;
     Ok(merge.effective)
 }
@@ -317,6 +324,18 @@ impl Merge<'_> {
             self.effective.settings.log.level = level;
             self.set_by_flag("log.level", "--log-level");
         }
+        Ok(())
+    }
+
+    fn status(&mut self) -> Result<(), ConfigError> {
+        let Some(text) = &self.source.file.status.listen else { return Ok(()) };
+        let listen = text.get_ref().parse().map_err(|_| {
+            let got = text.get_ref();
+            let problem = format!("{got:?} is no address and port; write \"127.0.0.1:9143\"");
+            self.refused("status.listen", &text.span(), problem)
+        })?;
+        self.effective.settings.status_listen = Some(listen);
+        self.set_in_file("status.listen", &text.span());
         Ok(())
     }
 

@@ -73,6 +73,7 @@ fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
     rows.push(("snapshot.check", Some(string(settings.check.word()))));
     rows.push(("updater.spool", Some(settings.spool.to_string())));
     rows.push(("updater.core", settings.updater_core.map(|core| string(&core.to_string()))));
+    rows.push(("status.listen", settings.status_listen.map(|at| string(&at.to_string()))));
     rows.push(("log.format", Some(string(&settings.log.format.to_string()))));
     rows.push(("log.level", Some(string(&settings.log.level.to_string()))));
     rows.extend(feed_rows(settings));
@@ -82,7 +83,8 @@ fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
 }
 
 /// Tables in the order in which they are shown.
-const TABLES: [&str; 6] = ["server.", "port43.", "snapshot.", "updater.", "log.", "feed."];
+const TABLES: [&str; 7] =
+    ["server.", "port43.", "snapshot.", "updater.", "status.", "log.", "feed."];
 
 fn feed_rows(settings: &Settings) -> [(&'static str, Option<String>); 6] {
     let string = |text: &str| toml::Value::from(text).to_string();

@@ -102,7 +102,8 @@ fn run(options: &Options) -> io::Result<bool> {
         core: options.load.server.server_core,
     };
     let settings = format!(
-        "[updater]\nspool = true\ncore = \"{}\"\nfold_changed_percent = 0\nfold_changed_count = {}\n",
+        "[updater]\nspool = true\ncore = \"{}\"\nfold_changed_percent = 0\n\
+         fold_changed_count = {}\n",
         options.load.load_core, options.fold_count
     );
     let served = site.start("changed", &settings, &[])?;

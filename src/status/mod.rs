@@ -1,0 +1,282 @@
+//! Health and figures over HTTP: whether the server lives, whether it is ready, how fresh its data
+//! are.
+//!
+//! ```text
+//! /live       200 while the process runs
+//! /ready      200, or 503 when the data are older than a setting allows
+//! /freshness  JSON: generation, serial, times, age, the feed
+//! /metrics    the same as Prometheus text
+//! ```
+//!
+//! # Invariants
+//!
+//! - `stale beats gone`: old data never make `/live` fail, and `/ready` only if it was asked for.
+//!
+//! # Does not
+//!
+//! Touch shards: it reads the view that is published, on a thread of its own.
+
+use std::fmt::Write;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde_json::json;
+use snapshot_format::Kind;
+use snapshot_format::dump::Utc;
+
+use crate::feed::nats;
+use crate::shard::aside::{self, Place};
+use crate::updater::Views;
+
+/// How often it is looked whether to end.
+const STOP_PAUSE: Duration = Duration::from_millis(100);
+
+/// What is told of.
+#[derive(Clone)]
+pub struct Sources {
+    /// What is served.
+    pub views: Views,
+    /// What the feed of a fleet says, where there is one.
+    pub feed: Option<Arc<nats::Status>>,
+    /// Age of the data from which on the server is not ready, seconds; 0: never.
+    pub age_max_s: u64,
+    /// Reads the wall clock, ms since the epoch.
+    pub now_ms: fn() -> i64,
+}
+
+/// What there is at one moment.
+struct Figures {
+    generation: u64,
+    serial: u64,
+    committed_ms: i64,
+    heartbeat_ms: i64,
+    age_s: u64,
+    deposit: Arc<str>,
+    changed: usize,
+    log_bytes: u64,
+    counts: [u32; 6],
+    feed: Option<Arc<nats::Report>>,
+}
+
+impl Sources {
+    fn figures(&self) -> Figures {
+        let view = self.views.load();
+        let (state, data) = (view.state(), view.data());
+        let (changed, log_bytes) = data.changed();
+        // Without changes a sign of life says that there were none.
+        let newest_ms = state.committed_ms.max(state.heartbeat_ms);
+        let age_ms = (self.now_ms)().saturating_sub(newest_ms);
+        Figures {
+            generation: state.generation,
+            serial: state.serial,
+            committed_ms: state.committed_ms,
+            heartbeat_ms: state.heartbeat_ms,
+            age_s: u64::try_from(age_ms / 1000).unwrap_or(0),
+            deposit: Arc::clone(&state.deposit),
+            changed,
+            log_bytes,
+            counts: Kind::ALL.map(|kind| data.count(kind)),
+            feed: self.feed.as_ref().map(|feed| feed.report()),
+        }
+    }
+
+    /// Whether the server is ready; if not, why.
+    fn ready(&self) -> Result<(), String> {
+        let age_s = self.figures().age_s;
+        if self.age_max_s > 0 && age_s > self.age_max_s {
+            return Err(format!(
+                "the data are {age_s} s old, at most {} s are allowed (status.ready_age_max_s)\n",
+                self.age_max_s
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Figures {
+    fn json(&self) -> String {
+        let time = |ms: i64| (ms != i64::MIN).then(|| Utc(ms).to_string());
+        let feed = self.feed.as_ref().map(|feed| {
+            json!({
+                "server": feed.server,
+                "source": feed.source,
+                "serial": feed.serial,
+                "received": time(feed.received_ms),
+                "backlog": feed.backlog_count,
+                "error": feed.error.as_ref().map(|trouble| trouble.text.as_str()),
+            })
+        });
+        let all = json!({
+            "generation": self.generation,
+            "serial": self.serial,
+            "newest_change": time(self.committed_ms),
+            "sign_of_life": time(self.heartbeat_ms),
+            "age_s": self.age_s,
+            "last_deposit": &*self.deposit,
+            "feed": feed,
+        });
+        format!("{all}\n")
+    }
+
+    /// Prometheus text, version 0.0.4.
+    fn metrics(&self) -> String {
+        let mut text = String::new();
+        let mut put = |name: &str, kind: &str, help: &str, value: String| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{value}");
+        };
+        let mut gauge = |name: &str, help: &str, value: u64| {
+            put(name, "gauge", help, format!("{name} {value}\n"));
+        };
+        gauge("whoisd_generation", "Number of the generation served.", self.generation);
+        gauge("whoisd_serial", "Last serial contained; 0 without a feed.", self.serial);
+        gauge("whoisd_data_age_seconds", "Age of the newest change or sign of life.", self.age_s);
+        let changed = self.changed as u64;
+        gauge("whoisd_changed_keys", "Keys that differ from the base.", changed);
+        gauge("whoisd_change_log_bytes", "Bytes of changes over the base.", self.log_bytes);
+        let seconds = |ms: i64| u64::try_from(ms / 1000).unwrap_or(0);
+        let committed = seconds(self.committed_ms);
+        gauge("whoisd_newest_change_timestamp_seconds", "Its commit time.", committed);
+        let records = Kind::ALL.iter().zip(self.counts).fold(String::new(), |mut lines, of| {
+            let (kind, count) = of;
+            let kind = kind.word().replace(' ', "_");
+            let _ = writeln!(lines, "whoisd_records{{kind=\"{kind}\"}} {count}");
+            lines
+        });
+        if let Some(feed) = &self.feed {
+            let connected = u64::from(feed.server.is_some());
+            gauge("whoisd_feed_connected", "Whether the feed has a server.", connected);
+            gauge("whoisd_feed_backlog", "Messages not delivered yet.", feed.backlog_count);
+            let received = seconds(feed.received_ms);
+            gauge("whoisd_feed_received_timestamp_seconds", "Last message.", received);
+            let failing = u64::from(feed.error.is_some());
+            gauge("whoisd_feed_failing", "Whether something is wrong with the feed.", failing);
+            for (name, help, value) in [
+                ("whoisd_feed_records_total", "Records taken in.", feed.record_count),
+                ("whoisd_feed_refused_total", "Messages left out.", feed.refused_count),
+                ("whoisd_feed_connects_total", "Connections made.", feed.connect_count),
+                ("whoisd_feed_snapshots_total", "Snapshots fetched.", feed.refetch_count),
+            ] {
+                put(name, "counter", help, format!("{name} {value}\n"));
+            }
+        }
+        put("whoisd_records", "gauge", "Records, by kind.", records);
+        text
+    }
+}
+
+async fn ready(State(sources): State<Sources>) -> Response {
+    match sources.ready() {
+        Ok(()) => "ready\n".into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
+    }
+}
+
+async fn freshness(State(sources): State<Sources>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (kind, sources.figures().json()).into_response()
+}
+
+async fn metrics(State(sources): State<Sources>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    (kind, sources.figures().metrics()).into_response()
+}
+
+/// Answers on `listener` on a thread at `place` until `stop` is true.
+///
+/// # Errors
+///
+/// If there can be no further thread.
+pub fn start(
+    listener: TcpListener,
+    sources: Sources,
+    stop: Arc<AtomicBool>,
+    place: Place<'_>,
+) -> io::Result<JoinHandle<()>> {
+    listener.set_nonblocking(true)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let routes = Router::new()
+        .route("/live", get(async || "live\n"))
+        .route("/ready", get(ready))
+        .route("/freshness", get(freshness))
+        .route("/metrics", get(metrics))
+        .with_state(sources);
+    let end = async move {
+        while !stop.load(Ordering::Relaxed) {
+            tokio::time::sleep(STOP_PAUSE).await;
+        }
+    };
+    aside::spawn("status", place, move || {
+        let served = runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let serve = async { axum::serve(listener, routes).await };
+            // Whatever is under way is not waited for: these are figures.
+            tokio::select! { served = serve => served, () = end => Ok(()) }
+        });
+        if let Err(error) = served {
+            tracing::error!(%error, "health and figures are not answered any more");
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+    use std::rc::Rc;
+
+    use arc_swap::ArcSwap;
+    use snapshot_format::record::Meta;
+    use snapshot_format::sort::MemoryScratch;
+    use snapshot_format::{Builder, Options};
+
+    use super::*;
+    use crate::view::View;
+
+    const NOW_MS: i64 = 1_800_000_000_000;
+
+    fn sources(age_max_s: u64) -> Sources {
+        let options = Options { watermark_ms: NOW_MS - 61_000, ..Options::default() };
+        let out = Cursor::new(Vec::new());
+        let builder = Builder::new(out, Rc::new(MemoryScratch), options).unwrap();
+        let (out, _) = builder.finish(&Meta::default(), &mut |_, _| {}).unwrap();
+        let view = View::of_bytes(out.into_inner()).unwrap();
+        let views = Arc::new(ArcSwap::new(Arc::new(view)));
+        let feed = Some(Arc::new(nats::Status::default()));
+        Sources { views, feed, age_max_s, now_ms: || NOW_MS }
+    }
+
+    #[test]
+    fn old_data_make_the_server_unready_only_if_a_bound_is_set() {
+        assert_eq!(sources(0).ready(), Ok(()));
+        assert_eq!(sources(61).ready(), Ok(()));
+        let why = sources(60).ready().unwrap_err();
+        assert!(why.contains("61 s old, at most 60 s"), "{why}");
+    }
+
+    #[test]
+    fn figures_say_generation_age_and_feed() {
+        let figures = sources(0).figures();
+        let all: serde_json::Value = serde_json::from_str(&figures.json()).unwrap();
+        assert_eq!((&all["generation"], &all["age_s"]), (&json!(1), &json!(61)));
+        assert_eq!(all["newest_change"], "2027-01-15T07:58:59Z");
+        assert_eq!(all["sign_of_life"], json!(null));
+        let text = figures.metrics();
+        for line in [
+            "whoisd_data_age_seconds 61",
+            "whoisd_feed_connected 0",
+            "# TYPE whoisd_feed_records_total counter",
+            "whoisd_records{kind=\"IDN_table\"} 0",
+        ] {
+            assert!(text.lines().any(|one| one == line), "{line} in {text}");
+        }
+    }
+}
