@@ -242,6 +242,13 @@ fn a_deposit_of_changes_applies_once_and_in_its_turn() {
     let view = View::open(&dir).unwrap();
     assert!(view.data().find_domain("a.test").unwrap().is_some());
     assert_eq!(&*view.state().deposit, "D2");
+    // Through a spool: one that a crash kept from being moved is moved.
+    let server = site.serve(&["--spool"]);
+    succeeded(&site.run("apply", &second, &["--timeout", "20"]));
+    let third = deposit("third.xml", "D3", "D2");
+    succeeded(&site.run("apply", &third, &["--timeout", "20"]));
+    server.stop();
+    assert_eq!(&*View::open(&dir).unwrap().state().deposit, "D3");
 }
 
 /// Status line and body of an answer over HTTP.

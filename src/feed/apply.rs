@@ -71,6 +71,14 @@ pub enum ApplyError {
         /// What is wrong, and what to do.
         problem: String,
     },
+    /// The deposit was taken in before. There is nothing to do.
+    #[error("deposit {deposit} is in generation {generation} already")]
+    Already {
+        /// Its identifier.
+        deposit: String,
+        /// The generation that was looked at.
+        generation: u64,
+    },
     /// The disk refuses. Try again.
     #[error("{problem}; it is tried again")]
     Store {

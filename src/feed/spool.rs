@@ -157,6 +157,11 @@ impl Spool {
                     self.said.clear();
                     fs::rename(&path, self.path.join(DONE).join(&name))?;
                 }
+                // A crash came between applying it and moving it.
+                Err(SpoolError::Apply(error @ ApplyError::Already { .. })) => {
+                    tracing::info!(file = name, %error, "applied before");
+                    fs::rename(&path, self.path.join(DONE).join(&name))?;
+                }
                 Err(error) if error.may_pass() => {
                     self.say(&format!("{name}: {error}"));
                     return Ok(true);

@@ -83,6 +83,10 @@ impl Updater {
         let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(directory));
         let deposit = import::changes(&options, &scratch, None, &mut Quiet)
             .map_err(|error| refused(error.to_string()))?;
+        if *deposit.id == *state.deposit {
+            let (deposit, generation) = (deposit.id.clone(), state.generation);
+            return Err(ApplyError::Already { deposit, generation });
+        }
         check(&state, &deposit).map_err(refused)?;
         let (id, watermark_ms) = (deposit.id.clone(), deposit.watermark_ms);
         let mut changes: Vec<Change> = Vec::new();
@@ -108,9 +112,6 @@ impl Updater {
 /// Whether a deposit follows what there is.
 fn check(state: &State, deposit: &Changes<'_>) -> Result<(), String> {
     let Changes { id, prev_id, kind, watermark_ms, .. } = deposit;
-    if *id == *state.deposit {
-        return Err(format!("deposit {id} is in generation {} already", state.generation));
-    }
     if *watermark_ms < state.committed_ms {
         return Err(format!(
             "deposit {id} is of {}, the data are of {}: it is older than what there is",

@@ -387,7 +387,10 @@ impl<'a> Session<'a> {
         let serial_min = match error {
             ApplyError::Store { .. } => return Ended::Lost(error.to_string()),
             ApplyError::Gap { got, .. } => got.saturating_sub(1),
-            ApplyError::Disorder { .. } | ApplyError::Refused { .. } => last,
+            // Records are never said to be there already: they are skipped.
+            ApplyError::Disorder { .. }
+            | ApplyError::Refused { .. }
+            | ApplyError::Already { .. } => last,
         };
         let why = format!("a batch cannot be taken in: {error}");
         Ended::Stuck(Wanted { serial_min, source: None, why })
