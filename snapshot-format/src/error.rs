@@ -106,6 +106,18 @@ pub struct Corrupt {
     pub ordinal: u32,
 }
 
+impl From<Corrupt> for std::io::Error {
+    fn from(corrupt: Corrupt) -> Self {
+        Self::new(std::io::ErrorKind::InvalidData, corrupt)
+    }
+}
+
+impl From<Corrupt> for BuildError {
+    fn from(corrupt: Corrupt) -> Self {
+        Self::Io(corrupt.into())
+    }
+}
+
 /// A snapshot cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {

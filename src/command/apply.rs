@@ -21,7 +21,7 @@ use crate::config::Settings;
 use crate::feed::spool::{self, DONE, REJECTED, SpoolError, WHY_ENDING};
 use crate::feed::{Applied, Apply, ApplyError, ChangeRecord, Intake};
 use crate::observe::clock;
-use crate::store::{Live, StoreError};
+use crate::store::{Live, StoreError, read_manifest};
 use crate::updater::{self, Updater};
 use crate::view::{Disk, View};
 
@@ -56,6 +56,9 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     if !options.file.is_file() {
         return Err(Failure::failed(format!("{}: there is no such file", options.file.display())));
+    }
+    if read_manifest(&Disk::new(&options.dir))?.is_none() {
+        return Err(StoreError::Empty { path: options.dir.clone() }.into());
     }
     let settings = Settings { spool: true, ..Settings::default() };
     match writer(&settings, &options.dir) {
@@ -101,8 +104,9 @@ pub(super) fn directly(
     let file = files.first().map_or_else(|| Path::new(""), PathBuf::as_path);
     let applied = applied.map_err(|error| failure(file, &error))?;
     let Applied { serial, generation, new_count } = applied;
+    let changes = if new_count == 1 { "change" } else { "changes" };
     let text = format!(
-        "{}: applied: {new_count} changes, generation {generation}, serial {serial}\n",
+        "{}: applied: {new_count} {changes}, generation {generation}, serial {serial}\n",
         file.display()
     );
     output::print(text.as_bytes())

@@ -7,6 +7,8 @@ use clap::Args;
 use super::updating::writer;
 use super::{Failure, output};
 use crate::config::Settings;
+use crate::store::{StoreError, read_manifest};
+use crate::view::Disk;
 
 /// Go back to a generation that is kept
 ///
@@ -27,6 +29,9 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    if read_manifest(&Disk::new(&options.dir))?.is_none() {
+        return Err(StoreError::Empty { path: options.dir.clone() }.into());
+    }
     // One more than usual: what is left must not push out what is gone back to.
     let settings = Settings { keep: Settings::default().keep + 1, ..Settings::default() };
     let manifest = writer(&settings, &options.dir)?.rollback(options.to)?;

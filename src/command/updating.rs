@@ -45,10 +45,13 @@ impl Source {
     /// Opens the directory as the settings say.
     pub(super) fn open(settings: &Settings, dir: &Path) -> Result<Self, Failure> {
         Ok(if settings.spool || settings.nats.is_some() {
+            let is_new = read_manifest(&Disk::new(dir))?.is_none();
+            let from = settings.nats.as_ref().filter(|nats| is_new && nats.objects.is_some());
+            if is_new && from.is_none() {
+                return Err(StoreError::Empty { path: dir.to_owned() }.into());
+            }
             let writer = writer(settings, dir)?;
-            if read_manifest(writer.files())?.is_none()
-                && let Some(nats) = &settings.nats
-            {
+            if let Some(nats) = from {
                 first_snapshot(nats, &writer)?;
             }
             Self::Own(Box::new(Live::open(writer)?))

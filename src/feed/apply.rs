@@ -71,6 +71,12 @@ pub enum ApplyError {
         /// What is wrong, and what to do.
         problem: String,
     },
+    /// A deposit cannot be taken in. It is wrong, or comes out of its turn.
+    #[error("{problem}")]
+    Deposit {
+        /// What is wrong, or missing, and what to do.
+        problem: String,
+    },
     /// The deposit was taken in before. There is nothing to do.
     #[error("deposit {deposit} is in generation {generation} already")]
     Already {
@@ -93,7 +99,7 @@ pub trait Intake: Apply {
     ///
     /// # Errors
     ///
-    /// Nothing was taken in: [`ApplyError::Refused`] with what is wrong, or which deposit is
-    /// missing; [`ApplyError::Store`].
+    /// Nothing was taken in: [`ApplyError::Deposit`] with what is wrong, or which deposit is
+    /// missing; [`ApplyError::Refused`], [`ApplyError::Already`], [`ApplyError::Store`].
     fn apply_deposit(&mut self, path: &Path) -> Result<Applied, ApplyError>;
 }

@@ -8,11 +8,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use snapshot_format::Change;
 use snapshot_format::delta::{Owner, State};
 use snapshot_format::dump::Utc;
 use snapshot_format::key::RegistrarKey;
 use snapshot_format::sort::Scratch;
-use snapshot_format::{Change, Corrupt};
 
 use super::Updater;
 use crate::feed::{Applied, ApplyError};
@@ -24,14 +24,10 @@ use crate::view::Data;
 /// What a generation knows before a deposit is applied.
 struct Before<'g>(&'g Data);
 
-fn damaged(corrupt: Corrupt) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, corrupt)
-}
-
 impl Known for Before<'_> {
     fn registrar_of_gurid(&self, gurid: u32) -> io::Result<Option<String>> {
         let mut found = self.0.find_registrars(RegistrarKey::IanaId(gurid));
-        let first = found.next().transpose().map_err(damaged)?;
+        let first = found.next().transpose()?;
         // Of several none is meant.
         Ok(first.filter(|_| found.next().is_none()).map(|registrar| registrar.id.as_str().into()))
     }
@@ -40,13 +36,13 @@ impl Known for Before<'_> {
         let hosts = self.0.find_roid(roid).filter_map(|owner| match owner {
             Ok(Owner::Nameserver(host)) => Some(Ok(host.name.as_str().into())),
             Ok(_) => None,
-            Err(corrupt) => Some(Err(damaged(corrupt))),
+            Err(corrupt) => Some(Err(corrupt.into())),
         });
         hosts.collect()
     }
 
     fn roid_of_host(&self, name: &str) -> io::Result<Option<String>> {
-        let host = self.0.find_nameserver(name).map_err(damaged)?;
+        let host = self.0.find_nameserver(name)?;
         Ok(host.map(|host| host.roid.as_str().into()))
     }
 }
@@ -69,7 +65,7 @@ impl Updater {
     /// See [`Self::apply_deposit`].
     pub fn apply_files(&mut self, paths: &[PathBuf]) -> Result<Applied, ApplyError> {
         let state = self.generation().state().clone();
-        let refused = |problem| ApplyError::Refused { serial: state.serial, problem };
+        let refused = |problem| ApplyError::Deposit { problem };
         let options = import::Options {
             deposits: paths.to_vec(),
             memory_bytes: self.settings.memory().max(import::Options::MEMORY_BYTES_MIN),

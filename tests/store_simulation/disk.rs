@@ -90,13 +90,29 @@ impl Written {
 /// A log that is read.
 #[derive(Debug)]
 pub(crate) struct SimLog {
+    disk: SimDisk,
     file: usize,
     written: Arc<Written>,
 }
 
 impl Heap for SimLog {
     fn bytes(&self, range: Range<usize>) -> Option<&[u8]> {
-        self.written.blocks.iter().rev().filter_map(OnceLock::get).find_map(|(start, block)| {
+        if let Some(bytes) = self.written.find(&range) {
+            return Some(bytes);
+        }
+        // A write that failed may have left out zeros alone, which were there before it: then the
+        // frame is whole all the same, and no block has all of it.
+        let state = self.disk.state();
+        let bytes = state.files[self.file].current.get(range.clone())?;
+        self.written.push(range.start, bytes);
+        drop(state);
+        self.written.find(&range)
+    }
+}
+
+impl Written {
+    fn find(&self, range: &Range<usize>) -> Option<&[u8]> {
+        self.blocks.iter().rev().filter_map(OnceLock::get).find_map(|(start, block)| {
             block.get(range.start.checked_sub(*start)?..range.end.checked_sub(*start)?)
         })
     }
@@ -406,7 +422,9 @@ impl Files for SimDisk {
         let mut state = self.state();
         state.step()?;
         let file = state.file(name)?;
-        Ok(SimLog { file, written: Arc::clone(&state.files[file].written) })
+        let written = Arc::clone(&state.files[file].written);
+        drop(state);
+        Ok(SimLog { disk: self.clone(), file, written })
     }
 
     fn bytes(&self, name: &str) -> io::Result<u64> {

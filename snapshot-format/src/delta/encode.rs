@@ -149,7 +149,7 @@ impl<D: AsRef<[u8]>, S: Heap> Encoding<'_, D, S> {
             true => self.known.ordinal(kind, key)?.unwrap_or(NONE),
             false => NONE,
         };
-        let slot = self.known.generation.slot_of(kind, ordinal, key).map_err(damaged)?;
+        let slot = self.known.generation.slot_of(kind, ordinal, key)?;
         let same = slot.is_some_and(|slot| {
             let padding = slot.len().checked_sub(archive.len());
             padding.is_some_and(|padding| padding < 8 && slot.ends_with(archive))
@@ -167,16 +167,12 @@ impl<D: AsRef<[u8]>, S: Heap> Encoding<'_, D, S> {
             let Some(known) = known else { return Ok(()) };
             ordinal = known;
         }
-        let slot = self.known.generation.slot_of(kind, ordinal, key).map_err(damaged)?;
+        let slot = self.known.generation.slot_of(kind, ordinal, key)?;
         if slot.is_some() {
             self.out.push(&Entry { kind, op: Op::Removed, ordinal, key, record: &[] });
         }
         Ok(())
     }
-}
-
-fn damaged(corrupt: Corrupt) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, corrupt)
 }
 
 /// Ordinals of the generation, and those that the batch gives.
@@ -231,7 +227,7 @@ impl<'g, D: AsRef<[u8]>, S: Heap> Known<'g, D, S> {
         if let Some(&ordinal) = known.get(key) {
             return Ok(Some(ordinal));
         }
-        let found = self.generation.ordinal_of(kind, key).map_err(damaged)?;
+        let found = self.generation.ordinal_of(kind, key)?;
         if let Some(ordinal) = found {
             known.insert(key.into(), ordinal);
         }
@@ -289,11 +285,11 @@ impl<D: AsRef<[u8]>, S: Heap> References for Known<'_, D, S> {
         }
         let mut found = Link::None;
         for owner in self.generation.find_roid(roid) {
-            if let Owner::Nameserver(host) = owner.map_err(damaged)?
+            if let Owner::Nameserver(host) = owner?
                 && host.roid == *roid.as_str()
             {
                 let ordinal = self.generation.ordinal_of(Kind::Nameserver, &host.name);
-                let ordinal = ordinal.map_err(damaged)?.unwrap_or(NONE);
+                let ordinal = ordinal?.unwrap_or(NONE);
                 found = if found == Link::None { Link::One(ordinal) } else { Link::Several };
             }
         }
@@ -305,7 +301,7 @@ impl<D: AsRef<[u8]>, S: Heap> References for Known<'_, D, S> {
         if let Some(is) = self.nndns.get(name) {
             return Ok(*is);
         }
-        Ok(self.generation.find_nndn(name).map_err(damaged)?.is_some())
+        Ok(self.generation.find_nndn(name)?.is_some())
     }
 }
 

@@ -101,7 +101,7 @@ impl<D: AsRef<[u8]>, S: Heap, W: Write + Seek> Fold<'_, D, S, W> {
 
     fn stable(&mut self, kind: Kind) -> Result<bool, BuildError> {
         for ordinal in 0..self.generation.ordinals_end(kind) {
-            let slot = self.generation.slot_of(kind, ordinal, "").map_err(damaged)?;
+            let slot = self.generation.slot_of(kind, ordinal, "")?;
             let Some(slot) = slot else {
                 self.builder.copy_nothing(kind)?;
                 continue;
@@ -171,16 +171,11 @@ fn slots<'a, D: AsRef<[u8]>, S: Heap, T: Archived + 'a>(
             None => base.slot(kind, ordinal),
         }))
     };
-    from_fn(move || next().map_err(|corrupt| damaged(corrupt).into()).transpose())
-        .filter_map(Result::transpose)
+    from_fn(move || next().map_err(BuildError::from).transpose()).filter_map(Result::transpose)
 }
 
 fn read<T: Archived>(slot: &[u8], ordinal: u32) -> Result<&T, BuildError> {
-    access::record(slot).ok_or_else(|| damaged(Corrupt { kind: T::KIND, ordinal }).into())
-}
-
-fn damaged(corrupt: Corrupt) -> std::io::Error {
-    std::io::Error::new(std::io::ErrorKind::InvalidData, corrupt)
+    access::record(slot).ok_or_else(|| Corrupt { kind: T::KIND, ordinal }.into())
 }
 
 impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {

@@ -387,9 +387,10 @@ impl<'a> Session<'a> {
         let serial_min = match error {
             ApplyError::Store { .. } => return Ended::Lost(error.to_string()),
             ApplyError::Gap { got, .. } => got.saturating_sub(1),
-            // Records are never said to be there already: they are skipped.
+            // The last two are of deposits.
             ApplyError::Disorder { .. }
             | ApplyError::Refused { .. }
+            | ApplyError::Deposit { .. }
             | ApplyError::Already { .. } => last,
         };
         let why = format!("a batch cannot be taken in: {error}");
