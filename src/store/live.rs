@@ -21,7 +21,7 @@ use super::error::{StoreError, failed};
 use super::files::Files;
 use super::log::{Part, Tail};
 use super::manifest::{Chain, LogName, Manifest};
-use super::reader::{Reader, open_base, read_logs};
+use super::reader::{Reader, open_base, read_logs, read_manifest};
 use super::writer::{Writer, close};
 use super::{ASIDE_ENDING, GenerationOf, log_name};
 
@@ -69,6 +69,8 @@ pub struct Live<F: Files> {
     /// Greatest number ever given.
     greatest: u64,
     open: Option<Open<F>>,
+    /// Whether writing the manifest failed: it may have been replaced all the same.
+    unsure: bool,
 }
 
 impl<F: Files> Live<F> {
@@ -89,7 +91,7 @@ impl<F: Files> Live<F> {
         }
         let (manifest, generation, tail) = reader.into_parts();
         let greatest = manifest.greatest.max(generation.state().generation);
-        let mut live = Self { writer, manifest, generation, greatest, open: None };
+        let mut live = Self { writer, manifest, generation, greatest, open: None, unsure: false };
         if let Some(tail) = tail {
             live.take_up(tail, rest.is_none())?;
             live.make_durable()?;
@@ -106,6 +108,7 @@ impl<F: Files> Live<F> {
         let (manifest, generation, _) = Reader::open(self.writer.files.clone())?.into_parts();
         self.greatest = self.greatest.max(manifest.greatest);
         (self.manifest, self.generation, self.open) = (manifest, generation, None);
+        self.unsure = false;
         Ok(())
     }
 
@@ -172,6 +175,7 @@ impl<F: Files> Live<F> {
         batch: &Encoded,
         stamp: Stamp,
     ) -> Result<Arc<GenerationOf<F>>, StoreError> {
+        self.settle()?;
         let payload = batch.payload.len() as u64;
         let needed = payload.saturating_add(FRAME_HEAD_BYTES as u64);
         let fits = self
@@ -241,8 +245,38 @@ impl<F: Files> Live<F> {
     }
 
     fn commit(&mut self, mut manifest: Manifest) -> Result<(), StoreError> {
+        self.unsure = true;
         self.writer.write_manifest(&mut manifest)?;
+        self.unsure = false;
         self.manifest = manifest;
+        Ok(())
+    }
+
+    /// Finds out which manifest counts after one could not be written: the failure may have come
+    /// behind the rename. What is appended has to go into the log that it names.
+    fn settle(&mut self) -> Result<(), StoreError> {
+        if !self.unsure {
+            return Ok(());
+        }
+        let files = self.writer.files.clone();
+        files.sync_directory().map_err(failed(&files, "", "sync the directory"))?;
+        let manifest = read_manifest(&files)?
+            .ok_or_else(|| StoreError::Empty { path: files.path().to_owned() })?;
+        let name = manifest.current.logs.last().copied().filter(|log| log.last.is_none());
+        let has_it =
+            |name: LogName| self.open.as_ref().is_some_and(|open| open.name.epoch == name.epoch);
+        match name {
+            Some(name) if has_it(name) => {}
+            // Begun over this generation, and not written into yet.
+            Some(name) => {
+                let part = Part::open(&files, name.epoch, 1)?;
+                self.open = None;
+                self.take_up(Tail { name, number: 1, part }, true)?;
+            }
+            None => self.open = None,
+        }
+        self.manifest = manifest;
+        self.unsure = false;
         Ok(())
     }
 
@@ -279,6 +313,7 @@ impl<F: Files> Live<F> {
     ///
     /// The disk refuses; nothing is lost.
     pub fn begin_fold(&mut self) -> Result<Option<Fold<F>>, StoreError> {
+        self.settle()?;
         let generation = Arc::clone(&self.generation);
         let state = generation.state().generation;
         if state == self.manifest.current.base_generation {
@@ -317,6 +352,7 @@ impl<F: Files> Live<F> {
     ///
     /// The base is none, or the disk refuses; the old base and its logs stay current.
     pub fn finish_fold(&mut self, base: NewBase<F>) -> Result<Arc<GenerationOf<F>>, StoreError> {
+        self.settle()?;
         let folded = base.generation();
         let settled = base.settle()?;
         let mut manifest = self.manifest.clone();

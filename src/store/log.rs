@@ -74,7 +74,7 @@ fn index(at: u64) -> usize {
 
 impl<F: Files> Part<F> {
     /// Opens a part; `None` if there is none.
-    fn open(files: &F, epoch: u64, number: u32) -> Result<Option<Self>, StoreError> {
+    pub(super) fn open(files: &F, epoch: u64, number: u32) -> Result<Option<Self>, StoreError> {
         let name = log_name(epoch, number);
         let log = match files.log(&name) {
             Ok(log) => log,
