@@ -366,17 +366,14 @@ impl<F: Files> Live<F> {
         if let Some(log) = acknowledged.logs.last_mut() {
             log.last = Some(self.generation.state().generation);
         }
-        let (generation, tail) = read_logs(&self.writer.files, &acknowledged, generation)?;
+        let (generation, _) = read_logs(&self.writer.files, &acknowledged, generation)?;
         let old = std::mem::replace(&mut manifest.current, chain);
         manifest.kept.insert(0, old);
         manifest.greatest = self.greatest;
         self.commit(manifest)?;
-        let whole = self.open.as_ref().is_none_or(|open| open.whole);
+        // The open part stays the one that was written last: where it was begun after a failure, the
+        // part before it ends at this generation too, and takes no more.
         self.generation = Arc::new(generation);
-        if let Some(mut tail) = tail {
-            tail.name.last = None;
-            self.take_up(tail, whole)?;
-        }
         Ok(Arc::clone(&self.generation))
     }
 }
