@@ -371,8 +371,8 @@ impl<F: Files> Live<F> {
         manifest.kept.insert(0, old);
         manifest.greatest = self.greatest;
         self.commit(manifest)?;
-        // The open part stays the one that was written last: where it was begun after a failure, the
-        // part before it ends at this generation too, and takes no more.
+        // The open part stays the one that was written last: where it was begun after a failure,
+        // the part before it ends at this generation too, and takes no more.
         self.generation = Arc::new(generation);
         Ok(Arc::clone(&self.generation))
     }

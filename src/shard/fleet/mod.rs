@@ -7,17 +7,24 @@
 
 mod heartbeat;
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
+use std::os::unix::thread::JoinHandleExt;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crossbeam::channel::Sender;
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use futures_lite::AsyncReadExt;
 use glommio::net::{TcpListener, TcpStream};
-use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use glommio::{LocalExecutorBuilder, Placement};
+use nix::sys::pthread::pthread_kill;
+use nix::sys::signal::Signal;
+use signal_hook::consts::SIGURG;
 
 use self::heartbeat::{Heartbeat, Pulse};
 use super::listen::{self, ListenError};
@@ -38,6 +45,9 @@ const PREEMPT: Duration = Duration::from_millis(4);
 const RING_PREEMPT: Duration = Duration::from_millis(2);
 
 const _: () = assert!(RING_PREEMPT.as_millis() < port43::limits::TICK_MS as u128);
+
+/// How long an executor may take to its first task before it is woken.
+const BEGIN_BEAT: Duration = Duration::from_millis(50);
 
 /// How often an executor is looked at whose engine shows signs of life, milliseconds.
 const RING_BEAT_MS: u64 = 20;
@@ -91,7 +101,7 @@ struct Shard {
     core: usize,
     /// Closing it is the signal to stop.
     stop: UnixStream,
-    handle: ExecutorJoinHandle<Result<Done, ShardError>>,
+    handle: JoinHandle<Result<Done, ShardError>>,
 }
 
 /// All shards of this process.
@@ -135,6 +145,7 @@ impl Fleet {
             EngineKind::Streams => (STREAMS_BEAT_MS, PREEMPT),
         };
         let heartbeat = Heartbeat::start(cores.len(), beat_ms)?;
+        let (begun, beginning) = bounded::<Infallible>(0);
         let mut shards = Vec::with_capacity(cores.len());
         for &core in cores {
             let (stop, stopped) =
@@ -142,12 +153,17 @@ impl Fleet {
             let (plan, answering) = (plan.clone(), answering.clone());
             let end = EndReport(reports.clone(), wrap);
             let pulse = heartbeat.pulse();
-            let handle = LocalExecutorBuilder::new(Placement::Fixed(core))
-                .name("shard")
-                .io_memory(IO_MEMORY_BYTES)
-                .ring_depth(RING_ENTRIES)
-                .preempt_timer(preempt)
-                .spawn(move || async move {
+            let begun = begun.clone();
+            let life = move || {
+                let executor = LocalExecutorBuilder::new(Placement::Fixed(core))
+                    .name("shard")
+                    .io_memory(IO_MEMORY_BYTES)
+                    .ring_depth(RING_ENTRIES)
+                    .preempt_timer(preempt)
+                    .make()
+                    .map_err(|error| ShardError::Engine(error.to_string()))?;
+                executor.run(async move {
+                    drop(begun);
                     let done = run(&plan, answering(), stopped, pulse, || {
                         let _ = end.0.send((end.1)(ShardReport::Ready));
                     });
@@ -155,10 +171,33 @@ impl Fleet {
                     drop(end);
                     done
                 })
+            };
+            let handle = thread::Builder::new()
+                .name(format!("shard-{core}"))
+                .spawn(life)
                 .map_err(|error| format!("shard on core {core}: {error}"))?;
             shards.push(Shard { core, stop, handle });
         }
-        Ok(Self { shards, _heartbeat: heartbeat })
+        drop(begun);
+        let fleet = Self { shards, _heartbeat: heartbeat };
+        fleet.see_begun(&beginning)?;
+        Ok(fleet)
+    }
+
+    /// Waits until every executor has looked at its first task, or ended. The fault that the
+    /// heartbeat guards against can meet an executor at its very first turn as well, before a task
+    /// of its own can be woken: a signal ends its sleep.
+    fn see_begun(&self, beginning: &Receiver<Infallible>) -> Result<(), String> {
+        // An ignored signal interrupts nothing: it needs a handler, which does nothing else.
+        signal_hook::flag::register(SIGURG, Arc::default())
+            .map_err(|error| format!("signal that wakes shards: {error}"))?;
+        while let Err(RecvTimeoutError::Timeout) = beginning.recv_timeout(BEGIN_BEAT) {
+            for shard in &self.shards {
+                // One that has ended needs no waking, and none is joined yet.
+                let _ = pthread_kill(shard.handle.as_pthread_t(), Signal::SIGURG);
+            }
+        }
+        Ok(())
     }
 
     /// Tells all shards to stop, waits for them, and adds up what they counted. Connections in
@@ -180,8 +219,9 @@ impl Fleet {
                     cut_off_count += done.cut_off_count;
                 }
                 Ok(Err(error)) => failure = failure.or_else(|| Some(error.to_string())),
-                Err(error) => {
-                    failure = failure.or_else(|| Some(format!("shard on core {core}: {error}")));
+                Err(_panic) => {
+                    failure =
+                        failure.or_else(|| Some(format!("shard on core {core}: it panicked")));
                 }
             }
         }
