@@ -46,7 +46,9 @@ impl std::fmt::Debug for State {
 #[derive(Debug, Clone)]
 enum NameChange {
     Put(String, usize),
-    Rename(String, String),
+    /// A name of a file is another one from now on: which file that is stays true whatever else is
+    /// lost.
+    Rename(String, String, usize),
     Remove(String),
 }
 
@@ -193,10 +195,9 @@ impl SimDisk {
             match change {
                 NameChange::Put(name, file) => drop(names.insert(name, file)),
                 NameChange::Remove(name) => drop(names.remove(&name)),
-                NameChange::Rename(from, to) => {
-                    if let Some(file) = names.remove(&from) {
-                        names.insert(to, file);
-                    }
+                NameChange::Rename(from, to, file) => {
+                    names.remove(&from);
+                    names.insert(to, file);
                 }
             }
         }
@@ -390,7 +391,7 @@ impl Files for SimDisk {
         let file = state.file(from)?;
         state.names.remove(from);
         state.names.insert(to.to_owned(), file);
-        state.pending.push(NameChange::Rename(from.to_owned(), to.to_owned()));
+        state.pending.push(NameChange::Rename(from.to_owned(), to.to_owned(), file));
         Ok(())
     }
 
