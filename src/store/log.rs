@@ -145,10 +145,13 @@ impl<F: Files> Tail<F> {
             let end = next.as_ref().map(|next| next.head.begins_over);
             count = count.saturating_add(self.read_part(files, generation, end)?);
             let state = generation.state().generation;
-            let Some(end) = end.filter(|_| self.name.last != Some(state)) else {
-                return Ok(count);
-            };
+            let Some(end) = end else { return Ok(count) };
             if state != end {
+                // The log counts no further. (Where the next part continues this very generation, it
+                // may hold reservations, which are of it.)
+                if self.name.last == Some(state) {
+                    return Ok(count);
+                }
                 let path = files.path().join(log_name(self.name.epoch, self.number));
                 return Err(if state > end {
                     StoreError::TakenBack { path, got: state }
