@@ -147,8 +147,8 @@ impl<F: Files> Tail<F> {
             let state = generation.state().generation;
             let Some(end) = end else { return Ok(count) };
             if state != end {
-                // The log counts no further. (Where the next part continues this very generation, it
-                // may hold reservations, which are of it.)
+                // The log counts no further. (Where the next part continues this very generation,
+                // it may hold reservations, which are of it.)
                 if self.name.last == Some(state) {
                     return Ok(count);
                 }
