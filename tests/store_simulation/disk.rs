@@ -99,13 +99,13 @@ pub(crate) struct SimLog {
 
 impl Heap for SimLog {
     fn bytes(&self, range: Range<usize>) -> Option<&[u8]> {
-        if let Some(bytes) = self.written.find(&range) {
-            return Some(bytes);
-        }
-        // A write that failed may have left out zeros alone, which were there before it: then the
-        // frame is whole all the same, and no block has all of it.
         let state = self.disk.state();
         let bytes = state.files[self.file].current.get(range.clone())?;
+        if let Some(found) = self.written.find(&range).filter(|found| *found == bytes) {
+            return Some(found);
+        }
+        // A write that failed may have left out zeros alone, which were there before it: then the
+        // frame is whole all the same, and no block has all of it as it is now.
         self.written.push(range.start, bytes);
         drop(state);
         self.written.find(&range)
