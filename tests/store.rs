@@ -5,10 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 
+use snapshot_format::delta::Encoded;
+use snapshot_format::delta::frame::PAYLOAD_BYTES_MAX;
 use snapshot_format::object::Domain;
 use snapshot_format::record::Meta;
 use snapshot_format::{Builder, Options};
-use whoisd::store::{DiskScratch, Files, Settings, StoreError, Writer};
+use whoisd::store::{DiskScratch, Files, Live, Settings, Stamp, StoreError, Writer};
 use whoisd::view::{Disk, View};
 
 fn lock(path: &Path) -> Result<Writer<Disk>, StoreError> {
@@ -117,4 +119,19 @@ fn a_damaged_or_cut_base_never_becomes_a_view() {
     fs::write(&base, &changed).unwrap();
     let view = View::open(directory.path()).unwrap();
     assert!(view.prepare().unwrap_err().to_string().contains("damaged"));
+}
+
+#[test]
+fn a_batch_that_no_frame_can_hold_is_refused_and_the_log_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let writer = lock(directory.path()).unwrap();
+    write(&writer, "one.demo");
+    let mut live = Live::open(writer).unwrap();
+    let stamp = Stamp { serial: 1, committed_ms: 1, heartbeat_ms: i64::MIN };
+    // Zeros that nobody looks at take no memory.
+    let payload = vec![0; PAYLOAD_BYTES_MAX + 8];
+    let error = live.append(&Encoded { payload, ..Encoded::default() }, stamp).unwrap_err();
+    assert!(error.to_string().contains("deliver it in several"), "{error}");
+    live.append(&Encoded::default(), stamp).unwrap();
+    assert_eq!(View::open(directory.path()).unwrap().state().serial, 1);
 }

@@ -14,9 +14,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use snapshot_format::Kind;
-use snapshot_format::record::{
-    ArchivedContact, ArchivedDomain, ArchivedNameserver, ArchivedRegistrar, ContactField,
-};
+use snapshot_format::reader::Archived;
+use snapshot_format::record::{ArchivedContact, ArchivedDomain, ArchivedRegistrar, ContactField};
 use whoisd::config::{self, Flags};
 use whoisd::policy::Rules;
 use whoisd::query::{Answer, answer};
@@ -67,7 +66,7 @@ impl SnapshotNames {
 
     /// Number of nameservers.
     pub(crate) fn nameserver_count(&self) -> u64 {
-        self.view.base().count(Kind::Nameserver).into()
+        self.view.base().live_count(Kind::Nameserver).into()
     }
 
     /// Number of contacts.
@@ -117,20 +116,28 @@ impl SnapshotNames {
 
     /// Name of a nameserver.
     pub(crate) fn nameserver(&self, index: u64) -> &str {
-        let record = self.view.base().record::<ArchivedNameserver>(ordinal(index));
-        record.map_or("", |record| record.name.as_str())
+        let record = self.view.base().nameserver_at(ordinal(index));
+        record.map_or("", |(_, record)| record.name.as_str())
     }
 
     /// Identifier of a contact.
     pub(crate) fn contact(&self, index: u64) -> &str {
-        let record = self.view.base().record::<ArchivedContact>(ordinal(index));
+        let record = self.next_record::<ArchivedContact>(index);
         record.map_or("", |record| record.field(ContactField::Id))
     }
 
     /// Name of a registrar.
     pub(crate) fn registrar(&self, index: u64) -> &str {
-        let record = self.view.base().record::<ArchivedRegistrar>(ordinal(index));
+        let record = self.next_record::<ArchivedRegistrar>(index);
         record.map_or("", |record| record.name.as_str())
+    }
+
+    /// The record with this ordinal, or the next one that there is: a snapshot that was folded has
+    /// ordinals without a record.
+    fn next_record<T: Archived>(&self, index: u64) -> Option<&T> {
+        let (base, from) = (self.view.base(), ordinal(index));
+        let mut ordinals = (from..base.count(T::KIND)).chain(0..from);
+        ordinals.find_map(|at| base.record_or_none(at).ok().flatten())
     }
 }
 

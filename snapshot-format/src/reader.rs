@@ -305,16 +305,8 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
         let hash = folded.as_ref().map_or(0, |folded| self.hash(folded.as_bytes()));
         let alike = self
             .ordinals(Kind::Contact, hash)
-            .map(|ordinal| self.record::<ArchivedContact>(ordinal))
-            .filter(|contact| match contact {
-                Ok(contact) => contact.field(ContactField::Id).eq_ignore_ascii_case(id),
-                Err(_) => true,
-            });
-        let exact = alike
-            .clone()
-            .position(|contact| contact.is_ok_and(|contact| contact.field(ContactField::Id) == id));
-        let (skip, take) = exact.map_or((0, usize::MAX), |position| (position, 1));
-        alike.skip(skip).take(take)
+            .map(|ordinal| self.record::<ArchivedContact>(ordinal));
+        contacts_named(alike, id)
     }
 
     /// The registrars with this key; several may have one name or IANA identifier.
@@ -436,6 +428,23 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
         let domain = self.record::<ArchivedDomain>(ordinal)?;
         Ok(domain.cold.as_ref().map_or("", |cold| cold.original_name.as_str()))
     }
+}
+
+/// Of contacts whose folded identifiers may be that of `id`: the one written exactly so if there is
+/// one, otherwise all whose identifiers differ from it in the case of ASCII letters only.
+pub(crate) fn contacts_named<'a>(
+    may_be: impl Iterator<Item = Result<&'a ArchivedContact, Corrupt>> + Clone,
+    id: &str,
+) -> impl Iterator<Item = Result<&'a ArchivedContact, Corrupt>> {
+    let alike = may_be.filter(move |contact| match contact {
+        Ok(contact) => contact.field(ContactField::Id).eq_ignore_ascii_case(id),
+        Err(_) => true,
+    });
+    let exact = alike
+        .clone()
+        .position(|contact| contact.is_ok_and(|contact| contact.field(ContactField::Id) == id));
+    let (skip, take) = exact.map_or((0, usize::MAX), |position| (position, 1));
+    alike.skip(skip).take(take)
 }
 
 /// The ordinal in an index value.

@@ -18,13 +18,15 @@ use std::time::Duration;
 use super::Failure;
 use crate::config::{Nats, Settings};
 use crate::feed::key::Trusted;
-use crate::feed::nats::{self, Wanted};
+use crate::feed::nats::{self, POSITION, Wanted, note_source};
 use crate::feed::objects::Objects;
 use crate::feed::spool::Spool;
 use crate::observe::clock;
 use crate::shard::aside::{self, Place, Weight};
 use crate::status::{self, Sources};
-use crate::store::{Live, Reader, Settings as StoreSettings, StoreError, Writer, read_manifest};
+use crate::store::{
+    Files, Live, Reader, Settings as StoreSettings, StoreError, Writer, read_manifest,
+};
 use crate::updater::{self, Fetcher, Handle, Updater, Views};
 use crate::view::{Data, Disk, View};
 
@@ -176,6 +178,13 @@ fn first_snapshot(nats: &Nats, writer: &Writer<Disk>) -> Result<(), Failure> {
     let Some(Fetcher { objects, trusted }) = fetcher(nats)? else { return Ok(()) };
     let wanted = Wanted { serial_min: 0, source: None, why: "the node is new".to_owned() };
     let arrived = objects.fetch(&wanted, &trusted, writer, &mut |_, _| true)?;
+    if let Some(source) = &arrived.object.source {
+        let dir = writer.files().path();
+        note_source(dir, source).map_err(|error| {
+            let path = dir.join(POSITION);
+            Failure::failed(format!("{}: cannot note the source: {error}", path.display()))
+        })?;
+    }
     tracing::info!(serial = arrived.object.serial, "the first snapshot was fetched");
     Ok(())
 }

@@ -28,6 +28,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Records of a file that are applied as one batch.
 const BATCH_RECORDS_MAX: usize = 100_000;
 
+/// Bytes of lines that are applied as one batch, however few records they are.
+const BATCH_BYTES_MAX: usize = 256 << 20;
+
 /// Folder of files that were applied.
 pub const DONE: &str = "done";
 /// Folder of files that were refused.
@@ -63,7 +66,7 @@ impl SpoolError {
 }
 
 /// Applies a file of change records, one a line, or a DIFF or INCR deposit: any file that does not
-/// end in `.jsonl`. Records are taken in by batches of up to 100,000.
+/// end in `.jsonl`. Records are taken in by batches of up to 100,000, or 256 MiB of lines.
 ///
 /// # Errors
 ///
@@ -83,7 +86,7 @@ pub fn apply_file(path: &Path, intake: &mut dyn Intake) -> Result<Applied, Spool
         batch.clear();
         Ok(())
     };
-    let mut line = Vec::new();
+    let (mut line, mut bytes) = (Vec::new(), 0_usize);
     for number in 1.. {
         line.clear();
         // One byte more than a line may have shows that it is too long.
@@ -97,8 +100,10 @@ pub fn apply_file(path: &Path, intake: &mut dyn Intake) -> Result<Applied, Spool
         }
         let record = ChangeRecord::parse(&line);
         batch.push(record.map_err(|source| SpoolError::Record { line: number, source })?);
-        if batch.len() >= BATCH_RECORDS_MAX {
+        bytes = bytes.saturating_add(read);
+        if batch.len() >= BATCH_RECORDS_MAX || bytes >= BATCH_BYTES_MAX {
             take(&mut batch)?;
+            bytes = 0;
         }
     }
     if !batch.is_empty() {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use snapshot_format::{BuildError, FormatError};
+use snapshot_format::FormatError;
 
 use super::files::Files;
 
@@ -104,13 +104,18 @@ pub enum StoreError {
         /// First and last generation of each state that is kept.
         kept: Vec<(u64, u64)>,
     },
-    /// Changes cannot be made into records, or a base cannot be written.
-    #[error("{path}: {source}")]
-    Build {
+    /// A batch is longer than a frame may be.
+    #[error(
+        "{path}: a batch of {got} bytes of changes, at most {max} fit; deliver it in several, or \
+         import a FULL deposit"
+    )]
+    Batch {
         /// The directory.
         path: PathBuf,
-        /// Why not.
-        source: BuildError,
+        /// Bytes of the batch.
+        got: usize,
+        /// Bytes that fit.
+        max: usize,
     },
 }
 

@@ -13,7 +13,7 @@
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
 
-use snapshot_format::delta::frame::{FRAME_HEAD_BYTES, LOG_HEAD_BYTES};
+use snapshot_format::delta::frame::{FRAME_HEAD_BYTES, LOG_HEAD_BYTES, PAYLOAD_BYTES_MAX};
 use snapshot_format::delta::{Encoded, Frame, FrameHead, LogHead};
 
 use super::base::NewBase;
@@ -164,6 +164,11 @@ impl<F: Files> Live<F> {
         batch: &Encoded,
         stamp: Stamp,
     ) -> Result<Arc<GenerationOf<F>>, StoreError> {
+        let (got, max) = (batch.payload.len(), PAYLOAD_BYTES_MAX);
+        if got > max {
+            let path = self.writer.files.path().to_owned();
+            return Err(StoreError::Batch { path, got, max });
+        }
         // A number is given once, also to a batch that fails.
         self.greatest = self.greatest.saturating_add(1);
         self.append_as(self.greatest, batch, stamp)

@@ -58,7 +58,7 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Whether a fold is due; the word for why.
+    /// Whether a fold is due; the word for why. `failed_ago`: when the last one failed.
     #[must_use]
     pub fn due(
         &self,
@@ -66,9 +66,11 @@ impl Policy {
         records: u64,
         log_bytes: u64,
         age: Duration,
+        failed_ago: Option<Duration>,
     ) -> Option<&'static str> {
         let reaches = |value: u64, bound: u64| bound > 0 && value >= bound;
-        if changed == 0 {
+        // A disk that is full is not filled again and again.
+        if changed == 0 || failed_ago.is_some_and(|ago| ago < RETRY) {
             return None;
         }
         let share = changed.saturating_mul(100);
@@ -120,7 +122,10 @@ impl Updater {
         let base = generation.base();
         let records: u64 = Kind::ALL.iter().map(|&kind| u64::from(base.live_count(kind))).sum();
         let age = clock::monotonic().saturating_duration_since(self.folded_at);
-        let due = self.settings.fold.due(changed as u64, records.max(RECORDS_MIN), log_bytes, age);
+        let failed_ago =
+            self.fold_failed_at.map(|at| clock::monotonic().saturating_duration_since(at));
+        let records = records.max(RECORDS_MIN);
+        let due = self.settings.fold.due(changed as u64, records, log_bytes, age, failed_ago);
         if let Some(reason) = due {
             self.start_fold(reason);
         }
@@ -134,7 +139,7 @@ impl Updater {
             Ok(Some(begun)) => begun,
             Ok(None) => return,
             Err(error) => {
-                tracing::warn!(%error, "a fold could not begin; it is tried again");
+                self.fold_failed(&error);
                 return;
             }
         };
@@ -161,7 +166,7 @@ impl Updater {
                 let begun = clock::monotonic();
                 self.fold = Some(Running { thread: Some(thread), stop, begun });
             }
-            Err(error) => tracing::warn!(%error, "a fold could not begin; it is tried again"),
+            Err(error) => self.fold_failed(&error),
         }
     }
 
@@ -197,7 +202,8 @@ impl Updater {
         }
     }
 
-    fn fold_failed(&self, error: &dyn std::fmt::Display) {
+    fn fold_failed(&mut self, error: &dyn std::fmt::Display) {
+        self.fold_failed_at = Some(clock::monotonic());
         let retry_s = RETRY.as_secs();
         tracing::warn!(%error, retry_s, "a fold failed; nothing is lost, it is tried again");
     }
@@ -262,16 +268,19 @@ mod tests {
             bytes_per_s: 0,
         };
         let due = |changed, log_bytes, age_s| {
-            policy.due(changed, 10_000, log_bytes, Duration::from_secs(age_s))
+            policy.due(changed, 10_000, log_bytes, Duration::from_secs(age_s), None)
         };
         assert_eq!(due(0, 1 << 40, 1 << 40), None);
         assert_eq!(due(499, 9_999, 59), None);
         assert_eq!(due(500, 0, 0), Some("share of the base"));
-        assert_eq!(policy.due(1000, 1_000_000, 0, Duration::ZERO), Some("count"));
+        assert_eq!(policy.due(1000, 1_000_000, 0, Duration::ZERO, None), Some("count"));
+        let failed = |ago| policy.due(1000, 1_000_000, 0, Duration::ZERO, Some(ago));
+        assert_eq!(failed(RETRY - Duration::from_millis(1)), None, "it rests");
+        assert_eq!(failed(RETRY), Some("count"));
         assert_eq!(due(1, 10_000, 0), Some("bytes of log"));
         assert_eq!(due(1, 0, 60), Some("age"));
         let never =
             Policy { changed_percent: 0, changed_count: 0, log_bytes: 0, age_s: 0, ..policy };
-        assert_eq!(never.due(u64::MAX, 1, u64::MAX, Duration::MAX), None);
+        assert_eq!(never.due(u64::MAX, 1, u64::MAX, Duration::MAX, None), None);
     }
 }

@@ -21,6 +21,9 @@ use crate::observe::clock;
 use crate::store::{DiskScratch, Files, Stamp};
 use crate::view::Data;
 
+/// Changes of one deposit: they are applied as one batch, which stands in memory.
+const CHANGES_MAX: usize = 2_000_000;
+
 /// What a generation knows before a deposit is applied.
 struct Before<'g>(&'g Data);
 
@@ -88,6 +91,11 @@ impl Updater {
         let mut changes: Vec<Change> = Vec::new();
         let before = std::sync::Arc::clone(self.generation());
         let visited = deposit.visit(&Before(&before), &mut Quiet, &mut |change| {
+            if changes.len() >= CHANGES_MAX {
+                return Err(io::Error::other(format!(
+                    "more than {CHANGES_MAX} changes in one deposit; import a FULL one"
+                )));
+            }
             changes.push(change);
             Ok(())
         });

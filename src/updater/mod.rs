@@ -80,6 +80,8 @@ pub struct Updater {
     fetcher: Option<Fetcher>,
     /// When the log that a fold would take up began, by the monotonic clock.
     folded_at: std::time::Instant,
+    /// When the last fold failed.
+    fold_failed_at: Option<std::time::Instant>,
 }
 
 impl Updater {
@@ -94,6 +96,7 @@ impl Updater {
             fold: None,
             fetcher: None,
             folded_at: clock::monotonic(),
+            fold_failed_at: None,
         }
     }
 
@@ -119,7 +122,13 @@ impl Updater {
         let state = self.generation().state().clone();
         let serials = check_serials(state.serial, records)?;
         let new = records.get(serials.first_new..).unwrap_or_default();
-        let Some(last) = new.last() else { return Ok(self.applied(0)) };
+        let Some(last) = new.last() else {
+            // It may be on the disk and not have been shown.
+            if self.views.load().generation() != state.generation {
+                self.publish().map_err(|error| store_error(&error))?;
+            }
+            return Ok(self.applied(0));
+        };
         let changes: Vec<&Change> = new
             .iter()
             .filter_map(|record| match &record.body {
@@ -172,7 +181,12 @@ impl Updater {
                 "the batch refers to objects that are not there"
             );
         }
-        self.live.append(&encoded, stamp).map_err(|error| store_error(&error))?;
+        self.live.append(&encoded, stamp).map_err(|error| match error {
+            StoreError::Batch { .. } => {
+                ApplyError::Refused { serial: stamp.serial, problem: error.to_string() }
+            }
+            other => store_error(&other),
+        })?;
         self.publish().map_err(|error| store_error(&error))
     }
 

@@ -19,7 +19,7 @@ use crate::access;
 use crate::error::Corrupt;
 use crate::key::{self, RegistrarKey};
 use crate::layout::Kind;
-use crate::reader::Archived;
+use crate::reader::{Archived, contacts_named};
 use crate::record::{
     ArchivedContact, ArchivedDomain, ArchivedIdnTable, ArchivedNameserver, ArchivedNndn,
     ArchivedRegistrar, ContactField, NONE,
@@ -223,16 +223,8 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
         let hash = folded.as_ref().map_or(0, |folded| self.base.hash(folded.as_bytes()));
         let alike = self
             .ordinals(Kind::Contact, hash)
-            .filter_map(|ordinal| self.record::<ArchivedContact>(ordinal).transpose())
-            .filter(|contact| match contact {
-                Ok(contact) => contact.field(ContactField::Id).eq_ignore_ascii_case(id),
-                Err(_) => true,
-            });
-        let exact = alike
-            .clone()
-            .position(|contact| contact.is_ok_and(|contact| contact.field(ContactField::Id) == id));
-        let (skip, take) = exact.map_or((0, usize::MAX), |position| (position, 1));
-        alike.skip(skip).take(take)
+            .filter_map(|ordinal| self.record::<ArchivedContact>(ordinal).transpose());
+        contacts_named(alike, id)
     }
 
     /// The registrars with this key; several may have one name or IANA identifier.
