@@ -146,6 +146,15 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 /// Where records go: a stream if it reads like one, otherwise a directory.
 fn sink(options: &Options, to: &Path) -> Result<Box<dyn Sink>, Failure> {
     let Some(url) = to.to_str().filter(|to| to.contains("://")) else {
+        // Whoever gives a key believes that the records are signed.
+        let given = [("--key", &options.key), ("--credentials", &options.credentials)];
+        if let Some((name, _)) = given.iter().find(|(_, value)| value.is_some()) {
+            return Err(Failure::refused(format!(
+                "{name}: is for a stream, and --to {} is a directory, whose batches are not \
+                 signed; leave {name} out, or publish to nats://HOST:PORT",
+                to.display()
+            )));
+        }
         let sink = DirectorySink::new(to).map_err(|error| failure(&error.into()))?;
         return Ok(Box::new(sink));
     };

@@ -61,6 +61,10 @@ fn wrong_use_says_what_is_wrong_without_the_password() {
     assert_eq!(status, 2);
     let (status, ..) = publish(&["--from", "postgres:///d"]);
     assert_eq!(status, 2);
+    for option in ["--key", "--credentials"] {
+        let (status, _, err) = publish(&["--from", "postgres:///d", "--to", to, option, "file"]);
+        assert!(status == 3 && err.contains(&format!("{option}: is for a stream")), "{err}");
+    }
     let socket = format!("postgres:///d?host={to}&user=nobody");
     let (status, _, err) = publish(&["--from", &socket, "--to", to, "--once"]);
     assert!(status == 1 && err.contains("database: "), "{err}");
