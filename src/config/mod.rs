@@ -21,6 +21,7 @@ pub mod tld;
 pub use check::Check;
 pub use error::ConfigError;
 pub use feed::Nats;
+pub use crate::port43::limits::Bound;
 pub use load::{Effective, Flags, Origin, Settings, load};
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 //!
 //! See views or sockets.
 
+pub mod block;
 mod keys;
 mod label;
+pub mod limit;
 mod preset;
 mod rules;
 mod text;
