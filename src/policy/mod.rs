@@ -8,6 +8,7 @@ pub mod block;
 mod keys;
 mod label;
 pub mod limit;
+pub mod mining;
 mod preset;
 mod rules;
 mod text;
