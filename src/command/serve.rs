@@ -25,9 +25,9 @@ use super::Failure;
 use super::settings::SettingsOptions;
 use super::updating::{Source, Updating};
 use crate::config::{Check, Settings};
-use crate::observe::clock;
 use crate::observe::counters::Totals;
 use crate::observe::log;
+use crate::observe::{ShardFigures, clock};
 use crate::policy::Rules;
 use crate::port43::{self, Choice};
 use crate::shard::aside::{Place, Weight};
@@ -96,8 +96,10 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 
     let (sender, events) = bounded(EVENTS_MAX + 2 * cores.len());
     watch_signals(sender.clone())?;
-    let answerer = Answerer::new(Arc::clone(&views), rules);
-    let make = move || answerer.clone();
+    let shown = Arc::clone(&views);
+    let make = move |figures: &Arc<ShardFigures>| {
+        Answerer::new(Arc::clone(&shown), Arc::clone(&rules), Arc::clone(figures))
+    };
     let fleet = Fleet::start(&cores, &plan, &make, &sender, ControlEvent::Shard)
         .map_err(Failure::failed)?;
     let mut damage = None;

@@ -19,12 +19,14 @@ mod answering;
 mod choice;
 mod connection;
 pub mod limits;
+mod moment;
 mod pool;
 pub mod ring;
+mod stopwatch;
 pub mod stream;
 mod tally;
 
-pub use answering::Answering;
+pub use answering::{Answering, Asked};
 pub use choice::{Choice, EngineKind, choose};
 pub use connection::{Action, Connection, Deadlines, Ending, Event, Phase};
 pub use limits::Settings;

@@ -23,7 +23,8 @@ use std::net::{Shutdown, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use glommio::net::{TcpListener, TcpStream};
@@ -32,11 +33,12 @@ use glommio::timer::Timer;
 use super::limits::{
     ACCEPT_BACKOFF_MS, ACCEPT_HANDOVER_MS, DRAIN_LOOK_MS, DRAIN_READ_BYTES, INPUT_BYTES, Settings,
 };
+use super::moment::Moment;
 use super::pool::{Lease, Pool};
+use super::stopwatch::Stopwatch;
 use super::tally;
-use super::{Action, Answering, Connection, Deadlines, Ending, Event, Phase};
-use crate::observe::clock;
-use crate::observe::counters::{self, Counters};
+use super::{Action, Answering, Asked, Connection, Deadlines, Ending, Event, Phase};
+use crate::observe::{ShardFigures, clock, counters};
 
 /// The engine of one shard.
 pub struct Engine<A: Answering> {
@@ -47,22 +49,20 @@ struct Shared<A: Answering> {
     answering: RefCell<A>,
     pool: Rc<Pool<A::Buffer>>,
     settings: Settings,
-    counters: Rc<Counters>,
+    figures: Arc<ShardFigures>,
     open: Cell<u64>,
-    started: Instant,
 }
 
 impl<A: Answering + 'static> Engine<A> {
-    /// An engine that answers through `answering` and counts in `counters`.
+    /// An engine that answers through `answering` and counts in `figures`.
     #[must_use]
-    pub fn new(answering: A, settings: Settings, counters: Rc<Counters>) -> Self {
+    pub fn new(answering: A, settings: Settings, figures: Arc<ShardFigures>) -> Self {
         let shared = Shared {
             answering: RefCell::new(answering),
             pool: Pool::new(settings.answer_buffers_max),
             settings,
-            counters,
+            figures,
             open: Cell::new(0),
-            started: clock::monotonic(),
         };
         Self { shared: Rc::new(shared) }
     }
@@ -77,12 +77,13 @@ impl<A: Answering + 'static> Engine<A> {
         stop: impl Future<Output = ()>,
         drain_ms: u64,
     ) -> u64 {
-        let listeners: Vec<_> = listeners.into_iter().map(Rc::new).collect();
+        let own = |listener: TcpListener| Some(Rc::new((listener.local_addr().ok()?, listener)));
+        let listeners: Vec<_> = listeners.into_iter().filter_map(own).collect();
         let tasks: Vec<_> = listeners
             .iter()
             .map(|listener| {
                 let (listener, shared) = (Rc::clone(listener), Rc::clone(&self.shared));
-                glommio::spawn_local(async move { accept(&listener, &shared).await })
+                glommio::spawn_local(async move { accept(&listener.1, listener.0, &shared).await })
             })
             .collect();
         stop.await;
@@ -94,29 +95,34 @@ impl<A: Answering + 'static> Engine<A> {
         }
         for listener in &listeners {
             // Closing a listener resets what waits in its queue, so the queue is emptied first.
+            let (address, listener) = &**listener;
             while let Some(Ok(accepted)) = future::poll_once(listener.shared_accept()).await {
-                Shared::admit(&self.shared, accepted.bind_to_executor());
+                Shared::admit(&self.shared, accepted.bind_to_executor(), *address);
             }
         }
         // The ring names descriptors by number: the accepts queued for a listener must reach the
         // kernel, and be called back there, before its number may stand for something else.
         Timer::new(Duration::from_millis(ACCEPT_HANDOVER_MS)).await;
         drop(listeners);
-        let until_ms = self.shared.now_ms().saturating_add(drain_ms);
-        while self.shared.open.get() > 0 && self.shared.now_ms() < until_ms {
+        let until_ms = Moment::now().ms.saturating_add(drain_ms);
+        while self.shared.open.get() > 0 && Moment::now().ms < until_ms {
             Timer::new(Duration::from_millis(DRAIN_LOOK_MS)).await;
         }
         self.shared.open.get()
     }
 }
 
-async fn accept<A: Answering + 'static>(listener: &TcpListener, shared: &Rc<Shared<A>>) {
+async fn accept<A: Answering + 'static>(
+    listener: &TcpListener,
+    address: SocketAddr,
+    shared: &Rc<Shared<A>>,
+) {
     loop {
         match listener.shared_accept().await {
             // From here on the descriptor has an owner that closes it.
-            Ok(accepted) => Shared::admit(shared, accepted.bind_to_executor()),
+            Ok(accepted) => Shared::admit(shared, accepted.bind_to_executor(), address),
             Err(error) => {
-                counters::add(&shared.counters.accept_errors, 1);
+                counters::add(&shared.figures.counters.accept_errors, 1);
                 tracing::debug!(%error, "accept failed");
                 Timer::new(Duration::from_millis(ACCEPT_BACKOFF_MS)).await;
             }
@@ -126,28 +132,30 @@ async fn accept<A: Answering + 'static>(listener: &TcpListener, shared: &Rc<Shar
 }
 
 impl<A: Answering> Shared<A> {
-    fn now_ms(&self) -> u64 {
-        let elapsed = clock::monotonic().saturating_duration_since(self.started);
-        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    fn set_open(&self, count: u64) {
+        self.open.set(count);
+        self.figures.engine.connections_open.set(count);
     }
 
-    fn admit(shared: &Rc<Self>, stream: TcpStream)
+    fn admit(shared: &Rc<Self>, stream: TcpStream, server: SocketAddr)
     where
         A: 'static,
     {
-        counters::add(&shared.counters.accepted, 1);
+        counters::add(&shared.figures.counters.accepted, 1);
         if shared.open.get() >= shared.settings.connections_max {
-            counters::add(&shared.counters.over_bound, 1);
+            counters::add(&shared.figures.counters.over_bound, 1);
             return;
         }
         let Ok(peer) = stream.peer_addr() else {
-            counters::add(&shared.counters.ended_broken, 1);
+            counters::add(&shared.figures.counters.ended_broken, 1);
             return;
         };
         let open = Open::count(Rc::clone(shared));
         let carrier = Carrier {
             stream,
             peer,
+            server,
+            watch: Stopwatch::default(),
             shared: Rc::clone(shared),
             input: [0; INPUT_BYTES],
             input_bytes: 0,
@@ -156,7 +164,7 @@ impl<A: Answering> Shared<A> {
         };
         glommio::spawn_local(async move {
             let ending = carrier.carry().await;
-            tally::ending(&open.shared.counters, ending);
+            tally::ending(&open.shared.figures.counters, ending);
         })
         .detach();
     }
@@ -170,14 +178,14 @@ struct Open<A: Answering> {
 
 impl<A: Answering> Open<A> {
     fn count(shared: Rc<Shared<A>>) -> Self {
-        counters::add(&shared.open, 1);
+        shared.set_open(shared.open.get().saturating_add(1));
         Self { shared }
     }
 }
 
 impl<A: Answering> Drop for Open<A> {
     fn drop(&mut self) {
-        self.shared.open.set(self.shared.open.get().saturating_sub(1));
+        self.shared.set_open(self.shared.open.get().saturating_sub(1));
     }
 }
 
@@ -185,6 +193,9 @@ impl<A: Answering> Drop for Open<A> {
 struct Carrier<A: Answering> {
     stream: TcpStream,
     peer: SocketAddr,
+    /// The listener's address.
+    server: SocketAddr,
+    watch: Stopwatch,
     shared: Rc<Shared<A>>,
     input: [u8; INPUT_BYTES],
     input_bytes: usize,
@@ -207,7 +218,9 @@ enum Done {
 impl<A: Answering> Carrier<A> {
     async fn carry(mut self) -> Ending {
         let deadlines = Deadlines::from(&self.shared.settings);
-        let mut connection = Connection::open(deadlines, self.shared.now_ms());
+        let opened = Moment::now();
+        let mut connection = Connection::open(deadlines, opened.ms);
+        self.watch = Stopwatch::start(opened);
         let mut action = Action::Receive;
         loop {
             let deadline_ms = connection.deadline_ms();
@@ -239,7 +252,10 @@ impl<A: Answering> Carrier<A> {
                 Done::Broken => Event::Broken,
                 Done::Expired => Event::Tick,
             };
-            action = connection.step(event, self.shared.now_ms());
+            let (before, now) = (connection.phase(), Moment::now());
+            action = connection.step(event, now.ms);
+            let phases = &self.shared.figures.phases;
+            self.watch.stepped(phases, before, connection.phase(), now);
             if connection.phase() > Phase::Writing {
                 self.lease = None;
             }
@@ -248,9 +264,9 @@ impl<A: Answering> Carrier<A> {
 
     async fn receive(&mut self, deadline_ms: u64) -> Done {
         let free = self.input.get_mut(self.input_bytes..).unwrap_or_default();
-        match within(&self.shared, deadline_ms, self.stream.read(free)).await {
+        match within(deadline_ms, self.stream.read(free)).await {
             Some(Ok(bytes)) => {
-                counters::add(&self.shared.counters.received_bytes, bytes as u64);
+                counters::add(&self.shared.figures.counters.received_bytes, bytes as u64);
                 self.input_bytes = self.input_bytes.saturating_add(bytes).min(INPUT_BYTES);
                 Done::Received(bytes)
             }
@@ -265,30 +281,36 @@ impl<A: Answering> Carrier<A> {
         let mut lease = match shared.pool.try_lease(make) {
             Some(lease) => lease,
             None => {
-                counters::add(&shared.counters.waited_for_buffer, 1);
-                match within(&shared, deadline_ms, shared.pool.lease(make)).await {
+                counters::add(&shared.figures.counters.waited_for_buffer, 1);
+                match within(deadline_ms, shared.pool.lease(make)).await {
                     Some(Ok(lease)) => lease,
                     Some(Err(_)) => return Done::Failed,
                     None => return Done::Expired,
                 }
             }
         };
-        let line = self.input.get(line).unwrap_or_default();
+        let asked = Asked {
+            line: self.input.get(line).unwrap_or_default(),
+            client: self.peer,
+            server: self.server,
+            complete_us: self.watch.since_us(),
+            local: false,
+        };
         let Some(out) = lease.buffer_mut() else { return Done::Failed };
         // A panic here is a bug; it must not take the other connections of the shard with it.
         // What it leaves behind is safe to use: `answer` replaces whatever the buffer holds.
-        let answered = catch_unwind(AssertUnwindSafe(|| {
-            shared.answering.borrow_mut().answer(line, self.peer, out)
-        }));
+        let answered =
+            catch_unwind(AssertUnwindSafe(|| shared.answering.borrow_mut().answer(asked, out)));
         match answered {
             Ok(class) => {
-                tally::answer(&shared.counters, class);
+                tally::answer(&shared.figures.counters, class);
+                self.watch.answered(clock::micros());
                 let bytes = lease.bytes().len();
                 self.lease = Some(lease);
                 Done::Answered(bytes)
             }
             Err(_) => {
-                tracing::error!(query = %line.escape_ascii(), "answering panicked");
+                tracing::error!(query = %asked.line.escape_ascii(), "answering panicked");
                 Done::Failed
             }
         }
@@ -297,9 +319,9 @@ impl<A: Answering> Carrier<A> {
     async fn send(&mut self, from_bytes: usize, deadline_ms: u64) -> Done {
         let Some(lease) = &self.lease else { return Done::Failed };
         let rest = lease.bytes().get(from_bytes..).unwrap_or_default();
-        match within(&self.shared, deadline_ms, self.stream.write(rest)).await {
+        match within(deadline_ms, self.stream.write(rest)).await {
             Some(Ok(bytes)) => {
-                counters::add(&self.shared.counters.sent_bytes, bytes as u64);
+                counters::add(&self.shared.figures.counters.sent_bytes, bytes as u64);
                 Done::Sent(bytes)
             }
             Some(Err(_)) => Done::Broken,
@@ -326,9 +348,9 @@ impl<A: Answering> Carrier<A> {
             }
         }
         let mut dropped = [0; DRAIN_READ_BYTES];
-        match within(&self.shared, deadline_ms, self.stream.read(&mut dropped)).await {
+        match within(deadline_ms, self.stream.read(&mut dropped)).await {
             Some(Ok(bytes)) => {
-                counters::add(&self.shared.counters.received_bytes, bytes as u64);
+                counters::add(&self.shared.figures.counters.received_bytes, bytes as u64);
                 Done::Drained(bytes)
             }
             Some(Err(_)) => Done::Broken,
@@ -339,16 +361,12 @@ impl<A: Answering> Carrier<A> {
 
 /// The future's output, or `None` once the deadline has passed. A timer is made only if the future
 /// has to wait.
-async fn within<A: Answering, T>(
-    shared: &Shared<A>,
-    deadline_ms: u64,
-    future: impl Future<Output = T>,
-) -> Option<T> {
+async fn within<T>(deadline_ms: u64, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     if let Some(output) = future::poll_once(future.as_mut()).await {
         return Some(output);
     }
-    let wait_ms = deadline_ms.saturating_sub(shared.now_ms());
+    let wait_ms = deadline_ms.saturating_sub(Moment::now().ms);
     // The deadline is looked at in whole milliseconds: one more, and it has passed for certain.
     let timer = Timer::new(Duration::from_millis(wait_ms.saturating_add(1)));
     let expired = async {

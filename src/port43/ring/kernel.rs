@@ -46,6 +46,10 @@ pub(super) struct Completion {
 /// Requests are taken at once and carried out at the next turn, in the order in which they were
 /// made.
 pub(super) trait Kernel<B> {
+    /// The time, microseconds on [`crate::observe::clock::micros`]: between two turns, for what is
+    /// to be told apart from the rest of a turn.
+    fn now_us(&self) -> u64;
+
     /// Accepts from `listener` into `slot`, which must be free.
     fn accept(&mut self, slot: u32, listener: usize);
     /// Takes back an accept that has not completed; it still completes.

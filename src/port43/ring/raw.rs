@@ -30,6 +30,7 @@ use super::super::limits::{
 };
 use super::kernel::{Completion, Kernel, Op};
 use super::setup::{SUBMISSIONS, setup};
+use crate::observe::clock;
 
 /// Completions that the kernel keeps without an allocation of its own: two for each slot, within
 /// the kernel's own bound.
@@ -85,6 +86,8 @@ pub(super) struct Ring<B> {
     /// Requests for which the ring had no place: made before all others at the next turn.
     waiting: VecDeque<squeue::Entry>,
     in_flight_count: u64,
+    /// Requests that had to wait for a place, in all.
+    waited_count: u64,
     resets: bool,
     /// Whether the kernel knows [`ACCEPT_POLL_FIRST`].
     waits_first: bool,
@@ -135,6 +138,7 @@ impl<B> Ring<B> {
             listeners,
             waiting: VecDeque::with_capacity(SUBMISSIONS as usize),
             in_flight_count: 0,
+            waited_count: 0,
             resets: known && probe.is_supported(opcode::SetSockOpt::CODE),
             waits_first: false,
         };
@@ -193,6 +197,11 @@ impl<B> Ring<B> {
         Ok(())
     }
 
+    /// Requests that had to wait for a place since this was asked last.
+    pub(super) fn take_waited_count(&mut self) -> u64 {
+        std::mem::take(&mut self.waited_count)
+    }
+
     /// Closes a listener. Its accepts must have completed.
     pub(super) fn close_listeners(&mut self) {
         self.listeners.clear();
@@ -217,6 +226,7 @@ impl<B> Ring<B> {
                 return;
             }
         }
+        self.waited_count = self.waited_count.saturating_add(1);
         self.waiting.push_back(entry);
     }
 
@@ -280,6 +290,10 @@ impl SlotMemory {
 }
 
 impl<B: AsRef<[u8]>> Kernel<B> for Ring<B> {
+    fn now_us(&self) -> u64 {
+        clock::micros()
+    }
+
     fn accept(&mut self, slot: u32, listener: usize) {
         let Ok(target) = DestinationSlot::try_from_slot_target(slot) else { return };
         let Some(listener) = self.listeners.get(listener).map(AsRawFd::as_raw_fd) else { return };

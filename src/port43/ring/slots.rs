@@ -15,6 +15,7 @@
 
 use super::super::connection::{Connection, Phase};
 use super::super::limits::{ACCEPTS_PER_LISTENER, SHORT_INPUT_BYTES};
+use super::super::stopwatch::Stopwatch;
 use super::kernel::Op;
 
 /// The sum of all demands for slots: open connections, and accepts under way.
@@ -119,6 +120,8 @@ pub(super) struct Slot {
     pub(super) waiting_for: Option<Op>,
     /// Where the query line ends in the input.
     pub(super) line_bytes: u16,
+    /// Measures the connection's phases.
+    pub(super) watch: Stopwatch,
     listed: Option<List>,
     links: [Link; 2],
 }
@@ -155,6 +158,7 @@ impl Slots {
             accepting: false,
             waiting_for: None,
             line_bytes: 0,
+            watch: Stopwatch::default(),
             listed: None,
             links: [UNLINKED; 2],
         };

@@ -9,6 +9,7 @@ use crossbeam::channel::{Receiver, bounded};
 use super::*;
 use crate::observe::clock;
 use crate::observe::counters::AnswerClass;
+use crate::port43::Asked;
 use crate::shard::{cores, listen};
 
 /// More than the kernel takes for a client that does not read.
@@ -24,14 +25,14 @@ impl Answering for Echo {
         Vec::new()
     }
 
-    fn answer(&mut self, line: &[u8], peer: SocketAddr, out: &mut Vec<u8>) -> AnswerClass {
+    fn answer(&mut self, asked: Asked<'_>, out: &mut Vec<u8>) -> AnswerClass {
         out.clear();
-        match line {
+        match asked.line {
             b"big" => out.resize(BIG_BYTES, b'.'),
             b"panic" => panic!("asked for"),
-            b"peer" => out.extend_from_slice(peer.to_string().as_bytes()),
+            b"peer" => out.extend_from_slice(asked.client.to_string().as_bytes()),
             b"slow" => thread::sleep(Duration::from_millis(200)),
-            _ => {
+            line => {
                 out.extend_from_slice(line);
                 out.extend_from_slice(b" answered\r\n");
             }
@@ -59,7 +60,7 @@ fn over_both(test: impl Fn(EngineKind)) {
 }
 
 fn serve_on(engine: EngineKind, listen: &[&str], port43: port43::Settings) -> Served {
-    serve_with(engine, listen, port43, &|| Echo)
+    serve_with(engine, listen, port43, &|_: &Arc<ShardFigures>| Echo)
 }
 
 fn serve_with<F>(
@@ -69,7 +70,7 @@ fn serve_with<F>(
     answering: &F,
 ) -> Served
 where
-    F: Fn() -> Echo + Clone + Send + 'static,
+    F: Fn(&Arc<ShardFigures>) -> Echo + Clone + Send + 'static,
 {
     let addresses: Vec<_> =
         listen.iter().map(|text| listen::claim(text.parse().unwrap()).unwrap()).collect();
@@ -136,7 +137,7 @@ fn every_line_end_is_answered_and_the_connection_closed() {
 fn other_work_of_a_ring_shard_waits_less_than_5_ms() {
     const TIMERS: usize = 200;
     let (sender, waited) = bounded(TIMERS);
-    let answering = move || {
+    let answering = move |_: &Arc<ShardFigures>| {
         let sender = sender.clone();
         let timers = async move {
             for _ in 0..TIMERS {
@@ -369,6 +370,38 @@ fn a_query_waits_for_an_answer_buffer_within_its_deadline() {
 }
 
 #[test]
+fn the_figures_of_a_shard_are_read_from_outside_while_it_serves() {
+    over_both(|engine| {
+        let served = serve(engine, quick());
+        let figures = served.fleet.figures();
+        let [figures] = figures.as_slice() else { panic!("one shard has one set of figures") };
+        let open = served.connect();
+        for _ in 0..10 {
+            assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
+        }
+        thread::sleep(Duration::from_millis(50));
+        assert_eq!(figures.counters.answered_found.get(), 10);
+        assert_eq!(figures.engine.connections_open.get(), 1);
+        let phases = figures.phases.snapshot();
+        for (name, phase) in phases.rows() {
+            // Looking up and rendering belong to who answers, and this one does neither.
+            let expected = if matches!(name, "lookup" | "render") { 0 } else { 10 };
+            assert_eq!(phase.count(), expected, "{name} of {engine:?}");
+            assert!(phase.sum_us < 5_000_000, "{name} of {engine:?}: {} us", phase.sum_us);
+        }
+        if engine == EngineKind::Ring {
+            let ring = &figures.engine;
+            assert!(
+                ring.turns.get() > 10 && ring.completions.get() > 30 && ring.batch_max.get() > 0
+            );
+            assert_eq!((ring.buffers_made.get(), ring.buffers_free.get()), (1, 1));
+        }
+        drop(open);
+        served.stop();
+    });
+}
+
+#[test]
 fn a_panic_while_answering_costs_one_connection_not_the_shard() {
     over_both(|engine| {
         let served = serve(engine, quick());
@@ -425,7 +458,9 @@ fn a_shard_that_cannot_start_says_why() {
         };
         let (sender, reports) = bounded(64);
         let core = cores::allowed().unwrap()[0];
-        let fleet = Fleet::start(&[core], &plan, &|| Echo, &sender, |report| report).unwrap();
+        let fleet =
+            Fleet::start(&[core], &plan, &|_: &Arc<ShardFigures>| Echo, &sender, |report| report)
+                .unwrap();
         assert!(matches!(reports.recv().unwrap(), ShardReport::Ended));
         let message = fleet.stop().unwrap_err();
         assert!(message.starts_with("listen 192.0.2.1:4343: no interface"), "{message}");

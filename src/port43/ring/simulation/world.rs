@@ -110,6 +110,7 @@ pub(super) struct World {
     pub(super) cancelled: Vec<(Op, u32)>,
     pub(super) long_left: usize,
     pub(super) trace: Vec<String>,
+    pub(super) now_us: u64,
 }
 
 impl World {
@@ -226,6 +227,10 @@ impl World {
 }
 
 impl Kernel<Vec<u8>> for World {
+    fn now_us(&self) -> u64 {
+        self.now_us
+    }
+
     fn accept(&mut self, slot: u32, listener: usize) {
         self.note(format!("accept {slot}"));
         let socket = &mut self.sockets[slot as usize];

@@ -19,18 +19,23 @@
 //!
 //! # Does not
 //!
-//! Read a clock, touch a ring, or know what an answer says.
+//! Touch a ring, or know what an answer says. It takes the time once a turn, and asks the kernel for
+//! it where an answer ends.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
+mod accept;
+mod answer;
 
-use super::super::connection::{Action, Connection, Deadlines, Event, Phase};
-use super::super::limits::{ACCEPT_BACKOFF_MS, EXPIRIES_PER_TURN, Settings};
-use super::super::{Answering, tally};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use super::kernel::{Completion, Kernel, Op};
 use super::slots::{List, Sizes, Slots};
-use crate::observe::counters::{self, Counters};
+use crate::observe::{ShardFigures, counters};
+use crate::port43::connection::{Action, Connection, Deadlines, Event, Phase};
+use crate::port43::limits::{EXPIRIES_PER_TURN, Settings};
+use crate::port43::moment::Moment;
+use crate::port43::{Answering, tally};
 
 /// The lists whose heads may expire.
 const EXPIRING: [List; 6] = [
@@ -42,9 +47,10 @@ const EXPIRING: [List; 6] = [
     List::Age, // Last: a phase's own deadline names the client's fault.
 ];
 
-/// One listener's accepts.
-#[derive(Clone, Copy, Default)]
-struct Accepts {
+/// One listener and its accepts.
+#[derive(Clone, Copy)]
+struct Listener {
+    address: SocketAddr,
     under_way_count: u32,
     /// No new ones before this, after one has failed.
     resume_ms: u64,
@@ -59,8 +65,8 @@ pub(super) struct Driver<A: Answering> {
     buffers_made_count: u64,
     settings: Settings,
     deadlines: Deadlines,
-    counters: Rc<Counters>,
-    accepts: Vec<Accepts>,
+    figures: Arc<ShardFigures>,
+    listeners: Vec<Listener>,
     stopping: bool,
 }
 
@@ -69,9 +75,11 @@ impl<A: Answering> Driver<A> {
         answering: A,
         settings: Settings,
         sizes: Sizes,
-        listener_count: usize,
-        counters: Rc<Counters>,
+        addresses: &[SocketAddr],
+        figures: Arc<ShardFigures>,
     ) -> Self {
+        let listener =
+            |address: &SocketAddr| Listener { address: *address, under_way_count: 0, resume_ms: 0 };
         Self {
             answering,
             slots: Slots::new(sizes.slots),
@@ -80,10 +88,18 @@ impl<A: Answering> Driver<A> {
             buffers_made_count: 0,
             settings,
             deadlines: Deadlines::from(&settings),
-            counters,
-            accepts: vec![Accepts::default(); listener_count],
+            figures,
+            listeners: addresses.iter().map(listener).collect(),
             stopping: false,
         }
+    }
+
+    /// Notes how much of everything is in use: the figures between two turns.
+    pub(super) fn note_levels(&self) {
+        let figures = &self.figures.engine;
+        figures.connections_open.set(self.open_count());
+        figures.buffers_made.set(self.buffers_made_count);
+        figures.buffers_free.set(self.free_buffers.len() as u64);
     }
 
     /// Open connections.
@@ -93,7 +109,7 @@ impl<A: Answering> Driver<A> {
 
     /// Accepts under way.
     pub(super) fn accepting_count(&self) -> u32 {
-        self.accepts.iter().map(|accepts| accepts.under_way_count).sum()
+        self.listeners.iter().map(|listener| listener.under_way_count).sum()
     }
 
     /// Slots that are neither free nor accepting: open connections and those being closed.
@@ -109,45 +125,16 @@ impl<A: Answering> Driver<A> {
         self.free_buffers.len() as u64 == self.buffers_made_count
     }
 
-    /// Asks for accepts as far as there are free slots, on every listener alike.
-    pub(super) fn refill(&mut self, kernel: &mut impl Kernel<A::Buffer>, now_ms: u64) {
-        if self.stopping {
-            return;
-        }
-        for (listener, accepts) in self.accepts.iter_mut().enumerate() {
-            while accepts.under_way_count < self.sizes.accepts_per_listener
-                && accepts.resume_ms <= now_ms
-            {
-                let Some(index) = self.slots.take_free() else { return };
-                let Some(slot) = self.slots.get_mut(index) else { return };
-                slot.accepting = true;
-                slot.listener = u8::try_from(listener).unwrap_or(u8::MAX);
-                accepts.under_way_count = accepts.under_way_count.saturating_add(1);
-                kernel.accept(index, listener);
-            }
-        }
-    }
-
-    /// Takes every accept back; those that complete all the same are served.
-    pub(super) fn stop_accepting(&mut self, kernel: &mut impl Kernel<A::Buffer>) {
-        self.stopping = true;
-        for index in 0..self.slots.len() {
-            if self.slots.get_mut(index).is_some_and(|slot| slot.accepting) {
-                kernel.cancel_accept(index);
-            }
-        }
-    }
-
     /// Takes a completion.
     pub(super) fn completed(
         &mut self,
         kernel: &mut impl Kernel<A::Buffer>,
         completion: Completion,
-        now_ms: u64,
+        now: Moment,
     ) {
         let Completion { op, slot: index, result } = completion;
         if op == Op::Accept {
-            return self.accepted(kernel, index, result, now_ms);
+            return self.accepted(kernel, index, result, now);
         }
         let Some(slot) = self.slots.get_mut(index) else { return };
         if matches!(op, Op::Tick | Op::Quiet) || slot.pending_count == 0 {
@@ -164,15 +151,15 @@ impl<A: Answering> Driver<A> {
             return self.finish(kernel, index);
         }
         match op {
-            Op::Receive => self.received(kernel, index, result, now_ms),
-            Op::Send => self.sent(kernel, index, result, now_ms),
-            Op::Drain => self.drained(kernel, index, result, now_ms),
-            _ => self.looked(kernel, index, now_ms),
+            Op::Receive => self.received(kernel, index, result, now),
+            Op::Send => self.sent(kernel, index, result, now),
+            Op::Drain => self.drained(kernel, index, result, now),
+            _ => self.looked(kernel, index, now),
         }
     }
 
     /// Cuts what has expired, a bounded number of them.
-    pub(super) fn expire(&mut self, kernel: &mut impl Kernel<A::Buffer>, now_ms: u64) {
+    pub(super) fn expire(&mut self, kernel: &mut impl Kernel<A::Buffer>, now: Moment) {
         let mut left = EXPIRIES_PER_TURN;
         for list in EXPIRING {
             while left > 0 {
@@ -181,62 +168,13 @@ impl<A: Answering> Driver<A> {
                     List::Age => connection.total_end_ms(),
                     _ => connection.phase_end_ms(),
                 };
-                if now_ms < end_ms {
+                if now.ms < end_ms {
                     break;
                 }
                 left = left.saturating_sub(1);
-                self.step(kernel, index, Event::Tick, now_ms);
+                self.step(kernel, index, Event::Tick, now);
             }
         }
-    }
-
-    fn accepted(
-        &mut self,
-        kernel: &mut impl Kernel<A::Buffer>,
-        index: u32,
-        result: i32,
-        now_ms: u64,
-    ) {
-        let Some(slot) = self.slots.get_mut(index).filter(|slot| slot.accepting) else { return };
-        slot.accepting = false;
-        let listener = usize::from(slot.listener);
-        let Some(accepts) = self.accepts.get_mut(listener) else { return };
-        accepts.under_way_count = accepts.under_way_count.saturating_sub(1);
-        if result < 0 {
-            if !self.stopping {
-                counters::add(&self.counters.accept_errors, 1);
-                accepts.resume_ms = now_ms.saturating_add(ACCEPT_BACKOFF_MS);
-                tracing::debug!(error = %error_of(result), "accept failed");
-            }
-            return self.slots.free(index);
-        }
-        counters::add(&self.counters.accepted, 1);
-        let full = self.open_count() >= u64::from(self.sizes.connections);
-        let refused = match kernel.peer(index) {
-            Some(_) if full && !self.evict(kernel, now_ms) => Some(&self.counters.over_bound),
-            Some(_) => None,
-            None => Some(&self.counters.ended_broken),
-        };
-        if let Some(counter) = refused {
-            counters::add(counter, 1);
-            kernel.close(index, false);
-            return self.slots.free(index);
-        }
-        if let Some(slot) = self.slots.get_mut(index) {
-            slot.connection = Some(Connection::open(self.deadlines, now_ms));
-        }
-        self.slots.open(index);
-        self.act(kernel, index, Action::Receive, now_ms);
-    }
-
-    /// Makes room: false if every open connection is being answered.
-    fn evict(&mut self, kernel: &mut impl Kernel<A::Buffer>, now_ms: u64) -> bool {
-        let longest = |list| self.slots.first(list);
-        let Some(index) = longest(List::FirstByte).or_else(|| longest(List::Line)) else {
-            return false;
-        };
-        self.step(kernel, index, Event::Evict, now_ms);
-        true
     }
 
     fn received(
@@ -244,38 +182,40 @@ impl<A: Answering> Driver<A> {
         kernel: &mut impl Kernel<A::Buffer>,
         index: u32,
         result: i32,
-        now_ms: u64,
+        now: Moment,
     ) {
         if is_retry(result) {
-            return self.act(kernel, index, Action::Receive, now_ms);
+            return self.act(kernel, index, Action::Receive, now);
         }
         let Ok(fresh_bytes) = usize::try_from(result) else {
-            return self.step(kernel, index, Event::Broken, now_ms);
+            return self.step(kernel, index, Event::Broken, now);
         };
         let Some(slot) = self.slots.get_mut(index) else { return };
         let fresh = u16::try_from(fresh_bytes).unwrap_or(u16::MAX);
         slot.input_bytes = slot.input_bytes.saturating_add(fresh);
-        counters::add(&self.counters.received_bytes, u64::from(fresh));
+        counters::add(&self.figures.counters.received_bytes, u64::from(fresh));
         let Some(connection) = slot.connection.as_mut() else { return };
         let input = kernel.input(index, usize::from(slot.input_bytes));
-        let action = connection.step(Event::Received { input, fresh_bytes }, now_ms);
-        self.act(kernel, index, action, now_ms);
+        let before = connection.phase();
+        let action = connection.step(Event::Received { input, fresh_bytes }, now.ms);
+        slot.watch.stepped(&self.figures.phases, before, connection.phase(), now);
+        self.act(kernel, index, action, now);
     }
 
-    fn sent(&mut self, kernel: &mut impl Kernel<A::Buffer>, index: u32, result: i32, now_ms: u64) {
+    fn sent(&mut self, kernel: &mut impl Kernel<A::Buffer>, index: u32, result: i32, now: Moment) {
         let event = match usize::try_from(result) {
             Ok(bytes) => {
-                counters::add(&self.counters.sent_bytes, bytes as u64);
+                counters::add(&self.figures.counters.sent_bytes, bytes as u64);
                 Event::Sent { bytes }
             }
             Err(_) if is_retry(result) => Event::Sent { bytes: 0 },
             Err(_) => Event::Broken,
         };
-        self.step(kernel, index, event, now_ms);
+        self.step(kernel, index, event, now);
     }
 
     /// The look after the last send has come, or the send after which it is wanted.
-    fn looked(&mut self, kernel: &mut impl Kernel<A::Buffer>, index: u32, now_ms: u64) {
+    fn looked(&mut self, kernel: &mut impl Kernel<A::Buffer>, index: u32, now: Moment) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let phase = slot.connection.as_ref().map(Connection::phase);
         if phase != Some(Phase::Looking) || slot.pending_count > 0 {
@@ -293,7 +233,7 @@ impl<A: Answering> Driver<A> {
             }
             _ => Event::Broken,
         };
-        self.step(kernel, index, event, now_ms);
+        self.step(kernel, index, event, now);
     }
 
     fn drained(
@@ -301,19 +241,19 @@ impl<A: Answering> Driver<A> {
         kernel: &mut impl Kernel<A::Buffer>,
         index: u32,
         result: i32,
-        now_ms: u64,
+        now: Moment,
     ) {
         let event = match usize::try_from(result) {
             Ok(bytes) => {
-                counters::add(&self.counters.received_bytes, bytes as u64);
+                counters::add(&self.figures.counters.received_bytes, bytes as u64);
                 Event::Drained { bytes }
             }
             Err(_) if is_retry(result) => {
-                return self.act(kernel, index, Action::Drain, now_ms);
+                return self.act(kernel, index, Action::Drain, now);
             }
             Err(_) => Event::Broken,
         };
-        self.step(kernel, index, event, now_ms);
+        self.step(kernel, index, event, now);
     }
 
     fn step(
@@ -321,13 +261,14 @@ impl<A: Answering> Driver<A> {
         kernel: &mut impl Kernel<A::Buffer>,
         index: u32,
         event: Event<'_>,
-        now_ms: u64,
+        now: Moment,
     ) {
-        let connection = self.slots.get_mut(index).and_then(|slot| slot.connection.as_mut());
-        if let Some(connection) = connection {
-            let action = connection.step(event, now_ms);
-            self.act(kernel, index, action, now_ms);
-        }
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Some(connection) = slot.connection.as_mut() else { return };
+        let before = connection.phase();
+        let action = connection.step(event, now.ms);
+        slot.watch.stepped(&self.figures.phases, before, connection.phase(), now);
+        self.act(kernel, index, action, now);
     }
 
     /// Carries an action out, and those that it leads to at once.
@@ -336,7 +277,7 @@ impl<A: Answering> Driver<A> {
         kernel: &mut impl Kernel<A::Buffer>,
         index: u32,
         action: Action,
-        now_ms: u64,
+        now: Moment,
     ) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let phase = slot.connection.as_ref().map_or(Phase::Closed, Connection::phase);
@@ -344,7 +285,7 @@ impl<A: Answering> Driver<A> {
             self.slots.list(index, list);
         }
         match action {
-            Action::Receive => self.receive(kernel, index, now_ms),
+            Action::Receive => self.receive(kernel, index, now),
             Action::Answer { line } => {
                 if let Some(slot) = self.slots.get_mut(index) {
                     slot.line_bytes = u16::try_from(line.end).unwrap_or(u16::MAX);
@@ -352,9 +293,9 @@ impl<A: Answering> Driver<A> {
                 if self.slots.first(List::Answering) == Some(index)
                     && let Some(buffer) = self.take_buffer()
                 {
-                    return self.answer(kernel, index, buffer, now_ms);
+                    return self.answer(kernel, index, buffer, now);
                 }
-                counters::add(&self.counters.waited_for_buffer, 1);
+                counters::add(&self.figures.counters.waited_for_buffer, 1);
             }
             Action::Send { from_bytes } => {
                 if let Some(answer) = kernel.take_answer(index) {
@@ -362,8 +303,8 @@ impl<A: Answering> Driver<A> {
                 }
             }
             Action::Look => {
-                self.return_buffer(kernel, index, now_ms);
-                self.looked(kernel, index, now_ms);
+                self.return_buffer(kernel, index, now);
+                self.looked(kernel, index, now);
             }
             Action::Drain => {
                 let Some(slot) = self.slots.get_mut(index) else { return };
@@ -373,7 +314,7 @@ impl<A: Answering> Driver<A> {
                 kernel.drain(index, shutdown);
             }
             Action::Close { ending, reset } => {
-                tally::ending(&self.counters, ending);
+                tally::ending(&self.figures.counters, ending);
                 self.slots.end(index);
                 let Some(slot) = self.slots.get_mut(index) else { return };
                 slot.closing = Some(reset);
@@ -385,73 +326,15 @@ impl<A: Answering> Driver<A> {
         }
     }
 
-    fn receive(&mut self, kernel: &mut impl Kernel<A::Buffer>, index: u32, now_ms: u64) {
+    fn receive(&mut self, kernel: &mut impl Kernel<A::Buffer>, index: u32, now: Moment) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let from = usize::from(slot.input_bytes);
         if from >= kernel.room(index) && !kernel.lengthen(index) {
-            return self.step(kernel, index, Event::Evict, now_ms);
+            return self.step(kernel, index, Event::Evict, now);
         }
         slot.pending_count = slot.pending_count.saturating_add(1);
         slot.waiting_for = Some(Op::Receive);
         kernel.receive(index, from);
-    }
-
-    fn take_buffer(&mut self) -> Option<Box<A::Buffer>> {
-        if let Some(buffer) = self.free_buffers.pop() {
-            return Some(buffer);
-        }
-        if self.buffers_made_count >= self.settings.answer_buffers_max {
-            return None;
-        }
-        self.buffers_made_count = self.buffers_made_count.saturating_add(1);
-        Some(Box::new(self.answering.buffer()))
-    }
-
-    /// Takes the answer of a completed send back, and gives its buffer to who waits longest.
-    fn return_buffer(&mut self, kernel: &mut impl Kernel<A::Buffer>, index: u32, now_ms: u64) {
-        let Some(buffer) = kernel.take_answer(index) else { return };
-        match self.slots.first(List::Answering) {
-            Some(waiting) => self.answer(kernel, waiting, buffer, now_ms),
-            None => self.free_buffers.push(buffer),
-        }
-    }
-
-    fn answer(
-        &mut self,
-        kernel: &mut impl Kernel<A::Buffer>,
-        index: u32,
-        mut buffer: Box<A::Buffer>,
-        now_ms: u64,
-    ) {
-        let (Some(peer), Some(slot)) = (kernel.peer(index), self.slots.get_mut(index)) else {
-            self.free_buffers.push(buffer);
-            return self.step(kernel, index, Event::Failed, now_ms);
-        };
-        let line = kernel.input(index, usize::from(slot.line_bytes));
-        // A panic here is a bug; it must not take the other connections of the shard with it.
-        // What it leaves behind is safe to use: `answer` replaces whatever the buffer holds.
-        let answered =
-            catch_unwind(AssertUnwindSafe(|| self.answering.answer(line, peer, &mut buffer)));
-        let Ok(class) = answered else {
-            tracing::error!(query = %line.escape_ascii(), "answering panicked");
-            self.free_buffers.push(buffer);
-            return self.step(kernel, index, Event::Failed, now_ms);
-        };
-        tally::answer(&self.counters, class);
-        kernel.forget_input(index);
-        let bytes = (*buffer).as_ref().len();
-        let Some(connection) = slot.connection.as_mut() else { return };
-        match connection.step(Event::Answered { bytes }, now_ms) {
-            Action::Send { from_bytes } => {
-                self.slots.list(index, List::Writing);
-                self.send(kernel, index, buffer, from_bytes);
-            }
-            // An empty answer.
-            action => {
-                self.free_buffers.push(buffer);
-                self.act(kernel, index, action, now_ms);
-            }
-        }
     }
 
     fn send(
@@ -479,14 +362,6 @@ impl<A: Answering> Driver<A> {
         self.slots.free(index);
         // Whoever waits for it is served by `serve_waiting`: a close may come from anywhere.
         self.free_buffers.extend(answer);
-    }
-
-    /// Gives free buffers to those who wait for one; called at the end of every turn.
-    pub(super) fn serve_waiting(&mut self, kernel: &mut impl Kernel<A::Buffer>, now_ms: u64) {
-        while let Some(waiting) = self.slots.first(List::Answering) {
-            let Some(buffer) = self.take_buffer() else { return };
-            self.answer(kernel, waiting, buffer, now_ms);
-        }
     }
 }
 
