@@ -1,4 +1,5 @@
-//! What a requester is shown: the per-TLD rules of the configuration, compiled.
+//! What a requester is shown and how much of it: the per-TLD rules of the configuration, compiled;
+//! the lists by prefix.
 //!
 //! # Does not
 //!
@@ -6,6 +7,7 @@
 
 mod keys;
 mod label;
+pub mod lists;
 mod preset;
 mod rules;
 mod text;
