@@ -527,6 +527,25 @@ fn value(text: &str) -> Result<(), String> {
     }
 }
 
+/// Whether a text may stand in one line of an answer: 1 to `bytes_max` bytes, printable, without
+/// the words from which programs conclude whether a name is registered.
+///
+/// # Errors
+///
+/// What is wrong, and the bound.
+pub fn answer_line(text: &str, bytes_max: usize) -> Result<(), String> {
+    if text.trim() != text || text.is_empty() || text.len() > bytes_max {
+        let got = text.len();
+        return Err(format!(
+            "{text:?} has {got} bytes; 1 to {bytes_max} without blanks around are allowed"
+        ));
+    }
+    if let Some(c) = text.chars().find(|&c| crate::query::breaks_lines(c)) {
+        return Err(format!("{c:?} is not allowed; the text has one line"));
+    }
+    paragraph(text)
+}
+
 /// Whether a text of several lines may be part of every answer.
 fn paragraph(text: &str) -> Result<(), String> {
     if text.len() > TEXT_BYTES_MAX {

@@ -1,13 +1,16 @@
-//! What a requester is shown: the per-TLD rules of the configuration, compiled.
+//! What a requester is shown and how much of it: the per-TLD rules of the configuration, compiled;
+//! the lists by prefix.
 //!
 //! # Does not
 //!
 //! See views or sockets.
 
 pub mod block;
+pub mod guard;
 mod keys;
 mod label;
 pub mod limit;
+pub mod lists;
 pub mod mining;
 mod preset;
 mod rules;
