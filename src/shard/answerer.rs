@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::observe::counters::AnswerClass;
-use crate::policy::Rules;
+use crate::policy::{Rules, Tier};
 use crate::port43::{self, Answering};
 use crate::query::{self, Answer, AnswerResult, Outcome, Refusal};
 use crate::view::View;
@@ -54,7 +54,7 @@ impl Answering for Answerer {
     }
 
     fn answer(&mut self, line: &[u8], _peer: SocketAddr, out: &mut AnswerBuffer) -> AnswerClass {
-        class_of(query::answer(&self.views.load(), &self.rules, line, &mut out.0))
+        class_of(query::answer(&self.views.load(), &self.rules, Tier::PUBLIC, line, &mut out.0))
     }
 }
 
