@@ -7,7 +7,7 @@ mod script;
 
 use allocation_counter::measure;
 use whoisd::config::tld::Settings;
-use whoisd::policy::Rules;
+use whoisd::policy::{Rules, Tier};
 use whoisd::query::{Answer, answer};
 use whoisd::view::View;
 
@@ -29,7 +29,7 @@ fn allocates_nothing(view: &View) {
         let settings: Settings = toml::from_str(&config).unwrap();
         let rules = Rules::compile(&settings).unwrap();
         let allocations = measure(|| {
-            answer(view, &rules, &query, &mut out);
+            answer(view, &rules, Tier::PUBLIC, &query, &mut out);
         });
         let shown = String::from_utf8_lossy(&query);
         assert_eq!(allocations.count_total, 0, "{shown:?}: {allocations:?}");
@@ -43,7 +43,7 @@ fn a_name_in_unicode_allocates_only_with_more_than_eight_labels_and_then_a_bound
     let rules = Rules::standard();
     let mut count = |query: &str| {
         let allocations = measure(|| {
-            answer(&view, &rules, query.as_bytes(), &mut out);
+            answer(&view, &rules, Tier::PUBLIC, query.as_bytes(), &mut out);
         });
         (allocations.count_total, allocations.bytes_max)
     };

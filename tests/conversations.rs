@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use whoisd::config::tld::Settings;
-use whoisd::policy::Rules;
+use whoisd::policy::{Rules, Tier};
 use whoisd::query::{Answer, answer};
 use whoisd::view::View;
 
@@ -60,7 +60,7 @@ fn hold(path: &Path, file: &str, view: &View, out: &mut Answer) -> String {
             }
             "query" => {
                 let query = unescape(section.text.trim_end_matches('\n'));
-                answer(view, &rules, &query, out);
+                answer(view, &rules, Tier::PUBLIC, &query, out);
                 let text = shown(out.bytes());
                 if text.starts_with("Domain Name:") {
                     let bytes = std::str::from_utf8(out.bytes()).unwrap();
@@ -119,7 +119,7 @@ fn hold_all(view: &View, bless: bool) {
 fn the_grammar_check_sees_what_is_out_of_order() {
     let view = registry::small();
     let mut out = Answer::new();
-    answer(&view, &Rules::standard(), b"example.demo", &mut out);
+    answer(&view, &Rules::standard(), Tier::PUBLIC, b"example.demo", &mut out);
     let whole = String::from_utf8(out.bytes().to_vec()).unwrap();
     grammar::check(&whole).unwrap();
     let swapped = whole.replace("Creation Date", "X").replace("Updated Date", "Creation Date");

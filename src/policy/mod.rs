@@ -15,9 +15,11 @@ pub mod mining;
 mod preset;
 mod rules;
 mod text;
+mod tier;
 
 pub use keys::is_extra_key;
 pub use rules::Rules;
+pub use tier::{PUBLIC_TIER, Tier};
 
 pub(crate) use label::{LABEL_BYTES, Label};
 pub(crate) use rules::{

@@ -18,6 +18,7 @@ use super::keys::CONTACT_LABELS;
 use super::label::{LABEL_BYTES, Label};
 use super::preset::{Draft, blocks};
 use super::text::{verbatim, wrapped};
+use super::tier::{PUBLIC_TIER, Tier};
 use crate::config::tld::{
     Extras, ExtrasWord, Field, Model, Postal, Preset, RedactedAs, SettingError, Settings, Tld,
     canonical_suffix,
@@ -208,6 +209,12 @@ impl Rules {
         }
         let defaults = rule(&settings.defaults, None);
         Self { defaults, suffixes, registrars, registrars_by_id, registrars_by_iana_id }
+    }
+
+    /// The tier of that name.
+    #[must_use]
+    pub fn tier(&self, name: &str) -> Option<Tier> {
+        (name == PUBLIC_TIER).then_some(Tier::PUBLIC)
     }
 
     /// The rule of the longest suffix of `name` that has one; the defaults if none has.

@@ -20,7 +20,7 @@ use super::AnswerResult;
 use super::answer::Answer;
 use super::number::{Decimal, TimeText};
 use super::parse::Refusal;
-use crate::policy::{Rule, Rules};
+use crate::policy::{Rule, Rules, Tier};
 use crate::view::{Data, View};
 
 const COMPLAINT_FORM: &[u8] = b"URL of the ICANN Whois Inaccuracy Complaint Form: \
@@ -55,13 +55,14 @@ pub(super) struct Site<'a> {
     pub(super) view: &'a View,
     pub(super) snapshot: &'a Data,
     pub(super) rules: &'a Rules,
+    pub(super) tier: Tier,
     pub(super) as_of_ms: i64,
 }
 
 impl<'a> Site<'a> {
     #[inline]
-    pub(super) fn new(view: &'a View, rules: &'a Rules) -> Self {
-        Self { view, snapshot: view.data(), rules, as_of_ms: view.as_of_ms() }
+    pub(super) fn new(view: &'a View, rules: &'a Rules, tier: Tier) -> Self {
+        Self { view, snapshot: view.data(), rules, tier, as_of_ms: view.as_of_ms() }
     }
 }
 

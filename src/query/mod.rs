@@ -35,7 +35,7 @@ pub use answer::{ANSWER_BYTES_MAX, Answer, breaks_lines};
 pub use parse::{QUERY_LINE_BYTES_MAX, Refusal};
 pub use wildcard::{WILDCARD_FREE_CHARS, WILDCARD_NAMES_MAX, WILDCARD_STEPS_MAX};
 
-use crate::policy::Rules;
+use crate::policy::{Rules, Tier};
 use crate::view::View;
 use find::Failure;
 use frame::Site;
@@ -92,10 +92,10 @@ pub enum AnswerResult {
     Refused(Refusal),
 }
 
-/// Answers a query line from `view`. `line` may have its line end; what follows that is not looked
+/// Answers a query line from `view`, as `tier` of `rules` sees it. `line` may have its line end; what follows that is not looked
 /// at. What it costs: README.md, "Measurements".
-pub fn answer(view: &View, rules: &Rules, line: &[u8], out: &mut Answer) -> Outcome {
-    let site = Site::new(view, rules);
+pub fn answer(view: &View, rules: &Rules, tier: Tier, line: &[u8], out: &mut Answer) -> Outcome {
+    let site = Site::new(view, rules, tier);
     let (kind, found) = match parse::parse(line) {
         Ok(query) => (kind_of(query.target), run(&site, query, out)),
         Err(refusal) => (QueryKind::Unreadable, Err(Failure::Refused(refusal))),

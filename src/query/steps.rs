@@ -15,7 +15,7 @@ use snapshot_format::record::ArchivedDomain;
 use super::answer::Answer;
 use super::frame::Site;
 use super::{AnswerResult, QueryKind, Refusal, find, kind_of, name, parse};
-use crate::policy::Rules;
+use crate::policy::{Rules, Tier};
 use crate::view::View;
 
 /// Parses a line and says what kind of query it is.
@@ -42,6 +42,6 @@ pub fn render(
     out: &mut Answer,
 ) -> AnswerResult {
     let rule = rules.of_name(&record.name);
-    find::domain_record(&Site::new(view, rules), rule, record, out)
+    find::domain_record(&Site::new(view, rules, Tier::PUBLIC), rule, record, out)
         .unwrap_or(AnswerResult::Refused(Refusal::Damaged))
 }

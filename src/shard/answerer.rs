@@ -6,7 +6,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::observe::counters::AnswerClass;
 use crate::observe::{ShardFigures, clock};
-use crate::policy::Rules;
+use crate::policy::{Rules, Tier};
 use crate::port43::{self, Answering, Asked};
 use crate::query::{self, Answer, AnswerResult, Outcome, Refusal};
 use crate::view::View;
@@ -56,7 +56,7 @@ impl Answering for Answerer {
 
     fn answer(&mut self, asked: Asked<'_>, out: &mut AnswerBuffer) -> AnswerClass {
         let began_us = clock::micros();
-        let outcome = query::answer(&self.views.load(), &self.rules, asked.line, &mut out.0);
+        let outcome = query::answer(&self.views.load(), &self.rules, Tier::PUBLIC, asked.line, &mut out.0);
         let (found_us, made_us) = (out.0.began_us().max(began_us), clock::micros());
         self.figures.phases.lookup.record(found_us.saturating_sub(began_us));
         self.figures.phases.render.record(made_us.saturating_sub(found_us));
