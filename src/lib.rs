@@ -21,6 +21,7 @@ pub mod status;
 pub mod store;
 pub mod updater;
 pub mod view;
+pub mod warden;
 
 // Data plane: one shard per core; no locks, no allocation, no file I/O per query.
 pub mod policy;

@@ -19,11 +19,12 @@ use arc_swap::ArcSwap;
 use snapshot_format::Kind;
 use snapshot_format::record::{ArchivedContact, ArchivedDomain, ContactField};
 use whoisd::config::tld::Settings as Rulebook;
+use whoisd::policy::guard::Guard;
 use whoisd::policy::{Rules, Tier};
 use whoisd::query::{Answer, answer, steps};
 use whoisd::sample::build::build_directory;
 use whoisd::sample::{Registry, Settings};
-use whoisd::shard::Answerer;
+use whoisd::shard::{Answerer, Sources};
 use whoisd::view::View;
 
 use crate::{Options, Random, print, timed, workload};
@@ -106,9 +107,13 @@ impl Case {
             step: self.step,
             view,
             answerer: Answerer::new(
-                Arc::new(ArcSwap::new(Arc::clone(view))),
-                Arc::clone(&rules),
+                Sources {
+                    views: Arc::new(ArcSwap::new(Arc::clone(view))),
+                    rules: Arc::new(ArcSwap::new(Arc::clone(&rules))),
+                    guard: Arc::new(Guard::open()),
+                },
                 Arc::default(),
+                None,
             ),
             rules,
             records: lines.iter().filter(|_| self.step == Step::Render).map(find).collect(),

@@ -9,6 +9,7 @@ mod completions;
 mod config;
 mod doctor;
 mod fetch_snapshot;
+mod guarding;
 mod import;
 mod inspect;
 mod key;

@@ -22,6 +22,7 @@ use signal_hook::iterator::Signals;
 use snapshot_format::{FormatError, Kind, dump};
 
 use super::Failure;
+use super::guarding::Guarding;
 use super::settings::SettingsOptions;
 use super::updating::{Source, Updating};
 use crate::config::{Check, Settings};
@@ -29,9 +30,10 @@ use crate::observe::counters::Totals;
 use crate::observe::log;
 use crate::observe::{ShardFigures, clock};
 use crate::policy::Rules;
+use crate::policy::lists::Lists;
 use crate::port43::{self, Choice};
 use crate::shard::aside::{Place, Weight};
-use crate::shard::{Answerer, Fleet, Plan, ShardReport, aside, cores, listen};
+use crate::shard::{Answerer, Fleet, Sources, Plan, ShardReport, aside, cores, listen};
 use crate::view::{Data, View};
 
 /// Descriptors of a shard besides its connections: rings, listeners, stop line.
@@ -83,7 +85,8 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let source = Source::open(settings, dir)?;
     let view = Arc::new(open(dir, source.generation(), settings.check)?);
     let views = Arc::new(ArcSwap::new(Arc::clone(&view)));
-    let rules = Arc::new(Rules::compile(&settings.answers).map_err(Failure::refused)?);
+    let rules = Rules::compile(&settings.answers).map_err(Failure::refused)?;
+    let rules = Arc::new(ArcSwap::from_pointee(rules));
     let cores = usable_cores(settings)?;
     let engine = port43::choose(settings.port43.engine).map_err(Failure::failed)?;
     let plan = Plan {
@@ -96,9 +99,13 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 
     let (sender, events) = bounded(EVENTS_MAX + 2 * cores.len());
     watch_signals(sender.clone())?;
-    let shown = Arc::clone(&views);
+    let lists = Arc::new(ArcSwap::from_pointee(Lists::default()));
+    let guarding = Guarding::start(settings, dir, lists, &cores)?;
+    let sources =
+        Sources { views: Arc::clone(&views), rules, guard: Arc::clone(&guarding.guard) };
+    let watches = guarding.watches();
     let make = move |figures: &Arc<ShardFigures>| {
-        Answerer::new(Arc::clone(&shown), Arc::clone(&rules), Arc::clone(figures))
+        Answerer::new(sources.clone(), Arc::clone(figures), watches.try_recv().ok())
     };
     let fleet = Fleet::start(&cores, &plan, &make, &sender, ControlEvent::Shard)
         .map_err(Failure::failed)?;
@@ -116,6 +123,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     drop(updating);
     let (totals, cut_off_count) = fleet.stop().map_err(Failure::failed)?;
     log_stop(&totals, cut_off_count);
+    drop(guarding);
     damage.map_or(Ok(()), |error| Err(damaged(dir, &error)))
 }
 

@@ -24,6 +24,10 @@ pub(super) struct File {
     pub(super) log: Log,
     pub(super) feed: Feed,
     pub(super) status: Status,
+    pub(super) limits: Limits,
+    pub(super) blocks: Blocks,
+    pub(super) mining: Mining,
+    pub(super) site: Site,
     // The fields of `tld::Settings`: serde's `flatten` would let unknown keys pass.
     pub(super) defaults: tld::Tld,
     pub(super) tld: Vec<tld::Tld>,
@@ -92,6 +96,75 @@ pub(super) struct Log {
 pub(super) struct Status {
     pub(super) listen: Option<Spanned<String>>,
     pub(super) ready_age_max_s: Option<Spanned<u64>>,
+}
+
+/// `[limits]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Limits {
+    pub(super) mode: Option<Spanned<String>>,
+    pub(super) loopback_free: Option<Spanned<bool>>,
+    pub(super) contact: Option<Spanned<String>>,
+    pub(super) memory_bytes: Option<Spanned<u64>>,
+    pub(super) warn_percent: Option<Spanned<u64>>,
+    pub(super) price_exact: Option<Spanned<u64>>,
+    pub(super) price_wildcard: Option<Spanned<u64>>,
+    pub(super) price_contact: Option<Spanned<u64>>,
+    pub(super) price_address: Option<Spanned<u64>>,
+    pub(super) v4_32_per_min: Option<Spanned<u64>>,
+    pub(super) v4_32_burst: Option<Spanned<u64>>,
+    pub(super) v4_24_per_min: Option<Spanned<u64>>,
+    pub(super) v4_24_burst: Option<Spanned<u64>>,
+    pub(super) v4_20_per_min: Option<Spanned<u64>>,
+    pub(super) v4_20_burst: Option<Spanned<u64>>,
+    pub(super) v4_16_per_min: Option<Spanned<u64>>,
+    pub(super) v4_16_burst: Option<Spanned<u64>>,
+    pub(super) v6_128_per_min: Option<Spanned<u64>>,
+    pub(super) v6_128_burst: Option<Spanned<u64>>,
+    pub(super) v6_64_per_min: Option<Spanned<u64>>,
+    pub(super) v6_64_burst: Option<Spanned<u64>>,
+    pub(super) v6_56_per_min: Option<Spanned<u64>>,
+    pub(super) v6_56_burst: Option<Spanned<u64>>,
+    pub(super) v6_48_per_min: Option<Spanned<u64>>,
+    pub(super) v6_48_burst: Option<Spanned<u64>>,
+    pub(super) v6_32_per_min: Option<Spanned<u64>>,
+    pub(super) v6_32_burst: Option<Spanned<u64>>,
+}
+
+/// `[blocks]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Blocks {
+    pub(super) enabled: Option<Spanned<bool>>,
+    pub(super) state: Option<Spanned<PathBuf>>,
+    pub(super) first_s: Option<Spanned<u64>>,
+    pub(super) longest_s: Option<Spanned<u64>>,
+    pub(super) forgive_s: Option<Spanned<u64>>,
+    pub(super) patience_per_min: Option<Spanned<u64>>,
+    pub(super) patience_burst: Option<Spanned<u64>>,
+}
+
+/// `[mining]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Mining {
+    pub(super) enabled: Option<Spanned<bool>>,
+    pub(super) block: Option<Spanned<bool>>,
+    pub(super) canaries: Option<Spanned<Vec<String>>>,
+    pub(super) sequence_min: Option<Spanned<u64>>,
+    pub(super) queries_min: Option<Spanned<u64>>,
+    pub(super) ascending_percent: Option<Spanned<u64>>,
+    pub(super) misses_percent: Option<Spanned<u64>>,
+    pub(super) spread_min: Option<Spanned<u64>>,
+}
+
+/// `[site]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Site {
+    pub(super) redis: Option<Spanned<String>>,
+    pub(super) channel: Option<Spanned<String>>,
+    pub(super) interval_ms: Option<Spanned<u64>>,
 }
 
 /// `[feed]`.

@@ -12,12 +12,13 @@ use toml::Spanned;
 use super::check::Check;
 use super::file::Source;
 use super::keys::{FOLLOW_MS, KEEP, NUMBERS, SHUTDOWN_MS};
-use super::{ConfigError, Nats, feed, tld};
+use super::{ConfigError, Nats, feed, guard as checks, tld};
 use crate::observe::log;
-use crate::policy::Rules;
+use crate::policy::{Rules, guard, limit};
 use crate::port43;
 use crate::shard::cores;
 use crate::updater;
+use crate::warden;
 
 /// Most addresses listened on; each costs every shard a listener.
 pub(super) const LISTEN_COUNT_MAX: usize = 64;
@@ -51,6 +52,12 @@ pub struct Settings {
     pub status_listen: Option<SocketAddr>,
     /// Age of the data from which on the server is not ready, seconds; 0: never.
     pub ready_age_max_s: u64,
+    /// Who is served, and how much.
+    pub guard: guard::Settings,
+    /// Memory of the limiter, bytes.
+    pub limits_memory_bytes: u64,
+    /// Blocks, signs of mining, the other nodes of the site.
+    pub warden: warden::Settings,
     /// The log.
     pub log: log::Settings,
     /// The stream that the node follows, if it follows one.
@@ -78,6 +85,9 @@ impl Default for Settings {
             updater: updater::Settings::default(),
             status_listen: None,
             ready_age_max_s: 0,
+            guard: guard::Settings::default(),
+            limits_memory_bytes: limit::MEMORY_BYTES.default,
+            warden: warden::Settings::default(),
             log: log::Settings::default(),
             nats: None,
             answers: tld::Settings::default(),
@@ -183,6 +193,8 @@ pub(super) fn merge(source: &Source, flags: &Flags) -> Result<Effective, ConfigE
     merge.log(flags)?;
     merge.feed()?;
     merge.status()?;
+    merge.limits()?;
+    merge.warden()?;
     merge.answers()?;
     Ok(merge.effective)
 }
@@ -194,7 +206,7 @@ struct Merge<'a> {
 
 impl Merge<'_> {
     fn numbers(&mut self) -> Result<(), ConfigError> {
-        for number in &NUMBERS {
+        for number in NUMBERS {
             let Some(written) = (number.written)(&self.source.file) else { continue };
             let (value, bound) = (*written.get_ref(), number.bound);
             let problem = if value < bound.min {
@@ -337,6 +349,73 @@ impl Merge<'_> {
         self.effective.settings.status_listen = Some(listen);
         self.set_in_file("status.listen", &text.span());
         Ok(())
+    }
+
+    fn limits(&mut self) -> Result<(), ConfigError> {
+        let file = &self.source.file.limits;
+        if let Some(mode) = self.word("limits.mode", file.mode.as_ref())? {
+            self.effective.settings.guard.mode = mode;
+        }
+        if let Some(free) = self.plain("limits.loopback_free", file.loopback_free.as_ref()) {
+            self.effective.settings.guard.loopback_free = free;
+        }
+        let contact =
+            self.checked("limits.contact", file.contact.as_ref(), |text| checks::contact(text))?;
+        if let Some(text) = contact {
+            self.effective.settings.guard.contact = text.into();
+        }
+        if let Some((key, problem)) = checks::unpayable(&self.effective.settings) {
+            let line = self.source.line_of_key(key);
+            let place = format!("{}:{line}", self.source.path.display());
+            return Err(ConfigError::Setting { place, key: key.to_owned(), problem });
+        }
+        Ok(())
+    }
+
+    fn warden(&mut self) -> Result<(), ConfigError> {
+        let (blocks, mining, site) =
+            (&self.source.file.blocks, &self.source.file.mining, &self.source.file.site);
+        if let Some(enabled) = self.plain("blocks.enabled", blocks.enabled.as_ref()) {
+            self.effective.settings.guard.blocks = enabled;
+        }
+        let state = self.plain("blocks.state", blocks.state.as_ref());
+        let enabled = self.plain("mining.enabled", mining.enabled.as_ref());
+        let block = self.plain("mining.block", mining.block.as_ref());
+        let canaries = self.checked("mining.canaries", mining.canaries.as_ref(), |names| {
+            checks::canaries(names)
+        })?;
+        let redis = self.checked("site.redis", site.redis.as_ref(), |url| checks::redis(url))?;
+        let channel =
+            self.checked("site.channel", site.channel.as_ref(), |name| checks::channel(name))?;
+        let warden = &mut self.effective.settings.warden;
+        warden.state = state.or_else(|| warden.state.take());
+        warden.mining_enabled = enabled.unwrap_or(warden.mining_enabled);
+        warden.mining_blocks = block.unwrap_or(warden.mining_blocks);
+        warden.mining.canaries = canaries.unwrap_or_default();
+        warden.site.redis = redis;
+        if let Some(channel) = channel {
+            warden.site.channel = channel;
+        }
+        Ok(())
+    }
+
+    /// A value that cannot be wrong.
+    fn plain<T: Clone>(&mut self, key: &'static str, written: Option<&Spanned<T>>) -> Option<T> {
+        let written = written?;
+        self.set_in_file(key, &written.span());
+        Some(written.get_ref().clone())
+    }
+
+    /// A value that `check` accepts.
+    fn checked<T: Clone>(
+        &mut self,
+        key: &'static str,
+        written: Option<&Spanned<T>>,
+        check: impl FnOnce(&T) -> Result<(), String>,
+    ) -> Result<Option<T>, ConfigError> {
+        let Some(value) = written else { return Ok(None) };
+        check(value.get_ref()).map_err(|problem| self.refused(key, &value.span(), problem))?;
+        Ok(self.plain(key, written))
     }
 
     fn feed(&mut self) -> Result<(), ConfigError> {

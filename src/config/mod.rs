@@ -13,6 +13,7 @@ mod check;
 mod error;
 mod feed;
 mod file;
+mod guard;
 pub mod keys;
 mod load;
 mod show;

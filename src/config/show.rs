@@ -76,6 +76,7 @@ fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
     rows.push(("status.listen", settings.status_listen.map(|at| string(&at.to_string()))));
     rows.push(("log.format", Some(string(&settings.log.format.to_string()))));
     rows.push(("log.level", Some(string(&settings.log.level.to_string()))));
+    rows.extend(guard_rows(settings));
     rows.extend(feed_rows(settings));
     // A table is written once: its rows have to be neighbours.
     rows.sort_by_key(|(key, _)| TABLES.iter().position(|table| key.starts_with(table)));
@@ -83,8 +84,29 @@ fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
 }
 
 /// Tables in the order in which they are shown.
-const TABLES: [&str; 7] =
-    ["server.", "port43.", "snapshot.", "updater.", "status.", "log.", "feed."];
+const TABLES: &[&str] = &[
+    "server.", "port43.", "snapshot.", "updater.", "status.", "limits.", "blocks.", "mining.", "site.",
+    "log.", "feed.",
+];
+
+fn guard_rows(settings: &Settings) -> [(&'static str, Option<String>); 10] {
+    let string = |text: &str| toml::Value::from(text).to_string();
+    let (guard, warden) = (&settings.guard, &settings.warden);
+    let canaries: Vec<_> = warden.mining.canaries.iter().map(|name| string(name)).collect();
+    let state = warden.state.as_ref().map(|path| string(&path.to_string_lossy()));
+    [
+        ("limits.mode", Some(string(guard.mode.word()))),
+        ("limits.loopback_free", Some(guard.loopback_free.to_string())),
+        ("limits.contact", (!guard.contact.is_empty()).then(|| string(&guard.contact))),
+        ("blocks.enabled", Some(guard.blocks.to_string())),
+        ("blocks.state", state),
+        ("mining.enabled", Some(warden.mining_enabled.to_string())),
+        ("mining.block", Some(warden.mining_blocks.to_string())),
+        ("mining.canaries", Some(format!("[{}]", canaries.join(", ")))),
+        ("site.redis", warden.site.redis.as_deref().map(string)),
+        ("site.channel", Some(string(&warden.site.channel))),
+    ]
+}
 
 fn feed_rows(settings: &Settings) -> [(&'static str, Option<String>); 6] {
     let string = |text: &str| toml::Value::from(text).to_string();

@@ -52,7 +52,7 @@ fn an_unknown_key_is_refused_with_line_and_table() {
 
 #[test]
 fn a_number_out_of_bounds_is_refused_with_key_value_and_bound() {
-    for number in &NUMBERS {
+    for number in NUMBERS {
         let (table, name) = number.key.split_once('.').unwrap();
         let text = |value: u64| format!("# first line\n[{table}]\n{name} = {value}\n");
         let message = refusal(&text(number.bound.max + 1));
@@ -114,7 +114,7 @@ fn what_show_writes_gives_the_same_settings_again() {
     assert_eq!(loaded(&shown, &Flags::default()).settings, effective.settings);
     assert!(shown.contains("# --dir"), "{shown}");
     assert!(shown.contains("# whoisd.toml:4"), "{shown}");
-    for key in NUMBERS.iter().map(|number| number.key).chain(OTHERS) {
+    for key in NUMBERS.iter().map(|number| number.key).chain(OTHERS.iter().copied()) {
         let name = key.rsplit_once('.').unwrap().1;
         assert!(shown.contains(name), "{key} is missing");
     }
@@ -212,7 +212,7 @@ fn example_keys(table: &str) -> Vec<(String, String)> {
 
 #[test]
 fn the_example_lists_every_key_with_default_bounds_and_unit() {
-    for number in &NUMBERS {
+    for number in NUMBERS {
         let (table, name) = number.key.split_once('.').unwrap();
         let keys = example_keys(table);
         let (_, comment) = keys.iter().find(|(key, _)| key == name).expect(number.key);

@@ -62,6 +62,12 @@ pub enum AnswerClass {
     Refused,
     /// A record could not be read.
     Failed,
+    /// The source was over a limit.
+    Limited,
+    /// The source is blocked.
+    Blocked,
+    /// A list denies the source.
+    Denied,
 }
 
 macro_rules! counters {
@@ -120,6 +126,12 @@ counters! {
     answered_refused,
     /// Answers that had to say that a record cannot be read.
     answered_failed,
+    /// Answers that say that a limit is reached.
+    answered_limited,
+    /// Answers that say that the source is blocked.
+    answered_blocked,
+    /// Answers that say that a list denies the source.
+    answered_denied,
     /// Queries whose answering panicked: a bug; the connection was closed without an answer.
     panicked,
     /// Queries that waited because every answer buffer was in use.

@@ -173,17 +173,23 @@ impl Book {
         self.terms = terms;
     }
 
-    /// Blocks a source that has earned it: for longer than the last time. One that is blocked
-    /// already stays so.
-    pub fn strike(&mut self, prefix: IpNet, cause: Cause, reason: &str, now_ms: i64) -> Arc<Block> {
+    /// Blocks a source that has earned it: for longer than the last time. `None` if it is blocked
+    /// already: it stays so.
+    pub fn strike(
+        &mut self,
+        prefix: IpNet,
+        cause: Cause,
+        reason: &str,
+        now_ms: i64,
+    ) -> Option<Arc<Block>> {
         let old = self.blocks.get(&prefix);
-        if let Some(old) = old.filter(|old| old.holds(now_ms)) {
-            return Arc::clone(old);
+        if old.is_some_and(|old| old.holds(now_ms)) {
+            return None;
         }
         let before = old.map_or(0, |old| old.repetitions(&self.terms, now_ms));
         let doubled = self.terms.first_s.saturating_mul(1 << before.min(DOUBLINGS_MAX));
         let seconds = doubled.min(self.terms.longest_s);
-        self.put(prefix, seconds, before.saturating_add(1), cause, reason, now_ms)
+        Some(self.put(prefix, seconds, before.saturating_add(1), cause, reason, now_ms))
     }
 
     /// Blocks as an operator wants it, whatever there was before.
@@ -299,13 +305,13 @@ mod tests {
         let one = net("192.0.2.1/32");
         let mut now_ms = 0;
         for expected in [60, 120, 240, 480, 960, 1_000, 1_000] {
-            let block = book.strike(one, Cause::Limit, "", now_ms);
+            let block = book.strike(one, Cause::Limit, "", now_ms).unwrap();
             assert_eq!(seconds(&block), expected);
             now_ms = block.until_ms;
         }
         // Five of the seven repetitions are taken back.
         now_ms += 5 * 3_600 * S;
-        let block = book.strike(one, Cause::Limit, "", now_ms);
+        let block = book.strike(one, Cause::Limit, "", now_ms).unwrap();
         assert_eq!((seconds(&block), block.repetition), (240, 3));
         assert!(!book.forget(block.until_ms + 3 * 3_600 * S - 1));
         assert!(book.forget(block.until_ms + 3 * 3_600 * S));
@@ -315,8 +321,9 @@ mod tests {
     #[test]
     fn a_strike_during_a_block_changes_nothing() {
         let mut book = Book::new(TERMS, []);
-        let first = book.strike(net("192.0.2.1/32"), Cause::Limit, "", 0);
-        assert_eq!(book.strike(net("192.0.2.1/32"), Cause::Mining, "", 59 * S), first);
+        let first = book.strike(net("192.0.2.1/32"), Cause::Limit, "", 0).unwrap();
+        assert_eq!(book.strike(net("192.0.2.1/32"), Cause::Mining, "", 59 * S), None);
+        assert_eq!(book.all(), [first]);
     }
 
     #[test]
@@ -344,12 +351,13 @@ mod tests {
     fn a_book_that_was_kept_goes_on_where_it_was() {
         let mut book = Book::new(TERMS, []);
         let one = net("192.0.2.1/32");
-        let first = book.strike(one, Cause::Limit, "", 0);
+        let first = book.strike(one, Cause::Limit, "", 0).unwrap();
         let kept: Vec<Block> = book.all().iter().map(|block| Block::clone(block)).collect();
         let json = serde_json::to_string(&kept).unwrap();
         let mut book = Book::new(TERMS, serde_json::from_str::<Vec<Block>>(&json).unwrap());
         assert_eq!(book.published(0).count(), 1);
-        assert_eq!(seconds(&book.strike(one, Cause::Limit, "", first.until_ms)), 120);
+        let second = book.strike(one, Cause::Limit, "", first.until_ms).unwrap();
+        assert_eq!(seconds(&second), 120);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::{ArcSwap, Guard as Loaded};
 
 use super::block::{Block, Blocks};
-use super::limit::{Level, Levels, Limiter, Over, Scarcest, Use, unmapped};
+use super::limit::{Level, Levels, Limiter, Over, Scarcest, Use, Uses, unmapped};
 use super::lists::{Action, Entry, Lists, OwnLimits, Per};
 
 /// What limits do.
@@ -262,6 +262,13 @@ impl Guard {
         }
     }
 
+    /// A guard that lets everybody pass: for tools and benchmarks.
+    #[must_use]
+    pub fn open() -> Self {
+        let settings = Settings { mode: Mode::Off, ..Settings::default() };
+        Self::new(settings, Arc::default(), 0, [0; 4])
+    }
+
     /// Other settings from now on; what was used stays.
     pub fn set(&self, settings: Settings) {
         self.settings.store(Arc::new(settings));
@@ -336,6 +343,13 @@ impl Guard {
         Admission::Open(pass)
     }
 
+    /// A query that is no client's: a balancer that asks whether the server is there. It has no limits.
+    #[must_use]
+    pub fn admit_local(&self, address: IpAddr) -> Pass {
+        let (settings, lists) = (self.settings.load(), self.lists.load());
+        Pass { settings, lists, address: unmapped(address), limited: false, own: None }
+    }
+
     /// Charges what a query costs.
     #[inline]
     pub fn charge(&self, pass: &Pass, price: u32, now_us: u64) -> Charge {
@@ -366,11 +380,12 @@ impl Guard {
     }
 
     /// Where a source stands at each of its limits; none if it has none.
-    pub fn uses(&self, pass: &Pass, now_us: u64) -> Vec<Use> {
+    #[must_use]
+    pub fn uses(&self, pass: &Pass, now_us: u64) -> Uses {
         if !pass.limited {
-            return Vec::new();
+            return Uses::default();
         }
-        self.limiter.uses(pass.address, pass.levels(), now_us).collect()
+        self.limiter.uses(pass.address, pass.levels(), now_us)
     }
 
     /// Charges what a source has used at another node of the site.

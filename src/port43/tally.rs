@@ -33,6 +33,9 @@ pub(super) fn answer(counters: &Counters, class: AnswerClass) {
         AnswerClass::NotFound => &counters.answered_not_found,
         AnswerClass::Refused => &counters.answered_refused,
         AnswerClass::Failed => &counters.answered_failed,
+        AnswerClass::Limited => &counters.answered_limited,
+        AnswerClass::Blocked => &counters.answered_blocked,
+        AnswerClass::Denied => &counters.answered_denied,
     };
     counters::add(counter, 1);
 }

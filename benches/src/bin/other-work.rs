@@ -32,9 +32,11 @@ use clap::Parser;
 use futures_lite::AsyncReadExt;
 use glommio::net::TcpStream;
 use hdrhistogram::Histogram;
+use whoisd::observe::ShardFigures;
 use whoisd::policy::Rules;
+use whoisd::policy::guard::Guard;
 use whoisd::port43::{EngineKind, Settings};
-use whoisd::shard::{Answerer, Fleet, Plan, ShardReport};
+use whoisd::shard::{Answerer, Fleet, Plan, ShardReport, Sources};
 use whoisd::view::View;
 use whoisd_benches::load::{Load, LoadOptions};
 use whoisd_benches::probe::Protocol;
@@ -153,12 +155,17 @@ fn start(
     let (writer, reader) = UnixStream::pair()?;
     let (reader, epoch) = (Arc::new(reader), now());
     // Called once, inside of the shard's executor.
-    let answering = move || {
+    let answering = move |figures: &Arc<ShardFigures>| {
         glommio::spawn_local(timers(waited.clone())).detach();
         if let Ok(reader) = reader.try_clone() {
             glommio::spawn_local(swaps(reader, epoch, views.clone(), waited.clone())).detach();
         }
-        Answerer::new(Arc::new(ArcSwap::new(Arc::clone(&views[0]))), Arc::clone(&rules))
+        let sources = Sources {
+            views: Arc::new(ArcSwap::new(Arc::clone(&views[0]))),
+            rules: Arc::new(ArcSwap::new(Arc::clone(&rules))),
+            guard: Arc::new(Guard::open()),
+        };
+        Answerer::new(sources, Arc::clone(figures), None)
     };
     let (reports, heard) = crossbeam::channel::bounded(4);
     let core = options.load.server.server_core;

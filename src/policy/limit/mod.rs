@@ -138,6 +138,29 @@ pub struct Use {
     pub full_s: u64,
 }
 
+/// Where a source stands at each level, narrowest first; without an allocation.
+#[derive(Clone, Copy, Debug)]
+pub struct Uses {
+    all: [Use; LEVELS_MAX],
+    count: usize,
+}
+
+impl Default for Uses {
+    fn default() -> Self {
+        let level = level(0, 1);
+        let prefix = IpNet::from(IpAddr::from([0; 4]));
+        Self { all: [Use { prefix, level, left: 0, full_s: 0 }; LEVELS_MAX], count: 0 }
+    }
+}
+
+impl Uses {
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> &[Use] {
+        self.all.get(..self.count).unwrap_or_default()
+    }
+}
+
 /// What is left where least is, after a query was charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scarcest {
@@ -268,16 +291,15 @@ impl Limiter {
     }
 
     /// Where a source stands at each level.
-    pub fn uses<'a>(
-        &'a self,
-        address: IpAddr,
-        levels: &'a [Level],
-        now_us: u64,
-    ) -> impl Iterator<Item = Use> + 'a {
-        levels.iter().map(move |level| {
+    #[must_use]
+    pub fn uses(&self, address: IpAddr, levels: &[Level], now_us: u64) -> Uses {
+        let mut uses = Uses::default();
+        for (level, place) in levels.iter().zip(&mut uses.all) {
             let owed_us = self.table.owed_us(self.keys.of(address, level.length), now_us);
-            use_of(address, *level, owed_us)
-        })
+            *place = use_of(address, *level, owed_us);
+            uses.count += 1;
+        }
+        uses
     }
 
     /// Notes that a query of a source was over its own limit; true once that has happened more often
