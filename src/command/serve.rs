@@ -6,6 +6,7 @@
 //!   the first shard starts; what is wrong ends the command with what to do.
 //! - `checked-behind`: the snapshot's checksums are compared before the first answer or behind the
 //!   answers, as set; damage ends the server.
+//! - `reload`: SIGHUP and `whoisd reload` read configuration and lists anew and touch no connection.
 //! - `two-signals`: the first SIGTERM or SIGINT drains, the second ends the process at once.
 
 use std::net::SocketAddr;
@@ -17,18 +18,19 @@ use std::thread::{self, JoinHandle};
 use arc_swap::ArcSwap;
 use clap::Args;
 use crossbeam::channel::{Receiver, Sender, bounded};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use snapshot_format::{FormatError, Kind, dump};
 
 use super::Failure;
+use super::controlling::{Controlling, Tables};
 use super::settings::SettingsOptions;
 use super::updating::{Source, Updating};
 use crate::config::{Check, Settings};
+use crate::control::{Handle, NoBlocks};
 use crate::observe::clock;
 use crate::observe::counters::Totals;
 use crate::observe::log;
-use crate::policy::Rules;
 use crate::port43::{self, Choice};
 use crate::shard::aside::{Place, Weight};
 use crate::shard::{Answerer, Fleet, Plan, ShardReport, aside, cores, listen};
@@ -48,6 +50,9 @@ const EVENTS_MAX: usize = 16;
 /// One shard per core, each pinned to its core with listeners of its own. The first SIGTERM or
 /// SIGINT stops accepting, lets connections in flight end, and exits with 0; a second one ends the
 /// server at once. The log goes to standard error.
+///
+/// SIGHUP and `whoisd reload` read the configuration and the lists anew, without losing a
+/// connection; what takes a restart is named in the log and in the command's answer.
 ///
 /// Changes are shown as they come. With --spool the server is the directory's one writer, and
 /// applies the files that are dropped into DIR/spool (`whoisd apply`); otherwise it follows what
@@ -83,7 +88,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let source = Source::open(settings, dir)?;
     let view = Arc::new(open(dir, source.generation(), settings.check)?);
     let views = Arc::new(ArcSwap::new(Arc::clone(&view)));
-    let rules = Arc::new(Rules::compile(&settings.answers).map_err(Failure::refused)?);
+    let tables = Tables::new(settings)?;
     let cores = usable_cores(settings)?;
     let engine = port43::choose(settings.port43.engine).map_err(Failure::failed)?;
     let plan = Plan {
@@ -95,8 +100,10 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     check_descriptors(cores.len(), &plan);
 
     let (sender, events) = bounded(EVENTS_MAX + 2 * cores.len());
-    watch_signals(sender.clone())?;
-    let answerer = Answerer::new(Arc::clone(&views), rules);
+    let blocks = Arc::new(NoBlocks);
+    let controlling = Controlling::start(&options.settings, settings, &tables, blocks, &cores)?;
+    watch_signals(sender.clone(), controlling.keeper.clone())?;
+    let answerer = Answerer::under(Arc::clone(&views), Arc::clone(&tables.rules));
     let make = move || answerer.clone();
     let fleet = Fleet::start(&cores, &plan, &make, &sender, ControlEvent::Shard)
         .map_err(Failure::failed)?;
@@ -111,6 +118,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         damage = wait(&events);
         drop(check);
     }
+    drop(controlling);
     drop(updating);
     let (totals, cut_off_count) = fleet.stop().map_err(Failure::failed)?;
     log_stop(&totals, cut_off_count);
@@ -219,12 +227,16 @@ fn check_descriptors(shard_count: usize, plan: &Plan) {
     }
 }
 
-fn watch_signals(sender: Sender<ControlEvent>) -> Result<(), Failure> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])
+fn watch_signals(sender: Sender<ControlEvent>, keeper: Handle) -> Result<(), Failure> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| Failure::failed(format!("signals: {error}")))?;
     let watch = move || {
         let mut seen = false;
         for signal in signals.forever() {
+            if signal == SIGHUP {
+                keeper.reload_soon();
+                continue;
+            }
             if seen {
                 tracing::warn!(signal, "second signal, ending at once");
                 // The shells' way to say that a signal ended it.

@@ -18,6 +18,8 @@ pub const KEEP: Bound = Bound::new(1, 0, 16);
 pub const FOLLOW_MS: Bound = Bound::new(100, 10, 60_000);
 /// Memory for reading deposits and for folds, bytes.
 pub const MEMORY_BYTES: Bound = Bound::new(256 << 20, 64 << 20, 1 << 40);
+/// Shortest block that is worth an element of the kernel's set, seconds.
+pub const NFTABLES_MIN_S: Bound = Bound::new(3600, 1, 31_536_000);
 
 /// One setting that is a number.
 pub struct Number {
@@ -34,12 +36,12 @@ pub struct Number {
 }
 
 macro_rules! number {
-    ($key:literal, $unit:literal, $bound:expr, $table:ident . $written:ident, $($slot:ident).+) => {
+    ($key:literal, $unit:literal, $bound:expr, $($written:ident).+, $($slot:ident).+) => {
         Number {
             key: $key,
             unit: $unit,
             bound: $bound,
-            written: |file| file.$table.$written.as_ref(),
+            written: |file| file.$($written).+.as_ref(),
             set: |settings, value| settings.$($slot).+ = value,
             value: |settings| settings.$($slot).+,
         }
@@ -47,7 +49,7 @@ macro_rules! number {
 }
 
 /// All of them, in the order in which they are shown.
-pub const NUMBERS: [Number; 18] = [
+pub const NUMBERS: [Number; 19] = [
     number!("server.shutdown_ms", "ms", SHUTDOWN_MS, server.shutdown_ms, shutdown_ms),
     number!(
         "port43.connections_per_shard_max",
@@ -126,17 +128,30 @@ pub const NUMBERS: [Number; 18] = [
         status.ready_age_max_s,
         ready_age_max_s
     ),
+    number!(
+        "policy.nftables.min_s",
+        "s",
+        NFTABLES_MIN_S,
+        policy.nftables.min_s,
+        policy.nftables_min_s
+    ),
 ];
 
 /// The settings that are not numbers.
-pub const OTHERS: [&str; 16] = [
+pub const OTHERS: [&str; 22] = [
     "server.dir",
     "server.listen",
     "server.cores",
     "server.engine",
+    "server.control",
     "snapshot.check",
     "updater.spool",
     "updater.core",
+    "policy.lists",
+    "policy.nftables.table",
+    "policy.nftables.set4",
+    "policy.nftables.set6",
+    "policy.nftables.program",
     "status.listen",
     "log.format",
     "log.level",

@@ -9,19 +9,23 @@
 //!
 //! Look at the machine: whether a core or an address is there shows when the server starts.
 
+mod change;
 mod check;
 mod error;
 mod feed;
 mod file;
 pub mod keys;
 mod load;
+mod policy;
 mod show;
 pub mod tld;
 
+pub use change::{ANSWERS, Change, changes};
 pub use check::Check;
 pub use error::ConfigError;
 pub use feed::Nats;
 pub use load::{Effective, Flags, Origin, Settings, load};
+pub use policy::{Nftables, Policy};
 
 #[cfg(test)]
 mod tests;

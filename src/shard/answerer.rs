@@ -18,13 +18,19 @@ use crate::view::View;
 #[derive(Clone, Debug)]
 pub struct Answerer {
     views: Arc<ArcSwap<View>>,
-    rules: Arc<Rules>,
+    rules: Arc<ArcSwap<Rules>>,
 }
 
 impl Answerer {
     /// Answers from what `views` shows under `rules`.
     #[must_use]
     pub fn new(views: Arc<ArcSwap<View>>, rules: Arc<Rules>) -> Self {
+        Self::under(views, Arc::new(ArcSwap::new(rules)))
+    }
+
+    /// Answers from what `views` shows under what `rules` holds when a query comes.
+    #[must_use]
+    pub fn under(views: Arc<ArcSwap<View>>, rules: Arc<ArcSwap<Rules>>) -> Self {
         Self { views, rules }
     }
 
@@ -54,7 +60,7 @@ impl Answering for Answerer {
     }
 
     fn answer(&mut self, line: &[u8], _peer: SocketAddr, out: &mut AnswerBuffer) -> AnswerClass {
-        class_of(query::answer(&self.views.load(), &self.rules, line, &mut out.0))
+        class_of(query::answer(&self.views.load(), &self.rules.load(), line, &mut out.0))
     }
 }
 
