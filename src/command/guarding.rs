@@ -8,22 +8,32 @@
 //!
 //! Decide who is served: `policy::guard` does.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, bounded};
+use ipnet::IpNet;
 
 use super::Failure;
 use crate::config::Settings;
-use crate::policy::guard::Guard;
+use crate::control::{Blocked, Blocks, Explained, LimitLeft, Part};
+use crate::observe::clock;
+use crate::policy::block::Block;
+use crate::policy::guard::{self, Admission, Guard};
+use crate::policy::limit::Use;
 use crate::policy::lists::Lists;
 use crate::shard::aside::{Place, Weight};
 use crate::warden::{self, Order, Warden, Watch, Watches};
 
 /// Orders that wait for the warden.
 const ORDERS_MAX: usize = 16;
+
+/// How long an order may take: the warden's turns take milliseconds.
+const ORDER_TIME: Duration = Duration::from_secs(10);
 
 /// The guard, and the warden's thread; dropped, it ends.
 pub(super) struct Guarding {
@@ -58,9 +68,8 @@ impl Guarding {
         let place = Place { core: None, shard_cores: cores, weight: Weight::Full };
         let failed = |error| Failure::failed(format!("thread that keeps blocks: {error}"));
         let settings = settings.warden.clone();
-        let warden =
-            Warden::new(settings, dir, Arc::clone(&guard), rings, obeyed, place, node)
-                .map_err(failed)?;
+        let warden = Warden::new(settings, dir, Arc::clone(&guard), rings, obeyed, place, node)
+            .map_err(failed)?;
         let figures = warden.figures();
         let thread = warden::start(warden, place).map_err(failed)?;
         Ok(Self { guard, figures, orders: Some(orders), thread: Some(thread), watches: taken })
@@ -71,10 +80,111 @@ impl Guarding {
         self.watches.clone()
     }
 
-    /// Where orders to the warden go; it ends once all of these are gone.
-    #[cfg(test)]
-    pub(super) fn orders(&self) -> Option<Sender<Order>> {
-        self.orders.clone()
+    /// What an operator asks.
+    pub(super) fn desk(&self) -> Arc<Desk> {
+        Arc::new(Desk { guard: Arc::clone(&self.guard), orders: self.orders.clone() })
+    }
+
+    /// What a reload can put in force.
+    pub(super) fn part(&self) -> Box<dyn Part> {
+        let (guard, orders) = (Arc::clone(&self.guard), self.orders.clone());
+        Box::new(Reloaded { guard, orders, prepared: None })
+    }
+}
+
+/// Blocks and limits, for an operator.
+pub(super) struct Desk {
+    guard: Arc<Guard>,
+    orders: Option<Sender<Order>>,
+}
+
+impl Desk {
+    /// Gives an order and waits for what comes of it.
+    fn order<T>(&self, order: impl FnOnce(Sender<T>) -> Order) -> Result<T, String> {
+        let (reply, outcome) = bounded(1);
+        let ending = || "the server is ending".to_owned();
+        let orders = self.orders.as_ref().ok_or_else(ending)?;
+        orders.send_timeout(order(reply), ORDER_TIME).map_err(|_| ending())?;
+        outcome.recv_timeout(ORDER_TIME).map_err(|_| ending())
+    }
+}
+
+impl Blocks for Desk {
+    fn block(&self, prefix: IpNet, seconds: u64, reason: &str) -> Result<Blocked, String> {
+        let reason = reason.to_owned();
+        let block = self.order(|reply| Order::Block { prefix, seconds, reason, reply })?;
+        Ok(blocked(&block))
+    }
+
+    fn unblock(&self, prefix: IpNet) -> Result<Option<Blocked>, String> {
+        let block = self.order(|reply| Order::Unblock { prefix, reply })?;
+        let now_ms = clock::wall_ms();
+        Ok(block.filter(|block| block.holds(now_ms)).map(|block| blocked(&block)))
+    }
+
+    fn list(&self) -> Vec<Blocked> {
+        let all = self.order(|reply| Order::List { reply }).unwrap_or_default();
+        let now_ms = clock::wall_ms();
+        all.iter().filter(|block| block.holds(now_ms)).map(|block| blocked(block)).collect()
+    }
+
+    fn explain(&self, address: IpAddr) -> Explained {
+        match self.guard.standing(address, clock::wall_ms) {
+            Admission::Denied(_) => Explained::default(),
+            Admission::Blocked(block) => {
+                Explained { block: Some(blocked(&block)), limits: Vec::new() }
+            }
+            Admission::Open(pass) => {
+                let uses = self.guard.uses(&pass, clock::micros());
+                let left = |one: &Use| LimitLeft {
+                    prefix: one.prefix,
+                    queries_per_min: one.level.queries_per_min,
+                    burst: one.level.burst,
+                    left: one.left,
+                };
+                Explained { block: None, limits: uses.all().iter().map(left).collect() }
+            }
+        }
+    }
+}
+
+fn blocked(block: &Block) -> Blocked {
+    Blocked {
+        prefix: block.prefix,
+        since_ms: block.since_ms,
+        until_ms: block.until_ms,
+        reason: block.reason.to_string(),
+        by: block.cause.word().to_owned(),
+        repetition: block.repetition,
+    }
+}
+
+/// Limits, blocks and signs of mining as a reload reads them.
+struct Reloaded {
+    guard: Arc<Guard>,
+    orders: Option<Sender<Order>>,
+    prepared: Option<(guard::Settings, warden::Settings)>,
+}
+
+impl Part for Reloaded {
+    fn takes(&self, key: &str) -> bool {
+        let (table, _) = key.split_once('.').unwrap_or((key, ""));
+        matches!(table, "limits" | "blocks" | "mining")
+            && !matches!(key, "limits.memory_bytes" | "blocks.state")
+    }
+
+    fn prepare(&mut self, settings: &Settings) -> Result<(), String> {
+        self.prepared = Some((settings.guard.clone(), settings.warden.clone()));
+        Ok(())
+    }
+
+    fn commit(&mut self) {
+        let Some((guard, warden)) = self.prepared.take() else { return };
+        self.guard.set(guard);
+        if let Some(orders) = &self.orders {
+            // A warden that has ended needs no settings any more.
+            let _ = orders.send_timeout(Order::Set(Box::new(warden)), ORDER_TIME);
+        }
     }
 }
 

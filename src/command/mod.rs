@@ -5,19 +5,25 @@
 //! `doctor` ends with 1 if there is something to do.
 
 mod apply;
+mod block;
 mod completions;
 mod config;
+mod control;
+mod controlling;
 mod doctor;
 mod fetch_snapshot;
 mod guarding;
 mod import;
 mod inspect;
 mod key;
+mod list;
 mod lookup;
 mod output;
+mod policy;
 mod publish;
 mod publish_snapshot;
 mod query;
+mod reload;
 mod rollback;
 mod sample;
 mod serve;
@@ -54,6 +60,12 @@ enum Command {
     Inspect(inspect::Options),
     Verify(verify::Options),
     Rollback(rollback::Options),
+    Reload(reload::Options),
+    Block(block::Options),
+    Unblock(block::UnblockOptions),
+    List(list::Options),
+    #[command(subcommand)]
+    Policy(policy::Command),
     #[command(subcommand)]
     Config(config::Command),
     PublishSnapshot(publish_snapshot::Options),
@@ -113,6 +125,11 @@ pub fn run() -> ExitCode {
         Command::Inspect(options) => inspect::run(&options),
         Command::Verify(options) => verify::run(&options),
         Command::Rollback(options) => rollback::run(&options),
+        Command::Reload(options) => reload::run(&options),
+        Command::Block(options) => block::run(&options),
+        Command::Unblock(options) => block::unblock(&options),
+        Command::List(options) => list::run(&options),
+        Command::Policy(command) => policy::run(&command),
         Command::Config(command) => config::run(&command),
         Command::PublishSnapshot(options) => publish_snapshot::run(&options),
         Command::FetchSnapshot(options) => fetch_snapshot::run(&options),

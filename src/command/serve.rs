@@ -6,6 +6,7 @@
 //!   the first shard starts; what is wrong ends the command with what to do.
 //! - `checked-behind`: the snapshot's checksums are compared before the first answer or behind the
 //!   answers, as set; damage ends the server.
+//! - `reload`: SIGHUP and `whoisd reload` read configuration and lists anew and touch no connection.
 //! - `two-signals`: the first SIGTERM or SIGINT drains, the second ends the process at once.
 
 use std::net::SocketAddr;
@@ -17,23 +18,23 @@ use std::thread::{self, JoinHandle};
 use arc_swap::ArcSwap;
 use clap::Args;
 use crossbeam::channel::{Receiver, Sender, bounded};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use snapshot_format::{FormatError, Kind, dump};
 
 use super::Failure;
+use super::controlling::{Controlling, Tables};
 use super::guarding::Guarding;
 use super::settings::SettingsOptions;
 use super::updating::{Source, Updating};
 use crate::config::{Check, Settings};
+use crate::control::Handle;
 use crate::observe::counters::Totals;
 use crate::observe::log;
 use crate::observe::{ShardFigures, clock};
-use crate::policy::Rules;
-use crate::policy::lists::Lists;
 use crate::port43::{self, Choice};
 use crate::shard::aside::{Place, Weight};
-use crate::shard::{Answerer, Fleet, Sources, Plan, ShardReport, aside, cores, listen};
+use crate::shard::{Answerer, Fleet, Plan, ShardReport, Sources, aside, cores, listen};
 use crate::view::{Data, View};
 
 /// Descriptors of a shard besides its connections: rings, listeners, stop line.
@@ -50,6 +51,9 @@ const EVENTS_MAX: usize = 16;
 /// One shard per core, each pinned to its core with listeners of its own. The first SIGTERM or
 /// SIGINT stops accepting, lets connections in flight end, and exits with 0; a second one ends the
 /// server at once. The log goes to standard error.
+///
+/// SIGHUP and `whoisd reload` read the configuration and the lists anew, without losing a
+/// connection; what takes a restart is named in the log and in the command's answer.
 ///
 /// Changes are shown as they come. With --spool the server is the directory's one writer, and
 /// applies the files that are dropped into DIR/spool (`whoisd apply`); otherwise it follows what
@@ -85,8 +89,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let source = Source::open(settings, dir)?;
     let view = Arc::new(open(dir, source.generation(), settings.check)?);
     let views = Arc::new(ArcSwap::new(Arc::clone(&view)));
-    let rules = Rules::compile(&settings.answers).map_err(Failure::refused)?;
-    let rules = Arc::new(ArcSwap::from_pointee(rules));
+    let tables = Tables::new(settings)?;
     let cores = usable_cores(settings)?;
     let engine = port43::choose(settings.port43.engine).map_err(Failure::failed)?;
     let plan = Plan {
@@ -98,11 +101,15 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     check_descriptors(cores.len(), &plan);
 
     let (sender, events) = bounded(EVENTS_MAX + 2 * cores.len());
-    watch_signals(sender.clone())?;
-    let lists = Arc::new(ArcSwap::from_pointee(Lists::default()));
-    let guarding = Guarding::start(settings, dir, lists, &cores)?;
-    let sources =
-        Sources { views: Arc::clone(&views), rules, guard: Arc::clone(&guarding.guard) };
+    let guarding = Guarding::start(settings, dir, Arc::clone(&tables.lists), &cores)?;
+    // Declared after the guard, and so dropped before it: it gives the warden orders.
+    let controlling = Controlling::start(&options.settings, settings, &tables, &guarding, &cores)?;
+    watch_signals(sender.clone(), controlling.keeper.clone())?;
+    let sources = Sources {
+        views: Arc::clone(&views),
+        rules: Arc::clone(&tables.rules),
+        guard: Arc::clone(&guarding.guard),
+    };
     let watches = guarding.watches();
     let make = move |figures: &Arc<ShardFigures>| {
         Answerer::new(sources.clone(), Arc::clone(figures), watches.try_recv().ok())
@@ -120,6 +127,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         damage = wait(&events);
         drop(check);
     }
+    drop(controlling);
     drop(updating);
     let (totals, cut_off_count) = fleet.stop().map_err(Failure::failed)?;
     log_stop(&totals, cut_off_count);
@@ -229,12 +237,16 @@ fn check_descriptors(shard_count: usize, plan: &Plan) {
     }
 }
 
-fn watch_signals(sender: Sender<ControlEvent>) -> Result<(), Failure> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])
+fn watch_signals(sender: Sender<ControlEvent>, keeper: Handle) -> Result<(), Failure> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| Failure::failed(format!("signals: {error}")))?;
     let watch = move || {
         let mut seen = false;
         for signal in signals.forever() {
+            if signal == SIGHUP {
+                keeper.reload_soon();
+                continue;
+            }
             if seen {
                 tracing::warn!(signal, "second signal, ending at once");
                 // The shells' way to say that a signal ended it.

@@ -21,6 +21,7 @@ pub(super) struct File {
     pub(super) port43: Port43,
     pub(super) snapshot: Snapshot,
     pub(super) updater: Updater,
+    pub(super) policy: Policy,
     pub(super) log: Log,
     pub(super) feed: Feed,
     pub(super) status: Status,
@@ -42,6 +43,7 @@ pub(super) struct Server {
     pub(super) listen: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) cores: Option<Spanned<String>>,
     pub(super) engine: Option<Spanned<String>>,
+    pub(super) control: Option<Spanned<PathBuf>>,
     pub(super) shutdown_ms: Option<Spanned<u64>>,
 }
 
@@ -80,6 +82,25 @@ pub(super) struct Updater {
     pub(super) fold_log_bytes: Option<Spanned<u64>>,
     pub(super) fold_age_s: Option<Spanned<u64>>,
     pub(super) fold_bytes_per_s: Option<Spanned<u64>>,
+}
+
+/// `[policy]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Policy {
+    pub(super) lists: Option<Spanned<Vec<Spanned<PathBuf>>>>,
+    pub(super) nftables: Nftables,
+}
+
+/// `[policy.nftables]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Nftables {
+    pub(super) table: Option<Spanned<String>>,
+    pub(super) set4: Option<Spanned<String>>,
+    pub(super) set6: Option<Spanned<String>>,
+    pub(super) program: Option<Spanned<PathBuf>>,
+    pub(super) min_s: Option<Spanned<u64>>,
 }
 
 /// `[log]`.

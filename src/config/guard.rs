@@ -73,6 +73,11 @@ pub(super) fn unpayable(settings: &Settings) -> Option<(&'static str, String)> {
     .into_iter()
     .find(|(_, price)| *price > burst)
     .map(|(key, price)| {
-        (key, format!("{price} is above the smallest burst, {burst}: such a query would never be answered"))
+        (
+            key,
+            format!(
+                "{price} is above the smallest burst, {burst}: such a query would never be answered"
+            ),
+        )
     })
 }

@@ -20,6 +20,8 @@ pub const KEEP: Bound = Bound::new(1, 0, 16);
 pub const FOLLOW_MS: Bound = Bound::new(100, 10, 60_000);
 /// Memory for reading deposits and for folds, bytes.
 pub const MEMORY_BYTES: Bound = Bound::new(256 << 20, 64 << 20, 1 << 40);
+/// Shortest block that is worth an element of the kernel's set, seconds.
+pub const NFTABLES_MIN_S: Bound = Bound::new(3600, 1, 31_536_000);
 
 /// Refusals of a source a minute that are borne for ever.
 pub const PATIENCE_PER_MIN: Bound = Bound::new(12, 1, 1_000_000);
@@ -41,12 +43,12 @@ pub struct Number {
 }
 
 macro_rules! number {
-    ($key:literal, $unit:literal, $bound:expr, $table:ident . $written:ident, $($slot:ident).+) => {
+    ($key:literal, $unit:literal, $bound:expr, $($written:ident).+, $($slot:ident).+) => {
         Number {
             key: $key,
             unit: $unit,
             bound: $bound,
-            written: |file| file.$table.$written.as_ref(),
+            written: |file| file.$($written).+.as_ref(),
             set: |settings, value| settings.$($slot).+ = value,
             value: |settings| settings.$($slot).+,
         }
@@ -189,13 +191,7 @@ pub const NUMBERS: &[Number] = &[
         limits.warn_percent,
         guard.warn_percent
     ),
-    small!(
-        "limits.price_exact",
-        "queries",
-        limit::PRICE,
-        limits.price_exact,
-        guard.prices.exact
-    ),
+    small!("limits.price_exact", "queries", limit::PRICE, limits.price_exact, guard.prices.exact),
     small!(
         "limits.price_wildcard",
         "queries",
@@ -294,6 +290,13 @@ pub const NUMBERS: &[Number] = &[
         site.interval_ms,
         warden.site.interval_ms
     ),
+    number!(
+        "policy.nftables.min_s",
+        "s",
+        NFTABLES_MIN_S,
+        policy.nftables.min_s,
+        policy.nftables_min_s
+    ),
 ];
 
 /// The settings that are not numbers.
@@ -302,9 +305,15 @@ pub const OTHERS: &[&str] = &[
     "server.listen",
     "server.cores",
     "server.engine",
+    "server.control",
     "snapshot.check",
     "updater.spool",
     "updater.core",
+    "policy.lists",
+    "policy.nftables.table",
+    "policy.nftables.set4",
+    "policy.nftables.set6",
+    "policy.nftables.program",
     "status.listen",
     "limits.mode",
     "limits.loopback_free",

@@ -12,7 +12,7 @@ use toml::Spanned;
 use super::check::Check;
 use super::file::Source;
 use super::keys::{FOLLOW_MS, KEEP, NUMBERS, SHUTDOWN_MS};
-use super::{ConfigError, Nats, feed, guard as checks, tld};
+use super::{ConfigError, Nats, Policy, feed, guard as checks, policy, tld};
 use crate::observe::log;
 use crate::policy::{Rules, guard, limit};
 use crate::port43;
@@ -34,6 +34,9 @@ pub struct Settings {
     pub cores: Option<Vec<usize>>,
     /// How long connections in flight may go on after the stop, milliseconds.
     pub shutdown_ms: u64,
+    /// Socket of the control commands; `None`: `control.sock` in the snapshot directory; empty:
+    /// none.
+    pub control: Option<PathBuf>,
     /// The connection engine.
     pub port43: port43::Settings,
     /// When checksums are compared.
@@ -48,6 +51,8 @@ pub struct Settings {
     pub updater_core: Option<usize>,
     /// The updater.
     pub updater: updater::Settings,
+    /// Who is treated otherwise than everybody.
+    pub policy: Policy,
     /// Where health and figures are answered over HTTP; `None`: nowhere.
     pub status_listen: Option<SocketAddr>,
     /// Age of the data from which on the server is not ready, seconds; 0: never.
@@ -76,6 +81,7 @@ impl Default for Settings {
             ],
             cores: None,
             shutdown_ms: SHUTDOWN_MS.default,
+            control: None,
             port43: port43::Settings::default(),
             check: Check::default(),
             keep: KEEP.default,
@@ -83,6 +89,7 @@ impl Default for Settings {
             spool: false,
             updater_core: None,
             updater: updater::Settings::default(),
+            policy: Policy::default(),
             status_listen: None,
             ready_age_max_s: 0,
             guard: guard::Settings::default(),
@@ -95,7 +102,19 @@ impl Default for Settings {
     }
 }
 
+/// Name of the control socket in a snapshot directory.
+const CONTROL_SOCKET: &str = "control.sock";
+
 impl Settings {
+    /// The control socket: where it was set, or in the snapshot directory; `None`: there is none.
+    #[must_use]
+    pub fn control_path(&self) -> Option<PathBuf> {
+        match &self.control {
+            Some(path) => (!path.as_os_str().is_empty()).then(|| path.clone()),
+            None => self.dir.as_ref().map(|dir| dir.join(CONTROL_SOCKET)),
+        }
+    }
+
     /// The snapshot directory.
     ///
     /// # Errors
@@ -190,6 +209,7 @@ pub(super) fn merge(source: &Source, flags: &Flags) -> Result<Effective, ConfigE
     merge.server(flags)?;
     merge.snapshot(flags)?;
     merge.updater(flags)?;
+    merge.policy()?;
     merge.log(flags)?;
     merge.feed()?;
     merge.status()?;
@@ -260,6 +280,40 @@ impl Merge<'_> {
         if let Some(engine) = flags.engine {
             self.effective.settings.port43.engine = engine;
             self.set_by_flag("server.engine", "--engine");
+        }
+        Ok(())
+    }
+
+    fn policy(&mut self) -> Result<(), ConfigError> {
+        let file = &self.source.file;
+        if let Some(path) = &file.server.control {
+            self.effective.settings.control = Some(path.get_ref().clone());
+            self.set_in_file("server.control", &path.span());
+        }
+        let refused = |refused: policy::Refused<'_>| {
+            let line = match &refused.span {
+                Some(span) => self.source.line(span),
+                None => self.source.line_of_table(refused.table),
+            };
+            let place = format!("{}:{line}", self.source.path.display());
+            ConfigError::Setting { place, key: refused.key.to_owned(), problem: refused.problem }
+        };
+        if let Some(written) = &file.policy.lists {
+            self.effective.settings.policy.lists = policy::lists(written).map_err(refused)?;
+            self.set_in_file("policy.lists", &written.span());
+        }
+        let nft = &file.policy.nftables;
+        self.effective.settings.policy.nftables = policy::nftables(nft).map_err(refused)?;
+        let spans = [
+            ("policy.nftables.table", nft.table.as_ref().map(Spanned::span)),
+            ("policy.nftables.set4", nft.set4.as_ref().map(Spanned::span)),
+            ("policy.nftables.set6", nft.set6.as_ref().map(Spanned::span)),
+            ("policy.nftables.program", nft.program.as_ref().map(Spanned::span)),
+        ];
+        for (key, span) in spans {
+            if let Some(span) = span {
+                self.set_in_file(key, &span);
+            }
         }
         Ok(())
     }

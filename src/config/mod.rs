@@ -9,6 +9,7 @@
 //!
 //! Look at the machine: whether a core or an address is there shows when the server starts.
 
+mod change;
 mod check;
 mod error;
 mod feed;
@@ -16,14 +17,17 @@ mod file;
 mod guard;
 pub mod keys;
 mod load;
+mod policy;
 mod show;
 pub mod tld;
 
+pub use crate::port43::limits::Bound;
+pub use change::{ANSWERS, Change, changes};
 pub use check::Check;
 pub use error::ConfigError;
 pub use feed::Nats;
-pub use crate::port43::limits::Bound;
 pub use load::{Effective, Flags, Origin, Settings, load};
+pub use policy::{Nftables, Policy};
 
 #[cfg(test)]
 mod tests;

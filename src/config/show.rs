@@ -56,7 +56,7 @@ struct ShownAnswers<'a> {
 }
 
 /// Every key with its value as TOML, table by table.
-fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
+pub(super) fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
     let string = |text: &str| toml::Value::from(text).to_string();
     let listen: Vec<_> =
         settings.listen.iter().map(|address| string(&address.to_string())).collect();
@@ -65,6 +65,7 @@ fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
         ("server.listen", Some(format!("[{}]", listen.join(", ")))),
         ("server.cores", settings.cores.as_ref().map(|list| string(&cores::format(list)))),
         ("server.engine", Some(string(settings.port43.engine.word()))),
+        ("server.control", settings.control.as_ref().map(|at| string(&at.to_string_lossy()))),
     ];
     rows.extend(NUMBERS.iter().map(|number| {
         let value = (number.value)(settings);
@@ -77,16 +78,31 @@ fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
     rows.push(("log.format", Some(string(&settings.log.format.to_string()))));
     rows.push(("log.level", Some(string(&settings.log.level.to_string()))));
     rows.extend(guard_rows(settings));
+    rows.extend(policy_rows(settings));
     rows.extend(feed_rows(settings));
     // A table is written once: its rows have to be neighbours.
-    rows.sort_by_key(|(key, _)| TABLES.iter().position(|table| key.starts_with(table)));
+    rows.sort_by_key(|(key, _)| {
+        let table = key.rsplit_once('.').map_or("", |(table, _)| table);
+        TABLES.iter().position(|known| *known == table)
+    });
     rows
 }
 
 /// Tables in the order in which they are shown.
 const TABLES: &[&str] = &[
-    "server.", "port43.", "snapshot.", "updater.", "status.", "limits.", "blocks.", "mining.", "site.",
-    "log.", "feed.",
+    "server",
+    "port43",
+    "snapshot",
+    "updater",
+    "policy",
+    "policy.nftables",
+    "limits",
+    "blocks",
+    "mining",
+    "site",
+    "status",
+    "log",
+    "feed.nats",
 ];
 
 fn guard_rows(settings: &Settings) -> [(&'static str, Option<String>); 10] {
@@ -105,6 +121,20 @@ fn guard_rows(settings: &Settings) -> [(&'static str, Option<String>); 10] {
         ("mining.canaries", Some(format!("[{}]", canaries.join(", ")))),
         ("site.redis", warden.site.redis.as_deref().map(string)),
         ("site.channel", Some(string(&warden.site.channel))),
+    ]
+}
+
+fn policy_rows(settings: &Settings) -> [(&'static str, Option<String>); 5] {
+    let string = |text: &str| toml::Value::from(text).to_string();
+    let policy = &settings.policy;
+    let lists: Vec<_> = policy.lists.iter().map(|path| string(&path.to_string_lossy())).collect();
+    let nft = policy.nftables.as_ref();
+    [
+        ("policy.lists", Some(format!("[{}]", lists.join(", ")))),
+        ("policy.nftables.table", nft.map(|nft| string(&nft.table))),
+        ("policy.nftables.set4", nft.map(|nft| string(&nft.set4))),
+        ("policy.nftables.set6", nft.map(|nft| string(&nft.set6))),
+        ("policy.nftables.program", nft.map(|nft| string(&nft.program.to_string_lossy()))),
     ]
 }
 

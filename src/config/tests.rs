@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::file::Source;
 use super::keys::{NUMBERS, OTHERS};
 use super::load::merge;
-use super::{Effective, Flags, Origin, Settings};
+use super::{Effective, Flags, Origin, Settings, changes};
 use crate::port43::limits::Bound;
 
 const EXAMPLE: &str = include_str!("../../deploy/whoisd.toml");
@@ -53,7 +53,7 @@ fn an_unknown_key_is_refused_with_line_and_table() {
 #[test]
 fn a_number_out_of_bounds_is_refused_with_key_value_and_bound() {
     for number in NUMBERS {
-        let (table, name) = number.key.split_once('.').unwrap();
+        let (table, name) = number.key.rsplit_once('.').unwrap();
         let text = |value: u64| format!("# first line\n[{table}]\n{name} = {value}\n");
         let message = refusal(&text(number.bound.max + 1));
         let expected = format!(
@@ -158,6 +158,51 @@ fn a_stream_is_checked_with_its_names_and_shown_as_it_was_set() {
     }
 }
 
+#[test]
+fn lists_and_the_kernels_sets_are_checked_and_shown_as_they_were_set() {
+    let text = "[server]\ncontrol = \"/run/whoisd.sock\"\n[policy]\n\
+                lists = [\"/etc/whoisd/lists.d/*.toml\", \"own.toml\"]\n\
+                [policy.nftables]\ntable = \"inet whoisd\"\nset6 = \"six\"\nmin_s = 60\n";
+    let effective = loaded(text, &Flags::default());
+    let nftables = effective.settings.policy.nftables.clone().unwrap();
+    assert_eq!((nftables.set4.as_str(), nftables.set6.as_str()), ("blocked4", "six"));
+    assert_eq!(effective.settings.policy.lists.len(), 2);
+    assert_eq!(effective.settings.policy.nftables_min_s, 60);
+    assert_eq!(effective.settings.control_path(), Some("/run/whoisd.sock".into()));
+    assert_eq!(loaded(&effective.show(), &Flags::default()).settings, effective.settings);
+    for (text, expected) in [
+        ("[policy]\nlists = [\"/etc/*/a.toml\"]\n", "2: policy.lists: \"/etc/*/a.toml\" is no"),
+        ("[policy]\nlists = [\"/\"]\n", "2: policy.lists: \"/\" names no file"),
+        ("[policy.nftables]\nset4 = \"a\"\n", "1: policy.nftables.table: is not set"),
+        ("[policy.nftables]\ntable = \"whoisd\"\n", "2: policy.nftables.table: \"whoisd\" is no"),
+        (
+            "[policy.nftables]\ntable = \"inet a\"\nset4 = \"a;\"\n",
+            "3: policy.nftables.set4: \"a;\" is no name of a set",
+        ),
+    ] {
+        let message = refusal(text);
+        assert!(message.starts_with(&format!("whoisd.toml:{expected}")), "{message}");
+    }
+    let dir = Settings { dir: Some("/d".into()), ..Settings::default() };
+    assert_eq!(dir.control_path(), Some("/d/control.sock".into()));
+    assert_eq!(Settings { control: Some("".into()), ..dir }.control_path(), None);
+}
+
+#[test]
+fn changes_name_each_setting_with_both_values() {
+    let old = loaded("[port43]\nline_ms = 700\n", &Flags::default()).settings;
+    let text = "[server]\ncores = \"1\"\n[defaults]\nmodel = \"thin\"\n";
+    let new = loaded(text, &Flags::default()).settings;
+    let lines: Vec<_> = changes(&old, &new).iter().map(ToString::to_string).collect();
+    let expected = [
+        "server.cores: changed from not set to \"1\"",
+        "port43.line_ms: changed from 700 to 5000",
+        "how answers read ([defaults], [[tld]], [[registrar]]): changed",
+    ];
+    assert_eq!(lines, expected);
+    assert!(changes(&old, &old).is_empty());
+}
+
 /// The keys that a table of serde's may have, from its own refusal of another one.
 fn keys_of<T: serde::de::DeserializeOwned>() -> Vec<String> {
     let message = match toml::from_str::<T>("no_such_key = 1") {
@@ -213,7 +258,7 @@ fn example_keys(table: &str) -> Vec<(String, String)> {
 #[test]
 fn the_example_lists_every_key_with_default_bounds_and_unit() {
     for number in NUMBERS {
-        let (table, name) = number.key.split_once('.').unwrap();
+        let (table, name) = number.key.rsplit_once('.').unwrap();
         let keys = example_keys(table);
         let (_, comment) = keys.iter().find(|(key, _)| key == name).expect(number.key);
         let Bound { default, min, max } = number.bound;

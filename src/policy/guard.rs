@@ -309,25 +309,40 @@ impl Guard {
         &self.figures
     }
 
-    /// Whether a query from `address` is looked at. `now_ms` reads the wall clock, if that is needed.
+    /// Whether a query from `address` is looked at, which counts as one. `now_ms` reads the wall clock,
+    /// if that is needed.
     #[inline]
     pub fn admit(&self, address: IpAddr, now_ms: impl FnOnce() -> i64) -> Admission {
+        let admission = self.standing(address, now_ms);
+        match &admission {
+            Admission::Open(_) => {}
+            Admission::Denied(by) => {
+                let length = by.entry().map_or(0, |entry| entry.prefix.prefix_len());
+                self.figures.count(Why::Deny, length);
+            }
+            Admission::Blocked(block) => self.figures.count(Why::Block, block.prefix.prefix_len()),
+        }
+        admission
+    }
+
+    /// How an address stands, without a query.
+    #[inline]
+    pub fn standing(&self, address: IpAddr, now_ms: impl FnOnce() -> i64) -> Admission {
         let address = unmapped(address);
         let settings = self.settings.load();
         let lists = self.lists.load();
         let limited = settings.mode != Mode::Off;
         let mut pass = Pass { settings, lists, address, limited, own: None };
         let entry = pass.lists.standing(address).entry;
-        match entry.map(|entry| (&entry.action, entry.prefix.prefix_len())) {
-            Some((Action::Deny, length)) => {
-                self.figures.count(Why::Deny, length);
-                return Admission::Denied(Denied(pass));
-            }
+        match entry.map(|entry| (entry.action, entry.prefix.prefix_len())) {
+            Some((Action::Deny, _)) => return Admission::Denied(Denied(pass)),
             Some((Action::Allow, _)) => {
                 pass.limited = false;
                 return Admission::Open(pass);
             }
-            Some((Action::Limits(own), length)) => pass.own = Some(OwnLevel::of(*own, length, address)),
+            Some((Action::Limits(own), length)) => {
+                pass.own = Some(OwnLevel::of(own, length, address));
+            }
             _ if pass.settings.loopback_free && address.is_loopback() => pass.limited = false,
             _ => {}
         }
@@ -336,7 +351,6 @@ impl Guard {
             if blocks.count() > 0
                 && let Some(block) = blocks.of(address, now_ms())
             {
-                self.figures.count(Why::Block, block.prefix.prefix_len());
                 return Admission::Blocked(Arc::clone(block));
             }
         }
@@ -390,7 +404,7 @@ impl Guard {
 
     /// Charges what a source has used at another node of the site.
     pub fn add(&self, address: IpAddr, price: u32, now_us: u64) {
-        let Admission::Open(pass) = self.admit(address, || i64::MAX) else { return };
+        let Admission::Open(pass) = self.standing(address, || i64::MAX) else { return };
         if pass.limited {
             self.limiter.add(pass.address, pass.levels(), price, now_us);
         }

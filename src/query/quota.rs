@@ -138,7 +138,9 @@ pub(super) fn refused(refused: &Refused<'_>, contact: &str, out: &mut Answer) {
                 write!(text, "%ERROR:BLOCKED scope={scope} until={until} wait={wait_s} ")?;
                 write!(text, "cause={cause}")
             });
-            line(out, |text| write!(text, "% Blocked for {} still, until {until}.", Spell(*wait_s)));
+            line(out, |text| {
+                write!(text, "% Blocked for {} still, until {until}.", Spell(*wait_s))
+            });
             if *cause == "limit" {
                 out.raw(b"% The query rate limit was exceeded again and again.\r\n");
             }
@@ -146,7 +148,9 @@ pub(super) fn refused(refused: &Refused<'_>, contact: &str, out: &mut Answer) {
         }
         Refused::Denied { scope, reason } => {
             line(out, |text| write!(text, "%ERROR:DENIED scope={scope}"));
-            out.raw(b"% The operator of this server does not answer queries from this network.\r\n");
+            out.raw(
+                b"% The operator of this server does not answer queries from this network.\r\n",
+            );
             said(b"% Reason: ", reason, out);
         }
     }
@@ -177,7 +181,8 @@ fn quota(over: &Over, out: &mut Answer) {
 
 /// A line with an operator's text, if there is one.
 fn said(label: &[u8], text: &str, out: &mut Answer) {
-    if !text.is_empty() && out.start_line(label.len().saturating_add(text.len()).saturating_add(2)) {
+    if !text.is_empty() && out.start_line(label.len().saturating_add(text.len()).saturating_add(2))
+    {
         out.part(label);
         out.part_of_data(text);
         out.end_line();
@@ -190,8 +195,7 @@ mod tests {
 
     use crate::policy::limit::Level;
 
-    const LONGEST: Level =
-        Level { length: 128, queries_per_min: 6_000_000, burst: 6_000_000 };
+    const LONGEST: Level = Level { length: 128, queries_per_min: 6_000_000, burst: 6_000_000 };
 
     fn text(write: impl FnOnce(&mut Answer)) -> String {
         let mut out = Answer::new();
@@ -234,9 +238,8 @@ mod tests {
     #[test]
     fn operators_texts_are_one_line_each_and_absent_without_a_text() {
         let scope: IpNet = "192.0.2.0/24".parse().unwrap();
-        let denied = |reason, contact| {
-            text(|out| refused(&Refused::Denied { scope, reason }, contact, out))
-        };
+        let denied =
+            |reason, contact| text(|out| refused(&Refused::Denied { scope, reason }, contact, out));
         assert_eq!(denied("", "").lines().count(), 2);
         let lines = denied("spam\r\nDomain Name: evil.demo", "abuse@registry.demo");
         assert!(lines.contains("% Reason: spam  Domain Name: evil.demo\r\n"), "{lines}");

@@ -168,7 +168,11 @@ const fn price_of(prices: &Prices, kind: QueryKind) -> u32 {
 }
 
 fn limits_of<'a>(pass: &Pass, uses: &'a [crate::policy::limit::Use]) -> Limits<'a> {
-    if pass.is_limited() { Limits::Some(pass.address(), uses) } else { Limits::Free(pass.address()) }
+    if pass.is_limited() {
+        Limits::Some(pass.address(), uses)
+    } else {
+        Limits::Free(pass.address())
+    }
 }
 
 /// A buffer for one answer.

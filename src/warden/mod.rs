@@ -30,7 +30,7 @@ use std::path::PathBuf;
 
 pub use seen::{NAME_BYTES_MAX, Seen, Watch, Watches};
 pub use site::SiteFigures;
-pub use thread::{Figures, Observer, Order, Warden, start};
+pub use thread::{Figures, Order, Warden, start};
 pub use top::Top;
 
 use crate::config::Bound;

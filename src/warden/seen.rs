@@ -56,9 +56,7 @@ impl Seen {
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
         let bytes = name.len().min(NAME_BYTES_MAX);
-        if let (Some(to), Some(from)) =
-            (self.name.get_mut(..bytes), name.as_bytes().get(..bytes))
-        {
+        if let (Some(to), Some(from)) = (self.name.get_mut(..bytes), name.as_bytes().get(..bytes)) {
             to.copy_from_slice(from);
         }
         self.name_bytes = u8::try_from(bytes).unwrap_or(0);
@@ -112,10 +110,8 @@ impl Watches {
     /// A ring for each of `count` shards.
     #[must_use]
     pub fn new(count: usize) -> (Self, Vec<Watch>) {
-        let ring = || Arc::new(Ring {
-            queue: ArrayQueue::new(RING_ENTRIES),
-            dropped: AtomicU64::new(0),
-        });
+        let ring =
+            || Arc::new(Ring { queue: ArrayQueue::new(RING_ENTRIES), dropped: AtomicU64::new(0) });
         let rings: Vec<_> = std::iter::repeat_with(ring).take(count).collect();
         let watches = rings.iter().map(|ring| Watch(Arc::clone(ring))).collect();
         (Self(rings), watches)

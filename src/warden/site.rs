@@ -115,14 +115,15 @@ fn read(message: &[u8], own: u64, mut each: impl FnMut(IpAddr, u32)) -> Result<(
     let mut lines = text.lines();
     let head = lines.next().unwrap_or_default();
     let node = head.strip_prefix("whoisd-usage 1 ").and_then(|id| u64::from_str_radix(id, 16).ok());
-    let node = node.ok_or_else(|| format!("it begins with {:?}", head.get(..40).unwrap_or(head)))?;
+    let node =
+        node.ok_or_else(|| format!("it begins with {:?}", head.get(..40).unwrap_or(head)))?;
     if node == own {
         return Ok(());
     }
     for line in lines.take(SOURCES_MAX) {
-        let parts = line.split_once(' ').and_then(|(address, price)| {
-            Some((address.parse().ok()?, price.parse().ok()?))
-        });
+        let parts = line
+            .split_once(' ')
+            .and_then(|(address, price)| Some((address.parse().ok()?, price.parse().ok()?)));
         let (address, price) = parts.ok_or_else(|| format!("no address and price: {line:?}"))?;
         each(address, price);
     }

@@ -8,7 +8,6 @@ use crossbeam::channel::{Sender, bounded};
 
 use super::thread::{Order, Warden};
 use super::{Seen, Settings, Watch, Watches};
-use crate::policy::block::Block;
 use crate::policy::guard::{self, Guard};
 use crate::policy::lists::Lists;
 use crate::shard::aside::{Place, Weight};
@@ -71,14 +70,6 @@ fn who_loses_patience_is_blocked_for_all_shards_and_after_a_restart() {
 fn orders_block_and_unblock_and_tell() {
     let dir = tempfile::tempdir().unwrap();
     let mut kept = warden(Settings::default(), dir.path());
-    let told = Arc::new(ArcSwap::from_pointee(Vec::<(String, bool)>::new()));
-    let teller = Arc::clone(&told);
-    let observer = move |block: &Block, begins: bool| {
-        let mut all = Vec::clone(&teller.load());
-        all.push((block.prefix.to_string(), begins));
-        teller.store(Arc::new(all));
-    };
-    kept.warden = kept.warden.with_observer(Box::new(observer));
     let prefix: ipnet::IpNet = "192.0.2.0/24".parse().unwrap();
     let (reply, block) = bounded(1);
     let reason = "asked to".to_owned();
@@ -96,8 +87,6 @@ fn orders_block_and_unblock_and_tell() {
     }
     kept.warden.turn(6);
     assert_eq!(until_ms(&kept.guard, 7, 6), None);
-    let expected = [(prefix.to_string(), true), (prefix.to_string(), false)];
-    assert_eq!(told.load().as_slice(), expected);
     drop(kept.orders);
 }
 
@@ -116,7 +105,8 @@ fn mining_flags_and_blocks_only_if_told_to() {
         kept.warden.obey(Order::Flags { reply }, 0);
         let flags = flags.recv().unwrap();
         assert_eq!((flags.len(), flags[0].signal.word()), (1, "sequence"));
-        let counts: Vec<_> = kept.warden.figures().flags().filter(|(_, count)| *count > 0).collect();
+        let counts: Vec<_> =
+            kept.warden.figures().flags().filter(|(_, count)| *count > 0).collect();
         assert_eq!(counts, [("sequence", 1)]);
         assert_eq!(until_ms(&kept.guard, 77, 0).is_some(), mining_blocks, "its whole network");
     }

@@ -104,9 +104,6 @@ impl Figures {
     }
 }
 
-/// Called with each block that begins or is taken back (`false`).
-pub type Observer = Box<dyn FnMut(&Block, bool) + Send>;
-
 /// The warden.
 pub struct Warden {
     settings: Settings,
@@ -115,7 +112,6 @@ pub struct Warden {
     watches: Watches,
     orders: Receiver<Order>,
     figures: Arc<Figures>,
-    observer: Observer,
     book: Book,
     miner: Miner,
     flags: VecDeque<Flag>,
@@ -175,7 +171,6 @@ impl Warden {
             watches,
             orders,
             figures,
-            observer: Box::new(|_, _| {}),
             book,
             flags: VecDeque::new(),
             tops: Tops::default(),
@@ -188,17 +183,6 @@ impl Warden {
             lines_left: LINES_MAX,
             lines_left_out: 0,
         })
-    }
-
-    /// Tells `observer` of each block from now on, those that hold already first.
-    #[must_use]
-    pub fn with_observer(mut self, mut observer: Observer) -> Self {
-        let now_ms = clock::wall_ms();
-        for block in self.book.all().iter().filter(|block| block.holds(now_ms)) {
-            observer(block, true);
-        }
-        self.observer = observer;
-        self
     }
 
     /// What it tells about itself.
@@ -310,7 +294,6 @@ impl Warden {
     fn begun(&mut self, block: &Block) {
         self.changed = true;
         self.figures.blocks_total.fetch_add(1, Ordering::Relaxed);
-        (self.observer)(block, true);
         if self.may_say() {
             let seconds = block.until_ms.saturating_sub(block.since_ms) / 1000;
             let (prefix, cause, repetition) = (block.prefix, block.cause.word(), block.repetition);
@@ -341,9 +324,8 @@ impl Warden {
             }
             Order::Unblock { prefix, reply } => {
                 let block = self.book.unblock(&prefix);
-                if let Some(block) = &block {
+                if block.is_some() {
                     self.changed = true;
-                    (self.observer)(block, false);
                     self.forgive(prefix);
                     tracing::info!(%prefix, "unblocked");
                 }

@@ -112,10 +112,7 @@ impl Level {
 
     const fn terms(self, price: u32) -> Terms {
         let interval_us = self.interval_us();
-        Terms {
-            cost_us: interval_us * price as u64,
-            tolerance_us: interval_us * self.burst as u64,
-        }
+        Terms { cost_us: interval_us * price as u64, tolerance_us: interval_us * self.burst as u64 }
     }
 
     /// Queries left when so much is owed.
@@ -306,7 +303,8 @@ impl Limiter {
     /// than `patience` allows, after which it begins anew.
     pub fn exceeds(&self, address: IpAddr, patience: Level, now_us: u64) -> bool {
         let key = self.refusal_keys.of(address, source_length(address));
-        let over = matches!(self.table.charge(key, patience.terms(1), now_us), Charged::Over { .. });
+        let over =
+            matches!(self.table.charge(key, patience.terms(1), now_us), Charged::Over { .. });
         if over {
             self.table.forget(key);
         }

@@ -254,7 +254,8 @@ impl Table {
 }
 
 /// Stands where an index is out of range.
-static NO_LINE: Line = Line([const { Entry { key: AtomicU64::new(0), word: AtomicU64::new(0) } }; 4]);
+static NO_LINE: Line =
+    Line([const { Entry { key: AtomicU64::new(0), word: AtomicU64::new(0) } }; 4]);
 
 #[cfg(test)]
 mod tests {

@@ -50,9 +50,7 @@ fn an_address_has_its_burst_then_its_rate() {
 fn a_price_is_charged_as_so_many_queries() {
     let limiter = Limiter::new(1 << 16, SEEDS);
     let address = v4(7);
-    let taken = (0..100)
-        .filter(|_| limiter.charge(address, &LEVELS_V4, 5, 0).is_ok())
-        .count();
+    let taken = (0..100).filter(|_| limiter.charge(address, &LEVELS_V4, 5, 0).is_ok()).count();
     assert_eq!(taken, 12);
     assert_eq!(limiter.charge(address, &LEVELS_V4, 5, 0).unwrap_err().wait_s, 5);
     assert!(limiter.charge(address, &LEVELS_V4, 0, 0).is_ok(), "what costs nothing is never over");

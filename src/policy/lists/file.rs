@@ -164,9 +164,8 @@ impl Reader {
         entries: &mut Vec<Entry>,
     ) -> Result<(), ListError> {
         let span = written.span();
-        let missing = |key: &str, problem: &str| {
-            Err(self.refused(number, key, &span, problem.to_owned()))
-        };
+        let missing =
+            |key: &str, problem: &str| Err(self.refused(number, key, &span, problem.to_owned()));
         let Written { prefix: prefixes, tier, reason, contact, .. } = written.get_ref();
         let Some(Prefixes(prefixes)) = prefixes else {
             return missing("prefix", "is not set; name one or a list, such as \"192.0.2.0/24\"");

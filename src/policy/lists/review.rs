@@ -83,7 +83,6 @@ pub fn review(lists: &Lists, now_ms: i64) -> Vec<Warning<'_>> {
 /// A prefix around those that come, and how many addresses no longer prefix has taken from it.
 struct Around<'a> {
     entry: &'a Entry,
-    /// In units of [`size`].
     left: u128,
 }
 
@@ -103,8 +102,7 @@ impl<'a> Around<'a> {
     }
 }
 
-/// Addresses of a prefix, in halves of one address: the whole of IPv6 has to fit. The last one or
-/// two addresses of a prefix that long do not matter.
+/// Addresses of a prefix.
 fn size(prefix: IpNet) -> u128 {
     let host_bits = u32::from(prefix.max_prefix_len().saturating_sub(prefix.prefix_len()));
     // 2^128 does not fit: all of IPv6 counts as one less, which its two halves cover as well.

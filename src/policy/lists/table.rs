@@ -26,6 +26,9 @@ pub struct Lists {
     actions: Tries,
     tiers: Tries,
     next_expiry_ms: Option<i64>,
+    /// The time that it was made for, ms since the epoch.
+    made_ms: i64,
+    count: usize,
     expired_count: usize,
 }
 
@@ -136,7 +139,7 @@ impl Lists {
         has_tier: &dyn Fn(&str) -> bool,
         now_ms: i64,
     ) -> Result<Self, ListError> {
-        let mut lists = Self::default();
+        let mut lists = Self { made_ms: now_ms, ..Self::default() };
         let mut count = 0_usize;
         for (file, entries) in files.iter().enumerate() {
             count = count.saturating_add(entries.len());
@@ -179,6 +182,7 @@ impl Lists {
             self.expired_count = self.expired_count.saturating_add(1);
             return Ok(());
         }
+        self.count = self.count.saturating_add(1);
         self.next_expiry_ms = match (self.next_expiry_ms, entry.expires_ms) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
@@ -239,10 +243,16 @@ impl Lists {
         self.files.iter().flat_map(|entries| entries.iter())
     }
 
+    /// The entries that were in force when the table was made, file by file; of several that say
+    /// the same of one prefix, each.
+    pub fn in_force(&self) -> impl Iterator<Item = &Entry> {
+        self.entries().filter(|entry| !entry.has_expired(self.made_ms))
+    }
+
     /// Prefixes in force.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.entries().count().saturating_sub(self.expired_count)
+        self.count
     }
 
     /// Prefixes that had expired.

@@ -34,7 +34,8 @@ fn mixed(seed: u32) -> u32 {
 fn a_dictionary_walk_of_one_address_is_flagged_once() {
     let mut watched = Watched::new(Settings::default());
     for word in 0..300 {
-        let letter = |at: u32| char::from(b'a' + u8::try_from((word / 26_u32.pow(at)) % 26).unwrap());
+        let letter =
+            |at: u32| char::from(b'a' + u8::try_from((word / 26_u32.pow(at)) % 26).unwrap());
         let name = format!("{}{}ord{word:04}.demo", letter(1), letter(0));
         watched.ask(0xc000_0201, &name, word % 3 == 0);
     }
