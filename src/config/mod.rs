@@ -16,6 +16,7 @@ mod file;
 pub mod keys;
 mod load;
 mod show;
+pub mod tier;
 pub mod tld;
 
 pub use check::Check;

@@ -4,8 +4,10 @@
 //!
 //! See views or sockets.
 
+mod compile;
 mod keys;
 mod label;
+mod mask;
 mod preset;
 mod rules;
 mod text;
@@ -16,7 +18,8 @@ pub use rules::Rules;
 pub use tier::{PUBLIC_TIER, Tier};
 
 pub(crate) use label::{LABEL_BYTES, Label};
+pub(crate) use mask::Wish;
 pub(crate) use rules::{
-    BlockRule, CONTACT_FIELD_COUNT, ExtrasRule, FieldRule, RegistrarRule, Rule, ShownField, Step,
-    Visibility,
+    CONTACT_FIELD_COUNT, ExtrasRule, FieldRule, RegistrarRule, Rule, Seen, SeenBlock, ShownField,
+    Step,
 };

@@ -20,7 +20,7 @@ use super::AnswerResult;
 use super::answer::Answer;
 use super::number::{Decimal, TimeText};
 use super::parse::Refusal;
-use crate::policy::{Rule, Rules, Tier};
+use crate::policy::{Rule, Rules, Seen, Tier};
 use crate::view::{Data, View};
 
 const COMPLAINT_FORM: &[u8] = b"URL of the ICANN Whois Inaccuracy Complaint Form: \
@@ -63,6 +63,18 @@ impl<'a> Site<'a> {
     #[inline]
     pub(super) fn new(view: &'a View, rules: &'a Rules, tier: Tier) -> Self {
         Self { view, snapshot: view.data(), rules, tier, as_of_ms: view.as_of_ms() }
+    }
+
+    /// The rule of a name, as who asks sees it.
+    #[inline]
+    pub(super) fn rule_of(&self, name: &str) -> Seen<'a> {
+        self.rules.of_name(name).seen_by(self.tier)
+    }
+
+    /// The rule of answers that belong to no suffix, as who asks sees it.
+    #[inline]
+    pub(super) fn defaults(&self) -> Seen<'a> {
+        self.rules.defaults().seen_by(self.tier)
     }
 }
 

@@ -31,6 +31,9 @@ mod render;
 pub mod steps;
 mod wildcard;
 
+#[cfg(test)]
+mod tests;
+
 pub use answer::{ANSWER_BYTES_MAX, Answer, breaks_lines};
 pub use parse::{QUERY_LINE_BYTES_MAX, Refusal};
 pub use wildcard::{WILDCARD_FREE_CHARS, WILDCARD_NAMES_MAX, WILDCARD_STEPS_MAX};
