@@ -14,6 +14,8 @@ mod inspect;
 mod key;
 mod lookup;
 mod output;
+mod policy;
+mod policy_simulate;
 mod publish;
 mod publish_snapshot;
 mod query;
@@ -55,6 +57,8 @@ enum Command {
     Rollback(rollback::Options),
     #[command(subcommand)]
     Config(config::Command),
+    #[command(subcommand)]
+    Policy(policy::Command),
     PublishSnapshot(publish_snapshot::Options),
     FetchSnapshot(fetch_snapshot::Options),
     #[command(subcommand)]
@@ -113,6 +117,7 @@ pub fn run() -> ExitCode {
         Command::Verify(options) => verify::run(&options),
         Command::Rollback(options) => rollback::run(&options),
         Command::Config(command) => config::run(&command),
+        Command::Policy(command) => policy::run(&command),
         Command::PublishSnapshot(options) => publish_snapshot::run(&options),
         Command::FetchSnapshot(options) => fetch_snapshot::run(&options),
         Command::Key(command) => key::run(&command),

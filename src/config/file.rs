@@ -164,26 +164,31 @@ impl Source {
     /// counted from 1), or of the table that it belongs to, or 1.
     pub(super) fn line_of_key(&self, key: &str) -> usize {
         let mut lines: Vec<(&str, usize)> = self.text.lines().map(str::trim).zip(1..).collect();
-        let (mut table, mut found, mut last) = (String::new(), 1, "");
-        for (depth, part) in key.split('.').enumerate() {
-            last = part;
-            let (name, count) = match part.strip_suffix(']').and_then(|text| text.split_once('[')) {
-                Some((name, count)) => (name, count.parse().unwrap_or(1)),
-                None if depth == 0 => (part, 1),
-                None => continue,
-            };
-            table = if table.is_empty() { name.to_owned() } else { format!("{table}.{name}") };
-            let headers = [format!("[[{table}]]"), format!("[{table}]")];
+        let (mut table, mut found) = (String::new(), 1);
+        let is_key = |line: &str, key: &str| {
+            line.split_once('=').is_some_and(|(left, _)| left.trim() == key)
+        };
+        for part in key.split('.') {
+            let numbered = part.strip_suffix(']').and_then(|text| text.split_once('['));
+            let (name, count) = numbered.map_or((part, 1), |(name, count)| {
+                (name, count.parse::<usize>().unwrap_or(1).max(1))
+            });
+            let below = if table.is_empty() { name.to_owned() } else { format!("{table}.{name}") };
+            let headers = [format!("[[{below}]]"), format!("[{below}]")];
             let is_header = |(line, _): &(&str, usize)| headers.iter().any(|one| line == one);
-            // From this header to the next one of its name.
             let mut starts = (0..lines.len()).filter(|&at| is_header(&lines[at]));
-            let Some(start) = starts.nth(count - 1) else { return found };
+            let Some(start) = starts.nth(count - 1) else {
+                // A key of the table that was found last, or a table between braces.
+                let line = lines.iter().find(|(line, _)| is_key(line, name));
+                return line.map_or(found, |(_, line)| *line);
+            };
+            // From this header to the next one of its name.
             let end = starts.next().unwrap_or(lines.len());
             found = lines[start].1;
             lines = lines[start + 1..end].to_vec();
+            table = below;
         }
-        let is_key = |line: &str| line.split_once('=').is_some_and(|(left, _)| left.trim() == last);
-        lines.iter().find(|(line, _)| is_key(line)).map_or(found, |(_, line)| *line)
+        found
     }
 }
 

@@ -96,7 +96,7 @@ impl BlockMask {
     }
 
     /// How a [`super::ShownField`] is seen.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn sees(self, field: usize) -> Sees {
         self.fields().nth(field).unwrap_or(Sees::Redacted)
     }
