@@ -165,3 +165,40 @@ fn every_command_has_a_help_with_examples() {
         assert!(out.contains("Examples:") || out.contains("Commands:"), "{name}: {out}");
     }
 }
+
+#[test]
+fn simulate_shows_a_record_as_a_tier_would_see_it_and_what_differs_from_the_public() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("whoisd.toml");
+    fs::write(&config, "[[tier]]\nname = \"courts\"\npreset = \"open\"\n").unwrap();
+    let config = config.to_str().unwrap();
+    let simulate = |tier: &str, more: &[&str]| {
+        let first = ["policy", "simulate", "--dir", FIXTURE, "--config", config, "--tier", tier];
+        ran(&[&first, more].concat())
+    };
+    let (status, courts, _) = simulate("courts", &["example.demo"]);
+    let (_, public, _) = simulate("public", &["example.demo"]);
+    assert_eq!(status, 0);
+    assert_eq!(public, ran(&["lookup", "--dir", FIXTURE, "example.demo"]).1);
+    assert!(public.contains("Registrant Name: REDACTED FOR PRIVACY\r\n"), "{public}");
+    assert!(!courts.contains("Registrant Name: REDACTED"), "{courts}");
+    let (status, diff, _) = simulate("courts", &["--diff", "example.demo"]);
+    assert_eq!(status, 0);
+    assert!(diff.contains("-Registrant Name: REDACTED FOR PRIVACY\r\n"), "{diff}");
+    let without = |sign: char| -> String {
+        let lines = diff.split_inclusive('\n').filter(|line| !line.starts_with(sign));
+        lines.map(|line| &line[1..]).collect()
+    };
+    assert_eq!((without('-'), without('+')), (courts, public));
+    assert_eq!(simulate("courts", &["nothing.demo"]).0, 4);
+}
+
+#[test]
+fn simulate_refuses_an_unknown_tier_and_names_the_known_ones() {
+    let simulate = ["policy", "simulate", "--dir", FIXTURE, "--tier", "police", "example.demo"];
+    let (status, out, err) = ran(&simulate);
+    assert_eq!((status, out.as_str()), (3, ""));
+    let expected =
+        "whoisd: --tier: there is no tier \"police\" without --config; known are public\n";
+    assert_eq!(err, expected);
+}

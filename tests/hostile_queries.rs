@@ -107,7 +107,7 @@ fn mutated_queries_get_whole_answers() {
         b"aaaaaaaaaaaaaaaaaaa",
     ];
     for _ in 0..30_000 {
-        let (_config, query) = &queries[random.below(queries.len())];
+        let query = &queries[random.below(queries.len())].query;
         let mut query = query.clone();
         for _ in 0..=random.below(4) {
             let at = random.below(query.len() + 1);

@@ -44,7 +44,8 @@ impl Tables {
 
     /// Whether there is a tier of a name, for the lists.
     pub(super) fn has_tier(&self) -> control::HasTier {
-        Box::new(|_| true)
+        let rules = Arc::clone(&self.rules);
+        Box::new(move |name| rules.load().tier(name).is_some())
     }
 }
 

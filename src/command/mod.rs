@@ -20,6 +20,7 @@ mod list;
 mod lookup;
 mod output;
 mod policy;
+mod policy_simulate;
 mod publish;
 mod publish_snapshot;
 mod query;

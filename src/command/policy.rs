@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::config::STANDARD_FILE;
 use super::control::{ControlOptions, block_line, entry_line, items, text};
-use super::{Failure, output};
+use super::{Failure, output, policy_simulate};
 use crate::config::{self, Flags};
 use crate::control::{self, AskError, Request, explain_lists};
 use crate::observe::clock;
@@ -24,6 +24,7 @@ const WARNINGS_MAX: usize = 100;
 pub(super) enum Command {
     Check(Check),
     Explain(Explain),
+    Simulate(policy_simulate::Options),
 }
 
 /// Read lists as the server would, and say what is wrong with them
@@ -71,6 +72,7 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Check(options) => check(options),
         Command::Explain(options) => explain(options),
+        Command::Simulate(options) => policy_simulate::run(options),
     }
 }
 

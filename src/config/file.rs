@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ConfigError, tld};
+use super::{ConfigError, tier, tld};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -33,6 +33,7 @@ pub(super) struct File {
     pub(super) defaults: tld::Tld,
     pub(super) tld: Vec<tld::Tld>,
     pub(super) registrar: Vec<tld::Registrar>,
+    pub(super) tier: Vec<tier::Tier>,
 }
 
 /// `[server]`.
@@ -253,24 +254,35 @@ impl Source {
         at.map_or(1, |at| at + 1)
     }
 
-    /// The line of a key such as `tld[2].registrant.name` (tables are counted from 1), or of the
-    /// table that it belongs to, or 1.
+    /// The line of a key such as `tld[2].registrant.name` or `tier[1].tld[2].suffix` (tables are
+    /// counted from 1), or of the table that it belongs to, or 1.
     pub(super) fn line_of_key(&self, key: &str) -> usize {
-        let (table, below) = key.split_once('.').unwrap_or((key, ""));
-        let (name, count) = match table.strip_suffix(']').and_then(|text| text.split_once('[')) {
-            Some((name, count)) => (name, count.parse().unwrap_or(1)),
-            None => (table, 1),
+        let mut lines: Vec<(&str, usize)> = self.text.lines().map(str::trim).zip(1..).collect();
+        let (mut table, mut found) = (String::new(), 1);
+        let is_key = |line: &str, key: &str| {
+            line.split_once('=').is_some_and(|(left, _)| left.trim() == key)
         };
-        let headers = [format!("[[{name}]]"), format!("[{name}]")];
-        let is_header = |line: &str| headers.iter().any(|header| line.trim() == header);
-        let mut lines = self.text.lines().zip(1..);
-        let found = lines.by_ref().filter(|(line, _)| is_header(line)).nth(count - 1);
-        let Some((_, header_line)) = found else { return 1 };
-        let last = below.rsplit('.').next().unwrap_or(below);
-        let of_key = lines
-            .take_while(|(line, _)| !is_header(line))
-            .find(|(line, _)| line.split_once('=').is_some_and(|(left, _)| left.trim() == last));
-        of_key.map_or(header_line, |(_, line)| line)
+        for part in key.split('.') {
+            let numbered = part.strip_suffix(']').and_then(|text| text.split_once('['));
+            let (name, count) = numbered.map_or((part, 1), |(name, count)| {
+                (name, count.parse::<usize>().unwrap_or(1).max(1))
+            });
+            let below = if table.is_empty() { name.to_owned() } else { format!("{table}.{name}") };
+            let headers = [format!("[[{below}]]"), format!("[{below}]")];
+            let is_header = |(line, _): &(&str, usize)| headers.iter().any(|one| line == one);
+            let mut starts = (0..lines.len()).filter(|&at| is_header(&lines[at]));
+            let Some(start) = starts.nth(count - 1) else {
+                // A key of the table that was found last, or a table between braces.
+                let line = lines.iter().find(|(line, _)| is_key(line, name));
+                return line.map_or(found, |(_, line)| *line);
+            };
+            // From this header to the next one of its name.
+            let end = starts.next().unwrap_or(lines.len());
+            found = lines[start].1;
+            lines = lines[start + 1..end].to_vec();
+            table = below;
+        }
+        found
     }
 }
 

@@ -505,6 +505,7 @@ impl Merge<'_> {
             defaults: file.defaults.clone(),
             tld: file.tld.clone(),
             registrar: file.registrar.clone(),
+            tier: file.tier.clone(),
         };
         Rules::compile(&answers).map_err(|error| {
             let line = self.source.line_of_key(&error.key);

@@ -19,6 +19,7 @@ pub mod keys;
 mod load;
 mod policy;
 mod show;
+pub mod tier;
 pub mod tld;
 
 pub use crate::port43::limits::Bound;

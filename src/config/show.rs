@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::keys::NUMBERS;
-use super::{Effective, Settings, tld};
+use super::{Effective, Settings, tier, tld};
 use crate::shard::cores;
 
 impl Effective {
@@ -34,6 +34,7 @@ impl Effective {
             defaults: (answers.defaults != tld::Tld::default()).then_some(&answers.defaults),
             tld: &answers.tld,
             registrar: &answers.registrar,
+            tier: &answers.tier,
         };
         text.push_str(
             "\n# How answers read, from the file; what is absent is as its preset says.\n",
@@ -53,6 +54,8 @@ struct ShownAnswers<'a> {
     tld: &'a [tld::Tld],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     registrar: &'a [tld::Registrar],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    tier: &'a [tier::Tier],
 }
 
 /// Every key with its value as TOML, table by table.

@@ -136,6 +136,24 @@ fn how_answers_read_is_checked_with_table_key_and_line() {
 }
 
 #[test]
+fn tiers_are_checked_with_table_key_and_line_and_shown_as_they_were_set() {
+    let text = "[[tier]]\nname = \"a\"\n[[tier.tld]]\nsuffix = \"x\"\n[[tier]]\nname = \"b\"\n\
+                [tier.tech]\nname = \"always\"\n[[tier.tld]]\nsuffix = \"y\"\n\
+                [[tier.tld]]\nmodel = \"thin\"\nsuffix = \"z\"\n";
+    let effective = loaded(text, &Flags::default());
+    assert_eq!(effective.settings.answers.tier.len(), 2);
+    assert_eq!(loaded(&effective.show(), &Flags::default()).settings, effective.settings);
+    let message = refusal(&text.replace("\"z\"", "\"a..z\""));
+    assert!(message.starts_with("whoisd.toml:13: tier[2].tld[2].suffix: \"a..z\""), "{message}");
+    let message = refusal(&text.replace("\"always\"", "\"text:x\""));
+    assert!(message.starts_with("whoisd.toml:8: tier[2].tech.name: \"text:x\""), "{message}");
+    let message = refusal(&text.replace("\"b\"", "\"public\""));
+    assert!(message.starts_with("whoisd.toml:6: tier[2].name: \"public\""), "{message}");
+    let message = refusal("[[tier]]\nname = \"a\"\nfooter = \"x\"\n");
+    assert!(message.starts_with("whoisd.toml:3: tier.footer: unknown key `footer`"), "{message}");
+}
+
+#[test]
 fn a_stream_is_checked_with_its_names_and_shown_as_it_was_set() {
     let text = "[feed.nats]\nservers = [\"nats://a:4222\", \"tls://b\"]\ndurable = \"node-1\"\n\
                 trusted_keys = [\"/etc/feed.key.pub\"]\nobjects = \"file:///srv/snapshots\"\n";
@@ -220,12 +238,14 @@ fn the_example_lists_every_key_of_the_answers() {
         ("defaults", keys_of::<super::tld::Tld>()),
         ("defaults.registrant", keys_of::<super::tld::Block>()),
         ("registrar", keys_of::<super::tld::Registrar>()),
+        ("tier", keys_of::<super::tier::Tier>()),
+        ("tier.tld", keys_of::<super::tier::TierTld>()),
     ] {
         for key in keys {
             // Blocks are tables of their own.
-            let is_block = EXAMPLE
-                .lines()
-                .any(|line| line.trim_start_matches('#').trim() == format!("[{table}.{key}]"));
+            let is_block = EXAMPLE.lines().any(|line| {
+                line.trim_start_matches(['#', '[']).starts_with(&format!("{table}.{key}]"))
+            });
             let found = example_keys(table).iter().any(|(name, _)| *name == key);
             assert!(is_block || found || key == "suffix", "{table}.{key} is missing");
         }
@@ -295,4 +315,6 @@ fn every_line_of_the_example_that_is_commented_out_is_accepted_too() {
     assert_eq!(settings.cores, Some(vec![0, 1, 2, 3]));
     assert_eq!(settings.nats.unwrap().address.servers.len(), 2);
     assert_eq!((settings.answers.tld.len(), settings.answers.registrar.len()), (1, 1));
+    let tiers = settings.answers.tier;
+    assert_eq!((tiers.len(), tiers[0].tld.len()), (1, 1));
 }

@@ -6,11 +6,13 @@
 //! See views or sockets.
 
 pub mod block;
+mod compile;
 pub mod guard;
 mod keys;
 mod label;
 pub mod limit;
 pub mod lists;
+mod mask;
 pub mod mining;
 mod preset;
 mod rules;
@@ -22,7 +24,8 @@ pub use rules::Rules;
 pub use tier::{PUBLIC_TIER, Tier};
 
 pub(crate) use label::{LABEL_BYTES, Label};
+pub(crate) use mask::Wish;
 pub(crate) use rules::{
-    BlockRule, CONTACT_FIELD_COUNT, ExtrasRule, FieldRule, RegistrarRule, Rule, ShownField, Step,
-    Visibility,
+    CONTACT_FIELD_COUNT, ExtrasRule, FieldRule, RegistrarRule, Rule, Seen, SeenBlock, ShownField,
+    Step,
 };

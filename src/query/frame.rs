@@ -22,7 +22,7 @@ use super::parse::Refusal;
 use super::quota::{self, Refused};
 use super::{AnswerResult, Caller};
 use crate::policy::limit::Use;
-use crate::policy::{Rule, Rules, Tier};
+use crate::policy::{Rule, Rules, Seen, Tier};
 use crate::view::{Data, View};
 
 const COMPLAINT_FORM: &[u8] = b"URL of the ICANN Whois Inaccuracy Complaint Form: \
@@ -69,13 +69,23 @@ impl<'a> Site<'a> {
     pub(super) fn new(view: &'a View, rules: &'a Rules, tier: Tier) -> Self {
         Self { view, snapshot: view.data(), rules, tier, as_of_ms: view.as_of_ms(), scarce: None }
     }
-}
 
-impl Site<'_> {
     /// The same, saying what little is left to the caller.
     #[inline]
     pub(super) fn telling(self, scarce: Option<Use>) -> Self {
         Self { scarce, ..self }
+    }
+
+    /// The rule of a name, as who asks sees it.
+    #[inline]
+    pub(super) fn rule_of(&self, name: &str) -> Seen<'a> {
+        self.rules.of_name(name).seen_by(self.tier)
+    }
+
+    /// The rule of answers that belong to no suffix, as who asks sees it.
+    #[inline]
+    pub(super) fn defaults(&self) -> Seen<'a> {
+        self.rules.defaults().seen_by(self.tier)
     }
 }
 

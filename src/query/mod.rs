@@ -32,6 +32,9 @@ mod render;
 pub mod steps;
 mod wildcard;
 
+#[cfg(test)]
+mod tests;
+
 pub use answer::{ANSWER_BYTES_MAX, Answer, breaks_lines};
 pub use parse::{QUERY_LINE_BYTES_MAX, Refusal};
 pub use quota::{Limits, Refused};

@@ -41,7 +41,7 @@ pub fn render(
     record: &ArchivedDomain,
     out: &mut Answer,
 ) -> AnswerResult {
-    let rule = rules.of_name(&record.name);
-    find::domain_record(&Site::new(view, rules, Tier::PUBLIC), rule, record, out)
+    let site = Site::new(view, rules, Tier::PUBLIC);
+    find::domain_record(&site, site.rule_of(&record.name), record, out)
         .unwrap_or(AnswerResult::Refused(Refusal::Damaged))
 }
