@@ -94,6 +94,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let engine = port43::choose(settings.port43.engine).map_err(Failure::failed)?;
     let plan = Plan {
         listen: claim(&settings.listen)?,
+        proxies: Vec::new(),
         port43: settings.port43,
         engine: engine.engine,
         shutdown_ms: settings.shutdown_ms,

@@ -140,6 +140,12 @@ counters! {
     ended_served,
     /// Connections that the client closed before it sent anything.
     ended_silent,
+    /// Connections closed at once because a proxy's header was wanted and the peer is not listed.
+    ended_untrusted,
+    /// Connections closed because what should have been the proxy's header is not taken.
+    ended_unproxied,
+    /// Connections cut because the proxy's header did not come in time.
+    expired_proxy,
     /// Connections cut because no byte came in time.
     expired_first_byte,
     /// Connections cut because the line did not end in time.
@@ -154,6 +160,10 @@ counters! {
     ended_flooded,
     /// Connections that the client or the network broke.
     ended_broken,
+    /// Connections whose client a proxy has named.
+    proxied,
+    /// Connections of the proxies themselves: their health checks.
+    proxied_own,
     /// Bytes received, drained ones included.
     received_bytes,
     /// Bytes of answers handed to the kernel.

@@ -73,7 +73,7 @@ macro_rules! phases {
 }
 
 phases! {
-    /// From the accept to the first byte of the query, or of the header of a proxy.
+    /// From the accept to the first byte of the query, the header of a proxy included.
     first_byte,
     /// From the first byte to the end of the line.
     read,

@@ -30,14 +30,16 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use glommio::net::{TcpListener, TcpStream};
 use glommio::timer::Timer;
 
+use super::gate::{Gate, Notices};
 use super::limits::{
     ACCEPT_BACKOFF_MS, ACCEPT_HANDOVER_MS, DRAIN_LOOK_MS, DRAIN_READ_BYTES, INPUT_BYTES, Settings,
 };
 use super::moment::Moment;
 use super::pool::{Lease, Pool};
+use super::proxy::Source;
 use super::stopwatch::Stopwatch;
 use super::tally;
-use super::{Action, Answering, Asked, Connection, Deadlines, Ending, Event, Phase};
+use super::{Action, Answering, Connection, Deadlines, Ending, Event, Phase};
 use crate::observe::{ShardFigures, clock, counters};
 
 /// The engine of one shard.
@@ -51,6 +53,7 @@ struct Shared<A: Answering> {
     settings: Settings,
     figures: Arc<ShardFigures>,
     open: Cell<u64>,
+    notices: RefCell<Notices>,
 }
 
 impl<A: Answering + 'static> Engine<A> {
@@ -63,6 +66,7 @@ impl<A: Answering + 'static> Engine<A> {
             settings,
             figures,
             open: Cell::new(0),
+            notices: RefCell::default(),
         };
         Self { shared: Rc::new(shared) }
     }
@@ -73,17 +77,18 @@ impl<A: Answering + 'static> Engine<A> {
     /// Must run inside a glommio executor.
     pub async fn serve(
         self,
-        listeners: Vec<TcpListener>,
+        listeners: Vec<(TcpListener, Gate)>,
         stop: impl Future<Output = ()>,
         drain_ms: u64,
     ) -> u64 {
-        let own = |listener: TcpListener| Some(Rc::new((listener.local_addr().ok()?, listener)));
-        let listeners: Vec<_> = listeners.into_iter().filter_map(own).collect();
+        let own = |(listener, gate)| (Rc::new(listener), Rc::new(gate));
+        let listeners: Vec<(Rc<TcpListener>, Rc<Gate>)> = listeners.into_iter().map(own).collect();
         let tasks: Vec<_> = listeners
             .iter()
-            .map(|listener| {
-                let (listener, shared) = (Rc::clone(listener), Rc::clone(&self.shared));
-                glommio::spawn_local(async move { accept(&listener.1, listener.0, &shared).await })
+            .map(|(listener, gate)| {
+                let (listener, gate) = (Rc::clone(listener), Rc::clone(gate));
+                let shared = Rc::clone(&self.shared);
+                glommio::spawn_local(async move { accept(&listener, &gate, &shared).await })
             })
             .collect();
         stop.await;
@@ -93,11 +98,10 @@ impl<A: Answering + 'static> Engine<A> {
         for task in tasks {
             task.cancel().await;
         }
-        for listener in &listeners {
+        for (listener, gate) in &listeners {
             // Closing a listener resets what waits in its queue, so the queue is emptied first.
-            let (address, listener) = &**listener;
             while let Some(Ok(accepted)) = future::poll_once(listener.shared_accept()).await {
-                Shared::admit(&self.shared, accepted.bind_to_executor(), *address);
+                Shared::admit(&self.shared, accepted.bind_to_executor(), gate);
             }
         }
         // The ring names descriptors by number: the accepts queued for a listener must reach the
@@ -114,13 +118,13 @@ impl<A: Answering + 'static> Engine<A> {
 
 async fn accept<A: Answering + 'static>(
     listener: &TcpListener,
-    address: SocketAddr,
+    gate: &Rc<Gate>,
     shared: &Rc<Shared<A>>,
 ) {
     loop {
         match listener.shared_accept().await {
             // From here on the descriptor has an owner that closes it.
-            Ok(accepted) => Shared::admit(shared, accepted.bind_to_executor(), address),
+            Ok(accepted) => Shared::admit(shared, accepted.bind_to_executor(), gate),
             Err(error) => {
                 counters::add(&shared.figures.counters.accept_errors, 1);
                 tracing::debug!(%error, "accept failed");
@@ -137,25 +141,33 @@ impl<A: Answering> Shared<A> {
         self.figures.engine.connections_open.set(count);
     }
 
-    fn admit(shared: &Rc<Self>, stream: TcpStream, server: SocketAddr)
+    fn admit(shared: &Rc<Self>, stream: TcpStream, gate: &Rc<Gate>)
     where
         A: 'static,
     {
         counters::add(&shared.figures.counters.accepted, 1);
-        if shared.open.get() >= shared.settings.connections_max {
-            counters::add(&shared.figures.counters.over_bound, 1);
-            return;
-        }
         let Ok(peer) = stream.peer_addr() else {
             counters::add(&shared.figures.counters.ended_broken, 1);
             return;
         };
+        let opened = Moment::now();
+        let deadlines = Deadlines::from(&shared.settings);
+        let Some(connection) = gate.admit(peer, deadlines, opened) else {
+            counters::add(&shared.figures.counters.ended_untrusted, 1);
+            shared.notices.borrow_mut().untrusted(gate, peer, opened);
+            return;
+        };
+        if shared.open.get() >= shared.settings.connections_max {
+            counters::add(&shared.figures.counters.over_bound, 1);
+            return;
+        }
         let open = Open::count(Rc::clone(shared));
         let carrier = Carrier {
             stream,
             peer,
-            server,
-            watch: Stopwatch::default(),
+            gate: Rc::clone(gate),
+            source: None,
+            watch: Stopwatch::start(opened),
             shared: Rc::clone(shared),
             input: [0; INPUT_BYTES],
             input_bytes: 0,
@@ -163,7 +175,7 @@ impl<A: Answering> Shared<A> {
             shut_down: false,
         };
         glommio::spawn_local(async move {
-            let ending = carrier.carry().await;
+            let ending = carrier.carry(connection).await;
             tally::ending(&open.shared.figures.counters, ending);
         })
         .detach();
@@ -193,8 +205,9 @@ impl<A: Answering> Drop for Open<A> {
 struct Carrier<A: Answering> {
     stream: TcpStream,
     peer: SocketAddr,
-    /// The listener's address.
-    server: SocketAddr,
+    gate: Rc<Gate>,
+    /// What the proxy's header says, once it is there.
+    source: Option<Source>,
     watch: Stopwatch,
     shared: Rc<Shared<A>>,
     input: [u8; INPUT_BYTES],
@@ -216,16 +229,18 @@ enum Done {
 }
 
 impl<A: Answering> Carrier<A> {
-    async fn carry(mut self) -> Ending {
-        let deadlines = Deadlines::from(&self.shared.settings);
-        let opened = Moment::now();
-        let mut connection = Connection::open(deadlines, opened.ms);
-        self.watch = Stopwatch::start(opened);
+    async fn carry(mut self, mut connection: Connection) -> Ending {
         let mut action = Action::Receive;
         loop {
             let deadline_ms = connection.deadline_ms();
             let done = match action {
                 Action::Receive => self.receive(deadline_ms).await,
+                Action::Proxied { header_bytes, source } => {
+                    match self.proxied(header_bytes, source) {
+                        0 => self.receive(deadline_ms).await,
+                        rest_bytes => Done::Received(rest_bytes),
+                    }
+                }
                 Action::Answer { line } => self.answer(line, deadline_ms).await,
                 Action::Send { from_bytes } => self.send(from_bytes, deadline_ms).await,
                 Action::Look => self.look(),
@@ -235,6 +250,10 @@ impl<A: Answering> Carrier<A> {
                         // Best effort: if the option cannot be set, this is an ordinary close.
                         let socket = socket2::SockRef::from(&self.stream);
                         let _ = socket.set_linger(Some(Duration::ZERO));
+                    }
+                    if let Ending::Unproxied(refusal) = ending {
+                        let mut notices = self.shared.notices.borrow_mut();
+                        notices.refused(&self.gate, Some(self.peer), refusal, Moment::now());
                     }
                     return ending;
                 }
@@ -260,6 +279,16 @@ impl<A: Answering> Carrier<A> {
                 self.lease = None;
             }
         }
+    }
+
+    /// Takes the proxy's header off the input; how much is left.
+    fn proxied(&mut self, header_bytes: usize, source: Source) -> usize {
+        tally::source(&self.shared.figures.counters, source);
+        self.source = Some(source);
+        let header_bytes = header_bytes.min(self.input_bytes);
+        self.input.copy_within(header_bytes..self.input_bytes, 0);
+        self.input_bytes = self.input_bytes.saturating_sub(header_bytes);
+        self.input_bytes
     }
 
     async fn receive(&mut self, deadline_ms: u64) -> Done {
@@ -289,13 +318,8 @@ impl<A: Answering> Carrier<A> {
                 }
             }
         };
-        let asked = Asked {
-            line: self.input.get(line).unwrap_or_default(),
-            client: self.peer,
-            server: self.server,
-            complete_us: self.watch.since_us(),
-            local: false,
-        };
+        let line = self.input.get(line).unwrap_or_default();
+        let asked = self.gate.asked(line, self.peer, self.source, self.watch.since_us());
         let Some(out) = lease.buffer_mut() else { return Done::Failed };
         // A panic here is a bug; it must not take the other connections of the shard with it.
         // What it leaves behind is safe to use: `answer` replaces whatever the buffer holds.
@@ -310,7 +334,7 @@ impl<A: Answering> Carrier<A> {
                 Done::Answered(bytes)
             }
             Err(_) => {
-                tracing::error!(query = %asked.line.escape_ascii(), "answering panicked");
+                tracing::error!(query = %line.escape_ascii(), "answering panicked");
                 Done::Failed
             }
         }

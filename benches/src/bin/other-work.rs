@@ -148,6 +148,7 @@ fn start(
     views.iter().try_for_each(|view| view.prepare()).map_err(io::Error::other)?;
     let plan = Plan {
         listen: vec![address],
+        proxies: Vec::new(),
         port43: Settings::default(),
         engine: EngineKind::Ring,
         shutdown_ms: SHUTDOWN_MS,

@@ -65,6 +65,9 @@ pub(super) trait Kernel<B> {
     fn lengthen(&mut self, slot: u32) -> bool;
     /// The first `bytes` of the slot's input; none while a receive is under way.
     fn input(&self, slot: u32, bytes: usize) -> &[u8];
+    /// Takes the first `taken` of the slot's `bytes` of input off its front, and gives a long line
+    /// back if the rest needs none; nothing while a receive is under way.
+    fn take_input(&mut self, slot: u32, taken: usize, bytes: usize);
     /// Gives a long line back.
     fn forget_input(&mut self, slot: u32);
 

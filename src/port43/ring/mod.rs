@@ -25,6 +25,7 @@
 
 mod driver;
 mod kernel;
+mod peer;
 mod raw;
 mod setup;
 #[cfg(test)]
@@ -44,9 +45,9 @@ use self::driver::Driver;
 use self::kernel::{Completion, Op};
 use self::raw::Ring;
 use self::slots::Sizes;
-use super::Answering;
 use super::limits::{COMPLETIONS_PER_TURN, Settings, TICK_MS};
 use super::moment::Moment;
+use super::{Answering, Gate};
 use crate::observe::{ShardFigures, counters};
 
 /// Turns in which a stopping engine empties the queues of its listeners.
@@ -71,7 +72,7 @@ pub struct Engine<A: Answering> {
 }
 
 impl<A: Answering> Engine<A> {
-    /// An engine that answers what comes to `listeners` through `answering`, and counts in
+    /// An engine that answers what comes to `listeners`, each a socket with its gate, through `answering`, and counts in
     /// `figures`. Must be made on the thread that serves.
     ///
     /// # Errors
@@ -80,21 +81,17 @@ impl<A: Answering> Engine<A> {
     pub fn new(
         answering: A,
         settings: Settings,
-        listeners: Vec<Socket>,
+        listeners: Vec<(Socket, Gate)>,
         figures: Arc<ShardFigures>,
     ) -> Result<Self, String> {
-        let address = |listener: &Socket| {
-            let address = listener.local_addr().ok().and_then(|address| address.as_socket());
-            address.ok_or_else(|| "a listener does not say its address".to_owned())
-        };
-        let addresses = listeners.iter().map(address).collect::<Result<Vec<_>, _>>()?;
+        let (listeners, gates): (Vec<_>, Vec<_>) = listeners.into_iter().unzip();
         // The kernel bounds a ring's table of sockets by the limit of descriptors.
         let limit = rlimit::Resource::NOFILE.get().map_or(u64::MAX, |(soft, _)| soft);
         let slots_max = u32::try_from(limit).unwrap_or(u32::MAX);
-        let sizes = Sizes::fit(settings.connections_max, addresses.len(), slots_max);
+        let sizes = Sizes::fit(settings.connections_max, gates.len(), slots_max);
         let ring =
             Ring::new(sizes.slots, listeners).map_err(|error| refused(sizes.slots, &error))?;
-        let driver = Driver::new(answering, settings, sizes, &addresses, Arc::clone(&figures));
+        let driver = Driver::new(answering, settings, sizes, gates, Arc::clone(&figures));
         Ok(Self { driver, ring, figures, handed_over_ms: 0 })
     }
 

@@ -18,7 +18,7 @@
 use std::cell::UnsafeCell;
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
 use io_uring::types::{CancelBuilder, DestinationSlot, Fd, Fixed, Timespec};
@@ -29,6 +29,7 @@ use super::super::limits::{
     COMPLETIONS_PER_TURN, DRAIN_READ_BYTES, INPUT_BYTES, LONG_LINES, SHORT_INPUT_BYTES, TICK_MS,
 };
 use super::kernel::{Completion, Kernel, Op};
+use super::peer::{PEER_BYTES, peer_of};
 use super::setup::{SUBMISSIONS, setup};
 use crate::observe::clock;
 
@@ -41,9 +42,6 @@ const ENDING_TURNS: usize = 1_000;
 
 /// How long the kernel may take to cancel everything.
 const ENDING_WAIT_NS: u32 = 100_000_000;
-
-/// `sockaddr_in6`, the larger of the two that an accept may write.
-const PEER_BYTES: usize = 28;
 
 /// What requests for one slot may write.
 struct SlotMemory {
@@ -372,6 +370,22 @@ impl<B: AsRef<[u8]>> Kernel<B> for Ring<B> {
         unsafe { std::slice::from_raw_parts(place, bytes.min(room)) }
     }
 
+    fn take_input(&mut self, slot: u32, taken: usize, bytes: usize) {
+        let Some((place, room)) = self.input_place(slot) else { return };
+        let Some(left) = bytes.checked_sub(taken).filter(|_| bytes <= room) else { return };
+        let lent = self.lent(slot);
+        let Some(memory) = self.slot_memory(slot).filter(|_| !lent.receiving) else { return };
+        let is_short = left <= SHORT_INPUT_BYTES;
+        let to = if is_short { memory.input.get().cast() } else { place };
+        let from = place.wrapping_add(taken);
+        // SAFETY: `place` has `room` bytes in `memory`; `taken` and `left` together are `bytes`, at
+        // most that; `to` has `left` bytes, and may overlap; no receive is under way, per `lent`.
+        unsafe { std::ptr::copy(from, to, left) };
+        if is_short {
+            self.forget_input(slot);
+        }
+    }
+
     fn forget_input(&mut self, slot: u32) {
         let Some(lent) = self.lent.get_mut(slot as usize) else { return };
         if !lent.receiving
@@ -451,26 +465,6 @@ impl<B: AsRef<[u8]>> Kernel<B> for Ring<B> {
 const _: () = assert!(INPUT_BYTES > SHORT_INPUT_BYTES);
 #[expect(clippy::cast_possible_truncation, reason = "28")]
 const PEER_LEN: libc::socklen_t = PEER_BYTES as libc::socklen_t;
-
-/// A `sockaddr_in` or `sockaddr_in6`: family in this machine's order, port and address in the
-/// network's.
-fn peer_of(bytes: &[u8; PEER_BYTES]) -> Option<SocketAddr> {
-    let at = |from: usize, to: usize| bytes.get(from..to);
-    let family = u16::from_ne_bytes(at(0, 2)?.try_into().ok()?);
-    let port = u16::from_be_bytes(at(2, 4)?.try_into().ok()?);
-    let ip = match i32::from(family) {
-        libc::AF_INET => {
-            let octets: [u8; 4] = at(4, 8)?.try_into().ok()?;
-            IpAddr::from(Ipv4Addr::from(octets))
-        }
-        libc::AF_INET6 => {
-            let octets: [u8; 16] = at(8, 24)?.try_into().ok()?;
-            IpAddr::from(Ipv6Addr::from(octets))
-        }
-        _ => return None,
-    };
-    Some(SocketAddr::new(ip, port))
-}
 
 impl<B> Drop for Ring<B> {
     /// Ends what is under way, so that the kernel writes nothing any more; if it cannot be ended,

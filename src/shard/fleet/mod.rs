@@ -29,7 +29,7 @@ use self::heartbeat::{Heartbeat, Pulse};
 use super::listen::{self, ListenError};
 use crate::observe::ShardFigures;
 use crate::observe::counters::Totals;
-use crate::port43::{self, Answering, EngineKind, ring, stream};
+use crate::port43::{self, Answering, EngineKind, Gate, proxy, ring, stream};
 
 /// Memory that a shard's executor registers with its rings for file I/O, which shards do not do.
 const IO_MEMORY_BYTES: usize = 128 * 1024;
@@ -61,6 +61,8 @@ const STREAMS_BEAT_MS: u64 = 5;
 pub struct Plan {
     /// Addresses that every shard listens on; ports are settled.
     pub listen: Vec<SocketAddr>,
+    /// Which of them stand behind proxies.
+    pub proxies: Vec<Arc<proxy::Rule>>,
     /// The connection engine's settings.
     pub port43: port43::Settings,
     /// The connection engine.
@@ -253,7 +255,10 @@ async fn run<A: Answering + 'static>(
     let pulse = glommio::spawn_local(pulse.beats());
     let cut_off_count = match plan.engine {
         EngineKind::Ring => {
-            let open = |address: &SocketAddr| listen::open(*address, plan.port43.backlog_count);
+            let open = |address: &SocketAddr| {
+                let listener = listen::open(*address, plan.port43.backlog_count)?;
+                Ok::<_, ListenError>((listener, Gate::new(*address, &plan.proxies)))
+            };
             let listeners = plan.listen.iter().map(open).collect::<Result<_, _>>()?;
             let engine = ring::Engine::new(answering, plan.port43, listeners, counting)
                 .map_err(ShardError::Engine)?;
@@ -262,8 +267,9 @@ async fn run<A: Answering + 'static>(
         }
         EngineKind::Streams => {
             let bind = |&address: &SocketAddr| {
-                TcpListener::bind(address)
-                    .map_err(|error| ListenError::new(address, io::Error::from(error)))
+                let listener = TcpListener::bind(address)
+                    .map_err(|error| ListenError::new(address, io::Error::from(error)))?;
+                Ok::<_, ListenError>((listener, Gate::new(address, &plan.proxies)))
             };
             let listeners = plan.listen.iter().map(bind).collect::<Result<_, _>>()?;
             let engine = stream::Engine::new(answering, plan.port43, counting);
@@ -285,5 +291,7 @@ fn end_of(stopped: UnixStream) -> impl Future<Output = ()> {
     }
 }
 
+#[cfg(test)]
+mod proxy_tests;
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ use crate::shard::{cores, listen};
 const BIG_BYTES: usize = 64 * 1024 * 1024;
 
 #[derive(Clone, Copy)]
-struct Echo;
+pub(super) struct Echo;
 
 impl Answering for Echo {
     type Buffer = Vec<u8>;
@@ -31,6 +31,10 @@ impl Answering for Echo {
             b"big" => out.resize(BIG_BYTES, b'.'),
             b"panic" => panic!("asked for"),
             b"peer" => out.extend_from_slice(asked.client.to_string().as_bytes()),
+            b"asked" => {
+                let Asked { client, server, local, .. } = asked;
+                out.extend_from_slice(format!("{client} {server} {local}").as_bytes());
+            }
             b"slow" => thread::sleep(Duration::from_millis(200)),
             line => {
                 out.extend_from_slice(line);
@@ -41,18 +45,18 @@ impl Answering for Echo {
     }
 }
 
-struct Served {
+pub(super) struct Served {
     fleet: Fleet,
-    addresses: Vec<SocketAddr>,
+    pub(super) addresses: Vec<SocketAddr>,
     reports: Receiver<ShardReport>,
 }
 
-fn quick() -> port43::Settings {
+pub(super) fn quick() -> port43::Settings {
     port43::Settings { first_byte_ms: 300, line_ms: 300, write_ms: 500, ..Default::default() }
 }
 
 /// Runs a test over both engines.
-fn over_both(test: impl Fn(EngineKind)) {
+pub(super) fn over_both(test: impl Fn(EngineKind)) {
     for engine in [EngineKind::Ring, EngineKind::Streams] {
         // The test machines' kernels have both: a missing ring is a failure here.
         test(engine);
@@ -72,9 +76,23 @@ fn serve_with<F>(
 where
     F: Fn(&Arc<ShardFigures>) -> Echo + Clone + Send + 'static,
 {
-    let addresses: Vec<_> =
-        listen.iter().map(|text| listen::claim(text.parse().unwrap()).unwrap()).collect();
-    let plan = Plan { listen: addresses.clone(), port43, engine, shutdown_ms: 2_000 };
+    let claim = |text: &&str| listen::claim(text.parse().unwrap()).unwrap();
+    let addresses: Vec<_> = listen.iter().map(claim).collect();
+    serve_behind(engine, addresses, Vec::new(), port43, answering)
+}
+
+/// Serves addresses that are claimed already, some of them behind proxies.
+pub(super) fn serve_behind<F>(
+    engine: EngineKind,
+    addresses: Vec<SocketAddr>,
+    proxies: Vec<Arc<proxy::Rule>>,
+    port43: port43::Settings,
+    answering: &F,
+) -> Served
+where
+    F: Fn(&Arc<ShardFigures>) -> Echo + Clone + Send + 'static,
+{
+    let plan = Plan { listen: addresses.clone(), proxies, port43, engine, shutdown_ms: 2_000 };
     let (sender, reports) = bounded(64);
     let core = cores::allowed().unwrap()[0];
     let fleet = Fleet::start(&[core], &plan, answering, &sender, |report| report).unwrap();
@@ -87,19 +105,19 @@ fn serve(engine: EngineKind, port43: port43::Settings) -> Served {
 }
 
 impl Served {
-    fn connect(&self) -> Client {
+    pub(super) fn connect(&self) -> Client {
         let client = Client::connect(self.addresses[0]).unwrap();
         client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         client
     }
 
-    fn ask(&self, query: &[u8]) -> Vec<u8> {
+    pub(super) fn ask(&self, query: &[u8]) -> Vec<u8> {
         let mut client = self.connect();
         client.write_all(query).unwrap();
         read_all(&mut client)
     }
 
-    fn stop(self) -> Totals {
+    pub(super) fn stop(self) -> Totals {
         let (totals, cut_off_count) = self.fleet.stop().unwrap();
         assert_eq!(cut_off_count, 0);
         assert!(matches!(self.reports.recv().unwrap(), ShardReport::Ended));
@@ -107,7 +125,7 @@ impl Served {
     }
 }
 
-fn read_all(client: &mut Client) -> Vec<u8> {
+pub(super) fn read_all(client: &mut Client) -> Vec<u8> {
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).unwrap();
     answer
@@ -452,6 +470,7 @@ fn a_shard_that_cannot_start_says_why() {
     over_both(|engine| {
         let plan = Plan {
             listen: vec!["192.0.2.1:4343".parse().unwrap()],
+            proxies: Vec::new(),
             port43: quick(),
             engine,
             shutdown_ms: 100,

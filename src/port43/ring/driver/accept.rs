@@ -10,6 +10,7 @@ use crate::port43::Answering;
 use crate::port43::connection::{Action, Connection, Event};
 use crate::port43::limits::ACCEPT_BACKOFF_MS;
 use crate::port43::moment::Moment;
+use crate::port43::proxy::Refusal;
 use crate::port43::ring::kernel::Kernel;
 use crate::port43::ring::slots::List;
 use crate::port43::stopwatch::Stopwatch;
@@ -65,31 +66,62 @@ impl<A: Answering> Driver<A> {
             return self.slots.free(index);
         }
         counters::add(&self.figures.counters.accepted, 1);
-        let full = self.open_count() >= u64::from(self.sizes.connections);
-        let refused = match kernel.peer(index) {
-            Some(_) if full && !self.evict(kernel, now) => Some(&self.figures.counters.over_bound),
-            Some(_) => None,
-            None => Some(&self.figures.counters.ended_broken),
-        };
-        if let Some(counter) = refused {
-            counters::add(counter, 1);
+        let Some(connection) = self.admit(kernel, index, listener, now) else {
             kernel.close(index, false);
             return self.slots.free(index);
-        }
+        };
         if let Some(slot) = self.slots.get_mut(index) {
-            slot.connection = Some(Connection::open(self.deadlines, now.ms));
+            slot.connection = Some(connection);
             slot.watch = Stopwatch::start(now);
         }
         self.slots.open(index);
         self.act(kernel, index, Action::Receive, now);
     }
 
+    /// The connection that begins, if it may; makes room for it.
+    fn admit(
+        &mut self,
+        kernel: &mut impl Kernel<A::Buffer>,
+        index: u32,
+        listener: usize,
+        now: Moment,
+    ) -> Option<Connection> {
+        let gate = &self.listeners.get(listener)?.gate;
+        let Some(peer) = kernel.peer(index) else {
+            counters::add(&self.figures.counters.ended_broken, 1);
+            return None;
+        };
+        let Some(connection) = gate.admit(peer, self.deadlines, now) else {
+            counters::add(&self.figures.counters.ended_untrusted, 1);
+            self.notices.untrusted(gate, peer, now);
+            return None;
+        };
+        let full = self.open_count() >= u64::from(self.sizes.connections);
+        if full && !self.evict(kernel, now) {
+            counters::add(&self.figures.counters.over_bound, 1);
+            return None;
+        }
+        Some(connection)
+    }
+
+    /// Writes about a proxy's header that is not taken.
+    pub(super) fn note_refusal(
+        &mut self,
+        kernel: &impl Kernel<A::Buffer>,
+        index: u32,
+        refusal: Refusal,
+        now: Moment,
+    ) {
+        let Some(listener) = self.slots.get_mut(index).map(|slot| slot.listener) else { return };
+        let Some(listener) = self.listeners.get(usize::from(listener)) else { return };
+        self.notices.refused(&listener.gate, kernel.peer(index), refusal, now);
+    }
+
     /// Makes room: false if every open connection is being answered.
     pub(super) fn evict(&mut self, kernel: &mut impl Kernel<A::Buffer>, now: Moment) -> bool {
         let longest = |list| self.slots.first(list);
-        let Some(index) = longest(List::FirstByte).or_else(|| longest(List::Line)) else {
-            return false;
-        };
+        let silent = longest(List::FirstByte).or_else(|| longest(List::Proxy));
+        let Some(index) = silent.or_else(|| longest(List::Line)) else { return false };
         self.step(kernel, index, Event::Evict, now);
         true
     }

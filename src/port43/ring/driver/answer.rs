@@ -11,7 +11,7 @@ use crate::port43::connection::{Action, Event, Phase};
 use crate::port43::moment::Moment;
 use crate::port43::ring::kernel::Kernel;
 use crate::port43::ring::slots::List;
-use crate::port43::{Answering, Asked, tally};
+use crate::port43::{Answering, tally};
 
 impl<A: Answering> Driver<A> {
     pub(super) fn take_buffer(&mut self) -> Option<Box<A::Buffer>> {
@@ -46,22 +46,19 @@ impl<A: Answering> Driver<A> {
         mut buffer: Box<A::Buffer>,
         now: Moment,
     ) {
-        let (Some(peer), Some(slot)) = (kernel.peer(index), self.slots.get_mut(index)) else {
+        let (peer, slot) = (kernel.peer(index), self.slots.get_mut(index));
+        let (Some(peer), Some(slot)) = (peer, slot) else {
             self.free_buffers.push(buffer);
             return self.step(kernel, index, Event::Failed, now);
         };
-        let asked = Asked {
-            line: kernel.input(index, usize::from(slot.line_bytes)),
-            client: peer,
-            server: self.listeners.get(usize::from(slot.listener)).map_or(peer, |of| of.address),
-            complete_us: slot.watch.since_us(),
-            local: false,
-        };
+        let Some(listener) = self.listeners.get(usize::from(slot.listener)) else { return };
+        let line = kernel.input(index, usize::from(slot.line_bytes));
+        let asked = listener.gate.asked(line, peer, slot.source, slot.watch.since_us());
         // A panic here is a bug; it must not take the other connections of the shard with it.
         // What it leaves behind is safe to use: `answer` replaces whatever the buffer holds.
         let answered = catch_unwind(AssertUnwindSafe(|| self.answering.answer(asked, &mut buffer)));
         let Ok(class) = answered else {
-            tracing::error!(query = %asked.line.escape_ascii(), "answering panicked");
+            tracing::error!(query = %line.escape_ascii(), "answering panicked");
             self.free_buffers.push(buffer);
             return self.step(kernel, index, Event::Failed, now);
         };

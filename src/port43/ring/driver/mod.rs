@@ -12,8 +12,8 @@
 //! - `whole-slot`: a slot is freed once, after its last operation has completed and its socket's
 //!   close was asked for; an accept into it is asked for after that.
 //! - `bounded-room`: at most `connections_max` connections are open; when one more comes, the one
-//!   that has been silent longest is closed, then the one with the longest unfinished line; if
-//!   there is none, the new one.
+//!   that has been silent longest is closed, then the one that has waited longest for its proxy's
+//!   header, then the one with the longest unfinished line; if there is none, the new one.
 //! - `buffers-return`: an answer buffer is free, or in a send that is under way.
 //! - `fair`: who waits for an answer buffer longest gets the next one.
 //!
@@ -25,20 +25,22 @@
 
 mod accept;
 mod answer;
+mod input;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::kernel::{Completion, Kernel, Op};
 use super::slots::{List, Sizes, Slots};
 use crate::observe::{ShardFigures, counters};
-use crate::port43::connection::{Action, Connection, Deadlines, Event, Phase};
+use crate::port43::connection::{Action, Connection, Deadlines, Ending, Event, Phase};
+use crate::port43::gate::{Gate, Notices};
 use crate::port43::limits::{EXPIRIES_PER_TURN, Settings};
 use crate::port43::moment::Moment;
 use crate::port43::{Answering, tally};
 
 /// The lists whose heads may expire.
-const EXPIRING: [List; 6] = [
+const EXPIRING: [List; 7] = [
+    List::Proxy,
     List::FirstByte,
     List::Line,
     List::Answering,
@@ -48,9 +50,8 @@ const EXPIRING: [List; 6] = [
 ];
 
 /// One listener and its accepts.
-#[derive(Clone, Copy)]
 struct Listener {
-    address: SocketAddr,
+    gate: Gate,
     under_way_count: u32,
     /// No new ones before this, after one has failed.
     resume_ms: u64,
@@ -67,6 +68,7 @@ pub(super) struct Driver<A: Answering> {
     deadlines: Deadlines,
     figures: Arc<ShardFigures>,
     listeners: Vec<Listener>,
+    notices: Notices,
     stopping: bool,
 }
 
@@ -75,11 +77,10 @@ impl<A: Answering> Driver<A> {
         answering: A,
         settings: Settings,
         sizes: Sizes,
-        addresses: &[SocketAddr],
+        gates: Vec<Gate>,
         figures: Arc<ShardFigures>,
     ) -> Self {
-        let listener =
-            |address: &SocketAddr| Listener { address: *address, under_way_count: 0, resume_ms: 0 };
+        let listener = |gate| Listener { gate, under_way_count: 0, resume_ms: 0 };
         Self {
             answering,
             slots: Slots::new(sizes.slots),
@@ -89,7 +90,8 @@ impl<A: Answering> Driver<A> {
             settings,
             deadlines: Deadlines::from(&settings),
             figures,
-            listeners: addresses.iter().map(listener).collect(),
+            listeners: gates.into_iter().map(listener).collect(),
+            notices: Notices::default(),
             stopping: false,
         }
     }
@@ -177,31 +179,6 @@ impl<A: Answering> Driver<A> {
         }
     }
 
-    fn received(
-        &mut self,
-        kernel: &mut impl Kernel<A::Buffer>,
-        index: u32,
-        result: i32,
-        now: Moment,
-    ) {
-        if is_retry(result) {
-            return self.act(kernel, index, Action::Receive, now);
-        }
-        let Ok(fresh_bytes) = usize::try_from(result) else {
-            return self.step(kernel, index, Event::Broken, now);
-        };
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        let fresh = u16::try_from(fresh_bytes).unwrap_or(u16::MAX);
-        slot.input_bytes = slot.input_bytes.saturating_add(fresh);
-        counters::add(&self.figures.counters.received_bytes, u64::from(fresh));
-        let Some(connection) = slot.connection.as_mut() else { return };
-        let input = kernel.input(index, usize::from(slot.input_bytes));
-        let before = connection.phase();
-        let action = connection.step(Event::Received { input, fresh_bytes }, now.ms);
-        slot.watch.stepped(&self.figures.phases, before, connection.phase(), now);
-        self.act(kernel, index, action, now);
-    }
-
     fn sent(&mut self, kernel: &mut impl Kernel<A::Buffer>, index: u32, result: i32, now: Moment) {
         let event = match usize::try_from(result) {
             Ok(bytes) => {
@@ -286,6 +263,9 @@ impl<A: Answering> Driver<A> {
         }
         match action {
             Action::Receive => self.receive(kernel, index, now),
+            Action::Proxied { header_bytes, source } => {
+                self.proxied(kernel, index, header_bytes, source, now);
+            }
             Action::Answer { line } => {
                 if let Some(slot) = self.slots.get_mut(index) {
                     slot.line_bytes = u16::try_from(line.end).unwrap_or(u16::MAX);
@@ -315,6 +295,9 @@ impl<A: Answering> Driver<A> {
             }
             Action::Close { ending, reset } => {
                 tally::ending(&self.figures.counters, ending);
+                if let Ending::Unproxied(refusal) = ending {
+                    self.note_refusal(kernel, index, refusal, now);
+                }
                 self.slots.end(index);
                 let Some(slot) = self.slots.get_mut(index) else { return };
                 slot.closing = Some(reset);
@@ -324,17 +307,6 @@ impl<A: Answering> Driver<A> {
                 self.finish(kernel, index);
             }
         }
-    }
-
-    fn receive(&mut self, kernel: &mut impl Kernel<A::Buffer>, index: u32, now: Moment) {
-        let Some(slot) = self.slots.get_mut(index) else { return };
-        let from = usize::from(slot.input_bytes);
-        if from >= kernel.room(index) && !kernel.lengthen(index) {
-            return self.step(kernel, index, Event::Evict, now);
-        }
-        slot.pending_count = slot.pending_count.saturating_add(1);
-        slot.waiting_for = Some(Op::Receive);
-        kernel.receive(index, from);
     }
 
     fn send(

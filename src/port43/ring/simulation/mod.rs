@@ -1,11 +1,13 @@
 //! The driver and its connections against a simulated kernel and clients, everything drawn from a
 //! seed: short reads and writes, resets, silence, half-closes, extra input, failing accepts,
-//! operations that complete in any order, and a clock that jumps.
+//! operations that complete in any order, a clock that jumps, and headers of proxies, whole and
+//! broken, at one of two listeners.
 //!
 //! `WHOISD_SIMULATION_SEEDS=10000 cargo test --release --lib simulation` runs as many seeds;
 //! `WHOISD_SIMULATION_SEED=N` runs one and prints its trace.
 #![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "tests")]
 
+mod header;
 mod world;
 
 use std::cell::RefCell;
@@ -17,7 +19,8 @@ use std::sync::Arc;
 use self::world::{Client, Socket, World};
 use super::super::limits::Settings;
 use super::super::moment::Moment;
-use super::super::{Answering, Asked, limits};
+use super::super::proxy::{Expected, Rule};
+use super::super::{Answering, Asked, Gate, limits};
 use super::driver::Driver;
 use super::kernel::Op;
 use super::slots::Sizes;
@@ -63,10 +66,11 @@ struct Echo {
     answered: Rc<RefCell<Vec<usize>>>,
 }
 
-fn answer_to(line: &[u8]) -> Vec<u8> {
+fn answer_to(line: &[u8], client: IpAddr, local: bool) -> Vec<u8> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let line = &line[..line.len().min(limits::QUERY_LINE_BYTES_MAX + 1)];
-    [b"answer to ", line, &[b'.'; 200]].concat()
+    let asker = format!(" for {client} {local}");
+    [b"answer to ", line, asker.as_bytes(), &[b'.'; 200]].concat()
 }
 
 impl Answering for Echo {
@@ -80,7 +84,7 @@ impl Answering for Echo {
         self.answered.borrow_mut().push(usize::from(asked.client.port()));
         out.clear();
         if asked.line != b"empty" {
-            out.extend_from_slice(&answer_to(asked.line));
+            out.extend_from_slice(&answer_to(asked.line, asked.client.ip(), asked.local));
         }
         AnswerClass::Found
     }
@@ -102,6 +106,7 @@ impl Shard {
         let settings = Settings {
             connections_max: 6,
             answer_buffers_max: 2,
+            proxy_ms: 250,
             first_byte_ms: 300,
             line_ms: 400,
             write_ms: 500,
@@ -121,9 +126,16 @@ impl Shard {
             trace: Vec::new(),
             now_us: 0,
         };
+        let rule = Rule {
+            listen: ADDRESSES[1],
+            from: vec!["127.0.0.0/8".parse().unwrap()],
+            header: Expected::Either,
+        };
+        let rules = [Arc::new(rule)];
+        let gates = ADDRESSES.iter().map(|address| Gate::new(*address, &rules)).collect();
         let echo = Echo::default();
         let answered = Rc::clone(&echo.answered);
-        let driver = Driver::new(echo, settings, sizes, &ADDRESSES, Arc::clone(&figures));
+        let driver = Driver::new(echo, settings, sizes, gates, Arc::clone(&figures));
         let (waiting, contended_count) = (VecDeque::new(), 0);
         Self { world, driver, figures, answered, waiting, contended_count }
     }
@@ -179,10 +191,14 @@ impl Shard {
         let mut this = Self::new(seed);
         this.driver.refill(&mut this.world, Moment::default());
         for _ in 0..TURNS {
-            if this.world.random.one_in(3) {
-                let client = Client::draw(&mut this.world.random);
+            if this.world.random.one_in(2) {
+                let (random, index) = (&mut this.world.random, this.world.clients.len());
+                let mut client = Client::draw(random);
+                let listener = random.size(LISTENERS);
+                if listener == 1 {
+                    client = client.behind_proxy(random, index);
+                }
                 this.world.clients.push(client);
-                let listener = this.world.random.size(LISTENERS);
                 this.world.queues[listener].push(this.world.clients.len() - 1);
             }
             for client in &mut this.world.clients {
@@ -202,6 +218,9 @@ impl Shard {
         assert_eq!(self.driver.accepting_count(), 0, "accepts are left");
         assert_eq!((self.driver.open_count(), self.driver.busy_count()), (0, 0), "slots are left");
         assert_eq!(self.world.long_left, 2, "a long line is not given back");
+        for client in self.world.clients.iter().filter(|client| client.is_refused()) {
+            assert!(client.got.is_empty(), "a stranger, or a broken header, got: {client:?}");
+        }
         assert!(self.driver.buffers_are_free(), "an answer buffer is not given back");
         let totals = self.figures.counters.totals();
         let ended: u64 = totals
