@@ -12,6 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{ConfigError, tld};
+use crate::observe::printable::printable;
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -138,8 +139,8 @@ impl Source {
                 Err(ConfigError::Refused {
                     path: path.to_owned(),
                     line: line_of(&text, offset),
-                    key: key_at(&text, offset),
-                    problem: plain(error.message()),
+                    key: printable(&key_at(&text, offset)).into_owned(),
+                    problem: printable(&plain(error.message())).into_owned(),
                 })
             }
         }
