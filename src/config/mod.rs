@@ -13,6 +13,8 @@ mod check;
 mod error;
 mod feed;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod keys;
 mod load;
 mod show;
