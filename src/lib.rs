@@ -32,3 +32,10 @@ pub mod shard;
 
 // Seen from both.
 pub mod observe;
+
+// Kept inputs of the fuzzer, and mutations of them; they name this crate as its users do.
+#[cfg(test)]
+extern crate self as whoisd;
+#[cfg(test)]
+#[path = "../tests/fuzz/smoke.rs"]
+mod fuzz_smoke;

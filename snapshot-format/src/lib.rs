@@ -45,6 +45,10 @@ pub mod verify;
 
 pub mod error;
 
+// Laws that the fuzzer holds against all of it.
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
 pub use builder::{Builder, Defect, Options, Summary};
 pub use change::{Change, Object};
 pub use error::{BuildError, Corrupt, FormatError};

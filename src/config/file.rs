@@ -12,6 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{ConfigError, tier, tld};
+use crate::observe::printable::printable;
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -233,8 +234,8 @@ impl Source {
                 Err(ConfigError::Refused {
                     path: path.to_owned(),
                     line: line_of(&text, offset),
-                    key: key_at(&text, offset),
-                    problem: plain(error.message()),
+                    key: printable(&key_at(&text, offset)).into_owned(),
+                    problem: printable(&plain(error.message())).into_owned(),
                 })
             }
         }

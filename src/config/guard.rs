@@ -1,15 +1,9 @@
 //! `[limits]`, `[blocks]`, `[mining]`, `[site]`: what guards the service.
 //!
-//! # Invariants
-//!
-//! - `payable`: no price is above a burst, or a query could never be answered.
-//!
 //! # Does not
 //!
 //! Connect to a site's server, or read the file of blocks: `warden` does.
 
-use super::load::Settings;
-use crate::policy::guard::Prices;
 use crate::policy::mining::CANARIES_MAX;
 use crate::warden::CHANNEL_BYTES_MAX;
 
@@ -58,26 +52,4 @@ pub(super) fn channel(name: &str) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-/// The key of a price that is above a burst, and what is wrong with it.
-pub(super) fn unpayable(settings: &Settings) -> Option<(&'static str, String)> {
-    let Prices { exact, wildcard, contact, address } = settings.guard.prices;
-    let burst = settings.guard.levels.all().map(|level| level.burst).min().unwrap_or(1);
-    [
-        ("limits.price_exact", exact),
-        ("limits.price_wildcard", wildcard),
-        ("limits.price_contact", contact),
-        ("limits.price_address", address),
-    ]
-    .into_iter()
-    .find(|(_, price)| *price > burst)
-    .map(|(key, price)| {
-        (
-            key,
-            format!(
-                "{price} is above the smallest burst, {burst}: such a query would never be answered"
-            ),
-        )
-    })
 }

@@ -418,11 +418,6 @@ impl Merge<'_> {
         if let Some(text) = contact {
             self.effective.settings.guard.contact = text.into();
         }
-        if let Some((key, problem)) = checks::unpayable(&self.effective.settings) {
-            let line = self.source.line_of_key(key);
-            let place = format!("{}:{line}", self.source.path.display());
-            return Err(ConfigError::Setting { place, key: key.to_owned(), problem });
-        }
         Ok(())
     }
 

@@ -14,6 +14,8 @@ mod check;
 mod error;
 mod feed;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod guard;
 pub mod keys;
 mod load;

@@ -16,6 +16,8 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 mod apply;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod json;
 pub mod key;
 pub mod message;

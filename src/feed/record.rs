@@ -22,6 +22,7 @@ use super::read::Reader;
 use super::write;
 use crate::import::findings::{Defect, Defects, clip};
 use crate::import::{Rule, check};
+use crate::observe::printable::printable;
 
 /// Version of the record's form, its field `v`.
 pub const VERSION: u64 = 1;
@@ -290,7 +291,8 @@ fn json_error(part: &'static str, error: &serde_json::Error) -> RecordError {
     // A record is one line; serde names unknown fields in full, however long they are.
     let (what, at) = message.rsplit_once(" at line ").unwrap_or((&message, ""));
     let column = at.split_once(" column ").map(|(_, column)| format!(" at column {column}"));
-    let message = format!("{}{}", clip(what, 4 * GOT_BYTES_MAX), column.unwrap_or_default());
+    let what = printable(clip(what, 4 * GOT_BYTES_MAX));
+    let message = format!("{what}{}", column.unwrap_or_default());
     RecordError::Json { part, message }
 }
 

@@ -17,6 +17,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::rule::{RULES, Rule, Severity};
+use crate::observe::printable::printable;
 
 /// The kind of object that a finding is about, in the order in which a snapshot is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -108,7 +109,7 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file)?;
+        write!(f, "{}", printable(&self.file))?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
@@ -118,10 +119,10 @@ impl fmt::Display for Finding {
         write!(f, ": ")?;
         if self.object != ObjectKind::Deposit.word() {
             write!(f, "{}", self.object)?;
-            write!(f, "{}{}: ", if self.key.is_empty() { "" } else { " " }, self.key)?;
+            write!(f, "{}{}: ", if self.key.is_empty() { "" } else { " " }, printable(&self.key))?;
         }
         if !self.field.is_empty() {
-            write!(f, "{}: ", self.field)?;
+            write!(f, "{}: ", printable(&self.field))?;
         }
         write!(f, "{}", self.what)?;
         if !self.got.is_empty() {

@@ -22,6 +22,8 @@ mod csv;
 mod deposit;
 pub(crate) mod draft;
 pub(crate) mod findings;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod join;
 mod merge;
 mod model;

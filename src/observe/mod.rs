@@ -5,5 +5,6 @@ pub mod counters;
 pub mod figures;
 pub mod histogram;
 pub mod log;
+pub mod printable;
 
 pub use figures::ShardFigures;

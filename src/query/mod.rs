@@ -23,6 +23,8 @@ mod answer;
 mod copies;
 mod find;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod name;
 mod number;
 mod parse;

@@ -183,7 +183,9 @@ fn hexadecimal(what: &str, value: &str) -> Result<u64, String> {
 }
 
 fn name(base: &str) -> Result<String, String> {
-    if base.contains('/') || base.starts_with('.') || base.is_empty() {
+    // A blank would read as the end of the name in the line that is written of it.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if !base.bytes().all(plain) || base.starts_with('.') || base.is_empty() {
         return Err(format!("names the base {base:?}, expected a plain file name"));
     }
     Ok(base.to_owned())
@@ -244,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_base_outside_of_the_directory_is_refused() {
-        for base in ["../x", "/etc/passwd", ".hidden", "a/b", ""] {
+        for base in ["../x", "/etc/passwd", ".hidden", "a/b", "a b", "a\u{85}b", ""] {
             let manifest = Manifest::of_base(Chain { base: base.into(), ..chain(1) });
             assert!(Manifest::decode(&manifest.encode()).is_err(), "{base}");
         }

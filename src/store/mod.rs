@@ -32,6 +32,8 @@
 mod base;
 mod error;
 pub mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod live;
 mod log;
 mod manifest;

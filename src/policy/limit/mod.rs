@@ -9,7 +9,8 @@
 //!
 //! - `narrow first`: an address that is over its own limit uses nothing of its networks' limits.
 //! - `all or nothing`: a query that is refused is charged nowhere.
-//! - `never unpayable`: no price is above a burst, so a query that is refused can be asked later.
+//! - `payable`: a query that is dearer than a burst costs all of it, so that what is refused now can be
+//!   asked later.
 //!
 //! # Does not
 //!

@@ -54,6 +54,9 @@ fn a_price_is_charged_as_so_many_queries() {
     assert_eq!(taken, 12);
     assert_eq!(limiter.charge(address, &LEVELS_V4, 5, 0).unwrap_err().wait_s, 5);
     assert!(limiter.charge(address, &LEVELS_V4, 0, 0).is_ok(), "what costs nothing is never over");
+    // Dearer than the burst of an address: all of it, once it is whole.
+    assert_eq!(limiter.charge(address, &LEVELS_V4, 1_000, 0).unwrap_err().wait_s, 60);
+    assert!(limiter.charge(address, &LEVELS_V4, 1_000, 60_000_000).is_ok());
 }
 
 #[test]

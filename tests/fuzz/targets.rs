@@ -1,0 +1,47 @@
+//! The fuzz targets: a name, and one call of the driver that stands beside the parser.
+//!
+//! # Does not
+//!
+//! Say what holds: the drivers do (`src/*/fuzz.rs`, `snapshot-format/src/fuzz.rs`).
+
+use std::cell::OnceCell;
+
+use whoisd::config::tld::Settings;
+use whoisd::policy::Rules;
+use whoisd::view::View;
+
+use super::registry;
+
+/// A name, and what it does with an input.
+pub(crate) type Target = (&'static str, fn(&[u8]));
+
+/// Every target of this crate.
+pub(crate) const TARGETS: [Target; 7] = [
+    ("query_line", query_line),
+    ("configuration", whoisd::config::fuzz::file),
+    ("change_record", whoisd::feed::fuzz::change_record),
+    ("change_batch", whoisd::feed::fuzz::change_batch),
+    ("deposit_xml", whoisd::import::fuzz::deposit_xml),
+    ("deposit_csv", whoisd::import::fuzz::deposit_csv),
+    ("manifest", whoisd::store::fuzz::manifest),
+];
+
+thread_local! {
+    static WORLD: OnceCell<(View, [Rules; 2])> = const { OnceCell::new() };
+}
+
+/// The line behind the first byte, under the rules that this byte names.
+fn query_line(input: &[u8]) {
+    let Some((&first, line)) = input.split_first() else { return };
+    WORLD.with(|world| {
+        let (view, rules) = world.get_or_init(|| (registry::small(), [Rules::standard(), open()]));
+        whoisd::query::fuzz::line(view, &rules[usize::from(first & 1)], line);
+    });
+}
+
+/// Rules that show everything.
+fn open() -> Rules {
+    let settings: Settings =
+        toml::from_str("[defaults]\npreset = \"open\"\nextras = \"all\"").unwrap();
+    Rules::compile(&settings).unwrap()
+}

@@ -1,0 +1,198 @@
+//! The server under test, and what the kernel says of it: memory, descriptors, connections.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use snapshot_format::object::{Domain, Nameserver};
+
+use crate::registry::Objects;
+use crate::server::{Server, program};
+
+/// Nameservers of one address: their records are more than an answer holds.
+const NAMESERVERS: u32 = 2_000;
+/// Answer buffers of the shard: few, so that a test can use them up.
+pub(crate) const ANSWER_BUFFERS: usize = 64;
+/// How long after an attack the last of it may be gone: the longest deadline, and a little.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// How the server is started.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting {
+    /// `ring` or `streams`.
+    pub(crate) engine: &'static str,
+    /// How long it bears with silence, milliseconds.
+    pub(crate) first_byte_ms: u64,
+    /// Connections that it takes.
+    pub(crate) connections: usize,
+    /// Descriptors that it may have at first; `None`: as many as this process.
+    pub(crate) descriptors: Option<usize>,
+}
+
+/// A server, and the files that it needs.
+pub(crate) struct Site {
+    server: Server,
+    _folder: tempfile::TempDir,
+}
+
+/// What a process holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Held {
+    /// Resident memory, KiB.
+    pub(crate) memory_kib: u64,
+    /// Open descriptors.
+    pub(crate) descriptors: usize,
+    /// Connections that are not at their end.
+    pub(crate) connections: usize,
+    /// Processor time so far, clock ticks.
+    pub(crate) processor_ticks: u64,
+}
+
+impl Site {
+    pub(crate) fn start(setting: Setting, listen: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let snapshot = folder.path().join("hostile.snapshot");
+        fs::write(&snapshot, snapshot_bytes()).unwrap();
+        let config = folder.path().join("whoisd.toml");
+        fs::write(&config, configuration(setting, &snapshot, listen)).unwrap();
+        let config = config.to_str().unwrap();
+        let server = match setting.descriptors {
+            None => Server::start(&["--config", config]),
+            Some(count) => {
+                let mut command = Command::new("prlimit");
+                command.arg(format!("--nofile={count}:20000")).arg("--");
+                command.arg(program().get_program()).args(["serve", "--log-format", "json"]);
+                command.args(["--config", config]).current_dir(env!("CARGO_MANIFEST_DIR"));
+                Server::from_command(&mut command)
+            }
+        };
+        assert_eq!(server.started["engine"], setting.engine, "{}", server.started);
+        Self { server, _folder: folder }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.addresses[0]
+    }
+
+    fn proc(&self, file: &str) -> String {
+        let path = format!("/proc/{}/{file}", self.server.process.id());
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("the server is gone: {error}"))
+    }
+
+    /// What it holds now.
+    pub(crate) fn held(&self) -> Held {
+        let status = self.proc("status");
+        let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let memory = memory.and_then(|text| text.trim().strip_suffix(" kB"));
+        let descriptors = format!("/proc/{}/fd", self.server.process.id());
+        let stat = self.proc("stat");
+        // Behind the name, which ends in the last parenthesis: fields 14 and 15 of the line.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        let ticks = |at: usize| fields[at].parse::<u64>().unwrap();
+        Held {
+            memory_kib: memory.unwrap().trim().parse().unwrap(),
+            descriptors: fs::read_dir(descriptors).unwrap().count(),
+            connections: self.connections(),
+            processor_ticks: ticks(11) + ticks(12),
+        }
+    }
+
+    /// Sockets on the server's port that a process holds or that wait to be accepted; not those
+    /// that only the kernel still knows (TIME-WAIT, orphans).
+    fn connections(&self) -> usize {
+        const LISTEN: &str = "0A";
+        const TIME_WAIT: &str = "06";
+        let port = format!(":{:04X}", self.address().port());
+        let mut count = 0;
+        for file in ["net/tcp", "net/tcp6"] {
+            let text = self.proc(file);
+            for line in text.lines().skip(1) {
+                let fields: Vec<&str> = line.split_whitespace().collect();
+                let [local, state, inode] = [fields[1], fields[3], fields[9]];
+                let held = inode != "0" && ![LISTEN, TIME_WAIT].contains(&state);
+                count += usize::from(local.ends_with(&port) && held);
+            }
+        }
+        count
+    }
+
+    /// Waits until no connection is left and descriptors are what they were; how long that took.
+    pub(crate) fn settle(&self, before: Held) -> Result<Duration, String> {
+        let begun = Instant::now();
+        loop {
+            let now = self.held();
+            if now.connections == 0 && now.descriptors <= before.descriptors {
+                return Ok(begun.elapsed());
+            }
+            if begun.elapsed() > SETTLE_TIMEOUT {
+                return Err(format!("left behind: {now:?}, before {before:?}"));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Sets the limit of descriptors that the server may have from now on.
+    pub(crate) fn limit_descriptors(&self, count: usize) {
+        let limit = format!("--nofile={count}:20000");
+        let pid = format!("--pid={}", self.server.process.id());
+        assert!(Command::new("prlimit").args([limit, pid]).status().unwrap().success());
+    }
+
+    /// Drains it; what it has counted, all connections accounted for.
+    pub(crate) fn stop(self) -> Vec<(String, u64)> {
+        let log = self.server.stop();
+        let line = log.lines().find(|line| line.contains("\"counted\"")).unwrap();
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["cut_off_count"], 0, "{line}");
+        let counted = line["counted"].as_str().unwrap().split(' ');
+        let counted: Vec<(String, u64)> = counted
+            .filter_map(|one| one.split_once('='))
+            .map(|(name, count)| (name.to_owned(), count.parse().unwrap()))
+            .collect();
+        let of =
+            |name: &str| counted.iter().find(|(of, _)| of == name).map_or(0, |(_, count)| *count);
+        assert_eq!((of("panicked"), of("answered_failed")), (0, 0), "{counted:?}");
+        let endings = ["ended_", "expired_", "evicted_", "over_bound"];
+        let ended = counted
+            .iter()
+            .filter(|(name, _)| endings.iter().any(|ending| name.starts_with(ending)));
+        let ended: u64 = ended.map(|(_, count)| count).sum();
+        assert_eq!(ended, of("accepted"), "{counted:?}");
+        counted
+    }
+}
+
+fn configuration(setting: Setting, snapshot: &Path, listen: &str) -> String {
+    let Setting { engine, first_byte_ms, connections, .. } = setting;
+    let total_ms = first_byte_ms + 3_000;
+    format!(
+        "[server]\ndir = {snapshot:?}\nlisten = [{listen:?}]\ncores = \"0\"\n\
+         engine = \"{engine}\"\nshutdown_ms = 8000\n\
+         [snapshot]\ncheck = \"first\"\n\
+         [port43]\nconnections_per_shard_max = {connections}\n\
+         answer_buffers_per_shard_max = {ANSWER_BUFFERS}\n\
+         first_byte_ms = {first_byte_ms}\nline_ms = 600\nwrite_ms = 800\ndrain_ms = 300\n\
+         total_ms = {total_ms}\n"
+    )
+}
+
+/// A domain, and an address with more nameservers than an answer holds.
+fn snapshot_bytes() -> Vec<u8> {
+    let nameservers = (0..NAMESERVERS).map(|number| Nameserver {
+        name: format!("ns{number:05}.example.demo"),
+        roid: format!("H{number}-DEMO"),
+        v4: vec![[192, 0, 2, 1]],
+        ..Nameserver::default()
+    });
+    let small = Domain { name: "small.demo".to_owned(), ..Domain::default() };
+    let objects = Objects {
+        nameservers: nameservers.collect(),
+        domains: vec![small],
+        suffixes: vec!["demo".to_owned()],
+        ..Objects::default()
+    };
+    objects.view().base().data().as_ref().to_vec()
+}
