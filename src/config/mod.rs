@@ -15,6 +15,7 @@ mod feed;
 mod file;
 pub mod keys;
 mod load;
+mod proxy;
 mod show;
 pub mod tld;
 
