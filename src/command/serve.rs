@@ -8,12 +8,14 @@
 //!   answers, as set; damage ends the server.
 //! - `reload`: SIGHUP and `whoisd reload` read configuration and lists anew and touch no connection.
 //! - `two-signals`: the first SIGTERM or SIGINT drains, the second ends the process at once.
+//! - `unready-first`: what drains is not ready; its listeners close `server.drain_delay_ms` later.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use clap::Args;
@@ -32,6 +34,7 @@ use crate::control::Handle;
 use crate::observe::counters::Totals;
 use crate::observe::log;
 use crate::observe::{ShardFigures, clock};
+use crate::port43::proxy::Rule;
 use crate::port43::{self, Choice};
 use crate::shard::aside::{Place, Weight};
 use crate::shard::{Answerer, Fleet, Plan, ShardReport, Sources, aside, cores, listen};
@@ -49,8 +52,8 @@ const EVENTS_MAX: usize = 16;
 /// Answer WHOIS queries on port 43 from a snapshot directory
 ///
 /// One shard per core, each pinned to its core with listeners of its own. The first SIGTERM or
-/// SIGINT stops accepting, lets connections in flight end, and exits with 0; a second one ends the
-/// server at once. The log goes to standard error.
+/// SIGINT makes the server unready, stops accepting after `server.drain_delay_ms`, lets connections
+/// in flight end, and exits with 0; a second one ends the server at once. The log goes to standard error.
 ///
 /// SIGHUP and `whoisd reload` read the configuration and the lists anew, without losing a
 /// connection; what takes a restart is named in the log and in the command's answer.
@@ -92,9 +95,10 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let tables = Tables::new(settings)?;
     let cores = usable_cores(settings)?;
     let engine = port43::choose(settings.port43.engine).map_err(Failure::failed)?;
+    let listen = claim(&settings.listen)?;
     let plan = Plan {
-        listen: claim(&settings.listen)?,
-        proxies: Vec::new(),
+        proxies: settled(&settings.proxies, &settings.listen, &listen),
+        listen,
         port43: settings.port43,
         engine: engine.engine,
         shutdown_ms: settings.shutdown_ms,
@@ -118,14 +122,15 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let fleet = Fleet::start(&cores, &plan, &make, &sender, ControlEvent::Shard)
         .map_err(Failure::failed)?;
     let mut damage = None;
-    let updating = Updating::start(source, settings, dir, views, &cores)?;
+    let draining = Arc::new(AtomicBool::new(false));
+    let updating = Updating::start(source, settings, dir, views, &cores, &draining)?;
     if started(&events, cores.len()) {
         log_start(dir, &view, &cores, &plan, &engine);
         let check = match settings.check {
             Check::First => None,
             Check::Behind => Some(CheckBehind::start(view, &cores, sender)?),
         };
-        damage = wait(&events);
+        damage = wait(&events, &draining, settings.drain_delay_ms);
         drop(check);
     }
     drop(controlling);
@@ -214,6 +219,16 @@ fn usable_cores(settings: &Settings) -> Result<Vec<usize>, Failure> {
     Ok(wanted.clone())
 }
 
+/// The rules with the ports that their listeners have got.
+fn settled(rules: &[Rule], wanted: &[SocketAddr], got: &[SocketAddr]) -> Vec<Arc<Rule>> {
+    let settle = |rule: &Rule| {
+        let place = wanted.iter().position(|address| *address == rule.listen);
+        let listen = place.and_then(|place| got.get(place)).copied().unwrap_or(rule.listen);
+        Arc::new(Rule { listen, ..rule.clone() })
+    };
+    rules.iter().map(settle).collect()
+}
+
 fn claim(wanted: &[SocketAddr]) -> Result<Vec<SocketAddr>, Failure> {
     wanted.iter().map(|address| listen::claim(*address).map_err(Failure::failed)).collect()
 }
@@ -268,16 +283,26 @@ fn started(events: &Receiver<ControlEvent>, shard_count: usize) -> bool {
 }
 
 /// Waits for a signal, for a shard to end, which it only does by itself if it broke, or for damage,
-/// which it returns.
-fn wait(events: &Receiver<ControlEvent>) -> Option<FormatError> {
-    match events.recv() {
-        Ok(ControlEvent::Signal(signal)) => tracing::info!(signal, "draining"),
-        Ok(ControlEvent::Shard(report)) => tracing::error!(?report, "a shard broke, stopping"),
-        Ok(ControlEvent::Damaged(error)) => {
+/// which it returns. After a signal the server is not ready any more, and is served on for
+/// `drain_delay_ms`, so that balancers see it before a listener closes.
+fn wait(
+    events: &Receiver<ControlEvent>,
+    draining: &AtomicBool,
+    drain_delay_ms: u64,
+) -> Option<FormatError> {
+    let mut event = events.recv().ok();
+    if let Some(ControlEvent::Signal(signal)) = event {
+        draining.store(true, Ordering::Relaxed);
+        tracing::info!(signal, drain_delay_ms, "draining");
+        event = events.recv_timeout(Duration::from_millis(drain_delay_ms)).ok();
+    }
+    match event {
+        Some(ControlEvent::Shard(report)) => tracing::error!(?report, "a shard broke, stopping"),
+        Some(ControlEvent::Damaged(error)) => {
             tracing::error!(%error, "the snapshot is damaged, stopping");
             return Some(error);
         }
-        Err(_) => {}
+        Some(ControlEvent::Signal(_)) | None => {}
     }
     None
 }

@@ -14,6 +14,10 @@ use crate::warden;
 /// From the stop signal until connections in flight are cut, milliseconds.
 pub const SHUTDOWN_MS: Bound = Bound::new(10_000, 0, 300_000);
 
+/// From the stop signal until listeners close, milliseconds: what a balancer needs to see that the
+/// server is no longer ready. Without a balancer waiting helps nobody, so that the default is none.
+pub const DRAIN_DELAY_MS: Bound = Bound::new(0, 0, 300_000);
+
 /// Older states that are kept to go back to.
 pub const KEEP: Bound = Bound::new(1, 0, 16);
 /// How often a directory is looked at that another process writes, milliseconds.
@@ -100,6 +104,7 @@ macro_rules! level {
 /// All of them, in the order in which they are shown.
 pub const NUMBERS: &[Number] = &[
     number!("server.shutdown_ms", "ms", SHUTDOWN_MS, server.shutdown_ms, shutdown_ms),
+    number!("server.drain_delay_ms", "ms", DRAIN_DELAY_MS, server.drain_delay_ms, drain_delay_ms),
     number!(
         "port43.connections_per_shard_max",
         "connections",
@@ -114,6 +119,7 @@ pub const NUMBERS: &[Number] = &[
         port43.answer_buffers_per_shard_max,
         port43.answer_buffers_max
     ),
+    number!("port43.proxy_ms", "ms", limits::PROXY_MS, port43.proxy_ms, port43.proxy_ms),
     number!(
         "port43.first_byte_ms",
         "ms",
@@ -325,6 +331,7 @@ pub const OTHERS: &[&str] = &[
     "mining.canaries",
     "site.redis",
     "site.channel",
+    "status.health_listen",
     "log.format",
     "log.level",
     "feed.nats.servers",

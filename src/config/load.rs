@@ -11,8 +11,8 @@ use toml::Spanned;
 
 use super::check::Check;
 use super::file::Source;
-use super::keys::{FOLLOW_MS, KEEP, NUMBERS, SHUTDOWN_MS};
-use super::{ConfigError, Nats, Policy, feed, guard as checks, policy, tld};
+use super::keys::{DRAIN_DELAY_MS, FOLLOW_MS, KEEP, NUMBERS, SHUTDOWN_MS};
+use super::{ConfigError, Nats, Policy, feed, guard as checks, policy, proxy, tld};
 use crate::observe::log;
 use crate::policy::{Rules, guard, limit};
 use crate::port43;
@@ -37,6 +37,10 @@ pub struct Settings {
     /// Socket of the control commands; `None`: `control.sock` in the snapshot directory; empty:
     /// none.
     pub control: Option<PathBuf>,
+    /// From the stop until listeners close, milliseconds.
+    pub drain_delay_ms: u64,
+    /// Listeners behind proxies.
+    pub proxies: Vec<port43::proxy::Rule>,
     /// The connection engine.
     pub port43: port43::Settings,
     /// When checksums are compared.
@@ -55,6 +59,8 @@ pub struct Settings {
     pub policy: Policy,
     /// Where health and figures are answered over HTTP; `None`: nowhere.
     pub status_listen: Option<SocketAddr>,
+    /// Where connections are accepted and closed while the server is ready; `None`: nowhere.
+    pub health_listen: Option<SocketAddr>,
     /// Age of the data from which on the server is not ready, seconds; 0: never.
     pub ready_age_max_s: u64,
     /// Who is served, and how much.
@@ -82,6 +88,8 @@ impl Default for Settings {
             cores: None,
             shutdown_ms: SHUTDOWN_MS.default,
             control: None,
+            drain_delay_ms: DRAIN_DELAY_MS.default,
+            proxies: Vec::new(),
             port43: port43::Settings::default(),
             check: Check::default(),
             keep: KEEP.default,
@@ -91,6 +99,7 @@ impl Default for Settings {
             updater: updater::Settings::default(),
             policy: Policy::default(),
             status_listen: None,
+            health_listen: None,
             ready_age_max_s: 0,
             guard: guard::Settings::default(),
             limits_memory_bytes: limit::MEMORY_BYTES.default,
@@ -207,6 +216,7 @@ pub(super) fn merge(source: &Source, flags: &Flags) -> Result<Effective, ConfigE
     };
     merge.numbers()?;
     merge.server(flags)?;
+    merge.proxies()?;
     merge.snapshot(flags)?;
     merge.updater(flags)?;
     merge.policy()?;
@@ -394,14 +404,41 @@ impl Merge<'_> {
     }
 
     fn status(&mut self) -> Result<(), ConfigError> {
-        let Some(text) = &self.source.file.status.listen else { return Ok(()) };
-        let listen = text.get_ref().parse().map_err(|_| {
+        let file = &self.source.file.status;
+        self.effective.settings.status_listen =
+            self.address("status.listen", file.listen.as_ref())?;
+        self.effective.settings.health_listen =
+            self.address("status.health_listen", file.health_listen.as_ref())?;
+        Ok(())
+    }
+
+    fn address(
+        &mut self,
+        key: &'static str,
+        written: Option<&Spanned<String>>,
+    ) -> Result<Option<SocketAddr>, ConfigError> {
+        let Some(text) = written else { return Ok(None) };
+        let address = text.get_ref().parse().map_err(|_| {
             let got = text.get_ref();
             let problem = format!("{got:?} is no address and port; write \"127.0.0.1:9143\"");
-            self.refused("status.listen", &text.span(), problem)
+            self.refused(key, &text.span(), problem)
         })?;
-        self.effective.settings.status_listen = Some(listen);
-        self.set_in_file("status.listen", &text.span());
+        self.set_in_file(key, &text.span());
+        Ok(Some(address))
+    }
+
+    /// After the addresses listened on: each table names one of them.
+    fn proxies(&mut self) -> Result<(), ConfigError> {
+        let listen = &self.effective.settings.listen;
+        let rules = proxy::rules(&self.source.file.proxy, listen).map_err(|refused| {
+            let line = match &refused.span {
+                Some(span) => self.source.line(span),
+                None => self.source.line_of_key(&refused.key),
+            };
+            let place = format!("{}:{line}", self.source.path.display());
+            ConfigError::Setting { place, key: refused.key, problem: refused.problem }
+        })?;
+        self.effective.settings.proxies = rules;
         Ok(())
     }
 

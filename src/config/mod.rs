@@ -20,6 +20,7 @@ mod guard;
 pub mod keys;
 mod load;
 mod policy;
+mod proxy;
 mod show;
 pub mod tier;
 pub mod tld;
