@@ -46,7 +46,9 @@ impl Place {
             self.path("control.sock").display(),
             self.path("lists.d/*.toml").display()
         );
-        fs::write(self.path("whoisd.toml"), text).unwrap();
+        // As editors do: a reload sees the old one or the new one.
+        fs::write(self.path("draft"), text).unwrap();
+        fs::rename(self.path("draft"), self.path("whoisd.toml")).unwrap();
     }
 
     fn list(&self, name: &str, prefix: &str, action: &str) {
@@ -64,7 +66,9 @@ impl Place {
 
     /// Exit status, standard output and standard error of `whoisd reload`.
     fn reload(&self) -> (i32, String, String) {
-        let output = self.whoisd(&["reload"]);
+        let mut command = program();
+        command.args(["reload", "--control"]).arg(self.path("control.sock"));
+        let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     }
@@ -114,9 +118,11 @@ fn reload_swaps_what_can_change_and_names_what_cannot() {
     assert!(err.contains("whoisd.toml:9: defaults.model: "), "{err}");
     assert!(server.ask("miss.demo\r\n").starts_with("nothing\r\n"), "all stays as it was");
     // The same by signal, with the answer in the log.
-    server.signal("-HUP");
+    fs::write(place.path("whoisd.toml"), "").unwrap();
+    let (status, _, err) = place.reload();
+    assert_eq!(status, 3);
+    assert!(err.contains("server.dir is not set"), "{err}");
     place.configure("", "");
-    thread::sleep(Duration::from_millis(1000));
     server.signal("-HUP");
     for _ in 0..STEPS_MAX {
         if server.ask("miss.demo\r\n").starts_with("No Data Found\r\n") {
