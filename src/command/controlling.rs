@@ -78,8 +78,11 @@ impl Controlling {
         let again = options.clone();
         let keeper = Keeper {
             load: Box::new(move || {
-                let effective = again.load().map_err(|failure| failure.message)?;
-                Ok(effective.settings)
+                let settings = again.load().map_err(|failure| failure.message)?.settings;
+                // Without it the server could not start again; so a file that is being written, and
+                // is empty yet, is refused.
+                settings.dir().map_err(|error| error.to_string())?;
+                Ok(settings)
             }),
             started: settings.clone(),
             parts: vec![

@@ -140,6 +140,7 @@ impl Commands {
     }
 
     fn explain(&self, address: IpAddr) -> Value {
+        let address = address.to_canonical();
         let mut told = explain_lists(&self.lists.load(), address);
         let explained = self.blocks.explain(address);
         let limits: Vec<_> = explained
@@ -264,7 +265,7 @@ mod tests {
         for (prefix, seconds, reason, part) in [
             ("192.0.2.1/24", 60, "a", "write \"192.0.2.0/24\""),
             ("host", 60, "a", "\"host\" is no prefix"),
-            ("10.0.0.0/7", 60, "a", "has bits behind"),
+            ("11.0.0.0/7", 60, "a", "has bits behind"),
             ("0.0.0.0/0", 60, "a", "0.0.0.0/0 is too wide, /8 is the shortest"),
             ("2000::/3", 60, "a", "2000::/3 is too wide, /16 is the shortest"),
             ("192.0.2.1", 0, "a", "0 s is out of bounds, 1 to 31536000 s"),
