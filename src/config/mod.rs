@@ -15,6 +15,7 @@ mod feed;
 mod file;
 pub mod keys;
 mod load;
+mod query_log;
 mod show;
 pub mod tld;
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::keys::NUMBERS;
-use super::{Effective, Settings, tld};
+use super::{Effective, Settings, query_log, tld};
 use crate::shard::cores;
 
 impl Effective {
@@ -77,14 +77,24 @@ fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
     rows.push(("log.format", Some(string(&settings.log.format.to_string()))));
     rows.push(("log.level", Some(string(&settings.log.level.to_string()))));
     rows.extend(feed_rows(settings));
+    rows.extend(query_log::rows(&settings.query_log));
     // A table is written once: its rows have to be neighbours.
     rows.sort_by_key(|(key, _)| TABLES.iter().position(|table| key.starts_with(table)));
     rows
 }
 
 /// Tables in the order in which they are shown.
-const TABLES: [&str; 7] =
-    ["server.", "port43.", "snapshot.", "updater.", "status.", "log.", "feed."];
+const TABLES: [&str; 9] = [
+    "server.",
+    "port43.",
+    "snapshot.",
+    "updater.",
+    "status.",
+    "log.",
+    "query_log.nats.",
+    "query_log.",
+    "feed.",
+];
 
 fn feed_rows(settings: &Settings) -> [(&'static str, Option<String>); 6] {
     let string = |text: &str| toml::Value::from(text).to_string();
