@@ -17,6 +17,7 @@ pub mod export;
 pub mod feed;
 pub mod import;
 pub mod publish;
+pub mod querylog;
 pub mod sample;
 pub mod status;
 pub mod store;

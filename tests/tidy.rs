@@ -70,6 +70,14 @@ const READS_OUTSIDE_BYTES: &[&str] = &[
     "src/port43/stream.rs",
     "src/publish/",
     "src/query/",
+    "src/querylog/columns/",
+    "src/querylog/counts.rs",
+    "src/querylog/day.rs",
+    "src/querylog/entry.rs",
+    "src/querylog/read.rs",
+    "src/querylog/row.rs",
+    "src/querylog/segment_name.rs",
+    "src/querylog/totals.rs",
     "src/shard/listen.rs",
     "src/store/log.rs",
     "src/warden/site.rs",
@@ -144,8 +152,16 @@ const RULES: &[Rule] = &[
     Rule { module: "doctor", may_import: DOCTOR, never: CLOCKS },
     Rule { module: "observe", may_import: &[], never: SOCKETS },
     Rule {
+        module: "querylog",
+        may_import: &["export", "feed", "observe", "shard"],
+        never: SOCKETS,
+    },
+    Rule {
         module: "config",
-        may_import: &["feed", "observe", "policy", "port43", "query", "shard", "updater", "warden"],
+        may_import: &[
+            "feed", "observe", "policy", "port43", "query", "querylog", "shard", "updater",
+            "warden",
+        ],
         never: SOCKETS,
     },
     Rule {
@@ -153,7 +169,7 @@ const RULES: &[Rule] = &[
         may_import: &[
             "config", "control", "doctor", "export", "feed", "import", "observe", "policy",
             "port43", "publish", "query", "sample", "shard", "status", "store", "updater", "view",
-            "warden",
+            "querylog", "warden",
         ],
         never: &[],
     },

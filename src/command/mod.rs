@@ -17,6 +17,7 @@ mod import;
 mod inspect;
 mod key;
 mod list;
+mod log;
 mod lookup;
 mod output;
 mod policy;
@@ -73,6 +74,8 @@ enum Command {
     FetchSnapshot(fetch_snapshot::Options),
     #[command(subcommand)]
     Key(key::Command),
+    #[command(subcommand)]
+    Log(log::Command),
     Doctor(doctor::Options),
     Completions(completions::Options),
 }
@@ -135,6 +138,7 @@ pub fn run() -> ExitCode {
         Command::PublishSnapshot(options) => publish_snapshot::run(&options),
         Command::FetchSnapshot(options) => fetch_snapshot::run(&options),
         Command::Key(command) => key::run(&command),
+        Command::Log(command) => log::run(&command),
         Command::Doctor(options) => doctor::run(&options),
         Command::Completions(options) => completions::run(&options),
     };

@@ -31,6 +31,7 @@ pub(super) struct File {
     pub(super) blocks: Blocks,
     pub(super) mining: Mining,
     pub(super) site: Site,
+    pub(super) query_log: QueryLog,
     // The fields of `tld::Settings`: serde's `flatten` would let unknown keys pass.
     pub(super) defaults: tld::Tld,
     pub(super) tld: Vec<tld::Tld>,
@@ -220,6 +221,35 @@ pub(super) struct Nats {
     pub(super) credentials: Option<Spanned<PathBuf>>,
     pub(super) trusted_keys: Option<Spanned<Vec<PathBuf>>>,
     pub(super) objects: Option<Spanned<String>>,
+}
+
+/// `[query_log]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct QueryLog {
+    pub(super) dir: Option<Spanned<PathBuf>>,
+    pub(super) format: Option<Spanned<String>>,
+    pub(super) rotate_bytes: Option<Spanned<u64>>,
+    pub(super) rotate_s: Option<Spanned<u64>>,
+    pub(super) keep_s: Option<Spanned<u64>>,
+    pub(super) keep_bytes: Option<Spanned<u64>>,
+    pub(super) flush_ms: Option<Spanned<u64>>,
+    pub(super) ring_bytes: Option<Spanned<u64>>,
+    pub(super) privacy: Option<Spanned<String>>,
+    pub(super) privacy_prefix_v4: Option<Spanned<u64>>,
+    pub(super) privacy_prefix_v6: Option<Spanned<u64>>,
+    pub(super) privacy_key_hours: Option<Spanned<u64>>,
+    pub(super) privacy_key_file: Option<Spanned<PathBuf>>,
+    pub(super) nats: QueryLogNats,
+}
+
+/// `[query_log.nats]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct QueryLogNats {
+    pub(super) servers: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) subject: Option<Spanned<String>>,
+    pub(super) credentials: Option<Spanned<PathBuf>>,
 }
 
 /// The file and what is needed to name a place in it.

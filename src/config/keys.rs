@@ -303,6 +303,69 @@ pub const NUMBERS: &[Number] = &[
         policy.nftables.min_s,
         policy.nftables_min_s
     ),
+    number!(
+        "query_log.rotate_bytes",
+        "bytes",
+        Bound::new(64 << 20, 1 << 10, 1 << 40),
+        query_log.rotate_bytes,
+        query_log.rotate_bytes
+    ),
+    number!(
+        "query_log.rotate_s",
+        "s",
+        Bound::new(3_600, 1, 86_400),
+        query_log.rotate_s,
+        query_log.rotate_s
+    ),
+    number!(
+        "query_log.keep_s",
+        "s",
+        Bound::new(7_776_000, 0, 3_153_600_000),
+        query_log.keep_s,
+        query_log.keep_s
+    ),
+    number!(
+        "query_log.keep_bytes",
+        "bytes",
+        Bound::new(10 << 30, 0, 1 << 50),
+        query_log.keep_bytes,
+        query_log.keep_bytes
+    ),
+    number!(
+        "query_log.flush_ms",
+        "ms",
+        Bound::new(1_000, 50, 60_000),
+        query_log.flush_ms,
+        query_log.flush_ms
+    ),
+    number!(
+        "query_log.ring_bytes",
+        "bytes",
+        Bound::new(4 << 20, 64 << 10, 1 << 30),
+        query_log.ring_bytes,
+        query_log.ring_bytes
+    ),
+    number!(
+        "query_log.privacy_prefix_v4",
+        "bits",
+        Bound::new(24, 8, 32),
+        query_log.privacy_prefix_v4,
+        query_log.privacy.prefix_v4
+    ),
+    number!(
+        "query_log.privacy_prefix_v6",
+        "bits",
+        Bound::new(48, 16, 128),
+        query_log.privacy_prefix_v6,
+        query_log.privacy.prefix_v6
+    ),
+    number!(
+        "query_log.privacy_key_hours",
+        "hours",
+        Bound::new(24, 1, 8_784),
+        query_log.privacy_key_hours,
+        query_log.privacy.key_hours
+    ),
 ];
 
 /// The settings that are not numbers.
@@ -340,4 +403,11 @@ pub const OTHERS: &[&str] = &[
     "feed.nats.credentials",
     "feed.nats.trusted_keys",
     "feed.nats.objects",
+    "query_log.dir",
+    "query_log.format",
+    "query_log.privacy",
+    "query_log.privacy_key_file",
+    "query_log.nats.servers",
+    "query_log.nats.subject",
+    "query_log.nats.credentials",
 ];

@@ -12,10 +12,11 @@ use toml::Spanned;
 use super::check::Check;
 use super::file::Source;
 use super::keys::{DRAIN_DELAY_MS, FOLLOW_MS, KEEP, NUMBERS, SHUTDOWN_MS};
-use super::{ConfigError, Nats, Policy, feed, guard as checks, policy, proxy, tld};
+use super::{ConfigError, Nats, Policy, feed, guard as checks, policy, proxy, query_log, tld};
 use crate::observe::log;
 use crate::policy::{Rules, guard, limit};
 use crate::port43;
+use crate::querylog;
 use crate::shard::cores;
 use crate::updater;
 use crate::warden;
@@ -73,6 +74,8 @@ pub struct Settings {
     pub log: log::Settings,
     /// The stream that the node follows, if it follows one.
     pub nats: Option<Nats>,
+    /// The query log.
+    pub query_log: querylog::Settings,
     /// How answers read.
     pub answers: tld::Settings,
 }
@@ -106,6 +109,7 @@ impl Default for Settings {
             warden: warden::Settings::default(),
             log: log::Settings::default(),
             nats: None,
+            query_log: querylog::Settings::default(),
             answers: tld::Settings::default(),
         }
     }
@@ -225,6 +229,7 @@ pub(super) fn merge(source: &Source, flags: &Flags) -> Result<Effective, ConfigE
     merge.status()?;
     merge.limits()?;
     merge.warden()?;
+    merge.query_log()?;
     merge.answers()?;
     Ok(merge.effective)
 }
@@ -523,6 +528,24 @@ impl Merge<'_> {
             ("feed.nats.objects", file.objects.as_ref().map(Spanned::span)),
         ];
         for (key, span) in spans {
+            if let Some(span) = span {
+                self.set_in_file(key, &span);
+            }
+        }
+        Ok(())
+    }
+
+    fn query_log(&mut self) -> Result<(), ConfigError> {
+        let file = &self.source.file.query_log;
+        query_log::set(file, &mut self.effective.settings.query_log).map_err(|refused| {
+            let line = match &refused.span {
+                Some(span) => self.source.line(span),
+                None => self.source.line_of_table("query_log.nats"),
+            };
+            let place = format!("{}:{line}", self.source.path.display());
+            ConfigError::Setting { place, key: refused.key.to_owned(), problem: refused.problem }
+        })?;
+        for (key, span) in query_log::spans(file) {
             if let Some(span) = span {
                 self.set_in_file(key, &span);
             }

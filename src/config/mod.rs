@@ -21,6 +21,7 @@ pub mod keys;
 mod load;
 mod policy;
 mod proxy;
+mod query_log;
 mod show;
 pub mod tier;
 pub mod tld;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::keys::NUMBERS;
-use super::{Effective, Settings, proxy, tier, tld};
+use super::{Effective, Settings, proxy, query_log, tier, tld};
 use crate::shard::cores;
 
 impl Effective {
@@ -96,6 +96,7 @@ pub(super) fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
     rows.extend(guard_rows(settings));
     rows.extend(policy_rows(settings));
     rows.extend(feed_rows(settings));
+    rows.extend(query_log::rows(&settings.query_log));
     // A table is written once: its rows have to be neighbours.
     rows.sort_by_key(|(key, _)| {
         let table = key.rsplit_once('.').map_or("", |(table, _)| table);
@@ -116,6 +117,8 @@ const TABLES: &[&str] = &[
     "blocks",
     "mining",
     "site",
+    "query_log",
+    "query_log.nats",
     "status",
     "log",
     "feed.nats",

@@ -271,6 +271,34 @@ fn listeners_behind_proxies_are_checked_with_table_key_and_line() {
     assert!(message.contains("proxy[2].listen: 127.0.0.1:43 has a table already"), "{message}");
 }
 
+#[test]
+fn a_query_log_is_checked_and_shown_as_it_was_set() {
+    let text = "[query_log]\ndir = \"/var/log/q\"\nformat = \"both\"\nprivacy = \"hash\"\n\
+                privacy_key_file = \"/etc/q.key\"\nrotate_s = 60\n[query_log.nats]\n\
+                servers = [\"nats://a:4222\"]\n";
+    let effective = loaded(text, &Flags::default());
+    let log = effective.settings.query_log.clone();
+    assert!(log.is_on() && log.format == crate::querylog::Format::Both && log.rotate_s == 60);
+    assert_eq!(log.stream.unwrap().subject, "whoisd.queries");
+    assert_eq!(effective.origin("query_log.privacy").to_string(), "whoisd.toml:4");
+    assert_eq!(loaded(&effective.show(), &Flags::default()).settings, effective.settings);
+    for (text, expected) in [
+        ("dir = \"\"\n", "2: query_log.dir: \"\" is no directory"),
+        ("format = \"csv\"\n", "2: query_log.format: \"csv\" is none of jsonl, parquet, both"),
+        ("privacy = \"x\"\n", "2: query_log.privacy: \"x\" is none of none, truncate, hash"),
+        ("ring_entries = 1\n", "2: query_log.ring_entries: unknown key"),
+        ("[query_log.nats]\nsubject = \"a\"\n", "2: query_log.nats.servers: is not set"),
+        ("[query_log.nats]\nservers = []\n", "3: query_log.nats.servers: 0 servers"),
+        (
+            "[query_log.nats]\nservers = [\"nats://a\"]\nsubject = \"a.*\"\n",
+            "4: query_log.nats.subject: \"a.*\" is no subject",
+        ),
+    ] {
+        let message = refusal(&format!("[query_log]\n{text}"));
+        assert!(message.starts_with(&format!("whoisd.toml:{expected}")), "{message}");
+    }
+}
+
 /// The keys that a table of serde's may have, from its own refusal of another one.
 fn keys_of<T: serde::de::DeserializeOwned>() -> Vec<String> {
     let message = match toml::from_str::<T>("no_such_key = 1") {
