@@ -135,7 +135,7 @@ const RULES: &[Rule] = &[
     Rule { module: "port43", may_import: &["observe"], never: &["snapshot_format"] },
     Rule {
         module: "shard",
-        may_import: &["observe", "policy", "port43", "query", "view", "warden"],
+        may_import: &["observe", "policy", "port43", "query", "querylog", "view", "warden"],
         never: &[],
     },
     Rule {

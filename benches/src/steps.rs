@@ -113,7 +113,6 @@ impl Case {
                     guard: Arc::new(Guard::open()),
                 },
                 Arc::default(),
-                None,
             ),
             rules,
             records: lines.iter().filter(|_| self.step == Step::Render).map(find).collect(),

@@ -18,6 +18,7 @@ mod inspect;
 mod key;
 mod list;
 mod log;
+mod logging;
 mod lookup;
 mod output;
 mod policy;

@@ -27,6 +27,7 @@ use snapshot_format::{FormatError, Kind, dump};
 use super::Failure;
 use super::controlling::{Controlling, Tables};
 use super::guarding::Guarding;
+use super::logging::Logging;
 use super::settings::SettingsOptions;
 use super::updating::{Source, Updating};
 use crate::config::{Check, Settings};
@@ -116,8 +117,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         guard: Arc::clone(&guarding.guard),
     };
     let watches = guarding.watches();
+    let logging = Logging::start(settings, &cores)?;
+    let recorders = logging.recorders();
     let make = move |figures: &Arc<ShardFigures>| {
-        Answerer::new(sources.clone(), Arc::clone(figures), watches.try_recv().ok())
+        Answerer::new(sources.clone(), Arc::clone(figures))
+            .telling(watches.try_recv().ok(), recorders.try_recv().ok())
     };
     let fleet = Fleet::start(&cores, &plan, &make, &sender, ControlEvent::Shard)
         .map_err(Failure::failed)?;
@@ -137,6 +141,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     drop(updating);
     let (totals, cut_off_count) = fleet.stop().map_err(Failure::failed)?;
     log_stop(&totals, cut_off_count);
+    logging.stop();
     drop(guarding);
     damage.map_or(Ok(()), |error| Err(damaged(dir, &error)))
 }

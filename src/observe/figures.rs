@@ -25,6 +25,33 @@ pub struct ShardFigures {
     pub phases: Phases,
     /// How the engine fares.
     pub engine: EngineFigures,
+    /// What was asked, and what came of it.
+    pub queries: Queries,
+}
+
+/// Kinds of queries that can be counted.
+pub const KINDS_MAX: usize = 16;
+/// Outcomes that can be counted.
+pub const OUTCOMES_MAX: usize = 16;
+
+/// Queries by kind and outcome, both by their number: what they mean is the shard's.
+#[derive(Debug, Default)]
+pub struct Queries([[Counter; OUTCOMES_MAX]; KINDS_MAX]);
+
+impl Queries {
+    /// Counts one. Numbers beyond the bounds are not counted.
+    #[inline]
+    pub fn count(&self, kind: usize, outcome: usize) {
+        if let Some(counter) = self.0.get(kind).and_then(|of| of.get(outcome)) {
+            super::counters::add(counter, 1);
+        }
+    }
+
+    /// How many there were.
+    #[must_use]
+    pub fn get(&self, kind: usize, outcome: usize) -> u64 {
+        self.0.get(kind).and_then(|of| of.get(outcome)).map_or(0, Counter::get)
+    }
 }
 
 impl ShardFigures {

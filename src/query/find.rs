@@ -27,6 +27,7 @@ use super::number::Short;
 use super::parse::{Display, QUERY_LINE_BYTES_MAX, Refusal};
 use super::punycode::{U_NAME_BYTES_MAX, unicode_name};
 use super::render;
+use super::suffix;
 use super::wildcard::{
     Pattern, PatternError, RECORD_STEPS, WILDCARD_NAMES_MAX, WILDCARD_STEPS_MAX,
 };
@@ -131,17 +132,7 @@ fn primary<'a>(
 /// Whether a name lies under one of the snapshot's suffixes, or is one. A snapshot that names no
 /// suffix serves every name.
 fn is_served(site: &Site<'_>, name: &str) -> bool {
-    let suffixes = site.view.suffixes();
-    let mut rest = name;
-    loop {
-        if suffixes.binary_search_by(|suffix| (**suffix).cmp(rest)).is_ok() {
-            return true;
-        }
-        match rest.split_once('.') {
-            Some((_label, parent)) => rest = parent,
-            None => return suffixes.is_empty(),
-        }
-    }
+    site.view.suffixes().is_empty() || suffix::of_canonical(site.view, name).is_some()
 }
 
 /// Shows one domain whole.

@@ -32,6 +32,7 @@ mod punycode;
 mod quota;
 mod render;
 pub mod steps;
+mod suffix;
 mod wildcard;
 
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod tests;
 pub use answer::{ANSWER_BYTES_MAX, Answer, breaks_lines};
 pub use parse::{QUERY_LINE_BYTES_MAX, Refusal};
 pub use quota::{Limits, Refused};
+pub use suffix::suffix_of;
 pub use wildcard::{WILDCARD_FREE_CHARS, WILDCARD_NAMES_MAX, WILDCARD_STEPS_MAX};
 
 use crate::policy::limit::Use;
@@ -83,6 +85,41 @@ pub enum QueryKind {
     Limits,
     /// A line that is no query.
     Unreadable,
+}
+
+impl QueryKind {
+    /// All of them, in the order of the type.
+    pub const ALL: [Self; 11] = [
+        Self::Domain,
+        Self::DomainPattern,
+        Self::Nameserver,
+        Self::NameserverPattern,
+        Self::Address,
+        Self::Registrar,
+        Self::Contact,
+        Self::Roid,
+        Self::Help,
+        Self::Limits,
+        Self::Unreadable,
+    ];
+
+    /// The word in logs and figures.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Domain => "domain",
+            Self::DomainPattern => "domain_pattern",
+            Self::Nameserver => "nameserver",
+            Self::NameserverPattern => "nameserver_pattern",
+            Self::Address => "address",
+            Self::Registrar => "registrar",
+            Self::Contact => "contact",
+            Self::Roid => "roid",
+            Self::Help => "help",
+            Self::Limits => "limits",
+            Self::Unreadable => "unreadable",
+        }
+    }
 }
 
 /// How a query was answered.

@@ -14,20 +14,22 @@
 //!
 //! Decide: `policy` says who is served, `query` what is found.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard as Loaded};
 
 use crate::observe::counters::AnswerClass;
+use crate::observe::figures::{KINDS_MAX, OUTCOMES_MAX};
 use crate::observe::{ShardFigures, clock};
 use crate::policy::block::Block;
 use crate::policy::guard::{Admission, Charge, Denied, Guard, Pass, Prices};
+use crate::policy::limit::Uses;
 use crate::policy::{Rules, Tier};
 use crate::port43::{self, Answering, Asked};
 use crate::query::{
-    self, Answer, AnswerResult, Caller, Limits, Outcome, QueryKind, Refusal, Refused, Request,
+    self, Answer, AnswerResult, Caller, Limits, QueryKind, Refusal, Refused, Request,
 };
+use crate::querylog::{Entry, Recorder};
 use crate::view::View;
 use crate::warden::{Seen, Watch};
 
@@ -44,26 +46,122 @@ pub struct Sources {
 }
 
 /// Answers the queries of one shard.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Answerer {
     sources: Sources,
     figures: Arc<ShardFigures>,
     watch: Option<Watch>,
+    log: Option<Recorder>,
+    shard: u16,
 }
 
 /// What became of a query, for those who are told.
-struct Told {
-    class: AnswerClass,
-    seen: Seen,
-    /// Whether the warden is to hear of it.
-    watched: bool,
+struct Told<'a> {
+    kind: QueryKind,
+    outcome: Ended,
+    /// The name or identifier that was asked for.
+    subject: &'a str,
+    tier: Tier,
+    /// Who asked; `None`: who has no limits is not watched.
+    seen: Option<Seen>,
 }
 
-impl Answerer {
-    /// Answers from `sources`, tells `figures` how long it took, and `watch` who asked.
+/// How a query ended, for figures and logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With one record or several.
+    Found,
+    /// With a list of names.
+    Listed,
+    /// With a name that is kept back from registration.
+    Reserved,
+    /// With the not-found text.
+    NotFound,
+    /// With help, or the caller's limits.
+    Help,
+    /// With why the line is not served.
+    Refused,
+    /// With a record that cannot be read.
+    Damaged,
+    /// With a limit that is reached.
+    Limited,
+    /// With a block.
+    Blocked,
+    /// With a list that denies.
+    Denied,
+}
+
+impl Ended {
+    /// All of them, in the order of the type.
+    pub const ALL: [Self; 10] = [
+        Self::Found,
+        Self::Listed,
+        Self::Reserved,
+        Self::NotFound,
+        Self::Help,
+        Self::Refused,
+        Self::Damaged,
+        Self::Limited,
+        Self::Blocked,
+        Self::Denied,
+    ];
+
+    /// The word in logs and figures.
     #[must_use]
-    pub fn new(sources: Sources, figures: Arc<ShardFigures>, watch: Option<Watch>) -> Self {
-        Self { sources, figures, watch }
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Found => "found",
+            Self::Listed => "listed",
+            Self::Reserved => "reserved",
+            Self::NotFound => "not_found",
+            Self::Help => "help",
+            Self::Refused => "refused",
+            Self::Damaged => "damaged",
+            Self::Limited => "limited",
+            Self::Blocked => "blocked",
+            Self::Denied => "denied",
+        }
+    }
+
+    const fn of(result: AnswerResult) -> Self {
+        match result {
+            AnswerResult::Found => Self::Found,
+            AnswerResult::Listed => Self::Listed,
+            AnswerResult::Reserved => Self::Reserved,
+            AnswerResult::NotFound => Self::NotFound,
+            AnswerResult::Help => Self::Help,
+            AnswerResult::Refused(Refusal::Damaged) => Self::Damaged,
+            AnswerResult::Refused(_) => Self::Refused,
+        }
+    }
+
+    const fn class(self) -> AnswerClass {
+        match self {
+            Self::Found | Self::Listed | Self::Help => AnswerClass::Found,
+            Self::Reserved | Self::NotFound => AnswerClass::NotFound,
+            Self::Damaged => AnswerClass::Failed,
+            Self::Refused => AnswerClass::Refused,
+            Self::Limited => AnswerClass::Limited,
+            Self::Blocked => AnswerClass::Blocked,
+            Self::Denied => AnswerClass::Denied,
+        }
+    }
+}
+
+const _: () = assert!(QueryKind::ALL.len() <= KINDS_MAX && Ended::ALL.len() <= OUTCOMES_MAX);
+
+impl Answerer {
+    /// Answers from `sources`, and tells `figures` how long it took.
+    #[must_use]
+    pub fn new(sources: Sources, figures: Arc<ShardFigures>) -> Self {
+        let shard = u16::try_from(figures.core).unwrap_or(u16::MAX);
+        Self { sources, figures, watch: None, log: None, shard }
+    }
+
+    /// The same, telling `watch` who asked and `log` everything.
+    #[must_use]
+    pub fn telling(self, watch: Option<Watch>, log: Option<Recorder>) -> Self {
+        Self { watch, log, ..self }
     }
 
     /// The view that a query which comes now is answered from.
@@ -73,60 +171,110 @@ impl Answerer {
         self.sources.views.load()
     }
 
-    fn decide(&self, asked: &Asked<'_>, now_us: u64, out: &mut Answer) -> Told {
+    fn decide<'a>(
+        &self,
+        view: &View,
+        rules: &Rules,
+        asked: &Asked<'a>,
+        now_us: u64,
+        out: &mut Answer,
+    ) -> Told<'a> {
         let guard = &self.sources.guard;
         let address = asked.client.ip();
-        let view = self.sources.views.load();
-        let rules = self.sources.rules.load();
+        let request = Request::read(asked.line);
         let admission = if asked.local {
             Admission::Open(guard.admit_local(address))
         } else {
             guard.admit(address, clock::wall_ms)
         };
-        match admission {
+        let contact = || guard.settings();
+        let refused = match admission {
             Admission::Open(pass) => {
-                let request = Request::read(asked.line);
-                let price = price_of(&pass.settings().prices, request.kind());
-                let charge = guard.charge(&pass, price, now_us);
-                if let Charge::Refused { over, strike } = charge {
-                    let contact = &pass.settings().contact;
-                    query::refuse(&view, &rules, &Refused::Quota(over), contact, out);
-                    let seen = Seen::new(pass.address(), price).refused(strike);
-                    return Told { class: AnswerClass::Limited, seen, watched: true };
-                }
-                let scarce = match charge {
-                    Charge::Scarce(left) => Some(left),
-                    _ => None,
-                };
-                let tier = pass.tier().and_then(|name| rules.tier(name)).unwrap_or(Tier::PUBLIC);
-                let uses = match request.kind() {
-                    QueryKind::Help | QueryKind::Limits => guard.uses(&pass, now_us),
-                    _ => crate::policy::limit::Uses::default(),
-                };
-                let limits = limits_of(&pass, uses.all());
-                let caller = Caller { tier, limits, scarce };
-                let outcome = query::answer_request(&view, &rules, &caller, request, out);
-                let class = class_of(outcome);
-                let seen = Seen::new(pass.address(), price)
-                    .named(request.subject())
-                    .missed(class == AnswerClass::NotFound);
-                Told { class, seen, watched: pass.is_limited() }
+                return self.serve(view, rules, &pass, request, now_us, out);
             }
             Admission::Blocked(block) => {
-                blocked(&view, &rules, &block, &guard.settings().contact, out);
-                refused(address, AnswerClass::Blocked)
+                blocked(view, rules, &block, &contact().contact, out);
+                Ended::Blocked
             }
             Admission::Denied(by) => {
-                denied(&view, &rules, &by, &guard.settings().contact, out);
-                refused(address, AnswerClass::Denied)
+                denied(view, rules, &by, &contact().contact, out);
+                Ended::Denied
             }
-        }
+        };
+        let seen = Seen::new(address.to_canonical(), 0).refused(false);
+        let (kind, subject) = (request.kind(), request.subject());
+        Told { kind, outcome: refused, subject, tier: Tier::PUBLIC, seen: Some(seen) }
+    }
+
+    /// Answers who may ask, within his limits.
+    #[inline]
+    fn serve<'a>(
+        &self,
+        view: &View,
+        rules: &Rules,
+        pass: &Pass,
+        request: Request<'a>,
+        now_us: u64,
+        out: &mut Answer,
+    ) -> Told<'a> {
+        let guard = &self.sources.guard;
+        let (kind, subject) = (request.kind(), request.subject());
+        let price = price_of(&pass.settings().prices, kind);
+        let seen = pass.is_limited().then(|| Seen::new(pass.address(), price));
+        let tier = pass.tier().and_then(|name| rules.tier(name)).unwrap_or(Tier::PUBLIC);
+        let scarce = match guard.charge(pass, price, now_us) {
+            Charge::Served => None,
+            Charge::Scarce(left) => Some(left),
+            Charge::Refused { over, strike } => {
+                query::refuse(view, rules, &Refused::Quota(over), &pass.settings().contact, out);
+                let seen = seen.map(|seen| seen.refused(strike));
+                return Told { kind, outcome: Ended::Limited, subject, tier, seen };
+            }
+        };
+        let uses = match kind {
+            QueryKind::Help | QueryKind::Limits => guard.uses(pass, now_us),
+            _ => Uses::default(),
+        };
+        let caller = Caller { tier, limits: limits_of(pass, &uses), scarce };
+        let answered = query::answer_request(view, rules, &caller, request, out);
+        let outcome = Ended::of(answered.result);
+        let seen = seen.map(|seen| seen.named(subject).missed(outcome == Ended::NotFound));
+        Told { kind, outcome, subject, tier, seen }
+    }
+
+    /// Puts a query into the log, if there is one.
+    #[inline]
+    fn log(&mut self, view: &View, rules: &Rules, asked: &Asked<'_>, told: &Told<'_>, made: Made) {
+        let Some(log) = &mut self.log else { return };
+        let suffix = match told.kind {
+            QueryKind::Domain | QueryKind::DomainPattern => query::suffix_of(view, told.subject),
+            _ => None,
+        };
+        let micros = made.at_us.saturating_sub(asked.complete_us);
+        // A query that is refused for its form is logged as it came.
+        let name = if told.subject.is_empty() { asked.line } else { told.subject.as_bytes() };
+        log.record(Entry {
+            at_ms: clock::wall_ms(),
+            server: asked.server,
+            client: asked.client.ip().to_canonical(),
+            kind: told.kind.word(),
+            outcome: told.outcome.word(),
+            tier: rules.tier_names().nth(usize::from(told.tier.index())).unwrap_or_default(),
+            suffix: suffix.unwrap_or_default(),
+            name,
+            bytes: u32::try_from(made.bytes).unwrap_or(u32::MAX),
+            micros: u32::try_from(micros).unwrap_or(u32::MAX),
+            shard: self.shard,
+            generation: view.generation(),
+        });
     }
 }
 
-fn refused(address: IpAddr, class: AnswerClass) -> Told {
-    let seen = Seen::new(address.to_canonical(), 0).refused(false);
-    Told { class, seen, watched: true }
+/// An answer that was made.
+#[derive(Clone, Copy)]
+struct Made {
+    at_us: u64,
+    bytes: usize,
 }
 
 fn blocked(view: &View, rules: &Rules, block: &Block, contact: &str, out: &mut Answer) {
@@ -167,9 +315,9 @@ const fn price_of(prices: &Prices, kind: QueryKind) -> u32 {
     }
 }
 
-fn limits_of<'a>(pass: &Pass, uses: &'a [crate::policy::limit::Use]) -> Limits<'a> {
+fn limits_of<'a>(pass: &Pass, uses: &'a Uses) -> Limits<'a> {
     if pass.is_limited() {
-        Limits::Some(pass.address(), uses)
+        Limits::Some(pass.address(), uses.all())
     } else {
         Limits::Free(pass.address())
     }
@@ -194,23 +342,17 @@ impl Answering for Answerer {
 
     fn answer(&mut self, asked: Asked<'_>, out: &mut AnswerBuffer) -> AnswerClass {
         let began_us = clock::micros();
-        let told = self.decide(&asked, began_us, &mut out.0);
-        let (found_us, made_us) = (out.0.began_us().max(began_us), clock::micros());
+        let (view, rules) = (self.sources.views.load(), self.sources.rules.load());
+        let told = self.decide(&view, &rules, &asked, began_us, &mut out.0);
+        let (found_us, at_us) = (out.0.began_us().max(began_us), clock::micros());
         self.figures.phases.lookup.record(found_us.saturating_sub(began_us));
-        self.figures.phases.render.record(made_us.saturating_sub(found_us));
-        if let Some(watch) = self.watch.as_ref().filter(|_| told.watched) {
-            watch.tell(told.seen);
+        self.figures.phases.render.record(at_us.saturating_sub(found_us));
+        self.figures.queries.count(told.kind as usize, told.outcome as usize);
+        if let (Some(watch), Some(seen)) = (&self.watch, told.seen) {
+            watch.tell(seen);
         }
-        told.class
-    }
-}
-
-fn class_of(outcome: Outcome) -> AnswerClass {
-    match outcome.result {
-        AnswerResult::Found | AnswerResult::Listed | AnswerResult::Help => AnswerClass::Found,
-        AnswerResult::Reserved | AnswerResult::NotFound => AnswerClass::NotFound,
-        AnswerResult::Refused(Refusal::Damaged) => AnswerClass::Failed,
-        AnswerResult::Refused(_) => AnswerClass::Refused,
+        self.log(&view, &rules, &asked, &told, Made { at_us, bytes: out.0.bytes().len() });
+        told.outcome.class()
     }
 }
 

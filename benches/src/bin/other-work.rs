@@ -166,7 +166,7 @@ fn start(
             rules: Arc::new(ArcSwap::new(Arc::clone(&rules))),
             guard: Arc::new(Guard::open()),
         };
-        Answerer::new(sources, Arc::clone(figures), None)
+        Answerer::new(sources, Arc::clone(figures))
     };
     let (reports, heard) = crossbeam::channel::bounded(4);
     let core = options.load.server.server_core;
