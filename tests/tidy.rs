@@ -118,7 +118,14 @@ const RULES: &[Rule] = &[
     Rule { module: "publish", may_import: &["feed", "observe", "store", "view"], never: SOCKETS },
     Rule { module: "store", may_import: &["observe"], never: SOCKETS },
     Rule { module: "view", may_import: &["store"], never: SOCKETS },
-    Rule { module: "status", may_import: &["feed", "shard", "updater", "view"], never: FILES },
+    Rule {
+        module: "status",
+        may_import: &[
+            "control", "feed", "observe", "policy", "query", "querylog", "shard", "updater",
+            "view", "warden",
+        ],
+        never: FILES,
+    },
     Rule {
         module: "updater",
         may_import: &["feed", "import", "observe", "shard", "store", "view"],

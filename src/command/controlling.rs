@@ -55,6 +55,10 @@ pub(super) struct Controlling {
     threads: Vec<JoinHandle<()>>,
     /// Reads configuration and lists anew.
     pub(super) keeper: Handle,
+    /// How the files of lists fare.
+    pub(super) lists: Arc<control::Figures>,
+    /// How the kernel's sets fare, if there are some.
+    pub(super) kernel: Option<Arc<control::InKernel>>,
 }
 
 impl Controlling {
@@ -98,17 +102,23 @@ impl Controlling {
         let ending = Arc::new(AtomicBool::new(false));
         let (handle, thread) =
             control::start_keeper(keeper, Arc::clone(&ending), place).map_err(no_thread)?;
-        let mut controlling = Self { ending, threads: vec![thread], keeper: handle.clone() };
+        let mut controlling = Self {
+            ending,
+            threads: vec![thread],
+            keeper: handle.clone(),
+            lists: Arc::clone(&list_figures),
+            kernel: None,
+        };
         let told = || Arc::clone(&controlling.ending);
-        let mut in_kernel = None;
         if let Some(nftables) = settings.policy.nftables.clone() {
             let min_s = settings.policy.nftables_min_s;
             let kernel = Kernel { nftables, min_s, now_ms: clock::wall_ms };
             let started = kernel.start(Arc::clone(&blocks), told(), place);
             let (figures, thread) = started.map_err(no_thread)?;
-            in_kernel = Some(figures);
+            controlling.kernel = Some(figures);
             controlling.threads.push(thread);
         }
+        let in_kernel = controlling.kernel.clone();
         let status: Told = Box::new(move || {
             let kernel = in_kernel.as_ref().map(|kernel| gauges(&kernel.gauges()));
             json!({

@@ -39,6 +39,7 @@ use crate::port43::proxy::Rule;
 use crate::port43::{self, Choice};
 use crate::shard::aside::{Place, Weight};
 use crate::shard::{Answerer, Fleet, Plan, ShardReport, Sources, aside, cores, listen};
+use crate::status::Service;
 use crate::view::{Data, View};
 
 /// Descriptors of a shard besides its connections: rings, listeners, stop line.
@@ -127,7 +128,15 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         .map_err(Failure::failed)?;
     let mut damage = None;
     let draining = Arc::new(AtomicBool::new(false));
-    let updating = Updating::start(source, settings, dir, views, &cores, &draining)?;
+    let service = Service {
+        shards: fleet.figures(),
+        guard: Arc::clone(&guarding.guard),
+        warden: Arc::clone(&guarding.figures),
+        lists: Arc::clone(&controlling.lists),
+        kernel: controlling.kernel.clone(),
+        log: logging.figures(),
+    };
+    let updating = Updating::start(source, settings, dir, views, &cores, &draining, service)?;
     if started(&events, cores.len()) {
         log_start(dir, &view, &cores, &plan, &engine);
         let check = match settings.check {

@@ -23,7 +23,7 @@ use crate::feed::objects::Objects;
 use crate::feed::spool::Spool;
 use crate::observe::clock;
 use crate::shard::aside::{self, Place, Weight};
-use crate::status::{self, Sources};
+use crate::status::{self, Service, Sources};
 use crate::store::{
     Files, Live, Reader, Settings as StoreSettings, StoreError, Writer, read_manifest,
 };
@@ -96,6 +96,7 @@ impl Updating {
         views: Views,
         cores: &[usize],
         draining: &Arc<AtomicBool>,
+        service: Service,
     ) -> Result<Self, Failure> {
         let place = Place { core: settings.updater_core, shard_cores: cores, weight: Weight::Full };
         let ending = Arc::new(AtomicBool::new(false));
@@ -110,6 +111,7 @@ impl Updating {
                 feed: feed.clone(),
                 age_max_s: settings.ready_age_max_s,
                 draining: Arc::clone(draining),
+                service: Some(service),
                 now_ms: clock::wall_ms,
             };
             updating.threads.push(status_thread(address, sources, &told, place)?);
