@@ -95,7 +95,7 @@ fn a_client_sees_its_limit_coming_is_refused_in_one_grammar_and_served_again() {
     }
     // Honest clients wait as they are told, and are served.
     std::thread::sleep(Duration::from_millis(1_100));
-    assert!(server.ask("example.demo\r\n").contains("Domain Name: EXAMPLE.DEMO"));
+    assert!(server.ask("example.demo\r\n").contains("Domain Name: example.demo"));
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn who_keeps_exceeding_is_blocked_over_a_restart_until_it_is_unblocked() {
     let (_, status) = guarded.command(&["unblock", "127.0.0.1"]);
     assert_eq!(status, Some(0));
     wait(|| is_blocked(&guarded.server).is_none());
-    assert!(guarded.server.ask("example.demo\r\n").contains("EXAMPLE.DEMO"), "from anew");
+    assert!(guarded.server.ask("example.demo\r\n").contains("example.demo"), "from anew");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn lists_deny_allow_limit_and_give_tiers() {
         assert!(!server.ask("example.demo\r\n").starts_with("%ERROR"));
     }
     let shown = server.ask("example.demo\r\n");
-    assert!(!shown.contains("REDACTED"), "{shown}");
+    assert!(!shown.contains("Registrant Name: REDACTED"), "{shown}");
     write("action = \"limit\"\nqueries_per_min = 6\nburst = 3");
     assert_eq!(guarded.command(&["reload"]).1, Some(0));
     let served = (0..10).filter(|_| !server.ask("example.demo\r\n").starts_with("%ERROR")).count();
