@@ -261,3 +261,10 @@ fn without_the_delay_queries_are_lost_until_the_balancer_sees_the_stop() {
     let (answered_count, lost_count) = stop_under_load(Check::Ready, 0);
     assert!(lost_count > 0, "none lost, {answered_count} answered");
 }
+
+#[test]
+fn haproxy_accepts_the_example() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/haproxy.cfg");
+    let checked = Command::new(HAPROXY).args(["-c", "-f", example]).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}

@@ -62,6 +62,7 @@ const READS_OUTSIDE_BYTES: &[&str] = &[
     "src/feed/",
     "src/import/",
     "src/port43/connection/",
+    "src/port43/proxy/",
     "src/port43/ring/",
     "src/port43/stream.rs",
     "src/publish/",
