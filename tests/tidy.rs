@@ -66,6 +66,7 @@ const READS_OUTSIDE_BYTES: &[&str] = &[
     "src/import/",
     "src/policy/lists/",
     "src/port43/connection/",
+    "src/port43/proxy/",
     "src/port43/ring/",
     "src/port43/stream.rs",
     "src/publish/",

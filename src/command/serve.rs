@@ -54,8 +54,9 @@ const EVENTS_MAX: usize = 16;
 /// Answer WHOIS queries on port 43 from a snapshot directory
 ///
 /// One shard per core, each pinned to its core with listeners of its own. The first SIGTERM or
-/// SIGINT makes the server unready, stops accepting after `server.drain_delay_ms`, lets connections
-/// in flight end, and exits with 0; a second one ends the server at once. The log goes to standard error.
+/// SIGINT makes the server unready, stops accepting after server.drain_delay_ms, lets connections
+/// in flight end, and exits with 0; a second one ends the server at once. The log goes to standard
+/// error.
 ///
 /// SIGHUP and `whoisd reload` read the configuration and the lists anew, without losing a
 /// connection; what takes a restart is named in the log and in the command's answer.

@@ -19,8 +19,8 @@
 //!
 //! # Does not
 //!
-//! Touch a ring, or know what an answer says. It takes the time once a turn, and asks the kernel for
-//! it where an answer ends.
+//! Touch a ring, or know what an answer says. It takes the time once a turn, and asks the kernel
+//! for it where an answer ends.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 mod accept;
