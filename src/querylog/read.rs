@@ -23,6 +23,8 @@ use super::segment_name::{COLUMNS, Part};
 
 /// Most bytes of lines in one gzip member: 64 times what the writer puts there.
 const MEMBER_BYTES_MAX: u64 = 16 << 20;
+/// First bytes of a gzip member (RFC 1952, section 2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Bytes of a file read at a time.
 const READ_BYTES: usize = 64 << 10;
 
@@ -105,6 +107,10 @@ pub fn lines(
             done.torn = true;
             return Ok(done);
         }
+        if !ahead_is_member(&mut from).map_err(|source| io_error(path, source))? {
+            let problem = "damaged from here on: no gzip member begins here".to_owned();
+            return Err(refused(done.rows, problem));
+        }
         text.clear();
         let unpacked = GzDecoder::new(&mut from)
             .take(MEMBER_BYTES_MAX.saturating_add(1))
@@ -134,6 +140,11 @@ pub fn lines(
 
 fn io_error(path: &Path, source: io::Error) -> ReadError {
     ReadError::Io { path: path.to_owned(), source }
+}
+
+/// Whether what follows begins as a gzip member does, as far as it is there.
+fn ahead_is_member(from: &mut impl BufRead) -> io::Result<bool> {
+    Ok(from.fill_buf()?.iter().zip(GZIP).all(|(got, expected)| *got == expected))
 }
 
 /// Reads to the end; whether all of it was zero.

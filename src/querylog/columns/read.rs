@@ -14,7 +14,7 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::Type;
 
 use super::super::row::{ROW_VERSION, Row};
-use super::{SCHEMA, VERSION_KEY};
+use super::{SCHEMA, VERSION_KEY, seal};
 
 /// Hands each row to `each`; returns how many there were. An error names the row behind which it
 /// stands.
@@ -22,7 +22,8 @@ pub(in crate::querylog) fn read(
     path: &Path,
     each: &mut dyn FnMut(&Row<'_>),
 ) -> Result<u64, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
+    let mut file = File::open(path).map_err(|error| error.to_string())?;
+    seal::check(&mut file)?;
     let damaged = |error: ParquetError| format!("no Parquet file, or a damaged one: {error}");
     let reader = SerializedFileReader::new(file).map_err(damaged)?;
     let metadata = reader.metadata().file_metadata();
