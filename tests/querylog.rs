@@ -1,7 +1,11 @@
 //! The query log as others use it: the library's threads, a real NATS server, the `whoisd log`
 //! commands; what they say against a model from a seed.
+#![expect(clippy::unwrap_used, reason = "a test: what cannot be done fails it")]
+#![expect(clippy::disallowed_types, reason = "the helpers have a node in memory")]
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+#![expect(unreachable_pub, reason = "the helpers are a module of this test")]
+#![expect(dead_code, reason = "the helpers serve the feed's tests too")]
 
-#[allow(dead_code, reason = "the helpers serve the feed's tests too")]
 mod nats;
 
 use std::collections::BTreeMap;
@@ -311,6 +315,13 @@ fn sent(writer: &Writer, count: u64) {
     nats::until("all rows sent", || figures.report().stream_sent >= count, there);
 }
 
+/// Waits until a batch waits for the server.
+fn waits(writer: &Writer) {
+    let figures = writer.figures();
+    let there = || format!("{:?}", figures.report());
+    nats::until("a batch waits", || figures.report().stream_waiting > 0, there);
+}
+
 #[test]
 fn a_central_stream_gets_every_query_once_also_over_an_outage_and_a_restart() {
     if !nats::is_installed() {
@@ -322,13 +333,12 @@ fn a_central_stream_gets_every_query_once_also_over_an_outage_and_a_restart() {
     let (mut model, mut random) = (Model::default(), Random(3));
     // There is no stream yet: batches wait.
     model.ask(&mut recorders, &mut random, 500);
-    thread::sleep(Duration::from_millis(300));
-    assert!(writer.figures().report().stream_waiting > 0);
+    waits(&writer);
     make_stream(&server);
     sent(&writer, 500);
     server.kill();
     model.ask(&mut recorders, &mut random, 700);
-    thread::sleep(Duration::from_millis(300));
+    waits(&writer);
     server.go_on();
     sent(&writer, 1_200);
     assert!(writer.figures().report().stream_connected);
@@ -365,9 +375,8 @@ fn without_a_server_a_bounded_number_waits_and_the_rest_is_counted() {
     let mut model = Model::default();
     let mut random = Random(4);
     model.ask(&mut recorders, &mut random, 1_000);
-    thread::sleep(Duration::from_millis(200));
+    waits(&writer);
     let figures = writer.figures();
-    assert!(figures.report().stream_waiting >= 1);
     writer.stop();
     let report = figures.report();
     assert_eq!((report.stream_sent, report.stream_dropped, report.stream_waiting), (0, 1_000, 0));
