@@ -219,7 +219,9 @@ fn no_address_is_in_a_log_that_hides_them() {
                     let shown = format!("{} {}", row.client, row.network);
                     let hidden = match privacy {
                         Privacy::Hash => !shown.contains(['.', '/']) && !shown.contains("::"),
-                        _ => shown.split(' ').all(|one| one.ends_with("/24") || one.ends_with("/48")),
+                        _ => {
+                            shown.split(' ').all(|one| one.ends_with("/24") || one.ends_with("/48"))
+                        }
                     };
                     assert!(hidden, "{shown}");
                 };
@@ -252,7 +254,9 @@ fn settings_change_while_queries_come_and_what_cannot_change_is_said() {
     let ends: Vec<_> = fs::read_dir(folder.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter_map(|name| name.strip_prefix("queries-")?.split_once('.').map(|two| two.1.to_owned()))
+        .filter_map(|name| {
+            name.strip_prefix("queries-")?.split_once('.').map(|two| two.1.to_owned())
+        })
         .collect();
     assert_eq!(ends.len(), 2, "{ends:?}");
     assert!(ends.iter().any(|end| end == "parquet") && ends.iter().any(|end| end == "jsonl.gz"));

@@ -152,7 +152,8 @@ const RULES: &[Rule] = &[
         module: "command",
         may_import: &[
             "config", "doctor", "export", "feed", "import", "observe", "policy", "port43",
-            "publish", "query", "querylog", "sample", "shard", "status", "store", "updater", "view",
+            "publish", "query", "querylog", "sample", "shard", "status", "store", "updater",
+            "view",
         ],
         never: &[],
     },

@@ -2,10 +2,10 @@
 //!
 //! `cargo bench -p whoisd-benches --bench querylog [-- --smoke]`. A shard's part is
 //! `Recorder::record` of a usual entry into a ring that is emptied; the writer's part is everything
-//! that its thread does, to the files, from process start to stop, divided by the queries.
+//! that its thread does to the files, divided by the queries; then `whoisd log summary` over them.
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
-use whoisd::querylog::{Entry, Format, Privacy, Recorder, Settings, start};
+use whoisd::querylog::{Entry, Format, Privacy, Recorder, Settings, start, summarise};
 use whoisd::shard::aside::{Place, Weight};
 use whoisd_benches::{Options, measure, print, print_figures, timed};
 
@@ -42,8 +42,13 @@ fn main() {
         assert_eq!((report.written, report.dropped()), (count as u64, 0));
         let each = seconds * 1e9 / count as f64;
         let bytes = report.written_bytes as f64 / count as f64;
-        let text = format!("{each:.0} ns a query behind the shards' end, {bytes:.1} bytes of lines");
+        let text =
+            format!("{each:.0} ns a query behind the shards' end, {bytes:.1} bytes of lines");
         print(&format!("writer, {what}"), &text);
+        let (summary, seconds) = timed(|| summarise(temporary.path(), None, None).unwrap());
+        assert_eq!(summary.total.queries, count as u64);
+        let rate = count as f64 / seconds;
+        print(&format!("summary, {what}"), &format!("{rate:.0} queries/s"));
     }
 }
 
@@ -83,12 +88,9 @@ fn record(names: &[String], options: Options) {
 
 /// Into a ring that is full.
 fn full(names: &[String], options: Options) {
-    let (mut recorders, writer) = start(
-        &Settings { ring_bytes: 1, flush_ms: 60_000, ..Settings::default() },
-        1,
-        PLACE,
-    )
-    .unwrap();
+    let (mut recorders, writer) =
+        start(&Settings { ring_bytes: 1, flush_ms: 60_000, ..Settings::default() }, 1, PLACE)
+            .unwrap();
     let numbers: Vec<usize> = (0..if options.smoke { 2_000 } else { 100_000 }).collect();
     let figures =
         measure(options.rounds(), &numbers, |number| ask(&mut recorders[0], names, *number));

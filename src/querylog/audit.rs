@@ -149,12 +149,7 @@ pub fn audit(dir: &Path, kept: Option<&str>) -> Result<Audit, ReadError> {
 }
 
 /// Counts the segments of a day up to the last one of its total.
-fn check(
-    day: Day,
-    expected: &Expected,
-    segments: &Segments,
-    notes: &mut Vec<String>,
-) -> Verdict {
+fn check(day: Day, expected: &Expected, segments: &Segments, notes: &mut Vec<String>) -> Verdict {
     let mut counts = Counts::default();
     let mut present = 0;
     let mut unreadable = Vec::new();
@@ -165,6 +160,7 @@ fn check(
         }
         present += 1;
         match read::read(part, &mut |row| counts.add(row)) {
+            Err(error) if error.is_gone() => present -= 1,
             Ok(read) if read.torn => {
                 notes.push(format!("{}: ends within a block", part.path.display()));
             }
@@ -199,7 +195,8 @@ fn compare(total: &Counts, files: &Counts) -> Vec<String> {
         let none = ByWord::new();
         let words: std::collections::BTreeSet<_> = total.keys().chain(files.keys()).collect();
         for word in words {
-            let (total, files) = (total.get(word).unwrap_or(&none), files.get(word).unwrap_or(&none));
+            let (total, files) =
+                (total.get(word).unwrap_or(&none), files.get(word).unwrap_or(&none));
             let outcomes: std::collections::BTreeSet<_> =
                 total.keys().chain(files.keys()).collect();
             for outcome in outcomes {

@@ -314,8 +314,7 @@ mod tests {
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         };
-        let settings =
-            PrivacySettings { key_file: Some(path.clone()), ..settings(Privacy::Hash) };
+        let settings = PrivacySettings { key_file: Some(path.clone()), ..settings(Privacy::Hash) };
         put(&format!("{}\n", "a7".repeat(32)), 0o600);
         let mut one = Masker::new(&settings).unwrap();
         let mut two = Masker::new(&settings).unwrap();

@@ -59,6 +59,13 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// Whether the file is gone: its server deletes old ones.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == ErrorKind::NotFound)
+    }
+}
+
 /// What was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FileRead {
@@ -71,14 +78,13 @@ pub struct FileRead {
 /// Hands each row of a file to `each`.
 pub(super) fn read(part: &Part, each: &mut dyn FnMut(&Row<'_>)) -> Result<FileRead, ReadError> {
     let path = &part.path;
+    let file = File::open(path).map_err(|source| io_error(path, source))?;
     if part.end == COLUMNS {
-        return match columns::read(path, each) {
+        return match columns::read(file, each) {
             Ok(rows) => Ok(FileRead { rows, torn: false }),
             Err(problem) => Err(ReadError::Columns { path: path.clone(), problem }),
         };
     }
-    let failed = |source| ReadError::Io { path: path.clone(), source };
-    let file = File::open(path).map_err(failed)?;
     lines(path, BufReader::with_capacity(READ_BYTES, file), each)
 }
 

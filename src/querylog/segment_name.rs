@@ -136,6 +136,8 @@ mod tests {
         for bad in ["queries-20261126T012203Z", "queries-20261126T012203Z-01", "q-1", ""] {
             assert_eq!(Stem::parse(bad), None, "{bad}");
         }
-        assert!(Stem::parse("queries-20261126T012203Z-9") < Stem::parse("queries-20261126T012203Z-10"));
+        assert!(
+            Stem::parse("queries-20261126T012203Z-9") < Stem::parse("queries-20261126T012203Z-10")
+        );
     }
 }

@@ -158,7 +158,12 @@ pub fn summarise(dir: &Path, from: Option<Day>, to: Option<Day>) -> Result<Summa
             } else {
                 names.add(&row.name);
             }
-        })?;
+        });
+        let read = match read {
+            // Its day's total has it.
+            Err(error) if error.is_gone() => continue,
+            read => read?,
+        };
         files += 1;
         if read.torn {
             torn.push(part.path.display().to_string());
@@ -266,7 +271,8 @@ impl Summary {
         }
         let _ = writeln!(text, "\n{} files", self.files);
         for torn in &self.torn {
-            let _ = writeln!(text, "{torn}: ends within a block; what follows there is not counted");
+            let _ =
+                writeln!(text, "{torn}: ends within a block; what follows there is not counted");
         }
         text
     }

@@ -74,7 +74,8 @@ impl Log {
 fn rows_of(dir: &Path) -> Vec<(String, String, u64)> {
     let mut rows = Vec::new();
     for (stem, parts) in list(dir).unwrap() {
-        let mut each = |row: &Row<'_>| rows.push((stem.to_string(), row.name.to_string(), row.lost));
+        let mut each =
+            |row: &Row<'_>| rows.push((stem.to_string(), row.name.to_string(), row.lost));
         read::read(counted(&parts).unwrap(), &mut each).unwrap();
     }
     rows
@@ -109,8 +110,7 @@ fn queries_of_all_shards_are_in_the_file_within_the_time_that_is_set() {
 #[test]
 fn other_files_are_begun_by_size_by_time_and_at_midnight() {
     let folder = tempfile::tempdir().unwrap();
-    let settings =
-        Settings { rotate_bytes: 20_000, rotate_s: 60, ..settings(folder.path()) };
+    let settings = Settings { rotate_bytes: 20_000, rotate_s: 60, ..settings(folder.path()) };
     let mut log = Log::start(&settings, NOW_MS);
     // Three turns of about 10,000 bytes, packed: two files by size.
     for turn in 0..3 {

@@ -11,6 +11,7 @@
 //! Hold up a shard, or stop the server.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -175,9 +176,10 @@ impl Core {
         let (recorders, drains): (Vec<_>, Vec<_>) =
             (0..shard_count).map(|_| ring(settings.ring_bytes)).unzip();
         let figures = Arc::new(Figures::new(drains.iter().map(Drain::shared).collect()));
-        let archive = settings.dir.as_deref().map(|dir| {
-            Archive::open(dir, settings, Arc::clone(&figures), now_ms, place)
-        });
+        let archive = settings
+            .dir
+            .as_deref()
+            .map(|dir| Archive::open(dir, settings, Arc::clone(&figures), now_ms, place));
         let archive = archive.transpose().map_err(failed)?;
         let stream = settings.stream.as_ref().map(|stream| {
             Stream::start(stream, Arc::clone(&figures), now_ms, place)
@@ -210,8 +212,8 @@ impl Core {
             drain.take_all(|taken| self.take(taken, now_ms));
         }
         self.drains = drains;
-        let is_old = now_ms.saturating_sub(self.block_begun_ms).unsigned_abs()
-            >= self.settings.flush_ms;
+        let is_old =
+            now_ms.saturating_sub(self.block_begun_ms).unsigned_abs() >= self.settings.flush_ms;
         if is_old || self.is_over(now_ms) {
             self.flush(now_ms);
         }
@@ -244,11 +246,7 @@ impl Core {
         }
         let texts = &mut self.texts;
         texts.server.clear();
-        let (ip, port) = (taken.server.ip().to_canonical(), taken.server.port());
-        let _ = std::fmt::Write::write_fmt(
-            &mut texts.server,
-            format_args!("{}", std::net::SocketAddr::new(ip, port)),
-        );
+        let _ = write!(texts.server, "{}", taken.server);
         self.masker.write(taken.at_ms, taken.client, &mut texts.client, &mut texts.network);
         escape(taken.name, taken.left_out, &mut texts.name);
         self.block.push(&Row {
@@ -279,19 +277,21 @@ impl Core {
             return;
         }
         let rows = self.block.counts.queries;
-        match self.block.pack() {
-            Ok(packed) => {
-                if let Some(archive) = &mut self.archive {
-                    archive.write(now_ms, &mut self.block, &packed);
-                    self.lost += archive.take_lost();
-                }
-                if let Some(stream) = &self.stream {
-                    let (first_ms, last_ms) = self.block.times_ms;
-                    stream.offer(Batch { packed, rows, first_ms, last_ms });
-                }
-            }
+        // Parquet packs for itself.
+        let is_packed = self.stream.is_some() || self.settings.format.has_lines();
+        let packed = if is_packed { self.block.pack().map(Some) } else { Ok(None) };
+        let Ok(packed) = packed else {
             // Packing into memory does not fail; if it did, the rows are lost.
-            Err(_) => self.lost += rows + self.block.counts.lost,
+            self.lost += rows + self.block.counts.lost;
+            return self.block.clear();
+        };
+        if let Some(archive) = &mut self.archive {
+            archive.write(now_ms, &mut self.block, packed.as_deref());
+            self.lost += archive.take_lost();
+        }
+        if let (Some(stream), Some(packed)) = (&self.stream, packed) {
+            let (first_ms, last_ms) = self.block.times_ms;
+            stream.offer(Batch { packed, rows, first_ms, last_ms });
         }
         self.block.clear();
     }

@@ -5,7 +5,6 @@
 //! Read files of others: names and types of the columns have to be ours.
 
 use std::fs::File;
-use std::path::Path;
 
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -19,10 +18,9 @@ use super::{SCHEMA, VERSION_KEY, seal};
 /// Hands each row to `each`; returns how many there were. An error names the row behind which it
 /// stands.
 pub(in crate::querylog) fn read(
-    path: &Path,
+    mut file: File,
     each: &mut dyn FnMut(&Row<'_>),
 ) -> Result<u64, String> {
-    let mut file = File::open(path).map_err(|error| error.to_string())?;
     seal::check(&mut file)?;
     let damaged = |error: ParquetError| format!("no Parquet file, or a damaged one: {error}");
     let reader = SerializedFileReader::new(file).map_err(damaged)?;
@@ -32,7 +30,8 @@ pub(in crate::querylog) fn read(
         return Err("its columns are not those of a query log".to_owned());
     }
     let keys = metadata.key_value_metadata().into_iter().flatten();
-    let version = keys.filter(|pair| pair.key == VERSION_KEY).find_map(|pair| pair.value.as_deref());
+    let version =
+        keys.filter(|pair| pair.key == VERSION_KEY).find_map(|pair| pair.value.as_deref());
     if version != Some(&*ROW_VERSION.to_string()) {
         let got = version.unwrap_or("none");
         return Err(format!("rows of version {got}, this build reads {ROW_VERSION}"));
@@ -55,9 +54,9 @@ fn is_same(got: &Type, expected: &Type) -> bool {
     let of = |schema: &Type| -> Option<Vec<_>> {
         let column = |field: &std::sync::Arc<Type>| {
             let info = field.get_basic_info();
-            field.is_primitive().then(|| {
-                (field.name().to_owned(), field.get_physical_type(), info.repetition())
-            })
+            field
+                .is_primitive()
+                .then(|| (field.name().to_owned(), field.get_physical_type(), info.repetition()))
         };
         schema.is_group().then(|| schema.get_fields().iter().map(column).collect()).flatten()
     };

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
 use super::super::row::{ROW_VERSION, Row};
+use super::super::segment::FILE_MODE;
 use super::seal::{SEAL_KEY, Summed, unsealed};
 use super::{SCHEMA, VERSION_KEY};
 
@@ -172,7 +174,8 @@ pub(in crate::querylog) struct ColumnsFile {
 impl ColumnsFile {
     /// Begins the file at `path`, which lies at `part` until it is complete.
     pub(in crate::querylog) fn create(path: &Path, part: &Path) -> io::Result<Self> {
-        let file = File::options().read(true).write(true).create_new(true).open(part)?;
+        let mut options = File::options();
+        let file = options.read(true).write(true).create_new(true).mode(FILE_MODE).open(part)?;
         let schema = parse_message_type(SCHEMA).map_err(io::Error::other)?;
         let level = GzipLevel::try_new(LEVEL).map_err(io::Error::other)?;
         let version = KeyValue::new(VERSION_KEY.to_owned(), ROW_VERSION.to_string());
@@ -214,8 +217,8 @@ impl ColumnsFile {
         Ok(())
     }
 
-    /// Completes the file, has it on the disk, and gives it its name.
-    pub(in crate::querylog) fn finish(mut self) -> io::Result<()> {
+    /// Completes the file, has it on the disk, and gives it its name; returns its length.
+    pub(in crate::querylog) fn finish(mut self) -> io::Result<u64> {
         if !self.waiting.shards.is_empty() {
             self.write_group().map_err(io::Error::other)?;
         }
@@ -223,7 +226,8 @@ impl ColumnsFile {
         let summed = self.writer.inner();
         summed.seal()?;
         summed.file.sync_all()?;
-        fs::rename(&self.part, &self.path)
+        fs::rename(&self.part, &self.path)?;
+        Ok(u64::try_from(self.writer.bytes_written()).unwrap_or(u64::MAX))
     }
 
     /// Gives the file up.
