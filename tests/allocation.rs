@@ -9,6 +9,8 @@ use allocation_counter::measure;
 use whoisd::config::tld::Settings;
 use whoisd::policy::{Rules, Tier};
 use whoisd::query::{Answer, answer};
+use whoisd::querylog;
+use whoisd::shard::aside::{Place, Weight};
 use whoisd::view::View;
 
 #[test]
@@ -62,4 +64,33 @@ fn a_name_in_unicode_allocates_only_with_more_than_eight_labels_and_then_a_bound
 #[test]
 fn the_counter_sees_an_allocation() {
     assert!(measure(|| drop(std::hint::black_box(Answer::new()))).count_total > 0);
+}
+
+#[test]
+fn logging_a_query_allocates_nothing_whether_there_is_room_or_not() {
+    let place = Place { core: None, shard_cores: &[], weight: Weight::Full };
+    let settings = querylog::Settings { ring_bytes: 1, ..querylog::Settings::default() };
+    let (mut recorders, writer) = querylog::start(&settings, 1, place).unwrap();
+    let figures = writer.figures();
+    writer.stop();
+    let mut log = || {
+        recorders[0].record(querylog::Entry {
+            at_ms: 1,
+            server: "[2001:db8::1]:43".parse().unwrap(),
+            client: "192.0.2.7".parse().unwrap(),
+            kind: "domain",
+            outcome: "found",
+            tier: "public",
+            suffix: "example",
+            name: b"a.example",
+            bytes: 1_834,
+            micros: 12,
+            shard: 0,
+            generation: 1,
+        });
+    };
+    let info = measure(|| (0..1_000).for_each(|_| log()));
+    assert_eq!(info.count_total, 0);
+    let report = figures.report();
+    assert!(report.shards[0].dropped > 900 && report.shards[0].waiting_bytes > 0, "{report:?}");
 }

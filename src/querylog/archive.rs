@@ -12,8 +12,9 @@
 //!
 //! Read a clock.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,6 +34,8 @@ use crate::shard::aside::{self, Place};
 
 /// File that the lock is on.
 const LOCK: &str = "LOCK";
+/// Permissions of a directory that is made: who asked for what is nobody else's business.
+const DIR_MODE: u32 = 0o750;
 /// Shortest time between two lines about failures, milliseconds.
 const SAY_MS: i64 = 60_000;
 /// How often old files are looked for, and totals tried again that could not be written.
@@ -78,7 +81,8 @@ impl Archive {
         place: Place<'_>,
     ) -> Result<Self, String> {
         let failed = |error: io::Error| format!("{}: {error}", dir.display());
-        fs::create_dir_all(dir).map_err(failed)?;
+        let mut made = DirBuilder::new();
+        made.recursive(true).mode(DIR_MODE).create(dir).map_err(failed)?;
         let lock = lock(dir)?;
         let mut segments = list(dir).map_err(failed)?;
         for parts in segments.values_mut() {
@@ -173,12 +177,12 @@ impl Archive {
     }
 
     /// Writes a block.
-    pub(super) fn write(&mut self, now_ms: i64, block: &mut Block, packed: &[u8]) {
+    pub(super) fn write(&mut self, now_ms: i64, block: &mut Block, packed: Option<&[u8]>) {
         let rows = block.counts.queries;
         match self.try_write(now_ms, block, packed) {
             Ok(()) => {
                 add(&self.figures.written, rows);
-                add(&self.figures.written_bytes, packed.len() as u64);
+                add(&self.figures.written_bytes, packed.map_or(0, <[u8]>::len) as u64);
             }
             Err(error) => {
                 self.lose(rows, block.counts.lost);
@@ -187,7 +191,12 @@ impl Archive {
         }
     }
 
-    fn try_write(&mut self, now_ms: i64, block: &mut Block, packed: &[u8]) -> io::Result<()> {
+    fn try_write(
+        &mut self,
+        now_ms: i64,
+        block: &mut Block,
+        packed: Option<&[u8]>,
+    ) -> io::Result<()> {
         if self.segment.is_none() {
             // Rows of a day that is just over are still its own.
             let is_over = self.is_over(Day::of_ms(now_ms));
@@ -231,8 +240,9 @@ impl Archive {
         let Some(mut segment) = self.segment.take() else { return };
         let stem = segment.stem;
         let uncounted = std::mem::take(&mut segment.uncounted);
-        let (is_there, error) = segment.end();
-        if is_there {
+        let ended = segment.end();
+        add(&self.figures.written_bytes, ended.columns_bytes);
+        if ended.is_there {
             self.open.counts.merge(&uncounted);
             self.open.segments += 1;
             self.open.through = Some(stem);
@@ -241,7 +251,7 @@ impl Archive {
             self.lose(uncounted.queries, uncounted.lost);
         }
         let written = if self.recovering.is_none() { self.open.write(&self.dir) } else { Ok(()) };
-        for error in error.into_iter().chain(written.err()) {
+        for error in ended.error.into_iter().chain(written.err()) {
             self.say(now_ms, &error);
         }
         self.next_upkeep_ms = 0;

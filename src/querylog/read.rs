@@ -23,6 +23,8 @@ use super::segment_name::{COLUMNS, Part};
 
 /// Most bytes of lines in one gzip member: 64 times what the writer puts there.
 const MEMBER_BYTES_MAX: u64 = 16 << 20;
+/// First bytes of a gzip member (RFC 1952, section 2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Bytes of a file read at a time.
 const READ_BYTES: usize = 64 << 10;
 
@@ -57,6 +59,13 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// Whether the file is gone: its server deletes old ones.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == ErrorKind::NotFound)
+    }
+}
+
 /// What was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FileRead {
@@ -69,14 +78,13 @@ pub struct FileRead {
 /// Hands each row of a file to `each`.
 pub(super) fn read(part: &Part, each: &mut dyn FnMut(&Row<'_>)) -> Result<FileRead, ReadError> {
     let path = &part.path;
+    let file = File::open(path).map_err(|source| io_error(path, source))?;
     if part.end == COLUMNS {
-        return match columns::read(path, each) {
+        return match columns::read(file, each) {
             Ok(rows) => Ok(FileRead { rows, torn: false }),
             Err(problem) => Err(ReadError::Columns { path: path.clone(), problem }),
         };
     }
-    let failed = |source| ReadError::Io { path: path.clone(), source };
-    let file = File::open(path).map_err(failed)?;
     lines(path, BufReader::with_capacity(READ_BYTES, file), each)
 }
 
@@ -104,6 +112,10 @@ pub fn lines(
             // What a file system leaves after a power cut.
             done.torn = true;
             return Ok(done);
+        }
+        if !ahead_is_member(&mut from).map_err(|source| io_error(path, source))? {
+            let problem = "damaged from here on: no gzip member begins here".to_owned();
+            return Err(refused(done.rows, problem));
         }
         text.clear();
         let unpacked = GzDecoder::new(&mut from)
@@ -134,6 +146,11 @@ pub fn lines(
 
 fn io_error(path: &Path, source: io::Error) -> ReadError {
     ReadError::Io { path: path.to_owned(), source }
+}
+
+/// Whether what follows begins as a gzip member does, as far as it is there.
+fn ahead_is_member(from: &mut impl BufRead) -> io::Result<bool> {
+    Ok(from.fill_buf()?.iter().zip(GZIP).all(|(got, expected)| *got == expected))
 }
 
 /// Reads to the end; whether all of it was zero.

@@ -12,6 +12,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -22,6 +23,9 @@ use super::segment_name::{COLUMNS, LINES, PART, Stem};
 
 /// Numbers that are tried for a name: somebody else's files may be there.
 const NUMBERS_MAX: usize = 64;
+
+/// Permissions of files: who asked for what is nobody else's business.
+pub(super) const FILE_MODE: u32 = 0o640;
 
 /// Kinds of files that are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,7 +55,8 @@ impl Format {
         matches!(self, Self::Parquet | Self::Both)
     }
 
-    const fn has_lines(self) -> bool {
+    /// Whether JSON lines are written.
+    pub(super) const fn has_lines(self) -> bool {
         matches!(self, Self::Jsonl | Self::Both)
     }
 }
@@ -105,7 +110,10 @@ impl Segment {
             ColumnsFile::create(&path, &dir.join(stem.file(PART)))
         });
         let columns = columns.transpose()?;
-        let lines = format.has_lines().then(|| File::create_new(dir.join(stem.file(LINES))));
+        let lines = format.has_lines().then(|| {
+            let mut options = File::options();
+            options.write(true).create_new(true).mode(FILE_MODE).open(dir.join(stem.file(LINES)))
+        });
         let lines = match lines.transpose() {
             Ok(file) => file.map(|file| LinesFile { file, whole_bytes: 0 }),
             Err(error) => {
@@ -123,11 +131,11 @@ impl Segment {
     pub(super) fn append(
         &mut self,
         block: &mut Block,
-        packed: &[u8],
+        packed: Option<&[u8]>,
         problem: &mut Option<io::Error>,
     ) -> io::Result<bool> {
         if let Some(lines) = &mut self.lines {
-            lines.append(packed)?;
+            lines.append(packed.unwrap_or_default())?;
         }
         if let (Some(columns), Some(rows)) = (&mut self.columns, &mut block.rows)
             && let Err(error) = columns.append(rows)
@@ -154,14 +162,28 @@ impl Segment {
         lines.max(self.columns.as_ref().map_or(0, ColumnsFile::bytes))
     }
 
-    /// Has the files on the disk; says whether the rows of a Parquet file without JSON lines are
-    /// there, and what went wrong.
-    pub(super) fn end(self) -> (bool, Option<io::Error>) {
-        let lines = self.lines.map(|lines| lines.file.sync_data().err());
-        let columns = self.columns.map(|columns| columns.finish().err());
-        let is_there = lines.is_some() || matches!(columns, Some(None));
-        (is_there, lines.flatten().or(columns.flatten()))
+    /// Has the files on the disk.
+    pub(super) fn end(self) -> Ended {
+        let lines = self.lines.map(|lines| lines.file.sync_data());
+        let columns = self.columns.map(ColumnsFile::finish);
+        Ended {
+            is_there: lines.is_some() || matches!(columns, Some(Ok(_))),
+            columns_bytes: columns
+                .as_ref()
+                .map_or(0, |done| done.as_ref().map_or(0, |bytes| *bytes)),
+            error: lines.and_then(Result::err).or_else(|| columns.and_then(Result::err)),
+        }
     }
+}
+
+/// How a segment ended.
+pub(super) struct Ended {
+    /// Whether its rows are there.
+    pub(super) is_there: bool,
+    /// Length of its Parquet file.
+    pub(super) columns_bytes: u64,
+    /// What went wrong.
+    pub(super) error: Option<io::Error>,
 }
 
 /// A file of JSON lines, block by block.
@@ -174,13 +196,39 @@ struct LinesFile {
 impl LinesFile {
     fn append(&mut self, packed: &[u8]) -> io::Result<()> {
         if let Err(error) = self.file.write_all(packed) {
-            // If this fails too, the next block stands behind half a one, and a reader stops there;
-            // so the next block is written here in any case.
-            let _ = self.file.set_len(self.whole_bytes);
-            let _ = self.file.seek(SeekFrom::Start(self.whole_bytes));
+            self.cut();
             return Err(error);
         }
         self.whole_bytes += packed.len() as u64;
         Ok(())
+    }
+
+    /// Takes away what stands behind the last whole block.
+    fn cut(&mut self) {
+        // If the length cannot be set, the next block is written over it all the same.
+        let _ = self.file.set_len(self.whole_bytes);
+        let _ = self.file.seek(SeekFrom::Start(self.whole_bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_an_error_and_the_file_ends_behind_its_last_block() {
+        let file = File::options().write(true).open("/dev/full").unwrap();
+        let mut full = LinesFile { file, whole_bytes: 0 };
+        let error = full.append(b"block").unwrap_err();
+        assert_eq!((error.kind(), full.whole_bytes), (ErrorKind::StorageFull, 0));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        let mut lines = LinesFile { file: File::create(&path).unwrap(), whole_bytes: 0 };
+        lines.append(b"one").unwrap();
+        // What a write that fails half way leaves, and what follows it.
+        lines.file.write_all(b"hal").unwrap();
+        lines.cut();
+        lines.append(b"two").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"onetwo");
     }
 }

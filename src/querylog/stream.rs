@@ -216,7 +216,7 @@ impl Sending {
     }
 
     fn sleep(&self, pause: Duration) {
-        self.runtime.block_on(tokio::time::sleep(pause));
+        self.runtime.block_on(async { tokio::time::sleep(pause).await });
     }
 
     /// Sends a batch, again and again; `false` if the process ends before anybody has stored it.

@@ -158,7 +158,12 @@ pub fn summarise(dir: &Path, from: Option<Day>, to: Option<Day>) -> Result<Summa
             } else {
                 names.add(&row.name);
             }
-        })?;
+        });
+        let read = match read {
+            // Its day's total has it.
+            Err(error) if error.is_gone() => continue,
+            read => read?,
+        };
         files += 1;
         if read.torn {
             torn.push(part.path.display().to_string());

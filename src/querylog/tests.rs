@@ -286,13 +286,13 @@ fn old_files_go_and_totals_stay_with_what_they_counted() {
         log.core.turn(now_ms);
     }
     assert!(files_of(folder.path()).len() <= 2, "{:?}", files_of(folder.path()));
-    assert!(log.figures().deleted_files >= 17);
+    assert!(log.figures().deleted_files >= 8);
     drop(log);
     // After the crash most files are gone, and nothing is forgotten of them.
     let mut log = Log::start(&settings, NOW_MS + 300_000);
     log.core.turn(MIDNIGHT_MS);
     let totals = Totals::read(folder.path()).unwrap();
-    assert_eq!(totals.days[0].counts.queries + totals.days[0].counts.lost, 95);
+    assert_eq!(totals.days[0].counts.queries + totals.days[0].counts.lost, 100);
     let audit = audit(folder.path(), None).unwrap();
     assert!(audit.is_good() && audit.text().contains("not counted anew"), "{}", audit.text());
 }
@@ -308,7 +308,7 @@ fn a_directory_that_takes_nothing_loses_queries_and_counts_them() {
         log.core.turn(NOW_MS + turn * 2_000);
     }
     let figures = log.figures();
-    assert!(figures.lost >= 63 && figures.errors >= 9, "{figures:?}");
+    assert!(figures.lost == 70 && figures.errors >= 5, "{figures:?}");
     assert_eq!((figures.written, figures.dropped()), (0, figures.lost));
     // It comes back, and what was lost stands in what follows.
     fs::create_dir_all(&dir).unwrap();
@@ -351,6 +351,7 @@ fn parquet_alone_counts_what_its_complete_files_hold() {
     assert!(files_of(folder.path())[0].ends_with(".parquet.part"));
     log.core.finish(NOW_MS + 3_000);
     assert_eq!(files_of(folder.path()), ["queries-20261126T012205Z-1.parquet"]);
+    drop(log);
     let mut log = Log::start(&settings, NOW_MS + 10_000);
     log.ask_many(NOW_MS, 9);
     log.core.turn(NOW_MS + 12_000);

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,7 @@ use sha2::{Digest, Sha256};
 
 use super::counts::Counts;
 use super::day::Day;
+use super::segment::FILE_MODE;
 use super::segment_name::Stem;
 
 /// Name of the file.
@@ -245,8 +247,15 @@ impl Chain {
         total.hash = total.expected_hash().map_err(io::Error::other)?;
         let mut line = total.json().map_err(io::Error::other)?;
         line.push('\n');
-        let options = OpenOptions::new().append(true).create(true).open(&self.path);
-        let mut file = options?;
+        let mut options = OpenOptions::new();
+        let mut file = options.append(true).create(true).mode(FILE_MODE).open(&self.path)?;
+        let bytes = file.metadata()?.len();
+        if bytes < self.whole_bytes {
+            let (path, expected) = (self.path.display(), self.whole_bytes);
+            return Err(io::Error::other(format!(
+                "{path}: has {bytes} bytes, and had {expected}: somebody has changed it; put it back"
+            )));
+        }
         // What a crash, or a full disk, has left of a line.
         file.set_len(self.whole_bytes)?;
         file.write_all(line.as_bytes())?;
@@ -404,6 +413,10 @@ mod tests {
         assert!(totals.torn && totals.broken.is_empty() && totals.days.len() == 1);
         Chain::behind(folder.path(), &totals).unwrap().append(&day(1)).unwrap();
         assert_eq!(fs::read(&path).unwrap(), good);
+        let mut behind =
+            Chain::behind(folder.path(), &Totals::read(folder.path()).unwrap()).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(behind.append(&day(2)).unwrap_err().to_string().contains("put it back"));
         fs::write(&path, b"garbage\n").unwrap();
         let totals = Totals::read(folder.path()).unwrap();
         assert!(Chain::behind(folder.path(), &totals).unwrap_err().contains("totals.jsonl:1: "));

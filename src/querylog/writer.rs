@@ -11,6 +11,7 @@
 //! Hold up a shard, or stop the server.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -245,11 +246,7 @@ impl Core {
         }
         let texts = &mut self.texts;
         texts.server.clear();
-        let (ip, port) = (taken.server.ip().to_canonical(), taken.server.port());
-        let _ = std::fmt::Write::write_fmt(
-            &mut texts.server,
-            format_args!("{}", std::net::SocketAddr::new(ip, port)),
-        );
+        let _ = write!(texts.server, "{}", taken.server);
         self.masker.write(taken.at_ms, taken.client, &mut texts.client, &mut texts.network);
         escape(taken.name, taken.left_out, &mut texts.name);
         self.block.push(&Row {
@@ -280,19 +277,21 @@ impl Core {
             return;
         }
         let rows = self.block.counts.queries;
-        match self.block.pack() {
-            Ok(packed) => {
-                if let Some(archive) = &mut self.archive {
-                    archive.write(now_ms, &mut self.block, &packed);
-                    self.lost += archive.take_lost();
-                }
-                if let Some(stream) = &self.stream {
-                    let (first_ms, last_ms) = self.block.times_ms;
-                    stream.offer(Batch { packed, rows, first_ms, last_ms });
-                }
-            }
+        // Parquet packs for itself.
+        let is_packed = self.stream.is_some() || self.settings.format.has_lines();
+        let packed = if is_packed { self.block.pack().map(Some) } else { Ok(None) };
+        let Ok(packed) = packed else {
             // Packing into memory does not fail; if it did, the rows are lost.
-            Err(_) => self.lost += rows + self.block.counts.lost,
+            self.lost += rows + self.block.counts.lost;
+            return self.block.clear();
+        };
+        if let Some(archive) = &mut self.archive {
+            archive.write(now_ms, &mut self.block, packed.as_deref());
+            self.lost += archive.take_lost();
+        }
+        if let (Some(stream), Some(packed)) = (&self.stream, packed) {
+            let (first_ms, last_ms) = self.block.times_ms;
+            stream.offer(Batch { packed, rows, first_ms, last_ms });
         }
         self.block.clear();
     }

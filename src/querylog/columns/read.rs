@@ -5,7 +5,6 @@
 //! Read files of others: names and types of the columns have to be ours.
 
 use std::fs::File;
-use std::path::Path;
 
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -14,15 +13,15 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::Type;
 
 use super::super::row::{ROW_VERSION, Row};
-use super::{SCHEMA, VERSION_KEY};
+use super::{SCHEMA, VERSION_KEY, seal};
 
 /// Hands each row to `each`; returns how many there were. An error names the row behind which it
 /// stands.
 pub(in crate::querylog) fn read(
-    path: &Path,
+    mut file: File,
     each: &mut dyn FnMut(&Row<'_>),
 ) -> Result<u64, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
+    seal::check(&mut file)?;
     let damaged = |error: ParquetError| format!("no Parquet file, or a damaged one: {error}");
     let reader = SerializedFileReader::new(file).map_err(damaged)?;
     let metadata = reader.metadata().file_metadata();

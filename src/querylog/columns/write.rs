@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
 use super::super::row::{ROW_VERSION, Row};
+use super::super::segment::FILE_MODE;
+use super::seal::{SEAL_KEY, Summed, unsealed};
 use super::{SCHEMA, VERSION_KEY};
 
 /// Rows of a row group: what readers take in at a time.
@@ -120,7 +123,7 @@ impl Rows {
     /// Writes a row group of what is there, in the order of the schema.
     fn write(
         &mut self,
-        group: &mut SerializedRowGroupWriter<'_, File>,
+        group: &mut SerializedRowGroupWriter<'_, Summed>,
     ) -> Result<(), ParquetError> {
         let [server, client, network, tld, kind, name, outcome, tier] = &mut self.texts;
         let [at_ms, bytes, us, generation, lost] = &self.numbers;
@@ -143,7 +146,7 @@ fn no_column() -> ParquetError {
 }
 
 fn number(
-    group: &mut SerializedRowGroupWriter<'_, File>,
+    group: &mut SerializedRowGroupWriter<'_, Summed>,
     values: &[i64],
 ) -> Result<(), ParquetError> {
     let mut column = group.next_column()?.ok_or_else(no_column)?;
@@ -152,7 +155,7 @@ fn number(
 }
 
 fn text(
-    group: &mut SerializedRowGroupWriter<'_, File>,
+    group: &mut SerializedRowGroupWriter<'_, Summed>,
     values: &[ByteArray],
 ) -> Result<(), ParquetError> {
     let mut column = group.next_column()?.ok_or_else(no_column)?;
@@ -164,30 +167,30 @@ fn text(
 pub(in crate::querylog) struct ColumnsFile {
     path: PathBuf,
     part: PathBuf,
-    writer: SerializedFileWriter<File>,
-    /// The same file, to sync it.
-    file: File,
+    writer: SerializedFileWriter<Summed>,
     waiting: Rows,
 }
 
 impl ColumnsFile {
     /// Begins the file at `path`, which lies at `part` until it is complete.
     pub(in crate::querylog) fn create(path: &Path, part: &Path) -> io::Result<Self> {
-        let file = File::create_new(part)?;
+        let mut options = File::options();
+        let file = options.read(true).write(true).create_new(true).mode(FILE_MODE).open(part)?;
         let schema = parse_message_type(SCHEMA).map_err(io::Error::other)?;
         let level = GzipLevel::try_new(LEVEL).map_err(io::Error::other)?;
         let version = KeyValue::new(VERSION_KEY.to_owned(), ROW_VERSION.to_string());
+        let seal = KeyValue::new(SEAL_KEY.to_owned(), unsealed());
         let properties = WriterProperties::builder()
             .set_compression(Compression::GZIP(level))
             .set_created_by(concat!("whoisd ", env!("CARGO_PKG_VERSION")).to_owned())
-            .set_key_value_metadata(Some(vec![version]))
+            .set_key_value_metadata(Some(vec![version, seal]))
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .build();
         let writer =
-            SerializedFileWriter::new(file.try_clone()?, Arc::new(schema), Arc::new(properties))
+            SerializedFileWriter::new(Summed::new(file), Arc::new(schema), Arc::new(properties))
                 .map_err(io::Error::other)?;
         let (path, part) = (path.to_owned(), part.to_owned());
-        Ok(Self { path, part, writer, file, waiting: Rows::default() })
+        Ok(Self { path, part, writer, waiting: Rows::default() })
     }
 
     /// Takes rows over.
@@ -220,10 +223,11 @@ impl ColumnsFile {
             self.write_group().map_err(io::Error::other)?;
         }
         self.writer.finish().map_err(io::Error::other)?;
-        self.file.sync_all()?;
-        let bytes = self.file.metadata()?.len();
+        let summed = self.writer.inner();
+        summed.seal()?;
+        summed.file.sync_all()?;
         fs::rename(&self.part, &self.path)?;
-        Ok(bytes)
+        Ok(u64::try_from(self.writer.bytes_written()).unwrap_or(u64::MAX))
     }
 
     /// Gives the file up.
