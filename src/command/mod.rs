@@ -23,6 +23,7 @@ mod rollback;
 mod sample;
 mod serve;
 mod settings;
+mod top;
 mod updating;
 mod verify;
 
@@ -59,6 +60,7 @@ enum Command {
     Config(config::Command),
     #[command(subcommand)]
     Policy(policy::Command),
+    Top(top::Options),
     PublishSnapshot(publish_snapshot::Options),
     FetchSnapshot(fetch_snapshot::Options),
     #[command(subcommand)]
@@ -118,6 +120,7 @@ pub fn run() -> ExitCode {
         Command::Rollback(options) => rollback::run(&options),
         Command::Config(command) => config::run(&command),
         Command::Policy(command) => policy::run(&command),
+        Command::Top(options) => top::run(&options),
         Command::PublishSnapshot(options) => publish_snapshot::run(&options),
         Command::FetchSnapshot(options) => fetch_snapshot::run(&options),
         Command::Key(command) => key::run(&command),
