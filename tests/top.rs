@@ -90,18 +90,33 @@ fn no_terminal_is_said_before_anything_is_drawn() {
 }
 
 /// The view on a terminal of `script`, which writes down all that the terminal gets.
-fn on_terminal(folder: &Path, socket: &Path) -> (Child, PathBuf) {
+struct OnTerminal {
+    script: Child,
+    log: PathBuf,
+}
+
+impl Drop for OnTerminal {
+    fn drop(&mut self) {
+        // Only after a test that failed is there still something to end.
+        let _ = self.script.kill();
+        let _ = self.script.wait();
+    }
+}
+
+fn on_terminal(folder: &Path, socket: &Path) -> OnTerminal {
     let log = folder.join("typescript");
-    let command = format!("exec {PROGRAM} top --control {} --interval 0.2", socket.display());
-    let child = Command::new("script")
+    let view = format!("exec {PROGRAM} top --control {} --interval 0.2", socket.display());
+    let command = format!("stty rows 24 columns 80; {view}");
+    let script = Command::new("script")
         .args(["--quiet", "--flush", "--return", "--command", &command])
         .arg(&log)
         .env("TERM", "xterm-256color")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    (child, log)
+    OnTerminal { script, log }
 }
 
 fn wait_for(log: &Path, text: &str) -> String {
@@ -133,12 +148,12 @@ fn the_terminal_is_given_back_after_q_and_after_an_interrupt() {
     for key in [b"q", b"\x03"] {
         let folder = tempfile::tempdir().unwrap();
         let socket = played(folder.path(), figures);
-        let (mut child, log) = on_terminal(folder.path(), &socket);
-        wait_for(&log, "quits");
-        child.stdin.as_mut().unwrap().write_all(key).unwrap();
-        let status = child.wait().unwrap();
+        let mut terminal = on_terminal(folder.path(), &socket);
+        wait_for(&terminal.log, "quits");
+        terminal.script.stdin.as_mut().unwrap().write_all(key).unwrap();
+        let status = terminal.script.wait().unwrap();
         assert!(status.success(), "{status}");
-        assert_given_back(&log);
+        assert_given_back(&terminal.log);
     }
 }
 
@@ -146,13 +161,13 @@ fn the_terminal_is_given_back_after_q_and_after_an_interrupt() {
 fn the_terminal_is_given_back_after_a_signal() {
     let folder = tempfile::tempdir().unwrap();
     let socket = played(folder.path(), figures);
-    let (mut child, log) = on_terminal(folder.path(), &socket);
-    wait_for(&log, "quits");
+    let mut terminal = on_terminal(folder.path(), &socket);
+    wait_for(&terminal.log, "quits");
     // The view is the only child of `script`.
-    let children = format!("/proc/{0}/task/{0}/children", child.id());
+    let children = format!("/proc/{0}/task/{0}/children", terminal.script.id());
     let view: i32 = std::fs::read_to_string(children).unwrap().trim().parse().unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(view), nix::sys::signal::SIGTERM).unwrap();
-    let status = child.wait().unwrap();
+    let status = terminal.script.wait().unwrap();
     assert!(status.success(), "{status}");
-    assert_given_back(&log);
+    assert_given_back(&terminal.log);
 }
