@@ -10,8 +10,8 @@
 //! Carry commands out: `control` does.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
@@ -26,6 +26,7 @@ use crate::observe::clock;
 use crate::policy::Rules;
 use crate::policy::lists::Lists;
 use crate::shard::aside::{Place, Weight};
+use crate::status::Sources;
 
 /// What shards answer under, swapped while they do.
 #[derive(Clone)]
@@ -59,6 +60,8 @@ pub(super) struct Controlling {
     pub(super) lists: Arc<control::Figures>,
     /// How the kernel's sets fare, if there are some.
     pub(super) kernel: Option<Arc<control::InKernel>>,
+    /// What figures are read from, once the shards run.
+    told: Arc<OnceLock<Sources>>,
 }
 
 impl Controlling {
@@ -108,6 +111,7 @@ impl Controlling {
             keeper: handle.clone(),
             lists: Arc::clone(&list_figures),
             kernel: None,
+            told: Arc::default(),
         };
         let told = || Arc::clone(&controlling.ending);
         if let Some(nftables) = settings.policy.nftables.clone() {
@@ -128,7 +132,12 @@ impl Controlling {
                 "kernel": kernel,
             })
         });
-        let figures: Told = Box::new(|| Value::Null);
+        let sources = Arc::clone(&controlling.told);
+        let figures: Told = Box::new(move || {
+            let readout = sources.get().map(Sources::readout);
+            // Every figure has a form in JSON.
+            serde_json::to_value(readout).unwrap_or_default()
+        });
         let commands = Commands { lists, blocks, keeper: handle, status, figures };
         if let Some(claimed) = socket(settings)? {
             let stop = Arc::clone(&controlling.ending);
@@ -136,6 +145,14 @@ impl Controlling {
             controlling.threads.push(serving.map_err(no_thread)?);
         }
         Ok(controlling)
+    }
+}
+
+impl Controlling {
+    /// Tells figures from `sources` from now on.
+    pub(super) fn tell(&self, sources: Sources) {
+        // Only said once.
+        let _ = self.told.set(sources);
     }
 }
 

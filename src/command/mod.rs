@@ -31,6 +31,7 @@ mod rollback;
 mod sample;
 mod serve;
 mod settings;
+mod top;
 mod updating;
 mod verify;
 
@@ -71,6 +72,7 @@ enum Command {
     Policy(policy::Command),
     #[command(subcommand)]
     Config(config::Command),
+    Top(top::Options),
     PublishSnapshot(publish_snapshot::Options),
     FetchSnapshot(fetch_snapshot::Options),
     #[command(subcommand)]
@@ -136,6 +138,7 @@ pub fn run() -> ExitCode {
         Command::List(options) => list::run(&options),
         Command::Policy(command) => policy::run(&command),
         Command::Config(command) => config::run(&command),
+        Command::Top(options) => top::run(&options),
         Command::PublishSnapshot(options) => publish_snapshot::run(&options),
         Command::FetchSnapshot(options) => fetch_snapshot::run(&options),
         Command::Key(command) => key::run(&command),

@@ -32,6 +32,7 @@ use super::settings::SettingsOptions;
 use super::updating::{Source, Updating};
 use crate::config::{Check, Settings};
 use crate::control::Handle;
+use crate::feed::nats;
 use crate::observe::counters::Totals;
 use crate::observe::log;
 use crate::observe::{ShardFigures, clock};
@@ -39,7 +40,7 @@ use crate::port43::proxy::Rule;
 use crate::port43::{self, Choice};
 use crate::shard::aside::{Place, Weight};
 use crate::shard::{Answerer, Fleet, Plan, ShardReport, Sources, aside, cores, listen};
-use crate::status::Service;
+use crate::status::{self, Service};
 use crate::view::{Data, View};
 
 /// Descriptors of a shard besides its connections: rings, listeners, stop line.
@@ -137,7 +138,17 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         kernel: controlling.kernel.clone(),
         log: logging.figures(),
     };
-    let updating = Updating::start(source, settings, dir, views, &cores, &draining, service)?;
+    let told = status::Sources {
+        views: Arc::clone(&views),
+        feed: settings.nats.as_ref().map(|_| Arc::new(nats::Status::default())),
+        age_max_s: settings.ready_age_max_s,
+        draining: Arc::clone(&draining),
+        service: Some(service),
+        started_ms: clock::wall_ms(),
+        now_ms: clock::wall_ms,
+    };
+    controlling.tell(told.clone());
+    let updating = Updating::start(source, settings, dir, views, &cores, told)?;
     if started(&events, cores.len()) {
         log_start(dir, &view, &cores, &plan, &engine);
         let check = match settings.check {

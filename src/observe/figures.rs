@@ -118,6 +118,8 @@ phases! {
 /// requests stays 0 there.
 #[derive(Debug, Default)]
 pub struct EngineFigures {
+    /// Number of the shard's thread, as the kernel counts threads; 0 before it runs.
+    pub thread: Gauge,
     /// Turns of the ring.
     pub turns: Counter,
     /// Completions that turns brought, ticks included.

@@ -20,6 +20,7 @@
 
 pub mod health;
 mod metrics;
+mod readout;
 
 use std::io;
 use std::net::TcpListener;
@@ -59,6 +60,8 @@ pub struct Sources {
     pub draining: Arc<AtomicBool>,
     /// Shards, guard and query log, where there are some.
     pub service: Option<Service>,
+    /// When the server started, ms since the epoch.
+    pub started_ms: i64,
     /// Reads the wall clock, ms since the epoch.
     pub now_ms: fn() -> i64,
 }
@@ -273,7 +276,7 @@ pub(in crate::status) mod tests {
         let views = Arc::new(ArcSwap::new(Arc::new(view)));
         let feed = Some(Arc::new(nats::Status::default()));
         let (draining, service) = (Arc::default(), None);
-        Sources { views, feed, age_max_s, draining, service, now_ms: || NOW_MS }
+        Sources { views, feed, age_max_s, draining, service, started_ms: 0, now_ms: || NOW_MS }
     }
 
     /// A scrape of a server that has everything.
