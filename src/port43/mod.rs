@@ -23,6 +23,7 @@ mod pool;
 pub mod ring;
 pub mod stream;
 mod tally;
+mod writers;
 
 pub use answering::Answering;
 pub use choice::{Choice, EngineKind, choose};

@@ -31,9 +31,11 @@ use glommio::timer::Timer;
 
 use super::limits::{
     ACCEPT_BACKOFF_MS, ACCEPT_HANDOVER_MS, DRAIN_LOOK_MS, DRAIN_READ_BYTES, INPUT_BYTES, Settings,
+    TICK_MS, WRITE_GRACE_MS,
 };
 use super::pool::{Lease, Pool};
 use super::tally;
+use super::writers::{Writer, Writers};
 use super::{Action, Answering, Connection, Deadlines, Ending, Event, Phase};
 use crate::observe::clock;
 use crate::observe::counters::{self, Counters};
@@ -49,6 +51,7 @@ struct Shared<A: Answering> {
     settings: Settings,
     counters: Rc<Counters>,
     open: Cell<u64>,
+    writers: Rc<Writers>,
     started: Instant,
 }
 
@@ -62,6 +65,7 @@ impl<A: Answering + 'static> Engine<A> {
             settings,
             counters,
             open: Cell::new(0),
+            writers: Rc::default(),
             started: clock::monotonic(),
         };
         Self { shared: Rc::new(shared) }
@@ -152,6 +156,7 @@ impl<A: Answering> Shared<A> {
             input: [0; INPUT_BYTES],
             input_bytes: 0,
             lease: None,
+            writer: None,
             shut_down: false,
         };
         glommio::spawn_local(async move {
@@ -189,6 +194,8 @@ struct Carrier<A: Answering> {
     input: [u8; INPUT_BYTES],
     input_bytes: usize,
     lease: Option<Lease<A::Buffer>>,
+    /// Once the kernel has not taken the answer at once.
+    writer: Option<Writer>,
     shut_down: bool,
 }
 
@@ -202,6 +209,7 @@ enum Done {
     Drained(usize),
     Broken,
     Expired,
+    Evicted,
 }
 
 impl<A: Answering> Carrier<A> {
@@ -238,10 +246,11 @@ impl<A: Answering> Carrier<A> {
                 Done::Drained(bytes) => Event::Drained { bytes },
                 Done::Broken => Event::Broken,
                 Done::Expired => Event::Tick,
+                Done::Evicted => Event::Evict,
             };
             action = connection.step(event, self.shared.now_ms());
             if connection.phase() > Phase::Writing {
-                self.lease = None;
+                (self.lease, self.writer) = (None, None);
             }
         }
     }
@@ -266,7 +275,14 @@ impl<A: Answering> Carrier<A> {
             Some(lease) => lease,
             None => {
                 counters::add(&shared.counters.waited_for_buffer, 1);
-                match within(&shared, deadline_ms, shared.pool.lease(make)).await {
+                let taken_back = async {
+                    loop {
+                        shared.writers.evict(shared.now_ms().saturating_sub(WRITE_GRACE_MS));
+                        Timer::new(Duration::from_millis(TICK_MS)).await;
+                    }
+                };
+                let lease = future::or(shared.pool.lease(make), taken_back);
+                match within(&shared, deadline_ms, lease).await {
                     Some(Ok(lease)) => lease,
                     Some(Err(_)) => return Done::Failed,
                     None => return Done::Expired,
@@ -297,7 +313,24 @@ impl<A: Answering> Carrier<A> {
     async fn send(&mut self, from_bytes: usize, deadline_ms: u64) -> Done {
         let Some(lease) = &self.lease else { return Done::Failed };
         let rest = lease.bytes().get(from_bytes..).unwrap_or_default();
-        match within(&self.shared, deadline_ms, self.stream.write(rest)).await {
+        let mut write = pin!(self.stream.write(rest));
+        let written = match future::poll_once(write.as_mut()).await {
+            Some(written) => Some(written),
+            None => {
+                let now_ms = self.shared.now_ms();
+                let writer = self.writer.get_or_insert_with(|| self.shared.writers.add(now_ms));
+                let evicted = async {
+                    writer.evicted().await;
+                    None
+                };
+                let written = async { Some(within(&self.shared, deadline_ms, write).await) };
+                match future::or(written, evicted).await {
+                    Some(written) => written,
+                    None => return Done::Evicted,
+                }
+            }
+        };
+        match written {
             Some(Ok(bytes)) => {
                 counters::add(&self.shared.counters.sent_bytes, bytes as u64);
                 Done::Sent(bytes)

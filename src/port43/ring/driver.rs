@@ -26,21 +26,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use super::super::connection::{Action, Connection, Deadlines, Event, Phase};
-use super::super::limits::{ACCEPT_BACKOFF_MS, EXPIRIES_PER_TURN, Settings};
+use super::super::limits::{ACCEPT_BACKOFF_MS, Settings};
 use super::super::{Answering, tally};
 use super::kernel::{Completion, Kernel, Op};
 use super::slots::{List, Sizes, Slots};
 use crate::observe::counters::{self, Counters};
-
-/// The lists whose heads may expire.
-const EXPIRING: [List; 6] = [
-    List::FirstByte,
-    List::Line,
-    List::Answering,
-    List::Writing,
-    List::Draining,
-    List::Age, // Last: a phase's own deadline names the client's fault.
-];
 
 /// One listener's accepts.
 #[derive(Clone, Copy, Default)]
@@ -53,7 +43,7 @@ struct Accepts {
 /// All connections of a shard.
 pub(super) struct Driver<A: Answering> {
     answering: A,
-    slots: Slots,
+    pub(super) slots: Slots,
     sizes: Sizes,
     free_buffers: Vec<Box<A::Buffer>>,
     buffers_made_count: u64,
@@ -171,25 +161,6 @@ impl<A: Answering> Driver<A> {
         }
     }
 
-    /// Cuts what has expired, a bounded number of them.
-    pub(super) fn expire(&mut self, kernel: &mut impl Kernel<A::Buffer>, now_ms: u64) {
-        let mut left = EXPIRIES_PER_TURN;
-        for list in EXPIRING {
-            while left > 0 {
-                let Some((index, connection)) = self.slots.first_connection(list) else { break };
-                let end_ms = match list {
-                    List::Age => connection.total_end_ms(),
-                    _ => connection.phase_end_ms(),
-                };
-                if now_ms < end_ms {
-                    break;
-                }
-                left = left.saturating_sub(1);
-                self.step(kernel, index, Event::Tick, now_ms);
-            }
-        }
-    }
-
     fn accepted(
         &mut self,
         kernel: &mut impl Kernel<A::Buffer>,
@@ -227,16 +198,6 @@ impl<A: Answering> Driver<A> {
         }
         self.slots.open(index);
         self.act(kernel, index, Action::Receive, now_ms);
-    }
-
-    /// Makes room: false if every open connection is being answered.
-    fn evict(&mut self, kernel: &mut impl Kernel<A::Buffer>, now_ms: u64) -> bool {
-        let longest = |list| self.slots.first(list);
-        let Some(index) = longest(List::FirstByte).or_else(|| longest(List::Line)) else {
-            return false;
-        };
-        self.step(kernel, index, Event::Evict, now_ms);
-        true
     }
 
     fn received(
@@ -316,7 +277,7 @@ impl<A: Answering> Driver<A> {
         self.step(kernel, index, event, now_ms);
     }
 
-    fn step(
+    pub(super) fn step(
         &mut self,
         kernel: &mut impl Kernel<A::Buffer>,
         index: u32,
@@ -443,6 +404,7 @@ impl<A: Answering> Driver<A> {
         let Some(connection) = slot.connection.as_mut() else { return };
         match connection.step(Event::Answered { bytes }, now_ms) {
             Action::Send { from_bytes } => {
+                slot.answered_ms = now_ms;
                 self.slots.list(index, List::Writing);
                 self.send(kernel, index, buffer, from_bytes);
             }

@@ -26,6 +26,7 @@
 mod driver;
 mod kernel;
 mod raw;
+mod room;
 mod setup;
 #[cfg(test)]
 mod simulation;
