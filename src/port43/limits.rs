@@ -59,8 +59,8 @@ pub const ACCEPT_HANDOVER_MS: u64 = 1;
 /// How often a draining shard looks whether its last connection has ended, in milliseconds.
 pub const DRAIN_LOOK_MS: u64 = 5;
 
-/// How long a connection has its answer buffer at least when queries wait for one, milliseconds: a
-/// tick. What the kernel takes at once, which most answers are, is done by then.
+/// How long a connection has its answer buffer at least when queries wait for one, milliseconds:
+/// a tick. What the kernel takes at once, which most answers are, is done by then.
 pub const WRITE_GRACE_MS: u64 = TICK_MS;
 
 /// A bounded setting: its default and what it may be set to.
@@ -85,8 +85,8 @@ impl Bound {
 pub const CONNECTIONS_PER_SHARD: Bound = Bound::new(8_192, 1, 1_000_000);
 
 /// Answers being written at the same time in one shard. The kernel takes most answers at once, so
-/// only clients that read slowly hold one; when a query needs one and all are held, who has held one
-/// longest loses it.
+/// only clients that read slowly hold one; when a query needs one and all are held, who has held
+/// one longest loses it.
 pub const ANSWER_BUFFERS_PER_SHARD: Bound = Bound::new(512, 1, 65_536);
 
 /// From accept to the first byte of the query, milliseconds; meets silent connections.
