@@ -105,7 +105,11 @@ impl Case {
         Bench {
             step: self.step,
             view,
-            answerer: Answerer::new(Arc::new(ArcSwap::new(Arc::clone(view))), Arc::clone(&rules)),
+            answerer: Answerer::new(
+                Arc::new(ArcSwap::new(Arc::clone(view))),
+                Arc::clone(&rules),
+                Arc::default(),
+            ),
             rules,
             records: lines.iter().filter(|_| self.step == Step::Render).map(find).collect(),
             lines,

@@ -7,12 +7,14 @@
 //! - `checked-behind`: the snapshot's checksums are compared before the first answer or behind the
 //!   answers, as set; damage ends the server.
 //! - `two-signals`: the first SIGTERM or SIGINT drains, the second ends the process at once.
+//! - `unready-first`: what drains is not ready; its listeners close `server.drain_delay_ms` later.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use clap::Args;
@@ -25,10 +27,11 @@ use super::Failure;
 use super::settings::SettingsOptions;
 use super::updating::{Source, Updating};
 use crate::config::{Check, Settings};
-use crate::observe::clock;
 use crate::observe::counters::Totals;
 use crate::observe::log;
+use crate::observe::{ShardFigures, clock};
 use crate::policy::Rules;
+use crate::port43::proxy::Rule;
 use crate::port43::{self, Choice};
 use crate::shard::aside::{Place, Weight};
 use crate::shard::{Answerer, Fleet, Plan, ShardReport, aside, cores, listen};
@@ -46,8 +49,8 @@ const EVENTS_MAX: usize = 16;
 /// Answer WHOIS queries on port 43 from a snapshot directory
 ///
 /// One shard per core, each pinned to its core with listeners of its own. The first SIGTERM or
-/// SIGINT stops accepting, lets connections in flight end, and exits with 0; a second one ends the
-/// server at once. The log goes to standard error.
+/// SIGINT makes the server unready, stops accepting after `server.drain_delay_ms`, lets connections
+/// in flight end, and exits with 0; a second one ends the server at once. The log goes to standard error.
 ///
 /// Changes are shown as they come. With --spool the server is the directory's one writer, and
 /// applies the files that are dropped into DIR/spool (`whoisd apply`); otherwise it follows what
@@ -86,8 +89,10 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let rules = Arc::new(Rules::compile(&settings.answers).map_err(Failure::refused)?);
     let cores = usable_cores(settings)?;
     let engine = port43::choose(settings.port43.engine).map_err(Failure::failed)?;
+    let listen = claim(&settings.listen)?;
     let plan = Plan {
-        listen: claim(&settings.listen)?,
+        proxies: settled(&settings.proxies, &settings.listen, &listen),
+        listen,
         port43: settings.port43,
         engine: engine.engine,
         shutdown_ms: settings.shutdown_ms,
@@ -96,19 +101,22 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 
     let (sender, events) = bounded(EVENTS_MAX + 2 * cores.len());
     watch_signals(sender.clone())?;
-    let answerer = Answerer::new(Arc::clone(&views), rules);
-    let make = move || answerer.clone();
+    let shown = Arc::clone(&views);
+    let make = move |figures: &Arc<ShardFigures>| {
+        Answerer::new(Arc::clone(&shown), Arc::clone(&rules), Arc::clone(figures))
+    };
     let fleet = Fleet::start(&cores, &plan, &make, &sender, ControlEvent::Shard)
         .map_err(Failure::failed)?;
     let mut damage = None;
-    let updating = Updating::start(source, settings, dir, views, &cores)?;
+    let draining = Arc::new(AtomicBool::new(false));
+    let updating = Updating::start(source, settings, dir, views, &cores, &draining)?;
     if started(&events, cores.len()) {
         log_start(dir, &view, &cores, &plan, &engine);
         let check = match settings.check {
             Check::First => None,
             Check::Behind => Some(CheckBehind::start(view, &cores, sender)?),
         };
-        damage = wait(&events);
+        damage = wait(&events, &draining, settings.drain_delay_ms);
         drop(check);
     }
     drop(updating);
@@ -195,6 +203,16 @@ fn usable_cores(settings: &Settings) -> Result<Vec<usize>, Failure> {
     Ok(wanted.clone())
 }
 
+/// The rules with the ports that their listeners have got.
+fn settled(rules: &[Rule], wanted: &[SocketAddr], got: &[SocketAddr]) -> Vec<Arc<Rule>> {
+    let settle = |rule: &Rule| {
+        let place = wanted.iter().position(|address| *address == rule.listen);
+        let listen = place.and_then(|place| got.get(place)).copied().unwrap_or(rule.listen);
+        Arc::new(Rule { listen, ..rule.clone() })
+    };
+    rules.iter().map(settle).collect()
+}
+
 fn claim(wanted: &[SocketAddr]) -> Result<Vec<SocketAddr>, Failure> {
     wanted.iter().map(|address| listen::claim(*address).map_err(Failure::failed)).collect()
 }
@@ -245,16 +263,26 @@ fn started(events: &Receiver<ControlEvent>, shard_count: usize) -> bool {
 }
 
 /// Waits for a signal, for a shard to end, which it only does by itself if it broke, or for damage,
-/// which it returns.
-fn wait(events: &Receiver<ControlEvent>) -> Option<FormatError> {
-    match events.recv() {
-        Ok(ControlEvent::Signal(signal)) => tracing::info!(signal, "draining"),
-        Ok(ControlEvent::Shard(report)) => tracing::error!(?report, "a shard broke, stopping"),
-        Ok(ControlEvent::Damaged(error)) => {
+/// which it returns. After a signal the server is not ready any more, and is served on for
+/// `drain_delay_ms`, so that balancers see it before a listener closes.
+fn wait(
+    events: &Receiver<ControlEvent>,
+    draining: &AtomicBool,
+    drain_delay_ms: u64,
+) -> Option<FormatError> {
+    let mut event = events.recv().ok();
+    if let Some(ControlEvent::Signal(signal)) = event {
+        draining.store(true, Ordering::Relaxed);
+        tracing::info!(signal, drain_delay_ms, "draining");
+        event = events.recv_timeout(Duration::from_millis(drain_delay_ms)).ok();
+    }
+    match event {
+        Some(ControlEvent::Shard(report)) => tracing::error!(?report, "a shard broke, stopping"),
+        Some(ControlEvent::Damaged(error)) => {
             tracing::error!(%error, "the snapshot is damaged, stopping");
             return Some(error);
         }
-        Err(_) => {}
+        Some(ControlEvent::Signal(_)) | None => {}
     }
     None
 }

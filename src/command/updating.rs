@@ -95,6 +95,7 @@ impl Updating {
         dir: &Path,
         views: Views,
         cores: &[usize],
+        draining: &Arc<AtomicBool>,
     ) -> Result<Self, Failure> {
         let place = Place { core: settings.updater_core, shard_cores: cores, weight: Weight::Full };
         let ending = Arc::new(AtomicBool::new(false));
@@ -104,8 +105,18 @@ impl Updating {
         let mut updating = Self { ending, threads: Vec::new() };
         let feed = settings.nats.as_ref().map(|_| Arc::new(nats::Status::default()));
         if let Some(address) = settings.status_listen {
-            let thread = status_thread(address, settings, &views, feed.clone(), &told, place);
-            updating.threads.push(thread?);
+            let sources = Sources {
+                views: Arc::clone(&views),
+                feed: feed.clone(),
+                age_max_s: settings.ready_age_max_s,
+                draining: Arc::clone(draining),
+                now_ms: clock::wall_ms,
+            };
+            updating.threads.push(status_thread(address, sources, &told, place)?);
+        }
+        if let Some(address) = settings.health_listen {
+            let ends = [Arc::clone(draining), Arc::clone(&told)];
+            updating.threads.push(health_thread(address, ends, place)?);
         }
         match source {
             Source::File(_) => {}
@@ -153,9 +164,7 @@ fn fetcher(nats: &Nats) -> Result<Option<Fetcher>, Failure> {
 /// The thread that answers for health and figures.
 fn status_thread(
     address: SocketAddr,
-    settings: &Settings,
-    views: &Views,
-    feed: Option<Arc<nats::Status>>,
+    sources: Sources,
     told: &Arc<AtomicBool>,
     place: Place<'_>,
 ) -> Result<JoinHandle<()>, Failure> {
@@ -163,13 +172,20 @@ fn status_thread(
     let listener = TcpListener::bind(address).map_err(failed)?;
     let at = listener.local_addr().map_err(failed)?;
     tracing::info!(listen = %at, "health and figures");
-    let sources = Sources {
-        views: Arc::clone(views),
-        feed,
-        age_max_s: settings.ready_age_max_s,
-        now_ms: clock::wall_ms,
-    };
     status::start(listener, sources, Arc::clone(told), place).map_err(failed)
+}
+
+/// The thread that accepts connections of balancers which only look whether a port is open.
+fn health_thread(
+    address: SocketAddr,
+    ends: [Arc<AtomicBool>; 2],
+    place: Place<'_>,
+) -> Result<JoinHandle<()>, Failure> {
+    let failed = |error| Failure::failed(format!("status.health_listen: {address}: {error}"));
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    let at = listener.local_addr().map_err(failed)?;
+    tracing::info!(listen = %at, "health checks");
+    status::health::start(listener, ends, place).map_err(failed)
 }
 
 /// Fetches what a new node begins with. Without an object store it has nothing, which is told when

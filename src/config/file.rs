@@ -20,6 +20,7 @@ use crate::observe::printable::printable;
 pub(super) struct File {
     pub(super) server: Server,
     pub(super) port43: Port43,
+    pub(super) proxy: Vec<Proxy>,
     pub(super) snapshot: Snapshot,
     pub(super) updater: Updater,
     pub(super) log: Log,
@@ -40,6 +41,7 @@ pub(super) struct Server {
     pub(super) cores: Option<Spanned<String>>,
     pub(super) engine: Option<Spanned<String>>,
     pub(super) shutdown_ms: Option<Spanned<u64>>,
+    pub(super) drain_delay_ms: Option<Spanned<u64>>,
 }
 
 /// `[port43]`.
@@ -48,12 +50,22 @@ pub(super) struct Server {
 pub(super) struct Port43 {
     pub(super) connections_per_shard_max: Option<Spanned<u64>>,
     pub(super) answer_buffers_per_shard_max: Option<Spanned<u64>>,
+    pub(super) proxy_ms: Option<Spanned<u64>>,
     pub(super) first_byte_ms: Option<Spanned<u64>>,
     pub(super) line_ms: Option<Spanned<u64>>,
     pub(super) write_ms: Option<Spanned<u64>>,
     pub(super) drain_ms: Option<Spanned<u64>>,
     pub(super) total_ms: Option<Spanned<u64>>,
     pub(super) backlog: Option<Spanned<u64>>,
+}
+
+/// `[[proxy]]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Proxy {
+    pub(super) listen: Option<Spanned<String>>,
+    pub(super) from: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) header: Option<Spanned<String>>,
 }
 
 /// `[snapshot]`.
@@ -92,6 +104,7 @@ pub(super) struct Log {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Status {
     pub(super) listen: Option<Spanned<String>>,
+    pub(super) health_listen: Option<Spanned<String>>,
     pub(super) ready_age_max_s: Option<Spanned<u64>>,
 }
 

@@ -12,6 +12,10 @@ use crate::port43::limits::{self, Bound};
 /// From the stop signal until connections in flight are cut, milliseconds.
 pub const SHUTDOWN_MS: Bound = Bound::new(10_000, 0, 300_000);
 
+/// From the stop signal until listeners close, milliseconds: what a balancer needs to see that the
+/// server is no longer ready. Without a balancer waiting helps nobody, so that the default is none.
+pub const DRAIN_DELAY_MS: Bound = Bound::new(0, 0, 300_000);
+
 /// Older states that are kept to go back to.
 pub const KEEP: Bound = Bound::new(1, 0, 16);
 /// How often a directory is looked at that another process writes, milliseconds.
@@ -47,8 +51,9 @@ macro_rules! number {
 }
 
 /// All of them, in the order in which they are shown.
-pub const NUMBERS: [Number; 18] = [
+pub const NUMBERS: [Number; 20] = [
     number!("server.shutdown_ms", "ms", SHUTDOWN_MS, server.shutdown_ms, shutdown_ms),
+    number!("server.drain_delay_ms", "ms", DRAIN_DELAY_MS, server.drain_delay_ms, drain_delay_ms),
     number!(
         "port43.connections_per_shard_max",
         "connections",
@@ -63,6 +68,7 @@ pub const NUMBERS: [Number; 18] = [
         port43.answer_buffers_per_shard_max,
         port43.answer_buffers_max
     ),
+    number!("port43.proxy_ms", "ms", limits::PROXY_MS, port43.proxy_ms, port43.proxy_ms),
     number!(
         "port43.first_byte_ms",
         "ms",
@@ -129,7 +135,7 @@ pub const NUMBERS: [Number; 18] = [
 ];
 
 /// The settings that are not numbers.
-pub const OTHERS: [&str; 16] = [
+pub const OTHERS: [&str; 17] = [
     "server.dir",
     "server.listen",
     "server.cores",
@@ -138,6 +144,7 @@ pub const OTHERS: [&str; 16] = [
     "updater.spool",
     "updater.core",
     "status.listen",
+    "status.health_listen",
     "log.format",
     "log.level",
     "feed.nats.servers",

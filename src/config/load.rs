@@ -11,8 +11,8 @@ use toml::Spanned;
 
 use super::check::Check;
 use super::file::Source;
-use super::keys::{FOLLOW_MS, KEEP, NUMBERS, SHUTDOWN_MS};
-use super::{ConfigError, Nats, feed, tld};
+use super::keys::{DRAIN_DELAY_MS, FOLLOW_MS, KEEP, NUMBERS, SHUTDOWN_MS};
+use super::{ConfigError, Nats, feed, proxy, tld};
 use crate::observe::log;
 use crate::policy::Rules;
 use crate::port43;
@@ -33,6 +33,10 @@ pub struct Settings {
     pub cores: Option<Vec<usize>>,
     /// How long connections in flight may go on after the stop, milliseconds.
     pub shutdown_ms: u64,
+    /// From the stop until listeners close, milliseconds.
+    pub drain_delay_ms: u64,
+    /// Listeners behind proxies.
+    pub proxies: Vec<port43::proxy::Rule>,
     /// The connection engine.
     pub port43: port43::Settings,
     /// When checksums are compared.
@@ -49,6 +53,8 @@ pub struct Settings {
     pub updater: updater::Settings,
     /// Where health and figures are answered over HTTP; `None`: nowhere.
     pub status_listen: Option<SocketAddr>,
+    /// Where connections are accepted and closed while the server is ready; `None`: nowhere.
+    pub health_listen: Option<SocketAddr>,
     /// Age of the data from which on the server is not ready, seconds; 0: never.
     pub ready_age_max_s: u64,
     /// The log.
@@ -69,6 +75,8 @@ impl Default for Settings {
             ],
             cores: None,
             shutdown_ms: SHUTDOWN_MS.default,
+            drain_delay_ms: DRAIN_DELAY_MS.default,
+            proxies: Vec::new(),
             port43: port43::Settings::default(),
             check: Check::default(),
             keep: KEEP.default,
@@ -77,6 +85,7 @@ impl Default for Settings {
             updater_core: None,
             updater: updater::Settings::default(),
             status_listen: None,
+            health_listen: None,
             ready_age_max_s: 0,
             log: log::Settings::default(),
             nats: None,
@@ -178,6 +187,7 @@ pub(super) fn merge(source: &Source, flags: &Flags) -> Result<Effective, ConfigE
     };
     merge.numbers()?;
     merge.server(flags)?;
+    merge.proxies()?;
     merge.snapshot(flags)?;
     merge.updater(flags)?;
     merge.log(flags)?;
@@ -328,14 +338,41 @@ impl Merge<'_> {
     }
 
     fn status(&mut self) -> Result<(), ConfigError> {
-        let Some(text) = &self.source.file.status.listen else { return Ok(()) };
-        let listen = text.get_ref().parse().map_err(|_| {
+        let file = &self.source.file.status;
+        self.effective.settings.status_listen =
+            self.address("status.listen", file.listen.as_ref())?;
+        self.effective.settings.health_listen =
+            self.address("status.health_listen", file.health_listen.as_ref())?;
+        Ok(())
+    }
+
+    fn address(
+        &mut self,
+        key: &'static str,
+        written: Option<&Spanned<String>>,
+    ) -> Result<Option<SocketAddr>, ConfigError> {
+        let Some(text) = written else { return Ok(None) };
+        let address = text.get_ref().parse().map_err(|_| {
             let got = text.get_ref();
             let problem = format!("{got:?} is no address and port; write \"127.0.0.1:9143\"");
-            self.refused("status.listen", &text.span(), problem)
+            self.refused(key, &text.span(), problem)
         })?;
-        self.effective.settings.status_listen = Some(listen);
-        self.set_in_file("status.listen", &text.span());
+        self.set_in_file(key, &text.span());
+        Ok(Some(address))
+    }
+
+    /// After the addresses listened on: each table names one of them.
+    fn proxies(&mut self) -> Result<(), ConfigError> {
+        let listen = &self.effective.settings.listen;
+        let rules = proxy::rules(&self.source.file.proxy, listen).map_err(|refused| {
+            let line = match &refused.span {
+                Some(span) => self.source.line(span),
+                None => self.source.line_of_key(&refused.key),
+            };
+            let place = format!("{}:{line}", self.source.path.display());
+            ConfigError::Setting { place, key: refused.key, problem: refused.problem }
+        })?;
+        self.effective.settings.proxies = rules;
         Ok(())
     }
 

@@ -17,6 +17,7 @@ mod file;
 pub mod fuzz;
 pub mod keys;
 mod load;
+mod proxy;
 mod show;
 pub mod tld;
 

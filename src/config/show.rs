@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::keys::NUMBERS;
-use super::{Effective, Settings, tld};
+use super::{Effective, Settings, proxy, tld};
 use crate::shard::cores;
 
 impl Effective {
@@ -29,6 +29,11 @@ impl Effective {
             };
             let _ = writeln!(text, "{line:<44} # {origin}");
         }
+        let proxies = ShownProxies { proxy: proxy::shown(&self.settings.proxies) };
+        if !proxies.proxy.is_empty() {
+            text.push_str("\n# Listeners behind proxies, from the file.\n");
+            text.push_str(&toml::to_string(&proxies).unwrap_or_default());
+        }
         let answers = &self.settings.answers;
         let shown = ShownAnswers {
             defaults: (answers.defaults != tld::Tld::default()).then_some(&answers.defaults),
@@ -42,6 +47,12 @@ impl Effective {
         text.push_str(&toml::to_string(&shown).unwrap_or_default());
         text
     }
+}
+
+/// The tables of listeners behind proxies.
+#[derive(Serialize)]
+struct ShownProxies {
+    proxy: Vec<proxy::Shown>,
 }
 
 /// The tables that say how answers read, those that are there.
@@ -74,6 +85,8 @@ fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
     rows.push(("updater.spool", Some(settings.spool.to_string())));
     rows.push(("updater.core", settings.updater_core.map(|core| string(&core.to_string()))));
     rows.push(("status.listen", settings.status_listen.map(|at| string(&at.to_string()))));
+    let health = settings.health_listen.map(|at| string(&at.to_string()));
+    rows.push(("status.health_listen", health));
     rows.push(("log.format", Some(string(&settings.log.format.to_string()))));
     rows.push(("log.level", Some(string(&settings.log.level.to_string()))));
     rows.extend(feed_rows(settings));

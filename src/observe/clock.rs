@@ -4,6 +4,7 @@
 //!
 //! Run on the data plane's query path: `query` and `policy` never see a clock.
 
+use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Monotonic time, for rates, deadlines and progress.
@@ -11,6 +12,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 #[must_use]
 pub fn monotonic() -> Instant {
     Instant::now()
+}
+
+/// The moment that [`micros`] counts from: the first reading.
+static BEGAN: LazyLock<Instant> = LazyLock::new(monotonic);
+
+/// Microseconds since this clock was first read: one base for all threads, so that moments which
+/// different threads have taken can be compared.
+#[must_use]
+pub fn micros() -> u64 {
+    let elapsed = monotonic().saturating_duration_since(*BEGAN);
+    // Not `as_micros`, which divides 128 bits.
+    elapsed.as_secs().saturating_mul(1_000_000).saturating_add(elapsed.subsec_micros().into())
 }
 
 /// Wall-clock time in milliseconds since the Unix epoch; 0 if the clock is set before it.

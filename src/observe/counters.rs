@@ -2,14 +2,54 @@
 //!
 //! # Invariants
 //!
-//! - A counter only grows, by wrapping addition; only its own shard writes it.
+//! - `one-writer`: a counter only grows, by wrapping addition; only its own shard writes it, any
+//!   thread may read it. So a relaxed load and store do, which cost what a plain cell costs: no
+//!   locked instruction, and no order between counters that a reader could rely on.
 //! - `Totals::rows` names every counter once, in the order of the struct.
 //!
 //! # Does not
 //!
 //! Know what a count means to others: rates, alarms and reports are made from these elsewhere.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that one thread writes and any thread reads.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Its value now.
+    #[must_use]
+    #[inline]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Adds to it. Only its one writer may: of two adds at once, one would be lost.
+    #[inline]
+    pub fn add(&self, count: u64) {
+        self.0.store(self.get().wrapping_add(count), Ordering::Relaxed);
+    }
+}
+
+/// A level that one thread sets and any thread reads.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// Its value now.
+    #[must_use]
+    #[inline]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Sets it.
+    #[inline]
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
 
 /// What an answer was, as far as counting goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +66,10 @@ pub enum AnswerClass {
 
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// The counters of one shard: plain cells, read and written on its own core alone.
+        /// The counters of one shard, written on its own core alone.
         #[derive(Debug, Default)]
         pub struct Counters {
-            $($(#[doc = $doc])+ pub $name: Cell<u64>,)+
+            $($(#[doc = $doc])+ pub $name: Counter,)+
         }
 
         /// The values of all counters at one moment, of one shard or added over several.
@@ -90,6 +130,12 @@ counters! {
     ended_served,
     /// Connections that the client closed before it sent anything.
     ended_silent,
+    /// Connections closed at once because a proxy's header was wanted and the peer is not listed.
+    ended_untrusted,
+    /// Connections closed because what should have been the proxy's header is not taken.
+    ended_unproxied,
+    /// Connections cut because the proxy's header did not come in time.
+    expired_proxy,
     /// Connections cut because no byte came in time.
     expired_first_byte,
     /// Connections cut because the line did not end in time.
@@ -104,6 +150,10 @@ counters! {
     ended_flooded,
     /// Connections that the client or the network broke.
     ended_broken,
+    /// Connections whose client a proxy has named.
+    proxied,
+    /// Connections of the proxies themselves: their health checks.
+    proxied_own,
     /// Bytes received, drained ones included.
     received_bytes,
     /// Bytes of answers handed to the kernel.
@@ -111,8 +161,9 @@ counters! {
 }
 
 /// Adds `count` to a counter.
-pub fn add(counter: &Cell<u64>, count: u64) {
-    counter.set(counter.get().wrapping_add(count));
+#[inline]
+pub fn add(counter: &Counter, count: u64) {
+    counter.add(count);
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
-//! What the server tells about itself: clock readings, counters, logs.
+//! What the server tells about itself: clock readings, counters, histograms, logs.
 
 pub mod clock;
 pub mod counters;
+pub mod figures;
+pub mod histogram;
 pub mod log;
 pub mod printable;
+
+pub use figures::ShardFigures;

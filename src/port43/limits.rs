@@ -89,6 +89,15 @@ pub const CONNECTIONS_PER_SHARD: Bound = Bound::new(8_192, 1, 1_000_000);
 /// one longest loses it.
 pub const ANSWER_BUFFERS_PER_SHARD: Bound = Bound::new(512, 1, 65_536);
 
+/// From accept to the end of the proxy's header, milliseconds, on listeners behind proxies; meets a
+/// balancer that sends none. A balancer writes it with the connection, so that only its network
+/// takes time: the default is two retransmissions (1 s, then 2 s).
+pub const PROXY_MS: Bound = Bound::new(3_000, 50, 120_000);
+
+/// How often one shard writes a line about connections that it refuses as no proxy's, milliseconds:
+/// whoever is refused must not fill the disk. All are counted.
+pub const PROXY_LOG_EVERY_MS: u64 = 10_000;
+
 /// From accept to the first byte of the query, milliseconds; meets silent connections.
 pub const FIRST_BYTE_MS: Bound = Bound::new(5_000, 50, 120_000);
 
@@ -118,6 +127,8 @@ pub struct Settings {
     pub connections_max: u64,
     /// Answer buffers; a query that needs one takes that of who has held one longest.
     pub answer_buffers_max: u64,
+    /// Deadline of a proxy's header, milliseconds.
+    pub proxy_ms: u64,
     /// Deadline of the first byte, milliseconds.
     pub first_byte_ms: u64,
     /// Deadline of the line, milliseconds.
@@ -179,6 +190,7 @@ impl Default for Settings {
         Self {
             connections_max: CONNECTIONS_PER_SHARD.default,
             answer_buffers_max: ANSWER_BUFFERS_PER_SHARD.default,
+            proxy_ms: PROXY_MS.default,
             first_byte_ms: FIRST_BYTE_MS.default,
             line_ms: LINE_MS.default,
             write_ms: WRITE_MS.default,

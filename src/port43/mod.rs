@@ -6,6 +6,9 @@
 //! about twice the processor time. [`choose`] says which. What is answered is not decided here: an
 //! engine is generic over [`Answering`].
 //!
+//! Behind a load balancer a connection begins with the header of the PROXY protocol ([`proxy`]), on
+//! the listeners that are set so ([`Gate`]), and [`Asked`] names whom it speaks for.
+//!
 //! # Invariants
 //!
 //! - `one-line`: a connection takes one query line and gives at most one answer.
@@ -18,14 +21,19 @@
 mod answering;
 mod choice;
 mod connection;
+mod gate;
 pub mod limits;
+mod moment;
 mod pool;
+pub mod proxy;
 pub mod ring;
+mod stopwatch;
 pub mod stream;
 mod tally;
 mod writers;
 
-pub use answering::Answering;
+pub use answering::{Answering, Asked};
 pub use choice::{Choice, EngineKind, choose};
 pub use connection::{Action, Connection, Deadlines, Ending, Event, Phase};
+pub use gate::Gate;
 pub use limits::Settings;

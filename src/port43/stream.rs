@@ -23,22 +23,26 @@ use std::net::{Shutdown, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use glommio::net::{TcpListener, TcpStream};
 use glommio::timer::Timer;
 
+use super::gate::{Gate, Notices};
 use super::limits::{
     ACCEPT_BACKOFF_MS, ACCEPT_HANDOVER_MS, DRAIN_LOOK_MS, DRAIN_READ_BYTES, INPUT_BYTES, Settings,
     TICK_MS, WRITE_GRACE_MS,
 };
+use super::moment::Moment;
 use super::pool::{Lease, Pool};
+use super::proxy::Source;
+use super::stopwatch::Stopwatch;
 use super::tally;
 use super::writers::{Writer, Writers};
 use super::{Action, Answering, Connection, Deadlines, Ending, Event, Phase};
-use crate::observe::clock;
-use crate::observe::counters::{self, Counters};
+use crate::observe::{ShardFigures, clock, counters};
 
 /// The engine of one shard.
 pub struct Engine<A: Answering> {
@@ -49,24 +53,24 @@ struct Shared<A: Answering> {
     answering: RefCell<A>,
     pool: Rc<Pool<A::Buffer>>,
     settings: Settings,
-    counters: Rc<Counters>,
+    figures: Arc<ShardFigures>,
     open: Cell<u64>,
     writers: Rc<Writers>,
-    started: Instant,
+    notices: RefCell<Notices>,
 }
 
 impl<A: Answering + 'static> Engine<A> {
-    /// An engine that answers through `answering` and counts in `counters`.
+    /// An engine that answers through `answering` and counts in `figures`.
     #[must_use]
-    pub fn new(answering: A, settings: Settings, counters: Rc<Counters>) -> Self {
+    pub fn new(answering: A, settings: Settings, figures: Arc<ShardFigures>) -> Self {
         let shared = Shared {
             answering: RefCell::new(answering),
             pool: Pool::new(settings.answer_buffers_max),
             settings,
-            counters,
+            figures,
             open: Cell::new(0),
             writers: Rc::default(),
-            started: clock::monotonic(),
+            notices: RefCell::default(),
         };
         Self { shared: Rc::new(shared) }
     }
@@ -77,16 +81,18 @@ impl<A: Answering + 'static> Engine<A> {
     /// Must run inside a glommio executor.
     pub async fn serve(
         self,
-        listeners: Vec<TcpListener>,
+        listeners: Vec<(TcpListener, Gate)>,
         stop: impl Future<Output = ()>,
         drain_ms: u64,
     ) -> u64 {
-        let listeners: Vec<_> = listeners.into_iter().map(Rc::new).collect();
+        let own = |(listener, gate)| (Rc::new(listener), Rc::new(gate));
+        let listeners: Vec<(Rc<TcpListener>, Rc<Gate>)> = listeners.into_iter().map(own).collect();
         let tasks: Vec<_> = listeners
             .iter()
-            .map(|listener| {
-                let (listener, shared) = (Rc::clone(listener), Rc::clone(&self.shared));
-                glommio::spawn_local(async move { accept(&listener, &shared).await })
+            .map(|(listener, gate)| {
+                let (listener, gate) = (Rc::clone(listener), Rc::clone(gate));
+                let shared = Rc::clone(&self.shared);
+                glommio::spawn_local(async move { accept(&listener, &gate, &shared).await })
             })
             .collect();
         stop.await;
@@ -96,31 +102,35 @@ impl<A: Answering + 'static> Engine<A> {
         for task in tasks {
             task.cancel().await;
         }
-        for listener in &listeners {
+        for (listener, gate) in &listeners {
             // Closing a listener resets what waits in its queue, so the queue is emptied first.
             while let Some(Ok(accepted)) = future::poll_once(listener.shared_accept()).await {
-                Shared::admit(&self.shared, accepted.bind_to_executor());
+                Shared::admit(&self.shared, accepted.bind_to_executor(), gate);
             }
         }
         // The ring names descriptors by number: the accepts queued for a listener must reach the
         // kernel, and be called back there, before its number may stand for something else.
         Timer::new(Duration::from_millis(ACCEPT_HANDOVER_MS)).await;
         drop(listeners);
-        let until_ms = self.shared.now_ms().saturating_add(drain_ms);
-        while self.shared.open.get() > 0 && self.shared.now_ms() < until_ms {
+        let until_ms = Moment::now().ms.saturating_add(drain_ms);
+        while self.shared.open.get() > 0 && Moment::now().ms < until_ms {
             Timer::new(Duration::from_millis(DRAIN_LOOK_MS)).await;
         }
         self.shared.open.get()
     }
 }
 
-async fn accept<A: Answering + 'static>(listener: &TcpListener, shared: &Rc<Shared<A>>) {
+async fn accept<A: Answering + 'static>(
+    listener: &TcpListener,
+    gate: &Rc<Gate>,
+    shared: &Rc<Shared<A>>,
+) {
     loop {
         match listener.shared_accept().await {
             // From here on the descriptor has an owner that closes it.
-            Ok(accepted) => Shared::admit(shared, accepted.bind_to_executor()),
+            Ok(accepted) => Shared::admit(shared, accepted.bind_to_executor(), gate),
             Err(error) => {
-                counters::add(&shared.counters.accept_errors, 1);
+                counters::add(&shared.figures.counters.accept_errors, 1);
                 tracing::debug!(%error, "accept failed");
                 Timer::new(Duration::from_millis(ACCEPT_BACKOFF_MS)).await;
             }
@@ -130,28 +140,38 @@ async fn accept<A: Answering + 'static>(listener: &TcpListener, shared: &Rc<Shar
 }
 
 impl<A: Answering> Shared<A> {
-    fn now_ms(&self) -> u64 {
-        let elapsed = clock::monotonic().saturating_duration_since(self.started);
-        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    fn set_open(&self, count: u64) {
+        self.open.set(count);
+        self.figures.engine.connections_open.set(count);
     }
 
-    fn admit(shared: &Rc<Self>, stream: TcpStream)
+    fn admit(shared: &Rc<Self>, stream: TcpStream, gate: &Rc<Gate>)
     where
         A: 'static,
     {
-        counters::add(&shared.counters.accepted, 1);
-        if shared.open.get() >= shared.settings.connections_max {
-            counters::add(&shared.counters.over_bound, 1);
-            return;
-        }
+        counters::add(&shared.figures.counters.accepted, 1);
         let Ok(peer) = stream.peer_addr() else {
-            counters::add(&shared.counters.ended_broken, 1);
+            counters::add(&shared.figures.counters.ended_broken, 1);
             return;
         };
+        let opened = Moment::now();
+        let deadlines = Deadlines::from(&shared.settings);
+        let Some(connection) = gate.admit(peer, deadlines, opened) else {
+            counters::add(&shared.figures.counters.ended_untrusted, 1);
+            shared.notices.borrow_mut().untrusted(gate, peer, opened);
+            return;
+        };
+        if shared.open.get() >= shared.settings.connections_max {
+            counters::add(&shared.figures.counters.over_bound, 1);
+            return;
+        }
         let open = Open::count(Rc::clone(shared));
         let carrier = Carrier {
             stream,
             peer,
+            gate: Rc::clone(gate),
+            source: None,
+            watch: Stopwatch::start(opened),
             shared: Rc::clone(shared),
             input: [0; INPUT_BYTES],
             input_bytes: 0,
@@ -160,8 +180,8 @@ impl<A: Answering> Shared<A> {
             shut_down: false,
         };
         glommio::spawn_local(async move {
-            let ending = carrier.carry().await;
-            tally::ending(&open.shared.counters, ending);
+            let ending = carrier.carry(connection).await;
+            tally::ending(&open.shared.figures.counters, ending);
         })
         .detach();
     }
@@ -175,14 +195,14 @@ struct Open<A: Answering> {
 
 impl<A: Answering> Open<A> {
     fn count(shared: Rc<Shared<A>>) -> Self {
-        counters::add(&shared.open, 1);
+        shared.set_open(shared.open.get().saturating_add(1));
         Self { shared }
     }
 }
 
 impl<A: Answering> Drop for Open<A> {
     fn drop(&mut self) {
-        self.shared.open.set(self.shared.open.get().saturating_sub(1));
+        self.shared.set_open(self.shared.open.get().saturating_sub(1));
     }
 }
 
@@ -190,6 +210,10 @@ impl<A: Answering> Drop for Open<A> {
 struct Carrier<A: Answering> {
     stream: TcpStream,
     peer: SocketAddr,
+    gate: Rc<Gate>,
+    /// What the proxy's header says, once it is there.
+    source: Option<Source>,
+    watch: Stopwatch,
     shared: Rc<Shared<A>>,
     input: [u8; INPUT_BYTES],
     input_bytes: usize,
@@ -213,14 +237,18 @@ enum Done {
 }
 
 impl<A: Answering> Carrier<A> {
-    async fn carry(mut self) -> Ending {
-        let deadlines = Deadlines::from(&self.shared.settings);
-        let mut connection = Connection::open(deadlines, self.shared.now_ms());
+    async fn carry(mut self, mut connection: Connection) -> Ending {
         let mut action = Action::Receive;
         loop {
             let deadline_ms = connection.deadline_ms();
             let done = match action {
                 Action::Receive => self.receive(deadline_ms).await,
+                Action::Proxied { header_bytes, source } => {
+                    match self.proxied(header_bytes, source) {
+                        0 => self.receive(deadline_ms).await,
+                        rest_bytes => Done::Received(rest_bytes),
+                    }
+                }
                 Action::Answer { line } => self.answer(line, deadline_ms).await,
                 Action::Send { from_bytes } => self.send(from_bytes, deadline_ms).await,
                 Action::Look => self.look(),
@@ -230,6 +258,10 @@ impl<A: Answering> Carrier<A> {
                         // Best effort: if the option cannot be set, this is an ordinary close.
                         let socket = socket2::SockRef::from(&self.stream);
                         let _ = socket.set_linger(Some(Duration::ZERO));
+                    }
+                    if let Ending::Unproxied(refusal) = ending {
+                        let mut notices = self.shared.notices.borrow_mut();
+                        notices.refused(&self.gate, Some(self.peer), refusal, Moment::now());
                     }
                     return ending;
                 }
@@ -248,18 +280,31 @@ impl<A: Answering> Carrier<A> {
                 Done::Expired => Event::Tick,
                 Done::Evicted => Event::Evict,
             };
-            action = connection.step(event, self.shared.now_ms());
+            let (before, now) = (connection.phase(), Moment::now());
+            action = connection.step(event, now.ms);
+            let phases = &self.shared.figures.phases;
+            self.watch.stepped(phases, before, connection.phase(), now);
             if connection.phase() > Phase::Writing {
                 (self.lease, self.writer) = (None, None);
             }
         }
     }
 
+    /// Takes the proxy's header off the input; how much is left.
+    fn proxied(&mut self, header_bytes: usize, source: Source) -> usize {
+        tally::source(&self.shared.figures.counters, source);
+        self.source = Some(source);
+        let header_bytes = header_bytes.min(self.input_bytes);
+        self.input.copy_within(header_bytes..self.input_bytes, 0);
+        self.input_bytes = self.input_bytes.saturating_sub(header_bytes);
+        self.input_bytes
+    }
+
     async fn receive(&mut self, deadline_ms: u64) -> Done {
         let free = self.input.get_mut(self.input_bytes..).unwrap_or_default();
-        match within(&self.shared, deadline_ms, self.stream.read(free)).await {
+        match within(deadline_ms, self.stream.read(free)).await {
             Some(Ok(bytes)) => {
-                counters::add(&self.shared.counters.received_bytes, bytes as u64);
+                counters::add(&self.shared.figures.counters.received_bytes, bytes as u64);
                 self.input_bytes = self.input_bytes.saturating_add(bytes).min(INPUT_BYTES);
                 Done::Received(bytes)
             }
@@ -274,15 +319,15 @@ impl<A: Answering> Carrier<A> {
         let mut lease = match shared.pool.try_lease(make) {
             Some(lease) => lease,
             None => {
-                counters::add(&shared.counters.waited_for_buffer, 1);
+                counters::add(&shared.figures.counters.waited_for_buffer, 1);
                 let taken_back = async {
                     loop {
-                        shared.writers.evict(shared.now_ms().saturating_sub(WRITE_GRACE_MS));
+                        shared.writers.evict(Moment::now().ms.saturating_sub(WRITE_GRACE_MS));
                         Timer::new(Duration::from_millis(TICK_MS)).await;
                     }
                 };
                 let lease = future::or(shared.pool.lease(make), taken_back);
-                match within(&shared, deadline_ms, lease).await {
+                match within(deadline_ms, lease).await {
                     Some(Ok(lease)) => lease,
                     Some(Err(_)) => return Done::Failed,
                     None => return Done::Expired,
@@ -290,15 +335,16 @@ impl<A: Answering> Carrier<A> {
             }
         };
         let line = self.input.get(line).unwrap_or_default();
+        let asked = self.gate.asked(line, self.peer, self.source, self.watch.since_us());
         let Some(out) = lease.buffer_mut() else { return Done::Failed };
         // A panic here is a bug; it must not take the other connections of the shard with it.
         // What it leaves behind is safe to use: `answer` replaces whatever the buffer holds.
-        let answered = catch_unwind(AssertUnwindSafe(|| {
-            shared.answering.borrow_mut().answer(line, self.peer, out)
-        }));
+        let answered =
+            catch_unwind(AssertUnwindSafe(|| shared.answering.borrow_mut().answer(asked, out)));
         match answered {
             Ok(class) => {
-                tally::answer(&shared.counters, class);
+                tally::answer(&shared.figures.counters, class);
+                self.watch.answered(clock::micros());
                 let bytes = lease.bytes().len();
                 self.lease = Some(lease);
                 Done::Answered(bytes)
@@ -317,13 +363,13 @@ impl<A: Answering> Carrier<A> {
         let written = match future::poll_once(write.as_mut()).await {
             Some(written) => Some(written),
             None => {
-                let now_ms = self.shared.now_ms();
+                let now_ms = Moment::now().ms;
                 let writer = self.writer.get_or_insert_with(|| self.shared.writers.add(now_ms));
                 let evicted = async {
                     writer.evicted().await;
                     None
                 };
-                let written = async { Some(within(&self.shared, deadline_ms, write).await) };
+                let written = async { Some(within(deadline_ms, write).await) };
                 match future::or(written, evicted).await {
                     Some(written) => written,
                     None => return Done::Evicted,
@@ -332,7 +378,7 @@ impl<A: Answering> Carrier<A> {
         };
         match written {
             Some(Ok(bytes)) => {
-                counters::add(&self.shared.counters.sent_bytes, bytes as u64);
+                counters::add(&self.shared.figures.counters.sent_bytes, bytes as u64);
                 Done::Sent(bytes)
             }
             Some(Err(_)) => Done::Broken,
@@ -359,9 +405,9 @@ impl<A: Answering> Carrier<A> {
             }
         }
         let mut dropped = [0; DRAIN_READ_BYTES];
-        match within(&self.shared, deadline_ms, self.stream.read(&mut dropped)).await {
+        match within(deadline_ms, self.stream.read(&mut dropped)).await {
             Some(Ok(bytes)) => {
-                counters::add(&self.shared.counters.received_bytes, bytes as u64);
+                counters::add(&self.shared.figures.counters.received_bytes, bytes as u64);
                 Done::Drained(bytes)
             }
             Some(Err(_)) => Done::Broken,
@@ -372,16 +418,12 @@ impl<A: Answering> Carrier<A> {
 
 /// The future's output, or `None` once the deadline has passed. A timer is made only if the future
 /// has to wait.
-async fn within<A: Answering, T>(
-    shared: &Shared<A>,
-    deadline_ms: u64,
-    future: impl Future<Output = T>,
-) -> Option<T> {
+async fn within<T>(deadline_ms: u64, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     if let Some(output) = future::poll_once(future.as_mut()).await {
         return Some(output);
     }
-    let wait_ms = deadline_ms.saturating_sub(shared.now_ms());
+    let wait_ms = deadline_ms.saturating_sub(Moment::now().ms);
     // The deadline is looked at in whole milliseconds: one more, and it has passed for certain.
     let timer = Timer::new(Duration::from_millis(wait_ms.saturating_add(1)));
     let expired = async {

@@ -5,6 +5,7 @@
 //! Count bytes or accepts: the engine that moves them does.
 
 use super::connection::{Ending, Phase};
+use super::proxy::Source;
 use crate::observe::counters::{self, AnswerClass, Counters};
 
 /// Counts how a connection ended.
@@ -12,12 +13,14 @@ pub(super) fn ending(counters: &Counters, ending: Ending) {
     let counter = match ending {
         Ending::Served => &counters.ended_served,
         Ending::Silent => &counters.ended_silent,
+        Ending::Unproxied(_) => &counters.ended_unproxied,
         Ending::Flooded => &counters.ended_flooded,
         Ending::Failed => &counters.panicked,
-        Ending::Evicted(Phase::FirstByte) => &counters.evicted_silent,
+        Ending::Evicted(Phase::Proxy | Phase::FirstByte) => &counters.evicted_silent,
         Ending::Evicted(Phase::Writing) => &counters.evicted_writing,
         Ending::Evicted(_) => &counters.evicted_line,
         Ending::Broken(_) | Ending::Expired(Phase::Closed) => &counters.ended_broken,
+        Ending::Expired(Phase::Proxy) => &counters.expired_proxy,
         Ending::Expired(Phase::FirstByte) => &counters.expired_first_byte,
         Ending::Expired(Phase::Line) => &counters.expired_line,
         Ending::Expired(Phase::Answering) => &counters.expired_answer,
@@ -25,6 +28,17 @@ pub(super) fn ending(counters: &Counters, ending: Ending) {
         Ending::Expired(Phase::Looking | Phase::Draining) => &counters.expired_drain,
     };
     counters::add(counter, 1);
+}
+
+/// Counts whom a proxy's header names.
+pub(super) fn source(counters: &Counters, source: Source) {
+    counters::add(
+        match source {
+            Source::Client { .. } => &counters.proxied,
+            Source::Own => &counters.proxied_own,
+        },
+        1,
+    );
 }
 
 /// Counts what an answer was.

@@ -44,6 +44,10 @@ pub struct Answer {
     body_end_max: usize,
     /// Whether a line of the body did not fit.
     cut: bool,
+    /// Tells the time, if somebody wants to know when answers began.
+    now_us: Option<fn() -> u64>,
+    /// When the answer began.
+    began_us: u64,
 }
 
 impl Default for Answer {
@@ -57,7 +61,21 @@ impl Answer {
     #[must_use]
     pub fn new() -> Self {
         let bytes = vec![0; ANSWER_BYTES_MAX + WIDE_BYTES].into_boxed_slice();
-        Self { bytes, len: 0, body_end_max: ANSWER_BYTES_MAX, cut: false }
+        let (now_us, began_us) = (None, 0);
+        Self { bytes, len: 0, body_end_max: ANSWER_BYTES_MAX, cut: false, now_us, began_us }
+    }
+
+    /// As [`Self::new`], with a clock that is read when an answer begins: where looking up ends and
+    /// rendering starts.
+    #[must_use]
+    pub fn timed(now_us: fn() -> u64) -> Self {
+        Self { now_us: Some(now_us), ..Self::new() }
+    }
+
+    /// When the answer that it holds began, by the clock that it was given; 0 without one.
+    #[must_use]
+    pub const fn began_us(&self) -> u64 {
+        self.began_us
     }
 
     /// The answer so far.
@@ -70,6 +88,9 @@ impl Answer {
     pub(super) fn begin(&mut self, tail_bytes: usize) {
         self.len = 0;
         self.cut = false;
+        if let Some(now_us) = self.now_us {
+            self.began_us = now_us();
+        }
         let reserved = tail_bytes.saturating_add(CLOSING_BYTES_MAX);
         self.body_end_max = ANSWER_BYTES_MAX.saturating_sub(reserved);
     }

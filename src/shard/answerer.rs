@@ -1,13 +1,13 @@
 //! What a shard answers with: the view, the rules, and the query module between them.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 
 use crate::observe::counters::AnswerClass;
+use crate::observe::{ShardFigures, clock};
 use crate::policy::Rules;
-use crate::port43::{self, Answering};
+use crate::port43::{self, Answering, Asked};
 use crate::query::{self, Answer, AnswerResult, Outcome, Refusal};
 use crate::view::View;
 
@@ -19,13 +19,14 @@ use crate::view::View;
 pub struct Answerer {
     views: Arc<ArcSwap<View>>,
     rules: Arc<Rules>,
+    figures: Arc<ShardFigures>,
 }
 
 impl Answerer {
-    /// Answers from what `views` shows under `rules`.
+    /// Answers from what `views` shows under `rules`, and tells `figures` how long it took.
     #[must_use]
-    pub fn new(views: Arc<ArcSwap<View>>, rules: Arc<Rules>) -> Self {
-        Self { views, rules }
+    pub fn new(views: Arc<ArcSwap<View>>, rules: Arc<Rules>, figures: Arc<ShardFigures>) -> Self {
+        Self { views, rules, figures }
     }
 
     /// The view that a query which comes now is answered from.
@@ -50,11 +51,16 @@ impl Answering for Answerer {
     type Buffer = AnswerBuffer;
 
     fn buffer(&self) -> AnswerBuffer {
-        AnswerBuffer(Answer::new())
+        AnswerBuffer(Answer::timed(clock::micros))
     }
 
-    fn answer(&mut self, line: &[u8], _peer: SocketAddr, out: &mut AnswerBuffer) -> AnswerClass {
-        class_of(query::answer(&self.views.load(), &self.rules, line, &mut out.0))
+    fn answer(&mut self, asked: Asked<'_>, out: &mut AnswerBuffer) -> AnswerClass {
+        let began_us = clock::micros();
+        let outcome = query::answer(&self.views.load(), &self.rules, asked.line, &mut out.0);
+        let (found_us, made_us) = (out.0.began_us().max(began_us), clock::micros());
+        self.figures.phases.lookup.record(found_us.saturating_sub(began_us));
+        self.figures.phases.render.record(made_us.saturating_sub(found_us));
+        class_of(outcome)
     }
 }
 

@@ -3,18 +3,22 @@
 //!
 //! ```text
 //! /live       200 while the process runs
-//! /ready      200, or 503 when the data are older than a setting allows
+//! /ready      200, or 503 when the server is about to stop, or the data are older than a setting
+//!             allows
 //! /freshness  JSON: generation, serial, times, age, the feed
 //! /metrics    the same as Prometheus text
 //! ```
 //!
 //! # Invariants
 //!
+//! - `unready first`: from the stop signal on `/ready` fails, before any listener closes.
 //! - `stale beats gone`: old data never make `/live` fail, and `/ready` only if it was asked for.
 //!
 //! # Does not
 //!
 //! Touch shards: it reads the view that is published, on a thread of its own.
+
+pub mod health;
 
 use std::fmt::Write;
 use std::io;
@@ -49,6 +53,8 @@ pub struct Sources {
     pub feed: Option<Arc<nats::Status>>,
     /// Age of the data from which on the server is not ready, seconds; 0: never.
     pub age_max_s: u64,
+    /// Whether the server is about to stop.
+    pub draining: Arc<AtomicBool>,
     /// Reads the wall clock, ms since the epoch.
     pub now_ms: fn() -> i64,
 }
@@ -91,6 +97,9 @@ impl Sources {
 
     /// Whether the server is ready; if not, why.
     fn ready(&self) -> Result<(), String> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err("draining: the server is about to stop\n".to_owned());
+        }
         let age_s = self.figures().age_s;
         if self.age_max_s > 0 && age_s > self.age_max_s {
             return Err(format!(
@@ -251,7 +260,7 @@ mod tests {
         let view = View::of_bytes(out.into_inner()).unwrap();
         let views = Arc::new(ArcSwap::new(Arc::new(view)));
         let feed = Some(Arc::new(nats::Status::default()));
-        Sources { views, feed, age_max_s, now_ms: || NOW_MS }
+        Sources { views, feed, age_max_s, draining: Arc::default(), now_ms: || NOW_MS }
     }
 
     #[test]
@@ -260,6 +269,13 @@ mod tests {
         assert_eq!(sources(61).ready(), Ok(()));
         let why = sources(60).ready().unwrap_err();
         assert!(why.contains("61 s old, at most 60 s"), "{why}");
+    }
+
+    #[test]
+    fn a_server_that_is_about_to_stop_is_not_ready() {
+        let sources = sources(0);
+        sources.draining.store(true, Ordering::Relaxed);
+        assert!(sources.ready().unwrap_err().starts_with("draining"));
     }
 
     #[test]

@@ -32,6 +32,7 @@ use clap::Parser;
 use futures_lite::AsyncReadExt;
 use glommio::net::TcpStream;
 use hdrhistogram::Histogram;
+use whoisd::observe::ShardFigures;
 use whoisd::policy::Rules;
 use whoisd::port43::{EngineKind, Settings};
 use whoisd::shard::{Answerer, Fleet, Plan, ShardReport};
@@ -146,6 +147,7 @@ fn start(
     views.iter().try_for_each(|view| view.prepare()).map_err(io::Error::other)?;
     let plan = Plan {
         listen: vec![address],
+        proxies: Vec::new(),
         port43: Settings::default(),
         engine: EngineKind::Ring,
         shutdown_ms: SHUTDOWN_MS,
@@ -153,12 +155,13 @@ fn start(
     let (writer, reader) = UnixStream::pair()?;
     let (reader, epoch) = (Arc::new(reader), now());
     // Called once, inside of the shard's executor.
-    let answering = move || {
+    let answering = move |figures: &Arc<ShardFigures>| {
         glommio::spawn_local(timers(waited.clone())).detach();
         if let Ok(reader) = reader.try_clone() {
             glommio::spawn_local(swaps(reader, epoch, views.clone(), waited.clone())).detach();
         }
-        Answerer::new(Arc::new(ArcSwap::new(Arc::clone(&views[0]))), Arc::clone(&rules))
+        let views = Arc::new(ArcSwap::new(Arc::clone(&views[0])));
+        Answerer::new(views, Arc::clone(&rules), Arc::clone(figures))
     };
     let (reports, heard) = crossbeam::channel::bounded(4);
     let core = options.load.server.server_core;

@@ -8,6 +8,9 @@
 //!            closed (deadline, end of input, broken)      closed             Draining ──▶ closed
 //! ```
 //!
+//! Behind a proxy there is one phase before: `open ──▶ Proxy ──▶ FirstByte`, in which the header of
+//! the PROXY protocol is received.
+//!
 //! # Invariants
 //!
 //! - `one-line`: [`Action::Answer`] comes at most once.
@@ -24,11 +27,14 @@
 use std::ops::Range;
 
 use super::limits::{DRAIN_BYTES_MAX, INPUT_BYTES, QUERY_LINE_BYTES_MAX, Settings};
+use super::proxy::{self, Expected, Refusal, Source, Step};
 
 /// The deadlines of the phases, in milliseconds from the start of each.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadlines {
-    /// From opening to the first byte.
+    /// From opening to the end of the proxy's header, where one is wanted.
+    pub proxy_ms: u64,
+    /// From opening, or the end of the proxy's header, to the first byte.
     pub first_byte_ms: u64,
     /// From the first byte to the line end.
     pub line_ms: u64,
@@ -43,6 +49,7 @@ pub struct Deadlines {
 impl From<&Settings> for Deadlines {
     fn from(settings: &Settings) -> Self {
         Self {
+            proxy_ms: settings.proxy_ms,
             first_byte_ms: settings.first_byte_ms,
             line_ms: settings.line_ms,
             write_ms: settings.write_ms,
@@ -55,7 +62,9 @@ impl From<&Settings> for Deadlines {
 /// Where a connection stands; later phases compare greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Open, nothing received.
+    /// Open, the header of the proxy not yet received whole.
+    Proxy,
+    /// Open, nothing of the query received.
     FirstByte,
     /// Part of the line received.
     Line,
@@ -77,7 +86,7 @@ pub enum Event<'a> {
     /// A read returned. `input` is everything received so far, its last `fresh_bytes` are new;
     /// none means that the client has shut down its side.
     Received {
-        /// All bytes of the line so far, at most [`INPUT_BYTES`].
+        /// All bytes of the proxy's header or of the line so far, at most [`INPUT_BYTES`].
         input: &'a [u8],
         /// How many of them this read brought.
         fresh_bytes: usize,
@@ -117,6 +126,14 @@ pub enum Event<'a> {
 pub enum Action {
     /// Read more input behind what is there.
     Receive,
+    /// Note whom the connection is from, and take `header_bytes` off the front of the input. What
+    /// is left then is the query's: to be shown as received, or more to be read if it is nothing.
+    Proxied {
+        /// Length of the proxy's header.
+        header_bytes: usize,
+        /// What it says.
+        source: Source,
+    },
     /// Make the answer to `input[line]`.
     Answer {
         /// The line without its end.
@@ -147,6 +164,8 @@ pub enum Ending {
     Served,
     /// The client closed before it sent anything.
     Silent,
+    /// What should have been the proxy's header is not taken.
+    Unproxied(Refusal),
     /// A deadline passed in this phase.
     Expired(Phase),
     /// The socket failed in this phase.
@@ -163,6 +182,8 @@ pub enum Ending {
 #[derive(Clone, Debug)]
 pub struct Connection {
     phase: Phase,
+    /// Which header is wanted first.
+    expected: Option<Expected>,
     deadlines: Deadlines,
     /// Of the present phase.
     phase_end_ms: u64,
@@ -182,6 +203,7 @@ impl Connection {
     pub fn open(deadlines: Deadlines, now_ms: u64) -> Self {
         Self {
             phase: Phase::FirstByte,
+            expected: None,
             deadlines,
             phase_end_ms: now_ms.saturating_add(deadlines.first_byte_ms),
             total_end_ms: now_ms.saturating_add(deadlines.total_ms),
@@ -189,6 +211,17 @@ impl Connection {
             answer_bytes: 0,
             careful: false,
             ending: Ending::Silent,
+        }
+    }
+
+    /// A connection that begins with the header of a proxy.
+    #[must_use]
+    pub fn open_behind_proxy(deadlines: Deadlines, expected: Expected, now_ms: u64) -> Self {
+        Self {
+            phase: Phase::Proxy,
+            expected: Some(expected),
+            phase_end_ms: now_ms.saturating_add(deadlines.proxy_ms),
+            ..Self::open(deadlines, now_ms)
         }
     }
 
@@ -229,6 +262,9 @@ impl Connection {
             // What a client has not read of its answer is of no use to it any more.
             (phase, Event::Evict) => self.close(Ending::Evicted(phase), phase == Phase::Writing),
             (_, Event::Tick) => self.tick(now_ms),
+            (Phase::Proxy, Event::Received { input, fresh_bytes }) => {
+                self.header(input, fresh_bytes, now_ms)
+            }
             (Phase::FirstByte | Phase::Line, Event::Received { input, fresh_bytes }) => {
                 self.received(input, fresh_bytes, now_ms)
             }
@@ -247,6 +283,23 @@ impl Connection {
             (Phase::Looking, Event::Looked { unread }) => self.looked(unread, now_ms),
             (Phase::Draining, Event::Drained { bytes }) => self.drained(bytes),
             (phase, _) => self.close(Ending::Broken(phase), true),
+        }
+    }
+
+    /// More of the proxy's header. It is read anew with each byte: it is short, and comes in one
+    /// piece from everybody who means well.
+    fn header(&mut self, input: &[u8], fresh_bytes: usize, now_ms: u64) -> Action {
+        match proxy::parse_as(input, self.expected.unwrap_or(Expected::Either)) {
+            Step::Header { bytes, source } => {
+                self.phase = Phase::FirstByte;
+                self.phase_end_ms = now_ms.saturating_add(self.deadlines.first_byte_ms);
+                Action::Proxied { header_bytes: bytes, source }
+            }
+            Step::More if fresh_bytes > 0 => Action::Receive,
+            // A balancer that only looks whether the port is open.
+            Step::More if input.is_empty() => self.close(Ending::Silent, false),
+            Step::More => self.close(Ending::Unproxied(Refusal::CutOff), false),
+            Step::Refused(refusal) => self.close(Ending::Unproxied(refusal), false),
         }
     }
 
@@ -322,7 +375,7 @@ impl Connection {
             return self.close(Ending::Expired(self.phase), self.phase == Phase::Writing);
         }
         match self.phase {
-            Phase::FirstByte | Phase::Line => Action::Receive,
+            Phase::Proxy | Phase::FirstByte | Phase::Line => Action::Receive,
             Phase::Writing => Action::Send { from_bytes: self.done_bytes },
             Phase::Looking => Action::Look,
             Phase::Draining => Action::Drain,

@@ -2,8 +2,14 @@
 
 use super::*;
 
-const DEADLINES: Deadlines =
-    Deadlines { first_byte_ms: 100, line_ms: 200, write_ms: 300, drain_ms: 400, total_ms: 5_000 };
+const DEADLINES: Deadlines = Deadlines {
+    proxy_ms: 50,
+    first_byte_ms: 100,
+    line_ms: 200,
+    write_ms: 300,
+    drain_ms: 400,
+    total_ms: 5_000,
+};
 
 fn open() -> Connection {
     Connection::open(DEADLINES, 1_000)
@@ -168,11 +174,14 @@ fn an_event_out_of_place_closes_and_never_panics() {
     ];
     // Every sequence of four events, from a fresh connection: it ends or goes on, no more.
     for index in 0..events.len().pow(4) {
-        let mut connection = Connection::open(DEADLINES, u64::MAX - 1);
-        let mut rest = index;
-        for _ in 0..4 {
-            let _ = connection.step(events[rest % events.len()], u64::MAX);
-            rest /= events.len();
+        let now_ms = u64::MAX - 1;
+        let proxied = Connection::open_behind_proxy(DEADLINES, Expected::V2, now_ms);
+        for mut connection in [Connection::open(DEADLINES, now_ms), proxied] {
+            let mut rest = index;
+            for _ in 0..4 {
+                let _ = connection.step(events[rest % events.len()], u64::MAX);
+                rest /= events.len();
+            }
         }
     }
 }
@@ -189,4 +198,82 @@ fn the_total_deadline_cuts_a_connection_that_uses_up_every_phase() {
     assert_eq!(connection.step(Event::Tick, 1_799), Action::Drain);
     let action = connection.step(Event::Tick, 1_800);
     assert_eq!(action, close(Ending::Expired(Phase::Draining), false));
+}
+
+fn behind_proxy() -> Connection {
+    Connection::open_behind_proxy(DEADLINES, Expected::Either, 1_000)
+}
+
+const HEADER: &[u8] = b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 43\r\n";
+
+fn proxied() -> Action {
+    let source = Source::Client {
+        client: "192.0.2.7:4711".parse().unwrap(),
+        server: "198.51.100.1:43".parse().unwrap(),
+    };
+    Action::Proxied { header_bytes: HEADER.len(), source }
+}
+
+#[test]
+fn a_header_is_the_same_however_it_is_cut_and_the_line_behind_it_too() {
+    let input = [HEADER, b"a.example\r\n"].concat();
+    for cut in 1..=input.len() {
+        let mut connection = behind_proxy();
+        let mut action = receive(&mut connection, &input[..cut], cut, 1_000);
+        let mut shown = cut;
+        if cut < HEADER.len() {
+            assert_eq!((&action, connection.phase()), (&Action::Receive, Phase::Proxy));
+            action = receive(&mut connection, &input, input.len() - cut, 1_001);
+            shown = input.len();
+        }
+        assert_eq!(action, proxied(), "cut at {cut}");
+        let rest = &input[HEADER.len()..shown];
+        if !rest.is_empty() {
+            action = receive(&mut connection, rest, rest.len(), 1_001);
+        }
+        if shown < input.len() {
+            let rest = &input[HEADER.len()..];
+            action = receive(&mut connection, rest, input.len() - shown, 1_002);
+        }
+        assert_eq!(action, Action::Answer { line: 0..9 }, "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_query_without_the_header_is_closed_and_never_answered() {
+    let mut connection = behind_proxy();
+    let action = receive(&mut connection, b"a.example\r\n", 11, 1_000);
+    assert_eq!(action, close(Ending::Unproxied(Refusal::NoHeader), false));
+    let mut connection = behind_proxy();
+    assert_eq!(receive(&mut connection, &HEADER[..9], 9, 1_000), Action::Receive);
+    let action = receive(&mut connection, &HEADER[..9], 0, 1_000);
+    assert_eq!(action, close(Ending::Unproxied(Refusal::CutOff), false));
+    // A balancer that only looks whether the port is open.
+    assert_eq!(receive(&mut behind_proxy(), b"", 0, 1_000), close(Ending::Silent, false));
+}
+
+#[test]
+fn a_header_has_a_deadline_of_its_own_and_the_query_behind_it_its_usual_ones() {
+    let mut connection = behind_proxy();
+    assert_eq!(receive(&mut connection, &HEADER[..1], 1, 1_001), Action::Receive);
+    let mut late = connection.clone();
+    assert_eq!(late.step(Event::Tick, 1_049), Action::Receive);
+    assert_eq!(late.step(Event::Tick, 1_050), close(Ending::Expired(Phase::Proxy), false));
+    let action = receive(&mut connection, HEADER, HEADER.len() - 1, 1_049);
+    assert_eq!((action, connection.phase()), (proxied(), Phase::FirstByte));
+    assert_eq!(connection.deadline_ms(), 1_149);
+    assert_eq!(receive(&mut connection, b"a", 1, 1_148), Action::Receive);
+    assert_eq!((connection.phase(), connection.deadline_ms()), (Phase::Line, 1_348));
+}
+
+/// A second header is no header: it is a query, whatever it says.
+#[test]
+fn only_the_first_header_counts() {
+    let mut connection = behind_proxy();
+    let _ = receive(&mut connection, HEADER, HEADER.len(), 1_000);
+    let action = receive(&mut connection, HEADER, HEADER.len(), 1_000);
+    assert_eq!(action, Action::Answer { line: 0..HEADER.len() - 2 });
+    // And without a proxy so is the first.
+    let action = receive(&mut open(), HEADER, HEADER.len(), 1_000);
+    assert_eq!(action, Action::Answer { line: 0..HEADER.len() - 2 });
 }

@@ -46,6 +46,10 @@ pub(super) struct Completion {
 /// Requests are taken at once and carried out at the next turn, in the order in which they were
 /// made.
 pub(super) trait Kernel<B> {
+    /// The time, microseconds on [`crate::observe::clock::micros`]: between two turns, for what is
+    /// to be told apart from the rest of a turn.
+    fn now_us(&self) -> u64;
+
     /// Accepts from `listener` into `slot`, which must be free.
     fn accept(&mut self, slot: u32, listener: usize);
     /// Takes back an accept that has not completed; it still completes.
@@ -61,6 +65,9 @@ pub(super) trait Kernel<B> {
     fn lengthen(&mut self, slot: u32) -> bool;
     /// The first `bytes` of the slot's input; none while a receive is under way.
     fn input(&self, slot: u32, bytes: usize) -> &[u8];
+    /// Takes the first `taken` of the slot's `bytes` of input off its front, and gives a long line
+    /// back if the rest needs none; nothing while a receive is under way.
+    fn take_input(&mut self, slot: u32, taken: usize, bytes: usize);
     /// Gives a long line back.
     fn forget_input(&mut self, slot: u32);
 

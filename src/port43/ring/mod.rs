@@ -25,8 +25,8 @@
 
 mod driver;
 mod kernel;
+mod peer;
 mod raw;
-mod room;
 mod setup;
 #[cfg(test)]
 mod simulation;
@@ -36,7 +36,7 @@ use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::rc::Rc;
-use std::time::Instant;
+use std::sync::Arc;
 
 use futures_lite::future;
 use socket2::Socket;
@@ -45,10 +45,10 @@ use self::driver::Driver;
 use self::kernel::{Completion, Op};
 use self::raw::Ring;
 use self::slots::Sizes;
-use super::Answering;
 use super::limits::{COMPLETIONS_PER_TURN, Settings, TICK_MS};
-use crate::observe::clock;
-use crate::observe::counters::Counters;
+use super::moment::Moment;
+use super::{Answering, Gate};
+use crate::observe::{ShardFigures, counters};
 
 /// Turns in which a stopping engine empties the queues of its listeners.
 const EMPTYING_TURNS_MAX: usize = 1_000;
@@ -66,14 +66,14 @@ pub fn probe() -> Result<(), String> {
 pub struct Engine<A: Answering> {
     driver: Driver<A>,
     ring: Ring<A::Buffer>,
-    started: Instant,
+    figures: Arc<ShardFigures>,
     /// When the executor was handed over to last.
     handed_over_ms: u64,
 }
 
 impl<A: Answering> Engine<A> {
-    /// An engine that answers what comes to `listeners` through `answering`, and counts in
-    /// `counters`. Must be made on the thread that serves.
+    /// An engine that answers what comes to `listeners`, each a socket with its gate, through `answering`, and counts in
+    /// `figures`. Must be made on the thread that serves.
     ///
     /// # Errors
     ///
@@ -81,23 +81,18 @@ impl<A: Answering> Engine<A> {
     pub fn new(
         answering: A,
         settings: Settings,
-        listeners: Vec<Socket>,
-        counters: Rc<Counters>,
+        listeners: Vec<(Socket, Gate)>,
+        figures: Arc<ShardFigures>,
     ) -> Result<Self, String> {
-        let listener_count = listeners.len();
+        let (listeners, gates): (Vec<_>, Vec<_>) = listeners.into_iter().unzip();
         // The kernel bounds a ring's table of sockets by the limit of descriptors.
         let limit = rlimit::Resource::NOFILE.get().map_or(u64::MAX, |(soft, _)| soft);
         let slots_max = u32::try_from(limit).unwrap_or(u32::MAX);
-        let sizes = Sizes::fit(settings.connections_max, listener_count, slots_max);
+        let sizes = Sizes::fit(settings.connections_max, gates.len(), slots_max);
         let ring =
             Ring::new(sizes.slots, listeners).map_err(|error| refused(sizes.slots, &error))?;
-        let driver = Driver::new(answering, settings, sizes, listener_count, counters);
-        Ok(Self { driver, ring, started: clock::monotonic(), handed_over_ms: 0 })
-    }
-
-    fn now_ms(&self) -> u64 {
-        let elapsed = clock::monotonic().saturating_duration_since(self.started);
-        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+        let driver = Driver::new(answering, settings, sizes, gates, Arc::clone(&figures));
+        Ok(Self { driver, ring, figures, handed_over_ms: 0 })
     }
 
     /// Serves until `stop` is ready, then drains: what the kernel has accepted by then is served,
@@ -122,7 +117,7 @@ impl<A: Answering> Engine<A> {
             told.set(true);
         });
         let mut completions = Vec::with_capacity(COMPLETIONS_PER_TURN);
-        self.driver.refill(&mut self.ring, 0);
+        self.driver.refill(&mut self.ring, Moment::now());
         self.ring.tick();
         while !stopped.get() {
             self.turn(1, &mut completions).await?;
@@ -137,12 +132,12 @@ impl<A: Answering> Engine<A> {
             }
         }
         self.driver.stop_accepting(&mut self.ring);
-        let until_ms = self.now_ms().saturating_add(drain_ms);
-        while self.driver.accepting_count() > 0 && self.now_ms() < until_ms {
+        let until_ms = Moment::now().ms.saturating_add(drain_ms);
+        while self.driver.accepting_count() > 0 && Moment::now().ms < until_ms {
             self.turn(1, &mut completions).await?;
         }
         self.ring.close_listeners();
-        while self.driver.open_count() > 0 && self.now_ms() < until_ms {
+        while self.driver.open_count() > 0 && Moment::now().ms < until_ms {
             self.turn(1, &mut completions).await?;
         }
         // What was asked for last, closes among it, goes to the kernel before the ring ends.
@@ -154,7 +149,7 @@ impl<A: Answering> Engine<A> {
     async fn turn(&mut self, want: usize, completions: &mut Vec<Completion>) -> io::Result<usize> {
         completions.clear();
         self.ring.turn(want, completions)?;
-        let now_ms = self.now_ms();
+        let now = Moment::now();
         let (mut ticked, mut accepted_count) = (false, 0_usize);
         for completion in completions.iter() {
             match completion.op {
@@ -162,22 +157,34 @@ impl<A: Answering> Engine<A> {
                 op => {
                     let came = op == Op::Accept && completion.result >= 0;
                     accepted_count = accepted_count.saturating_add(usize::from(came));
-                    self.driver.completed(&mut self.ring, *completion, now_ms);
+                    self.driver.completed(&mut self.ring, *completion, now);
                 }
             }
         }
         if ticked {
-            self.driver.expire(&mut self.ring, now_ms);
+            self.driver.expire(&mut self.ring, now);
             self.ring.tick();
         }
-        self.driver.serve_waiting(&mut self.ring, now_ms);
-        self.driver.refill(&mut self.ring, now_ms);
+        self.driver.serve_waiting(&mut self.ring, now);
+        self.driver.refill(&mut self.ring, now);
+        self.note(completions.len());
         // Not by the tick alone: under load it stands behind other completions.
-        if ticked || now_ms.saturating_sub(self.handed_over_ms) >= TICK_MS {
-            self.handed_over_ms = now_ms;
+        if ticked || now.ms.saturating_sub(self.handed_over_ms) >= TICK_MS {
+            self.handed_over_ms = now.ms;
             hand_over().await;
         }
         Ok(accepted_count)
+    }
+
+    /// Keeps the figures of a turn that brought so many completions.
+    fn note(&mut self, completion_count: usize) {
+        let figures = &self.figures.engine;
+        let completion_count = completion_count as u64;
+        counters::add(&figures.turns, 1);
+        counters::add(&figures.completions, completion_count);
+        counters::add(&figures.requests_waited, self.ring.take_waited_count());
+        figures.batch_max.set(figures.batch_max.get().max(completion_count));
+        self.driver.note_levels();
     }
 }
 

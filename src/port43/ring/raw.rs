@@ -18,7 +18,7 @@
 use std::cell::UnsafeCell;
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
 use io_uring::types::{CancelBuilder, DestinationSlot, Fd, Fixed, Timespec};
@@ -29,7 +29,9 @@ use super::super::limits::{
     COMPLETIONS_PER_TURN, DRAIN_READ_BYTES, INPUT_BYTES, LONG_LINES, SHORT_INPUT_BYTES, TICK_MS,
 };
 use super::kernel::{Completion, Kernel, Op};
+use super::peer::{PEER_BYTES, peer_of};
 use super::setup::{SUBMISSIONS, setup};
+use crate::observe::clock;
 
 /// Completions that the kernel keeps without an allocation of its own: two for each slot, within
 /// the kernel's own bound.
@@ -40,9 +42,6 @@ const ENDING_TURNS: usize = 1_000;
 
 /// How long the kernel may take to cancel everything.
 const ENDING_WAIT_NS: u32 = 100_000_000;
-
-/// `sockaddr_in6`, the larger of the two that an accept may write.
-const PEER_BYTES: usize = 28;
 
 /// What requests for one slot may write.
 struct SlotMemory {
@@ -85,6 +84,8 @@ pub(super) struct Ring<B> {
     /// Requests for which the ring had no place: made before all others at the next turn.
     waiting: VecDeque<squeue::Entry>,
     in_flight_count: u64,
+    /// Requests that had to wait for a place, in all.
+    waited_count: u64,
     resets: bool,
     /// Whether the kernel knows [`ACCEPT_POLL_FIRST`].
     waits_first: bool,
@@ -135,6 +136,7 @@ impl<B> Ring<B> {
             listeners,
             waiting: VecDeque::with_capacity(SUBMISSIONS as usize),
             in_flight_count: 0,
+            waited_count: 0,
             resets: known && probe.is_supported(opcode::SetSockOpt::CODE),
             waits_first: false,
         };
@@ -193,6 +195,11 @@ impl<B> Ring<B> {
         Ok(())
     }
 
+    /// Requests that had to wait for a place since this was asked last.
+    pub(super) fn take_waited_count(&mut self) -> u64 {
+        std::mem::take(&mut self.waited_count)
+    }
+
     /// Closes a listener. Its accepts must have completed.
     pub(super) fn close_listeners(&mut self) {
         self.listeners.clear();
@@ -217,6 +224,7 @@ impl<B> Ring<B> {
                 return;
             }
         }
+        self.waited_count = self.waited_count.saturating_add(1);
         self.waiting.push_back(entry);
     }
 
@@ -280,6 +288,10 @@ impl SlotMemory {
 }
 
 impl<B: AsRef<[u8]>> Kernel<B> for Ring<B> {
+    fn now_us(&self) -> u64 {
+        clock::micros()
+    }
+
     fn accept(&mut self, slot: u32, listener: usize) {
         let Ok(target) = DestinationSlot::try_from_slot_target(slot) else { return };
         let Some(listener) = self.listeners.get(listener).map(AsRawFd::as_raw_fd) else { return };
@@ -356,6 +368,22 @@ impl<B: AsRef<[u8]>> Kernel<B> for Ring<B> {
         // SAFETY: `place` has `room` initialised bytes in `memory`, which lives as long as `self`;
         // no receive is under way, per `lent`, and none can begin while `self` is borrowed.
         unsafe { std::slice::from_raw_parts(place, bytes.min(room)) }
+    }
+
+    fn take_input(&mut self, slot: u32, taken: usize, bytes: usize) {
+        let Some((place, room)) = self.input_place(slot) else { return };
+        let Some(left) = bytes.checked_sub(taken).filter(|_| bytes <= room) else { return };
+        let lent = self.lent(slot);
+        let Some(memory) = self.slot_memory(slot).filter(|_| !lent.receiving) else { return };
+        let is_short = left <= SHORT_INPUT_BYTES;
+        let to = if is_short { memory.input.get().cast() } else { place };
+        let from = place.wrapping_add(taken);
+        // SAFETY: `place` has `room` bytes in `memory`; `taken` and `left` together are `bytes`, at
+        // most that; `to` has `left` bytes, and may overlap; no receive is under way, per `lent`.
+        unsafe { std::ptr::copy(from, to, left) };
+        if is_short {
+            self.forget_input(slot);
+        }
     }
 
     fn forget_input(&mut self, slot: u32) {
@@ -437,26 +465,6 @@ impl<B: AsRef<[u8]>> Kernel<B> for Ring<B> {
 const _: () = assert!(INPUT_BYTES > SHORT_INPUT_BYTES);
 #[expect(clippy::cast_possible_truncation, reason = "28")]
 const PEER_LEN: libc::socklen_t = PEER_BYTES as libc::socklen_t;
-
-/// A `sockaddr_in` or `sockaddr_in6`: family in this machine's order, port and address in the
-/// network's.
-fn peer_of(bytes: &[u8; PEER_BYTES]) -> Option<SocketAddr> {
-    let at = |from: usize, to: usize| bytes.get(from..to);
-    let family = u16::from_ne_bytes(at(0, 2)?.try_into().ok()?);
-    let port = u16::from_be_bytes(at(2, 4)?.try_into().ok()?);
-    let ip = match i32::from(family) {
-        libc::AF_INET => {
-            let octets: [u8; 4] = at(4, 8)?.try_into().ok()?;
-            IpAddr::from(Ipv4Addr::from(octets))
-        }
-        libc::AF_INET6 => {
-            let octets: [u8; 16] = at(8, 24)?.try_into().ok()?;
-            IpAddr::from(Ipv6Addr::from(octets))
-        }
-        _ => return None,
-    };
-    Some(SocketAddr::new(ip, port))
-}
 
 impl<B> Drop for Ring<B> {
     /// Ends what is under way, so that the kernel writes nothing any more; if it cannot be ended,

@@ -15,6 +15,8 @@
 
 use super::super::connection::{Connection, Phase};
 use super::super::limits::{ACCEPTS_PER_LISTENER, SHORT_INPUT_BYTES};
+use super::super::proxy::Source;
+use super::super::stopwatch::Stopwatch;
 use super::kernel::Op;
 
 /// The sum of all demands for slots: open connections, and accepts under way.
@@ -50,7 +52,9 @@ const NONE: u32 = u32::MAX;
 /// A list that a slot stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum List {
-    /// Nothing received.
+    /// A proxy's header not received whole.
+    Proxy,
+    /// Nothing of the query received.
     FirstByte,
     /// Part of a line received.
     Line,
@@ -67,12 +71,13 @@ pub(super) enum List {
 }
 
 /// How many lists there are.
-const LISTS: usize = 7;
+const LISTS: usize = 8;
 
 impl List {
     /// The list of a phase; looking goes with writing, whose deadline it keeps.
     pub(super) const fn of(phase: Phase) -> Option<Self> {
         match phase {
+            Phase::Proxy => Some(Self::Proxy),
             Phase::FirstByte => Some(Self::FirstByte),
             Phase::Line => Some(Self::Line),
             Phase::Answering => Some(Self::Answering),
@@ -121,6 +126,10 @@ pub(super) struct Slot {
     pub(super) answered_ms: u64,
     /// Where the query line ends in the input.
     pub(super) line_bytes: u16,
+    /// What the proxy's header says, once it is there.
+    pub(super) source: Option<Source>,
+    /// Measures the connection's phases.
+    pub(super) watch: Stopwatch,
     listed: Option<List>,
     links: [Link; 2],
 }
@@ -158,6 +167,8 @@ impl Slots {
             waiting_for: None,
             answered_ms: 0,
             line_bytes: 0,
+            source: None,
+            watch: Stopwatch::default(),
             listed: None,
             links: [UNLINKED; 2],
         };
@@ -217,6 +228,7 @@ impl Slots {
             slot.shut_down = false;
             slot.accepting = false;
             slot.waiting_for = None;
+            slot.source = None;
         }
     }
 

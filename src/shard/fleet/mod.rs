@@ -13,7 +13,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::os::unix::thread::JoinHandleExt;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -28,8 +27,9 @@ use signal_hook::consts::SIGURG;
 
 use self::heartbeat::{Heartbeat, Pulse};
 use super::listen::{self, ListenError};
-use crate::observe::counters::{Counters, Totals};
-use crate::port43::{self, Answering, EngineKind, ring, stream};
+use crate::observe::ShardFigures;
+use crate::observe::counters::Totals;
+use crate::port43::{self, Answering, EngineKind, Gate, proxy, ring, stream};
 
 /// Memory that a shard's executor registers with its rings for file I/O, which shards do not do.
 const IO_MEMORY_BYTES: usize = 128 * 1024;
@@ -61,6 +61,8 @@ const STREAMS_BEAT_MS: u64 = 5;
 pub struct Plan {
     /// Addresses that every shard listens on; ports are settled.
     pub listen: Vec<SocketAddr>,
+    /// Which of them stand behind proxies.
+    pub proxies: Vec<Arc<proxy::Rule>>,
     /// The connection engine's settings.
     pub port43: port43::Settings,
     /// The connection engine.
@@ -99,6 +101,7 @@ enum ShardError {
 /// One running shard.
 struct Shard {
     core: usize,
+    figures: Arc<ShardFigures>,
     /// Closing it is the signal to stop.
     stop: UnixStream,
     handle: JoinHandle<Result<Done, ShardError>>,
@@ -122,7 +125,8 @@ impl<M> Drop for EndReport<M> {
 }
 
 impl Fleet {
-    /// Starts one shard on each core; `answering` makes each shard's own. Reports come through
+    /// Starts one shard on each core; `answering` makes each shard's own, which may add to the
+    /// shard's figures. Reports come through
     /// `reports`, wrapped by `wrap`.
     ///
     /// # Errors
@@ -137,7 +141,7 @@ impl Fleet {
     ) -> Result<Self, String>
     where
         A: Answering + 'static,
-        F: Fn() -> A + Clone + Send + 'static,
+        F: Fn(&Arc<ShardFigures>) -> A + Clone + Send + 'static,
         M: Send + 'static,
     {
         let (beat_ms, preempt) = match plan.engine {
@@ -154,6 +158,8 @@ impl Fleet {
             let end = EndReport(reports.clone(), wrap);
             let pulse = heartbeat.pulse();
             let begun = begun.clone();
+            let figures = Arc::new(ShardFigures::new(core));
+            let own = Arc::clone(&figures);
             let life = move || {
                 let executor = LocalExecutorBuilder::new(Placement::Fixed(core))
                     .name("shard")
@@ -164,7 +170,7 @@ impl Fleet {
                     .map_err(|error| ShardError::Engine(error.to_string()))?;
                 executor.run(async move {
                     drop(begun);
-                    let done = run(&plan, answering(), stopped, pulse, || {
+                    let done = run(&plan, answering(&own), own, stopped, pulse, || {
                         let _ = end.0.send((end.1)(ShardReport::Ready));
                     });
                     let done = done.await;
@@ -176,12 +182,18 @@ impl Fleet {
                 .name(format!("shard-{core}"))
                 .spawn(life)
                 .map_err(|error| format!("shard on core {core}: {error}"))?;
-            shards.push(Shard { core, stop, handle });
+            shards.push(Shard { core, figures, stop, handle });
         }
         drop(begun);
         let fleet = Self { shards, _heartbeat: heartbeat };
         fleet.see_begun(&beginning)?;
         Ok(fleet)
+    }
+
+    /// The figures of every shard, for whoever tells of them. They outlive the fleet.
+    #[must_use]
+    pub fn figures(&self) -> Vec<Arc<ShardFigures>> {
+        self.shards.iter().map(|shard| Arc::clone(&shard.figures)).collect()
     }
 
     /// Waits until every executor has looked at its first task, or ended. The fault that the
@@ -233,17 +245,20 @@ impl Fleet {
 async fn run<A: Answering + 'static>(
     plan: &Plan,
     answering: A,
+    figures: Arc<ShardFigures>,
     stopped: UnixStream,
     pulse: Pulse,
     ready: impl FnOnce(),
 ) -> Result<Done, ShardError> {
-    let counters = Rc::new(Counters::default());
-    let counting = Rc::clone(&counters);
+    let counting = Arc::clone(&figures);
     let alive = pulse.alive();
     let pulse = glommio::spawn_local(pulse.beats());
     let cut_off_count = match plan.engine {
         EngineKind::Ring => {
-            let open = |address: &SocketAddr| listen::open(*address, plan.port43.backlog_count);
+            let open = |address: &SocketAddr| {
+                let listener = listen::open(*address, plan.port43.backlog_count)?;
+                Ok::<_, ListenError>((listener, Gate::new(*address, &plan.proxies)))
+            };
             let listeners = plan.listen.iter().map(open).collect::<Result<_, _>>()?;
             let engine = ring::Engine::new(answering, plan.port43, listeners, counting)
                 .map_err(ShardError::Engine)?;
@@ -252,8 +267,9 @@ async fn run<A: Answering + 'static>(
         }
         EngineKind::Streams => {
             let bind = |&address: &SocketAddr| {
-                TcpListener::bind(address)
-                    .map_err(|error| ListenError::new(address, io::Error::from(error)))
+                let listener = TcpListener::bind(address)
+                    .map_err(|error| ListenError::new(address, io::Error::from(error)))?;
+                Ok::<_, ListenError>((listener, Gate::new(address, &plan.proxies)))
             };
             let listeners = plan.listen.iter().map(bind).collect::<Result<_, _>>()?;
             let engine = stream::Engine::new(answering, plan.port43, counting);
@@ -262,7 +278,7 @@ async fn run<A: Answering + 'static>(
         }
     };
     pulse.cancel().await;
-    Ok(Done { totals: counters.totals(), cut_off_count })
+    Ok(Done { totals: figures.counters.totals(), cut_off_count })
 }
 
 /// Ready when the other end of the stop line is closed.
@@ -275,5 +291,7 @@ fn end_of(stopped: UnixStream) -> impl Future<Output = ()> {
     }
 }
 
+#[cfg(test)]
+mod proxy_tests;
 #[cfg(test)]
 mod tests;

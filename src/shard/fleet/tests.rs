@@ -9,13 +9,14 @@ use crossbeam::channel::{Receiver, bounded};
 use super::*;
 use crate::observe::clock;
 use crate::observe::counters::AnswerClass;
+use crate::port43::Asked;
 use crate::shard::{cores, listen};
 
 /// More than the kernel takes for a client that does not read.
 const BIG_BYTES: usize = 64 * 1024 * 1024;
 
 #[derive(Clone, Copy)]
-struct Echo;
+pub(super) struct Echo;
 
 impl Answering for Echo {
     type Buffer = Vec<u8>;
@@ -24,14 +25,18 @@ impl Answering for Echo {
         Vec::new()
     }
 
-    fn answer(&mut self, line: &[u8], peer: SocketAddr, out: &mut Vec<u8>) -> AnswerClass {
+    fn answer(&mut self, asked: Asked<'_>, out: &mut Vec<u8>) -> AnswerClass {
         out.clear();
-        match line {
+        match asked.line {
             b"big" => out.resize(BIG_BYTES, b'.'),
             b"panic" => panic!("asked for"),
-            b"peer" => out.extend_from_slice(peer.to_string().as_bytes()),
+            b"peer" => out.extend_from_slice(asked.client.to_string().as_bytes()),
+            b"asked" => {
+                let Asked { client, server, local, .. } = asked;
+                out.extend_from_slice(format!("{client} {server} {local}").as_bytes());
+            }
             b"slow" => thread::sleep(Duration::from_millis(200)),
-            _ => {
+            line => {
                 out.extend_from_slice(line);
                 out.extend_from_slice(b" answered\r\n");
             }
@@ -40,18 +45,18 @@ impl Answering for Echo {
     }
 }
 
-struct Served {
+pub(super) struct Served {
     fleet: Fleet,
-    addresses: Vec<SocketAddr>,
+    pub(super) addresses: Vec<SocketAddr>,
     reports: Receiver<ShardReport>,
 }
 
-fn quick() -> port43::Settings {
+pub(super) fn quick() -> port43::Settings {
     port43::Settings { first_byte_ms: 300, line_ms: 300, write_ms: 500, ..Default::default() }
 }
 
 /// Runs a test over both engines.
-fn over_both(test: impl Fn(EngineKind)) {
+pub(super) fn over_both(test: impl Fn(EngineKind)) {
     for engine in [EngineKind::Ring, EngineKind::Streams] {
         // The test machines' kernels have both: a missing ring is a failure here.
         test(engine);
@@ -59,7 +64,7 @@ fn over_both(test: impl Fn(EngineKind)) {
 }
 
 fn serve_on(engine: EngineKind, listen: &[&str], port43: port43::Settings) -> Served {
-    serve_with(engine, listen, port43, &|| Echo)
+    serve_with(engine, listen, port43, &|_: &Arc<ShardFigures>| Echo)
 }
 
 fn serve_with<F>(
@@ -69,11 +74,25 @@ fn serve_with<F>(
     answering: &F,
 ) -> Served
 where
-    F: Fn() -> Echo + Clone + Send + 'static,
+    F: Fn(&Arc<ShardFigures>) -> Echo + Clone + Send + 'static,
 {
-    let addresses: Vec<_> =
-        listen.iter().map(|text| listen::claim(text.parse().unwrap()).unwrap()).collect();
-    let plan = Plan { listen: addresses.clone(), port43, engine, shutdown_ms: 2_000 };
+    let claim = |text: &&str| listen::claim(text.parse().unwrap()).unwrap();
+    let addresses: Vec<_> = listen.iter().map(claim).collect();
+    serve_behind(engine, addresses, Vec::new(), port43, answering)
+}
+
+/// Serves addresses that are claimed already, some of them behind proxies.
+pub(super) fn serve_behind<F>(
+    engine: EngineKind,
+    addresses: Vec<SocketAddr>,
+    proxies: Vec<Arc<proxy::Rule>>,
+    port43: port43::Settings,
+    answering: &F,
+) -> Served
+where
+    F: Fn(&Arc<ShardFigures>) -> Echo + Clone + Send + 'static,
+{
+    let plan = Plan { listen: addresses.clone(), proxies, port43, engine, shutdown_ms: 2_000 };
     let (sender, reports) = bounded(64);
     let core = cores::allowed().unwrap()[0];
     let fleet = Fleet::start(&[core], &plan, answering, &sender, |report| report).unwrap();
@@ -86,19 +105,19 @@ fn serve(engine: EngineKind, port43: port43::Settings) -> Served {
 }
 
 impl Served {
-    fn connect(&self) -> Client {
+    pub(super) fn connect(&self) -> Client {
         let client = Client::connect(self.addresses[0]).unwrap();
         client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         client
     }
 
-    fn ask(&self, query: &[u8]) -> Vec<u8> {
+    pub(super) fn ask(&self, query: &[u8]) -> Vec<u8> {
         let mut client = self.connect();
         client.write_all(query).unwrap();
         read_all(&mut client)
     }
 
-    fn stop(self) -> Totals {
+    pub(super) fn stop(self) -> Totals {
         let (totals, cut_off_count) = self.fleet.stop().unwrap();
         assert_eq!(cut_off_count, 0);
         assert!(matches!(self.reports.recv().unwrap(), ShardReport::Ended));
@@ -106,7 +125,7 @@ impl Served {
     }
 }
 
-fn read_all(client: &mut Client) -> Vec<u8> {
+pub(super) fn read_all(client: &mut Client) -> Vec<u8> {
     let mut answer = Vec::new();
     client.read_to_end(&mut answer).unwrap();
     answer
@@ -136,7 +155,7 @@ fn every_line_end_is_answered_and_the_connection_closed() {
 fn other_work_of_a_ring_shard_waits_less_than_5_ms() {
     const TIMERS: usize = 200;
     let (sender, waited) = bounded(TIMERS);
-    let answering = move || {
+    let answering = move |_: &Arc<ShardFigures>| {
         let sender = sender.clone();
         let timers = async move {
             for _ in 0..TIMERS {
@@ -368,6 +387,38 @@ fn a_query_without_an_answer_buffer_gets_that_of_who_does_not_read() {
 }
 
 #[test]
+fn the_figures_of_a_shard_are_read_from_outside_while_it_serves() {
+    over_both(|engine| {
+        let served = serve(engine, quick());
+        let figures = served.fleet.figures();
+        let [figures] = figures.as_slice() else { panic!("one shard has one set of figures") };
+        let open = served.connect();
+        for _ in 0..10 {
+            assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
+        }
+        thread::sleep(Duration::from_millis(50));
+        assert_eq!(figures.counters.answered_found.get(), 10);
+        assert_eq!(figures.engine.connections_open.get(), 1);
+        let phases = figures.phases.snapshot();
+        for (name, phase) in phases.rows() {
+            // Looking up and rendering belong to who answers, and this one does neither.
+            let expected = if matches!(name, "lookup" | "render") { 0 } else { 10 };
+            assert_eq!(phase.count(), expected, "{name} of {engine:?}");
+            assert!(phase.sum_us < 5_000_000, "{name} of {engine:?}: {} us", phase.sum_us);
+        }
+        if engine == EngineKind::Ring {
+            let ring = &figures.engine;
+            assert!(
+                ring.turns.get() > 10 && ring.completions.get() > 30 && ring.batch_max.get() > 0
+            );
+            assert_eq!((ring.buffers_made.get(), ring.buffers_free.get()), (1, 1));
+        }
+        drop(open);
+        served.stop();
+    });
+}
+
+#[test]
 fn a_panic_while_answering_costs_one_connection_not_the_shard() {
     over_both(|engine| {
         let served = serve(engine, quick());
@@ -418,13 +469,16 @@ fn a_shard_that_cannot_start_says_why() {
     over_both(|engine| {
         let plan = Plan {
             listen: vec!["192.0.2.1:4343".parse().unwrap()],
+            proxies: Vec::new(),
             port43: quick(),
             engine,
             shutdown_ms: 100,
         };
         let (sender, reports) = bounded(64);
         let core = cores::allowed().unwrap()[0];
-        let fleet = Fleet::start(&[core], &plan, &|| Echo, &sender, |report| report).unwrap();
+        let fleet =
+            Fleet::start(&[core], &plan, &|_: &Arc<ShardFigures>| Echo, &sender, |report| report)
+                .unwrap();
         assert!(matches!(reports.recv().unwrap(), ShardReport::Ended));
         let message = fleet.stop().unwrap_err();
         assert!(message.starts_with("listen 192.0.2.1:4343: no interface"), "{message}");

@@ -1,25 +1,31 @@
 //! The driver and its connections against a simulated kernel and clients, everything drawn from a
 //! seed: short reads and writes, resets, silence, half-closes, extra input, failing accepts,
-//! operations that complete in any order, and a clock that jumps.
+//! operations that complete in any order, a clock that jumps, and headers of proxies, whole and
+//! broken, at one of two listeners.
 //!
 //! `WHOISD_SIMULATION_SEEDS=10000 cargo test --release --lib simulation` runs as many seeds;
 //! `WHOISD_SIMULATION_SEED=N` runs one and prints its trace.
 #![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "tests")]
 
+mod header;
 mod world;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use self::world::{Client, Socket, World};
 use super::super::limits::Settings;
-use super::super::{Answering, limits};
+use super::super::moment::Moment;
+use super::super::proxy::{Expected, Rule};
+use super::super::{Answering, Asked, Gate, limits};
 use super::driver::Driver;
 use super::kernel::Op;
 use super::slots::Sizes;
-use crate::observe::counters::{AnswerClass, Counters};
+use crate::observe::ShardFigures;
+use crate::observe::counters::AnswerClass;
 
 /// Seeds of a usual test run.
 const SEEDS: u64 = 500;
@@ -29,6 +35,10 @@ const TURNS: u64 = 400;
 
 /// Listeners of a shard.
 const LISTENERS: usize = 2;
+const ADDRESSES: [SocketAddr; LISTENERS] = [
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 43),
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 44),
+];
 
 struct Random(u64);
 
@@ -56,10 +66,11 @@ struct Echo {
     answered: Rc<RefCell<Vec<usize>>>,
 }
 
-fn answer_to(line: &[u8]) -> Vec<u8> {
+fn answer_to(line: &[u8], client: IpAddr, local: bool) -> Vec<u8> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let line = &line[..line.len().min(limits::QUERY_LINE_BYTES_MAX + 1)];
-    [b"answer to ", line, &[b'.'; 200]].concat()
+    let asker = format!(" for {client} {local}");
+    [b"answer to ", line, asker.as_bytes(), &[b'.'; 200]].concat()
 }
 
 impl Answering for Echo {
@@ -69,11 +80,11 @@ impl Answering for Echo {
         Vec::new()
     }
 
-    fn answer(&mut self, line: &[u8], peer: SocketAddr, out: &mut Vec<u8>) -> AnswerClass {
-        self.answered.borrow_mut().push(usize::from(peer.port()));
+    fn answer(&mut self, asked: Asked<'_>, out: &mut Vec<u8>) -> AnswerClass {
+        self.answered.borrow_mut().push(usize::from(asked.client.port()));
         out.clear();
-        if line != b"empty" {
-            out.extend_from_slice(&answer_to(line));
+        if asked.line != b"empty" {
+            out.extend_from_slice(&answer_to(asked.line, asked.client.ip(), asked.local));
         }
         AnswerClass::Found
     }
@@ -82,8 +93,7 @@ impl Answering for Echo {
 struct Shard {
     world: World,
     driver: Driver<Echo>,
-    counters: Rc<Counters>,
-    now_ms: u64,
+    figures: Arc<ShardFigures>,
     answered: Rc<RefCell<Vec<usize>>>,
     /// Clients whose line the server has and whose answer has not begun, in order.
     waiting: VecDeque<usize>,
@@ -96,6 +106,7 @@ impl Shard {
         let settings = Settings {
             connections_max: 6,
             answer_buffers_max: 2,
+            proxy_ms: 250,
             first_byte_ms: 300,
             line_ms: 400,
             write_ms: 500,
@@ -103,7 +114,7 @@ impl Shard {
             total_ms: 900,
             ..Settings::default()
         };
-        let counters = Rc::new(Counters::default());
+        let figures = Arc::new(ShardFigures::default());
         let sizes = Sizes::fit(settings.connections_max, LISTENERS, u32::MAX);
         let world = World {
             random: Random(seed),
@@ -113,35 +124,44 @@ impl Shard {
             cancelled: Vec::new(),
             long_left: 2,
             trace: Vec::new(),
+            now_us: 0,
         };
+        let rule = Rule {
+            listen: ADDRESSES[1],
+            from: vec!["127.0.0.0/8".parse().unwrap()],
+            header: Expected::Either,
+        };
+        let rules = [Arc::new(rule)];
+        let gates = ADDRESSES.iter().map(|address| Gate::new(*address, &rules)).collect();
         let echo = Echo::default();
         let answered = Rc::clone(&echo.answered);
-        let driver = Driver::new(echo, settings, sizes, LISTENERS, Rc::clone(&counters));
+        let driver = Driver::new(echo, settings, sizes, gates, Arc::clone(&figures));
         let (waiting, contended_count) = (VecDeque::new(), 0);
-        Self { world, driver, counters, now_ms: 0, answered, waiting, contended_count }
+        Self { world, driver, figures, answered, waiting, contended_count }
     }
 
     fn turn(&mut self) {
         let jump = if self.world.random.one_in(60) { 1_000 } else { 12 };
-        self.now_ms += self.world.random.below(jump);
+        self.world.now_us += 1_000 * self.world.random.below(jump);
+        let now = Moment::of_us(self.world.now_us);
         for completion in self.world.turn() {
             let slot = completion.slot as usize;
             let client = self.world.sockets[slot].client;
-            let served = self.counters.ended_served.get();
+            let served = self.figures.counters.ended_served.get();
             if completion.op == Op::Receive && self.world.line_is_whole(completion) {
                 self.waiting.extend(client);
             }
-            self.driver.completed(&mut self.world, completion, self.now_ms);
+            self.driver.completed(&mut self.world, completion, now);
             self.check_fair();
-            if self.counters.ended_served.get() > served {
+            if self.figures.counters.ended_served.get() > served {
                 self.check_served(client.expect("somebody was served"));
             }
         }
-        self.driver.expire(&mut self.world, self.now_ms);
+        self.driver.expire(&mut self.world, now);
         self.check_fair();
-        self.driver.serve_waiting(&mut self.world, self.now_ms);
+        self.driver.serve_waiting(&mut self.world, now);
         self.check_fair();
-        self.driver.refill(&mut self.world, self.now_ms);
+        self.driver.refill(&mut self.world, now);
         let open = self.driver.open_count();
         assert!(open <= 6, "{open} connections are open");
     }
@@ -169,12 +189,16 @@ impl Shard {
 
     fn run(seed: u64) -> Self {
         let mut this = Self::new(seed);
-        this.driver.refill(&mut this.world, 0);
+        this.driver.refill(&mut this.world, Moment::default());
         for _ in 0..TURNS {
-            if this.world.random.one_in(3) {
-                let client = Client::draw(&mut this.world.random);
+            if this.world.random.one_in(2) {
+                let (random, index) = (&mut this.world.random, this.world.clients.len());
+                let mut client = Client::draw(random);
+                let listener = random.size(LISTENERS);
+                if listener == 1 {
+                    client = client.behind_proxy(random, index);
+                }
                 this.world.clients.push(client);
-                let listener = this.world.random.size(LISTENERS);
                 this.world.queues[listener].push(this.world.clients.len() - 1);
             }
             for client in &mut this.world.clients {
@@ -194,8 +218,11 @@ impl Shard {
         assert_eq!(self.driver.accepting_count(), 0, "accepts are left");
         assert_eq!((self.driver.open_count(), self.driver.busy_count()), (0, 0), "slots are left");
         assert_eq!(self.world.long_left, 2, "a long line is not given back");
+        for client in self.world.clients.iter().filter(|client| client.is_refused()) {
+            assert!(client.got.is_empty(), "a stranger, or a broken header, got: {client:?}");
+        }
         assert!(self.driver.buffers_are_free(), "an answer buffer is not given back");
-        let totals = self.counters.totals();
+        let totals = self.figures.counters.totals();
         let ended: u64 = totals
             .rows()
             .filter(|(name, _)| {
@@ -221,7 +248,7 @@ fn no_slot_buffer_or_answer_is_lost_whatever_clients_and_kernel_do() {
     }
     let mut totals = crate::observe::counters::Totals::default();
     for seed in 0..number("WHOISD_SIMULATION_SEEDS").unwrap_or(SEEDS) {
-        let ran = std::panic::catch_unwind(|| Shard::run(seed).counters.totals());
+        let ran = std::panic::catch_unwind(|| Shard::run(seed).figures.counters.totals());
         totals.add(&ran.unwrap_or_else(|_| panic!("seed {seed}: WHOISD_SIMULATION_SEED={seed}")));
     }
     // Every kind of end has been met, or the simulation proves less than it says.

@@ -5,11 +5,15 @@
 //! - Every request is checked against what the real kernel allows: no socket accepted into a slot
 //!   in use, nothing closed while an operation is under way, no buffer lost.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::super::super::limits::{self, INPUT_BYTES, SHORT_INPUT_BYTES};
 use super::super::kernel::{Completion, Kernel, Op};
+use super::header::Header;
 use super::{Random, answer_to};
+
+/// Where every client comes from that is no stranger.
+const PEER: [u8; 4] = [127, 0, 0, 1];
 
 /// A client: what it will send, how it reads, how it ends.
 #[derive(Debug, Default)]
@@ -26,6 +30,8 @@ pub(super) struct Client {
     /// How the server ended it: `Some(true)` with a reset.
     pub(super) closed: Option<bool>,
     pub(super) shut_down: bool,
+    /// What it sends, and what is to come of it, at a listener of proxies.
+    pub(super) header: Option<Header>,
 }
 
 impl Client {
@@ -44,6 +50,24 @@ impl Client {
             _ => {}
         }
         Self { unsent, silent: random.one_in(6), never_reads: random.one_in(8), ..Self::default() }
+    }
+
+    /// Comes to a listener of proxies, as client number `index`.
+    pub(super) fn behind_proxy(mut self, random: &mut Random, index: usize) -> Self {
+        let header = Header::draw(random, index);
+        if !self.unsent.is_empty() {
+            self.unsent.splice(..0, header.bytes.iter().copied());
+        }
+        Self { header: Some(header), ..self }
+    }
+
+    /// Whether nothing that it sends may be answered.
+    pub(super) fn is_refused(&self) -> bool {
+        self.header.as_ref().is_some_and(|header| header.is_broken || header.is_stranger)
+    }
+
+    fn header_bytes(&self) -> usize {
+        self.header.as_ref().map_or(0, |header| header.bytes.len())
     }
 
     /// Something that the client does by itself.
@@ -76,10 +100,14 @@ impl Client {
 
     /// The answer that its first line deserves.
     pub(super) fn expected(&self) -> Vec<u8> {
-        let end = self.sent.iter().position(|byte| *byte == b'\n').unwrap_or(self.sent.len());
-        let line = &self.sent[..end.min(INPUT_BYTES)];
+        let sent = &self.sent[self.header_bytes()..];
+        let end = sent.iter().position(|byte| *byte == b'\n').unwrap_or(sent.len());
+        let line = &sent[..end.min(INPUT_BYTES)];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line == b"empty" { Vec::new() } else { answer_to(line) }
+        let header = self.header.as_ref();
+        let ip = header.and_then(|header| header.named).unwrap_or(IpAddr::from(PEER));
+        let local = header.is_some_and(|header| header.named.is_none());
+        if line == b"empty" { Vec::new() } else { answer_to(line, ip, local) }
     }
 }
 
@@ -97,6 +125,7 @@ pub(super) struct Socket {
     draining: bool,
     answer: Option<Box<Vec<u8>>>,
     input: Vec<u8>,
+    header_taken: bool,
     long: bool,
 }
 
@@ -110,6 +139,7 @@ pub(super) struct World {
     pub(super) cancelled: Vec<(Op, u32)>,
     pub(super) long_left: usize,
     pub(super) trace: Vec<String>,
+    pub(super) now_us: u64,
 }
 
 impl World {
@@ -140,7 +170,13 @@ impl World {
 
     /// Whether a receive that has completed ends a line, or fills the room for one.
     pub(super) fn line_is_whole(&self, received: Completion) -> bool {
-        let input = &self.sockets[received.slot as usize].input;
+        let socket = &self.sockets[received.slot as usize];
+        let client = &self.clients[socket.client.unwrap()];
+        let header_bytes = if socket.header_taken { 0 } else { client.header_bytes() };
+        let Some(input) = socket.input.get(header_bytes..) else { return false };
+        if client.is_refused() {
+            return false;
+        }
         let ends = received.result == 0 && !input.is_empty();
         ends || received.result > 0 && (input.contains(&b'\n') || input.len() >= INPUT_BYTES)
     }
@@ -226,6 +262,10 @@ impl World {
 }
 
 impl Kernel<Vec<u8>> for World {
+    fn now_us(&self) -> u64 {
+        self.now_us
+    }
+
     fn accept(&mut self, slot: u32, listener: usize) {
         self.note(format!("accept {slot}"));
         let socket = &mut self.sockets[slot as usize];
@@ -238,8 +278,11 @@ impl Kernel<Vec<u8>> for World {
     }
 
     fn peer(&self, slot: u32) -> Option<SocketAddr> {
-        let port = u16::try_from(self.sockets[slot as usize].client?).unwrap();
-        Some(SocketAddr::from(([127, 0, 0, 1], port)))
+        let index = self.sockets[slot as usize].client?;
+        let header = self.clients[index].header.as_ref();
+        let is_stranger = header.is_some_and(|header| header.is_stranger);
+        let ip = if is_stranger { [192, 0, 2, 9] } else { PEER };
+        Some(SocketAddr::from((ip, u16::try_from(index).unwrap())))
     }
 
     fn receive(&mut self, slot: u32, from: usize) {
@@ -268,6 +311,17 @@ impl Kernel<Vec<u8>> for World {
         let socket = &self.sockets[slot as usize];
         assert!(socket.receiving.is_none(), "the kernel may be writing");
         &socket.input[..bytes]
+    }
+
+    fn take_input(&mut self, slot: u32, taken: usize, bytes: usize) {
+        let socket = &mut self.sockets[slot as usize];
+        assert!(socket.receiving.is_none(), "the kernel may be writing");
+        assert_eq!(socket.input.len(), bytes, "bytes are lost");
+        socket.input.drain(..taken);
+        socket.header_taken = true;
+        if socket.input.len() <= SHORT_INPUT_BYTES {
+            self.long_left += usize::from(std::mem::take(&mut socket.long));
+        }
     }
 
     fn forget_input(&mut self, slot: u32) {

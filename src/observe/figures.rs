@@ -1,0 +1,126 @@
+//! All that one shard tells about itself, in one place that any thread may read.
+//!
+//! # Invariants
+//!
+//! - `one-writer`: the shard writes, on its own core; everybody else reads.
+//! - `undisturbed`: reading takes no lock and makes the shard do nothing; figures of different
+//!   shards never lie in one cache line.
+//!
+//! # Does not
+//!
+//! Name or publish anything: `status` does.
+
+use super::counters::{Counter, Counters, Gauge};
+use super::histogram::{Histogram, Snapshot};
+
+/// The figures of one shard. Two cache lines of alignment: processors fetch lines in pairs.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct ShardFigures {
+    /// The shard's core.
+    pub core: usize,
+    /// What has happened.
+    pub counters: Counters,
+    /// How long it took.
+    pub phases: Phases,
+    /// How the engine fares.
+    pub engine: EngineFigures,
+}
+
+impl ShardFigures {
+    /// Figures of the shard on `core`, all zero.
+    #[must_use]
+    pub fn new(core: usize) -> Self {
+        Self { core, ..Self::default() }
+    }
+}
+
+macro_rules! phases {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// How long each phase of a connection took. The engine takes the time once a turn, so the
+        /// phases that the network ends are exact to a turn, about 1 ms under full load.
+        #[derive(Debug, Default)]
+        pub struct Phases {
+            $($(#[doc = $doc])+ pub $name: Histogram,)+
+        }
+
+        /// The phases at one moment, of one shard or of several together.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct PhasesSnapshot {
+            $($(#[doc = $doc])+ pub $name: Snapshot,)+
+        }
+
+        impl Phases {
+            /// What they hold now.
+            #[must_use]
+            pub fn snapshot(&self) -> PhasesSnapshot {
+                PhasesSnapshot { $($name: self.$name.snapshot(),)+ }
+            }
+        }
+
+        impl PhasesSnapshot {
+            /// Adds those of another shard.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$name.add(&other.$name);)+
+            }
+
+            /// Name and histogram of each, in the order in which a query meets them.
+            pub fn rows(&self) -> impl Iterator<Item = (&'static str, &Snapshot)> {
+                [$((stringify!($name), &self.$name),)+].into_iter()
+            }
+        }
+    };
+}
+
+phases! {
+    /// From the accept to the first byte of the query, the header of a proxy included.
+    first_byte,
+    /// From the first byte to the end of the line.
+    read,
+    /// From the line to the first byte of the answer: understanding the query, finding records.
+    lookup,
+    /// From the first byte of the answer to its last.
+    render,
+    /// From the finished answer until the kernel has taken all of it.
+    write,
+    /// From then until the connection is closed.
+    close,
+}
+
+/// How the engine fares. The stream engine has no ring of its own: what is said of turns and
+/// requests stays 0 there.
+#[derive(Debug, Default)]
+pub struct EngineFigures {
+    /// Turns of the ring.
+    pub turns: Counter,
+    /// Completions that turns brought, ticks included.
+    pub completions: Counter,
+    /// Requests that waited for a place in the ring.
+    pub requests_waited: Counter,
+    /// The most completions that one turn brought.
+    pub batch_max: Gauge,
+    /// Connections open at present.
+    pub connections_open: Gauge,
+    /// Answer buffers made so far.
+    pub buffers_made: Gauge,
+    /// Those that no answer is in at present.
+    pub buffers_free: Gauge,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_of_shards_add_up_by_name() {
+        let figures = ShardFigures::new(3);
+        figures.phases.read.record(7);
+        figures.phases.close.record(9);
+        let mut sum = figures.phases.snapshot();
+        sum.add(&figures.phases.snapshot());
+        let counted: Vec<_> = sum.rows().map(|(name, of)| (name, of.sum_us)).collect();
+        assert_eq!(counted[1], ("read", 14));
+        assert_eq!(counted[5], ("close", 18));
+        assert_eq!(counted.iter().filter(|(_, sum_us)| *sum_us > 0).count(), 2);
+    }
+}

@@ -1,0 +1,129 @@
+//! A listener as an engine sees it: its address, and whether proxies stand before it.
+//!
+//! # Invariants
+//!
+//! - `bounded-log`: what strangers do at a proxy's listener is counted each time, and written about
+//!   once in a while.
+//!
+//! # Does not
+//!
+//! Hold the socket.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::answering::Asked;
+use super::connection::{Connection, Deadlines};
+use super::limits::PROXY_LOG_EVERY_MS;
+use super::moment::Moment;
+use super::proxy::{Refusal, Rule, Source, canonical};
+
+/// A listener's address, and its rule if proxies stand before it.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// What is listened on.
+    pub address: SocketAddr,
+    /// Who may write headers, if they are wanted.
+    pub proxy: Option<Arc<Rule>>,
+}
+
+impl Gate {
+    /// The gate of a listener, with the rule that names it.
+    #[must_use]
+    pub fn new(address: SocketAddr, rules: &[Arc<Rule>]) -> Self {
+        let proxy = rules.iter().find(|rule| rule.listen == address).map(Arc::clone);
+        Self { address, proxy }
+    }
+
+    /// A connection from `peer`, or `None` if it is to be closed at once.
+    pub(super) fn admit(
+        &self,
+        peer: SocketAddr,
+        deadlines: Deadlines,
+        now: Moment,
+    ) -> Option<Connection> {
+        Some(match &self.proxy {
+            None => Connection::open(deadlines, now.ms),
+            Some(rule) if rule.trusts(peer.ip()) => {
+                Connection::open_behind_proxy(deadlines, rule.header, now.ms)
+            }
+            Some(_) => return None,
+        })
+    }
+
+    /// What is asked on a connection from `peer`, for which `source` speaks if there was a header.
+    pub(super) fn asked<'a>(
+        &self,
+        line: &'a [u8],
+        peer: SocketAddr,
+        source: Option<Source>,
+        complete_us: u64,
+    ) -> Asked<'a> {
+        let (client, server) = match source {
+            Some(Source::Client { client, server }) => (client, server),
+            Some(Source::Own) | None => (canonical(peer), self.address),
+        };
+        Asked { line, client, server, complete_us, local: source == Some(Source::Own) }
+    }
+}
+
+/// Writes about what is refused at the listeners of proxies, at a bounded rate.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    /// Nothing is written before this.
+    quiet_until_ms: u64,
+    /// Refusals since the last line.
+    unwritten_count: u64,
+}
+
+impl Notices {
+    /// A peer that is not listed.
+    pub(super) fn untrusted(&mut self, gate: &Gate, peer: SocketAddr, now: Moment) {
+        if let Some(unwritten_count) = self.due(now) {
+            tracing::warn!(
+                %peer, listen = %gate.address, unwritten_count,
+                "closed: this listener is for proxies, and the peer is not one; \
+                 if it should be, add it to `from` of the listener's [[proxy]]"
+            );
+        }
+    }
+
+    /// A header that is not taken.
+    pub(super) fn refused(
+        &mut self,
+        gate: &Gate,
+        peer: Option<SocketAddr>,
+        refusal: Refusal,
+        now: Moment,
+    ) {
+        if let Some(unwritten_count) = self.due(now) {
+            let peer = peer.map(tracing::field::display);
+            tracing::warn!(peer, listen = %gate.address, unwritten_count, "closed: {refusal}");
+        }
+    }
+
+    /// Whether a line may be written now; with how many refusals there was none about before.
+    fn due(&mut self, now: Moment) -> Option<u64> {
+        if now.ms < self.quiet_until_ms {
+            self.unwritten_count = self.unwritten_count.saturating_add(1);
+            return None;
+        }
+        self.quiet_until_ms = now.ms.saturating_add(PROXY_LOG_EVERY_MS);
+        Some(std::mem::take(&mut self.unwritten_count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_is_due_in_each_interval_with_the_number_of_those_left_out() {
+        let mut notices = Notices::default();
+        let mut due = |ms: u64| notices.due(Moment::of_us(1_000 * ms));
+        assert_eq!(due(5), Some(0));
+        assert_eq!((due(6), due(5 + PROXY_LOG_EVERY_MS - 1)), (None, None));
+        assert_eq!(due(5 + PROXY_LOG_EVERY_MS), Some(2));
+        assert_eq!(due(6 + PROXY_LOG_EVERY_MS), None);
+    }
+}

@@ -1,0 +1,86 @@
+//! What a connection sends: the proxy's header, if one is wanted, and the query line.
+//!
+//! # Does not
+//!
+//! Know where a header or a line ends: the connection does.
+
+use super::{Driver, is_retry};
+use crate::observe::counters;
+use crate::port43::connection::{Action, Event};
+use crate::port43::moment::Moment;
+use crate::port43::proxy::Source;
+use crate::port43::ring::kernel::{Kernel, Op};
+use crate::port43::{Answering, tally};
+
+impl<A: Answering> Driver<A> {
+    pub(super) fn received(
+        &mut self,
+        kernel: &mut impl Kernel<A::Buffer>,
+        index: u32,
+        result: i32,
+        now: Moment,
+    ) {
+        if is_retry(result) {
+            return self.act(kernel, index, Action::Receive, now);
+        }
+        let Ok(fresh_bytes) = usize::try_from(result) else {
+            return self.step(kernel, index, Event::Broken, now);
+        };
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let fresh = u16::try_from(fresh_bytes).unwrap_or(u16::MAX);
+        slot.input_bytes = slot.input_bytes.saturating_add(fresh);
+        counters::add(&self.figures.counters.received_bytes, u64::from(fresh));
+        self.show(kernel, index, fresh_bytes, now);
+    }
+
+    /// Shows the connection its input, of which the last `fresh_bytes` are new.
+    fn show(
+        &mut self,
+        kernel: &mut impl Kernel<A::Buffer>,
+        index: u32,
+        fresh_bytes: usize,
+        now: Moment,
+    ) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Some(connection) = slot.connection.as_mut() else { return };
+        let input = kernel.input(index, usize::from(slot.input_bytes));
+        let before = connection.phase();
+        let action = connection.step(Event::Received { input, fresh_bytes }, now.ms);
+        slot.watch.stepped(&self.figures.phases, before, connection.phase(), now);
+        self.act(kernel, index, action, now);
+    }
+
+    /// Takes the proxy's header off the input, and goes on with what follows it.
+    pub(super) fn proxied(
+        &mut self,
+        kernel: &mut impl Kernel<A::Buffer>,
+        index: u32,
+        header_bytes: usize,
+        source: Source,
+        now: Moment,
+    ) {
+        tally::source(&self.figures.counters, source);
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        slot.source = Some(source);
+        let bytes = usize::from(slot.input_bytes);
+        kernel.take_input(index, header_bytes, bytes);
+        let rest_bytes = bytes.saturating_sub(header_bytes);
+        slot.input_bytes = u16::try_from(rest_bytes).unwrap_or(u16::MAX);
+        // None of what is shown as fresh: that would be the end of the input.
+        match rest_bytes {
+            0 => self.receive(kernel, index, now),
+            fresh_bytes => self.show(kernel, index, fresh_bytes, now),
+        }
+    }
+
+    pub(super) fn receive(&mut self, kernel: &mut impl Kernel<A::Buffer>, index: u32, now: Moment) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let from = usize::from(slot.input_bytes);
+        if from >= kernel.room(index) && !kernel.lengthen(index) {
+            return self.step(kernel, index, Event::Evict, now);
+        }
+        slot.pending_count = slot.pending_count.saturating_add(1);
+        slot.waiting_for = Some(Op::Receive);
+        kernel.receive(index, from);
+    }
+}
