@@ -51,7 +51,7 @@ struct Size {
 fn size() -> Size {
     match std::env::var("WHOISD_HOSTILE").as_deref() {
         Ok("long") => Size { rounds: 5, queries: 1_000, idle: 10_000 },
-        _ => Size { rounds: 3, queries: 100, idle: 2_000 },
+        _ => Size { rounds: 3, queries: 60, idle: 2_000 },
     }
 }
 

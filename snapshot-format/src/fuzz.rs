@@ -5,7 +5,7 @@
 //! - `no panic`: opening, checking, looking up and folding give an error at worst.
 //! - `checked is right`: of a file that passes [`verify()`], the indexes find what a walk over all
 //!   records finds, and nothing else.
-//! - `record decides`: whatever forged frames say, a record that is found has the key that was asked.
+//! - `record decides`: whatever forged frames say, a record that is found has the key asked for.
 //!
 //! # Does not
 //!

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::observe::printable::printable;
+
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -27,7 +29,7 @@ pub enum ConfigError {
         problem: String,
     },
     /// A value is out of bounds, or does not read as what it should be.
-    #[error("{place}: {key}: {problem}")]
+    #[error("{place}: {key}: {}", printable(problem))]
     Setting {
         /// File and line, or the flag.
         place: String,

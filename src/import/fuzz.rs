@@ -10,6 +10,7 @@
 //! # Does not
 //!
 //! Stand in a release: built for tests and for the fuzzer alone.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 use std::io::{self, Cursor};

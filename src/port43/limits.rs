@@ -59,6 +59,10 @@ pub const ACCEPT_HANDOVER_MS: u64 = 1;
 /// How often a draining shard looks whether its last connection has ended, in milliseconds.
 pub const DRAIN_LOOK_MS: u64 = 5;
 
+/// How long a connection has its answer buffer at least when queries wait for one, milliseconds:
+/// a tick. What the kernel takes at once, which most answers are, is done by then.
+pub const WRITE_GRACE_MS: u64 = TICK_MS;
+
 /// A bounded setting: its default and what it may be set to.
 #[derive(Clone, Copy, Debug)]
 pub struct Bound {
@@ -81,7 +85,8 @@ impl Bound {
 pub const CONNECTIONS_PER_SHARD: Bound = Bound::new(8_192, 1, 1_000_000);
 
 /// Answers being written at the same time in one shard. The kernel takes most answers at once, so
-/// only clients that read slowly hold one.
+/// only clients that read slowly hold one; when a query needs one and all are held, who has held
+/// one longest loses it.
 pub const ANSWER_BUFFERS_PER_SHARD: Bound = Bound::new(512, 1, 65_536);
 
 /// From accept to the end of the proxy's header, milliseconds, on listeners behind proxies; meets a
@@ -120,7 +125,7 @@ pub const BACKLOG: Bound = Bound::new(4_096, 1, 65_535);
 pub struct Settings {
     /// Open connections; one more is accepted and closed at once.
     pub connections_max: u64,
-    /// Answer buffers; a query waits for one within its write deadline.
+    /// Answer buffers; a query that needs one takes that of who has held one longest.
     pub answer_buffers_max: u64,
     /// Deadline of a proxy's header, milliseconds.
     pub proxy_ms: u64,

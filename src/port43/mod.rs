@@ -30,6 +30,7 @@ pub mod ring;
 mod stopwatch;
 pub mod stream;
 mod tally;
+mod writers;
 
 pub use answering::{Answering, Asked};
 pub use choice::{Choice, EngineKind, choose};

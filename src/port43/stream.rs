@@ -33,12 +33,14 @@ use glommio::timer::Timer;
 use super::gate::{Gate, Notices};
 use super::limits::{
     ACCEPT_BACKOFF_MS, ACCEPT_HANDOVER_MS, DRAIN_LOOK_MS, DRAIN_READ_BYTES, INPUT_BYTES, Settings,
+    TICK_MS, WRITE_GRACE_MS,
 };
 use super::moment::Moment;
 use super::pool::{Lease, Pool};
 use super::proxy::Source;
 use super::stopwatch::Stopwatch;
 use super::tally;
+use super::writers::{Writer, Writers};
 use super::{Action, Answering, Connection, Deadlines, Ending, Event, Phase};
 use crate::observe::{ShardFigures, clock, counters};
 
@@ -53,6 +55,7 @@ struct Shared<A: Answering> {
     settings: Settings,
     figures: Arc<ShardFigures>,
     open: Cell<u64>,
+    writers: Rc<Writers>,
     notices: RefCell<Notices>,
 }
 
@@ -66,6 +69,7 @@ impl<A: Answering + 'static> Engine<A> {
             settings,
             figures,
             open: Cell::new(0),
+            writers: Rc::default(),
             notices: RefCell::default(),
         };
         Self { shared: Rc::new(shared) }
@@ -172,6 +176,7 @@ impl<A: Answering> Shared<A> {
             input: [0; INPUT_BYTES],
             input_bytes: 0,
             lease: None,
+            writer: None,
             shut_down: false,
         };
         glommio::spawn_local(async move {
@@ -213,6 +218,8 @@ struct Carrier<A: Answering> {
     input: [u8; INPUT_BYTES],
     input_bytes: usize,
     lease: Option<Lease<A::Buffer>>,
+    /// Once the kernel has not taken the answer at once.
+    writer: Option<Writer>,
     shut_down: bool,
 }
 
@@ -226,6 +233,7 @@ enum Done {
     Drained(usize),
     Broken,
     Expired,
+    Evicted,
 }
 
 impl<A: Answering> Carrier<A> {
@@ -270,13 +278,14 @@ impl<A: Answering> Carrier<A> {
                 Done::Drained(bytes) => Event::Drained { bytes },
                 Done::Broken => Event::Broken,
                 Done::Expired => Event::Tick,
+                Done::Evicted => Event::Evict,
             };
             let (before, now) = (connection.phase(), Moment::now());
             action = connection.step(event, now.ms);
             let phases = &self.shared.figures.phases;
             self.watch.stepped(phases, before, connection.phase(), now);
             if connection.phase() > Phase::Writing {
-                self.lease = None;
+                (self.lease, self.writer) = (None, None);
             }
         }
     }
@@ -311,7 +320,14 @@ impl<A: Answering> Carrier<A> {
             Some(lease) => lease,
             None => {
                 counters::add(&shared.figures.counters.waited_for_buffer, 1);
-                match within(deadline_ms, shared.pool.lease(make)).await {
+                let taken_back = async {
+                    loop {
+                        shared.writers.evict(Moment::now().ms.saturating_sub(WRITE_GRACE_MS));
+                        Timer::new(Duration::from_millis(TICK_MS)).await;
+                    }
+                };
+                let lease = future::or(shared.pool.lease(make), taken_back);
+                match within(deadline_ms, lease).await {
                     Some(Ok(lease)) => lease,
                     Some(Err(_)) => return Done::Failed,
                     None => return Done::Expired,
@@ -343,7 +359,24 @@ impl<A: Answering> Carrier<A> {
     async fn send(&mut self, from_bytes: usize, deadline_ms: u64) -> Done {
         let Some(lease) = &self.lease else { return Done::Failed };
         let rest = lease.bytes().get(from_bytes..).unwrap_or_default();
-        match within(deadline_ms, self.stream.write(rest)).await {
+        let mut write = pin!(self.stream.write(rest));
+        let written = match future::poll_once(write.as_mut()).await {
+            Some(written) => Some(written),
+            None => {
+                let now_ms = Moment::now().ms;
+                let writer = self.writer.get_or_insert_with(|| self.shared.writers.add(now_ms));
+                let evicted = async {
+                    writer.evicted().await;
+                    None
+                };
+                let written = async { Some(within(deadline_ms, write).await) };
+                match future::or(written, evicted).await {
+                    Some(written) => written,
+                    None => return Done::Evicted,
+                }
+            }
+        };
+        match written {
             Some(Ok(bytes)) => {
                 counters::add(&self.shared.figures.counters.sent_bytes, bytes as u64);
                 Done::Sent(bytes)

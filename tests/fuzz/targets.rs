@@ -16,8 +16,9 @@ use super::registry;
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// Every target of this crate.
-pub(crate) const TARGETS: [Target; 7] = [
+pub(crate) const TARGETS: [Target; 8] = [
     ("query_line", query_line),
+    ("proxy_header", whoisd::port43::proxy::fuzz::header),
     ("configuration", whoisd::config::fuzz::file),
     ("change_record", whoisd::feed::fuzz::change_record),
     ("change_batch", whoisd::feed::fuzz::change_batch),

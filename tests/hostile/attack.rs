@@ -24,13 +24,18 @@ const PASS: Duration = Duration::from_millis(4);
 const OPENS_PER_PASS: usize = 8;
 /// As many when the number of open ones is what matters.
 const OPENS_PER_PASS_TO_HOLD: usize = 64;
+/// As many that ask for the largest answer: making those is work, and more of them would show what
+/// a core can do, and not what a client that goes away does to others.
+const OPENS_PER_PASS_OF_LARGE: usize = 1;
+/// Passes of which one opens connections that ask for the largest answer: 50 a second.
+const PASSES_PER_OPEN_OF_LARGE: u64 = 5;
 /// Passes between two bytes of a client that drips: 1 s, as with a deadline of ten times as long.
 const DRIP_PASSES: u32 = 25;
 /// Weight of an attack's thread: the least but for idle ones.
 const NICE: i32 = 15;
 
 /// The query whose answer is as large as an answer may be (`site`).
-pub(crate) const LARGE: &[u8] = b"full host 192.0.2.1\r\n";
+pub(crate) const LARGE: &[u8] = b"large.demo\r\n";
 /// A query that is served.
 pub(crate) const SMALL: &[u8] = b"small.demo\r\n";
 
@@ -55,8 +60,12 @@ pub(crate) struct Attack {
     pub(crate) clients: usize,
     /// Where they come from.
     pub(crate) source: Source,
-    /// Whether they have the smallest receive buffer.
-    pub(crate) small_buffer: bool,
+    /// Whether they take as little at a time as a client can.
+    pub(crate) slow: bool,
+    /// Connections that a pass opens at most.
+    pub(crate) opens_max: usize,
+    /// Passes of which one opens connections.
+    pub(crate) every_passes: u64,
     /// Whether it counts only once all are open.
     pub(crate) holds: bool,
     /// What one does in a pass.
@@ -64,14 +73,28 @@ pub(crate) struct Attack {
 }
 
 const fn attack(name: &'static str, clients: usize, act: fn(Client) -> Next) -> Attack {
-    Attack { name, clients, source: Source::Any, small_buffer: false, holds: false, act }
+    let opens_max = OPENS_PER_PASS;
+    let source = Source::Any;
+    Attack { name, clients, source, slow: false, opens_max, every_passes: 1, holds: false, act }
+}
+
+/// Connections that count once all are open.
+const fn held(name: &'static str, clients: usize, act: fn(Client) -> Next) -> Attack {
+    Attack { opens_max: OPENS_PER_PASS_TO_HOLD, holds: true, ..attack(name, clients, act) }
+}
+
+/// Slow clients that ask for the largest answer.
+const fn large(name: &'static str, clients: usize, act: fn(Client) -> Next) -> Attack {
+    let opens_max = OPENS_PER_PASS_OF_LARGE;
+    let every_passes = PASSES_PER_OPEN_OF_LARGE;
+    Attack { slow: true, opens_max, every_passes, ..attack(name, clients, act) }
 }
 
 /// The attacks on a server with short deadlines.
 pub(crate) const ATTACKS: [Attack; 15] = [
-    Attack { holds: true, ..attack("silence", 300, silence) },
-    Attack { holds: true, ..attack("one byte per second", 300, drip) },
-    Attack { holds: true, ..attack("no line end", 300, no_line_end) },
+    held("silence", 300, silence),
+    held("one byte per second", 300, drip),
+    held("no line end", 300, no_line_end),
     attack("a line of 64 KiB", 16, long_line),
     attack("NUL and control bytes", 32, control_bytes),
     attack("invalid UTF-8", 32, invalid_utf8),
@@ -79,16 +102,19 @@ pub(crate) const ATTACKS: [Attack; 15] = [
     attack("half-close at once", 32, half_close_at_once),
     attack("reset after connect", 32, reset_at_once),
     attack("reset within the line", 32, reset_within_line),
-    attack("reset after the line", 32, reset_after_line),
-    Attack { small_buffer: true, ..attack("reset within the answer", 16, reset_within_answer) },
-    Attack { small_buffer: true, ..attack("never reading", 48, never_reading) },
+    Attack { slow: false, ..large("reset after the line", 32, reset_after_line) },
+    large("reset within the answer", 16, reset_within_answer),
+    Attack { holds: true, every_passes: 1, ..large("never reading", 48, never_reading) },
     attack("more lines than one", 32, more_lines),
     Attack { source: Source::OneIpv4Slash24, ..attack("flood from one /24", 64, flood) },
 ];
 
 /// More clients that do not read than the server has buffers for answers.
-pub(crate) const OUT_OF_BUFFERS: Attack =
-    Attack { small_buffer: true, ..attack("never reading, all buffers", 200, never_reading) };
+pub(crate) const OUT_OF_BUFFERS: Attack = Attack {
+    holds: true,
+    every_passes: 1,
+    ..large("never reading, all buffers", 128, never_reading)
+};
 
 /// Connections from one IPv6 /64, where that can be had.
 pub(crate) const FLOOD_IPV6: Attack =
@@ -96,7 +122,7 @@ pub(crate) const FLOOD_IPV6: Attack =
 
 /// Idle connections, many; on a server that bears with them.
 pub(crate) const fn idle(clients: usize) -> Attack {
-    Attack { source: Source::OneIpv4Slash24, holds: true, ..attack("idle", clients, silence) }
+    Attack { source: Source::OneIpv4Slash24, ..held("idle", clients, silence) }
 }
 
 fn silence(mut client: Client) -> Next {
@@ -244,14 +270,15 @@ fn run(
 ) -> Vec<String> {
     let mut clients: Vec<Option<Client>> = (0..attack.clients).map(|_| None).collect();
     let mut wrong = Vec::new();
-    let opens_max = if attack.holds { OPENS_PER_PASS_TO_HOLD } else { OPENS_PER_PASS };
+    let mut pass = 0;
     while !stop.load(Ordering::Relaxed) {
-        let mut opens = 0;
+        let mut opens = if pass % attack.every_passes == 0 { 0 } else { attack.opens_max };
+        pass += 1;
         for slot in &mut clients {
-            if slot.is_none() && opens < opens_max {
+            if slot.is_none() && opens < attack.opens_max {
                 let number = opened.fetch_add(1, Ordering::Relaxed);
                 opens += 1;
-                match Client::open(to, attack.source, number, attack.small_buffer) {
+                match Client::open(to, attack.source, number, attack.slow) {
                     Ok(client) => *slot = Some(client),
                     Err(error) => wrong.push(format!("cannot connect: {error}")),
                 }

@@ -10,6 +10,9 @@ use socket2::{Domain, Socket, Type};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Smallest receive buffer that the kernel gives, bytes: it doubles what is asked.
 const RECEIVE_BYTES_MIN: usize = 1152;
+/// Largest segment that a slow client takes, bytes. By that of loopback, 64 KiB, the server's
+/// kernel would take a whole answer before the client has read any of it.
+const SEGMENT_BYTES: u32 = 536;
 
 /// Where connections come from.
 #[derive(Clone, Copy)]
@@ -56,11 +59,12 @@ impl Client {
         to: SocketAddr,
         source: Source,
         number: u64,
-        small_buffer: bool,
+        slow: bool,
     ) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
-        if small_buffer {
+        if slow {
             socket.set_recv_buffer_size(RECEIVE_BYTES_MIN)?;
+            socket.set_mss(SEGMENT_BYTES)?;
         }
         if let Some(address) = source.address(number) {
             socket.bind(&SocketAddr::from((address, 0)).into())?;

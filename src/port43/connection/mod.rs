@@ -259,7 +259,8 @@ impl Connection {
         match (self.phase, event) {
             (Phase::Closed, _) => self.closed(false),
             (phase, Event::Broken) => self.close(Ending::Broken(phase), false),
-            (phase, Event::Evict) => self.close(Ending::Evicted(phase), false),
+            // What a client has not read of its answer is of no use to it any more.
+            (phase, Event::Evict) => self.close(Ending::Evicted(phase), phase == Phase::Writing),
             (_, Event::Tick) => self.tick(now_ms),
             (Phase::Proxy, Event::Received { input, fresh_bytes }) => {
                 self.header(input, fresh_bytes, now_ms)

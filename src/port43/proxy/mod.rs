@@ -14,6 +14,8 @@
 //! Read sockets. Believe names, certificates or anything else that TLVs carry: only the addresses.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod rule;
 mod v1;
 mod v2;

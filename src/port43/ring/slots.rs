@@ -122,6 +122,8 @@ pub(super) struct Slot {
     pub(super) accepting: bool,
     /// The operation that a close has to end first.
     pub(super) waiting_for: Option<Op>,
+    /// When its answer was made, in milliseconds.
+    pub(super) answered_ms: u64,
     /// Where the query line ends in the input.
     pub(super) line_bytes: u16,
     /// What the proxy's header says, once it is there.
@@ -163,6 +165,7 @@ impl Slots {
             shut_down: false,
             accepting: false,
             waiting_for: None,
+            answered_ms: 0,
             line_bytes: 0,
             source: None,
             watch: Stopwatch::default(),

@@ -71,6 +71,7 @@ impl<A: Answering> Driver<A> {
         slot.watch.stepped(&self.figures.phases, Phase::Answering, connection.phase(), now);
         match action {
             Action::Send { from_bytes } => {
+                slot.answered_ms = now.ms;
                 self.slots.list(index, List::Writing);
                 self.send(kernel, index, buffer, from_bytes);
             }

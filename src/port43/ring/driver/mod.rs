@@ -26,6 +26,7 @@
 mod accept;
 mod answer;
 mod input;
+mod room;
 
 use std::sync::Arc;
 
@@ -177,6 +178,7 @@ impl<A: Answering> Driver<A> {
                 self.step(kernel, index, Event::Tick, now);
             }
         }
+        self.take_buffers_back(kernel, now);
     }
 
     fn sent(&mut self, kernel: &mut impl Kernel<A::Buffer>, index: u32, result: i32, now: Moment) {
