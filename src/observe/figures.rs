@@ -87,8 +87,8 @@ phases! {
     close,
 }
 
-/// How the engine fares. The stream engine has no ring of its own: what is said of turns and
-/// requests stays 0 there.
+/// How the engine fares. The stream engine has no ring of its own: all but the open connections
+/// stays 0 there.
 #[derive(Debug, Default)]
 pub struct EngineFigures {
     /// Turns of the ring.
