@@ -140,7 +140,7 @@ counters! {
     waited_for_buffer,
     /// Connections whose whole answer was handed to the kernel and whose client closed in order.
     ended_served,
-    /// Connections that the client closed before it sent anything.
+    /// Connections that the client closed, or reset, before it asked anything.
     ended_silent,
     /// Connections closed at once because a proxy's header was wanted and the peer is not listed.
     ended_untrusted,
@@ -160,7 +160,7 @@ counters! {
     expired_drain,
     /// Connections cut because of too much input after the line.
     ended_flooded,
-    /// Connections that the client or the network broke.
+    /// Connections that the client or the network broke once a query had begun.
     ended_broken,
     /// Connections whose client a proxy has named.
     proxied,

@@ -114,8 +114,8 @@ phases! {
     close,
 }
 
-/// How the engine fares. The stream engine has no ring of its own: what is said of turns and
-/// requests stays 0 there.
+/// How the engine fares. The stream engine has no ring of its own: all but the open connections
+/// stays 0 there.
 #[derive(Debug, Default)]
 pub struct EngineFigures {
     /// Number of the shard's thread, as the kernel counts threads; 0 before it runs.
