@@ -47,6 +47,12 @@ impl Queries {
         }
     }
 
+    /// All of them.
+    #[must_use]
+    pub fn count_all(&self) -> u64 {
+        self.0.iter().flatten().map(Counter::get).sum()
+    }
+
     /// How many there were.
     #[must_use]
     pub fn get(&self, kind: usize, outcome: usize) -> u64 {
@@ -132,7 +138,7 @@ pub struct EngineFigures {
     pub connections_open: Gauge,
     /// Answer buffers made so far.
     pub buffers_made: Gauge,
-    /// Those that no answer is in at present.
+    /// Answer buffers that a query could take at present, made already or not.
     pub buffers_free: Gauge,
 }
 

@@ -223,6 +223,9 @@ impl Service {
                 text.value(REFUSALS, labels, count);
             }
         }
+        // Connections that found no room were refused too, though nobody knows what they asked.
+        let over = self.shards.iter().map(|shard| shard.counters.over_bound.get()).sum::<u64>();
+        text.value(REFUSALS, "{reason=\"overload\",prefix_length=\"0\"}", over);
         const DRY: &str = "whoisd_limit_dry_run_total";
         text.family(DRY, "counter", "Queries that limits would have refused.");
         for (length, count) in figures.rows(Why::DryRun) {
@@ -283,8 +286,14 @@ impl Service {
             let labels = format!("{{shard=\"{}\"}}", shard.core);
             text.value(WAITING, labels, ring.waiting_bytes);
         }
+        const ENTRIES: &str = "whoisd_log_entries_total";
+        text.family(ENTRIES, "counter", "Queries handed to the log.");
+        for (shard, ring) in self.shards.iter().zip(&report.shards) {
+            let labels = format!("{{shard=\"{}\"}}", shard.core);
+            text.value(ENTRIES, labels, shard.queries.count_all().saturating_sub(ring.dropped));
+        }
         for (name, help, value) in [
-            ("whoisd_log_entries_total", "Queries written into files.", report.written),
+            ("whoisd_log_written_total", "Queries written into files.", report.written),
             ("whoisd_log_written_bytes_total", "Bytes written, packed.", report.written_bytes),
             ("whoisd_log_lost_total", "Queries that files did not take.", report.lost),
             ("whoisd_log_errors_total", "Times that files failed.", report.errors),
@@ -359,8 +368,8 @@ pub(super) mod tests {
         let table = std::fs::read_to_string(path).unwrap();
         let mut listed: Vec<_> = table
             .lines()
-            .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-            .map(|name| name.split('{').next().unwrap().to_owned())
+            .filter_map(|line| line.strip_prefix("| `whoisd_")?.split('`').next())
+            .map(|name| format!("whoisd_{name}"))
             .collect();
         let text = super::super::tests::whole_scrape();
         let mut scraped: Vec<_> = text

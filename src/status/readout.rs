@@ -98,7 +98,6 @@ fn shard(figures: &ShardFigures, ring: Option<querylog::RingFigures>) -> Shard {
         Some(Deadline { phase: name.strip_prefix("expired_")?.to_owned(), count })
     });
     let phases = figures.phases.snapshot();
-    let asked = queries.iter().map(|one| one.count).sum::<u64>();
     let dropped = ring.map_or(0, |ring| ring.dropped);
     Shard {
         core: figures.core,
@@ -110,7 +109,7 @@ fn shard(figures: &ShardFigures, ring: Option<querylog::RingFigures>) -> Shard {
         queries,
         deadlines: deadlines.collect(),
         phases: phases.rows().map(|(name, snapshot)| phase(name, snapshot)).collect(),
-        log_entries: if ring.is_some() { asked.saturating_sub(dropped) } else { 0 },
+        log_entries: ring.map_or(0, |_| figures.queries.count_all().saturating_sub(dropped)),
         log_dropped: dropped,
         sent_bytes: counters.sent_bytes,
         received_bytes: counters.received_bytes,

@@ -113,6 +113,7 @@ impl Level {
 
     const fn terms(self, price: u32) -> Terms {
         let interval_us = self.interval_us();
+        let price = if price > self.burst { self.burst } else { price };
         Terms { cost_us: interval_us * price as u64, tolerance_us: interval_us * self.burst as u64 }
     }
 
@@ -283,8 +284,10 @@ impl Limiter {
     pub fn add(&self, address: IpAddr, levels: &[Level], price: u32, now_us: u64) {
         for level in levels {
             let key = self.keys.of(address, level.length);
-            let terms = level.terms(price);
-            self.table.add(key, terms.cost_us, terms.tolerance_us.saturating_mul(2), now_us);
+            // A sum of many queries: it may well be above a burst.
+            let cost_us = level.interval_us().saturating_mul(u64::from(price));
+            let owed_us_max = level.terms(0).tolerance_us.saturating_mul(2);
+            self.table.add(key, cost_us, owed_us_max, now_us);
         }
     }
 

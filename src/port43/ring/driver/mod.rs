@@ -102,7 +102,8 @@ impl<A: Answering> Driver<A> {
         let figures = &self.figures.engine;
         figures.connections_open.set(self.open_count());
         figures.buffers_made.set(self.buffers_made_count);
-        figures.buffers_free.set(self.free_buffers.len() as u64);
+        let in_use = self.buffers_made_count.saturating_sub(self.free_buffers.len() as u64);
+        figures.buffers_free.set(self.settings.answer_buffers_max.saturating_sub(in_use));
     }
 
     /// Open connections.
