@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - A day is counted anew if all of its segments are there; if some were deleted, that is said, and
-//!   the chain alone vouches for it.
+//! - A day is counted anew if all of its segments are there; if some were deleted, that is said,
+//!   and the chain alone vouches for it.
 //!
 //! # Does not
 //!

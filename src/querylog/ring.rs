@@ -2,10 +2,11 @@
 //!
 //! # Invariants
 //!
-//! - `one-end`: one [`Recorder`] writes a ring, one [`Drain`] reads it; neither waits for the other.
+//! - `one-end`: one [`Recorder`] writes a ring, one [`Drain`] reads it; neither waits for the
+//!   other.
 //! - `whole`: `tail` moves on, with release, once an entry's words are stored, and `head` once they
-//!   are read; so neither end sees half an entry. Words are atomics, stored and loaded relaxed: plain
-//!   moves on the processors that we know, and no `unsafe`.
+//!   are read; so neither end sees half an entry. Words are atomics, stored and loaded relaxed:
+//!   plain moves on the processors that we know, and no `unsafe`.
 //! - `no-allocation`: all memory is taken and touched when the ring is made.
 //! - `counted`: an entry that finds no room is counted in `dropped`, and nothing else happens.
 //!

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - `one-line`: a row's JSON has no line end, and its name nothing that a terminal would take for a
-//!   command or that turns the direction of writing.
+//! - `one-line`: a row's JSON has no line end, and its name nothing that a terminal would take for
+//!   a command or that turns the direction of writing.
 //! - `reversible`: an escaped name says every byte of the query that was kept.
 //!
 //! # Does not
@@ -130,7 +130,8 @@ pub(super) fn escape(raw: &[u8], left_out: u32, out: &mut String) {
 /// Control characters, line and paragraph separators, marks of direction, and what has no width.
 fn is_hidden(letter: char) -> bool {
     letter.is_control()
-        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}')
+        || matches!(letter, '\u{2028}'..='\u{202e}')
         || matches!(letter, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
