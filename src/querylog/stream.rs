@@ -139,9 +139,12 @@ impl Stream {
 
     /// Hands a batch over, or counts its rows as dropped.
     pub(super) fn offer(&self, batch: Batch) {
+        // Before it can be taken out at the other end.
+        add(&self.figures.stream_waiting, 1);
         match self.queue.try_send(batch) {
-            Ok(()) => add(&self.figures.stream_waiting, 1),
+            Ok(()) => {}
             Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) => {
+                self.figures.stream_waiting.fetch_sub(1, Ordering::Relaxed);
                 add(&self.figures.stream_dropped, batch.rows);
             }
         }

@@ -16,7 +16,7 @@
 
 use hashbrown::HashMap;
 
-/// Different texts that are counted at a time: about 20 MB where they are names.
+/// Different texts that are counted at a time: about 20 MB where they are names, 170 MB at worst.
 pub const TEXTS_MAX: usize = 131_072;
 
 /// Counts of texts.

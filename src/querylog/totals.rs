@@ -124,6 +124,11 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// Has the names of a directory's files on the disk.
+fn sync_names(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
 /// What is wrong with a line of the totals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
@@ -262,6 +267,9 @@ impl Chain {
         file.set_len(self.whole_bytes)?;
         file.write_all(line.as_bytes())?;
         file.sync_all()?;
+        if self.whole_bytes == 0 {
+            sync_names(self.path.parent().unwrap_or(&self.path))?;
+        }
         self.whole_bytes = self.whole_bytes.saturating_add(line.len() as u64);
         self.last_hash.clone_from(&total.hash);
         Ok(total)
@@ -301,7 +309,9 @@ impl OpenDay {
         let mut file = File::create(&part)?;
         file.write_all(&serde_json::to_vec(self)?)?;
         file.sync_all()?;
-        fs::rename(part, dir.join(OPEN))
+        fs::rename(part, dir.join(OPEN))?;
+        // With it, the names of files that were completed before.
+        sync_names(dir)
     }
 
     /// Reads what was written down last, if that can be read: if not, everything is counted anew.

@@ -174,7 +174,7 @@ impl Core {
         let failed = |problem: String| StartError { problem };
         let masker = Masker::new(&settings.privacy).map_err(failed)?;
         let (recorders, drains): (Vec<_>, Vec<_>) =
-            (0..shard_count).map(|_| ring(settings.ring_bytes)).unzip();
+            (0..=u16::MAX).take(shard_count).map(|shard| ring(settings.ring_bytes, shard)).unzip();
         let figures = Arc::new(Figures::new(drains.iter().map(Drain::shared).collect()));
         let archive = settings
             .dir
