@@ -41,6 +41,10 @@ impl Random {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
         (self.0 >> 33) % bound
     }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[usize::try_from(self.below(from.len() as u64)).unwrap()]
+    }
 }
 
 /// What was asked, as a model counts it.
@@ -58,9 +62,9 @@ impl Model {
     /// Asks `count` queries of several kinds, from several networks, of several names.
     fn ask(&mut self, recorders: &mut [Recorder], random: &mut Random, count: u64) {
         for _ in 0..count {
-            let kind = ["domain", "nameserver", "registrar"][random.below(3) as usize];
-            let outcome = ["found", "not_found", "limited"][random.below(3) as usize];
-            let tld = ["example", "test", ""][random.below(3) as usize];
+            let kind = random.pick(&["domain", "nameserver", "registrar"]);
+            let outcome = random.pick(&["found", "not_found", "limited"]);
+            let tld = random.pick(&["example", "test", ""]);
             let (network, host) = (random.below(50), random.below(200));
             let v6 = random.below(4) == 0;
             let client: IpAddr = if v6 {
@@ -71,7 +75,7 @@ impl Model {
             let name = format!("Name-{}.Example", random.below(300));
             let bytes = u32::try_from(random.below(5_000)).unwrap();
             let shard = random.below(recorders.len() as u64);
-            recorders[shard as usize].record(Entry {
+            recorders[usize::try_from(shard).unwrap()].record(Entry {
                 at_ms: AT_MS,
                 server: "[2001:db8::1]:43".parse().unwrap(),
                 client,

@@ -4,8 +4,8 @@
 //!
 //! - `alone`: one process writes a directory; the kernel's lock on `LOCK` says so.
 //! - `by-day`: a segment lies in one day of UTC, and its rows count for that day.
-//! - `counted`: what could not be written is handed back as a number, and stands in the next row that
-//!   is written; no failure of files stops anything else.
+//! - `counted`: what could not be written is handed back as a number, and stands in the next row
+//!   that is written; no failure of files stops anything else.
 //! - `said-seldom`: failures are logged once in [`SAY_MS`] at most.
 //!
 //! # Does not
@@ -40,7 +40,8 @@ const DIR_MODE: u32 = 0o750;
 const SAY_MS: i64 = 60_000;
 /// How often old files are looked for, and totals tried again that could not be written.
 const UPKEEP_MS: i64 = 30_000;
-/// Most days that wait for their line in the totals: a disk that is full for longer loses the oldest.
+/// Most days that wait for their line in the totals: a disk that is full for longer loses the
+/// oldest.
 const ENDED_DAYS_MAX: usize = 400;
 
 /// What was found of before the start.
@@ -325,7 +326,7 @@ impl Archive {
         Ok(())
     }
 
-    fn delete_expired(&mut self, now_ms: i64) -> io::Result<()> {
+    fn delete_expired(&self, now_ms: i64) -> io::Result<()> {
         let segments = list(&self.dir)?;
         let keep = Keep { age_s: self.settings.keep_s, bytes: self.settings.keep_bytes };
         let open = self.segment.as_ref().map(|segment| segment.stem);

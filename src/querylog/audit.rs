@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - A day is counted anew if all of its segments are there; if some were deleted, that is said, and
-//!   the chain alone vouches for it.
+//! - A day is counted anew if all of its segments are there; if some were deleted, that is said,
+//!   and the chain alone vouches for it.
 //!
 //! # Does not
 //!
@@ -16,6 +16,7 @@ use std::path::Path;
 use super::counts::{ByWord, Counts};
 use super::day::Day;
 use super::read::{self, ReadError};
+use super::row::shown;
 use super::segment_name::{Segments, Stem, counted, list};
 use super::totals::{TOTALS, Totals};
 
@@ -201,7 +202,7 @@ fn compare(total: &Counts, files: &Counts) -> Vec<String> {
                 total.keys().chain(files.keys()).collect();
             for outcome in outcomes {
                 let of = |table: &ByWord| table.get(outcome).copied().unwrap_or(0);
-                note(format!("{what} {word:?}, {outcome}"), of(total), of(files));
+                note(format!("{what} {}, {}", shown(word), shown(outcome)), of(total), of(files));
             }
         }
     }

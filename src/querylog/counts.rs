@@ -90,7 +90,8 @@ impl Counts {
         responded(&self.outcomes())
     }
 
-    /// Share of queries for a record or a list that found none, 0 to 1; `None` without such queries.
+    /// Share of queries for a record or a list that found none, 0 to 1; `None` without such
+    /// queries.
     #[must_use]
     pub fn miss_ratio(&self) -> Option<f64> {
         let outcomes = self.outcomes();

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - `whole-blocks`: the rows of a gzip member are given out once its checksum has been compared, so
-//!   a torn end gives the same rows every time: those of the members before it.
+//! - `whole-blocks`: the rows of a gzip member are given out once its checksum has been compared,
+//!   so a torn end gives the same rows every time: those of the members before it.
 //! - `bounded`: one member is unpacked at a time, [`MEMBER_BYTES_MAX`] at most.
 //!
 //! # Does not
@@ -170,6 +170,8 @@ fn rest_is_zero(from: &mut impl BufRead) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "a test's own numbers")]
+
     use std::io::Write;
 
     use flate2::Compression;

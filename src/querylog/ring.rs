@@ -2,10 +2,11 @@
 //!
 //! # Invariants
 //!
-//! - `one-end`: one [`Recorder`] writes a ring, one [`Drain`] reads it; neither waits for the other.
+//! - `one-end`: one [`Recorder`] writes a ring, one [`Drain`] reads it; neither waits for the
+//!   other.
 //! - `whole`: `tail` moves on, with release, once an entry's words are stored, and `head` once they
-//!   are read; so neither end sees half an entry. Words are atomics, stored and loaded relaxed: plain
-//!   moves on the processors that we know, and no `unsafe`.
+//!   are read; so neither end sees half an entry. Words are atomics, stored and loaded relaxed:
+//!   plain moves on the processors that we know, and no `unsafe`.
 //! - `no-allocation`: all memory is taken and touched when the ring is made.
 //! - `counted`: an entry that finds no room is counted in `dropped`, and nothing else happens.
 //!
@@ -77,10 +78,11 @@ impl Ring {
     }
 }
 
-/// Both ends of a new ring.
-pub(super) fn ring(size_bytes: u64) -> (Recorder, Drain) {
+/// Both ends of a new ring for shard number `shard`.
+pub(super) fn ring(size_bytes: u64, shard: u16) -> (Recorder, Drain) {
     let ring = Arc::new(Ring::new(size_bytes));
     let recorder = Recorder {
+        shard,
         ring: Arc::clone(&ring),
         tail: 0,
         head: 0,
@@ -92,6 +94,7 @@ pub(super) fn ring(size_bytes: u64) -> (Recorder, Drain) {
 /// A shard's end of its ring.
 #[derive(Debug)]
 pub struct Recorder {
+    shard: u16,
     ring: Arc<Ring>,
     /// What `ring.tail` is: nobody else writes it.
     tail: u64,
@@ -102,6 +105,12 @@ pub struct Recorder {
 }
 
 impl Recorder {
+    /// Number of the shard that this end was made for, from 0: its place in the figures.
+    #[must_use]
+    pub const fn shard(&self) -> u16 {
+        self.shard
+    }
+
     /// Hands an entry over, or counts it as dropped if the ring is full. Never waits, allocates or
     /// calls the kernel. What it costs: README.md, "Query log".
     #[inline]
@@ -217,7 +226,7 @@ mod tests {
 
     #[test]
     fn an_entry_comes_out_as_it_went_in() {
-        let (mut recorder, mut drain) = ring(4096);
+        let (mut recorder, mut drain) = ring(4096, 3);
         let mapped = IpAddr::from("::ffff:192.0.2.9".parse::<std::net::Ipv6Addr>().unwrap());
         recorder.record(Entry { client: mapped, ..entry(u64::MAX, b"a\xff\0.example") });
         let mut seen = 0;
@@ -229,7 +238,7 @@ mod tests {
             assert_eq!((taken.kind, taken.outcome), (&b"domain"[..], &b"not_found"[..]));
             assert_eq!((taken.tier, taken.suffix), (&b"public"[..], &b"example"[..]));
             assert_eq!((taken.name, taken.left_out), (&b"a\xff\0.example"[..], 0));
-            assert_eq!((taken.bytes, taken.micros, taken.shard), (1834, 12, 3));
+            assert_eq!((taken.bytes, taken.micros, taken.shard), (1834, 12, recorder.shard()));
             assert_eq!(taken.generation, u64::MAX);
         });
         assert_eq!(seen, 1);
@@ -238,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_long_name_is_cut_and_says_by_how_much() {
-        let (mut recorder, mut drain) = ring(1);
+        let (mut recorder, mut drain) = ring(1, 0);
         let name = vec![b'x'; 1024];
         recorder.record(entry(1, &name));
         drain.take_all(|taken| {
@@ -249,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_finds_no_room_is_counted_and_what_was_there_stays() {
-        let (mut recorder, mut drain) = ring(8192);
+        let (mut recorder, mut drain) = ring(8192, 0);
         (0..1_000).for_each(|number| recorder.record(entry(number, b"a.example")));
         let figures = drain.shared().figures();
         let mut numbers = Vec::new();
@@ -265,7 +274,7 @@ mod tests {
 
     #[test]
     fn two_threads_lose_nothing_but_what_is_counted_and_keep_the_order() {
-        let (mut recorder, mut drain) = ring(4096);
+        let (mut recorder, mut drain) = ring(4096, 3);
         let count = 200_000_u64;
         let names: Vec<Vec<u8>> = (0..40).map(|length| vec![b'n'; length]).collect();
         let writing = thread::spawn(move || {

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - `one-line`: a row's JSON has no line end, and its name nothing that a terminal would take for a
-//!   command or that turns the direction of writing.
+//! - `one-line`: a row's JSON has no line end, and its name nothing that a terminal would take for
+//!   a command or that turns the direction of writing.
 //! - `reversible`: an escaped name says every byte of the query that was kept.
 //!
 //! # Does not
@@ -92,7 +92,7 @@ impl<'a> Row<'a> {
         let row: Self = serde_json::from_slice(line).map_err(|error| {
             let text = error.to_string();
             // The place in a line of JSON helps nobody who has the number of the line.
-            shortened(text.split(" at line ").next().unwrap_or(&text))
+            shown(&shortened(text.split(" at line ").next().unwrap_or(&text))).into_owned()
         })?;
         if row.v != ROW_VERSION {
             let got = row.v;
@@ -127,10 +127,20 @@ pub(super) fn escape(raw: &[u8], left_out: u32, out: &mut String) {
     }
 }
 
+/// A text from a file, which anybody may have written, without what [`escape`] would have escaped.
+pub(super) fn shown(text: &str) -> Cow<'_, str> {
+    if text.chars().any(is_hidden) {
+        Cow::Owned(text.replace(is_hidden, "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
 /// Control characters, line and paragraph separators, marks of direction, and what has no width.
 fn is_hidden(letter: char) -> bool {
     letter.is_control()
-        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}')
+        || matches!(letter, '\u{2028}'..='\u{202e}')
         || matches!(letter, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
@@ -206,6 +216,7 @@ pub(super) mod tests {
         assert_eq!(escaped(b"\x1b[2Ja\\b\x00\x80\xff", 0), "\\u{1b}[2Ja\\\\b\\u{0}\\x80\\xff");
         assert_eq!(escaped("a\u{202e}b\u{2028}".as_bytes(), 0), "a\\u{202e}b\\u{2028}");
         assert_eq!(escaped(b"abc ", 769), "abc \\+769");
+        assert_eq!((shown("a\u{1b}[2Jü"), shown("ü")), ("a\u{fffd}[2Jü".into(), "ü".into()));
         // A character that was cut through.
         assert_eq!(escaped(&"ü".as_bytes()[..1], 1), "\\xc3\\+1");
     }

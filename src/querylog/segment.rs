@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - `whole-blocks`: a file of JSON lines ends behind a block; what a failed write leaves is cut off.
+//! - `whole-blocks`: a file of JSON lines ends behind a block; what a failed write leaves is cut
+//!   off.
 //! - `counted-once`: rows count when their JSON lines are written; without such a file, when the
 //!   Parquet file is complete.
 //!

@@ -1,12 +1,13 @@
 //! The log of many nodes in one place: blocks as messages of a JetStream subject.
 //!
-//! A message is one block: gzip of JSON lines, as in the files. Its headers: `Content-Encoding: gzip`,
-//! `Whoisd-Node` (the host's name), `Whoisd-Rows`, `Whoisd-First-Ms`, `Whoisd-Last-Ms`, and
+//! A message is one block: gzip of JSON lines, as in the files. Its headers: `Content-Encoding:
+//! gzip`, `Whoisd-Node` (the host's name), `Whoisd-Rows`, `Whoisd-First-Ms`, `Whoisd-Last-Ms`, and
 //! `Nats-Msg-Id`, by which the server drops a message that it got twice.
 //!
 //! # Invariants
 //!
-//! - `acknowledged`: a batch is let go once the server has stored it; one after the other, in order.
+//! - `acknowledged`: a batch is let go once the server has stored it; one after the other, in
+//!   order.
 //! - `bounded`: at most [`BATCHES_MAX`] batches wait; one more is dropped, and its rows counted.
 //!
 //! # Does not
@@ -28,8 +29,8 @@ use crate::feed::nats::{Address, Backoff, Connection, STREAM, connect};
 use crate::observe::clock;
 use crate::shard::aside::{self, Place};
 
-/// Batches that wait for a server: about 25 KB each when there is much to log, so 25 MB and a million
-/// queries; a quarter of an hour when there is little.
+/// Batches that wait for a server: about 25 KB each when there is much to log, so 25 MB and a
+/// million queries; a quarter of an hour when there is little.
 const BATCHES_MAX: usize = 1_024;
 /// How often the queue is looked at while it is empty.
 const POLL: Duration = Duration::from_millis(50);
@@ -138,9 +139,12 @@ impl Stream {
 
     /// Hands a batch over, or counts its rows as dropped.
     pub(super) fn offer(&self, batch: Batch) {
+        // Before it can be taken out at the other end.
+        add(&self.figures.stream_waiting, 1);
         match self.queue.try_send(batch) {
-            Ok(()) => add(&self.figures.stream_waiting, 1),
+            Ok(()) => {}
             Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) => {
+                self.figures.stream_waiting.fetch_sub(1, Ordering::Relaxed);
                 add(&self.figures.stream_dropped, batch.rows);
             }
         }

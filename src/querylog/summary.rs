@@ -19,6 +19,7 @@ use serde::Serialize;
 use super::counts::{Counts, responded};
 use super::day::Day;
 use super::read::{self, ReadError};
+use super::row::shown;
 use super::segment_name::{Stem, counted, list};
 use super::top::Top;
 use super::totals::Totals;
@@ -254,10 +255,11 @@ impl Summary {
         for (what, table) in [("kind", &self.kinds), ("suffix", &self.tlds)] {
             let _ = writeln!(text, "\nqueries by {what} and outcome");
             for (word, outcomes) in table {
-                let word = if word.is_empty() { "(none)" } else { word };
+                let word = if word.is_empty() { "(none)".into() } else { shown(word) };
                 let all: u64 = outcomes.values().sum();
+                let each = outcomes.iter();
                 let each: Vec<_> =
-                    outcomes.iter().map(|(outcome, count)| format!("{outcome} {count}")).collect();
+                    each.map(|(outcome, count)| format!("{} {count}", shown(outcome))).collect();
                 let answered = responded(outcomes);
                 let each = each.join(", ");
                 let _ = writeln!(text, "{word:<20} {all:>12}  {answered:>12} responded: {each}");
@@ -266,7 +268,7 @@ impl Summary {
         for (what, list) in [("networks", &self.top_networks), ("names", &self.top_names)] {
             let _ = writeln!(text, "\n{what} by queries{}", at_least(list.error));
             for Frequent { text: name, queries } in &list.rows {
-                let _ = writeln!(text, "{queries:>12}  {name}");
+                let _ = writeln!(text, "{queries:>12}  {}", shown(name));
             }
         }
         let _ = writeln!(text, "\n{} files", self.files);

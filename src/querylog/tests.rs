@@ -322,6 +322,33 @@ fn a_directory_that_takes_nothing_loses_queries_and_counts_them() {
 }
 
 #[test]
+fn a_clock_that_goes_back_over_midnight_gives_a_day_two_lines_that_add_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    let mut log = Log::start(&settings, MIDNIGHT_MS - 10_000);
+    for (at_ms, count) in [
+        (MIDNIGHT_MS - 10_000, 3),
+        (MIDNIGHT_MS + 5_000, 4),
+        (MIDNIGHT_MS - 5_000, 5),
+        (MIDNIGHT_MS + 9_000, 6),
+    ] {
+        log.ask_many(at_ms, count);
+        log.core.turn(at_ms);
+        log.core.turn(at_ms + 1_500);
+    }
+    log.core.finish(MIDNIGHT_MS + 86_400_000);
+    let totals = Totals::read(folder.path()).unwrap();
+    let counted: Vec<_> =
+        totals.days.iter().map(|day| (day.day.to_string(), day.counts.queries)).collect();
+    let day = |text: &str, queries| (text.to_owned(), queries);
+    let (one, two) = ("2026-11-26", "2026-11-27");
+    assert_eq!(counted, [day(one, 3), day(two, 4), day(one, 5), day(two, 6)]);
+    let audit = audit(folder.path(), None).unwrap();
+    assert!(audit.is_good() && audit.days.len() == 2, "{}", audit.text());
+    assert_eq!(summarise(folder.path(), None, None).unwrap().total.queries, 18);
+}
+
+#[test]
 fn one_directory_has_one_writer() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path());

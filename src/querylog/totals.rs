@@ -5,10 +5,10 @@
 //!
 //! # Invariants
 //!
-//! - `chained`: a line that is changed, taken out, put in or moved shows, unless every line behind it
-//!   is written anew; the last hash, kept elsewhere, shows that too.
-//! - `appended`: a line is on the disk before the next one is made. An end without a line's end, from
-//!   a crash, is cut off before the next line is written.
+//! - `chained`: a line that is changed, taken out, put in or moved shows, unless every line behind
+//!   it is written anew; the last hash, kept elsewhere, shows that too.
+//! - `appended`: a line is on the disk before the next one is made. An end without a line's end,
+//!   from a crash, is cut off before the next line is written.
 //! - A line that is not byte for byte what would be written for its values is refused.
 //!
 //! # Does not
@@ -74,6 +74,27 @@ impl DayTotal {
         Ok(hex(&Sha256::digest(unhashed.json()?.as_bytes())))
     }
 
+    /// What is wrong with its hashes, where the line before has the hash `previous`.
+    fn problems(&self, previous: &str) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.previous != previous {
+            problems.push(format!(
+                "follows a line with the hash {}, the line before has {previous}: a line before \
+                 this one was changed, taken out, put in or moved",
+                self.previous
+            ));
+        }
+        match self.expected_hash() {
+            Ok(expected) if expected == self.hash => {}
+            Ok(expected) => problems.push(format!(
+                "its values have the hash {expected}, the line says {:?}: a value was changed",
+                self.hash
+            )),
+            Err(problem) => problems.push(problem),
+        }
+        problems
+    }
+
     /// Reads a line, without its line end.
     fn read(line: &[u8]) -> Result<Self, String> {
         let total: Self = serde_json::from_slice(line).map_err(|error| error.to_string())?;
@@ -101,6 +122,11 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// Has the names of a directory's files on the disk.
+fn sync_names(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
 }
 
 /// What is wrong with a line of the totals.
@@ -159,28 +185,8 @@ impl Totals {
             match DayTotal::read(whole) {
                 Err(problem) => broken(None, problem),
                 Ok(total) => {
-                    let day = Some(total.day);
-                    if total.previous != previous {
-                        broken(
-                            day,
-                            format!(
-                                "follows a line with the hash {}, the line before has {previous}: a \
-                             line before this one was changed, taken out, put in or moved",
-                                total.previous
-                            ),
-                        );
-                    }
-                    match total.expected_hash() {
-                        Ok(expected) if expected == total.hash => {}
-                        Ok(expected) => broken(
-                            day,
-                            format!(
-                                "its values have the hash {expected}, the line says {:?}: a value was \
-                             changed",
-                                total.hash
-                            ),
-                        ),
-                        Err(problem) => broken(day, problem),
+                    for problem in total.problems(&previous) {
+                        broken(Some(total.day), problem);
                     }
                     previous.clone_from(&total.hash);
                     totals.days.push(total);
@@ -253,13 +259,17 @@ impl Chain {
         if bytes < self.whole_bytes {
             let (path, expected) = (self.path.display(), self.whole_bytes);
             return Err(io::Error::other(format!(
-                "{path}: has {bytes} bytes, and had {expected}: somebody has changed it; put it back"
+                "{path}: has {bytes} bytes, and had {expected}: somebody has changed it; put it \
+                 back"
             )));
         }
         // What a crash, or a full disk, has left of a line.
         file.set_len(self.whole_bytes)?;
         file.write_all(line.as_bytes())?;
         file.sync_all()?;
+        if self.whole_bytes == 0 {
+            sync_names(self.path.parent().unwrap_or(&self.path))?;
+        }
         self.whole_bytes = self.whole_bytes.saturating_add(line.len() as u64);
         self.last_hash.clone_from(&total.hash);
         Ok(total)
@@ -299,7 +309,9 @@ impl OpenDay {
         let mut file = File::create(&part)?;
         file.write_all(&serde_json::to_vec(self)?)?;
         file.sync_all()?;
-        fs::rename(part, dir.join(OPEN))
+        fs::rename(part, dir.join(OPEN))?;
+        // With it, the names of files that were completed before.
+        sync_names(dir)
     }
 
     /// Reads what was written down last, if that can be read: if not, everything is counted anew.
@@ -335,6 +347,8 @@ mod stem_text {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "a test's own numbers")]
+
     use super::super::row::tests::row;
     use super::*;
 

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - `one-interval`: each ring is emptied each [`DRAIN_MS`], unless a disk or a key's file holds the
-//!   thread up; then rings fill, and shards count what finds no room.
+//! - `one-interval`: each ring is emptied each [`DRAIN_MS`], unless a disk or a key's file holds
+//!   the thread up; then rings fill, and shards count what finds no room.
 //! - `said`: whatever is not written is counted, and stands as `lost` in the next row that is.
 //!
 //! # Does not
@@ -117,8 +117,8 @@ impl Writer {
         Ok(fixed.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect())
     }
 
-    /// Writes what the rings hold, ends the files, and ends the thread. To be called once the shards
-    /// have ended.
+    /// Writes what the rings hold, ends the files, and ends the thread. To be called once the
+    /// shards have ended.
     pub fn stop(mut self) {
         self.end();
     }
@@ -174,7 +174,7 @@ impl Core {
         let failed = |problem: String| StartError { problem };
         let masker = Masker::new(&settings.privacy).map_err(failed)?;
         let (recorders, drains): (Vec<_>, Vec<_>) =
-            (0..shard_count).map(|_| ring(settings.ring_bytes)).unzip();
+            (0..=u16::MAX).take(shard_count).map(|shard| ring(settings.ring_bytes, shard)).unzip();
         let figures = Arc::new(Figures::new(drains.iter().map(Drain::shared).collect()));
         let archive = settings
             .dir

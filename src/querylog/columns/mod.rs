@@ -41,6 +41,8 @@ const VERSION_KEY: &str = "whoisd.query_log.version";
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "a test's own numbers")]
+
     use std::fs;
 
     use super::super::row::tests::row;

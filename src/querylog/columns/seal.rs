@@ -1,5 +1,5 @@
-//! A checksum over a whole Parquet file, inside of it: the SHA-256 of its bytes, with zeros where the
-//! digits of the checksum stand.
+//! A checksum over a whole Parquet file, inside of it: the SHA-256 of its bytes, with zeros where
+//! the digits of the checksum stand.
 //!
 //! The Parquet format protects neither its footer nor, as a rule, its pages, and the library that
 //! decodes it may panic over damage. So nothing is decoded before the checksum has been compared.
