@@ -24,7 +24,6 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    // A configuration that cannot be read is the server's to refuse: it says that all stays.
     let told = options.control.ask(&Request::Reload)?;
     let mut lines = String::new();
     let changes = items(&told, "changed").iter().chain(items(&told, "takes_restart"));

@@ -71,7 +71,7 @@ impl Commands {
         let lists = self.lists.load();
         let blocks = self.blocks.list();
         let shown: Vec<_> = blocks.iter().take(LISTED_MAX).map(super::Blocked::json).collect();
-        let entries: Vec<_> = lists.in_force().take(LISTED_MAX).map(entry_json).collect();
+        let entries: Vec<_> = lists.entries_in_force().take(LISTED_MAX).map(entry_json).collect();
         json!({
             "blocks_left_out": blocks.len() - shown.len(),
             "entries_left_out": lists.count() - entries.len(),

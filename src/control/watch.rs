@@ -23,6 +23,9 @@ use arc_swap::ArcSwap;
 
 use crate::policy::lists::{Entry, LIST_BYTES_MAX, LIST_FILE_COUNT_MAX, Lists, parse};
 
+/// How long files that contradict each other are left alone, ms.
+const RETRY_PAUSE_MS: i64 = 60_000;
+
 /// Whether there is a tier of a name.
 pub type HasTier = Box<dyn Fn(&str) -> bool + Send>;
 
@@ -84,6 +87,8 @@ pub struct Watch {
     said: Vec<String>,
     /// What the files say together cannot be used.
     conflict: Option<String>,
+    /// When that is looked at again although no file has changed: an entry may have expired.
+    retry_ms: i64,
 }
 
 /// One file.
@@ -129,6 +134,7 @@ impl Watch {
             figures: Arc::default(),
             said: Vec::new(),
             conflict: None,
+            retry_ms: 0,
         }
     }
 
@@ -148,7 +154,7 @@ impl Watch {
     pub fn look(&mut self, now_ms: i64, now: bool) -> Looked {
         let (paths, mut errors) = find(&self.patterns);
         let complete = errors.is_empty();
-        let mut changed = now && self.conflict.is_some();
+        let mut changed = self.conflict.is_some() && (now || now_ms >= self.retry_ms);
         if complete {
             let before = self.held.len();
             self.held.retain(|held| paths.contains(&held.path));
@@ -190,6 +196,7 @@ impl Watch {
             }
             Err(error) => {
                 self.conflict = Some(error.to_string());
+                self.retry_ms = now_ms.saturating_add(RETRY_PAUSE_MS);
                 if self.is_due(now_ms) {
                     self.shown.store(Arc::new(self.shown.load().at(now_ms)));
                 }
@@ -458,6 +465,13 @@ mod tests {
         assert!(!looked.changed);
         assert!(looked.errors[0].contains("\"allow\" here and \"deny\" at"), "{looked:?}");
         assert!(files.is_denied("192.0.2.1"));
+        let expires = "action = \"allow\"\nexpires = 2027-01-15T08:00:10Z";
+        files.write("b.toml", "192.0.2.0/24", expires);
+        assert_eq!(files.look().errors.len(), 1);
+        assert_eq!(files.watch.look(NOW_MS + 59_999, false).errors.len(), 1);
+        assert_eq!(files.watch.look(NOW_MS + 60_000, false).errors, [""; 0]);
+        files.write("b.toml", "192.0.2.0/24", "action = \"allow\"");
+        assert_eq!(files.look().errors.len(), 1);
         fs::remove_file(files.folder.path().join("a.toml")).unwrap();
         assert_eq!(files.look().errors, [""; 0]);
         assert!(!files.is_denied("192.0.2.1"));

@@ -398,17 +398,19 @@ fn any_cut_of_a_list_is_read_or_refused() {
 fn cost() {
     use crate::observe::clock::monotonic;
     let measure = |name: &str, lists: &Lists, addresses: &[IpAddr]| {
-        let begun = monotonic();
         let mut denied = 0;
-        for _ in 0..20 {
+        // The best of many rounds: what a neighbour on the machine takes is not ours.
+        let mut best_ns = f64::MAX;
+        for addresses in (0..20).flat_map(|_| addresses.chunks(5_000)) {
+            let begun = monotonic();
             for address in addresses {
                 let standing = std::hint::black_box(lists).standing(std::hint::black_box(*address));
                 denied += usize::from(standing.action() == Action::Deny);
             }
+            let ns = begun.elapsed().as_nanos() as f64 / addresses.len() as f64;
+            best_ns = best_ns.min(ns);
         }
-        let count = 20 * addresses.len();
-        let ns = begun.elapsed().as_nanos() as f64 / count as f64;
-        println!("{name}: {ns:.1} ns a look-up ({denied} of {count} denied)");
+        println!("{name}: {best_ns:.1} ns a look-up ({denied} denied)");
     };
     let mut random = Random(1);
     let mut v4 = || IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(random.next() >> 32).unwrap()));
