@@ -97,8 +97,8 @@ impl Commands {
         let seconds = seconds.unwrap_or(BLOCK_S_DEFAULT);
         if !(1..=BLOCK_S_MAX).contains(&seconds) {
             return Err(format!(
-                "{seconds} s is out of bounds, 1 to {BLOCK_S_MAX} s are allowed; deny the prefix in \
-                 a list if it is to last"
+                "{seconds} s is out of bounds, 1 to {BLOCK_S_MAX} s are allowed; deny the prefix \
+                 in a list if it is to last"
             ));
         }
         let reason = reason.unwrap_or(REASON_DEFAULT);

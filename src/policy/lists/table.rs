@@ -4,13 +4,14 @@
 //! decides the action of its addresses, and the one that decides their tier:
 //!
 //! ```text
-//! 10.0.0.0/8 deny, 10.1.0.0/16 allow   ─▶   10.0.0.0 deny   10.1.0.0 allow   10.2.0.0 deny   11.0.0.0 -
+//! 10.0.0.0/8 deny    ─▶   from 10.0.0.0 deny, 10.1.0.0 allow, 10.2.0.0 deny, 11.0.0.0 nothing
+//! 10.1.0.0/16 allow
 //! ```
 //!
 //! # Invariants
 //!
-//! - `no allocation`: a look-up is one search, for action and tier together; an empty table is one
-//!   comparison.
+//! - `no allocation`: a look-up is one search, for action and tier together; an empty table is
+//!   one comparison.
 //! - `ascending`: ranges are ascending by their first address; the next one ends each.
 //!
 //! # Does not
@@ -356,7 +357,6 @@ impl fmt::Debug for Lists {
 }
 
 /// The first half of an address of IPv6.
-#[expect(clippy::cast_possible_truncation, reason = "64 bits are left")]
 const fn upper(bits: u128) -> u64 {
     (bits >> 64) as u64
 }
