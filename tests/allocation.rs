@@ -41,6 +41,24 @@ fn allocates_nothing(view: &View) {
 }
 
 #[test]
+fn no_look_into_the_lists_allocates() {
+    let text = "[[entry]]\nprefix = [\"192.0.2.0/24\", \"2001:db8::/32\", \"2001:db8::1\"]\n\
+                action = \"deny\"\ntier = \"police\"\n";
+    let entries = whoisd::policy::lists::parse("a.toml", text).unwrap();
+    for files in [vec![], vec![entries]] {
+        let lists = whoisd::policy::lists::Lists::new(files, &|_| true, 0).unwrap();
+        for address in ["192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "2001:db8::2", "::1"] {
+            let address = address.parse().unwrap();
+            let allocations = measure(|| {
+                let standing = lists.standing(address);
+                std::hint::black_box((standing.action(), standing.tier));
+            });
+            assert_eq!(allocations.count_total, 0, "{address}: {allocations:?}");
+        }
+    }
+}
+
+#[test]
 fn a_name_in_unicode_allocates_only_with_more_than_eight_labels_and_then_a_bounded_amount() {
     let view = registry::small();
     let mut out = Answer::new();

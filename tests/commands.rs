@@ -202,3 +202,40 @@ fn simulate_refuses_an_unknown_tier_and_names_the_known_ones() {
         "whoisd: --tier: there is no tier \"police\" without --config; known are public\n";
     assert_eq!(err, expected);
 }
+
+#[test]
+fn policy_check_counts_warns_and_refuses_with_every_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let good = write(
+        "good.toml",
+        "[[entry]]\nprefix = [\"192.0.2.0/24\", \"192.0.2.1\"]\naction = \"deny\"\n\
+         [[entry]]\nprefix = \"::/0\"\ntier = \"police\"\n",
+    );
+    let (status, out, _) = ran(&["policy", "check", &good]);
+    let expected = format!(
+        "{good}: 3 prefixes: 2 denied, 0 allowed, 0 with limits of their own, 1 with a tier\n\
+         warning: {good}:2: entry 1: 192.0.2.1/32 has no effect: 192.0.2.0/24 at {good}:2 says the \
+         same\ngood: 3 prefixes in force from 1 files, 1 warnings\n"
+    );
+    assert_eq!((status, out.as_str()), (0, expected.as_str()));
+    let one = write("one.toml", "[[entry]]\nprefix = \"192.0.2.0\"\naction = \"no\"\n");
+    let two = write("two.toml", "[[entry]]\nprefix = \"192.0.2.1/24\"\naction = \"deny\"\n");
+    let (status, out, err) = ran(&["policy", "check", &good, &one, &two]);
+    assert_eq!((status, out.as_str()), (3, ""));
+    assert!(err.contains(&format!("{one}:3: entry 1: action: \"no\"")), "{err}");
+    assert!(err.contains(&format!("{two}:2: entry 1: prefix: \"192.0.2.1/24\"")), "{err}");
+    let other = write("other.toml", "[[entry]]\nprefix = \"192.0.2.0/24\"\naction = \"allow\"\n");
+    let (status, _, err) = ran(&["policy", "check", &good, &other]);
+    assert!(status == 3 && err.contains(&format!("\"deny\" at {good}:2")), "{err}");
+    assert_eq!(ran(&["policy", "check", "/nowhere.toml"]).0, 1);
+    let config = write("whoisd.toml", &format!("[policy]\nlists = [\"{good}\"]\n"));
+    assert_eq!(ran(&["policy", "check", "--config", &config]).0, 0);
+    let (status, out, _) = ran(&["policy", "explain", "192.0.2.9", "--config", &config]);
+    assert_eq!(status, 0);
+    assert!(out.starts_with("192.0.2.9: refused: the list denies it\n"), "{out}");
+}

@@ -28,6 +28,9 @@ use whoisd::shard::aside::{Place, Weight};
 
 use blocks::Model;
 
+/// How long a client may be silent here.
+const SILENT: Duration = Duration::from_secs(4);
+
 /// A control socket without a server behind it.
 struct Alone {
     folder: TempDir,
@@ -69,7 +72,7 @@ impl Alone {
             figures: Box::new(|| panic!("figures that break")),
         };
         let claimed = claim(&socket).unwrap();
-        let serving = serve(claimed, Arc::new(commands), Arc::clone(&stop), place).unwrap();
+        let serving = serve(claimed, Arc::new(commands), Arc::clone(&stop), place, SILENT).unwrap();
         Self { folder, socket, model, stop, threads: vec![keeping, serving] }
     }
 

@@ -76,6 +76,16 @@ impl Namespace {
         Command::new(self.nft()).args(arguments).stdin(Stdio::null()).output().unwrap()
     }
 
+    /// Exit status of a client: 1 refused at once, 124 no answer in a second.
+    fn connect(&self, host: &str, port: u16) -> Option<i32> {
+        let id = self.keeper.id().to_string();
+        let client =
+            format!("ip link set lo up && exec timeout 1 bash -c '</dev/tcp/{host}/{port}'");
+        let mut command = Command::new("nsenter");
+        command.args(["--preserve-credentials", "-U", "-n", "-t", &id, "bash", "-c", &client]);
+        command.output().unwrap().status.code()
+    }
+
     /// Prefixes of a set.
     fn elements(&self, set: &str) -> Vec<String> {
         let output = self.run(&["-j", "list", "set", "inet", "whoisd", set]);
@@ -185,8 +195,14 @@ fn long_blocks_are_in_the_kernels_sets_until_they_end() {
     assert!(namespace.run(&["flush", "set", "inet", "whoisd", "blocked4"]).status.success());
     model.unblock("203.0.113.9/32".parse().unwrap()).unwrap();
     namespace.wait_for("blocked4", &["192.0.2.5"]);
+    // Nobody listens there: a client is refused at once, or hears nothing if it is blocked.
+    assert_eq!(namespace.connect("127.0.0.9", 43), Some(1));
+    block("127.0.0.0/8", 60);
+    namespace.wait_for("blocked4", &["127.0.0.0/8", "192.0.2.5"]);
+    assert_eq!(namespace.connect("127.0.0.9", 43), Some(124), "dropped");
+    assert_eq!(namespace.connect("127.0.0.9", 44), Some(1), "port 43 alone");
     drop(running);
-    namespace.wait_for("blocked4", &["192.0.2.5"]);
+    namespace.wait_for("blocked4", &["127.0.0.0/8", "192.0.2.5"]);
 }
 
 #[test]

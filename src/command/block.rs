@@ -8,9 +8,9 @@ use crate::control::Request;
 
 /// Refuse the queries of a prefix for a time
 ///
-/// The server that runs refuses them from now on: each query gets a whole answer that says so, until
-/// when, and why. A block survives a restart. A list that allows an address comes before it; what is
-/// to last is denied in a list.
+/// The server that runs refuses them from now on: each query gets a whole answer that says so,
+/// until when, and why. A block survives a restart. A list that allows an address comes before it;
+/// what is to last is denied in a list.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     whoisd block 192.0.2.0/24\n  \
@@ -35,8 +35,8 @@ pub(super) struct Options {
 
 /// End the block of a prefix
 ///
-/// Ends blocks that were made by `whoisd block` and those that the server made itself. The prefix is
-/// that of the block, as `whoisd list` shows it.
+/// Ends blocks that were made by `whoisd block` and those that the server made itself. The prefix
+/// is that of the block, as `whoisd list` shows it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  whoisd unblock 192.0.2.0/24\n\n\
     Exit status: 0 ended; 1 no server answers; 3 refused (no prefix); 4 it is not blocked.")]

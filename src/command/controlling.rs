@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - `good at the start`: a list with an error refuses to start; a control socket that was named and
-//!   cannot be had, too. The usual one is done without, with a warning.
+//! - `good at the start`: a list with an error refuses to start; so does a control socket that was
+//!   named and cannot be had. The usual one is done without, with a warning.
 //!
 //! # Does not
 //!
@@ -141,7 +141,7 @@ impl Controlling {
         let commands = Commands { lists, blocks, keeper: handle, status, figures };
         if let Some(claimed) = socket(settings)? {
             let stop = Arc::clone(&controlling.ending);
-            let serving = control::serve(claimed, Arc::new(commands), stop, place);
+            let serving = control::serve(claimed, Arc::new(commands), stop, place, control::SILENT);
             controlling.threads.push(serving.map_err(no_thread)?);
         }
         Ok(controlling)

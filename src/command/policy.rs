@@ -34,8 +34,8 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  whoisd policy check /etc/whoisd/lists.d/*.toml\n  \
     whoisd policy check --config /etc/whoisd/whoisd.toml\n\n\
-    Exit status: 0 good, perhaps with warnings; 1 cannot be read; 3 refused, the message names file, \
-    line, entry, value and what is expected.")]
+    Exit status: 0 good, perhaps with warnings; 1 cannot be read; 3 refused, the message names \
+    file, line, entry, value and what is expected.")]
 pub(super) struct Check {
     /// Files of lists; without one, those that the configuration names
     #[arg(value_name = "FILE")]
@@ -48,8 +48,8 @@ pub(super) struct Check {
 
 /// Say what applies to an address, and why
 ///
-/// Asks the server that runs: its lists, the block that the address is under, and what is left of its
-/// limits. Where none answers, the lists that the configuration names are read instead.
+/// Asks the server that runs: its lists, the block that the address is under, and what is left of
+/// its limits. Where none answers, the lists that the configuration names are read instead.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  whoisd policy explain 192.0.2.7\n  \
     whoisd policy explain 2001:db8::1 --config whoisd.toml\n\n\
@@ -119,8 +119,11 @@ fn counts(entries: &[Entry]) -> String {
     )
 }
 
+/// A file and its entries.
+type Read = (PathBuf, Arc<[Entry]>);
+
 /// Reads the files that patterns name; every file that is refused is named.
-fn read_all(patterns: &[PathBuf]) -> Result<Vec<(PathBuf, Arc<[Entry]>)>, Failure> {
+fn read_all(patterns: &[PathBuf]) -> Result<Vec<Read>, Failure> {
     let (paths, errors) = control::find(patterns);
     if !errors.is_empty() {
         return Err(Failure::failed(errors.join("\n")));

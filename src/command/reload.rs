@@ -9,10 +9,10 @@ use crate::control::Request;
 
 /// Have the server read its configuration and lists anew
 ///
-/// No connection is lost. What can change while the server runs is swapped: how answers read, lists,
-/// the level of the log. What cannot is named, setting by setting, and takes a restart. With an error
-/// in the configuration all stays as it was; a list with an error keeps what it held before. SIGHUP
-/// does the same, with the answer in the log.
+/// No connection is lost. What can change while the server runs is swapped: how answers read,
+/// lists, the level of the log. What cannot is named, setting by setting, and takes a restart. With
+/// an error in the configuration all stays as it was; a list with an error keeps what it held
+/// before. SIGHUP does the same, with the answer in the log.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  whoisd reload\n  \
     whoisd reload --control /run/whoisd/control.sock\n\n\
@@ -24,7 +24,6 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    // A configuration that cannot be read is the server's to refuse: it says that all stays.
     let told = options.control.ask(&Request::Reload)?;
     let mut lines = String::new();
     let changes = items(&told, "changed").iter().chain(items(&told, "takes_restart"));

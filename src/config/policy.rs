@@ -83,7 +83,7 @@ fn check_pattern(path: &Path) -> Result<(), String> {
     let Some(name) = path.file_name() else {
         return Err(format!("{path:?} names no file; write one such as \"/etc/whoisd/a.toml\""));
     };
-    let folder = path.parent().unwrap_or(Path::new("")).to_string_lossy();
+    let folder = path.parent().unwrap_or_else(|| Path::new("")).to_string_lossy();
     if folder.contains('*') || name.to_string_lossy().contains(['?', '[']) {
         return Err(format!(
             "{path:?} is no pattern; `*` may stand in the last part, as in \

@@ -71,7 +71,7 @@ impl Commands {
         let lists = self.lists.load();
         let blocks = self.blocks.list();
         let shown: Vec<_> = blocks.iter().take(LISTED_MAX).map(super::Blocked::json).collect();
-        let entries: Vec<_> = lists.in_force().take(LISTED_MAX).map(entry_json).collect();
+        let entries: Vec<_> = lists.entries_in_force().take(LISTED_MAX).map(entry_json).collect();
         json!({
             "blocks_left_out": blocks.len() - shown.len(),
             "entries_left_out": lists.count() - entries.len(),
@@ -97,8 +97,8 @@ impl Commands {
         let seconds = seconds.unwrap_or(BLOCK_S_DEFAULT);
         if !(1..=BLOCK_S_MAX).contains(&seconds) {
             return Err(format!(
-                "{seconds} s is out of bounds, 1 to {BLOCK_S_MAX} s are allowed; deny the prefix in \
-                 a list if it is to last"
+                "{seconds} s is out of bounds, 1 to {BLOCK_S_MAX} s are allowed; deny the prefix \
+                 in a list if it is to last"
             ));
         }
         let reason = reason.unwrap_or(REASON_DEFAULT);

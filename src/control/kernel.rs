@@ -6,7 +6,8 @@
 //!
 //! # Invariants
 //!
-//! - `aside`: nobody waits for the kernel; blocks are looked at every second on a thread of its own.
+//! - `aside`: nobody waits for the kernel: blocks are looked at every second on a thread of its
+//!   own.
 //! - `in step`: after a failure, and at the start, the sets are emptied and filled in one
 //!   transaction, so that they hold what is blocked and nothing else.
 //! - `ends by itself`: each element has a timeout; without this server the kernel forgets them.
@@ -341,10 +342,11 @@ mod tests {
 
     #[test]
     fn more_than_fit_leave_the_shortest_out() {
-        let many: Vec<_> = (0..ELEMENTS_MAX + 5)
+        let count = u32::try_from(ELEMENTS_MAX).unwrap() + 5;
+        let many: Vec<_> = (0..count)
             .map(|number| {
-                let address = std::net::Ipv4Addr::from_bits(0x0a00_0000 + number as u32);
-                block(&format!("{address}/32"), 0, 4000 + number as i64)
+                let address = std::net::Ipv4Addr::from_bits(0x0a00_0000 + number);
+                block(&format!("{address}/32"), 0, 4000 + i64::from(number))
             })
             .collect();
         let found = wanted(&many);

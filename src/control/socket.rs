@@ -34,7 +34,7 @@ const CLIENTS_MAX: usize = 16;
 /// Connections that wait in the kernel.
 const BACKLOG: i32 = 16;
 /// How long a client may take for a request, or for reading a reply: a person who types.
-const SILENT: Duration = Duration::from_secs(30);
+pub const SILENT: Duration = Duration::from_secs(30);
 /// How often it is looked whether to end.
 const STOP_PAUSE: Duration = Duration::from_millis(100);
 /// Pause after an accept that failed, which it does while descriptors are short.
@@ -111,7 +111,8 @@ fn clear(path: &Path) -> Result<(), String> {
     }
 }
 
-/// Carries requests out on a thread at `place` until `stop` is true.
+/// Carries requests out on a thread at `place` until `stop` is true; a client that is silent for
+/// `silent` is cut.
 ///
 /// # Errors
 ///
@@ -121,6 +122,7 @@ pub fn serve(
     handler: Arc<dyn Handler>,
     stop: Arc<AtomicBool>,
     place: Place<'_>,
+    silent: Duration,
 ) -> io::Result<JoinHandle<()>> {
     // A request may wait: each runs on a thread of its own, as many as clients.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -138,7 +140,7 @@ pub fn serve(
                 }
             };
             tokio::select! {
-                () = accept(&listener, &handler) => Ok::<(), io::Error>(()),
+                () = accept(&listener, &handler, silent) => Ok::<(), io::Error>(()),
                 () = stopped => Ok(()),
             }
         });
@@ -151,13 +153,13 @@ pub fn serve(
     })
 }
 
-async fn accept(listener: &tokio::net::UnixListener, handler: &Arc<dyn Handler>) {
+async fn accept(listener: &tokio::net::UnixListener, handler: &Arc<dyn Handler>, silent: Duration) {
     let places = Arc::new(Semaphore::new(CLIENTS_MAX));
     loop {
         match listener.accept().await {
             Ok((stream, _)) => match Arc::clone(&places).try_acquire_owned() {
                 Ok(place) => {
-                    tokio::spawn(client(stream, Arc::clone(handler), place));
+                    tokio::spawn(client(stream, Arc::clone(handler), place, silent));
                 }
                 Err(_) => {
                     let problem = format!("{CLIENTS_MAX} clients are connected; try again");
@@ -177,9 +179,10 @@ async fn client(
     stream: tokio::net::UnixStream,
     handler: Arc<dyn Handler>,
     _place: OwnedSemaphorePermit,
+    silent: Duration,
 ) {
     let mut input = Vec::new();
-    while let Some(line) = in_time(read_line(&stream, &mut input)).await {
+    while let Some(line) = in_time(silent, read_line(&stream, &mut input)).await {
         let (outcome, goes_on) = match line {
             Line::Whole(line) => (carry_out(&line, &handler).await, true),
             Line::TooLong => {
@@ -188,7 +191,7 @@ async fn client(
             }
         };
         let reply = reply_line(outcome);
-        if in_time(write_all(&stream, &reply)).await.is_none() || !goes_on {
+        if in_time(silent, write_all(&stream, &reply)).await.is_none() || !goes_on {
             return;
         }
     }
@@ -204,8 +207,11 @@ async fn carry_out(line: &[u8], handler: &Arc<dyn Handler>) -> Result<serde_json
 }
 
 /// What comes of `work`; `None` if it fails or takes too long: the client is cut.
-async fn in_time<T>(work: impl Future<Output = io::Result<Option<T>>>) -> Option<T> {
-    tokio::time::timeout(SILENT, work).await.ok()?.ok()?
+async fn in_time<T>(
+    silent: Duration,
+    work: impl Future<Output = io::Result<Option<T>>>,
+) -> Option<T> {
+    tokio::time::timeout(silent, work).await.ok()?.ok()?
 }
 
 enum Line {

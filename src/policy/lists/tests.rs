@@ -1,4 +1,5 @@
 //! The table beside a linear model, what is refused and how it reads, what the review finds.
+#![allow(clippy::arithmetic_side_effects, reason = "a test: what overflows fails it")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -198,110 +199,119 @@ fn ipv4_written_as_ipv6_is_ipv4() {
     assert_eq!(every.standing(address("::ffff:192.0.2.9")).action(), Action::None);
 }
 
+/// What follows the prefix of an entry, and how it is refused.
+const ENTRIES_REFUSED: &[(&str, &str)] = &[
+    (
+        "",
+        "a.toml:2: entry 1: action: is not set, nor is tier; set action to \"deny\", \
+                     \"allow\" or \"limit\", or name a tier",
+    ),
+    (
+        "action = \"block\"",
+        "a.toml:4: entry 1: action: \"block\" is no action; known \
+                                       are deny, allow, limit",
+    ),
+    ("action = 7", "a.toml:4: entry 1: invalid type: integer `7`, expected a string"),
+    (
+        "action = \"limit\"",
+        "a.toml:2: entry 1: queries_per_min: is not set; action \
+                                       \"limit\" needs it",
+    ),
+    (
+        "action = \"limit\"\nqueries_per_min = 0",
+        "a.toml:5: entry 1: queries_per_min: \
+            0 is out of bounds, 1 to 1000000 are allowed",
+    ),
+    (
+        "action = \"limit\"\nqueries_per_min = 1\nburst = 1000001",
+        "a.toml:6: entry 1: \
+            burst: 1000001 is out of bounds, 1 to 1000000 are allowed",
+    ),
+    (
+        "action = \"limit\"\nqueries_per_min = 1\nper = \"net\"",
+        "a.toml:6: entry 1: per: \
+            \"net\" is neither \"address\" nor \"prefix\"",
+    ),
+    (
+        "action = \"deny\"\nburst = 3",
+        "a.toml:5: entry 1: burst: is for action \"limit\" \
+            alone; set that, or take this out",
+    ),
+    (
+        "action = \"deny\"\nreason = \"a\\nb\"",
+        "a.toml:5: entry 1: reason: '\\n' is not \
+            allowed; the text has one line",
+    ),
+    (
+        "action = \"deny\"\nreason = \"not found here\"",
+        "a.toml:5: entry 1: reason: \
+            holds \"not found\", from which client programs conclude whether a name is registered; \
+            say it in other words",
+    ),
+    (
+        "action = \"deny\"\ncontact = \" a\"",
+        "a.toml:5: entry 1: contact: \" a\" has 2 \
+            bytes; 1 to 200 without blanks around are allowed",
+    ),
+    (
+        "action = \"deny\"\nexpires = 2027-01-01",
+        "a.toml:5: entry 1: expires: \
+            2027-01-01 is no time with date and zone; write one such as 2027-01-01T00:00:00Z, \
+            without quotes",
+    ),
+    (
+        "tier = \"unknown\"",
+        "a.toml:3: entry 1: tier: there is no tier \"unknown\"; the \
+            configuration names the tiers",
+    ),
+    (
+        "acton = \"deny\"",
+        "a.toml:4: entry 1: unknown key `acton`; known are `prefix`, \
+            `action`, `queries_per_min`, `burst`, `per`, `tier`, `reason`, `contact`, `expires`",
+    ),
+];
+
+/// Whole files, and how they are refused.
+const FILES_REFUSED: &[(&str, &str)] = &[
+    (
+        "[[entry]]\naction = \"deny\"",
+        "a.toml:1: entry 1: prefix: is not set; name \
+            one or a list, such as \"192.0.2.0/24\"",
+    ),
+    (
+        "[[entry]]\nprefix = []\naction = \"deny\"",
+        "a.toml:1: entry 1: prefix: the \
+            list is empty; name at least one prefix",
+    ),
+    (
+        "[[entry]]\nprefix = 7\naction = \"deny\"",
+        "a.toml:2: entry 1: invalid type: \
+            integer `7`, expected a prefix in quotes, or a list of them in brackets",
+    ),
+    (
+        "[[entry]]\nprefix = [\"10.0.0.0/8\",\n\"192.0.2.1/24\"]\naction = \"deny\"",
+        "a.toml:3: entry 1: prefix: \"192.0.2.1/24\" has bits behind the length of its prefix; \
+             write \"192.0.2.0/24\", or \"192.0.2.1/32\" for the one address",
+    ),
+    (
+        "[[entry]]\nprefix = \"10.0.0.0/33\"\naction = \"deny\"",
+        "a.toml:2: entry 1: \
+            prefix: \"10.0.0.0/33\" is no prefix; write one such as \"192.0.2.0/24\" or \
+            \"2001:db8::/32\"",
+    ),
+    ("[entries]\n", "a.toml:1: unknown key `entries`; known is `entry`"),
+];
+
 #[test]
 fn what_is_refused_names_file_line_entry_key_value_and_what_is_expected() {
     let entry = |lines: &str| format!("\n[[entry]]\nprefix = \"192.0.2.0/24\"\n{lines}");
-    let long = format!("action = \"deny\"\nreason = \"{}\"", "x".repeat(201));
-    let golden = [
-        (
-            entry(""),
-            "a.toml:2: entry 1: action: is not set, nor is tier; set action to \"deny\", \
-                     \"allow\" or \"limit\", or name a tier",
-        ),
-        (
-            entry("action = \"block\""),
-            "a.toml:4: entry 1: action: \"block\" is no action; known \
-                                       are deny, allow, limit",
-        ),
-        (entry("action = 7"), "a.toml:4: entry 1: invalid type: integer `7`, expected a string"),
-        (
-            entry("action = \"limit\""),
-            "a.toml:2: entry 1: queries_per_min: is not set; action \
-                                       \"limit\" needs it",
-        ),
-        (
-            entry("action = \"limit\"\nqueries_per_min = 0"),
-            "a.toml:5: entry 1: queries_per_min: \
-            0 is out of bounds, 1 to 1000000 are allowed",
-        ),
-        (
-            entry("action = \"limit\"\nqueries_per_min = 1\nburst = 1000001"),
-            "a.toml:6: entry 1: \
-            burst: 1000001 is out of bounds, 1 to 1000000 are allowed",
-        ),
-        (
-            entry("action = \"limit\"\nqueries_per_min = 1\nper = \"net\""),
-            "a.toml:6: entry 1: per: \
-            \"net\" is neither \"address\" nor \"prefix\"",
-        ),
-        (
-            entry("action = \"deny\"\nburst = 3"),
-            "a.toml:5: entry 1: burst: is for action \"limit\" \
-            alone; set that, or take this out",
-        ),
-        (
-            entry("action = \"deny\"\nreason = \"a\\nb\""),
-            "a.toml:5: entry 1: reason: '\\n' is not \
-            allowed; the text has one line",
-        ),
-        (
-            entry("action = \"deny\"\nreason = \"not found here\""),
-            "a.toml:5: entry 1: reason: \
-            holds \"not found\", from which client programs conclude whether a name is registered; \
-            say it in other words",
-        ),
-        (
-            entry("action = \"deny\"\ncontact = \" a\""),
-            "a.toml:5: entry 1: contact: \" a\" has 2 \
-            bytes; 1 to 200 without blanks around are allowed",
-        ),
-        (
-            entry("action = \"deny\"\nexpires = 2027-01-01"),
-            "a.toml:5: entry 1: expires: \
-            2027-01-01 is no time with date and zone; write one such as 2027-01-01T00:00:00Z, \
-            without quotes",
-        ),
-        (
-            entry("tier = \"unknown\""),
-            "a.toml:3: entry 1: tier: there is no tier \"unknown\"; the \
-            configuration names the tiers",
-        ),
-        (
-            entry("acton = \"deny\""),
-            "a.toml:4: entry 1: unknown key `acton`; known are `prefix`, \
-            `action`, `queries_per_min`, `burst`, `per`, `tier`, `reason`, `contact`, `expires`",
-        ),
-        (
-            "[[entry]]\naction = \"deny\"".to_owned(),
-            "a.toml:1: entry 1: prefix: is not set; name \
-            one or a list, such as \"192.0.2.0/24\"",
-        ),
-        (
-            "[[entry]]\nprefix = []\naction = \"deny\"".to_owned(),
-            "a.toml:1: entry 1: prefix: the \
-            list is empty; name at least one prefix",
-        ),
-        (
-            "[[entry]]\nprefix = 7\naction = \"deny\"".to_owned(),
-            "a.toml:2: entry 1: invalid type: \
-            integer `7`, expected a prefix in quotes, or a list of them in brackets",
-        ),
-        (
-            "[[entry]]\nprefix = [\"10.0.0.0/8\",\n\"192.0.2.1/24\"]\naction = \"deny\"".to_owned(),
-            "a.toml:3: entry 1: prefix: \"192.0.2.1/24\" has bits behind the length of its prefix; \
-             write \"192.0.2.0/24\", or \"192.0.2.1/32\" for the one address",
-        ),
-        (
-            "[[entry]]\nprefix = \"10.0.0.0/33\"\naction = \"deny\"".to_owned(),
-            "a.toml:2: entry 1: \
-            prefix: \"10.0.0.0/33\" is no prefix; write one such as \"192.0.2.0/24\" or \
-            \"2001:db8::/32\"",
-        ),
-        ("[entries]\n".to_owned(), "a.toml:1: unknown key `entries`; known is `entry`"),
-    ];
-    for (text, expected) in &golden {
+    for (lines, expected) in ENTRIES_REFUSED {
+        assert_eq!(refusal(&entry(lines)), *expected, "{lines}");
+    }
+    for (text, expected) in FILES_REFUSED {
         assert_eq!(refusal(text), *expected, "{text}");
     }
+    let long = format!("action = \"deny\"\nreason = \"{}\"", "x".repeat(201));
     assert!(refusal(&entry(&long)).contains("has 201 bytes; 1 to 200"));
     assert!(refusal("[[entry]\n").starts_with("a.toml:1: "));
 }
@@ -398,17 +408,19 @@ fn any_cut_of_a_list_is_read_or_refused() {
 fn cost() {
     use crate::observe::clock::monotonic;
     let measure = |name: &str, lists: &Lists, addresses: &[IpAddr]| {
-        let begun = monotonic();
         let mut denied = 0;
-        for _ in 0..20 {
+        // The best of many rounds: what a neighbour on the machine takes is not ours.
+        let mut best_ns = f64::MAX;
+        for addresses in (0..20).flat_map(|_| addresses.chunks(5_000)) {
+            let begun = monotonic();
             for address in addresses {
                 let standing = std::hint::black_box(lists).standing(std::hint::black_box(*address));
                 denied += usize::from(standing.action() == Action::Deny);
             }
+            let ns = begun.elapsed().as_nanos() as f64 / addresses.len() as f64;
+            best_ns = best_ns.min(ns);
         }
-        let count = 20 * addresses.len();
-        let ns = begun.elapsed().as_nanos() as f64 / count as f64;
-        println!("{name}: {ns:.1} ns a look-up ({denied} of {count} denied)");
+        println!("{name}: {best_ns:.1} ns a look-up ({denied} denied)");
     };
     let mut random = Random(1);
     let mut v4 = || IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(random.next() >> 32).unwrap()));
