@@ -95,8 +95,8 @@ pub enum AnswerResult {
     Refused(Refusal),
 }
 
-/// Answers a query line from `view`, as `tier` of `rules` sees it. `line` may have its line end; what follows that is not looked
-/// at. What it costs: README.md, "Measurements".
+/// Answers a query line from `view`, as `tier` of `rules` sees it. `line` may have its line end;
+/// what follows that is not looked at. What it costs: README.md, "Measurements".
 pub fn answer(view: &View, rules: &Rules, tier: Tier, line: &[u8], out: &mut Answer) -> Outcome {
     let site = Site::new(view, rules, tier);
     let (kind, found) = match parse::parse(line) {
