@@ -54,7 +54,7 @@ fn one_screen_as_text_has_the_rates_between_two_readings() {
     assert!(text.starts_with("whoisd 9.9, process 7"), "{text}");
     let traffic = text.lines().find(|line| line.starts_with("traffic")).unwrap();
     let per_s = traffic.split_whitespace().nth(1).unwrap();
-    // Another test may ask the played server between the two readings.
+    // Readings are counted over all tests here, but each is a second after the one before it.
     assert_eq!(per_s, "500", "{text}");
     assert!(!text.contains('\x1b'));
 }
@@ -137,7 +137,7 @@ fn wait_for(log: &Path, text: &str) -> String {
 /// Leaves the alternate screen, then shows the cursor.
 fn assert_given_back(log: &Path) {
     let shown = String::from_utf8_lossy(&std::fs::read(log).unwrap()).into_owned();
-    let left = shown.rfind("\x1b[?1049l").expect("the alternate screen is left");
+    let left = shown.rfind("\x1b[?1049l").unwrap();
     assert!(shown[left..].contains("\x1b[?25h"), "{:?}", &shown[left..]);
     assert!(shown.find("\x1b[?1049h").unwrap() < left);
     assert!(!shown[left..].contains("\x1b[?1049h"));

@@ -96,8 +96,8 @@ fn unknown(rules: &Rules, options: &Options) -> Failure {
 fn compared(old: &[u8], new: &[u8]) -> Vec<u8> {
     let old: Vec<_> = old.split_inclusive(|byte| *byte == b'\n').collect();
     let new: Vec<_> = new.split_inclusive(|byte| *byte == b'\n').collect();
-    // Longest common run of lines from each pair of places to the end. An answer has at most 64 KiB,
-    // hence at most a few thousand lines.
+    // Longest common run of lines from each pair of places to the end. An answer has at most 64
+    // KiB, hence at most a few thousand lines.
     let width = new.len() + 1;
     let mut common = vec![0_u32; (old.len() + 1) * width];
     for (at, line) in old.iter().enumerate().rev() {

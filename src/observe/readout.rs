@@ -5,8 +5,8 @@
 //!
 //! - `cumulative`: whatever counts events counts them since the start of the process. Whoever reads
 //!   makes rates out of two readings; `started_ms` says whether they are of one process.
-//! - `tolerant`: a field that is absent has its default, one that is unknown is passed over, so that
-//!   a screen and a server of neighbouring builds understand each other.
+//! - `tolerant`: a field that is absent has its default, one that is unknown is passed over, so
+//!   that a screen and a server of neighbouring builds understand each other.
 //!
 //! # Does not
 //!

@@ -37,9 +37,9 @@ const REDACTED: &str = "REDACTED FOR PRIVACY";
 const REDACTED_EMAIL: &str = "Please query the RDDS service of the Registrar of Record identified \
     in this output for information on how to contact the Registrant, Admin, or Tech contact of \
     the queried domain name.";
-pub(super) const DISCLAIMER: &str = "The data in this WHOIS service is provided by the registry for \
-    information purposes only, to assist persons in obtaining information about or related to a \
-    domain name registration record. The registry does not guarantee its accuracy. By submitting \
+pub(super) const DISCLAIMER: &str = "The data in this WHOIS service is provided by the registry \
+    for information purposes only, to assist persons in obtaining information about or related to \
+    a domain name registration record. The registry does not guarantee its accuracy. By submitting \
     a query you agree to use the data for lawful purposes only and under no circumstances to use \
     it to allow, enable or support the transmission of unsolicited advertising or solicitations \
     by electronic mail, telephone or facsimile, or to enable high-volume, automated, electronic \

@@ -144,6 +144,8 @@ pub(crate) struct SeenBlock<'a> {
     pub(crate) mask: BlockMask,
     /// [`BlockRule::usual`] for the public, nothing for the others.
     pub(crate) usual: &'a [Step],
+    /// [`Mask::print_empty`] of its rule.
+    pub(crate) print_empty: bool,
 }
 
 impl Deref for Seen<'_> {
@@ -188,7 +190,7 @@ impl<'a> Seen<'a> {
     fn block(self, rule: &'a BlockRule, mask: BlockMask) -> SeenBlock<'a> {
         let is_public = std::ptr::eq(self.mask, &raw const self.rule.public);
         let usual = if is_public { &*rule.usual } else { &[] };
-        SeenBlock { rule, mask, usual }
+        SeenBlock { rule, mask, usual, print_empty: self.mask.print_empty }
     }
 }
 
@@ -273,10 +275,16 @@ impl Rules {
     }
 
     /// The rule of the longest suffix of `name` that has one; the defaults if none has.
+    #[inline]
     pub(crate) fn of_name(&self, name: &str) -> &Rule {
         if self.suffixes.is_empty() {
             return &self.defaults;
         }
+        self.of_suffix(name)
+    }
+
+    #[inline(never)]
+    fn of_suffix(&self, name: &str) -> &Rule {
         longest(name, |suffix| self.suffixes.get(suffix)).unwrap_or(&self.defaults)
     }
 

@@ -1,4 +1,5 @@
-//! A law of tiers: what a mask hides never appears in the bytes of an answer, and what it shows does.
+//! A law of tiers: what a mask hides never appears in the bytes of an answer, and what it shows
+//! does.
 
 use std::fmt::Write as _;
 use std::io::Cursor;

@@ -8,8 +8,8 @@
 //!
 //! # Invariants
 //!
-//! - `terminal-given-back`: however the view ends (a key, a signal, an error, a panic), the terminal
-//!   is as it was.
+//! - `terminal-given-back`: however the view ends (a key, a signal, an error, a panic), the
+//!   terminal is as it was.
 //!
 //! # Does not
 //!
@@ -24,6 +24,7 @@ mod text;
 mod tests;
 
 use std::io::{self, IsTerminal, stdout};
+use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -49,10 +50,10 @@ const KEY_WAIT: Duration = Duration::from_millis(100);
 
 /// Watch a running server: load, rate, latency, outcomes, sources
 ///
-/// Keys: q quits, p pauses, s sorts the cores by the next column, arrows scroll them. Columns with *
-/// are the median and the 99th percentile since the last reading; LOAD is the share of time that the
-/// core's thread had a processor, marked ! from 90 % on; CUT/S are connections cut at a deadline,
-/// DROP/S entries that the query log had no room for.
+/// Keys: q quits, p pauses, s sorts the cores by the next column, arrows scroll them. Columns with
+/// * are the median and the 99th percentile since the last reading; LOAD is the share of time that
+/// the core's thread had a processor, marked ! from 90 % on; CUT/S are connections cut at a
+/// deadline, DROP/S entries that the query log had no room for.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     whoisd top --dir /var/lib/whoisd\n  \
@@ -109,15 +110,27 @@ impl Drop for Restore {
     }
 }
 
+/// Takes the terminal.
+fn begin() -> io::Result<(Restore, DefaultTerminal)> {
+    // Made first: it also gives back what a start that fails half-way has changed.
+    let restore = Restore;
+    let terminal = ratatui::try_init()?;
+    // A panic leaves the screen by ratatui's hook, before its message; the cursor is ours, since in
+    // a build that aborts nothing is dropped.
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let _ = execute!(stdout(), cursor::Show);
+        hook(info);
+    }));
+    Ok((restore, terminal))
+}
+
 fn live(client: &Client, first: Figures, interval: Duration) -> io::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
-    // Made first: it also restores what a start that fails half-way has changed. A panic restores
-    // the terminal by ratatui's hook, before its message, and drops this in a build that unwinds.
-    let _restore = Restore;
-    let mut terminal = ratatui::try_init()?;
+    let (_restore, mut terminal) = begin()?;
     let mut view = Live {
         client,
         screen: Screen { figures: first, ..Screen::default() },

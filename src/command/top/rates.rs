@@ -69,7 +69,8 @@ pub(super) struct SourceRate {
 }
 
 impl Rates {
-    /// What happened from `before` to `now`; `None` if they are not of one process, or of one moment.
+    /// What happened from `before` to `now`; `None` if they are not of one
+    /// process, or of one moment.
     pub(super) fn between(before: &Figures, now: &Figures) -> Option<Self> {
         let same = (before.pid, before.started_ms) == (now.pid, now.started_ms);
         let micros = now.at_us.checked_sub(before.at_us).filter(|&micros| same && micros > 0)?;

@@ -190,3 +190,35 @@ fn a_server_that_started_again_makes_no_rates_of_nonsense() {
     screen.take(Figures { pid: 9, ..reading(2, 2) });
     assert!(screen.rates.is_some());
 }
+
+/// Run by the test below, in a process and on a terminal of its own.
+#[test]
+#[ignore = "takes the terminal, and panics"]
+fn panics_on_a_terminal() {
+    let (_restore, mut terminal) = begin().unwrap();
+    terminal.draw(|frame| draw(&mut screen(2), frame)).unwrap();
+    panic!("on purpose");
+}
+
+#[test]
+fn the_terminal_is_given_back_before_the_message_of_a_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("typescript");
+    let test = "--exact command::top::tests::panics_on_a_terminal --ignored --nocapture";
+    let program = std::env::current_exe().unwrap();
+    let command = format!("stty rows 24 columns 80; exec {} {test}", program.display());
+    let ran = std::process::Command::new("script")
+        .args(["--quiet", "--return", "--command", &command])
+        .arg(&log)
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(!ran.success());
+    let shown = String::from_utf8_lossy(&std::fs::read(&log).unwrap()).into_owned();
+    let (before, after) = shown.split_once("on purpose").unwrap();
+    assert!(before.contains("\x1b[?1049h"), "{before:?}");
+    let left = &before[before.rfind("\x1b[?1049l").unwrap()..];
+    assert!(before.rfind("\x1b[?25h") > before.rfind("\x1b[?25l"), "{left:?}");
+    assert!(!after.contains("\x1b[?1049h"));
+}

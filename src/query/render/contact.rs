@@ -66,12 +66,12 @@ const SOURCES: [Source; CONTACT_FIELD_COUNT] = {
 };
 
 /// Writes a contact's block.
-pub(super) fn block(rule: Seen<'_>, block: SeenBlock<'_>, view: &View<'_>, out: &mut Answer) {
+pub(super) fn block(block: &SeenBlock<'_>, view: &View<'_>, out: &mut Answer) {
     if view.plain
         && let bytes_max = block.rule.usual_bytes_max.saturating_add(view.fields.text_bytes())
         && let Some(mut lines) = out.lines(bytes_max)
     {
-        view.plain_block(rule, block, &mut lines);
+        view.plain_block(block, &mut lines);
         let written = lines.len();
         return out.keep(written);
     }
@@ -79,7 +79,7 @@ pub(super) fn block(rule: Seen<'_>, block: SeenBlock<'_>, view: &View<'_>, out: 
         let fields = SOURCES.iter().zip(&block.rule.fields);
         for ((source, field), sees) in fields.zip(block.mask.fields()) {
             if sees.shows(view.wish(source)) {
-                view.field(rule, source, field, out);
+                view.field(block.print_empty, source, field, out);
             } else {
                 out.raw(field.hidden_line(sees));
             }
@@ -92,7 +92,7 @@ pub(super) fn block(rule: Seen<'_>, block: SeenBlock<'_>, view: &View<'_>, out: 
             Step::Field(index) => {
                 let field = block.rule.fields.get(*index);
                 if let (Some(source), Some(field)) = (SOURCES.get(*index), field) {
-                    view.field(rule, source, field, out);
+                    view.field(block.print_empty, source, field, out);
                 }
             }
         }
@@ -108,7 +108,7 @@ pub(in crate::query) fn contact(
 ) -> Result<(), Corrupt> {
     out.line("Contact ID: ", record.field(ContactField::Id));
     let shown = rule.contact();
-    block(rule, shown, &View::of(rule, shown, record), out);
+    block(&shown, &View::of(rule, &shown, record), out);
     for word in words_of(record.statuses.to_native(), CONTACT_STATUS_WORDS) {
         let word = word.as_bytes();
         out.line_of(&[b"Contact Status: ", word, b" https://icann.org/epp#", word]);
@@ -133,7 +133,7 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(super) fn of(rule: Seen<'_>, block: SeenBlock<'_>, record: &'a ArchivedContact) -> Self {
+    pub(super) fn of(rule: Seen<'_>, block: &SeenBlock<'_>, record: &'a ArchivedContact) -> Self {
         let fields = record.packed();
         let second = if rule.prefer_localised { record.second_postal() } else { None };
         let localised = second.is_some() || record.postal_kind == PostalKind::Loc as u8;
@@ -145,7 +145,7 @@ impl<'a> View<'a> {
     }
 
     /// What the usual steps of [`block`] write, for a contact that is `plain`.
-    fn plain_block(&self, rule: Seen<'_>, block: SeenBlock<'_>, lines: &mut Lines<'_>) {
+    fn plain_block(&self, block: &SeenBlock<'_>, lines: &mut Lines<'_>) {
         for step in block.usual {
             match step {
                 Step::Lines(hidden) => lines.raw(hidden),
@@ -153,7 +153,7 @@ impl<'a> View<'a> {
                     if let (Some(source), Some(field)) =
                         (SOURCES.get(*index), block.rule.fields.get(*index))
                     {
-                        self.plain_field(rule, source, field, lines);
+                        self.plain_field(block.print_empty, source, field, lines);
                     }
                 }
             }
@@ -163,7 +163,7 @@ impl<'a> View<'a> {
     #[inline]
     fn plain_field(
         &self,
-        rule: Seen<'_>,
+        print_empty: bool,
         source: &Source,
         field: &FieldRule,
         lines: &mut Lines<'_>,
@@ -190,14 +190,14 @@ impl<'a> View<'a> {
             }
             _ => {}
         }
-        if length == 0 && (source.required || rule.mask.print_empty) {
+        if length == 0 && (source.required || print_empty) {
             lines.line(&field.label, &[], 0);
         }
     }
 
     /// Writes the line or lines of a field that may be shown.
     #[inline]
-    fn field(&self, rule: Seen<'_>, source: &Source, field: &FieldRule, out: &mut Answer) {
+    fn field(&self, print_empty: bool, source: &Source, field: &FieldRule, out: &mut Answer) {
         if source.field == ShownField::Street {
             return self.street(field, out);
         }
@@ -207,7 +207,7 @@ impl<'a> View<'a> {
             // The identifier within the registry; the client's where there is no other.
             (rest, length) = self.fields.from(ContactField::Id);
         }
-        if length > 0 || source.required || rule.mask.print_empty {
+        if length > 0 || source.required || print_empty {
             out.line_of_field(&field.label, rest, length);
         }
     }
@@ -330,10 +330,10 @@ mod tests {
                     let text = |view: &View<'_>| {
                         let mut out = Answer::new();
                         out.begin(0);
-                        block(rule, rules, view, &mut out);
+                        block(&rules, view, &mut out);
                         String::from_utf8(out.bytes().to_vec()).unwrap()
                     };
-                    let view = View::of(rule, rules, record);
+                    let view = View::of(rule, &rules, record);
                     plain_count += u32::from(view.plain);
                     assert_eq!(text(&view), text(&View { plain: false, ..view }));
                 }

@@ -167,10 +167,10 @@ fn contacts(
             _ => {
                 // It may be gone, or not come yet.
                 let Some(record) = site.snapshot.record(ordinal)? else { continue };
-                last.insert((ordinal, contact::View::of(rule, block, record)))
+                last.insert((ordinal, contact::View::of(rule, &block, record)))
             }
         };
-        contact::block(rule, block, view, out);
+        contact::block(&block, view, out);
     }
     Ok(())
 }
