@@ -128,7 +128,7 @@ fn a_dry_run_refuses_nobody_and_counts() {
     let text = scrape(&guarded);
     let count = value(&text, "whoisd_limit_dry_run_total{prefix_length=\"32\"}");
     assert!((15..=20).contains(&count), "{count}");
-    assert!(!text.contains("whoisd_refusals_total{"), "{text}");
+    assert!(!text.contains("whoisd_refusals_total{reason=\"limit\""), "{text}");
 }
 
 /// Exceeding goes on: a block, which says so, survives a restart, and ends by hand.

@@ -202,6 +202,18 @@ impl Bench<'_> {
     }
 }
 
+/// Queries of `count` domains at random.
+///
+/// # Panics
+///
+/// If the snapshot is empty or damaged.
+#[must_use]
+pub fn domain_lines(view: &View, count: usize) -> Vec<String> {
+    let mut random = Random(3);
+    let case = Case::of("", Step::Answer, Asked::Domain);
+    (0..count).map(|_| case.line(view, &mut random)).collect()
+}
+
 /// The snapshot directory of `--dir`, or a sample below `temporary`.
 ///
 /// # Panics
