@@ -177,6 +177,45 @@ fn queries_through_haproxy_are_answered_as_the_clients_own_and_its_checks_as_its
     assert!(log.contains("no PROXY header of the wanted version"), "{log}");
 }
 
+/// Limits, blocks and lists go by the client that the header names, not by the proxy, whose own checks
+/// have none.
+#[test]
+fn each_client_behind_haproxy_has_its_own_limits_and_block() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = dir.path().join("lists.toml");
+    fs::write(&list, "[[entry]]\nprefix = \"127.0.0.60\"\naction = \"deny\"\n").unwrap();
+    let (list, state) = (list.display(), dir.path().join("blocks.json"));
+    let more = format!(
+        "[limits]\nloopback_free = false\n[blocks]\nstate = \"{}\"\npatience_burst = 5\n\
+         [policy]\nlists = [\"{list}\"]",
+        state.display()
+    );
+    let server = start(dir.path(), "whoisd.toml", &more);
+    let port = free_port();
+    let configuration = format!(
+        "listen whois\n    bind 127.0.0.1:{port}\n    server whoisd {} send-proxy-v2 check inter 20ms\n",
+        server.addresses[1]
+    );
+    let _proxy = Proxy::start(dir.path(), &configuration, &[port]);
+    let ask = |last: u8, query: &str| ask_from(client(last), port, query).unwrap();
+    assert!(ask(50, "limits\r\n").starts_with("% You ask as 127.0.0.50. What is left"));
+    let answers: Vec<_> = (0..62).map(|_| ask(50, "example.demo\r\n")).collect();
+    assert!(answers[..50].iter().all(|answer| is_answer(answer)));
+    let refused = "%ERROR:QUOTA limit=60/min scope=127.0.0.50/32 wait=1\r\n";
+    assert!(answers.iter().any(|answer| answer.starts_with(refused)), "{:?}", answers.last());
+    assert!(is_answer(&ask(51, "example.demo\r\n")), "its neighbour is not limited");
+    assert!(ask(60, "example.demo\r\n").starts_with("%ERROR:DENIED scope=127.0.0.60/32\r\n"));
+    // The proxy's checks, fifty a second, are nobody's queries.
+    assert!(ask(1, "limits\r\n").contains("59        60          60"), "{}", ask(1, "limits\r\n"));
+    let blocked = (0..500).any(|_| {
+        thread::sleep(Duration::from_millis(5));
+        ask(50, "example.demo\r\n").starts_with("%ERROR:BLOCKED scope=127.0.0.50/32 until=")
+    });
+    assert!(blocked, "who goes on is blocked");
+    assert!(is_answer(&ask(51, "example.demo\r\n")), "its neighbour is not blocked");
+    server.stop();
+}
+
 /// How a balancer sees whether a server may be asked.
 #[derive(Clone, Copy, Debug)]
 enum Check {
