@@ -28,7 +28,8 @@ fn main() {
         let mut settings = Settings {
             dir: Some(temporary.path().to_owned()),
             format,
-            ring_bytes: 1 << 30,
+            // All of them wait in it: about 120 bytes each.
+            ring_bytes: 160 * count as u64,
             ..Settings::default()
         };
         settings.privacy.privacy = privacy;
@@ -74,7 +75,7 @@ fn record(names: &[String], options: Options) {
     let temporary = tempfile::tempdir().unwrap();
     let settings = Settings {
         dir: Some(temporary.path().to_owned()),
-        ring_bytes: 256 << 20,
+        ring_bytes: if options.smoke { 1 << 20 } else { 256 << 20 },
         ..Settings::default()
     };
     let (mut recorders, writer) = start(&settings, 1, PLACE).unwrap();

@@ -88,7 +88,11 @@ impl Audit {
             let _ = writeln!(text, "WRONG: {problem}");
         }
         let word = if self.is_good() { "good" } else { "NOT good" };
-        let _ = writeln!(text, "{word}; last hash {}", self.last_hash);
+        let _ = if self.days.is_empty() {
+            writeln!(text, "{word}; there is no daily total yet")
+        } else {
+            writeln!(text, "{word}; last hash {}", self.last_hash)
+        };
         text
     }
 }

@@ -23,8 +23,9 @@ use super::row::Row;
 /// Bytes of lines after which a block is packed: about 1,000 queries. Larger blocks are hardly
 /// smaller when packed, and a crash loses one.
 pub(super) const BLOCK_BYTES: usize = 256 << 10;
-/// Level of gzip: at 3, lines take 8 % of their size and a quarter of the time of the usual 6.
-const LEVEL: u32 = 3;
+/// Level of gzip: at 1, lines take 6.1 % of their size and 1.4 us each; at the usual 6 it is 4.5 %
+/// and 6.2 us (measured on lines of 280 bytes with 90 names).
+const LEVEL: u32 = 1;
 
 /// Rows that wait to be given out.
 #[derive(Debug, Default)]

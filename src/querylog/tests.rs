@@ -391,3 +391,59 @@ fn parquet_alone_counts_what_its_complete_files_hold() {
     assert_eq!(summarise(folder.path(), None, None).unwrap().total.queries, 50);
     assert!(audit(folder.path(), None).unwrap().is_good());
 }
+
+/// Days, restarts, crashes, small and large files, deletions: from a seed.
+fn live(seed: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = seed;
+    let mut below = |bound: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (random >> 33) % bound
+    };
+    let mut now_ms = NOW_MS;
+    let (mut written, mut asked) = (0, 0);
+    let keep_bytes = [0, 0, 5_000][usize::try_from(seed % 3).unwrap()];
+    for _ in 0..6 {
+        let settings = Settings {
+            format: if below(2) == 0 { Format::Jsonl } else { Format::Both },
+            rotate_bytes: 1_024 << below(8),
+            rotate_s: 1 + below(7_200),
+            keep_bytes,
+            ..settings(folder.path())
+        };
+        let mut log = Log::start(&settings, now_ms);
+        for _ in 0..below(40) {
+            now_ms += i64::try_from(below(3_600_000)).unwrap();
+            let count = below(60);
+            asked += count;
+            log.ask_many(now_ms - i64::try_from(below(40)).unwrap(), count);
+            log.core.turn(now_ms);
+            if below(3) == 0 {
+                log.core.turn(now_ms + 1_200);
+            }
+        }
+        if below(2) == 0 {
+            log.core.finish(now_ms + 1_500);
+        }
+        written += log.figures().written;
+        now_ms += i64::try_from(below(100_000_000)).unwrap();
+    }
+    let last_ms = now_ms + 2 * 86_400_000;
+    Log::start(&settings(folder.path()), last_ms).core.finish(last_ms);
+    let totals = Totals::read(folder.path()).unwrap();
+    let counted: u64 = totals.days.iter().map(|day| day.counts.queries).sum();
+    assert_eq!(counted, written, "seed {seed}");
+    assert!(written <= asked && totals.broken.is_empty(), "seed {seed}");
+    let audit = audit(folder.path(), None).unwrap();
+    assert!(audit.is_good(), "seed {seed}: {}", audit.text());
+    let is_whole = audit.days.iter().all(|(_, _, verdict)| *verdict == Verdict::Agrees);
+    assert_eq!(is_whole, keep_bytes == 0 || written < 50, "seed {seed}: {}", audit.text());
+    assert_eq!(summarise(folder.path(), None, None).unwrap().total.queries, written);
+}
+
+#[test]
+fn whatever_happens_totals_are_what_was_written() {
+    for seed in 0..12 {
+        live(seed);
+    }
+}

@@ -306,7 +306,9 @@ impl OpenDay {
     /// deleted meanwhile.
     pub(super) fn write(&self, dir: &Path) -> io::Result<()> {
         let part = dir.join(OPEN_PART);
-        let mut file = File::create(&part)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(FILE_MODE);
+        let mut file = options.open(&part)?;
         file.write_all(&serde_json::to_vec(self)?)?;
         file.sync_all()?;
         fs::rename(part, dir.join(OPEN))?;
