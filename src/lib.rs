@@ -5,7 +5,7 @@
 //! changes after it come as records (`feed`), which `publish` makes at the registry, to a fleet
 //! through a stream; a query line is parsed, looked up and rendered under the per-TLD rules
 //! (`query`, `policy`), and carried by the connection engine (`port43`) of each core (`shard`).
-//! `control` takes the operator's commands while it runs. `doctor` looks at the machine before that.
+//! `control` takes the operator's commands meanwhile. `doctor` looks at the machine before that.
 //! ARCHITECTURE.md draws it.
 
 // Control plane: may block, may allocate.
