@@ -1,5 +1,5 @@
-//! Long blocks in the kernel, for real: nftables in a network namespace of its own, with the ruleset
-//! of `deploy/`; and a stand-in for `nft` that fails.
+//! Long blocks in the kernel, for real: nftables in a network namespace of its own, with the
+//! ruleset of `deploy/`; and a stand-in for `nft` that fails.
 //!
 //! Without the right to make a namespace, or without nft, the first tests say so and pass.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]

@@ -140,6 +140,8 @@ impl Controlling {
         });
         let commands = Commands { lists, blocks, keeper: handle, status, figures };
         if let Some(claimed) = socket(settings)? {
+            // An operator who blocks an attacker does so while shards have no time to spare.
+            let place = Place { weight: Weight::Full, ..place };
             let stop = Arc::clone(&controlling.ending);
             let serving = control::serve(claimed, Arc::new(commands), stop, place, control::SILENT);
             controlling.threads.push(serving.map_err(no_thread)?);

@@ -197,7 +197,13 @@ fn explained(told: &Value, is_live: bool) -> String {
     if tier.is_null() {
         lines.push_str("tier: that of everybody\n");
     } else {
-        lines.push_str(&format!("tier: {}, by {}\n", text(told, "tier"), entry_line(tier)));
+        lines.push_str(&format!(
+            "tier: {}, by {} ({}:{})\n",
+            text(told, "tier"),
+            text(tier, "prefix"),
+            text(tier, "file"),
+            tier["line"]
+        ));
     }
     if !is_live {
         lines.push_str("block, limits: not known, no server answers; the lists were read anew\n");

@@ -6,7 +6,8 @@
 //!   the first shard starts; what is wrong ends the command with what to do.
 //! - `checked-behind`: the snapshot's checksums are compared before the first answer or behind the
 //!   answers, as set; damage ends the server.
-//! - `reload`: SIGHUP and `whoisd reload` read configuration and lists anew and touch no connection.
+//! - `reload`: SIGHUP and `whoisd reload` read configuration and lists anew, and touch no
+//!   connection.
 //! - `two-signals`: the first SIGTERM or SIGINT drains, the second ends the process at once.
 //! - `unready-first`: what drains is not ready; its listeners close `server.drain_delay_ms` later.
 

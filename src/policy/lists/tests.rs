@@ -204,70 +204,70 @@ const ENTRIES_REFUSED: &[(&str, &str)] = &[
     (
         "",
         "a.toml:2: entry 1: action: is not set, nor is tier; set action to \"deny\", \
-                     \"allow\" or \"limit\", or name a tier",
+         \"allow\" or \"limit\", or name a tier",
     ),
     (
         "action = \"block\"",
         "a.toml:4: entry 1: action: \"block\" is no action; known \
-                                       are deny, allow, limit",
+         are deny, allow, limit",
     ),
     ("action = 7", "a.toml:4: entry 1: invalid type: integer `7`, expected a string"),
     (
         "action = \"limit\"",
         "a.toml:2: entry 1: queries_per_min: is not set; action \
-                                       \"limit\" needs it",
+         \"limit\" needs it",
     ),
     (
         "action = \"limit\"\nqueries_per_min = 0",
         "a.toml:5: entry 1: queries_per_min: \
-            0 is out of bounds, 1 to 1000000 are allowed",
+         0 is out of bounds, 1 to 1000000 are allowed",
     ),
     (
         "action = \"limit\"\nqueries_per_min = 1\nburst = 1000001",
         "a.toml:6: entry 1: \
-            burst: 1000001 is out of bounds, 1 to 1000000 are allowed",
+         burst: 1000001 is out of bounds, 1 to 1000000 are allowed",
     ),
     (
         "action = \"limit\"\nqueries_per_min = 1\nper = \"net\"",
         "a.toml:6: entry 1: per: \
-            \"net\" is neither \"address\" nor \"prefix\"",
+         \"net\" is neither \"address\" nor \"prefix\"",
     ),
     (
         "action = \"deny\"\nburst = 3",
         "a.toml:5: entry 1: burst: is for action \"limit\" \
-            alone; set that, or take this out",
+         alone; set that, or take this out",
     ),
     (
         "action = \"deny\"\nreason = \"a\\nb\"",
         "a.toml:5: entry 1: reason: '\\n' is not \
-            allowed; the text has one line",
+         allowed; the text has one line",
     ),
     (
         "action = \"deny\"\nreason = \"not found here\"",
         "a.toml:5: entry 1: reason: \
-            holds \"not found\", from which client programs conclude whether a name is registered; \
-            say it in other words",
+         holds \"not found\", from which client programs conclude whether a name is registered; \
+         say it in other words",
     ),
     (
         "action = \"deny\"\ncontact = \" a\"",
         "a.toml:5: entry 1: contact: \" a\" has 2 \
-            bytes; 1 to 200 without blanks around are allowed",
+         bytes; 1 to 200 without blanks around are allowed",
     ),
     (
         "action = \"deny\"\nexpires = 2027-01-01",
         "a.toml:5: entry 1: expires: \
-            2027-01-01 is no time with date and zone; write one such as 2027-01-01T00:00:00Z, \
-            without quotes",
+         2027-01-01 is no time with date and zone; write one such as 2027-01-01T00:00:00Z, \
+         without quotes",
     ),
     (
         "tier = \"unknown\"",
         "a.toml:3: entry 1: tier: there is no tier \"unknown\"; the \
-            configuration names the tiers",
+         configuration names the tiers",
     ),
     (
         "acton = \"deny\"",
         "a.toml:4: entry 1: unknown key `acton`; known are `prefix`, \
-            `action`, `queries_per_min`, `burst`, `per`, `tier`, `reason`, `contact`, `expires`",
+         `action`, `queries_per_min`, `burst`, `per`, `tier`, `reason`, `contact`, `expires`",
     ),
 ];
 
@@ -276,28 +276,28 @@ const FILES_REFUSED: &[(&str, &str)] = &[
     (
         "[[entry]]\naction = \"deny\"",
         "a.toml:1: entry 1: prefix: is not set; name \
-            one or a list, such as \"192.0.2.0/24\"",
+         one or a list, such as \"192.0.2.0/24\"",
     ),
     (
         "[[entry]]\nprefix = []\naction = \"deny\"",
         "a.toml:1: entry 1: prefix: the \
-            list is empty; name at least one prefix",
+         list is empty; name at least one prefix",
     ),
     (
         "[[entry]]\nprefix = 7\naction = \"deny\"",
         "a.toml:2: entry 1: invalid type: \
-            integer `7`, expected a prefix in quotes, or a list of them in brackets",
+         integer `7`, expected a prefix in quotes, or a list of them in brackets",
     ),
     (
         "[[entry]]\nprefix = [\"10.0.0.0/8\",\n\"192.0.2.1/24\"]\naction = \"deny\"",
         "a.toml:3: entry 1: prefix: \"192.0.2.1/24\" has bits behind the length of its prefix; \
-             write \"192.0.2.0/24\", or \"192.0.2.1/32\" for the one address",
+         write \"192.0.2.0/24\", or \"192.0.2.1/32\" for the one address",
     ),
     (
         "[[entry]]\nprefix = \"10.0.0.0/33\"\naction = \"deny\"",
         "a.toml:2: entry 1: \
-            prefix: \"10.0.0.0/33\" is no prefix; write one such as \"192.0.2.0/24\" or \
-            \"2001:db8::/32\"",
+         prefix: \"10.0.0.0/33\" is no prefix; write one such as \"192.0.2.0/24\" or \
+         \"2001:db8::/32\"",
     ),
     ("[entries]\n", "a.toml:1: unknown key `entries`; known is `entry`"),
 ];
