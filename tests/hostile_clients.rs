@@ -33,7 +33,7 @@ const ENGINES: [&str; 2] = ["ring", "streams"];
 const LOOPBACK: &str = "127.0.0.1:0";
 
 /// Resident memory that a server may take for an attack, KiB: what the bounds of `site` add up to
-/// (64 answers, 1 MiB of long lines), connections at 4 KiB, and the allocator's slack.
+/// (16 answers, 1 MiB of long lines), connections at 4 KiB, and the allocator's slack.
 const MEMORY_KIB: u64 = 24 << 10;
 const MEMORY_KIB_PER_CONNECTION: u64 = 4;
 

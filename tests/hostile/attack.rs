@@ -104,7 +104,7 @@ pub(crate) const ATTACKS: [Attack; 15] = [
     attack("reset within the line", 32, reset_within_line),
     Attack { slow: false, ..large("reset after the line", 32, reset_after_line) },
     large("reset within the answer", 16, reset_within_answer),
-    Attack { holds: true, every_passes: 1, ..large("never reading", 48, never_reading) },
+    Attack { holds: true, every_passes: 1, ..large("never reading", 12, never_reading) },
     attack("more lines than one", 32, more_lines),
     Attack { source: Source::OneIpv4Slash24, ..attack("flood from one /24", 64, flood) },
 ];
@@ -113,7 +113,7 @@ pub(crate) const ATTACKS: [Attack; 15] = [
 pub(crate) const OUT_OF_BUFFERS: Attack = Attack {
     holds: true,
     every_passes: 1,
-    ..large("never reading, all buffers", 128, never_reading)
+    ..large("never reading, all buffers", 40, never_reading)
 };
 
 /// Connections from one IPv6 /64, where that can be had.

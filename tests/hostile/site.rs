@@ -15,7 +15,7 @@ use crate::server::{Server, program};
 /// Length of the texts of the large domain, bytes.
 const TEXT_BYTES: usize = 1_000;
 /// Answer buffers of the shard: few, so that a test can use them up.
-pub(crate) const ANSWER_BUFFERS: usize = 64;
+pub(crate) const ANSWER_BUFFERS: usize = 16;
 /// How long after an attack the last of it may be gone: the longest deadline, and a little.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(8);
 
