@@ -5,22 +5,26 @@
 //! changes after it come as records (`feed`), which `publish` makes at the registry, to a fleet
 //! through a stream; a query line is parsed, looked up and rendered under the per-TLD rules
 //! (`query`, `policy`), and carried by the connection engine (`port43`) of each core (`shard`).
-//! `doctor` looks at the machine before that.
+//! `control` takes the operator's commands while it runs, `warden` keeps the books of who is blocked,
+//! `querylog` writes down what was asked. `doctor` looks at the machine before that.
 //! ARCHITECTURE.md draws it.
 
 // Control plane: may block, may allocate.
 pub mod command;
 pub mod config;
+pub mod control;
 pub mod doctor;
 pub mod export;
 pub mod feed;
 pub mod import;
 pub mod publish;
+pub mod querylog;
 pub mod sample;
 pub mod status;
 pub mod store;
 pub mod updater;
 pub mod view;
+pub mod warden;
 
 // Data plane: one shard per core; no locks, no allocation, no file I/O per query.
 pub mod policy;

@@ -7,8 +7,10 @@ mod script;
 
 use allocation_counter::measure;
 use whoisd::config::tld::Settings;
-use whoisd::policy::Rules;
+use whoisd::policy::{Rules, Tier};
 use whoisd::query::{Answer, answer};
+use whoisd::querylog;
+use whoisd::shard::aside::{Place, Weight};
 use whoisd::view::View;
 
 #[test]
@@ -25,14 +27,34 @@ fn allocates_nothing(view: &View) {
     let mut out = Answer::new();
     let queries = script::queries();
     assert!(queries.len() > 150);
-    for (config, query) in queries {
+    assert!(queries.iter().any(|asked| asked.tier != "public"));
+    for script::Asked { config, tier, query } in queries {
         let settings: Settings = toml::from_str(&config).unwrap();
         let rules = Rules::compile(&settings).unwrap();
+        let tier = rules.tier(&tier).unwrap();
         let allocations = measure(|| {
-            answer(view, &rules, &query, &mut out);
+            answer(view, &rules, tier, &query, &mut out);
         });
         let shown = String::from_utf8_lossy(&query);
         assert_eq!(allocations.count_total, 0, "{shown:?}: {allocations:?}");
+    }
+}
+
+#[test]
+fn no_look_into_the_lists_allocates() {
+    let text = "[[entry]]\nprefix = [\"192.0.2.0/24\", \"2001:db8::/32\", \"2001:db8::1\"]\n\
+                action = \"deny\"\ntier = \"police\"\n";
+    let entries = whoisd::policy::lists::parse("a.toml", text).unwrap();
+    for files in [vec![], vec![entries]] {
+        let lists = whoisd::policy::lists::Lists::new(files, &|_| true, 0).unwrap();
+        for address in ["192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "2001:db8::2", "::1"] {
+            let address = address.parse().unwrap();
+            let allocations = measure(|| {
+                let standing = lists.standing(address);
+                std::hint::black_box((standing.action(), standing.tier));
+            });
+            assert_eq!(allocations.count_total, 0, "{address}: {allocations:?}");
+        }
     }
 }
 
@@ -43,7 +65,7 @@ fn a_name_in_unicode_allocates_only_with_more_than_eight_labels_and_then_a_bound
     let rules = Rules::standard();
     let mut count = |query: &str| {
         let allocations = measure(|| {
-            answer(&view, &rules, query.as_bytes(), &mut out);
+            answer(&view, &rules, Tier::PUBLIC, query.as_bytes(), &mut out);
         });
         (allocations.count_total, allocations.bytes_max)
     };
@@ -60,4 +82,33 @@ fn a_name_in_unicode_allocates_only_with_more_than_eight_labels_and_then_a_bound
 #[test]
 fn the_counter_sees_an_allocation() {
     assert!(measure(|| drop(std::hint::black_box(Answer::new()))).count_total > 0);
+}
+
+#[test]
+fn logging_a_query_allocates_nothing_whether_there_is_room_or_not() {
+    let place = Place { core: None, shard_cores: &[], weight: Weight::Full };
+    let settings = querylog::Settings { ring_bytes: 1, ..querylog::Settings::default() };
+    let (mut recorders, writer) = querylog::start(&settings, 1, place).unwrap();
+    let figures = writer.figures();
+    writer.stop();
+    let mut log = || {
+        recorders[0].record(querylog::Entry {
+            at_ms: 1,
+            server: "[2001:db8::1]:43".parse().unwrap(),
+            client: "192.0.2.7".parse().unwrap(),
+            kind: "domain",
+            outcome: "found",
+            tier: "public",
+            suffix: "example",
+            name: b"a.example",
+            bytes: 1_834,
+            micros: 12,
+            shard: 0,
+            generation: 1,
+        });
+    };
+    let info = measure(|| (0..1_000).for_each(|_| log()));
+    assert_eq!(info.count_total, 0);
+    let report = figures.report();
+    assert!(report.shards[0].dropped > 900 && report.shards[0].waiting_bytes > 0, "{report:?}");
 }

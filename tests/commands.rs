@@ -165,3 +165,77 @@ fn every_command_has_a_help_with_examples() {
         assert!(out.contains("Examples:") || out.contains("Commands:"), "{name}: {out}");
     }
 }
+
+#[test]
+fn simulate_shows_a_record_as_a_tier_would_see_it_and_what_differs_from_the_public() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("whoisd.toml");
+    fs::write(&config, "[[tier]]\nname = \"courts\"\npreset = \"open\"\n").unwrap();
+    let config = config.to_str().unwrap();
+    let simulate = |tier: &str, more: &[&str]| {
+        let first = ["policy", "simulate", "--dir", FIXTURE, "--config", config, "--tier", tier];
+        ran(&[&first, more].concat())
+    };
+    let (status, courts, _) = simulate("courts", &["example.demo"]);
+    let (_, public, _) = simulate("public", &["example.demo"]);
+    assert_eq!(status, 0);
+    assert_eq!(public, ran(&["lookup", "--dir", FIXTURE, "example.demo"]).1);
+    assert!(public.contains("Registrant Name: REDACTED FOR PRIVACY\r\n"), "{public}");
+    assert!(!courts.contains("Registrant Name: REDACTED"), "{courts}");
+    let (status, diff, _) = simulate("courts", &["--diff", "example.demo"]);
+    assert_eq!(status, 0);
+    assert!(diff.contains("-Registrant Name: REDACTED FOR PRIVACY\r\n"), "{diff}");
+    let without = |sign: char| -> String {
+        let lines = diff.split_inclusive('\n').filter(|line| !line.starts_with(sign));
+        lines.map(|line| &line[1..]).collect()
+    };
+    assert_eq!((without('-'), without('+')), (courts, public));
+    assert_eq!(simulate("courts", &["nothing.demo"]).0, 4);
+}
+
+#[test]
+fn simulate_refuses_an_unknown_tier_and_names_the_known_ones() {
+    let simulate = ["policy", "simulate", "--dir", FIXTURE, "--tier", "police", "example.demo"];
+    let (status, out, err) = ran(&simulate);
+    assert_eq!((status, out.as_str()), (3, ""));
+    let expected =
+        "whoisd: --tier: there is no tier \"police\" without --config; known are public\n";
+    assert_eq!(err, expected);
+}
+
+#[test]
+fn policy_check_counts_warns_and_refuses_with_every_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let good = write(
+        "good.toml",
+        "[[entry]]\nprefix = [\"192.0.2.0/24\", \"192.0.2.1\"]\naction = \"deny\"\n\
+         [[entry]]\nprefix = \"::/0\"\ntier = \"police\"\n",
+    );
+    let (status, out, _) = ran(&["policy", "check", &good]);
+    let expected = format!(
+        "{good}: 3 prefixes: 2 denied, 0 allowed, 0 with limits of their own, 1 with a tier\n\
+         warning: {good}:2: entry 1: 192.0.2.1/32 has no effect: 192.0.2.0/24 at {good}:2 says the \
+         same\ngood: 3 prefixes in force from 1 files, 1 warnings\n"
+    );
+    assert_eq!((status, out.as_str()), (0, expected.as_str()));
+    let one = write("one.toml", "[[entry]]\nprefix = \"192.0.2.0\"\naction = \"no\"\n");
+    let two = write("two.toml", "[[entry]]\nprefix = \"192.0.2.1/24\"\naction = \"deny\"\n");
+    let (status, out, err) = ran(&["policy", "check", &good, &one, &two]);
+    assert_eq!((status, out.as_str()), (3, ""));
+    assert!(err.contains(&format!("{one}:3: entry 1: action: \"no\"")), "{err}");
+    assert!(err.contains(&format!("{two}:2: entry 1: prefix: \"192.0.2.1/24\"")), "{err}");
+    let other = write("other.toml", "[[entry]]\nprefix = \"192.0.2.0/24\"\naction = \"allow\"\n");
+    let (status, _, err) = ran(&["policy", "check", &good, &other]);
+    assert!(status == 3 && err.contains(&format!("\"deny\" at {good}:2")), "{err}");
+    assert_eq!(ran(&["policy", "check", "/nowhere.toml"]).0, 1);
+    let config = write("whoisd.toml", &format!("[policy]\nlists = [\"{good}\"]\n"));
+    assert_eq!(ran(&["policy", "check", "--config", &config]).0, 0);
+    let (status, out, _) = ran(&["policy", "explain", "192.0.2.9", "--config", &config]);
+    assert_eq!(status, 0);
+    assert!(out.starts_with("192.0.2.9: refused: the list denies it\n"), "{out}");
+}

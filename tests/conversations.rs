@@ -1,9 +1,10 @@
 //! Holds the conversations of `tests/conversations/*.txt` with the query module and compares every
 //! byte. `WHOISD_BLESS=1 cargo test --test conversations` writes the answers anew: review the diff.
 //!
-//! A file has a title, then sections: `== config` (TOML, for what follows), `== query` (one line
-//! of bytes) and `== answer` (its lines; each ends in CRLF). In queries and answers `\r`, `\n`,
-//! `\\` and `\xHH` stand for bytes that would not show.
+//! A file has a title, then sections: `== config` (TOML, for what follows; the tier is the public
+//! again), `== tier` (its name, for what follows), `== query` (one line of bytes) and
+//! `== answer` (its lines; each ends in CRLF). In queries and answers `\r`, `\n`, `\\` and `\xHH`
+//! stand for bytes that would not show.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 mod grammar;
@@ -14,7 +15,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use whoisd::config::tld::Settings;
-use whoisd::policy::Rules;
+use whoisd::policy::{Rules, Tier};
 use whoisd::query::{Answer, answer};
 use whoisd::view::View;
 
@@ -48,7 +49,7 @@ fn shown(answer: &[u8]) -> String {
 
 /// Holds one conversation; returns the file with the answers as they are now.
 fn hold(path: &Path, file: &str, view: &View, out: &mut Answer) -> String {
-    let mut rules = Rules::standard();
+    let (mut rules, mut tier) = (Rules::standard(), Tier::PUBLIC);
     let mut now = String::new();
     for section in sections(file) {
         match section.name.as_str() {
@@ -56,11 +57,17 @@ fn hold(path: &Path, file: &str, view: &View, out: &mut Answer) -> String {
             "config" => {
                 let settings: Settings = toml::from_str(&section.text).unwrap();
                 rules = Rules::compile(&settings).unwrap();
+                tier = Tier::PUBLIC;
                 write!(now, "== config\n{}", section.text).unwrap();
+            }
+            "tier" => {
+                let name = section.text.trim();
+                tier = rules.tier(name).unwrap_or_else(|| panic!("no tier {name}"));
+                write!(now, "== tier\n{}", section.text).unwrap();
             }
             "query" => {
                 let query = unescape(section.text.trim_end_matches('\n'));
-                answer(view, &rules, &query, out);
+                answer(view, &rules, tier, &query, out);
                 let text = shown(out.bytes());
                 if text.starts_with("Domain Name:") {
                     let bytes = std::str::from_utf8(out.bytes()).unwrap();
@@ -119,7 +126,7 @@ fn hold_all(view: &View, bless: bool) {
 fn the_grammar_check_sees_what_is_out_of_order() {
     let view = registry::small();
     let mut out = Answer::new();
-    answer(&view, &Rules::standard(), b"example.demo", &mut out);
+    answer(&view, &Rules::standard(), Tier::PUBLIC, b"example.demo", &mut out);
     let whole = String::from_utf8(out.bytes().to_vec()).unwrap();
     grammar::check(&whole).unwrap();
     let swapped = whole.replace("Creation Date", "X").replace("Updated Date", "Creation Date");

@@ -9,7 +9,7 @@ use snapshot_format::object::{
     Contact, ContactLink, ContactRole, Domain, HostLink, Nameserver, Postal, PostalKind,
 };
 use whoisd::config::tld::Settings;
-use whoisd::policy::Rules;
+use whoisd::policy::{Rules, Tier};
 use whoisd::query::{ANSWER_BYTES_MAX, Answer, AnswerResult, Outcome, answer, breaks_lines};
 use whoisd::view::View;
 
@@ -54,7 +54,7 @@ fn assert_whole(out: &Answer, outcome: Outcome, query: &[u8]) {
 }
 
 fn ask(view: &View, query: &[u8], out: &mut Answer) -> Outcome {
-    let outcome = answer(view, &Rules::standard(), query, out);
+    let outcome = answer(view, &Rules::standard(), Tier::PUBLIC, query, out);
     assert_whole(out, outcome, query);
     outcome
 }
@@ -107,7 +107,7 @@ fn mutated_queries_get_whole_answers() {
         b"aaaaaaaaaaaaaaaaaaa",
     ];
     for _ in 0..30_000 {
-        let (_config, query) = &queries[random.below(queries.len())];
+        let query = &queries[random.below(queries.len())].query;
         let mut query = query.clone();
         for _ in 0..=random.below(4) {
             let at = random.below(query.len() + 1);
@@ -224,7 +224,7 @@ fn a_record_that_does_not_fit_loses_its_last_lines_and_says_so() {
     let rules = Rules::compile(&settings).unwrap();
     let mut out = Answer::new();
     for query in ["huge-one.demo", "full huge-%"] {
-        let outcome = answer(&view, &rules, query.as_bytes(), &mut out);
+        let outcome = answer(&view, &rules, Tier::PUBLIC, query.as_bytes(), &mut out);
         assert_whole(&out, outcome, query.as_bytes());
         let text = std::str::from_utf8(out.bytes()).unwrap();
         let note = "its last lines are left out.\r\nURL of the ICANN Whois Inaccuracy Complaint \
@@ -251,7 +251,7 @@ fn the_longest_texts_of_a_configuration_leave_room_for_the_record() {
     let rules = Rules::compile(&settings).unwrap();
     let view = registry::small();
     let mut out = Answer::new();
-    answer(&view, &rules, b"pool.demo", &mut out);
+    answer(&view, &rules, Tier::PUBLIC, b"pool.demo", &mut out);
     let text = std::str::from_utf8(out.bytes()).unwrap();
     assert!(text.starts_with("h\r\n") && text.ends_with("f\r\n"));
     assert!(text.contains("Registrant Name: Alex Holder\r\n") && text.contains("wicf/\r\n>>> "));

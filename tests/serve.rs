@@ -107,6 +107,51 @@ fn two_shards_share_a_port() {
     assert!(server.stop().contains("answered_found=50"));
 }
 
+/// The status line of an HTTP answer and its body.
+fn get(port: u16, path: &str) -> String {
+    let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    client.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).unwrap();
+    read_all(&mut client)
+}
+
+#[test]
+fn sigterm_makes_the_server_unready_before_its_listeners_close() {
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (status, health) = (free(), free());
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("whoisd.toml");
+    let start = |delay_ms: u64| {
+        let text = format!(
+            "[server]\ndir = \"{SNAPSHOT}\"\nlisten = [\"127.0.0.1:0\"]\n\
+             drain_delay_ms = {delay_ms}\n[status]\nlisten = \"127.0.0.1:{status}\"\n\
+             health_listen = \"127.0.0.1:{health}\"\n"
+        );
+        fs::write(&path, text).unwrap();
+        Server::start(&["--config", path.to_str().unwrap()])
+    };
+    let server = start(1_500);
+    assert!(get(status, "/ready").starts_with("HTTP/1.0 200 OK"));
+    assert!(TcpStream::connect(("127.0.0.1", health)).is_ok());
+    server.signal("-TERM");
+    thread::sleep(Duration::from_millis(400));
+    let ready = get(status, "/ready");
+    assert!(ready.starts_with("HTTP/1.0 503") && ready.contains("draining"), "{ready}");
+    assert!(get(status, "/live").starts_with("HTTP/1.0 200 OK"));
+    assert!(TcpStream::connect(("127.0.0.1", health)).is_err());
+    assert!(server.ask("example.demo\r\n").starts_with("Domain Name: example.demo"));
+    let (code, log) = server.wait();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("answered_found=1"), "{log}");
+
+    // A second signal does not wait for the delay.
+    let server = start(60_000);
+    server.signal("-TERM");
+    thread::sleep(Duration::from_millis(200));
+    server.signal("-TERM");
+    let (code, log) = server.wait();
+    assert_eq!(code, Some(143), "{log}");
+}
+
 #[test]
 fn sigterm_lets_a_query_in_flight_end_and_a_second_signal_does_not_wait() {
     let server = Server::start(&[&["--dir", SNAPSHOT][..], &LOOPBACK].concat());

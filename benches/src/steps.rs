@@ -19,11 +19,12 @@ use arc_swap::ArcSwap;
 use snapshot_format::Kind;
 use snapshot_format::record::{ArchivedContact, ArchivedDomain, ContactField};
 use whoisd::config::tld::Settings as Rulebook;
-use whoisd::policy::Rules;
+use whoisd::policy::guard::Guard;
+use whoisd::policy::{Rules, Tier};
 use whoisd::query::{Answer, answer, steps};
 use whoisd::sample::build::build_directory;
 use whoisd::sample::{Registry, Settings};
-use whoisd::shard::Answerer;
+use whoisd::shard::{Answerer, Sources};
 use whoisd::view::View;
 
 use crate::{Options, Random, print, timed, workload};
@@ -106,8 +107,11 @@ impl Case {
             step: self.step,
             view,
             answerer: Answerer::new(
-                Arc::new(ArcSwap::new(Arc::clone(view))),
-                Arc::clone(&rules),
+                Sources {
+                    views: Arc::new(ArcSwap::new(Arc::clone(view))),
+                    rules: Arc::new(ArcSwap::new(Arc::clone(&rules))),
+                    guard: Arc::new(Guard::open()),
+                },
                 Arc::default(),
             ),
             rules,
@@ -188,7 +192,7 @@ impl Bench<'_> {
     /// Answers one of the queries whole, whatever the step.
     pub fn answer(&mut self, at: usize) {
         let Some(line) = self.lines.get(at) else { return };
-        black_box(answer(self.view, &self.rules, line.as_bytes(), &mut self.out));
+        black_box(answer(self.view, &self.rules, Tier::PUBLIC, line.as_bytes(), &mut self.out));
     }
 
     /// Length of the answer made last.
@@ -196,6 +200,18 @@ impl Bench<'_> {
     pub fn answer_bytes(&self) -> usize {
         self.out.bytes().len()
     }
+}
+
+/// Queries of `count` domains at random.
+///
+/// # Panics
+///
+/// If the snapshot is empty or damaged.
+#[must_use]
+pub fn domain_lines(view: &View, count: usize) -> Vec<String> {
+    let mut random = Random(3);
+    let case = Case::of("", Step::Answer, Asked::Domain);
+    (0..count).map(|_| case.line(view, &mut random)).collect()
 }
 
 /// The snapshot directory of `--dir`, or a sample below `temporary`.

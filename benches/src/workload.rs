@@ -10,7 +10,7 @@ use std::path::Path;
 use snapshot_format::Kind;
 use snapshot_format::record::ArchivedDomain;
 use whoisd::config::tld::Settings;
-use whoisd::policy::Rules;
+use whoisd::policy::{Rules, Tier};
 use whoisd::query::{Answer, answer};
 use whoisd::view::View;
 
@@ -56,7 +56,7 @@ impl Workload {
         let rules = Rules::compile(&settings).map_err(io::Error::other)?;
         let mut out = Answer::new();
         let measured = names.iter().take(ANSWERS_MEASURED).map(|name| {
-            answer(&view, &rules, name.as_bytes(), &mut out);
+            answer(&view, &rules, Tier::PUBLIC, name.as_bytes(), &mut out);
             out.bytes().len()
         });
         let answer_bytes = measured.sum::<usize>() / count.clamp(1, ANSWERS_MEASURED);

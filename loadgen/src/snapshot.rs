@@ -17,7 +17,7 @@ use snapshot_format::Kind;
 use snapshot_format::reader::Archived;
 use snapshot_format::record::{ArchivedContact, ArchivedDomain, ArchivedRegistrar, ContactField};
 use whoisd::config::{self, Flags};
-use whoisd::policy::Rules;
+use whoisd::policy::{Rules, Tier};
 use whoisd::query::{Answer, answer};
 use whoisd::view::View;
 
@@ -178,7 +178,7 @@ pub(crate) struct AnswerReader {
 impl AnswerReader {
     /// The answer to a line.
     pub(crate) fn answer(&mut self, line: &[u8]) -> &[u8] {
-        answer(&self.answers.view, &self.answers.rules, line, &mut self.answer);
+        answer(&self.answers.view, &self.answers.rules, Tier::PUBLIC, line, &mut self.answer);
         self.answer.bytes()
     }
 }

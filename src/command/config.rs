@@ -9,7 +9,7 @@ use super::{Failure, output};
 use crate::config::{self, Flags};
 
 /// Where a package puts the configuration, and deploy/whoisd.service expects it.
-const STANDARD_FILE: &str = "/etc/whoisd/whoisd.toml";
+pub(super) const STANDARD_FILE: &str = "/etc/whoisd/whoisd.toml";
 
 /// Check or show the configuration
 #[derive(Debug, Subcommand)]

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Failure, output};
 use crate::config::{self, Flags};
-use crate::policy::Rules;
+use crate::policy::{Rules, Tier};
 use crate::query::{self, Answer, AnswerResult, Refusal};
 use crate::view::View;
 
@@ -46,7 +46,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let view = View::open(settings.dir()?)?;
     let mut answer = Answer::new();
     let line = options.query.join(" ");
-    let outcome = query::answer(&view, &rules, line.as_bytes(), &mut answer);
+    let outcome = query::answer(&view, &rules, Tier::PUBLIC, line.as_bytes(), &mut answer);
     output::print_answer(answer.bytes())?;
     match outcome.result {
         AnswerResult::Found | AnswerResult::Listed | AnswerResult::Help => Ok(()),

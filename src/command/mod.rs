@@ -5,22 +5,33 @@
 //! `doctor` ends with 1 if there is something to do.
 
 mod apply;
+mod block;
 mod completions;
 mod config;
+mod control;
+mod controlling;
 mod doctor;
 mod fetch_snapshot;
+mod guarding;
 mod import;
 mod inspect;
 mod key;
+mod list;
+mod log;
+mod logging;
 mod lookup;
 mod output;
+mod policy;
+mod policy_simulate;
 mod publish;
 mod publish_snapshot;
 mod query;
+mod reload;
 mod rollback;
 mod sample;
 mod serve;
 mod settings;
+mod top;
 mod updating;
 mod verify;
 
@@ -53,12 +64,21 @@ enum Command {
     Inspect(inspect::Options),
     Verify(verify::Options),
     Rollback(rollback::Options),
+    Reload(reload::Options),
+    Block(block::Options),
+    Unblock(block::UnblockOptions),
+    List(list::Options),
+    #[command(subcommand)]
+    Policy(policy::Command),
     #[command(subcommand)]
     Config(config::Command),
+    Top(top::Options),
     PublishSnapshot(publish_snapshot::Options),
     FetchSnapshot(fetch_snapshot::Options),
     #[command(subcommand)]
     Key(key::Command),
+    #[command(subcommand)]
+    Log(log::Command),
     Doctor(doctor::Options),
     Completions(completions::Options),
 }
@@ -112,10 +132,17 @@ pub fn run() -> ExitCode {
         Command::Inspect(options) => inspect::run(&options),
         Command::Verify(options) => verify::run(&options),
         Command::Rollback(options) => rollback::run(&options),
+        Command::Reload(options) => reload::run(&options),
+        Command::Block(options) => block::run(&options),
+        Command::Unblock(options) => block::unblock(&options),
+        Command::List(options) => list::run(&options),
+        Command::Policy(command) => policy::run(&command),
         Command::Config(command) => config::run(&command),
+        Command::Top(options) => top::run(&options),
         Command::PublishSnapshot(options) => publish_snapshot::run(&options),
         Command::FetchSnapshot(options) => fetch_snapshot::run(&options),
         Command::Key(command) => key::run(&command),
+        Command::Log(command) => log::run(&command),
         Command::Doctor(options) => doctor::run(&options),
         Command::Completions(options) => completions::run(&options),
     };

@@ -6,6 +6,8 @@
 //!   the first shard starts; what is wrong ends the command with what to do.
 //! - `checked-behind`: the snapshot's checksums are compared before the first answer or behind the
 //!   answers, as set; damage ends the server.
+//! - `reload`: SIGHUP and `whoisd reload` read configuration and lists anew, and touch no
+//!   connection.
 //! - `two-signals`: the first SIGTERM or SIGINT drains, the second ends the process at once.
 //! - `unready-first`: what drains is not ready; its listeners close `server.drain_delay_ms` later.
 
@@ -19,22 +21,27 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use clap::Args;
 use crossbeam::channel::{Receiver, Sender, bounded};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use snapshot_format::{FormatError, Kind, dump};
 
 use super::Failure;
+use super::controlling::{Controlling, Tables};
+use super::guarding::Guarding;
+use super::logging::Logging;
 use super::settings::SettingsOptions;
 use super::updating::{Source, Updating};
 use crate::config::{Check, Settings};
+use crate::control::Handle;
+use crate::feed::nats;
 use crate::observe::counters::Totals;
 use crate::observe::log;
 use crate::observe::{ShardFigures, clock};
-use crate::policy::Rules;
 use crate::port43::proxy::Rule;
 use crate::port43::{self, Choice};
 use crate::shard::aside::{Place, Weight};
-use crate::shard::{Answerer, Fleet, Plan, ShardReport, aside, cores, listen};
+use crate::shard::{Answerer, Fleet, Plan, ShardReport, Sources, aside, cores, listen};
+use crate::status::{self, Service};
 use crate::view::{Data, View};
 
 /// Descriptors of a shard besides its connections: rings, listeners, stop line.
@@ -49,8 +56,12 @@ const EVENTS_MAX: usize = 16;
 /// Answer WHOIS queries on port 43 from a snapshot directory
 ///
 /// One shard per core, each pinned to its core with listeners of its own. The first SIGTERM or
-/// SIGINT makes the server unready, stops accepting after `server.drain_delay_ms`, lets connections
-/// in flight end, and exits with 0; a second one ends the server at once. The log goes to standard error.
+/// SIGINT makes the server unready, stops accepting after server.drain_delay_ms, lets connections
+/// in flight end, and exits with 0; a second one ends the server at once. The log goes to standard
+/// error.
+///
+/// SIGHUP and `whoisd reload` read the configuration and the lists anew, without losing a
+/// connection; what takes a restart is named in the log and in the command's answer.
 ///
 /// Changes are shown as they come. With --spool the server is the directory's one writer, and
 /// applies the files that are dropped into DIR/spool (`whoisd apply`); otherwise it follows what
@@ -86,7 +97,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let source = Source::open(settings, dir)?;
     let view = Arc::new(open(dir, source.generation(), settings.check)?);
     let views = Arc::new(ArcSwap::new(Arc::clone(&view)));
-    let rules = Arc::new(Rules::compile(&settings.answers).map_err(Failure::refused)?);
+    let tables = Tables::new(settings)?;
     let cores = usable_cores(settings)?;
     let engine = port43::choose(settings.port43.engine).map_err(Failure::failed)?;
     let listen = claim(&settings.listen)?;
@@ -100,16 +111,45 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     check_descriptors(cores.len(), &plan);
 
     let (sender, events) = bounded(EVENTS_MAX + 2 * cores.len());
-    watch_signals(sender.clone())?;
-    let shown = Arc::clone(&views);
+    let guarding = Guarding::start(settings, dir, Arc::clone(&tables.lists), &cores)?;
+    // Declared after the guard, and so dropped before it: it gives the warden orders.
+    let controlling = Controlling::start(&options.settings, settings, &tables, &guarding, &cores)?;
+    watch_signals(sender.clone(), controlling.keeper.clone())?;
+    let sources = Sources {
+        views: Arc::clone(&views),
+        rules: Arc::clone(&tables.rules),
+        guard: Arc::clone(&guarding.guard),
+    };
+    let watches = guarding.watches();
+    let logging = Logging::start(settings, &cores)?;
+    let recorders = logging.recorders();
     let make = move |figures: &Arc<ShardFigures>| {
-        Answerer::new(Arc::clone(&shown), Arc::clone(&rules), Arc::clone(figures))
+        Answerer::new(sources.clone(), Arc::clone(figures))
+            .telling(watches.try_recv().ok(), recorders.try_recv().ok())
     };
     let fleet = Fleet::start(&cores, &plan, &make, &sender, ControlEvent::Shard)
         .map_err(Failure::failed)?;
     let mut damage = None;
     let draining = Arc::new(AtomicBool::new(false));
-    let updating = Updating::start(source, settings, dir, views, &cores, &draining)?;
+    let service = Service {
+        shards: fleet.figures(),
+        guard: Arc::clone(&guarding.guard),
+        warden: Arc::clone(&guarding.figures),
+        lists: Arc::clone(&controlling.lists),
+        kernel: controlling.kernel.clone(),
+        log: logging.figures(),
+    };
+    let told = status::Sources {
+        views: Arc::clone(&views),
+        feed: settings.nats.as_ref().map(|_| Arc::new(nats::Status::default())),
+        age_max_s: settings.ready_age_max_s,
+        draining: Arc::clone(&draining),
+        service: Some(service),
+        started_ms: clock::wall_ms(),
+        now_ms: clock::wall_ms,
+    };
+    controlling.tell(told.clone());
+    let updating = Updating::start(source, settings, dir, views, &cores, told)?;
     if started(&events, cores.len()) {
         log_start(dir, &view, &cores, &plan, &engine);
         let check = match settings.check {
@@ -119,9 +159,12 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         damage = wait(&events, &draining, settings.drain_delay_ms);
         drop(check);
     }
+    drop(controlling);
     drop(updating);
     let (totals, cut_off_count) = fleet.stop().map_err(Failure::failed)?;
     log_stop(&totals, cut_off_count);
+    logging.stop();
+    drop(guarding);
     damage.map_or(Ok(()), |error| Err(damaged(dir, &error)))
 }
 
@@ -237,12 +280,16 @@ fn check_descriptors(shard_count: usize, plan: &Plan) {
     }
 }
 
-fn watch_signals(sender: Sender<ControlEvent>) -> Result<(), Failure> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])
+fn watch_signals(sender: Sender<ControlEvent>, keeper: Handle) -> Result<(), Failure> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
         .map_err(|error| Failure::failed(format!("signals: {error}")))?;
     let watch = move || {
         let mut seen = false;
         for signal in signals.forever() {
+            if signal == SIGHUP {
+                keeper.reload_soon();
+                continue;
+            }
             if seen {
                 tracing::warn!(signal, "second signal, ending at once");
                 // The shells' way to say that a signal ended it.

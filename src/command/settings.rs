@@ -11,7 +11,7 @@ use crate::observe::log;
 use crate::port43::limits::Wanted;
 
 /// Options that win over the configuration file.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct SettingsOptions {
     /// Configuration file; without it, defaults and options hold
     #[arg(long, value_name = "FILE")]

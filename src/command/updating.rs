@@ -95,7 +95,7 @@ impl Updating {
         dir: &Path,
         views: Views,
         cores: &[usize],
-        draining: &Arc<AtomicBool>,
+        sources: Sources,
     ) -> Result<Self, Failure> {
         let place = Place { core: settings.updater_core, shard_cores: cores, weight: Weight::Full };
         let ending = Arc::new(AtomicBool::new(false));
@@ -103,19 +103,12 @@ impl Updating {
         let no_thread =
             |error| Failure::failed(format!("thread that keeps the data fresh: {error}"));
         let mut updating = Self { ending, threads: Vec::new() };
-        let feed = settings.nats.as_ref().map(|_| Arc::new(nats::Status::default()));
+        let (feed, draining) = (sources.feed.clone(), Arc::clone(&sources.draining));
         if let Some(address) = settings.status_listen {
-            let sources = Sources {
-                views: Arc::clone(&views),
-                feed: feed.clone(),
-                age_max_s: settings.ready_age_max_s,
-                draining: Arc::clone(draining),
-                now_ms: clock::wall_ms,
-            };
             updating.threads.push(status_thread(address, sources, &told, place)?);
         }
         if let Some(address) = settings.health_listen {
-            let ends = [Arc::clone(draining), Arc::clone(&told)];
+            let ends = [draining, Arc::clone(&told)];
             updating.threads.push(health_thread(address, ends, place)?);
         }
         match source {

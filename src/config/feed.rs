@@ -64,7 +64,7 @@ pub(super) struct Refused {
     pub(super) problem: String,
 }
 
-fn refused<T>(key: &'static str, value: &Spanned<T>, problem: String) -> Refused {
+pub(super) fn refused<T>(key: &'static str, value: &Spanned<T>, problem: String) -> Refused {
     Refused { key, span: Some(value.span()), problem }
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ConfigError, tld};
+use super::{ConfigError, tier, tld};
 use crate::observe::printable::printable;
 
 /// The whole file.
@@ -23,13 +23,20 @@ pub(super) struct File {
     pub(super) proxy: Vec<Proxy>,
     pub(super) snapshot: Snapshot,
     pub(super) updater: Updater,
+    pub(super) policy: Policy,
     pub(super) log: Log,
     pub(super) feed: Feed,
     pub(super) status: Status,
+    pub(super) limits: Limits,
+    pub(super) blocks: Blocks,
+    pub(super) mining: Mining,
+    pub(super) site: Site,
+    pub(super) query_log: QueryLog,
     // The fields of `tld::Settings`: serde's `flatten` would let unknown keys pass.
     pub(super) defaults: tld::Tld,
     pub(super) tld: Vec<tld::Tld>,
     pub(super) registrar: Vec<tld::Registrar>,
+    pub(super) tier: Vec<tier::Tier>,
 }
 
 /// `[server]`.
@@ -40,6 +47,7 @@ pub(super) struct Server {
     pub(super) listen: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) cores: Option<Spanned<String>>,
     pub(super) engine: Option<Spanned<String>>,
+    pub(super) control: Option<Spanned<PathBuf>>,
     pub(super) shutdown_ms: Option<Spanned<u64>>,
     pub(super) drain_delay_ms: Option<Spanned<u64>>,
 }
@@ -91,6 +99,25 @@ pub(super) struct Updater {
     pub(super) fold_bytes_per_s: Option<Spanned<u64>>,
 }
 
+/// `[policy]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Policy {
+    pub(super) lists: Option<Spanned<Vec<Spanned<PathBuf>>>>,
+    pub(super) nftables: Nftables,
+}
+
+/// `[policy.nftables]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Nftables {
+    pub(super) table: Option<Spanned<String>>,
+    pub(super) set4: Option<Spanned<String>>,
+    pub(super) set6: Option<Spanned<String>>,
+    pub(super) program: Option<Spanned<PathBuf>>,
+    pub(super) min_s: Option<Spanned<u64>>,
+}
+
 /// `[log]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -106,6 +133,75 @@ pub(super) struct Status {
     pub(super) listen: Option<Spanned<String>>,
     pub(super) health_listen: Option<Spanned<String>>,
     pub(super) ready_age_max_s: Option<Spanned<u64>>,
+}
+
+/// `[limits]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Limits {
+    pub(super) mode: Option<Spanned<String>>,
+    pub(super) loopback_free: Option<Spanned<bool>>,
+    pub(super) contact: Option<Spanned<String>>,
+    pub(super) memory_bytes: Option<Spanned<u64>>,
+    pub(super) warn_percent: Option<Spanned<u64>>,
+    pub(super) price_exact: Option<Spanned<u64>>,
+    pub(super) price_wildcard: Option<Spanned<u64>>,
+    pub(super) price_contact: Option<Spanned<u64>>,
+    pub(super) price_address: Option<Spanned<u64>>,
+    pub(super) v4_32_per_min: Option<Spanned<u64>>,
+    pub(super) v4_32_burst: Option<Spanned<u64>>,
+    pub(super) v4_24_per_min: Option<Spanned<u64>>,
+    pub(super) v4_24_burst: Option<Spanned<u64>>,
+    pub(super) v4_20_per_min: Option<Spanned<u64>>,
+    pub(super) v4_20_burst: Option<Spanned<u64>>,
+    pub(super) v4_16_per_min: Option<Spanned<u64>>,
+    pub(super) v4_16_burst: Option<Spanned<u64>>,
+    pub(super) v6_128_per_min: Option<Spanned<u64>>,
+    pub(super) v6_128_burst: Option<Spanned<u64>>,
+    pub(super) v6_64_per_min: Option<Spanned<u64>>,
+    pub(super) v6_64_burst: Option<Spanned<u64>>,
+    pub(super) v6_56_per_min: Option<Spanned<u64>>,
+    pub(super) v6_56_burst: Option<Spanned<u64>>,
+    pub(super) v6_48_per_min: Option<Spanned<u64>>,
+    pub(super) v6_48_burst: Option<Spanned<u64>>,
+    pub(super) v6_32_per_min: Option<Spanned<u64>>,
+    pub(super) v6_32_burst: Option<Spanned<u64>>,
+}
+
+/// `[blocks]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Blocks {
+    pub(super) enabled: Option<Spanned<bool>>,
+    pub(super) state: Option<Spanned<PathBuf>>,
+    pub(super) first_s: Option<Spanned<u64>>,
+    pub(super) longest_s: Option<Spanned<u64>>,
+    pub(super) forgive_s: Option<Spanned<u64>>,
+    pub(super) patience_per_min: Option<Spanned<u64>>,
+    pub(super) patience_burst: Option<Spanned<u64>>,
+}
+
+/// `[mining]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Mining {
+    pub(super) enabled: Option<Spanned<bool>>,
+    pub(super) block: Option<Spanned<bool>>,
+    pub(super) canaries: Option<Spanned<Vec<String>>>,
+    pub(super) sequence_min: Option<Spanned<u64>>,
+    pub(super) queries_min: Option<Spanned<u64>>,
+    pub(super) ascending_percent: Option<Spanned<u64>>,
+    pub(super) misses_percent: Option<Spanned<u64>>,
+    pub(super) spread_min: Option<Spanned<u64>>,
+}
+
+/// `[site]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Site {
+    pub(super) redis: Option<Spanned<String>>,
+    pub(super) channel: Option<Spanned<String>>,
+    pub(super) interval_ms: Option<Spanned<u64>>,
 }
 
 /// `[feed]`.
@@ -125,6 +221,35 @@ pub(super) struct Nats {
     pub(super) credentials: Option<Spanned<PathBuf>>,
     pub(super) trusted_keys: Option<Spanned<Vec<PathBuf>>>,
     pub(super) objects: Option<Spanned<String>>,
+}
+
+/// `[query_log]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct QueryLog {
+    pub(super) dir: Option<Spanned<PathBuf>>,
+    pub(super) format: Option<Spanned<String>>,
+    pub(super) rotate_bytes: Option<Spanned<u64>>,
+    pub(super) rotate_s: Option<Spanned<u64>>,
+    pub(super) keep_s: Option<Spanned<u64>>,
+    pub(super) keep_bytes: Option<Spanned<u64>>,
+    pub(super) flush_ms: Option<Spanned<u64>>,
+    pub(super) ring_bytes: Option<Spanned<u64>>,
+    pub(super) privacy: Option<Spanned<String>>,
+    pub(super) privacy_prefix_v4: Option<Spanned<u64>>,
+    pub(super) privacy_prefix_v6: Option<Spanned<u64>>,
+    pub(super) privacy_key_hours: Option<Spanned<u64>>,
+    pub(super) privacy_key_file: Option<Spanned<PathBuf>>,
+    pub(super) nats: QueryLogNats,
+}
+
+/// `[query_log.nats]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct QueryLogNats {
+    pub(super) servers: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) subject: Option<Spanned<String>>,
+    pub(super) credentials: Option<Spanned<PathBuf>>,
 }
 
 /// The file and what is needed to name a place in it.
@@ -173,24 +298,35 @@ impl Source {
         at.map_or(1, |at| at + 1)
     }
 
-    /// The line of a key such as `tld[2].registrant.name` (tables are counted from 1), or of the
-    /// table that it belongs to, or 1.
+    /// The line of a key such as `tld[2].registrant.name` or `tier[1].tld[2].suffix` (tables are
+    /// counted from 1), or of the table that it belongs to, or 1.
     pub(super) fn line_of_key(&self, key: &str) -> usize {
-        let (table, below) = key.split_once('.').unwrap_or((key, ""));
-        let (name, count) = match table.strip_suffix(']').and_then(|text| text.split_once('[')) {
-            Some((name, count)) => (name, count.parse().unwrap_or(1)),
-            None => (table, 1),
+        let mut lines: Vec<(&str, usize)> = self.text.lines().map(str::trim).zip(1..).collect();
+        let (mut table, mut found) = (String::new(), 1);
+        let is_key = |line: &str, key: &str| {
+            line.split_once('=').is_some_and(|(left, _)| left.trim() == key)
         };
-        let headers = [format!("[[{name}]]"), format!("[{name}]")];
-        let is_header = |line: &str| headers.iter().any(|header| line.trim() == header);
-        let mut lines = self.text.lines().zip(1..);
-        let found = lines.by_ref().filter(|(line, _)| is_header(line)).nth(count - 1);
-        let Some((_, header_line)) = found else { return 1 };
-        let last = below.rsplit('.').next().unwrap_or(below);
-        let of_key = lines
-            .take_while(|(line, _)| !is_header(line))
-            .find(|(line, _)| line.split_once('=').is_some_and(|(left, _)| left.trim() == last));
-        of_key.map_or(header_line, |(_, line)| line)
+        for part in key.split('.') {
+            let numbered = part.strip_suffix(']').and_then(|text| text.split_once('['));
+            let (name, count) = numbered.map_or((part, 1), |(name, count)| {
+                (name, count.parse::<usize>().unwrap_or(1).max(1))
+            });
+            let below = if table.is_empty() { name.to_owned() } else { format!("{table}.{name}") };
+            let headers = [format!("[[{below}]]"), format!("[{below}]")];
+            let is_header = |(line, _): &(&str, usize)| headers.iter().any(|one| line == one);
+            let mut starts = (0..lines.len()).filter(|&at| is_header(&lines[at]));
+            let Some(start) = starts.nth(count - 1) else {
+                // A key of the table that was found last, or a table between braces.
+                let line = lines.iter().find(|(line, _)| is_key(line, name));
+                return line.map_or(found, |(_, line)| *line);
+            };
+            // From this header to the next one of its name.
+            let end = starts.next().unwrap_or(lines.len());
+            found = lines[start].1;
+            lines = lines[start + 1..end].to_vec();
+            table = below;
+        }
+        found
     }
 }
 

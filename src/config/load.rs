@@ -12,12 +12,14 @@ use toml::Spanned;
 use super::check::Check;
 use super::file::Source;
 use super::keys::{DRAIN_DELAY_MS, FOLLOW_MS, KEEP, NUMBERS, SHUTDOWN_MS};
-use super::{ConfigError, Nats, feed, proxy, tld};
+use super::{ConfigError, Nats, Policy, feed, guard as checks, policy, proxy, query_log, tld};
 use crate::observe::log;
-use crate::policy::Rules;
+use crate::policy::{Rules, guard, limit};
 use crate::port43;
+use crate::querylog;
 use crate::shard::cores;
 use crate::updater;
+use crate::warden;
 
 /// Most addresses listened on; each costs every shard a listener.
 pub(super) const LISTEN_COUNT_MAX: usize = 64;
@@ -33,6 +35,9 @@ pub struct Settings {
     pub cores: Option<Vec<usize>>,
     /// How long connections in flight may go on after the stop, milliseconds.
     pub shutdown_ms: u64,
+    /// Socket of the control commands; `None`: `control.sock` in the snapshot directory; empty:
+    /// none.
+    pub control: Option<PathBuf>,
     /// From the stop until listeners close, milliseconds.
     pub drain_delay_ms: u64,
     /// Listeners behind proxies.
@@ -51,16 +56,26 @@ pub struct Settings {
     pub updater_core: Option<usize>,
     /// The updater.
     pub updater: updater::Settings,
+    /// Who is treated otherwise than everybody.
+    pub policy: Policy,
     /// Where health and figures are answered over HTTP; `None`: nowhere.
     pub status_listen: Option<SocketAddr>,
     /// Where connections are accepted and closed while the server is ready; `None`: nowhere.
     pub health_listen: Option<SocketAddr>,
     /// Age of the data from which on the server is not ready, seconds; 0: never.
     pub ready_age_max_s: u64,
+    /// Who is served, and how much.
+    pub guard: guard::Settings,
+    /// Memory of the limiter, bytes.
+    pub limits_memory_bytes: u64,
+    /// Blocks, signs of mining, the other nodes of the site.
+    pub warden: warden::Settings,
     /// The log.
     pub log: log::Settings,
     /// The stream that the node follows, if it follows one.
     pub nats: Option<Nats>,
+    /// The query log.
+    pub query_log: querylog::Settings,
     /// How answers read.
     pub answers: tld::Settings,
 }
@@ -75,6 +90,7 @@ impl Default for Settings {
             ],
             cores: None,
             shutdown_ms: SHUTDOWN_MS.default,
+            control: None,
             drain_delay_ms: DRAIN_DELAY_MS.default,
             proxies: Vec::new(),
             port43: port43::Settings::default(),
@@ -84,17 +100,34 @@ impl Default for Settings {
             spool: false,
             updater_core: None,
             updater: updater::Settings::default(),
+            policy: Policy::default(),
             status_listen: None,
             health_listen: None,
             ready_age_max_s: 0,
+            guard: guard::Settings::default(),
+            limits_memory_bytes: limit::MEMORY_BYTES.default,
+            warden: warden::Settings::default(),
             log: log::Settings::default(),
             nats: None,
+            query_log: querylog::Settings::default(),
             answers: tld::Settings::default(),
         }
     }
 }
 
+/// Name of the control socket in a snapshot directory.
+const CONTROL_SOCKET: &str = "control.sock";
+
 impl Settings {
+    /// The control socket: where it was set, or in the snapshot directory; `None`: there is none.
+    #[must_use]
+    pub fn control_path(&self) -> Option<PathBuf> {
+        match &self.control {
+            Some(path) => (!path.as_os_str().is_empty()).then(|| path.clone()),
+            None => self.dir.as_ref().map(|dir| dir.join(CONTROL_SOCKET)),
+        }
+    }
+
     /// The snapshot directory.
     ///
     /// # Errors
@@ -190,9 +223,13 @@ pub(super) fn merge(source: &Source, flags: &Flags) -> Result<Effective, ConfigE
     merge.proxies()?;
     merge.snapshot(flags)?;
     merge.updater(flags)?;
+    merge.policy()?;
     merge.log(flags)?;
     merge.feed()?;
     merge.status()?;
+    merge.limits()?;
+    merge.warden()?;
+    merge.query_log()?;
     merge.answers()?;
     Ok(merge.effective)
 }
@@ -204,7 +241,7 @@ struct Merge<'a> {
 
 impl Merge<'_> {
     fn numbers(&mut self) -> Result<(), ConfigError> {
-        for number in &NUMBERS {
+        for number in NUMBERS {
             let Some(written) = (number.written)(&self.source.file) else { continue };
             let (value, bound) = (*written.get_ref(), number.bound);
             let problem = if value < bound.min {
@@ -258,6 +295,40 @@ impl Merge<'_> {
         if let Some(engine) = flags.engine {
             self.effective.settings.port43.engine = engine;
             self.set_by_flag("server.engine", "--engine");
+        }
+        Ok(())
+    }
+
+    fn policy(&mut self) -> Result<(), ConfigError> {
+        let file = &self.source.file;
+        if let Some(path) = &file.server.control {
+            self.effective.settings.control = Some(path.get_ref().clone());
+            self.set_in_file("server.control", &path.span());
+        }
+        let refused = |refused: policy::Refused<'_>| {
+            let line = match &refused.span {
+                Some(span) => self.source.line(span),
+                None => self.source.line_of_table(refused.table),
+            };
+            let place = format!("{}:{line}", self.source.path.display());
+            ConfigError::Setting { place, key: refused.key.to_owned(), problem: refused.problem }
+        };
+        if let Some(written) = &file.policy.lists {
+            self.effective.settings.policy.lists = policy::lists(written).map_err(refused)?;
+            self.set_in_file("policy.lists", &written.span());
+        }
+        let nft = &file.policy.nftables;
+        self.effective.settings.policy.nftables = policy::nftables(nft).map_err(refused)?;
+        let spans = [
+            ("policy.nftables.table", nft.table.as_ref().map(Spanned::span)),
+            ("policy.nftables.set4", nft.set4.as_ref().map(Spanned::span)),
+            ("policy.nftables.set6", nft.set6.as_ref().map(Spanned::span)),
+            ("policy.nftables.program", nft.program.as_ref().map(Spanned::span)),
+        ];
+        for (key, span) in spans {
+            if let Some(span) = span {
+                self.set_in_file(key, &span);
+            }
         }
         Ok(())
     }
@@ -376,6 +447,68 @@ impl Merge<'_> {
         Ok(())
     }
 
+    fn limits(&mut self) -> Result<(), ConfigError> {
+        let file = &self.source.file.limits;
+        if let Some(mode) = self.word("limits.mode", file.mode.as_ref())? {
+            self.effective.settings.guard.mode = mode;
+        }
+        if let Some(free) = self.plain("limits.loopback_free", file.loopback_free.as_ref()) {
+            self.effective.settings.guard.loopback_free = free;
+        }
+        let contact =
+            self.checked("limits.contact", file.contact.as_ref(), |text| checks::contact(text))?;
+        if let Some(text) = contact {
+            self.effective.settings.guard.contact = text.into();
+        }
+        Ok(())
+    }
+
+    fn warden(&mut self) -> Result<(), ConfigError> {
+        let (blocks, mining, site) =
+            (&self.source.file.blocks, &self.source.file.mining, &self.source.file.site);
+        if let Some(enabled) = self.plain("blocks.enabled", blocks.enabled.as_ref()) {
+            self.effective.settings.guard.blocks = enabled;
+        }
+        let state = self.plain("blocks.state", blocks.state.as_ref());
+        let enabled = self.plain("mining.enabled", mining.enabled.as_ref());
+        let block = self.plain("mining.block", mining.block.as_ref());
+        let canaries = self.checked("mining.canaries", mining.canaries.as_ref(), |names| {
+            checks::canaries(names)
+        })?;
+        let redis = self.checked("site.redis", site.redis.as_ref(), |url| checks::redis(url))?;
+        let channel =
+            self.checked("site.channel", site.channel.as_ref(), |name| checks::channel(name))?;
+        let warden = &mut self.effective.settings.warden;
+        warden.state = state.or_else(|| warden.state.take());
+        warden.mining_enabled = enabled.unwrap_or(warden.mining_enabled);
+        warden.mining_blocks = block.unwrap_or(warden.mining_blocks);
+        warden.mining.canaries = canaries.unwrap_or_default();
+        warden.site.redis = redis;
+        if let Some(channel) = channel {
+            warden.site.channel = channel;
+        }
+        Ok(())
+    }
+
+    /// A value that cannot be wrong.
+    fn plain<T: Clone>(&mut self, key: &'static str, written: Option<&Spanned<T>>) -> Option<T> {
+        let written = written?;
+        self.set_in_file(key, &written.span());
+        Some(written.get_ref().clone())
+    }
+
+    /// A value that `check` accepts.
+    fn checked<T: Clone>(
+        &mut self,
+        key: &'static str,
+        written: Option<&Spanned<T>>,
+        check: impl FnOnce(&T) -> Result<(), String>,
+    ) -> Result<Option<T>, ConfigError> {
+        let Some(value) = written else { return Ok(None) };
+        check(value.get_ref()).map_err(|problem| self.refused(key, &value.span(), problem))?;
+        Ok(self.plain(key, written))
+    }
+
     fn feed(&mut self) -> Result<(), ConfigError> {
         let file = &self.source.file.feed.nats;
         self.effective.settings.nats = feed::nats(file).map_err(|refused| {
@@ -402,6 +535,24 @@ impl Merge<'_> {
         Ok(())
     }
 
+    fn query_log(&mut self) -> Result<(), ConfigError> {
+        let file = &self.source.file.query_log;
+        query_log::set(file, &mut self.effective.settings.query_log).map_err(|refused| {
+            let line = match &refused.span {
+                Some(span) => self.source.line(span),
+                None => self.source.line_of_table("query_log.nats"),
+            };
+            let place = format!("{}:{line}", self.source.path.display());
+            ConfigError::Setting { place, key: refused.key.to_owned(), problem: refused.problem }
+        })?;
+        for (key, span) in query_log::spans(file) {
+            if let Some(span) = span {
+                self.set_in_file(key, &span);
+            }
+        }
+        Ok(())
+    }
+
     /// How answers read: whatever can be wrong with it shows when the rules are compiled.
     fn answers(&mut self) -> Result<(), ConfigError> {
         let file = &self.source.file;
@@ -409,6 +560,7 @@ impl Merge<'_> {
             defaults: file.defaults.clone(),
             tld: file.tld.clone(),
             registrar: file.registrar.clone(),
+            tier: file.tier.clone(),
         };
         Rules::compile(&answers).map_err(|error| {
             let line = self.source.line_of_key(&error.key);

@@ -9,22 +9,30 @@
 //!
 //! Look at the machine: whether a core or an address is there shows when the server starts.
 
+mod change;
 mod check;
 mod error;
 mod feed;
 mod file;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod guard;
 pub mod keys;
 mod load;
+mod policy;
 mod proxy;
+mod query_log;
 mod show;
+pub mod tier;
 pub mod tld;
 
+pub use crate::port43::limits::Bound;
+pub use change::{ANSWERS, Change, changes};
 pub use check::Check;
 pub use error::ConfigError;
 pub use feed::Nats;
 pub use load::{Effective, Flags, Origin, Settings, load};
+pub use policy::{Nftables, Policy};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::keys::NUMBERS;
-use super::{Effective, Settings, proxy, tld};
+use super::{Effective, Settings, proxy, query_log, tier, tld};
 use crate::shard::cores;
 
 impl Effective {
@@ -39,6 +39,7 @@ impl Effective {
             defaults: (answers.defaults != tld::Tld::default()).then_some(&answers.defaults),
             tld: &answers.tld,
             registrar: &answers.registrar,
+            tier: &answers.tier,
         };
         text.push_str(
             "\n# How answers read, from the file; what is absent is as its preset says.\n",
@@ -64,10 +65,12 @@ struct ShownAnswers<'a> {
     tld: &'a [tld::Tld],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     registrar: &'a [tld::Registrar],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    tier: &'a [tier::Tier],
 }
 
 /// Every key with its value as TOML, table by table.
-fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
+pub(super) fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
     let string = |text: &str| toml::Value::from(text).to_string();
     let listen: Vec<_> =
         settings.listen.iter().map(|address| string(&address.to_string())).collect();
@@ -76,6 +79,7 @@ fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
         ("server.listen", Some(format!("[{}]", listen.join(", ")))),
         ("server.cores", settings.cores.as_ref().map(|list| string(&cores::format(list)))),
         ("server.engine", Some(string(settings.port43.engine.word()))),
+        ("server.control", settings.control.as_ref().map(|at| string(&at.to_string_lossy()))),
     ];
     rows.extend(NUMBERS.iter().map(|number| {
         let value = (number.value)(settings);
@@ -89,15 +93,69 @@ fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
     rows.push(("status.health_listen", health));
     rows.push(("log.format", Some(string(&settings.log.format.to_string()))));
     rows.push(("log.level", Some(string(&settings.log.level.to_string()))));
+    rows.extend(guard_rows(settings));
+    rows.extend(policy_rows(settings));
     rows.extend(feed_rows(settings));
+    rows.extend(query_log::rows(&settings.query_log));
     // A table is written once: its rows have to be neighbours.
-    rows.sort_by_key(|(key, _)| TABLES.iter().position(|table| key.starts_with(table)));
+    rows.sort_by_key(|(key, _)| {
+        let table = key.rsplit_once('.').map_or("", |(table, _)| table);
+        TABLES.iter().position(|known| *known == table)
+    });
     rows
 }
 
 /// Tables in the order in which they are shown.
-const TABLES: [&str; 7] =
-    ["server.", "port43.", "snapshot.", "updater.", "status.", "log.", "feed."];
+const TABLES: &[&str] = &[
+    "server",
+    "port43",
+    "snapshot",
+    "updater",
+    "policy",
+    "policy.nftables",
+    "limits",
+    "blocks",
+    "mining",
+    "site",
+    "query_log",
+    "query_log.nats",
+    "status",
+    "log",
+    "feed.nats",
+];
+
+fn guard_rows(settings: &Settings) -> [(&'static str, Option<String>); 10] {
+    let string = |text: &str| toml::Value::from(text).to_string();
+    let (guard, warden) = (&settings.guard, &settings.warden);
+    let canaries: Vec<_> = warden.mining.canaries.iter().map(|name| string(name)).collect();
+    let state = warden.state.as_ref().map(|path| string(&path.to_string_lossy()));
+    [
+        ("limits.mode", Some(string(guard.mode.word()))),
+        ("limits.loopback_free", Some(guard.loopback_free.to_string())),
+        ("limits.contact", (!guard.contact.is_empty()).then(|| string(&guard.contact))),
+        ("blocks.enabled", Some(guard.blocks.to_string())),
+        ("blocks.state", state),
+        ("mining.enabled", Some(warden.mining_enabled.to_string())),
+        ("mining.block", Some(warden.mining_blocks.to_string())),
+        ("mining.canaries", Some(format!("[{}]", canaries.join(", ")))),
+        ("site.redis", warden.site.redis.as_deref().map(string)),
+        ("site.channel", Some(string(&warden.site.channel))),
+    ]
+}
+
+fn policy_rows(settings: &Settings) -> [(&'static str, Option<String>); 5] {
+    let string = |text: &str| toml::Value::from(text).to_string();
+    let policy = &settings.policy;
+    let lists: Vec<_> = policy.lists.iter().map(|path| string(&path.to_string_lossy())).collect();
+    let nft = policy.nftables.as_ref();
+    [
+        ("policy.lists", Some(format!("[{}]", lists.join(", ")))),
+        ("policy.nftables.table", nft.map(|nft| string(&nft.table))),
+        ("policy.nftables.set4", nft.map(|nft| string(&nft.set4))),
+        ("policy.nftables.set6", nft.map(|nft| string(&nft.set6))),
+        ("policy.nftables.program", nft.map(|nft| string(&nft.program.to_string_lossy()))),
+    ]
+}
 
 fn feed_rows(settings: &Settings) -> [(&'static str, Option<String>); 6] {
     let string = |text: &str| toml::Value::from(text).to_string();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::file::Source;
 use super::keys::{NUMBERS, OTHERS};
 use super::load::merge;
-use super::{Effective, Flags, Origin, Settings};
+use super::{Effective, Flags, Origin, Settings, changes};
 use crate::port43::limits::Bound;
 
 const EXAMPLE: &str = include_str!("../../deploy/whoisd.toml");
@@ -52,8 +52,8 @@ fn an_unknown_key_is_refused_with_line_and_table() {
 
 #[test]
 fn a_number_out_of_bounds_is_refused_with_key_value_and_bound() {
-    for number in &NUMBERS {
-        let (table, name) = number.key.split_once('.').unwrap();
+    for number in NUMBERS {
+        let (table, name) = number.key.rsplit_once('.').unwrap();
         let text = |value: u64| format!("# first line\n[{table}]\n{name} = {value}\n");
         let message = refusal(&text(number.bound.max + 1));
         let expected = format!(
@@ -114,7 +114,7 @@ fn what_show_writes_gives_the_same_settings_again() {
     assert_eq!(loaded(&shown, &Flags::default()).settings, effective.settings);
     assert!(shown.contains("# --dir"), "{shown}");
     assert!(shown.contains("# whoisd.toml:4"), "{shown}");
-    for key in NUMBERS.iter().map(|number| number.key).chain(OTHERS) {
+    for key in NUMBERS.iter().map(|number| number.key).chain(OTHERS.iter().copied()) {
         let name = key.rsplit_once('.').unwrap().1;
         assert!(shown.contains(name), "{key} is missing");
     }
@@ -133,6 +133,24 @@ fn how_answers_read_is_checked_with_table_key_and_line() {
     let effective = loaded(text, &Flags::default());
     assert_eq!(effective.settings.answers.tld.len(), 1);
     assert_eq!(loaded(&effective.show(), &Flags::default()).settings, effective.settings);
+}
+
+#[test]
+fn tiers_are_checked_with_table_key_and_line_and_shown_as_they_were_set() {
+    let text = "[[tier]]\nname = \"a\"\n[[tier.tld]]\nsuffix = \"x\"\n[[tier]]\nname = \"b\"\n\
+                [tier.tech]\nname = \"always\"\n[[tier.tld]]\nsuffix = \"y\"\n\
+                [[tier.tld]]\nmodel = \"thin\"\nsuffix = \"z\"\n";
+    let effective = loaded(text, &Flags::default());
+    assert_eq!(effective.settings.answers.tier.len(), 2);
+    assert_eq!(loaded(&effective.show(), &Flags::default()).settings, effective.settings);
+    let message = refusal(&text.replace("\"z\"", "\"a..z\""));
+    assert!(message.starts_with("whoisd.toml:13: tier[2].tld[2].suffix: \"a..z\""), "{message}");
+    let message = refusal(&text.replace("\"always\"", "\"text:x\""));
+    assert!(message.starts_with("whoisd.toml:8: tier[2].tech.name: \"text:x\""), "{message}");
+    let message = refusal(&text.replace("\"b\"", "\"public\""));
+    assert!(message.starts_with("whoisd.toml:6: tier[2].name: \"public\""), "{message}");
+    let message = refusal("[[tier]]\nname = \"a\"\nfooter = \"x\"\n");
+    assert!(message.starts_with("whoisd.toml:3: tier.footer: unknown key `footer`"), "{message}");
 }
 
 #[test]
@@ -156,6 +174,51 @@ fn a_stream_is_checked_with_its_names_and_shown_as_it_was_set() {
         let message = refusal(&format!("[feed.nats]\n{text}"));
         assert!(message.starts_with(&format!("whoisd.toml:{expected}")), "{message}");
     }
+}
+
+#[test]
+fn lists_and_the_kernels_sets_are_checked_and_shown_as_they_were_set() {
+    let text = "[server]\ncontrol = \"/run/whoisd.sock\"\n[policy]\n\
+                lists = [\"/etc/whoisd/lists.d/*.toml\", \"own.toml\"]\n\
+                [policy.nftables]\ntable = \"inet whoisd\"\nset6 = \"six\"\nmin_s = 60\n";
+    let effective = loaded(text, &Flags::default());
+    let nftables = effective.settings.policy.nftables.clone().unwrap();
+    assert_eq!((nftables.set4.as_str(), nftables.set6.as_str()), ("blocked4", "six"));
+    assert_eq!(effective.settings.policy.lists.len(), 2);
+    assert_eq!(effective.settings.policy.nftables_min_s, 60);
+    assert_eq!(effective.settings.control_path(), Some("/run/whoisd.sock".into()));
+    assert_eq!(loaded(&effective.show(), &Flags::default()).settings, effective.settings);
+    for (text, expected) in [
+        ("[policy]\nlists = [\"/etc/*/a.toml\"]\n", "2: policy.lists: \"/etc/*/a.toml\" is no"),
+        ("[policy]\nlists = [\"/\"]\n", "2: policy.lists: \"/\" names no file"),
+        ("[policy.nftables]\nset4 = \"a\"\n", "1: policy.nftables.table: is not set"),
+        ("[policy.nftables]\ntable = \"whoisd\"\n", "2: policy.nftables.table: \"whoisd\" is no"),
+        (
+            "[policy.nftables]\ntable = \"inet a\"\nset4 = \"a;\"\n",
+            "3: policy.nftables.set4: \"a;\" is no name of a set",
+        ),
+    ] {
+        let message = refusal(text);
+        assert!(message.starts_with(&format!("whoisd.toml:{expected}")), "{message}");
+    }
+    let dir = Settings { dir: Some("/d".into()), ..Settings::default() };
+    assert_eq!(dir.control_path(), Some("/d/control.sock".into()));
+    assert_eq!(Settings { control: Some("".into()), ..dir }.control_path(), None);
+}
+
+#[test]
+fn changes_name_each_setting_with_both_values() {
+    let old = loaded("[port43]\nline_ms = 700\n", &Flags::default()).settings;
+    let text = "[server]\ncores = \"1\"\n[defaults]\nmodel = \"thin\"\n";
+    let new = loaded(text, &Flags::default()).settings;
+    let lines: Vec<_> = changes(&old, &new).iter().map(ToString::to_string).collect();
+    let expected = [
+        "server.cores: changed from not set to \"1\"",
+        "port43.line_ms: changed from 700 to 5000",
+        "how answers read ([defaults], [[tld]], [[registrar]]): changed",
+    ];
+    assert_eq!(lines, expected);
+    assert!(changes(&old, &old).is_empty());
 }
 
 #[test]
@@ -208,6 +271,34 @@ fn listeners_behind_proxies_are_checked_with_table_key_and_line() {
     assert!(message.contains("proxy[2].listen: 127.0.0.1:43 has a table already"), "{message}");
 }
 
+#[test]
+fn a_query_log_is_checked_and_shown_as_it_was_set() {
+    let text = "[query_log]\ndir = \"/var/log/q\"\nformat = \"both\"\nprivacy = \"hash\"\n\
+                privacy_key_file = \"/etc/q.key\"\nrotate_s = 60\n[query_log.nats]\n\
+                servers = [\"nats://a:4222\"]\n";
+    let effective = loaded(text, &Flags::default());
+    let log = effective.settings.query_log.clone();
+    assert!(log.is_on() && log.format == crate::querylog::Format::Both && log.rotate_s == 60);
+    assert_eq!(log.stream.unwrap().subject, "whoisd.queries");
+    assert_eq!(effective.origin("query_log.privacy").to_string(), "whoisd.toml:4");
+    assert_eq!(loaded(&effective.show(), &Flags::default()).settings, effective.settings);
+    for (text, expected) in [
+        ("dir = \"\"\n", "2: query_log.dir: \"\" is no directory"),
+        ("format = \"csv\"\n", "2: query_log.format: \"csv\" is none of jsonl, parquet, both"),
+        ("privacy = \"x\"\n", "2: query_log.privacy: \"x\" is none of none, truncate, hash"),
+        ("ring_entries = 1\n", "2: query_log.ring_entries: unknown key"),
+        ("[query_log.nats]\nsubject = \"a\"\n", "2: query_log.nats.servers: is not set"),
+        ("[query_log.nats]\nservers = []\n", "3: query_log.nats.servers: 0 servers"),
+        (
+            "[query_log.nats]\nservers = [\"nats://a\"]\nsubject = \"a.*\"\n",
+            "4: query_log.nats.subject: \"a.*\" is no subject",
+        ),
+    ] {
+        let message = refusal(&format!("[query_log]\n{text}"));
+        assert!(message.starts_with(&format!("whoisd.toml:{expected}")), "{message}");
+    }
+}
+
 /// The keys that a table of serde's may have, from its own refusal of another one.
 fn keys_of<T: serde::de::DeserializeOwned>() -> Vec<String> {
     let message = match toml::from_str::<T>("no_such_key = 1") {
@@ -226,12 +317,14 @@ fn the_example_lists_every_key_of_the_answers_and_the_proxies() {
         ("defaults", keys_of::<super::tld::Tld>()),
         ("defaults.registrant", keys_of::<super::tld::Block>()),
         ("registrar", keys_of::<super::tld::Registrar>()),
+        ("tier", keys_of::<super::tier::Tier>()),
+        ("tier.tld", keys_of::<super::tier::TierTld>()),
     ] {
         for key in keys {
             // Blocks are tables of their own.
-            let is_block = EXAMPLE
-                .lines()
-                .any(|line| line.trim_start_matches('#').trim() == format!("[{table}.{key}]"));
+            let is_block = EXAMPLE.lines().any(|line| {
+                line.trim_start_matches(['#', '[']).starts_with(&format!("{table}.{key}]"))
+            });
             let found = example_keys(table).iter().any(|(name, _)| *name == key);
             assert!(is_block || found || key == "suffix", "{table}.{key} is missing");
         }
@@ -263,8 +356,8 @@ fn example_keys(table: &str) -> Vec<(String, String)> {
 
 #[test]
 fn the_example_lists_every_key_with_default_bounds_and_unit() {
-    for number in &NUMBERS {
-        let (table, name) = number.key.split_once('.').unwrap();
+    for number in NUMBERS {
+        let (table, name) = number.key.rsplit_once('.').unwrap();
         let keys = example_keys(table);
         let (_, comment) = keys.iter().find(|(key, _)| key == name).expect(number.key);
         let Bound { default, min, max } = number.bound;
@@ -301,5 +394,7 @@ fn every_line_of_the_example_that_is_commented_out_is_accepted_too() {
     assert_eq!(settings.cores, Some(vec![0, 1, 2, 3]));
     assert_eq!(settings.nats.unwrap().address.servers.len(), 2);
     assert_eq!((settings.answers.tld.len(), settings.answers.registrar.len()), (1, 1));
+    let tiers = settings.answers.tier;
+    assert_eq!((tiers.len(), tiers[0].tld.len()), (1, 1));
     assert_eq!(settings.proxies.len(), 1);
 }

@@ -1,4 +1,5 @@
-//! What the configuration says about answers: `[defaults]`, `[[tld]]` and `[[registrar]]`.
+//! What the configuration says about answers: `[defaults]`, `[[tld]]` and `[[registrar]]`; tiers
+//! are in `tier`.
 //!
 //! # Invariants
 //!
@@ -12,6 +13,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use super::tier::{self, Tier};
 
 /// Longest disclaimer, header or footer, bytes. Three of them and a record fit one answer.
 pub const TEXT_BYTES_MAX: usize = 4096;
@@ -53,6 +56,8 @@ pub struct Settings {
     pub tld: Vec<Tld>,
     /// What the deposit does not know about a registrar. At most 65,536.
     pub registrar: Vec<Registrar>,
+    /// Who is shown more, or less, than the public. At most 8.
+    pub tier: Vec<Tier>,
 }
 
 /// Rules of one suffix. A key that is absent has the value of `[defaults]`; if it is absent
@@ -249,7 +254,7 @@ pub struct Block {
 }
 
 /// How a field of a contact reads. In the file: `shown`, `consent`, `redacted`, `empty`,
-/// `left-out`, or `text:` and the text.
+/// `left-out`, or `text:` and the text; in a tier also `always`, and no text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Field {
@@ -257,6 +262,8 @@ pub enum Field {
     Shown,
     /// The value where the contact's wish (RFC 5733 section 2.9) allows it; else as `Redacted`.
     Consent,
+    /// The value, also where the contact asked to hide it; in a tier alone.
+    Always,
     /// As `redacted_as` says.
     Redacted,
     /// The key without a value.
@@ -316,6 +323,7 @@ impl TryFrom<String> for Field {
         Ok(match word.as_str() {
             "shown" => Self::Shown,
             "consent" => Self::Consent,
+            "always" => Self::Always,
             "redacted" => Self::Redacted,
             "empty" => Self::Empty,
             "left-out" => Self::LeftOut,
@@ -324,7 +332,7 @@ impl TryFrom<String> for Field {
                 None => {
                     return Err(format!(
                         "\"{word}\" is no rule of a field; expected shown, consent, redacted, \
-                         empty, left-out or text:..."
+                         empty, left-out, text:... or, in a tier, always"
                     ));
                 }
             },
@@ -337,6 +345,7 @@ impl From<Field> for String {
         match field {
             Field::Shown => "shown".to_owned(),
             Field::Consent => "consent".to_owned(),
+            Field::Always => "always".to_owned(),
             Field::Redacted => "redacted".to_owned(),
             Field::Empty => "empty".to_owned(),
             Field::LeftOut => "left-out".to_owned(),
@@ -415,7 +424,7 @@ impl Settings {
         for (table, registrar) in self.registrar.iter().enumerate() {
             registrar.validate(&format!("registrar[{}]", table.saturating_add(1)))?;
         }
-        Ok(())
+        tier::validate(&self.tier)
     }
 }
 
@@ -452,34 +461,40 @@ impl Tld {
             for (key, field) in
                 block.own_fields().into_iter().chain([("fields", block.fields.as_ref())])
             {
-                if let Some(Field::Text(text)) = field {
-                    value(text).map_err(|problem| SettingError {
-                        key: format!("{path}.{name}.{key}"),
-                        problem,
-                    })?;
-                }
+                let checked = match field {
+                    Some(Field::Text(text)) => value(text),
+                    Some(Field::Always) => Err("\"always\" is for tiers, in [[tier]]; here \
+                         \"shown\" is the most, which a contact's own wish may hide"
+                        .to_owned()),
+                    _ => Ok(()),
+                };
+                checked.map_err(|problem| SettingError {
+                    key: format!("{path}.{name}.{key}"),
+                    problem,
+                })?;
             }
         }
-        self.validate_extras(path)
+        validate_extras(self.extras.as_ref(), path)
     }
+}
 
-    fn validate_extras(&self, path: &str) -> Result<(), SettingError> {
-        let Some(Extras::Keys(keys)) = &self.extras else { return Ok(()) };
-        let error = |problem| Err(SettingError { key: format!("{path}.extras"), problem });
-        if keys.len() > EXTRAS_COUNT_MAX {
-            let got = keys.len();
-            return error(format!("{got} keys, at most {EXTRAS_COUNT_MAX} may be given"));
-        }
-        for key in keys {
-            if !crate::policy::is_extra_key(key) {
-                return error(format!(
-                    "\"{key}\" cannot be shown: it is a key of the standard answer, or holds other \
-                     characters than letters, digits, blanks and -_/.()"
-                ));
-            }
-        }
-        Ok(())
+/// Checks the extras of the table at `path`.
+pub(super) fn validate_extras(extras: Option<&Extras>, path: &str) -> Result<(), SettingError> {
+    let Some(Extras::Keys(keys)) = extras else { return Ok(()) };
+    let error = |problem| Err(SettingError { key: format!("{path}.extras"), problem });
+    if keys.len() > EXTRAS_COUNT_MAX {
+        let got = keys.len();
+        return error(format!("{got} keys, at most {EXTRAS_COUNT_MAX} may be given"));
     }
+    for key in keys {
+        if !crate::policy::is_extra_key(key) {
+            return error(format!(
+                "\"{key}\" cannot be shown: it is a key of the standard answer, or holds other \
+                 characters than letters, digits, blanks and -_/.()"
+            ));
+        }
+    }
+    Ok(())
 }
 
 impl Registrar {
@@ -525,6 +540,25 @@ fn value(text: &str) -> Result<(), String> {
         Some(c) => Err(format!("{c:?} is not allowed; the text has one line")),
         None => Ok(()),
     }
+}
+
+/// Whether a text may stand in one line of an answer: 1 to `bytes_max` bytes, printable, without
+/// the words from which programs conclude whether a name is registered.
+///
+/// # Errors
+///
+/// What is wrong, and the bound.
+pub fn answer_line(text: &str, bytes_max: usize) -> Result<(), String> {
+    if text.trim() != text || text.is_empty() || text.len() > bytes_max {
+        let got = text.len();
+        return Err(format!(
+            "{text:?} has {got} bytes; 1 to {bytes_max} without blanks around are allowed"
+        ));
+    }
+    if let Some(c) = text.chars().find(|&c| crate::query::breaks_lines(c)) {
+        return Err(format!("{c:?} is not allowed; the text has one line"));
+    }
+    paragraph(text)
 }
 
 /// Whether a text of several lines may be part of every answer.

@@ -62,6 +62,12 @@ pub enum AnswerClass {
     Refused,
     /// A record could not be read.
     Failed,
+    /// The source was over a limit.
+    Limited,
+    /// The source is blocked.
+    Blocked,
+    /// A list denies the source.
+    Denied,
 }
 
 macro_rules! counters {
@@ -122,13 +128,19 @@ counters! {
     answered_refused,
     /// Answers that had to say that a record cannot be read.
     answered_failed,
+    /// Answers that say that a limit is reached.
+    answered_limited,
+    /// Answers that say that the source is blocked.
+    answered_blocked,
+    /// Answers that say that a list denies the source.
+    answered_denied,
     /// Queries whose answering panicked: a bug; the connection was closed without an answer.
     panicked,
     /// Queries that waited because every answer buffer was in use.
     waited_for_buffer,
     /// Connections whose whole answer was handed to the kernel and whose client closed in order.
     ended_served,
-    /// Connections that the client closed before it sent anything.
+    /// Connections that the client closed, or reset, before it asked anything.
     ended_silent,
     /// Connections closed at once because a proxy's header was wanted and the peer is not listed.
     ended_untrusted,
@@ -148,7 +160,7 @@ counters! {
     expired_drain,
     /// Connections cut because of too much input after the line.
     ended_flooded,
-    /// Connections that the client or the network broke.
+    /// Connections that the client or the network broke once a query had begun.
     ended_broken,
     /// Connections whose client a proxy has named.
     proxied,

@@ -25,6 +25,39 @@ pub struct ShardFigures {
     pub phases: Phases,
     /// How the engine fares.
     pub engine: EngineFigures,
+    /// What was asked, and what came of it.
+    pub queries: Queries,
+}
+
+/// Kinds of queries that can be counted.
+pub const KINDS_MAX: usize = 16;
+/// Outcomes that can be counted.
+pub const OUTCOMES_MAX: usize = 16;
+
+/// Queries by kind and outcome, both by their number: what they mean is the shard's.
+#[derive(Debug, Default)]
+pub struct Queries([[Counter; OUTCOMES_MAX]; KINDS_MAX]);
+
+impl Queries {
+    /// Counts one. Numbers beyond the bounds are not counted.
+    #[inline]
+    pub fn count(&self, kind: usize, outcome: usize) {
+        if let Some(counter) = self.0.get(kind).and_then(|of| of.get(outcome)) {
+            super::counters::add(counter, 1);
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn count_all(&self) -> u64 {
+        self.0.iter().flatten().map(Counter::get).sum()
+    }
+
+    /// How many there were.
+    #[must_use]
+    pub fn get(&self, kind: usize, outcome: usize) -> u64 {
+        self.0.get(kind).and_then(|of| of.get(outcome)).map_or(0, Counter::get)
+    }
 }
 
 impl ShardFigures {
@@ -87,10 +120,12 @@ phases! {
     close,
 }
 
-/// How the engine fares. The stream engine has no ring of its own: what is said of turns and
-/// requests stays 0 there.
+/// How the engine fares. The stream engine has no ring of its own: all but the open connections
+/// stays 0 there.
 #[derive(Debug, Default)]
 pub struct EngineFigures {
+    /// Number of the shard's thread, as the kernel counts threads; 0 before it runs.
+    pub thread: Gauge,
     /// Turns of the ring.
     pub turns: Counter,
     /// Completions that turns brought, ticks included.
@@ -103,7 +138,7 @@ pub struct EngineFigures {
     pub connections_open: Gauge,
     /// Answer buffers made so far.
     pub buffers_made: Gauge,
-    /// Those that no answer is in at present.
+    /// Answer buffers that a query could take at present, made already or not.
     pub buffers_free: Gauge,
 }
 

@@ -6,8 +6,8 @@
 //! # Invariants
 //!
 //! - `fixed`: the buckets are part of the struct; recording allocates nothing.
-//! - `one-writer`: as with counters. A snapshot taken meanwhile may miss the value just recorded, or
-//!   have it in the buckets and not yet in the sum; it never counts one twice.
+//! - `one-writer`: as with counters. A snapshot taken meanwhile may miss the value just recorded,
+//!   or have it in the buckets and not yet in the sum; it never counts one twice.
 //! - `same-bounds`: all histograms have the same bounds, so any two snapshots can be added.
 //!
 //! # Does not

@@ -6,8 +6,15 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt as lines, registry, reload};
+
+/// The level of the log of this process, once it has begun.
+static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,15 +95,24 @@ impl fmt::Display for Level {
 ///
 /// If this process logs already.
 pub fn start(settings: Settings) -> Result<(), String> {
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(settings.level.0)
-        .with_target(false)
-        .with_writer(std::io::stderr);
-    let started = match settings.format {
-        Format::Text => builder.with_ansi(false).try_init(),
-        Format::Json => builder.json().flatten_event(true).try_init(),
+    let (filter, handle) = reload::Layer::new(settings.level.0);
+    let layer = lines::layer().with_target(false).with_writer(std::io::stderr);
+    let layer = match settings.format {
+        Format::Text => layer.with_ansi(false).boxed(),
+        Format::Json => layer.json().flatten_event(true).boxed(),
     };
-    started.map_err(|error| format!("log: {error}"))
+    registry().with(filter).with(layer).try_init().map_err(|error| format!("log: {error}"))?;
+    // Only the first start comes here.
+    let _ = LEVEL.set(handle);
+    Ok(())
+}
+
+/// Changes the least severe lines that are written from now on; nothing without a log.
+pub fn set_level(level: Level) {
+    if let Some(handle) = LEVEL.get() {
+        // It fails once the log has ended only, with the process.
+        let _ = handle.reload(level.0);
+    }
 }
 
 #[cfg(test)]

@@ -6,5 +6,6 @@ pub mod figures;
 pub mod histogram;
 pub mod log;
 pub mod printable;
+pub mod readout;
 
 pub use figures::ShardFigures;

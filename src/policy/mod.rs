@@ -1,20 +1,31 @@
-//! What a requester is shown: the per-TLD rules of the configuration, compiled.
+//! What a requester is shown and how much of it: the per-TLD rules of the configuration, compiled;
+//! the lists by prefix.
 //!
 //! # Does not
 //!
 //! See views or sockets.
 
+pub mod block;
+mod compile;
+pub mod guard;
 mod keys;
 mod label;
+pub mod limit;
+pub mod lists;
+mod mask;
+pub mod mining;
 mod preset;
 mod rules;
 mod text;
+mod tier;
 
 pub use keys::is_extra_key;
 pub use rules::Rules;
+pub use tier::{PUBLIC_TIER, Tier};
 
 pub(crate) use label::{LABEL_BYTES, Label};
+pub(crate) use mask::Wish;
 pub(crate) use rules::{
-    BlockRule, CONTACT_FIELD_COUNT, ExtrasRule, FieldRule, RegistrarRule, Rule, ShownField, Step,
-    Visibility,
+    CONTACT_FIELD_COUNT, ExtrasRule, FieldRule, RegistrarRule, Rule, Seen, SeenBlock, ShownField,
+    Step,
 };

@@ -1,4 +1,5 @@
-//! The per-TLD rules, compiled: every constant part of an answer is bytes already.
+//! The per-TLD rules, compiled: every constant part of an answer is bytes already, and what is
+//! seen of a record is a mask for each tier.
 //!
 //! # Invariants
 //!
@@ -11,39 +12,19 @@
 //!
 //! Change after it was compiled: a new configuration makes new rules.
 
+use std::ops::Deref;
+
 use ahash::RandomState;
 use hashbrown::HashMap;
 
-use super::keys::CONTACT_LABELS;
+use super::compile::Tables;
 use super::label::{LABEL_BYTES, Label};
-use super::preset::{Draft, blocks};
-use super::text::{verbatim, wrapped};
-use crate::config::tld::{
-    Extras, ExtrasWord, Field, Model, Postal, Preset, RedactedAs, SettingError, Settings, Tld,
-    canonical_suffix,
-};
+use super::mask::{BlockMask, CONTACT_BLOCK, Mask, Sees};
+use super::tier::{PUBLIC_TIER, Tier};
+use crate::config::tld::{SettingError, Settings};
 
 /// Fields of a contact block.
 pub(crate) const CONTACT_FIELD_COUNT: usize = 13;
-
-/// The line that answers with statuses carry (ICANN, additional WHOIS information policy).
-const STATUS_CODE_LINE: &str =
-    "For more information on Whois status codes, please visit https://icann.org/epp\r\n";
-
-const NOT_FOUND: &str = "No Data Found";
-const REDACTED: &str = "REDACTED FOR PRIVACY";
-const REDACTED_EMAIL: &str = "Please query the RDDS service of the Registrar of Record identified \
-    in this output for information on how to contact the Registrant, Admin, or Tech contact of \
-    the queried domain name.";
-const DISCLAIMER: &str = "The data in this WHOIS service is provided by the registry for \
-    information purposes only, to assist persons in obtaining information about or related to a \
-    domain name registration record. The registry does not guarantee its accuracy. By submitting \
-    a query you agree to use the data for lawful purposes only and under no circumstances to use \
-    it to allow, enable or support the transmission of unsolicited advertising or solicitations \
-    by electronic mail, telephone or facsimile, or to enable high-volume, automated, electronic \
-    processes that apply to the registry or its registrars, except as needed to register or \
-    modify domain names. The registry may restrict access to this service to ensure its \
-    operational stability, and may change these terms at any time.";
 
 /// A field of a contact block, in the order of its lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,34 +44,38 @@ pub(crate) enum ShownField {
     Email,
 }
 
-/// When a field shows its value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Visibility {
-    /// Unless the contact asked to hide it.
-    Shown,
-    /// If the contact asked to show it.
-    Consent,
-    /// Never.
-    Hidden,
-}
-
 /// How one field of one block reads.
 #[derive(Debug)]
 pub(crate) struct FieldRule {
-    pub(crate) visibility: Visibility,
     /// Key, colon, blank.
     pub(crate) label: Label,
-    /// The whole line where the value is not shown; empty for none.
-    pub(crate) hidden_line: Box<[u8]>,
+    /// The whole line of a redacted value; empty for none.
+    pub(super) redacted_line: Box<[u8]>,
+    /// The line of the text that stands for this field; empty where none does.
+    pub(super) own_line: Box<[u8]>,
+    /// The key without a value.
+    pub(super) empty_line: Box<[u8]>,
+}
+
+impl FieldRule {
+    /// The line of a value that is not shown; empty for none.
+    #[inline]
+    pub(crate) fn hidden_line(&self, sees: Sees) -> &[u8] {
+        match sees {
+            Sees::Shown | Sees::Consent | Sees::Always | Sees::Redacted => &self.redacted_line,
+            Sees::Empty => &self.empty_line,
+            Sees::LeftOut => &[],
+            Sees::Text => &self.own_line,
+        }
+    }
 }
 
 /// How one contact block reads.
 #[derive(Debug)]
 pub(crate) struct BlockRule {
-    pub(crate) shown: bool,
     pub(crate) fields: [FieldRule; CONTACT_FIELD_COUNT],
-    /// The block of a contact that has no wish on disclosure, as most have none: the same as
-    /// `fields` say, with runs of hidden lines in one piece.
+    /// What the public sees of a contact that has no wish on disclosure, as most have none: the
+    /// same as mask and `fields` say, with runs of hidden lines in one piece.
     pub(crate) usual: Box<[Step]>,
     /// What that takes at most besides the contact's text, bytes.
     pub(crate) usual_bytes_max: usize,
@@ -107,7 +92,7 @@ pub(crate) enum Step {
 
 impl Step {
     /// What it writes at most besides the text of its field, bytes; a street has three lines.
-    fn bytes_max(&self) -> usize {
+    pub(super) fn bytes_max(&self) -> usize {
         match self {
             Self::Lines(lines) => lines.len(),
             Self::Field(_) => 3 * (LABEL_BYTES + "\r\n".len()),
@@ -130,13 +115,12 @@ pub(crate) struct Rule {
     pub(crate) blocks: [BlockRule; 4],
     /// Answers to `contact ID`.
     pub(crate) contact: BlockRule,
-    pub(crate) extras: ExtrasRule,
+    /// What the public sees.
+    pub(super) public: Mask,
+    /// What the tiers see, in the order of [`Tier::index`] from 1.
+    pub(super) tiers: Box<[Mask]>,
     /// Whether the localised address is preferred.
     pub(crate) prefer_localised: bool,
-    /// Whether a field without a value keeps its key. One style in the whole answer: the grammar
-    /// of ICANN's testing tool asks for that.
-    pub(crate) print_empty: bool,
-    pub(crate) nameserver_addresses: bool,
     pub(crate) complaint_form: bool,
     pub(crate) header: Box<[u8]>,
     pub(crate) not_found: Box<[u8]>,
@@ -144,6 +128,70 @@ pub(crate) struct Rule {
     pub(crate) tail: Box<[u8]>,
     /// The same with the status-code line.
     pub(crate) tail_with_statuses: Box<[u8]>,
+}
+
+/// A rule as one tier sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    rule: &'a Rule,
+    pub(crate) mask: &'a Mask,
+}
+
+/// A block as one tier sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SeenBlock<'a> {
+    pub(crate) rule: &'a BlockRule,
+    pub(crate) mask: BlockMask,
+    /// [`BlockRule::usual`] for the public, nothing for the others.
+    pub(crate) usual: &'a [Step],
+    /// [`Mask::print_empty`] of its rule.
+    pub(crate) print_empty: bool,
+}
+
+impl Deref for Seen<'_> {
+    type Target = Rule;
+
+    #[inline]
+    fn deref(&self) -> &Rule {
+        self.rule
+    }
+}
+
+impl Rule {
+    /// The rule as a tier sees it: as the public does, if there is no such tier.
+    #[inline]
+    pub(crate) fn seen_by(&self, tier: Tier) -> Seen<'_> {
+        let place = usize::from(tier.index()).checked_sub(1);
+        let mask = place.and_then(|place| self.tiers.get(place)).unwrap_or(&self.public);
+        Seen { rule: self, mask }
+    }
+}
+
+impl<'a> Seen<'a> {
+    /// What is the same for every tier.
+    #[inline]
+    pub(crate) const fn rule(self) -> &'a Rule {
+        self.rule
+    }
+
+    /// The blocks of a domain, by [`snapshot_format::object::ContactRole`].
+    #[inline]
+    pub(crate) fn blocks(self) -> impl Iterator<Item = SeenBlock<'a>> {
+        let blocks = self.rule.blocks.iter().zip(&self.mask.blocks);
+        blocks.map(move |(rule, mask)| self.block(rule, *mask))
+    }
+
+    /// The block of `contact ID`.
+    pub(crate) fn contact(self) -> SeenBlock<'a> {
+        self.block(&self.rule.contact, self.mask.blocks[CONTACT_BLOCK])
+    }
+
+    #[inline]
+    fn block(self, rule: &'a BlockRule, mask: BlockMask) -> SeenBlock<'a> {
+        let is_public = std::ptr::eq(self.mask, &raw const self.rule.public);
+        let usual = if is_public { &*rule.usual } else { &[] };
+        SeenBlock { rule, mask, usual, print_empty: self.mask.print_empty }
+    }
 }
 
 /// What the configuration says about a registrar; empty texts say nothing.
@@ -160,6 +208,8 @@ pub(crate) struct RegistrarRule {
 pub struct Rules {
     defaults: Rule,
     suffixes: HashMap<Box<str>, Rule, RandomState>,
+    /// Names of the tiers but the public, in the order of [`Tier::index`] from 1.
+    tiers: Box<[Box<str>]>,
     registrars: Vec<RegistrarRule>,
     registrars_by_id: HashMap<Box<str>, usize, RandomState>,
     registrars_by_iana_id: HashMap<u32, usize, RandomState>,
@@ -183,11 +233,11 @@ impl Rules {
     }
 
     fn of_valid(settings: &Settings) -> Self {
-        let mut suffixes = HashMap::default();
-        for tld in &settings.tld {
-            if let Some(suffix) = canonical_suffix(&tld.suffix) {
-                suffixes.insert(suffix.into(), rule(&settings.defaults, Some(tld)));
-            }
+        let tables = Tables::new(settings);
+        let mut suffixes = HashMap::<Box<str>, Rule, RandomState>::default();
+        for suffix in tables.suffixes() {
+            let entry = suffixes.entry(suffix.as_str().into());
+            entry.or_insert_with(|| tables.rule(Some(suffix)));
         }
         let mut registrars = Vec::with_capacity(settings.registrar.len());
         let mut registrars_by_id = HashMap::default();
@@ -206,25 +256,36 @@ impl Rules {
                 url: registrar.url.as_str().into(),
             });
         }
-        let defaults = rule(&settings.defaults, None);
-        Self { defaults, suffixes, registrars, registrars_by_id, registrars_by_iana_id }
+        let defaults = tables.rule(None);
+        let tiers = settings.tier.iter().map(|tier| tier.name.as_str().into()).collect();
+        Self { defaults, suffixes, tiers, registrars, registrars_by_id, registrars_by_iana_id }
+    }
+
+    /// The tier of that name; `public` is one.
+    #[must_use]
+    pub fn tier(&self, name: &str) -> Option<Tier> {
+        let place = self.tier_names().position(|known| known == name)?;
+        u8::try_from(place).ok().map(Tier::at)
+    }
+
+    /// The names of all tiers, by [`Tier::index`]: `public`, then those of the configuration in
+    /// its order.
+    pub fn tier_names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(PUBLIC_TIER).chain(self.tiers.iter().map(|name| &**name))
     }
 
     /// The rule of the longest suffix of `name` that has one; the defaults if none has.
+    #[inline]
     pub(crate) fn of_name(&self, name: &str) -> &Rule {
         if self.suffixes.is_empty() {
             return &self.defaults;
         }
-        let mut rest = name;
-        loop {
-            if let Some(rule) = self.suffixes.get(rest) {
-                return rule;
-            }
-            match rest.split_once('.') {
-                Some((_label, parent)) => rest = parent,
-                None => return &self.defaults,
-            }
-        }
+        self.of_suffix(name)
+    }
+
+    #[inline(never)]
+    fn of_suffix(&self, name: &str) -> &Rule {
+        longest(name, |suffix| self.suffixes.get(suffix)).unwrap_or(&self.defaults)
     }
 
     /// The rule of answers that belong to no suffix.
@@ -244,160 +305,23 @@ impl Rules {
     }
 }
 
-/// One rule out of the defaults and, for a suffix, its own table.
-fn rule(defaults: &Tld, own: Option<&Tld>) -> Rule {
-    let absent = Tld::default();
-    let own = own.unwrap_or(&absent);
-    let preset = own.preset.or(defaults.preset).unwrap_or(Preset::RegistrationDataPolicy2025);
-    // A table that names its own preset starts from it alone.
-    let blocks_below = if own.preset.is_some() { &absent } else { defaults };
-    let model = own.model.or(blocks_below.model).unwrap_or(Model::Thick);
-    let mut drafts = blocks(preset, model);
-    for layer in [blocks_below, own] {
-        let changes =
-            [&layer.registrant, &layer.admin, &layer.tech, &layer.billing, &layer.contact];
-        for (draft, block) in drafts.iter_mut().zip(changes) {
-            if let Some(block) = block {
-                draft.apply(block);
-            }
+/// What `get` has for the longest suffix of `name`, the name itself included.
+#[inline]
+pub(super) fn longest<T>(name: &str, get: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let mut rest = name;
+    loop {
+        if let Some(found) = get(rest) {
+            return Some(found);
         }
+        (_, rest) = rest.split_once('.')?;
     }
-    let text = |of: fn(&Tld) -> Option<&String>, otherwise: &'static str| {
-        of(own).or_else(|| of(defaults)).map_or(otherwise, String::as_str).to_owned()
-    };
-    let style = Style {
-        redacted_as: own.redacted_as.or(defaults.redacted_as).unwrap_or(RedactedAs::Text),
-        redacted: text(|t| t.redacted_text.as_ref(), REDACTED),
-        redacted_email: text(|t| t.redacted_email_text.as_ref(), REDACTED_EMAIL),
-    };
-    let print_empty = drafts.iter().any(|draft| draft.shown && style.prints_empty(draft));
-    let [registrant, admin, tech, billing, contact] = compile_blocks(&style, &drafts);
-    let disclaimer = wrapped(&text(|t| t.disclaimer.as_ref(), DISCLAIMER));
-    let footer = verbatim(&text(|t| t.footer.as_ref(), ""));
-    let mut header = verbatim(&text(|t| t.header.as_ref(), ""));
-    if !header.is_empty() {
-        header.extend_from_slice(b"\r\n");
-    }
-    let not_found = format!("{}\r\n", text(|t| t.not_found.as_ref(), NOT_FOUND));
-    Rule {
-        blocks: [registrant, admin, tech, billing],
-        contact,
-        extras: extras(own.extras.as_ref().or(defaults.extras.as_ref())),
-        prefer_localised: own.postal.or(defaults.postal) == Some(Postal::Loc),
-        print_empty,
-        nameserver_addresses: own
-            .nameserver_addresses
-            .or(defaults.nameserver_addresses)
-            .unwrap_or(false),
-        complaint_form: own.complaint_form.or(defaults.complaint_form).unwrap_or(true),
-        header: header.into(),
-        not_found: not_found.into_bytes().into(),
-        tail: tail(&[&disclaimer, &footer]),
-        tail_with_statuses: tail(&[STATUS_CODE_LINE.as_bytes(), &disclaimer, &footer]),
-    }
-}
-
-/// How redacted fields read.
-struct Style {
-    redacted_as: RedactedAs,
-    redacted: String,
-    redacted_email: String,
-}
-
-impl Style {
-    /// The line of a field whose value is not shown.
-    fn hidden_line(&self, field: &Field, label: &str, is_email: bool) -> Box<[u8]> {
-        let text = match field {
-            Field::LeftOut => return Box::default(),
-            Field::Empty => "",
-            Field::Text(text) => text,
-            Field::Shown | Field::Consent | Field::Redacted => match self.redacted_as {
-                RedactedAs::LeftOut => return Box::default(),
-                RedactedAs::Empty => "",
-                RedactedAs::Text if is_email => &self.redacted_email,
-                RedactedAs::Text => &self.redacted,
-            },
-        };
-        let line = format!("{label}{text}");
-        format!("{}\r\n", line.trim_end()).into_bytes().into()
-    }
-
-    /// Whether a block of this draft may hold a key without a value.
-    fn prints_empty(&self, draft: &Draft) -> bool {
-        draft.fields.iter().any(|field| match field {
-            Field::Empty => true,
-            Field::Consent | Field::Redacted => self.redacted_as == RedactedAs::Empty,
-            Field::Shown | Field::LeftOut | Field::Text(_) => false,
-        })
-    }
-}
-
-fn compile_blocks(style: &Style, drafts: &[Draft; 5]) -> [BlockRule; 5] {
-    std::array::from_fn(|block| {
-        let (draft, labels) = (&drafts[block], &CONTACT_LABELS[block]);
-        let fields: [FieldRule; CONTACT_FIELD_COUNT] = std::array::from_fn(|index| {
-            let (field, label) = (&draft.fields[index], labels[index]);
-            let is_email = index == ShownField::Email as usize;
-            FieldRule {
-                visibility: match field {
-                    Field::Shown => Visibility::Shown,
-                    Field::Consent => Visibility::Consent,
-                    Field::Redacted | Field::Empty | Field::LeftOut | Field::Text(_) => {
-                        Visibility::Hidden
-                    }
-                },
-                label: Label::new(label),
-                hidden_line: style.hidden_line(field, label, is_email),
-            }
-        });
-        let usual = usual_steps(&fields);
-        let usual_bytes_max = usual.iter().map(Step::bytes_max).sum();
-        BlockRule { shown: draft.shown, fields, usual, usual_bytes_max }
-    })
-}
-
-fn usual_steps(fields: &[FieldRule]) -> Box<[Step]> {
-    let mut steps = Vec::new();
-    let mut lines = Vec::new();
-    for (index, field) in fields.iter().enumerate() {
-        if field.visibility != Visibility::Shown {
-            lines.extend_from_slice(&field.hidden_line);
-            continue;
-        }
-        if !lines.is_empty() {
-            steps.push(Step::Lines(std::mem::take(&mut lines).into()));
-        }
-        steps.push(Step::Field(index));
-    }
-    if !lines.is_empty() {
-        steps.push(Step::Lines(lines.into()));
-    }
-    steps.into()
-}
-
-fn extras(setting: Option<&Extras>) -> ExtrasRule {
-    match setting {
-        None | Some(Extras::Word(ExtrasWord::None)) => ExtrasRule::None,
-        Some(Extras::Word(ExtrasWord::All)) => ExtrasRule::All,
-        Some(Extras::Keys(keys)) => {
-            ExtrasRule::Keys(keys.iter().map(|key| key.as_str().into()).collect())
-        }
-    }
-}
-
-/// The parts that have lines, each after an empty line.
-fn tail(parts: &[&[u8]]) -> Box<[u8]> {
-    let mut bytes = Vec::new();
-    for part in parts.iter().filter(|part| !part.is_empty()) {
-        bytes.extend_from_slice(b"\r\n");
-        bytes.extend_from_slice(part);
-    }
-    bytes.into()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::compile::DISCLAIMER;
     use super::*;
+    use crate::config::tld::Tld;
 
     fn rules(text: &str) -> Rules {
         Rules::compile(&toml::from_str(text).unwrap()).unwrap()
@@ -444,20 +368,22 @@ mod tests {
             "#,
         );
         let name = |suffix| {
-            let block = &rules.of_name(suffix).blocks[0];
-            (block.shown, block.fields[ShownField::Name as usize].visibility)
+            let block = rules.of_name(suffix).public.blocks[0];
+            (block.is_shown(), block.sees(ShownField::Name as usize))
         };
-        assert_eq!(name("three"), (false, Visibility::Shown));
-        assert_eq!(name("one"), (true, Visibility::Shown));
-        assert_eq!(name("two"), (true, Visibility::Hidden));
+        assert_eq!(name("three"), (false, Sees::Shown));
+        assert_eq!(name("one"), (true, Sees::Shown));
+        assert_eq!(name("two"), (true, Sees::Redacted));
     }
 
     #[test]
     fn hidden_fields_read_as_the_rule_says() {
         let line = |text: &str, field: ShownField| {
             let rules = rules(text);
-            let line = rules.defaults().blocks[0].fields[field as usize].hidden_line.to_vec();
-            String::from_utf8(line).unwrap()
+            let rule = rules.defaults();
+            let sees = rule.public.blocks[0].sees(field as usize);
+            let line = rule.blocks[0].fields[field as usize].hidden_line(sees);
+            String::from_utf8(line.to_vec()).unwrap()
         };
         let name = ShownField::Name;
         assert_eq!(line("", name), "Registrant Name: REDACTED FOR PRIVACY\r\n");

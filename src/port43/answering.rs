@@ -13,8 +13,8 @@ pub struct Asked<'a> {
     pub line: &'a [u8],
     /// Who asks: the other end of the connection, or whom a trusted proxy names.
     pub client: SocketAddr,
-    /// Where it came in: the listener's address, which may be the unspecified one, or what a trusted
-    /// proxy names as the destination.
+    /// Where it came in: the listener's address, which may be the unspecified one, or what a
+    /// trusted proxy names as the destination.
     pub server: SocketAddr,
     /// When the line was complete, on [`crate::observe::clock::micros`]; what lies between then and
     /// now is waiting.

@@ -118,6 +118,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_ipv4_client_is_one_at_a_listener_of_ipv6_too() {
+        let gate = Gate { address: "[::]:43".parse().unwrap(), proxy: None };
+        let peer = "[::ffff:192.0.2.7]:4711".parse().unwrap();
+        let asked = gate.asked(b"", peer, None, 0);
+        assert_eq!(asked.client.to_string(), "192.0.2.7:4711");
+        assert!(!asked.local && asked.server == gate.address);
+    }
+
+    #[test]
     fn one_line_is_due_in_each_interval_with_the_number_of_those_left_out() {
         let mut notices = Notices::default();
         let mut due = |ms: u64| notices.due(Moment::of_us(1_000 * ms));

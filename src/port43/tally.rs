@@ -12,7 +12,8 @@ use crate::observe::counters::{self, AnswerClass, Counters};
 pub(super) fn ending(counters: &Counters, ending: Ending) {
     let counter = match ending {
         Ending::Served => &counters.ended_served,
-        Ending::Silent => &counters.ended_silent,
+        // Balancers end their checks with a reset: that says no more than a close.
+        Ending::Silent | Ending::Broken(Phase::Proxy | Phase::FirstByte) => &counters.ended_silent,
         Ending::Unproxied(_) => &counters.ended_unproxied,
         Ending::Flooded => &counters.ended_flooded,
         Ending::Failed => &counters.panicked,
@@ -48,6 +49,9 @@ pub(super) fn answer(counters: &Counters, class: AnswerClass) {
         AnswerClass::NotFound => &counters.answered_not_found,
         AnswerClass::Refused => &counters.answered_refused,
         AnswerClass::Failed => &counters.answered_failed,
+        AnswerClass::Limited => &counters.answered_limited,
+        AnswerClass::Blocked => &counters.answered_blocked,
+        AnswerClass::Denied => &counters.answered_denied,
     };
     counters::add(counter, 1);
 }

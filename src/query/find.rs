@@ -27,10 +27,11 @@ use super::number::Short;
 use super::parse::{Display, QUERY_LINE_BYTES_MAX, Refusal};
 use super::punycode::{U_NAME_BYTES_MAX, unicode_name};
 use super::render;
+use super::suffix;
 use super::wildcard::{
     Pattern, PatternError, RECORD_STEPS, WILDCARD_NAMES_MAX, WILDCARD_STEPS_MAX,
 };
-use crate::policy::Rule;
+use crate::policy::Seen;
 use crate::view::Data;
 
 /// Longest chain from a variant to its primary.
@@ -67,7 +68,7 @@ pub(super) fn domain(site: &Site<'_>, typed: &str, display: Display, out: &mut A
     let name = name::canonical(typed).ok_or(Refusal::Name)?;
     let name = name.as_str();
     if let Some(record) = registered(site.snapshot, name)? {
-        let rule = site.rules.of_name(&record.name);
+        let rule = site.rule_of(&record.name);
         return if display == Display::List {
             Ok(domain_list(site, rule, &[record], ListEnd::Complete, out))
         } else {
@@ -80,7 +81,7 @@ pub(super) fn domain(site: &Site<'_>, typed: &str, display: Display, out: &mut A
     if !is_served(site, name) {
         return Err(Refusal::Suffix.into());
     }
-    Ok(frame::not_found(site, site.rules.of_name(name), out))
+    Ok(frame::not_found(site, &site.rule_of(name), out))
 }
 
 /// Answers a name that is no domain name: with the record that it mirrors, or with its own.
@@ -88,10 +89,10 @@ fn reserved(site: &Site<'_>, nndn: &ArchivedNndn, out: &mut Answer) -> Answered 
     if nndn.state == NndnState::Mirrored as u8
         && let Some(record) = registered(site.snapshot, &nndn.original_name)?
     {
-        return domain_record(site, site.rules.of_name(&record.name), record, out);
+        return domain_record(site, site.rule_of(&record.name), record, out);
     }
-    let rule = site.rules.of_name(&nndn.name);
-    let mut records = Records::begin(site, rule, out);
+    let rule = site.rule_of(&nndn.name);
+    let mut records = Records::begin(site, &rule, out);
     records.add(out, |out| render::reserved(site, nndn, out))?;
     records.finish(Tail::Plain, ListEnd::Complete, out);
     Ok(AnswerResult::Reserved)
@@ -131,24 +132,14 @@ fn primary<'a>(
 /// Whether a name lies under one of the snapshot's suffixes, or is one. A snapshot that names no
 /// suffix serves every name.
 fn is_served(site: &Site<'_>, name: &str) -> bool {
-    let suffixes = site.view.suffixes();
-    let mut rest = name;
-    loop {
-        if suffixes.binary_search_by(|suffix| (**suffix).cmp(rest)).is_ok() {
-            return true;
-        }
-        match rest.split_once('.') {
-            Some((_label, parent)) => rest = parent,
-            None => return suffixes.is_empty(),
-        }
-    }
+    site.view.suffixes().is_empty() || suffix::of_canonical(site.view, name).is_some()
 }
 
 /// Shows one domain whole.
 #[inline]
 pub(super) fn domain_record(
     site: &Site<'_>,
-    rule: &Rule,
+    rule: Seen<'_>,
     record: &ArchivedDomain,
     out: &mut Answer,
 ) -> Answered {
@@ -157,17 +148,17 @@ pub(super) fn domain_record(
 
 fn domain_records(
     site: &Site<'_>,
-    rule: &Rule,
+    rule: Seen<'_>,
     matches: &[&ArchivedDomain],
     end: ListEnd,
     out: &mut Answer,
 ) -> Answered {
-    let mut records = Records::begin(site, rule, out);
+    let mut records = Records::begin(site, &rule, out);
     for record in matches {
-        let rule = site.rules.of_name(&record.name);
+        let rule = site.rule_of(&record.name);
         let fits = records.add(out, |out| {
             render::domain(site, rule, record, out)?;
-            frame::complaint_form(rule, out);
+            frame::complaint_form(&rule, out);
             Ok(())
         })?;
         if !fits {
@@ -179,12 +170,12 @@ fn domain_records(
 
 fn domain_list(
     site: &Site<'_>,
-    rule: &Rule,
+    rule: Seen<'_>,
     matches: &[&ArchivedDomain],
     end: ListEnd,
     out: &mut Answer,
 ) -> AnswerResult {
-    frame::begin(rule, out);
+    frame::begin(&rule, out);
     out.raw(if matches.len() == 1 { ONE_DOMAIN } else { MANY_DOMAINS });
     let mut end = end;
     for record in matches {
@@ -193,7 +184,7 @@ fn domain_list(
             break;
         }
     }
-    frame::finish_list(site, rule, end, out)
+    frame::finish_list(site, &rule, end, out)
 }
 
 /// The first names that match a pattern.
@@ -297,7 +288,7 @@ pub(super) fn domain_pattern(
     let Some(first) = matches.records().next() else {
         return nothing_matched(site, typed, matches.end, out);
     };
-    let rule = site.rules.of_name(&first.name);
+    let rule = site.rule_of(&first.name);
     let mut records = [first; WILDCARD_NAMES_MAX];
     for (place, record) in records.iter_mut().zip(matches.records()) {
         *place = record;
@@ -313,7 +304,7 @@ fn nothing_matched(site: &Site<'_>, typed: &str, end: ListEnd, out: &mut Answer)
     if end == ListEnd::Budget {
         return Err(Refusal::Budget.into());
     }
-    Ok(frame::not_found(site, site.rules.of_name(typed), out))
+    Ok(frame::not_found(site, &site.rule_of(typed), out))
 }
 
 /// Answers a nameserver's name.
@@ -324,9 +315,9 @@ pub(super) fn nameserver(
     out: &mut Answer,
 ) -> Answered {
     let name = name::canonical(typed).ok_or(Refusal::Name)?;
-    let rule = site.rules.of_name(name.as_str());
+    let rule = site.rule_of(name.as_str());
     match site.snapshot.find_nameserver(name.as_str())? {
-        None => Ok(frame::not_found(site, rule, out)),
+        None => Ok(frame::not_found(site, &rule, out)),
         Some(record) => {
             let one = || std::iter::once(Ok(record));
             nameservers(site, rule, one, ListEnd::Complete, display, out)
@@ -350,7 +341,7 @@ pub(super) fn nameserver_pattern(
     let Some(first) = matches.records().next() else {
         return nothing_matched(site, typed, matches.end, out);
     };
-    let rule = site.rules.of_name(&first.name);
+    let rule = site.rule_of(&first.name);
     nameservers(site, rule, || matches.records().map(Ok), matches.end, display, out)
 }
 
@@ -363,9 +354,9 @@ pub(super) fn address(
 ) -> Answered {
     let all = || site.snapshot.nameservers_by_address(address);
     match all().next().transpose()? {
-        None => Ok(frame::not_found(site, site.rules.defaults(), out)),
+        None => Ok(frame::not_found(site, &site.defaults(), out)),
         Some(first) => {
-            let rule = site.rules.of_name(&first.name);
+            let rule = site.rule_of(&first.name);
             nameservers(site, rule, all, ListEnd::Complete, display, out)
         }
     }
@@ -374,7 +365,7 @@ pub(super) fn address(
 /// Shows nameservers: one whole, several as a list, unless the query asks for another display.
 fn nameservers<'a, I>(
     site: &Site<'a>,
-    rule: &Rule,
+    rule: Seen<'_>,
     matches: impl Fn() -> I,
     end: ListEnd,
     display: Display,
@@ -386,17 +377,17 @@ where
     let one = matches().nth(1).is_none();
     let only_one = one && end == ListEnd::Complete;
     if display == Display::Full || (only_one && display == Display::Auto) {
-        let mut records = Records::begin(site, rule, out);
+        let mut records = Records::begin(site, &rule, out);
         for record in matches() {
             let record = record?;
-            let rule = site.rules.of_name(&record.name);
+            let rule = site.rule_of(&record.name);
             if !records.add(out, |out| render::nameserver(site, rule, record, out))? {
                 break;
             }
         }
         return Ok(records.finish(Tail::Plain, end, out));
     }
-    frame::begin(rule, out);
+    frame::begin(&rule, out);
     out.raw(if one { ONE_NAMESERVER } else { MANY_NAMESERVERS });
     let mut end = end;
     for record in matches() {
@@ -406,7 +397,7 @@ where
             break;
         }
     }
-    Ok(frame::finish_list(site, rule, end, out))
+    Ok(frame::finish_list(site, &rule, end, out))
 }
 
 /// Answers a registrar's name or IANA identifier.
@@ -436,8 +427,8 @@ fn registrars(
     key: RegistrarKey<'_>,
     out: &mut Answer,
 ) -> Result<Option<AnswerResult>, Failure> {
-    let rule = site.rules.defaults();
-    let mut records = Records::begin(site, rule, out);
+    let rule = site.defaults();
+    let mut records = Records::begin(site, &rule, out);
     for record in site.snapshot.find_registrars(key) {
         let record = record?;
         let fits = records.add(out, |out| {
@@ -474,16 +465,16 @@ fn no_such(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answered {
     if typed.contains('%') {
         return Err(Refusal::WildcardKind.into());
     }
-    Ok(frame::not_found(site, site.rules.defaults(), out))
+    Ok(frame::not_found(site, &site.defaults(), out))
 }
 
 /// Answers a contact's identifier.
 pub(super) fn contact(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answered {
-    let rule = site.rules.defaults();
-    if !rule.contact.shown {
+    let rule = site.defaults();
+    if !rule.contact().mask.is_shown() {
         return Err(Refusal::Contact.into());
     }
-    let mut records = Records::begin(site, rule, out);
+    let mut records = Records::begin(site, &rule, out);
     for record in site.snapshot.find_contacts(typed) {
         let record = record?;
         if !records.add(out, |out| render::contact(site, rule, record, out))? {
@@ -498,22 +489,24 @@ pub(super) fn contact(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answere
 
 /// Answers a repository object identifier with the record itself, a variant included.
 pub(super) fn roid(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answered {
-    let defaults = site.rules.defaults();
+    let defaults = site.defaults();
     let mut records = None;
     let mut tail = Tail::Plain;
     for owner in site.snapshot.find_roid(typed) {
         let owner = owner?;
         let rule = match owner {
-            Owner::Domain(domain) => site.rules.of_name(&domain.name),
-            Owner::Nameserver(nameserver) => site.rules.of_name(&nameserver.name),
-            Owner::Contact(_) if !defaults.contact.shown => return Err(Refusal::Contact.into()),
+            Owner::Domain(domain) => site.rule_of(&domain.name),
+            Owner::Nameserver(nameserver) => site.rule_of(&nameserver.name),
+            Owner::Contact(_) if !defaults.contact().mask.is_shown() => {
+                return Err(Refusal::Contact.into());
+            }
             Owner::Contact(_) => defaults,
         };
-        let records = records.get_or_insert_with(|| Records::begin(site, rule, out));
+        let records = records.get_or_insert_with(|| Records::begin(site, rule.rule(), out));
         let fits = records.add(out, |out| match owner {
             Owner::Domain(domain) => {
                 render::domain(site, rule, domain, out)?;
-                frame::complaint_form(rule, out);
+                frame::complaint_form(&rule, out);
                 Ok(())
             }
             Owner::Nameserver(nameserver) => render::nameserver(site, rule, nameserver, out),

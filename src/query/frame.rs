@@ -16,11 +16,13 @@
 
 use snapshot_format::Corrupt;
 
-use super::AnswerResult;
 use super::answer::Answer;
 use super::number::{Decimal, TimeText};
 use super::parse::Refusal;
-use crate::policy::{Rule, Rules};
+use super::quota::{self, Refused};
+use super::{AnswerResult, Caller};
+use crate::policy::limit::Use;
+use crate::policy::{Rule, Rules, Seen, Tier};
 use crate::view::{Data, View};
 
 const COMPLAINT_FORM: &[u8] = b"URL of the ICANN Whois Inaccuracy Complaint Form: \
@@ -36,6 +38,7 @@ const HELP: &[u8] = b"\
 %   contact ID                a contact; also: co\r\n\
 %   roid ID                   whatever has this repository object ID; also: id\r\n\
 %   help, ?                   this text\r\n\
+%   limits                    how much you may ask, and what is left\r\n\
 %\r\n\
 % Names may be typed in Unicode or as A-labels. In names of domains and name\r\n\
 % servers, % stands for any run of characters and _ for one, but not among\r\n\
@@ -55,13 +58,34 @@ pub(super) struct Site<'a> {
     pub(super) view: &'a View,
     pub(super) snapshot: &'a Data,
     pub(super) rules: &'a Rules,
+    pub(super) tier: Tier,
     pub(super) as_of_ms: i64,
+    /// What little is left to the caller, which the answer says.
+    scarce: Option<Use>,
 }
 
 impl<'a> Site<'a> {
     #[inline]
-    pub(super) fn new(view: &'a View, rules: &'a Rules) -> Self {
-        Self { view, snapshot: view.data(), rules, as_of_ms: view.as_of_ms() }
+    pub(super) fn new(view: &'a View, rules: &'a Rules, tier: Tier) -> Self {
+        Self { view, snapshot: view.data(), rules, tier, as_of_ms: view.as_of_ms(), scarce: None }
+    }
+
+    /// The same, saying what little is left to the caller.
+    #[inline]
+    pub(super) fn telling(self, scarce: Option<Use>) -> Self {
+        Self { scarce, ..self }
+    }
+
+    /// The rule of a name, as who asks sees it.
+    #[inline]
+    pub(super) fn rule_of(&self, name: &str) -> Seen<'a> {
+        self.rules.of_name(name).seen_by(self.tier)
+    }
+
+    /// The rule of answers that belong to no suffix, as who asks sees it.
+    #[inline]
+    pub(super) fn defaults(&self) -> Seen<'a> {
+        self.rules.defaults().seen_by(self.tier)
     }
 }
 
@@ -89,6 +113,9 @@ pub(super) fn finish(site: &Site<'_>, rule: &Rule, tail: Tail, out: &mut Answer)
     let time = TimeText::of(site.as_of_ms).or_else(|| TimeText::of(0));
     let time = time.as_ref().map_or(&[][..], TimeText::as_bytes);
     out.line_of(&[b">>> Last update of WHOIS database: ", time, b" <<<"]);
+    if let Some(left) = &site.scarce {
+        quota::scarce(left, out);
+    }
     out.raw(match tail {
         Tail::Plain => &rule.tail,
         Tail::Statuses | Tail::Domains => &rule.tail_with_statuses,
@@ -219,12 +246,36 @@ pub(super) fn finish_list(
 }
 
 /// Answers `help`.
-pub(super) fn help(site: &Site<'_>, out: &mut Answer) -> AnswerResult {
+pub(super) fn help(site: &Site<'_>, caller: &Caller<'_>, out: &mut Answer) -> AnswerResult {
     let rule = site.rules.defaults();
     begin(rule, out);
     out.raw(HELP);
+    out.raw(b"%\r\n");
+    quota::limits(caller.limits, out);
     finish(site, rule, Tail::Plain, out);
     AnswerResult::Help
+}
+
+/// Answers `limits`.
+pub(super) fn limits(site: &Site<'_>, caller: &Caller<'_>, out: &mut Answer) -> AnswerResult {
+    let rule = site.rules.defaults();
+    begin(rule, out);
+    quota::limits(caller.limits, out);
+    finish(site, rule, Tail::Plain, out);
+    AnswerResult::Help
+}
+
+/// Says why a query was not looked at.
+pub(super) fn refuse_caller(
+    site: &Site<'_>,
+    refused: &Refused<'_>,
+    contact: &str,
+    out: &mut Answer,
+) {
+    let rule = site.rules.defaults();
+    begin(rule, out);
+    quota::refused(refused, contact, out);
+    finish(site, rule, Tail::Plain, out);
 }
 
 /// Says why a query is not served.

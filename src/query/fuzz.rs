@@ -13,7 +13,7 @@
 //! Stand in a release: built for tests and for the fuzzer alone.
 
 use super::{ANSWER_BYTES_MAX, Answer, AnswerResult, Outcome, answer, breaks_lines};
-use crate::policy::Rules;
+use crate::policy::{Rules, Tier};
 use crate::view::View;
 
 /// How the lines begin by which programs tell that something is registered.
@@ -32,14 +32,18 @@ const STANDARD_END: &str = "any time.\r\n";
 /// Holds the laws against the answer on `line`, under rules with the standard disclaimer.
 pub fn line(view: &View, rules: &Rules, line: &[u8]) {
     let (mut first, mut second) = (Answer::new(), Answer::new());
-    let outcome = answer(view, rules, line, &mut first);
+    let outcome = answer(view, rules, Tier::PUBLIC, line, &mut first);
     holds(&first, outcome);
-    assert_eq!(answer(view, rules, line, &mut second), outcome, "another outcome");
+    assert_eq!(answer(view, rules, Tier::PUBLIC, line, &mut second), outcome, "another outcome");
     assert!(first.bytes() == second.bytes(), "another answer");
     let end = memchr::memchr(b'\n', line).unwrap_or(line.len());
     let mut more = line.get(..end).unwrap_or_default().to_vec();
     more.extend_from_slice(b"\nexample.demo\r\n\0\xff");
-    assert_eq!(answer(view, rules, &more, &mut second), outcome, "more lines, another outcome");
+    assert_eq!(
+        answer(view, rules, Tier::PUBLIC, &more, &mut second),
+        outcome,
+        "more lines, another outcome"
+    );
     assert!(first.bytes() == second.bytes(), "more lines, another answer");
 }
 

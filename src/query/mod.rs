@@ -29,15 +29,23 @@ mod name;
 mod number;
 mod parse;
 mod punycode;
+mod quota;
 mod render;
 pub mod steps;
+mod suffix;
 mod wildcard;
+
+#[cfg(test)]
+mod tests;
 
 pub use answer::{ANSWER_BYTES_MAX, Answer, breaks_lines};
 pub use parse::{QUERY_LINE_BYTES_MAX, Refusal};
+pub use quota::{Limits, Refused};
+pub use suffix::suffix_of;
 pub use wildcard::{WILDCARD_FREE_CHARS, WILDCARD_NAMES_MAX, WILDCARD_STEPS_MAX};
 
-use crate::policy::Rules;
+use crate::policy::limit::Use;
+use crate::policy::{Rules, Tier};
 use crate::view::View;
 use find::Failure;
 use frame::Site;
@@ -73,8 +81,45 @@ pub enum QueryKind {
     Roid,
     /// The grammar.
     Help,
+    /// What the caller may ask.
+    Limits,
     /// A line that is no query.
     Unreadable,
+}
+
+impl QueryKind {
+    /// All of them, in the order of the type.
+    pub const ALL: [Self; 11] = [
+        Self::Domain,
+        Self::DomainPattern,
+        Self::Nameserver,
+        Self::NameserverPattern,
+        Self::Address,
+        Self::Registrar,
+        Self::Contact,
+        Self::Roid,
+        Self::Help,
+        Self::Limits,
+        Self::Unreadable,
+    ];
+
+    /// The word in logs and figures.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Domain => "domain",
+            Self::DomainPattern => "domain_pattern",
+            Self::Nameserver => "nameserver",
+            Self::NameserverPattern => "nameserver_pattern",
+            Self::Address => "address",
+            Self::Registrar => "registrar",
+            Self::Contact => "contact",
+            Self::Roid => "roid",
+            Self::Help => "help",
+            Self::Limits => "limits",
+            Self::Unreadable => "unreadable",
+        }
+    }
 }
 
 /// How a query was answered.
@@ -88,19 +133,84 @@ pub enum AnswerResult {
     Reserved,
     /// With the not-found text.
     NotFound,
-    /// With the help text.
+    /// With the help text, or what the caller may ask.
     Help,
     /// With a line that says why not.
     Refused(Refusal),
 }
 
-/// Answers a query line from `view`. `line` may have its line end; what follows that is not looked
-/// at. What it costs: README.md, "Measurements".
-pub fn answer(view: &View, rules: &Rules, line: &[u8], out: &mut Answer) -> Outcome {
-    let site = Site::new(view, rules);
-    let (kind, found) = match parse::parse(line) {
-        Ok(query) => (kind_of(query.target), run(&site, query, out)),
-        Err(refusal) => (QueryKind::Unreadable, Err(Failure::Refused(refusal))),
+/// Who asks, as far as that matters for an answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// What he is shown.
+    pub tier: Tier,
+    /// How much he may ask; used by `help` and `limits` alone.
+    pub limits: Limits<'a>,
+    /// What little is left to him, if he is to be told.
+    pub scarce: Option<Use>,
+}
+
+impl Caller<'_> {
+    /// Anybody of a tier, whom nobody limits.
+    #[must_use]
+    pub const fn of(tier: Tier) -> Self {
+        Self { tier, limits: Limits::Nobody, scarce: None }
+    }
+}
+
+/// A query line that was read: what it asks, or that it asks nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a>(Result<Query<'a>, Refusal>);
+
+impl<'a> Request<'a> {
+    /// Reads a line. It may have its line end; what follows that is not looked at.
+    #[must_use]
+    pub fn read(line: &'a [u8]) -> Self {
+        Self(parse::parse(line))
+    }
+
+    /// What kind of query it is.
+    #[must_use]
+    pub fn kind(&self) -> QueryKind {
+        self.0.as_ref().map_or(QueryKind::Unreadable, |query| kind_of(query.target))
+    }
+
+    /// The name, pattern or identifier that is asked for, as it was typed; empty if there is none.
+    #[must_use]
+    pub fn subject(&self) -> &'a str {
+        let Ok(query) = &self.0 else { return "" };
+        match query.target {
+            Target::Domain(text)
+            | Target::DomainPattern(text)
+            | Target::Nameserver(text)
+            | Target::NameserverPattern(text)
+            | Target::Registrar(text)
+            | Target::Contact(text)
+            | Target::Roid(text) => text,
+            Target::Help | Target::Limits | Target::Address(_) => "",
+        }
+    }
+}
+
+/// Answers a query line from `view`, as `tier` of `rules` sees it, without limits. `line` may have its
+/// line end; what follows that is not looked at. What it costs: README.md, "Measurements".
+pub fn answer(view: &View, rules: &Rules, tier: Tier, line: &[u8], out: &mut Answer) -> Outcome {
+    answer_request(view, rules, &Caller::of(tier), Request::read(line), out)
+}
+
+/// Answers a query for a caller.
+pub fn answer_request(
+    view: &View,
+    rules: &Rules,
+    caller: &Caller<'_>,
+    request: Request<'_>,
+    out: &mut Answer,
+) -> Outcome {
+    let site = Site::new(view, rules, caller.tier).telling(caller.scarce);
+    let kind = request.kind();
+    let found = match request.0 {
+        Ok(query) => run(&site, caller, query, out),
+        Err(refusal) => Err(Failure::Refused(refusal)),
     };
     let result = match found {
         Ok(result) => result,
@@ -116,10 +226,21 @@ pub fn answer(view: &View, rules: &Rules, line: &[u8], out: &mut Answer) -> Outc
     Outcome { kind, result }
 }
 
-fn run(site: &Site<'_>, query: Query<'_>, out: &mut Answer) -> Result<AnswerResult, Failure> {
+/// Refuses a query that was not looked at; `contact` is whom to ask, or empty.
+pub fn refuse(view: &View, rules: &Rules, refused: &Refused<'_>, contact: &str, out: &mut Answer) {
+    frame::refuse_caller(&Site::new(view, rules, Tier::PUBLIC), refused, contact, out);
+}
+
+fn run(
+    site: &Site<'_>,
+    caller: &Caller<'_>,
+    query: Query<'_>,
+    out: &mut Answer,
+) -> Result<AnswerResult, Failure> {
     let display = query.display;
     match query.target {
-        Target::Help => Ok(frame::help(site, out)),
+        Target::Help => Ok(frame::help(site, caller, out)),
+        Target::Limits => Ok(frame::limits(site, caller, out)),
         Target::Domain(name) => find::domain(site, name, display, out),
         Target::DomainPattern(pattern) => find::domain_pattern(site, pattern, display, out),
         Target::Nameserver(name) => find::nameserver(site, name, display, out),
@@ -134,6 +255,7 @@ fn run(site: &Site<'_>, query: Query<'_>, out: &mut Answer) -> Result<AnswerResu
 const fn kind_of(target: Target<'_>) -> QueryKind {
     match target {
         Target::Help => QueryKind::Help,
+        Target::Limits => QueryKind::Limits,
         Target::Domain(_) => QueryKind::Domain,
         Target::DomainPattern(_) => QueryKind::DomainPattern,
         Target::Nameserver(_) => QueryKind::Nameserver,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! line     = *( option ) [ "=" / "$" / "full" / "sum" ] query [ CR LF / LF ]
-//! query    = "help" / "?"
+//! query    = "help" / "?" / "limits"
 //!          / [ "domain" / "dom" / "do" ] name
 //!          / ( "nameserver" / "host" / "ns" ) ( name / address ) / address
 //!          / ( "contact" / "co" ) id / ( "registrar" / "re" ) ( name / iana-id )
@@ -47,6 +47,7 @@ pub(super) enum Display {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target<'a> {
     Help,
+    Limits,
     Domain(&'a str),
     DomainPattern(&'a str),
     Nameserver(&'a str),
@@ -173,6 +174,9 @@ fn target(text: &str) -> Result<Target<'_>, Refusal> {
     if is(&["help", "?"]) {
         return Ok(Target::Help);
     }
+    if is(&["limits"]) && rest.is_empty() {
+        return Ok(Target::Limits);
+    }
     let keyword: fn(&str) -> Result<Target<'_>, Refusal> = match () {
         () if is(&["domain", "dom", "do"]) => domain,
         () if is(&["nameserver", "host", "ns"]) => nameserver,
@@ -261,6 +265,8 @@ mod tests {
         assert_eq!(targets("ID D1-X"), Ok(Target::Roid("D1-X")));
         assert_eq!(targets("help"), Ok(Target::Help));
         assert_eq!(targets("?"), Ok(Target::Help));
+        assert_eq!(targets("LIMITS"), Ok(Target::Limits));
+        assert_eq!(targets("domain limits"), Ok(Target::Domain("limits")));
         assert_eq!(targets("domain domain.demo"), Ok(Target::Domain("domain.demo")));
         assert_eq!(targets("help.demo"), Ok(Target::Domain("help.demo")));
     }

@@ -15,7 +15,7 @@ use snapshot_format::record::ArchivedDomain;
 use super::answer::Answer;
 use super::frame::Site;
 use super::{AnswerResult, QueryKind, Refusal, find, kind_of, name, parse};
-use crate::policy::Rules;
+use crate::policy::{Rules, Tier};
 use crate::view::View;
 
 /// Parses a line and says what kind of query it is.
@@ -41,7 +41,7 @@ pub fn render(
     record: &ArchivedDomain,
     out: &mut Answer,
 ) -> AnswerResult {
-    let rule = rules.of_name(&record.name);
-    find::domain_record(&Site::new(view, rules), rule, record, out)
+    let site = Site::new(view, rules, Tier::PUBLIC);
+    find::domain_record(&site, site.rule_of(&record.name), record, out)
         .unwrap_or(AnswerResult::Refused(Refusal::Damaged))
 }

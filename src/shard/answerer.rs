@@ -1,39 +1,325 @@
-//! What a shard answers with: the view, the rules, and the query module between them.
+//! What a shard answers with: who may ask, the view, the rules, and the query module between them.
+//!
+//! ```text
+//! asked ─▶ admit (lists, block) ─▶ read ─▶ charge (limits) ─▶ answer under the tier ─▶ told
+//!            └─ refused ───────────────────────┴─▶ refusal ────────────────────────────┘
+//! ```
+//!
+//! # Invariants
+//!
+//! - `every query is told`: whatever came of it, the shard's figures and the warden hear of it, and
+//!   neither is waited for.
+//!
+//! # Does not
+//!
+//! Decide: `policy` says who is served, `query` what is found.
 
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, Guard as Loaded};
 
 use crate::observe::counters::AnswerClass;
+use crate::observe::figures::{KINDS_MAX, OUTCOMES_MAX};
 use crate::observe::{ShardFigures, clock};
-use crate::policy::Rules;
+use crate::policy::block::Block;
+use crate::policy::guard::{Admission, Charge, Denied, Guard, Pass, Prices};
+use crate::policy::limit::Uses;
+use crate::policy::{Rules, Tier};
 use crate::port43::{self, Answering, Asked};
-use crate::query::{self, Answer, AnswerResult, Outcome, Refusal};
+use crate::query::{
+    self, Answer, AnswerResult, Caller, Limits, QueryKind, Refusal, Refused, Request,
+};
+use crate::querylog::{Entry, Recorder};
 use crate::view::View;
+use crate::warden::{Seen, Watch};
 
-/// Answers from the view that is published when a query comes, under one set of rules.
-///
-/// Taking the view costs about 5 ns and holds it for this query alone, which reads it to its end: a
-/// shard that nobody asks keeps no old view, and with it no old base on the disk.
+/// What all shards answer with.
 #[derive(Clone, Debug)]
-pub struct Answerer {
-    views: Arc<ArcSwap<View>>,
-    rules: Arc<Rules>,
-    figures: Arc<ShardFigures>,
+pub struct Sources {
+    /// What is shown: taken for each query, at about 5 ns, so that a shard which nobody asks keeps
+    /// no old view, and with it no old base on the disk.
+    pub views: Arc<ArcSwap<View>>,
+    /// How it is shown.
+    pub rules: Arc<ArcSwap<Rules>>,
+    /// To whom.
+    pub guard: Arc<Guard>,
 }
 
-impl Answerer {
-    /// Answers from what `views` shows under `rules`, and tells `figures` how long it took.
+/// Answers the queries of one shard.
+#[derive(Debug)]
+pub struct Answerer {
+    sources: Sources,
+    figures: Arc<ShardFigures>,
+    watch: Option<Watch>,
+    log: Option<Recorder>,
+    shard: u16,
+}
+
+/// What became of a query, for those who are told.
+struct Told<'a> {
+    kind: QueryKind,
+    outcome: Ended,
+    /// The name or identifier that was asked for.
+    subject: &'a str,
+    tier: Tier,
+    /// Who asked; `None`: who has no limits is not watched.
+    seen: Option<Seen>,
+}
+
+/// How a query ended, for figures and logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With one record or several.
+    Found,
+    /// With a list of names.
+    Listed,
+    /// With a name that is kept back from registration.
+    Reserved,
+    /// With the not-found text.
+    NotFound,
+    /// With help, or the caller's limits.
+    Help,
+    /// With why the line is not served.
+    Refused,
+    /// With a record that cannot be read.
+    Damaged,
+    /// With a limit that is reached.
+    Limited,
+    /// With a block.
+    Blocked,
+    /// With a list that denies.
+    Denied,
+}
+
+impl Ended {
+    /// All of them, in the order of the type.
+    pub const ALL: [Self; 10] = [
+        Self::Found,
+        Self::Listed,
+        Self::Reserved,
+        Self::NotFound,
+        Self::Help,
+        Self::Refused,
+        Self::Damaged,
+        Self::Limited,
+        Self::Blocked,
+        Self::Denied,
+    ];
+
+    /// The word in logs and figures.
     #[must_use]
-    pub fn new(views: Arc<ArcSwap<View>>, rules: Arc<Rules>, figures: Arc<ShardFigures>) -> Self {
-        Self { views, rules, figures }
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Found => "found",
+            Self::Listed => "listed",
+            Self::Reserved => "reserved",
+            Self::NotFound => "not_found",
+            Self::Help => "help",
+            Self::Refused => "refused",
+            Self::Damaged => "damaged",
+            Self::Limited => "limited",
+            Self::Blocked => "blocked",
+            Self::Denied => "denied",
+        }
+    }
+
+    const fn of(result: AnswerResult) -> Self {
+        match result {
+            AnswerResult::Found => Self::Found,
+            AnswerResult::Listed => Self::Listed,
+            AnswerResult::Reserved => Self::Reserved,
+            AnswerResult::NotFound => Self::NotFound,
+            AnswerResult::Help => Self::Help,
+            AnswerResult::Refused(Refusal::Damaged) => Self::Damaged,
+            AnswerResult::Refused(_) => Self::Refused,
+        }
+    }
+
+    const fn class(self) -> AnswerClass {
+        match self {
+            Self::Found | Self::Listed | Self::Help => AnswerClass::Found,
+            Self::Reserved | Self::NotFound => AnswerClass::NotFound,
+            Self::Damaged => AnswerClass::Failed,
+            Self::Refused => AnswerClass::Refused,
+            Self::Limited => AnswerClass::Limited,
+            Self::Blocked => AnswerClass::Blocked,
+            Self::Denied => AnswerClass::Denied,
+        }
+    }
+}
+
+const _: () = assert!(QueryKind::ALL.len() <= KINDS_MAX && Ended::ALL.len() <= OUTCOMES_MAX);
+
+impl Answerer {
+    /// Answers from `sources`, and tells `figures` how long it took.
+    #[must_use]
+    pub fn new(sources: Sources, figures: Arc<ShardFigures>) -> Self {
+        let shard = u16::try_from(figures.core).unwrap_or(u16::MAX);
+        Self { sources, figures, watch: None, log: None, shard }
+    }
+
+    /// The same, telling `watch` who asked and `log` everything.
+    #[must_use]
+    pub fn telling(self, watch: Option<Watch>, log: Option<Recorder>) -> Self {
+        Self { watch, log, ..self }
     }
 
     /// The view that a query which comes now is answered from.
     #[inline]
     #[must_use]
-    pub fn view(&self) -> Guard<Arc<View>> {
-        self.views.load()
+    pub fn view(&self) -> Loaded<Arc<View>> {
+        self.sources.views.load()
+    }
+
+    fn decide<'a>(
+        &self,
+        view: &View,
+        rules: &Rules,
+        asked: &Asked<'a>,
+        now_us: u64,
+        out: &mut Answer,
+    ) -> Told<'a> {
+        let guard = &self.sources.guard;
+        let address = asked.client.ip();
+        let request = Request::read(asked.line);
+        let admission = if asked.local {
+            Admission::Open(guard.admit_local(address))
+        } else {
+            guard.admit(address, clock::wall_ms)
+        };
+        let contact = || guard.settings();
+        let refused = match admission {
+            Admission::Open(pass) => {
+                return self.serve(view, rules, &pass, request, now_us, out);
+            }
+            Admission::Blocked(block) => {
+                blocked(view, rules, &block, &contact().contact, out);
+                Ended::Blocked
+            }
+            Admission::Denied(by) => {
+                denied(view, rules, &by, &contact().contact, out);
+                Ended::Denied
+            }
+        };
+        let seen = Seen::new(address.to_canonical(), 0).refused(false);
+        let (kind, subject) = (request.kind(), request.subject());
+        Told { kind, outcome: refused, subject, tier: Tier::PUBLIC, seen: Some(seen) }
+    }
+
+    /// Answers who may ask, within his limits.
+    #[inline]
+    fn serve<'a>(
+        &self,
+        view: &View,
+        rules: &Rules,
+        pass: &Pass,
+        request: Request<'a>,
+        now_us: u64,
+        out: &mut Answer,
+    ) -> Told<'a> {
+        let guard = &self.sources.guard;
+        let (kind, subject) = (request.kind(), request.subject());
+        let price = price_of(&pass.settings().prices, kind);
+        let seen = pass.is_limited().then(|| Seen::new(pass.address(), price));
+        let tier = pass.tier().and_then(|name| rules.tier(name)).unwrap_or(Tier::PUBLIC);
+        let scarce = match guard.charge(pass, price, now_us) {
+            Charge::Served => None,
+            Charge::Scarce(left) => Some(left),
+            Charge::Refused { over, strike } => {
+                query::refuse(view, rules, &Refused::Quota(over), &pass.settings().contact, out);
+                let seen = seen.map(|seen| seen.refused(strike));
+                return Told { kind, outcome: Ended::Limited, subject, tier, seen };
+            }
+        };
+        let uses = match kind {
+            QueryKind::Help | QueryKind::Limits => guard.uses(pass, now_us),
+            _ => Uses::default(),
+        };
+        let caller = Caller { tier, limits: limits_of(pass, &uses), scarce };
+        let answered = query::answer_request(view, rules, &caller, request, out);
+        let outcome = Ended::of(answered.result);
+        let seen = seen.map(|seen| seen.named(subject).missed(outcome == Ended::NotFound));
+        Told { kind, outcome, subject, tier, seen }
+    }
+
+    /// Puts a query into the log, if there is one.
+    #[inline]
+    fn log(&mut self, view: &View, rules: &Rules, asked: &Asked<'_>, told: &Told<'_>, made: Made) {
+        let Some(log) = &mut self.log else { return };
+        let suffix = match told.kind {
+            QueryKind::Domain | QueryKind::DomainPattern => query::suffix_of(view, told.subject),
+            _ => None,
+        };
+        let micros = made.at_us.saturating_sub(asked.complete_us);
+        // A query that is refused for its form is logged as it came.
+        let name = if told.subject.is_empty() { asked.line } else { told.subject.as_bytes() };
+        log.record(Entry {
+            at_ms: clock::wall_ms(),
+            server: asked.server,
+            client: asked.client.ip().to_canonical(),
+            kind: told.kind.word(),
+            outcome: told.outcome.word(),
+            tier: rules.tier_names().nth(usize::from(told.tier.index())).unwrap_or_default(),
+            suffix: suffix.unwrap_or_default(),
+            name,
+            bytes: u32::try_from(made.bytes).unwrap_or(u32::MAX),
+            micros: u32::try_from(micros).unwrap_or(u32::MAX),
+            shard: self.shard,
+            generation: view.generation(),
+        });
+    }
+}
+
+/// An answer that was made.
+#[derive(Clone, Copy)]
+struct Made {
+    at_us: u64,
+    bytes: usize,
+}
+
+fn blocked(view: &View, rules: &Rules, block: &Block, contact: &str, out: &mut Answer) {
+    let left_ms = block.until_ms.saturating_sub(clock::wall_ms());
+    let wait_s = u64::try_from(left_ms).unwrap_or(0).div_ceil(1_000);
+    let refused = Refused::Blocked {
+        scope: block.prefix,
+        until_ms: block.until_ms,
+        wait_s,
+        cause: block.cause.word(),
+        reason: &block.reason,
+    };
+    query::refuse(view, rules, &refused, contact, out);
+}
+
+fn denied(view: &View, rules: &Rules, by: &Denied, contact: &str, out: &mut Answer) {
+    let Some(entry) = by.entry() else { return };
+    let refused = Refused::Denied {
+        scope: entry.prefix,
+        reason: entry.reason.as_deref().unwrap_or_default(),
+    };
+    query::refuse(view, rules, &refused, entry.contact.as_deref().unwrap_or(contact), out);
+}
+
+/// What a kind of query costs.
+const fn price_of(prices: &Prices, kind: QueryKind) -> u32 {
+    match kind {
+        QueryKind::DomainPattern | QueryKind::NameserverPattern => prices.wildcard,
+        QueryKind::Contact => prices.contact,
+        QueryKind::Address => prices.address,
+        QueryKind::Domain
+        | QueryKind::Nameserver
+        | QueryKind::Registrar
+        | QueryKind::Roid
+        | QueryKind::Help
+        | QueryKind::Limits
+        | QueryKind::Unreadable => prices.exact,
+    }
+}
+
+fn limits_of<'a>(pass: &Pass, uses: &'a Uses) -> Limits<'a> {
+    if pass.is_limited() {
+        Limits::Some(pass.address(), uses.all())
+    } else {
+        Limits::Free(pass.address())
     }
 }
 
@@ -56,20 +342,17 @@ impl Answering for Answerer {
 
     fn answer(&mut self, asked: Asked<'_>, out: &mut AnswerBuffer) -> AnswerClass {
         let began_us = clock::micros();
-        let outcome = query::answer(&self.views.load(), &self.rules, asked.line, &mut out.0);
-        let (found_us, made_us) = (out.0.began_us().max(began_us), clock::micros());
+        let (view, rules) = (self.sources.views.load(), self.sources.rules.load());
+        let told = self.decide(&view, &rules, &asked, began_us, &mut out.0);
+        let (found_us, at_us) = (out.0.began_us().max(began_us), clock::micros());
         self.figures.phases.lookup.record(found_us.saturating_sub(began_us));
-        self.figures.phases.render.record(made_us.saturating_sub(found_us));
-        class_of(outcome)
-    }
-}
-
-fn class_of(outcome: Outcome) -> AnswerClass {
-    match outcome.result {
-        AnswerResult::Found | AnswerResult::Listed | AnswerResult::Help => AnswerClass::Found,
-        AnswerResult::Reserved | AnswerResult::NotFound => AnswerClass::NotFound,
-        AnswerResult::Refused(Refusal::Damaged) => AnswerClass::Failed,
-        AnswerResult::Refused(_) => AnswerClass::Refused,
+        self.figures.phases.render.record(at_us.saturating_sub(found_us));
+        self.figures.queries.count(told.kind as usize, told.outcome as usize);
+        if let (Some(watch), Some(seen)) = (&self.watch, told.seen) {
+            watch.tell(seen);
+        }
+        self.log(&view, &rules, &asked, &told, Made { at_us, bytes: out.0.bytes().len() });
+        told.outcome.class()
     }
 }
 

@@ -20,5 +20,5 @@ pub mod cores;
 mod fleet;
 pub mod listen;
 
-pub use answerer::{AnswerBuffer, Answerer};
+pub use answerer::{AnswerBuffer, Answerer, Ended, Sources};
 pub use fleet::{Fleet, Plan, RING_ENTRIES, ShardReport};

@@ -19,8 +19,9 @@
 //! Touch shards: it reads the view that is published, on a thread of its own.
 
 pub mod health;
+mod metrics;
+mod readout;
 
-use std::fmt::Write;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ use serde_json::json;
 use snapshot_format::Kind;
 use snapshot_format::dump::Utc;
 
+pub use self::metrics::Service;
+use self::metrics::Text;
 use crate::feed::nats;
 use crate::shard::aside::{self, Place};
 use crate::updater::Views;
@@ -55,6 +58,10 @@ pub struct Sources {
     pub age_max_s: u64,
     /// Whether the server is about to stop.
     pub draining: Arc<AtomicBool>,
+    /// Shards, guard and query log, where there are some.
+    pub service: Option<Service>,
+    /// When the server started, ms since the epoch.
+    pub started_ms: i64,
     /// Reads the wall clock, ms since the epoch.
     pub now_ms: fn() -> i64,
 }
@@ -136,50 +143,58 @@ impl Figures {
         format!("{all}\n")
     }
 
-    /// Prometheus text, version 0.0.4.
-    fn metrics(&self) -> String {
-        let mut text = String::new();
-        let mut put = |name: &str, kind: &str, help: &str, value: String| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{value}");
-        };
-        let mut gauge = |name: &str, help: &str, value: u64| {
-            put(name, "gauge", help, format!("{name} {value}\n"));
-        };
-        gauge("whoisd_generation", "Number of the generation served.", self.generation);
-        gauge("whoisd_serial", "Last serial contained; 0 without a feed.", self.serial);
-        gauge("whoisd_data_age_seconds", "Age of the newest change or sign of life.", self.age_s);
-        let changed = self.changed as u64;
-        gauge("whoisd_changed_keys", "Keys that differ from the base.", changed);
-        gauge("whoisd_change_log_bytes", "Bytes of changes over the base.", self.log_bytes);
+    fn metrics(&self, text: &mut Text) {
         let seconds = |ms: i64| u64::try_from(ms / 1000).unwrap_or(0);
+        text.gauge("whoisd_generation", "Number of the generation served.", self.generation);
+        text.gauge("whoisd_serial", "Last serial contained; 0 without a feed.", self.serial);
+        text.gauge(
+            "whoisd_data_age_seconds",
+            "Age of the newest change or sign of life.",
+            self.age_s,
+        );
+        text.gauge("whoisd_changed_keys", "Keys that differ from the base.", self.changed);
+        text.gauge("whoisd_change_log_bytes", "Bytes of changes over the base.", self.log_bytes);
         let committed = seconds(self.committed_ms);
-        gauge("whoisd_newest_change_timestamp_seconds", "Its commit time.", committed);
-        let records = Kind::ALL.iter().zip(self.counts).fold(String::new(), |mut lines, of| {
-            let (kind, count) = of;
+        text.gauge("whoisd_newest_change_timestamp_seconds", "Its commit time.", committed);
+        const RECORDS: &str = "whoisd_records";
+        text.family(RECORDS, "gauge", "Records, by kind.");
+        for (kind, count) in Kind::ALL.iter().zip(self.counts) {
             let kind = kind.word().replace(' ', "_");
-            let _ = writeln!(lines, "whoisd_records{{kind=\"{kind}\"}} {count}");
-            lines
-        });
-        if let Some(feed) = &self.feed {
-            let connected = u64::from(feed.server.is_some());
-            gauge("whoisd_feed_connected", "Whether the feed has a server.", connected);
-            gauge("whoisd_feed_backlog", "Messages not delivered yet.", feed.backlog_count);
-            let received = seconds(feed.received_ms);
-            gauge("whoisd_feed_received_timestamp_seconds", "Last message.", received);
-            let failing = u64::from(feed.error.is_some());
-            gauge("whoisd_feed_failing", "Whether something is wrong with the feed.", failing);
-            for (name, help, value) in [
-                ("whoisd_feed_records_total", "Records taken in.", feed.record_count),
-                ("whoisd_feed_refused_total", "Messages left out.", feed.refused_count),
-                ("whoisd_feed_connects_total", "Connections made.", feed.connect_count),
-                ("whoisd_feed_snapshots_total", "Snapshots fetched.", feed.refetch_count),
-            ] {
-                put(name, "counter", help, format!("{name} {value}\n"));
-            }
+            text.value(RECORDS, format_args!("{{kind=\"{kind}\"}}"), count);
         }
-        put("whoisd_records", "gauge", "Records, by kind.", records);
-        text
+        let Some(feed) = &self.feed else { return };
+        let connected = u64::from(feed.server.is_some());
+        text.gauge("whoisd_feed_connected", "Whether the feed has a server.", connected);
+        text.gauge("whoisd_feed_backlog", "Messages not delivered yet.", feed.backlog_count);
+        let received = seconds(feed.received_ms);
+        text.gauge("whoisd_feed_received_timestamp_seconds", "Last message.", received);
+        let failing = u64::from(feed.error.is_some());
+        text.gauge("whoisd_feed_failing", "Whether something is wrong with the feed.", failing);
+        for (name, help, value) in [
+            ("whoisd_feed_records_total", "Records taken in.", feed.record_count),
+            ("whoisd_feed_refused_total", "Messages left out.", feed.refused_count),
+            ("whoisd_feed_connects_total", "Connections made.", feed.connect_count),
+            ("whoisd_feed_snapshots_total", "Snapshots fetched.", feed.refetch_count),
+        ] {
+            text.counter(name, help, value);
+        }
+    }
+}
+
+impl Sources {
+    /// Everything as Prometheus text.
+    fn scrape(&self) -> String {
+        let mut text = Text::default();
+        text.family("whoisd_build_info", "gauge", "1; the label says which version runs.");
+        let version = format_args!("{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
+        text.value("whoisd_build_info", version, 1);
+        let draining = u8::from(self.draining.load(Ordering::Relaxed));
+        text.gauge("whoisd_draining", "Whether the server is about to stop.", draining);
+        self.figures().metrics(&mut text);
+        if let Some(service) = &self.service {
+            service.write(&mut text);
+        }
+        text.0
     }
 }
 
@@ -197,7 +212,7 @@ async fn freshness(State(sources): State<Sources>) -> Response {
 
 async fn metrics(State(sources): State<Sources>) -> Response {
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
-    (kind, sources.figures().metrics()).into_response()
+    (kind, sources.scrape()).into_response()
 }
 
 /// Answers on `listener` on a thread at `place` until `stop` is true.
@@ -238,7 +253,7 @@ pub fn start(
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::status) mod tests {
     use std::io::Cursor;
     use std::rc::Rc;
 
@@ -260,7 +275,23 @@ mod tests {
         let view = View::of_bytes(out.into_inner()).unwrap();
         let views = Arc::new(ArcSwap::new(Arc::new(view)));
         let feed = Some(Arc::new(nats::Status::default()));
-        Sources { views, feed, age_max_s, draining: Arc::default(), now_ms: || NOW_MS }
+        let (draining, service) = (Arc::default(), None);
+        Sources { views, feed, age_max_s, draining, service, started_ms: 0, now_ms: || NOW_MS }
+    }
+
+    /// A scrape of a server that has everything.
+    pub(in crate::status) fn whole_scrape() -> String {
+        let mut warden = crate::warden::Figures::default();
+        warden.site = Some(Arc::default());
+        let service = Service {
+            shards: vec![Arc::new(crate::observe::ShardFigures::new(2))],
+            guard: Arc::new(crate::policy::guard::Guard::open()),
+            warden: Arc::new(warden),
+            lists: Arc::default(),
+            kernel: Some(Arc::default()),
+            log: Some(Arc::default()),
+        };
+        Sources { service: Some(service), ..sources(0) }.scrape()
     }
 
     #[test]
@@ -285,7 +316,7 @@ mod tests {
         assert_eq!((&all["generation"], &all["age_s"]), (&json!(1), &json!(61)));
         assert_eq!(all["newest_change"], "2027-01-15T07:58:59Z");
         assert_eq!(all["sign_of_life"], json!(null));
-        let text = figures.metrics();
+        let text = sources(0).scrape();
         for line in [
             "whoisd_data_age_seconds 61",
             "whoisd_feed_connected 0",

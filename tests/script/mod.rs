@@ -76,17 +76,27 @@ pub(crate) fn files() -> Vec<PathBuf> {
     files
 }
 
-/// Every query of every conversation, with the configuration that it is asked under.
-pub(crate) fn queries() -> Vec<(String, Vec<u8>)> {
+/// A query of a conversation.
+pub(crate) struct Asked {
+    /// The configuration that it is asked under.
+    pub(crate) config: String,
+    /// The name of the tier that asks.
+    pub(crate) tier: String,
+    pub(crate) query: Vec<u8>,
+}
+
+/// Every query of every conversation.
+pub(crate) fn queries() -> Vec<Asked> {
     let mut queries = Vec::new();
     for path in files() {
-        let mut config = String::new();
+        let (mut config, mut tier) = (String::new(), "public".to_owned());
         for section in sections(&std::fs::read_to_string(path).unwrap()) {
             match section.name.as_str() {
-                "config" => config = section.text,
+                "config" => (config, tier) = (section.text, "public".to_owned()),
+                "tier" => tier = section.text.trim().to_owned(),
                 "query" => {
                     let query = unescape(section.text.trim_end_matches('\n'));
-                    queries.push((config.clone(), query));
+                    queries.push(Asked { config: config.clone(), tier: tier.clone(), query });
                 }
                 _ => {}
             }

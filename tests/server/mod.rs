@@ -17,6 +17,8 @@ pub(crate) struct Server {
     pub(crate) log: BufReader<ChildStderr>,
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) started: serde_json::Value,
+    /// Where health and figures are told, if the log has said so.
+    pub(crate) status: Option<SocketAddr>,
 }
 
 impl Server {
@@ -28,11 +30,14 @@ impl Server {
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(process.stderr.take().unwrap());
         let started = serde_json::Value::Null;
-        let mut server = Self { process, log, addresses: Vec::new(), started };
+        let mut server = Self { process, log, addresses: Vec::new(), started, status: None };
         while server.started["message"] != "serving" {
             let mut line = String::new();
             assert!(server.log.read_line(&mut line).unwrap() > 0, "the server ended at its start");
             server.started = serde_json::from_str(&line).unwrap();
+            if server.started["message"] == "health and figures" {
+                server.status = server.started["listen"].as_str().unwrap().parse().ok();
+            }
         }
         let listen = server.started["listen"].as_str().unwrap();
         server.addresses = listen.split(',').map(|text| text.parse().unwrap()).collect();

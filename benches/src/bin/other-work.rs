@@ -34,8 +34,9 @@ use glommio::net::TcpStream;
 use hdrhistogram::Histogram;
 use whoisd::observe::ShardFigures;
 use whoisd::policy::Rules;
+use whoisd::policy::guard::Guard;
 use whoisd::port43::{EngineKind, Settings};
-use whoisd::shard::{Answerer, Fleet, Plan, ShardReport};
+use whoisd::shard::{Answerer, Fleet, Plan, ShardReport, Sources};
 use whoisd::view::View;
 use whoisd_benches::load::{Load, LoadOptions};
 use whoisd_benches::probe::Protocol;
@@ -160,8 +161,12 @@ fn start(
         if let Ok(reader) = reader.try_clone() {
             glommio::spawn_local(swaps(reader, epoch, views.clone(), waited.clone())).detach();
         }
-        let views = Arc::new(ArcSwap::new(Arc::clone(&views[0])));
-        Answerer::new(views, Arc::clone(&rules), Arc::clone(figures))
+        let sources = Sources {
+            views: Arc::new(ArcSwap::new(Arc::clone(&views[0]))),
+            rules: Arc::new(ArcSwap::new(Arc::clone(&rules))),
+            guard: Arc::new(Guard::open()),
+        };
+        Answerer::new(sources, Arc::clone(figures))
     };
     let (reports, heard) = crossbeam::channel::bounded(4);
     let core = options.load.server.server_core;

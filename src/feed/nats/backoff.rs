@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// The next pause.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     min: Duration,
     max: Duration,
     next: Duration,
@@ -18,17 +18,17 @@ pub(super) struct Backoff {
 
 impl Backoff {
     /// Pauses from `min` to `max`.
-    pub(super) const fn new(min: Duration, max: Duration) -> Self {
+    pub(crate) const fn new(min: Duration, max: Duration) -> Self {
         Self { min, max, next: min }
     }
 
     /// Something has worked.
-    pub(super) const fn reset(&mut self) {
+    pub(crate) const fn reset(&mut self) {
         self.next = self.min;
     }
 
     /// Something has failed: a pause between half and all of what it may be by now.
-    pub(super) fn pause(&mut self) -> Duration {
+    pub(crate) fn pause(&mut self) -> Duration {
         let most = self.next.min(self.max);
         self.next = most.saturating_mul(2).min(self.max);
         let half = most.checked_div(2).unwrap_or(most);

@@ -111,11 +111,11 @@ pub fn check_name(what: &str, name: &str) -> Result<(), String> {
 
 /// A connection and who it is with.
 #[derive(Debug)]
-pub(super) struct Connection {
-    pub(super) client: Client,
-    pub(super) jetstream: Context,
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    pub(crate) jetstream: Context,
     /// `host:port`.
-    pub(super) server: String,
+    pub(crate) server: String,
 }
 
 /// Connects to the first server that answers, beginning with number `next`, which goes on behind
@@ -124,7 +124,7 @@ pub(super) struct Connection {
 /// # Errors
 ///
 /// What each server did.
-pub(super) async fn connect(
+pub(crate) async fn connect(
     address: &Address,
     next: &mut usize,
     timeout: Duration,

@@ -32,7 +32,9 @@ mod outbox;
 mod session;
 mod status;
 
+pub(crate) use backoff::Backoff;
 pub use connect::{Address, SERVER_COUNT_MAX, STREAM, check_name};
+pub(crate) use connect::{Connection, connect};
 pub use outbox::{Last, Limits, Outbox, SendError, Sent};
 pub use status::{Kind, Report, Status, Trouble};
 
@@ -44,7 +46,6 @@ use std::time::Duration;
 use futures_lite::future;
 use tokio::runtime::{Builder, Runtime};
 
-use self::backoff::Backoff;
 use self::history::History;
 use self::session::{Ended, Session};
 use super::Apply;

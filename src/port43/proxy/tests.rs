@@ -1,4 +1,5 @@
 //! Headers as the specification has them, cut and broken in every place.
+#![allow(clippy::arithmetic_side_effects, reason = "tests")]
 
 use super::*;
 

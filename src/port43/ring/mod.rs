@@ -72,8 +72,8 @@ pub struct Engine<A: Answering> {
 }
 
 impl<A: Answering> Engine<A> {
-    /// An engine that answers what comes to `listeners`, each a socket with its gate, through `answering`, and counts in
-    /// `figures`. Must be made on the thread that serves.
+    /// An engine that answers what comes to `listeners`, each a socket with its gate, through
+    /// `answering`, and counts in `figures`. Must be made on the thread that serves.
     ///
     /// # Errors
     ///

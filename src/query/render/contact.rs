@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - A field that the contact asked to hide (RFC 5733 section 2.9, `disclose flag="0"`) never
-//!   shows its value, whatever the rule says.
+//! - A field that the contact asked to hide (RFC 5733 section 2.9, `disclose flag="0"`) shows its
+//!   value to no tier but one whose mask says `always` for it; never to the public.
 //! - One that is not shown reads the same whether it has a value or not.
 //!
 //! # Does not
@@ -19,9 +19,7 @@ use snapshot_format::record::{ArchivedContact, ContactField};
 use snapshot_format::status::{CONTACT_STATUS_WORDS, words_of};
 
 use super::RegistrarView;
-use crate::policy::{
-    BlockRule, CONTACT_FIELD_COUNT, FieldRule, Rule, ShownField, Step, Visibility,
-};
+use crate::policy::{CONTACT_FIELD_COUNT, FieldRule, Seen, SeenBlock, ShownField, Step, Wish};
 use crate::query::answer::{Answer, Lines};
 use crate::query::frame::Site;
 
@@ -68,32 +66,33 @@ const SOURCES: [Source; CONTACT_FIELD_COUNT] = {
 };
 
 /// Writes a contact's block.
-pub(super) fn block(rule: &Rule, block: &BlockRule, view: &View<'_>, out: &mut Answer) {
+pub(super) fn block(block: &SeenBlock<'_>, view: &View<'_>, out: &mut Answer) {
     if view.plain
-        && let bytes_max = block.usual_bytes_max.saturating_add(view.fields.text_bytes())
+        && let bytes_max = block.rule.usual_bytes_max.saturating_add(view.fields.text_bytes())
         && let Some(mut lines) = out.lines(bytes_max)
     {
-        view.plain_block(rule, block, &mut lines);
+        view.plain_block(block, &mut lines);
         let written = lines.len();
         return out.keep(written);
     }
-    if view.record.disclose != DISCLOSE_NO_WISH {
-        for (source, field) in SOURCES.iter().zip(&block.fields) {
-            if view.shows(source, field) {
-                view.field(rule, source, field, out);
+    if view.record.disclose != DISCLOSE_NO_WISH || block.usual.is_empty() {
+        let fields = SOURCES.iter().zip(&block.rule.fields);
+        for ((source, field), sees) in fields.zip(block.mask.fields()) {
+            if sees.shows(view.wish(source)) {
+                view.field(block.print_empty, source, field, out);
             } else {
-                out.raw(&field.hidden_line);
+                out.raw(field.hidden_line(sees));
             }
         }
         return;
     }
-    for step in &block.usual {
+    for step in block.usual {
         match step {
             Step::Lines(lines) => out.raw(lines),
             Step::Field(index) => {
-                if let (Some(source), Some(field)) = (SOURCES.get(*index), block.fields.get(*index))
-                {
-                    view.field(rule, source, field, out);
+                let field = block.rule.fields.get(*index);
+                if let (Some(source), Some(field)) = (SOURCES.get(*index), field) {
+                    view.field(block.print_empty, source, field, out);
                 }
             }
         }
@@ -103,12 +102,13 @@ pub(super) fn block(rule: &Rule, block: &BlockRule, view: &View<'_>, out: &mut A
 /// Writes a contact as a record of its own.
 pub(in crate::query) fn contact(
     site: &Site<'_>,
-    rule: &Rule,
+    rule: Seen<'_>,
     record: &ArchivedContact,
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
     out.line("Contact ID: ", record.field(ContactField::Id));
-    block(rule, &rule.contact, &View::of(rule, &rule.contact, record), out);
+    let shown = rule.contact();
+    block(&shown, &View::of(rule, &shown, record), out);
     for word in words_of(record.statuses.to_native(), CONTACT_STATUS_WORDS) {
         let word = word.as_bytes();
         out.line_of(&[b"Contact Status: ", word, b" https://icann.org/epp#", word]);
@@ -133,7 +133,7 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(super) fn of(rule: &Rule, block: &BlockRule, record: &'a ArchivedContact) -> Self {
+    pub(super) fn of(rule: Seen<'_>, block: &SeenBlock<'_>, record: &'a ArchivedContact) -> Self {
         let fields = record.packed();
         let second = if rule.prefer_localised { record.second_postal() } else { None };
         let localised = second.is_some() || record.postal_kind == PostalKind::Loc as u8;
@@ -145,15 +145,15 @@ impl<'a> View<'a> {
     }
 
     /// What the usual steps of [`block`] write, for a contact that is `plain`.
-    fn plain_block(&self, rule: &Rule, block: &BlockRule, lines: &mut Lines<'_>) {
-        for step in &block.usual {
+    fn plain_block(&self, block: &SeenBlock<'_>, lines: &mut Lines<'_>) {
+        for step in block.usual {
             match step {
                 Step::Lines(hidden) => lines.raw(hidden),
                 Step::Field(index) => {
                     if let (Some(source), Some(field)) =
-                        (SOURCES.get(*index), block.fields.get(*index))
+                        (SOURCES.get(*index), block.rule.fields.get(*index))
                     {
-                        self.plain_field(rule, source, field, lines);
+                        self.plain_field(block.print_empty, source, field, lines);
                     }
                 }
             }
@@ -161,7 +161,13 @@ impl<'a> View<'a> {
     }
 
     #[inline]
-    fn plain_field(&self, rule: &Rule, source: &Source, field: &FieldRule, lines: &mut Lines<'_>) {
+    fn plain_field(
+        &self,
+        print_empty: bool,
+        source: &Source,
+        field: &FieldRule,
+        lines: &mut Lines<'_>,
+    ) {
         let (mut rest, mut length) = self.fields.from(source.from);
         if length > 0 {
             lines.line(&field.label, rest, length);
@@ -184,14 +190,14 @@ impl<'a> View<'a> {
             }
             _ => {}
         }
-        if length == 0 && (source.required || rule.print_empty) {
+        if length == 0 && (source.required || print_empty) {
             lines.line(&field.label, &[], 0);
         }
     }
 
     /// Writes the line or lines of a field that may be shown.
     #[inline]
-    fn field(&self, rule: &Rule, source: &Source, field: &FieldRule, out: &mut Answer) {
+    fn field(&self, print_empty: bool, source: &Source, field: &FieldRule, out: &mut Answer) {
         if source.field == ShownField::Street {
             return self.street(field, out);
         }
@@ -201,19 +207,21 @@ impl<'a> View<'a> {
             // The identifier within the registry; the client's where there is no other.
             (rest, length) = self.fields.from(ContactField::Id);
         }
-        if length > 0 || source.required || rule.print_empty {
+        if length > 0 || source.required || print_empty {
             out.line_of_field(&field.label, rest, length);
         }
     }
 
-    fn shows(&self, source: &Source, rule: &FieldRule) -> bool {
+    /// What the contact has asked for about a field.
+    fn wish(&self, source: &Source) -> Wish {
         let named = if self.localised { source.wish_loc } else { source.wish_int };
-        let wish = self.record.disclose_fields.to_native() & named != 0;
-        match (rule.visibility, self.record.disclose) {
-            (Visibility::Hidden, _) => false,
-            (_, DISCLOSE_DENY) if wish => false,
-            (Visibility::Shown, _) => true,
-            (Visibility::Consent, disclose) => wish && disclose == DISCLOSE_ALLOW,
+        if self.record.disclose_fields.to_native() & named == 0 {
+            return Wish::None;
+        }
+        match self.record.disclose {
+            DISCLOSE_DENY => Wish::Hide,
+            DISCLOSE_ALLOW => Wish::Show,
+            _ => Wish::None,
         }
     }
 
@@ -252,7 +260,7 @@ mod tests {
     use snapshot_format::{Builder, Kind, Options, Snapshot};
 
     use crate::config::tld;
-    use crate::policy::Rules;
+    use crate::policy::{Rules, Tier};
 
     /// Texts, among them those that need care.
     const TEXTS: [&str; 12] = [
@@ -315,17 +323,17 @@ mod tests {
         let mut plain_count = 0;
         for settings in [settings, tld::Settings::default()] {
             let rules = Rules::compile(&settings).unwrap();
-            let rule = rules.defaults();
+            let rule = rules.defaults().seen_by(Tier::PUBLIC);
             for ordinal in 0..snapshot.count(Kind::Contact) {
                 let record = snapshot.record(ordinal).unwrap();
-                for rules in &rule.blocks {
+                for rules in rule.blocks() {
                     let text = |view: &View<'_>| {
                         let mut out = Answer::new();
                         out.begin(0);
-                        block(rule, rules, view, &mut out);
+                        block(&rules, view, &mut out);
                         String::from_utf8(out.bytes().to_vec()).unwrap()
                     };
-                    let view = View::of(rule, rules, record);
+                    let view = View::of(rule, &rules, record);
                     plain_count += u32::from(view.plain);
                     assert_eq!(text(&view), text(&View { plain: false, ..view }));
                 }

@@ -25,7 +25,7 @@ use snapshot_format::status::DomainStatuses;
 
 use super::nameserver::addresses;
 use super::{RegistrarView, contact, optional};
-use crate::policy::{ExtrasRule, Rule, is_extra_key};
+use crate::policy::{ExtrasRule, Seen, is_extra_key};
 use crate::query::answer::Answer;
 use crate::query::frame::Site;
 use crate::query::number::{Decimal, base64, code_point, hex};
@@ -83,7 +83,7 @@ const ALL_STATUSES: u32 = (1 << STATUS_LINES.len()) - 1;
 /// Writes a domain's record, all but the complaint-form line.
 pub(in crate::query) fn domain(
     site: &Site<'_>,
-    rule: &Rule,
+    rule: Seen<'_>,
     record: &ArchivedDomain,
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
@@ -151,15 +151,15 @@ pub(in crate::query) fn reserved(
 
 fn contacts(
     site: &Site<'_>,
-    rule: &Rule,
+    rule: Seen<'_>,
     record: &ArchivedDomain,
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
     // One contact often has several roles: its record is checked once.
     let mut last: Option<(u32, contact::View<'_>)> = None;
-    for (block, ordinal) in rule.blocks.iter().zip(record.contacts.iter()) {
+    for (block, ordinal) in rule.blocks().zip(record.contacts.iter()) {
         let ordinal = ordinal.to_native();
-        if !block.shown || ordinal == NONE {
+        if !block.mask.is_shown() || ordinal == NONE {
             continue;
         }
         let (_, view) = match last {
@@ -167,10 +167,10 @@ fn contacts(
             _ => {
                 // It may be gone, or not come yet.
                 let Some(record) = site.snapshot.record(ordinal)? else { continue };
-                last.insert((ordinal, contact::View::of(rule, block, record)))
+                last.insert((ordinal, contact::View::of(rule, &block, record)))
             }
         };
-        contact::block(rule, block, view, out);
+        contact::block(&block, view, out);
     }
     Ok(())
 }
@@ -194,7 +194,7 @@ fn u_name_of<'a>(u_name: &'a str, decoded: Option<&'a crate::query::punycode::UN
     decoded.map_or(u_name, |decoded| decoded.as_str())
 }
 
-fn dates(rule: &Rule, record: &ArchivedDomain, out: &mut Answer) {
+fn dates(rule: Seen<'_>, record: &ArchivedDomain, out: &mut Answer) {
     if !out.time("Updated Date: ", record.updated_ms.to_native()) {
         optional(rule, "Updated Date: ", "", out);
     }
@@ -229,7 +229,7 @@ fn statuses(bits: u32, out: &mut Answer) {
 
 fn nameservers(
     site: &Site<'_>,
-    rule: &Rule,
+    rule: Seen<'_>,
     record: &ArchivedDomain,
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
@@ -245,7 +245,7 @@ fn nameservers(
 
 fn sorted_nameservers<const N: usize>(
     site: &Site<'_>,
-    rule: &Rule,
+    rule: Seen<'_>,
     record: &ArchivedDomain,
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
@@ -261,7 +261,7 @@ fn sorted_nameservers<const N: usize>(
     sorted.sort_unstable_by_key(|nameserver| nameserver.map(|n| n.name.as_str()));
     for nameserver in sorted.iter().flatten() {
         out.line("Name Server: ", &nameserver.name);
-        if rule.nameserver_addresses {
+        if rule.mask.nameserver_addresses {
             addresses(nameserver, out);
         }
     }
@@ -349,10 +349,10 @@ fn variants(site: &Site<'_>, primary: &str, out: &mut Answer) -> Result<(), Corr
 }
 
 /// Writes the key-value extras that the rule allows.
-fn extras(rule: &Rule, cold: &ArchivedDomainCold, out: &mut Answer) {
+fn extras(rule: Seen<'_>, cold: &ArchivedDomainCold, out: &mut Answer) {
     for extra in cold.extras.iter() {
         let (key, value) = (extra.0.as_str(), extra.1.as_str());
-        let allowed = match &rule.extras {
+        let allowed = match &rule.mask.extras {
             ExtrasRule::None => return,
             ExtrasRule::All => is_extra_key(key),
             // The configuration was checked: its keys are keys of extras.

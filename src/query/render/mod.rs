@@ -26,13 +26,13 @@ use snapshot_format::record::ArchivedRegistrar;
 
 use super::answer::Answer;
 use super::frame::Site;
-use crate::policy::{RegistrarRule, Rule};
+use crate::policy::{RegistrarRule, Seen};
 use crate::view::Registrar;
 
 /// A line that is left out without a value, unless the rule prints empty fields.
 #[inline]
-fn optional(rule: &Rule, label: &str, value: &str, out: &mut Answer) {
-    if !value.is_empty() || rule.print_empty {
+fn optional(rule: Seen<'_>, label: &str, value: &str, out: &mut Answer) {
+    if !value.is_empty() || rule.mask.print_empty {
         out.line(label, value);
     }
 }

@@ -161,6 +161,8 @@ impl Fleet {
             let figures = Arc::new(ShardFigures::new(core));
             let own = Arc::clone(&figures);
             let life = move || {
+                let thread = rustix::thread::gettid().as_raw_nonzero().get();
+                own.engine.thread.set(u64::try_from(thread).unwrap_or(0));
                 let executor = LocalExecutorBuilder::new(Placement::Fixed(core))
                     .name("shard")
                     .io_memory(IO_MEMORY_BYTES)

@@ -32,7 +32,9 @@ impl Answering for Echo {
             b"panic" => panic!("asked for"),
             b"peer" => out.extend_from_slice(asked.client.to_string().as_bytes()),
             b"asked" => {
-                let Asked { client, server, local, .. } = asked;
+                let Asked { client, server, local, complete_us, .. } = asked;
+                let waited_us = clock::micros().checked_sub(complete_us);
+                assert!(waited_us.is_some_and(|us| us < 5_000_000), "{waited_us:?} us");
                 out.extend_from_slice(format!("{client} {server} {local}").as_bytes());
             }
             b"slow" => thread::sleep(Duration::from_millis(200)),

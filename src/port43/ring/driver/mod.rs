@@ -19,8 +19,8 @@
 //!
 //! # Does not
 //!
-//! Touch a ring, or know what an answer says. It takes the time once a turn, and asks the kernel for
-//! it where an answer ends.
+//! Touch a ring, or know what an answer says. It takes the time once a turn, and asks the kernel
+//! for it where an answer ends.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 mod accept;
@@ -102,7 +102,8 @@ impl<A: Answering> Driver<A> {
         let figures = &self.figures.engine;
         figures.connections_open.set(self.open_count());
         figures.buffers_made.set(self.buffers_made_count);
-        figures.buffers_free.set(self.free_buffers.len() as u64);
+        let in_use = self.buffers_made_count.saturating_sub(self.free_buffers.len() as u64);
+        figures.buffers_free.set(self.settings.answer_buffers_max.saturating_sub(in_use));
     }
 
     /// Open connections.

@@ -105,7 +105,7 @@ impl Client {
         let line = &sent[..end.min(INPUT_BYTES)];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let header = self.header.as_ref();
-        let ip = header.and_then(|header| header.named).unwrap_or(IpAddr::from(PEER));
+        let ip = header.and_then(|header| header.named).unwrap_or_else(|| IpAddr::from(PEER));
         let local = header.is_some_and(|header| header.named.is_none());
         if line == b"empty" { Vec::new() } else { answer_to(line, ip, local) }
     }

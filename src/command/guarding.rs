@@ -1,0 +1,215 @@
+//! What guards a running server: lists, limits, blocks, and the thread that keeps their books.
+//!
+//! # Invariants
+//!
+//! - `orders end first`: the warden's thread ends once nobody can give it orders any more.
+//!
+//! # Does not
+//!
+//! Decide who is served: `policy::guard` does.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use crossbeam::channel::{Receiver, Sender, bounded};
+use ipnet::IpNet;
+
+use super::Failure;
+use crate::config::Settings;
+use crate::control::{Blocked, Blocks, Explained, LimitLeft, Part};
+use crate::observe::clock;
+use crate::policy::block::Block;
+use crate::policy::guard::{self, Admission, Guard};
+use crate::policy::limit::Use;
+use crate::policy::lists::Lists;
+use crate::shard::aside::{Place, Weight};
+use crate::warden::{self, Order, Warden, Watch, Watches};
+
+/// Orders that wait for the warden.
+const ORDERS_MAX: usize = 16;
+
+/// How long an order may take: the warden's turns take milliseconds.
+const ORDER_TIME: Duration = Duration::from_secs(10);
+
+/// The guard, and the warden's thread; dropped, it ends.
+pub(super) struct Guarding {
+    pub(super) guard: Arc<Guard>,
+    pub(super) figures: Arc<warden::Figures>,
+    orders: Option<Sender<Order>>,
+    thread: Option<JoinHandle<()>>,
+    watches: Receiver<Watch>,
+}
+
+impl Guarding {
+    /// Reads the blocks that were kept, and starts the warden beside the shards.
+    pub(super) fn start(
+        settings: &Settings,
+        dir: &Path,
+        lists: Arc<ArcSwap<Lists>>,
+        cores: &[usize],
+    ) -> Result<Self, Failure> {
+        let [a, b, c, d, node] = secrets()?;
+        let memory_bytes = usize::try_from(settings.limits_memory_bytes).unwrap_or(usize::MAX);
+        let guard = Guard::new(settings.guard.clone(), lists, memory_bytes, [a, b, c, d]);
+        let guard = Arc::new(guard);
+        let (rings, watches) = Watches::new(cores.len());
+        let (handed, taken) = bounded(cores.len());
+        for watch in watches {
+            // There is room for all of them.
+            let _ = handed.send(watch);
+        }
+        let (orders, obeyed) = bounded(ORDERS_MAX);
+        // A directory that is one snapshot file keeps its blocks beside itself.
+        let dir = if dir.is_file() { dir.parent().unwrap_or(dir) } else { dir };
+        let place = Place { core: None, shard_cores: cores, weight: Weight::Full };
+        let failed = |error| Failure::failed(format!("thread that keeps blocks: {error}"));
+        let settings = settings.warden.clone();
+        let warden = Warden::new(settings, dir, Arc::clone(&guard), rings, obeyed, place, node)
+            .map_err(failed)?;
+        let figures = warden.figures();
+        let thread = warden::start(warden, place).map_err(failed)?;
+        Ok(Self { guard, figures, orders: Some(orders), thread: Some(thread), watches: taken })
+    }
+
+    /// The ends of the rings, one for each shard.
+    pub(super) fn watches(&self) -> Receiver<Watch> {
+        self.watches.clone()
+    }
+
+    /// What an operator asks.
+    pub(super) fn desk(&self) -> Arc<Desk> {
+        Arc::new(Desk { guard: Arc::clone(&self.guard), orders: self.orders.clone() })
+    }
+
+    /// What a reload can put in force.
+    pub(super) fn part(&self) -> Box<dyn Part> {
+        let (guard, orders) = (Arc::clone(&self.guard), self.orders.clone());
+        Box::new(Reloaded { guard, orders, prepared: None })
+    }
+}
+
+/// Blocks and limits, for an operator.
+pub(super) struct Desk {
+    guard: Arc<Guard>,
+    orders: Option<Sender<Order>>,
+}
+
+impl Desk {
+    /// Gives an order and waits for what comes of it.
+    fn order<T>(&self, order: impl FnOnce(Sender<T>) -> Order) -> Result<T, String> {
+        let (reply, outcome) = bounded(1);
+        let ending = || "the server is ending".to_owned();
+        let orders = self.orders.as_ref().ok_or_else(ending)?;
+        orders.send_timeout(order(reply), ORDER_TIME).map_err(|_| ending())?;
+        outcome.recv_timeout(ORDER_TIME).map_err(|_| ending())
+    }
+}
+
+impl Blocks for Desk {
+    fn block(&self, prefix: IpNet, seconds: u64, reason: &str) -> Result<Blocked, String> {
+        let reason = reason.to_owned();
+        let block = self.order(|reply| Order::Block { prefix, seconds, reason, reply })?;
+        Ok(blocked(&block))
+    }
+
+    fn unblock(&self, prefix: IpNet) -> Result<Option<Blocked>, String> {
+        let block = self.order(|reply| Order::Unblock { prefix, reply })?;
+        let now_ms = clock::wall_ms();
+        Ok(block.filter(|block| block.holds(now_ms)).map(|block| blocked(&block)))
+    }
+
+    fn list(&self) -> Vec<Blocked> {
+        let all = self.order(|reply| Order::List { reply }).unwrap_or_default();
+        let now_ms = clock::wall_ms();
+        all.iter().filter(|block| block.holds(now_ms)).map(|block| blocked(block)).collect()
+    }
+
+    fn explain(&self, address: IpAddr) -> Explained {
+        match self.guard.standing(address, clock::wall_ms) {
+            Admission::Denied(_) => Explained::default(),
+            Admission::Blocked(block) => {
+                Explained { block: Some(blocked(&block)), limits: Vec::new() }
+            }
+            Admission::Open(pass) => {
+                let uses = self.guard.uses(&pass, clock::micros());
+                let left = |one: &Use| LimitLeft {
+                    prefix: one.prefix,
+                    queries_per_min: one.level.queries_per_min,
+                    burst: one.level.burst,
+                    left: one.left,
+                };
+                Explained { block: None, limits: uses.all().iter().map(left).collect() }
+            }
+        }
+    }
+}
+
+fn blocked(block: &Block) -> Blocked {
+    Blocked {
+        prefix: block.prefix,
+        since_ms: block.since_ms,
+        until_ms: block.until_ms,
+        reason: block.reason.to_string(),
+        by: block.cause.word().to_owned(),
+        repetition: block.repetition,
+    }
+}
+
+/// Limits, blocks and signs of mining as a reload reads them.
+struct Reloaded {
+    guard: Arc<Guard>,
+    orders: Option<Sender<Order>>,
+    prepared: Option<(guard::Settings, warden::Settings)>,
+}
+
+impl Part for Reloaded {
+    fn takes(&self, key: &str) -> bool {
+        let (table, _) = key.split_once('.').unwrap_or((key, ""));
+        matches!(table, "limits" | "blocks" | "mining")
+            && !matches!(key, "limits.memory_bytes" | "blocks.state")
+    }
+
+    fn prepare(&mut self, settings: &Settings) -> Result<(), String> {
+        self.prepared = Some((settings.guard.clone(), settings.warden.clone()));
+        Ok(())
+    }
+
+    fn commit(&mut self) {
+        let Some((guard, warden)) = self.prepared.take() else { return };
+        self.guard.set(guard);
+        if let Some(orders) = &self.orders {
+            // A warden that has ended needs no settings any more.
+            let _ = orders.send_timeout(Order::Set(Box::new(warden)), ORDER_TIME);
+        }
+    }
+}
+
+/// Numbers that nobody outside can know.
+fn secrets() -> Result<[u64; 5], Failure> {
+    let mut bytes = [0; 40];
+    let flags = rustix::rand::GetRandomFlags::empty();
+    let got = rustix::rand::getrandom(&mut bytes, flags)
+        .map_err(|error| Failure::failed(format!("random numbers: {error}")))?;
+    if got < bytes.len() {
+        return Err(Failure::failed("random numbers: the kernel gives too few"));
+    }
+    let mut numbers = [0; 5];
+    for (number, chunk) in numbers.iter_mut().zip(bytes.chunks_exact(8)) {
+        *number = u64::from_ne_bytes(chunk.try_into().unwrap_or_default());
+    }
+    Ok(numbers)
+}
+
+impl Drop for Guarding {
+    fn drop(&mut self) {
+        drop(self.orders.take());
+        if let Some(thread) = self.thread.take() {
+            // It has said on standard error if it panicked.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The query log of a running server: its writer, and each shard's end of it.
+//!
+//! # Invariants
+//!
+//! - `after the shards`: the writer ends once the shards have, with all that they recorded.
+//!
+//! # Does not
+//!
+//! Write: `querylog` does.
+
+use std::sync::Arc;
+
+use crossbeam::channel::{Receiver, bounded};
+
+use super::Failure;
+use crate::config::Settings;
+use crate::querylog::{self, Figures, Recorder, Writer};
+use crate::shard::aside::{Place, Weight};
+
+/// The writer, if queries are logged.
+pub(super) struct Logging {
+    writer: Option<Writer>,
+    recorders: Receiver<Recorder>,
+}
+
+impl Logging {
+    /// Starts the writer beside the shards, if there is to be one.
+    pub(super) fn start(settings: &Settings, cores: &[usize]) -> Result<Self, Failure> {
+        let (handed, recorders) = bounded(cores.len());
+        if !settings.query_log.is_on() {
+            return Ok(Self { writer: None, recorders });
+        }
+        let place = Place { core: None, shard_cores: cores, weight: Weight::Full };
+        let (all, writer) =
+            querylog::start(&settings.query_log, cores.len(), place).map_err(Failure::failed)?;
+        for recorder in all {
+            // There is room for all of them.
+            let _ = handed.send(recorder);
+        }
+        Ok(Self { writer: Some(writer), recorders })
+    }
+
+    /// The shards' ends, one for each.
+    pub(super) fn recorders(&self) -> Receiver<Recorder> {
+        self.recorders.clone()
+    }
+
+    /// What the log tells about itself.
+    pub(super) fn figures(&self) -> Option<Arc<Figures>> {
+        self.writer.as_ref().map(Writer::figures)
+    }
+
+    /// Writes what shards have recorded, and ends.
+    pub(super) fn stop(self) {
+        if let Some(writer) = self.writer {
+            writer.stop();
+        }
+    }
+}

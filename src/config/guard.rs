@@ -1,0 +1,55 @@
+//! `[limits]`, `[blocks]`, `[mining]`, `[site]`: what guards the service.
+//!
+//! # Does not
+//!
+//! Connect to a site's server, or read the file of blocks: `warden` does.
+
+use crate::policy::mining::CANARIES_MAX;
+use crate::warden::CHANNEL_BYTES_MAX;
+
+/// Longest contact that a refusal shows, bytes.
+const CONTACT_BYTES_MAX: usize = 200;
+
+/// Longest name of a canary record, bytes.
+const CANARY_BYTES_MAX: usize = 253;
+
+/// Checks what a refusal shows as its contact.
+pub(super) fn contact(text: &str) -> Result<(), String> {
+    if text.len() > CONTACT_BYTES_MAX || text.chars().any(char::is_control) {
+        return Err(format!(
+            "{} bytes, expected one line of at most {CONTACT_BYTES_MAX}",
+            text.len()
+        ));
+    }
+    Ok(())
+}
+
+/// Checks names of canary records.
+pub(super) fn canaries(names: &[String]) -> Result<(), String> {
+    if names.len() > CANARIES_MAX {
+        return Err(format!("{} names, expected at most {CANARIES_MAX}", names.len()));
+    }
+    match names.iter().find(|name| name.is_empty() || name.len() > CANARY_BYTES_MAX) {
+        Some(name) => Err(format!("{name:?} is no name of 1 to {CANARY_BYTES_MAX} bytes")),
+        None => Ok(()),
+    }
+}
+
+/// Checks the address of a site's server.
+pub(super) fn redis(url: &str) -> Result<(), String> {
+    match redis::Client::open(url) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("{url:?}: {error}; write \"redis://127.0.0.1:6379\"")),
+    }
+}
+
+/// Checks the name of a site's channel.
+pub(super) fn channel(name: &str) -> Result<(), String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    if name.is_empty() || name.len() > CHANNEL_BYTES_MAX || !name.bytes().all(allowed) {
+        return Err(format!(
+            "{name:?} is no name of 1 to {CHANNEL_BYTES_MAX} letters, digits and `-_.:`"
+        ));
+    }
+    Ok(())
+}

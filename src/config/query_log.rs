@@ -1,0 +1,110 @@
+//! `[query_log]` and `[query_log.nats]`: where queries are logged, what of clients is shown.
+//!
+//! # Does not
+//!
+//! Look at directories, keys or servers: whether they are there shows when the log starts.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use toml::Spanned;
+
+use super::feed::{Refused, refused};
+use super::file;
+use crate::querylog::{Settings, StreamSettings};
+
+/// Subject without another one.
+const SUBJECT: &str = "whoisd.queries";
+
+/// Puts what the file says, apart from numbers, over `settings`.
+pub(super) fn set(file: &file::QueryLog, settings: &mut Settings) -> Result<(), Refused> {
+    if let Some(dir) = &file.dir {
+        settings.dir = Some(path("query_log.dir", "directory", dir)?);
+    }
+    if let Some(format) = &file.format {
+        let read = format.get_ref().parse();
+        settings.format = read.map_err(|problem| refused("query_log.format", format, problem))?;
+    }
+    if let Some(privacy) = &file.privacy {
+        let read = privacy.get_ref().parse();
+        settings.privacy.privacy =
+            read.map_err(|problem| refused("query_log.privacy", privacy, problem))?;
+    }
+    if let Some(key_file) = &file.privacy_key_file {
+        settings.privacy.key_file = Some(path("query_log.privacy_key_file", "file", key_file)?);
+    }
+    settings.stream = stream(&file.nats)?;
+    Ok(())
+}
+
+fn path(key: &'static str, what: &str, written: &Spanned<PathBuf>) -> Result<PathBuf, Refused> {
+    let path = written.get_ref();
+    if path.as_os_str().is_empty() {
+        return Err(refused(key, written, format!("\"\" is no {what}")));
+    }
+    Ok(path.clone())
+}
+
+fn stream(file: &file::QueryLogNats) -> Result<Option<StreamSettings>, Refused> {
+    let file::QueryLogNats { servers, subject, credentials } = file;
+    let Some(servers) = servers else {
+        if subject.is_some() || credentials.is_some() {
+            let problem = "is not set, and other keys of [query_log.nats] are; name the servers, \
+                           such as [\"nats://127.0.0.1:4222\"]";
+            let key = "query_log.nats.servers";
+            return Err(Refused { key, span: None, problem: problem.to_owned() });
+        }
+        return Ok(None);
+    };
+    let default = || SUBJECT.to_owned();
+    let stream = StreamSettings {
+        servers: servers.get_ref().iter().map(|server| server.get_ref().clone()).collect(),
+        subject: subject.as_ref().map_or_else(default, |subject| subject.get_ref().clone()),
+        credentials: credentials.as_ref().map(|path| path.get_ref().clone()),
+    };
+    stream
+        .check_servers()
+        .map_err(|problem| refused("query_log.nats.servers", servers, problem))?;
+    if let Some(subject) = subject {
+        stream
+            .check_subject()
+            .map_err(|problem| refused("query_log.nats.subject", subject, problem))?;
+    }
+    Ok(Some(stream))
+}
+
+/// Where each key stands that is no number.
+pub(super) fn spans(file: &file::QueryLog) -> [(&'static str, Option<Range<usize>>); 7] {
+    [
+        ("query_log.dir", file.dir.as_ref().map(Spanned::span)),
+        ("query_log.format", file.format.as_ref().map(Spanned::span)),
+        ("query_log.privacy", file.privacy.as_ref().map(Spanned::span)),
+        ("query_log.privacy_key_file", file.privacy_key_file.as_ref().map(Spanned::span)),
+        ("query_log.nats.servers", file.nats.servers.as_ref().map(Spanned::span)),
+        ("query_log.nats.subject", file.nats.subject.as_ref().map(Spanned::span)),
+        ("query_log.nats.credentials", file.nats.credentials.as_ref().map(Spanned::span)),
+    ]
+}
+
+/// The same keys with their values, as TOML.
+pub(super) fn rows(settings: &Settings) -> [(&'static str, Option<String>); 7] {
+    let string = |text: &str| toml::Value::from(text).to_string();
+    let path = |path: &PathBuf| string(&path.to_string_lossy());
+    let stream = settings.stream.as_ref();
+    let servers = stream.map(|stream| {
+        let servers: Vec<_> = stream.servers.iter().map(|server| string(server)).collect();
+        format!("[{}]", servers.join(", "))
+    });
+    [
+        ("query_log.dir", settings.dir.as_ref().map(path)),
+        ("query_log.format", Some(string(settings.format.word()))),
+        ("query_log.privacy", Some(string(settings.privacy.privacy.word()))),
+        ("query_log.privacy_key_file", settings.privacy.key_file.as_ref().map(path)),
+        ("query_log.nats.servers", servers),
+        ("query_log.nats.subject", stream.map(|stream| string(&stream.subject))),
+        (
+            "query_log.nats.credentials",
+            stream.and_then(|stream| stream.credentials.as_ref().map(path)),
+        ),
+    ]
+}

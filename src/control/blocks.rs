@@ -1,0 +1,159 @@
+//! What commands ask of whoever holds the blocks and limits.
+//!
+//! # Does not
+//!
+//! Hold any.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde_json::{Value, json};
+use snapshot_format::dump::Utc;
+
+/// A prefix whose queries are refused for a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocked {
+    /// Whom it is about.
+    pub prefix: IpNet,
+    /// Since when, ms since the epoch.
+    pub since_ms: i64,
+    /// Until when, ms since the epoch.
+    pub until_ms: i64,
+    /// Why, in one printable line.
+    pub reason: String,
+    /// Who blocked it: `operator`, `limits`, `mining`.
+    pub by: String,
+    /// How often it was blocked before, as far as that is not forgiven.
+    pub repetition: u32,
+}
+
+impl Blocked {
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "prefix": self.prefix.to_string(),
+            "since": Utc(self.since_ms).to_string(),
+            "until": Utc(self.until_ms).to_string(),
+            "reason": self.reason,
+            "by": self.by,
+            "repetition": self.repetition,
+        })
+    }
+}
+
+/// A limit that an address is under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitLeft {
+    /// The prefix whose addresses share it.
+    pub prefix: IpNet,
+    /// Its rate.
+    pub queries_per_min: u32,
+    /// Queries at once after a pause.
+    pub burst: u32,
+    /// Queries that would be answered now.
+    pub left: u32,
+}
+
+/// What holds for an address besides the lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Explained {
+    /// The block that it is under.
+    pub block: Option<Blocked>,
+    /// Its limits, from the longest prefix to the shortest.
+    pub limits: Vec<LimitLeft>,
+}
+
+/// Holds the blocks, and knows the limits.
+pub trait Blocks: Send + Sync {
+    /// Blocks a prefix for so many seconds from now, or until later if it is blocked already.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be.
+    fn block(&self, prefix: IpNet, seconds: u64, reason: &str) -> Result<Blocked, String>;
+
+    /// Ends the block of exactly this prefix; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be ended.
+    fn unblock(&self, prefix: IpNet) -> Result<Option<Blocked>, String>;
+
+    /// Every block in force.
+    fn list(&self) -> Vec<Blocked>;
+
+    /// What holds for an address.
+    fn explain(&self, address: IpAddr) -> Explained;
+}
+
+/// For a server that holds no blocks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoBlocks;
+
+impl Blocks for NoBlocks {
+    fn block(&self, _: IpNet, _: u64, _: &str) -> Result<Blocked, String> {
+        Err("this server holds no blocks; deny the prefix in a list".to_owned())
+    }
+
+    fn unblock(&self, _: IpNet) -> Result<Option<Blocked>, String> {
+        Ok(None)
+    }
+
+    fn list(&self) -> Vec<Blocked> {
+        Vec::new()
+    }
+
+    fn explain(&self, _: IpAddr) -> Explained {
+        Explained::default()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod model {
+    //! Blocks in a list, with a clock that a test moves.
+
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use arc_swap::ArcSwap;
+
+    use super::*;
+
+    #[derive(Default)]
+    pub(in crate::control) struct Model {
+        pub(in crate::control) now_ms: AtomicI64,
+        blocks: ArcSwap<Vec<Blocked>>,
+    }
+
+    impl Blocks for Model {
+        fn block(&self, prefix: IpNet, seconds: u64, reason: &str) -> Result<Blocked, String> {
+            let since_ms = self.now_ms.load(Ordering::Relaxed);
+            let until_ms = since_ms + i64::try_from(seconds).unwrap() * 1000;
+            let mut blocks = self.list();
+            blocks.retain(|block| block.prefix != prefix);
+            let (reason, by) = (reason.to_owned(), "operator".to_owned());
+            let block = Blocked { prefix, since_ms, until_ms, reason, by, repetition: 0 };
+            blocks.push(block.clone());
+            self.blocks.store(blocks.into());
+            Ok(block)
+        }
+
+        fn unblock(&self, prefix: IpNet) -> Result<Option<Blocked>, String> {
+            let (ended, rest): (Vec<_>, Vec<_>) =
+                self.list().into_iter().partition(|block| block.prefix == prefix);
+            self.blocks.store(rest.into());
+            Ok(ended.into_iter().next())
+        }
+
+        fn list(&self) -> Vec<Blocked> {
+            let now_ms = self.now_ms.load(Ordering::Relaxed);
+            let blocks = self.blocks.load();
+            blocks.iter().filter(|block| block.until_ms > now_ms).cloned().collect()
+        }
+
+        fn explain(&self, address: IpAddr) -> Explained {
+            let block = self.list().into_iter().find(|block| block.prefix.contains(&address));
+            let prefix = IpNet::from(address);
+            let limit = LimitLeft { prefix, queries_per_min: 60, burst: 60, left: 59 };
+            Explained { block, limits: vec![limit] }
+        }
+    }
+}

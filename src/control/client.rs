@@ -1,0 +1,67 @@
+//! The commands' end of the control socket.
+//!
+//! # Does not
+//!
+//! Know what replies mean.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Request;
+use super::protocol::{REPLY_BYTES_MAX, read_reply};
+
+/// How long a server may take for one request: reading a million prefixes takes a few seconds.
+const REPLY_TIME: Duration = Duration::from_secs(120);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// No server answers there.
+    #[error("{0}")]
+    NoServer(String),
+    /// The server does not do it.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Asks the server whose control socket is at `path`.
+///
+/// # Errors
+///
+/// There is no server, it does not answer, or it refuses.
+pub fn ask(path: &Path, request: &Request) -> Result<Value, AskError> {
+    let line = exchange(path, request).map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+                "; no server runs there, or its server.control names another socket"
+            }
+            ErrorKind::PermissionDenied => "; the socket is for the server's own user, and root",
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => "; the server does not answer in time",
+            _ => "",
+        };
+        AskError::NoServer(format!("{}: {error}{hint}", path.display()))
+    })?;
+    let reply = read_reply(&line)
+        .map_err(|problem| AskError::NoServer(format!("{}: {problem}", path.display())))?;
+    reply.map_err(AskError::Refused)
+}
+
+fn exchange(path: &Path, request: &Request) -> io::Result<Vec<u8>> {
+    let mut stream = UnixStream::connect(path)?;
+    stream.set_read_timeout(Some(REPLY_TIME))?;
+    stream.set_write_timeout(Some(REPLY_TIME))?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let mut reply = Vec::new();
+    BufReader::new(stream.take(REPLY_BYTES_MAX as u64)).read_until(b'\n', &mut reply)?;
+    if reply.last() != Some(&b'\n') {
+        return Err(io::Error::new(ErrorKind::UnexpectedEof, "the reply is cut short"));
+    }
+    Ok(reply)
+}

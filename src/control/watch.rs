@@ -1,0 +1,440 @@
+//! Files of lists: found, read when they have changed, put together, swapped in.
+//!
+//! # Invariants
+//!
+//! - `keeps the old`: a file with an error keeps the entries that it gave before; where the files
+//!   contradict each other, all of them do. What is wrong is in the log once, and in the figures
+//!   until it is mended.
+//! - `settled`: a change is taken once the file looks the same twice, so that a file which is being
+//!   written is not read half, unless a reload asks for it now.
+//!
+//! # Does not
+//!
+//! Read a clock, or run by itself: who calls [`Watch::look`] says when.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+
+use super::patterns::find;
+use crate::policy::lists::{Entry, LIST_BYTES_MAX, Lists, parse};
+
+/// How long files that contradict each other are left alone, ms.
+const RETRY_PAUSE_MS: i64 = 60_000;
+
+/// Whether there is a tier of a name.
+pub type HasTier = Box<dyn Fn(&str) -> bool + Send>;
+
+/// Figures of the lists, for metrics.
+#[derive(Debug, Default)]
+pub struct Figures {
+    failing: AtomicBool,
+    file_count: AtomicU64,
+    entry_count: AtomicU64,
+    expired_count: AtomicU64,
+    loaded_ms: AtomicU64,
+}
+
+impl Figures {
+    /// Name, help and value of each gauge.
+    #[must_use]
+    pub fn gauges(&self) -> [(&'static str, &'static str, u64); 5] {
+        let value = |value: &AtomicU64| value.load(Ordering::Relaxed);
+        [
+            (
+                "whoisd_lists_failing",
+                "Whether a file of lists has an error: what it held before is in force.",
+                u64::from(self.failing.load(Ordering::Relaxed)),
+            ),
+            ("whoisd_lists_files", "Files of lists.", value(&self.file_count)),
+            ("whoisd_lists_entries", "Prefixes of lists in force.", value(&self.entry_count)),
+            ("whoisd_lists_expired", "Prefixes of lists expired.", value(&self.expired_count)),
+            (
+                "whoisd_lists_loaded_timestamp_seconds",
+                "When the lists were last swapped in.",
+                value(&self.loaded_ms) / 1000,
+            ),
+        ]
+    }
+}
+
+/// What a look has found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// Whether other lists are in force now.
+    pub changed: bool,
+    /// What is wrong, one line each.
+    pub errors: Vec<String>,
+    /// Files that were found.
+    pub file_count: usize,
+    /// Prefixes in force.
+    pub entry_count: usize,
+    /// Prefixes that have expired.
+    pub expired_count: usize,
+}
+
+/// Looks after the files of lists.
+pub struct Watch {
+    patterns: Vec<PathBuf>,
+    held: Vec<Held>,
+    shown: Arc<ArcSwap<Lists>>,
+    has_tier: HasTier,
+    figures: Arc<Figures>,
+    said: Vec<String>,
+    /// What the files say together cannot be used.
+    conflict: Option<String>,
+    /// When that is looked at again although no file has changed: an entry may have expired.
+    retry_ms: i64,
+}
+
+/// One file.
+struct Held {
+    path: PathBuf,
+    /// As it was when it was read.
+    stamp: Option<Stamp>,
+    /// As it was at the last look, if that is another.
+    next: Option<Stamp>,
+    entries: Arc<[Entry]>,
+    error: Option<String>,
+}
+
+/// By what a changed file is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    mtime: (i64, i64),
+}
+
+impl Stamp {
+    fn of(meta: &fs::Metadata) -> Self {
+        Self {
+            device: meta.dev(),
+            inode: meta.ino(),
+            size: meta.size(),
+            mtime: (meta.mtime(), meta.mtime_nsec()),
+        }
+    }
+}
+
+impl Watch {
+    /// Looks after files that `patterns` name, and shows them in `shown`. Nothing is read yet.
+    #[must_use]
+    pub fn new(patterns: Vec<PathBuf>, shown: Arc<ArcSwap<Lists>>, has_tier: HasTier) -> Self {
+        Self {
+            patterns,
+            held: Vec::new(),
+            shown,
+            has_tier,
+            figures: Arc::default(),
+            said: Vec::new(),
+            conflict: None,
+            retry_ms: 0,
+        }
+    }
+
+    /// Figures that follow what is looked at.
+    #[must_use]
+    pub fn figures(&self) -> Arc<Figures> {
+        Arc::clone(&self.figures)
+    }
+
+    /// Looks after other files from the next look on.
+    pub fn name(&mut self, patterns: &[PathBuf]) {
+        self.patterns = patterns.to_vec();
+    }
+
+    /// Takes over what has changed and has settled; with `now`, all that has changed, and looks
+    /// again at what was wrong.
+    pub fn look(&mut self, now_ms: i64, now: bool) -> Looked {
+        let (paths, mut errors) = find(&self.patterns);
+        let complete = errors.is_empty();
+        let mut changed = self.conflict.is_some() && (now || now_ms >= self.retry_ms);
+        if complete {
+            let before = self.held.len();
+            self.held.retain(|held| paths.contains(&held.path));
+            changed |= self.held.len() != before;
+        }
+        for path in &paths {
+            let at = match self.held.iter().position(|held| held.path == *path) {
+                Some(at) => at,
+                None => {
+                    self.held.push(Held::new(path));
+                    self.held.len() - 1
+                }
+            };
+            if let Some(held) = self.held.get_mut(at) {
+                changed |= held.look(now);
+            }
+        }
+        // In the order of the names, whenever each file came.
+        self.held.sort_by_key(|held| paths.iter().position(|path| *path == held.path));
+        errors.extend(self.held.iter().filter_map(|held| held.error.clone()));
+        let swapped = (changed || now || self.is_due(now_ms)) && self.show(now_ms);
+        errors.extend(self.conflict.clone());
+        self.tell(errors, swapped && changed, now_ms)
+    }
+
+    fn is_due(&self, now_ms: i64) -> bool {
+        let next = self.shown.load().next_expiry_ms();
+        next.is_some_and(|next| next <= now_ms)
+    }
+
+    /// Puts the files together and swaps the table; false if they contradict each other.
+    fn show(&mut self, now_ms: i64) -> bool {
+        let files = self.held.iter().map(|held| Arc::clone(&held.entries)).collect();
+        match Lists::new(files, &self.has_tier, now_ms) {
+            Ok(lists) => {
+                self.conflict = None;
+                self.shown.store(Arc::new(lists));
+                true
+            }
+            Err(error) => {
+                self.conflict = Some(error.to_string());
+                self.retry_ms = now_ms.saturating_add(RETRY_PAUSE_MS);
+                if self.is_due(now_ms) {
+                    self.shown.store(Arc::new(self.shown.load().at(now_ms)));
+                }
+                false
+            }
+        }
+    }
+
+    /// Says what is new in log and figures.
+    fn tell(&mut self, errors: Vec<String>, changed: bool, now_ms: i64) -> Looked {
+        let lists = self.shown.load();
+        let looked = Looked {
+            changed,
+            file_count: self.held.len(),
+            entry_count: lists.count(),
+            expired_count: lists.expired_count(),
+            errors,
+        };
+        let Looked { file_count, entry_count, expired_count, .. } = looked;
+        for error in looked.errors.iter().filter(|error| !self.said.contains(error)) {
+            tracing::error!(error, "list refused; what it held before is in force");
+        }
+        if !self.said.is_empty() && looked.errors.is_empty() {
+            tracing::info!("every list is good again");
+        }
+        if changed {
+            tracing::info!(file_count, entry_count, expired_count, "lists are in force");
+            let now_ms = u64::try_from(now_ms).unwrap_or(0);
+            self.figures.loaded_ms.store(now_ms, Ordering::Relaxed);
+        }
+        self.said.clone_from(&looked.errors);
+        let figures = &self.figures;
+        figures.failing.store(!looked.errors.is_empty(), Ordering::Relaxed);
+        figures.file_count.store(file_count as u64, Ordering::Relaxed);
+        figures.entry_count.store(entry_count as u64, Ordering::Relaxed);
+        figures.expired_count.store(expired_count as u64, Ordering::Relaxed);
+        looked
+    }
+}
+
+impl Held {
+    fn new(path: &Path) -> Self {
+        let path = path.to_owned();
+        Self { path, stamp: None, next: None, entries: Arc::from([]), error: None }
+    }
+
+    /// Reads the file if it has changed; whether it gives other entries now.
+    fn look(&mut self, now: bool) -> bool {
+        let stamp = match fs::metadata(&self.path) {
+            Ok(meta) => Stamp::of(&meta),
+            Err(error) => {
+                self.error = Some(format!("{}: {error}", self.path.display()));
+                // When it is back, it is read, whatever it looks like.
+                self.stamp = None;
+                return false;
+            }
+        };
+        if self.stamp == Some(stamp) && !(now && self.error.is_some()) {
+            self.next = None;
+            return false;
+        }
+        if !now && self.next != Some(stamp) {
+            self.next = Some(stamp);
+            return false;
+        }
+        match read(&self.path, stamp) {
+            Ok(None) => {
+                self.next = None;
+                return false;
+            }
+            Ok(Some(entries)) => {
+                self.error = None;
+                self.entries = entries;
+            }
+            Err(error) => {
+                self.stamp = Some(stamp);
+                self.error = Some(error);
+                return false;
+            }
+        }
+        self.stamp = Some(stamp);
+        true
+    }
+}
+
+/// Reads a file; `None` if somebody changes it meanwhile.
+fn read(path: &Path, stamp: Stamp) -> Result<Option<Arc<[Entry]>>, String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    let mut file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    // One more than allowed, for the reader to refuse.
+    file.by_ref().take(LIST_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if Stamp::of(&file.metadata().map_err(failed)?) != stamp {
+        return Ok(None);
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = error.as_bytes().iter().take(good).filter(|byte| **byte == b'\n').count();
+        format!("{}:{}: no UTF-8", path.display(), line.saturating_add(1))
+    })?;
+    parse(&path.to_string_lossy(), &text).map(Some).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::policy::lists::Action;
+
+    const NOW_MS: i64 = 1_800_000_000_000;
+
+    struct Files {
+        folder: tempfile::TempDir,
+        shown: Arc<ArcSwap<Lists>>,
+        watch: Watch,
+    }
+
+    impl Files {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let shown = Arc::new(ArcSwap::from_pointee(Lists::default()));
+            let patterns = vec![folder.path().join("*.toml")];
+            let has_tier = Box::new(|tier: &str| tier != "unknown");
+            let watch = Watch::new(patterns, Arc::clone(&shown), has_tier);
+            Self { folder, shown, watch }
+        }
+
+        fn write(&self, name: &str, prefix: &str, rest: &str) {
+            let text = format!("[[entry]]\nprefix = \"{prefix}\"\n{rest}\n");
+            fs::write(self.folder.path().join(name), text).unwrap();
+        }
+
+        /// Two looks: a change is taken at the second.
+        fn look(&mut self) -> Looked {
+            let first = self.watch.look(NOW_MS, false);
+            let second = self.watch.look(NOW_MS, false);
+            Looked { changed: first.changed || second.changed, ..second }
+        }
+
+        fn is_denied(&self, address: &str) -> bool {
+            let address: IpAddr = address.parse().unwrap();
+            self.shown.load().standing(address).action() == Action::Deny
+        }
+
+        fn failing(&self) -> u64 {
+            self.watch.figures.gauges()[0].2
+        }
+    }
+
+    #[test]
+    fn files_that_come_change_and_go_are_taken_over() {
+        let mut files = Files::new();
+        assert_eq!(files.look(), Looked::default());
+        files.write("a.toml", "192.0.2.0/24", "action = \"deny\"");
+        files.write(".b.toml", "10.0.0.0/8", "action = \"deny\"");
+        files.write("c.toml~", "10.0.0.0/8", "action = \"deny\"");
+        assert!(!files.watch.look(NOW_MS, false).changed, "a file that may be being written");
+        assert!(files.watch.look(NOW_MS, false).changed);
+        assert!(files.is_denied("192.0.2.1") && !files.is_denied("10.0.0.1"));
+        assert!(!files.look().changed);
+        files.write("a.toml", "198.51.100.0/24", "action = \"deny\"");
+        assert!(files.watch.look(NOW_MS, true).changed, "a reload takes it at once");
+        assert!(files.is_denied("198.51.100.1") && !files.is_denied("192.0.2.1"));
+        fs::remove_file(files.folder.path().join("a.toml")).unwrap();
+        assert!(files.look().changed);
+        assert_eq!(files.shown.load().count(), 0);
+    }
+
+    #[test]
+    fn a_list_with_an_error_keeps_the_old_one_and_says_which_line() {
+        let mut files = Files::new();
+        files.write("a.toml", "192.0.2.0/24", "action = \"deny\"");
+        files.write("b.toml", "198.51.100.0/24", "action = \"deny\"");
+        files.look();
+        files.write("a.toml", "192.0.2.1/24", "action = \"deny\"");
+        files.write("b.toml", "203.0.113.0/24", "action = \"deny\"");
+        let looked = files.look();
+        assert!(looked.changed);
+        let place = format!("{}/a.toml:2: entry 1: prefix: ", files.folder.path().display());
+        assert!(looked.errors[0].starts_with(&place), "{looked:?}");
+        assert!(files.is_denied("192.0.2.1"), "what a.toml held before");
+        assert!(files.is_denied("203.0.113.1"), "b.toml is good");
+        assert_eq!(files.failing(), 1);
+        assert_eq!(files.look().errors, looked.errors);
+        fs::write(files.folder.path().join("a.toml"), b"# \xff").unwrap();
+        assert!(files.look().errors[0].ends_with("a.toml:1: no UTF-8"));
+        files.write("a.toml", "192.0.2.0/25", "action = \"deny\"");
+        assert_eq!(files.look().errors, [""; 0]);
+        assert_eq!(files.failing(), 0);
+    }
+
+    #[test]
+    fn files_that_contradict_each_other_keep_what_was_there() {
+        let mut files = Files::new();
+        files.write("a.toml", "192.0.2.0/24", "action = \"deny\"");
+        files.look();
+        files.write("b.toml", "192.0.2.0/24", "action = \"allow\"");
+        let looked = files.look();
+        assert!(!looked.changed);
+        assert!(looked.errors[0].contains("\"allow\" here and \"deny\" at"), "{looked:?}");
+        assert!(files.is_denied("192.0.2.1"));
+        let expires = "action = \"allow\"\nexpires = 2027-01-15T08:00:10Z";
+        files.write("b.toml", "192.0.2.0/24", expires);
+        assert_eq!(files.look().errors.len(), 1);
+        assert_eq!(files.watch.look(NOW_MS + 59_999, false).errors.len(), 1);
+        assert_eq!(files.watch.look(NOW_MS + 60_000, false).errors, [""; 0]);
+        files.write("b.toml", "192.0.2.0/24", "action = \"allow\"");
+        assert_eq!(files.look().errors.len(), 1);
+        fs::remove_file(files.folder.path().join("a.toml")).unwrap();
+        assert_eq!(files.look().errors, [""; 0]);
+        assert!(!files.is_denied("192.0.2.1"));
+        files.write("b.toml", "192.0.2.0/24", "tier = \"unknown\"");
+        assert!(files.look().errors[0].contains("there is no tier \"unknown\""));
+    }
+
+    #[test]
+    fn a_named_file_that_is_gone_keeps_its_entries_and_is_told_of() {
+        let mut files = Files::new();
+        files.watch.name(&[files.folder.path().join("own.toml")]);
+        assert!(files.look().errors[0].contains("own.toml: No such file"));
+        files.write("own.toml", "192.0.2.0/24", "action = \"deny\"");
+        assert_eq!(files.look().errors, [""; 0]);
+        fs::remove_file(files.folder.path().join("own.toml")).unwrap();
+        assert_eq!(files.look().errors.len(), 1);
+        assert!(files.is_denied("192.0.2.1"));
+    }
+
+    #[test]
+    fn an_entry_ends_when_it_expires_though_no_file_changes() {
+        let mut files = Files::new();
+        let expires = "action = \"deny\"\nexpires = 2027-01-15T08:00:10Z";
+        files.write("a.toml", "192.0.2.0/24", expires);
+        assert_eq!(files.look().entry_count, 1);
+        assert_eq!(files.watch.look(NOW_MS + 9_999, false).entry_count, 1);
+        let looked = files.watch.look(NOW_MS + 10_000, false);
+        assert_eq!((looked.entry_count, looked.expired_count), (0, 1));
+        assert!(!files.is_denied("192.0.2.1"));
+    }
+}

@@ -1,0 +1,384 @@
+//! Blocks: sources that are not served for a time, which doubles with each repetition.
+//!
+//! ```text
+//! Book (one writer, control plane) ── strikes, times ──▶ Blocks (immutable, swapped whole) ─▶ shards
+//! ```
+//!
+//! # Invariants
+//!
+//! - `bounded`: a book holds at most [`BLOCKS_MAX`] blocks; one more takes the place of the one that
+//!   ends first, manual ones excepted.
+//! - `doubling`: the n-th block in a row lasts twice as long as the one before, up to a bound; each
+//!   `forgive_s` without a block takes one repetition back.
+//!
+//! # Does not
+//!
+//! Read a clock or a file: times are arguments, in milliseconds since the epoch, so that blocks
+//! survive a restart.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ahash::RandomState;
+use hashbrown::HashMap;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use prefix_trie::PrefixMap;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Bound;
+
+/// Most blocks at once: some 10 MiB, and a copy of them takes some ms.
+pub const BLOCKS_MAX: usize = 65_536;
+
+/// Longest reason, bytes.
+pub const REASON_BYTES_MAX: usize = 255;
+
+/// First block, seconds.
+pub const FIRST_S: Bound = Bound::new(60, 1, 86_400);
+
+/// Longest block, seconds.
+pub const LONGEST_S: Bound = Bound::new(86_400, 1, 31_536_000);
+
+/// Time without a block that takes one repetition back, seconds.
+pub const FORGIVE_S: Bound = Bound::new(86_400, 60, 31_536_000);
+
+/// Most doublings: beyond, every bound is reached.
+const DOUBLINGS_MAX: u32 = 25;
+
+/// How long blocks last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The first one, seconds.
+    pub first_s: u64,
+    /// The longest one, seconds.
+    pub longest_s: u64,
+    /// Time that takes one repetition back, seconds.
+    pub forgive_s: u64,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            first_s: FIRST_S.default,
+            longest_s: LONGEST_S.default,
+            forgive_s: FORGIVE_S.default,
+        }
+    }
+}
+
+/// Why somebody is blocked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// It kept exceeding its limit.
+    Limit,
+    /// It was found to mine.
+    Mining,
+    /// An operator wanted it.
+    Operator,
+}
+
+impl Cause {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Limit => "limit",
+            Self::Mining => "mining",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// One block, present or past: past ones are kept for their repetitions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// Who is blocked.
+    pub prefix: IpNet,
+    /// Since when, ms since the epoch.
+    pub since_ms: i64,
+    /// Until when, ms since the epoch.
+    pub until_ms: i64,
+    /// Which one in a row it is, from 1.
+    pub repetition: u32,
+    /// Why.
+    pub cause: Cause,
+    /// Why, in an operator's words; may be empty.
+    pub reason: Box<str>,
+}
+
+impl Block {
+    /// Whether it holds at that time.
+    #[must_use]
+    pub const fn holds(&self, now_ms: i64) -> bool {
+        now_ms < self.until_ms
+    }
+
+    /// Repetitions that count at that time.
+    fn repetitions(&self, terms: &Terms, now_ms: i64) -> u32 {
+        let quiet_s = u64::try_from(now_ms.saturating_sub(self.until_ms) / 1000).unwrap_or(0);
+        let forgiven = u32::try_from(quiet_s / terms.forgive_s.max(1)).unwrap_or(u32::MAX);
+        self.repetition.saturating_sub(forgiven)
+    }
+}
+
+/// The blocks that hold, for shards: by the longest prefix that holds an address.
+#[derive(Debug, Default)]
+pub struct Blocks {
+    v4: PrefixMap<Ipv4Net, Arc<Block>>,
+    v6: PrefixMap<Ipv6Net, Arc<Block>>,
+    count: usize,
+}
+
+impl Blocks {
+    /// How many there are.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The block that holds `address` at that time.
+    #[inline]
+    #[must_use]
+    pub fn of(&self, address: IpAddr, now_ms: i64) -> Option<&Arc<Block>> {
+        let block = match address {
+            IpAddr::V4(v4) => self.v4.get_lpm(&Ipv4Net::from(v4)).map(|(_, block)| block),
+            IpAddr::V6(v6) => self.v6.get_lpm(&Ipv6Net::from(v6)).map(|(_, block)| block),
+        };
+        block.filter(|block| block.holds(now_ms))
+    }
+}
+
+/// All blocks and their repetitions.
+#[derive(Debug, Default)]
+pub struct Book {
+    terms: Terms,
+    blocks: HashMap<IpNet, Arc<Block>, RandomState>,
+}
+
+impl Book {
+    /// A book with what was kept of an earlier one.
+    #[must_use]
+    pub fn new(terms: Terms, kept: impl IntoIterator<Item = Block>) -> Self {
+        let mut book = Self { terms, blocks: HashMap::default() };
+        for block in kept.into_iter().take(BLOCKS_MAX) {
+            book.blocks.insert(block.prefix, Arc::new(block));
+        }
+        book
+    }
+
+    /// Other terms from now on.
+    pub fn set_terms(&mut self, terms: Terms) {
+        self.terms = terms;
+    }
+
+    /// Blocks a source that has earned it: for longer than the last time. `None` if it is blocked
+    /// already: it stays so.
+    pub fn strike(
+        &mut self,
+        prefix: IpNet,
+        cause: Cause,
+        reason: &str,
+        now_ms: i64,
+    ) -> Option<Arc<Block>> {
+        let old = self.blocks.get(&prefix);
+        if old.is_some_and(|old| old.holds(now_ms)) {
+            return None;
+        }
+        let before = old.map_or(0, |old| old.repetitions(&self.terms, now_ms));
+        let doubled = self.terms.first_s.saturating_mul(1 << before.min(DOUBLINGS_MAX));
+        let seconds = doubled.min(self.terms.longest_s);
+        Some(self.put(prefix, seconds, before.saturating_add(1), cause, reason, now_ms))
+    }
+
+    /// Blocks as an operator wants it, whatever there was before.
+    pub fn block(&mut self, prefix: IpNet, seconds: u64, reason: &str, now_ms: i64) -> Arc<Block> {
+        let before = self.blocks.get(&prefix).map_or(0, |old| old.repetitions(&self.terms, now_ms));
+        let repetition = before.saturating_add(1);
+        self.put(prefix, seconds, repetition, Cause::Operator, reason, now_ms)
+    }
+
+    fn put(
+        &mut self,
+        prefix: IpNet,
+        seconds: u64,
+        repetition: u32,
+        cause: Cause,
+        reason: &str,
+        now_ms: i64,
+    ) -> Arc<Block> {
+        self.make_room(&prefix, now_ms);
+        let milliseconds = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let until_ms = now_ms.saturating_add(milliseconds);
+        let reason = cut(reason).into();
+        let block = Block { prefix, since_ms: now_ms, until_ms, repetition, cause, reason };
+        let block = Arc::new(block);
+        self.blocks.insert(prefix, Arc::clone(&block));
+        block
+    }
+
+    /// Takes a block back, with its repetitions; `None` if there is none.
+    pub fn unblock(&mut self, prefix: &IpNet) -> Option<Arc<Block>> {
+        self.blocks.remove(prefix)
+    }
+
+    /// Drops what has ended and is forgiven. True if that changed anything.
+    pub fn forget(&mut self, now_ms: i64) -> bool {
+        let before = self.blocks.len();
+        let terms = self.terms;
+        self.blocks.retain(|_, block| block.holds(now_ms) || block.repetitions(&terms, now_ms) > 0);
+        self.blocks.len() != before
+    }
+
+    /// All blocks, ended ones too, in order of their prefixes.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Block>> {
+        let mut all: Vec<_> = self.blocks.values().cloned().collect();
+        all.sort_by_key(|block| block.prefix);
+        all
+    }
+
+    /// What shards look at.
+    #[must_use]
+    pub fn published(&self, now_ms: i64) -> Blocks {
+        let mut blocks = Blocks::default();
+        for block in self.blocks.values().filter(|block| block.holds(now_ms)) {
+            let block = Arc::clone(block);
+            match block.prefix {
+                IpNet::V4(net) => drop(blocks.v4.insert(net, block)),
+                IpNet::V6(net) => drop(blocks.v6.insert(net, block)),
+            }
+            blocks.count += 1;
+        }
+        blocks
+    }
+
+    /// Keeps within the bound: what has ended goes first, then what ends first.
+    fn make_room(&mut self, prefix: &IpNet, now_ms: i64) {
+        if self.blocks.len() < BLOCKS_MAX || self.blocks.contains_key(prefix) {
+            return;
+        }
+        // Some at a time: under an attack each would look through all of them otherwise.
+        let mut ends: Vec<_> = self
+            .blocks
+            .values()
+            .filter(|block| block.cause != Cause::Operator || !block.holds(now_ms))
+            .map(|block| (block.until_ms, block.prefix))
+            .collect();
+        ends.sort_unstable();
+        for (_, prefix) in ends.into_iter().take(BLOCKS_MAX / 16) {
+            self.blocks.remove(&prefix);
+        }
+        if self.blocks.len() >= BLOCKS_MAX
+            && let Some(first) = self.blocks.values().min_by_key(|block| block.until_ms)
+        {
+            let prefix = first.prefix;
+            self.blocks.remove(&prefix);
+        }
+    }
+}
+
+/// A text within its bound, cut at a character.
+fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(REASON_BYTES_MAX)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: i64 = 1_000;
+    const TERMS: Terms = Terms { first_s: 60, longest_s: 1_000, forgive_s: 3_600 };
+
+    fn net(text: &str) -> IpNet {
+        text.parse().unwrap()
+    }
+
+    fn seconds(block: &Block) -> i64 {
+        (block.until_ms - block.since_ms) / S
+    }
+
+    #[test]
+    fn each_repetition_lasts_twice_as_long_up_to_the_bound_and_is_forgiven_with_time() {
+        let mut book = Book::new(TERMS, []);
+        let one = net("192.0.2.1/32");
+        let mut now_ms = 0;
+        for expected in [60, 120, 240, 480, 960, 1_000, 1_000] {
+            let block = book.strike(one, Cause::Limit, "", now_ms).unwrap();
+            assert_eq!(seconds(&block), expected);
+            now_ms = block.until_ms;
+        }
+        // Five of the seven repetitions are taken back.
+        now_ms += 5 * 3_600 * S;
+        let block = book.strike(one, Cause::Limit, "", now_ms).unwrap();
+        assert_eq!((seconds(&block), block.repetition), (240, 3));
+        assert!(!book.forget(block.until_ms + 3 * 3_600 * S - 1));
+        assert!(book.forget(block.until_ms + 3 * 3_600 * S));
+        assert!(book.all().is_empty());
+    }
+
+    #[test]
+    fn a_strike_during_a_block_changes_nothing() {
+        let mut book = Book::new(TERMS, []);
+        let first = book.strike(net("192.0.2.1/32"), Cause::Limit, "", 0).unwrap();
+        assert_eq!(book.strike(net("192.0.2.1/32"), Cause::Mining, "", 59 * S), None);
+        assert_eq!(book.all(), [first]);
+    }
+
+    #[test]
+    fn shards_see_the_narrowest_block_that_holds() {
+        let mut book = Book::new(TERMS, []);
+        book.block(net("192.0.2.0/24"), 600, "the whole office", 0);
+        book.strike(net("192.0.2.1/32"), Cause::Limit, "", 0);
+        book.strike(net("2001:db8::/64"), Cause::Limit, "", 0);
+        let blocks = book.published(0);
+        assert_eq!(blocks.count(), 3);
+        let of = |text: &str, now_ms| {
+            blocks.of(text.parse().unwrap(), now_ms).map(|block| block.prefix.to_string())
+        };
+        assert_eq!(of("192.0.2.1", 0).as_deref(), Some("192.0.2.1/32"));
+        assert_eq!(of("192.0.2.2", 599 * S).as_deref(), Some("192.0.2.0/24"));
+        assert_eq!(of("192.0.2.2", 600 * S), None);
+        assert_eq!(of("192.0.3.1", 0), None);
+        assert_eq!(of("2001:db8::77", 0).as_deref(), Some("2001:db8::/64"));
+        assert!(book.unblock(&net("192.0.2.0/24")).is_some());
+        assert!(book.unblock(&net("192.0.2.0/24")).is_none());
+        assert_eq!(book.published(0).count(), 2);
+    }
+
+    #[test]
+    fn a_book_that_was_kept_goes_on_where_it_was() {
+        let mut book = Book::new(TERMS, []);
+        let one = net("192.0.2.1/32");
+        let first = book.strike(one, Cause::Limit, "", 0).unwrap();
+        let kept: Vec<Block> = book.all().iter().map(|block| Block::clone(block)).collect();
+        let json = serde_json::to_string(&kept).unwrap();
+        let mut book = Book::new(TERMS, serde_json::from_str::<Vec<Block>>(&json).unwrap());
+        assert_eq!(book.published(0).count(), 1);
+        let second = book.strike(one, Cause::Limit, "", first.until_ms).unwrap();
+        assert_eq!(seconds(&second), 120);
+    }
+
+    #[test]
+    fn an_attack_cannot_make_a_book_grow_beyond_its_bound_or_push_out_an_operators_block() {
+        let mut book = Book::new(TERMS, []);
+        let wanted = net("203.0.113.0/24");
+        book.block(wanted, 10, "", 0);
+        for host in 0..200_000_u32 {
+            let address = IpAddr::V4((0x0a00_0000 + host).into());
+            book.strike(address.into(), Cause::Limit, "", i64::from(host) / 100);
+        }
+        assert!(book.all().len() <= BLOCKS_MAX);
+        assert!(book.published(1).of("203.0.113.9".parse().unwrap(), 1).is_some());
+        let newest = IpAddr::V4((0x0a00_0000 + 199_999_u32).into());
+        assert!(book.published(2_000).of(newest, 2_000).is_some());
+    }
+
+    #[test]
+    fn a_reason_is_cut_at_a_character() {
+        let mut book = Book::new(TERMS, []);
+        let block = book.block(net("192.0.2.1/32"), 1, &"\u{e9}".repeat(200), 0);
+        assert_eq!(block.reason.len(), 254);
+    }
+}

@@ -1,0 +1,373 @@
+//! A file of lists as text: TOML, every key known, every value within its bound.
+//!
+//! # Invariants
+//!
+//! - The first thing that is wrong is named with file, line, entry, key, what was got and what is
+//!   expected; a file with an error gives no entry at all.
+//!
+//! # Does not
+//!
+//! Compare entries with each other: `table` does, over all files.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use ipnet::{IpNet, Ipv4Net};
+use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use toml::Spanned;
+use toml::value::{Datetime, Offset};
+
+use super::{
+    Action, Entry, LIST_BYTES_MAX, ListError, NOTE_BYTES_MAX, OWN_LIMIT_MAX, OwnLimits,
+    PREFIX_COUNT_MAX, Per, TIER_BYTES_MAX,
+};
+use crate::config::tld::answer_line;
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    entry: Vec<Spanned<Written>>,
+}
+
+/// `[[entry]]` as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    prefix: Option<Prefixes>,
+    action: Option<Spanned<String>>,
+    queries_per_min: Option<Spanned<i64>>,
+    burst: Option<Spanned<i64>>,
+    per: Option<Spanned<String>>,
+    tier: Option<Spanned<String>>,
+    reason: Option<Spanned<String>>,
+    contact: Option<Spanned<String>>,
+    expires: Option<Spanned<Datetime>>,
+}
+
+/// One prefix, or a list of them.
+#[derive(Debug)]
+struct Prefixes(Vec<Spanned<String>>);
+
+impl<'de> Deserialize<'de> for Prefixes {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Spanned::<OneOrMore>::deserialize(deserializer)?;
+        let span = value.span();
+        Ok(Self(match value.into_inner() {
+            OneOrMore::One(text) => vec![Spanned::new(span, text)],
+            OneOrMore::More(texts) => texts,
+        }))
+    }
+}
+
+enum OneOrMore {
+    One(String),
+    More(Vec<Spanned<String>>),
+}
+
+impl<'de> Deserialize<'de> for OneOrMore {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = OneOrMore;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a prefix in quotes, or a list of them in brackets")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<OneOrMore, E> {
+                Ok(OneOrMore::One(text.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<OneOrMore, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(text) = items.next_element()? {
+                    texts.push(text);
+                }
+                Ok(OneOrMore::More(texts))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// Reads the text of a file that is named `file` in messages.
+///
+/// # Errors
+///
+/// The first thing that is wrong, with its place.
+pub fn parse(file: &str, text: &str) -> Result<Arc<[Entry]>, ListError> {
+    let reader = Reader { file: file.into(), lines: Lines::new(text) };
+    if text.len() > LIST_BYTES_MAX {
+        let got = text.len();
+        let problem = format!("{got} bytes, at most {LIST_BYTES_MAX} are allowed; split the file");
+        return Err(reader.refused(0, "", &(0..0), problem));
+    }
+    let parsed: File = toml::from_str(text).map_err(|error| {
+        let span = error.span().unwrap_or(0..0);
+        let number = entries_begun(text, span.start);
+        reader.refused(number, "", &span, plain(error.message()))
+    })?;
+    let mut entries = Vec::new();
+    for (written, number) in parsed.entry.iter().zip(1_u32..) {
+        reader.entry(written, number, &mut entries)?;
+    }
+    Ok(entries.into())
+}
+
+/// Reads a prefix, or an address as the prefix of it alone.
+///
+/// # Errors
+///
+/// What is wrong, and what would be right.
+pub fn prefix(text: &str) -> Result<IpNet, String> {
+    let read = match text.parse::<IpNet>() {
+        Ok(prefix) => prefix,
+        Err(_) => text.parse::<std::net::IpAddr>().map(IpNet::from).map_err(|_| {
+            format!(
+                "{text:?} is no prefix; write one such as \"192.0.2.0/24\" or \"2001:db8::/32\""
+            )
+        })?,
+    };
+    let read = unmapped(read);
+    if read != read.trunc() {
+        return Err(format!(
+            "{text:?} has bits behind the length of its prefix; write \"{}\", or \"{}\" for the \
+             one address",
+            read.trunc(),
+            IpNet::from(read.addr())
+        ));
+    }
+    Ok(read)
+}
+
+/// IPv4 written as IPv6 as what it is.
+fn unmapped(prefix: IpNet) -> IpNet {
+    let IpNet::V6(long) = prefix else { return prefix };
+    let short = long.addr().to_ipv4_mapped().zip(long.prefix_len().checked_sub(96));
+    let short = short.and_then(|(address, len)| Ipv4Net::new(address, len).ok());
+    short.map_or(prefix, IpNet::V4)
+}
+
+struct Reader {
+    file: Arc<str>,
+    lines: Lines,
+}
+
+impl Reader {
+    fn entry(
+        &self,
+        written: &Spanned<Written>,
+        number: u32,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), ListError> {
+        let span = written.span();
+        let missing =
+            |key: &str, problem: &str| Err(self.refused(number, key, &span, problem.to_owned()));
+        let Written { prefix: prefixes, tier, reason, contact, .. } = written.get_ref();
+        let Some(Prefixes(prefixes)) = prefixes else {
+            return missing("prefix", "is not set; name one or a list, such as \"192.0.2.0/24\"");
+        };
+        if prefixes.is_empty() {
+            return missing("prefix", "the list is empty; name at least one prefix");
+        }
+        let action = self.action(written, number)?;
+        if action == Action::None && tier.is_none() {
+            return missing(
+                "action",
+                "is not set, nor is tier; set action to \"deny\", \"allow\" or \"limit\", or name \
+                 a tier",
+            );
+        }
+        let tier = self.text(number, "tier", tier.as_ref(), TIER_BYTES_MAX)?;
+        let reason = self.text(number, "reason", reason.as_ref(), NOTE_BYTES_MAX)?;
+        let contact = self.text(number, "contact", contact.as_ref(), NOTE_BYTES_MAX)?;
+        let expires_ms = self.expires(written, number)?;
+        for text in prefixes {
+            if entries.len() >= PREFIX_COUNT_MAX {
+                let problem = format!("more than {PREFIX_COUNT_MAX} prefixes are not allowed");
+                return Err(self.refused(number, "prefix", &text.span(), problem));
+            }
+            let prefix = prefix(text.get_ref())
+                .map_err(|problem| self.refused(number, "prefix", &text.span(), problem))?;
+            entries.push(Entry {
+                prefix,
+                action,
+                tier: tier.clone(),
+                reason: reason.clone(),
+                contact: contact.clone(),
+                expires_ms,
+                file: Arc::clone(&self.file),
+                line: self.lines.of(text.span().start),
+                number,
+            });
+        }
+        Ok(())
+    }
+
+    fn action(&self, written: &Spanned<Written>, number: u32) -> Result<Action, ListError> {
+        let Written { action, queries_per_min, burst, per, .. } = written.get_ref();
+        let word = action.as_ref().map(|word| word.get_ref().as_str());
+        let action = match word {
+            Some("limit") => return self.limits(written, number),
+            Some("deny") => Action::Deny,
+            Some("allow") => Action::Allow,
+            None => Action::None,
+            Some(other) => {
+                let span = action.as_ref().map_or(0..0, Spanned::span);
+                let problem = format!("{other:?} is no action; known are deny, allow, limit");
+                return Err(self.refused(number, "action", &span, problem));
+            }
+        };
+        let set = [
+            ("queries_per_min", queries_per_min.as_ref().map(Spanned::span)),
+            ("burst", burst.as_ref().map(Spanned::span)),
+            ("per", per.as_ref().map(Spanned::span)),
+        ];
+        for (key, span) in set {
+            if let Some(span) = span {
+                let problem = "is for action \"limit\" alone; set that, or take this out";
+                return Err(self.refused(number, key, &span, problem.to_owned()));
+            }
+        }
+        Ok(action)
+    }
+
+    fn limits(&self, written: &Spanned<Written>, number: u32) -> Result<Action, ListError> {
+        let Written { queries_per_min, burst, per, .. } = written.get_ref();
+        let Some(rate) = queries_per_min else {
+            let problem = "is not set; action \"limit\" needs it".to_owned();
+            return Err(self.refused(number, "queries_per_min", &written.span(), problem));
+        };
+        let queries_per_min = self.bounded(number, "queries_per_min", rate)?;
+        let burst = match burst {
+            Some(burst) => self.bounded(number, "burst", burst)?,
+            // A minute's worth at once.
+            None => queries_per_min,
+        };
+        let per = match per.as_ref().map(|word| (word.get_ref().as_str(), word.span())) {
+            None | Some(("address", _)) => Per::Address,
+            Some(("prefix", _)) => Per::Prefix,
+            Some((other, span)) => {
+                let problem = format!("{other:?} is neither \"address\" nor \"prefix\"");
+                return Err(self.refused(number, "per", &span, problem));
+            }
+        };
+        Ok(Action::Limits(OwnLimits { queries_per_min, burst, per }))
+    }
+
+    fn bounded(&self, number: u32, key: &str, value: &Spanned<i64>) -> Result<u32, ListError> {
+        let got = *value.get_ref();
+        match u32::try_from(got) {
+            Ok(value) if (1..=OWN_LIMIT_MAX).contains(&value) => Ok(value),
+            _ => {
+                let problem = format!("{got} is out of bounds, 1 to {OWN_LIMIT_MAX} are allowed");
+                Err(self.refused(number, key, &value.span(), problem))
+            }
+        }
+    }
+
+    fn text(
+        &self,
+        number: u32,
+        key: &str,
+        text: Option<&Spanned<String>>,
+        bytes_max: usize,
+    ) -> Result<Option<Arc<str>>, ListError> {
+        let Some(text) = text else { return Ok(None) };
+        answer_line(text.get_ref(), bytes_max)
+            .map_err(|problem| self.refused(number, key, &text.span(), problem))?;
+        Ok(Some(text.get_ref().as_str().into()))
+    }
+
+    fn expires(&self, written: &Spanned<Written>, number: u32) -> Result<Option<i64>, ListError> {
+        let Some(time) = &written.get_ref().expires else { return Ok(None) };
+        epoch_ms(time.get_ref()).map(Some).ok_or_else(|| {
+            let problem = format!(
+                "{} is no time with date and zone; write one such as 2027-01-01T00:00:00Z, without \
+                 quotes",
+                time.get_ref()
+            );
+            self.refused(number, "expires", &time.span(), problem)
+        })
+    }
+
+    fn refused(&self, entry: u32, key: &str, span: &Range<usize>, problem: String) -> ListError {
+        ListError {
+            file: self.file.to_string(),
+            line: self.lines.of(span.start),
+            entry,
+            key: key.to_owned(),
+            problem,
+        }
+    }
+}
+
+/// Where lines begin.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn new(text: &str) -> Self {
+        Self(memchr::memchr_iter(b'\n', text.as_bytes()).collect())
+    }
+
+    /// The line of a byte, from 1.
+    fn of(&self, offset: usize) -> u32 {
+        let before = self.0.partition_point(|end| *end < offset);
+        u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1)
+    }
+}
+
+/// How many `[[entry]]` begin before `offset`: the number of the entry that it is in.
+fn entries_begun(text: &str, offset: usize) -> u32 {
+    let mut begun = 0_u32;
+    let mut at = 0_usize;
+    for line in text.split_inclusive('\n') {
+        if at > offset {
+            break;
+        }
+        begun = begun.saturating_add(u32::from(line.trim_start().starts_with("[[entry]]")));
+        at = at.saturating_add(line.len());
+    }
+    begun
+}
+
+/// The parser's words for a reader who does not program.
+fn plain(message: &str) -> String {
+    message
+        .replace("expected i64", "expected a whole number")
+        .replace("invalid type: map, expected a sequence", "write [[entry]], in two brackets")
+        .replace("unknown field", "unknown key")
+        .replace("`, expected one of", "`; known are")
+        .replace("`, expected `", "`; known is `")
+        .replace('\n', " ")
+}
+
+/// A time in ms since the epoch, if it has a date, a time of day and a zone.
+fn epoch_ms(time: &Datetime) -> Option<i64> {
+    let (date, clock, offset) = (time.date?, time.time?, time.offset?);
+    let minutes_east = match offset {
+        Offset::Z => 0,
+        Offset::Custom { minutes } => i64::from(minutes),
+    };
+    let days = days_from_civil(i64::from(date.year), i64::from(date.month), i64::from(date.day));
+    let minutes = i64::from(clock.hour).saturating_mul(60).saturating_add(i64::from(clock.minute));
+    let minutes = days.saturating_mul(1440).saturating_add(minutes).saturating_sub(minutes_east);
+    let seconds = minutes.saturating_mul(60).saturating_add(i64::from(clock.second.unwrap_or(0)));
+    let ms = i64::from(clock.nanosecond.unwrap_or(0) / 1_000_000);
+    Some(seconds.saturating_mul(1000).saturating_add(ms))
+}
+
+/// Days since 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+#[expect(clippy::arithmetic_side_effects, reason = "a year of TOML has four digits")]
+const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let shifted_month = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}

@@ -1,0 +1,153 @@
+//! What one tier sees of the records of one suffix: a mask over blocks and fields.
+//!
+//! # Invariants
+//!
+//! - `no-text`: a mask says whether a value is shown and what kind of thing stands for it, never
+//!   how that reads on a line. So every rendering can use it.
+//! - `one-decision`: nothing else decides whether a value of a contact is shown, but the contact's
+//!   own wish, which [`Sees::shows`] takes.
+//!
+//! # Does not
+//!
+//! Know lines, or which tier it belongs to.
+
+use super::rules::{CONTACT_FIELD_COUNT, ExtrasRule};
+
+/// Blocks: registrant, administrative, technical, billing, and the contact of no role.
+pub(crate) const BLOCK_COUNT: usize = 5;
+/// The contact of no role among the blocks.
+pub(crate) const CONTACT_BLOCK: usize = 4;
+
+/// How a tier sees one field of one block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Sees {
+    /// The value, unless the contact asked to hide it; then as redacted.
+    Shown,
+    /// The value if the contact asked to show it; else as redacted.
+    Consent,
+    /// The value, whatever the contact asked for.
+    Always,
+    /// What the suffix has for a redacted value.
+    Redacted,
+    /// A field without a value.
+    Empty,
+    /// Nothing at all.
+    LeftOut,
+    /// The text that the suffix has for this field.
+    Text,
+}
+
+/// What a contact has asked for about one field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    None,
+    Show,
+    Hide,
+}
+
+impl Sees {
+    const ALL: [Self; 7] = [
+        Self::Shown,
+        Self::Consent,
+        Self::Always,
+        Self::Redacted,
+        Self::Empty,
+        Self::LeftOut,
+        Self::Text,
+    ];
+
+    /// Whether the value is shown.
+    #[inline]
+    pub(crate) const fn shows(self, wish: Wish) -> bool {
+        match self {
+            Self::Shown => !matches!(wish, Wish::Hide),
+            Self::Consent => matches!(wish, Wish::Show),
+            Self::Always => true,
+            Self::Redacted | Self::Empty | Self::LeftOut | Self::Text => false,
+        }
+    }
+}
+
+/// Bits of one field in a [`BlockMask`].
+const FIELD_BITS: u32 = 3;
+const FIELD_MASK: u64 = (1 << FIELD_BITS) - 1;
+/// Whether the block is there.
+const BLOCK_BIT: u64 = 1 << 63;
+
+const _: () = assert!(Sees::ALL.len() <= 1 << FIELD_BITS && CONTACT_FIELD_COUNT <= 21);
+
+/// A block and its fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BlockMask(u64);
+
+impl BlockMask {
+    pub(super) fn new(shown: bool, fields: [Sees; CONTACT_FIELD_COUNT]) -> Self {
+        let bits = if shown { BLOCK_BIT } else { 0 };
+        // The first field has the lowest bits.
+        let fields = fields.iter().rev().fold(0, |bits, sees| bits << FIELD_BITS | *sees as u64);
+        Self(bits | fields)
+    }
+
+    /// Whether the block is there at all.
+    #[inline]
+    pub(crate) const fn is_shown(self) -> bool {
+        self.0 & BLOCK_BIT != 0
+    }
+
+    /// How a [`super::ShownField`] is seen.
+    #[cfg(test)]
+    pub(crate) fn sees(self, field: usize) -> Sees {
+        self.fields().nth(field).unwrap_or(Sees::Redacted)
+    }
+
+    /// How each field is seen, in their order.
+    #[inline]
+    pub(crate) fn fields(self) -> impl Iterator<Item = Sees> {
+        let mut bits = self.0;
+        (0..CONTACT_FIELD_COUNT).map(move |_| {
+            let field = bits & FIELD_MASK;
+            bits >>= FIELD_BITS;
+            Sees::ALL[usize::try_from(field).unwrap_or(0).min(Sees::ALL.len() - 1)]
+        })
+    }
+}
+
+/// What one tier sees of the records of one suffix.
+#[derive(Debug)]
+pub(crate) struct Mask {
+    pub(crate) blocks: [BlockMask; BLOCK_COUNT],
+    /// Whether a field without a value keeps its key. One style in the whole answer: the grammar
+    /// of ICANN's testing tool asks for that.
+    pub(crate) print_empty: bool,
+    pub(crate) nameserver_addresses: bool,
+    pub(crate) extras: ExtrasRule,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_gives_back_what_it_was_made_of() {
+        for turn in 0..Sees::ALL.len() {
+            let fields = std::array::from_fn(|index| Sees::ALL[(index + turn) % Sees::ALL.len()]);
+            for shown in [false, true] {
+                let mask = BlockMask::new(shown, fields);
+                assert_eq!(mask.is_shown(), shown);
+                assert!(mask.fields().eq(fields));
+                assert_eq!(mask.sees(12), fields[12]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_wish_to_hide_is_heard_by_all_but_always() {
+        for sees in Sees::ALL {
+            assert_eq!(sees.shows(Wish::Hide), sees == Sees::Always);
+            let shown = matches!(sees, Sees::Shown | Sees::Consent | Sees::Always);
+            assert_eq!(sees.shows(Wish::Show), shown);
+            assert_eq!(sees.shows(Wish::None), shown && sees != Sees::Consent);
+        }
+    }
+}

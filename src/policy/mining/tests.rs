@@ -1,0 +1,113 @@
+//! What is flagged, and that honest traffic is not.
+
+use super::*;
+
+struct Watched {
+    miner: Miner,
+    flags: Vec<Flag>,
+    now_ms: i64,
+}
+
+impl Watched {
+    fn new(settings: Settings) -> Self {
+        Self { miner: Miner::new(settings), flags: Vec::new(), now_ms: 0 }
+    }
+
+    fn ask(&mut self, host: u32, name: &str, missed: bool) {
+        self.now_ms += 5;
+        let address = IpAddr::V4(host.into());
+        let seen = Seen { address, name: name.as_bytes(), missed, at_ms: self.now_ms };
+        self.miner.see(seen, &mut self.flags);
+    }
+
+    fn signals(&self) -> Vec<(Signal, String)> {
+        self.flags.iter().map(|flag| (flag.signal, flag.prefix.to_string())).collect()
+    }
+}
+
+/// A number that looks drawn.
+fn mixed(seed: u32) -> u32 {
+    seed.wrapping_mul(2_654_435_761).rotate_left(13).wrapping_mul(2_246_822_519)
+}
+
+#[test]
+fn a_dictionary_walk_of_one_address_is_flagged_once() {
+    let mut watched = Watched::new(Settings::default());
+    for word in 0..300 {
+        let letter =
+            |at: u32| char::from(b'a' + u8::try_from((word / 26_u32.pow(at)) % 26).unwrap());
+        let name = format!("{}{}ord{word:04}.demo", letter(1), letter(0));
+        watched.ask(0xc000_0201, &name, word % 3 == 0);
+    }
+    let signals = watched.signals();
+    assert_eq!(signals.len(), 2, "{signals:?}");
+    assert!(signals.contains(&(Signal::Ascending, "192.0.2.1/32".to_owned())));
+    assert!(signals.contains(&(Signal::Ascending, "192.0.2.0/24".to_owned())));
+}
+
+#[test]
+fn names_that_count_on_are_flagged_although_each_comes_from_another_network() {
+    let mut watched = Watched::new(Settings::default());
+    for number in 0..60 {
+        for other in 0..5 {
+            let noise = mixed(number * 5 + other);
+            watched.ask(noise, &format!("honest-{noise}.demo"), false);
+        }
+        watched.ask(number << 16, &format!("shop{number}.demo"), false);
+    }
+    let sequences: Vec<_> =
+        watched.flags.iter().filter(|flag| flag.signal == Signal::Sequence).collect();
+    assert_eq!(sequences.len(), 31, "every network from the 30th name on");
+    assert_eq!(sequences[0].evidence, "30 names in a row up to shop29.demo");
+    assert_eq!(watched.flags.len(), 31);
+}
+
+#[test]
+fn guessing_and_spreading_are_flagged() {
+    let mut watched = Watched::new(Settings::default());
+    for query in 0..200 {
+        let host = 0xc000_0200 + query % 100;
+        watched.ask(host, &format!("{}.demo", mixed(query)), query % 20 != 0);
+    }
+    let network = "192.0.2.0/24".to_owned();
+    let signals = watched.signals();
+    assert_eq!(signals, [(Signal::Misses, network.clone()), (Signal::Spread, network)]);
+}
+
+#[test]
+fn a_canary_gives_away_who_asks_for_it() {
+    let canaries = vec!["Canary-7f3a.demo".to_owned()];
+    let mut watched = Watched::new(Settings { canaries, ..Settings::default() });
+    watched.ask(0xc000_0201, "canary-7f3b.demo", true);
+    watched.ask(0xc000_0202, "CANARY-7F3A.demo", false);
+    watched.ask(0xc000_0202, "canary-7f3a.demo", false);
+    assert_eq!(watched.signals(), [(Signal::Canary, "192.0.2.2/32".to_owned())]);
+}
+
+/// Many people, each with a few names; a registrar that checks what its customers own; a monitor
+/// that asks for one name for ever.
+#[test]
+fn honest_traffic_is_not_flagged() {
+    let mut watched = Watched::new(Settings::default());
+    for query in 0..30_000 {
+        let person = mixed(query / 4);
+        watched.ask(person, &format!("{}.demo", mixed(query)), query % 3 == 0);
+        watched.ask(0xcb00_7101, &format!("{}.demo", mixed(query)), query % 2 == 0);
+        watched.ask(0xcb00_7201, "monitor.demo", false);
+    }
+    assert_eq!(watched.signals(), []);
+}
+
+#[test]
+fn memory_is_bounded_whoever_asks() {
+    let mut watched = Watched::new(Settings::default());
+    for query in 0..200_000 {
+        watched.now_ms = 0;
+        watched.ask(mixed(query), "one.demo", false);
+    }
+    assert!(watched.miner.walks.len() <= SOURCES_MAX);
+    assert!(watched.miner.untracked_count() > 0);
+    watched.now_ms = WINDOW_MS;
+    watched.ask(1, "one.demo", false);
+    assert_eq!(watched.miner.walks.len(), 2);
+}

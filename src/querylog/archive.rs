@@ -1,0 +1,381 @@
+//! The log's directory: segments of files, the day that runs, the totals of those that have ended.
+//!
+//! # Invariants
+//!
+//! - `alone`: one process writes a directory; the kernel's lock on `LOCK` says so.
+//! - `by-day`: a segment lies in one day of UTC, and its rows count for that day.
+//! - `counted`: what could not be written is handed back as a number, and stands in the next row
+//!   that is written; no failure of files stops anything else.
+//! - `said-seldom`: failures are logged once in [`SAY_MS`] at most.
+//!
+//! # Does not
+//!
+//! Read a clock.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crossbeam::channel::{Receiver, TryRecvError, bounded};
+
+use super::Settings;
+use super::block::Block;
+use super::day::Day;
+use super::figures::{Figures, add};
+use super::recover::recover;
+use super::retention::{Keep, expired};
+use super::segment::Segment;
+use super::segment_name::{PART, Stem, list};
+use super::totals::{Chain, OpenDay, Totals};
+use crate::shard::aside::{self, Place};
+
+/// File that the lock is on.
+const LOCK: &str = "LOCK";
+/// Permissions of a directory that is made: who asked for what is nobody else's business.
+const DIR_MODE: u32 = 0o750;
+/// Shortest time between two lines about failures, milliseconds.
+const SAY_MS: i64 = 60_000;
+/// How often old files are looked for, and totals tried again that could not be written.
+const UPKEEP_MS: i64 = 30_000;
+/// Most days that wait for their line in the totals: a disk that is full for longer loses the
+/// oldest.
+const ENDED_DAYS_MAX: usize = 400;
+
+/// What was found of before the start.
+struct Recovered {
+    chain: Result<Chain, String>,
+    days: Vec<OpenDay>,
+}
+
+/// The directory of a query log.
+pub(super) struct Archive {
+    dir: PathBuf,
+    settings: Settings,
+    figures: Arc<Figures>,
+    segment: Option<Segment>,
+    last_stem: Option<Stem>,
+    open: OpenDay,
+    /// Days that have ended and have no line yet, in order.
+    ended: Vec<OpenDay>,
+    /// `None` until it is known what is there, or if it cannot be gone on with.
+    chain: Option<Chain>,
+    recovering: Option<Receiver<Recovered>>,
+    /// Rows that were taken and could not be written.
+    lost: u64,
+    next_upkeep_ms: i64,
+    said_ms: Option<i64>,
+    unsaid: u64,
+    _lock: File,
+}
+
+impl Archive {
+    /// Opens the directory, which is made if it is not there. What is there of before is counted on
+    /// a thread of its own at `place`.
+    pub(super) fn open(
+        dir: &Path,
+        settings: &Settings,
+        figures: Arc<Figures>,
+        now_ms: i64,
+        place: Place<'_>,
+    ) -> Result<Self, String> {
+        let failed = |error: io::Error| format!("{}: {error}", dir.display());
+        let mut made = DirBuilder::new();
+        made.recursive(true).mode(DIR_MODE).create(dir).map_err(failed)?;
+        let lock = lock(dir)?;
+        let mut segments = list(dir).map_err(failed)?;
+        for parts in segments.values_mut() {
+            // What a crash has left of a Parquet file has no end, so nobody can read it.
+            for part in parts.extract_if(.., |part| part.end == PART) {
+                fs::remove_file(&part.path).map_err(failed)?;
+            }
+        }
+        segments.retain(|_, parts| !parts.is_empty());
+        let open = OpenDay::new(Day::of_ms(now_ms));
+        let last_stem = segments.keys().rfind(|stem| stem.day() == open.day).copied();
+        let (sender, recovering) = bounded(1);
+        let recovered_dir = dir.to_owned();
+        let work = move || {
+            let totals = Totals::read(&recovered_dir);
+            let (chain, days) = match totals {
+                Ok(totals) => {
+                    for broken in &totals.broken {
+                        let (line, problem) = (broken.line, &broken.problem);
+                        tracing::error!(line, %problem, "query log: totals.jsonl");
+                    }
+                    let days = recover(&recovered_dir, &totals, &segments);
+                    (Chain::behind(&recovered_dir, &totals), days)
+                }
+                Err(error) => (Err(error.to_string()), Vec::new()),
+            };
+            // If nobody listens any more, the process is ending already.
+            let _ = sender.send(Recovered { chain, days });
+        };
+        aside::spawn("querylog-count", place, work).map_err(failed)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            settings: settings.clone(),
+            figures,
+            segment: None,
+            last_stem,
+            open,
+            ended: Vec::new(),
+            chain: None,
+            recovering: Some(recovering),
+            lost: 0,
+            next_upkeep_ms: 0,
+            said_ms: None,
+            unsaid: 0,
+            _lock: lock,
+        })
+    }
+
+    /// Takes other settings for what comes.
+    pub(super) fn change(&mut self, settings: &Settings, now_ms: i64) {
+        if settings.format != self.settings.format {
+            self.end_segment(now_ms);
+        }
+        self.settings = settings.clone();
+        self.next_upkeep_ms = 0;
+    }
+
+    /// Whether what is there of before the start is still being counted.
+    #[cfg(test)]
+    pub(super) const fn is_recovering(&self) -> bool {
+        self.recovering.is_some()
+    }
+
+    /// Whether `day` is another one than the one that runs.
+    pub(super) fn is_over(&self, day: Day) -> bool {
+        self.open.day != day
+    }
+
+    /// The day that runs has ended, another one begins.
+    pub(super) fn begin_day(&mut self, day: Day, now_ms: i64) {
+        self.end_segment(now_ms);
+        let ended = std::mem::replace(&mut self.open, OpenDay::new(day));
+        self.end_day(ended);
+        self.next_upkeep_ms = 0;
+    }
+
+    fn end_day(&mut self, ended: OpenDay) {
+        if let Some(same) = self.ended.iter_mut().find(|one| one.day == ended.day) {
+            same.merge(&ended);
+            return;
+        }
+        let at = self.ended.partition_point(|one| one.day < ended.day);
+        self.ended.insert(at, ended);
+        if self.ended.len() > ENDED_DAYS_MAX {
+            self.ended.remove(0);
+        }
+    }
+
+    /// Rows that could not be written since the last call.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// Writes a block.
+    pub(super) fn write(&mut self, now_ms: i64, block: &mut Block, packed: Option<&[u8]>) {
+        let rows = block.counts.queries;
+        match self.try_write(now_ms, block, packed) {
+            Ok(()) => {
+                add(&self.figures.written, rows);
+                add(&self.figures.written_bytes, packed.map_or(0, <[u8]>::len) as u64);
+            }
+            Err(error) => {
+                self.lose(rows, block.counts.lost);
+                self.say(now_ms, &error);
+            }
+        }
+    }
+
+    fn try_write(
+        &mut self,
+        now_ms: i64,
+        block: &mut Block,
+        packed: Option<&[u8]>,
+    ) -> io::Result<()> {
+        if self.segment.is_none() {
+            // Rows of a day that is just over are still its own.
+            let is_over = self.is_over(Day::of_ms(now_ms));
+            let name_ms = if is_over { self.open.day.last_ms() } else { now_ms };
+            let format = self.settings.format;
+            let mut begun = Segment::begin(&self.dir, format, name_ms, self.last_stem)?;
+            begun.begun_ms = now_ms;
+            self.last_stem = Some(begun.stem);
+            self.segment = Some(begun);
+        }
+        let Some(segment) = &mut self.segment else { return Ok(()) };
+        let mut problem = None;
+        match segment.append(block, packed, &mut problem) {
+            Ok(true) => self.open.counts.merge(&block.counts),
+            Ok(false) => segment.uncounted.merge(&block.counts),
+            Err(error) => {
+                if segment.is_gone() {
+                    let uncounted = std::mem::take(&mut segment.uncounted);
+                    self.segment = None;
+                    self.lose(uncounted.queries, uncounted.lost);
+                }
+                return Err(error);
+            }
+        }
+        let is_full = segment.bytes() >= self.settings.rotate_bytes;
+        if let Some(problem) = problem {
+            self.say(now_ms, &problem);
+        }
+        if is_full {
+            self.end_segment(now_ms);
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, rows: u64, lost_before: u64) {
+        add(&self.figures.lost, rows);
+        self.lost += rows + lost_before;
+    }
+
+    fn end_segment(&mut self, now_ms: i64) {
+        let Some(mut segment) = self.segment.take() else { return };
+        let stem = segment.stem;
+        let uncounted = std::mem::take(&mut segment.uncounted);
+        let ended = segment.end();
+        add(&self.figures.written_bytes, ended.columns_bytes);
+        if ended.is_there {
+            self.open.counts.merge(&uncounted);
+            self.open.segments += 1;
+            self.open.through = Some(stem);
+            add(&self.figures.ended_segments, 1);
+        } else {
+            self.lose(uncounted.queries, uncounted.lost);
+        }
+        let written = if self.recovering.is_none() { self.open.write(&self.dir) } else { Ok(()) };
+        for error in ended.error.into_iter().chain(written.err()) {
+            self.say(now_ms, &error);
+        }
+        self.next_upkeep_ms = 0;
+    }
+
+    /// What is to be done now and then: ends a segment that is old enough, writes totals, deletes.
+    pub(super) fn upkeep(&mut self, now_ms: i64) {
+        self.take_recovered();
+        let age_ms = self.segment.as_ref().map(|one| now_ms.saturating_sub(one.begun_ms));
+        let age_max_ms = i64::try_from(self.settings.rotate_s * 1_000).unwrap_or(i64::MAX);
+        // A negative age is a clock that was set back.
+        if age_ms.is_some_and(|age| age >= age_max_ms || age < 0) {
+            self.end_segment(now_ms);
+        }
+        let is_early = now_ms < self.next_upkeep_ms && now_ms >= self.next_upkeep_ms - UPKEEP_MS;
+        if is_early || self.recovering.is_some() {
+            return;
+        }
+        self.next_upkeep_ms = now_ms + UPKEEP_MS;
+        if let Err(error) = self.write_totals() {
+            self.say(now_ms, &error);
+        }
+        if let Err(error) = self.delete_expired(now_ms) {
+            self.say(now_ms, &error);
+        }
+    }
+
+    fn take_recovered(&mut self) {
+        let Some(recovering) = &self.recovering else { return };
+        let recovered = match recovering.try_recv() {
+            Ok(recovered) => recovered,
+            Err(TryRecvError::Empty) => return,
+            Err(TryRecvError::Disconnected) => Recovered {
+                chain: Err("the thread that counts broke".to_owned()),
+                days: Vec::new(),
+            },
+        };
+        self.recovering = None;
+        self.next_upkeep_ms = 0;
+        for day in recovered.days {
+            if day.day == self.open.day {
+                self.open.merge(&day);
+            } else {
+                self.end_day(day);
+            }
+        }
+        match recovered.chain {
+            Ok(chain) => self.chain = Some(chain),
+            Err(problem) => {
+                tracing::error!(%problem, "query log: no daily totals are written");
+                add(&self.figures.errors, 1);
+            }
+        }
+    }
+
+    fn write_totals(&mut self) -> io::Result<()> {
+        let Some(chain) = &mut self.chain else { return Ok(()) };
+        while let Some(ended) = self.ended.first() {
+            let total = chain.append(ended)?;
+            self.ended.remove(0);
+            // The hash in another log is what shows a chain that was written anew.
+            tracing::info!(
+                day = %total.day,
+                queries = total.counts.queries,
+                responded = total.counts.responded(),
+                lost = total.counts.lost,
+                hash = %total.hash,
+                "query log: a day's total"
+            );
+        }
+        Ok(())
+    }
+
+    fn delete_expired(&self, now_ms: i64) -> io::Result<()> {
+        let segments = list(&self.dir)?;
+        let keep = Keep { age_s: self.settings.keep_s, bytes: self.settings.keep_bytes };
+        let open = self.segment.as_ref().map(|segment| segment.stem);
+        for part in expired(&segments, keep, now_ms, open) {
+            fs::remove_file(&part.path)?;
+            add(&self.figures.deleted_files, 1);
+            tracing::debug!(file = %part.path.display(), "query log: deleted");
+        }
+        Ok(())
+    }
+
+    /// Ends the segment and has everything on the disk that is known.
+    pub(super) fn finish(&mut self, now_ms: i64) {
+        self.end_segment(now_ms);
+        self.upkeep(now_ms);
+    }
+
+    fn say(&mut self, now_ms: i64, error: &io::Error) {
+        add(&self.figures.errors, 1);
+        let now = u64::try_from(now_ms).unwrap_or(0);
+        self.figures.last_error_ms.store(now, Ordering::Relaxed);
+        if self.said_ms.is_some_and(|said| (0..SAY_MS).contains(&now_ms.saturating_sub(said))) {
+            self.unsaid += 1;
+            return;
+        }
+        self.said_ms = Some(now_ms);
+        let unsaid = std::mem::take(&mut self.unsaid);
+        tracing::error!(
+            dir = %self.dir.display(),
+            %error,
+            unsaid,
+            lost = self.figures.lost.load(Ordering::Relaxed),
+            "query log: cannot write; queries are answered on, and those that are not logged are \
+             counted"
+        );
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, String> {
+    let path = dir.join(LOCK);
+    let failed = |error: io::Error| format!("{}: {error}", path.display());
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+        Err(TryLockError::WouldBlock) => Err(format!(
+            "{}: another process writes this query log; give each server a directory of its own",
+            dir.display()
+        )),
+    }
+}

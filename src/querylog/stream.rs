@@ -1,0 +1,282 @@
+//! The log of many nodes in one place: blocks as messages of a JetStream subject.
+//!
+//! A message is one block: gzip of JSON lines, as in the files. Its headers: `Content-Encoding:
+//! gzip`, `Whoisd-Node` (the host's name), `Whoisd-Rows`, `Whoisd-First-Ms`, `Whoisd-Last-Ms`, and
+//! `Nats-Msg-Id`, by which the server drops a message that it got twice.
+//!
+//! # Invariants
+//!
+//! - `acknowledged`: a batch is let go once the server has stored it; one after the other, in
+//!   order.
+//! - `bounded`: at most [`BATCHES_MAX`] batches wait; one more is dropped, and its rows counted.
+//!
+//! # Does not
+//!
+//! Make the stream: which server stores how much of it for how long is its operator's to say.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
+use tokio::runtime::{Builder, Runtime};
+
+use super::figures::{Figures, add};
+use crate::feed::nats::{Address, Backoff, Connection, STREAM, connect};
+use crate::observe::clock;
+use crate::shard::aside::{self, Place};
+
+/// Batches that wait for a server: about 25 KB each when there is much to log, so 25 MB and a
+/// million queries; a quarter of an hour when there is little.
+const BATCHES_MAX: usize = 1_024;
+/// How often the queue is looked at while it is empty.
+const POLL: Duration = Duration::from_millis(50);
+/// Until a server has answered.
+const REQUEST: Duration = Duration::from_secs(5);
+/// Pauses after a failure.
+const PAUSE_MIN: Duration = Duration::from_millis(200);
+/// As above.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How long the end of the process may wait for what is left.
+const STOP_WAIT: Duration = Duration::from_secs(2);
+/// Longest subject, bytes.
+const SUBJECT_BYTES_MAX: usize = 255;
+
+/// Where blocks are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamSettings {
+    /// Servers of one cluster, or one: `nats://host:port`, `tls://host:port`.
+    pub servers: Vec<String>,
+    /// Subject that a stream there stores.
+    pub subject: String,
+    /// File with credentials, as `feed.nats.credentials`.
+    pub credentials: Option<PathBuf>,
+}
+
+impl StreamSettings {
+    fn address(&self) -> Address {
+        Address {
+            servers: self.servers.clone(),
+            stream: STREAM.to_owned(),
+            credentials: self.credentials.clone(),
+        }
+    }
+
+    /// Checks the servers' addresses.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong.
+    pub fn check_servers(&self) -> Result<(), String> {
+        self.address().check()
+    }
+
+    /// Checks the subject: words of letters, digits, `_` and `-`, with dots between them.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong.
+    pub fn check_subject(&self) -> Result<(), String> {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+        let is_word = |word: &str| !word.is_empty() && word.bytes().all(known);
+        if self.subject.len() <= SUBJECT_BYTES_MAX && self.subject.split('.').all(is_word) {
+            return Ok(());
+        }
+        let got = super::day::shortened(&self.subject);
+        Err(format!("{got:?} is no subject, expected words such as \"whoisd.queries\""))
+    }
+}
+
+/// One block.
+pub(super) struct Batch {
+    pub(super) packed: Vec<u8>,
+    pub(super) rows: u64,
+    pub(super) first_ms: i64,
+    pub(super) last_ms: i64,
+}
+
+/// The thread that sends.
+pub(super) struct Stream {
+    queue: Sender<Batch>,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+    figures: Arc<Figures>,
+}
+
+impl Stream {
+    /// Starts the thread at `place`.
+    pub(super) fn start(
+        settings: &StreamSettings,
+        figures: Arc<Figures>,
+        now_ms: i64,
+        place: Place<'_>,
+    ) -> io::Result<Self> {
+        let (queue, batches) = bounded(BATCHES_MAX);
+        let stop = Arc::new(AtomicBool::new(false));
+        let name = rustix::system::uname();
+        let node = name.nodename().to_string_lossy().replace(|c: char| !c.is_ascii_graphic(), "-");
+        let mut sender = Sending {
+            runtime: Builder::new_current_thread().enable_all().build()?,
+            address: settings.address(),
+            subject: settings.subject.clone(),
+            // Another process of this host, or the one before, has another time of start.
+            id: format!("{node}-{now_ms}-{}", std::process::id()),
+            node,
+            number: 0,
+            next_server: 0,
+            connection: None,
+            backoff: Backoff::new(PAUSE_MIN, PAUSE_MAX),
+            stop: Arc::clone(&stop),
+            stopping: None,
+            figures: Arc::clone(&figures),
+        };
+        let thread = aside::spawn("querylog-nats", place, move || sender.run(&batches))?;
+        Ok(Self { queue, stop, thread, figures })
+    }
+
+    /// Hands a batch over, or counts its rows as dropped.
+    pub(super) fn offer(&self, batch: Batch) {
+        // Before it can be taken out at the other end.
+        add(&self.figures.stream_waiting, 1);
+        match self.queue.try_send(batch) {
+            Ok(()) => {}
+            Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) => {
+                self.figures.stream_waiting.fetch_sub(1, Ordering::Relaxed);
+                add(&self.figures.stream_dropped, batch.rows);
+            }
+        }
+    }
+
+    /// Sends what waits, for [`STOP_WAIT`] at most.
+    pub(super) fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        drop(self.queue);
+        // It has said on standard error if it panicked.
+        let _ = self.thread.join();
+    }
+}
+
+struct Sending {
+    runtime: Runtime,
+    address: Address,
+    subject: String,
+    node: String,
+    id: String,
+    number: u64,
+    next_server: usize,
+    connection: Option<Connection>,
+    backoff: Backoff,
+    stop: Arc<AtomicBool>,
+    /// When it was noticed that the process ends.
+    stopping: Option<Instant>,
+    figures: Arc<Figures>,
+}
+
+impl Sending {
+    fn run(&mut self, batches: &Receiver<Batch>) {
+        loop {
+            let batch = match batches.try_recv() {
+                Ok(batch) => batch,
+                // The connection has its say while this sleeps.
+                Err(TryRecvError::Empty) => {
+                    self.sleep(POLL);
+                    continue;
+                }
+                Err(TryRecvError::Disconnected) => return,
+            };
+            self.number += 1;
+            let sent = self.send_until_stopped(&batch);
+            self.figures.stream_waiting.fetch_sub(1, Ordering::Relaxed);
+            let figure =
+                if sent { &self.figures.stream_sent } else { &self.figures.stream_dropped };
+            add(figure, batch.rows);
+            if !sent || self.is_out_of_time() {
+                self.give_up(batches);
+                return;
+            }
+        }
+    }
+
+    /// Whether the process ends, and has waited long enough.
+    fn is_out_of_time(&mut self) -> bool {
+        if !self.stop.load(Ordering::Relaxed) {
+            return false;
+        }
+        let now = clock::monotonic();
+        let begun = *self.stopping.get_or_insert(now);
+        now.saturating_duration_since(begun) >= STOP_WAIT
+    }
+
+    fn give_up(&self, batches: &Receiver<Batch>) {
+        let rows: u64 = batches.iter().map(|batch| batch.rows).sum();
+        add(&self.figures.stream_dropped, rows);
+        self.figures.stream_waiting.store(0, Ordering::Relaxed);
+        if rows > 0 {
+            tracing::warn!(rows, "query log: the stream did not take everything before the end");
+        }
+    }
+
+    fn sleep(&self, pause: Duration) {
+        self.runtime.block_on(async { tokio::time::sleep(pause).await });
+    }
+
+    /// Sends a batch, again and again; `false` if the process ends before anybody has stored it.
+    fn send_until_stopped(&mut self, batch: &Batch) -> bool {
+        loop {
+            let Err(problem) = self.send(batch) else {
+                self.backoff.reset();
+                return true;
+            };
+            self.connection = None;
+            self.figures.stream_connected.store(false, Ordering::Relaxed);
+            let mut pause = self.backoff.pause();
+            let pause_ms = pause.as_millis();
+            tracing::warn!(%problem, pause_ms, "query log: cannot send; it is tried again");
+            while !pause.is_zero() {
+                if self.is_out_of_time() {
+                    return false;
+                }
+                self.sleep(pause.min(POLL));
+                pause = pause.saturating_sub(POLL);
+            }
+        }
+    }
+
+    fn send(&mut self, batch: &Batch) -> Result<(), String> {
+        if self.connection.is_none() {
+            let time = self.request_time();
+            let connecting = connect(&self.address, &mut self.next_server, time);
+            self.connection = Some(self.runtime.block_on(connecting)?);
+            self.figures.stream_connected.store(true, Ordering::Relaxed);
+        }
+        let Some(connection) = &self.connection else { return Ok(()) };
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert("Nats-Msg-Id", format!("{}-{}", self.id, self.number));
+        headers.insert("Content-Encoding", "gzip");
+        headers.insert("Whoisd-Node", self.node.as_str());
+        headers.insert("Whoisd-Rows", batch.rows.to_string());
+        headers.insert("Whoisd-First-Ms", batch.first_ms.to_string());
+        headers.insert("Whoisd-Last-Ms", batch.last_ms.to_string());
+        let (subject, payload) = (self.subject.clone(), batch.packed.clone().into());
+        let publish = async {
+            let sent = connection.jetstream.publish_with_headers(subject, headers, payload).await?;
+            sent.await
+        };
+        let limited = async { tokio::time::timeout(self.request_time(), publish).await };
+        match self.runtime.block_on(limited) {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(format!(
+                "{}: {error}; does a stream there store the subject {}?",
+                connection.server, self.subject
+            )),
+            Err(_) => Err(format!("{}: no answer", connection.server)),
+        }
+    }
+
+    fn request_time(&self) -> Duration {
+        if self.stop.load(Ordering::Relaxed) { STOP_WAIT } else { REQUEST }
+    }
+}

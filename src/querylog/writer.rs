@@ -1,0 +1,328 @@
+//! The writer thread: rings into rows into blocks into files and the stream.
+//!
+//! # Invariants
+//!
+//! - `one-interval`: each ring is emptied each [`DRAIN_MS`], unless a disk or a key's file holds
+//!   the thread up; then rings fill, and shards count what finds no room.
+//! - `said`: whatever is not written is counted, and stands as `lost` in the next row that is.
+//!
+//! # Does not
+//!
+//! Hold up a shard, or stop the server.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use super::archive::Archive;
+use super::block::Block;
+use super::day::Day;
+use super::entry::Taken;
+use super::figures::Figures;
+use super::privacy::Masker;
+use super::ring::{Drain, Recorder, ring};
+use super::row::{ROW_VERSION, Row, escape};
+use super::stream::{Batch, Stream};
+use super::{Settings, StartError};
+use crate::observe::clock;
+use crate::shard::aside::{self, Place};
+
+/// How often rings are emptied, milliseconds: at 100,000 queries a second, 600 KB of a ring.
+const DRAIN_MS: u64 = 50;
+/// Orders to the thread that wait.
+const ORDERS_MAX: usize = 4;
+
+/// What the thread is told.
+enum Order {
+    Change(Box<(Settings, Masker)>),
+    Stop,
+}
+
+/// The writer thread, from outside. Dropped, it ends as by [`Writer::stop`].
+pub struct Writer {
+    settings: Settings,
+    figures: Arc<Figures>,
+    orders: Sender<Order>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Starts the writer thread at `place`, and gives each of `shard_count` shards its end of a ring.
+///
+/// # Errors
+///
+/// The directory cannot be made or another process has it, a key's file is none, or there can be no
+/// further thread.
+pub fn start(
+    settings: &Settings,
+    shard_count: usize,
+    place: Place<'_>,
+) -> Result<(Vec<Recorder>, Writer), StartError> {
+    let (recorders, core) = Core::new(settings, shard_count, clock::wall_ms(), place)?;
+    let figures = Arc::clone(&core.figures);
+    let (orders, queue) = bounded(ORDERS_MAX);
+    let thread = aside::spawn("querylog", place, move || run(core, &queue))
+        .map_err(|error| StartError { problem: error.to_string() })?;
+    Ok((recorders, Writer { settings: settings.clone(), figures, orders, thread: Some(thread) }))
+}
+
+fn run(mut core: Core, orders: &Receiver<Order>) {
+    loop {
+        match orders.recv_timeout(Duration::from_millis(DRAIN_MS)) {
+            Ok(Order::Change(change)) => core.change(change.0, change.1, clock::wall_ms()),
+            Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                core.finish(clock::wall_ms());
+                return;
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        core.turn(clock::wall_ms());
+    }
+}
+
+impl Writer {
+    /// What the log tells about itself; to be kept by whoever shows it.
+    #[must_use]
+    pub fn figures(&self) -> Arc<Figures> {
+        Arc::clone(&self.figures)
+    }
+
+    /// Takes other settings for what comes, and returns the keys that differ and that only a
+    /// restart changes.
+    ///
+    /// # Errors
+    ///
+    /// A key's file is none: nothing was changed.
+    pub fn change(&mut self, settings: &Settings) -> Result<Vec<&'static str>, StartError> {
+        let masker = Masker::new(&settings.privacy).map_err(|problem| StartError { problem })?;
+        let old = &self.settings;
+        let fixed = [
+            ("query_log.dir", old.dir != settings.dir),
+            ("query_log.ring_bytes", old.ring_bytes != settings.ring_bytes),
+            ("query_log.nats", old.stream != settings.stream),
+        ];
+        let settings = Settings {
+            dir: old.dir.clone(),
+            ring_bytes: old.ring_bytes,
+            stream: old.stream.clone(),
+            ..settings.clone()
+        };
+        self.settings = settings.clone();
+        // A thread that has ended has said why.
+        let _ = self.orders.send(Order::Change(Box::new((settings, masker))));
+        Ok(fixed.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect())
+    }
+
+    /// Writes what the rings hold, ends the files, and ends the thread. To be called once the
+    /// shards have ended.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        // As above.
+        let _ = self.orders.send(Order::Stop);
+        // It has said on standard error if it panicked.
+        let _ = thread.join();
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// What the thread does, turn by turn.
+pub(super) struct Core {
+    settings: Settings,
+    pub(super) figures: Arc<Figures>,
+    drains: Vec<Drain>,
+    /// Of each ring, how many dropped entries are in a row already.
+    dropped: Vec<u64>,
+    /// Entries that were lost and stand in no row yet.
+    lost: u64,
+    masker: Masker,
+    texts: Texts,
+    block: Block,
+    block_begun_ms: i64,
+    pub(super) archive: Option<Archive>,
+    stream: Option<Stream>,
+}
+
+/// Memory for a row's texts.
+#[derive(Default)]
+struct Texts {
+    server: String,
+    client: String,
+    network: String,
+    name: String,
+}
+
+impl Core {
+    pub(super) fn new(
+        settings: &Settings,
+        shard_count: usize,
+        now_ms: i64,
+        place: Place<'_>,
+    ) -> Result<(Vec<Recorder>, Self), StartError> {
+        let failed = |problem: String| StartError { problem };
+        let masker = Masker::new(&settings.privacy).map_err(failed)?;
+        let (recorders, drains): (Vec<_>, Vec<_>) =
+            (0..=u16::MAX).take(shard_count).map(|shard| ring(settings.ring_bytes, shard)).unzip();
+        let figures = Arc::new(Figures::new(drains.iter().map(Drain::shared).collect()));
+        let archive = settings
+            .dir
+            .as_deref()
+            .map(|dir| Archive::open(dir, settings, Arc::clone(&figures), now_ms, place));
+        let archive = archive.transpose().map_err(failed)?;
+        let stream = settings.stream.as_ref().map(|stream| {
+            Stream::start(stream, Arc::clone(&figures), now_ms, place)
+                .map_err(|error| failed(error.to_string()))
+        });
+        let core = Self {
+            settings: settings.clone(),
+            figures,
+            dropped: vec![0; shard_count],
+            drains,
+            lost: 0,
+            masker,
+            texts: Texts::default(),
+            block: Block::new(settings.dir.is_some() && settings.format.has_columns()),
+            block_begun_ms: now_ms,
+            archive,
+            stream: stream.transpose()?,
+        };
+        Ok((recorders, core))
+    }
+
+    /// Empties the rings, writes what is due.
+    pub(super) fn turn(&mut self, now_ms: i64) {
+        let mut drains = std::mem::take(&mut self.drains);
+        for (at, drain) in drains.iter_mut().enumerate() {
+            let dropped = drain.dropped();
+            if let Some(before) = self.dropped.get_mut(at) {
+                self.lost += dropped - std::mem::replace(before, dropped);
+            }
+            drain.take_all(|taken| self.take(taken, now_ms));
+        }
+        self.drains = drains;
+        let is_old =
+            now_ms.saturating_sub(self.block_begun_ms).unsigned_abs() >= self.settings.flush_ms;
+        if is_old || self.is_over(now_ms) {
+            self.flush(now_ms);
+        }
+        if self.is_over(now_ms)
+            && let Some(archive) = &mut self.archive
+        {
+            archive.begin_day(Day::of_ms(now_ms), now_ms);
+        }
+        if let Some(archive) = &mut self.archive {
+            archive.upkeep(now_ms);
+            self.lost += archive.take_lost();
+        }
+    }
+
+    fn is_over(&self, now_ms: i64) -> bool {
+        self.archive.as_ref().is_some_and(|archive| archive.is_over(Day::of_ms(now_ms)))
+    }
+
+    fn take(&mut self, taken: &Taken<'_>, now_ms: i64) {
+        let day = Day::of_ms(taken.at_ms);
+        // The first query of a new day ends the day before, unless it has a clock of its own.
+        if day == Day::of_ms(now_ms) && self.is_over(taken.at_ms) {
+            self.flush(now_ms);
+            if let Some(archive) = &mut self.archive {
+                archive.begin_day(day, now_ms);
+            }
+        }
+        if self.block.is_empty() {
+            self.block_begun_ms = now_ms;
+        }
+        let texts = &mut self.texts;
+        texts.server.clear();
+        let _ = write!(texts.server, "{}", taken.server);
+        self.masker.write(taken.at_ms, taken.client, &mut texts.client, &mut texts.network);
+        escape(taken.name, taken.left_out, &mut texts.name);
+        self.block.push(&Row {
+            v: ROW_VERSION,
+            at_ms: taken.at_ms,
+            server: Cow::Borrowed(&texts.server),
+            client: Cow::Borrowed(&texts.client),
+            network: Cow::Borrowed(&texts.network),
+            tld: String::from_utf8_lossy(taken.suffix),
+            kind: String::from_utf8_lossy(taken.kind),
+            name: Cow::Borrowed(&texts.name),
+            outcome: String::from_utf8_lossy(taken.outcome),
+            tier: String::from_utf8_lossy(taken.tier),
+            bytes: taken.bytes,
+            us: taken.micros,
+            shard: taken.shard,
+            generation: taken.generation,
+            lost: std::mem::take(&mut self.lost),
+        });
+        if self.block.is_full() {
+            self.flush(now_ms);
+        }
+    }
+
+    /// Gives the block out.
+    fn flush(&mut self, now_ms: i64) {
+        if self.block.is_empty() {
+            return;
+        }
+        let rows = self.block.counts.queries;
+        // Parquet packs for itself.
+        let is_packed = self.stream.is_some() || self.settings.format.has_lines();
+        let packed = if is_packed { self.block.pack().map(Some) } else { Ok(None) };
+        let Ok(packed) = packed else {
+            // Packing into memory does not fail; if it did, the rows are lost.
+            self.lost += rows + self.block.counts.lost;
+            return self.block.clear();
+        };
+        if let Some(archive) = &mut self.archive {
+            archive.write(now_ms, &mut self.block, packed.as_deref());
+            self.lost += archive.take_lost();
+        }
+        if let (Some(stream), Some(packed)) = (&self.stream, packed) {
+            let (first_ms, last_ms) = self.block.times_ms;
+            stream.offer(Batch { packed, rows, first_ms, last_ms });
+        }
+        self.block.clear();
+    }
+
+    fn change(&mut self, settings: Settings, masker: Masker, now_ms: i64) {
+        self.flush(now_ms);
+        self.block = Block::new(settings.dir.is_some() && settings.format.has_columns());
+        if settings.privacy != self.settings.privacy {
+            self.masker = masker;
+        }
+        if let Some(archive) = &mut self.archive {
+            archive.change(&settings, now_ms);
+        }
+        self.settings = settings;
+    }
+
+    /// Writes everything, and ends the files.
+    pub(super) fn finish(&mut self, now_ms: i64) {
+        self.turn(now_ms);
+        self.flush(now_ms);
+        if let Some(archive) = &mut self.archive {
+            archive.finish(now_ms);
+            self.lost += archive.take_lost();
+        }
+        if let Some(stream) = self.stream.take() {
+            stream.stop();
+        }
+        if self.lost > 0 {
+            tracing::warn!(lost = self.lost, "query log: queries that stand in no row's `lost`");
+        }
+        let written = self.figures.written.load(Ordering::Relaxed);
+        tracing::info!(written, "query log: ended");
+    }
+}

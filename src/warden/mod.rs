@@ -1,0 +1,97 @@
+//! Keeps the books that no query waits for: who is blocked and for how long, who seems to mine, what
+//! the other nodes of the site have served, who asks most.
+//!
+//! ```text
+//! shards ── Seen ──▶ bounded rings ──▶ warden ──▶ book ──▶ Blocks, swapped ──▶ shards
+//!                                        │ │ └──▶ miner ──▶ flags (log, figures; blocks if told to)
+//!                                        │ └────▶ site: Redis, both ways ──▶ limiter
+//!                                        └──────▶ file of the blocks
+//! ```
+//!
+//! # Invariants
+//!
+//! - `never waited for`: a shard puts what it has seen into its ring, or drops it and counts that.
+//! - `one book`: this thread alone writes blocks; commands reach it by a channel.
+//! - `survives`: blocks are written beside, synced and renamed within [`SAVE_MS`] of a change.
+//!
+//! # Does not
+//!
+//! Decide about a query: `policy::guard` does.
+
+mod seen;
+mod site;
+mod state;
+#[cfg(test)]
+mod tests;
+mod thread;
+mod top;
+
+use std::path::PathBuf;
+
+pub use seen::{NAME_BYTES_MAX, Seen, Watch, Watches};
+pub use site::SiteFigures;
+pub use thread::{Figures, Order, Warden, start};
+pub use top::Top;
+
+use crate::config::Bound;
+use crate::policy::{block, mining};
+
+/// How often usage goes to the other nodes of a site, milliseconds.
+pub const INTERVAL_MS: Bound = Bound::new(200, 20, 10_000);
+
+/// Longest name of a channel, bytes.
+pub const CHANNEL_BYTES_MAX: usize = 64;
+
+/// How often rings are emptied, milliseconds: at 100,000 queries a second a ring fills in 160 ms.
+const TURN_MS: u64 = 20;
+
+/// How soon after a change blocks are on the disk, milliseconds.
+pub const SAVE_MS: u64 = 1_000;
+
+/// The settings of the warden.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long blocks last.
+    pub terms: block::Terms,
+    /// The file that keeps blocks over a restart; `None`: `blocks.json` in the snapshot directory.
+    pub state: Option<PathBuf>,
+    /// Whether mining is looked for.
+    pub mining_enabled: bool,
+    /// Whether who seems to mine is blocked.
+    pub mining_blocks: bool,
+    /// When something is a sign of mining.
+    pub mining: mining::Settings,
+    /// The other nodes.
+    pub site: Site,
+}
+
+/// How the nodes of a site tell each other what they have served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// Address of a Redis or Valkey server; `None`: each node limits alone.
+    pub redis: Option<String>,
+    /// Name of the channel: one for each site.
+    pub channel: String,
+    /// How often usage is told, milliseconds.
+    pub interval_ms: u64,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        let channel = "whoisd-usage".to_owned();
+        Self { redis: None, channel, interval_ms: INTERVAL_MS.default }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            terms: block::Terms::default(),
+            state: None,
+            mining_enabled: true,
+            mining_blocks: false,
+            mining: mining::Settings::default(),
+            site: Site::default(),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What shards tell the warden: one small value for each query, through a ring of fixed memory.
+//!
+//! # Invariants
+//!
+//! - `never waits`: where the ring is full, the value is dropped and counted.
+//!
+//! # Does not
+//!
+//! Hold whole names: what [`NAME_BYTES_MAX`] keeps is enough to see an order in them.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam::queue::ArrayQueue;
+
+/// Values that one shard's ring holds: 1.6 MiB.
+const RING_ENTRIES: usize = 16_384;
+
+/// Bytes of a name that are kept: the longest label and some of what follows.
+pub const NAME_BYTES_MAX: usize = 72;
+
+/// One query, as the warden sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// Who asked.
+    pub address: IpAddr,
+    /// What it cost.
+    pub price: u32,
+    /// Whether it was refused because of a limit, a block or a list.
+    pub refused: bool,
+    /// Whether its source has lost all patience: it is to be blocked.
+    pub strike: bool,
+    /// Whether there was no record.
+    pub missed: bool,
+    name_bytes: u8,
+    name: [u8; NAME_BYTES_MAX],
+}
+
+impl Seen {
+    /// A query without a name.
+    #[must_use]
+    pub const fn new(address: IpAddr, price: u32) -> Self {
+        Self {
+            address,
+            price,
+            refused: false,
+            strike: false,
+            missed: false,
+            name_bytes: 0,
+            name: [0; NAME_BYTES_MAX],
+        }
+    }
+
+    /// The same with the name that was asked for, as far as it is kept.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        let bytes = name.len().min(NAME_BYTES_MAX);
+        if let (Some(to), Some(from)) = (self.name.get_mut(..bytes), name.as_bytes().get(..bytes)) {
+            to.copy_from_slice(from);
+        }
+        self.name_bytes = u8::try_from(bytes).unwrap_or(0);
+        self
+    }
+
+    /// The same, refused; `strike`: its source has lost all patience.
+    #[must_use]
+    pub const fn refused(self, strike: bool) -> Self {
+        Self { refused: true, strike, ..self }
+    }
+
+    /// The same, with whether there was a record.
+    #[must_use]
+    pub const fn missed(self, missed: bool) -> Self {
+        Self { missed, ..self }
+    }
+
+    /// The name, as far as it is kept.
+    #[must_use]
+    pub fn name(&self) -> &[u8] {
+        self.name.get(..usize::from(self.name_bytes)).unwrap_or_default()
+    }
+}
+
+#[derive(Debug)]
+struct Ring {
+    queue: ArrayQueue<Seen>,
+    dropped: AtomicU64,
+}
+
+/// A shard's end of its ring.
+#[derive(Clone, Debug)]
+pub struct Watch(Arc<Ring>);
+
+impl Watch {
+    /// Tells the warden, if there is room.
+    #[inline]
+    pub fn tell(&self, seen: Seen) {
+        if self.0.queue.push(seen).is_err() {
+            self.0.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The warden's end of all rings.
+#[derive(Clone, Debug, Default)]
+pub struct Watches(Vec<Arc<Ring>>);
+
+impl Watches {
+    /// A ring for each of `count` shards.
+    #[must_use]
+    pub fn new(count: usize) -> (Self, Vec<Watch>) {
+        let ring =
+            || Arc::new(Ring { queue: ArrayQueue::new(RING_ENTRIES), dropped: AtomicU64::new(0) });
+        let rings: Vec<_> = std::iter::repeat_with(ring).take(count).collect();
+        let watches = rings.iter().map(|ring| Watch(Arc::clone(ring))).collect();
+        (Self(rings), watches)
+    }
+
+    /// Takes what is there: of each ring no more than it can hold, so that this comes to an end.
+    pub fn take(&self, mut each: impl FnMut(&Seen)) {
+        for ring in &self.0 {
+            for _ in 0..RING_ENTRIES {
+                let Some(seen) = ring.queue.pop() else { break };
+                each(&seen);
+            }
+        }
+    }
+
+    /// What was dropped, of all shards.
+    #[must_use]
+    pub fn dropped_count(&self) -> u64 {
+        self.0.iter().map(|ring| ring.dropped.load(Ordering::Relaxed)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_ring_drops_and_counts_and_holds_up_nobody() {
+        let (watches, watch) = Watches::new(2);
+        let seen = Seen::new(IpAddr::from([192, 0, 2, 1]), 1).named(&"n".repeat(300));
+        for _ in 0..RING_ENTRIES + 10 {
+            watch[0].tell(seen);
+        }
+        watch[1].tell(Seen::new(IpAddr::from([192, 0, 2, 2]), 1).named("x.demo"));
+        assert_eq!(watches.dropped_count(), 10);
+        let mut names = Vec::new();
+        watches.take(|seen| names.push(seen.name().len()));
+        assert_eq!(names.len(), RING_ENTRIES + 1);
+        assert_eq!((names[0], names[RING_ENTRIES]), (NAME_BYTES_MAX, 6));
+    }
+}

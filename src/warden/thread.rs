@@ -1,0 +1,380 @@
+//! The warden's thread: takes what shards have seen, keeps the books, publishes blocks.
+//!
+//! # Invariants
+//!
+//! - `said at a bounded rate`: at most [`LINES_MAX`] lines of the log a second, whatever happens.
+//!
+//! # Does not
+//!
+//! Answer queries, or know how a command reached it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
+use ipnet::IpNet;
+
+use super::seen::{Seen, Watches};
+use super::site::{Sharing, SiteFigures};
+use super::top::{Top, Tops};
+use super::{SAVE_MS, Settings, TURN_MS, state};
+use crate::observe::clock;
+use crate::policy::block::{Block, Book, Cause};
+use crate::policy::guard::Guard;
+use crate::policy::limit::{self, source_of};
+use crate::policy::mining::{Flag, Miner, Signal};
+use crate::shard::aside::{self, Place};
+
+/// Flags that are kept to be looked at.
+const FLAGS_KEPT_MAX: usize = 256;
+
+/// Lines of the log a second.
+const LINES_MAX: u32 = 10;
+
+/// How often the whole table is looked at for its fill, milliseconds.
+const FILL_MS: i64 = 5_000;
+
+/// What somebody wants of the warden.
+pub enum Order {
+    /// Block a prefix for so many seconds.
+    Block {
+        /// Who.
+        prefix: IpNet,
+        /// How long, seconds.
+        seconds: u64,
+        /// Why.
+        reason: String,
+        /// Where the block goes.
+        reply: Sender<Arc<Block>>,
+    },
+    /// Take a block back.
+    Unblock {
+        /// Who.
+        prefix: IpNet,
+        /// Where the block that was there goes.
+        reply: Sender<Option<Arc<Block>>>,
+    },
+    /// All blocks, those that have ended and are not forgiven among them.
+    List {
+        /// Where they go.
+        reply: Sender<Vec<Arc<Block>>>,
+    },
+    /// The last flags of mining.
+    Flags {
+        /// Where they go, newest last.
+        reply: Sender<Vec<Flag>>,
+    },
+    /// Other settings; those of the site need a restart.
+    Set(Box<Settings>),
+}
+
+/// What the warden tells about itself.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Blocks given since the start.
+    pub blocks_total: AtomicU64,
+    /// By the place of the signal in [`Signal::ALL`].
+    flags: [AtomicU64; Signal::ALL.len()],
+    /// Entries of the limiter that owe something.
+    pub limiter_entries: AtomicU64,
+    /// Sources of the last minute.
+    pub top: ArcSwap<Vec<Top>>,
+    /// How sharing fares, if it is done.
+    pub site: Option<Arc<SiteFigures>>,
+    watches: Watches,
+}
+
+impl Figures {
+    /// Flags since the start, by signal.
+    pub fn flags(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let counts = self.flags.iter().map(|count| count.load(Ordering::Relaxed));
+        Signal::ALL.into_iter().map(Signal::word).zip(counts)
+    }
+
+    /// What shards could not tell because their ring was full.
+    #[must_use]
+    pub fn dropped_count(&self) -> u64 {
+        self.watches.dropped_count()
+    }
+}
+
+/// The warden.
+pub struct Warden {
+    settings: Settings,
+    path: PathBuf,
+    guard: Arc<Guard>,
+    watches: Watches,
+    orders: Receiver<Order>,
+    figures: Arc<Figures>,
+    book: Book,
+    miner: Miner,
+    flags: VecDeque<Flag>,
+    tops: Tops,
+    sharing: Option<Sharing>,
+    /// Whether shards have to be shown other blocks.
+    changed: bool,
+    /// Since when the file is not what it should be.
+    unsaved_ms: Option<i64>,
+    save_failed: bool,
+    fill_due_ms: i64,
+    next_second_ms: i64,
+    lines_left: u32,
+    lines_left_out: u32,
+}
+
+impl Warden {
+    /// A warden of what is kept in `dir`. It ends once nobody can give it orders.
+    ///
+    /// # Errors
+    ///
+    /// If the threads that talk to the site's server cannot be started, or its address is none.
+    pub fn new(
+        settings: Settings,
+        dir: &Path,
+        guard: Arc<Guard>,
+        watches: Watches,
+        orders: Receiver<Order>,
+        place: Place<'_>,
+        node: u64,
+    ) -> io::Result<Self> {
+        let path = settings.state.clone().unwrap_or_else(|| dir.join("blocks.json"));
+        let kept = state::read(&path).unwrap_or_else(|problem| {
+            let aside = state::put_aside(&path);
+            let aside = aside.map_or_else(|error| error.to_string(), |at| at.display().to_string());
+            tracing::error!(path = %path.display(), problem, aside, "blocks cannot be read; none is kept");
+            Vec::new()
+        });
+        let sharing = match &settings.site.redis {
+            Some(url) => {
+                Some(Sharing::start(&settings.site, url, node, Arc::clone(&guard), place)?)
+            }
+            None => None,
+        };
+        let figures = Arc::new(Figures {
+            site: sharing.as_ref().map(|sharing| Arc::clone(sharing.figures())),
+            watches: watches.clone(),
+            ..Figures::default()
+        });
+        let book = Book::new(settings.terms, kept);
+        guard.set_blocks(book.published(clock::wall_ms()));
+        Ok(Self {
+            miner: Miner::new(settings.mining.clone()),
+            settings,
+            path,
+            guard,
+            watches,
+            orders,
+            figures,
+            book,
+            flags: VecDeque::new(),
+            tops: Tops::default(),
+            sharing,
+            changed: false,
+            unsaved_ms: None,
+            save_failed: false,
+            fill_due_ms: 0,
+            next_second_ms: 0,
+            lines_left: LINES_MAX,
+            lines_left_out: 0,
+        })
+    }
+
+    /// What it tells about itself.
+    #[must_use]
+    pub fn figures(&self) -> Arc<Figures> {
+        Arc::clone(&self.figures)
+    }
+
+    fn run(mut self) {
+        loop {
+            match self.orders.recv_timeout(Duration::from_millis(TURN_MS)) {
+                Ok(order) => self.obey(order, clock::wall_ms()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.turn(clock::wall_ms());
+        }
+        if self.unsaved_ms.is_some() {
+            self.save(clock::wall_ms());
+        }
+    }
+
+    /// One turn: what shards have seen, and what time brings.
+    pub(super) fn turn(&mut self, now_ms: i64) {
+        let watches = self.watches.clone();
+        watches.take(|seen| self.see(seen, now_ms));
+        if now_ms >= self.next_second_ms {
+            self.next_second_ms = now_ms.saturating_add(1_000);
+            self.each_second(now_ms);
+        }
+        if let Some(sharing) = &mut self.sharing {
+            sharing.turn(now_ms);
+        }
+        if std::mem::take(&mut self.changed) {
+            self.guard.set_blocks(self.book.published(now_ms));
+            self.unsaved_ms.get_or_insert(now_ms);
+        }
+        let save_ms = i64::try_from(SAVE_MS).unwrap_or(i64::MAX);
+        if self.unsaved_ms.is_some_and(|since_ms| now_ms >= since_ms.saturating_add(save_ms)) {
+            self.save(now_ms);
+        }
+    }
+
+    fn each_second(&mut self, now_ms: i64) {
+        if std::mem::take(&mut self.lines_left_out) > 0 {
+            tracing::warn!("more was blocked or flagged than is logged; `whoisd list` has all");
+        }
+        self.lines_left = LINES_MAX;
+        self.changed |= self.book.forget(now_ms);
+        if let Some(list) = self.tops.turn(now_ms) {
+            self.figures.top.store(Arc::new(list));
+        }
+        if now_ms >= self.fill_due_ms {
+            self.fill_due_ms = now_ms.saturating_add(FILL_MS);
+            let count = self.guard.limiter().owing_count(clock::micros());
+            self.figures.limiter_entries.store(count as u64, Ordering::Relaxed);
+        }
+    }
+
+    fn see(&mut self, seen: &Seen, now_ms: i64) {
+        let source = source_of(seen.address);
+        self.tops.count(source, seen.refused);
+        if seen.strike {
+            let reason = "kept exceeding its limit";
+            self.strike(source, Cause::Limit, reason, now_ms);
+        }
+        if seen.refused {
+            return;
+        }
+        if let Some(sharing) = &mut self.sharing {
+            sharing.add(seen.address, seen.price);
+        }
+        if self.settings.mining_enabled && !seen.name().is_empty() {
+            let mut flags = Vec::new();
+            let (address, name, missed) = (seen.address, seen.name(), seen.missed);
+            let query = crate::policy::mining::Seen { address, name, missed, at_ms: now_ms };
+            self.miner.see(query, &mut flags);
+            for flag in flags {
+                self.flag(flag, now_ms);
+            }
+        }
+    }
+
+    fn flag(&mut self, flag: Flag, now_ms: i64) {
+        let place = Signal::ALL.iter().position(|signal| *signal == flag.signal);
+        if let Some(counter) = place.and_then(|place| self.figures.flags.get(place)) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        if self.may_say() {
+            let (signal, prefix) = (flag.signal.word(), flag.prefix);
+            tracing::warn!(signal, %prefix, evidence = flag.evidence, "seems to mine");
+        }
+        if self.settings.mining_blocks {
+            let reason = format!("{}: {}", flag.signal.word(), flag.evidence);
+            self.strike(flag.prefix, Cause::Mining, &reason, now_ms);
+        }
+        if self.flags.len() >= FLAGS_KEPT_MAX {
+            self.flags.pop_front();
+        }
+        self.flags.push_back(flag);
+    }
+
+    fn strike(&mut self, prefix: IpNet, cause: Cause, reason: &str, now_ms: i64) {
+        if let Some(block) = self.book.strike(prefix, cause, reason, now_ms) {
+            self.begun(&block);
+        }
+    }
+
+    fn begun(&mut self, block: &Block) {
+        self.changed = true;
+        self.figures.blocks_total.fetch_add(1, Ordering::Relaxed);
+        if self.may_say() {
+            let seconds = block.until_ms.saturating_sub(block.since_ms) / 1000;
+            let (prefix, cause, repetition) = (block.prefix, block.cause.word(), block.repetition);
+            tracing::info!(%prefix, cause, seconds, repetition, reason = &*block.reason, "blocked");
+        }
+    }
+
+    fn may_say(&mut self) -> bool {
+        match self.lines_left.checked_sub(1) {
+            Some(left) => {
+                self.lines_left = left;
+                true
+            }
+            None => {
+                self.lines_left_out = self.lines_left_out.saturating_add(1);
+                false
+            }
+        }
+    }
+
+    /// Whoever gave the order may be gone: that is no fault.
+    pub(super) fn obey(&mut self, order: Order, now_ms: i64) {
+        match order {
+            Order::Block { prefix, seconds, reason, reply } => {
+                let block = self.book.block(prefix, seconds, &reason, now_ms);
+                self.begun(&block);
+                let _ = reply.send(block);
+            }
+            Order::Unblock { prefix, reply } => {
+                let block = self.book.unblock(&prefix);
+                if block.is_some() {
+                    self.changed = true;
+                    self.forgive(prefix);
+                    tracing::info!(%prefix, "unblocked");
+                }
+                let _ = reply.send(block);
+            }
+            Order::List { reply } => drop(reply.send(self.book.all())),
+            Order::Flags { reply } => drop(reply.send(self.flags.iter().cloned().collect())),
+            Order::Set(settings) => {
+                self.book.set_terms(settings.terms);
+                self.miner.set(settings.mining.clone());
+                self.settings = *settings;
+            }
+        }
+    }
+
+    /// Who is unblocked by hand begins anew, or the next query would be refused all the same.
+    fn forgive(&self, prefix: IpNet) {
+        if prefix == source_of(prefix.addr()) {
+            let levels = &self.guard.settings().levels;
+            self.guard.limiter().forgive(prefix.addr(), levels.of(prefix.addr()));
+        }
+    }
+
+    fn save(&mut self, now_ms: i64) {
+        match state::write(&self.path, &self.book.all()) {
+            Ok(()) => {
+                self.unsaved_ms = None;
+                self.save_failed = false;
+            }
+            Err(error) => {
+                // Tried again in a second; said once.
+                self.unsaved_ms = Some(now_ms);
+                if !std::mem::replace(&mut self.save_failed, true) {
+                    let path = self.path.display();
+                    tracing::error!(%path, %error, "blocks cannot be written; a restart loses them");
+                }
+            }
+        }
+    }
+}
+
+/// Starts a warden on a thread of its own.
+///
+/// # Errors
+///
+/// If there can be no further thread.
+pub fn start(warden: Warden, place: Place<'_>) -> io::Result<JoinHandle<()>> {
+    aside::spawn("warden", place, move || warden.run())
+}
+
+// An address is one source, in IPv6 its link: blocks and limits agree on that.
+const _: () = assert!(limit::LEVELS_V6[1].length == 64);

@@ -1,0 +1,64 @@
+//! Blocks in a list, with the real clock: what the control socket works on in tests.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::net::IpAddr;
+
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
+use whoisd::control::{Blocked, Blocks, Explained, LimitLeft};
+use whoisd::observe::clock;
+
+#[derive(Default)]
+pub(crate) struct Model {
+    blocks: ArcSwap<Vec<Blocked>>,
+}
+
+impl Model {
+    /// Blocks from the past on, for so long from now.
+    pub(crate) fn since(&self, prefix: &str, past_s: i64, rest_s: i64) {
+        let now_ms = clock::wall_ms();
+        let mut blocks = self.list();
+        blocks.push(Blocked {
+            prefix: prefix.parse().unwrap(),
+            since_ms: now_ms - past_s * 1000,
+            until_ms: now_ms + rest_s * 1000,
+            reason: "test".to_owned(),
+            by: "limits".to_owned(),
+            repetition: 2,
+        });
+        self.blocks.store(blocks.into());
+    }
+}
+
+impl Blocks for Model {
+    fn block(&self, prefix: IpNet, seconds: u64, reason: &str) -> Result<Blocked, String> {
+        let since_ms = clock::wall_ms();
+        let until_ms = since_ms + i64::try_from(seconds).unwrap() * 1000;
+        let mut blocks = self.list();
+        blocks.retain(|block| block.prefix != prefix);
+        let (reason, by) = (reason.to_owned(), "operator".to_owned());
+        let block = Blocked { prefix, since_ms, until_ms, reason, by, repetition: 0 };
+        blocks.push(block.clone());
+        self.blocks.store(blocks.into());
+        Ok(block)
+    }
+
+    fn unblock(&self, prefix: IpNet) -> Result<Option<Blocked>, String> {
+        let (ended, rest): (Vec<_>, Vec<_>) =
+            self.list().into_iter().partition(|block| block.prefix == prefix);
+        self.blocks.store(rest.into());
+        Ok(ended.into_iter().next())
+    }
+
+    fn list(&self) -> Vec<Blocked> {
+        let now_ms = clock::wall_ms();
+        self.blocks.load().iter().filter(|block| block.until_ms > now_ms).cloned().collect()
+    }
+
+    fn explain(&self, address: IpAddr) -> Explained {
+        let block = self.list().into_iter().find(|block| block.prefix.contains(&address));
+        let prefix = IpNet::from(address);
+        let limit = LimitLeft { prefix, queries_per_min: 60, burst: 60, left: 59 };
+        Explained { block, limits: vec![limit] }
+    }
+}

@@ -1,0 +1,267 @@
+//! A server that runs, reached by its operator: reload by command and by signal, lists that change
+//! under it, and no connection lost meanwhile.
+#![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
+
+mod server;
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use server::{Server, program, read_all};
+use tempfile::TempDir;
+use whoisd::control::{Request, ask};
+
+const SNAPSHOT: &str = "snapshot-format/tests/fixtures/version-1.snapshot";
+/// Longest wait for a change that is looked for every second, in steps of 100 ms.
+const STEPS_MAX: usize = 300;
+
+/// Configuration, lists and socket of one server.
+struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir(place.path("lists.d")).unwrap();
+        place.configure("", "");
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes the configuration: lines of `[server]`, and whole tables.
+    fn configure(&self, server: &str, tables: &str) {
+        let text = format!(
+            "[server]\ndir = \"{SNAPSHOT}\"\nlisten = [\"127.0.0.1:0\"]\ncontrol = \"{}\"\n\
+             {server}\n[policy]\nlists = [\"{}\"]\n{tables}\n",
+            self.path("control.sock").display(),
+            self.path("lists.d/*.toml").display()
+        );
+        // As editors do: a reload sees the old one or the new one.
+        fs::write(self.path("draft"), text).unwrap();
+        fs::rename(self.path("draft"), self.path("whoisd.toml")).unwrap();
+    }
+
+    fn list(&self, name: &str, prefix: &str, action: &str) {
+        let text = format!("[[entry]]\nprefix = \"{prefix}\"\naction = \"{action}\"\n");
+        fs::write(self.path("lists.d").join(name), text).unwrap();
+    }
+
+    fn serve(&self) -> Server {
+        Server::start(&["--config", self.path("whoisd.toml").to_str().unwrap()])
+    }
+
+    fn whoisd(&self, arguments: &[&str]) -> Output {
+        program().args(arguments).arg("--config").arg(self.path("whoisd.toml")).output().unwrap()
+    }
+
+    /// Exit status, standard output and standard error of `whoisd reload`.
+    fn reload(&self) -> (i32, String, String) {
+        let mut command = program();
+        command.args(["reload", "--control"]).arg(self.path("control.sock"));
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    fn explain(&self, address: &str) -> String {
+        let output = self.whoisd(&["policy", "explain", address]);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Asks until `address` is said to be in force in `file`, or not.
+    fn wait_for(&self, address: &str, is_denied: bool) {
+        let address = address.parse().unwrap();
+        for _ in 0..STEPS_MAX {
+            let request = Request::Explain { address };
+            let told = ask(&self.path("control.sock"), &request).unwrap();
+            if (told["entry"]["action"] == "deny") == is_denied {
+                return;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        panic!("{address} does not change");
+    }
+}
+
+#[test]
+fn reload_swaps_what_can_change_and_names_what_cannot() {
+    let place = Place::new();
+    let server = place.serve();
+    assert!(server.ask("miss.demo\r\n").starts_with("No Data Found\r\n"));
+    place.configure(
+        "shutdown_ms = 5000",
+        "[defaults]\nnot_found = \"nothing\"\n[log]\nlevel = \"debug\"",
+    );
+    let (status, out, err) = place.reload();
+    assert_eq!(status, 0, "{err}");
+    let expected = "log.level: changed from \"info\" to \"debug\"\n\
+                    how answers read ([defaults], [[tld]], [[registrar]]): changed\n\
+                    server.shutdown_ms: changed from 10000 to 5000; takes a restart\n\
+                    lists: 0 entries in force, 0 expired, from 0 files\n";
+    assert_eq!(out, expected);
+    assert!(server.ask("miss.demo\r\n").starts_with("nothing\r\n"));
+
+    place.configure("shutdown_ms = 5000", "[defaults]\nmodel = \"fat\"");
+    let (status, _, err) = place.reload();
+    assert_eq!(status, 3);
+    assert!(err.contains("whoisd.toml:9: defaults.model: "), "{err}");
+    assert!(server.ask("miss.demo\r\n").starts_with("nothing\r\n"), "all stays as it was");
+    // The same by signal, with the answer in the log.
+    fs::write(place.path("whoisd.toml"), "").unwrap();
+    let (status, _, err) = place.reload();
+    assert_eq!(status, 3);
+    assert!(err.contains("server.dir is not set"), "{err}");
+    place.configure("", "");
+    server.signal("-HUP");
+    for _ in 0..STEPS_MAX {
+        if server.ask("miss.demo\r\n").starts_with("No Data Found\r\n") {
+            break;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    let log = server.stop();
+    assert!(log.contains("configuration refused; all stays as it was"), "{log}");
+    assert!(log.contains("log.level: changed from \\\"debug\\\" to \\\"info\\\""), "{log}");
+}
+
+#[test]
+fn lists_are_taken_over_when_they_change_and_one_with_an_error_keeps_the_old_one() {
+    let place = Place::new();
+    place.list("a.toml", "192.0.2.0/24", "deny");
+    let server = place.serve();
+    let file = place.path("lists.d/a.toml").display().to_string();
+    let told = place.explain("192.0.2.1");
+    assert!(told.starts_with("192.0.2.1: refused: the list denies it\n"), "{told}");
+    assert!(told.contains(&format!("list: deny for 192.0.2.0/24 ({file}:2)\n")), "{told}");
+    place.list("b.toml", "198.51.100.0/24", "deny");
+    place.wait_for("198.51.100.1", true);
+    place.list("a.toml", "192.0.2.1/24", "deny");
+    let (status, out, err) = place.reload();
+    assert_eq!(status, 3, "{out}");
+    assert!(
+        err.contains(&format!("{file}:2: entry 1: prefix: \"192.0.2.1/24\" has bits")),
+        "{err}"
+    );
+    assert!(err.ends_with("what it held before is in force\n"), "{err}");
+    place.wait_for("192.0.2.1", true);
+    let status = ask(&place.path("control.sock"), &Request::Status).unwrap();
+    assert_eq!(status["lists"]["whoisd_lists_failing"], 1);
+    place.list("a.toml", "203.0.113.0/24", "deny");
+    place.wait_for("203.0.113.1", true);
+    place.wait_for("192.0.2.1", false);
+    let log = server.stop();
+    assert!(log.contains("list refused; what it held before is in force"), "{log}");
+    assert!(log.contains("every list is good again"), "{log}");
+    // Without a server, the files are read.
+    let told = place.explain("203.0.113.1");
+    assert!(told.starts_with("203.0.113.1: refused: the list denies it\n"), "{told}");
+    assert!(told.ends_with("no server answers; the lists were read anew\n"), "{told}");
+}
+
+#[test]
+fn a_server_does_not_start_with_a_list_that_is_refused_or_a_socket_that_is_taken() {
+    let place = Place::new();
+    place.list("a.toml", "192.0.2.0/24", "block");
+    let output = place.whoisd(&["serve"]);
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(err.contains("a.toml:3: entry 1: action: \"block\" is no action"), "{err}");
+    fs::remove_file(place.path("lists.d/a.toml")).unwrap();
+    let server = place.serve();
+    let output = place.whoisd(&["serve"]);
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err.contains("server.control: ") && err.contains("a server answers there already"));
+    // A server that was killed leaves its socket; the next one takes it over.
+    let process = server.process.id().to_string();
+    assert!(Command::new("kill").args(["-KILL", &process]).status().unwrap().success());
+    server.wait();
+    assert!(place.path("control.sock").exists());
+    let server = place.serve();
+    assert_eq!(place.reload().0, 0);
+    server.stop();
+    assert!(!place.path("control.sock").exists());
+}
+
+#[test]
+fn the_usual_socket_lies_in_the_snapshot_directory_and_two_servers_of_one_get_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    let made = program().args(["sample", "--domains", "100", "--into", dir]).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let arguments = ["--dir", dir, "--listen", "127.0.0.1:0"];
+    let first = Server::start(&arguments);
+    // It has no socket, and says so before it serves: the start is read over that line.
+    let second = Server::start(&arguments);
+    let reload = program().args(["reload", "--dir", dir]).output().unwrap();
+    assert!(reload.status.success(), "{reload:?}");
+    second.stop();
+    assert!(folder.path().join("control.sock").exists());
+    first.stop();
+}
+
+#[test]
+fn no_connection_is_lost_across_reloads_under_load() {
+    let place = Place::new();
+    let server = place.serve();
+    let ending = Arc::new(AtomicBool::new(false));
+    let asked = Arc::new(AtomicU64::new(0));
+    // Lines that were begun before the first reload and end after the last one.
+    let mut begun: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    for client in &mut begun {
+        client.write_all(b"exam").unwrap();
+    }
+    let address = server.addresses[0];
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let (ending, asked) = (Arc::clone(&ending), Arc::clone(&asked));
+            thread::spawn(move || {
+                while !ending.load(Ordering::Relaxed) {
+                    let mut client = std::net::TcpStream::connect(address).unwrap();
+                    client.write_all(b"miss.demo\r\n").unwrap();
+                    let answer = read_all(&mut client);
+                    let whole = answer.starts_with("No Data Found\r\n")
+                        || answer.starts_with("nothing\r\n");
+                    assert!(whole && answer.contains("\r\n>>> Last update"), "{answer}");
+                    asked.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    for round in 0..20 {
+        let other = if round % 2 == 0 { "[defaults]\nnot_found = \"nothing\"" } else { "" };
+        place.configure("", other);
+        place.list("a.toml", &format!("192.0.2.{round}/32"), "deny");
+        if round % 5 == 4 {
+            server.signal("-HUP");
+            thread::sleep(Duration::from_millis(100));
+        } else {
+            let request = ask(&place.path("control.sock"), &Request::Reload);
+            request.unwrap();
+        }
+    }
+    ending.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.join().unwrap();
+    }
+    for client in &mut begun {
+        client.write_all(b"ple.demo\r\n").unwrap();
+        assert!(read_all(client).starts_with("Domain Name: example.demo\r\n"));
+    }
+    let count = asked.load(Ordering::Relaxed);
+    assert!(count > 20, "{count} queries are no load");
+    let log = server.stop();
+    let served = format!("ended_served={}", count + 20);
+    assert!(log.contains(&served), "{served} is not in {log}");
+}

@@ -1,0 +1,270 @@
+//! Limits, blocks, lists and tiers of a running server, as clients and operators meet them.
+#![expect(clippy::unwrap_used, reason = "a test: what cannot be had fails it")]
+
+mod server;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use server::{Server, program};
+use tempfile::TempDir;
+
+/// A registry, and a server on it under a configuration.
+struct Guarded {
+    folder: TempDir,
+    server: Server,
+}
+
+impl Guarded {
+    fn start(configuration: &str) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), configuration)
+    }
+
+    fn start_in(folder: TempDir, configuration: &str) -> Self {
+        let data = folder.path().join("data");
+        if !data.exists() {
+            let made = program().args(["sample", "--domains", "200", "--into"]).arg(&data).output();
+            assert!(made.unwrap().status.success());
+        }
+        let file = folder.path().join("whoisd.toml");
+        fs::write(&file, configuration.replace("DIR", data.to_str().unwrap())).unwrap();
+        let (file, data) = (file.to_str().unwrap().to_owned(), data.to_str().unwrap().to_owned());
+        let listen = ["--listen", "127.0.0.1:0", "--cores", "0"];
+        let mut arguments = vec!["--config", &file, "--dir", &data];
+        arguments.extend(listen);
+        let server = Server::start(&arguments);
+        Self { folder, server }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What `whoisd` prints, with the control socket of this server; its status.
+    fn command(&self, arguments: &[&str]) -> (String, Option<i32>) {
+        let socket = self.path("data").join("control.sock");
+        let output = program().args(arguments).arg("--control").arg(socket).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (text + &String::from_utf8(output.stderr).unwrap(), output.status.code())
+    }
+}
+
+const LIMITED: &str = "[limits]\nloopback_free = false\ncontact = \"noc@registry.demo\"\n";
+
+/// Waits until `holds`, at most ten seconds.
+fn wait(mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "it never happened");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn first_line(answer: &str) -> &str {
+    answer.lines().next().unwrap_or_default()
+}
+
+#[test]
+fn a_client_sees_its_limit_coming_is_refused_in_one_grammar_and_served_again() {
+    let guarded = Guarded::start(LIMITED);
+    let server = &guarded.server;
+    let limits = server.ask("limits\r\n");
+    assert!(limits.starts_with("% You ask as 127.0.0.1. What is left"), "{limits}");
+    assert!(limits.contains("59        60          60           1 s  127.0.0.1/32"), "{limits}");
+    assert!(limits.contains("127.0.0.0/24"), "{limits}");
+    let (mut warned, mut refusal) = (0, String::new());
+    for _ in 0..80 {
+        let answer = server.ask("example.demo\r\n");
+        assert!(answer.contains("\r\n>>> Last update of WHOIS database: "), "{answer}");
+        warned += u32::from(answer.contains("\r\n>>> Queries left: "));
+        if answer.starts_with("%ERROR:QUOTA") {
+            refusal = answer;
+            break;
+        }
+    }
+    assert!(warned > 5, "{warned}");
+    let expected = "%ERROR:QUOTA limit=60/min scope=127.0.0.1/32 wait=1";
+    assert_eq!(first_line(&refusal), expected);
+    assert!(refusal.contains("% Query rate limit exceeded: 60 a minute for you"), "{refusal}");
+    assert!(refusal.contains("% Contact: noc@registry.demo\r\n"), "{refusal}");
+    let lower = refusal.to_lowercase();
+    for phrase in ["no match", "not found", "no entries", "no data", "available", "domain name:"] {
+        assert!(!lower.contains(phrase), "{phrase} in {refusal}");
+    }
+    // Honest clients wait as they are told, and are served.
+    std::thread::sleep(Duration::from_millis(1_100));
+    assert!(server.ask("example.demo\r\n").contains("Domain Name: example.demo"));
+}
+
+#[test]
+fn wildcards_and_contacts_cost_more() {
+    let guarded = Guarded::start(LIMITED);
+    let served = (0..20)
+        .filter(|_| !guarded.server.ask("exampl%.demo\r\n").starts_with("%ERROR:QUOTA"))
+        .count();
+    assert!((12..=13).contains(&served), "60 at once, 5 each: {served}");
+}
+
+#[test]
+fn who_comes_from_the_machine_itself_has_no_limits_unless_set_so() {
+    let guarded = Guarded::start("");
+    for _ in 0..100 {
+        assert!(!guarded.server.ask("example.demo\r\n").starts_with("%ERROR"));
+    }
+    let limits = guarded.server.ask("limits\r\n");
+    assert!(limits.starts_with("% You ask as 127.0.0.1, without limits."), "{limits}");
+}
+
+#[test]
+fn a_dry_run_refuses_nobody_and_counts() {
+    let configuration =
+        format!("{LIMITED}mode = \"dry-run\"\n[status]\nlisten = \"127.0.0.1:0\"\n");
+    let guarded = Guarded::start(&configuration);
+    for _ in 0..80 {
+        assert!(!guarded.server.ask("example.demo\r\n").starts_with("%ERROR"));
+    }
+    let text = scrape(&guarded);
+    let count = value(&text, "whoisd_limit_dry_run_total{prefix_length=\"32\"}");
+    assert!((15..=20).contains(&count), "{count}");
+    assert!(!text.contains("whoisd_refusals_total{reason=\"limit\""), "{text}");
+}
+
+/// Exceeding goes on: a block, which says so, survives a restart, and ends by hand.
+#[test]
+fn who_keeps_exceeding_is_blocked_over_a_restart_until_it_is_unblocked() {
+    let configuration =
+        format!("{LIMITED}[blocks]\npatience_burst = 10\nfirst_s = 600\nlongest_s = 6000\n");
+    let guarded = Guarded::start(&configuration);
+    let is_blocked = |server: &Server| {
+        let answer = server.ask("example.demo\r\n");
+        answer.starts_with("%ERROR:BLOCKED").then_some(answer)
+    };
+    wait(|| is_blocked(&guarded.server).is_some());
+    let answer = is_blocked(&guarded.server).unwrap();
+    assert!(answer.starts_with("%ERROR:BLOCKED scope=127.0.0.1/32 until="), "{answer}");
+    assert!(first_line(&answer).ends_with(" cause=limit"), "{answer}");
+    assert!(answer.contains("% Contact: noc@registry.demo"), "{answer}");
+    let kept = guarded.path("data").join("blocks.json");
+    wait(|| kept.exists());
+    let Guarded { folder, server } = guarded;
+    server.stop();
+    let guarded = Guarded::start_in(folder, &configuration);
+    assert!(is_blocked(&guarded.server).is_some(), "it survives a restart");
+    let (listed, _) = guarded.command(&["list"]);
+    assert!(listed.contains("127.0.0.1/32"), "{listed}");
+    let (_, status) = guarded.command(&["unblock", "127.0.0.1"]);
+    assert_eq!(status, Some(0));
+    wait(|| is_blocked(&guarded.server).is_none());
+    assert!(guarded.server.ask("example.demo\r\n").contains("example.demo"), "from anew");
+}
+
+#[test]
+fn an_operator_blocks_and_explains() {
+    let guarded = Guarded::start(LIMITED);
+    let block = ["block", "127.0.0.0/24", "--for", "1h", "--reason", "asked to"];
+    let (text, status) = guarded.command(&block);
+    assert_eq!(status, Some(0), "{text}");
+    wait(|| guarded.server.ask("example.demo\r\n").starts_with("%ERROR:BLOCKED"));
+    let answer = guarded.server.ask("example.demo\r\n");
+    assert!(answer.contains("cause=operator") && answer.contains("% Reason: asked to"), "{answer}");
+    let (explained, _) = guarded.command(&["policy", "explain", "127.0.0.1"]);
+    assert!(explained.contains("asked to") && explained.contains("127.0.0.0/24"), "{explained}");
+}
+
+#[test]
+fn lists_deny_allow_limit_and_give_tiers() {
+    let configuration = format!(
+        "{LIMITED}[policy]\nlists = [\"LISTS\"]\n[[tier]]\nname = \"police\"\npreset = \"open\"\n"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let lists = folder.path().join("lists.toml");
+    let write = |entry: &str| {
+        let text = format!("[[entry]]\nprefix = \"127.0.0.0/8\"\n{entry}\n");
+        fs::write(&lists, text).unwrap();
+    };
+    write("action = \"deny\"\nreason = \"spam\"\ncontact = \"abuse@registry.demo\"");
+    let configuration = configuration.replace("LISTS", lists.to_str().unwrap());
+    let guarded = Guarded::start_in(folder, &configuration);
+    let server = &guarded.server;
+    let answer = server.ask("example.demo\r\n");
+    assert_eq!(first_line(&answer), "%ERROR:DENIED scope=127.0.0.0/8");
+    assert!(answer.contains("% Reason: spam\r\n% Contact: abuse@registry.demo\r\n"), "{answer}");
+    // Changed files are taken over by themselves; a reload takes them at once.
+    write("action = \"allow\"\ntier = \"police\"");
+    let (text, status) = guarded.command(&["reload"]);
+    assert_eq!(status, Some(0), "{text}");
+    for _ in 0..100 {
+        assert!(!server.ask("example.demo\r\n").starts_with("%ERROR"));
+    }
+    let shown = server.ask("example.demo\r\n");
+    assert!(!shown.contains("Registrant Name: REDACTED"), "{shown}");
+    write("action = \"limit\"\nqueries_per_min = 6\nburst = 3");
+    assert_eq!(guarded.command(&["reload"]).1, Some(0));
+    let served = (0..10).filter(|_| !server.ask("example.demo\r\n").starts_with("%ERROR")).count();
+    assert_eq!(served, 3);
+    assert!(
+        server.ask("example.demo\r\n").starts_with("%ERROR:QUOTA limit=6/min scope=127.0.0.1/32")
+    );
+    // A list with an error keeps the old one, and names the line.
+    write("action = \"denied\"");
+    let (text, _) = guarded.command(&["reload"]);
+    assert!(text.contains("lists.toml:3"), "{text}");
+    assert!(server.ask("example.demo\r\n").starts_with("%ERROR:QUOTA limit=6/min"));
+}
+
+#[test]
+fn limits_change_with_a_reload() {
+    let guarded = Guarded::start(&format!("{LIMITED}v4_32_per_min = 6\nv4_32_burst = 3\n"));
+    let served = |count: usize| {
+        (0..count).filter(|_| !guarded.server.ask("x.demo\r\n").starts_with("%ERROR:QUOTA")).count()
+    };
+    assert_eq!(served(10), 3);
+    let file = guarded.path("whoisd.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("v4_32_burst = 3", "v4_32_burst = 30")).unwrap();
+    let (text, status) = guarded.command(&["reload"]);
+    assert_eq!(status, Some(0), "{text}");
+    // What was used stays used: 27 queries more at once.
+    let again = served(40);
+    assert!((26..=28).contains(&again), "{again}");
+    let bad = fs::read_to_string(&file).unwrap().replace("= 30", "= 0");
+    fs::write(&file, bad).unwrap();
+    let (text, status) = guarded.command(&["reload"]);
+    assert_ne!(status, Some(0));
+    assert!(text.contains("limits.v4_32_burst: 0 is too small"), "{text}");
+}
+
+/// The figures over HTTP: the address stands in the log.
+fn scrape(guarded: &Guarded) -> String {
+    let address = guarded.server.status.as_ref().unwrap();
+    let answer = Command::new("curl").arg("-s").arg(format!("http://{address}/metrics")).output();
+    String::from_utf8(answer.unwrap().stdout).unwrap()
+}
+
+fn value(text: &str, name: &str) -> u64 {
+    let line = text.lines().find(|line| line.starts_with(name)).unwrap_or("0");
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn every_query_is_in_the_log_with_its_outcome() {
+    let guarded = Guarded::start(&format!("{LIMITED}[query_log]\ndir = \"DIR/log\"\n"));
+    for query in ["example.demo\r\n", "no-such-name-here.demo\r\n", "a\0b\r\n", "help\r\n"] {
+        let _ = guarded.server.ask(query);
+    }
+    for _ in 0..60 {
+        let _ = guarded.server.ask("example.demo\r\n");
+    }
+    let log = guarded.path("data").join("log");
+    let Guarded { folder, server } = guarded;
+    server.stop();
+    let output = program().args(["log", "summary", "--json"]).arg(&log).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    assert!(Path::new(&log).exists() && folder.path().exists());
+    for word in ["\"found\"", "\"not_found\"", "\"refused\"", "\"help\"", "\"limited\""] {
+        assert!(summary.to_string().contains(word), "{word} in {text}");
+    }
+}

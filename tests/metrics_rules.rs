@@ -1,0 +1,193 @@
+//! Alert rules and dashboard against what they rely on: the list of metrics, the runbook, promtool
+//! (Debian's package prometheus).
+#![expect(clippy::unwrap_used, reason = "a test: what cannot be read fails it")]
+#![expect(clippy::print_stderr, reason = "a test that is left out says so")]
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// The metrics of deploy/METRICS.md: name and type.
+fn listed() -> Vec<(String, String)> {
+    let text = read("deploy/METRICS.md");
+    let rows = text.lines().filter(|line| line.starts_with("| `whoisd_"));
+    let rows = rows.map(|line| {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        assert_eq!(cells.len(), 7, "{line}");
+        (cells[1].trim_matches('`').to_owned(), cells[2].to_owned())
+    });
+    let rows: Vec<_> = rows.collect();
+    assert!(rows.len() > 40, "{}", rows.len());
+    rows
+}
+
+/// Words of a text that begin as our metrics do.
+fn metrics_in(text: &str) -> BTreeSet<String> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = text.split(|c| !is_part(c)).filter(|word| word.starts_with("whoisd_"));
+    words.map(str::to_owned).collect()
+}
+
+/// Without the ending of a histogram's series.
+fn base<'a>(series: &'a str, listed: &[(String, String)]) -> &'a str {
+    for ending in ["_bucket", "_count", "_sum"] {
+        if let Some(base) = series.strip_suffix(ending)
+            && listed.iter().any(|(name, kind)| name == base && kind == "histogram")
+        {
+            return base;
+        }
+    }
+    series
+}
+
+/// The alerts of the rules: name and what follows it up to the next one.
+fn alerts(rules: &str) -> Vec<(String, String)> {
+    let parts = rules.split("      - alert: ").skip(1);
+    let parts = parts.map(|part| {
+        let (name, rest) = part.split_once('\n').unwrap();
+        (name.trim().to_owned(), rest.to_owned())
+    });
+    parts.collect()
+}
+
+#[test]
+fn every_metric_that_rules_dashboard_and_server_name_is_listed() {
+    let listed = listed();
+    let mut files = vec![
+        PathBuf::from("deploy/prometheus-rules.yml"),
+        PathBuf::from("deploy/prometheus-rules-test.yml"),
+        PathBuf::from("deploy/grafana-dashboard.json"),
+        PathBuf::from("deploy/RUNBOOK.md"),
+    ];
+    let status = fs::read_dir(root().join("src/status")).unwrap();
+    files.extend(status.map(|entry| entry.unwrap().path()));
+    for file in files {
+        let text = fs::read_to_string(root().join(&file)).unwrap();
+        let named = metrics_in(&text);
+        assert!(!named.is_empty() || file.starts_with(root()), "{}", file.display());
+        for series in named {
+            let name = base(&series, &listed);
+            let known = listed.iter().any(|(known, _)| known == name);
+            assert!(known, "{}: {series} is not in deploy/METRICS.md", file.display());
+        }
+    }
+}
+
+#[test]
+fn names_follow_the_conventions() {
+    let mut names = BTreeSet::new();
+    for (name, kind) in listed() {
+        assert!(names.insert(name.clone()), "{name} is listed twice");
+        assert!(["counter", "gauge", "histogram"].contains(&kind.as_str()), "{name}: {kind}");
+        assert_eq!(name.ends_with("_total"), kind == "counter", "{name}");
+        assert_eq!(kind == "histogram", name == "whoisd_phase_seconds", "{name}");
+    }
+}
+
+#[test]
+fn every_alert_has_its_first_action_in_the_runbook_and_a_test() {
+    let (rules, tests) =
+        (read("deploy/prometheus-rules.yml"), read("deploy/prometheus-rules-test.yml"));
+    let runbook = read("deploy/RUNBOOK.md");
+    let alerts = alerts(&rules);
+    assert!(alerts.len() > 20);
+    for (name, rest) in &alerts {
+        let url = rest.lines().find_map(|line| line.trim().strip_prefix("runbook_url: "));
+        let anchor = name.to_lowercase();
+        assert_eq!(url, Some(format!("deploy/RUNBOOK.md#{anchor}").as_str()), "{name}");
+        assert!(rest.contains("severity: ") && rest.contains("summary: "), "{name}");
+        let entry = runbook.split(&format!("### {name}\n")).nth(1);
+        let entry = entry.unwrap_or_else(|| panic!("{name} is not in the runbook"));
+        let entry = entry.split("\n### ").next().unwrap();
+        assert!(entry.contains("- **First:** "), "{name} has no first action");
+        let tested = format!("        alertname: {name}\n        exp_alerts:\n");
+        assert!(tests.contains(&tested), "{name} has no test in which it fires");
+    }
+    let headings = runbook.lines().filter_map(|line| line.strip_prefix("### Whoisd"));
+    let known: BTreeSet<_> = alerts.iter().map(|(name, _)| name.as_str()).collect();
+    for heading in headings {
+        let name = format!("Whoisd{heading}");
+        assert!(known.contains(name.as_str()), "{name} stands in the runbook, but is no alert");
+    }
+}
+
+fn promtool(arguments: &[&str], folder: &Path) {
+    let Ok(output) = Command::new("promtool").args(arguments).current_dir(folder).output() else {
+        eprintln!("\n*** SKIPPED: no promtool; install Debian's package prometheus ***\n");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
+
+#[test]
+fn promtool_accepts_the_rules_and_their_tests_pass() {
+    let folder = root().join("deploy");
+    promtool(&["check", "rules", "--lint-fatal", "prometheus-rules.yml"], &folder);
+    promtool(&["test", "rules", "prometheus-rules-test.yml"], &folder);
+}
+
+/// Every `expr` below a value.
+fn expressions(value: &serde_json::Value, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (key, field) in fields {
+                match (key.as_str(), field) {
+                    ("expr", serde_json::Value::String(text)) => found.push(text.clone()),
+                    _ => expressions(field, found),
+                }
+            }
+        }
+        serde_json::Value::Array(items) => {
+            items.iter().for_each(|item| expressions(item, found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn promtool_accepts_every_expression_of_the_dashboard() {
+    let text = read("deploy/grafana-dashboard.json");
+    let dashboard: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mut found = Vec::new();
+    expressions(&dashboard, &mut found);
+    assert!(found.len() > 40, "{}", found.len());
+    let mut rules = "groups:\n  - name: dashboard\n    rules:\n".to_owned();
+    for (number, expression) in found.iter().enumerate() {
+        // What Grafana puts in itself.
+        let expression = expression.replace("$__rate_interval", "5m").replace('$', "");
+        let expression = serde_json::to_string(&expression).unwrap();
+        writeln!(rules, "      - {{ record: \"panel:{number}\", expr: {expression} }}").unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("rules.yml"), rules).unwrap();
+    promtool(&["check", "rules", "rules.yml"], folder.path());
+}
+
+#[test]
+fn panels_of_the_dashboard_have_their_own_numbers_and_do_not_overlap() {
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&read("deploy/grafana-dashboard.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let mut numbers = BTreeSet::new();
+    let mut taken = BTreeSet::new();
+    for panel in panels {
+        assert!(numbers.insert(panel["id"].as_u64().unwrap()));
+        let place = |key: &str| panel["gridPos"][key].as_u64().unwrap();
+        for row in place("y")..place("y") + place("h") {
+            for column in place("x")..place("x") + place("w") {
+                assert!(column < 24 && taken.insert((row, column)), "{}", panel["title"]);
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Nodes of a site share what their clients have used, through a real Redis server.
+#![expect(clippy::unwrap_used, reason = "a test: what cannot be had fails it")]
+
+mod server;
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use server::{Server, program};
+
+/// A server of Redis on a port of its own, without files.
+struct Redis {
+    process: Child,
+    port: u16,
+}
+
+impl Redis {
+    fn start(port: u16) -> Self {
+        let arguments = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"];
+        let process = Command::new("redis-server")
+            .args(arguments)
+            .arg(port.to_string())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server (Debian package redis-server) starts");
+        let redis = Self { process, port };
+        wait(|| TcpStream::connect(("127.0.0.1", port)).is_ok());
+        redis
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn wait(mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it never happened");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn node(folder: &Path, name: &str, port: u16) -> Server {
+    let data = folder.join(name);
+    let made = program().args(["sample", "--domains", "100", "--into"]).arg(&data).output();
+    assert!(made.unwrap().status.success());
+    let file = folder.join(format!("{name}.toml"));
+    let text = format!(
+        "[limits]\nloopback_free = false\nv4_32_per_min = 600\nv4_32_burst = 600\n\
+         [site]\nredis = \"redis://127.0.0.1:{port}\"\ninterval_ms = 50\n"
+    );
+    fs::write(&file, text).unwrap();
+    let (file, data) = (file.to_str().unwrap(), data.to_str().unwrap());
+    let listen = ["--listen", "127.0.0.1:0", "--cores", "0"];
+    let mut arguments = vec!["--config", file, "--dir", data];
+    arguments.extend(listen);
+    Server::start(&arguments)
+}
+
+/// What is left of the limit of the address, as `limits` tells.
+fn left(server: &Server) -> u32 {
+    let answer = server.ask("limits\r\n");
+    let line = answer.lines().find(|line| line.ends_with("  127.0.0.1/32")).unwrap();
+    line.trim_start_matches('%').split_whitespace().next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn what_a_client_uses_at_one_node_is_used_at_the_others_and_without_redis_each_limits_alone() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let redis = Redis::start(free);
+    let folder = tempfile::tempdir().unwrap();
+    let nodes = [node(folder.path(), "a", redis.port), node(folder.path(), "b", redis.port)];
+    // Both listen once each has heard of the other.
+    wait(|| {
+        let _ = (nodes[0].ask("x.demo\r\n"), nodes[1].ask("x.demo\r\n"));
+        left(&nodes[0]) < 590 && left(&nodes[1]) < 590
+    });
+    let (before_a, before_b) = (left(&nodes[0]), left(&nodes[1]));
+    for _ in 0..200 {
+        let _ = nodes[0].ask("x.demo\r\n");
+    }
+    // Ten queries a second come back meanwhile.
+    wait(|| left(&nodes[1]) + 100 < before_b);
+    assert!(left(&nodes[0]) + 100 < before_a);
+    drop(redis);
+    let before_b = left(&nodes[1]);
+    for _ in 0..50 {
+        assert!(nodes[0].ask("example.demo\r\n").contains("Domain Name: example.demo"));
+    }
+    assert!(left(&nodes[1]) + 5 > before_b, "nothing is shared, nothing is held up");
+    // The server comes back, and so does the sharing.
+    let redis = Redis::start(free);
+    wait(|| {
+        let before_b = left(&nodes[1]);
+        for _ in 0..30 {
+            let _ = nodes[0].ask("x.demo\r\n");
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        left(&nodes[1]) + 15 < before_b
+    });
+    let [a, b] = nodes;
+    assert!(a.stop().contains("limits alone until the site's server is back"));
+    b.stop();
+    drop(redis);
+}

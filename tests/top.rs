@@ -1,0 +1,173 @@
+//! `whoisd top` beside a server that is played: what it prints, and that the terminal is given back
+//! however it ends. The terminal is that of `script` (util-linux).
+#![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_whoisd");
+
+/// Plays a server at a control socket in `folder`, each reading a second after the one before it.
+fn played(folder: &Path, reply: fn(u64) -> String) -> PathBuf {
+    static READINGS: AtomicU64 = AtomicU64::new(0);
+    let path = folder.join("control");
+    let listener = UnixListener::bind(&path).unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut line = String::new();
+            BufReader::new(&stream).read_line(&mut line).unwrap();
+            assert_eq!(line, "{\"command\":\"figures\"}\n");
+            let reading = READINGS.fetch_add(1, Ordering::Relaxed) + 1;
+            // A client that has gone away meanwhile is no matter here.
+            let _ = stream.write_all(reply(reading).as_bytes());
+        }
+    });
+    path
+}
+
+fn figures(reading: u64) -> String {
+    let (at_us, count) = (reading * 1_000_000, reading * 500);
+    format!(
+        "{{\"ok\":{{\"version\":\"9.9\",\"pid\":7,\"at_us\":{at_us},\"shards\":[{{\"core\":3,\
+         \"queries\":[{{\"kind\":\"domain\",\"outcome\":\"found\",\"count\":{count}}}]}}]}}}}\n"
+    )
+}
+
+fn top(arguments: &[&str]) -> Output {
+    Command::new(PROGRAM).arg("top").args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+#[test]
+fn one_screen_as_text_has_the_rates_between_two_readings() {
+    let folder = tempfile::tempdir().unwrap();
+    played(folder.path(), figures);
+    let directory = folder.path().to_str().unwrap();
+    let output = top(&["--dir", directory, "--once", "--interval", "0.1"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert!(text.starts_with("whoisd 9.9, process 7"), "{text}");
+    let traffic = text.lines().find(|line| line.starts_with("traffic")).unwrap();
+    let per_s = traffic.split_whitespace().nth(1).unwrap();
+    // Readings are counted over all tests here, but each is a second after the one before it.
+    assert_eq!(per_s, "500", "{text}");
+    assert!(!text.contains('\x1b'));
+}
+
+#[test]
+fn without_a_server_or_with_one_that_refuses_it_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().to_str().unwrap();
+    let output = top(&["--dir", directory, "--once"]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.contains("control: No such file or directory (os error 2); no server"),
+        "{error}"
+    );
+    let path = played(folder.path(), |_| "{\"error\":\"no figures here\"}\n".to_owned());
+    let output = top(&["--control", path.to_str().unwrap(), "--once"]);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.ends_with("control: no figures here\n"), "{error}");
+    let output = top(&["--dir", directory, "--interval", "0"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn no_terminal_is_said_before_anything_is_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    played(folder.path(), figures);
+    let output = top(&["--dir", folder.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.stdout, b"");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("is no terminal; --once prints one screen as text"), "{error}");
+}
+
+/// The view on a terminal of `script`, which writes down all that the terminal gets.
+struct OnTerminal {
+    script: Child,
+    log: PathBuf,
+}
+
+impl Drop for OnTerminal {
+    fn drop(&mut self) {
+        // Only after a test that failed is there still something to end.
+        let _ = self.script.kill();
+        let _ = self.script.wait();
+    }
+}
+
+fn on_terminal(folder: &Path, socket: &Path) -> OnTerminal {
+    let log = folder.join("typescript");
+    let view = format!("exec {PROGRAM} top --control {} --interval 0.2", socket.display());
+    let command = format!("stty rows 24 columns 80; {view}");
+    let script = Command::new("script")
+        .args(["--quiet", "--flush", "--return", "--command", &command])
+        .arg(&log)
+        .env("TERM", "xterm-256color")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    OnTerminal { script, log }
+}
+
+fn wait_for(log: &Path, text: &str) -> String {
+    for _ in 0..200 {
+        let mut bytes = Vec::new();
+        if let Ok(mut file) = std::fs::File::open(log) {
+            file.read_to_end(&mut bytes).unwrap();
+        }
+        let shown = String::from_utf8_lossy(&bytes).into_owned();
+        if shown.contains(text) {
+            return shown;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{text:?} does not show");
+}
+
+/// Leaves the alternate screen, then shows the cursor.
+fn assert_given_back(log: &Path) {
+    let shown = String::from_utf8_lossy(&std::fs::read(log).unwrap()).into_owned();
+    let left = shown.rfind("\x1b[?1049l").unwrap();
+    assert!(shown[left..].contains("\x1b[?25h"), "{:?}", &shown[left..]);
+    assert!(shown.find("\x1b[?1049h").unwrap() < left);
+    assert!(!shown[left..].contains("\x1b[?1049h"));
+}
+
+#[test]
+fn the_terminal_is_given_back_after_q_and_after_an_interrupt() {
+    for key in [b"q", b"\x03"] {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = played(folder.path(), figures);
+        let mut terminal = on_terminal(folder.path(), &socket);
+        wait_for(&terminal.log, "quits");
+        terminal.script.stdin.as_mut().unwrap().write_all(key).unwrap();
+        let status = terminal.script.wait().unwrap();
+        assert!(status.success(), "{status}");
+        assert_given_back(&terminal.log);
+    }
+}
+
+#[test]
+fn the_terminal_is_given_back_after_a_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = played(folder.path(), figures);
+    let mut terminal = on_terminal(folder.path(), &socket);
+    wait_for(&terminal.log, "quits");
+    // The view is the only child of `script`.
+    let children = format!("/proc/{0}/task/{0}/children", terminal.script.id());
+    let view: i32 = std::fs::read_to_string(children).unwrap().trim().parse().unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(view), nix::sys::signal::SIGTERM).unwrap();
+    let status = terminal.script.wait().unwrap();
+    assert!(status.success(), "{status}");
+    assert_given_back(&terminal.log);
+}
