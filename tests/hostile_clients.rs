@@ -62,8 +62,19 @@ fn setting(engine: &'static str) -> Setting {
     Setting { engine, first_byte_ms: 500, connections: 1_000, descriptors: None }
 }
 
+/// How often the good client may fail to be served as well as without the attack: a machine that
+/// others share has bad moments, a server that can be held up fails each time.
+const TRIES: usize = 3;
+
 /// Holds a server against an attack.
 fn hold(site: &Site, engine: &str, attack: Attack, size: Size) {
+    let served = (0..TRIES).any(|_| is_served_beside(site, engine, attack, size));
+    assert!(served, "{engine}, {}: the good client waits longer, see above", attack.name);
+}
+
+/// Whether the good client is served as well beside an attack as without it. All else that a server
+/// is held to has to hold each time.
+fn is_served_beside(site: &Site, engine: &str, attack: Attack, size: Size) -> bool {
     let to = site.address();
     let name = attack.name;
     let failed = |what: String| panic!("{engine}, {name}: {what}");
@@ -101,11 +112,8 @@ fn hold(site: &Site, engine: &str, attack: Attack, size: Size) {
     );
     let bound = MEMORY_KIB + MEMORY_KIB_PER_CONNECTION * most.connections as u64;
     assert!(memory_kib <= bound, "{engine}, {name}: {memory_kib} KiB more, at most {bound}");
-    assert!(
-        gauge::is_as_good(quiet_99, attacked_99),
-        "{engine}, {name}: p99 {attacked_99:.2} ms beside the attack, {quiet_99:.2} ms without it"
-    );
     assert!(opened >= size.rounds as u64, "{engine}, {name}: the attack did not happen");
+    gauge::is_as_good(quiet_99, attacked_99)
 }
 
 #[test]

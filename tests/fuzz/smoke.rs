@@ -30,6 +30,11 @@ fn a_proxy_header_reads_the_same_however_it_is_cut() {
 }
 
 #[test]
+fn a_list_says_of_every_address_what_a_walk_over_its_entries_says() {
+    hold("lists", 4_000);
+}
+
+#[test]
 fn a_configuration_that_loads_is_shown_as_one_that_loads_to_the_same() {
     hold("configuration", 400);
 }

@@ -16,9 +16,10 @@ use super::registry;
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// Every target of this crate.
-pub(crate) const TARGETS: [Target; 8] = [
+pub(crate) const TARGETS: [Target; 9] = [
     ("query_line", query_line),
     ("proxy_header", whoisd::port43::proxy::fuzz::header),
+    ("lists", whoisd::policy::lists::fuzz::file),
     ("configuration", whoisd::config::fuzz::file),
     ("change_record", whoisd::feed::fuzz::change_record),
     ("change_batch", whoisd::feed::fuzz::change_batch),

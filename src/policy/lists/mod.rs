@@ -21,6 +21,8 @@
 
 mod error;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod review;
 mod table;
 #[cfg(test)]

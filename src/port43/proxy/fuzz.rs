@@ -4,8 +4,7 @@
 //!
 //! - What is said of bytes does not depend on how they were cut: every beginning wants more, or
 //!   says the same as the whole.
-//! - A header has the bytes that it says and no more than its bound; what follows it changes
-//!   nothing.
+//! - A header has the bytes that it says and no more than its bound; what follows changes nothing.
 //! - What one version takes, the other refuses from the first byte on; where either is wanted, the
 //!   answer is that of the version whose start the bytes have.
 //! - An address that comes out is no IPv4 address in IPv6 clothes.
