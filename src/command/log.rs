@@ -16,10 +16,10 @@ pub(super) enum Command {
 
 /// Show what was asked: by day and month, kind, outcome and suffix; top networks and names
 ///
-/// Reads the files of the directory, JSON lines and Parquet, at about 300,000 queries a second, and
-/// the daily totals of days whose files are gone. A server may be writing meanwhile. Top lists are
-/// exact up to 131,072 different networks or names; beyond that each says how much too small its
-/// numbers may be. The counting rules: src/querylog/COUNTING.md.
+/// Reads the files of the directory, JSON lines and Parquet, and the daily totals of days whose
+/// files are gone. A server may be writing meanwhile. Top lists are exact up to 131,072 different
+/// networks or names; beyond that each says how much too small its numbers may be. The counting
+/// rules: src/querylog/COUNTING.md.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  whoisd log summary /var/log/whoisd/queries\n  \
     whoisd log summary /var/log/whoisd/queries --from 2026-11-01 --to 2026-11-30 --json\n\n\
