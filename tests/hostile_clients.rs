@@ -12,6 +12,7 @@
 //!
 //! Look at limits per source: they are switched off here, since what is held is the engine.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
+#![allow(clippy::print_stdout, reason = "figures for whoever runs it")]
 #![expect(clippy::disallowed_methods, reason = "waits are what is measured")]
 
 mod hostile;
