@@ -177,8 +177,8 @@ fn queries_through_haproxy_are_answered_as_the_clients_own_and_its_checks_as_its
     assert!(log.contains("no PROXY header of the wanted version"), "{log}");
 }
 
-/// Limits, blocks and lists go by the client that the header names, not by the proxy, whose own checks
-/// have none.
+/// Limits, blocks and lists go by the client that the header names, not by the proxy, whose own
+/// checks have none.
 #[test]
 fn each_client_behind_haproxy_has_its_own_limits_and_block() {
     let dir = tempfile::tempdir().unwrap();
@@ -193,7 +193,8 @@ fn each_client_behind_haproxy_has_its_own_limits_and_block() {
     let server = start(dir.path(), "whoisd.toml", &more);
     let port = free_port();
     let configuration = format!(
-        "listen whois\n    bind 127.0.0.1:{port}\n    server whoisd {} send-proxy-v2 check inter 20ms\n",
+        "listen whois\n    bind 127.0.0.1:{port}\n    \
+         server whoisd {} send-proxy-v2 check inter 20ms\n",
         server.addresses[1]
     );
     let _proxy = Proxy::start(dir.path(), &configuration, &[port]);

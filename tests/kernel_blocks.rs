@@ -156,6 +156,19 @@ impl Running {
     }
 }
 
+impl Running {
+    /// The sets change a moment before the figures do.
+    fn wait_for(&self, name: &str, value: u64) {
+        for _ in 0..STEPS_MAX {
+            if self.gauge(name) == value {
+                return;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        panic!("{name}: {}, expected {value}", self.gauge(name));
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -186,7 +199,7 @@ fn long_blocks_are_in_the_kernels_sets_until_they_end() {
     block("203.0.113.9/32", 60);
     namespace.wait_for("blocked4", &["192.0.2.0/24", "203.0.113.9"]);
     namespace.wait_for("blocked6", &["2001:db8::/32"]);
-    assert_eq!(running.gauge("whoisd_kernel_blocks"), 3);
+    running.wait_for("whoisd_kernel_blocks", 3);
     model.unblock("192.0.2.0/24".parse().unwrap()).unwrap();
     model.unblock("2001:db8::/32".parse().unwrap()).unwrap();
     namespace.wait_for("blocked4", &["192.0.2.5", "203.0.113.9"]);
@@ -217,12 +230,7 @@ fn an_element_of_the_longest_block_and_of_the_widest_is_taken() {
     }
     let running = Running::start(namespace.nft(), &model);
     namespace.wait_for("blocked6", &["2000::/16"]);
-    for _ in 0..STEPS_MAX {
-        if running.gauge("whoisd_kernel_blocks") == 3002 {
-            break;
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
+    running.wait_for("whoisd_kernel_blocks", 3002);
     assert_eq!(namespace.elements("blocked4").len(), 3001);
 }
 
@@ -234,7 +242,7 @@ fn a_program_that_fails_is_tried_again_with_everything_and_holds_nobody_up() {
     let model = Arc::new(Model::default());
     model.since("192.0.2.0/24", 0, 3600);
     let running = Running::start(nft.clone(), &model);
-    let wait_for = |reached: &dyn Fn() -> bool| {
+    let wait_until = |reached: &dyn Fn() -> bool| {
         for _ in 0..STEPS_MAX {
             if reached() {
                 return;
@@ -243,12 +251,12 @@ fn a_program_that_fails_is_tried_again_with_everything_and_holds_nobody_up() {
         }
         panic!("not reached");
     };
-    wait_for(&|| running.gauge("whoisd_kernel_failing") == 1);
+    running.wait_for("whoisd_kernel_failing", 1);
     program(&nft, &format!("echo run \"$@\" >> {log}; cat >> {log}", log = log.display()));
-    wait_for(&|| running.gauge("whoisd_kernel_failing") == 0);
+    running.wait_for("whoisd_kernel_failing", 0);
     model.unblock("192.0.2.0/24".parse().unwrap()).unwrap();
     let told = || fs::read_to_string(&log).unwrap_or_default();
-    wait_for(&|| told().contains("delete"));
+    wait_until(&|| told().contains("delete"));
     let (text, expected) = (
         told(),
         [

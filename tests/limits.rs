@@ -1,5 +1,10 @@
 //! Limits, blocks, lists and tiers of a running server, as clients and operators meet them.
-#![expect(clippy::unwrap_used, reason = "a test: what cannot be had fails it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test: what cannot be had fails it, and it waits by the clock"
+)]
 
 mod server;
 

@@ -248,12 +248,13 @@ fn settings_change_while_queries_come_and_what_cannot_change_is_said() {
     settings.format = Format::Parquet;
     settings.ring_bytes *= 2;
     settings.dir = Some("/elsewhere".into());
-    assert_eq!(writer.change(&settings).unwrap(), ["query_log.dir", "query_log.ring_bytes"]);
+    let mut changer = writer.changer();
+    assert_eq!(changer.change(&settings).unwrap(), ["query_log.dir", "query_log.ring_bytes"]);
     Model::default().ask(&mut recorders, &mut Random(2), 20);
     thread::sleep(Duration::from_millis(300));
     settings.privacy.privacy = Privacy::Hash;
     settings.privacy.key_file = Some(folder.path().join("no-key"));
-    assert!(writer.change(&settings).unwrap_err().to_string().contains("no-key"));
+    assert!(changer.change(&settings).unwrap_err().to_string().contains("no-key"));
     writer.stop();
     let ends: Vec<_> = fs::read_dir(folder.path())
         .unwrap()

@@ -1,5 +1,10 @@
 //! Nodes of a site share what their clients have used, through a real Redis server.
-#![expect(clippy::unwrap_used, reason = "a test: what cannot be had fails it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test: what cannot be had fails it, and it waits by the clock"
+)]
 
 mod server;
 

@@ -13,7 +13,7 @@ const PLACE: Place<'_> = Place { core: None, shard_cores: &[], weight: Weight::F
 
 fn main() {
     let options = Options::of_arguments(1_000_000, 20_000);
-    let count = if options.smoke { 20_000 } else { 1_000_000 };
+    let count: u32 = if options.smoke { 20_000 } else { 1_000_000 };
     let names: Vec<String> =
         (0..1_000).map(|number| format!("some-name-{number}.example")).collect();
     record(&names, options);
@@ -29,7 +29,7 @@ fn main() {
             dir: Some(temporary.path().to_owned()),
             format,
             // All of them wait in it: about 120 bytes each.
-            ring_bytes: 160 * count as u64,
+            ring_bytes: 160 * u64::from(count),
             ..Settings::default()
         };
         settings.privacy.privacy = privacy;
@@ -40,29 +40,28 @@ fn main() {
         }
         let ((), seconds) = timed(|| writer.stop());
         let report = figures.report();
-        assert_eq!((report.written, report.dropped()), (count as u64, 0));
-        let each = seconds * 1e9 / count as f64;
-        let bytes = report.written_bytes as f64 / count as f64;
-        let text =
-            format!("{each:.0} ns a query behind the shards' end, {bytes:.1} bytes of lines");
+        assert_eq!((report.written, report.dropped()), (u64::from(count), 0));
+        let each = seconds * 1e9 / f64::from(count);
+        let bytes = report.written_bytes / u64::from(count);
+        let text = format!("{each:.0} ns a query behind the shards' end, {bytes} bytes in files");
         print(&format!("writer, {what}"), &text);
         let (summary, seconds) = timed(|| summarise(temporary.path(), None, None).unwrap());
-        assert_eq!(summary.total.queries, count as u64);
-        let rate = count as f64 / seconds;
+        assert_eq!(summary.total.queries, u64::from(count));
+        let rate = f64::from(count) / seconds;
         print(&format!("summary, {what}"), &format!("{rate:.0} queries/s"));
     }
 }
 
-fn ask(recorder: &mut Recorder, names: &[String], number: usize) {
+fn ask(recorder: &mut Recorder, names: &[String], number: u32) {
     recorder.record(Entry {
         at_ms: 1_795_656_123_456,
         server: "192.0.2.1:43".parse().unwrap(),
-        client: std::net::Ipv4Addr::from_bits(0xc633_0000 | (number as u32 & 0xffff)).into(),
+        client: std::net::Ipv4Addr::from_bits(0xc633_0000 | (number & 0xffff)).into(),
         kind: "domain",
         outcome: "found",
         tier: "public",
         suffix: "example",
-        name: names[number % names.len()].as_bytes(),
+        name: names[number as usize % names.len()].as_bytes(),
         bytes: 1_834,
         micros: 12,
         shard: 0,
@@ -79,7 +78,7 @@ fn record(names: &[String], options: Options) {
         ..Settings::default()
     };
     let (mut recorders, writer) = start(&settings, 1, PLACE).unwrap();
-    let numbers: Vec<usize> = (0..if options.smoke { 2_000 } else { 100_000 }).collect();
+    let numbers: Vec<u32> = (0..if options.smoke { 2_000 } else { 100_000 }).collect();
     let figures =
         measure(options.rounds(), &numbers, |number| ask(&mut recorders[0], names, *number));
     print_figures("record", figures);
@@ -92,7 +91,7 @@ fn full(names: &[String], options: Options) {
     let (mut recorders, writer) =
         start(&Settings { ring_bytes: 1, flush_ms: 60_000, ..Settings::default() }, 1, PLACE)
             .unwrap();
-    let numbers: Vec<usize> = (0..if options.smoke { 2_000 } else { 100_000 }).collect();
+    let numbers: Vec<u32> = (0..if options.smoke { 2_000 } else { 100_000 }).collect();
     let figures =
         measure(options.rounds(), &numbers, |number| ask(&mut recorders[0], names, *number));
     print_figures("record, ring full", figures);

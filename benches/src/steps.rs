@@ -36,6 +36,9 @@ pub const HOT_QUERIES: usize = 64;
 /// Characters of a pattern before its `%`: two more than the server wants.
 const PATTERN_CHARS: usize = 7;
 
+/// Standard rules, and a tier that is shown what [`workload::RULES`] show.
+const TIER_RULES: &str = "[[tier]]\nname = \"tier\"\npreset = \"open\"\n";
+
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -70,15 +73,22 @@ pub struct Case {
     asked: Asked,
     /// Rules in TOML; none for the standard ones.
     rules: Option<&'static str>,
+    /// The name of the tier that asks.
+    tier: &'static str,
 }
 
 impl Case {
     const fn of(name: &'static str, step: Step, asked: Asked) -> Self {
-        Self { name, step, asked, rules: Some(workload::RULES) }
+        Self { name, step, asked, rules: Some(workload::RULES), tier: "public" }
     }
 
     const fn standard(mut self) -> Self {
         self.rules = None;
+        self
+    }
+
+    const fn by_tier(mut self) -> Self {
+        (self.rules, self.tier) = (Some(TIER_RULES), "tier");
         self
     }
 
@@ -105,6 +115,7 @@ impl Case {
         let find = |line: &String| steps::find(view, line).unwrap();
         Bench {
             step: self.step,
+            tier: rules.tier(self.tier).unwrap(),
             view,
             answerer: Answerer::new(
                 Sources {
@@ -145,13 +156,14 @@ impl Case {
 }
 
 /// All cases, in the order of the table.
-pub const CASES: [Case; 9] = [
+pub const CASES: [Case; 10] = [
     Case::of("view pin", Step::Pin, Asked::Domain),
     Case::of("parse", Step::Parse, Asked::Domain),
     Case::of("find", Step::Find, Asked::Domain),
     Case::of("render", Step::Render, Asked::Domain),
     Case::of("whole answer, thick", Step::Answer, Asked::Domain),
     Case::of("whole answer, standard rules", Step::Answer, Asked::Domain).standard(),
+    Case::of("whole answer, thick for a tier", Step::Answer, Asked::Domain).by_tier(),
     Case::of("whole answer, miss", Step::Answer, Asked::Miss),
     Case::of("whole answer, contact", Step::Answer, Asked::Contact),
     Case::of("whole answer, wildcard", Step::Answer, Asked::Pattern),
@@ -160,6 +172,7 @@ pub const CASES: [Case; 9] = [
 /// A case with its queries.
 pub struct Bench<'v> {
     step: Step,
+    tier: Tier,
     view: &'v View,
     rules: Arc<Rules>,
     answerer: Answerer,
@@ -192,7 +205,7 @@ impl Bench<'_> {
     /// Answers one of the queries whole, whatever the step.
     pub fn answer(&mut self, at: usize) {
         let Some(line) = self.lines.get(at) else { return };
-        black_box(answer(self.view, &self.rules, Tier::PUBLIC, line.as_bytes(), &mut self.out));
+        black_box(answer(self.view, &self.rules, self.tier, line.as_bytes(), &mut self.out));
     }
 
     /// Length of the answer made last.

@@ -19,9 +19,10 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::guarding::Guarding;
+use super::logging::Logging;
 use super::settings::SettingsOptions;
 use crate::config::Settings;
-use crate::control::{self, Blocks, Commands, Handle, Keeper, Kernel, Told, Watch};
+use crate::control::{self, Blocks, Commands, Handle, Keeper, Kernel, Part, Told, Watch};
 use crate::observe::clock;
 use crate::policy::Rules;
 use crate::policy::lists::Lists;
@@ -71,6 +72,7 @@ impl Controlling {
         settings: &Settings,
         tables: &Tables,
         guarding: &Guarding,
+        logging: &Logging,
         cores: &[usize],
     ) -> Result<Self, Failure> {
         let blocks: Arc<dyn Blocks> = guarding.desk();
@@ -92,11 +94,7 @@ impl Controlling {
                 Ok(settings)
             }),
             started: settings.clone(),
-            parts: vec![
-                Box::new(control::Answers::new(Arc::clone(&tables.rules))),
-                Box::new(control::LogLevel::default()),
-                guarding.part(),
-            ],
+            parts: parts(tables, guarding, logging),
             watch,
             now_ms: clock::wall_ms,
         };
@@ -148,6 +146,16 @@ impl Controlling {
         }
         Ok(controlling)
     }
+}
+
+/// What a reload can change besides the lists.
+fn parts(tables: &Tables, guarding: &Guarding, logging: &Logging) -> Vec<Box<dyn Part>> {
+    let always: [Box<dyn Part>; 3] = [
+        Box::new(control::Answers::new(Arc::clone(&tables.rules))),
+        Box::new(control::LogLevel::default()),
+        guarding.part(),
+    ];
+    always.into_iter().chain(logging.part()).collect()
 }
 
 impl Controlling {

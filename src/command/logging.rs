@@ -14,7 +14,8 @@ use crossbeam::channel::{Receiver, bounded};
 
 use super::Failure;
 use crate::config::Settings;
-use crate::querylog::{self, Figures, Recorder, Writer};
+use crate::control::Part;
+use crate::querylog::{self, Changer, Figures, Recorder, Writer};
 use crate::shard::aside::{Place, Weight};
 
 /// The writer, if queries are logged.
@@ -45,6 +46,12 @@ impl Logging {
         self.recorders.clone()
     }
 
+    /// What a reload can put in force.
+    pub(super) fn part(&self) -> Option<Box<dyn Part>> {
+        let changer = self.writer.as_ref()?.changer();
+        Some(Box::new(Reloaded { changer, prepared: None }))
+    }
+
     /// What the log tells about itself.
     pub(super) fn figures(&self) -> Option<Arc<Figures>> {
         self.writer.as_ref().map(Writer::figures)
@@ -54,6 +61,34 @@ impl Logging {
     pub(super) fn stop(self) {
         if let Some(writer) = self.writer {
             writer.stop();
+        }
+    }
+}
+
+/// The log as a reload reads it.
+struct Reloaded {
+    changer: Changer,
+    prepared: Option<querylog::Settings>,
+}
+
+impl Part for Reloaded {
+    fn takes(&self, key: &str) -> bool {
+        let fixed = ["query_log.dir", "query_log.ring_bytes"];
+        key.starts_with("query_log.")
+            && !key.starts_with("query_log.nats.")
+            && !fixed.contains(&key)
+    }
+
+    fn prepare(&mut self, settings: &Settings) -> Result<(), String> {
+        self.prepared = Some(settings.query_log.clone());
+        Ok(())
+    }
+
+    fn commit(&mut self) {
+        if let Some(settings) = self.prepared.take()
+            && let Err(error) = self.changer.change(&settings)
+        {
+            tracing::error!(%error, "the query log goes on as it was");
         }
     }
 }

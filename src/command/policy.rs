@@ -14,6 +14,7 @@ use super::{Failure, output, policy_simulate};
 use crate::config::{self, Flags};
 use crate::control::{self, AskError, Request, explain_lists};
 use crate::observe::clock;
+use crate::policy::Rules;
 use crate::policy::lists::{self, Action, Entry, LIST_BYTES_MAX, Lists};
 
 /// Most warnings that are printed.
@@ -77,12 +78,16 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
 }
 
 fn check(options: &Check) -> Result<(), Failure> {
-    let files = if options.files.is_empty() {
+    // Files alone do not say which tiers there are.
+    let (files, rules) = if options.files.is_empty() {
         let file = options.config.clone().unwrap_or_else(|| STANDARD_FILE.into());
-        config::load(Some(&file), &Flags::default())?.settings.policy.lists
+        let settings = config::load(Some(&file), &Flags::default())?.settings;
+        let rules = Rules::compile(&settings.answers).map_err(Failure::refused)?;
+        (settings.policy.lists, Some(rules))
     } else {
-        options.files.clone()
+        (options.files.clone(), None)
     };
+    let has_tier = |name: &str| rules.as_ref().is_none_or(|rules| rules.tier(name).is_some());
     let now_ms = clock::wall_ms();
     let read = read_all(&files)?;
     let mut lines = String::new();
@@ -91,7 +96,7 @@ fn check(options: &Check) -> Result<(), Failure> {
     }
     let file_count = read.len();
     let entries = read.into_iter().map(|(_, entries)| entries).collect();
-    let lists = Lists::new(entries, &|_| true, now_ms).map_err(Failure::refused)?;
+    let lists = Lists::new(entries, &has_tier, now_ms).map_err(Failure::refused)?;
     let warnings = lists::review(&lists, now_ms);
     for warning in warnings.iter().take(WARNINGS_MAX) {
         lines.push_str(&format!("warning: {warning}\n"));
@@ -169,7 +174,9 @@ fn explain(options: &Explain) -> Result<(), Failure> {
             let read = read_all(&settings.policy.lists)?;
             let entries = read.into_iter().map(|(_, entries)| entries).collect();
             let now_ms = clock::wall_ms();
-            let lists = Lists::new(entries, &|_| true, now_ms).map_err(Failure::refused)?;
+            let rules = Rules::compile(&settings.answers).map_err(Failure::refused)?;
+            let lists = Lists::new(entries, &|name| rules.tier(name).is_some(), now_ms)
+                .map_err(Failure::refused)?;
             (explain_lists(&lists, options.address), false)
         }
         (told, _) => (told, true),

@@ -35,7 +35,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "DIR", required_unless_present = "config")]
     dir: Option<PathBuf>,
 
-    /// Configuration file: its [[tier]] tables say what tiers there are
+    /// Configuration file: its tables `tier` say what tiers there are
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 

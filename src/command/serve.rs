@@ -112,8 +112,10 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 
     let (sender, events) = bounded(EVENTS_MAX + 2 * cores.len());
     let guarding = Guarding::start(settings, dir, Arc::clone(&tables.lists), &cores)?;
+    let logging = Logging::start(settings, &cores)?;
     // Declared after the guard, and so dropped before it: it gives the warden orders.
-    let controlling = Controlling::start(&options.settings, settings, &tables, &guarding, &cores)?;
+    let again = &options.settings;
+    let controlling = Controlling::start(again, settings, &tables, &guarding, &logging, &cores)?;
     watch_signals(sender.clone(), controlling.keeper.clone())?;
     let sources = Sources {
         views: Arc::clone(&views),
@@ -121,7 +123,6 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         guard: Arc::clone(&guarding.guard),
     };
     let watches = guarding.watches();
-    let logging = Logging::start(settings, &cores)?;
     let recorders = logging.recorders();
     let make = move |figures: &Arc<ShardFigures>| {
         Answerer::new(sources.clone(), Arc::clone(figures))
@@ -139,15 +140,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         kernel: controlling.kernel.clone(),
         log: logging.figures(),
     };
-    let told = status::Sources {
-        views: Arc::clone(&views),
-        feed: settings.nats.as_ref().map(|_| Arc::new(nats::Status::default())),
-        age_max_s: settings.ready_age_max_s,
-        draining: Arc::clone(&draining),
-        service: Some(service),
-        started_ms: clock::wall_ms(),
-        now_ms: clock::wall_ms,
-    };
+    let told = told_of(settings, &views, &draining, service);
     controlling.tell(told.clone());
     let updating = Updating::start(source, settings, dir, views, &cores, told)?;
     if started(&events, cores.len()) {
@@ -166,6 +159,24 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     logging.stop();
     drop(guarding);
     damage.map_or(Ok(()), |error| Err(damaged(dir, &error)))
+}
+
+/// What status and figures are read from.
+fn told_of(
+    settings: &Settings,
+    views: &Arc<ArcSwap<View>>,
+    draining: &Arc<AtomicBool>,
+    service: Service,
+) -> status::Sources {
+    status::Sources {
+        views: Arc::clone(views),
+        feed: settings.nats.as_ref().map(|_| Arc::new(nats::Status::default())),
+        age_max_s: settings.ready_age_max_s,
+        draining: Arc::clone(draining),
+        service: Some(service),
+        started_ms: clock::wall_ms(),
+        now_ms: clock::wall_ms,
+    }
 }
 
 fn open(dir: &Path, generation: &Arc<Data>, check: Check) -> Result<View, Failure> {

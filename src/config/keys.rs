@@ -79,7 +79,8 @@ macro_rules! small {
 
 /// Rate or burst of a level of the limits.
 macro_rules! level {
-    ($key:literal, $written:ident, $family:ident[$index:literal].queries_per_min, $default:literal) => {
+    ($key:literal, $written:ident, $family:ident[$index:literal].queries_per_min,
+     $default:literal) => {
         level!(@ $key, $written, $family, $index, queries_per_min, $default, QUERIES_PER_MIN)
     };
     ($key:literal, $written:ident, $family:ident[$index:literal].burst, $default:literal) => {

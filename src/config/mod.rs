@@ -22,6 +22,7 @@ mod load;
 mod policy;
 mod proxy;
 mod query_log;
+mod settings;
 mod show;
 pub mod tier;
 pub mod tld;
@@ -31,8 +32,9 @@ pub use change::{ANSWERS, Change, changes};
 pub use check::Check;
 pub use error::ConfigError;
 pub use feed::Nats;
-pub use load::{Effective, Flags, Origin, Settings, load};
+pub use load::load;
 pub use policy::{Nftables, Policy};
+pub use settings::{Effective, Flags, Origin, Settings};
 
 #[cfg(test)]
 mod tests;

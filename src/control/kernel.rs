@@ -39,6 +39,8 @@ pub const ELEMENTS_MAX: usize = 65_536;
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// How often it is looked whether to end, or whether nft has ended.
 const STOP_PAUSE: Duration = Duration::from_millis(50);
+/// How long before and after its end an element may be there or not, ms.
+const LINGER_MS: i64 = 1500;
 /// Longest run of nft.
 const RUN_TIME: Duration = Duration::from_secs(30);
 /// Pause after a failure; it doubles up to the longest.
@@ -120,7 +122,10 @@ impl Kernel {
                 continue;
             }
             let now_ms = (self.now_ms)();
-            let wanted = self.wanted(&blocks.list(), now_ms);
+            let mut wanted = self.wanted(&blocks.list(), now_ms);
+            if let Some(there) = &there {
+                linger(there, &mut wanted, now_ms);
+            }
             let script = self.script(there.as_ref(), &wanted, now_ms);
             pause = LOOK_PAUSE;
             if script.is_empty() {
@@ -192,7 +197,7 @@ impl Kernel {
             &none
         });
         // An element that is about to time out may be gone already: to delete it would fail.
-        let soon_ms = now_ms.saturating_add(1000);
+        let soon_ms = now_ms.saturating_add(LINGER_MS);
         let gone: Vec<_> = there
             .iter()
             .filter(|(prefix, until)| **until > soon_ms && wanted.get(*prefix) != Some(*until))
@@ -258,6 +263,16 @@ impl Kernel {
             }
             std::thread::sleep(STOP_PAUSE);
             waited = waited.saturating_add(STOP_PAUSE);
+        }
+    }
+}
+
+/// Leaves alone what is timing out: whether the kernel has it still is not known, and an element
+/// that is there takes no other timeout. A new block of the same prefix comes a moment later.
+fn linger(there: &Elements, wanted: &mut Elements, now_ms: i64) {
+    for (prefix, until_ms) in there {
+        if until_ms.abs_diff(now_ms) <= LINGER_MS.unsigned_abs() {
+            wanted.insert(*prefix, *until_ms);
         }
     }
 }
@@ -338,6 +353,20 @@ mod tests {
         // What has timed out is not deleted.
         let later_ms = NOW_MS + 3_600_000;
         assert_eq!(kernel.script(Some(&one), &Elements::new(), later_ms).lines().count(), 1);
+    }
+
+    #[test]
+    fn a_prefix_that_is_blocked_again_as_its_block_ends_comes_when_the_kernel_has_forgotten_it() {
+        let kernel = kernel();
+        let there = wanted(&[block("192.0.2.0/24", 0, 3600)]);
+        let again = [block("192.0.2.0/24", 3600, 9000)];
+        for (late_ms, lines) in [(-1400, 0), (0, 0), (1400, 0), (1600, 1)] {
+            let now_ms = NOW_MS + 3_600_000 + late_ms;
+            let mut wanted = kernel.wanted(&again, now_ms);
+            linger(&there, &mut wanted, now_ms);
+            let script = kernel.script(Some(&there), &wanted, now_ms);
+            assert_eq!(script.lines().count(), lines, "{late_ms}: {script}");
+        }
     }
 
     #[test]

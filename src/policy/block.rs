@@ -1,13 +1,13 @@
 //! Blocks: sources that are not served for a time, which doubles with each repetition.
 //!
 //! ```text
-//! Book (one writer, control plane) ── strikes, times ──▶ Blocks (immutable, swapped whole) ─▶ shards
+//! Book (one writer: strikes, times) ─▶ Blocks (immutable, swapped whole) ─▶ shards
 //! ```
 //!
 //! # Invariants
 //!
-//! - `bounded`: a book holds at most [`BLOCKS_MAX`] blocks; one more takes the place of the one that
-//!   ends first, manual ones excepted.
+//! - `bounded`: a book holds at most [`BLOCKS_MAX`] blocks; one more takes the place of the one
+//!   that ends first, manual ones excepted.
 //! - `doubling`: the n-th block in a row lasts twice as long as the one before, up to a bound; each
 //!   `forgive_s` without a block takes one repetition back.
 //!

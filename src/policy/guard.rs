@@ -10,7 +10,8 @@
 //!
 //! - `whole`: a query is decided under one state of lists, blocks and settings each, taken when it
 //!   comes.
-//! - `dry run`: in a dry run everything is decided and counted as otherwise, and everybody is served.
+//! - `dry run`: in a dry run everything is decided and counted as otherwise, and everybody is
+//!   served.
 //! - An address on an allow list has no limits and no blocks; a deny list comes before both.
 //!
 //! # Does not
@@ -309,8 +310,8 @@ impl Guard {
         &self.figures
     }
 
-    /// Whether a query from `address` is looked at, which counts as one. `now_ms` reads the wall clock,
-    /// if that is needed.
+    /// Whether a query from `address` is looked at, which counts as one. `now_ms` reads the wall
+    /// clock, if that is needed.
     #[inline]
     pub fn admit(&self, address: IpAddr, now_ms: impl FnOnce() -> i64) -> Admission {
         let admission = self.standing(address, now_ms);
@@ -357,7 +358,8 @@ impl Guard {
         Admission::Open(pass)
     }
 
-    /// A query that is no client's: a balancer that asks whether the server is there. It has no limits.
+    /// A query that is no client's: a balancer that asks whether the server is there. It has no
+    /// limits.
     #[must_use]
     pub fn admit_local(&self, address: IpAddr) -> Pass {
         let (settings, lists) = (self.settings.load(), self.lists.load());

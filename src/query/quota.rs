@@ -2,10 +2,11 @@
 //!
 //! # Invariants
 //!
-//! - `one grammar`: a refusal's first line is `%ERROR:CODE key=value ...`, its keys in a fixed order;
-//!   every further line begins with `% `. Texts for people follow, which are no part of the grammar.
-//! - No text of ours holds words from which client programs conclude that a name is free; those that
-//!   they know for a limit (`rate limit exceeded`) stand there.
+//! - `one grammar`: a refusal's first line is `%ERROR:CODE key=value ...`, its keys in a fixed
+//!   order; every further line begins with `% `. Texts for people follow, which are no part of the
+//!   grammar.
+//! - No text of ours holds words from which client programs conclude that a name is free; those
+//!   that they know for a limit (`rate limit exceeded`) stand there.
 //!
 //! # Does not
 //!

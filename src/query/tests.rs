@@ -17,7 +17,7 @@ use crate::config::tld::Settings;
 use crate::policy::{CONTACT_FIELD_COUNT, Wish};
 
 /// Domains of the registry, each with four contacts of its own.
-const DOMAIN_COUNT: u64 = 40;
+const DOMAIN_COUNT: u64 = 24;
 const ROLES: [ContactRole; 4] =
     [ContactRole::Registrant, ContactRole::Admin, ContactRole::Tech, ContactRole::Billing];
 
@@ -234,7 +234,7 @@ fn what_a_mask_hides_never_appears_in_an_answer_and_what_it_shows_does() {
     let (view, known) = registry(&mut random);
     let mut out = Answer::new();
     let (mut hidden, mut shown) = (0, 0);
-    for turn in 0..12 {
+    for turn in 0..9 {
         let text = configuration(&mut random, PRESETS[turn % 3]);
         let settings: Settings = toml::from_str(&text).unwrap();
         let rules = Rules::compile(&settings).unwrap();
@@ -259,7 +259,7 @@ fn what_a_mask_hides_never_appears_in_an_answer_and_what_it_shows_does() {
             }
         }
     }
-    assert!(hidden > 20_000 && shown > 20_000, "{hidden}, {shown}");
+    assert!(hidden > 10_000 && shown > 10_000, "{hidden}, {shown}");
 }
 
 /// The same of the answer to `contact ID`, whose identifier is there in any case.

@@ -84,13 +84,13 @@ fn run(mut core: Core, orders: &Receiver<Order>) {
     }
 }
 
-impl Writer {
-    /// What the log tells about itself; to be kept by whoever shows it.
-    #[must_use]
-    pub fn figures(&self) -> Arc<Figures> {
-        Arc::clone(&self.figures)
-    }
+/// Gives the log other settings while it runs.
+pub struct Changer {
+    settings: Settings,
+    orders: Sender<Order>,
+}
 
+impl Changer {
     /// Takes other settings for what comes, and returns the keys that differ and that only a
     /// restart changes.
     ///
@@ -115,6 +115,20 @@ impl Writer {
         // A thread that has ended has said why.
         let _ = self.orders.send(Order::Change(Box::new((settings, masker))));
         Ok(fixed.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect())
+    }
+}
+
+impl Writer {
+    /// What the log tells about itself; to be kept by whoever shows it.
+    #[must_use]
+    pub fn figures(&self) -> Arc<Figures> {
+        Arc::clone(&self.figures)
+    }
+
+    /// Who can give the log other settings while it runs.
+    #[must_use]
+    pub fn changer(&self) -> Changer {
+        Changer { settings: self.settings.clone(), orders: self.orders.clone() }
     }
 
     /// Writes what the rings hold, ends the files, and ends the thread. To be called once the

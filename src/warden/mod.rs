@@ -1,11 +1,11 @@
-//! Keeps the books that no query waits for: who is blocked and for how long, who seems to mine, what
-//! the other nodes of the site have served, who asks most.
+//! Keeps the books that no query waits for: who is blocked and for how long, who seems to mine,
+//! what the other nodes of the site have served, who asks most.
 //!
 //! ```text
-//! shards ── Seen ──▶ bounded rings ──▶ warden ──▶ book ──▶ Blocks, swapped ──▶ shards
-//!                                        │ │ └──▶ miner ──▶ flags (log, figures; blocks if told to)
-//!                                        │ └────▶ site: Redis, both ways ──▶ limiter
-//!                                        └──────▶ file of the blocks
+//! shards ─ Seen ─▶ bounded rings ─▶ warden ─▶ book ─▶ Blocks, swapped ─▶ shards
+//!                                     │ │ └─▶ miner ─▶ flags (and blocks, if told to)
+//!                                     │ └───▶ site: Redis, both ways ─▶ limiter
+//!                                     └─────▶ file of the blocks
 //! ```
 //!
 //! # Invariants

@@ -8,8 +8,8 @@
 //! # Invariants
 //!
 //! - `beside`: two threads of their own talk to the server; who hands a message over never waits.
-//! - `alone if need be`: without the server each node limits by itself, and tries again after at most
-//!   [`BACKOFF_MAX`].
+//! - `alone if need be`: without the server each node limits by itself, and tries again after at
+//!   most [`BACKOFF_MAX`].
 //! - `bounded`: a message has at most [`SOURCES_MAX`] sources and [`MESSAGE_BYTES_MAX`] bytes; what
 //!   another node claims is charged up to twice a burst (`policy::limit`).
 //!
@@ -237,7 +237,7 @@ impl Link {
     /// Says that the server is gone, and waits: each time twice as long.
     fn wait(&mut self, what: &str, error: &redis::RedisError) {
         if self.backoff == BACKOFF_MIN {
-            tracing::warn!(%error, "{what}: this node limits alone until the site's server is back");
+            tracing::warn!(%error, "{what}: the node limits alone until the site's server is back");
         }
         let mut left = self.backoff;
         while !left.is_zero() && !self.ends() {

@@ -88,7 +88,7 @@ pub(super) fn write(path: &Path, blocks: &[Arc<Block>]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&beside, path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

@@ -147,7 +147,8 @@ impl Warden {
         let kept = state::read(&path).unwrap_or_else(|problem| {
             let aside = state::put_aside(&path);
             let aside = aside.map_or_else(|error| error.to_string(), |at| at.display().to_string());
-            tracing::error!(path = %path.display(), problem, aside, "blocks cannot be read; none is kept");
+            let path = path.display();
+            tracing::error!(%path, problem, aside, "blocks cannot be read; none is kept");
             Vec::new()
         });
         let sharing = match &settings.site.redis {
@@ -360,7 +361,7 @@ impl Warden {
                 self.unsaved_ms = Some(now_ms);
                 if !std::mem::replace(&mut self.save_failed, true) {
                     let path = self.path.display();
-                    tracing::error!(%path, %error, "blocks cannot be written; a restart loses them");
+                    tracing::error!(%path, %error, "blocks cannot be kept: a restart loses them");
                 }
             }
         }

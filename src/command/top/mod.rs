@@ -51,8 +51,8 @@ const KEY_WAIT: Duration = Duration::from_millis(100);
 /// Watch a running server: load, rate, latency, outcomes, sources
 ///
 /// Keys: q quits, p pauses, s sorts the cores by the next column, arrows scroll them. Columns with
-/// * are the median and the 99th percentile since the last reading; LOAD is the share of time that
-/// the core's thread had a processor, marked ! from 90 % on; CUT/S are connections cut at a
+/// a star are the median and the 99th percentile since the last reading; LOAD is the share of time
+/// that the core's thread had a processor, marked ! from 90 % on; CUT/S are connections cut at a
 /// deadline, DROP/S entries that the query log had no room for.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \

@@ -9,8 +9,8 @@
 //!
 //! - `narrow first`: an address that is over its own limit uses nothing of its networks' limits.
 //! - `all or nothing`: a query that is refused is charged nowhere.
-//! - `payable`: a query that is dearer than a burst costs all of it, so that what is refused now can be
-//!   asked later.
+//! - `payable`: a query that is dearer than a burst costs all of it, so that what is refused now
+//!   can be asked later.
 //!
 //! # Does not
 //!
@@ -70,7 +70,8 @@ const fn level(length: u8, queries_per_min: u32) -> Level {
 pub const LEVELS_V4: [Level; 4] =
     [level(32, 60), level(24, 600), level(20, 3_000), level(16, 12_000)];
 
-/// Levels of IPv6: an address, a link (of one customer), a customer's site, a large site, a provider.
+/// Levels of IPv6: an address, a link (of one customer), a customer's site, a large site, a
+/// provider.
 pub const LEVELS_V6: [Level; 5] =
     [level(128, 60), level(64, 60), level(56, 240), level(48, 600), level(32, 12_000)];
 
@@ -279,8 +280,8 @@ impl Limiter {
         }
     }
 
-    /// Charges what was used at another node: up to twice a burst, so that one message cannot lock a
-    /// source out for long.
+    /// Charges what was used at another node: up to twice a burst, so that one message cannot lock
+    /// a source out for long.
     pub fn add(&self, address: IpAddr, levels: &[Level], price: u32, now_us: u64) {
         for level in levels {
             let key = self.keys.of(address, level.length);
@@ -303,8 +304,8 @@ impl Limiter {
         uses
     }
 
-    /// Notes that a query of a source was over its own limit; true once that has happened more often
-    /// than `patience` allows, after which it begins anew.
+    /// Notes that a query of a source was over its own limit; true once that has happened more
+    /// often than `patience` allows, after which it begins anew.
     pub fn exceeds(&self, address: IpAddr, patience: Level, now_us: u64) -> bool {
         let key = self.refusal_keys.of(address, source_length(address));
         let over =

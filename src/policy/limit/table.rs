@@ -12,12 +12,13 @@
 //! # Invariants
 //!
 //! - `fixed`: the memory is taken once; whatever comes, it stays the same.
-//! - `forgets only`: an entry that has to make room is forgotten, never handed to another prefix with
-//!   what it owed: the check in its word belongs to the key before. So nobody is refused for what
-//!   others have used (but in a race of nanoseconds between two keys with one check, 1 in 65,536).
-//! - `exact`: charges of several threads to one entry add up: each is one exchange of its word. Only
-//!   a prefix that loses its entry, or is entered twice within some nanoseconds beside an eviction,
-//!   is charged less.
+//! - `forgets only`: an entry that has to make room is forgotten, never handed to another prefix
+//!   with what it owed: the check in its word belongs to the key before. So nobody is refused for
+//!   what others have used (but in a race of nanoseconds between two keys with one check, 1 in
+//!   65,536).
+//! - `exact`: charges of several threads to one entry add up: each is one exchange of its word.
+//!   Only a prefix that loses its entry, or is entered twice within some nanoseconds beside an
+//!   eviction, is charged less.
 //!
 //! # Does not
 //!
@@ -240,8 +241,8 @@ impl Table {
         if moment_us > 0 {
             self.evictions.fetch_add(1, Ordering::Relaxed);
         }
-        // Two keys may have one check (1 in 65,536): what the other one owed is taken out of the word,
-        // unless somebody has charged the new key already.
+        // Two keys may have one check (1 in 65,536): what the other one owed is taken out of the
+        // word, unless somebody has charged the new key already.
         if word & CHECK_MASK == check_of(key) {
             let _ = entry.word.compare_exchange(
                 word,

@@ -1,7 +1,8 @@
-//! Names that count on: for each name, how many names before it were asked for, one after the other.
+//! Names that count on: for each name, how many names before it were asked for, one after the
+//! other.
 //!
-//! `shop10` follows `shop9`, `aba` follows `aaz`, `x-zz` follows `x-zy`. Who asks does not matter, nor
-//! what comes in between: a walk that is spread over a thousand addresses is one run.
+//! `shop10` follows `shop9`, `aba` follows `aaz`, `x-zz` follows `x-zy`. Who asks does not matter,
+//! nor what comes in between: a walk that is spread over a thousand addresses is one run.
 //!
 //! # Invariants
 //!
@@ -80,8 +81,8 @@ impl Label {
     }
 }
 
-/// The label whose number at its end is one less: `shop9` before `shop10`; `shop09` where there was a
-/// zero before.
+/// The label whose number at its end is one less: `shop9` before `shop10`; `shop09` where there was
+/// a zero before.
 fn number_before(label: &[u8]) -> Option<Label> {
     let digits = label.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let mut before = Label::of(label)?;
