@@ -34,9 +34,8 @@ impl Source {
             Self::OneIpv6Slash64 => {
                 // Spread as temporary addresses are.
                 let low = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 2;
-                let parts = [16, 32, 48, 64].map(|bits| (low >> (64 - bits)) as u16);
-                let [a, b, c, d] = parts;
-                Some(Ipv6Addr::new(0xfd5c, 0xa1ab, 0x1e, 0, a, b, c, d).into())
+                let network = u128::from(0xfd5c_a1ab_001e_0000_u64) << 64;
+                Some(Ipv6Addr::from_bits(network | u128::from(low)).into())
             }
         }
     }
