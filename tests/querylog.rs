@@ -242,7 +242,7 @@ fn no_address_is_in_a_log_that_hides_them() {
 fn settings_change_while_queries_come_and_what_cannot_change_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = settings(folder.path());
-    let (mut recorders, mut writer) = start(&settings, 1, PLACE).unwrap();
+    let (mut recorders, writer) = start(&settings, 1, PLACE).unwrap();
     Model::default().ask(&mut recorders, &mut Random(1), 10);
     thread::sleep(Duration::from_millis(300));
     settings.format = Format::Parquet;
