@@ -34,8 +34,8 @@ const ENGINES: [&str; 2] = ["ring", "streams"];
 const LOOPBACK: &str = "127.0.0.1:0";
 
 /// Resident memory that a server may take for an attack, KiB: what the bounds of `site` add up to
-/// (16 answers, 1 MiB of long lines), connections at 8 KiB (the stream engine's tasks in a build that
-/// is not optimised; the ring needs a tenth), and the allocator's slack.
+/// (16 answers, 1 MiB of long lines), connections at 8 KiB (the stream engine's tasks in a build
+/// that is not optimised; the ring needs a tenth), and the allocator's slack.
 const MEMORY_KIB: u64 = 24 << 10;
 const MEMORY_KIB_PER_CONNECTION: u64 = 8;
 
