@@ -234,6 +234,10 @@ fn policy_check_counts_warns_and_refuses_with_every_place() {
     assert!(status == 3 && err.contains(&format!("\"deny\" at {good}:2")), "{err}");
     assert_eq!(ran(&["policy", "check", "/nowhere.toml"]).0, 1);
     let config = write("whoisd.toml", &format!("[policy]\nlists = [\"{good}\"]\n"));
+    let (status, _, err) = ran(&["policy", "check", "--config", &config]);
+    assert!(status == 3 && err.contains("police"), "there is no such tier: {err}");
+    let tier = format!("[policy]\nlists = [\"{good}\"]\n[[tier]]\nname = \"police\"\n");
+    let config = write("whoisd.toml", &tier);
     assert_eq!(ran(&["policy", "check", "--config", &config]).0, 0);
     let (status, out, _) = ran(&["policy", "explain", "192.0.2.9", "--config", &config]);
     assert_eq!(status, 0);

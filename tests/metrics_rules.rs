@@ -76,6 +76,10 @@ fn every_metric_that_rules_dashboard_and_server_name_is_listed() {
         let named = metrics_in(&text);
         assert!(!named.is_empty() || file.starts_with(root()), "{}", file.display());
         for series in named {
+            if series == "whoisd_" {
+                // What all names begin with, for whoever reads the table.
+                continue;
+            }
             let name = base(&series, &listed);
             let known = listed.iter().any(|(known, _)| known == name);
             assert!(known, "{}: {series} is not in deploy/METRICS.md", file.display());
@@ -90,7 +94,7 @@ fn names_follow_the_conventions() {
         assert!(names.insert(name.clone()), "{name} is listed twice");
         assert!(["counter", "gauge", "histogram"].contains(&kind.as_str()), "{name}: {kind}");
         assert_eq!(name.ends_with("_total"), kind == "counter", "{name}");
-        assert_eq!(kind == "histogram", name == "whoisd_phase_seconds", "{name}");
+        assert_eq!(kind == "histogram", name.starts_with("whoisd_phase_"), "{name}");
     }
 }
 

@@ -82,7 +82,7 @@ pub enum Ended {
     /// With why the line is not served.
     Refused,
     /// With a record that cannot be read.
-    Damaged,
+    Failed,
     /// With a limit that is reached.
     Limited,
     /// With a block.
@@ -100,7 +100,7 @@ impl Ended {
         Self::NotFound,
         Self::Help,
         Self::Refused,
-        Self::Damaged,
+        Self::Failed,
         Self::Limited,
         Self::Blocked,
         Self::Denied,
@@ -116,7 +116,7 @@ impl Ended {
             Self::NotFound => "not_found",
             Self::Help => "help",
             Self::Refused => "refused",
-            Self::Damaged => "damaged",
+            Self::Failed => "failed",
             Self::Limited => "limited",
             Self::Blocked => "blocked",
             Self::Denied => "denied",
@@ -130,7 +130,7 @@ impl Ended {
             AnswerResult::Reserved => Self::Reserved,
             AnswerResult::NotFound => Self::NotFound,
             AnswerResult::Help => Self::Help,
-            AnswerResult::Refused(Refusal::Damaged) => Self::Damaged,
+            AnswerResult::Refused(Refusal::Damaged) => Self::Failed,
             AnswerResult::Refused(_) => Self::Refused,
         }
     }
@@ -139,7 +139,7 @@ impl Ended {
         match self {
             Self::Found | Self::Listed | Self::Help => AnswerClass::Found,
             Self::Reserved | Self::NotFound => AnswerClass::NotFound,
-            Self::Damaged => AnswerClass::Failed,
+            Self::Failed => AnswerClass::Failed,
             Self::Refused => AnswerClass::Refused,
             Self::Limited => AnswerClass::Limited,
             Self::Blocked => AnswerClass::Blocked,

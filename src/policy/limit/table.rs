@@ -70,6 +70,32 @@ struct Entry {
     word: AtomicU64,
 }
 
+impl Entry {
+    /// Charges the key; `None` if the entry was lost to another one meanwhile.
+    #[inline]
+    fn charge(&self, key: u64, terms: Terms, now_us: u64) -> Option<Charged> {
+        let mut word = self.word.load(Ordering::Acquire);
+        loop {
+            let from_us = moment_of(key, word).max(now_us);
+            let until_us = from_us.saturating_add(terms.cost_us);
+            let owed_us = until_us - now_us;
+            if owed_us > terms.tolerance_us {
+                return Some(Charged::Over { wait_us: owed_us - terms.tolerance_us });
+            }
+            let new = pack(key, until_us);
+            let (done, not) = (Ordering::AcqRel, Ordering::Acquire);
+            let exchanged = self.word.compare_exchange_weak(word, new, done, not);
+            if self.key.load(Ordering::Acquire) != key {
+                return None;
+            }
+            match exchanged {
+                Ok(_) => return Some(Charged::Taken { owed_us }),
+                Err(other) => word = other,
+            }
+        }
+    }
+}
+
 #[derive(Default)]
 #[repr(align(64))]
 struct Line([Entry; LINE_ENTRIES]);
@@ -134,27 +160,15 @@ impl Table {
     /// Charges a key, unless that would reach beyond its tolerance.
     #[inline]
     pub(crate) fn charge(&self, key: u64, terms: Terms, now_us: u64) -> Charged {
-        // Should others move the line about all the time, one query goes free.
-        let free = Charged::Taken { owed_us: 0 };
-        let Some(entry) = self.enter(key, now_us) else { return free };
-        let mut word = entry.word.load(Ordering::Acquire);
-        loop {
-            let from_us = moment_of(key, word).max(now_us);
-            let until_us = from_us.saturating_add(terms.cost_us);
-            let owed_us = until_us - now_us;
-            if owed_us > terms.tolerance_us {
-                return Charged::Over { wait_us: owed_us - terms.tolerance_us };
-            }
-            match entry.word.compare_exchange_weak(
-                word,
-                pack(key, until_us),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
-                Ok(_) => return Charged::Taken { owed_us },
-                Err(other) => word = other,
+        for _ in 0..SEARCHES_MAX {
+            if let Some(entry) = self.enter(key, now_us)
+                && let Some(charged) = entry.charge(key, terms, now_us)
+            {
+                return charged;
             }
         }
+        // Others move the line about all the time: one query goes free.
+        Charged::Taken { owed_us: 0 }
     }
 
     /// Charges a key whatever it owes, up to `owed_us_max`: what was used elsewhere.
@@ -227,8 +241,11 @@ impl Table {
         let mut least: Option<(&Entry, u64, u64)> = None;
         for entry in self.line(key) {
             let old = entry.key.load(Ordering::Acquire);
+            if old == 0 {
+                least = Some((entry, 0, 0));
+                break;
+            }
             let moment_us = moment_of(old, entry.word.load(Ordering::Acquire));
-            let moment_us = if old == 0 || moment_us <= now_us { 0 } else { moment_us };
             if least.is_none_or(|(_, _, other_us)| moment_us < other_us) {
                 least = Some((entry, old, moment_us));
             }
@@ -238,7 +255,7 @@ impl Table {
         if entry.key.compare_exchange(old, key, Ordering::AcqRel, Ordering::Acquire).is_err() {
             return;
         }
-        if moment_us > 0 {
+        if moment_us > now_us {
             self.evictions.fetch_add(1, Ordering::Relaxed);
         }
         // Two keys may have one check (1 in 65,536): what the other one owed is taken out of the
