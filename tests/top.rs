@@ -15,7 +15,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_whoisd");
 /// Plays a server at a control socket in `folder`, each reading a second after the one before it.
 fn played(folder: &Path, reply: fn(u64) -> String) -> PathBuf {
     static READINGS: AtomicU64 = AtomicU64::new(0);
-    let path = folder.join("control");
+    let path = folder.join("control.sock");
     let listener = UnixListener::bind(&path).unwrap();
     thread::spawn(move || {
         for stream in listener.incoming() {
@@ -67,13 +67,13 @@ fn without_a_server_or_with_one_that_refuses_it_says_what_to_do() {
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(
-        error.contains("control: No such file or directory (os error 2); no server"),
+        error.contains("control.sock: No such file or directory (os error 2); no server"),
         "{error}"
     );
     let path = played(folder.path(), |_| "{\"error\":\"no figures here\"}\n".to_owned());
     let output = top(&["--control", path.to_str().unwrap(), "--once"]);
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.ends_with("control: no figures here\n"), "{error}");
+    assert!(error.ends_with("whoisd: no figures here\n"), "{error}");
     let output = top(&["--dir", directory, "--interval", "0"]);
     assert_eq!(output.status.code(), Some(2));
 }
