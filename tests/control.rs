@@ -214,6 +214,9 @@ fn the_usual_socket_lies_in_the_snapshot_directory_and_two_servers_of_one_get_on
 #[test]
 fn no_connection_is_lost_across_reloads_under_load() {
     let place = Place::new();
+    // Time enough for the half lines of below, however slow the machine is.
+    let patient = "[port43]\nline_ms = 120000\ntotal_ms = 120000";
+    place.configure("", patient);
     let server = place.serve();
     let ending = Arc::new(AtomicBool::new(false));
     let asked = Arc::new(AtomicU64::new(0));
@@ -241,7 +244,7 @@ fn no_connection_is_lost_across_reloads_under_load() {
         .collect();
     for round in 0..20 {
         let other = if round % 2 == 0 { "[defaults]\nnot_found = \"nothing\"" } else { "" };
-        place.configure("", other);
+        place.configure("", &format!("{patient}\n{other}"));
         place.list("a.toml", &format!("192.0.2.{round}/32"), "deny");
         if round % 5 == 4 {
             server.signal("-HUP");

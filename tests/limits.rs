@@ -130,10 +130,15 @@ fn a_dry_run_refuses_nobody_and_counts() {
     for _ in 0..80 {
         assert!(!guarded.server.ask("example.demo\r\n").starts_with("%ERROR"));
     }
+    let answer = guarded.server.ask("example.demo\r\n");
+    assert!(!answer.contains("Queries left"), "clients see nothing of it: {answer}");
     let text = scrape(&guarded);
     let count = value(&text, "whoisd_limit_dry_run_total{prefix_length=\"32\"}");
-    assert!((15..=20).contains(&count), "{count}");
+    assert!((15..=21).contains(&count), "{count}");
     assert!(!text.contains("whoisd_refusals_total{reason=\"limit\""), "{text}");
+    let log = guarded.server.stop();
+    assert!(log.contains("dry run: its limit would have refused a query"), "{log}");
+    assert!(log.contains("\"prefix_length\":32"), "{log}");
 }
 
 /// Exceeding goes on: a block, which says so, survives a restart, and ends by hand.
@@ -174,6 +179,8 @@ fn an_operator_blocks_and_explains() {
     wait(|| guarded.server.ask("example.demo\r\n").starts_with("%ERROR:BLOCKED"));
     let answer = guarded.server.ask("example.demo\r\n");
     assert!(answer.contains("cause=operator") && answer.contains("% Reason: asked to"), "{answer}");
+    let (listed, _) = guarded.command(&["list"]);
+    assert!(listed.contains("no entries\nno flags\n"), "{listed}");
     let (explained, _) = guarded.command(&["policy", "explain", "127.0.0.1"]);
     assert!(explained.contains("asked to") && explained.contains("127.0.0.0/24"), "{explained}");
 }
@@ -217,6 +224,17 @@ fn lists_deny_allow_limit_and_give_tiers() {
     let (text, _) = guarded.command(&["reload"]);
     assert!(text.contains("lists.toml:3"), "{text}");
     assert!(server.ask("example.demo\r\n").starts_with("%ERROR:QUOTA limit=6/min"));
+}
+
+#[test]
+fn who_counts_names_up_is_flagged_in_list_and_log_and_served_on() {
+    let guarded = Guarded::start(&format!("{LIMITED}v4_32_burst = 600\n"));
+    for number in 0..40 {
+        assert!(!guarded.server.ask(&format!("shop{number}.demo\r\n")).starts_with("%ERROR"));
+    }
+    let flagged = "127.0.0.0/24 sequence: 30 names in a row up to shop29.demo (at ";
+    wait(|| guarded.command(&["list"]).0.contains(flagged));
+    assert!(guarded.server.stop().contains("seems to mine"));
 }
 
 #[test]

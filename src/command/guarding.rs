@@ -26,6 +26,7 @@ use crate::policy::block::Block;
 use crate::policy::guard::{self, Admission, Guard};
 use crate::policy::limit::Use;
 use crate::policy::lists::Lists;
+use crate::policy::mining::Flag;
 use crate::shard::aside::{Place, Weight};
 use crate::warden::{self, Order, Warden, Watch, Watches};
 
@@ -126,6 +127,10 @@ impl Blocks for Desk {
         let all = self.order(|reply| Order::List { reply }).unwrap_or_default();
         let now_ms = clock::wall_ms();
         all.iter().filter(|block| block.holds(now_ms)).map(|block| blocked(block)).collect()
+    }
+
+    fn flags(&self) -> Vec<Flag> {
+        self.order(|reply| Order::Flags { reply }).unwrap_or_default()
     }
 
     fn explain(&self, address: IpAddr) -> Explained {

@@ -1,14 +1,15 @@
-//! `whoisd list`: the blocks and the entries of lists that are in force.
+//! `whoisd list`: the blocks and the entries of lists that are in force, and who seems to mine.
 
 use clap::Args;
+use serde_json::Value;
 
-use super::control::{ControlOptions, block_line, entry_line, items};
+use super::control::{ControlOptions, block_line, entry_line, items, text};
 use super::{Failure, output};
 use crate::control::{LISTED_MAX, Request};
 
-/// Show the blocks and the entries of lists that are in force
+/// Show the blocks and the entries of lists that are in force, and who seems to mine
 ///
-/// At most 10,000 of each.
+/// At most 10,000 blocks, as many entries, and the last 256 flags.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  whoisd list\n  \
     whoisd list --json | jq -r '.blocks[].prefix'\n\n\
@@ -28,9 +29,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         return output::print(format!("{told}\n").as_bytes());
     }
     let mut lines = String::new();
-    for (what, line_of) in
-        [("blocks", block_line as fn(&_) -> String), ("entries", entry_line as fn(&_) -> String)]
-    {
+    let kinds: [(_, fn(&Value) -> String); 3] =
+        [("blocks", block_line), ("entries", entry_line), ("flags", flag_line)];
+    for (what, line_of) in kinds {
         let shown = items(&told, what);
         let left_out = told[format!("{what}_left_out")].as_u64().unwrap_or(0);
         if shown.is_empty() {
@@ -46,4 +47,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         }
     }
     output::print(lines.as_bytes())
+}
+
+/// A source that seems to mine, as a line.
+fn flag_line(flag: &Value) -> String {
+    let [prefix, signal, evidence, at] =
+        ["prefix", "signal", "evidence", "at"].map(|key| text(flag, key));
+    format!("{prefix} {signal}: {evidence} (at {at})")
 }

@@ -10,6 +10,8 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 use snapshot_format::dump::Utc;
 
+use crate::policy::mining::Flag;
+
 /// A prefix whose queries are refused for a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blocked {
@@ -83,27 +85,10 @@ pub trait Blocks: Send + Sync {
 
     /// What holds for an address.
     fn explain(&self, address: IpAddr) -> Explained;
-}
 
-/// For a server that holds no blocks.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoBlocks;
-
-impl Blocks for NoBlocks {
-    fn block(&self, _: IpNet, _: u64, _: &str) -> Result<Blocked, String> {
-        Err("this server holds no blocks; deny the prefix in a list".to_owned())
-    }
-
-    fn unblock(&self, _: IpNet) -> Result<Option<Blocked>, String> {
-        Ok(None)
-    }
-
-    fn list(&self) -> Vec<Blocked> {
+    /// Sources that seem to mine, newest last.
+    fn flags(&self) -> Vec<Flag> {
         Vec::new()
-    }
-
-    fn explain(&self, _: IpAddr) -> Explained {
-        Explained::default()
     }
 }
 

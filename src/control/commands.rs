@@ -21,6 +21,7 @@ use super::protocol::{Handler, Request};
 use super::reload::Handle;
 use crate::config::tld::answer_line;
 use crate::policy::lists::{Action, Entry, Lists, NOTE_BYTES_MAX, prefix};
+use crate::policy::mining::Flag;
 
 /// How long a block lasts if nobody says, seconds.
 pub const BLOCK_S_DEFAULT: u64 = 3600;
@@ -72,7 +73,9 @@ impl Commands {
         let blocks = self.blocks.list();
         let shown: Vec<_> = blocks.iter().take(LISTED_MAX).map(super::Blocked::json).collect();
         let entries: Vec<_> = lists.entries_in_force().take(LISTED_MAX).map(entry_json).collect();
+        let flags: Vec<_> = self.blocks.flags().iter().map(flag_json).collect();
         json!({
+            "flags": flags,
             "blocks_left_out": blocks.len() - shown.len(),
             "entries_left_out": lists.count() - entries.len(),
             "blocks": shown,
@@ -173,6 +176,15 @@ pub fn explain_lists(lists: &Lists, address: IpAddr) -> Value {
         "entry": standing.entry.map(entry_json),
         "tier": standing.tier,
         "tier_entry": lists.tier_entry(address).map(entry_json),
+    })
+}
+
+fn flag_json(flag: &Flag) -> Value {
+    json!({
+        "prefix": flag.prefix.to_string(),
+        "signal": flag.signal.word(),
+        "at": Utc(flag.at_ms).to_string(),
+        "evidence": flag.evidence,
     })
 }
 

@@ -31,7 +31,7 @@ mod reload;
 mod socket;
 mod watch;
 
-pub use blocks::{Blocked, Blocks, Explained, LimitLeft, NoBlocks};
+pub use blocks::{Blocked, Blocks, Explained, LimitLeft};
 pub use client::{AskError, ask};
 pub use commands::{BLOCK_S_DEFAULT, BLOCK_S_MAX, Commands, LISTED_MAX, Told, explain_lists};
 pub use kernel::{ELEMENTS_MAX, InKernel, Kernel};

@@ -236,6 +236,8 @@ pub enum Charge {
     Served,
     /// Served; little is left, which the answer says.
     Scarce(Use),
+    /// Served, although it is over this limit: a dry run.
+    DryRun(Over),
     /// Refused.
     Refused {
         /// The limit.
@@ -385,7 +387,7 @@ impl Guard {
     fn over(&self, pass: &Pass, over: Over, now_us: u64) -> Charge {
         if pass.settings.mode == Mode::DryRun {
             self.figures.count(Why::DryRun, over.prefix.prefix_len());
-            return Charge::Served;
+            return Charge::DryRun(over);
         }
         self.figures.count(Why::Limit, over.prefix.prefix_len());
         // A network's limit is not the fault of each of its addresses.
@@ -457,6 +459,10 @@ impl Pass {
     }
 
     fn is_scarce(&self, scarcest: Scarcest) -> bool {
+        // In a dry run clients see nothing of limits.
+        if self.settings.mode != Mode::On {
+            return false;
+        }
         let percent = u64::from(self.settings.warn_percent);
         let left = u64::from(scarcest.left());
         left * 100 < u64::from(scarcest.level.burst) * percent

@@ -222,9 +222,14 @@ impl Answerer {
         let price = price_of(&pass.settings().prices, kind);
         let seen = pass.is_limited().then(|| Seen::new(pass.address(), price));
         let tier = pass.tier().and_then(|name| rules.tier(name)).unwrap_or(Tier::PUBLIC);
+        let mut dry_run = None;
         let scarce = match guard.charge(pass, price, now_us) {
             Charge::Served => None,
             Charge::Scarce(left) => Some(left),
+            Charge::DryRun(over) => {
+                dry_run = Some(over.prefix.prefix_len());
+                None
+            }
             Charge::Refused { over, strike } => {
                 query::refuse(view, rules, &Refused::Quota(over), &pass.settings().contact, out);
                 let seen = seen.map(|seen| seen.refused(strike));
@@ -238,7 +243,8 @@ impl Answerer {
         let caller = Caller { tier, limits: limits_of(pass, &uses), scarce };
         let answered = query::answer_request(view, rules, &caller, request, out);
         let outcome = Ended::of(answered.result);
-        let seen = seen.map(|seen| seen.named(subject).missed(outcome == Ended::NotFound));
+        let missed = outcome == Ended::NotFound;
+        let seen = seen.map(|seen| seen.named(subject).missed(missed).dry_run(dry_run));
         Told { kind, outcome, subject, tier, seen }
     }
 

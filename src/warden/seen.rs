@@ -33,6 +33,8 @@ pub struct Seen {
     pub strike: bool,
     /// Whether there was no record.
     pub missed: bool,
+    /// Length of the prefix whose limit would have refused it, in a dry run.
+    pub dry_run: Option<u8>,
     name_bytes: u8,
     name: [u8; NAME_BYTES_MAX],
 }
@@ -47,6 +49,7 @@ impl Seen {
             refused: false,
             strike: false,
             missed: false,
+            dry_run: None,
             name_bytes: 0,
             name: [0; NAME_BYTES_MAX],
         }
@@ -73,6 +76,12 @@ impl Seen {
     #[must_use]
     pub const fn missed(self, missed: bool) -> Self {
         Self { missed, ..self }
+    }
+
+    /// The same, with the length of the prefix whose limit would have refused it.
+    #[must_use]
+    pub const fn dry_run(self, dry_run: Option<u8>) -> Self {
+        Self { dry_run, ..self }
     }
 
     /// The name, as far as it is kept.

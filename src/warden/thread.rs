@@ -229,7 +229,7 @@ impl Warden {
 
     fn each_second(&mut self, now_ms: i64) {
         if std::mem::take(&mut self.lines_left_out) > 0 {
-            tracing::warn!("more was blocked or flagged than is logged; `whoisd list` has all");
+            tracing::warn!("more happened than is logged; `whoisd list` and the metrics have all");
         }
         self.lines_left = LINES_MAX;
         self.changed |= self.book.forget(now_ms);
@@ -249,6 +249,12 @@ impl Warden {
         if seen.strike {
             let reason = "kept exceeding its limit";
             self.strike(source, Cause::Limit, reason, now_ms);
+        }
+        if let Some(prefix_length) = seen.dry_run
+            && self.may_say()
+        {
+            let address = seen.address;
+            tracing::info!(%address, prefix_length, "dry run: its limit would have refused a query");
         }
         if seen.refused {
             return;
