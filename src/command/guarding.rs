@@ -160,7 +160,7 @@ fn blocked(block: &Block) -> Blocked {
         until_ms: block.until_ms,
         reason: block.reason.to_string(),
         by: block.cause.word().to_owned(),
-        repetition: block.repetition,
+        repetition: block.repetition.saturating_sub(1),
     }
 }
 

@@ -233,9 +233,7 @@ impl Warden {
         }
         self.lines_left = LINES_MAX;
         self.changed |= self.book.forget(now_ms);
-        if let Some(list) = self.tops.turn(now_ms) {
-            self.figures.top.store(Arc::new(list));
-        }
+        self.figures.top.store(Arc::new(self.tops.turn(now_ms)));
         if now_ms >= self.fill_due_ms {
             self.fill_due_ms = now_ms.saturating_add(FILL_MS);
             let count = self.guard.limiter().owing_count(clock::micros());
@@ -301,7 +299,8 @@ impl Warden {
     fn begun(&mut self, block: &Block) {
         self.changed = true;
         self.figures.blocks_total.fetch_add(1, Ordering::Relaxed);
-        if self.may_say() {
+        // Who blocks by hand says so itself.
+        if block.cause != Cause::Operator && self.may_say() {
             let seconds = block.until_ms.saturating_sub(block.since_ms) / 1000;
             let (prefix, cause, repetition) = (block.prefix, block.cause.word(), block.repetition);
             tracing::info!(%prefix, cause, seconds, repetition, reason = &*block.reason, "blocked");
@@ -334,7 +333,6 @@ impl Warden {
                 if block.is_some() {
                     self.changed = true;
                     self.forgive(prefix);
-                    tracing::info!(%prefix, "unblocked");
                 }
                 let _ = reply.send(block);
             }
