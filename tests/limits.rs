@@ -12,6 +12,7 @@ use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use server::{Server, program};
@@ -138,7 +139,7 @@ fn a_dry_run_refuses_nobody_and_counts() {
     assert!((15..=21).contains(&count), "{count}");
     assert!(!text.contains("whoisd_refusals_total{reason=\"limit\""), "{text}");
     let log = guarded.server.stop();
-    assert!(log.contains("dry run: its limit would have refused a query"), "{log}");
+    assert!(log.contains("dry run: a limit would have refused it"), "{log}");
     assert!(log.contains("\"prefix_length\":32"), "{log}");
 }
 
@@ -265,6 +266,29 @@ fn scrape(guarded: &Guarded) -> String {
     let mut client = TcpStream::connect(guarded.server.status.unwrap()).unwrap();
     client.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
     server::read_all(&mut client)
+}
+
+/// What Prometheus itself says of a scrape (Debian's package `prometheus`).
+#[test]
+fn a_scrape_is_in_order_for_prometheus() {
+    let configuration =
+        format!("{LIMITED}[status]\nlisten = \"127.0.0.1:0\"\n[query_log]\ndir = \"DIR/log\"\n");
+    let guarded = Guarded::start(&configuration);
+    for _ in 0..70 {
+        let _ = guarded.server.ask("example.demo\r\n");
+    }
+    let text = scrape(&guarded);
+    let (_, body) = text.split_once("\r\n\r\n").unwrap();
+    let mut check = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool cannot be run; `deploy/packages prometheus` installs it");
+    check.stdin.take().unwrap().write_all(body.as_bytes()).unwrap();
+    let output = check.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(value(body, "whoisd_refusals_total{reason=\"limit\",prefix_length=\"32\"}") > 0);
 }
 
 fn value(text: &str, name: &str) -> u64 {

@@ -23,13 +23,16 @@ pub(super) struct Options {
     control: ControlOptions,
 }
 
+/// Writes an item as a line.
+type LineOf = fn(&Value) -> String;
+
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let told = options.control.ask(&Request::List)?;
     if options.json {
         return output::print(format!("{told}\n").as_bytes());
     }
     let mut lines = String::new();
-    let kinds: [(_, fn(&Value) -> String); 3] =
+    let kinds: [(&str, LineOf); 3] =
         [("blocks", block_line), ("entries", entry_line), ("flags", flag_line)];
     for (what, line_of) in kinds {
         let shown = items(&told, what);

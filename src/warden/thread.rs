@@ -252,7 +252,7 @@ impl Warden {
             && self.may_say()
         {
             let address = seen.address;
-            tracing::info!(%address, prefix_length, "dry run: its limit would have refused a query");
+            tracing::info!(%address, prefix_length, "dry run: a limit would have refused it");
         }
         if seen.refused {
             return;
