@@ -5,6 +5,8 @@
 //! that its thread does to the files, divided by the queries; then `whoisd log summary` over them.
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
+use std::net::Ipv4Addr;
+
 use whoisd::querylog::{Entry, Format, Privacy, Recorder, Settings, start, summarise};
 use whoisd::shard::aside::{Place, Weight};
 use whoisd_benches::{Options, measure, print, print_figures, timed};
@@ -55,8 +57,8 @@ fn main() {
 fn ask(recorder: &mut Recorder, names: &[String], number: u32) {
     recorder.record(Entry {
         at_ms: 1_795_656_123_456,
-        server: "192.0.2.1:43".parse().unwrap(),
-        client: std::net::Ipv4Addr::from_bits(0xc633_0000 | (number & 0xffff)).into(),
+        server: (Ipv4Addr::new(192, 0, 2, 1), 43).into(),
+        client: Ipv4Addr::from_bits(0xc633_0000 | (number & 0xffff)).into(),
         kind: "domain",
         outcome: "found",
         tier: "public",
