@@ -187,6 +187,30 @@ fn an_operator_blocks_and_explains() {
     assert!(explained.contains("asked to") && explained.contains("127.0.0.0/24"), "{explained}");
 }
 
+/// What an operator blocks is blocked, whatever limits do; what limits led to is not held in a dry
+/// run.
+#[test]
+fn a_block_by_hand_holds_without_limits_and_in_a_dry_run() {
+    for mode in ["off", "dry-run"] {
+        let guarded = Guarded::start(&format!("{LIMITED}mode = \"{mode}\"\n"));
+        let (text, status) = guarded.command(&["block", "127.0.0.0/24", "--for", "1h"]);
+        assert_eq!(status, Some(0), "{text}");
+        wait(|| guarded.server.ask("example.demo\r\n").starts_with("%ERROR:BLOCKED"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let kept = "{\"version\":1,\"blocks\":[{\"prefix\":\"127.0.0.1/32\",\"since_ms\":1,\
+                \"until_ms\":4102444800000,\"repetition\":1,\"cause\":\"limit\",\"reason\":\"\"}]}";
+    let state = folder.path().join("blocks.json");
+    fs::write(&state, kept).unwrap();
+    let state = format!("[blocks]\nstate = \"{}\"\n", state.display());
+    let guarded = Guarded::start_in(folder, &format!("{LIMITED}mode = \"dry-run\"\n{state}"));
+    assert!(guarded.server.ask("example.demo\r\n").contains("Domain Name: example.demo"));
+    let Guarded { folder, server } = guarded;
+    server.stop();
+    let guarded = Guarded::start_in(folder, &format!("{LIMITED}{state}"));
+    assert!(guarded.server.ask("example.demo\r\n").starts_with("%ERROR:BLOCKED"));
+}
+
 #[test]
 fn lists_deny_allow_limit_and_give_tiers() {
     let configuration = format!(

@@ -5,13 +5,13 @@
 //! Connect to a site's server, or read the file of blocks: `warden` does.
 
 use crate::policy::mining::CANARIES_MAX;
-use crate::warden::CHANNEL_BYTES_MAX;
+use crate::warden::{CHANNEL_BYTES_MAX, NAME_BYTES_MAX};
 
 /// Longest contact that a refusal shows, bytes.
 const CONTACT_BYTES_MAX: usize = 200;
 
-/// Longest name of a canary record, bytes.
-const CANARY_BYTES_MAX: usize = 253;
+/// Longest name of a canary record, bytes: a longer one would never be seen whole.
+const CANARY_BYTES_MAX: usize = NAME_BYTES_MAX;
 
 /// Checks what a refusal shows as its contact.
 pub(super) fn contact(text: &str) -> Result<(), String> {

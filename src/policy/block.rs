@@ -123,12 +123,21 @@ impl Block {
     }
 }
 
-/// The blocks that hold, for shards: by the longest prefix that holds an address.
-#[derive(Debug, Default)]
+/// The blocks that held when this was made, for shards.
+#[derive(Debug)]
 pub struct Blocks {
     v4: PrefixMap<Ipv4Net, Arc<Block>>,
     v6: PrefixMap<Ipv6Net, Arc<Block>>,
     count: usize,
+    /// When the first of them ends, ms since the epoch.
+    next_end_ms: i64,
+}
+
+impl Default for Blocks {
+    fn default() -> Self {
+        let (v4, v6) = (PrefixMap::default(), PrefixMap::default());
+        Self { v4, v6, count: 0, next_end_ms: i64::MAX }
+    }
 }
 
 impl Blocks {
@@ -138,15 +147,27 @@ impl Blocks {
         self.count
     }
 
-    /// The block that holds `address` at that time.
+    /// When the first of them ends, ms since the epoch.
+    #[must_use]
+    pub const fn next_end_ms(&self) -> i64 {
+        self.next_end_ms
+    }
+
+    /// The narrowest block around `address` that holds at that time and that `counts`: one that has
+    /// ended hides no wider one.
     #[inline]
     #[must_use]
-    pub fn of(&self, address: IpAddr, now_ms: i64) -> Option<&Arc<Block>> {
-        let block = match address {
-            IpAddr::V4(v4) => self.v4.get_lpm(&Ipv4Net::from(v4)).map(|(_, block)| block),
-            IpAddr::V6(v6) => self.v6.get_lpm(&Ipv6Net::from(v6)).map(|(_, block)| block),
-        };
-        block.filter(|block| block.holds(now_ms))
+    pub fn of(
+        &self,
+        address: IpAddr,
+        now_ms: i64,
+        counts: impl Fn(&Block) -> bool,
+    ) -> Option<&Arc<Block>> {
+        let holds = |block: &&Arc<Block>| block.holds(now_ms) && counts(block);
+        match address {
+            IpAddr::V4(v4) => self.v4.cover_values(&Ipv4Net::from(v4)).filter(holds).last(),
+            IpAddr::V6(v6) => self.v6.cover_values(&Ipv6Net::from(v6)).filter(holds).last(),
+        }
     }
 }
 
@@ -245,6 +266,7 @@ impl Book {
         let mut blocks = Blocks::default();
         for block in self.blocks.values().filter(|block| block.holds(now_ms)) {
             let block = Arc::clone(block);
+            blocks.next_end_ms = blocks.next_end_ms.min(block.until_ms);
             match block.prefix {
                 IpNet::V4(net) => drop(blocks.v4.insert(net, block)),
                 IpNet::V6(net) => drop(blocks.v6.insert(net, block)),
@@ -335,9 +357,11 @@ mod tests {
         let blocks = book.published(0);
         assert_eq!(blocks.count(), 3);
         let of = |text: &str, now_ms| {
-            blocks.of(text.parse().unwrap(), now_ms).map(|block| block.prefix.to_string())
+            blocks.of(text.parse().unwrap(), now_ms, |_| true).map(|block| block.prefix.to_string())
         };
         assert_eq!(of("192.0.2.1", 0).as_deref(), Some("192.0.2.1/32"));
+        assert_eq!(of("192.0.2.1", 60 * S).as_deref(), Some("192.0.2.0/24"), "it hides no other");
+        assert_eq!(blocks.next_end_ms(), 60 * S);
         assert_eq!(of("192.0.2.2", 599 * S).as_deref(), Some("192.0.2.0/24"));
         assert_eq!(of("192.0.2.2", 600 * S), None);
         assert_eq!(of("192.0.3.1", 0), None);
@@ -370,9 +394,10 @@ mod tests {
             book.strike(address.into(), Cause::Limit, "", i64::from(host) / 100);
         }
         assert!(book.all().len() <= BLOCKS_MAX);
-        assert!(book.published(1).of("203.0.113.9".parse().unwrap(), 1).is_some());
+        let address = "203.0.113.9".parse().unwrap();
+        assert!(book.published(1).of(address, 1, |_| true).is_some());
         let newest = IpAddr::V4((0x0a00_0000 + 199_999_u32).into());
-        assert!(book.published(2_000).of(newest, 2_000).is_some());
+        assert!(book.published(2_000).of(newest, 2_000, |_| true).is_some());
     }
 
     #[test]

@@ -10,8 +10,7 @@
 //!
 //! - `whole`: a query is decided under one state of lists, blocks and settings each, taken when it
 //!   comes.
-//! - `dry run`: in a dry run everything is decided and counted as otherwise, and everybody is
-//!   served.
+//! - `dry run`: in a dry run limits decide and count as otherwise, and refuse nobody.
 //! - An address on an allow list has no limits and no blocks; a deny list comes before both.
 //!
 //! # Does not
@@ -24,16 +23,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, Guard as Loaded};
 
-use super::block::{Block, Blocks};
+use super::block::{Block, Blocks, Cause};
 use super::limit::{Level, Levels, Limiter, Over, Scarcest, Use, Uses, unmapped};
 use super::lists::{Action, Entry, Lists, OwnLimits, Per};
 
 /// What limits do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Nothing is limited, counted or blocked; lists hold.
+    /// Nothing is limited or counted; lists hold, and blocks that limits have not led to.
     Off,
-    /// What would be refused is counted and logged, and served.
+    /// What would be refused is counted and logged, and served; otherwise the same.
     DryRun,
     /// What is over a limit is refused.
     #[default]
@@ -222,6 +221,12 @@ pub enum Admission {
 pub struct Denied(Pass);
 
 impl Denied {
+    /// Who is denied.
+    #[must_use]
+    pub const fn address(&self) -> IpAddr {
+        self.0.address
+    }
+
     /// The entry that denies it.
     #[must_use]
     pub fn entry(&self) -> Option<&Entry> {
@@ -346,14 +351,19 @@ impl Guard {
             Some((Action::Limits(own), length)) => {
                 pass.own = Some(OwnLevel::of(own, length, address));
             }
-            _ if pass.settings.loopback_free && address.is_loopback() => pass.limited = false,
+            _ if pass.settings.loopback_free && address.is_loopback() => {
+                pass.limited = false;
+                return Admission::Open(pass);
+            }
             _ => {}
         }
-        if pass.limited {
-            let blocks = self.blocks.load();
-            if blocks.count() > 0
-                && let Some(block) = blocks.of(address, now_ms())
-            {
+        let blocks = self.blocks.load();
+        if blocks.count() > 0 {
+            // What limits have led to counts while they are in force; what an operator wants, and has
+            // set for miners, always.
+            let in_force = pass.settings.mode == Mode::On && pass.settings.blocks;
+            let counts = |block: &Block| in_force || block.cause != Cause::Limit;
+            if let Some(block) = blocks.of(address, now_ms(), counts) {
                 return Admission::Blocked(Arc::clone(block));
             }
         }

@@ -24,12 +24,13 @@ use crate::observe::{ShardFigures, clock};
 use crate::policy::block::Block;
 use crate::policy::guard::{Admission, Charge, Denied, Guard, Pass, Prices};
 use crate::policy::limit::Uses;
+use crate::policy::lists::Entry;
 use crate::policy::{Rules, Tier};
 use crate::port43::{self, Answering, Asked};
 use crate::query::{
     self, Answer, AnswerResult, Caller, Limits, QueryKind, Refusal, Refused, Request,
 };
-use crate::querylog::{Entry, Recorder};
+use crate::querylog::{self, Recorder};
 use crate::view::View;
 use crate::warden::{Seen, Watch};
 
@@ -259,7 +260,7 @@ impl Answerer {
         let micros = made.at_us.saturating_sub(asked.complete_us);
         // A query that is refused for its form is logged as it came.
         let name = if told.subject.is_empty() { asked.line } else { told.subject.as_bytes() };
-        log.record(Entry {
+        log.record(querylog::Entry {
             at_ms: clock::wall_ms(),
             server: asked.server,
             client: asked.client.ip().to_canonical(),
@@ -297,12 +298,14 @@ fn blocked(view: &View, rules: &Rules, block: &Block, contact: &str, out: &mut A
 }
 
 fn denied(view: &View, rules: &Rules, by: &Denied, contact: &str, out: &mut Answer) {
-    let Some(entry) = by.entry() else { return };
+    let entry = by.entry();
+    let text = |of: fn(&Entry) -> &Option<Arc<str>>| entry.and_then(|entry| of(entry).as_deref());
     let refused = Refused::Denied {
-        scope: entry.prefix,
-        reason: entry.reason.as_deref().unwrap_or_default(),
+        scope: entry.map_or_else(|| by.address().into(), |entry| entry.prefix),
+        reason: text(|entry| &entry.reason).unwrap_or_default(),
     };
-    query::refuse(view, rules, &refused, entry.contact.as_deref().unwrap_or(contact), out);
+    let contact = text(|entry| &entry.contact).unwrap_or(contact);
+    query::refuse(view, rules, &refused, contact, out);
 }
 
 /// What a kind of query costs.

@@ -37,6 +37,9 @@ const FLAGS_KEPT_MAX: usize = 256;
 /// Lines of the log a second.
 const LINES_MAX: u32 = 10;
 
+/// How often shards are shown other blocks at most, milliseconds.
+const PUBLISH_MS: i64 = 100;
+
 /// How often the whole table is looked at for its fill, milliseconds.
 const FILL_MS: i64 = 5_000;
 
@@ -119,6 +122,8 @@ pub struct Warden {
     sharing: Option<Sharing>,
     /// Whether shards have to be shown other blocks.
     changed: bool,
+    /// Not before this: an order's are shown at once.
+    publish_ms: i64,
     /// Since when the file is not what it should be.
     unsaved_ms: Option<i64>,
     save_failed: bool,
@@ -177,6 +182,7 @@ impl Warden {
             tops: Tops::default(),
             sharing,
             changed: false,
+            publish_ms: i64::MIN,
             unsaved_ms: None,
             save_failed: false,
             fill_due_ms: 0,
@@ -217,8 +223,9 @@ impl Warden {
         if let Some(sharing) = &mut self.sharing {
             sharing.turn(now_ms);
         }
-        if std::mem::take(&mut self.changed) {
-            self.guard.set_blocks(self.book.published(now_ms));
+        if self.changed && now_ms >= self.publish_ms {
+            self.changed = false;
+            self.publish(now_ms);
             self.unsaved_ms.get_or_insert(now_ms);
         }
         let save_ms = i64::try_from(SAVE_MS).unwrap_or(i64::MAX);
@@ -227,12 +234,21 @@ impl Warden {
         }
     }
 
+    /// Shows shards the blocks that hold; under an attack that is work, so not at every turn.
+    fn publish(&mut self, now_ms: i64) {
+        self.publish_ms = now_ms.saturating_add(PUBLISH_MS);
+        self.guard.set_blocks(self.book.published(now_ms));
+    }
+
     fn each_second(&mut self, now_ms: i64) {
         if std::mem::take(&mut self.lines_left_out) > 0 {
             tracing::warn!("more happened than is logged; `whoisd list` and the metrics have all");
         }
         self.lines_left = LINES_MAX;
         self.changed |= self.book.forget(now_ms);
+        if now_ms >= self.guard.blocks().next_end_ms() {
+            self.publish(now_ms);
+        }
         self.figures.top.store(Arc::new(self.tops.turn(now_ms)));
         if now_ms >= self.fill_due_ms {
             self.fill_due_ms = now_ms.saturating_add(FILL_MS);
@@ -326,12 +342,14 @@ impl Warden {
             Order::Block { prefix, seconds, reason, reply } => {
                 let block = self.book.block(prefix, seconds, &reason, now_ms);
                 self.begun(&block);
+                self.publish_ms = now_ms;
                 let _ = reply.send(block);
             }
             Order::Unblock { prefix, reply } => {
                 let block = self.book.unblock(&prefix);
                 if block.is_some() {
                     self.changed = true;
+                    self.publish_ms = now_ms;
                     self.forgive(prefix);
                 }
                 let _ = reply.send(block);

@@ -241,6 +241,10 @@ impl Table {
         let mut least: Option<(&Entry, u64, u64)> = None;
         for entry in self.line(key) {
             let old = entry.key.load(Ordering::Acquire);
+            if old == key {
+                // Another thread was faster: a second entry would have a burst of its own.
+                return;
+            }
             if old == 0 {
                 least = Some((entry, 0, 0));
                 break;

@@ -218,6 +218,7 @@ impl Miner {
             *to = from.to_ascii_lowercase();
         }
         let name = lower.get(..bytes).unwrap_or_default();
+        let name = name.strip_suffix(b".").unwrap_or(name);
         let source = source_of(seen.address);
         let network = network_of(seen.address);
         if self.canaries.contains(name) {

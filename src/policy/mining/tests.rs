@@ -79,7 +79,7 @@ fn a_canary_gives_away_who_asks_for_it() {
     let canaries = vec!["Canary-7f3a.demo".to_owned()];
     let mut watched = Watched::new(Settings { canaries, ..Settings::default() });
     watched.ask(0xc000_0201, "canary-7f3b.demo", true);
-    watched.ask(0xc000_0202, "CANARY-7F3A.demo", false);
+    watched.ask(0xc000_0202, "CANARY-7F3A.demo.", false);
     watched.ask(0xc000_0202, "canary-7f3a.demo", false);
     assert_eq!(watched.signals(), [(Signal::Canary, "192.0.2.2/32".to_owned())]);
 }
