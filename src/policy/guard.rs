@@ -359,8 +359,8 @@ impl Guard {
         }
         let blocks = self.blocks.load();
         if blocks.count() > 0 {
-            // What limits have led to counts while they are in force; what an operator wants, and has
-            // set for miners, always.
+            // What limits have led to counts while they are in force; what an operator wants, and
+            // has set for miners, always.
             let in_force = pass.settings.mode == Mode::On && pass.settings.blocks;
             let counts = |block: &Block| in_force || block.cause != Cause::Limit;
             if let Some(block) = blocks.of(address, now_ms(), counts) {
