@@ -205,6 +205,7 @@ fn a_block_by_hand_holds_without_limits_and_in_a_dry_run() {
     let state = format!("[blocks]\nstate = \"{}\"\n", state.display());
     let guarded = Guarded::start_in(folder, &format!("{LIMITED}mode = \"dry-run\"\n{state}"));
     assert!(guarded.server.ask("example.demo\r\n").contains("Domain Name: example.demo"));
+    assert!(guarded.command(&["list"]).0.contains("no blocks\n"));
     let Guarded { folder, server } = guarded;
     server.stop();
     let guarded = Guarded::start_in(folder, &format!("{LIMITED}{state}"));

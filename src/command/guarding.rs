@@ -125,8 +125,9 @@ impl Blocks for Desk {
 
     fn list(&self) -> Vec<Blocked> {
         let all = self.order(|reply| Order::List { reply }).unwrap_or_default();
-        let now_ms = clock::wall_ms();
-        all.iter().filter(|block| block.holds(now_ms)).map(|block| blocked(block)).collect()
+        let (now_ms, settings) = (clock::wall_ms(), self.guard.settings());
+        let holds = |block: &&Arc<Block>| block.holds(now_ms) && settings.is_in_force(block);
+        all.iter().filter(holds).map(|block| blocked(block)).collect()
     }
 
     fn flags(&self) -> Vec<Flag> {

@@ -122,6 +122,15 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Whether a block counts: what limits have led to while they are in force; what an operator
+    /// wants, and has set for miners, always.
+    #[must_use]
+    pub fn is_in_force(&self, block: &Block) -> bool {
+        block.cause != Cause::Limit || (self.mode == Mode::On && self.blocks)
+    }
+}
+
 /// What all shards ask.
 #[derive(Debug)]
 pub struct Guard {
@@ -359,10 +368,7 @@ impl Guard {
         }
         let blocks = self.blocks.load();
         if blocks.count() > 0 {
-            // What limits have led to counts while they are in force; what an operator wants, and
-            // has set for miners, always.
-            let in_force = pass.settings.mode == Mode::On && pass.settings.blocks;
-            let counts = |block: &Block| in_force || block.cause != Cause::Limit;
+            let counts = |block: &Block| pass.settings.is_in_force(block);
             if let Some(block) = blocks.of(address, now_ms(), counts) {
                 return Admission::Blocked(Arc::clone(block));
             }
