@@ -341,5 +341,9 @@ fn a_writer_that_is_killed_at_any_moment_loses_nothing_that_it_acknowledged() {
         }
     }
     let manifest = fs::read_to_string(site.dir().join("MANIFEST")).unwrap();
-    assert!(!manifest.contains("base-0000000001"), "there were folds: {manifest}");
+    // The state kept to go back to may still be the first one: with others on its cores the writer
+    // gets to one fold alone.
+    let base = manifest.lines().find(|line| line.starts_with("base "));
+    let folded = base.is_some_and(|line| !line.contains("base-0000000001"));
+    assert!(folded, "there were no folds: {manifest}");
 }
