@@ -20,6 +20,7 @@ pub mod import;
 pub mod publish;
 pub mod querylog;
 pub mod sample;
+mod secret;
 pub mod status;
 pub mod store;
 pub mod updater;

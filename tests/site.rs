@@ -24,10 +24,15 @@ struct Redis {
 
 impl Redis {
     fn start(port: u16) -> Self {
+        Self::start_with(port, &[])
+    }
+
+    fn start_with(port: u16, more: &[&str]) -> Self {
         let arguments = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"];
         let process = Command::new("redis-server")
             .args(arguments)
             .arg(port.to_string())
+            .args(more)
             .stdout(Stdio::null())
             .spawn()
             .expect("redis-server (Debian package redis-server) starts");
@@ -53,13 +58,17 @@ fn wait(mut holds: impl FnMut() -> bool) {
 }
 
 fn node(folder: &Path, name: &str, port: u16) -> Server {
+    node_with(folder, name, port, "")
+}
+
+fn node_with(folder: &Path, name: &str, port: u16, more: &str) -> Server {
     let data = folder.join(name);
     let made = program().args(["sample", "--domains", "100", "--into"]).arg(&data).output();
     assert!(made.unwrap().status.success());
     let file = folder.join(format!("{name}.toml"));
     let text = format!(
         "[limits]\nloopback_free = false\nv4_32_per_min = 600\nv4_32_burst = 600\n\
-         [site]\nredis = \"redis://127.0.0.1:{port}\"\ninterval_ms = 50\n"
+         [site]\nredis = \"redis://127.0.0.1:{port}\"\ninterval_ms = 50\n{more}"
     );
     fs::write(&file, text).unwrap();
     let (file, data) = (file.to_str().unwrap(), data.to_str().unwrap());
@@ -114,4 +123,26 @@ fn what_a_client_uses_at_one_node_is_used_at_the_others_and_without_redis_each_l
     assert!(a.stop().contains("limits alone until the site's server is back"));
     b.stop();
     drop(redis);
+}
+
+#[test]
+fn a_password_is_read_anew_for_each_connection() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let _redis = Redis::start_with(free, &["--requirepass", "right"]);
+    let folder = tempfile::tempdir().unwrap();
+    let credentials = folder.path().join("credentials");
+    fs::write(&credentials, ":wrong\n").unwrap();
+    let more = format!("credentials = {credentials:?}\n");
+    let nodes = ["a", "b"].map(|name| node_with(folder.path(), name, free, &more));
+    std::thread::sleep(Duration::from_millis(500));
+    for _ in 0..200 {
+        let _ = nodes[0].ask("x.demo\r\n");
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(left(&nodes[1]) > 590, "nothing is shared with a wrong password");
+    fs::write(&credentials, ":right\n").unwrap();
+    wait(|| {
+        let _ = nodes[0].ask("x.demo\r\n");
+        left(&nodes[1]) < 590
+    });
 }

@@ -116,7 +116,11 @@ const DOCTOR: &[&str] = &["config", "observe", "port43", "shard"];
 /// The rules of DESIGN.md section 3. A module that is not listed is refused: decide first.
 const RULES: &[Rule] = &[
     Rule { module: "import", may_import: &["observe"], never: SOCKETS },
-    Rule { module: "feed", may_import: &["export", "import", "observe", "store"], never: CLOCKS },
+    Rule {
+        module: "feed",
+        may_import: &["export", "import", "observe", "secret", "store"],
+        never: CLOCKS,
+    },
     Rule { module: "publish", may_import: &["feed", "observe", "store", "view"], never: SOCKETS },
     Rule { module: "store", may_import: &["observe"], never: SOCKETS },
     Rule { module: "view", may_import: &["store"], never: SOCKETS },
@@ -149,7 +153,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         module: "warden",
-        may_import: &["config", "observe", "policy", "shard"],
+        may_import: &["config", "observe", "policy", "secret", "shard"],
         never: SOCKETS,
     },
     Rule {
@@ -159,6 +163,7 @@ const RULES: &[Rule] = &[
     },
     Rule { module: "doctor", may_import: DOCTOR, never: WRITES },
     Rule { module: "doctor", may_import: DOCTOR, never: CLOCKS },
+    Rule { module: "secret", may_import: &[], never: SOCKETS },
     Rule { module: "observe", may_import: &[], never: SOCKETS },
     Rule {
         module: "querylog",

@@ -200,6 +200,7 @@ pub(super) struct Mining {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Site {
     pub(super) redis: Option<Spanned<String>>,
+    pub(super) credentials: Option<Spanned<PathBuf>>,
     pub(super) channel: Option<Spanned<String>>,
     pub(super) interval_ms: Option<Spanned<u64>>,
 }

@@ -37,6 +37,13 @@ pub(super) fn canaries(names: &[String]) -> Result<(), String> {
 
 /// Checks the address of a site's server.
 pub(super) fn redis(url: &str) -> Result<(), String> {
+    // It is quoted once it is known to hold no password.
+    let holds_password = url.contains('@');
+    if holds_password {
+        return Err("the address holds a user or a password, which would be shown; put one line \
+                    \"user:password\" into a file and name it as site.credentials"
+            .to_owned());
+    }
     match redis::Client::open(url) {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("{url:?}: {error}; write \"redis://127.0.0.1:6379\"")),

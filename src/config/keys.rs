@@ -394,6 +394,7 @@ pub const OTHERS: &[&str] = &[
     "mining.block",
     "mining.canaries",
     "site.redis",
+    "site.credentials",
     "site.channel",
     "status.health_listen",
     "log.format",

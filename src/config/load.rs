@@ -292,6 +292,7 @@ impl Merge<'_> {
             checks::canaries(names)
         })?;
         let redis = self.checked("site.redis", site.redis.as_ref(), |url| checks::redis(url))?;
+        let credentials = self.plain("site.credentials", site.credentials.as_ref());
         let channel =
             self.checked("site.channel", site.channel.as_ref(), |name| checks::channel(name))?;
         let warden = &mut self.effective.settings.warden;
@@ -300,6 +301,7 @@ impl Merge<'_> {
         warden.mining_blocks = block.unwrap_or(warden.mining_blocks);
         warden.mining.canaries = canaries.unwrap_or_default();
         warden.site.redis = redis;
+        warden.site.credentials = credentials;
         if let Some(channel) = channel {
             warden.site.channel = channel;
         }

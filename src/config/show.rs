@@ -124,10 +124,11 @@ const TABLES: &[&str] = &[
     "feed.nats",
 ];
 
-fn guard_rows(settings: &Settings) -> [(&'static str, Option<String>); 10] {
+fn guard_rows(settings: &Settings) -> [(&'static str, Option<String>); 11] {
     let string = |text: &str| toml::Value::from(text).to_string();
     let (guard, warden) = (&settings.guard, &settings.warden);
     let canaries: Vec<_> = warden.mining.canaries.iter().map(|name| string(name)).collect();
+    let credentials = warden.site.credentials.as_ref();
     let state = warden.state.as_ref().map(|path| string(&path.to_string_lossy()));
     [
         ("limits.mode", Some(string(guard.mode.word()))),
@@ -139,6 +140,7 @@ fn guard_rows(settings: &Settings) -> [(&'static str, Option<String>); 10] {
         ("mining.block", Some(warden.mining_blocks.to_string())),
         ("mining.canaries", Some(format!("[{}]", canaries.join(", ")))),
         ("site.redis", warden.site.redis.as_deref().map(string)),
+        ("site.credentials", credentials.map(|path| string(&path.to_string_lossy()))),
         ("site.channel", Some(string(&warden.site.channel))),
     ]
 }

@@ -70,6 +70,8 @@ pub struct Settings {
 pub struct Site {
     /// Address of a Redis or Valkey server; `None`: each node limits alone.
     pub redis: Option<String>,
+    /// File with one line `user:password` for it, if it wants one; the user may be empty.
+    pub credentials: Option<PathBuf>,
     /// Name of the channel: one for each site.
     pub channel: String,
     /// How often usage is told, milliseconds.
@@ -79,7 +81,7 @@ pub struct Site {
 impl Default for Site {
     fn default() -> Self {
         let channel = "whoisd-usage".to_owned();
-        Self { redis: None, channel, interval_ms: INTERVAL_MS.default }
+        Self { redis: None, credentials: None, channel, interval_ms: INTERVAL_MS.default }
     }
 }
 

@@ -22,6 +22,7 @@
 use std::fmt::Write;
 use std::io;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -30,10 +31,12 @@ use std::time::Duration;
 use ahash::RandomState;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use hashbrown::HashMap;
+use redis::{ConnectionInfo, ErrorKind, IntoConnectionInfo};
 
 use super::Site;
 use crate::observe::clock;
 use crate::policy::guard::Guard;
+use crate::secret;
 use crate::shard::aside::{self, Place};
 
 /// Sources of one message.
@@ -151,13 +154,14 @@ impl Sharing {
         guard: Arc<Guard>,
         place: Place<'_>,
     ) -> io::Result<Self> {
-        let client = redis::Client::open(url)
+        let server = url
+            .into_connection_info()
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let (messages, waiting) = bounded(WAITING_MAX);
         let figures = Arc::new(SiteFigures::default());
         let ending = Arc::new(AtomicBool::new(false));
-        let tell = Link::new(&client, site, &figures, &ending);
-        let listen = Link::new(&client, site, &figures, &ending);
+        let tell = Link::new(&server, site, &figures, &ending);
+        let listen = Link::new(&server, site, &figures, &ending);
         let threads = vec![
             aside::spawn("site-tell", place, move || tell.tell(&waiting))?,
             aside::spawn("site-hear", place, move || listen.hear(node, &guard))?,
@@ -200,7 +204,8 @@ impl Drop for Sharing {
 
 /// One connection to the server, made again when it breaks.
 struct Link {
-    client: redis::Client,
+    server: ConnectionInfo,
+    credentials: Option<PathBuf>,
     channel: String,
     figures: Arc<SiteFigures>,
     ending: Arc<AtomicBool>,
@@ -209,13 +214,14 @@ struct Link {
 
 impl Link {
     fn new(
-        client: &redis::Client,
+        server: &ConnectionInfo,
         site: &Site,
         figures: &Arc<SiteFigures>,
         ending: &Arc<AtomicBool>,
     ) -> Self {
         Self {
-            client: client.clone(),
+            server: server.clone(),
+            credentials: site.credentials.clone(),
             channel: site.channel.clone(),
             figures: Arc::clone(figures),
             ending: Arc::clone(ending),
@@ -227,8 +233,27 @@ impl Link {
         self.ending.load(Ordering::Relaxed)
     }
 
+    /// The server with the credentials that the file holds now.
+    fn authenticated(&self) -> redis::RedisResult<ConnectionInfo> {
+        let server = self.server.clone();
+        let Some(path) = &self.credentials else { return Ok(server) };
+        let wrong = |problem: String| {
+            redis::RedisError::from((ErrorKind::InvalidClientConfig, "site.credentials", problem))
+        };
+        let text = secret::read(path).map_err(wrong)?;
+        let Some((user, password)) = secret::pair(&text) else {
+            return Err(wrong(format!("{}: not one line \"user:password\"", path.display())));
+        };
+        let mut settings = server.redis_settings().clone().set_password(password);
+        if !user.is_empty() {
+            settings = settings.set_username(user);
+        }
+        Ok(server.set_redis_settings(settings))
+    }
+
     fn connect(&self) -> redis::RedisResult<redis::Connection> {
-        let connection = self.client.get_connection_with_timeout(TIMEOUT)?;
+        let client = redis::Client::open(self.authenticated()?)?;
+        let connection = client.get_connection_with_timeout(TIMEOUT)?;
         connection.set_read_timeout(Some(TIMEOUT))?;
         connection.set_write_timeout(Some(TIMEOUT))?;
         Ok(connection)

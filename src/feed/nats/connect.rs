@@ -9,20 +9,18 @@
 //!
 //! Reconnect: whoever loses a connection comes again, after a pause.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectOptions, ServerAddr};
 
+use crate::secret;
+
 /// Stream without another name.
 pub const STREAM: &str = "WHOISD";
 /// Subject of that stream; another stream has its name behind it.
 const SUBJECT: &str = "whoisd.changes";
-/// Longest file of credentials that is read, bytes; NATS's own have about 1,000.
-const CREDENTIALS_BYTES_MAX: u64 = 64 << 10;
 /// Most servers of one stream.
 pub const SERVER_COUNT_MAX: usize = 16;
 /// Longest name of a stream or of a durable consumer, bytes.
@@ -162,28 +160,21 @@ async fn try_server(
         // One try: then the next server's turn has come.
         .max_reconnects(1);
     let options = match credentials {
-        Some(path) => with_credentials(options, path)
-            .map_err(|problem| format!("credentials {}: {problem}", path.display()))?,
+        Some(path) => with_credentials(options, path)?,
         None => options,
     };
     let parsed: ServerAddr = server.parse().map_err(|error| format!("{error}"))?;
     options.connect(parsed).await.map_err(|error| error.to_string())
 }
 
-/// Reads a file of credentials anew for each connection: they may have been replaced.
 fn with_credentials(options: ConnectOptions, path: &Path) -> Result<ConnectOptions, String> {
-    let mut text = String::new();
-    let read = File::open(path)
-        .and_then(|file| file.take(CREDENTIALS_BYTES_MAX).read_to_string(&mut text));
-    read.map_err(|error| error.to_string())?;
+    let text = secret::read(path)?;
+    let wrong = |problem: &str| format!("credentials {}: {problem}", path.display());
     if text.contains("BEGIN NATS USER JWT") {
-        return options.credentials(&text).map_err(|error| error.to_string());
+        return options.credentials(&text).map_err(|error| wrong(&error.to_string()));
     }
-    // What stands there is a secret: it is not quoted.
-    let line = text.trim_end_matches(['\r', '\n']);
-    let pair = line.split_once(':').filter(|_| !line.contains(char::is_control));
-    let (user, password) =
-        pair.ok_or_else(|| "neither NATS credentials nor one line \"user:password\"".to_owned())?;
+    let (user, password) = secret::pair(&text)
+        .ok_or_else(|| wrong("neither NATS credentials nor one line \"user:password\""))?;
     Ok(options.user_and_password(user.to_owned(), password.to_owned()))
 }
 
