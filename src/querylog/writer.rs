@@ -8,7 +8,7 @@
 //!
 //! # Does not
 //!
-//! Hold up a shard, or stop the server.
+//! Hold up a shard, or stop the server: who tells it something waits a bounded time.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -17,7 +17,9 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam::channel::{
+    Receiver, RecvTimeoutError, SendTimeoutError, Sender, TrySendError, bounded,
+};
 
 use super::archive::Archive;
 use super::block::Block;
@@ -36,6 +38,9 @@ use crate::shard::aside::{self, Place};
 const DRAIN_MS: u64 = 50;
 /// Orders to the thread that wait.
 const ORDERS_MAX: usize = 4;
+/// How long the end of the server waits for what is left to be written: longer than the stream
+/// takes to send its rest, shorter than what systemd waits before it kills.
+const END_WAIT: Duration = Duration::from_secs(20);
 
 /// What the thread is told.
 enum Order {
@@ -48,6 +53,8 @@ pub struct Writer {
     settings: Settings,
     figures: Arc<Figures>,
     orders: Sender<Order>,
+    /// Closed once the thread has ended.
+    ended: Receiver<()>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -65,9 +72,15 @@ pub fn start(
     let (recorders, core) = Core::new(settings, shard_count, clock::wall_ms(), place)?;
     let figures = Arc::clone(&core.figures);
     let (orders, queue) = bounded(ORDERS_MAX);
-    let thread = aside::spawn("querylog", place, move || run(core, &queue))
+    let (ending, ended) = bounded(0);
+    let work = move || {
+        run(core, &queue);
+        drop(ending);
+    };
+    let thread = aside::spawn("querylog", place, work)
         .map_err(|error| StartError { problem: error.to_string() })?;
-    Ok((recorders, Writer { settings: settings.clone(), figures, orders, thread: Some(thread) }))
+    let settings = settings.clone();
+    Ok((recorders, Writer { settings, figures, orders, ended, thread: Some(thread) }))
 }
 
 fn run(mut core: Core, orders: &Receiver<Order>) {
@@ -96,7 +109,8 @@ impl Changer {
     ///
     /// # Errors
     ///
-    /// A key's file is none: nothing was changed.
+    /// A key's file is none, or the writer has not taken the last changes yet, since a disk holds
+    /// it up: nothing was changed.
     pub fn change(&mut self, settings: &Settings) -> Result<Vec<&'static str>, StartError> {
         let masker = Masker::new(&settings.privacy).map_err(|problem| StartError { problem })?;
         let old = &self.settings;
@@ -111,9 +125,13 @@ impl Changer {
             stream: old.stream.clone(),
             ..settings.clone()
         };
-        self.settings = settings.clone();
+        let order = Order::Change(Box::new((settings.clone(), masker)));
+        if let Err(TrySendError::Full(_)) = self.orders.try_send(order) {
+            let problem = "its writer has taken none of the last changes: a disk holds it up";
+            return Err(StartError { problem: problem.to_owned() });
+        }
         // A thread that has ended has said why.
-        let _ = self.orders.send(Order::Change(Box::new((settings, masker))));
+        self.settings = settings;
         Ok(fixed.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect())
     }
 }
@@ -132,15 +150,25 @@ impl Writer {
     }
 
     /// Writes what the rings hold, ends the files, and ends the thread. To be called once the
-    /// shards have ended.
+    /// shards have ended. A disk that holds the thread up is waited for 20 seconds at most; what
+    /// was not ended then is ended by the next start.
     pub fn stop(mut self) {
-        self.end();
+        self.end(END_WAIT);
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, wait: Duration) {
         let Some(thread) = self.thread.take() else { return };
         // As above.
-        let _ = self.orders.send(Order::Stop);
+        let told = self.orders.send_timeout(Order::Stop, wait);
+        let is_held_up = matches!(told, Err(SendTimeoutError::Timeout(_)))
+            || self.ended.recv_timeout(wait) == Err(RecvTimeoutError::Timeout);
+        if is_held_up {
+            tracing::error!(
+                "query log: its writer does not end, a disk holds it up; the last entries may be \
+                 lost, the next start ends its file"
+            );
+            return;
+        }
         // It has said on standard error if it panicked.
         let _ = thread.join();
     }
@@ -148,7 +176,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.end();
+        self.end(END_WAIT);
     }
 }
 
@@ -338,5 +366,38 @@ impl Core {
         }
         let written = self.figures.written.load(Ordering::Relaxed);
         tracing::info!(written, "query log: ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::privacy::{Privacy, PrivacySettings};
+    use super::*;
+
+    #[test]
+    fn a_writer_that_a_disk_holds_up_holds_up_neither_a_reload_nor_the_end() {
+        let (disk_is_back, held) = bounded::<()>(0);
+        let (orders, queue) = bounded(ORDERS_MAX);
+        let (ending, ended) = bounded(0);
+        let thread = std::thread::spawn(move || {
+            let _ = held.recv();
+            drop((queue, ending));
+        });
+        let settings = Settings::default();
+        let figures = Arc::default();
+        let mut writer =
+            Writer { settings: settings.clone(), figures, orders, ended, thread: Some(thread) };
+        let mut changer = writer.changer();
+        for _ in 0..ORDERS_MAX {
+            assert!(changer.change(&settings).is_ok());
+        }
+        let privacy = PrivacySettings { privacy: Privacy::Hash, ..settings.privacy.clone() };
+        let other = Settings { privacy, ..settings };
+        let refused = changer.change(&other).unwrap_err();
+        assert!(refused.problem.contains("holds it up"), "{refused:?}");
+        assert_ne!(changer.settings, other, "what was refused is not in force");
+        // Returns, or the test never ends: the thread waits for the line below.
+        writer.end(Duration::from_millis(50));
+        drop(disk_is_back);
     }
 }
