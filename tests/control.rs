@@ -5,7 +5,8 @@
 mod server;
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -133,6 +134,46 @@ fn reload_swaps_what_can_change_and_names_what_cannot() {
     let log = server.stop();
     assert!(log.contains("configuration refused; all stays as it was"), "{log}");
     assert!(log.contains("log.level: changed from \\\"debug\\\" to \\\"info\\\""), "{log}");
+}
+
+#[test]
+fn a_reload_that_cannot_hide_clients_is_refused_and_the_next_one_hides_them() {
+    let place = Place::new();
+    let log = place.path("log");
+    let key = place.path("key");
+    let table = |privacy: &str| {
+        format!("[query_log]\ndir = {log:?}\nprivacy = \"{privacy}\"\nprivacy_key_file = {key:?}\n")
+    };
+    place.configure("", &table("none"));
+    let server = place.serve();
+    assert!(server.ask("clear.demo\r\n").starts_with("No Data Found\r\n"));
+    place.configure("", &table("hash"));
+    for _ in 0..2 {
+        let (status, out, err) = place.reload();
+        assert_eq!((status, out.as_str()), (3, ""), "{err}");
+        let path = key.to_str().unwrap();
+        assert!(err.contains("query log: ") && err.contains(path), "{err}");
+    }
+    fs::write(&key, "a7".repeat(32)).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let (status, out, err) = place.reload();
+    assert_eq!(status, 0, "{err}");
+    assert!(out.contains("query_log.privacy: changed from \"none\" to \"hash\""), "{out}");
+    // The writer takes the change in its next turn; what is recorded then is hidden.
+    thread::sleep(Duration::from_secs(1));
+    assert!(server.ask("hidden.demo\r\n").starts_with("No Data Found\r\n"));
+    server.stop();
+    let mut rows = String::new();
+    for file in fs::read_dir(&log).unwrap().map(|entry| entry.unwrap().path()) {
+        if file.extension().is_some_and(|end| end == "gz") {
+            let packed = fs::File::open(file).unwrap();
+            flate2::read::MultiGzDecoder::new(packed).read_to_string(&mut rows).unwrap();
+        }
+    }
+    let row_of = |name: &str| rows.lines().find(|row| row.contains(name)).unwrap();
+    assert!(row_of("clear.demo").contains("127.0.0.1\""), "{rows}");
+    let client = row_of("hidden.demo").split("\"client\":\"").nth(1).unwrap();
+    assert!(client.starts_with('h'), "{rows}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crossbeam::channel::{Receiver, bounded};
 use super::Failure;
 use crate::config::Settings;
 use crate::control::Part;
-use crate::querylog::{self, Changer, Figures, Recorder, Writer};
+use crate::querylog::{self, Changer, Figures, Prepared, Recorder, Writer};
 use crate::shard::aside::{Place, Weight};
 
 /// The writer, if queries are logged.
@@ -68,7 +68,7 @@ impl Logging {
 /// The log as a reload reads it.
 struct Reloaded {
     changer: Changer,
-    prepared: Option<querylog::Settings>,
+    prepared: Option<Prepared>,
 }
 
 impl Part for Reloaded {
@@ -80,15 +80,14 @@ impl Part for Reloaded {
     }
 
     fn prepare(&mut self, settings: &Settings) -> Result<(), String> {
-        self.prepared = Some(settings.query_log.clone());
+        let prepared = self.changer.prepare(&settings.query_log);
+        self.prepared = Some(prepared.map_err(|error| error.to_string())?);
         Ok(())
     }
 
     fn commit(&mut self) {
-        if let Some(settings) = self.prepared.take()
-            && let Err(error) = self.changer.change(&settings)
-        {
-            tracing::error!(%error, "the query log goes on as it was");
+        if let Some(prepared) = self.prepared.take() {
+            self.changer.commit(prepared);
         }
     }
 }

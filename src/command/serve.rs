@@ -156,8 +156,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     drop(updating);
     let (totals, cut_off_count) = fleet.stop().map_err(Failure::failed)?;
     log_stop(&totals, cut_off_count);
-    logging.stop();
+    // Its file of blocks is quick to write, and must not wait for a disk that holds up the log.
     drop(guarding);
+    logging.stop();
     damage.map_or(Ok(()), |error| Err(damaged(dir, &error)))
 }
 

@@ -4,6 +4,8 @@
 //!
 //! Connect to a site's server, or read the file of blocks: `warden` does.
 
+use redis::IntoConnectionInfo;
+
 use crate::policy::mining::CANARIES_MAX;
 use crate::warden::{CHANNEL_BYTES_MAX, NAME_BYTES_MAX};
 
@@ -37,17 +39,16 @@ pub(super) fn canaries(names: &[String]) -> Result<(), String> {
 
 /// Checks the address of a site's server.
 pub(super) fn redis(url: &str) -> Result<(), String> {
-    // It is quoted once it is known to hold no password.
-    let holds_password = url.contains('@');
-    if holds_password {
+    let wrong = "expected \"redis://127.0.0.1:6379\"";
+    // The address is not quoted: it may hold a password, although it should not.
+    let server = url.into_connection_info().map_err(|error| format!("{error}; {wrong}"))?;
+    let settings = server.redis_settings();
+    if settings.username().is_some() || settings.password().is_some() {
         return Err("the address holds a user or a password, which would be shown; put one line \
                     \"user:password\" into a file and name it as site.credentials"
             .to_owned());
     }
-    match redis::Client::open(url) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("{url:?}: {error}; write \"redis://127.0.0.1:6379\"")),
-    }
+    redis::Client::open(server).map(drop).map_err(|error| format!("{error}; {wrong}"))
 }
 
 /// Checks the name of a site's channel.

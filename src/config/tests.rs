@@ -98,8 +98,14 @@ fn addresses_cores_and_words_are_refused_with_what_is_expected() {
     assert_eq!(message, "whoisd.toml:2: server.listen: [::]:43 is named twice");
     let message = refusal("[server]\ncores = \"2-\"\n");
     assert_eq!(message, "whoisd.toml:2: server.cores: \"2-\" is no core from 0 to 1023");
-    let message = refusal("[site]\nredis = \"redis://:secret@127.0.0.1\"\n");
-    assert!(message.contains("site.credentials") && !message.contains("secret"), "{message}");
+    for url in ["redis://:secret@127.0.0.1", "redis://secret@a", "unix:///a?pass=secret"] {
+        let message = refusal(&format!("[site]\nredis = {url:?}\n"));
+        assert!(message.contains("site.credentials") && !message.contains("secret"), "{message}");
+    }
+    for url in ["redis://:secret@a:port", "secret@a", ""] {
+        let message = refusal(&format!("[site]\nredis = {url:?}\n"));
+        assert!(message.contains("expected") && !message.contains("secret"), "{message}");
+    }
     let message = refusal("[log]\nformat = \"xml\"\n");
     assert_eq!(message, "whoisd.toml:2: log.format: \"xml\" is none of text, json");
     assert_eq!(

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, TryRecvError, TrySendError, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
 use tokio::runtime::{Builder, Runtime};
 
 use super::figures::{Figures, add};
@@ -102,6 +102,8 @@ pub(super) struct Batch {
 pub(super) struct Stream {
     queue: Sender<Batch>,
     stop: Arc<AtomicBool>,
+    /// Closed once the thread has ended.
+    ended: Receiver<()>,
     thread: JoinHandle<()>,
     figures: Arc<Figures>,
 }
@@ -133,8 +135,13 @@ impl Stream {
             stopping: None,
             figures: Arc::clone(&figures),
         };
-        let thread = aside::spawn("querylog-nats", place, move || sender.run(&batches))?;
-        Ok(Self { queue, stop, thread, figures })
+        let (ending, ended) = bounded(0);
+        let work = move || {
+            sender.run(&batches);
+            drop(ending);
+        };
+        let thread = aside::spawn("querylog-nats", place, work)?;
+        Ok(Self { queue, stop, ended, thread, figures })
     }
 
     /// Hands a batch over, or counts its rows as dropped.
@@ -150,10 +157,16 @@ impl Stream {
         }
     }
 
-    /// Sends what waits, for [`STOP_WAIT`] at most.
+    /// Sends what waits, for [`STOP_WAIT`]; returns after twice that at most.
     pub(super) fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         drop(self.queue);
+        // A connection that is being made is given up by none but its own deadline.
+        if self.ended.recv_timeout(2 * STOP_WAIT) == Err(RecvTimeoutError::Timeout) {
+            let batches = self.figures.stream_waiting.load(Ordering::Relaxed);
+            tracing::warn!(batches, "query log: no server takes what is left before the end");
+            return;
+        }
         // It has said on standard error if it panicked.
         let _ = self.thread.join();
     }

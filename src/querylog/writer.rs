@@ -13,13 +13,11 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam::channel::{
-    Receiver, RecvTimeoutError, SendTimeoutError, Sender, TrySendError, bounded,
-};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::archive::Archive;
 use super::block::Block;
@@ -38,14 +36,13 @@ use crate::shard::aside::{self, Place};
 const DRAIN_MS: u64 = 50;
 /// Orders to the thread that wait.
 const ORDERS_MAX: usize = 4;
-/// How long the end of the server waits for what is left to be written: longer than the stream
-/// takes to send its rest, shorter than what systemd waits before it kills.
-const END_WAIT: Duration = Duration::from_secs(20);
+/// How long the end of the server waits for what is left to be written: longer than it waits for
+/// the stream; with `server.shutdown_ms` shorter than what systemd waits before it kills.
+const END_WAIT: Duration = Duration::from_secs(10);
 
-/// What the thread is told.
+/// What the thread is told, besides to end.
 enum Order {
     Change(Box<(Settings, Masker)>),
-    Stop,
 }
 
 /// The writer thread, from outside. Dropped, it ends as by [`Writer::stop`].
@@ -53,6 +50,7 @@ pub struct Writer {
     settings: Settings,
     figures: Arc<Figures>,
     orders: Sender<Order>,
+    stop: Arc<AtomicBool>,
     /// Closed once the thread has ended.
     ended: Receiver<()>,
     thread: Option<JoinHandle<()>>,
@@ -73,66 +71,68 @@ pub fn start(
     let figures = Arc::clone(&core.figures);
     let (orders, queue) = bounded(ORDERS_MAX);
     let (ending, ended) = bounded(0);
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
     let work = move || {
-        run(core, &queue);
+        run(core, &queue, &stopped);
         drop(ending);
     };
     let thread = aside::spawn("querylog", place, work)
         .map_err(|error| StartError { problem: error.to_string() })?;
     let settings = settings.clone();
-    Ok((recorders, Writer { settings, figures, orders, ended, thread: Some(thread) }))
+    Ok((recorders, Writer { settings, figures, orders, stop, ended, thread: Some(thread) }))
 }
 
-fn run(mut core: Core, orders: &Receiver<Order>) {
-    loop {
-        match orders.recv_timeout(Duration::from_millis(DRAIN_MS)) {
-            Ok(Order::Change(change)) => core.change(change.0, change.1, clock::wall_ms()),
-            Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => {
-                core.finish(clock::wall_ms());
-                return;
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-        }
+fn run(mut core: Core, orders: &Receiver<Order>, stop: &AtomicBool) {
+    while !stop.load(Ordering::Acquire) {
+        // The writer outside holds an end of the orders until it has said to stop.
+        let order = orders.recv_timeout(Duration::from_millis(DRAIN_MS));
         core.turn(clock::wall_ms());
+        // Behind what was recorded before: what was to be hidden then is not shown now.
+        if let Ok(Order::Change(change)) = order {
+            core.change(change.0, change.1, clock::wall_ms());
+        }
     }
+    core.finish(clock::wall_ms());
 }
 
 /// Gives the log other settings while it runs.
 pub struct Changer {
-    settings: Settings,
+    /// Those of the start: of a directory, rings and a stream, they stay.
+    started: Settings,
     orders: Sender<Order>,
 }
 
+/// Settings that can be put in force without an error.
+pub struct Prepared(Box<(Settings, Masker)>);
+
 impl Changer {
-    /// Takes other settings for what comes, and returns the keys that differ and that only a
-    /// restart changes.
+    /// Makes what other settings need, and puts nothing in force. The directory, the rings and the
+    /// stream stay as they are: they take a restart.
     ///
     /// # Errors
     ///
     /// A key's file is none, or the writer has not taken the last changes yet, since a disk holds
-    /// it up: nothing was changed.
-    pub fn change(&mut self, settings: &Settings) -> Result<Vec<&'static str>, StartError> {
+    /// it up.
+    pub fn prepare(&self, settings: &Settings) -> Result<Prepared, StartError> {
         let masker = Masker::new(&settings.privacy).map_err(|problem| StartError { problem })?;
-        let old = &self.settings;
-        let fixed = [
-            ("query_log.dir", old.dir != settings.dir),
-            ("query_log.ring_bytes", old.ring_bytes != settings.ring_bytes),
-            ("query_log.nats", old.stream != settings.stream),
-        ];
-        let settings = Settings {
-            dir: old.dir.clone(),
-            ring_bytes: old.ring_bytes,
-            stream: old.stream.clone(),
-            ..settings.clone()
-        };
-        let order = Order::Change(Box::new((settings.clone(), masker)));
-        if let Err(TrySendError::Full(_)) = self.orders.try_send(order) {
+        if self.orders.is_full() {
             let problem = "its writer has taken none of the last changes: a disk holds it up";
             return Err(StartError { problem: problem.to_owned() });
         }
-        // A thread that has ended has said why.
-        self.settings = settings;
-        Ok(fixed.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect())
+        let settings = Settings {
+            dir: self.started.dir.clone(),
+            ring_bytes: self.started.ring_bytes,
+            stream: self.started.stream.clone(),
+            ..settings.clone()
+        };
+        Ok(Prepared(Box::new((settings, masker))))
+    }
+
+    /// Puts in force what was prepared, for the queries that come.
+    pub fn commit(&self, prepared: Prepared) {
+        // There is room, as this is the only one who sends. A thread that has ended has said why.
+        let _ = self.orders.try_send(Order::Change(prepared.0));
     }
 }
 
@@ -146,11 +146,11 @@ impl Writer {
     /// Who can give the log other settings while it runs.
     #[must_use]
     pub fn changer(&self) -> Changer {
-        Changer { settings: self.settings.clone(), orders: self.orders.clone() }
+        Changer { started: self.settings.clone(), orders: self.orders.clone() }
     }
 
     /// Writes what the rings hold, ends the files, and ends the thread. To be called once the
-    /// shards have ended. A disk that holds the thread up is waited for 20 seconds at most; what
+    /// shards have ended. A disk that holds the thread up is waited for 10 seconds at most; what
     /// was not ended then is ended by the next start.
     pub fn stop(mut self) {
         self.end(END_WAIT);
@@ -158,11 +158,8 @@ impl Writer {
 
     fn end(&mut self, wait: Duration) {
         let Some(thread) = self.thread.take() else { return };
-        // As above.
-        let told = self.orders.send_timeout(Order::Stop, wait);
-        let is_held_up = matches!(told, Err(SendTimeoutError::Timeout(_)))
-            || self.ended.recv_timeout(wait) == Err(RecvTimeoutError::Timeout);
-        if is_held_up {
+        self.stop.store(true, Ordering::Release);
+        if self.ended.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
             tracing::error!(
                 "query log: its writer does not end, a disk holds it up; the last entries may be \
                  lost, the next start ends its file"
@@ -371,7 +368,6 @@ impl Core {
 
 #[cfg(test)]
 mod tests {
-    use super::super::privacy::{Privacy, PrivacySettings};
     use super::*;
 
     #[test]
@@ -384,18 +380,20 @@ mod tests {
             drop((queue, ending));
         });
         let settings = Settings::default();
-        let figures = Arc::default();
-        let mut writer =
-            Writer { settings: settings.clone(), figures, orders, ended, thread: Some(thread) };
-        let mut changer = writer.changer();
+        let mut writer = Writer {
+            settings: settings.clone(),
+            figures: Arc::default(),
+            orders,
+            stop: Arc::default(),
+            ended,
+            thread: Some(thread),
+        };
+        let changer = writer.changer();
         for _ in 0..ORDERS_MAX {
-            assert!(changer.change(&settings).is_ok());
+            changer.commit(changer.prepare(&settings).unwrap());
         }
-        let privacy = PrivacySettings { privacy: Privacy::Hash, ..settings.privacy.clone() };
-        let other = Settings { privacy, ..settings };
-        let refused = changer.change(&other).unwrap_err();
-        assert!(refused.problem.contains("holds it up"), "{refused:?}");
-        assert_ne!(changer.settings, other, "what was refused is not in force");
+        let problem = changer.prepare(&settings).err().unwrap().problem;
+        assert!(problem.contains("holds it up"), "{problem}");
         // Returns, or the test never ends: the thread waits for the line below.
         writer.end(Duration::from_millis(50));
         drop(disk_is_back);
