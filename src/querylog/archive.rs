@@ -183,7 +183,10 @@ impl Archive {
         match self.try_write(now_ms, block, packed) {
             Ok(()) => {
                 add(&self.figures.written, rows);
-                add(&self.figures.written_bytes, packed.map_or(0, <[u8]>::len) as u64);
+                // Columns are counted with their segment's end.
+                let is_lines = self.settings.format.has_lines();
+                let packed_bytes = packed.filter(|_| is_lines).map_or(0, <[u8]>::len);
+                add(&self.figures.written_bytes, packed_bytes as u64);
             }
             Err(error) => {
                 self.lose(rows, block.counts.lost);

@@ -302,6 +302,8 @@ impl Service {
         ] {
             text.counter(name, help, value);
         }
+        let help = "Blocks that no server of the stream has acknowledged.";
+        text.gauge("whoisd_log_stream_waiting_batches", help, report.stream_waiting);
     }
 }
 
