@@ -12,6 +12,7 @@
 //!
 //! Read a clock.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -40,6 +41,10 @@ const DIR_MODE: u32 = 0o750;
 const SAY_MS: i64 = 60_000;
 /// How often old files are looked for, and totals tried again that could not be written.
 const UPKEEP_MS: i64 = 30_000;
+/// Further than this between two turns, which are 50 ms apart, a clock jumps.
+const JUMP_MS: i64 = 600_000;
+/// How long a clock that has jumped is not believed, as far as it deletes.
+const JUMP_WAIT_MS: i64 = 86_400_000;
 /// Most days that wait for their line in the totals: a disk that is full for longer loses the
 /// oldest.
 const ENDED_DAYS_MAX: usize = 400;
@@ -56,7 +61,9 @@ pub(super) struct Archive {
     settings: Settings,
     figures: Arc<Figures>,
     segment: Option<Segment>,
-    last_stem: Option<Stem>,
+    /// The last segment of each day that has files, or had: names ascend within a day whatever the
+    /// clock does.
+    last_stems: BTreeMap<Day, Stem>,
     open: OpenDay,
     /// Days that have ended and have no line yet, in order.
     ended: Vec<OpenDay>,
@@ -66,6 +73,10 @@ pub(super) struct Archive {
     /// Rows that were taken and could not be written.
     lost: u64,
     next_upkeep_ms: i64,
+    /// The clock at the last turn.
+    turned_ms: Option<i64>,
+    /// Until then nothing is too old: the clock has jumped, and may be wrong.
+    no_age_before_ms: i64,
     said_ms: Option<i64>,
     unsaid: u64,
     _lock: File,
@@ -94,7 +105,7 @@ impl Archive {
         }
         segments.retain(|_, parts| !parts.is_empty());
         let open = OpenDay::new(Day::of_ms(now_ms));
-        let last_stem = segments.keys().rfind(|stem| stem.day() == open.day).copied();
+        let last_stems = segments.keys().map(|stem| (stem.day(), *stem)).collect();
         let (sender, recovering) = bounded(1);
         let recovered_dir = dir.to_owned();
         let work = move || {
@@ -119,13 +130,15 @@ impl Archive {
             settings: settings.clone(),
             figures,
             segment: None,
-            last_stem,
+            last_stems,
             open,
             ended: Vec::new(),
             chain: None,
             recovering: Some(recovering),
             lost: 0,
             next_upkeep_ms: 0,
+            turned_ms: None,
+            no_age_before_ms: i64::MIN,
             said_ms: None,
             unsaid: 0,
             _lock: lock,
@@ -202,13 +215,14 @@ impl Archive {
         packed: Option<&[u8]>,
     ) -> io::Result<()> {
         if self.segment.is_none() {
-            // Rows of a day that is just over are still its own.
-            let is_over = self.is_over(Day::of_ms(now_ms));
-            let name_ms = if is_over { self.open.day.last_ms() } else { now_ms };
-            let format = self.settings.format;
-            let mut begun = Segment::begin(&self.dir, format, name_ms, self.last_stem)?;
+            // Rows of a day that is just over are still its own; so are those of a day that has
+            // not begun any more, since the clock went back.
+            let day = self.open.day;
+            let name_ms = now_ms.clamp(day.first_ms(), day.last_ms());
+            let last = self.last_stems.get(&day).copied();
+            let mut begun = Segment::begin(&self.dir, self.settings.format, name_ms, last)?;
             begun.begun_ms = now_ms;
-            self.last_stem = Some(begun.stem);
+            self.last_stems.insert(day, begun.stem);
             self.segment = Some(begun);
         }
         let Some(segment) = &mut self.segment else { return Ok(()) };
@@ -264,6 +278,7 @@ impl Archive {
     /// What is to be done now and then: ends a segment that is old enough, writes totals, deletes.
     pub(super) fn upkeep(&mut self, now_ms: i64) {
         self.take_recovered();
+        self.watch_clock(now_ms);
         let age_ms = self.segment.as_ref().map(|one| now_ms.saturating_sub(one.begun_ms));
         let age_max_ms = i64::try_from(self.settings.rotate_s * 1_000).unwrap_or(i64::MAX);
         // A negative age is a clock that was set back.
@@ -280,6 +295,19 @@ impl Archive {
         }
         if let Err(error) = self.delete_expired(now_ms) {
             self.say(now_ms, &error);
+        }
+    }
+
+    /// Notices a clock that jumps: by one that is wrong, every file would be too old.
+    fn watch_clock(&mut self, now_ms: i64) {
+        let Some(turned_ms) = self.turned_ms.replace(now_ms) else { return };
+        let jump_ms = now_ms.saturating_sub(turned_ms);
+        if jump_ms.saturating_abs() > JUMP_MS {
+            self.no_age_before_ms = now_ms.saturating_add(JUMP_WAIT_MS);
+            tracing::warn!(
+                jump_s = jump_ms / 1_000,
+                "query log: the clock has jumped; for a day of it, no file is deleted for its age"
+            );
         }
     }
 
@@ -331,14 +359,18 @@ impl Archive {
 
     fn delete_expired(&self, now_ms: i64) -> io::Result<()> {
         let segments = list(&self.dir)?;
-        let keep = Keep { age_s: self.settings.keep_s, bytes: self.settings.keep_bytes };
+        let age_s = if now_ms < self.no_age_before_ms { 0 } else { self.settings.keep_s };
+        let keep = Keep { age_s, bytes: self.settings.keep_bytes };
         let open = self.segment.as_ref().map(|segment| segment.stem);
+        let mut done = Ok(());
         for part in expired(&segments, keep, now_ms, open) {
-            fs::remove_file(&part.path)?;
-            add(&self.figures.deleted_files, 1);
-            tracing::debug!(file = %part.path.display(), "query log: deleted");
+            // One that cannot be deleted does not keep the others.
+            match fs::remove_file(&part.path) {
+                Ok(()) => add(&self.figures.deleted_files, 1),
+                Err(error) => done = done.and_then(|()| Err(named(&part.path, &error))),
+            }
         }
-        Ok(())
+        done
     }
 
     /// Ends the segment and has everything on the disk that is known.
@@ -366,6 +398,10 @@ impl Archive {
              counted"
         );
     }
+}
+
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 fn lock(dir: &Path) -> Result<File, String> {

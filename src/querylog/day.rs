@@ -31,6 +31,11 @@ impl Day {
         Self(at_ms.div_euclid(DAY_MS).clamp(0, DAY_MAX))
     }
 
+    /// Its first millisecond.
+    pub(super) const fn first_ms(self) -> i64 {
+        self.0.saturating_mul(DAY_MS)
+    }
+
     /// Its last millisecond.
     pub(super) const fn last_ms(self) -> i64 {
         self.0.saturating_add(1).saturating_mul(DAY_MS).saturating_sub(1)

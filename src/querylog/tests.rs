@@ -349,6 +349,56 @@ fn a_clock_that_goes_back_over_midnight_gives_a_day_two_lines_that_add_up() {
 }
 
 #[test]
+fn a_clock_that_goes_back_over_midnight_before_the_day_has_a_file_loses_no_count_on_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    let mut log = Log::start(&settings, MIDNIGHT_MS - 10_000);
+    log.ask_many(MIDNIGHT_MS - 10_000, 3);
+    log.core.turn(MIDNIGHT_MS - 10_000);
+    // The new day's first queries are not in a file yet when the clock goes back.
+    log.ask_many(MIDNIGHT_MS + 200, 4);
+    log.core.turn(MIDNIGHT_MS + 200);
+    log.ask_many(MIDNIGHT_MS - 800, 5);
+    log.core.turn(MIDNIGHT_MS - 800);
+    log.ask_many(MIDNIGHT_MS + 3_000, 6);
+    log.core.turn(MIDNIGHT_MS + 3_000);
+    log.core.turn(MIDNIGHT_MS + 5_000);
+    let is_good = || {
+        let audit = audit(folder.path(), None).unwrap();
+        assert!(audit.is_good(), "{}", audit.text());
+    };
+    is_good();
+    drop(log);
+    let mut log = Log::start(&settings, MIDNIGHT_MS + 20_000);
+    log.ask_many(MIDNIGHT_MS + 20_000, 7);
+    log.core.turn(MIDNIGHT_MS + 20_000);
+    log.core.finish(MIDNIGHT_MS + 86_400_000);
+    is_good();
+    let totals = Totals::read(folder.path()).unwrap();
+    let counted: u64 = totals.days.iter().map(|day| day.counts.queries).sum();
+    assert_eq!(counted, 3 + 4 + 5 + 6 + 7);
+}
+
+#[test]
+fn a_clock_that_jumps_forward_deletes_nothing_before_it_has_gone_on_for_a_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { keep_s: 3_600, ..settings(folder.path()) };
+    let mut log = Log::start(&settings, NOW_MS);
+    log.ask_many(NOW_MS, 3);
+    log.core.turn(NOW_MS);
+    log.core.turn(NOW_MS + 2_000);
+    let years_ms = 10 * 365 * 86_400_000;
+    log.core.turn(NOW_MS + years_ms);
+    log.core.turn(NOW_MS + 62_000);
+    assert_eq!((files_of(folder.path()).len(), log.figures().deleted_files), (1, 0));
+    // A clock that goes on is believed: then the file is too old.
+    for minute in 0..1_500 {
+        log.core.turn(NOW_MS + 62_000 + minute * 60_000);
+    }
+    assert_eq!(log.figures().deleted_files, 1);
+}
+
+#[test]
 fn one_directory_has_one_writer() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path());
