@@ -190,6 +190,7 @@ fn a_file_that_is_no_log_is_refused_with_its_name_and_line() {
     assert_eq!(output.status.code(), Some(3));
     let error = text(&output.stderr);
     assert!(error.contains("queries-20261126T012203Z-1.jsonl.gz:1: damaged from here"), "{error}");
+    assert!(text(&output.stdout).contains("NOT READ: "), "the rest is shown");
     fs::remove_file(folder.path().join("queries-20261126T012203Z-1.jsonl.gz")).unwrap();
     fs::write(folder.path().join("queries-20261126T012203Z-1.parquet"), b"garbage").unwrap();
     let output = whoisd(&["log", "summary", dir]);

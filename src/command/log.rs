@@ -17,14 +17,14 @@ pub(super) enum Command {
 /// Show what was asked: by day and month, kind, outcome and suffix; top networks and names
 ///
 /// Reads the files of the directory, JSON lines and Parquet, and the daily totals of days whose
-/// files are gone. A server may be writing meanwhile. Top lists are exact up to 131,072 different
-/// networks or names; beyond that each says how much too small its numbers may be. The counting
-/// rules: src/querylog/COUNTING.md.
+/// files are gone, which the top lists leave out. A server may be writing meanwhile. Top lists are
+/// exact up to 131,072 different networks or names; beyond that each says how much too small its
+/// numbers may be. The counting rules: src/querylog/COUNTING.md.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  whoisd log summary /var/log/whoisd/queries\n  \
     whoisd log summary /var/log/whoisd/queries --from 2026-11-01 --to 2026-11-30 --json\n\n\
-    Exit status: 0 shown; 1 cannot be read; 3 a file holds what no query log holds; 4 there are no \
-    queries.")]
+    Exit status: 0 shown; 1 the directory or the totals cannot be read; 3 a file cannot be read, \
+    the message says which and the rest is shown; 4 there are no queries.")]
 pub(super) struct Summary {
     /// Directory of the query log
     #[arg(value_name = "DIR")]
@@ -48,7 +48,8 @@ pub(super) struct Summary {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  whoisd log verify /var/log/whoisd/queries\n  \
     whoisd log verify /var/log/whoisd/queries --hash 6d1f...\n\n\
-    Exit status: 0 good; 1 cannot be read; 3 something does not agree, the message says what.")]
+    Exit status: 0 good; 1 the directory or the totals cannot be read; 3 something does not agree, \
+    the message says what.")]
 pub(super) struct Verify {
     /// Directory of the query log
     #[arg(value_name = "DIR")]
@@ -60,10 +61,7 @@ pub(super) struct Verify {
 
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Io { .. } => Self::failed(error),
-            _ => Self::refused(error),
-        }
+        Self::failed(error)
     }
 }
 
@@ -88,5 +86,9 @@ fn summary(options: &Summary) -> Result<(), Failure> {
         summary.text()
     };
     output::print(text.as_bytes())?;
+    if !summary.damaged.is_empty() {
+        let message = format!("not read: {}", summary.damaged.join("\nnot read: "));
+        return Err(Failure { status: 3, message });
+    }
     if summary.total.queries == 0 { Err(Failure::nothing_found()) } else { Ok(()) }
 }

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crossbeam::channel::{Receiver, TryRecvError, bounded};
+use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::Settings;
 use super::block::Block;
@@ -51,7 +51,7 @@ const ENDED_DAYS_MAX: usize = 400;
 
 /// What was found of before the start.
 struct Recovered {
-    chain: Result<Chain, String>,
+    chain: Chain,
     days: Vec<OpenDay>,
 }
 
@@ -67,9 +67,13 @@ pub(super) struct Archive {
     open: OpenDay,
     /// Days that have ended and have no line yet, in order.
     ended: Vec<OpenDay>,
-    /// `None` until it is known what is there, or if it cannot be gone on with.
+    /// `None` until it is known what is there.
     chain: Option<Chain>,
     recovering: Option<Receiver<Recovered>>,
+    /// Has it tried again, if it failed.
+    recover_again: Sender<()>,
+    /// Whether what the running day has counted is written down.
+    is_noted: bool,
     /// Rows that were taken and could not be written.
     lost: u64,
     next_upkeep_ms: i64,
@@ -108,21 +112,38 @@ impl Archive {
         let last_stems = segments.keys().map(|stem| (stem.day(), *stem)).collect();
         let (sender, recovering) = bounded(1);
         let recovered_dir = dir.to_owned();
+        let (recover_again, again) = bounded(1);
+        let counted = Arc::clone(&figures);
         let work = move || {
-            let totals = Totals::read(&recovered_dir);
-            let (chain, days) = match totals {
-                Ok(totals) => {
-                    for broken in &totals.broken {
-                        let (line, problem) = (broken.line, &broken.problem);
-                        tracing::error!(line, %problem, "query log: totals.jsonl");
+            loop {
+                let totals = Totals::read(&recovered_dir).map_err(|error| error.to_string());
+                let chain = totals.and_then(|totals| {
+                    Chain::behind(&recovered_dir, &totals).map(|chain| (totals, chain))
+                });
+                match chain {
+                    Ok((totals, chain)) => {
+                        for broken in &totals.broken {
+                            let (line, problem) = (broken.line, &broken.problem);
+                            tracing::error!(line, %problem, "query log: totals.jsonl");
+                        }
+                        let days = recover(&recovered_dir, &totals, &segments);
+                        // If nobody listens any more, the process is ending already.
+                        let _ = sender.send(Recovered { chain, days });
+                        return;
                     }
-                    let days = recover(&recovered_dir, &totals, &segments);
-                    (Chain::behind(&recovered_dir, &totals), days)
+                    Err(problem) => {
+                        add(&counted.errors, 1);
+                        tracing::error!(
+                            %problem,
+                            "query log: until this is put right, no daily totals are written and \
+                             no file is deleted; it is tried again each half minute"
+                        );
+                    }
                 }
-                Err(error) => (Err(error.to_string()), Vec::new()),
-            };
-            // If nobody listens any more, the process is ending already.
-            let _ = sender.send(Recovered { chain, days });
+                if again.recv().is_err() {
+                    return;
+                }
+            }
         };
         aside::spawn("querylog-count", place, work).map_err(failed)?;
         Ok(Self {
@@ -135,6 +156,8 @@ impl Archive {
             ended: Vec::new(),
             chain: None,
             recovering: Some(recovering),
+            recover_again,
+            is_noted: false,
             lost: 0,
             next_upkeep_ms: 0,
             turned_ms: None,
@@ -169,6 +192,7 @@ impl Archive {
     pub(super) fn begin_day(&mut self, day: Day, now_ms: i64) {
         self.end_segment(now_ms);
         let ended = std::mem::replace(&mut self.open, OpenDay::new(day));
+        self.is_noted = false;
         self.end_day(ended);
         self.next_upkeep_ms = 0;
     }
@@ -268,11 +292,21 @@ impl Archive {
         } else {
             self.lose(uncounted.queries, uncounted.lost);
         }
-        let written = if self.recovering.is_none() { self.open.write(&self.dir) } else { Ok(()) };
-        for error in ended.error.into_iter().chain(written.err()) {
+        self.is_noted = false;
+        let noted = self.note();
+        for error in ended.error.into_iter().chain(noted.err()) {
             self.say(now_ms, &error);
         }
         self.next_upkeep_ms = 0;
+    }
+
+    /// Writes down what the running day has counted, once that of the days before is in the totals.
+    fn note(&mut self) -> io::Result<()> {
+        if !self.is_noted && self.recovering.is_none() && self.ended.is_empty() {
+            self.open.write(&self.dir)?;
+            self.is_noted = true;
+        }
+        Ok(())
     }
 
     /// What is to be done now and then: ends a segment that is old enough, writes totals, deletes.
@@ -286,11 +320,16 @@ impl Archive {
             self.end_segment(now_ms);
         }
         let is_early = now_ms < self.next_upkeep_ms && now_ms >= self.next_upkeep_ms - UPKEEP_MS;
-        if is_early || self.recovering.is_some() {
+        if is_early {
             return;
         }
         self.next_upkeep_ms = now_ms + UPKEEP_MS;
-        if let Err(error) = self.write_totals() {
+        if self.recovering.is_some() {
+            // One that waits already is enough.
+            let _ = self.recover_again.try_send(());
+            return;
+        }
+        if let Err(error) = self.write_totals().and_then(|()| self.note()) {
             self.say(now_ms, &error);
         }
         if let Err(error) = self.delete_expired(now_ms) {
@@ -313,14 +352,8 @@ impl Archive {
 
     fn take_recovered(&mut self) {
         let Some(recovering) = &self.recovering else { return };
-        let recovered = match recovering.try_recv() {
-            Ok(recovered) => recovered,
-            Err(TryRecvError::Empty) => return,
-            Err(TryRecvError::Disconnected) => Recovered {
-                chain: Err("the thread that counts broke".to_owned()),
-                days: Vec::new(),
-            },
-        };
+        // A thread that broke has said so: nothing is deleted, and the next start counts anew.
+        let Ok(recovered) = recovering.try_recv() else { return };
         self.recovering = None;
         self.next_upkeep_ms = 0;
         for day in recovered.days {
@@ -330,13 +363,7 @@ impl Archive {
                 self.end_day(day);
             }
         }
-        match recovered.chain {
-            Ok(chain) => self.chain = Some(chain),
-            Err(problem) => {
-                tracing::error!(%problem, "query log: no daily totals are written");
-                add(&self.figures.errors, 1);
-            }
-        }
+        self.chain = Some(recovered.chain);
     }
 
     fn write_totals(&mut self) -> io::Result<()> {
@@ -344,8 +371,9 @@ impl Archive {
         while let Some(ended) = self.ended.first() {
             let total = chain.append(ended)?;
             self.ended.remove(0);
-            // The hash in another log is what shows a chain that was written anew.
-            tracing::info!(
+            // The hash in another log is what shows a chain that was written anew: at a level that
+            // hardly anybody turns off.
+            tracing::warn!(
                 day = %total.day,
                 queries = total.counts.queries,
                 responded = total.counts.responded(),
@@ -361,9 +389,15 @@ impl Archive {
         let segments = list(&self.dir)?;
         let age_s = if now_ms < self.no_age_before_ms { 0 } else { self.settings.keep_s };
         let keep = Keep { age_s, bytes: self.settings.keep_bytes };
+        // What stands in no total and in no note yet can be counted from the files alone.
+        let uncounted = match self.ended.first() {
+            Some(ended) => Some(ended.day),
+            None => (!self.is_noted).then_some(self.open.day),
+        };
         let open = self.segment.as_ref().map(|segment| segment.stem);
+        let stay = open.into_iter().chain(uncounted.map(Stem::first_of)).min();
         let mut done = Ok(());
-        for part in expired(&segments, keep, now_ms, open) {
+        for part in expired(&segments, keep, now_ms, stay) {
             // One that cannot be deleted does not keep the others.
             match fs::remove_file(&part.path) {
                 Ok(()) => add(&self.figures.deleted_files, 1),

@@ -3,22 +3,23 @@
 //! # Invariants
 //!
 //! - A day is counted anew if all of its segments are there; if some were deleted, that is said,
-//!   and the chain alone vouches for it.
+//!   and the chain alone vouches for it. What is left of it cannot be more than the whole, and has
+//!   to be what retention leaves, which deletes the oldest first.
+//! - Every segment of a day that is over stands in a total.
 //!
 //! # Does not
 //!
 //! Say who changed something, or when.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
 use super::counts::{ByWord, Counts};
 use super::day::Day;
-use super::read::{self, ReadError};
+use super::read::ReadError;
 use super::row::shown;
-use super::segment_name::{Segments, Stem, counted, list};
-use super::totals::{TOTALS, Totals};
+use super::survey::{DayFound, survey};
+use super::totals::TOTALS;
 
 /// Differences of a day that are named.
 const NAMED_MAX: usize = 8;
@@ -97,23 +98,14 @@ impl Audit {
     }
 }
 
-/// One day of the totals, its lines added up.
-#[derive(Default)]
-struct Expected {
-    segments: u64,
-    through: Option<Stem>,
-    counts: Counts,
-}
-
 /// Checks a directory; `kept` is a hash that was kept elsewhere, which has to be in the chain.
 ///
 /// # Errors
 ///
 /// The directory or the totals cannot be read.
 pub fn audit(dir: &Path, kept: Option<&str>) -> Result<Audit, ReadError> {
-    let failed = |source| ReadError::Io { path: dir.to_owned(), source };
-    let totals = Totals::read(dir).map_err(failed)?;
-    let segments = list(dir).map_err(failed)?;
+    let found = survey(dir, |_| true, &mut |_| {})?;
+    let totals = &found.totals;
     let path = dir.join(TOTALS);
     let path = path.display();
     let word = |day: Option<Day>| day.map_or_else(String::new, |day| format!("{day}: "));
@@ -134,61 +126,74 @@ pub fn audit(dir: &Path, kept: Option<&str>) -> Result<Audit, ReadError> {
             "{path}: no line has the hash {kept}: the chain was written anew, or its end is gone"
         ));
     }
-    let mut days: BTreeMap<Day, Expected> = BTreeMap::new();
-    for total in &totals.days {
-        let day = days.entry(total.day).or_default();
-        day.segments += total.segments;
-        day.through = day.through.max(Stem::parse(&total.through));
-        day.counts.merge(&total.counts);
+    for torn in &found.torn {
+        audit.notes.push(format!("{torn}: ends within a block"));
     }
-    for (day, expected) in &days {
-        let verdict = check(*day, expected, &segments, &mut audit.notes);
-        audit.days.push((*day, expected.counts.queries, verdict));
+    let mut open = 0;
+    let mut has_older = false;
+    for (day, one) in &found.days {
+        if one.is_in_totals {
+            let verdict = check(one, has_older && !found.is_deleting, found.is_deleting);
+            audit.days.push((*day, one.noted.queries, verdict));
+        }
+        has_older |= one.last.is_some() || one.behind_segments > 0;
+        open += one.behind_segments;
+        if one.behind_segments > 0 && found.running != Some(*day) {
+            audit.problems.push(format!(
+                "{day}: {} segments stand in no total, and the day is over: a line of {path} is \
+                 gone, or somebody put files there, or a server that was just started still \
+                 counts them",
+                one.behind_segments
+            ));
+        }
     }
-    let through = |day| days.get(&day).and_then(|expected| expected.through);
-    let open = segments.keys().filter(|stem| Some(**stem) > through(stem.day())).count();
+    let in_totals = |error: &&String| {
+        found.days.values().any(|day| day.is_in_totals && day.damaged.contains(error))
+    };
+    audit.problems.extend(found.damaged.iter().filter(|error| !in_totals(error)).cloned());
     if open > 0 {
         audit.notes.push(format!("{open} segments stand in no total yet"));
     }
     Ok(audit)
 }
 
-/// Counts the segments of a day up to the last one of its total.
-fn check(day: Day, expected: &Expected, segments: &Segments, notes: &mut Vec<String>) -> Verdict {
-    let mut counts = Counts::default();
-    let mut present = 0;
-    let mut unreadable = Vec::new();
-    for (stem, parts) in segments {
-        let Some(part) = counted(parts) else { continue };
-        if stem.day() != day || Some(*stem) > expected.through {
-            continue;
+/// Compares a day with its total; `has_older`: files of days before it are there.
+fn check(found: &DayFound, has_older: bool, is_deleting: bool) -> Verdict {
+    let (expected, through) = (found.expected, found.through);
+    let present = found.present.saturating_add(found.damaged.len() as u64);
+    let mut differences = found.damaged.clone();
+    if present >= expected {
+        if present > expected {
+            differences.push(format!("{present} segments, the total has {expected}"));
         }
-        present += 1;
-        match read::read(part, &mut |row| counts.add(row)) {
-            Err(error) if error.is_gone() => present -= 1,
-            Ok(read) if read.torn => {
-                notes.push(format!("{}: ends within a block", part.path.display()));
-            }
-            Ok(_) => {}
-            Err(error) => unreadable.push(error.to_string()),
-        }
+        differences.extend(compare(&found.noted, &found.files, |total, files| total != files));
+        return if differences.is_empty() {
+            Verdict::Agrees
+        } else {
+            Verdict::Differs(differences)
+        };
     }
-    if present < expected.segments {
-        return Verdict::FilesGone { present, expected: expected.segments };
+    // What is left cannot be more than the whole, and the oldest files are deleted first.
+    differences.extend(compare(&found.noted, &found.files, |total, files| files > total));
+    if has_older {
+        differences.push("files of it are gone, and older ones are there".to_owned());
+    } else if !is_deleting
+        && let Some(through) = through.filter(|_| found.last.is_some() && found.last < through)
+    {
+        differences.push(format!("its last one, {through}, is gone, and older ones are there"));
     }
-    let mut differences = unreadable;
-    if present > expected.segments {
-        differences.push(format!("{present} segments, the total has {}", expected.segments));
+    if differences.is_empty() {
+        return Verdict::FilesGone { present, expected };
     }
-    differences.extend(compare(&expected.counts, &counts));
-    if differences.is_empty() { Verdict::Agrees } else { Verdict::Differs(differences) }
+    differences.insert(0, format!("{present} of {expected} segments are there"));
+    Verdict::Differs(differences)
 }
 
 /// What differs, in words.
-fn compare(total: &Counts, files: &Counts) -> Vec<String> {
+fn compare(total: &Counts, files: &Counts, is_wrong: fn(u64, u64) -> bool) -> Vec<String> {
     let mut differences = Vec::new();
     let mut note = |what: String, total: u64, files: u64| {
-        if total != files && differences.len() < NAMED_MAX {
+        if is_wrong(total, files) && differences.len() < NAMED_MAX {
             differences.push(format!("{what}: the total says {total}, the files {files}"));
         }
     };

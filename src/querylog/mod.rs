@@ -38,6 +38,7 @@ mod segment;
 mod segment_name;
 mod stream;
 mod summary;
+mod survey;
 mod top;
 mod totals;
 mod writer;

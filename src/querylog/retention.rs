@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - The segment that is being written stays, and everything begun after it.
+//! - The segment that is being written stays, what is counted nowhere else, and everything begun
+//!   after those.
 //!
 //! # Does not
 //!
@@ -19,12 +20,12 @@ pub(super) struct Keep {
     pub(super) bytes: u64,
 }
 
-/// The files of `segments` that have to go, oldest first.
+/// The files of `segments` that have to go, oldest first; those from `stay` on stay.
 pub(super) fn expired(
     segments: &Segments,
     keep: Keep,
     now_ms: i64,
-    open: Option<Stem>,
+    stay: Option<Stem>,
 ) -> Vec<&Part> {
     let mut bytes: u64 = segments.values().flatten().map(|part| part.bytes).sum();
     let age_s = i64::try_from(keep.age_s).unwrap_or(i64::MAX);
@@ -33,7 +34,7 @@ pub(super) fn expired(
     for (stem, parts) in segments {
         let is_old = keep.age_s > 0 && stem.at_s() < oldest_s;
         let is_much = keep.bytes > 0 && bytes > keep.bytes;
-        if open.is_some_and(|open| *stem >= open) || !(is_old || is_much) {
+        if stay.is_some_and(|stay| *stem >= stay) || !(is_old || is_much) {
             break;
         }
         bytes -= parts.iter().map(|part| part.bytes).sum::<u64>();
@@ -61,8 +62,8 @@ mod tests {
 
     fn gone(age_s: u64, bytes: u64, open: usize) -> usize {
         let segments = segments();
-        let open = segments.keys().nth(open).copied();
-        let expired = expired(&segments, Keep { age_s, bytes }, NOW_MS, open);
+        let stay = segments.keys().nth(open).copied();
+        let expired = expired(&segments, Keep { age_s, bytes }, NOW_MS, stay);
         let oldest = segments.values().flatten().take(expired.len());
         assert!(expired.iter().copied().eq(oldest), "the oldest go");
         expired.len() / 2

@@ -17,6 +17,14 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use super::day::shortened;
+use super::entry::{NAME_BYTES_MAX, SUFFIX_BYTES_MAX, WORD_BYTES_MAX};
+
+/// Longest address, kind, outcome or name of a tier, bytes; a byte that is no UTF-8 becomes three.
+const WORD_TEXT_MAX: usize = 3 * WORD_BYTES_MAX;
+/// Longest suffix, as above.
+const SUFFIX_TEXT_MAX: usize = 3 * SUFFIX_BYTES_MAX;
+/// Longest name, bytes: one byte is escaped as six at most, as `\u{1b}`; then what was left out.
+const NAME_TEXT_MAX: usize = 6 * NAME_BYTES_MAX + 16;
 
 /// Version of the row: a reader refuses another one.
 pub const ROW_VERSION: u32 = 1;
@@ -89,17 +97,40 @@ impl<'a> Row<'a> {
     ///
     /// What is wrong with it.
     pub fn read_line(line: &'a [u8]) -> Result<Self, String> {
-        let row: Self = serde_json::from_slice(line).map_err(|error| {
-            let text = error.to_string();
-            // The place in a line of JSON helps nobody who has the number of the line.
-            shown(&shortened(text.split(" at line ").next().unwrap_or(&text))).into_owned()
-        })?;
+        let row: Self = serde_json::from_slice(line).map_err(|error| json_problem(&error))?;
         if row.v != ROW_VERSION {
             let got = row.v;
             return Err(format!("a row of version {got}, this build reads {ROW_VERSION}"));
         }
+        row.check()?;
         Ok(row)
     }
+
+    /// Refuses texts that are longer than any that is written.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let texts = [
+            ("server", &self.server, WORD_TEXT_MAX),
+            ("client", &self.client, WORD_TEXT_MAX),
+            ("network", &self.network, WORD_TEXT_MAX),
+            ("tld", &self.tld, SUFFIX_TEXT_MAX),
+            ("kind", &self.kind, WORD_TEXT_MAX),
+            ("name", &self.name, NAME_TEXT_MAX),
+            ("outcome", &self.outcome, WORD_TEXT_MAX),
+            ("tier", &self.tier, WORD_TEXT_MAX),
+        ];
+        match texts.into_iter().find(|(_, text, max)| text.len() > *max) {
+            Some((field, text, max)) => {
+                Err(format!("`{field}` has {} bytes, {max} at most", text.len()))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// What is wrong with a line, without its place: the number of the line is known.
+pub(super) fn json_problem(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    shown(&shortened(text.split(" at line ").next().unwrap_or(&text))).into_owned()
 }
 
 /// Writes a name so that it can be shown: `\\` for a backslash, `\xHH` for a byte that is no UTF-8,
@@ -205,6 +236,8 @@ pub(super) mod tests {
         assert!(problem(line.replace("\"us\"", "\"ms\"")).starts_with("unknown field `ms`"));
         assert!(problem(line.replace(",\"us\":87", "")).starts_with("missing field `us`"));
         assert!(problem(line.replace("1834", "-1")).contains("-1"));
+        let long = line.replace("a.example", &"a".repeat(5_000));
+        assert_eq!(problem(long), "`name` has 5000 bytes, 1546 at most");
         assert!(problem(line[..40].to_owned()).starts_with("EOF"));
         assert!(!problem("\n".repeat(3)).is_empty());
     }
@@ -216,6 +249,10 @@ pub(super) mod tests {
         assert_eq!(escaped(b"\x1b[2Ja\\b\x00\x80\xff", 0), "\\u{1b}[2Ja\\\\b\\u{0}\\x80\\xff");
         assert_eq!(escaped("a\u{202e}b\u{2028}".as_bytes(), 0), "a\\u{202e}b\\u{2028}");
         assert_eq!(escaped(b"abc ", 769), "abc \\+769");
+        for byte in [0x1b, 0x80, b'a', b'\\'] {
+            let longest = escaped(&[byte; NAME_BYTES_MAX], u32::MAX);
+            assert!(longest.len() <= NAME_TEXT_MAX, "{byte}: {}", longest.len());
+        }
         assert_eq!((shown("a\u{1b}[2Jü"), shown("ü")), ("a\u{fffd}[2Jü".into(), "ü".into()));
         // A character that was cut through.
         assert_eq!(escaped(&"ü".as_bytes()[..1], 1), "\\xc3\\+1");

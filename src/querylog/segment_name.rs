@@ -47,6 +47,11 @@ impl Stem {
         }
     }
 
+    /// No segment of this day comes before it.
+    pub(super) fn first_of(day: Day) -> Self {
+        Self { at_s: day.first_ms().div_euclid(1_000), number: 0 }
+    }
+
     /// Its day.
     pub(super) fn day(self) -> Day {
         Day::of_ms(self.at_s.saturating_mul(1_000))

@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - A day's numbers are those of its files; of a day whose files are no longer all there, those of
-//!   its total, and `source` says so.
+//!   its total or of what was counted of the running day, and `source` says so.
 //! - `bounded`: memory is that of the counts, and of [`super::top`].
 //!
 //! # Does not
@@ -18,11 +18,10 @@ use serde::Serialize;
 
 use super::counts::{Counts, responded};
 use super::day::Day;
-use super::read::{self, ReadError};
+use super::read::ReadError;
 use super::row::shown;
-use super::segment_name::{Stem, counted, list};
+use super::survey::{DayFound, Survey, survey};
 use super::top::Top;
-use super::totals::Totals;
 
 /// Rows of each list of the most frequent.
 pub const TOP_ROWS: usize = 20;
@@ -98,101 +97,48 @@ pub struct Summary {
     pub files: u64,
     /// Files with a torn end, of which the last block is missing.
     pub torn: Vec<String>,
+    /// Files that cannot be read, each with the reason; what was read before it is counted.
+    pub damaged: Vec<String>,
 }
 
-/// What is known of one day.
-#[derive(Default)]
-struct DayFound {
-    /// Segments that the totals know, and how many of them are there.
-    expected: u64,
-    present: u64,
-    through: Option<Stem>,
-    totals: Counts,
-    files: Counts,
-    /// Of files behind the last one that the totals know.
-    behind: Counts,
+/// Where the numbers of a day come from.
+fn source(found: &DayFound) -> Source {
+    if found.is_whole() { Source::Files } else { Source::Totals }
 }
 
-impl DayFound {
-    fn source(&self) -> Source {
-        if self.present < self.expected { Source::Totals } else { Source::Files }
-    }
-
-    fn counts(self) -> Counts {
-        match self.source() {
-            Source::Files => self.files,
-            Source::Totals => {
-                let mut counts = self.totals;
-                counts.merge(&self.behind);
-                counts
-            }
-        }
-    }
+/// The numbers of a day.
+fn counts(found: DayFound) -> Counts {
+    let mut counts = if found.is_whole() { found.files } else { found.noted };
+    counts.merge(&found.behind);
+    counts
 }
 
 /// Reads the days from `from` to `to`, both included.
 ///
 /// # Errors
 ///
-/// A file cannot be read.
+/// The directory or the totals cannot be read.
 pub fn summarise(dir: &Path, from: Option<Day>, to: Option<Day>) -> Result<Summary, ReadError> {
-    let failed = |source| ReadError::Io { path: dir.to_owned(), source };
     let is_wanted = |day: Day| from.is_none_or(|from| from <= day) && to.is_none_or(|to| day <= to);
-    let mut days: BTreeMap<Day, DayFound> = BTreeMap::new();
-    let totals = Totals::read(dir).map_err(failed)?;
-    for total in totals.days.iter().filter(|total| is_wanted(total.day)) {
-        let found = days.entry(total.day).or_default();
-        found.expected += total.segments;
-        found.through = found.through.max(Stem::parse(&total.through));
-        found.totals.merge(&total.counts);
-    }
     let (mut networks, mut names) = (Top::default(), Top::default());
-    let (mut files, mut torn) = (0, Vec::new());
-    for (stem, parts) in list(dir).map_err(failed)? {
-        let Some(part) = counted(&parts).filter(|_| is_wanted(stem.day())) else { continue };
-        let mut counts = Counts::default();
-        let read = read::read(part, &mut |row| {
-            counts.add(row);
-            networks.add(&row.network);
-            if row.name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-                names.add(&row.name.to_ascii_lowercase());
-            } else {
-                names.add(&row.name);
-            }
-        });
-        let read = match read {
-            // Its day's total has it.
-            Err(error) if error.is_gone() => continue,
-            read => read?,
-        };
-        files += 1;
-        if read.torn {
-            torn.push(part.path.display().to_string());
-        }
-        let found = days.entry(stem.day()).or_default();
-        found.files.merge(&counts);
-        if Some(stem) <= found.through {
-            found.present += 1;
+    let found = survey(dir, is_wanted, &mut |row| {
+        networks.add(&row.network);
+        if row.name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            names.add(&row.name.to_ascii_lowercase());
         } else {
-            found.behind.merge(&counts);
+            names.add(&row.name);
         }
-    }
-    Ok(put_together(days, &networks, &names, files, torn))
+    })?;
+    Ok(put_together(found, &networks, &names))
 }
 
-fn put_together(
-    days: BTreeMap<Day, DayFound>,
-    networks: &Top,
-    names: &Top,
-    files: u64,
-    torn: Vec<String>,
-) -> Summary {
+fn put_together(found: Survey, networks: &Top, names: &Top) -> Summary {
     let mut rows = Vec::new();
     let mut months: BTreeMap<String, Counts> = BTreeMap::new();
     let mut all = Counts::default();
-    for (day, found) in days {
-        let source = found.source();
-        let counts = found.counts();
+    for (day, found) in found.days {
+        let source = source(&found);
+        let counts = counts(found);
         rows.push(Numbers { source: Some(source), ..numbers(day.to_string(), &counts) });
         months.entry(day.month()).or_default().merge(&counts);
         all.merge(&counts);
@@ -213,8 +159,9 @@ fn put_together(
         tlds: all.tlds,
         top_networks: top(networks),
         top_names: top(names),
-        files,
-        torn,
+        files: found.files,
+        torn: found.torn,
+        damaged: found.damaged,
     }
 }
 
@@ -265,8 +212,10 @@ impl Summary {
                 let _ = writeln!(text, "{word:<20} {all:>12}  {answered:>12} responded: {each}");
             }
         }
+        let has_gone = self.days.iter().any(|day| day.source == Some(Source::Totals));
+        let without = if has_gone { ", as far as files are there" } else { "" };
         for (what, list) in [("networks", &self.top_networks), ("names", &self.top_names)] {
-            let _ = writeln!(text, "\n{what} by queries{}", at_least(list.error));
+            let _ = writeln!(text, "\n{what} by queries{}{without}", at_least(list.error));
             for Frequent { text: name, queries } in &list.rows {
                 let _ = writeln!(text, "{queries:>12}  {}", shown(name));
             }
@@ -275,6 +224,9 @@ impl Summary {
         for torn in &self.torn {
             let _ =
                 writeln!(text, "{torn}: ends within a block; what follows there is not counted");
+        }
+        for damaged in &self.damaged {
+            let _ = writeln!(text, "NOT READ: {damaged}");
         }
         text
     }

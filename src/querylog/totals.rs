@@ -7,8 +7,8 @@
 //!
 //! - `chained`: a line that is changed, taken out, put in or moved shows, unless every line behind
 //!   it is written anew; the last hash, kept elsewhere, shows that too.
-//! - `appended`: a line is on the disk before the next one is made. An end without a line's end,
-//!   from a crash, is cut off before the next line is written.
+//! - `appended`: a line is on the disk before the next one is made. Part of a line at the end, from
+//!   a crash, is cut off before the next line is written.
 //! - A line that is not byte for byte what would be written for its values is refused.
 //!
 //! # Does not
@@ -28,6 +28,7 @@ use sha2::{Digest, Sha256};
 
 use super::counts::Counts;
 use super::day::Day;
+use super::row::json_problem;
 use super::segment::FILE_MODE;
 use super::segment_name::Stem;
 
@@ -97,12 +98,17 @@ impl DayTotal {
 
     /// Reads a line, without its line end.
     fn read(line: &[u8]) -> Result<Self, String> {
-        let total: Self = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        let total: Self = serde_json::from_slice(line).map_err(|error| json_problem(&error))?;
         if total.v != VERSION {
             return Err(format!("a line of version {}, this build reads {VERSION}", total.v));
         }
         if !total.through.is_empty() && Stem::parse(&total.through).is_none() {
             return Err("\"through\" is no name of a segment".to_owned());
+        }
+        if !is_hash(&total.previous) || !is_hash(&total.hash) {
+            return Err(
+                "\"previous\" and \"hash\" are to be 64 digits, 0 to 9 and a to f".to_owned()
+            );
         }
         if total.json()?.as_bytes() != line {
             return Err("the line is not in the form in which it is written".to_owned());
@@ -117,7 +123,12 @@ pub fn first_hash() -> String {
     "0".repeat(64)
 }
 
-fn hex(bytes: &[u8]) -> String {
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Lower-case hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
@@ -149,8 +160,10 @@ pub struct Totals {
     pub broken: Vec<Broken>,
     /// Bytes up to the end of the last whole line.
     pub whole_bytes: u64,
-    /// Whether something follows that has no line's end.
+    /// Whether something follows that is no whole line.
     pub torn: bool,
+    /// Whether only the end of the last line is missing.
+    pub lacks_end: bool,
 }
 
 impl Totals {
@@ -175,10 +188,17 @@ impl Totals {
         for line in 1.. {
             text.clear();
             let length = from.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut text)?;
-            let Some(whole) = text.strip_suffix(b"\n") else {
-                totals.torn = length > 0;
+            if length == 0 {
                 return Ok(totals);
-            };
+            }
+            let whole = text.strip_suffix(b"\n");
+            totals.lacks_end = whole.is_none();
+            // The end alone may be missing: then the line says as much as with it.
+            if whole.is_none() && DayTotal::read(&text).is_err() {
+                (totals.torn, totals.lacks_end) = (true, false);
+                return Ok(totals);
+            }
+            let whole = whole.unwrap_or(&text);
             totals.whole_bytes = totals.whole_bytes.saturating_add(length as u64);
             let mut broken =
                 |day, problem: String| totals.broken.push(Broken { line, day, problem });
@@ -220,6 +240,8 @@ pub(super) struct Chain {
     last_hash: String,
     /// Where the next line begins.
     whole_bytes: u64,
+    /// Whether the end of the last line is missing.
+    lacks_end: bool,
 }
 
 impl Chain {
@@ -236,7 +258,8 @@ impl Chain {
                 "{path}:{last_line}: {problem}; put the line right or move it away"
             ));
         }
-        Ok(Self { path, last_hash: totals.last_hash(), whole_bytes: totals.whole_bytes })
+        let (last_hash, whole_bytes) = (totals.last_hash(), totals.whole_bytes);
+        Ok(Self { path, last_hash, whole_bytes, lacks_end: totals.lacks_end })
     }
 
     /// Appends a day, and returns its line once it is on the disk.
@@ -251,8 +274,8 @@ impl Chain {
             hash: String::new(),
         };
         total.hash = total.expected_hash().map_err(io::Error::other)?;
-        let mut line = total.json().map_err(io::Error::other)?;
-        line.push('\n');
+        let json = total.json().map_err(io::Error::other)?;
+        let line = format!("{}{json}\n", if self.lacks_end { "\n" } else { "" });
         let mut options = OpenOptions::new();
         let mut file = options.append(true).create(true).mode(FILE_MODE).open(&self.path)?;
         let bytes = file.metadata()?.len();
@@ -271,6 +294,7 @@ impl Chain {
             sync_names(self.path.parent().unwrap_or(&self.path))?;
         }
         self.whole_bytes = self.whole_bytes.saturating_add(line.len() as u64);
+        self.lacks_end = false;
         self.last_hash.clone_from(&total.hash);
         Ok(total)
     }
@@ -397,6 +421,7 @@ mod tests {
             bad[at] ^= 1;
             let totals = Totals::of(&*bad).unwrap();
             let line = 1 + good[..at].iter().filter(|byte| **byte == b'\n').count() as u64;
+            // Without its end, a line with something behind it is part of a line.
             let is_last = at == good.len() - 1;
             assert!(is_last || !totals.broken.is_empty(), "{at}");
             assert!(is_last || totals.broken[0].line.abs_diff(line) <= 1, "{at}: {totals:?}");
@@ -429,10 +454,22 @@ mod tests {
         assert!(totals.torn && totals.broken.is_empty() && totals.days.len() == 1);
         Chain::behind(folder.path(), &totals).unwrap().append(&day(1)).unwrap();
         assert_eq!(fs::read(&path).unwrap(), good);
+        // A line that lacks its end alone is no torn one.
+        let first = good.iter().position(|byte| *byte == b'\n').unwrap();
+        fs::write(&path, &good[..first]).unwrap();
+        let totals = Totals::read(folder.path()).unwrap();
+        assert!(totals.lacks_end && !totals.torn && totals.days.len() == 1, "{totals:?}");
+        let mut behind = Chain::behind(folder.path(), &totals).unwrap();
+        behind.append(&day(1)).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), good);
         let mut behind =
             Chain::behind(folder.path(), &Totals::read(folder.path()).unwrap()).unwrap();
         fs::remove_file(&path).unwrap();
         assert!(behind.append(&day(2)).unwrap_err().to_string().contains("put it back"));
+        let raw = "{\"v\":1,\"day\":\"\u{202e}\"}\n{\"\u{202e}\":1}\n";
+        fs::write(&path, raw).unwrap();
+        let broken = Totals::read(folder.path()).unwrap().broken;
+        assert!(broken.len() == 2 && broken.iter().all(|one| !one.problem.contains('\u{202e}')));
         fs::write(&path, b"garbage\n").unwrap();
         let totals = Totals::read(folder.path()).unwrap();
         assert!(Chain::behind(folder.path(), &totals).unwrap_err().contains("totals.jsonl:1: "));

@@ -83,6 +83,7 @@ fn give(fields: &Fields, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), ParquetEr
         generation: u64::try_from(fields.get_long(12)?).map_err(|_| range("generation"))?,
         lost: u64::try_from(fields.get_long(13)?).map_err(|_| range("lost"))?,
     };
+    row.check().map_err(ParquetError::General)?;
     each(&row);
     Ok(())
 }

@@ -16,6 +16,8 @@ use std::os::unix::fs::FileExt;
 use memchr::memmem;
 use sha2::{Digest, Sha256};
 
+use super::super::totals::hex;
+
 /// Key of the checksum in the footer's metadata.
 pub(super) const SEAL_KEY: &str = "whoisd.query_log.sha256";
 /// What the value begins with: found in the footer without decoding it.
@@ -50,7 +52,7 @@ impl Summed {
 
     /// Puts the checksum into the file, which is complete.
     pub(super) fn seal(&self) -> io::Result<()> {
-        let digits = hex(self.sum.clone());
+        let digits = hex(&self.sum.clone().finalize());
         let at = place_of_digits(&mut &self.file).map_err(io::Error::other)?;
         self.file.write_all_at(digits.as_bytes(), at)
     }
@@ -80,7 +82,11 @@ pub(super) fn check(file: &mut File) -> Result<(), String> {
     sum.update("0".repeat(DIGITS));
     file.seek(SeekFrom::Start(at.saturating_add(DIGITS as u64))).map_err(failed)?;
     add(&mut sum, file).map_err(failed)?;
-    if hex(sum).as_bytes() == digits { Ok(()) } else { Err("damaged: its checksum differs".into()) }
+    if hex(&sum.finalize()).as_bytes() == digits {
+        Ok(())
+    } else {
+        Err("damaged: its checksum differs".into())
+    }
 }
 
 fn add(sum: &mut Sha256, from: &mut impl Read) -> io::Result<()> {
@@ -92,10 +98,6 @@ fn add(sum: &mut Sha256, from: &mut impl Read) -> io::Result<()> {
         }
         sum.update(piece.get(..length).unwrap_or_default());
     }
-}
-
-fn hex(sum: Sha256) -> String {
-    sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Where the digits stand in the file.

@@ -1,5 +1,7 @@
 //! The writer turn by turn, with a clock of the test's own.
 
+mod audit;
+
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -223,56 +225,6 @@ fn a_torn_file_counts_up_to_its_last_whole_block() {
     assert!(summary.text().contains("ends within a block"));
     let audit = audit(folder.path(), None).unwrap();
     assert!(audit.is_good() && audit.text().contains("ends within a block"), "{}", audit.text());
-}
-
-#[test]
-fn a_changed_total_a_changed_file_and_a_lost_end_are_found_and_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let settings = settings(folder.path());
-    two_days(&settings);
-    drop(Log::start(&settings, MIDNIGHT_MS + 86_400_000));
-    let path = folder.path().join("totals.jsonl");
-    let good = fs::read_to_string(&path).unwrap();
-    let last_hash = Totals::read(folder.path()).unwrap().last_hash();
-    let text = || audit(folder.path(), Some(&last_hash)).unwrap().text();
-    assert!(text().ends_with(&format!("good; last hash {last_hash}\n")), "{}", text());
-
-    fs::write(&path, good.replace("\"queries\":301", "\"queries\":300")).unwrap();
-    assert!(text().contains("totals.jsonl:1: 2026-11-26: its values have the hash"), "{}", text());
-    assert!(text().contains("2026-11-26: DIFFERS: queries: the total says 300, the files 301"));
-
-    // Somebody who writes the chain anew: only what was kept elsewhere, or the files, show it.
-    let mut totals = Totals::read(folder.path()).unwrap();
-    fs::remove_file(&path).unwrap();
-    let mut chain = totals::Chain::behind(folder.path(), &Totals::default()).unwrap();
-    for total in &mut totals.days {
-        let mut open = totals::OpenDay::new(total.day);
-        (open.segments, open.counts) = (total.segments, total.counts.clone());
-        open.through = segment_name::Stem::parse(&total.through);
-        chain.append(&open).unwrap();
-    }
-    assert!(!text().contains("hash of"), "{}", text());
-    assert!(text().contains(&format!("no line has the hash {last_hash}")), "{}", text());
-    assert!(text().contains("the total says 300, the files 301"), "{}", text());
-    fs::write(&path, &good).unwrap();
-
-    let files = files_of(folder.path());
-    let first = folder.path().join(&files[0]);
-    let bytes = fs::read(&first).unwrap();
-    fs::write(&first, b"garbage").unwrap();
-    assert!(text().contains(":1: damaged from here on"), "{}", text());
-    fs::write(&first, &bytes).unwrap();
-    fs::copy(&first, folder.path().join("queries-20261126T000000Z-1.jsonl.gz")).unwrap();
-    assert!(text().contains("2 segments, the total has 1"), "{}", text());
-    fs::remove_file(folder.path().join("queries-20261126T000000Z-1.jsonl.gz")).unwrap();
-    fs::remove_file(&first).unwrap();
-    assert!(text().contains("2026-11-26: 301 queries, not counted anew: 0 of 1 segments"));
-    assert!(text().contains("good; last hash"), "files may go, by age or size");
-    let summary = summarise(folder.path(), None, None).unwrap();
-    assert_eq!(summary.total.queries, 321);
-    assert_eq!(summary.days[0].source, Some(Source::Totals));
-    fs::write(&path, &good[..good.find('\n').unwrap() + 1]).unwrap();
-    assert!(text().contains("no line has the hash"), "the end is gone: {}", text());
 }
 
 #[test]
