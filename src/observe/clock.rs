@@ -26,6 +26,12 @@ pub fn micros() -> u64 {
     elapsed.as_secs().saturating_mul(1_000_000).saturating_add(elapsed.subsec_micros().into())
 }
 
+/// The same in milliseconds, signed as wall-clock times are.
+#[must_use]
+pub fn steady_ms() -> i64 {
+    i64::try_from(micros() / 1_000).unwrap_or(i64::MAX)
+}
+
 /// Wall-clock time in milliseconds since the Unix epoch; 0 if the clock is set before it.
 #[expect(clippy::disallowed_methods, reason = "this is the place that the lint points to")]
 #[must_use]

@@ -9,7 +9,10 @@
 //! - `bounded`: a book holds at most [`BLOCKS_MAX`] blocks; one more takes the place of the one
 //!   that ends first, manual ones excepted.
 //! - `doubling`: the n-th block in a row lasts twice as long as the one before, up to a bound; each
-//!   `forgive_s` without a block takes one repetition back.
+//!   `forgive_s` without a block takes one repetition back. Repetitions beyond the longest block
+//!   are not counted: forgiveness takes no longer than the doubling did.
+//! - `as long as it was to be`: a clock that jumps moves the blocks of this run with it
+//!   ([`Book::shift`]); one that began in the future begins now.
 //!
 //! # Does not
 //!
@@ -106,6 +109,9 @@ pub struct Block {
     pub cause: Cause,
     /// Why, in an operator's words; may be empty.
     pub reason: Box<str>,
+    /// Whether its times are by the clock as it has gone since this process began.
+    #[serde(skip)]
+    is_of_this_run: bool,
 }
 
 impl Block {
@@ -113,6 +119,11 @@ impl Block {
     #[must_use]
     pub const fn holds(&self, now_ms: i64) -> bool {
         now_ms < self.until_ms
+    }
+
+    fn shift(&mut self, jump_ms: i64) {
+        self.since_ms = self.since_ms.saturating_add(jump_ms);
+        self.until_ms = self.until_ms.saturating_add(jump_ms);
     }
 
     /// Repetitions that count at that time.
@@ -179,14 +190,27 @@ pub struct Book {
 }
 
 impl Book {
-    /// A book with what was kept of an earlier one.
+    /// A book with what was kept of an earlier one. What began later than now was made by a clock
+    /// that was ahead: it begins now.
     #[must_use]
-    pub fn new(terms: Terms, kept: impl IntoIterator<Item = Block>) -> Self {
+    pub fn new(terms: Terms, kept: impl IntoIterator<Item = Block>, now_ms: i64) -> Self {
         let mut book = Self { terms, blocks: HashMap::default() };
-        for block in kept.into_iter().take(BLOCKS_MAX) {
+        for mut block in kept.into_iter().take(BLOCKS_MAX) {
+            if block.since_ms > now_ms {
+                block.shift(now_ms.saturating_sub(block.since_ms));
+                block.is_of_this_run = true;
+            }
             book.blocks.insert(block.prefix, Arc::new(block));
         }
         book
+    }
+
+    /// The clock has jumped by so many milliseconds: what was blocked by it lasts as long as it was
+    /// to. Blocks that were kept of an earlier run had the time of that run, and keep it.
+    pub fn shift(&mut self, jump_ms: i64) {
+        for block in self.blocks.values_mut().filter(|block| block.is_of_this_run) {
+            Arc::make_mut(block).shift(jump_ms);
+        }
     }
 
     /// Other terms from now on.
@@ -210,12 +234,17 @@ impl Book {
         let before = old.map_or(0, |old| old.repetitions(&self.terms, now_ms));
         let doubled = self.terms.first_s.saturating_mul(1 << before.min(DOUBLINGS_MAX));
         let seconds = doubled.min(self.terms.longest_s);
-        Some(self.put(prefix, seconds, before.saturating_add(1), cause, reason, now_ms))
+        let is_longest = before > 0 && doubled / 2 >= self.terms.longest_s;
+        let repetition = if is_longest { before } else { before.saturating_add(1) };
+        Some(self.put(prefix, seconds, repetition, cause, reason, now_ms))
     }
 
-    /// Blocks as an operator wants it, whatever there was before.
+    /// Blocks as an operator wants it, or until later if it is blocked until later already.
     pub fn block(&mut self, prefix: IpNet, seconds: u64, reason: &str, now_ms: i64) -> Arc<Block> {
-        let before = self.blocks.get(&prefix).map_or(0, |old| old.repetitions(&self.terms, now_ms));
+        let old = self.blocks.get(&prefix);
+        let before = old.map_or(0, |old| old.repetitions(&self.terms, now_ms));
+        let left_ms = old.map_or(0, |old| old.until_ms.saturating_sub(now_ms));
+        let seconds = seconds.max(u64::try_from(left_ms).unwrap_or(0).div_ceil(1_000));
         let repetition = before.saturating_add(1);
         self.put(prefix, seconds, repetition, Cause::Operator, reason, now_ms)
     }
@@ -233,8 +262,15 @@ impl Book {
         let milliseconds = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
         let until_ms = now_ms.saturating_add(milliseconds);
         let reason = cut(reason).into();
-        let block = Block { prefix, since_ms: now_ms, until_ms, repetition, cause, reason };
-        let block = Arc::new(block);
+        let block = Arc::new(Block {
+            prefix,
+            since_ms: now_ms,
+            until_ms,
+            repetition,
+            cause,
+            reason,
+            is_of_this_run: true,
+        });
         self.blocks.insert(prefix, Arc::clone(&block));
         block
     }
@@ -323,7 +359,7 @@ mod tests {
 
     #[test]
     fn each_repetition_lasts_twice_as_long_up_to_the_bound_and_is_forgiven_with_time() {
-        let mut book = Book::new(TERMS, []);
+        let mut book = Book::new(TERMS, [], 0);
         let one = net("192.0.2.1/32");
         let mut now_ms = 0;
         for expected in [60, 120, 240, 480, 960, 1_000, 1_000] {
@@ -331,8 +367,8 @@ mod tests {
             assert_eq!(seconds(&block), expected);
             now_ms = block.until_ms;
         }
-        // Five of the seven repetitions are taken back.
-        now_ms += 5 * 3_600 * S;
+        // Of the six that counted, the seventh being no longer than the sixth, four are taken back.
+        now_ms += 4 * 3_600 * S;
         let block = book.strike(one, Cause::Limit, "", now_ms).unwrap();
         assert_eq!((seconds(&block), block.repetition), (240, 3));
         assert!(!book.forget(block.until_ms + 3 * 3_600 * S - 1));
@@ -341,8 +377,53 @@ mod tests {
     }
 
     #[test]
+    fn who_was_blocked_for_a_year_is_forgiven_as_soon_as_who_was_for_the_longest_time_once() {
+        let mut book = Book::new(TERMS, [], 0);
+        let one = net("192.0.2.1/32");
+        let mut now_ms = 0;
+        for _ in 0..30_000 {
+            now_ms = book.strike(one, Cause::Limit, "", now_ms).unwrap().until_ms;
+        }
+        assert!(book.forget(now_ms + 6 * 3_600 * S));
+    }
+
+    #[test]
+    fn a_block_lasts_as_long_as_it_was_to_whatever_the_clock_does() {
+        let mut book = Book::new(TERMS, [], 0);
+        book.strike(net("192.0.2.1/32"), Cause::Limit, "", 0);
+        // A day ahead, and back again.
+        for jump_ms in [86_400 * S, -86_400 * S] {
+            book.shift(jump_ms);
+        }
+        assert_eq!(book.published(0).next_end_ms(), 60 * S);
+        let kept: Vec<Block> = book.all().iter().map(|block| Block::clone(block)).collect();
+        let json = serde_json::to_string(&kept).unwrap();
+        let kept = || serde_json::from_str::<Vec<Block>>(&json).unwrap();
+        // Kept by a clock that was ahead: it begins now, and moves with the clock.
+        let mut book = Book::new(TERMS, kept(), -86_400 * S);
+        assert_eq!(book.published(-86_400 * S).next_end_ms(), -86_340 * S);
+        book.shift(3 * S);
+        assert_eq!(book.published(-86_400 * S).next_end_ms(), -86_337 * S);
+        // Kept by a clock that was right: a clock that is put right moves it no further.
+        let mut book = Book::new(TERMS, kept(), 10 * S);
+        book.shift(-86_400 * S);
+        assert_eq!(book.published(10 * S).next_end_ms(), 60 * S);
+    }
+
+    #[test]
+    fn an_operator_ends_no_longer_block_early_unless_it_is_taken_back() {
+        let mut book = Book::new(TERMS, [], 0);
+        let one = net("192.0.2.1/32");
+        book.block(one, 900, "", 0);
+        let again = book.block(one, 60, "why", 100 * S);
+        assert_eq!((again.until_ms, &*again.reason), (900 * S, "why"));
+        book.unblock(&one);
+        assert_eq!(book.block(one, 60, "", 100 * S).until_ms, 160 * S);
+    }
+
+    #[test]
     fn a_strike_during_a_block_changes_nothing() {
-        let mut book = Book::new(TERMS, []);
+        let mut book = Book::new(TERMS, [], 0);
         let first = book.strike(net("192.0.2.1/32"), Cause::Limit, "", 0).unwrap();
         assert_eq!(book.strike(net("192.0.2.1/32"), Cause::Mining, "", 59 * S), None);
         assert_eq!(book.all(), [first]);
@@ -350,7 +431,7 @@ mod tests {
 
     #[test]
     fn shards_see_the_narrowest_block_that_holds() {
-        let mut book = Book::new(TERMS, []);
+        let mut book = Book::new(TERMS, [], 0);
         book.block(net("192.0.2.0/24"), 600, "the whole office", 0);
         book.strike(net("192.0.2.1/32"), Cause::Limit, "", 0);
         book.strike(net("2001:db8::/64"), Cause::Limit, "", 0);
@@ -373,12 +454,12 @@ mod tests {
 
     #[test]
     fn a_book_that_was_kept_goes_on_where_it_was() {
-        let mut book = Book::new(TERMS, []);
+        let mut book = Book::new(TERMS, [], 0);
         let one = net("192.0.2.1/32");
         let first = book.strike(one, Cause::Limit, "", 0).unwrap();
         let kept: Vec<Block> = book.all().iter().map(|block| Block::clone(block)).collect();
         let json = serde_json::to_string(&kept).unwrap();
-        let mut book = Book::new(TERMS, serde_json::from_str::<Vec<Block>>(&json).unwrap());
+        let mut book = Book::new(TERMS, serde_json::from_str::<Vec<Block>>(&json).unwrap(), 0);
         assert_eq!(book.published(0).count(), 1);
         let second = book.strike(one, Cause::Limit, "", first.until_ms).unwrap();
         assert_eq!(seconds(&second), 120);
@@ -386,7 +467,7 @@ mod tests {
 
     #[test]
     fn an_attack_cannot_make_a_book_grow_beyond_its_bound_or_push_out_an_operators_block() {
-        let mut book = Book::new(TERMS, []);
+        let mut book = Book::new(TERMS, [], 0);
         let wanted = net("203.0.113.0/24");
         book.block(wanted, 10, "", 0);
         for host in 0..200_000_u32 {
@@ -402,7 +483,7 @@ mod tests {
 
     #[test]
     fn a_reason_is_cut_at_a_character() {
-        let mut book = Book::new(TERMS, []);
+        let mut book = Book::new(TERMS, [], 0);
         let block = book.block(net("192.0.2.1/32"), 1, &"\u{e9}".repeat(200), 0);
         assert_eq!(block.reason.len(), 254);
     }

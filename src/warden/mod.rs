@@ -12,12 +12,16 @@
 //!
 //! - `never waited for`: a shard puts what it has seen into its ring, or drops it and counts that.
 //! - `one book`: this thread alone writes blocks; commands reach it by a channel.
-//! - `survives`: blocks are written beside, synced and renamed within [`SAVE_MS`] of a change.
+//! - `survives`: blocks are written beside, synced and renamed about [`SAVE_MS`] after a change, on
+//!   a thread of its own.
+//! - `two clocks`: how often something is done goes by a clock that never jumps; the wall clock says
+//!   when blocks begin and end, and when it jumps, blocks move with it.
 //!
 //! # Does not
 //!
 //! Decide about a query: `policy::guard` does.
 
+mod saver;
 mod seen;
 mod site;
 mod state;
@@ -45,7 +49,7 @@ pub const CHANNEL_BYTES_MAX: usize = 64;
 /// How often rings are emptied, milliseconds: at 100,000 queries a second a ring fills in 160 ms.
 const TURN_MS: u64 = 20;
 
-/// How soon after a change blocks are on the disk, milliseconds.
+/// How soon after a change blocks are written to the disk, milliseconds.
 pub const SAVE_MS: u64 = 1_000;
 
 /// The settings of the warden.

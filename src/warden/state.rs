@@ -9,7 +9,8 @@
 //!
 //! - `whole`: the file is written beside, synced and renamed; a crash leaves the old one or the new
 //!   one.
-//! - `nothing lost`: a file that cannot be read is kept under another name, never overwritten.
+//! - `nothing lost`: a file that cannot be read is kept under another name, with the time in it, and
+//!   is never overwritten.
 //!
 //! # Does not
 //!
@@ -67,8 +68,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<Block>, String> {
 }
 
 /// Puts a file that cannot be read aside; where it lies now.
-pub(super) fn put_aside(path: &Path) -> io::Result<PathBuf> {
-    let aside = path.with_extension("json.unreadable");
+///
+/// # Errors
+///
+/// If it cannot be renamed: then nothing may be written in its place.
+pub(super) fn put_aside(path: &Path, now_ms: i64) -> io::Result<PathBuf> {
+    let aside = path.with_extension(format!("json.unreadable-{now_ms}"));
     fs::rename(path, &aside)?;
     Ok(aside)
 }
@@ -102,11 +107,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("blocks.json");
         assert_eq!(read(&path), Ok(Vec::new()));
-        let mut book = Book::new(Terms::default(), []);
+        let mut book = Book::new(Terms::default(), [], 0);
         book.block("192.0.2.0/24".parse().unwrap(), 60, "a \"reason\"", 1_000);
         write(&path, &book.all()).unwrap();
         let kept = read(&path).unwrap();
-        assert_eq!(Book::new(Terms::default(), kept).all(), book.all());
+        let json = |book: &Book| {
+            serde_json::to_string(&book.all().iter().map(Arc::as_ref).collect::<Vec<_>>())
+        };
+        let again = Book::new(Terms::default(), kept, 1_000);
+        assert_eq!(json(&again).unwrap(), json(&book).unwrap());
         for bad in [
             "",
             "{\"version\":2,\"blocks\":[]}",
@@ -116,7 +125,8 @@ mod tests {
             fs::write(&path, bad).unwrap();
             assert!(read(&path).is_err(), "{bad}");
         }
-        let aside = put_aside(&path).unwrap();
+        let aside = put_aside(&path, 7).unwrap();
         assert!(aside.exists() && !path.exists());
+        assert!(aside.ends_with("blocks.json.unreadable-7"));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Sender, bounded};
 
-use super::thread::{Order, Warden};
+use super::thread::{Now, Order, Warden};
 use super::{Seen, Settings, Watch, Watches};
 use crate::policy::guard::{self, Guard};
 use crate::policy::lists::Lists;
@@ -31,6 +31,11 @@ fn warden(settings: Settings, dir: &std::path::Path) -> Kept {
     Kept { warden, guard, watch: watch.remove(0), orders: sender }
 }
 
+/// A moment at which both clocks are right.
+fn at(ms: i64) -> Now {
+    Now { wall_ms: ms, steady_ms: ms }
+}
+
 fn strike(host: u8) -> Seen {
     let address = IpAddr::from([192, 0, 2, host]);
     Seen::new(address, 1).refused(true)
@@ -46,25 +51,26 @@ fn who_loses_patience_is_blocked_for_all_shards_and_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let mut kept = warden(Settings::default(), dir.path());
     kept.watch.tell(strike(1));
-    kept.warden.turn(0);
+    kept.warden.turn(at(0));
     assert_eq!(until_ms(&kept.guard, 1, 0), Some(60_000));
     assert_eq!(until_ms(&kept.guard, 2, 0), None);
-    kept.warden.turn(1_000);
+    kept.warden.turn(at(1_000));
+    kept.warden.wait_until_saved();
     assert!(dir.path().join("blocks.json").exists(), "written within a second");
-    kept.warden.turn(60_000);
+    kept.warden.turn(at(60_000));
     assert_eq!(kept.guard.blocks().count(), 0, "what has ended is not shown any more");
     // The second one lasts twice as long, before and after the restart.
     kept.watch.tell(strike(1));
-    kept.warden.turn(60_200);
-    kept.warden.turn(61_200);
+    kept.warden.turn(at(60_200));
+    kept.warden.turn(at(61_200));
     assert_eq!(until_ms(&kept.guard, 1, 60_200), Some(180_200));
-    drop(kept);
+    kept.warden.finish(at(61_300));
     let mut kept = warden(Settings::default(), dir.path());
     kept.watch.tell(strike(1));
-    kept.warden.turn(180_200);
+    kept.warden.turn(at(180_200));
     assert_eq!(until_ms(&kept.guard, 1, 180_200), Some(420_200));
     // Forgiven after a day for each repetition.
-    kept.warden.turn(420_200 + 3 * 86_400_000);
+    kept.warden.turn(at(420_200 + 3 * 86_400_000));
     assert_eq!(kept.guard.blocks().count(), 0);
 }
 
@@ -75,19 +81,19 @@ fn orders_block_and_unblock_and_tell() {
     let prefix: ipnet::IpNet = "192.0.2.0/24".parse().unwrap();
     let (reply, block) = bounded(1);
     let reason = "asked to".to_owned();
-    kept.warden.obey(Order::Block { prefix, seconds: 60, reason, reply }, 5);
-    kept.warden.turn(5);
+    kept.warden.obey(Order::Block { prefix, seconds: 60, reason, reply }, at(5));
+    kept.warden.turn(at(5));
     assert_eq!(block.recv().unwrap().until_ms, 60_005);
     assert_eq!(until_ms(&kept.guard, 7, 5), Some(60_005));
     let (reply, list) = bounded(1);
-    kept.warden.obey(Order::List { reply }, 5);
+    kept.warden.obey(Order::List { reply }, at(5));
     assert_eq!(list.recv().unwrap().len(), 1);
     for expected in [true, false] {
         let (reply, block) = bounded(1);
-        kept.warden.obey(Order::Unblock { prefix, reply }, 6);
+        kept.warden.obey(Order::Unblock { prefix, reply }, at(6));
         assert_eq!(block.recv().unwrap().is_some(), expected);
     }
-    kept.warden.turn(6);
+    kept.warden.turn(at(6));
     assert_eq!(until_ms(&kept.guard, 7, 6), None);
     drop(kept.orders);
 }
@@ -102,9 +108,9 @@ fn mining_flags_and_blocks_only_if_told_to() {
             let seen = Seen::new(IpAddr::from([192, 0, 2, 9]), 1);
             kept.watch.tell(seen.named(&format!("shop{number}.demo")));
         }
-        kept.warden.turn(0);
+        kept.warden.turn(at(0));
         let (reply, flags) = bounded(1);
-        kept.warden.obey(Order::Flags { reply }, 0);
+        kept.warden.obey(Order::Flags { reply }, at(0));
         let flags = flags.recv().unwrap();
         assert_eq!((flags.len(), flags[0].signal.word()), (1, "sequence"));
         let counts: Vec<_> =
@@ -120,5 +126,49 @@ fn a_file_that_cannot_be_read_is_put_aside_and_the_server_starts() {
     std::fs::write(dir.path().join("blocks.json"), "no JSON").unwrap();
     let kept = warden(Settings::default(), dir.path());
     assert_eq!(kept.guard.blocks().count(), 0);
-    assert!(dir.path().join("blocks.json.unreadable").exists());
+    let names: Vec<_> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(names.len() == 1 && names[0].starts_with("blocks.json.unreadable-"), "{names:?}");
+}
+
+#[test]
+fn a_wall_clock_that_jumps_stops_nothing_and_ends_no_block_early_or_late() {
+    const DAY_MS: i64 = 86_400_000;
+    let dir = tempfile::tempdir().unwrap();
+    let mut kept = warden(Settings::default(), dir.path());
+    // The clock is eight days ahead at first, and is put right.
+    let ahead = |ms: i64| Now { wall_ms: ms + 8 * DAY_MS, steady_ms: ms };
+    kept.warden.turn(ahead(0));
+    kept.watch.tell(strike(1));
+    kept.warden.turn(ahead(100));
+    assert_eq!(until_ms(&kept.guard, 1, 8 * DAY_MS), Some(8 * DAY_MS + 60_100));
+    kept.warden.turn(at(200));
+    assert_eq!(until_ms(&kept.guard, 1, 200), Some(60_100));
+    // Strikes are shown and kept as before.
+    kept.watch.tell(strike(2));
+    kept.warden.turn(at(400));
+    assert_eq!(until_ms(&kept.guard, 2, 400), Some(60_400));
+    kept.warden.turn(at(1_500));
+    kept.warden.wait_until_saved();
+    let text = std::fs::read_to_string(dir.path().join("blocks.json")).unwrap();
+    assert!(text.contains("192.0.2.2/32") && text.contains("60100"), "{text}");
+    // A jump ahead and back: what was kept of an earlier run is not forgotten meanwhile.
+    kept.warden.finish(at(1_600));
+    let mut kept = warden(Settings::default(), dir.path());
+    kept.warden.turn(at(2_000));
+    kept.warden.turn(ahead(4_000));
+    kept.warden.turn(at(6_000));
+    assert_eq!(until_ms(&kept.guard, 1, 6_000), Some(60_100));
+}
+
+#[test]
+fn what_shards_saw_last_is_kept_at_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut kept = warden(Settings::default(), dir.path());
+    kept.watch.tell(strike(7));
+    kept.warden.finish(at(0));
+    let text = std::fs::read_to_string(dir.path().join("blocks.json")).unwrap();
+    assert!(text.contains("192.0.2.7/32"), "{text}");
 }

@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -20,6 +20,7 @@ use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use ipnet::IpNet;
 
+use super::saver::Saver;
 use super::seen::{Seen, Watches};
 use super::site::{Sharing, SiteFigures};
 use super::top::{Top, Tops};
@@ -42,6 +43,28 @@ const PUBLISH_MS: i64 = 100;
 
 /// How often the whole table is looked at for its fill, milliseconds.
 const FILL_MS: i64 = 5_000;
+
+/// More than this between two turns, by which one clock goes on more than the other, is a jump of
+/// the wall clock, milliseconds.
+const JUMP_MS: i64 = 1_000;
+
+/// How long nothing is forgotten after a jump, milliseconds: the clock may jump back.
+const JUMP_WAIT_MS: i64 = 86_400_000;
+
+/// One moment on both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    /// Milliseconds since the epoch: when blocks begin and end.
+    pub(super) wall_ms: i64,
+    /// Milliseconds of a clock that never jumps: how often something is done.
+    pub(super) steady_ms: i64,
+}
+
+impl Now {
+    fn read() -> Self {
+        Self { wall_ms: clock::wall_ms(), steady_ms: clock::steady_ms() }
+    }
+}
 
 /// What somebody wants of the warden.
 pub enum Order {
@@ -110,7 +133,8 @@ impl Figures {
 /// The warden.
 pub struct Warden {
     settings: Settings,
-    path: PathBuf,
+    /// `None` if a file that cannot be read could not be put aside: it is not written over.
+    saver: Option<Saver>,
     guard: Arc<Guard>,
     watches: Watches,
     orders: Receiver<Order>,
@@ -122,11 +146,14 @@ pub struct Warden {
     sharing: Option<Sharing>,
     /// Whether shards have to be shown other blocks.
     changed: bool,
-    /// Not before this: an order's are shown at once.
+    /// Not before this: an order's are shown at once. This and what follows are of the steady clock.
     publish_ms: i64,
     /// Since when the file is not what it should be.
     unsaved_ms: Option<i64>,
-    save_failed: bool,
+    /// How far the wall clock was ahead of the steady one at the last turn.
+    ahead_ms: Option<i64>,
+    /// Before this nothing is forgotten.
+    forget_ms: i64,
     fill_due_ms: i64,
     next_second_ms: i64,
     lines_left: u32,
@@ -148,14 +175,21 @@ impl Warden {
         place: Place<'_>,
         node: u64,
     ) -> io::Result<Self> {
+        let now_ms = clock::wall_ms();
         let path = settings.state.clone().unwrap_or_else(|| dir.join("blocks.json"));
+        let mut may_write = true;
         let kept = state::read(&path).unwrap_or_else(|problem| {
-            let aside = state::put_aside(&path);
-            let aside = aside.map_or_else(|error| error.to_string(), |at| at.display().to_string());
+            let aside = state::put_aside(&path, now_ms);
+            may_write = aside.is_ok();
+            let aside = aside.map_or_else(
+                |error| format!("{error}: no blocks are kept before this is put right"),
+                |at| at.display().to_string(),
+            );
             let path = path.display();
             tracing::error!(%path, problem, aside, "blocks cannot be read; none is kept");
             Vec::new()
         });
+        let saver = may_write.then(|| Saver::start(path, place)).transpose()?;
         let sharing = match &settings.site.redis {
             Some(url) => {
                 Some(Sharing::start(&settings.site, url, node, Arc::clone(&guard), place)?)
@@ -167,12 +201,12 @@ impl Warden {
             watches: watches.clone(),
             ..Figures::default()
         });
-        let book = Book::new(settings.terms, kept);
-        guard.set_blocks(book.published(clock::wall_ms()));
+        let book = Book::new(settings.terms, kept, now_ms);
+        guard.set_blocks(book.published(now_ms));
         Ok(Self {
             miner: Miner::new(settings.mining.clone()),
             settings,
-            path,
+            saver,
             guard,
             watches,
             orders,
@@ -184,9 +218,10 @@ impl Warden {
             changed: false,
             publish_ms: i64::MIN,
             unsaved_ms: None,
-            save_failed: false,
-            fill_due_ms: 0,
-            next_second_ms: 0,
+            ahead_ms: None,
+            forget_ms: i64::MIN,
+            fill_due_ms: i64::MIN,
+            next_second_ms: i64::MIN,
             lines_left: LINES_MAX,
             lines_left_out: 0,
         })
@@ -201,57 +236,86 @@ impl Warden {
     fn run(mut self) {
         loop {
             match self.orders.recv_timeout(Duration::from_millis(TURN_MS)) {
-                Ok(order) => self.obey(order, clock::wall_ms()),
+                Ok(order) => self.obey(order, Now::read()),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.turn(clock::wall_ms());
+            self.turn(Now::read());
         }
-        if self.unsaved_ms.is_some() {
-            self.save(clock::wall_ms());
+        self.finish(Now::read());
+    }
+
+    /// Keeps what shards have seen since the last turn, too.
+    pub(super) fn finish(mut self, now: Now) {
+        self.turn(now);
+        if let Some(saver) = self.saver.take() {
+            let is_due = self.changed || self.unsaved_ms.is_some() || saver.is_failing();
+            saver.end(is_due.then(|| self.book.all()));
         }
     }
 
     /// One turn: what shards have seen, and what time brings.
-    pub(super) fn turn(&mut self, now_ms: i64) {
+    pub(super) fn turn(&mut self, now: Now) {
+        self.watch_clock(now);
         let watches = self.watches.clone();
-        watches.take(|seen| self.see(seen, now_ms));
-        if now_ms >= self.next_second_ms {
-            self.next_second_ms = now_ms.saturating_add(1_000);
-            self.each_second(now_ms);
+        watches.take(|seen| self.see(seen, now.wall_ms));
+        if now.steady_ms >= self.next_second_ms {
+            self.next_second_ms = now.steady_ms.saturating_add(1_000);
+            self.each_second(now);
         }
         if let Some(sharing) = &mut self.sharing {
-            sharing.turn(now_ms);
+            sharing.turn(now.steady_ms);
         }
-        if self.changed && now_ms >= self.publish_ms {
+        if self.changed && now.steady_ms >= self.publish_ms {
             self.changed = false;
-            self.publish(now_ms);
-            self.unsaved_ms.get_or_insert(now_ms);
+            self.publish(now);
+            self.unsaved_ms.get_or_insert(now.steady_ms);
         }
         let save_ms = i64::try_from(SAVE_MS).unwrap_or(i64::MAX);
-        if self.unsaved_ms.is_some_and(|since_ms| now_ms >= since_ms.saturating_add(save_ms)) {
-            self.save(now_ms);
+        let is_due = |since_ms: i64| now.steady_ms >= since_ms.saturating_add(save_ms);
+        if self.unsaved_ms.is_some_and(is_due) {
+            self.save(now);
+        }
+    }
+
+    /// Notices a wall clock that jumps: blocks last as long as they were to, and what seems to be
+    /// forgiven long since is kept until the clock has gone on for a day.
+    fn watch_clock(&mut self, now: Now) {
+        let ahead_ms = now.wall_ms.saturating_sub(now.steady_ms);
+        let before_ms = self.ahead_ms.replace(ahead_ms).unwrap_or(ahead_ms);
+        let jump_ms = ahead_ms.saturating_sub(before_ms);
+        if jump_ms.saturating_abs() > JUMP_MS {
+            tracing::warn!(jump_ms, "the wall clock has jumped; blocks last as long as before");
+            self.book.shift(jump_ms);
+            self.forget_ms = now.steady_ms.saturating_add(JUMP_WAIT_MS);
+            self.changed = true;
+            self.publish_ms = now.steady_ms;
         }
     }
 
     /// Shows shards the blocks that hold; under an attack that is work, so not at every turn.
-    fn publish(&mut self, now_ms: i64) {
-        self.publish_ms = now_ms.saturating_add(PUBLISH_MS);
-        self.guard.set_blocks(self.book.published(now_ms));
+    fn publish(&mut self, now: Now) {
+        self.publish_ms = now.steady_ms.saturating_add(PUBLISH_MS);
+        self.guard.set_blocks(self.book.published(now.wall_ms));
     }
 
-    fn each_second(&mut self, now_ms: i64) {
+    fn each_second(&mut self, now: Now) {
         if std::mem::take(&mut self.lines_left_out) > 0 {
             tracing::warn!("more happened than is logged; `whoisd list` and the metrics have all");
         }
         self.lines_left = LINES_MAX;
-        self.changed |= self.book.forget(now_ms);
-        if now_ms >= self.guard.blocks().next_end_ms() {
-            self.publish(now_ms);
+        if now.steady_ms >= self.forget_ms {
+            self.changed |= self.book.forget(now.wall_ms);
         }
-        self.figures.top.store(Arc::new(self.tops.turn(now_ms)));
-        if now_ms >= self.fill_due_ms {
-            self.fill_due_ms = now_ms.saturating_add(FILL_MS);
+        if now.wall_ms >= self.guard.blocks().next_end_ms() {
+            self.publish(now);
+        }
+        if self.saver.as_ref().is_some_and(Saver::is_failing) {
+            self.unsaved_ms.get_or_insert(now.steady_ms);
+        }
+        self.figures.top.store(Arc::new(self.tops.turn(now.steady_ms)));
+        if now.steady_ms >= self.fill_due_ms {
+            self.fill_due_ms = now.steady_ms.saturating_add(FILL_MS);
             let count = self.guard.limiter().owing_count(clock::micros());
             self.figures.limiter_entries.store(count as u64, Ordering::Relaxed);
         }
@@ -273,7 +337,8 @@ impl Warden {
         if seen.refused {
             return;
         }
-        if let Some(sharing) = &mut self.sharing {
+        // In a dry run, this node has not charged what a limit would have refused.
+        if let Some(sharing) = self.sharing.as_mut().filter(|_| seen.dry_run.is_none()) {
             sharing.add(seen.address, seen.price);
         }
         if self.settings.mining_enabled && !seen.name().is_empty() {
@@ -337,19 +402,19 @@ impl Warden {
     }
 
     /// Whoever gave the order may be gone: that is no fault.
-    pub(super) fn obey(&mut self, order: Order, now_ms: i64) {
+    pub(super) fn obey(&mut self, order: Order, now: Now) {
         match order {
             Order::Block { prefix, seconds, reason, reply } => {
-                let block = self.book.block(prefix, seconds, &reason, now_ms);
+                let block = self.book.block(prefix, seconds, &reason, now.wall_ms);
                 self.begun(&block);
-                self.publish_ms = now_ms;
+                self.publish_ms = now.steady_ms;
                 let _ = reply.send(block);
             }
             Order::Unblock { prefix, reply } => {
                 let block = self.book.unblock(&prefix);
                 if block.is_some() {
                     self.changed = true;
-                    self.publish_ms = now_ms;
+                    self.publish_ms = now.steady_ms;
                     self.forgive(prefix);
                 }
                 let _ = reply.send(block);
@@ -364,7 +429,9 @@ impl Warden {
         }
     }
 
-    /// Who is unblocked by hand begins anew, or the next query would be refused all the same.
+    /// Who is unblocked by hand begins anew, or the next query would be refused all the same. Of an
+    /// IPv6 link that holds for what its addresses share; what one of them has used of its own comes
+    /// back with time.
     fn forgive(&self, prefix: IpNet) {
         if prefix == source_of(prefix.addr()) {
             let levels = &self.guard.settings().levels;
@@ -372,20 +439,22 @@ impl Warden {
         }
     }
 
-    fn save(&mut self, now_ms: i64) {
-        match state::write(&self.path, &self.book.all()) {
-            Ok(()) => {
-                self.unsaved_ms = None;
-                self.save_failed = false;
-            }
-            Err(error) => {
-                // Tried again in a second; said once.
-                self.unsaved_ms = Some(now_ms);
-                if !std::mem::replace(&mut self.save_failed, true) {
-                    let path = self.path.display();
-                    tracing::error!(%path, %error, "blocks cannot be kept: a restart loses them");
-                }
-            }
+    /// Has the blocks written; while the last ones are, or if they could not be, again in a second.
+    fn save(&mut self, now: Now) {
+        let Some(saver) = &self.saver else { return self.unsaved_ms = None };
+        if saver.is_busy() {
+            self.unsaved_ms = Some(now.steady_ms);
+            return;
+        }
+        self.unsaved_ms = None;
+        saver.save(self.book.all());
+    }
+
+    /// Waits until what was to be written is written.
+    #[cfg(test)]
+    pub(super) fn wait_until_saved(&self) {
+        while self.saver.as_ref().is_some_and(Saver::is_busy) {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }
