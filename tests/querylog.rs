@@ -318,6 +318,7 @@ fn stored(server: &nats::Server) -> (Vec<u8>, u64) {
             let headers = message.headers.as_ref().unwrap();
             assert_eq!(headers.get("Content-Encoding").unwrap().as_str(), "gzip");
             assert!(!headers.get("Whoisd-Node").unwrap().as_str().is_empty());
+            assert_eq!(headers.get("Whoisd-Lost").unwrap().as_str(), "0");
             rows += headers.get("Whoisd-Rows").unwrap().as_str().parse::<u64>().unwrap();
             bytes.extend_from_slice(&message.payload);
         }

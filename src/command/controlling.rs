@@ -114,7 +114,8 @@ impl Controlling {
         let told = || Arc::clone(&controlling.ending);
         if let Some(nftables) = settings.policy.nftables.clone() {
             let min_s = settings.policy.nftables_min_s;
-            let kernel = Kernel { nftables, min_s, now_ms: clock::wall_ms };
+            let (now_ms, steady_ms) = (clock::wall_ms, clock::steady_ms);
+            let kernel = Kernel { nftables, min_s, now_ms, steady_ms };
             let started = kernel.start(Arc::clone(&blocks), told(), place);
             let (figures, thread) = started.map_err(no_thread)?;
             controlling.kernel = Some(figures);

@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use crossbeam::channel::{Receiver, Sender, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 use ipnet::IpNet;
 
 use super::Failure;
@@ -104,9 +104,20 @@ impl Desk {
     fn order<T>(&self, order: impl FnOnce(Sender<T>) -> Order) -> Result<T, String> {
         let (reply, outcome) = bounded(1);
         let ending = || "the server is ending".to_owned();
+        let busy = || {
+            "the thread that keeps blocks is busy; what was asked may be done later: look with \
+             `whoisd list`"
+                .to_owned()
+        };
         let orders = self.orders.as_ref().ok_or_else(ending)?;
-        orders.send_timeout(order(reply), ORDER_TIME).map_err(|_| ending())?;
-        outcome.recv_timeout(ORDER_TIME).map_err(|_| ending())
+        orders.send_timeout(order(reply), ORDER_TIME).map_err(|error| match error {
+            SendTimeoutError::Timeout(_) => busy(),
+            SendTimeoutError::Disconnected(_) => ending(),
+        })?;
+        outcome.recv_timeout(ORDER_TIME).map_err(|error| match error {
+            RecvTimeoutError::Timeout => busy(),
+            RecvTimeoutError::Disconnected => ending(),
+        })
     }
 }
 
@@ -123,15 +134,15 @@ impl Blocks for Desk {
         Ok(block.filter(|block| block.holds(now_ms)).map(|block| blocked(&block)))
     }
 
-    fn list(&self) -> Vec<Blocked> {
-        let all = self.order(|reply| Order::List { reply }).unwrap_or_default();
+    fn list(&self) -> Result<Vec<Blocked>, String> {
+        let all = self.order(|reply| Order::List { reply })?;
         let (now_ms, settings) = (clock::wall_ms(), self.guard.settings());
         let holds = |block: &&Arc<Block>| block.holds(now_ms) && settings.is_in_force(block);
-        all.iter().filter(holds).map(|block| blocked(block)).collect()
+        Ok(all.iter().filter(holds).map(|block| blocked(block)).collect())
     }
 
-    fn flags(&self) -> Vec<Flag> {
-        self.order(|reply| Order::Flags { reply }).unwrap_or_default()
+    fn flags(&self) -> Result<Vec<Flag>, String> {
+        self.order(|reply| Order::Flags { reply })
     }
 
     fn explain(&self, address: IpAddr) -> Explained {

@@ -21,28 +21,30 @@ use crate::shard::aside::{Place, Weight};
 /// The writer, if queries are logged.
 pub(super) struct Logging {
     writer: Option<Writer>,
-    recorders: Receiver<Recorder>,
+    recorders: Vec<Receiver<Recorder>>,
 }
 
 impl Logging {
     /// Starts the writer beside the shards, if there is to be one.
     pub(super) fn start(settings: &Settings, cores: &[usize]) -> Result<Self, Failure> {
-        let (handed, recorders) = bounded(cores.len());
         if !settings.query_log.is_on() {
-            return Ok(Self { writer: None, recorders });
+            return Ok(Self { writer: None, recorders: Vec::new() });
         }
         let place = Place { core: None, shard_cores: cores, weight: Weight::Full };
         let (all, writer) =
             querylog::start(&settings.query_log, cores.len(), place).map_err(Failure::failed)?;
-        for recorder in all {
-            // There is room for all of them.
-            let _ = handed.send(recorder);
-        }
+        let handed = |recorder| {
+            let (place, taken) = bounded(1);
+            // There is room for it.
+            let _ = place.send(recorder);
+            taken
+        };
+        let recorders = all.into_iter().map(handed).collect();
         Ok(Self { writer: Some(writer), recorders })
     }
 
-    /// The shards' ends, one for each.
-    pub(super) fn recorders(&self) -> Receiver<Recorder> {
+    /// The shards' ends, each in the place of its core: figures are told in that order.
+    pub(super) fn recorders(&self) -> Vec<Receiver<Recorder>> {
         self.recorders.clone()
     }
 

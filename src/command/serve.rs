@@ -124,9 +124,12 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     };
     let watches = guarding.watches();
     let recorders = logging.recorders();
+    let places = cores.clone();
     let make = move |figures: &Arc<ShardFigures>| {
+        let place = places.iter().position(|core| *core == figures.core);
+        let recorder = place.and_then(|place| recorders.get(place));
         Answerer::new(sources.clone(), Arc::clone(figures))
-            .telling(watches.try_recv().ok(), recorders.try_recv().ok())
+            .telling(watches.try_recv().ok(), recorder.and_then(|one| one.try_recv().ok()))
     };
     let fleet = Fleet::start(&cores, &plan, &make, &sender, ControlEvent::Shard)
         .map_err(Failure::failed)?;

@@ -23,7 +23,7 @@ pub struct Blocked {
     pub until_ms: i64,
     /// Why, in one printable line.
     pub reason: String,
-    /// Who blocked it: `operator`, `limits`, `mining`.
+    /// Who blocked it: `operator`, `limit`, `mining`.
     pub by: String,
     /// How often it was blocked before, as far as that is not forgiven.
     pub repetition: u32,
@@ -81,14 +81,22 @@ pub trait Blocks: Send + Sync {
     fn unblock(&self, prefix: IpNet) -> Result<Option<Blocked>, String>;
 
     /// Every block in force.
-    fn list(&self) -> Vec<Blocked>;
+    ///
+    /// # Errors
+    ///
+    /// Why they cannot be had now.
+    fn list(&self) -> Result<Vec<Blocked>, String>;
 
     /// What holds for an address.
     fn explain(&self, address: IpAddr) -> Explained;
 
     /// Sources that seem to mine, newest last.
-    fn flags(&self) -> Vec<Flag> {
-        Vec::new()
+    ///
+    /// # Errors
+    ///
+    /// Why they cannot be had now.
+    fn flags(&self) -> Result<Vec<Flag>, String> {
+        Ok(Vec::new())
     }
 }
 
@@ -112,7 +120,7 @@ pub(super) mod model {
         fn block(&self, prefix: IpNet, seconds: u64, reason: &str) -> Result<Blocked, String> {
             let since_ms = self.now_ms.load(Ordering::Relaxed);
             let until_ms = since_ms + i64::try_from(seconds).unwrap() * 1000;
-            let mut blocks = self.list();
+            let mut blocks = self.list()?;
             blocks.retain(|block| block.prefix != prefix);
             let (reason, by) = (reason.to_owned(), "operator".to_owned());
             let block = Blocked { prefix, since_ms, until_ms, reason, by, repetition: 0 };
@@ -123,19 +131,20 @@ pub(super) mod model {
 
         fn unblock(&self, prefix: IpNet) -> Result<Option<Blocked>, String> {
             let (ended, rest): (Vec<_>, Vec<_>) =
-                self.list().into_iter().partition(|block| block.prefix == prefix);
+                self.list()?.into_iter().partition(|block| block.prefix == prefix);
             self.blocks.store(rest.into());
             Ok(ended.into_iter().next())
         }
 
-        fn list(&self) -> Vec<Blocked> {
+        fn list(&self) -> Result<Vec<Blocked>, String> {
             let now_ms = self.now_ms.load(Ordering::Relaxed);
             let blocks = self.blocks.load();
-            blocks.iter().filter(|block| block.until_ms > now_ms).cloned().collect()
+            Ok(blocks.iter().filter(|block| block.until_ms > now_ms).cloned().collect())
         }
 
         fn explain(&self, address: IpAddr) -> Explained {
-            let block = self.list().into_iter().find(|block| block.prefix.contains(&address));
+            let block =
+                self.list().unwrap().into_iter().find(|block| block.prefix.contains(&address));
             let prefix = IpNet::from(address);
             let limit = LimitLeft { prefix, queries_per_min: 60, burst: 60, left: 59 };
             Explained { block, limits: vec![limit] }

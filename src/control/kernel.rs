@@ -10,6 +10,7 @@
 //!   own.
 //! - `in step`: after a failure, and at the start, the sets are emptied and filled in one
 //!   transaction, so that they hold what is blocked and nothing else.
+//! - `two clocks`: after a jump of the wall clock, as after a failure.
 //! - `ends by itself`: each element has a timeout; without this server the kernel forgets them.
 //! - `bounded`: elements, the time of a run, and how often a failure is logged.
 //!
@@ -60,6 +61,8 @@ pub struct Kernel {
     pub min_s: u64,
     /// The wall clock, ms since the epoch.
     pub now_ms: fn() -> i64,
+    /// A clock that never jumps, ms: the kernel's timeouts go by such a one.
+    pub steady_ms: fn() -> i64,
 }
 
 /// What is in the kernel, for figures.
@@ -113,6 +116,7 @@ impl Kernel {
     fn run(&self, blocks: &dyn Blocks, stop: &AtomicBool, figures: &InKernel) {
         // Nothing is known of the sets before the first run.
         let mut there: Option<Elements> = None;
+        let mut ahead_ms = None;
         let mut failures = 0_u32;
         let mut pause = Duration::ZERO;
         while !stop.load(Ordering::Relaxed) {
@@ -121,13 +125,19 @@ impl Kernel {
                 pause = pause.saturating_sub(STOP_PAUSE);
                 continue;
             }
+            pause = LOOK_PAUSE;
+            // Who cannot tell has not said that there are none: the sets stay as they are.
+            let Ok(blocks) = blocks.list() else { continue };
             let now_ms = (self.now_ms)();
-            let mut wanted = self.wanted(&blocks.list(), now_ms);
+            let ahead = now_ms.saturating_sub((self.steady_ms)());
+            if is_jump(ahead_ms.replace(ahead), ahead) {
+                there = None;
+            }
+            let mut wanted = self.wanted(&blocks, now_ms);
             if let Some(there) = &there {
                 linger(there, &mut wanted, now_ms);
             }
             let script = self.script(there.as_ref(), &wanted, now_ms);
-            pause = LOOK_PAUSE;
             if script.is_empty() {
                 there = Some(wanted);
                 continue;
@@ -267,6 +277,11 @@ impl Kernel {
     }
 }
 
+/// Whether the wall clock, `ahead` of the steady one, has jumped since it was `before`.
+fn is_jump(before: Option<i64>, ahead: i64) -> bool {
+    before.is_some_and(|before| ahead.abs_diff(before) > LINGER_MS.unsigned_abs())
+}
+
 /// Leaves alone what is timing out: whether the kernel has it still is not known, and an element
 /// that is there takes no other timeout. A new block of the same prefix comes a moment later.
 fn linger(there: &Elements, wanted: &mut Elements, now_ms: i64) {
@@ -302,7 +317,7 @@ mod tests {
             set6: "blocked6".to_owned(),
             program: "/nowhere/nft".into(),
         };
-        Kernel { nftables, min_s: 3600, now_ms: || NOW_MS }
+        Kernel { nftables, min_s: 3600, now_ms: || NOW_MS, steady_ms: || 0 }
     }
 
     fn block(prefix: &str, from_s: i64, to_s: i64) -> Blocked {
@@ -367,6 +382,12 @@ mod tests {
             let script = kernel.script(Some(&there), &wanted, now_ms);
             assert_eq!(script.lines().count(), lines, "{late_ms}: {script}");
         }
+    }
+
+    #[test]
+    fn a_wall_clock_that_jumps_has_the_sets_filled_anew() {
+        assert!(!is_jump(None, NOW_MS) && !is_jump(Some(NOW_MS), NOW_MS + 20));
+        assert!(is_jump(Some(NOW_MS), NOW_MS + 86_400_000) && is_jump(Some(NOW_MS), 0));
     }
 
     #[test]

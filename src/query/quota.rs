@@ -176,7 +176,7 @@ fn quota(over: &Over, out: &mut Answer) {
     });
     line(out, |text| {
         write!(text, "% This query is answered again in {}. ", Spell(over.wait_s))?;
-        text.write_str("Send limits to see all of your limits.")
+        text.write_str("Then send limits to see all of yours.")
     });
 }
 
@@ -230,7 +230,7 @@ mod tests {
              wait=359999999\r\n",
             "(ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128).\r\n",
             "wait=253402300799 cause=operator\r\n",
-            "see all of your limits.\r\n",
+            "Then send limits to see all of yours.\r\n",
         ] {
             assert!(lines.contains(whole), "{whole:?} in {lines}");
         }

@@ -1,14 +1,17 @@
 //! The log of many nodes in one place: blocks as messages of a JetStream subject.
 //!
 //! A message is one block: gzip of JSON lines, as in the files. Its headers: `Content-Encoding:
-//! gzip`, `Whoisd-Node` (the host's name), `Whoisd-Rows`, `Whoisd-First-Ms`, `Whoisd-Last-Ms`, and
-//! `Nats-Msg-Id`, by which the server drops a message that it got twice.
+//! gzip`, `Whoisd-Node` (the host's name), `Whoisd-Rows`, `Whoisd-First-Ms`, `Whoisd-Last-Ms`,
+//! `Whoisd-Lost` (queries since the message before that the stream does not get), and `Nats-Msg-Id`,
+//! by which the server drops a message that it got twice, and whose last number counts on by one for
+//! each block.
 //!
 //! # Invariants
 //!
 //! - `acknowledged`: a batch is let go once the server has stored it; one after the other, in
 //!   order.
-//! - `bounded`: at most [`BATCHES_MAX`] batches wait; one more is dropped, and its rows counted.
+//! - `bounded`: at most [`BATCHES_MAX`] batches wait; one more is dropped, its rows are counted, and
+//!   the next message says so: by its number and its `Whoisd-Lost`.
 //!
 //! # Does not
 //!
@@ -91,16 +94,51 @@ impl StreamSettings {
 }
 
 /// One block.
+#[derive(Debug)]
 pub(super) struct Batch {
     pub(super) packed: Vec<u8>,
     pub(super) rows: u64,
     pub(super) first_ms: i64,
     pub(super) last_ms: i64,
+    /// Queries since the batch before that are in none.
+    pub(super) lost: u64,
+}
+
+/// Batches on their way to the thread, each with its number, from 1.
+struct Queue {
+    batches: Sender<(u64, Batch)>,
+    number: u64,
+    /// Queries of batches that were dropped since the last one that was taken.
+    lost: u64,
+    figures: Arc<Figures>,
+}
+
+impl Queue {
+    fn new(batches_max: usize, figures: Arc<Figures>) -> (Self, Receiver<(u64, Batch)>) {
+        let (batches, taken) = bounded(batches_max);
+        (Self { batches, number: 0, lost: 0, figures }, taken)
+    }
+
+    /// Takes a batch, or counts its rows as dropped.
+    fn offer(&mut self, mut batch: Batch) {
+        self.number += 1;
+        batch.lost += std::mem::take(&mut self.lost);
+        // Before it can be taken out at the other end.
+        add(&self.figures.stream_waiting, 1);
+        match self.batches.try_send((self.number, batch)) {
+            Ok(()) => {}
+            Err(TrySendError::Full((_, batch)) | TrySendError::Disconnected((_, batch))) => {
+                self.figures.stream_waiting.fetch_sub(1, Ordering::Relaxed);
+                add(&self.figures.stream_dropped, batch.rows);
+                self.lost = batch.rows + batch.lost;
+            }
+        }
+    }
 }
 
 /// The thread that sends.
 pub(super) struct Stream {
-    queue: Sender<Batch>,
+    queue: Queue,
     stop: Arc<AtomicBool>,
     /// Closed once the thread has ended.
     ended: Receiver<()>,
@@ -116,7 +154,7 @@ impl Stream {
         now_ms: i64,
         place: Place<'_>,
     ) -> io::Result<Self> {
-        let (queue, batches) = bounded(BATCHES_MAX);
+        let (queue, batches) = Queue::new(BATCHES_MAX, Arc::clone(&figures));
         let stop = Arc::new(AtomicBool::new(false));
         let name = rustix::system::uname();
         let node = name.nodename().to_string_lossy().replace(|c: char| !c.is_ascii_graphic(), "-");
@@ -127,7 +165,6 @@ impl Stream {
             // Another process of this host, or the one before, has another time of start.
             id: format!("{node}-{now_ms}-{}", std::process::id()),
             node,
-            number: 0,
             next_server: 0,
             connection: None,
             backoff: Backoff::new(PAUSE_MIN, PAUSE_MAX),
@@ -145,16 +182,8 @@ impl Stream {
     }
 
     /// Hands a batch over, or counts its rows as dropped.
-    pub(super) fn offer(&self, batch: Batch) {
-        // Before it can be taken out at the other end.
-        add(&self.figures.stream_waiting, 1);
-        match self.queue.try_send(batch) {
-            Ok(()) => {}
-            Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) => {
-                self.figures.stream_waiting.fetch_sub(1, Ordering::Relaxed);
-                add(&self.figures.stream_dropped, batch.rows);
-            }
-        }
+    pub(super) fn offer(&mut self, batch: Batch) {
+        self.queue.offer(batch);
     }
 
     /// Sends what waits, for [`STOP_WAIT`]; returns after twice that at most.
@@ -178,7 +207,6 @@ struct Sending {
     subject: String,
     node: String,
     id: String,
-    number: u64,
     next_server: usize,
     connection: Option<Connection>,
     backoff: Backoff,
@@ -189,9 +217,9 @@ struct Sending {
 }
 
 impl Sending {
-    fn run(&mut self, batches: &Receiver<Batch>) {
+    fn run(&mut self, batches: &Receiver<(u64, Batch)>) {
         loop {
-            let batch = match batches.try_recv() {
+            let (number, batch) = match batches.try_recv() {
                 Ok(batch) => batch,
                 // The connection has its say while this sleeps.
                 Err(TryRecvError::Empty) => {
@@ -200,8 +228,7 @@ impl Sending {
                 }
                 Err(TryRecvError::Disconnected) => return,
             };
-            self.number += 1;
-            let sent = self.send_until_stopped(&batch);
+            let sent = self.send_until_stopped(number, &batch);
             self.figures.stream_waiting.fetch_sub(1, Ordering::Relaxed);
             let figure =
                 if sent { &self.figures.stream_sent } else { &self.figures.stream_dropped };
@@ -223,8 +250,8 @@ impl Sending {
         now.saturating_duration_since(begun) >= STOP_WAIT
     }
 
-    fn give_up(&self, batches: &Receiver<Batch>) {
-        let rows: u64 = batches.iter().map(|batch| batch.rows).sum();
+    fn give_up(&self, batches: &Receiver<(u64, Batch)>) {
+        let rows: u64 = batches.iter().map(|(_, batch)| batch.rows).sum();
         add(&self.figures.stream_dropped, rows);
         self.figures.stream_waiting.store(0, Ordering::Relaxed);
         if rows > 0 {
@@ -237,9 +264,9 @@ impl Sending {
     }
 
     /// Sends a batch, again and again; `false` if the process ends before anybody has stored it.
-    fn send_until_stopped(&mut self, batch: &Batch) -> bool {
+    fn send_until_stopped(&mut self, number: u64, batch: &Batch) -> bool {
         loop {
-            let Err(problem) = self.send(batch) else {
+            let Err(problem) = self.send(number, batch) else {
                 self.backoff.reset();
                 return true;
             };
@@ -258,7 +285,7 @@ impl Sending {
         }
     }
 
-    fn send(&mut self, batch: &Batch) -> Result<(), String> {
+    fn send(&mut self, number: u64, batch: &Batch) -> Result<(), String> {
         if self.connection.is_none() {
             let time = self.request_time();
             let connecting = connect(&self.address, &mut self.next_server, time);
@@ -267,10 +294,11 @@ impl Sending {
         }
         let Some(connection) = &self.connection else { return Ok(()) };
         let mut headers = async_nats::HeaderMap::new();
-        headers.insert("Nats-Msg-Id", format!("{}-{}", self.id, self.number));
+        headers.insert("Nats-Msg-Id", format!("{}-{number}", self.id));
         headers.insert("Content-Encoding", "gzip");
         headers.insert("Whoisd-Node", self.node.as_str());
         headers.insert("Whoisd-Rows", batch.rows.to_string());
+        headers.insert("Whoisd-Lost", batch.lost.to_string());
         headers.insert("Whoisd-First-Ms", batch.first_ms.to_string());
         headers.insert("Whoisd-Last-Ms", batch.last_ms.to_string());
         let (subject, payload) = (self.subject.clone(), batch.packed.clone().into());
@@ -291,5 +319,54 @@ impl Sending {
 
     fn request_time(&self) -> Duration {
         if self.stop.load(Ordering::Relaxed) { STOP_WAIT } else { REQUEST }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_beyond_the_bound_are_dropped_counted_and_said_in_the_next_one() {
+        let figures = Arc::new(Figures::default());
+        let (mut queue, taken) = Queue::new(2, Arc::clone(&figures));
+        let batch = |rows, lost| Batch { packed: Vec::new(), rows, first_ms: 0, last_ms: 0, lost };
+        for number in 1..=5 {
+            queue.offer(batch(number * 10, 1));
+        }
+        let figure = |figure: &std::sync::atomic::AtomicU64| figure.load(Ordering::Relaxed);
+        assert_eq!((figure(&figures.stream_waiting), figure(&figures.stream_dropped)), (2, 120));
+        let took = |taken: &Receiver<(u64, Batch)>| {
+            let (number, batch) = taken.try_recv().unwrap();
+            (number, batch.rows, batch.lost)
+        };
+        assert_eq!((took(&taken), took(&taken)), ((1, 10, 1), (2, 20, 1)));
+        queue.offer(batch(60, 2));
+        // Three batches of 120 queries, what they had lost, and its own.
+        assert_eq!(took(&taken), (6, 60, 120 + 3 + 2));
+        queue.offer(batch(70, 0));
+        assert_eq!(took(&taken), (7, 70, 0));
+    }
+
+    #[test]
+    fn the_end_waits_a_bounded_time_for_a_server_that_does_not_answer() {
+        // It takes connections, and says nothing.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let settings = StreamSettings {
+            servers: vec![format!("nats://{}", silent.local_addr().unwrap())],
+            subject: "whoisd.queries".to_owned(),
+            credentials: None,
+        };
+        let weight = crate::shard::aside::Weight::Full;
+        let place = Place { core: None, shard_cores: &[], weight };
+        let figures = Arc::new(Figures::default());
+        let mut stream = Stream::start(&settings, Arc::clone(&figures), 0, place).unwrap();
+        stream.offer(Batch { packed: vec![1], rows: 3, first_ms: 0, last_ms: 0, lost: 0 });
+        // It is being tried by now, with a request's time.
+        std::thread::sleep(Duration::from_millis(500));
+        let begun = clock::monotonic();
+        stream.stop();
+        let took = clock::monotonic().saturating_duration_since(begun);
+        assert!(took < 2 * STOP_WAIT + Duration::from_secs(1), "{took:?}");
     }
 }

@@ -186,6 +186,8 @@ pub(super) struct Core {
     dropped: Vec<u64>,
     /// Entries that were lost and stand in no row yet.
     lost: u64,
+    /// Entries that found no room in a ring, and that no message has told of.
+    unsent: u64,
     masker: Masker,
     texts: Texts,
     block: Block,
@@ -230,6 +232,7 @@ impl Core {
             dropped: vec![0; shard_count],
             drains,
             lost: 0,
+            unsent: 0,
             masker,
             texts: Texts::default(),
             block: Block::new(settings.dir.is_some() && settings.format.has_columns()),
@@ -246,7 +249,9 @@ impl Core {
         for (at, drain) in drains.iter_mut().enumerate() {
             let dropped = drain.dropped();
             if let Some(before) = self.dropped.get_mut(at) {
-                self.lost += dropped - std::mem::replace(before, dropped);
+                let more = dropped - std::mem::replace(before, dropped);
+                self.lost += more;
+                self.unsent += more;
             }
             drain.take_all(|taken| self.take(taken, now_ms));
         }
@@ -322,15 +327,17 @@ impl Core {
         let Ok(packed) = packed else {
             // Packing into memory does not fail; if it did, the rows are lost.
             self.lost += rows + self.block.counts.lost;
+            self.unsent += rows;
             return self.block.clear();
         };
         if let Some(archive) = &mut self.archive {
             archive.write(now_ms, &mut self.block, packed.as_deref());
             self.lost += archive.take_lost();
         }
-        if let (Some(stream), Some(packed)) = (&self.stream, packed) {
+        if let (Some(stream), Some(packed)) = (&mut self.stream, packed) {
             let (first_ms, last_ms) = self.block.times_ms;
-            stream.offer(Batch { packed, rows, first_ms, last_ms });
+            let lost = std::mem::take(&mut self.unsent);
+            stream.offer(Batch { packed, rows, first_ms, last_ms, lost });
         }
         self.block.clear();
     }

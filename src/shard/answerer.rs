@@ -254,7 +254,10 @@ impl Answerer {
     fn log(&mut self, view: &View, rules: &Rules, asked: &Asked<'_>, told: &Told<'_>, made: Made) {
         let Some(log) = &mut self.log else { return };
         let suffix = match told.kind {
-            QueryKind::Domain | QueryKind::DomainPattern => query::suffix_of(view, told.subject),
+            QueryKind::Domain
+            | QueryKind::DomainPattern
+            | QueryKind::Nameserver
+            | QueryKind::NameserverPattern => query::suffix_of(view, told.subject),
             _ => None,
         };
         let micros = made.at_us.saturating_sub(asked.complete_us);

@@ -10,6 +10,8 @@
 //! - `beside`: two threads of their own talk to the server; who hands a message over never waits.
 //! - `alone if need be`: without the server each node limits by itself, and tries again after at
 //!   most [`BACKOFF_MAX`].
+//! - `heard or made anew`: a node that has nothing to tell sends the first line alone each
+//!   [`BEAT_MS`], and hears itself; who tells and hears nothing for [`SILENCE`] connects anew.
 //! - `bounded`: a message has at most [`SOURCES_MAX`] sources and [`MESSAGE_BYTES_MAX`] bytes; what
 //!   another node claims is charged up to twice a burst (`policy::limit`).
 //!
@@ -58,6 +60,15 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// How often it is looked whether to end.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// Longest time without a message of ours, milliseconds.
+const BEAT_MS: i64 = 2_000;
+
+/// How long nothing is heard, not even ourselves, before the connection counts as broken.
+const SILENCE: Duration = Duration::from_secs(8);
+
+/// How long the end waits for both threads: the system's resolver has no bound of its own.
+const END_TIME: Duration = Duration::from_secs(3);
+
 /// How sharing fares.
 #[derive(Debug, Default)]
 pub struct SiteFigures {
@@ -69,7 +80,7 @@ pub struct SiteFigures {
     pub sent: AtomicU64,
     /// Messages that could not be sent.
     pub lost: AtomicU64,
-    /// Messages of other nodes.
+    /// Messages of other nodes that were read.
     pub received: AtomicU64,
     /// Messages that could not be read.
     pub refused: AtomicU64,
@@ -95,22 +106,20 @@ impl Usage {
         }
     }
 
-    /// The message, after which it is empty; `None` if it was.
-    fn message(&mut self, node: u64) -> Option<String> {
-        if self.0.is_empty() {
-            return None;
-        }
+    /// The message, after which it is empty.
+    fn message(&mut self, node: u64) -> String {
         let mut text = format!("whoisd-usage 1 {node:016x}\n");
         for (address, price) in self.0.drain() {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{address} {price}");
         }
-        Some(text)
+        text
     }
 }
 
-/// Reads a message of another node; what `each` was given before an error counts.
-fn read(message: &[u8], own: u64, mut each: impl FnMut(IpAddr, u32)) -> Result<(), String> {
+/// Reads a message, and whether it is of another node; what `each` was given before an error
+/// counts.
+fn read(message: &[u8], own: u64, mut each: impl FnMut(IpAddr, u32)) -> Result<bool, String> {
     if message.len() > MESSAGE_BYTES_MAX {
         return Err(format!("{} bytes, at most {MESSAGE_BYTES_MAX} are read", message.len()));
     }
@@ -121,7 +130,7 @@ fn read(message: &[u8], own: u64, mut each: impl FnMut(IpAddr, u32)) -> Result<(
     let node =
         node.ok_or_else(|| format!("it begins with {:?}", head.get(..40).unwrap_or(head)))?;
     if node == own {
-        return Ok(());
+        return Ok(false);
     }
     for line in lines.take(SOURCES_MAX) {
         let parts = line
@@ -130,7 +139,7 @@ fn read(message: &[u8], own: u64, mut each: impl FnMut(IpAddr, u32)) -> Result<(
         let (address, price) = parts.ok_or_else(|| format!("no address and price: {line:?}"))?;
         each(address, price);
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The warden's side.
@@ -140,6 +149,7 @@ pub(super) struct Sharing {
     messages: Sender<String>,
     interval_ms: i64,
     next_ms: i64,
+    beat_ms: i64,
     figures: Arc<SiteFigures>,
     ending: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
@@ -168,7 +178,8 @@ impl Sharing {
         ];
         let interval_ms = i64::try_from(site.interval_ms).unwrap_or(i64::MAX);
         let usage = Usage::default();
-        Ok(Self { usage, node, messages, interval_ms, next_ms: 0, figures, ending, threads })
+        let (next_ms, beat_ms) = (i64::MIN, i64::MIN);
+        Ok(Self { usage, node, messages, interval_ms, next_ms, beat_ms, figures, ending, threads })
     }
 
     pub(super) fn figures(&self) -> &Arc<SiteFigures> {
@@ -179,13 +190,15 @@ impl Sharing {
         self.usage.add(address, price);
     }
 
-    /// Hands a message over once it is time.
+    /// Hands a message over once it is time, by a clock that never jumps.
     pub(super) fn turn(&mut self, now_ms: i64) {
-        if now_ms < self.next_ms {
+        let is_idle = self.usage.0.is_empty() && now_ms < self.beat_ms;
+        if now_ms < self.next_ms || is_idle {
             return;
         }
         self.next_ms = now_ms.saturating_add(self.interval_ms);
-        let Some(message) = self.usage.message(self.node) else { return };
+        self.beat_ms = now_ms.saturating_add(BEAT_MS);
+        let message = self.usage.message(self.node);
         if let Err(TrySendError::Full(_)) = self.messages.try_send(message) {
             self.figures.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -195,7 +208,13 @@ impl Sharing {
 impl Drop for Sharing {
     fn drop(&mut self) {
         self.ending.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
+        let mut left = END_TIME;
+        while !left.is_zero() && !self.threads.iter().all(JoinHandle::is_finished) {
+            let pause = left.min(LOOK / 4);
+            thread::sleep(pause);
+            left = left.saturating_sub(pause);
+        }
+        for thread in self.threads.drain(..).filter(JoinHandle::is_finished) {
             // It has said on standard error if it panicked.
             let _ = thread.join();
         }
@@ -328,20 +347,36 @@ impl Link {
         self.figures.listening.store(true, Ordering::Relaxed);
         self.backoff = BACKOFF_MIN;
         tracing::info!(channel = %self.channel, "the nodes of the site share their usage");
+        let mut heard = clock::monotonic();
         while !self.ends() {
             let message = match channel.get_message() {
                 Ok(message) => message,
-                Err(error) if error.is_timeout() => continue,
+                Err(error) if error.is_timeout() => {
+                    let silence = clock::monotonic().saturating_duration_since(heard);
+                    // A server that takes nothing has nothing to send back.
+                    if !self.figures.telling.load(Ordering::Relaxed) {
+                        heard = clock::monotonic();
+                    } else if silence >= SILENCE {
+                        let what = "nothing comes back of what is told";
+                        return Err((ErrorKind::Io, what).into());
+                    }
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
-            self.figures.received.fetch_add(1, Ordering::Relaxed);
+            heard = clock::monotonic();
             let now_us = clock::micros();
             let read = read(message.get_payload_bytes(), node, |address, price| {
                 guard.add(address, price, now_us);
             });
-            if let Err(problem) = read {
-                self.figures.refused.fetch_add(1, Ordering::Relaxed);
-                tracing::debug!(problem, "a message of the site is left out");
+            match read {
+                Ok(is_of_another) => {
+                    self.figures.received.fetch_add(u64::from(is_of_another), Ordering::Relaxed);
+                }
+                Err(problem) => {
+                    self.figures.refused.fetch_add(1, Ordering::Relaxed);
+                    tracing::debug!(problem, "a message of the site is left out");
+                }
             }
         }
         Ok(())
@@ -355,19 +390,20 @@ mod tests {
     #[test]
     fn a_message_brings_what_was_added_to_others_and_not_to_oneself() {
         let mut usage = Usage::default();
-        assert_eq!(usage.message(7), None);
         usage.add([192, 0, 2, 1].into(), 3);
         usage.add([192, 0, 2, 1].into(), 4);
         usage.add("2001:db8::1".parse().unwrap(), 1);
-        let message = usage.message(7).unwrap();
+        let message = usage.message(7);
         let mut heard = Vec::new();
-        read(message.as_bytes(), 8, |address, price| heard.push((address.to_string(), price)))
-            .unwrap();
+        let each = |address: IpAddr, price| heard.push((address.to_string(), price));
+        assert_eq!(read(message.as_bytes(), 8, each), Ok(true));
         heard.sort();
         let expected = [("192.0.2.1".to_owned(), 7), ("2001:db8::1".to_owned(), 1)];
         assert_eq!(heard, expected);
-        read(message.as_bytes(), 7, |_, _| panic!("it is our own")).unwrap();
-        assert_eq!(usage.message(7), None);
+        assert_eq!(read(message.as_bytes(), 7, |_, _| panic!("it is our own")), Ok(false));
+        let beat = usage.message(7);
+        assert_eq!(beat, "whoisd-usage 1 0000000000000007\n", "nothing is left to tell");
+        assert_eq!(read(beat.as_bytes(), 8, |_, _| panic!("there is nothing")), Ok(true));
     }
 
     #[test]
@@ -376,7 +412,7 @@ mod tests {
         for host in 0..100_000_u32 {
             usage.add(IpAddr::V4(host.into()), 1);
         }
-        let message = usage.message(1).unwrap();
+        let message = usage.message(1);
         assert_eq!(message.lines().count(), SOURCES_MAX + 1);
         assert!(message.len() <= MESSAGE_BYTES_MAX);
         let refusal = |text: &[u8]| read(text, 1, |_, _| {}).unwrap_err();

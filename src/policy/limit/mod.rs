@@ -236,7 +236,7 @@ impl Limiter {
     ///
     /// # Errors
     ///
-    /// The narrowest limit that it is over.
+    /// The narrowest limit that it is over, with the time after which no limit refuses it.
     #[inline]
     pub fn charge(
         &self,
@@ -260,17 +260,28 @@ impl Limiter {
                     }
                 }
                 Charged::Over { wait_us } => {
-                    self.refund(address, levels.get(..index).unwrap_or_default(), price);
+                    let (narrower, wider) = levels.split_at_checked(index).unwrap_or_default();
+                    self.refund(address, narrower, price);
+                    // Who waits as long as it is told is not to be refused by a wider one then.
+                    let waits =
+                        wider.iter().map(|level| self.wait_us(address, level, price, now_us));
                     return Err(Over {
                         prefix: prefix::network(address, level.length),
                         level: *level,
-                        wait_s: wait_us.div_ceil(1_000_000),
+                        wait_s: waits.fold(wait_us, u64::max).div_ceil(1_000_000),
                         own: level.length >= source_length(address),
                     });
                 }
             }
         }
         Ok(scarcest)
+    }
+
+    /// Until a level could take a query, microseconds.
+    fn wait_us(&self, address: IpAddr, level: &Level, price: u32, now_us: u64) -> u64 {
+        let terms = level.terms(price);
+        let owed_us = self.table.owed_us(self.keys.of(address, level.length), now_us);
+        owed_us.saturating_add(terms.cost_us).saturating_sub(terms.tolerance_us)
     }
 
     fn refund(&self, address: IpAddr, levels: &[Level], price: u32) {

@@ -79,7 +79,8 @@ impl Entry {
             let from_us = moment_of(key, word).max(now_us);
             let until_us = from_us.saturating_add(terms.cost_us);
             let owed_us = until_us - now_us;
-            if owed_us > terms.tolerance_us {
+            // What costs nothing is taken, also where more is owed than a burst.
+            if owed_us > terms.tolerance_us && terms.cost_us > 0 {
                 return Some(Charged::Over { wait_us: owed_us - terms.tolerance_us });
             }
             let new = pack(key, until_us);

@@ -60,6 +60,22 @@ fn a_price_is_charged_as_so_many_queries() {
 }
 
 #[test]
+fn who_waits_as_long_as_it_is_told_is_served() {
+    let limiter = Limiter::new(1 << 16, SEEDS);
+    let address = v4(7);
+    let of = |length, queries_per_min| Level { length, queries_per_min, burst: 1 };
+    let levels = [of(32, 60), of(24, 2), of(20, 4)];
+    assert!(limiter.charge(address, &levels, 1, 0).is_ok());
+    let over = limiter.charge(address, &levels, 1, 0).unwrap_err();
+    assert_eq!((over.own, over.wait_s), (true, 30), "its network is over for longer");
+    assert!(limiter.charge(address, &levels, 1, 29_000_000).is_err());
+    assert!(limiter.charge(address, &levels, 1, 30_000_000).is_ok());
+    limiter.add(address, &levels, 9, 30_000_000);
+    assert!(limiter.charge(address, &levels, 1, 30_000_000).is_err());
+    assert!(limiter.charge(address, &levels, 0, 30_000_000).is_ok(), "what costs nothing is taken");
+}
+
+#[test]
 fn a_network_is_limited_whatever_its_addresses_do() {
     let limiter = Limiter::new(1 << 20, SEEDS);
     let taken = (0..256)
