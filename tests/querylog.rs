@@ -172,7 +172,9 @@ fn a_summary_says_what_a_model_says_from_either_kind_of_file() {
         // The queries of the test carry an old time; they count for the day of their file, today.
         let day = said_at("/days/0/period").as_str().unwrap().to_owned();
         let words = text(&whoisd(&["log", "summary", dir]).stdout);
-        assert!(words.contains(&format!("{day}          20000")), "{words}");
+        // Unless midnight has come meanwhile.
+        let is_one_day = said_at("/days").as_array().unwrap().len() == 1;
+        assert!(!is_one_day || words.contains(&format!("{day}          20000")), "{words}");
         let none = whoisd(&["log", "summary", dir, "--to", "2026-01-01"]);
         assert_eq!(none.status.code(), Some(4));
         let verified = whoisd(&["log", "verify", dir]);

@@ -137,7 +137,8 @@ pub fn audit(dir: &Path, kept: Option<&str>) -> Result<Audit, ReadError> {
             audit.days.push((*day, one.noted.queries, verdict));
         }
         has_older |= one.last.is_some() || one.behind_segments > 0;
-        open += one.behind_segments;
+        let counted = if one.is_in_totals { 0 } else { one.present + one.damaged.len() as u64 };
+        open += one.behind_segments + counted;
         if one.behind_segments > 0 && found.running != Some(*day) {
             audit.problems.push(format!(
                 "{day}: {} segments stand in no total, and the day is over: a line of {path} is \

@@ -357,7 +357,7 @@ mod tests {
             subject: "whoisd.queries".to_owned(),
             credentials: None,
         };
-        let weight = crate::shard::aside::Weight::Full;
+        let weight = aside::Weight::Full;
         let place = Place { core: None, shard_cores: &[], weight };
         let figures = Arc::new(Figures::default());
         let mut stream = Stream::start(&settings, Arc::clone(&figures), 0, place).unwrap();

@@ -166,7 +166,7 @@ fn a_wall_clock_that_jumps_stops_nothing_and_ends_no_block_early_or_late() {
 #[test]
 fn what_shards_saw_last_is_kept_at_the_end() {
     let dir = tempfile::tempdir().unwrap();
-    let mut kept = warden(Settings::default(), dir.path());
+    let kept = warden(Settings::default(), dir.path());
     kept.watch.tell(strike(7));
     kept.warden.finish(at(0));
     let text = std::fs::read_to_string(dir.path().join("blocks.json")).unwrap();

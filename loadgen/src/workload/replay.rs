@@ -1,7 +1,8 @@
 //! Query logs: their queries at the times at which they came.
 //!
-//! A line is JSON with `time` (RFC 3339, or milliseconds since the epoch as a number) and `query`,
-//! or it is seconds since the epoch with a fraction, a tab, and the query.
+//! A line is JSON with `time` (RFC 3339, or milliseconds since the epoch as a number) and `query`;
+//! or a row of whoisd's own query log, with `at_ms`, `kind` and `name`; or it is seconds since the
+//! epoch with a fraction, a tab, and the query.
 //!
 //! # Invariants
 //!
@@ -31,8 +32,53 @@ const TIME_NS_MAX: u64 = 16_725_225_600_000_000_000;
 
 #[derive(Deserialize)]
 struct JsonLine {
+    #[serde(alias = "at_ms")]
     time: JsonTime,
+    #[serde(alias = "name")]
     query: String,
+    /// Only rows of whoisd's own log have one: their name is escaped, and lacks the keyword.
+    kind: Option<String>,
+}
+
+impl JsonLine {
+    fn query(&self) -> Vec<u8> {
+        let Some(kind) = &self.kind else {
+            return self.query.trim_end_matches(['\r', '\n']).as_bytes().to_vec();
+        };
+        let keyword = match kind.as_str() {
+            "nameserver" | "nameserver_pattern" | "address" => "nameserver ",
+            "registrar" => "registrar ",
+            "contact" => "contact ",
+            "roid" => "roid ",
+            _ => "",
+        };
+        [keyword.as_bytes(), &unescaped(&self.query)].concat()
+    }
+}
+
+/// The bytes behind a name of the query log, as far as it has kept them; bytes that no query line
+/// may have become `?`, which is refused as they were.
+fn unescaped(name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = name;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        bytes.extend_from_slice(before.as_bytes());
+        rest = if let Some(behind) = escape.strip_prefix('\\') {
+            bytes.push(b'\\');
+            behind
+        } else if escape.starts_with('+') {
+            ""
+        } else {
+            bytes.push(b'?');
+            let behind = match escape.strip_prefix("u{") {
+                Some(hex) => hex.split_once('}').map(|(_, behind)| behind),
+                None => escape.get(3..),
+            };
+            behind.unwrap_or_default()
+        };
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
 }
 
 #[derive(Deserialize)]
@@ -91,8 +137,7 @@ fn entry(line: &[u8]) -> Result<(u64, Vec<u8>), String> {
         let parsed: JsonLine = serde_json::from_slice(line).map_err(|error| {
             format!("{error}; got {}, expected \"time\" and \"query\"", shown(line))
         })?;
-        let query = parsed.query.trim_end_matches(['\r', '\n']);
-        (json_time_ns(&parsed.time)?, query.as_bytes().to_vec())
+        (json_time_ns(&parsed.time)?, parsed.query())
     } else {
         let tab = memchr::memchr(b'\t', line).and_then(|tab| line.split_at_checked(tab));
         let (time, query) = tab.ok_or_else(|| {
@@ -220,6 +265,28 @@ mod tests {
                 assert_eq!(request.bytes, line.as_bytes());
                 assert_eq!(request.kind, Kind::Recorded);
             }
+        }
+    }
+
+    #[test]
+    fn rows_of_the_servers_own_log_are_asked_again_as_they_were() {
+        let row = |at_ms: u64, kind: &str, name: &str| {
+            serde_json::json!({"v": 1, "at_ms": at_ms, "kind": kind, "name": name, "bytes": 7})
+                .to_string()
+        };
+        let rows = [
+            row(1, "domain", "a.demo"),
+            row(2, "nameserver", "ns1.a.demo"),
+            row(3, "registrar", "Example \\\\ Registrar"),
+            row(4, "unreadable", "a\\u{0}b\\x80c\\+47"),
+        ];
+        let (times_ns, source) = replayed(&rows.join("\n")).unwrap();
+        assert_eq!(*times_ns, [0, 1_000_000, 2_000_000, 3_000_000]);
+        let mut workload = Workload::new(&source, 1, 0, 1);
+        let mut request = Request::default();
+        for line in ["a.demo", "nameserver ns1.a.demo", "registrar Example \\ Registrar", "a?b?c"] {
+            workload.next(&mut request);
+            assert_eq!(request.bytes, format!("{line}\r\n").as_bytes());
         }
     }
 
