@@ -143,7 +143,8 @@ impl Running {
             set6: "blocked6".to_owned(),
             program,
         };
-        let kernel = Kernel { nftables, min_s: 60, now_ms: clock::wall_ms };
+        let kernel =
+            Kernel { nftables, min_s: 60, now_ms: clock::wall_ms, steady_ms: clock::steady_ms };
         let stop = Arc::new(AtomicBool::new(false));
         let place = Place { core: None, shard_cores: &[], weight: Weight::Full };
         let blocks: Arc<dyn Blocks> = Arc::<Model>::clone(blocks);
@@ -183,7 +184,7 @@ fn long_blocks_are_in_the_kernels_sets_until_they_end() {
     let stale = "add element inet whoisd blocked4 { 10.9.0.0/16 timeout 1h }";
     assert!(namespace.run(&[stale]).status.success());
     let model = Arc::new(Model::default());
-    model.since("192.0.2.0/24", 1000, 100);
+    model.since("192.0.2.0/24", 1000, 3600);
     model.since("198.51.100.7/32", 0, 59);
     model.since("2001:db8::/48", 0, 3600);
     let running = Running::start(namespace.nft(), &model);
@@ -196,7 +197,7 @@ fn long_blocks_are_in_the_kernels_sets_until_they_end() {
     block("192.0.2.0/24", 7200);
     block("192.0.2.5/32", 7200);
     block("2001:db8::/32", 7200);
-    block("203.0.113.9/32", 60);
+    block("203.0.113.9/32", 3600);
     namespace.wait_for("blocked4", &["192.0.2.0/24", "203.0.113.9"]);
     namespace.wait_for("blocked6", &["2001:db8::/32"]);
     running.wait_for("whoisd_kernel_blocks", 3);
@@ -208,9 +209,15 @@ fn long_blocks_are_in_the_kernels_sets_until_they_end() {
     assert!(namespace.run(&["flush", "set", "inet", "whoisd", "blocked4"]).status.success());
     model.unblock("203.0.113.9/32".parse().unwrap()).unwrap();
     namespace.wait_for("blocked4", &["192.0.2.5"]);
+    // Who cannot tell what is blocked has not said that nothing is.
+    model.busy.store(true, Ordering::Relaxed);
+    thread::sleep(Duration::from_millis(2500));
+    namespace.wait_for("blocked4", &["192.0.2.5"]);
+    assert_eq!(running.gauge("whoisd_kernel_blocks"), 2);
+    model.busy.store(false, Ordering::Relaxed);
     // Nobody listens there: a client is refused at once, or hears nothing if it is blocked.
     assert_eq!(namespace.connect("127.0.0.9", 43), Some(1));
-    block("127.0.0.0/8", 60);
+    block("127.0.0.0/8", 3600);
     namespace.wait_for("blocked4", &["127.0.0.0/8", "192.0.2.5"]);
     assert_eq!(namespace.connect("127.0.0.9", 43), Some(124), "dropped");
     assert_eq!(namespace.connect("127.0.0.9", 44), Some(1), "port 43 alone");
@@ -223,7 +230,7 @@ fn an_element_of_the_longest_block_and_of_the_widest_is_taken() {
     let Some(namespace) = Namespace::new() else { return };
     let model = Arc::new(Model::default());
     model.block("10.0.0.0/8".parse().unwrap(), 31_536_000, "year").unwrap();
-    model.block("2000::/16".parse().unwrap(), 60, "wide").unwrap();
+    model.block("2000::/16".parse().unwrap(), 3600, "wide").unwrap();
     for number in 0..3000_u32 {
         let prefix = format!("172.{}.{}.0/25", 16 + number / 256, number % 256);
         model.since(&prefix, 60, 3600);
@@ -274,9 +281,10 @@ fn a_program_that_fails_is_tried_again_with_everything_and_holds_nobody_up() {
         assert!(line.starts_with(start), "{line}: expected {start}");
     }
     // One that does not end is ended with the server.
-    program(&nft, "exec sleep 100");
+    let begun = folder.path().join("begun");
+    program(&nft, &format!("touch {}; exec sleep 100", begun.display()));
     model.since("192.0.2.0/24", 0, 3600);
-    thread::sleep(Duration::from_millis(1500));
+    wait_until(&|| begun.exists());
     let begun = clock::monotonic();
     drop(running);
     assert!(begun.elapsed() < Duration::from_secs(5));
