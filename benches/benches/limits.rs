@@ -81,7 +81,7 @@ fn alone(options: Options, queries: usize) {
     ] {
         print_figures(name, measure(options.rounds(), addresses, ask));
     }
-    let mut book = Book::new(Terms::default(), []);
+    let mut book = Book::new(Terms::default(), [], 0);
     for host in 0..if options.smoke { 100 } else { 50_000_u32 } {
         let prefix = IpAddr::V4((0xc0a8_0000 + host).into()).into();
         book.block(prefix, 86_400, "", clock::wall_ms());

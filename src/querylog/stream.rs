@@ -2,16 +2,16 @@
 //!
 //! A message is one block: gzip of JSON lines, as in the files. Its headers: `Content-Encoding:
 //! gzip`, `Whoisd-Node` (the host's name), `Whoisd-Rows`, `Whoisd-First-Ms`, `Whoisd-Last-Ms`,
-//! `Whoisd-Lost` (queries since the message before that the stream does not get), and `Nats-Msg-Id`,
-//! by which the server drops a message that it got twice, and whose last number counts on by one for
-//! each block.
+//! `Whoisd-Lost` (queries since the message before that are in none), and `Nats-Msg-Id`, by which
+//! the server drops a message that it got twice, and whose last number counts on by one for each
+//! block.
 //!
 //! # Invariants
 //!
 //! - `acknowledged`: a batch is let go once the server has stored it; one after the other, in
 //!   order.
-//! - `bounded`: at most [`BATCHES_MAX`] batches wait; one more is dropped, its rows are counted, and
-//!   the next message says so: by its number and its `Whoisd-Lost`.
+//! - `bounded`: at most [`BATCHES_MAX`] batches wait; one more is dropped, its rows are counted,
+//!   and the next message says so: by its number and its `Whoisd-Lost`.
 //!
 //! # Does not
 //!

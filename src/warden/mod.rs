@@ -14,8 +14,8 @@
 //! - `one book`: this thread alone writes blocks; commands reach it by a channel.
 //! - `survives`: blocks are written beside, synced and renamed about [`SAVE_MS`] after a change, on
 //!   a thread of its own.
-//! - `two clocks`: how often something is done goes by a clock that never jumps; the wall clock says
-//!   when blocks begin and end, and when it jumps, blocks move with it.
+//! - `two clocks`: how often something is done goes by a clock that never jumps; the wall clock
+//!   says when blocks begin and end, and when it jumps, blocks move with it.
 //!
 //! # Does not
 //!

@@ -68,6 +68,7 @@ const SILENCE: Duration = Duration::from_secs(8);
 
 /// How long the end waits for both threads: the system's resolver has no bound of its own.
 const END_TIME: Duration = Duration::from_secs(3);
+const END_LOOK: Duration = Duration::from_millis(50);
 
 /// How sharing fares.
 #[derive(Debug, Default)]
@@ -210,7 +211,7 @@ impl Drop for Sharing {
         self.ending.store(true, Ordering::Relaxed);
         let mut left = END_TIME;
         while !left.is_zero() && !self.threads.iter().all(JoinHandle::is_finished) {
-            let pause = left.min(LOOK / 4);
+            let pause = left.min(END_LOOK);
             thread::sleep(pause);
             left = left.saturating_sub(pause);
         }

@@ -9,8 +9,8 @@
 //!
 //! - `whole`: the file is written beside, synced and renamed; a crash leaves the old one or the new
 //!   one.
-//! - `nothing lost`: a file that cannot be read is kept under another name, with the time in it, and
-//!   is never overwritten.
+//! - `nothing lost`: a file that cannot be read is kept under another name, with the time in it,
+//!   and is never overwritten.
 //!
 //! # Does not
 //!

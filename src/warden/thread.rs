@@ -146,7 +146,7 @@ pub struct Warden {
     sharing: Option<Sharing>,
     /// Whether shards have to be shown other blocks.
     changed: bool,
-    /// Not before this: an order's are shown at once. This and what follows are of the steady clock.
+    /// Not before this: an order's are shown at once. This and what follows: by the steady clock.
     publish_ms: i64,
     /// Since when the file is not what it should be.
     unsaved_ms: Option<i64>,
@@ -430,8 +430,8 @@ impl Warden {
     }
 
     /// Who is unblocked by hand begins anew, or the next query would be refused all the same. Of an
-    /// IPv6 link that holds for what its addresses share; what one of them has used of its own comes
-    /// back with time.
+    /// IPv6 link that holds for what its addresses share; what one of them has used of its own
+    /// comes back with time.
     fn forgive(&self, prefix: IpNet) {
         if prefix == source_of(prefix.addr()) {
             let levels = &self.guard.settings().levels;
