@@ -344,6 +344,20 @@ fn every_query_is_in_the_log_with_its_outcome() {
     }
 }
 
+/// The rows of a directory's files of JSON lines.
+fn rows_in(log: &Path) -> Vec<serde_json::Value> {
+    let mut rows = Vec::new();
+    for entry in fs::read_dir(log).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "gz") {
+            let output = Command::new("zcat").arg(&path).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            rows.extend(text.lines().map(|line| serde_json::from_str(line).unwrap()));
+        }
+    }
+    rows
+}
+
 /// Every field of every row, against what was asked and what came back.
 #[test]
 fn a_row_of_the_log_says_who_asked_what_and_what_came_of_it() {
@@ -380,27 +394,17 @@ fn a_row_of_the_log_says_who_asked_what_and_what_came_of_it() {
         (&*format!("{long}\r\n"), "domain", "", &*format!("{}\\+45", &long[..255]), "refused"),
     ];
     let answers: Vec<_> = asked.iter().map(|(line, ..)| server.ask(line)).collect();
-    let mut proxied = TcpStream::connect(server.addresses[1]).unwrap();
-    proxied.write_all(b"PROXY TCP4 198.51.100.7 192.0.2.9 40000 43\r\nexample.demo\r\n").unwrap();
-    let proxied = server::read_all(&mut proxied);
-    let mut proxied_v6 = TcpStream::connect(server.addresses[1]).unwrap();
-    let header = b"PROXY TCP6 2001:db8:1:2::7 2001:db8::43 40000 43\r\nexample.demo\r\n";
-    proxied_v6.write_all(header).unwrap();
-    let proxied_v6 = server::read_all(&mut proxied_v6);
-    let (listen, begun_ms) = (server.addresses[0].to_string(), server.started["timestamp"].clone());
-    assert!(begun_ms.is_string());
+    let proxied = |header: &str| {
+        let mut client = TcpStream::connect(server.addresses[1]).unwrap();
+        client.write_all(format!("PROXY {header}\r\nexample.demo\r\n").as_bytes()).unwrap();
+        server::read_all(&mut client)
+    };
+    let proxied_v4 = proxied("TCP4 198.51.100.7 192.0.2.9 40000 43");
+    let proxied_v6 = proxied("TCP6 2001:db8:1:2::7 2001:db8::43 40000 43");
+    let listen = server.addresses[0].to_string();
     server.stop();
 
-    let mut rows = Vec::new();
-    for entry in fs::read_dir(&log).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|end| end == "gz") {
-            let output = Command::new("zcat").arg(&path).output().unwrap();
-            let text = String::from_utf8(output.stdout).unwrap();
-            rows.extend(text.lines().map(|line| serde_json::from_str(line).unwrap()));
-        }
-    }
-    let rows: Vec<serde_json::Value> = rows;
+    let rows = rows_in(&log);
     let direct = |(_, kind, tld, name, outcome): &(&str, &str, &str, &str, &str), bytes: usize| {
         serde_json::json!({"v": 1, "server": listen, "client": "127.0.0.1",
             "network": "127.0.0.0/24", "tld": tld, "kind": kind, "name": name,
@@ -409,7 +413,7 @@ fn a_row_of_the_log_says_who_asked_what_and_what_came_of_it() {
     let mut expected = vec![direct(&asked[3], host.len())];
     expected.extend(asked.iter().zip(&answers).map(|(asked, answer)| direct(asked, answer.len())));
     for (client, network, to, answer) in [
-        ("198.51.100.7", "198.51.100.0/24", "192.0.2.9:43", proxied),
+        ("198.51.100.7", "198.51.100.0/24", "192.0.2.9:43", proxied_v4),
         ("2001:db8:1:2::7", "2001:db8:1::/48", "[2001:db8::43]:43", proxied_v6),
     ] {
         let mut row = direct(&asked[0], answer.len());
