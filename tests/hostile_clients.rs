@@ -26,7 +26,7 @@ use std::sync::{PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
-use hostile::attack::{ATTACKS, Attack, FLOOD_IPV6, OUT_OF_BUFFERS, Running, idle};
+use hostile::attack::{ANSWERED, ATTACKS, Attack, FLOOD_IPV6, OUT_OF_BUFFERS, Running, idle};
 use hostile::gauge::{self, Waits, median};
 use hostile::site::{Setting, Site};
 
@@ -61,7 +61,7 @@ fn size() -> Size {
 static TURN: RwLock<()> = RwLock::new(());
 
 fn setting(engine: &'static str) -> Setting {
-    Setting { engine, first_byte_ms: 500, connections: 1_000, descriptors: None }
+    Setting { engine, first_byte_ms: 500, drain_ms: 300, connections: 1_000, descriptors: None }
 }
 
 /// How often the good client may fail to be served as well as without the attack: a machine that
@@ -152,6 +152,18 @@ fn clients_that_do_not_read_take_no_answers_from_those_who_do() {
         hold(&site, engine, OUT_OF_BUFFERS, size());
         site.stop();
     }
+}
+
+/// The ring engine alone makes room: the stream engine closes who comes last.
+#[test]
+fn clients_that_hold_on_behind_their_answers_keep_nobody_out() {
+    let _turn = TURN.write().unwrap_or_else(PoisonError::into_inner);
+    let full = Setting { drain_ms: 2_000, connections: 400, ..setting(ENGINES[0]) };
+    let site = Site::start(full, LOOPBACK);
+    hold(&site, ENGINES[0], ANSWERED, size());
+    let counted = site.stop();
+    let evicted = counted.iter().find(|(name, _)| name == "evicted_draining").unwrap();
+    assert!(evicted.1 > 0, "the server was never full: {counted:?}");
 }
 
 /// Tells the program that it is within the namespace.

@@ -63,6 +63,12 @@ pub const DRAIN_LOOK_MS: u64 = 5;
 /// a tick. What the kernel takes at once, which most answers are, is done by then.
 pub const WRITE_GRACE_MS: u64 = TICK_MS;
 
+/// How long a connection keeps its place in a full shard at least, milliseconds, while somebody has
+/// had a whole answer for as long and does not close; and how long who has one may take to close
+/// before the place goes to somebody else. A client that means well closes, or asks, within the
+/// time that its network takes.
+pub const ROOM_GRACE_MS: u64 = 100;
+
 /// A bounded setting: its default and what it may be set to.
 #[derive(Clone, Copy, Debug)]
 pub struct Bound {

@@ -116,6 +116,11 @@ pub(crate) const OUT_OF_BUFFERS: Attack = Attack {
     ..large("never reading, all buffers", 40, never_reading)
 };
 
+/// Clients that keep their side open behind their answer, for 400 ms: more than the server takes
+/// connections, and within 100 ms fewer.
+pub(crate) const ANSWERED: Attack =
+    Attack { holds: true, ..attack("answered, holds open", 700, answered) };
+
 /// Connections from one IPv6 /64, where that can be had.
 pub(crate) const FLOOD_IPV6: Attack =
     Attack { source: Source::OneIpv6Slash64, ..attack("flood from one /64", 64, flood) };
@@ -172,6 +177,13 @@ fn control_bytes(client: Client) -> Next {
 
 fn invalid_utf8(client: Client) -> Next {
     converse(client, b"sm\xc3(ll\xff\xfe\xf5\x80.demo\r\n", is_refusal)
+}
+
+/// The byte behind the line makes the server wait for the client's end; its own has come by then.
+fn answered(mut client: Client) -> Next {
+    client.send(b"small.demo\r\nx");
+    client.read(4096);
+    if client.passes > 100 { Next::Close } else { Next::Hold(client) }
 }
 
 fn half_close(mut client: Client) -> Next {

@@ -8,7 +8,7 @@ use super::{Driver, error_of};
 use crate::observe::counters;
 use crate::port43::Answering;
 use crate::port43::connection::{Action, Connection, Event};
-use crate::port43::limits::ACCEPT_BACKOFF_MS;
+use crate::port43::limits::{ACCEPT_BACKOFF_MS, ROOM_GRACE_MS};
 use crate::port43::moment::Moment;
 use crate::port43::proxy::Refusal;
 use crate::port43::ring::kernel::Kernel;
@@ -117,11 +117,22 @@ impl<A: Answering> Driver<A> {
         self.notices.refused(&listener.gate, kernel.peer(index), refusal, now);
     }
 
-    /// Makes room: false if every open connection is being answered.
+    /// Makes room: false if every open connection is being answered, or has just been.
     pub(super) fn evict(&mut self, kernel: &mut impl Kernel<A::Buffer>, now: Moment) -> bool {
-        let longest = |list| self.slots.first(list);
+        let longest = |list| {
+            let (index, connection) = self.slots.first_connection(list)?;
+            let waited_ms = now.ms.saturating_sub(connection.phase_begun_ms());
+            Some((index, waited_ms >= ROOM_GRACE_MS))
+        };
         let silent = longest(List::FirstByte).or_else(|| longest(List::Proxy));
-        let Some(index) = silent.or_else(|| longest(List::Line)) else { return false };
+        let asking = silent.or_else(|| longest(List::Line));
+        // Whoever has just come goes after those who have their answer: else a shard full of these
+        // would close each client before its query is there.
+        let answered = longest(List::Draining).filter(|(_, is_old)| *is_old);
+        let is_asking_first = asking.is_some_and(|(_, is_old)| is_old) || answered.is_none();
+        let Some((index, _)) = (if is_asking_first { asking } else { answered }) else {
+            return false;
+        };
         self.step(kernel, index, Event::Evict, now);
         true
     }
