@@ -4,7 +4,7 @@
 //!
 //! Read from a connection.
 
-use super::{Driver, error_of};
+use super::{Driver, Listener, error_of};
 use crate::observe::counters;
 use crate::port43::Answering;
 use crate::port43::connection::{Action, Connection, Event};
@@ -16,22 +16,26 @@ use crate::port43::ring::slots::List;
 use crate::port43::stopwatch::Stopwatch;
 
 impl<A: Answering> Driver<A> {
-    /// Asks for accepts as far as there are free slots, on every listener alike.
+    /// Asks for accepts as far as there are free slots, on every listener alike: the one with the
+    /// fewest under way comes first. Slots that are being closed are missing here, most of all in
+    /// a full shard; a listener under a flood must not take those that come free from the others.
     pub(in super::super) fn refill(&mut self, kernel: &mut impl Kernel<A::Buffer>, now: Moment) {
-        if self.stopping {
-            return;
-        }
-        for (listener, accepts) in self.listeners.iter_mut().enumerate() {
-            while accepts.under_way_count < self.sizes.accepts_per_listener
-                && accepts.resume_ms <= now.ms
-            {
-                let Some(index) = self.slots.take_free() else { return };
-                let Some(slot) = self.slots.get_mut(index) else { return };
-                slot.accepting = true;
-                slot.listener = u8::try_from(listener).unwrap_or(u8::MAX);
-                accepts.under_way_count = accepts.under_way_count.saturating_add(1);
-                kernel.accept(index, listener);
-            }
+        let most_count = self.sizes.accepts_per_listener;
+        while !self.stopping {
+            let takes = |accepts: &Listener| {
+                accepts.under_way_count < most_count && accepts.resume_ms <= now.ms
+            };
+            let listeners = self.listeners.iter_mut().enumerate();
+            let next = listeners
+                .filter(|(_, accepts)| takes(accepts))
+                .min_by_key(|(_, accepts)| accepts.under_way_count);
+            let Some((listener, accepts)) = next else { return };
+            let Some(index) = self.slots.take_free() else { return };
+            let Some(slot) = self.slots.get_mut(index) else { return };
+            slot.accepting = true;
+            slot.listener = u8::try_from(listener).unwrap_or(u8::MAX);
+            accepts.under_way_count = accepts.under_way_count.saturating_add(1);
+            kernel.accept(index, listener);
         }
     }
 
