@@ -119,8 +119,16 @@ pub const WRITE_MS: Bound = Bound::new(15_000, 50, 300_000);
 pub const DRAIN_MS: Bound = Bound::new(2_000, 10, 60_000);
 
 /// From accept to the close, milliseconds, whatever each phase takes; meets clients that use up one
-/// deadline after the other. The default is a little more than the sum of the other defaults.
-pub const TOTAL_MS: Bound = Bound::new(30_000, 100, 600_000);
+/// deadline after the other. The default is a little more than the sum of the other defaults: who
+/// keeps within each of them is not cut by it.
+pub const TOTAL_MS: Bound = Bound::new(33_000, 100, 600_000);
+
+const PHASES_MS: u64 = PROXY_MS.default
+    + FIRST_BYTE_MS.default
+    + LINE_MS.default
+    + WRITE_MS.default
+    + DRAIN_MS.default;
+const _: () = assert!(PHASES_MS < TOTAL_MS.default);
 
 /// Connections that the kernel may hold for a listener until they are accepted. The kernel takes
 /// the lower of this and `net.core.somaxconn`.
