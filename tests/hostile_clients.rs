@@ -1,6 +1,7 @@
 //! Hostile clients over real sockets, and a well-behaved one beside them: while each attack runs,
-//! the good client waits at most twice as long for its answers as without it, the server's memory
-//! stays bounded, and afterwards nothing is left behind. For both engines.
+//! the good client waits at most twice as long for 99 of 100 answers as without it, or 10 ms, below
+//! which a shared machine says nothing; the server's memory stays bounded, and afterwards nothing is
+//! left behind. For both engines.
 //!
 //! The short run is part of the tests; the long one, whose figures README.md gives, is
 //!
@@ -68,13 +69,16 @@ fn setting(engine: &'static str) -> Setting {
 /// others share has bad moments, a server that can be held up fails each time.
 const TRIES: usize = 3;
 
+/// How long an attack may take to be in place: 10,000 connections take some seconds.
+const IN_PLACE_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Holds a server against an attack.
 fn hold(site: &Site, engine: &str, attack: Attack, size: Size) {
     let served = (0..TRIES).any(|_| is_served_beside(site, engine, attack, size));
     assert!(served, "{engine}, {}: the good client waits longer, see above", attack.name);
 }
 
-/// Whether the good client is served as well beside an attack as without it. All else that a server
+/// Whether the good client is served, as `gauge` has it, as well beside an attack as without it. All else that a server
 /// is held to has to hold each time.
 fn is_served_beside(site: &Site, engine: &str, attack: Attack, size: Size) -> bool {
     let to = site.address();
@@ -88,7 +92,8 @@ fn is_served_beside(site: &Site, engine: &str, attack: Attack, size: Size) -> bo
     let (mut most, mut opened) = (before, 0);
     for _ in 0..size.rounds {
         let quiet = Waits::measure(to, size.queries).unwrap_or_else(failed);
-        let running = Running::start(attack, to, Duration::from_secs(5));
+        let running = Running::start(attack, to, IN_PLACE_TIMEOUT);
+        let running = running.unwrap_or_else(|what| panic!("{engine}, {name}: {what}"));
         let attacked = Waits::measure(to, size.queries);
         let now = site.held();
         most.memory_kib = most.memory_kib.max(now.memory_kib);
@@ -115,6 +120,8 @@ fn is_served_beside(site: &Site, engine: &str, attack: Attack, size: Size) -> bo
     let bound = MEMORY_KIB + MEMORY_KIB_PER_CONNECTION * most.connections as u64;
     assert!(memory_kib <= bound, "{engine}, {name}: {memory_kib} KiB more, at most {bound}");
     assert!(opened >= size.rounds as u64, "{engine}, {name}: the attack did not happen");
+    let stays = !attack.stays || most.connections >= attack.clients;
+    assert!(stays, "{engine}, {name}: of {} only {} were open", attack.clients, most.connections);
     gauge::is_as_good(quiet_99, attacked_99)
 }
 
@@ -169,6 +176,9 @@ fn clients_that_hold_on_behind_their_answers_keep_nobody_out() {
 /// Tells the program that it is within the namespace.
 const INSIDE: &str = "WHOISD_HOSTILE_NAMESPACE";
 
+/// Says that this machine gives no network namespace and that the tests which need one pass untried.
+const NO_NAMESPACES: &str = "WHOISD_NO_NAMESPACES";
+
 /// A network namespace of its own, whose loopback takes every address of fd5c:a1ab:1e::/64.
 const NAMESPACE: &str = "ip link set lo up && ip -6 route add local fd5c:a1ab:1e::/64 dev lo && \
     echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind && exec \"$@\"";
@@ -187,7 +197,8 @@ fn a_flood_from_one_ipv6_64_leaves_a_good_client_alone() {
     let unshare = ["--user", "--map-root-user", "--net", "sh", "-c", NAMESPACE, "sh"];
     let made = Command::new("unshare").args(unshare).arg("true").output();
     if !made.as_ref().is_ok_and(|output| output.status.success()) {
-        println!("not tried: this machine gives no network namespace: {made:?}");
+        let told = std::env::var_os(NO_NAMESPACES).is_some();
+        assert!(told, "no network namespace here ({made:?}): {NO_NAMESPACES}=1 goes without");
         return;
     }
     let this = std::env::current_exe().unwrap();
@@ -271,7 +282,7 @@ fn the_gauge_fails_a_server_that_waits_for_silent_clients() {
     });
     let mut quiet = vec![Waits::measure(to, 50).unwrap().percentile(99)];
     let silence = Attack { clients: 3, ..ATTACKS[0] };
-    let running = Running::start(silence, to, Duration::from_secs(1));
+    let running = Running::start(silence, to, IN_PLACE_TIMEOUT).unwrap();
     let mut attacked = vec![Waits::measure(to, 20).unwrap().percentile(99)];
     running.stop();
     let (quiet, attacked) = (median(&mut quiet), median(&mut attacked));

@@ -183,6 +183,7 @@ fn configuration(setting: Setting, snapshot: &Path, listen: &str) -> String {
          answer_buffers_per_shard_max = {ANSWER_BUFFERS}\n\
          first_byte_ms = {first_byte_ms}\nline_ms = 600\nwrite_ms = 800\ndrain_ms = {drain_ms}\n\
          total_ms = {total_ms}\n\
+         [limits]\nmode = \"off\"\n\
          [defaults]\npreset = \"open\"\nextras = \"all\"\n"
     )
 }
