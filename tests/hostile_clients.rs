@@ -78,8 +78,8 @@ fn hold(site: &Site, engine: &str, attack: Attack, size: Size) {
     assert!(served, "{engine}, {}: the good client waits longer, see above", attack.name);
 }
 
-/// Whether the good client is served, as `gauge` has it, as well beside an attack as without it. All else that a server
-/// is held to has to hold each time.
+/// Whether the good client is served, by `gauge`, as well beside an attack as without it. All else
+/// that a server is held to has to hold each time.
 fn is_served_beside(site: &Site, engine: &str, attack: Attack, size: Size) -> bool {
     let to = site.address();
     let name = attack.name;

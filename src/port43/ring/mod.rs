@@ -50,8 +50,8 @@ use super::moment::Moment;
 use super::{Answering, Gate};
 use crate::observe::{ShardFigures, counters};
 
-/// How long a stopping engine takes connections out of its listeners' queues, milliseconds, at most
-/// (and half of its time to drain): a queue of 4,096 takes 160 ms; under load there is no end to it.
+/// How long a stopping engine takes connections out of its listeners' queues at most, milliseconds
+/// (and half of its time to drain): a queue of 4,096 takes 160 ms, and under load it has no end.
 const EMPTYING_MS_MAX: u64 = 500;
 
 /// Tries out whether this kernel can carry the engine.
