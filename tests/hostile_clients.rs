@@ -1,7 +1,7 @@
 //! Hostile clients over real sockets, and a well-behaved one beside them: while each attack runs,
 //! the good client waits at most twice as long for 99 of 100 answers as without it, or 10 ms, below
-//! which a shared machine says nothing; the server's memory stays bounded, and afterwards nothing is
-//! left behind. For both engines.
+//! which a shared machine says nothing; the server's memory stays bounded, and afterwards nothing
+//! is left behind. For both engines.
 //!
 //! The short run is part of the tests; the long one, whose figures README.md gives, is
 //!
