@@ -176,7 +176,7 @@ fn clients_that_hold_on_behind_their_answers_keep_nobody_out() {
 /// Tells the program that it is within the namespace.
 const INSIDE: &str = "WHOISD_HOSTILE_NAMESPACE";
 
-/// Says that this machine gives no network namespace and that the tests which need one pass untried.
+/// Says that this machine gives no network namespace: tests that need one pass untried then.
 const NO_NAMESPACES: &str = "WHOISD_NO_NAMESPACES";
 
 /// A network namespace of its own, whose loopback takes every address of fd5c:a1ab:1e::/64.
