@@ -1,6 +1,7 @@
 //! Hostile clients over real sockets, and a well-behaved one beside them: while each attack runs,
-//! the good client waits at most twice as long for its answers as without it, the server's memory
-//! stays bounded, and afterwards nothing is left behind. For both engines.
+//! the good client waits at most twice as long for 99 of 100 answers as without it, or 10 ms, below
+//! which a shared machine says nothing; the server's memory stays bounded, and afterwards nothing
+//! is left behind. For both engines.
 //!
 //! The short run is part of the tests; the long one, whose figures README.md gives, is
 //!
@@ -26,7 +27,7 @@ use std::sync::{PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
-use hostile::attack::{ATTACKS, Attack, FLOOD_IPV6, OUT_OF_BUFFERS, Running, idle};
+use hostile::attack::{ANSWERED, ATTACKS, Attack, FLOOD_IPV6, OUT_OF_BUFFERS, Running, idle};
 use hostile::gauge::{self, Waits, median};
 use hostile::site::{Setting, Site};
 
@@ -61,12 +62,15 @@ fn size() -> Size {
 static TURN: RwLock<()> = RwLock::new(());
 
 fn setting(engine: &'static str) -> Setting {
-    Setting { engine, first_byte_ms: 500, connections: 1_000, descriptors: None }
+    Setting { engine, first_byte_ms: 500, drain_ms: 300, connections: 1_000, descriptors: None }
 }
 
 /// How often the good client may fail to be served as well as without the attack: a machine that
 /// others share has bad moments, a server that can be held up fails each time.
 const TRIES: usize = 3;
+
+/// How long an attack may take to be in place: 10,000 connections take some seconds.
+const IN_PLACE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Holds a server against an attack.
 fn hold(site: &Site, engine: &str, attack: Attack, size: Size) {
@@ -74,8 +78,8 @@ fn hold(site: &Site, engine: &str, attack: Attack, size: Size) {
     assert!(served, "{engine}, {}: the good client waits longer, see above", attack.name);
 }
 
-/// Whether the good client is served as well beside an attack as without it. All else that a server
-/// is held to has to hold each time.
+/// Whether the good client is served, by `gauge`, as well beside an attack as without it. All else
+/// that a server is held to has to hold each time.
 fn is_served_beside(site: &Site, engine: &str, attack: Attack, size: Size) -> bool {
     let to = site.address();
     let name = attack.name;
@@ -88,7 +92,8 @@ fn is_served_beside(site: &Site, engine: &str, attack: Attack, size: Size) -> bo
     let (mut most, mut opened) = (before, 0);
     for _ in 0..size.rounds {
         let quiet = Waits::measure(to, size.queries).unwrap_or_else(failed);
-        let running = Running::start(attack, to, Duration::from_secs(5));
+        let running = Running::start(attack, to, IN_PLACE_TIMEOUT);
+        let running = running.unwrap_or_else(|what| panic!("{engine}, {name}: {what}"));
         let attacked = Waits::measure(to, size.queries);
         let now = site.held();
         most.memory_kib = most.memory_kib.max(now.memory_kib);
@@ -115,6 +120,8 @@ fn is_served_beside(site: &Site, engine: &str, attack: Attack, size: Size) -> bo
     let bound = MEMORY_KIB + MEMORY_KIB_PER_CONNECTION * most.connections as u64;
     assert!(memory_kib <= bound, "{engine}, {name}: {memory_kib} KiB more, at most {bound}");
     assert!(opened >= size.rounds as u64, "{engine}, {name}: the attack did not happen");
+    let stays = !attack.stays || most.connections >= attack.clients;
+    assert!(stays, "{engine}, {name}: of {} only {} were open", attack.clients, most.connections);
     gauge::is_as_good(quiet_99, attacked_99)
 }
 
@@ -154,8 +161,23 @@ fn clients_that_do_not_read_take_no_answers_from_those_who_do() {
     }
 }
 
+/// The ring engine alone makes room: the stream engine closes who comes last.
+#[test]
+fn clients_that_hold_on_behind_their_answers_keep_nobody_out() {
+    let _turn = TURN.write().unwrap_or_else(PoisonError::into_inner);
+    let full = Setting { drain_ms: 2_000, connections: 400, ..setting(ENGINES[0]) };
+    let site = Site::start(full, LOOPBACK);
+    hold(&site, ENGINES[0], ANSWERED, size());
+    let counted = site.stop();
+    let evicted = counted.iter().find(|(name, _)| name == "evicted_draining").unwrap();
+    assert!(evicted.1 > 0, "the server was never full: {counted:?}");
+}
+
 /// Tells the program that it is within the namespace.
 const INSIDE: &str = "WHOISD_HOSTILE_NAMESPACE";
+
+/// Says that this machine gives no network namespace: tests that need one pass untried then.
+const NO_NAMESPACES: &str = "WHOISD_NO_NAMESPACES";
 
 /// A network namespace of its own, whose loopback takes every address of fd5c:a1ab:1e::/64.
 const NAMESPACE: &str = "ip link set lo up && ip -6 route add local fd5c:a1ab:1e::/64 dev lo && \
@@ -175,7 +197,8 @@ fn a_flood_from_one_ipv6_64_leaves_a_good_client_alone() {
     let unshare = ["--user", "--map-root-user", "--net", "sh", "-c", NAMESPACE, "sh"];
     let made = Command::new("unshare").args(unshare).arg("true").output();
     if !made.as_ref().is_ok_and(|output| output.status.success()) {
-        println!("not tried: this machine gives no network namespace: {made:?}");
+        let told = std::env::var_os(NO_NAMESPACES).is_some();
+        assert!(told, "no network namespace here ({made:?}): {NO_NAMESPACES}=1 goes without");
         return;
     }
     let this = std::env::current_exe().unwrap();
@@ -259,7 +282,7 @@ fn the_gauge_fails_a_server_that_waits_for_silent_clients() {
     });
     let mut quiet = vec![Waits::measure(to, 50).unwrap().percentile(99)];
     let silence = Attack { clients: 3, ..ATTACKS[0] };
-    let running = Running::start(silence, to, Duration::from_secs(1));
+    let running = Running::start(silence, to, IN_PLACE_TIMEOUT).unwrap();
     let mut attacked = vec![Waits::measure(to, 20).unwrap().percentile(99)];
     running.stop();
     let (quiet, attacked) = (median(&mut quiet), median(&mut attacked));

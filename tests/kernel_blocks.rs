@@ -49,6 +49,8 @@ impl Namespace {
         let ours = fs::read_link("/proc/self/ns/net").unwrap();
         for _ in 0..STEPS_MAX {
             if keeper.try_wait().unwrap().is_some() {
+                let told = std::env::var_os("WHOISD_NO_NAMESPACES").is_some();
+                assert!(told, "no network namespace here; WHOISD_NO_NAMESPACES=1 goes without");
                 return skipped("the system refuses a network namespace (unshare -rn)");
             }
             if fs::read_link(&namespace).is_ok_and(|theirs| theirs != ours) {

@@ -116,6 +116,8 @@ counters! {
     /// Connections with an unfinished line closed to make room for a new one, or for want of a
     /// buffer for long lines.
     evicted_line,
+    /// Connections that had their answer and did not close, closed to make room for a new one.
+    evicted_draining,
     /// Connections that took their answer slowest, cut because a query needed the answer buffer.
     evicted_writing,
     /// Calls of accept that failed.

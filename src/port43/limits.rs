@@ -63,6 +63,12 @@ pub const DRAIN_LOOK_MS: u64 = 5;
 /// a tick. What the kernel takes at once, which most answers are, is done by then.
 pub const WRITE_GRACE_MS: u64 = TICK_MS;
 
+/// How long a connection keeps its place in a full shard at least, milliseconds, while somebody has
+/// had a whole answer for as long and does not close; and how long who has one may take to close
+/// before the place goes to somebody else. A client that means well closes, or asks, within the
+/// time that its network takes.
+pub const ROOM_GRACE_MS: u64 = 100;
+
 /// A bounded setting: its default and what it may be set to.
 #[derive(Clone, Copy, Debug)]
 pub struct Bound {
@@ -113,8 +119,16 @@ pub const WRITE_MS: Bound = Bound::new(15_000, 50, 300_000);
 pub const DRAIN_MS: Bound = Bound::new(2_000, 10, 60_000);
 
 /// From accept to the close, milliseconds, whatever each phase takes; meets clients that use up one
-/// deadline after the other. The default is a little more than the sum of the other defaults.
-pub const TOTAL_MS: Bound = Bound::new(30_000, 100, 600_000);
+/// deadline after the other. The default is a little more than the sum of the other defaults: who
+/// keeps within each of them is not cut by it.
+pub const TOTAL_MS: Bound = Bound::new(33_000, 100, 600_000);
+
+const PHASES_MS: u64 = PROXY_MS.default
+    + FIRST_BYTE_MS.default
+    + LINE_MS.default
+    + WRITE_MS.default
+    + DRAIN_MS.default;
+const _: () = assert!(PHASES_MS < TOTAL_MS.default);
 
 /// Connections that the kernel may hold for a listener until they are accepted. The kernel takes
 /// the lower of this and `net.core.somaxconn`.

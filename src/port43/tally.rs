@@ -19,6 +19,7 @@ pub(super) fn ending(counters: &Counters, ending: Ending) {
         Ending::Failed => &counters.panicked,
         Ending::Evicted(Phase::Proxy | Phase::FirstByte) => &counters.evicted_silent,
         Ending::Evicted(Phase::Writing) => &counters.evicted_writing,
+        Ending::Evicted(Phase::Draining) => &counters.evicted_draining,
         Ending::Evicted(_) => &counters.evicted_line,
         Ending::Broken(_) | Ending::Expired(Phase::Closed) => &counters.ended_broken,
         Ending::Expired(Phase::Proxy) => &counters.expired_proxy,

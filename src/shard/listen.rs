@@ -3,7 +3,8 @@
 //! Shards bind with `SO_REUSEPORT`, which lets a second server of the same user share the port
 //! without a word. So the kernel's list of listening sockets is looked at first. Binding without
 //! `SO_REUSEPORT` would find another server too, but also the TIME-WAIT connections of our own
-//! last run, and would refuse a restart for a minute.
+//! last run, and would refuse a restart for a minute. What the list does not tell is whether a
+//! listener on `[::]` takes IPv4 as well: there, such a binding is tried.
 //!
 //! # Does not
 //!
@@ -77,7 +78,10 @@ impl ListenError {
 ///
 /// If it cannot be listened on.
 pub fn claim(address: SocketAddr) -> Result<SocketAddr, ListenError> {
-    if listening().iter().any(|other| shares(address, *other)) {
+    let others = listening();
+    let is_shared = others.iter().any(|other| shares(address, *other))
+        || others.iter().any(|other| may_share(address, *other)) && is_refused_alone(address);
+    if is_shared {
         return Err(ListenError::InUse { address });
     }
     bind(address).map_err(|error| ListenError::new(address, error))
@@ -118,10 +122,28 @@ pub fn open(address: SocketAddr, backlog_count: u64) -> Result<Socket, ListenErr
 
 /// Whether a listener on `other` would take connections meant for `wanted`.
 fn shares(wanted: SocketAddr, other: SocketAddr) -> bool {
-    let any = wanted.ip().is_unspecified() || other.ip().is_unspecified();
-    wanted.port() == other.port()
-        && wanted.is_ipv4() == other.is_ipv4()
-        && (any || wanted.ip() == other.ip())
+    let [want, have] = [wanted, other].map(|address| address.ip().to_canonical());
+    let any = want.is_unspecified() || have.is_unspecified();
+    wanted.port() == other.port() && want.is_ipv4() == have.is_ipv4() && (any || want == have)
+}
+
+/// Whether one of them may take connections meant for the other since it is `[::]`, which takes
+/// IPv4 as well unless its socket says otherwise.
+fn may_share(wanted: SocketAddr, other: SocketAddr) -> bool {
+    let [want, have] = [wanted, other].map(|address| address.ip().to_canonical());
+    let all = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    let mixed = (want == all && have.is_ipv4()) || (have == all && want.is_ipv4());
+    wanted.port() == other.port() && mixed
+}
+
+/// Whether the kernel finds that somebody listens there, of whatever family.
+fn is_refused_alone(address: SocketAddr) -> bool {
+    let bind = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())
+    };
+    bind().is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
 }
 
 /// The addresses on which somebody listens; none if the kernel does not tell.
@@ -184,7 +206,35 @@ mod tests {
         assert!(share("[::1]:43", "[::1]:43"));
         assert!(!share("127.0.0.1:43", "127.0.0.2:43"));
         assert!(!share("127.0.0.1:43", "127.0.0.1:44"));
+        assert!(share("127.0.0.1:43", "[::ffff:127.0.0.1]:43"));
+        // That depends on the socket.
         assert!(!share("0.0.0.0:43", "[::]:43"));
+    }
+
+    #[test]
+    fn a_listener_of_both_families_shares_with_each_address_of_ipv4() {
+        let both = open("[::]:0".parse().unwrap(), 1).unwrap();
+        let port = both.local_addr().unwrap().as_socket().unwrap().port();
+        for ip in [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED] {
+            let wanted = SocketAddr::from((ip, port));
+            assert!(matches!(claim(wanted), Err(ListenError::InUse { .. })), "{wanted}");
+        }
+        let one = open("127.0.0.1:0".parse().unwrap(), 1).unwrap();
+        let port = one.local_addr().unwrap().as_socket().unwrap().port();
+        let wanted = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+        assert!(matches!(claim(wanted), Err(ListenError::InUse { .. })), "{wanted}");
+    }
+
+    #[test]
+    fn a_listener_of_ipv6_alone_leaves_ipv4_free() {
+        let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP)).unwrap();
+        socket.set_only_v6(true).unwrap();
+        socket.set_reuse_port(true).unwrap();
+        socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)).into()).unwrap();
+        socket.listen(1).unwrap();
+        let port = socket.local_addr().unwrap().as_socket().unwrap().port();
+        let wanted = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        assert_eq!(claim(wanted).unwrap(), wanted);
     }
 
     #[test]

@@ -68,6 +68,8 @@ pub(crate) struct Attack {
     pub(crate) every_passes: u64,
     /// Whether it counts only once all are open.
     pub(crate) holds: bool,
+    /// Whether the server bears with all of them for as long as it is held.
+    pub(crate) stays: bool,
     /// What one does in a pass.
     pub(crate) act: fn(Client) -> Next,
 }
@@ -75,7 +77,8 @@ pub(crate) struct Attack {
 const fn attack(name: &'static str, clients: usize, act: fn(Client) -> Next) -> Attack {
     let opens_max = OPENS_PER_PASS;
     let source = Source::Any;
-    Attack { name, clients, source, slow: false, opens_max, every_passes: 1, holds: false, act }
+    let (slow, every_passes, holds, stays) = (false, 1, false, false);
+    Attack { name, clients, source, slow, opens_max, every_passes, holds, stays, act }
 }
 
 /// Connections that count once all are open.
@@ -116,13 +119,18 @@ pub(crate) const OUT_OF_BUFFERS: Attack = Attack {
     ..large("never reading, all buffers", 40, never_reading)
 };
 
+/// Clients that keep their side open behind their answer, for 400 ms: more than the server takes
+/// connections, and within 100 ms fewer.
+pub(crate) const ANSWERED: Attack =
+    Attack { holds: true, ..attack("answered, holds open", 700, answered) };
+
 /// Connections from one IPv6 /64, where that can be had.
 pub(crate) const FLOOD_IPV6: Attack =
     Attack { source: Source::OneIpv6Slash64, ..attack("flood from one /64", 64, flood) };
 
 /// Idle connections, many; on a server that bears with them.
 pub(crate) const fn idle(clients: usize) -> Attack {
-    Attack { source: Source::OneIpv4Slash24, ..held("idle", clients, silence) }
+    Attack { source: Source::OneIpv4Slash24, stays: true, ..held("idle", clients, silence) }
 }
 
 fn silence(mut client: Client) -> Next {
@@ -172,6 +180,13 @@ fn control_bytes(client: Client) -> Next {
 
 fn invalid_utf8(client: Client) -> Next {
     converse(client, b"sm\xc3(ll\xff\xfe\xf5\x80.demo\r\n", is_refusal)
+}
+
+/// The byte behind the line makes the server wait for the client's end; its own has come by then.
+fn answered(mut client: Client) -> Next {
+    client.send(b"small.demo\r\nx");
+    client.read(4096);
+    if client.passes > 100 { Next::Close } else { Next::Hold(client) }
 }
 
 fn half_close(mut client: Client) -> Next {
@@ -234,8 +249,12 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts it, and waits until it is in place, or for as long as `patience`.
-    pub(crate) fn start(attack: Attack, to: SocketAddr, patience: Duration) -> Self {
+    /// Starts it, and waits until it is in place; an error if that takes longer than `patience`.
+    pub(crate) fn start(
+        attack: Attack,
+        to: SocketAddr,
+        patience: Duration,
+    ) -> Result<Self, String> {
         let stop = Arc::new(AtomicBool::new(false));
         let opened = Arc::new(AtomicU64::new(0));
         let in_place = Arc::new(AtomicBool::new(false));
@@ -248,11 +267,15 @@ impl Running {
         let running = Self { stop, opened, in_place, thread: Some(thread) };
         let pause = Duration::from_millis(2);
         let mut waited = Duration::ZERO;
-        while !running.in_place.load(Ordering::Relaxed) && waited < patience {
+        while !running.in_place.load(Ordering::Relaxed) {
+            if waited >= patience {
+                let (opened, wrong) = running.stop();
+                return Err(format!("not in place after {waited:?}: {opened} opened, {wrong:?}"));
+            }
             thread::sleep(pause);
             waited += pause;
         }
-        running
+        Ok(running)
     }
 
     /// Ends it; how many connections it opened, and what was wrong with answers.

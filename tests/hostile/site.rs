@@ -26,6 +26,8 @@ pub(crate) struct Setting {
     pub(crate) engine: &'static str,
     /// How long it bears with silence, milliseconds.
     pub(crate) first_byte_ms: u64,
+    /// How long it waits for the end of who has its answer, milliseconds.
+    pub(crate) drain_ms: u64,
     /// Connections that it takes.
     pub(crate) connections: usize,
     /// Descriptors that it may have at first; `None`: as many as this process.
@@ -171,7 +173,7 @@ impl Site {
 }
 
 fn configuration(setting: Setting, snapshot: &Path, listen: &str) -> String {
-    let Setting { engine, first_byte_ms, connections, .. } = setting;
+    let Setting { engine, first_byte_ms, drain_ms, connections, .. } = setting;
     let total_ms = first_byte_ms + 3_000;
     format!(
         "[server]\ndir = {snapshot:?}\nlisten = [{listen:?}]\ncores = \"0\"\n\
@@ -179,8 +181,9 @@ fn configuration(setting: Setting, snapshot: &Path, listen: &str) -> String {
          [snapshot]\ncheck = \"first\"\n\
          [port43]\nconnections_per_shard_max = {connections}\n\
          answer_buffers_per_shard_max = {ANSWER_BUFFERS}\n\
-         first_byte_ms = {first_byte_ms}\nline_ms = 600\nwrite_ms = 800\ndrain_ms = 300\n\
+         first_byte_ms = {first_byte_ms}\nline_ms = 600\nwrite_ms = 800\ndrain_ms = {drain_ms}\n\
          total_ms = {total_ms}\n\
+         [limits]\nmode = \"off\"\n\
          [defaults]\npreset = \"open\"\nextras = \"all\"\n"
     )
 }

@@ -15,7 +15,7 @@
 //!
 //! - `one-line`: [`Action::Answer`] comes at most once.
 //! - `whole-answer`: a close that may make the kernel send a reset (unread input) comes only after
-//!   the client has closed, or a deadline or a byte bound has passed.
+//!   the client has closed, a deadline or a byte bound has passed, or somebody else needs the room.
 //! - `closed-is-last`: after [`Action::Close`] every event gives the same close again.
 //!
 //! # Does not
@@ -236,6 +236,20 @@ impl Connection {
     #[must_use]
     pub fn phase_end_ms(&self) -> u64 {
         self.phase_end_ms
+    }
+
+    /// When the present phase began. Answering, writing and looking are one in this.
+    #[must_use]
+    pub fn phase_begun_ms(&self) -> u64 {
+        let length_ms = match self.phase {
+            Phase::Proxy => self.deadlines.proxy_ms,
+            Phase::FirstByte => self.deadlines.first_byte_ms,
+            Phase::Line => self.deadlines.line_ms,
+            Phase::Answering | Phase::Writing | Phase::Looking => self.deadlines.write_ms,
+            Phase::Draining => self.deadlines.drain_ms,
+            Phase::Closed => 0,
+        };
+        self.phase_end_ms.saturating_sub(length_ms)
     }
 
     /// When the connection expires, whatever its phase.

@@ -16,6 +16,8 @@
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+#[cfg(test)]
+pub mod made;
 mod rule;
 mod v1;
 mod v2;

@@ -296,4 +296,6 @@ fn end_of(stopped: UnixStream) -> impl Future<Output = ()> {
 #[cfg(test)]
 mod proxy_tests;
 #[cfg(test)]
+mod room_tests;
+#[cfg(test)]
 mod tests;

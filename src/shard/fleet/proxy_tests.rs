@@ -10,11 +10,9 @@ use super::EngineKind;
 use super::tests::{Echo, Served, over_both, quick, read_all, serve_behind};
 use crate::observe::ShardFigures;
 use crate::port43;
+use crate::port43::proxy::made::{V4, block};
 use crate::port43::proxy::{Expected, Rule};
 use crate::shard::listen;
-
-const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-const V4: [u8; 12] = [192, 0, 2, 7, 198, 51, 100, 1, 0x12, 0x67, 0, 43];
 
 /// The first address is for everybody, the second for proxies.
 fn serve(engine: EngineKind, from: &str, header: Expected, port43: port43::Settings) -> Served {
@@ -23,11 +21,6 @@ fn serve(engine: EngineKind, from: &str, header: Expected, port43: port43::Setti
     let rule = Rule { listen: addresses[1], from: vec![from.parse().unwrap()], header };
     let echo = |_: &Arc<ShardFigures>| Echo;
     serve_behind(engine, addresses, vec![Arc::new(rule)], port43, &echo)
-}
-
-fn block(version: u8, family: u8, rest: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(rest.len()).unwrap();
-    [SIGNATURE, &[version, family], &length.to_be_bytes(), rest].concat()
 }
 
 fn connect(address: SocketAddr) -> Client {

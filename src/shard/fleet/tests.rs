@@ -102,7 +102,7 @@ where
     Served { fleet, addresses, reports }
 }
 
-fn serve(engine: EngineKind, port43: port43::Settings) -> Served {
+pub(super) fn serve(engine: EngineKind, port43: port43::Settings) -> Served {
     serve_on(engine, &["127.0.0.1:0"], port43)
 }
 
@@ -151,10 +151,24 @@ fn every_line_end_is_answered_and_the_connection_closed() {
     });
 }
 
-/// Half of the timers have to keep it: the rest is what the machine takes away from the core.
-/// benches/src/bin/other-work.rs measures under full load.
+/// Half of the timers have to keep it, in one of three runs: the rest is what the machine, and the
+/// tests beside this one, take away from the core; an engine that holds other work up does so each
+/// time. benches/src/bin/other-work.rs measures under full load.
 #[test]
 fn other_work_of_a_ring_shard_waits_less_than_5_ms() {
+    let bound = Duration::from_millis(5);
+    let mut runs = Vec::new();
+    while runs.len() < 3 {
+        runs.push(waits_of_other_work());
+        if runs.last().is_some_and(|halves| halves.iter().all(|half| *half < bound)) {
+            return;
+        }
+    }
+    panic!("half of the timers came so late or more: {runs:?}");
+}
+
+/// How late half of the timers beside a ring engine come at most: at rest, and with queries.
+fn waits_of_other_work() -> [Duration; 2] {
     const TIMERS: usize = 200;
     let (sender, waited) = bounded(TIMERS);
     let answering = move |_: &Arc<ShardFigures>| {
@@ -179,11 +193,11 @@ fn other_work_of_a_ring_shard_waits_less_than_5_ms() {
     }
     served.stop();
     let mut waits: Vec<Duration> = waited.try_iter().collect();
-    for waits in waits.chunks_mut(TIMERS / 2) {
+    let (at_rest, with_queries) = waits.split_at_mut(TIMERS / 2);
+    [at_rest, with_queries].map(|waits| {
         waits.sort_unstable();
-        let half = waits[TIMERS / 4];
-        assert!(half < Duration::from_millis(5), "half of the timers came {half:?} late or more");
-    }
+        waits[TIMERS / 4]
+    })
 }
 
 #[test]
@@ -315,60 +329,6 @@ fn a_big_answer_reaches_a_client_that_reads() {
 }
 
 #[test]
-fn over_the_bound_room_is_made_or_the_new_connection_closed_and_either_is_counted() {
-    over_both(|engine| {
-        let served = serve(engine, port43::Settings { connections_max: 2, ..quick() });
-        let mut first = served.connect();
-        let mut second = served.connect();
-        thread::sleep(Duration::from_millis(50));
-        let mut third = served.connect();
-        // The ring engine closes who has been silent longest, the stream engine who comes last.
-        let (closed, kept) = match engine {
-            EngineKind::Ring => (&mut first, &mut third),
-            EngineKind::Streams => (&mut third, &mut first),
-        };
-        assert_eq!(read_all(closed), b"");
-        for client in [kept, &mut second] {
-            client.write_all(b"a\r\n").unwrap();
-            assert_eq!(read_all(client), b"a answered\r\n");
-        }
-        drop((first, second, third));
-        thread::sleep(Duration::from_millis(50));
-        assert_eq!(served.ask(b"b\r\n"), b"b answered\r\n");
-        let totals = served.stop();
-        assert_eq!(totals.accepted, 4);
-        let expected = if engine == EngineKind::Ring { (1, 0) } else { (0, 1) };
-        assert_eq!((totals.evicted_silent, totals.over_bound), expected);
-    });
-}
-
-#[test]
-fn the_ring_makes_room_by_silence_then_by_unfinished_lines_and_spares_who_is_answered() {
-    let settings = port43::Settings { connections_max: 2, ..Default::default() };
-    let served = serve(EngineKind::Ring, settings);
-    let mut begun = served.connect();
-    begun.write_all(b"beg").unwrap();
-    thread::sleep(Duration::from_millis(50));
-    let mut silent = served.connect();
-    thread::sleep(Duration::from_millis(50));
-    // The silent one goes, although it is younger; then the unfinished line.
-    let mut big = served.connect();
-    assert_eq!(read_all(&mut silent), b"");
-    big.write_all(b"big\r\n").unwrap();
-    big.peek(&mut [0]).unwrap();
-    let mut other_big = served.connect();
-    assert_eq!(read_all(&mut begun), b"");
-    other_big.write_all(b"big\r\n").unwrap();
-    other_big.peek(&mut [0]).unwrap();
-    // Both are being answered: the new one is closed.
-    assert_eq!(read_all(&mut served.connect()), b"");
-    drop((big, other_big));
-    let totals = served.stop();
-    let counted = (totals.evicted_silent, totals.evicted_line, totals.over_bound);
-    assert_eq!(counted, (1, 1, 1));
-}
-
-#[test]
 fn a_query_without_an_answer_buffer_gets_that_of_who_does_not_read() {
     over_both(|engine| {
         // Longer than a busy machine keeps the second query waiting.
@@ -450,6 +410,29 @@ fn a_stop_answers_what_is_in_flight_and_what_waits_in_the_queue() {
         let totals = stopping.join().unwrap();
         assert_eq!((totals.accepted, totals.ended_served), (3, 3));
         assert!(Client::connect(address).is_err());
+    });
+}
+
+/// More than the accepts that are under way at a time.
+#[test]
+fn a_stop_answers_a_whole_queue() {
+    const QUEUED: usize = 100;
+    over_both(|engine| {
+        let served = serve(engine, port43::Settings::default());
+        let mut slow = served.connect();
+        slow.write_all(b"slow\r\n").unwrap();
+        thread::sleep(Duration::from_millis(50));
+        // The shard is busy with the slow answer, and sees the stop behind it.
+        let mut queued: Vec<_> = (0..QUEUED).map(|_| served.connect()).collect();
+        for client in &mut queued {
+            client.write_all(b"queued\r\n").unwrap();
+        }
+        let stopping = thread::spawn(move || served.stop());
+        for client in &mut queued {
+            assert_eq!(read_all(client), b"queued answered\r\n");
+        }
+        assert_eq!(read_all(&mut slow), b"");
+        assert_eq!(stopping.join().unwrap().accepted, QUEUED as u64 + 1);
     });
 }
 

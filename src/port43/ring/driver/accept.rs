@@ -4,11 +4,11 @@
 //!
 //! Read from a connection.
 
-use super::{Driver, error_of};
+use super::{Driver, Listener, error_of};
 use crate::observe::counters;
 use crate::port43::Answering;
 use crate::port43::connection::{Action, Connection, Event};
-use crate::port43::limits::ACCEPT_BACKOFF_MS;
+use crate::port43::limits::{ACCEPT_BACKOFF_MS, ROOM_GRACE_MS};
 use crate::port43::moment::Moment;
 use crate::port43::proxy::Refusal;
 use crate::port43::ring::kernel::Kernel;
@@ -16,22 +16,26 @@ use crate::port43::ring::slots::List;
 use crate::port43::stopwatch::Stopwatch;
 
 impl<A: Answering> Driver<A> {
-    /// Asks for accepts as far as there are free slots, on every listener alike.
+    /// Asks for accepts as far as there are free slots, on every listener alike: the one with the
+    /// fewest under way comes first. Slots that are being closed are missing here, most of all in
+    /// a full shard; a listener under a flood must not take those that come free from the others.
     pub(in super::super) fn refill(&mut self, kernel: &mut impl Kernel<A::Buffer>, now: Moment) {
-        if self.stopping {
-            return;
-        }
-        for (listener, accepts) in self.listeners.iter_mut().enumerate() {
-            while accepts.under_way_count < self.sizes.accepts_per_listener
-                && accepts.resume_ms <= now.ms
-            {
-                let Some(index) = self.slots.take_free() else { return };
-                let Some(slot) = self.slots.get_mut(index) else { return };
-                slot.accepting = true;
-                slot.listener = u8::try_from(listener).unwrap_or(u8::MAX);
-                accepts.under_way_count = accepts.under_way_count.saturating_add(1);
-                kernel.accept(index, listener);
-            }
+        let most_count = self.sizes.accepts_per_listener;
+        while !self.stopping {
+            let takes = |accepts: &Listener| {
+                accepts.under_way_count < most_count && accepts.resume_ms <= now.ms
+            };
+            let listeners = self.listeners.iter_mut().enumerate();
+            let next = listeners
+                .filter(|(_, accepts)| takes(accepts))
+                .min_by_key(|(_, accepts)| accepts.under_way_count);
+            let Some((listener, accepts)) = next else { return };
+            let Some(index) = self.slots.take_free() else { return };
+            let Some(slot) = self.slots.get_mut(index) else { return };
+            slot.accepting = true;
+            slot.listener = u8::try_from(listener).unwrap_or(u8::MAX);
+            accepts.under_way_count = accepts.under_way_count.saturating_add(1);
+            kernel.accept(index, listener);
         }
     }
 
@@ -117,11 +121,22 @@ impl<A: Answering> Driver<A> {
         self.notices.refused(&listener.gate, kernel.peer(index), refusal, now);
     }
 
-    /// Makes room: false if every open connection is being answered.
+    /// Makes room: false if every open connection is being answered, or has just been.
     pub(super) fn evict(&mut self, kernel: &mut impl Kernel<A::Buffer>, now: Moment) -> bool {
-        let longest = |list| self.slots.first(list);
+        let longest = |list| {
+            let (index, connection) = self.slots.first_connection(list)?;
+            let waited_ms = now.ms.saturating_sub(connection.phase_begun_ms());
+            Some((index, waited_ms >= ROOM_GRACE_MS))
+        };
         let silent = longest(List::FirstByte).or_else(|| longest(List::Proxy));
-        let Some(index) = silent.or_else(|| longest(List::Line)) else { return false };
+        let asking = silent.or_else(|| longest(List::Line));
+        // Whoever has just come goes after those who have their answer: else a shard full of these
+        // would close each client before its query is there.
+        let answered = longest(List::Draining).filter(|(_, is_old)| *is_old);
+        let is_asking_first = asking.is_some_and(|(_, is_old)| is_old) || answered.is_none();
+        let Some((index, _)) = (if is_asking_first { asking } else { answered }) else {
+            return false;
+        };
         self.step(kernel, index, Event::Evict, now);
         true
     }

@@ -13,7 +13,9 @@
 //!   close was asked for; an accept into it is asked for after that.
 //! - `bounded-room`: at most `connections_max` connections are open; when one more comes, the one
 //!   that has been silent longest is closed, then the one that has waited longest for its proxy's
-//!   header, then the one with the longest unfinished line; if there is none, the new one.
+//!   header, then the one with the longest unfinished line, then the one that has had its answer
+//!   longest and does not close, if not just now; if there is none, the new one. Whoever has just
+//!   come goes after those who have had their answer.
 //! - `buffers-return`: an answer buffer is free, or in a send that is under way.
 //! - `fair`: who waits for an answer buffer longest gets the next one.
 //!

@@ -3,8 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::Random;
-
-const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+use crate::port43::proxy::made::{block, summed, tlv};
 
 /// What a client sends first at a listener of proxies.
 #[derive(Debug)]
@@ -16,25 +15,6 @@ pub(super) struct Header {
     pub(super) is_broken: bool,
     /// Whether it comes from a peer that is not listed.
     pub(super) is_stranger: bool,
-}
-
-fn block(version: u8, family: u8, rest: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(rest.len()).unwrap();
-    [SIGNATURE, &[version, family], &length.to_be_bytes(), rest].concat()
-}
-
-fn tlv(kind: u8, value: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(value.len()).unwrap();
-    [&[kind][..], &length.to_be_bytes(), value].concat()
-}
-
-/// A block with a checksum at its end, which is wrong if `off` is not 0.
-fn summed(version: u8, family: u8, rest: &[u8], off: u32) -> Vec<u8> {
-    let mut made = block(version, family, &[rest, &tlv(3, &[0; 4])].concat());
-    let sum = crc32c::crc32c(&made).wrapping_add(off).to_be_bytes();
-    let at = made.len() - 4;
-    made[at..].copy_from_slice(&sum);
-    made
 }
 
 impl Header {
@@ -52,13 +32,17 @@ impl Header {
             0..6 => (line, false, false),
             6 | 7 => (block(0x21, 0x11, &addresses), false, false),
             8..12 => (block(0x21, 0x11, &with_tlvs), false, false),
-            12 | 13 => (summed(0x21, 0x11, &with_tlvs, 0), false, false),
+            12 | 13 => (summed(0x21, 0x11, &addresses, &tlvs), false, false),
             14 | 15 => (block(0x20, 0, b""), true, false),
             16..19 => (b"PROXY UNKNOWN\r\n".to_vec(), true, false),
             // None at all, and those that are not to be taken.
             19 => (Vec::new(), false, true),
             20 => (block(0x21, 0x31, &[0; 216]), false, true),
-            21 => (summed(0x21, 0x11, &with_tlvs, 1), false, true),
+            21 => {
+                let mut header = summed(0x21, 0x11, &addresses, &tlvs);
+                *header.last_mut().unwrap() ^= 1;
+                (header, false, true)
+            }
             22 => (line[..line.len() - 2].to_vec(), false, true),
             _ => (block(0x21, 0x11, &[&addresses[..], b"\x05\0\x09short"].concat()), false, true),
         };

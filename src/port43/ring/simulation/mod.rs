@@ -33,6 +33,9 @@ const SEEDS: u64 = 500;
 /// Turns of one seed in which clients come.
 const TURNS: u64 = 400;
 
+/// Connections that most shards take.
+const CONNECTIONS: u64 = 6;
+
 /// Listeners of a shard.
 const LISTENERS: usize = 2;
 const ADDRESSES: [SocketAddr; LISTENERS] = [
@@ -93,6 +96,8 @@ impl Answering for Echo {
 struct Shard {
     world: World,
     driver: Driver<Echo>,
+    /// As many may be open.
+    connections: u64,
     figures: Arc<ShardFigures>,
     answered: Rc<RefCell<Vec<usize>>>,
     /// Clients whose line the server has and whose answer has not begun, in order.
@@ -103,8 +108,14 @@ struct Shard {
 
 impl Shard {
     fn new(seed: u64) -> Self {
+        // Two may well be answered both at once, which leaves no room for anybody.
+        let connections = if seed % 4 == 3 { 2 } else { CONNECTIONS };
+        Self::sized(seed, Sizes::fit(connections, LISTENERS, u32::MAX))
+    }
+
+    fn sized(seed: u64, sizes: Sizes) -> Self {
         let settings = Settings {
-            connections_max: 6,
+            connections_max: u64::from(sizes.connections),
             answer_buffers_max: 2,
             proxy_ms: 250,
             first_byte_ms: 300,
@@ -115,7 +126,6 @@ impl Shard {
             ..Settings::default()
         };
         let figures = Arc::new(ShardFigures::default());
-        let sizes = Sizes::fit(settings.connections_max, LISTENERS, u32::MAX);
         let world = World {
             random: Random(seed),
             clients: Vec::new(),
@@ -137,7 +147,8 @@ impl Shard {
         let answered = Rc::clone(&echo.answered);
         let driver = Driver::new(echo, settings, sizes, gates, Arc::clone(&figures));
         let (waiting, contended_count) = (VecDeque::new(), 0);
-        Self { world, driver, figures, answered, waiting, contended_count }
+        let connections = u64::from(sizes.connections);
+        Self { world, driver, connections, figures, answered, waiting, contended_count }
     }
 
     fn turn(&mut self) {
@@ -163,7 +174,7 @@ impl Shard {
         self.check_fair();
         self.driver.refill(&mut self.world, now);
         let open = self.driver.open_count();
-        assert!(open <= 6, "{open} connections are open");
+        assert!(open <= self.connections, "{open} connections are open");
     }
 
     /// `fair`: whose answer has begun has waited longest of those who are still there.
@@ -273,4 +284,15 @@ fn the_same_seed_gives_the_same_trace() {
         assert_eq!(Shard::run(seed).world.trace, Shard::run(seed).world.trace);
     }
     assert_ne!(Shard::run(1).world.trace, Shard::run(2).world.trace);
+}
+
+/// Fewer slots than both listeners want, as with slots that are being closed.
+#[test]
+fn slots_that_are_left_go_to_every_listener_alike() {
+    let mut shard = Shard::sized(1, Sizes { connections: 6, accepts_per_listener: 4, slots: 6 });
+    shard.driver.refill(&mut shard.world, Moment::default());
+    let accepts = |listener| {
+        shard.world.sockets.iter().filter(|socket| socket.accepting == Some(listener)).count()
+    };
+    assert_eq!([0, 1].map(accepts), [3, 3]);
 }

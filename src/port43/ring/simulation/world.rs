@@ -118,7 +118,8 @@ impl Client {
 )]
 pub(super) struct Socket {
     pub(super) client: Option<usize>,
-    accepting: Option<usize>,
+    /// The listener of the accept that is under way.
+    pub(super) accepting: Option<usize>,
     receiving: Option<usize>,
     sending: Option<usize>,
     look_count: usize,
