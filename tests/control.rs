@@ -107,7 +107,7 @@ fn reload_swaps_what_can_change_and_names_what_cannot() {
     let (status, out, err) = place.reload();
     assert_eq!(status, 0, "{err}");
     let expected = "log.level: changed from \"info\" to \"debug\"\n\
-                    how answers read ([defaults], [[tld]], [[registrar]]): changed\n\
+                    how answers read ([defaults], [[tld]], [[registrar]], [[tier]]): changed\n\
                     server.shutdown_ms: changed from 10000 to 5000; takes a restart\n\
                     lists: 0 entries in force, 0 expired, from 0 files\n";
     assert_eq!(out, expected);
@@ -159,8 +159,7 @@ fn a_reload_that_cannot_hide_clients_is_refused_and_the_next_one_hides_them() {
     let (status, out, err) = place.reload();
     assert_eq!(status, 0, "{err}");
     assert!(out.contains("query_log.privacy: changed from \"none\" to \"hash\""), "{out}");
-    // The writer takes the change in its next turn; what is recorded then is hidden.
-    thread::sleep(Duration::from_secs(1));
+    // From then on, whatever is recorded is hidden.
     assert!(server.ask("hidden.demo\r\n").starts_with("No Data Found\r\n"));
     server.stop();
     let mut rows = String::new();
@@ -308,4 +307,30 @@ fn no_connection_is_lost_across_reloads_under_load() {
     let log = server.stop();
     let served = format!("ended_served={}", count + 20);
     assert!(log.contains(&served), "{served} is not in {log}");
+}
+
+#[test]
+fn a_reload_that_takes_away_a_tier_which_lists_name_is_refused_whole() {
+    let place = Place::new();
+    let tier = |name: &str| format!("[[tier]]\nname = \"{name}\"\npreset = \"open\"\n");
+    let list = |name: &str| {
+        let text = format!("[[entry]]\nprefix = \"192.0.2.0/24\"\ntier = \"{name}\"\n");
+        fs::write(place.path("lists.d/a.toml"), text).unwrap();
+    };
+    place.configure("", &tier("police"));
+    list("police");
+    let server = place.serve();
+    place.configure("", &(tier("courts") + "[defaults]\nnot_found = \"nothing\"\n"));
+    let (status, out, err) = place.reload();
+    assert_eq!(status, 3, "{out}");
+    assert!(err.contains("a.toml:2: entry 1: tier: there is no tier \"police\""), "{err}");
+    assert!(server.ask("miss.demo\r\n").starts_with("No Data Found\r\n"), "all stays as it was");
+    assert!(place.explain("192.0.2.1").contains("tier: police"));
+    // With the lists that go with it, it is taken.
+    list("courts");
+    let (status, _, err) = place.reload();
+    assert_eq!(status, 0, "{err}");
+    assert!(server.ask("miss.demo\r\n").starts_with("nothing\r\n"));
+    assert!(place.explain("192.0.2.1").contains("tier: courts"));
+    server.stop();
 }

@@ -194,7 +194,12 @@ fn explained(told: &Value, is_live: bool) -> String {
         "deny" => "refused: the list denies it",
         "allow" => "answered without limits: the list allows it",
         _ if !block.is_null() => "refused: it is blocked",
+        _ if items(told, "limits").iter().any(|limit| limit["left"] == 0) => {
+            "refused now: it is over a limit"
+        }
         "limit" => "answered within limits of its own",
+        _ if !is_live => "answered within the usual limits, unless it is blocked",
+        _ if items(told, "limits").is_empty() => "answered without limits",
         _ => "answered within the usual limits",
     };
     let mut lines = format!("{}: {verdict}\n", text(told, "address"));

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::config::STANDARD_FILE;
 use super::{Failure, output};
 use crate::config::{self, Flags};
 use crate::policy::{Rules, Tier};
@@ -32,10 +33,11 @@ pub(super) struct Options {
     tier: String,
 
     /// Snapshot directory, or one snapshot file; default that of the configuration file
-    #[arg(long, value_name = "DIR", required_unless_present = "config")]
+    #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 
-    /// Configuration file: its tables `tier` say what tiers there are
+    /// Configuration file: its tables `tier` say what tiers there are [default:
+    /// /etc/whoisd/whoisd.toml; none with --dir]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -50,7 +52,9 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let flags = Flags { dir: options.dir.clone(), ..Flags::default() };
-    let settings = config::load(options.config.as_deref(), &flags)?.settings;
+    let standard = options.dir.is_none().then(|| PathBuf::from(STANDARD_FILE));
+    let file = options.config.clone().or(standard);
+    let settings = config::load(file.as_deref(), &flags)?.settings;
     let rules = Rules::compile(&settings.answers).map_err(Failure::refused)?;
     let tier = rules.tier(&options.tier).ok_or_else(|| unknown(&rules, options))?;
     let view = View::open(settings.dir()?)?;

@@ -10,9 +10,10 @@ use crate::control::Request;
 /// Have the server read its configuration and lists anew
 ///
 /// No connection is lost. What can change while the server runs is swapped: how answers read,
-/// lists, the level of the log. What cannot is named, setting by setting, and takes a restart. With
-/// an error in the configuration all stays as it was; a list with an error keeps what it held
-/// before. SIGHUP does the same, with the answer in the log.
+/// lists, limits, blocks, signs of mining, the query log, the level of the log. What cannot is
+/// named, setting by setting, and takes a restart. With an error in the configuration, or a tier
+/// taken away that lists name, all stays as it was; a list with an error keeps what it held before.
+/// SIGHUP does the same, with the answer in the log.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  whoisd reload\n  \
     whoisd reload --control /run/whoisd/control.sock\n\n\

@@ -12,10 +12,14 @@ use super::show::rows;
 /// The key under which a change of how answers read is named.
 pub const ANSWERS: &str = "answers";
 
+/// The key under which a change of listeners behind proxies is named.
+const PROXIES: &str = "proxy";
+
 /// A setting that has another value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The key with its table; [`ANSWERS`] for `[defaults]`, `[[tld]]` and `[[registrar]]`.
+    /// The key with its table; [`ANSWERS`] for `[defaults]`, `[[tld]]`, `[[registrar]]` and
+    /// `[[tier]]`, [`PROXIES`] for `[[proxy]]`.
     pub key: &'static str,
     /// The value before, as TOML; `None`: it was not set.
     pub from: Option<String>,
@@ -26,7 +30,11 @@ pub struct Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.key == ANSWERS {
-            return f.write_str("how answers read ([defaults], [[tld]], [[registrar]]): changed");
+            let what = "how answers read ([defaults], [[tld]], [[registrar]], [[tier]])";
+            return write!(f, "{what}: changed");
+        }
+        if self.key == PROXIES {
+            return f.write_str("listeners behind proxies ([[proxy]]): changed");
         }
         let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
         write!(f, "{}: changed from {} to {}", self.key, value(&self.from), value(&self.to))
@@ -44,6 +52,9 @@ pub fn changes(old: &Settings, new: &Settings) -> Vec<Change> {
         .collect();
     if old.answers != new.answers {
         changes.push(Change { key: ANSWERS, from: None, to: None });
+    }
+    if old.proxies != new.proxies {
+        changes.push(Change { key: PROXIES, from: None, to: None });
     }
     changes
 }

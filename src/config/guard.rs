@@ -6,6 +6,7 @@
 
 use redis::IntoConnectionInfo;
 
+use super::tld::answer_line;
 use crate::policy::mining::CANARIES_MAX;
 use crate::warden::{CHANNEL_BYTES_MAX, NAME_BYTES_MAX};
 
@@ -15,15 +16,9 @@ const CONTACT_BYTES_MAX: usize = 200;
 /// Longest name of a canary record, bytes: a longer one would never be seen whole.
 const CANARY_BYTES_MAX: usize = NAME_BYTES_MAX;
 
-/// Checks what a refusal shows as its contact.
+/// Checks what a refusal shows as its contact: as one of a list's entry; empty for none.
 pub(super) fn contact(text: &str) -> Result<(), String> {
-    if text.len() > CONTACT_BYTES_MAX || text.chars().any(char::is_control) {
-        return Err(format!(
-            "{} bytes, expected one line of at most {CONTACT_BYTES_MAX}",
-            text.len()
-        ));
-    }
-    Ok(())
+    if text.is_empty() { Ok(()) } else { answer_line(text, CONTACT_BYTES_MAX) }
 }
 
 /// Checks names of canary records.
@@ -31,8 +26,16 @@ pub(super) fn canaries(names: &[String]) -> Result<(), String> {
     if names.len() > CANARIES_MAX {
         return Err(format!("{} names, expected at most {CANARIES_MAX}", names.len()));
     }
-    match names.iter().find(|name| name.is_empty() || name.len() > CANARY_BYTES_MAX) {
-        Some(name) => Err(format!("{name:?} is no name of 1 to {CANARY_BYTES_MAX} bytes")),
+    let is_none = |name: &&String| {
+        name.is_empty()
+            || name.len() > CANARY_BYTES_MAX
+            || !name.bytes().all(|b| b.is_ascii_graphic())
+    };
+    match names.iter().find(is_none) {
+        Some(name) => Err(format!(
+            "{name:?} is no name of 1 to {CANARY_BYTES_MAX} letters, digits, hyphens and dots; \
+             write IDNs as A-labels"
+        )),
         None => Ok(()),
     }
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use toml::Spanned;
 
 use super::file;
+use crate::policy::lists::unmapped;
 use crate::port43::proxy::{FROM_COUNT_MAX, Rule};
 
 /// A value that cannot be used.
@@ -78,6 +79,7 @@ fn network(text: &str) -> Result<IpNet, String> {
     let Ok(network) = text.parse::<IpNet>().or(address) else {
         return Err(format!("{text:?} is no network; write \"10.0.0.0/8\" or \"2001:db8::1\""));
     };
+    let network = unmapped(network);
     if network != network.trunc() {
         let whole = network.trunc();
         return Err(format!(

@@ -215,6 +215,18 @@ fn lists_and_the_kernels_sets_are_checked_and_shown_as_they_were_set() {
 }
 
 #[test]
+fn what_guards_the_service_is_checked_also_for_what_it_says_to_clients() {
+    for (text, expected) in [
+        ("[limits]\ncontact = \"a name not found? ask\"\n", "2: limits.contact: holds \"not found"),
+        ("[limits]\ncontact = \"a\u{2028}b\"\n", "2: limits.contact: '\\u{2028}' is not allowed"),
+        ("[mining]\ncanaries = [\"m\u{fc}nchen.demo\"]\n", "2: mining.canaries: \"m\u{fc}nchen"),
+    ] {
+        let message = refusal(text);
+        assert!(message.starts_with(&format!("whoisd.toml:{expected}")), "{message}");
+    }
+}
+
+#[test]
 fn changes_name_each_setting_with_both_values() {
     let old = loaded("[port43]\nline_ms = 700\n", &Flags::default()).settings;
     let text = "[server]\ncores = \"1\"\n[defaults]\nmodel = \"thin\"\n";
@@ -223,10 +235,25 @@ fn changes_name_each_setting_with_both_values() {
     let expected = [
         "server.cores: changed from not set to \"1\"",
         "port43.line_ms: changed from 700 to 5000",
-        "how answers read ([defaults], [[tld]], [[registrar]]): changed",
+        "how answers read ([defaults], [[tld]], [[registrar]], [[tier]]): changed",
     ];
     assert_eq!(lines, expected);
     assert!(changes(&old, &old).is_empty());
+    let proxied = |from: &str| {
+        let listen = "[server]\nlisten = [\"127.0.0.1:43\"]\n";
+        let text = format!(
+            "{listen}[[proxy]]\nlisten = \"127.0.0.1:43\"\nfrom = [{from}]\n\
+                            header = \"v2\"\n"
+        );
+        loaded(&text, &Flags::default()).settings
+    };
+    let changed = changes(&proxied("\"10.0.0.1\", \"10.0.0.2\""), &proxied("\"10.0.0.1\""));
+    let lines: Vec<_> = changed.iter().map(ToString::to_string).collect();
+    assert_eq!(lines, ["listeners behind proxies ([[proxy]]): changed"]);
+    // IPv4 written as IPv6 is the same balancer.
+    let mapped = proxied("\"::ffff:10.0.0.1\"");
+    assert!(mapped.proxies[0].trusts("10.0.0.1".parse().unwrap()));
+    assert!(changes(&mapped, &proxied("\"10.0.0.1\"")).is_empty());
 }
 
 #[test]

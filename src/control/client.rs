@@ -35,7 +35,16 @@ pub enum AskError {
 ///
 /// There is no server, it does not answer, or it refuses.
 pub fn ask(path: &Path, request: &Request) -> Result<Value, AskError> {
-    let line = exchange(path, request).map_err(|error| {
+    ask_within(path, request, REPLY_TIME)
+}
+
+/// The same, where each step may take `time`.
+///
+/// # Errors
+///
+/// As [`ask`].
+pub fn ask_within(path: &Path, request: &Request, time: Duration) -> Result<Value, AskError> {
+    let line = exchange(path, request, time).map_err(|error| {
         let hint = match error.kind() {
             ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
                 "; no server runs there, or its server.control names another socket"
@@ -51,10 +60,10 @@ pub fn ask(path: &Path, request: &Request) -> Result<Value, AskError> {
     reply.map_err(AskError::Refused)
 }
 
-fn exchange(path: &Path, request: &Request) -> io::Result<Vec<u8>> {
+fn exchange(path: &Path, request: &Request, time: Duration) -> io::Result<Vec<u8>> {
     let mut stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(REPLY_TIME))?;
-    stream.set_write_timeout(Some(REPLY_TIME))?;
+    stream.set_read_timeout(Some(time))?;
+    stream.set_write_timeout(Some(time))?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     // A server that has no room says so and closes, perhaps before it was asked.

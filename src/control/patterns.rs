@@ -5,7 +5,6 @@
 //! Read them.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::policy::lists::LIST_FILE_COUNT_MAX;
@@ -43,15 +42,12 @@ pub fn find(patterns: &[PathBuf]) -> (Vec<PathBuf>, Vec<String>) {
     (unique, errors)
 }
 
-/// Names of a folder that a pattern takes, in order; none if there is no folder.
+/// Names of a folder that a pattern takes, in order. A folder that is not there is an error: it may
+/// be mistyped, or be swapped for another one at this moment.
 fn names_in(folder: &Path, pattern: &str) -> std::io::Result<Vec<String>> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let read = match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        read => read?,
-    };
     let mut names = Vec::new();
-    for entry in read {
+    for entry in fs::read_dir(folder)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         // Editors keep their own files under such names.
         let hidden = name.starts_with('.') && !pattern.starts_with('.');

@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 
 use super::watch::{Looked, Watch};
 use crate::config::{Change, Settings, changes};
+use crate::policy::Rules;
 use crate::shard::aside::{self, Place};
 
 /// How often the files of lists are looked at.
@@ -160,6 +161,12 @@ impl Keeper {
             .filter(|(_, part)| changed.iter().any(|change| part.takes(change.key)))
             .map(|(index, _)| index)
             .collect();
+        if in_force.answers != new.answers {
+            // Lists that name a tier which is taken away would give its members another one.
+            let rules = Rules::compile(&new.answers).map_err(|error| error.to_string())?;
+            let has_tier = |name: &str| rules.tier(name).is_some();
+            self.watch.fits(&new.policy.lists, &has_tier, (self.now_ms)())?;
+        }
         for index in &wanted {
             if let Some(part) = self.parts.get_mut(*index) {
                 part.prepare(&new)?;

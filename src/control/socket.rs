@@ -12,7 +12,7 @@
 //! Know what is asked.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
@@ -39,6 +39,9 @@ pub const SILENT: Duration = Duration::from_secs(30);
 const STOP_PAUSE: Duration = Duration::from_millis(100);
 /// Pause after an accept that failed, which it does while descriptors are short.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// Longest wait for the lock on the folder.
+const LOCK_TIME: Duration = Duration::from_secs(5);
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// Bytes taken from a client at once.
 const READ_BYTES: usize = 4096;
 
@@ -73,7 +76,10 @@ pub fn claim(path: &Path) -> Result<Claimed, String> {
         _ => Path::new("."),
     };
     let folder = File::open(folder).map_err(failed)?;
-    folder.lock().map_err(failed)?;
+    lock(&folder).map_err(|error| {
+        let folder = path.parent().unwrap_or(path).display();
+        format!("{folder}: {error}; another program holds a lock on this folder")
+    })?;
     clear(path)?;
     let address = SockAddr::unix(path).map_err(failed)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed)?;
@@ -84,6 +90,25 @@ pub fn claim(path: &Path) -> Result<Claimed, String> {
     socket.listen(BACKLOG).map_err(failed)?;
     socket.set_nonblocking(true).map_err(failed)?;
     Ok(Claimed { listener: UnixListener::from(socket), path: path.to_owned(), inode })
+}
+
+/// Takes the folder's lock, which servers that start hold for moments, for [`LOCK_TIME`] at most:
+/// whoever may read the folder can hold it for ever.
+fn lock(folder: &File) -> io::Result<()> {
+    let mut left = LOCK_TIME;
+    loop {
+        match folder.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if left.is_zero() => {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            Err(TryLockError::WouldBlock) => {
+                std::thread::sleep(LOCK_PAUSE);
+                left = left.saturating_sub(LOCK_PAUSE);
+            }
+        }
+    }
 }
 
 /// Takes the socket of a dead process away.

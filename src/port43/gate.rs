@@ -80,6 +80,7 @@ impl Notices {
     /// A peer that is not listed.
     pub(super) fn untrusted(&mut self, gate: &Gate, peer: SocketAddr, now: Moment) {
         if let Some(unwritten_count) = self.due(now) {
+            let peer = peer.ip().to_canonical();
             tracing::warn!(
                 %peer, listen = %gate.address, unwritten_count,
                 "closed: this listener is for proxies, and the peer is not one; \

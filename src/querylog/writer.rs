@@ -40,9 +40,13 @@ const ORDERS_MAX: usize = 4;
 /// the stream; with `server.shutdown_ms` shorter than what systemd waits before it kills.
 const END_WAIT: Duration = Duration::from_secs(10);
 
+/// How long a reload waits until its change is taken: then what is recorded is hidden as it says.
+const TAKEN_WAIT: Duration = Duration::from_secs(5);
+
 /// What the thread is told, besides to end.
 enum Order {
-    Change(Box<(Settings, Masker)>),
+    /// Other settings; the channel is closed once they are in force.
+    Change(Box<(Settings, Masker)>, Sender<()>),
 }
 
 /// The writer thread, from outside. Dropped, it ends as by [`Writer::stop`].
@@ -89,8 +93,9 @@ fn run(mut core: Core, orders: &Receiver<Order>, stop: &AtomicBool) {
         let order = orders.recv_timeout(Duration::from_millis(DRAIN_MS));
         core.turn(clock::wall_ms());
         // Behind what was recorded before: what was to be hidden then is not shown now.
-        if let Ok(Order::Change(change)) = order {
+        if let Ok(Order::Change(change, taken)) = order {
             core.change(change.0, change.1, clock::wall_ms());
+            drop(taken);
         }
     }
     core.finish(clock::wall_ms());
@@ -101,6 +106,7 @@ pub struct Changer {
     /// Those of the start: of a directory, rings and a stream, they stay.
     started: Settings,
     orders: Sender<Order>,
+    wait: Duration,
 }
 
 /// Settings that can be put in force without an error.
@@ -129,10 +135,15 @@ impl Changer {
         Ok(Prepared(Box::new((settings, masker))))
     }
 
-    /// Puts in force what was prepared, for the queries that come.
+    /// Puts in force what was prepared, for the queries that come once this returns. A writer that
+    /// a disk holds up is waited for 5 seconds at most; it takes the change when the disk is back.
     pub fn commit(&self, prepared: Prepared) {
+        let (taking, taken) = bounded(0);
         // There is room, as this is the only one who sends. A thread that has ended has said why.
-        let _ = self.orders.try_send(Order::Change(prepared.0));
+        let _ = self.orders.try_send(Order::Change(prepared.0, taking));
+        if taken.recv_timeout(self.wait) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("query log: its writer is held up; it takes other settings later");
+        }
     }
 }
 
@@ -146,7 +157,8 @@ impl Writer {
     /// Who can give the log other settings while it runs.
     #[must_use]
     pub fn changer(&self) -> Changer {
-        Changer { started: self.settings.clone(), orders: self.orders.clone() }
+        let (started, orders) = (self.settings.clone(), self.orders.clone());
+        Changer { started, orders, wait: TAKEN_WAIT }
     }
 
     /// Writes what the rings hold, ends the files, and ends the thread. To be called once the
@@ -395,7 +407,7 @@ mod tests {
             ended,
             thread: Some(thread),
         };
-        let changer = writer.changer();
+        let changer = Changer { wait: Duration::from_millis(10), ..writer.changer() };
         for _ in 0..ORDERS_MAX {
             changer.commit(changer.prepare(&settings).unwrap());
         }

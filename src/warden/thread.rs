@@ -361,7 +361,7 @@ impl Warden {
             let (signal, prefix) = (flag.signal.word(), flag.prefix);
             tracing::warn!(signal, %prefix, evidence = flag.evidence, "seems to mine");
         }
-        if self.settings.mining_blocks {
+        if self.settings.mining_blocks && flag.is_own {
             let reason = format!("{}: {}", flag.signal.word(), flag.evidence);
             self.strike(flag.prefix, Cause::Mining, &reason, now_ms);
         }

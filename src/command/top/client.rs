@@ -5,9 +5,13 @@
 //! Keep a connection: a server that starts again is found by the next reading.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::control::{Request, ask};
+use crate::control::{Request, ask_within};
 use crate::observe::readout::Figures;
+
+/// How long the server may take: meanwhile no key is read.
+const REPLY_TIME: Duration = Duration::from_secs(2);
 
 /// Where figures come from.
 #[derive(Debug)]
@@ -19,7 +23,8 @@ pub(super) struct Client {
 impl Client {
     /// The figures now.
     pub(super) fn figures(&self) -> Result<Figures, String> {
-        let reply = ask(&self.path, &Request::Figures).map_err(|error| error.to_string())?;
+        let reply = ask_within(&self.path, &Request::Figures, REPLY_TIME)
+            .map_err(|error| error.to_string())?;
         serde_json::from_value(reply)
             .map_err(|error| format!("{}: {error}; the server is starting", self.path.display()))
     }

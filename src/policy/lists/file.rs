@@ -144,7 +144,7 @@ pub fn prefix(text: &str) -> Result<IpNet, String> {
 }
 
 /// IPv4 written as IPv6 as what it is.
-fn unmapped(prefix: IpNet) -> IpNet {
+pub(crate) fn unmapped(prefix: IpNet) -> IpNet {
     let IpNet::V6(long) = prefix else { return prefix };
     let short = long.addr().to_ipv4_mapped().zip(long.prefix_len().checked_sub(96));
     let short = short.and_then(|(address, len)| Ipv4Net::new(address, len).ok());

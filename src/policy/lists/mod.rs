@@ -34,6 +34,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 pub use error::ListError;
+pub(crate) use file::unmapped;
 pub use file::{parse, prefix};
 pub use review::{Warning, review};
 pub use table::Lists;

@@ -173,6 +173,12 @@ impl Lists {
         Ok(lists)
     }
 
+    /// The moment that they were put together for, ms since the epoch.
+    #[must_use]
+    pub const fn made_ms(&self) -> i64 {
+        self.made_ms
+    }
+
     /// The same lists as they are in force at `now_ms`.
     #[must_use]
     pub fn at(&self, now_ms: i64) -> Self {
@@ -194,14 +200,14 @@ impl Lists {
                 return Err(refused(first, "", problem));
             }
             for (entry, index) in entries.iter().zip(0_u32..) {
+                if entry.has_expired(self.made_ms) {
+                    self.expired_count = self.expired_count.saturating_add(1);
+                    continue;
+                }
                 if let Some(tier) = entry.tier.as_deref().filter(|tier| !has_tier(tier)) {
                     let problem =
                         format!("there is no tier {tier:?}; the configuration names the tiers");
                     return Err(refused(entry, "tier", problem));
-                }
-                if entry.has_expired(self.made_ms) {
-                    self.expired_count = self.expired_count.saturating_add(1);
-                    continue;
                 }
                 self.count = self.count.saturating_add(1);
                 self.next_expiry_ms = match (self.next_expiry_ms, entry.expires_ms) {

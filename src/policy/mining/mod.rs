@@ -48,7 +48,8 @@ pub const SEQUENCE_MIN: Bound = Bound::new(30, 5, 100_000);
 
 /// Queries of a source or network within a window, from which on their order and outcome tell
 /// something.
-pub const QUERIES_MIN: Bound = Bound::new(100, 10, 1_000_000);
+/// Below the 60 a minute that an address has by default: who asks for all that it may is seen.
+pub const QUERIES_MIN: Bound = Bound::new(50, 10, 1_000_000);
 
 /// Share of steps that go upwards, from which on the order is a walk, percent.
 pub const ASCENDING_PERCENT: Bound = Bound::new(90, 60, 100);
@@ -58,6 +59,10 @@ pub const MISSES_PERCENT: Bound = Bound::new(90, 1, 100);
 
 /// Addresses of a network (links, in IPv6) within a window, from which on it is spread.
 pub const SPREAD_MIN: Bound = Bound::new(32, 2, 256);
+
+/// Addresses that have to take part before a network is flagged for what its queries look like: one
+/// of them alone is a source, and answers for itself.
+const NETWORK_SOURCES_MIN: u64 = 4;
 
 /// Most names of canary records.
 pub const CANARIES_MAX: usize = 10_000;
@@ -149,6 +154,9 @@ pub struct Flag {
     pub at_ms: i64,
     /// What was seen, for people.
     pub evidence: String,
+    /// Whether the prefix did so by itself, so that it can be blocked for it: the end of a run that
+    /// others have walked is a sign alone.
+    pub is_own: bool,
 }
 
 /// What is kept of a source or a network for a window.
@@ -163,6 +171,17 @@ struct Walk {
     sources: HashSet<u64, RandomState>,
 }
 
+/// A flag that is not repeated for a time.
+#[derive(Clone, Copy, Debug)]
+struct Flagged {
+    at_ms: i64,
+    is_own: bool,
+}
+
+fn own(signal: Signal, prefix: IpNet, at_ms: i64, evidence: String) -> Flag {
+    Flag { signal, prefix, at_ms, evidence, is_own: true }
+}
+
 /// Looks at queries as they come.
 pub struct Miner {
     settings: Settings,
@@ -172,7 +191,7 @@ pub struct Miner {
     hasher: RandomState,
     window_end_ms: i64,
     /// When each was flagged last.
-    flagged: HashMap<(Signal, IpNet), i64, RandomState>,
+    flagged: HashMap<(Signal, IpNet), Flagged, RandomState>,
     untracked_count: u64,
 }
 
@@ -180,7 +199,10 @@ impl Miner {
     /// A miner that has seen nothing.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let lower = |name: &String| name.to_ascii_lowercase().into_bytes().into();
+        let lower = |name: &String| {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name.to_ascii_lowercase().into_bytes().into()
+        };
         let canaries = settings.canaries.iter().take(CANARIES_MAX).map(lower).collect();
         Self {
             settings,
@@ -201,7 +223,7 @@ impl Miner {
         }
     }
 
-    /// Sources and networks that were left out because there were too many.
+    /// Sources and networks, and flags of them, that were left out because there were too many.
     #[must_use]
     pub const fn untracked_count(&self) -> u64 {
         self.untracked_count
@@ -209,7 +231,9 @@ impl Miner {
 
     /// Takes a query in; appends what it gives away to `flags`.
     pub fn see(&mut self, seen: Seen<'_>, flags: &mut Vec<Flag>) {
-        if seen.at_ms >= self.window_end_ms {
+        // A clock that was set back begins another one, too.
+        let begin_ms = self.window_end_ms.saturating_sub(WINDOW_MS);
+        if !(begin_ms..self.window_end_ms).contains(&seen.at_ms) {
             self.next_window(seen.at_ms);
         }
         let mut lower = [0; 256];
@@ -223,12 +247,15 @@ impl Miner {
         let network = network_of(seen.address);
         if self.canaries.contains(name) {
             let evidence = format!("asked for the canary {}", name.escape_ascii());
-            self.flag(Signal::Canary, source, seen.at_ms, evidence, flags);
+            let flag = own(Signal::Canary, source, seen.at_ms, evidence);
+            self.flag(flag, flags);
         }
-        let run = self.sequences.see(name);
-        if run >= self.settings.sequence_min {
-            let evidence = format!("{run} names in a row up to {}", name.escape_ascii());
-            self.flag(Signal::Sequence, network, seen.at_ms, evidence, flags);
+        let run = self.sequences.see(name, self.hasher.hash_one(network));
+        let sequence_min = self.settings.sequence_min;
+        if run.len >= sequence_min {
+            let evidence = format!("{} names in a row up to {}", run.len, name.escape_ascii());
+            let flag = own(Signal::Sequence, network, seen.at_ms, evidence);
+            self.flag(Flag { is_own: run.own_len >= sequence_min, ..flag }, flags);
         }
         for prefix in [source, network] {
             let source_hash = self.hasher.hash_one(source);
@@ -259,6 +286,11 @@ impl Miner {
         if walk.query_count < settings.queries_min {
             return;
         }
+        let source_count = walk.sources.len() as u64;
+        let sources_min = NETWORK_SOURCES_MIN.min(settings.spread_min);
+        if source_hash.is_some() && source_count < sources_min {
+            return;
+        }
         let mut found = [None, None, None];
         let (queries, misses) = (walk.query_count, walk.missed_count);
         if misses * 100 >= queries * settings.misses_percent {
@@ -270,29 +302,32 @@ impl Miner {
             let evidence = format!("{upwards} of {steps} steps go up in order of names");
             found[1] = Some((Signal::Ascending, evidence));
         }
-        if walk.sources.len() as u64 >= settings.spread_min {
+        // Many addresses are a sign only where they ask for much more than one may.
+        let is_much = queries >= settings.queries_min.saturating_mul(2);
+        if source_count >= settings.spread_min && is_much {
             let evidence =
                 format!("{queries} queries of {} addresses or more", settings.spread_min);
             found[2] = Some((Signal::Spread, evidence));
         }
         for (signal, evidence) in found.into_iter().flatten() {
-            self.flag(signal, prefix, seen.at_ms, evidence, flags);
+            self.flag(own(signal, prefix, seen.at_ms, evidence), flags);
         }
     }
 
-    fn flag(
-        &mut self,
-        signal: Signal,
-        prefix: IpNet,
-        at_ms: i64,
-        evidence: String,
-        flags: &mut Vec<Flag>,
-    ) {
-        if self.flagged.len() >= SOURCES_MAX || self.flagged.contains_key(&(signal, prefix)) {
+    fn flag(&mut self, flag: Flag, flags: &mut Vec<Flag>) {
+        let key = (flag.signal, flag.prefix);
+        let is_strike_now = flag.is_own && self.flagged.get(&key).is_some_and(|last| !last.is_own);
+        if self.flagged.contains_key(&key) && !is_strike_now {
             return;
         }
-        self.flagged.insert((signal, prefix), at_ms);
-        flags.push(Flag { signal, prefix, at_ms, evidence });
+        // Whoever fills the table with other signs does not hide who asks for a canary.
+        let room = if flag.signal == Signal::Canary { 2 * SOURCES_MAX } else { SOURCES_MAX };
+        if self.flagged.len() >= room {
+            self.untracked_count += 1;
+            return;
+        }
+        self.flagged.insert(key, Flagged { at_ms: flag.at_ms, is_own: flag.is_own });
+        flags.push(flag);
     }
 
     fn next_window(&mut self, now_ms: i64) {
@@ -300,7 +335,7 @@ impl Miner {
         self.walks.clear();
         self.sequences.next_window();
         let old_ms = now_ms.saturating_sub(WINDOW_MS * QUIET_WINDOWS);
-        self.flagged.retain(|_, at_ms| *at_ms > old_ms);
+        self.flagged.retain(|_, flagged| flagged.at_ms > old_ms && flagged.at_ms <= now_ms);
     }
 }
 

@@ -2,7 +2,8 @@
 //! other.
 //!
 //! `shop10` follows `shop9`, `aba` follows `aaz`, `x-zz` follows `x-zy`. Who asks does not matter,
-//! nor what comes in between: a walk that is spread over a thousand addresses is one run.
+//! nor what comes in between: a walk that is spread over a thousand addresses is one run. How much
+//! of it at its end one network asked for by itself is kept beside: nobody answers for others.
 //!
 //! # Invariants
 //!
@@ -21,26 +22,42 @@ const NAMES_MAX: usize = 131_072;
 /// Longest label, bytes.
 const LABEL_BYTES_MAX: usize = 63;
 
+/// A run of names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Run {
+    /// Its names, whoever asked for them.
+    pub(super) len: u64,
+    /// Those at its end that one network asked for.
+    pub(super) own_len: u64,
+    /// That network, hashed.
+    network: u64,
+}
+
 /// Lengths of the runs that end at each name of this window and the one before.
 #[derive(Default)]
 pub(super) struct Sequences {
-    now: HashMap<u64, u64, RandomState>,
-    before: HashMap<u64, u64, RandomState>,
+    now: HashMap<u64, Run, RandomState>,
+    before: HashMap<u64, Run, RandomState>,
     hasher: RandomState,
 }
 
 impl Sequences {
-    /// Takes a name in lower case in; how long the run is that it ends.
-    pub(super) fn see(&mut self, name: &[u8]) -> u64 {
+    /// Takes a name in lower case in that a network asks for; the run that it ends.
+    pub(super) fn see(&mut self, name: &[u8], network: u64) -> Run {
         let end = memchr::memchr(b'.', name).unwrap_or(name.len());
         let (label, rest) = name.split_at_checked(end).unwrap_or((name, b""));
         if label.is_empty() || label.len() > LABEL_BYTES_MAX {
-            return 0;
+            return Run::default();
         }
         let key = self.hasher.hash_one((label, rest));
-        if let Some(run) = self.now.get(&key) {
-            // Asked again: no step forward, and not again the signal that it was.
-            return (*run).min(1);
+        // Asked again: no step forward, and not again the signal that it was, whoever asks.
+        let again = Run { len: 1, own_len: 1, network };
+        if self.now.contains_key(&key) {
+            return again;
+        }
+        if let Some(run) = self.before.get(&key).copied() {
+            self.keep(key, run);
+            return again;
         }
         let longest = [number_before(label), letters_before(label)]
             .into_iter()
@@ -49,12 +66,22 @@ impl Sequences {
                 let key = self.hasher.hash_one((label.as_bytes(), rest));
                 self.now.get(&key).or_else(|| self.before.get(&key)).copied()
             })
-            .max();
-        let run = longest.unwrap_or(0).saturating_add(1);
+            .max_by_key(|run| run.len)
+            .unwrap_or_default();
+        let own_before = if longest.network == network { longest.own_len } else { 0 };
+        let run = Run {
+            len: longest.len.saturating_add(1),
+            own_len: own_before.saturating_add(1),
+            network,
+        };
+        self.keep(key, run);
+        run
+    }
+
+    fn keep(&mut self, key: u64, run: Run) {
         if self.now.len() < NAMES_MAX {
             self.now.insert(key, run);
         }
-        run
     }
 
     pub(super) fn next_window(&mut self) {
@@ -150,24 +177,28 @@ mod tests {
     fn a_run_goes_on_over_windows_and_whatever_comes_between() {
         let mut sequences = Sequences::default();
         for number in 1..50 {
-            sequences.see(format!("unrelated-{}.demo", number * 7919).as_bytes());
-            assert_eq!(sequences.see(format!("shop{number}.demo").as_bytes()), number);
+            sequences.see(format!("unrelated-{}.demo", number * 7919).as_bytes(), 1);
+            // Two networks in turns, then one alone.
+            let network = if number < 40 { number % 2 } else { 0 };
+            let run = sequences.see(format!("shop{number}.demo").as_bytes(), network);
+            let own_len = if number < 40 { 1 } else { number - 39 };
+            assert_eq!((run.len, run.own_len), (number, own_len));
             if number % 10 == 0 {
                 sequences.next_window();
             }
         }
-        assert_eq!(sequences.see(b"shop50.other"), 1, "another suffix is another walk");
+        assert_eq!(sequences.see(b"shop50.other", 1).len, 1, "another suffix is another walk");
     }
 
     #[test]
     fn memory_is_bounded_whatever_comes() {
         let mut sequences = Sequences::default();
         for number in 0..300_000_u32 {
-            sequences.see(format!("n{}", number * 2).as_bytes());
+            sequences.see(format!("n{}", number * 2).as_bytes(), 1);
         }
         assert_eq!(sequences.now.len(), NAMES_MAX);
         for strange in [&b""[..], b".", &[b'9'; 64], &[0xff; 63], &[b'9'; 63], &[b'a'; 63]] {
-            sequences.see(strange);
+            sequences.see(strange, 1);
         }
     }
 }

@@ -101,6 +101,8 @@ struct Held {
     next: Option<Stamp>,
     entries: Arc<[Entry]>,
     error: Option<String>,
+    /// Whether no pattern named it any more at the last look.
+    is_gone: bool,
 }
 
 /// By what a changed file is known.
@@ -158,7 +160,12 @@ impl Watch {
         let mut changed = self.conflict.is_some() && (now || now_ms >= self.retry_ms);
         if complete {
             let before = self.held.len();
-            self.held.retain(|held| paths.contains(&held.path));
+            // What is gone is gone at the second look: a folder may be being swapped.
+            self.held.retain_mut(|held| {
+                let is_named = paths.contains(&held.path);
+                let was_gone = std::mem::replace(&mut held.is_gone, !is_named);
+                is_named || !(now || was_gone)
+            });
             changed |= self.held.len() != before;
         }
         for path in &paths {
@@ -181,9 +188,41 @@ impl Watch {
         self.tell(errors, swapped && changed, now_ms)
     }
 
+    /// Whether something has expired, or was left out by a clock that was ahead.
     fn is_due(&self, now_ms: i64) -> bool {
+        self.has_expired(now_ms) || now_ms < self.shown.load().made_ms()
+    }
+
+    fn has_expired(&self, now_ms: i64) -> bool {
         let next = self.shown.load().next_expiry_ms();
         next.is_some_and(|next| next <= now_ms)
+    }
+
+    /// Whether the files that `patterns` name can be put together also where there are the tiers
+    /// that `has_tier` knows. What is wrong with them in any case is no matter of tiers.
+    ///
+    /// # Errors
+    ///
+    /// Which tier is missing, and where it is named.
+    pub fn fits(
+        &self,
+        patterns: &[PathBuf],
+        has_tier: &dyn Fn(&str) -> bool,
+        now_ms: i64,
+    ) -> Result<(), String> {
+        let held = |path: &PathBuf| self.held.iter().find(|held| held.path == *path);
+        let entries = |path: &PathBuf| {
+            let stamp = fs::metadata(path).ok().map(|meta| Stamp::of(&meta));
+            let anew = stamp.and_then(|stamp| read(path, stamp).ok().flatten());
+            anew.or_else(|| held(path).map(|held| Arc::clone(&held.entries)))
+        };
+        let files: Vec<_> = find(patterns).0.iter().filter_map(entries).collect();
+        match Lists::new(files.clone(), has_tier, now_ms) {
+            Err(error) if Lists::new(files, &self.has_tier, now_ms).is_ok() => {
+                Err(error.to_string())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Puts the files together and swaps the table; false if they contradict each other.
@@ -198,7 +237,7 @@ impl Watch {
             Err(error) => {
                 self.conflict = Some(error.to_string());
                 self.retry_ms = now_ms.saturating_add(RETRY_PAUSE_MS);
-                if self.is_due(now_ms) {
+                if self.has_expired(now_ms) {
                     self.shown.store(Arc::new(self.shown.load().at(now_ms)));
                 }
                 false
@@ -241,7 +280,8 @@ impl Watch {
 impl Held {
     fn new(path: &Path) -> Self {
         let path = path.to_owned();
-        Self { path, stamp: None, next: None, entries: Arc::from([]), error: None }
+        let entries = Arc::from([]);
+        Self { path, stamp: None, next: None, entries, error: None, is_gone: false }
     }
 
     /// Reads the file if it has changed; whether it gives other entries now.
@@ -272,8 +312,12 @@ impl Held {
                 self.error = None;
                 self.entries = entries;
             }
-            Err(error) => {
-                self.stamp = Some(stamp);
+            Err(wrong) => {
+                // What could not be read is tried again: permissions and descriptors leave no trace
+                // in a stamp.
+                let is_content = matches!(wrong, Wrong::Content(_));
+                self.stamp = is_content.then_some(stamp);
+                let (Wrong::File(error) | Wrong::Content(error)) = wrong;
                 self.error = Some(error);
                 return false;
             }
@@ -283,9 +327,17 @@ impl Held {
     }
 }
 
+/// Why a file gives no entries.
+enum Wrong {
+    /// It cannot be read.
+    File(String),
+    /// What is in it is no list.
+    Content(String),
+}
+
 /// Reads a file; `None` if somebody changes it meanwhile.
-fn read(path: &Path, stamp: Stamp) -> Result<Option<Arc<[Entry]>>, String> {
-    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+fn read(path: &Path, stamp: Stamp) -> Result<Option<Arc<[Entry]>>, Wrong> {
+    let failed = |error: std::io::Error| Wrong::File(format!("{}: {error}", path.display()));
     let mut file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     // One more than allowed, for the reader to refuse.
@@ -296,145 +348,11 @@ fn read(path: &Path, stamp: Stamp) -> Result<Option<Arc<[Entry]>>, String> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let line = error.as_bytes().iter().take(good).filter(|byte| **byte == b'\n').count();
-        format!("{}:{}: no UTF-8", path.display(), line.saturating_add(1))
+        Wrong::Content(format!("{}:{}: no UTF-8", path.display(), line.saturating_add(1)))
     })?;
-    parse(&path.to_string_lossy(), &text).map(Some).map_err(|error| error.to_string())
+    let parsed = parse(&path.to_string_lossy(), &text);
+    parsed.map(Some).map_err(|error| Wrong::Content(error.to_string()))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::IpAddr;
-
-    use super::*;
-    use crate::policy::lists::Action;
-
-    const NOW_MS: i64 = 1_800_000_000_000;
-
-    struct Files {
-        folder: tempfile::TempDir,
-        shown: Arc<ArcSwap<Lists>>,
-        watch: Watch,
-    }
-
-    impl Files {
-        fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let shown = Arc::new(ArcSwap::from_pointee(Lists::default()));
-            let patterns = vec![folder.path().join("*.toml")];
-            let has_tier = Box::new(|tier: &str| tier != "unknown");
-            let watch = Watch::new(patterns, Arc::clone(&shown), has_tier);
-            Self { folder, shown, watch }
-        }
-
-        fn write(&self, name: &str, prefix: &str, rest: &str) {
-            let text = format!("[[entry]]\nprefix = \"{prefix}\"\n{rest}\n");
-            fs::write(self.folder.path().join(name), text).unwrap();
-        }
-
-        /// Two looks: a change is taken at the second.
-        fn look(&mut self) -> Looked {
-            let first = self.watch.look(NOW_MS, false);
-            let second = self.watch.look(NOW_MS, false);
-            Looked { changed: first.changed || second.changed, ..second }
-        }
-
-        fn is_denied(&self, address: &str) -> bool {
-            let address: IpAddr = address.parse().unwrap();
-            self.shown.load().standing(address).action() == Action::Deny
-        }
-
-        fn failing(&self) -> u64 {
-            self.watch.figures.gauges()[0].2
-        }
-    }
-
-    #[test]
-    fn files_that_come_change_and_go_are_taken_over() {
-        let mut files = Files::new();
-        assert_eq!(files.look(), Looked::default());
-        files.write("a.toml", "192.0.2.0/24", "action = \"deny\"");
-        files.write(".b.toml", "10.0.0.0/8", "action = \"deny\"");
-        files.write("c.toml~", "10.0.0.0/8", "action = \"deny\"");
-        assert!(!files.watch.look(NOW_MS, false).changed, "a file that may be being written");
-        assert!(files.watch.look(NOW_MS, false).changed);
-        assert!(files.is_denied("192.0.2.1") && !files.is_denied("10.0.0.1"));
-        assert!(!files.look().changed);
-        files.write("a.toml", "198.51.100.0/24", "action = \"deny\"");
-        assert!(files.watch.look(NOW_MS, true).changed, "a reload takes it at once");
-        assert!(files.is_denied("198.51.100.1") && !files.is_denied("192.0.2.1"));
-        fs::remove_file(files.folder.path().join("a.toml")).unwrap();
-        assert!(files.look().changed);
-        assert_eq!(files.shown.load().count(), 0);
-    }
-
-    #[test]
-    fn a_list_with_an_error_keeps_the_old_one_and_says_which_line() {
-        let mut files = Files::new();
-        files.write("a.toml", "192.0.2.0/24", "action = \"deny\"");
-        files.write("b.toml", "198.51.100.0/24", "action = \"deny\"");
-        files.look();
-        files.write("a.toml", "192.0.2.1/24", "action = \"deny\"");
-        files.write("b.toml", "203.0.113.0/24", "action = \"deny\"");
-        let looked = files.look();
-        assert!(looked.changed);
-        let place = format!("{}/a.toml:2: entry 1: prefix: ", files.folder.path().display());
-        assert!(looked.errors[0].starts_with(&place), "{looked:?}");
-        assert!(files.is_denied("192.0.2.1"), "what a.toml held before");
-        assert!(files.is_denied("203.0.113.1"), "b.toml is good");
-        assert_eq!(files.failing(), 1);
-        assert_eq!(files.look().errors, looked.errors);
-        fs::write(files.folder.path().join("a.toml"), b"# \xff").unwrap();
-        assert!(files.look().errors[0].ends_with("a.toml:1: no UTF-8"));
-        files.write("a.toml", "192.0.2.0/25", "action = \"deny\"");
-        assert_eq!(files.look().errors, [""; 0]);
-        assert_eq!(files.failing(), 0);
-    }
-
-    #[test]
-    fn files_that_contradict_each_other_keep_what_was_there() {
-        let mut files = Files::new();
-        files.write("a.toml", "192.0.2.0/24", "action = \"deny\"");
-        files.look();
-        files.write("b.toml", "192.0.2.0/24", "action = \"allow\"");
-        let looked = files.look();
-        assert!(!looked.changed);
-        assert!(looked.errors[0].contains("\"allow\" here and \"deny\" at"), "{looked:?}");
-        assert!(files.is_denied("192.0.2.1"));
-        let expires = "action = \"allow\"\nexpires = 2027-01-15T08:00:10Z";
-        files.write("b.toml", "192.0.2.0/24", expires);
-        assert_eq!(files.look().errors.len(), 1);
-        assert_eq!(files.watch.look(NOW_MS + 59_999, false).errors.len(), 1);
-        assert_eq!(files.watch.look(NOW_MS + 60_000, false).errors, [""; 0]);
-        files.write("b.toml", "192.0.2.0/24", "action = \"allow\"");
-        assert_eq!(files.look().errors.len(), 1);
-        fs::remove_file(files.folder.path().join("a.toml")).unwrap();
-        assert_eq!(files.look().errors, [""; 0]);
-        assert!(!files.is_denied("192.0.2.1"));
-        files.write("b.toml", "192.0.2.0/24", "tier = \"unknown\"");
-        assert!(files.look().errors[0].contains("there is no tier \"unknown\""));
-    }
-
-    #[test]
-    fn a_named_file_that_is_gone_keeps_its_entries_and_is_told_of() {
-        let mut files = Files::new();
-        files.watch.name(&[files.folder.path().join("own.toml")]);
-        assert!(files.look().errors[0].contains("own.toml: No such file"));
-        files.write("own.toml", "192.0.2.0/24", "action = \"deny\"");
-        assert_eq!(files.look().errors, [""; 0]);
-        fs::remove_file(files.folder.path().join("own.toml")).unwrap();
-        assert_eq!(files.look().errors.len(), 1);
-        assert!(files.is_denied("192.0.2.1"));
-    }
-
-    #[test]
-    fn an_entry_ends_when_it_expires_though_no_file_changes() {
-        let mut files = Files::new();
-        let expires = "action = \"deny\"\nexpires = 2027-01-15T08:00:10Z";
-        files.write("a.toml", "192.0.2.0/24", expires);
-        assert_eq!(files.look().entry_count, 1);
-        assert_eq!(files.watch.look(NOW_MS + 9_999, false).entry_count, 1);
-        let looked = files.watch.look(NOW_MS + 10_000, false);
-        assert_eq!((looked.entry_count, looked.expired_count), (0, 1));
-        assert!(!files.is_denied("192.0.2.1"));
-    }
-}
+mod tests;
