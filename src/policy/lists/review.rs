@@ -90,8 +90,11 @@ impl<'a> Around<'a> {
     fn cover(&mut self, entry: &Entry) {
         let Entry { action, tier, .. } = self.entry;
         // What the longer prefix leaves open, this one still says.
+        let until = |entry: &Entry| entry.expires_ms.unwrap_or(i64::MAX);
         let whole = (*action == Action::None || entry.action != Action::None)
-            && (tier.is_none() || entry.tier.is_some());
+            && (tier.is_none() || entry.tier.is_some())
+            // One that ends earlier gives back what it has taken.
+            && until(entry) >= until(self.entry);
         if whole {
             self.left = self.left.saturating_sub(size(entry.prefix));
         }

@@ -365,6 +365,14 @@ fn the_review_finds_what_has_no_effect() {
         action = "limit"
         queries_per_min = 5
         per = "prefix"
+        # Those that cover it end: it does not.
+        [[entry]]
+        prefix = "172.16.0.0/12"
+        action = "deny"
+        [[entry]]
+        prefix = ["172.16.0.0/13", "172.24.0.0/13"]
+        action = "allow"
+        expires = 2030-01-01T00:00:00Z
         "#,
     );
     let warnings: Vec<_> = review(&lists, NOW_MS).iter().map(ToString::to_string).collect();
