@@ -11,6 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::Request;
 use super::protocol::{REPLY_BYTES_MAX, read_reply};
@@ -61,9 +62,12 @@ pub fn ask_within(path: &Path, request: &Request, time: Duration) -> Result<Valu
 }
 
 fn exchange(path: &Path, request: &Request, time: Duration) -> io::Result<Vec<u8>> {
-    let mut stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(time))?;
-    stream.set_write_timeout(Some(time))?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_read_timeout(Some(time))?;
+    // Of connecting, too: a server that hangs takes none once its queue is full.
+    socket.set_write_timeout(Some(time))?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    let mut stream = UnixStream::from(socket);
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     // A server that has no room says so and closes, perhaps before it was asked.
@@ -79,4 +83,37 @@ fn exchange(path: &Path, request: &Request, time: Duration) -> io::Result<Vec<u8
         return Err(io::Error::new(ErrorKind::UnexpectedEof, "the reply is cut short"));
     }
     Ok(reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::os::unix::net::UnixListener;
+
+    use crate::observe::clock;
+
+    #[test]
+    fn a_server_that_hangs_holds_nobody_up_for_longer_than_was_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let _hangs = UnixListener::bind(&path).unwrap();
+        let begun = clock::monotonic();
+        // The first ones fill its queue, if that is short.
+        for _ in 0..5 {
+            let time = Duration::from_millis(20);
+            let error = ask_within(&path, &Request::Figures, time).unwrap_err().to_string();
+            assert!(error.contains("the server does not answer in time"), "{error}");
+        }
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        let short = folder.path().join("short.sock");
+        socket.bind(&SockAddr::unix(&short).unwrap()).unwrap();
+        socket.listen(1).unwrap();
+        for _ in 0..5 {
+            let time = Duration::from_millis(20);
+            let error = ask_within(&short, &Request::Figures, time).unwrap_err().to_string();
+            assert!(error.contains("the server does not answer in time"), "{error}");
+        }
+        assert!(clock::monotonic().saturating_duration_since(begun) < Duration::from_secs(20));
+    }
 }

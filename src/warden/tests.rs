@@ -117,6 +117,14 @@ fn mining_flags_and_blocks_only_if_told_to() {
             kept.warden.figures().flags().filter(|(_, count)| *count > 0).collect();
         assert_eq!(counts, [("sequence", 1)]);
         assert_eq!(until_ms(&kept.guard, 77, 0).is_some(), mining_blocks, "its whole network");
+        // Who comes upon the end of a run that others have walked is told of, and served.
+        let other = Seen::new(IpAddr::from([203, 0, 113, 9]), 1);
+        kept.watch.tell(other.named("shop40.demo"));
+        kept.warden.turn(at(200));
+        let (reply, flags) = bounded(1);
+        kept.warden.obey(Order::Flags { reply }, at(200));
+        assert_eq!(flags.recv().unwrap().len(), 2);
+        assert_eq!(kept.guard.blocks().count(), usize::from(mining_blocks));
     }
 }
 

@@ -279,7 +279,7 @@ impl Miner {
         let walk = self.walks.entry(prefix).or_default();
         walk.take(name, seen.missed);
         if let Some(hash) = source_hash
-            && (walk.sources.len() as u64) < settings.spread_min
+            && (walk.sources.len() as u64) < settings.spread_min.max(NETWORK_SOURCES_MIN)
         {
             walk.sources.insert(hash);
         }
@@ -287,18 +287,19 @@ impl Miner {
             return;
         }
         let source_count = walk.sources.len() as u64;
-        let sources_min = NETWORK_SOURCES_MIN.min(settings.spread_min);
-        if source_hash.is_some() && source_count < sources_min {
-            return;
-        }
+        // What one of its addresses does alone is no sign of a network.
+        let is_one = source_hash.is_none() || source_count >= NETWORK_SOURCES_MIN;
         let mut found = [None, None, None];
         let (queries, misses) = (walk.query_count, walk.missed_count);
-        if misses * 100 >= queries * settings.misses_percent {
+        if is_one && misses * 100 >= queries * settings.misses_percent {
             let evidence = format!("{misses} of {queries} queries found nothing");
             found[0] = Some((Signal::Misses, evidence));
         }
         let (steps, upwards) = (walk.step_count, walk.ascending_count);
-        if steps >= settings.queries_min && upwards * 100 >= steps * settings.ascending_percent {
+        if is_one
+            && steps >= settings.queries_min
+            && upwards * 100 >= steps * settings.ascending_percent
+        {
             let evidence = format!("{upwards} of {steps} steps go up in order of names");
             found[1] = Some((Signal::Ascending, evidence));
         }
