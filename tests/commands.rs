@@ -236,6 +236,10 @@ fn policy_check_counts_warns_and_refuses_with_every_place() {
     let config = write("whoisd.toml", &format!("[policy]\nlists = [\"{good}\"]\n"));
     let (status, _, err) = ran(&["policy", "check", "--config", &config]);
     assert!(status == 3 && err.contains("police"), "there is no such tier: {err}");
+    let none = format!("{}/*.tmol", folder.path().display());
+    let (status, out, _) = ran(&["policy", "check", &none]);
+    assert_eq!(status, 0);
+    assert!(out.starts_with(&format!("warning: {none} names no file\ngood: 0 prefixes")), "{out}");
     let tier = format!("[policy]\nlists = [\"{good}\"]\n[[tier]]\nname = \"police\"\n");
     let config = write("whoisd.toml", &tier);
     assert_eq!(ran(&["policy", "check", "--config", &config]).0, 0);

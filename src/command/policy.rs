@@ -97,6 +97,11 @@ fn check(options: &Check) -> Result<(), Failure> {
     let file_count = read.len();
     let entries = read.into_iter().map(|(_, entries)| entries).collect();
     let lists = Lists::new(entries, &has_tier, now_ms).map_err(Failure::refused)?;
+    for pattern in &files {
+        if control::find(std::slice::from_ref(pattern)).0.is_empty() {
+            lines.push_str(&format!("warning: {} names no file\n", pattern.display()));
+        }
+    }
     let warnings = lists::review(&lists, now_ms);
     for warning in warnings.iter().take(WARNINGS_MAX) {
         lines.push_str(&format!("warning: {warning}\n"));
