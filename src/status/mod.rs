@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! /live       200 while the process runs
-//! /ready      200, or 503 when the server is about to stop, or the data are older than a setting
-//!             allows
+//! /ready      200, or 503 when a shard does not serve yet, the server is about to stop, or the
+//!             data are older than a setting allows
 //! /freshness  JSON: generation, serial, times, age, the feed
 //! /metrics    the same as Prometheus text
 //! ```
@@ -56,6 +56,8 @@ pub struct Sources {
     pub feed: Option<Arc<nats::Status>>,
     /// Age of the data from which on the server is not ready, seconds; 0: never.
     pub age_max_s: u64,
+    /// Whether every shard serves.
+    pub serving: Arc<AtomicBool>,
     /// Whether the server is about to stop.
     pub draining: Arc<AtomicBool>,
     /// Shards, guard and query log, where there are some.
@@ -106,6 +108,9 @@ impl Sources {
     fn ready(&self) -> Result<(), String> {
         if self.draining.load(Ordering::Relaxed) {
             return Err("draining: the server is about to stop\n".to_owned());
+        }
+        if !self.serving.load(Ordering::Relaxed) {
+            return Err("starting: a shard does not serve yet\n".to_owned());
         }
         let age_s = self.figures().age_s;
         if self.age_max_s > 0 && age_s > self.age_max_s {
@@ -275,8 +280,9 @@ pub(in crate::status) mod tests {
         let view = View::of_bytes(out.into_inner()).unwrap();
         let views = Arc::new(ArcSwap::new(Arc::new(view)));
         let feed = Some(Arc::new(nats::Status::default()));
-        let (draining, service) = (Arc::default(), None);
-        Sources { views, feed, age_max_s, draining, service, started_ms: 0, now_ms: || NOW_MS }
+        let (serving, draining) = (Arc::new(AtomicBool::new(true)), Arc::default());
+        let (service, started_ms, now_ms) = (None, 0, || NOW_MS);
+        Sources { views, feed, age_max_s, serving, draining, service, started_ms, now_ms }
     }
 
     /// A scrape of a server that has everything.
@@ -303,8 +309,12 @@ pub(in crate::status) mod tests {
     }
 
     #[test]
-    fn a_server_that_is_about_to_stop_is_not_ready() {
+    fn a_server_that_starts_or_is_about_to_stop_is_not_ready() {
         let sources = sources(0);
+        sources.serving.store(false, Ordering::Relaxed);
+        assert!(sources.ready().unwrap_err().starts_with("starting"));
+        sources.serving.store(true, Ordering::Relaxed);
+        assert_eq!(sources.ready(), Ok(()));
         sources.draining.store(true, Ordering::Relaxed);
         assert!(sources.ready().unwrap_err().starts_with("draining"));
     }
