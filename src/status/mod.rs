@@ -12,12 +12,15 @@
 //! # Invariants
 //!
 //! - `unready first`: from the stop signal on `/ready` fails, before any listener closes.
+//! - `one request`: a connection ends with its answer, and is cut after some seconds without one:
+//!   who holds connections open takes no descriptors away from the rest of the process.
 //! - `stale beats gone`: old data never make `/live` fail, and `/ready` only if it was asked for.
 //!
 //! # Does not
 //!
 //! Touch shards: it reads the view that is published, on a thread of its own.
 
+mod bounded;
 pub mod health;
 mod metrics;
 mod readout;
@@ -31,13 +34,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
 use snapshot_format::Kind;
 use snapshot_format::dump::Utc;
 
+use self::bounded::Bounded;
 pub use self::metrics::Service;
 use self::metrics::Text;
 use crate::feed::nats;
@@ -220,6 +225,12 @@ async fn metrics(State(sources): State<Sources>) -> Response {
     (kind, sources.scrape()).into_response()
 }
 
+/// Ends the connection after its answer.
+async fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 /// Answers on `listener` on a thread at `place` until `stop` is true.
 ///
 /// # Errors
@@ -238,6 +249,7 @@ pub fn start(
         .route("/ready", get(ready))
         .route("/freshness", get(freshness))
         .route("/metrics", get(metrics))
+        .layer(map_response(closing))
         .with_state(sources);
     let end = async move {
         while !stop.load(Ordering::Relaxed) {
@@ -246,7 +258,7 @@ pub fn start(
     };
     aside::spawn("status", place, move || {
         let served = runtime.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let listener = Bounded::new(tokio::net::TcpListener::from_std(listener)?);
             let serve = async { axum::serve(listener, routes).await };
             // Whatever is under way is not waited for: these are figures.
             tokio::select! { served = serve => served, () = end => Ok(()) }
@@ -259,7 +271,8 @@ pub fn start(
 
 #[cfg(test)]
 pub(in crate::status) mod tests {
-    use std::io::Cursor;
+    use std::io::{Cursor, Read, Write};
+    use std::net::TcpStream;
     use std::rc::Rc;
 
     use arc_swap::ArcSwap;
@@ -268,6 +281,7 @@ pub(in crate::status) mod tests {
     use snapshot_format::{Builder, Options};
 
     use super::*;
+    use crate::shard::aside::Weight;
     use crate::view::View;
 
     const NOW_MS: i64 = 1_800_000_000_000;
@@ -317,6 +331,25 @@ pub(in crate::status) mod tests {
         assert_eq!(sources.ready(), Ok(()));
         sources.draining.store(true, Ordering::Relaxed);
         assert!(sources.ready().unwrap_err().starts_with("draining"));
+    }
+
+    #[test]
+    fn a_connection_ends_with_its_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let place = Place { core: None, shard_cores: &[], weight: Weight::Full };
+        let thread = start(listener, sources(0), Arc::clone(&stop), place).unwrap();
+        for path in ["/live", "/nothing"] {
+            let mut client = TcpStream::connect(address).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            write!(client, "GET {path} HTTP/1.1\r\nHost: node\r\n\r\n").unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).unwrap();
+            assert!(answer.contains("connection: close\r\n"), "{answer}");
+        }
+        stop.store(true, Ordering::Relaxed);
+        thread.join().unwrap();
     }
 
     #[test]
