@@ -4,10 +4,11 @@
 mod server;
 
 use std::fs;
-use std::io::{BufRead, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -150,6 +151,102 @@ fn sigterm_makes_the_server_unready_before_its_listeners_close() {
     server.signal("-TERM");
     let (code, log) = server.wait();
     assert_eq!(code, Some(143), "{log}");
+}
+
+#[test]
+fn figures_are_told_until_the_last_connection_has_ended() {
+    let status = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let dir = tempfile::tempdir().unwrap();
+    let (path, socket) = (dir.path().join("whoisd.toml"), dir.path().join("control.sock"));
+    let text = format!(
+        "[server]\ndir = \"{SNAPSHOT}\"\nlisten = [\"127.0.0.1:0\"]\nshutdown_ms = 60000\n\
+         control = \"{}\"\n[status]\nlisten = \"127.0.0.1:{status}\"\n",
+        socket.display()
+    );
+    fs::write(&path, text).unwrap();
+    let server = Server::start(&["--config", path.to_str().unwrap()]);
+    let mut begun = server.connect();
+    begun.write_all(b"example").unwrap();
+    // Its bytes are with the shard before the signal is.
+    thread::sleep(Duration::from_millis(200));
+    server.signal("-TERM");
+    while server.addresses.iter().any(|address| TcpStream::connect(address).is_ok()) {
+        thread::sleep(Duration::from_millis(20));
+    }
+    let figures = get(status, "/metrics");
+    assert!(figures.contains("\nwhoisd_draining 1\n"), "{figures}");
+    assert!(get(status, "/ready").starts_with("HTTP/1.0 503"));
+    let listed = program().args(["list", "--config", path.to_str().unwrap()]).output().unwrap();
+    assert!(listed.status.success(), "{listed:?}");
+    begun.write_all(b".demo\r\n").unwrap();
+    assert!(read_all(&mut begun).starts_with("Domain Name: example.demo"));
+    let (code, log) = server.wait();
+    assert_eq!(code, Some(0), "{log}");
+}
+
+#[test]
+fn an_address_of_figures_in_use_ends_the_start_before_a_shard_accepts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, list) = (dir.path().join("whoisd.toml"), dir.path().join("list"));
+    // What comes after it, and before the shards, is wrong as well.
+    fs::write(&list, "no list\n").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    for key in ["listen", "health_listen"] {
+        let text = format!(
+            "[server]\ndir = \"{SNAPSHOT}\"\nlisten = [\"127.0.0.1:0\"]\n[status]\n{key} = \"{}\"\n\
+             [policy]\nlists = [\"{}\"]\n",
+            taken.local_addr().unwrap(),
+            list.display()
+        );
+        fs::write(&path, text).unwrap();
+        let ended = program().args(["serve", "--config", path.to_str().unwrap()]).output().unwrap();
+        let told = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{told}");
+        assert!(told.contains(&format!("status.{key}: ")) && told.contains("in use"), "{told}");
+    }
+}
+
+/// Writes into a pipe once somebody reads it, after `then` was done.
+fn write_once_read(pipe: &Path, text: &str, then: impl FnOnce()) {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).custom_flags(libc::O_NONBLOCK);
+    for _ in 0..1_000 {
+        if let Ok(mut writer) = options.open(pipe) {
+            then();
+            return writer.write_all(text.as_bytes()).unwrap();
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    panic!("nobody reads {}", pipe.display());
+}
+
+#[test]
+fn a_sighup_during_the_start_ends_nothing_and_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    // A server that reads its configuration has begun, and goes on once it is written.
+    let path = dir.path().join("whoisd.toml");
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let text = format!("[server]\ndir = \"{SNAPSHOT}\"\nlisten = [\"127.0.0.1:0\"]\n");
+    let mut command = program();
+    command.args(["serve", "--config"]).arg(&path).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let id = process.id().to_string();
+    let signal = |signal: &str| {
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    };
+    let mut log = BufReader::new(process.stderr.take().unwrap());
+    write_once_read(&path, &text, || signal("-HUP"));
+    let mut line = String::new();
+    while !line.contains("serving") {
+        line.clear();
+        assert!(log.read_line(&mut line).unwrap() > 0, "the server ended at its start");
+    }
+    // Read a second time: that is what SIGHUP asks for.
+    write_once_read(&path, &text, || {});
+    signal("-TERM");
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).unwrap();
+    assert_eq!(process.wait().unwrap().code(), Some(0), "{rest}");
 }
 
 #[test]

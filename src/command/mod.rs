@@ -31,6 +31,7 @@ mod rollback;
 mod sample;
 mod serve;
 mod settings;
+mod telling;
 mod top;
 mod updating;
 mod verify;

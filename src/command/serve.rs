@@ -3,14 +3,17 @@
 //! # Invariants
 //!
 //! - `checked-first`: configuration, the snapshot's header, cores and addresses are checked before
-//!   the first shard starts; what is wrong ends the command with what to do.
+//!   the first shard starts; what is wrong ends the command with what to do. So are those of health
+//!   and figures: a shard that has accepted must not be dropped for them.
 //! - `checked-behind`: the snapshot's checksums are compared before the first answer or behind the
 //!   answers, as set; damage ends the server.
 //! - `reload`: SIGHUP and `whoisd reload` read configuration and lists anew, and touch no
-//!   connection.
+//!   connection. A SIGHUP during the start is kept until they can be read anew.
 //! - `two-signals`: the first SIGTERM or SIGINT drains, the second ends the process at once.
 //! - `unready-first`: what drains is not ready; its listeners close `server.drain_delay_ms` later.
+//!   Figures and the control socket stay until the shards have ended.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +33,7 @@ use super::controlling::{Controlling, Tables};
 use super::guarding::Guarding;
 use super::logging::Logging;
 use super::settings::SettingsOptions;
+use super::telling;
 use super::updating::{Source, Updating};
 use crate::config::{Check, Settings};
 use crate::control::Handle;
@@ -90,6 +94,8 @@ enum ControlEvent {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    // First of all: its default would end the server, and systemd would not start it again.
+    let signals = Signals::new([SIGHUP]).map_err(no_signals)?;
     let effective = options.settings.load()?;
     let settings = &effective.settings;
     log::start(settings.log).map_err(Failure::failed)?;
@@ -101,6 +107,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let cores = usable_cores(settings)?;
     let engine = port43::choose(settings.port43.engine).map_err(Failure::failed)?;
     let listen = claim(&settings.listen)?;
+    let claimed = telling::Claimed::new(settings)?;
     let plan = Plan {
         proxies: settled(&settings.proxies, &settings.listen, &listen),
         listen,
@@ -116,25 +123,13 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     // Declared after the guard, and so dropped before it: it gives the warden orders.
     let again = &options.settings;
     let controlling = Controlling::start(again, settings, &tables, &guarding, &logging, &cores)?;
-    watch_signals(sender.clone(), controlling.keeper.clone())?;
-    let sources = Sources {
-        views: Arc::clone(&views),
-        rules: Arc::clone(&tables.rules),
-        guard: Arc::clone(&guarding.guard),
-    };
-    let watches = guarding.watches();
-    let recorders = logging.recorders();
-    let places = cores.clone();
-    let make = move |figures: &Arc<ShardFigures>| {
-        let place = places.iter().position(|core| *core == figures.core);
-        let recorder = place.and_then(|place| recorders.get(place));
-        Answerer::new(sources.clone(), Arc::clone(figures))
-            .telling(watches.try_recv().ok(), recorder.and_then(|one| one.try_recv().ok()))
-    };
+    watch_signals(signals, sender.clone(), controlling.keeper.clone())?;
+    let make = answerers(&views, &tables, &guarding, &logging, &cores);
+    let feed = settings.nats.as_ref().map(|_| Arc::new(nats::Status::default()));
+    let updating =
+        Updating::start(source, settings, dir, Arc::clone(&views), &cores, feed.clone())?;
     let fleet = Fleet::start(&cores, &plan, &make, &sender, ControlEvent::Shard)
         .map_err(Failure::failed)?;
-    let mut damage = None;
-    let draining = Arc::new(AtomicBool::new(false));
     let service = Service {
         shards: fleet.figures(),
         guard: Arc::clone(&guarding.guard),
@@ -143,40 +138,72 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         kernel: controlling.kernel.clone(),
         log: logging.figures(),
     };
-    let told = told_of(settings, &views, &draining, service);
+    let told = told_of(settings, views, feed, service);
     controlling.tell(told.clone());
-    let updating = Updating::start(source, settings, dir, views, &cores, told)?;
-    if started(&events, cores.len()) {
+    let draining = Arc::clone(&told.draining);
+    let place = Place { core: settings.updater_core, shard_cores: &cores, weight: Weight::Full };
+    let mut telling = claimed.tell(told, place)?;
+    let attend = || -> Result<_, Failure> {
+        telling.serve(place)?;
         log_start(dir, &view, &cores, &plan, &engine);
         let check = match settings.check {
             Check::First => None,
             Check::Behind => Some(CheckBehind::start(view, &cores, sender)?),
         };
-        damage = wait(&events, &draining, settings.drain_delay_ms);
+        let damage = wait(&events, &draining, settings.drain_delay_ms);
         drop(check);
-    }
-    drop(controlling);
+        Ok(damage)
+    };
+    let outcome = if started(&events, cores.len()) { attend() } else { Ok(None) };
+    telling.drain();
     drop(updating);
     let (totals, cut_off_count) = fleet.stop().map_err(Failure::failed)?;
     log_stop(&totals, cut_off_count);
+    drop(controlling);
+    drop(telling);
     // Its file of blocks is quick to write, and must not wait for a disk that holds up the log.
     drop(guarding);
     logging.stop();
-    damage.map_or(Ok(()), |error| Err(damaged(dir, &error)))
+    outcome?.map_or(Ok(()), |error| Err(damaged(dir, &error)))
+}
+
+/// What makes the answerer of each shard.
+fn answerers(
+    views: &Arc<ArcSwap<View>>,
+    tables: &Tables,
+    guarding: &Guarding,
+    logging: &Logging,
+    cores: &[usize],
+) -> impl Fn(&Arc<ShardFigures>) -> Answerer + Clone + Send + 'static + use<> {
+    let sources = Sources {
+        views: Arc::clone(views),
+        rules: Arc::clone(&tables.rules),
+        guard: Arc::clone(&guarding.guard),
+    };
+    let watches = guarding.watches();
+    let recorders = logging.recorders();
+    let places = cores.to_vec();
+    move |figures: &Arc<ShardFigures>| {
+        let place = places.iter().position(|core| *core == figures.core);
+        let recorder = place.and_then(|place| recorders.get(place));
+        Answerer::new(sources.clone(), Arc::clone(figures))
+            .telling(watches.try_recv().ok(), recorder.and_then(|one| one.try_recv().ok()))
+    }
 }
 
 /// What status and figures are read from.
 fn told_of(
     settings: &Settings,
-    views: &Arc<ArcSwap<View>>,
-    draining: &Arc<AtomicBool>,
+    views: Arc<ArcSwap<View>>,
+    feed: Option<Arc<nats::Status>>,
     service: Service,
 ) -> status::Sources {
     status::Sources {
-        views: Arc::clone(views),
-        feed: settings.nats.as_ref().map(|_| Arc::new(nats::Status::default())),
+        views,
+        feed,
         age_max_s: settings.ready_age_max_s,
-        draining: Arc::clone(draining),
+        serving: Arc::default(),
+        draining: Arc::default(),
         service: Some(service),
         started_ms: clock::wall_ms(),
         now_ms: clock::wall_ms,
@@ -295,9 +322,19 @@ fn check_descriptors(shard_count: usize, plan: &Plan) {
     }
 }
 
-fn watch_signals(sender: Sender<ControlEvent>, keeper: Handle) -> Result<(), Failure> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
-        .map_err(|error| Failure::failed(format!("signals: {error}")))?;
+fn no_signals(error: io::Error) -> Failure {
+    Failure::failed(format!("signals: {error}"))
+}
+
+/// From here on SIGTERM and SIGINT drain; before, they end the process.
+fn watch_signals(
+    mut signals: Signals,
+    sender: Sender<ControlEvent>,
+    keeper: Handle,
+) -> Result<(), Failure> {
+    for signal in [SIGTERM, SIGINT] {
+        signals.add_signal(signal).map_err(no_signals)?;
+    }
     let watch = move || {
         let mut seen = false;
         for signal in signals.forever() {
@@ -316,7 +353,7 @@ fn watch_signals(sender: Sender<ControlEvent>, keeper: Handle) -> Result<(), Fai
         }
     };
     let spawned = thread::Builder::new().name("signals".to_owned()).spawn(watch);
-    spawned.map(drop).map_err(|error| Failure::failed(format!("signals: {error}")))
+    spawned.map(drop).map_err(no_signals)
 }
 
 /// Waits until every shard serves; false if one has ended or a signal came first.

@@ -8,7 +8,6 @@
 //!
 //! Apply changes: `updater` does.
 
-use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +22,6 @@ use crate::feed::objects::Objects;
 use crate::feed::spool::Spool;
 use crate::observe::clock;
 use crate::shard::aside::{self, Place, Weight};
-use crate::status::{self, Sources};
 use crate::store::{
     Files, Live, Reader, Settings as StoreSettings, StoreError, Writer, read_manifest,
 };
@@ -95,7 +93,7 @@ impl Updating {
         dir: &Path,
         views: Views,
         cores: &[usize],
-        sources: Sources,
+        feed: Option<Arc<nats::Status>>,
     ) -> Result<Self, Failure> {
         let place = Place { core: settings.updater_core, shard_cores: cores, weight: Weight::Full };
         let ending = Arc::new(AtomicBool::new(false));
@@ -103,14 +101,6 @@ impl Updating {
         let no_thread =
             |error| Failure::failed(format!("thread that keeps the data fresh: {error}"));
         let mut updating = Self { ending, threads: Vec::new() };
-        let (feed, draining) = (sources.feed.clone(), Arc::clone(&sources.draining));
-        if let Some(address) = settings.status_listen {
-            updating.threads.push(status_thread(address, sources, &told, place)?);
-        }
-        if let Some(address) = settings.health_listen {
-            let ends = [draining, Arc::clone(&told)];
-            updating.threads.push(health_thread(address, ends, place)?);
-        }
         match source {
             Source::File(_) => {}
             Source::Other(reader) => {
@@ -152,33 +142,6 @@ fn fetcher(nats: &Nats) -> Result<Option<Fetcher>, Failure> {
     let Some(url) = &nats.objects else { return Ok(None) };
     let trusted = Trusted::read(&nats.trusted_keys)?;
     Ok(Some(Fetcher { objects: Objects::open(url)?, trusted }))
-}
-
-/// The thread that answers for health and figures.
-fn status_thread(
-    address: SocketAddr,
-    sources: Sources,
-    told: &Arc<AtomicBool>,
-    place: Place<'_>,
-) -> Result<JoinHandle<()>, Failure> {
-    let failed = |error| Failure::failed(format!("status.listen: {address}: {error}"));
-    let listener = TcpListener::bind(address).map_err(failed)?;
-    let at = listener.local_addr().map_err(failed)?;
-    tracing::info!(listen = %at, "health and figures");
-    status::start(listener, sources, Arc::clone(told), place).map_err(failed)
-}
-
-/// The thread that accepts connections of balancers which only look whether a port is open.
-fn health_thread(
-    address: SocketAddr,
-    ends: [Arc<AtomicBool>; 2],
-    place: Place<'_>,
-) -> Result<JoinHandle<()>, Failure> {
-    let failed = |error| Failure::failed(format!("status.health_listen: {address}: {error}"));
-    let listener = TcpListener::bind(address).map_err(failed)?;
-    let at = listener.local_addr().map_err(failed)?;
-    tracing::info!(listen = %at, "health checks");
-    status::health::start(listener, ends, place).map_err(failed)
 }
 
 /// Fetches what a new node begins with. Without an object store it has nothing, which is told when

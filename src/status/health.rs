@@ -21,14 +21,14 @@ use crate::shard::aside::{self, Place};
 /// How often it is looked whether to end: short against the interval of any balancer's checks.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
-/// Accepts and closes on a thread at `place` until one of `ends` is true.
+/// Accepts and closes on a thread at `place` until `end` is true.
 ///
 /// # Errors
 ///
 /// If there can be no further thread.
 pub fn start(
     listener: TcpListener,
-    ends: [Arc<AtomicBool>; 2],
+    end: Arc<AtomicBool>,
     place: Place<'_>,
 ) -> io::Result<JoinHandle<()>> {
     listener.set_nonblocking(true)?;
@@ -36,7 +36,7 @@ pub fn start(
     aside::spawn("health", place, move || {
         let closed = runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            while !ends.iter().any(|end| end.load(Ordering::Relaxed)) {
+            while !end.load(Ordering::Relaxed) {
                 let accepted = tokio::time::timeout(LOOK_PAUSE, listener.accept()).await;
                 if let Ok(Err(error)) = accepted {
                     // No descriptor, most likely: an accept that fails at once must not spin.
@@ -66,8 +66,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let draining = Arc::new(AtomicBool::new(false));
         let place = Place { core: None, shard_cores: &[], weight: Weight::Full };
-        let ends = [Arc::clone(&draining), Arc::default()];
-        let thread = start(listener, ends, place).unwrap();
+        let thread = start(listener, Arc::clone(&draining), place).unwrap();
         for _ in 0..10 {
             let mut check = TcpStream::connect(address).unwrap();
             assert_eq!(check.read(&mut [0]).unwrap(), 0);

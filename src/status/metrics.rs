@@ -90,7 +90,9 @@ impl Service {
             for kind in QueryKind::ALL {
                 for outcome in Ended::ALL {
                     let count = shard.queries.get(kind as usize, outcome as usize);
-                    if count > 0 {
+                    // Failures are shown before the first: a rate needs two samples, and a series
+                    // that begins with its only failure would never have one.
+                    if count > 0 || outcome == Ended::Failed {
                         let labels = format_args!(
                             "{{shard=\"{}\",kind=\"{}\",outcome=\"{}\"}}",
                             shard.core,
@@ -144,20 +146,14 @@ impl Service {
         // The counters' own names say how: `ended_served`, `evicted_line`, `expired_write`.
         const ENDED: &str = "whoisd_connections_ended_total";
         text.family(ENDED, "counter", "Connections ended, by how: deadlines are counted apart.");
-        self.rows(text, ENDED, "how", |name| {
-            let ended = name.strip_prefix("ended_");
-            let other = ["evicted_silent", "evicted_line", "over_bound", "panicked"];
-            ended.or_else(|| other.contains(&name).then_some(name))
-        });
+        self.rows(text, ENDED, "how", how_ended);
         const DEADLINES: &str = "whoisd_deadlines_total";
         text.family(DEADLINES, "counter", "Connections cut by a deadline, by phase.");
-        self.rows(text, DEADLINES, "phase", |name| name.strip_prefix("expired_"));
-        for (name, help, counter) in [
-            ("whoisd_accept_errors_total", "Accepts that failed.", "accept_errors"),
-            ("whoisd_buffer_waits_total", "Queries that waited for a buffer.", "waited_for_buffer"),
-            ("whoisd_received_bytes_total", "Bytes received.", "received_bytes"),
-            ("whoisd_sent_bytes_total", "Bytes of answers sent.", "sent_bytes"),
-        ] {
+        self.rows(text, DEADLINES, "phase", deadline_of);
+        const PROXIED: &str = "whoisd_proxied_total";
+        text.family(PROXIED, "counter", "Connections with a proxy's header, by whom it names.");
+        self.rows(text, PROXIED, "of", proxied_of);
+        for (name, help, counter) in PLAIN {
             self.by_shard(text, (name, "counter", help), |shard| {
                 let mut rows = shard.counters.totals().rows();
                 rows.find(|(name, _)| *name == counter).map_or(0, |(_, value)| value)
@@ -166,12 +162,12 @@ impl Service {
     }
 
     /// The counters of each shard that `label_of` gives a label.
-    fn rows<'a>(
+    fn rows(
         &self,
         text: &mut Text,
         family: &str,
         label: &str,
-        label_of: impl Fn(&'static str) -> Option<&'a str>,
+        label_of: impl Fn(&'static str) -> Option<&'static str>,
     ) {
         for shard in &self.shards {
             for (name, value) in shard.counters.totals().rows() {
@@ -307,6 +303,34 @@ impl Service {
     }
 }
 
+/// Counters that are a family each: its name, its help, the counter.
+const PLAIN: [(&str, &str, &str); 4] = [
+    ("whoisd_accept_errors_total", "Accepts that failed.", "accept_errors"),
+    ("whoisd_buffer_waits_total", "Queries that waited for a buffer.", "waited_for_buffer"),
+    ("whoisd_received_bytes_total", "Bytes received.", "received_bytes"),
+    ("whoisd_sent_bytes_total", "Bytes of answers sent.", "sent_bytes"),
+];
+
+/// How connections ended that a counter counts, if it counts ends that were no deadlines.
+fn how_ended(name: &'static str) -> Option<&'static str> {
+    let is_how = name.starts_with("evicted_") || ["over_bound", "panicked"].contains(&name);
+    name.strip_prefix("ended_").or_else(|| is_how.then_some(name))
+}
+
+/// The phase whose deadline a counter counts.
+fn deadline_of(name: &'static str) -> Option<&'static str> {
+    name.strip_prefix("expired_")
+}
+
+/// Whom headers of proxies named that a counter counts.
+fn proxied_of(name: &'static str) -> Option<&'static str> {
+    match name {
+        "proxied" => Some("client"),
+        "proxied_own" => Some("proxy"),
+        _ => None,
+    }
+}
+
 /// One histogram, with a bucket for each doubling.
 fn histogram(text: &mut Text, name: &str, labels: &str, snapshot: &Snapshot) {
     let mut below = 0_u64;
@@ -336,6 +360,7 @@ fn seconds(us: u64) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::observe::counters::Totals;
 
     use std::path::Path;
 
@@ -361,6 +386,43 @@ pub(super) mod tests {
         assert!(
             lines.contains(&"x_sum{a=\"b\"} 70.000904") && lines.contains(&"x_count{a=\"b\"} 5")
         );
+    }
+
+    #[test]
+    fn failures_have_a_series_before_the_first() {
+        let text = super::super::tests::whole_scrape();
+        for kind in QueryKind::ALL {
+            let labels = format!("{{shard=\"2\",kind=\"{}\",outcome=\"failed\"}}", kind.word());
+            let line = format!("whoisd_queries_total{labels} 0");
+            assert!(text.lines().any(|one| one == line), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_counter_of_a_shard_is_in_one_family() {
+        let (counters, text) = (Totals::default(), super::super::tests::whole_scrape());
+        for (name, _) in counters.rows() {
+            let labelled = |label: &str, of: &str| format!("{{shard=\"2\",{label}=\"{of}\"}}");
+            let plain = PLAIN.iter().find(|(_, _, counter)| *counter == name);
+            let series = [
+                how_ended(name)
+                    .map(|of| "whoisd_connections_ended_total".to_owned() + &labelled("how", of)),
+                deadline_of(name)
+                    .map(|of| "whoisd_deadlines_total".to_owned() + &labelled("phase", of)),
+                proxied_of(name).map(|of| "whoisd_proxied_total".to_owned() + &labelled("of", of)),
+                plain.map(|(family, _, _)| format!("{family}{{shard=\"2\"}}")),
+                (name == "accepted")
+                    .then(|| "whoisd_connections_accepted_total{shard=\"2\"}".to_owned()),
+            ];
+            let series: Vec<_> = series.into_iter().flatten().collect();
+            if name.starts_with("answered_") {
+                // whoisd_queries_total counts them by kind as well.
+                assert!(series.is_empty(), "{name}");
+                continue;
+            }
+            let [series] = series.as_slice() else { panic!("{name} is in {series:?}") };
+            assert!(text.lines().any(|line| line == format!("{series} 0")), "{series}");
+        }
     }
 
     /// Every name of a scrape stands in the table for operators, and the other way round.

@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! /live       200 while the process runs
-//! /ready      200, or 503 when the server is about to stop, or the data are older than a setting
-//!             allows
+//! /ready      200, or 503 when a shard does not serve yet, the server is about to stop, or the
+//!             data are older than a setting allows
 //! /freshness  JSON: generation, serial, times, age, the feed
 //! /metrics    the same as Prometheus text
 //! ```
@@ -12,12 +12,15 @@
 //! # Invariants
 //!
 //! - `unready first`: from the stop signal on `/ready` fails, before any listener closes.
+//! - `one request`: a connection ends with its answer, and is cut after some seconds without one:
+//!   who holds connections open takes no descriptors away from the rest of the process.
 //! - `stale beats gone`: old data never make `/live` fail, and `/ready` only if it was asked for.
 //!
 //! # Does not
 //!
 //! Touch shards: it reads the view that is published, on a thread of its own.
 
+mod bounded;
 pub mod health;
 mod metrics;
 mod readout;
@@ -31,13 +34,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
 use snapshot_format::Kind;
 use snapshot_format::dump::Utc;
 
+use self::bounded::Bounded;
 pub use self::metrics::Service;
 use self::metrics::Text;
 use crate::feed::nats;
@@ -56,6 +61,8 @@ pub struct Sources {
     pub feed: Option<Arc<nats::Status>>,
     /// Age of the data from which on the server is not ready, seconds; 0: never.
     pub age_max_s: u64,
+    /// Whether every shard serves.
+    pub serving: Arc<AtomicBool>,
     /// Whether the server is about to stop.
     pub draining: Arc<AtomicBool>,
     /// Shards, guard and query log, where there are some.
@@ -106,6 +113,9 @@ impl Sources {
     fn ready(&self) -> Result<(), String> {
         if self.draining.load(Ordering::Relaxed) {
             return Err("draining: the server is about to stop\n".to_owned());
+        }
+        if !self.serving.load(Ordering::Relaxed) {
+            return Err("starting: a shard does not serve yet\n".to_owned());
         }
         let age_s = self.figures().age_s;
         if self.age_max_s > 0 && age_s > self.age_max_s {
@@ -215,6 +225,12 @@ async fn metrics(State(sources): State<Sources>) -> Response {
     (kind, sources.scrape()).into_response()
 }
 
+/// Ends the connection after its answer.
+async fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 /// Answers on `listener` on a thread at `place` until `stop` is true.
 ///
 /// # Errors
@@ -233,6 +249,7 @@ pub fn start(
         .route("/ready", get(ready))
         .route("/freshness", get(freshness))
         .route("/metrics", get(metrics))
+        .layer(map_response(closing))
         .with_state(sources);
     let end = async move {
         while !stop.load(Ordering::Relaxed) {
@@ -241,7 +258,7 @@ pub fn start(
     };
     aside::spawn("status", place, move || {
         let served = runtime.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let listener = Bounded::new(tokio::net::TcpListener::from_std(listener)?);
             let serve = async { axum::serve(listener, routes).await };
             // Whatever is under way is not waited for: these are figures.
             tokio::select! { served = serve => served, () = end => Ok(()) }
@@ -254,7 +271,8 @@ pub fn start(
 
 #[cfg(test)]
 pub(in crate::status) mod tests {
-    use std::io::Cursor;
+    use std::io::{Cursor, Read, Write};
+    use std::net::TcpStream;
     use std::rc::Rc;
 
     use arc_swap::ArcSwap;
@@ -263,6 +281,7 @@ pub(in crate::status) mod tests {
     use snapshot_format::{Builder, Options};
 
     use super::*;
+    use crate::shard::aside::Weight;
     use crate::view::View;
 
     const NOW_MS: i64 = 1_800_000_000_000;
@@ -275,8 +294,9 @@ pub(in crate::status) mod tests {
         let view = View::of_bytes(out.into_inner()).unwrap();
         let views = Arc::new(ArcSwap::new(Arc::new(view)));
         let feed = Some(Arc::new(nats::Status::default()));
-        let (draining, service) = (Arc::default(), None);
-        Sources { views, feed, age_max_s, draining, service, started_ms: 0, now_ms: || NOW_MS }
+        let (serving, draining) = (Arc::new(AtomicBool::new(true)), Arc::default());
+        let (service, started_ms, now_ms) = (None, 0, || NOW_MS);
+        Sources { views, feed, age_max_s, serving, draining, service, started_ms, now_ms }
     }
 
     /// A scrape of a server that has everything.
@@ -303,10 +323,33 @@ pub(in crate::status) mod tests {
     }
 
     #[test]
-    fn a_server_that_is_about_to_stop_is_not_ready() {
+    fn a_server_that_starts_or_is_about_to_stop_is_not_ready() {
         let sources = sources(0);
+        sources.serving.store(false, Ordering::Relaxed);
+        assert!(sources.ready().unwrap_err().starts_with("starting"));
+        sources.serving.store(true, Ordering::Relaxed);
+        assert_eq!(sources.ready(), Ok(()));
         sources.draining.store(true, Ordering::Relaxed);
         assert!(sources.ready().unwrap_err().starts_with("draining"));
+    }
+
+    #[test]
+    fn a_connection_ends_with_its_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let place = Place { core: None, shard_cores: &[], weight: Weight::Full };
+        let thread = start(listener, sources(0), Arc::clone(&stop), place).unwrap();
+        for path in ["/live", "/nothing"] {
+            let mut client = TcpStream::connect(address).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            write!(client, "GET {path} HTTP/1.1\r\nHost: node\r\n\r\n").unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).unwrap();
+            assert!(answer.contains("connection: close\r\n"), "{answer}");
+        }
+        stop.store(true, Ordering::Relaxed);
+        thread.join().unwrap();
     }
 
     #[test]

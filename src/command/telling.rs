@@ -1,0 +1,152 @@
+//! What a server tells of itself: health and figures over HTTP, and the port of health checks.
+//!
+//! # Invariants
+//!
+//! - `checked-first`: both addresses are bound before the first shard starts.
+//! - `serves-first`: until every shard serves, `/ready` fails and health checks are refused.
+//! - `refuses-first`: health checks are refused before port 43 closes. Figures are told until the
+//!   shards have ended, or nobody would see how long they take.
+//!
+//! # Does not
+//!
+//! Answer: `status` does.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::Failure;
+use crate::config::Settings;
+use crate::shard::aside::Place;
+use crate::status::{self, Sources};
+
+/// Health checks that may wait to be accepted.
+const HEALTH_BACKLOG: i32 = 128;
+
+/// Addresses that nobody else can take any more.
+pub(super) struct Claimed {
+    status: Option<TcpListener>,
+    /// Bound, and not listening yet: who connects is refused.
+    health: Option<Socket>,
+}
+
+impl Claimed {
+    /// Those that the settings name.
+    pub(super) fn new(settings: &Settings) -> Result<Self, Failure> {
+        let status = settings.status_listen.map(|address| {
+            let listener = TcpListener::bind(address);
+            listener.map_err(|error| failed("status.listen", address, &error))
+        });
+        let health = settings.health_listen.map(|address| {
+            bind(address).map_err(|error| failed("status.health_listen", address, &error))
+        });
+        Ok(Self { status: status.transpose()?, health: health.transpose()? })
+    }
+
+    /// Tells health and figures from now on.
+    pub(super) fn tell(self, sources: Sources, place: Place<'_>) -> Result<Telling, Failure> {
+        let ending = Arc::new(AtomicBool::new(false));
+        let (serving, draining) = (Arc::clone(&sources.serving), Arc::clone(&sources.draining));
+        let status = self.status.map(|listener| {
+            let at = listener.local_addr()?;
+            tracing::info!(listen = %at, "health and figures");
+            status::start(listener, sources, Arc::clone(&ending), place)
+        });
+        let status = status.transpose();
+        let status = status.map_err(|error| Failure::failed(format!("status.listen: {error}")))?;
+        Ok(Telling { ending, serving, draining, claimed: self.health, status, health: None })
+    }
+}
+
+fn failed(key: &str, address: SocketAddr, error: &std::io::Error) -> Failure {
+    Failure::failed(format!("{key}: {address}: {error}"))
+}
+
+/// As the standard library binds, without listening.
+fn bind(address: SocketAddr) -> std::io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// The threads that tell; dropped, they end.
+pub(super) struct Telling {
+    ending: Arc<AtomicBool>,
+    serving: Arc<AtomicBool>,
+    draining: Arc<AtomicBool>,
+    claimed: Option<Socket>,
+    status: Option<JoinHandle<()>>,
+    health: Option<JoinHandle<()>>,
+}
+
+impl Telling {
+    /// Every shard serves: the server is ready, and health checks are accepted.
+    pub(super) fn serve(&mut self, place: Place<'_>) -> Result<(), Failure> {
+        let health = self.claimed.take().map(|socket| {
+            socket.listen(HEALTH_BACKLOG)?;
+            let listener = TcpListener::from(socket);
+            tracing::info!(listen = %listener.local_addr()?, "health checks");
+            status::health::start(listener, Arc::clone(&self.draining), place)
+        });
+        let failed = |error| Failure::failed(format!("status.health_listen: {error}"));
+        self.health = health.transpose().map_err(failed)?;
+        self.serving.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The server is not ready any more. Health checks are refused once this returns.
+    pub(super) fn drain(&mut self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.claimed = None;
+        if let Some(thread) = self.health.take() {
+            // It has said on standard error if it panicked.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.drain();
+        self.ending.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.status.take() {
+            // As above.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::shard::aside::Weight;
+
+    #[test]
+    fn health_checks_are_accepted_only_while_every_shard_serves() {
+        let socket = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        let (serving, draining) = (Arc::default(), Arc::default());
+        let mut telling = Telling {
+            ending: Arc::default(),
+            serving: Arc::clone(&serving),
+            draining: Arc::clone(&draining),
+            claimed: Some(socket),
+            status: None,
+            health: None,
+        };
+        assert!(TcpStream::connect(address).is_err());
+        // Nobody else gets it meanwhile.
+        let other = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        assert!(other.bind(&address.into()).is_err());
+        telling.serve(Place { core: None, shard_cores: &[], weight: Weight::Full }).unwrap();
+        assert!(serving.load(Ordering::Relaxed) && TcpStream::connect(address).is_ok());
+        telling.drain();
+        assert!(draining.load(Ordering::Relaxed) && TcpStream::connect(address).is_err());
+    }
+}
