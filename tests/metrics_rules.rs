@@ -1,5 +1,5 @@
 //! Alert rules and dashboard against what they rely on: the list of metrics, the runbook, promtool
-//! (Debian's package prometheus).
+//! (Debian's package prometheus). And the runbook against what the server logs.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be read fails it")]
 #![expect(clippy::print_stderr, reason = "a test that is left out says so")]
 
@@ -123,6 +123,84 @@ fn every_alert_has_its_first_action_in_the_runbook_and_a_test() {
         let name = format!("Whoisd{heading}");
         assert!(known.contains(name.as_str()), "{name} stands in the runbook, but is no alert");
     }
+}
+
+/// Lines that have no text of their own, and those of the publisher, who is no server.
+const NOT_IN_THE_RUNBOOK: [&str; 2] = ["src/publish/", "src/feed/nats/status.rs"];
+
+/// The `.rs` files of a folder and below it, with their paths from the root of the project.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root().join(folder)).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{folder}/{}", entry.file_name().into_string().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(sources(&path));
+        } else if path.ends_with(".rs") {
+            let text = read(&path);
+            found.push((path, text));
+        }
+    }
+    found
+}
+
+/// The texts in quotation marks up to the end of a macro's call, which begins here. No text has an
+/// escaped mark or a bracket that is not closed.
+fn texts_of_call(rest: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    let mut depth = 1_u32;
+    for (number, part) in rest.split('"').enumerate() {
+        if number % 2 == 1 {
+            // A line that goes on on the next one.
+            let lines = part.split("\\\n").enumerate();
+            texts.push(
+                lines.map(|(n, line)| if n > 0 { line.trim_start() } else { line }).collect(),
+            );
+            continue;
+        }
+        for c in part.chars() {
+            match c {
+                '(' => depth += 1,
+                ')' => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                return texts;
+            }
+        }
+    }
+    texts
+}
+
+/// A message without its values, and without the reason or remark behind it.
+fn gist(message: &str) -> String {
+    let message = message.strip_prefix("query log: ").unwrap_or(message);
+    let parts = message.split('{').enumerate();
+    let parts = parts.map(|(n, part)| if n > 0 { part.split_once('}').unwrap().1 } else { part });
+    let clauses = parts.flat_map(|part| part.split([';', ':'])).map(str::trim);
+    clauses.filter(|clause| !clause.is_empty()).map(str::to_owned).next().unwrap_or_default()
+}
+
+#[test]
+fn every_warning_and_error_that_a_server_logs_is_in_the_runbook() {
+    let runbook: Vec<_> = read("deploy/RUNBOOK.md").split_whitespace().map(str::to_owned).collect();
+    let runbook = runbook.join(" ");
+    let mut count = 0;
+    for (path, text) in sources("src") {
+        if NOT_IN_THE_RUNBOOK.iter().any(|left_out| path.starts_with(left_out)) {
+            continue;
+        }
+        for level in ["tracing::warn!(", "tracing::error!("] {
+            for rest in text.split(level).skip(1) {
+                let texts = texts_of_call(rest);
+                let said = texts.last().unwrap_or_else(|| panic!("{path}: {level} says nothing"));
+                let said = gist(said);
+                assert!(!said.is_empty() && runbook.contains(&said), "{path}: {said:?} is missing");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 40, "{count}");
 }
 
 fn promtool(arguments: &[&str], folder: &Path) {

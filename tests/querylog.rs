@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::BufReader;
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::thread;
@@ -290,10 +291,14 @@ fn stream_settings(server: &nats::Server) -> Settings {
 
 /// Makes the stream that stores the subject.
 fn make_stream(server: &nats::Server) {
+    make_stream_by(server, async_nats::ConnectOptions::new());
+}
+
+fn make_stream_by(server: &nats::Server, options: async_nats::ConnectOptions) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let url = format!("nats://127.0.0.1:{}", server.port);
     runtime.block_on(async {
-        let jetstream = async_nats::jetstream::new(async_nats::connect(url).await.unwrap());
+        let jetstream = async_nats::jetstream::new(options.connect(url).await.unwrap());
         let config = async_nats::jetstream::stream::Config {
             name: "QUERIES".to_owned(),
             subjects: vec!["whoisd.queries".to_owned()],
@@ -400,4 +405,31 @@ fn without_a_server_a_bounded_number_waits_and_the_rest_is_counted() {
     let report = figures.report();
     assert_eq!((report.stream_sent, report.stream_dropped, report.stream_waiting), (0, 1_000, 0));
     assert_eq!(report.dropped(), 0, "no files are set: nothing of them is lost");
+}
+
+/// deploy/nats-server.conf keeps nodes from writing; its lines for the query log let them.
+#[test]
+fn the_deployed_example_takes_the_log_of_a_node_once_its_lines_are_let_in() {
+    if !nats::is_installed() {
+        return;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut config = fs::read_to_string(root.join("deploy/nats-server.conf")).unwrap();
+    for line in ["\"whoisd.queries\",", "{ user: admin, password: $WHOISD_ADMIN }"] {
+        assert_eq!(config.matches(&format!("#{line}")).count(), 1, "{line}");
+        config = config.replace(&format!("#{line}"), line);
+    }
+    let server = nats::Server::start_with(Some(config));
+    let (name, password) = ("admin".to_owned(), "a-secret".to_owned());
+    make_stream_by(&server, async_nats::ConnectOptions::with_user_and_password(name, password));
+    let folder = tempfile::tempdir().unwrap();
+    let credentials = folder.path().join("node");
+    fs::write(&credentials, "node:n-secret\n").unwrap();
+    fs::set_permissions(&credentials, fs::Permissions::from_mode(0o600)).unwrap();
+    let mut settings = stream_settings(&server);
+    settings.stream.as_mut().unwrap().credentials = Some(credentials);
+    let (mut recorders, writer) = start(&settings, 1, PLACE).unwrap();
+    Model::default().ask(&mut recorders, &mut Random(5), 50);
+    sent(&writer, 50);
+    writer.stop();
 }

@@ -90,6 +90,7 @@ impl Server {
             }
         }
         command.env("WHOISD_PUBLISHER", "p-secret").env("WHOISD_NODE", "n-secret");
+        command.env("WHOISD_ADMIN", "a-secret");
         command.stdout(Stdio::null()).stderr(Stdio::null());
         self.child = Some(command.spawn().unwrap());
         let reached = || TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok();
