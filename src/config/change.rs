@@ -19,7 +19,7 @@ const PROXIES: &str = "proxy";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The key with its table; [`ANSWERS`] for `[defaults]`, `[[tld]]`, `[[registrar]]` and
-    /// `[[tier]]`, [`PROXIES`] for `[[proxy]]`.
+    /// `[[tier]]`, `proxy` for `[[proxy]]`.
     pub key: &'static str,
     /// The value before, as TOML; `None`: it was not set.
     pub from: Option<String>,
