@@ -191,6 +191,8 @@ fn simulate_shows_a_record_as_a_tier_would_see_it_and_what_differs_from_the_publ
     };
     assert_eq!((without('-'), without('+')), (courts, public));
     assert_eq!(simulate("courts", &["nothing.demo"]).0, 4);
+    let (status, _, err) = simulate("courts", &["example.demo", "--diff"]);
+    assert_eq!((status, err.as_str()), (3, "whoisd: --diff: options stand before the name\n"));
 }
 
 #[test]

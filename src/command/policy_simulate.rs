@@ -51,6 +51,10 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    // All that stands behind the name is the query's, as port 43 has it.
+    if let Some(word) = options.query.iter().find(|word| word.starts_with("--")) {
+        return Err(Failure::refused(format!("{word}: options stand before the name")));
+    }
     let flags = Flags { dir: options.dir.clone(), ..Flags::default() };
     let standard = options.dir.is_none().then(|| PathBuf::from(STANDARD_FILE));
     let file = options.config.clone().or(standard);
