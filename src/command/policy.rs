@@ -200,7 +200,7 @@ fn explained(told: &Value, is_live: bool) -> String {
         "allow" => "answered without limits: the list allows it",
         _ if !block.is_null() => "refused: it is blocked",
         _ if items(told, "limits").iter().any(|limit| limit["left"] == 0) => {
-            "refused now: it is over a limit"
+            "over a limit now: refused, unless limits.mode is \"dry-run\""
         }
         "limit" => "answered within limits of its own",
         _ if !is_live => "answered within the usual limits, unless it is blocked",

@@ -161,7 +161,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     log_stop(&totals, cut_off_count);
     drop(controlling);
     drop(telling);
-    // Its file of blocks is quick to write, and must not wait for a disk that holds up the log.
+    // It waits for its file of blocks a bounded time, and not for a disk that holds up the log.
     drop(guarding);
     logging.stop();
     outcome?.map_or(Ok(()), |error| Err(damaged(dir, &error)))

@@ -76,9 +76,11 @@ pub fn claim(path: &Path) -> Result<Claimed, String> {
         _ => Path::new("."),
     };
     let folder = File::open(folder).map_err(failed)?;
-    lock(&folder).map_err(|error| {
-        let folder = path.parent().unwrap_or(path).display();
-        format!("{folder}: {error}; another program holds a lock on this folder")
+    lock(&folder).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => {
+            format!("{}: another program holds a lock on its folder since long", path.display())
+        }
+        _ => failed(error),
     })?;
     clear(path)?;
     let address = SockAddr::unix(path).map_err(failed)?;

@@ -29,7 +29,7 @@ use super::figures::{Figures, add};
 use super::recover::recover;
 use super::retention::{Keep, expired};
 use super::segment::Segment;
-use super::segment_name::{PART, Stem, list};
+use super::segment_name::{PART, Segments, Stem, list};
 use super::totals::{Chain, OpenDay, Totals};
 use crate::shard::aside::{self, Place};
 
@@ -41,6 +41,8 @@ const DIR_MODE: u32 = 0o750;
 const SAY_MS: i64 = 60_000;
 /// How often old files are looked for, and totals tried again that could not be written.
 const UPKEEP_MS: i64 = 30_000;
+/// A failure to go on with the totals, tried each [`UPKEEP_MS`], is logged once in so many tries.
+const SAY_EVERY: u64 = 20;
 /// Further than this between two turns, which are 50 ms apart, a clock jumps.
 const JUMP_MS: i64 = 600_000;
 /// How long a clock that has jumped is not believed, as far as it deletes.
@@ -53,6 +55,47 @@ const ENDED_DAYS_MAX: usize = 400;
 struct Recovered {
     chain: Chain,
     days: Vec<OpenDay>,
+}
+
+/// Counts what is there of before the start, once the totals can be gone on with: tried again
+/// whenever `again` says so, until nobody is left to say it.
+fn count(
+    dir: &Path,
+    segments: &Segments,
+    figures: &Figures,
+    recovered: &Sender<Recovered>,
+    again: &Receiver<()>,
+) {
+    for number in 0_u64.. {
+        let totals = Totals::read(dir).map_err(|error| error.to_string());
+        let chain =
+            totals.and_then(|totals| Chain::behind(dir, &totals).map(|chain| (totals, chain)));
+        match chain {
+            Ok((totals, chain)) => {
+                for broken in &totals.broken {
+                    let (line, problem) = (broken.line, &broken.problem);
+                    tracing::error!(line, %problem, "query log: totals.jsonl");
+                }
+                let days = recover(dir, &totals, segments);
+                // If nobody listens any more, the process is ending already.
+                let _ = recovered.send(Recovered { chain, days });
+                return;
+            }
+            Err(problem) => {
+                add(&figures.errors, 1);
+                if number.is_multiple_of(SAY_EVERY) {
+                    tracing::error!(
+                        %problem,
+                        "query log: until this is put right, no daily totals are written and no \
+                         file is deleted; it is tried again each half minute"
+                    );
+                }
+            }
+        }
+        if again.recv().is_err() {
+            return;
+        }
+    }
 }
 
 /// The directory of a query log.
@@ -111,40 +154,9 @@ impl Archive {
         let open = OpenDay::new(Day::of_ms(now_ms));
         let last_stems = segments.keys().map(|stem| (stem.day(), *stem)).collect();
         let (sender, recovering) = bounded(1);
-        let recovered_dir = dir.to_owned();
         let (recover_again, again) = bounded(1);
-        let counted = Arc::clone(&figures);
-        let work = move || {
-            loop {
-                let totals = Totals::read(&recovered_dir).map_err(|error| error.to_string());
-                let chain = totals.and_then(|totals| {
-                    Chain::behind(&recovered_dir, &totals).map(|chain| (totals, chain))
-                });
-                match chain {
-                    Ok((totals, chain)) => {
-                        for broken in &totals.broken {
-                            let (line, problem) = (broken.line, &broken.problem);
-                            tracing::error!(line, %problem, "query log: totals.jsonl");
-                        }
-                        let days = recover(&recovered_dir, &totals, &segments);
-                        // If nobody listens any more, the process is ending already.
-                        let _ = sender.send(Recovered { chain, days });
-                        return;
-                    }
-                    Err(problem) => {
-                        add(&counted.errors, 1);
-                        tracing::error!(
-                            %problem,
-                            "query log: until this is put right, no daily totals are written and \
-                             no file is deleted; it is tried again each half minute"
-                        );
-                    }
-                }
-                if again.recv().is_err() {
-                    return;
-                }
-            }
-        };
+        let (counted_dir, counted) = (dir.to_owned(), Arc::clone(&figures));
+        let work = move || count(&counted_dir, &segments, &counted, &sender, &again);
         aside::spawn("querylog-count", place, work).map_err(failed)?;
         Ok(Self {
             dir: dir.to_owned(),

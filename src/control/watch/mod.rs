@@ -190,7 +190,9 @@ impl Watch {
 
     /// Whether something has expired, or was left out by a clock that was ahead.
     fn is_due(&self, now_ms: i64) -> bool {
-        self.has_expired(now_ms) || now_ms < self.shown.load().made_ms()
+        // With a conflict the files are put together anew in a while, and not at each look.
+        let was_ahead = self.conflict.is_none() && now_ms < self.shown.load().made_ms();
+        was_ahead || self.has_expired(now_ms)
     }
 
     fn has_expired(&self, now_ms: i64) -> bool {
