@@ -330,6 +330,7 @@ impl Refusal {
         match self {
             Self::Empty | Self::Option | Self::Keyword | Self::Words => "QUERY",
             Self::Length => "LENGTH",
+            Self::Unfinished => "LINE",
             Self::Utf8 | Self::Control => "CHARACTER",
             Self::Name => "NAME",
             Self::Suffix => "TLD",
@@ -346,6 +347,7 @@ impl Refusal {
         match self {
             Self::Empty => "the query is empty; send help to learn what can be asked",
             Self::Length => "the query is longer than 1024 bytes",
+            Self::Unfinished => "the end of the line did not come in time; end a query with CR LF",
             Self::Utf8 => "the query is not UTF-8",
             Self::Control => "the query holds a control character",
             Self::Option => "nothing follows the options; send help to learn what can be asked",

@@ -169,6 +169,12 @@ impl<'a> Request<'a> {
         Self(parse::parse(line))
     }
 
+    /// A line whose end did not come in time: whatever it says, it is refused.
+    #[must_use]
+    pub const fn unfinished() -> Self {
+        Self(Err(Refusal::Unfinished))
+    }
+
     /// What kind of query it is.
     #[must_use]
     pub fn kind(&self) -> QueryKind {

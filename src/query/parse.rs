@@ -72,6 +72,8 @@ pub enum Refusal {
     Empty,
     /// More than [`QUERY_LINE_BYTES_MAX`] bytes.
     Length,
+    /// Its end did not come within the deadline.
+    Unfinished,
     /// Not UTF-8.
     Utf8,
     /// A NUL byte or another control character.

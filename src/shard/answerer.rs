@@ -182,7 +182,10 @@ impl Answerer {
     ) -> Told<'a> {
         let guard = &self.sources.guard;
         let address = asked.client.ip();
-        let request = Request::read(asked.line);
+        let request = match asked.is_unfinished {
+            true => Request::unfinished(),
+            false => Request::read(asked.line),
+        };
         let admission = if asked.local {
             Admission::Open(guard.admit_local(address))
         } else {

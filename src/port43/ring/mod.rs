@@ -47,6 +47,7 @@ use self::raw::Ring;
 use self::slots::Sizes;
 use super::limits::{COMPLETIONS_PER_TURN, Settings, TICK_MS};
 use super::moment::Moment;
+use super::shares::random_key;
 use super::{Answering, Gate};
 use crate::observe::{ShardFigures, counters};
 
@@ -101,7 +102,8 @@ impl<A: Answering> Engine<A> {
         let sizes = Sizes::fit(settings.connections_max, gates.len(), slots_max);
         let ring =
             Ring::new(sizes.slots, listeners).map_err(|error| refused(sizes.slots, &error))?;
-        let driver = Driver::new(answering, settings, sizes, gates, Arc::clone(&figures));
+        let key = random_key();
+        let driver = Driver::new(answering, settings, sizes, gates, Arc::clone(&figures), key);
         Ok(Self { driver, ring, figures, handed_over_ms: 0 })
     }
 
