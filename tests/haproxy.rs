@@ -1,6 +1,7 @@
 //! Behind a real HAProxy (Debian's package): its headers of both versions with checksum and TLVs,
 //! its health checks of every kind, and a stop under load that loses no query.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test: what cannot be run fails it")]
+#![allow(clippy::disallowed_methods, reason = "a test that waits for other processes")]
 
 mod server;
 
@@ -138,7 +139,7 @@ fn counted(log: &str, name: &str) -> u64 {
 #[test]
 fn queries_through_haproxy_are_answered_as_the_clients_own_and_its_checks_as_its_own() {
     let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), "whoisd.toml", "");
+    let server = start(dir.path(), "whoisd.toml", "[status]\nlisten = \"127.0.0.1:0\"");
     let [_, v2, v1] = server.addresses.as_slice() else { panic!("{:?}", server.addresses) };
     let ports = [free_port(), free_port()];
     let [first, second] = ports;
@@ -157,8 +158,22 @@ fn queries_through_haproxy_are_answered_as_the_clients_own_and_its_checks_as_its
             assert!(is_answer(&answer), "{answer}");
         }
     }
-    // Time for some checks.
-    thread::sleep(Duration::from_millis(500));
+    let checks_count = || {
+        let mut client = TcpStream::connect(server.status.unwrap()).unwrap();
+        client.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+        let mut figures = String::new();
+        client.read_to_string(&mut figures).unwrap();
+        let of_shard = figures.lines().filter(|line| {
+            line.starts_with("whoisd_proxied_total{") && line.contains("of=\"proxy\"")
+        });
+        let counts = of_shard.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap());
+        counts.sum::<u64>()
+    };
+    let begun = Instant::now();
+    while checks_count() < 4 {
+        assert!(begun.elapsed() < Duration::from_secs(120), "the balancer does not check");
+        thread::sleep(Duration::from_millis(20));
+    }
     drop(proxy);
     // Not one of the proxy's own: without a header it is not answered.
     let mut stranger = TcpStream::connect(v2).unwrap();

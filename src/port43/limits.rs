@@ -66,7 +66,7 @@ pub const WRITE_GRACE_MS: u64 = TICK_MS;
 
 /// Groups that the sources of clients fall into while answer buffers are short. With 100 hostile
 /// sources, a good one shares its group with one of them in 9 of 100 cases, and waits in its line
-/// then. A choice looks at all groups, about 1 us; it is made only where a query waits.
+/// then. A choice looks at each group that waits or holds; it is made only where a query waits.
 pub const SOURCE_GROUPS: usize = 1_024;
 
 /// How long a connection keeps its place in a full shard at least, milliseconds, while somebody has

@@ -8,8 +8,9 @@
 //!   given one, or a client of it does not take its answer at once, until that buffer is back.
 //! - `most-first`: the client that loses its buffer is of the source that holds most; among those
 //!   of one source, it is the one that has held longest.
-//! - `bounded`: a choice looks at [`SOURCE_GROUPS`] groups of sources, however many connections
-//!   wait or hold. Sources fall into groups by a keyed hash, so that no client chooses its own.
+//! - `bounded`: a choice looks at the groups of sources that wait, or hold, [`SOURCE_GROUPS`] at
+//!   most, however many connections do. Sources fall into groups by a keyed hash, so that no client
+//!   chooses its own.
 //!
 //! # Does not
 //!
@@ -63,9 +64,11 @@ struct Ends {
     first: u32,
     last: u32,
     count: u32,
+    /// Where its group stands among those in which it is not empty.
+    at: u32,
 }
 
-const EMPTY: Ends = Ends { first: NONE, last: NONE, count: 0 };
+const EMPTY: Ends = Ends { first: NONE, last: NONE, count: 0, at: NONE };
 
 /// The connections of some sources.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +80,31 @@ struct Group {
     buffer_count: u32,
 }
 
+impl Group {
+    const fn ends_mut(&mut self, of: Standing) -> Option<&mut Ends> {
+        match of {
+            Standing::Out | Standing::Lent => None,
+            Standing::Waiting => Some(&mut self.waiting),
+            Standing::Holding => Some(&mut self.holding),
+        }
+    }
+}
+
+/// Some connections in lists, one for each group.
+#[derive(Debug)]
+struct Lists {
+    /// Groups whose list is not empty, in any order; room for all is made at the start.
+    groups: Vec<u32>,
+    /// All of them.
+    count: u32,
+}
+
+impl Lists {
+    fn new() -> Self {
+        Self { groups: Vec::with_capacity(SOURCE_GROUPS), count: 0 }
+    }
+}
+
 /// All connections of a shard that wait for a buffer or hold one, each at a place with a number.
 #[derive(Debug)]
 pub(super) struct Shares {
@@ -84,8 +112,8 @@ pub(super) struct Shares {
     groups: Box<[Group]>,
     key: u64,
     arrivals: u64,
-    waiting_count: u32,
-    holding_count: u32,
+    waiting: Lists,
+    holding: Lists,
 }
 
 impl Shares {
@@ -97,8 +125,8 @@ impl Shares {
             groups: vec![group; SOURCE_GROUPS].into_boxed_slice(),
             key,
             arrivals: 0,
-            waiting_count: 0,
-            holding_count: 0,
+            waiting: Lists::new(),
+            holding: Lists::new(),
         }
     }
 
@@ -116,7 +144,7 @@ impl Shares {
     /// How many wait.
     #[inline]
     pub(super) fn waiting_count(&self) -> u32 {
-        self.waiting_count
+        self.waiting.count
     }
 
     /// A query of `client` waits from now on.
@@ -153,20 +181,21 @@ impl Shares {
         {
             group.buffer_count = group.buffer_count.saturating_sub(1);
         }
-        let count = match was.standing {
-            Standing::Out | Standing::Lent => return,
-            Standing::Waiting => &mut self.waiting_count,
-            Standing::Holding => &mut self.holding_count,
-        };
-        *count = count.saturating_sub(1);
-        if let Some(ends) = self.ends_mut(was) {
-            ends.count = ends.count.saturating_sub(1);
-            if was.before == NONE {
-                ends.first = was.after;
-            }
-            if was.after == NONE {
-                ends.last = was.before;
-            }
+        let group = self.groups.get_mut(was.group as usize);
+        let Some(ends) = group.and_then(|group| group.ends_mut(was.standing)) else { return };
+        ends.count = ends.count.saturating_sub(1);
+        if was.before == NONE {
+            ends.first = was.after;
+        }
+        if was.after == NONE {
+            ends.last = was.before;
+        }
+        let emptied_at = (ends.count == 0).then_some(ends.at);
+        if let Some(lists) = self.lists_mut(was.standing) {
+            lists.count = lists.count.saturating_sub(1);
+        }
+        if let Some(at) = emptied_at {
+            self.unlist_group(at, was.standing);
         }
         if let Some(before) = self.places.get_mut(was.before as usize) {
             before.after = was.after;
@@ -179,21 +208,18 @@ impl Shares {
     /// The query that gets the next buffer; it waits until it is [lent](Self::lend) one.
     #[inline]
     pub(super) fn next_waiting(&self) -> Option<u32> {
-        if self.waiting_count == 0 { None } else { self.choose_waiting() }
+        if self.waiting.count == 0 { None } else { self.choose_waiting() }
     }
 
     fn choose_waiting(&self) -> Option<u32> {
-        let heads = self.groups.iter().filter(|group| group.waiting.count > 0);
+        let heads = self.groups_in(&self.waiting);
         let next = heads.min_by_key(|group| (group.buffer_count, self.arrival(group.waiting)))?;
         Some(next.waiting.first)
     }
 
     /// The client that loses its buffer next; it is the next until it is [closed](Self::close).
     pub(super) fn next_cut(&self) -> Option<u32> {
-        if self.holding_count == 0 {
-            return None;
-        }
-        let heads = self.groups.iter().filter(|group| group.holding.count > 0);
+        let heads = self.groups_in(&self.holding);
         let next = heads.min_by_key(|group| {
             (u32::MAX.saturating_sub(group.holding.count), self.arrival(group.holding))
         })?;
@@ -204,13 +230,39 @@ impl Shares {
         self.places.get(of.first as usize).map_or(0, |place| place.arrival)
     }
 
-    fn ends_mut(&mut self, of: Place) -> Option<&mut Ends> {
-        let group = self.groups.get_mut(of.group as usize)?;
-        match of.standing {
+    /// The groups whose list is not empty.
+    fn groups_in<'a>(&'a self, lists: &'a Lists) -> impl Iterator<Item = &'a Group> {
+        lists.groups.iter().filter_map(|group| self.groups.get(*group as usize))
+    }
+
+    fn lists_mut(&mut self, of: Standing) -> Option<&mut Lists> {
+        match of {
             Standing::Out | Standing::Lent => None,
-            Standing::Waiting => Some(&mut group.waiting),
-            Standing::Holding => Some(&mut group.holding),
+            Standing::Waiting => Some(&mut self.waiting),
+            Standing::Holding => Some(&mut self.holding),
         }
+    }
+
+    /// Takes a group whose list is empty out of those whose list is not; the last one of these
+    /// takes its place.
+    fn unlist_group(&mut self, at: u32, of: Standing) {
+        let Some(lists) = self.lists_mut(of).filter(|lists| lists.groups.len() > at as usize)
+        else {
+            return;
+        };
+        lists.groups.swap_remove(at as usize);
+        let Some(moved) = lists.groups.get(at as usize).copied() else { return };
+        let group = self.groups.get_mut(moved as usize);
+        if let Some(ends) = group.and_then(|group| group.ends_mut(of)) {
+            ends.at = at;
+        }
+    }
+
+    /// Notes that a group's list has its first one; where it stands among those that have some.
+    fn list_group(&mut self, group: u32, of: Standing) -> u32 {
+        let Some(lists) = self.lists_mut(of) else { return NONE };
+        lists.groups.push(group);
+        u32::try_from(lists.groups.len().saturating_sub(1)).unwrap_or(NONE)
     }
 
     /// Has a place stand differently, if it stands as `from`, in its group.
@@ -228,12 +280,25 @@ impl Shares {
         self.unlist(place);
         self.arrivals = self.arrivals.wrapping_add(1);
         let mut new = Place { standing, group, before: NONE, after: NONE, arrival: self.arrivals };
-        if let Some(ends) = self.ends_mut(new) {
+        let of_group = self.groups.get_mut(group as usize);
+        let mut is_first = false;
+        if let Some(ends) = of_group.and_then(|group| group.ends_mut(standing)) {
             new.before = std::mem::replace(&mut ends.last, place);
             ends.count = ends.count.saturating_add(1);
-            if new.before == NONE {
+            is_first = new.before == NONE;
+            if is_first {
                 ends.first = place;
             }
+        }
+        if is_first {
+            let at = self.list_group(group, standing);
+            let of_group = self.groups.get_mut(group as usize);
+            if let Some(ends) = of_group.and_then(|group| group.ends_mut(standing)) {
+                ends.at = at;
+            }
+        }
+        if let Some(lists) = self.lists_mut(standing) {
+            lists.count = lists.count.saturating_add(1);
         }
         if let Some(before) = self.places.get_mut(new.before as usize) {
             before.after = place;
@@ -245,11 +310,6 @@ impl Shares {
             && let Some(group) = self.groups.get_mut(group as usize)
         {
             group.buffer_count = group.buffer_count.saturating_add(1);
-        }
-        match standing {
-            Standing::Out | Standing::Lent => {}
-            Standing::Waiting => self.waiting_count = self.waiting_count.saturating_add(1),
-            Standing::Holding => self.holding_count = self.holding_count.saturating_add(1),
         }
     }
 }
