@@ -20,7 +20,8 @@ const BOUNDS: [&str; 5] =
 fn times_ms(line: &str) -> Vec<u64> {
     let of = |unit: &str, ms: u64| {
         let places = line.match_indices(unit).map(|(at, _)| &line[at + unit.len()..]);
-        let numbers = places.filter_map(|rest| rest.split_once(')')?.0.replace('_', "").parse().ok());
+        let numbers =
+            places.filter_map(|rest| rest.split_once(')')?.0.replace('_', "").parse().ok());
         numbers.map(move |number: u64| number * ms).collect::<Vec<_>>()
     };
     [of("from_millis(", 1), of("from_secs(", 1_000)].concat()
@@ -44,7 +45,8 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// The lines of a file that are tests, each with its number.
 fn test_lines<'a>(path: &Path, text: &'a str) -> impl Iterator<Item = (usize, &'a str)> {
-    let is_test = path.components().any(|part| part.as_os_str().to_string_lossy().contains("tests"));
+    let is_test =
+        path.components().any(|part| part.as_os_str().to_string_lossy().contains("tests"));
     let of_file = text.lines().position(|line| line.trim() == "#[cfg(test)]");
     let from = if is_test { Some(0) } else { of_file };
     text.lines().enumerate().skip(from.unwrap_or(usize::MAX))

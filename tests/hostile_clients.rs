@@ -2,8 +2,8 @@
 //! the good client gets every answer whole; the server's memory stays bounded, every connection is
 //! accounted for, and afterwards nothing is left behind. For both engines.
 //!
-//! Nothing here is judged by the clock; timeouts only end what hangs. How many turns of the engine a
-//! good query waits is held in `src/port43/ring/simulation/fairness.rs` and `src/port43/pool.rs`.
+//! Nothing here is judged by the clock; timeouts only end what hangs. How many turns of the engine
+//! a good query waits is held in `src/port43/ring/simulation/fairness.rs` and `src/port43/pool.rs`.
 //! How long it waits is printed by the long run, whose figures README.md gives:
 //!
 //! ```text

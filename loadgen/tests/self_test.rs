@@ -1,6 +1,6 @@
 //! The generator against servers whose behaviour is known: it must report just that. What a server
-//! delays for certain is a lower bound of what is reported; nothing is said of how fast the rest is,
-//! which the machine decides.
+//! delays for certain is a lower bound of what is reported. How fast the rest is, the machine
+//! decides: nothing is said of it.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
 
 use std::io::{BufRead, BufReader, Write};

@@ -48,6 +48,10 @@ pub const COMPLETIONS_PER_TURN: usize = 128;
 /// Connections cut by deadline in one turn, for the same reason.
 pub const EXPIRIES_PER_TURN: usize = 256;
 
+/// How late a deadline may be at most while each turn brings as many completions as it takes,
+/// milliseconds: until then clients that asked in time may be among those not looked at.
+pub const DEAF_MS_MAX: u64 = 1_000;
+
 /// Pause after a failed accept, in milliseconds: long enough for a descriptor to come free, short
 /// against a client's patience.
 pub const ACCEPT_BACKOFF_MS: u64 = 20;

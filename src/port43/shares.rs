@@ -454,8 +454,8 @@ mod tests {
                     lent.extend(was_waiting.or(was_lent));
                     // In their order, which nothing of this changes.
                     holding.extend(was_holding);
-                    if was_holding.is_some() {
-                        shares.hold(place, client(was_holding.unwrap().1));
+                    if let Some((_, number)) = was_holding {
+                        shares.hold(place, client(number));
                     }
                 }
                 3 => {

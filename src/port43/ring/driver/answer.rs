@@ -25,7 +25,7 @@ impl<A: Answering> Driver<A> {
         Some(Box::new(self.answering.buffer()))
     }
 
-    /// Takes the answer of a completed send back, and gives its buffer to the query whose turn it is.
+    /// Takes the answer of a completed send back; its buffer goes to the query whose turn it is.
     pub(super) fn return_buffer(
         &mut self,
         kernel: &mut impl Kernel<A::Buffer>,

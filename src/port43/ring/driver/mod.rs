@@ -174,8 +174,14 @@ impl<A: Answering> Driver<A> {
         }
     }
 
-    /// Cuts what has expired, a bounded number of them.
-    pub(super) fn expire(&mut self, kernel: &mut impl Kernel<A::Buffer>, now: Moment) {
+    /// Cuts what had expired at `heard_ms`, a bounded number of them: what came before that moment
+    /// is known.
+    pub(super) fn expire(
+        &mut self,
+        kernel: &mut impl Kernel<A::Buffer>,
+        heard_ms: u64,
+        now: Moment,
+    ) {
         let mut left = EXPIRIES_PER_TURN;
         for list in EXPIRING {
             while left > 0 {
@@ -184,7 +190,7 @@ impl<A: Answering> Driver<A> {
                     List::Age => connection.total_end_ms(),
                     _ => connection.phase_end_ms(),
                 };
-                if now.ms < end_ms {
+                if heard_ms.min(now.ms) < end_ms {
                     break;
                 }
                 left = left.saturating_sub(1);

@@ -67,10 +67,10 @@ fn turns(seed: u64, hostile_count: usize, source: fn(usize) -> [u8; 4]) -> usize
             assert_eq!(shard.world.clients[good].got, shard.world.clients[good].expected());
             return turn;
         }
-        for index in 0..hostile.len() {
-            if shard.world.clients[hostile[index]].closed.is_some() {
-                hostile[index] = come(&mut shard, client(source(BUFFERS + index), true));
-                ask(&mut shard, hostile[index]);
+        for (number, index) in hostile.iter_mut().enumerate() {
+            if shard.world.clients[*index].closed.is_some() {
+                *index = come(&mut shard, client(source(BUFFERS + number), true));
+                ask(&mut shard, *index);
             }
         }
     }

@@ -176,7 +176,7 @@ impl Shard {
                 self.check_served(client.expect("somebody was served"));
             }
         }
-        self.driver.expire(&mut self.world, now);
+        self.driver.expire(&mut self.world, now.ms, now);
         self.check_fair();
         self.driver.serve_waiting(&mut self.world, now);
         self.check_fair();

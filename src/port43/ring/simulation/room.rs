@@ -59,3 +59,28 @@ fn a_client_that_has_just_had_its_answer_keeps_its_place_and_a_new_one_finds_non
     let counters = &shard.figures.counters;
     assert_eq!((counters.evicted_draining.get(), counters.over_bound.get()), (0, 1));
 }
+
+/// A shard that was kept from its core looks at what has come before it judges a deadline.
+#[test]
+fn a_deadline_is_judged_by_what_was_heard_until_then() {
+    let mut shard = Shard::sized(1, Sizes::fit(4, LISTENERS, u32::MAX), 2);
+    shard.world.is_prompt = true;
+    shard.driver.refill(&mut shard.world, Moment::default());
+    let client = come(&mut shard);
+    shard.turn_at(0);
+    let first_byte_ms = 300;
+    let late = Moment::of_us(900_000);
+    let expired = |shard: &Shard| shard.figures.counters.expired_first_byte.get();
+    shard.driver.expire(&mut shard.world, first_byte_ms - 1, late);
+    assert_eq!(expired(&shard), 0);
+    ask(&mut shard, client, b"query\r\n");
+    (0..4).for_each(|_| shard.turn_at(900));
+    shard.driver.expire(&mut shard.world, first_byte_ms, late);
+    let asked = &shard.world.clients[client];
+    assert_eq!((expired(&shard), &asked.got), (0, &asked.expected()));
+
+    come(&mut shard);
+    shard.turn_at(1_000);
+    shard.driver.expire(&mut shard.world, 1_000 + first_byte_ms, Moment::of_us(1_300_000));
+    assert_eq!(expired(&shard), 1, "without a query it counts");
+}
