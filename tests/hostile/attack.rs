@@ -158,7 +158,7 @@ fn converse(mut client: Client, query: &[u8], due: fn(&[u8]) -> bool) -> Next {
     if client.send(query) || !client.read(4096) {
         return Next::Hold(client);
     }
-    if due(&client.answer) {
+    if due(&client.answer) || client.was_late && client.answer.is_empty() {
         return Next::Close;
     }
     let start = &client.answer[..client.answer.len().min(80)];

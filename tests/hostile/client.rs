@@ -2,12 +2,14 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
 /// How long the kernel may take to open one: its queue may be full.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+/// From its opening until its bytes are out: far below the server's deadlines.
+const LATE: Duration = Duration::from_millis(100);
 /// Smallest receive buffer that the kernel gives, bytes: it doubles what is asked.
 const RECEIVE_BYTES_MIN: usize = 1152;
 /// Largest segment that a slow client takes, bytes. By that of loopback, 64 KiB, the server's
@@ -51,6 +53,9 @@ pub(crate) struct Client {
     pub(crate) sent_count: usize,
     /// What was received.
     pub(crate) answer: Vec<u8>,
+    opened: Instant,
+    /// Whether the machine kept it from sending for so long that the server may have cut it.
+    pub(crate) was_late: bool,
     /// Passes of the attack since it was opened.
     pub(crate) passes: u32,
 }
@@ -73,7 +78,9 @@ impl Client {
         }
         socket.connect_timeout(&to.into(), CONNECT_TIMEOUT)?;
         socket.set_nonblocking(true)?;
-        Ok(Self { stream: socket.into(), sent_count: 0, answer: Vec::new(), passes: 0 })
+        let (stream, opened) = (socket.into(), Instant::now());
+        let (answer, was_late) = (Vec::new(), false);
+        Ok(Self { stream, sent_count: 0, answer, opened, was_late, passes: 0 })
     }
 
     /// Sends what the kernel takes of `bytes` behind what was sent; `false` once that is all.
@@ -82,7 +89,9 @@ impl Client {
         if rest.is_empty() {
             return false;
         }
-        match self.stream.write(rest) {
+        let written = self.stream.write(rest);
+        self.was_late |= self.opened.elapsed() > LATE;
+        match written {
             Ok(count) => self.sent_count += count,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             // The server has closed: reading says so.
