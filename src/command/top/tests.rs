@@ -54,11 +54,6 @@ fn reading(seconds: u64, cores: usize) -> Figures {
         prefix_length,
         count: seconds * count,
     };
-    let source = |prefix: &str, count, standing: &str| Source {
-        prefix: prefix.to_owned(),
-        count: seconds * count,
-        standing: standing.to_owned(),
-    };
     let tier = |tier: &str, count| TierQueries { tier: tier.to_owned(), count: seconds * count };
     Figures {
         version: "0.1.0".to_owned(),
@@ -86,12 +81,21 @@ fn reading(seconds: u64, cores: usize) -> Figures {
         blocks_total: 90,
         mining_flags: 2,
         log_written_bytes: seconds * 4_000_000,
-        sources: vec![
-            source("192.0.2.7/32", 3, "tier police"),
-            source("2001:db8:1234:5678::/64", 91, "allowed, tier partner"),
-            source("198.51.100.0/24", 1_200, ""),
-        ],
+        sources: sources(seconds),
     }
+}
+
+fn sources(seconds: u64) -> Vec<Source> {
+    let source = |prefix: &str, count, standing: &str| Source {
+        prefix: prefix.to_owned(),
+        count: seconds * count,
+        standing: standing.to_owned(),
+    };
+    vec![
+        source("192.0.2.7/32", 3, "tier police"),
+        source("2001:db8:1234:5678::/64", 91, "allowed, tier partner"),
+        source("198.51.100.0/24", 1_200, ""),
+    ]
 }
 
 fn screen(cores: usize) -> Screen {
