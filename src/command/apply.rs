@@ -41,11 +41,11 @@ const LOOK: Duration = Duration::from_millis(20);
     says why.")]
 pub(super) struct Options {
     /// Change records (.jsonl) or a deposit of changes
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_parser = super::kinds::file())]
     file: PathBuf,
 
     /// Snapshot directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     dir: PathBuf,
 
     /// How long to wait for the server, seconds

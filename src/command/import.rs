@@ -37,8 +37,9 @@ const LINE_PAUSE: Duration = Duration::from_secs(5);
 /// Import a registry's escrow deposit (RDE, RFC 8909 and RFC 9022) into a snapshot directory
 ///
 /// Reads one FULL deposit in the XML or the CSV model, checks it, and publishes it as the next
-/// generation of the directory, after a full check of the new snapshot. A server that runs on the
-/// directory goes on with the old one until it is restarted. Nothing half-imported is ever visible.
+/// generation of the directory, after a full check of the new snapshot. Servers that run on the
+/// directory show it as soon as it is there; a server with --spool writes the directory itself, and
+/// takes deposits in its spool. Nothing half-imported is ever visible.
 ///
 /// A defect of one record (a reference to nothing, an unreadable date) is a finding: it is
 /// reported, and the record is served without the part. What would make answers wrong (a key
@@ -59,10 +60,10 @@ pub(super) struct Options {
     #[arg(required = true, value_name = "DEPOSIT")]
     deposits: Vec<PathBuf>,
     /// Snapshot directory; it is made if it does not exist
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     into: PathBuf,
     /// Write every finding to FILE, one JSON object a line; also when the deposit is refused
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     report: Option<PathBuf>,
     /// Refuse the deposit if there is any finding
     #[arg(long)]

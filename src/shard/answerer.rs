@@ -63,7 +63,7 @@ struct Told<'a> {
     /// The name or identifier that was asked for.
     subject: &'a str,
     tier: Tier,
-    /// Who asked; `None`: who has no limits is not watched.
+    /// Who asked; `None`: with limits off nobody is watched, and a balancer's own check never.
     seen: Option<Seen>,
 }
 
@@ -224,7 +224,11 @@ impl Answerer {
         let guard = &self.sources.guard;
         let (kind, subject) = (request.kind(), request.subject());
         let price = price_of(&pass.settings().prices, kind);
-        let seen = pass.is_limited().then(|| Seen::new(pass.address(), price));
+        let seen = if pass.is_limited() {
+            Some(Seen::new(pass.address(), price))
+        } else {
+            pass.is_exempt().then(|| Seen::exempt(pass.address()))
+        };
         let tier = pass.tier().and_then(|name| rules.tier(name)).unwrap_or(Tier::PUBLIC);
         let mut dry_run = None;
         let scarce = match guard.charge(pass, price, now_us) {
@@ -363,6 +367,9 @@ impl Answering for Answerer {
         self.figures.phases.lookup.record(found_us.saturating_sub(began_us));
         self.figures.phases.render.record(at_us.saturating_sub(found_us));
         self.figures.queries.count(told.kind as usize, told.outcome as usize);
+        if told.tier != Tier::PUBLIC {
+            self.figures.tiers.count(usize::from(told.tier.index()));
+        }
         if let (Some(watch), Some(seen)) = (&self.watch, told.seen) {
             watch.tell(seen);
         }
