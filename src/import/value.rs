@@ -13,6 +13,8 @@
 
 use snapshot_format::object::Time;
 
+use crate::idn;
+
 /// Longest domain name without a final dot, bytes (RFC 1035 section 2.3.4).
 const NAME_BYTES_MAX: usize = 253;
 /// Longest label, bytes (RFC 1035 section 2.3.4).
@@ -149,9 +151,9 @@ pub(crate) fn name(text: &str, out: &mut String) -> Read<()> {
     out.clear();
     let text = text.strip_suffix('.').unwrap_or(text);
     if !text.is_ascii() {
-        return match idna::domain_to_ascii(text) {
-            Ok(ascii) if is_name(&ascii) => {
-                out.push_str(&ascii);
+        return match idn::to_ascii(text) {
+            Some(ascii) if is_name(ascii.as_str()) => {
+                out.push_str(ascii.as_str());
                 Read::Odd(())
             }
             _ => Read::Bad,
@@ -201,17 +203,12 @@ pub(crate) fn is_idn(name: &str) -> bool {
 
 /// The Unicode form of a name in A-label form: `None` if one of its `xn--` labels is no A-label.
 pub(crate) fn unicode(name: &str) -> Option<String> {
-    let (unicode, result) = idna::domain_to_unicode(name);
-    result.ok()?;
-    // An A-label decodes to a form that encodes to itself (RFC 5890 section 2.3.2.1).
-    let back = idna::domain_to_ascii(&unicode).ok()?;
-    (back == name && unicode != name).then_some(unicode)
+    idn::unicode(name).map(|unicode| unicode.as_str().to_owned())
 }
 
 /// Whether `u_name` is a Unicode form of `name`.
 pub(crate) fn is_unicode_of(u_name: &str, name: &str) -> bool {
-    let u_name = u_name.strip_suffix('.').unwrap_or(u_name);
-    idna::domain_to_ascii(u_name).is_ok_and(|ascii| ascii == name)
+    idn::to_ascii(u_name).is_some_and(|ascii| ascii.as_str() == name)
 }
 
 /// Reads hexadecimal digits, in pairs.

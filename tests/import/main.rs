@@ -6,6 +6,7 @@ mod changes;
 mod command;
 mod csv_model;
 mod hostile;
+mod idn;
 mod refusals;
 mod rules;
 mod samples;
