@@ -58,6 +58,7 @@ impl Alone {
             parts: Vec::new(),
             watch,
             now_ms: clock::wall_ms,
+            reloading: |_| {},
         };
         let stop = Arc::new(AtomicBool::new(false));
         let place = Place { core: None, shard_cores: &[], weight: Weight::Full };

@@ -281,3 +281,43 @@ fn a_server_is_asked_over_ipv6() {
     let result = measure(&Settings { sources, ..settings(target, 100.0, 1.0) });
     assert_eq!((result.answered_count, result.errors.len()), (99, 0), "{:?}", result.errors);
 }
+
+#[test]
+fn a_server_that_limits_the_generator_is_named_as_such() {
+    let target = stub(|client, _, _| {
+        let line = "%ERROR:QUOTA limit=60/min scope=127.1.0.1/32 wait=9\r\n% over\r\n";
+        let _ = client.write_all(format!("{line}{TAIL}").as_bytes());
+    });
+    let result = measure(&settings(target, 50.0, 1.0));
+    let refused = result.errors.get("refused-limit").copied();
+    assert_eq!(refused, Some(result.due_count), "{:?}", result.errors);
+    let text = whois_loadgen::report::run_text(&result);
+    let headline = text.lines().next().unwrap();
+    assert!(headline.contains("100 % failed, most often refused-limit"), "{headline}");
+    assert!(text.lines().nth(1).unwrap().contains("limits.mode = \"off\""), "{text}");
+}
+
+/// Half of the clients are never answered, and their time is a minute.
+#[test]
+fn a_run_that_is_ended_early_keeps_its_figures_and_waits_for_nobody() {
+    let target = stub(|client, name, _| {
+        if name == "one.example" {
+            thread::sleep(Duration::from_secs(60));
+        }
+        answer(client, name);
+    });
+    let stop = Arc::new(AtomicBool::new(false));
+    let settings = Settings { timeout_ms: 60_000, ..settings(target, 100.0, 50.0) };
+    let told = Arc::clone(&stop);
+    let mut second_count = 0;
+    // The second second has been told: the third is under way.
+    let result = run(&settings, &stop, &mut |_| {
+        second_count += 1;
+        told.fetch_or(second_count >= 2, Ordering::Relaxed);
+    });
+    let result = result.unwrap();
+    assert!(result.answered_count > 0 && result.duration_s < 50.0, "{result:?}");
+    let interrupted = result.errors.get("interrupted").copied().unwrap_or_default();
+    assert!(interrupted > 0 && result.errors.len() == 1, "{:?}", result.errors);
+    assert_eq!(result.answered_count + interrupted, result.due_count);
+}

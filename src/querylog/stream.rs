@@ -275,7 +275,7 @@ impl Sending {
             self.connection = None;
             self.figures.stream_connected.store(false, Ordering::Relaxed);
             let mut pause = self.backoff.pause();
-            let pause_ms = pause.as_millis();
+            let pause_ms = clock::whole_ms(pause);
             tracing::warn!(%problem, pause_ms, "query log: cannot send; it is tried again");
             while !pause.is_zero() {
                 if self.is_out_of_time() {
