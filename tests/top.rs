@@ -116,7 +116,7 @@ fn on_terminal(folder: &Path, socket: &Path) -> OnTerminal {
 }
 
 fn wait_for(log: &Path, text: &str) -> String {
-    for _ in 0..200 {
+    for _ in 0..1_200 {
         let mut bytes = Vec::new();
         if let Ok(mut file) = std::fs::File::open(log) {
             file.read_to_end(&mut bytes).unwrap();

@@ -182,7 +182,10 @@ impl Answerer {
     ) -> Told<'a> {
         let guard = &self.sources.guard;
         let address = asked.client.ip();
-        let request = Request::read(asked.line);
+        let request = match asked.is_unfinished {
+            true => Request::unfinished(),
+            false => Request::read(asked.line),
+        };
         let admission = if asked.local {
             Admission::Open(guard.admit_local(address))
         } else {
@@ -219,6 +222,7 @@ impl Answerer {
         out: &mut Answer,
     ) -> Told<'a> {
         let guard = &self.sources.guard;
+        let request = request.settled(view);
         let (kind, subject) = (request.kind(), request.subject());
         let price = price_of(&pass.settings().prices, kind);
         let seen = if pass.is_limited() {
@@ -250,7 +254,7 @@ impl Answerer {
         let outcome = Ended::of(answered.result);
         let missed = outcome == Ended::NotFound;
         let seen = seen.map(|seen| seen.named(subject).missed(missed).dry_run(dry_run));
-        Told { kind, outcome, subject, tier, seen }
+        Told { kind: answered.kind, outcome, subject, tier, seen }
     }
 
     /// Puts a query into the log, if there is one.
@@ -318,7 +322,9 @@ fn denied(view: &View, rules: &Rules, by: &Denied, contact: &str, out: &mut Answ
 /// What a kind of query costs.
 const fn price_of(prices: &Prices, kind: QueryKind) -> u32 {
     match kind {
-        QueryKind::DomainPattern | QueryKind::NameserverPattern => prices.wildcard,
+        QueryKind::DomainPattern | QueryKind::NameserverPattern | QueryKind::RegistrarPattern => {
+            prices.wildcard
+        }
         QueryKind::Contact => prices.contact,
         QueryKind::Address => prices.address,
         QueryKind::Domain
