@@ -35,6 +35,7 @@ const PROGRAMS: &[&str] = &[
     "deploy/demo",
     "echo",
     "for",
+    "gpg",
     "install",
     "mv",
     "nats",

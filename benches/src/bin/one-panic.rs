@@ -91,7 +91,7 @@ fn main() -> ExitCode {
             Ok(()) => "a panic cost one connection, and was counted".to_owned(),
             Err(problem) => format!("FAILED: {problem}"),
         };
-        print(&format!("{}: {text}\n", engine.name()));
+        print(engine.name(), &text);
     }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
