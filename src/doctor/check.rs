@@ -17,12 +17,8 @@ use super::settings::{Form, Setting};
 use super::shards::{Placement, in_use, physical_cores, set_cores};
 use super::source::{Fact, Unknown};
 use crate::config::Settings;
+use crate::shard::system::{self, DESCRIPTORS_OF_PROCESS, DESCRIPTORS_PER_SHARD};
 use crate::shard::{RING_ENTRIES, cores};
-
-/// Descriptors of a shard besides its connections, as `serve` reckons.
-const DESCRIPTORS_PER_SHARD: u64 = 96;
-/// Descriptors of the rest of the process.
-const DESCRIPTORS_OF_PROCESS: u64 = 64;
 
 /// How a setting stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -135,7 +131,10 @@ impl Compare<'_> {
             "limits.open_files" => self.open_files(setting, wanted),
             "limits.locked_kib" => {
                 let got = self.machine.limits.locked_kib.clone()?;
-                self.limit(setting, got, wanted, &format!("LimitMEMLOCK={wanted}K"))
+                let shards = in_use(self.machine, self.settings).map_or(1, |shards| shards.len());
+                let release = self.machine.release.as_deref().unwrap_or_default();
+                let most = wanted.max(system::locked_needed(shards, release).div_ceil(1024));
+                self.limit(setting, got, most, &format!("LimitMEMLOCK={most}K"))
             }
             "machine.cores_min" | "machine.cores_max" => {
                 let got = self.machine.online.as_ref().map_err(Clone::clone)?.len() as u64;

@@ -27,12 +27,10 @@ use signal_hook::consts::SIGURG;
 
 use self::heartbeat::{Heartbeat, Pulse};
 use super::listen::{self, ListenError};
+use super::system;
 use crate::observe::ShardFigures;
 use crate::observe::counters::Totals;
-use crate::port43::{self, Answering, EngineKind, Gate, proxy, ring, stream};
-
-/// Memory that a shard's executor registers with its rings for file I/O, which shards do not do.
-const IO_MEMORY_BYTES: usize = 128 * 1024;
+use crate::port43::{self, Answering, EngineKind, Gate, Sockets, proxy, ring, stream};
 
 /// Entries of a shard's rings: polls submitted between two turns.
 pub const RING_ENTRIES: usize = 512;
@@ -145,9 +143,14 @@ impl Fleet {
         M: Send + 'static,
     {
         let (beat_ms, preempt) = match plan.engine {
-            EngineKind::Ring => (RING_BEAT_MS, RING_PREEMPT),
+            EngineKind::Ring(_) => (RING_BEAT_MS, RING_PREEMPT),
             EngineKind::Streams => (STREAMS_BEAT_MS, PREEMPT),
         };
+        let io_memory_bytes = system::settle_locked_memory(cores.len())?;
+        let slots_max = system::slots_max(plan.engine, cores.len());
+        if plan.engine == EngineKind::Ring(Sockets::Ordinary) {
+            system::grow_descriptors(plan.port43.connections_max, cores.len());
+        }
         let heartbeat = Heartbeat::start(cores.len(), beat_ms)?;
         let (begun, beginning) = bounded::<Infallible>(0);
         let mut shards = Vec::with_capacity(cores.len());
@@ -165,14 +168,15 @@ impl Fleet {
                 own.engine.thread.set(u64::try_from(thread).unwrap_or(0));
                 let executor = LocalExecutorBuilder::new(Placement::Fixed(core))
                     .name("shard")
-                    .io_memory(IO_MEMORY_BYTES)
+                    .io_memory(io_memory_bytes)
                     .ring_depth(RING_ENTRIES)
                     .preempt_timer(preempt)
                     .make()
-                    .map_err(|error| ShardError::Engine(error.to_string()))?;
+                    .map_err(|error| ShardError::Engine(format!("executor: {error}")))?;
                 executor.run(async move {
                     drop(begun);
-                    let done = run(&plan, answering(&own), own, stopped, pulse, || {
+                    let own = (answering(&own), own);
+                    let done = run(&plan, own, slots_max, stopped, pulse, || {
                         let _ = end.0.send((end.1)(ShardReport::Ready));
                     });
                     let done = done.await;
@@ -246,8 +250,8 @@ impl Fleet {
 /// A shard's life, inside its executor.
 async fn run<A: Answering + 'static>(
     plan: &Plan,
-    answering: A,
-    figures: Arc<ShardFigures>,
+    (answering, figures): (A, Arc<ShardFigures>),
+    slots_max: u32,
     stopped: UnixStream,
     pulse: Pulse,
     ready: impl FnOnce(),
@@ -256,13 +260,14 @@ async fn run<A: Answering + 'static>(
     let alive = pulse.alive();
     let pulse = glommio::spawn_local(pulse.beats());
     let cut_off_count = match plan.engine {
-        EngineKind::Ring => {
+        EngineKind::Ring(sockets) => {
             let open = |address: &SocketAddr| {
                 let listener = listen::open(*address, plan.port43.backlog_count)?;
                 Ok::<_, ListenError>((listener, Gate::new(*address, &plan.proxies)))
             };
             let listeners = plan.listen.iter().map(open).collect::<Result<_, _>>()?;
-            let engine = ring::Engine::new(answering, plan.port43, listeners, counting)
+            let held = (sockets, slots_max);
+            let engine = ring::Engine::new(answering, plan.port43, listeners, held, counting)
                 .map_err(ShardError::Engine)?;
             ready();
             engine.serve(end_of(stopped), plan.shutdown_ms, alive).await?

@@ -1,13 +1,18 @@
 //! The simulated kernel of the ring engine, and the clients behind it.
 //!
+//! As kernels before Linux 6.13 it can be late: a socket closed in the ring's table then ends only
+//! when each request for a socket of the table that began before the close has ended.
+//!
 //! # Invariants
 //!
 //! - Every request is checked against what the real kernel allows: no socket accepted into a slot
 //!   in use, nothing closed while an operation is under way, no buffer lost.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use super::super::super::limits::{self, INPUT_BYTES, SHORT_INPUT_BYTES};
+use super::super::Sockets;
 use super::super::kernel::{Completion, Kernel, Op};
 use super::header::Header;
 use super::{Random, answer_to};
@@ -128,6 +133,17 @@ pub(super) struct Socket {
     input: Vec<u8>,
     header_taken: bool,
     long: bool,
+    /// Its descriptor, where sockets are such.
+    descriptor: Option<i32>,
+    /// When the operations under way began, by the count of all.
+    begun: Vec<(Op, u64)>,
+}
+
+/// A close that has not ended the stream: it waits for the requests that began before it.
+#[derive(Debug)]
+struct Closing {
+    client: usize,
+    closed: u64,
 }
 
 /// The kernel, and the world behind it.
@@ -141,9 +157,79 @@ pub(super) struct World {
     pub(super) long_left: usize,
     pub(super) trace: Vec<String>,
     pub(super) now_us: u64,
+    /// How the driver's sockets are held.
+    pub(super) held: Sockets,
+    /// Whether sockets of the table end late.
+    pub(super) is_late: bool,
+    /// Closes that did not end at once.
+    pub(super) late_count: u64,
+    /// The most sockets that were closed and had not ended.
+    pub(super) piled_up_max: usize,
+    /// Descriptors in use, and how many there may be.
+    pub(super) descriptors: BTreeSet<i32>,
+    pub(super) descriptors_max: usize,
+    closing: Vec<Closing>,
+    /// Requests and closes so far.
+    made_count: u64,
 }
 
 impl World {
+    /// A kernel with so many slots, and nobody there yet.
+    pub(super) fn new(seed: u64, slots: u32, listeners: usize, held: Sockets) -> Self {
+        Self {
+            random: Random(seed),
+            clients: Vec::new(),
+            queues: vec![Vec::new(); listeners],
+            sockets: (0..slots).map(|_| Socket::default()).collect(),
+            cancelled: Vec::new(),
+            long_left: 2,
+            trace: Vec::new(),
+            now_us: 0,
+            held,
+            is_late: false,
+            late_count: 0,
+            piled_up_max: 0,
+            descriptors: BTreeSet::new(),
+            descriptors_max: usize::MAX,
+            closing: Vec::new(),
+            made_count: 0,
+        }
+    }
+
+    /// Connects a new client straight to a slot.
+    pub(super) fn connect(&mut self, slot: usize, client: Client) {
+        self.clients.push(client);
+        self.sockets[slot].client = Some(self.clients.len() - 1);
+    }
+
+    /// Notes that a request for a slot's socket begins.
+    fn begin(&mut self, op: Op, slot: u32) {
+        self.made_count += 1;
+        self.sockets[slot as usize].begun.push((op, self.made_count));
+    }
+
+    /// Whether the stream of a client that was closed has ended.
+    pub(super) fn has_ended(&self, client: usize) -> bool {
+        let is_closing = self.closing.iter().any(|closing| closing.client == client);
+        self.clients[client].closed.is_some() && !is_closing
+    }
+
+    /// Notes which requests have ended, and ends what was closed and has waited for them.
+    fn end(&mut self, done: &[Completion]) {
+        for completion in done {
+            let begun = &mut self.sockets[completion.slot as usize].begun;
+            if let Some(at) = begun.iter().position(|(op, _)| *op == completion.op) {
+                begun.remove(at);
+            }
+        }
+        let under_way = self.sockets.iter().flat_map(|socket| &socket.begun);
+        let first = under_way.map(|(_, begun)| *begun).min().unwrap_or(u64::MAX);
+        // What is no socket of the table ends at once on every kernel.
+        let is_late = self.is_late && self.held == Sockets::Direct;
+        self.closing.retain(|closing| is_late && closing.closed > first);
+        self.piled_up_max = self.piled_up_max.max(self.closing.len());
+    }
+
     fn note(&mut self, text: String) {
         self.trace.push(text);
     }
@@ -166,6 +252,7 @@ impl World {
         for completion in &done {
             self.note(format!("{completion:?}"));
         }
+        self.end(&done);
         done
     }
 
@@ -207,8 +294,20 @@ impl World {
                 complete(Op::Accept, -libc::EMFILE);
             } else if !self.queues[listener].is_empty() {
                 socket.accepting = None;
-                socket.client = Some(self.queues[listener].remove(0));
-                complete(Op::Accept, 0);
+                let descriptor = (3..).find(|number| !self.descriptors.contains(number)).unwrap();
+                let result = match self.held {
+                    Sockets::Direct => 0,
+                    Sockets::Ordinary if self.descriptors.len() < self.descriptors_max => {
+                        self.descriptors.insert(descriptor);
+                        socket.descriptor = Some(descriptor);
+                        descriptor
+                    }
+                    Sockets::Ordinary => -libc::EMFILE,
+                };
+                if result >= 0 {
+                    socket.client = Some(self.queues[listener].remove(0));
+                }
+                complete(Op::Accept, result);
             }
             return;
         }
@@ -292,6 +391,7 @@ impl Kernel<Vec<u8>> for World {
         assert!(socket.client.is_some() && socket.receiving.is_none(), "no socket, or receiving");
         assert_eq!(socket.input.len(), from, "bytes are lost");
         socket.receiving = Some(from);
+        self.begin(Op::Receive, slot);
     }
 
     fn room(&self, slot: u32) -> usize {
@@ -337,11 +437,13 @@ impl Kernel<Vec<u8>> for World {
         assert!(socket.answer.is_none(), "an answer is lost");
         socket.answer = Some(answer);
         socket.sending = Some(from);
-        socket.look_count += 1;
+        self.begin(Op::Send, slot);
+        self.look(slot);
     }
 
     fn look(&mut self, slot: u32) {
         self.sockets[slot as usize].look_count += 1;
+        self.begin(Op::Look, slot);
     }
 
     fn take_answer(&mut self, slot: u32) -> Option<Box<Vec<u8>>> {
@@ -356,6 +458,7 @@ impl Kernel<Vec<u8>> for World {
         assert!(!socket.draining && client.shut_down != shutdown, "shut down once");
         client.shut_down = true;
         socket.draining = true;
+        self.begin(Op::Drain, slot);
     }
 
     fn cancel(&mut self, op: Op, slot: u32) {
@@ -370,8 +473,18 @@ impl Kernel<Vec<u8>> for World {
         assert!(socket.receiving.is_none() && socket.sending.is_none(), "under way");
         assert!(socket.look_count == 0 && !socket.draining && !socket.long, "under way, or lent");
         assert!(socket.answer.is_none(), "an answer buffer is lost");
+        let descriptor = socket.descriptor.take();
+        assert_eq!(descriptor.is_some(), self.held == Sockets::Ordinary, "what is closed?");
+        if let Some(descriptor) = descriptor {
+            assert!(self.descriptors.remove(&descriptor), "a descriptor is closed twice");
+        }
+        self.made_count += 1;
+        self.closing.push(Closing { client, closed: self.made_count });
         let client = &mut self.clients[client];
         // The kernel answers a close with unread input by a reset of its own.
         client.closed = Some(reset || !client.on_the_way.is_empty());
+        self.end(&[]);
+        let is_late = self.closing.last().is_some_and(|last| last.closed == self.made_count);
+        self.late_count += u64::from(is_late);
     }
 }
