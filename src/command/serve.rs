@@ -287,8 +287,10 @@ fn usable_cores(settings: &Settings) -> Result<Vec<usize>, Failure> {
 /// starting again does not help.
 fn engine(settings: &Settings, shard_count: usize) -> Result<Choice, Failure> {
     system::check_io_uring().map_err(Failure::refused)?;
-    system::settle_locked_memory(shard_count).map_err(Failure::refused)?;
-    port43::choose(settings.port43.engine).map_err(Failure::refused)
+    let wanted = settings.port43.engine;
+    let ring = system::ring_bytes(wanted, settings.port43.connections_max, settings.listen.len());
+    system::Locked::check(shard_count, ring).map_err(Failure::refused)?;
+    port43::choose(wanted).map_err(Failure::refused)
 }
 
 /// The rules with the ports that their listeners have got.

@@ -133,7 +133,10 @@ impl Compare<'_> {
                 let got = self.machine.limits.locked_kib.clone()?;
                 let shards = in_use(self.machine, self.settings).map_or(1, |shards| shards.len());
                 let release = self.machine.release.as_deref().unwrap_or_default();
-                let most = wanted.max(system::locked_needed(shards, release).div_ceil(1024));
+                let listeners = self.settings.listen.len();
+                let ring = system::ring_bytes(port43.engine, port43.connections_max, listeners);
+                let needed = system::locked_bytes_by_release(shards, ring, release);
+                let most = wanted.max(needed.div_ceil(1024));
                 self.limit(setting, got, most, &format!("LimitMEMLOCK={most}K"))
             }
             "machine.cores_min" | "machine.cores_max" => {

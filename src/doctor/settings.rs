@@ -97,10 +97,10 @@ pub const SETTINGS: &[Setting] = &[
         (512, 1 << 40),
         98,
         "8192",
-        "below 512 KiB no executor starts, however many shards there are; nothing is locked (before \
-         Linux 5.12 each shard's rings count, 288 KiB)",
-        "measured on 2 virtual cores, Linux 6.18, as a user: with `prlimit --memlock=524288` 16 \
-         shards serve and VmPin of /proc/PID/status is 0; with 524287 `whoisd serve` ends with 3"
+        "from Linux 6.14 on, and before 5.12, each shard's rings count, 484 KiB with the default of \
+         connections; elsewhere 512 KiB are enough for all. Below that the server does not start",
+        "measured on 2 virtual cores, Linux 6.18, as a user, 2 shards: with `prlimit \
+         --memlock=991232` (968 KiB) `whoisd serve` serves, with one byte less it ends with 3"
     ),
     setting!(
         "machine.cores_min",

@@ -5,16 +5,19 @@
 //! glommio panics.
 //!
 //! glommio registers memory with its rings for file I/O, which shards do not do. It counts as
-//! locked, by the large page: 6 MiB a shard where the allocator has such pages, for each ring 2. And
-//! where the limit is met at a second ring, glommio takes the first one's back, which Linux 6.1
-//! lets a signal interrupt; that again is a panic. So it is made to fail at the first ring always:
-//! the memory is larger than the limit. glommio goes on without it then, and nothing is locked,
-//! whatever the number of shards.
+//! locked, by the large page: 6 MiB a shard where the allocator has such pages, for each ring 2.
+//! And where the limit is met at a second ring, glommio takes the first one's back, which Linux 6.1
+//! lets a signal interrupt; that again is a panic. So it is made to fail at the first ring:
+//! executors are made one after the other, each under a soft limit that leaves less than it would
+//! register. glommio goes on without.
+//!
+//! The rings themselves count as locked before Linux 5.12 and again from 6.14 on, for users without
+//! `CAP_IPC_LOCK`. Whether they do is tried out.
 //!
 //! # Invariants
 //!
-//! - `none-locked`: unless the process may lock what it likes, its soft limit of locked memory is
-//!   below what each executor would register.
+//! - `none-registered`: a process whose locked memory is limited registers none, unless another one
+//!   of its user has used its limit up: then the limit is lifted, and glommio may.
 //!
 //! # Does not
 //!
@@ -22,9 +25,12 @@
 
 use std::fs;
 use std::io;
+use std::sync::OnceLock;
 
 use rlimit::Resource;
 
+use super::RING_ENTRIES;
+use crate::port43::limits::Wanted;
 use crate::port43::{EngineKind, Sockets, ring};
 
 /// Descriptors of a shard besides its connections: rings, listeners, stop line.
@@ -36,12 +42,15 @@ pub const DESCRIPTORS_OF_PROCESS: u64 = 64;
 /// Below this limit of locked memory glommio makes no executor, bytes.
 const LOCKED_BYTES_MIN: u64 = 512 * 1024;
 
-/// What an executor's three rings take of that limit where the kernel counts rings at all (before
-/// Linux 5.12), bytes: 64 KiB for each of 512 entries, and half as much again.
-const RINGS_BYTES: u64 = 288 * 1024;
+/// What each executor asks to register, bytes: more than [`LOCKED_BYTES_MIN`], by as much as what
+/// its rings take may be below [`EXECUTOR_BYTES`] for all of them.
+pub const REGISTERED_BYTES: usize = 1024 * 1024;
 
-/// By how much the memory to be registered exceeds the limit, bytes.
-const EXCESS_BYTES: u64 = 128 * 1024;
+const _: () = assert!(REGISTERED_BYTES as u64 > LOCKED_BYTES_MIN);
+
+/// What an executor's three rings of [`RING_ENTRIES`] take of the limit where the kernel counts
+/// rings, bytes: requests, results of twice as many, and their indices.
+const EXECUTOR_BYTES: u64 = 3 * (64 + 2 * 16 + 4 + 4) * RING_ENTRIES as u64;
 
 /// Descriptors that the table is made large enough for at most, 8 MiB: the kernel's own default
 /// bound (`fs.nr_open`).
@@ -105,11 +114,13 @@ fn refused(error: &io::Error, switch: &Switch) -> String {
              io_uring_setup, io_uring_enter and io_uring_register"
                 .to_owned()
         }
-        ("ENOSYS", _) => "a kernel without io_uring (it came with Linux 5.1), or a seccomp profile \
-             or sandbox that hides it: allow io_uring_setup, io_uring_enter and io_uring_register"
-            .to_owned(),
-        ("ENOMEM", _) => "this kernel counts rings as locked memory (Linux before 5.12 does): \
-             raise LimitMEMLOCK= in the unit, or `ulimit -l`"
+        ("ENOSYS", _) => {
+            "either the kernel has none (it came with Linux 5.1), or a seccomp profile \
+             or sandbox hides it: allow io_uring_setup, io_uring_enter and io_uring_register"
+                .to_owned()
+        }
+        ("ENOMEM", _) => "this kernel counts rings as locked memory: raise LimitMEMLOCK= in the \
+             unit, or `ulimit -l`"
             .to_owned(),
         _ => "both engines need Linux 5.8 or later".to_owned(),
     };
@@ -117,36 +128,95 @@ fn refused(error: &io::Error, switch: &Switch) -> String {
     format!("io_uring is refused{name}: {error}; neither engine runs without it; {by}")
 }
 
-/// Sets the soft limit of locked memory to what so many shards need, and returns the memory that
-/// each executor is to ask to register, in bytes: more than that, so that none is. The limit stays
-/// as it is set, since nothing else of this process locks memory.
-///
-/// # Errors
-///
-/// If the hard limit is lower and cannot be raised; says what is short and how to raise it.
-pub fn settle_locked_memory(shard_count: usize) -> Result<usize, String> {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let needed = locked_needed(shard_count, &release);
-    let (soft, hard) = Resource::MEMLOCK.get().map_err(|error| {
-        format!("the limit of locked memory (RLIMIT_MEMLOCK) cannot be read: {error}")
-    })?;
-    if soft != needed {
-        Resource::MEMLOCK
-            .set(needed, hard.max(needed))
-            .map_err(|_| short(needed, hard, shard_count))?;
-    }
-    usize::try_from(needed.saturating_add(EXCESS_BYTES)).map_err(|error| error.to_string())
+/// The limit of locked memory while shards start.
+#[derive(Clone, Copy, Debug)]
+pub struct Locked {
+    /// Whether rings count.
+    counts_rings: bool,
+    hard: u64,
 }
 
-/// What so many shards need of the limit on a kernel of this release, bytes.
+impl Locked {
+    /// Checks that the limit is enough for so many shards, of which each engine's ring takes
+    /// `ring_bytes` where rings count, and raises it if this process may.
+    ///
+    /// # Errors
+    ///
+    /// If it is not; says what is short and how to raise it.
+    pub fn check(shard_count: usize, ring_bytes: u64) -> Result<Self, String> {
+        let counts_rings = rings_count()?;
+        let (soft, hard) = limit()?;
+        let rings = if counts_rings { Some(ring_bytes) } else { None };
+        let needed = locked_bytes(shard_count, rings);
+        if hard < needed {
+            Resource::MEMLOCK
+                .set(soft.max(needed), needed)
+                .map_err(|_| short(needed, hard, shard_count))?;
+        }
+        Ok(Self { counts_rings, hard: hard.max(needed) })
+    }
+
+    /// To be called before each executor is made; so many have been.
+    pub fn before_executor(&self, made_count: usize) {
+        let rings = EXECUTOR_BYTES.saturating_mul(made_count.saturating_add(1) as u64);
+        let rings = if self.counts_rings { rings } else { 0 };
+        self.limit_to(LOCKED_BYTES_MIN.saturating_add(rings));
+    }
+
+    /// To be called once all executors are made, or where one could not be.
+    pub fn lift(&self) {
+        self.limit_to(self.hard);
+    }
+
+    fn limit_to(&self, soft: u64) {
+        // A soft limit within the hard one is never refused.
+        let _ = Resource::MEMLOCK.set(soft.min(self.hard), self.hard);
+    }
+}
+
+fn limit() -> Result<(u64, u64), String> {
+    Resource::MEMLOCK.get().map_err(|error| {
+        format!("the limit of locked memory (RLIMIT_MEMLOCK) cannot be read: {error}")
+    })
+}
+
+/// Whether the kernel counts the rings of this process as locked memory: tried once, with a ring
+/// under a limit of nothing.
+fn rings_count() -> Result<bool, String> {
+    static COUNT: OnceLock<bool> = OnceLock::new();
+    let (soft, hard) = limit()?;
+    Ok(*COUNT.get_or_init(|| {
+        let limited = Resource::MEMLOCK.set(0, hard);
+        let tried = ring::attempt();
+        let lifted = Resource::MEMLOCK.set(soft, hard);
+        let no_memory = |error: io::Error| error.raw_os_error() == Some(libc::ENOMEM);
+        limited.is_ok() && lifted.is_ok() && tried.is_err_and(no_memory)
+    }))
+}
+
+/// What so many shards need of the limit of locked memory, bytes: with what each engine's ring
+/// takes, if rings count.
+fn locked_bytes(shard_count: usize, ring_bytes: Option<u64>) -> u64 {
+    let each = ring_bytes.map_or(0, |ring_bytes| EXECUTOR_BYTES.saturating_add(ring_bytes));
+    each.saturating_mul(shard_count as u64).max(LOCKED_BYTES_MIN)
+}
+
+/// The same by a kernel's release, where it cannot be tried.
 #[must_use]
-pub fn locked_needed(shard_count: usize, release: &str) -> u64 {
+pub fn locked_bytes_by_release(shard_count: usize, ring_bytes: u64, release: &str) -> u64 {
     let mut numbers = release.trim().split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
     let version = (numbers.next(), numbers.next());
-    // What cannot be read is not taken for an old kernel.
-    let counts_rings = version.0.is_some() && version < (Some(5), Some(12));
-    let rings = if counts_rings { RINGS_BYTES.saturating_mul(shard_count as u64) } else { 0 };
-    LOCKED_BYTES_MIN.saturating_add(rings)
+    let counts_rings = version < (Some(5), Some(12)) || version >= (Some(6), Some(14));
+    locked_bytes(shard_count, counts_rings.then_some(ring_bytes))
+}
+
+/// What the ring of each shard takes where rings count, bytes.
+#[must_use]
+pub fn ring_bytes(engine: Wanted, connections_max: u64, listener_count: usize) -> u64 {
+    match engine {
+        Wanted::Streams => 0,
+        Wanted::Auto | Wanted::Ring => ring::locked_bytes(connections_max, listener_count),
+    }
 }
 
 fn short(needed: u64, hard: u64, shard_count: usize) -> String {
@@ -154,8 +224,8 @@ fn short(needed: u64, hard: u64, shard_count: usize) -> String {
     let shards = if shard_count == 1 { "shard needs" } else { "shards need" };
     format!(
         "locked memory is short: the limit is {} KiB, {shard_count} {shards} {kib} KiB; set \
-         LimitMEMLOCK={kib}K in the unit (or more, systemd's default is 8M), or run \
-         `ulimit -l {kib}` before the server",
+         LimitMEMLOCK={kib}K or more in the unit, or run `ulimit -l {kib}` before the server, or \
+         let it have fewer shards (server.cores)",
         hard / 1024
     )
 }
@@ -223,17 +293,40 @@ mod tests {
 
     #[test]
     fn the_need_of_locked_memory_grows_with_shards_only_where_the_kernel_counts_rings() {
-        let need = |shards| {
-            ["6.1.0-57-amd64\n", "6.18.44", "5.12.0", "nonsense"].map(|release| {
-                let need = locked_needed(shards, release);
-                assert_eq!(need, LOCKED_BYTES_MIN, "{release}");
-            });
-            locked_needed(shards, "5.10.0-34-amd64")
-        };
-        assert!(need(1) < need(2) && need(64) < 64 << 20);
+        let ring = ring_bytes(Wanted::Auto, 8_192, 2);
+        for (release, counts) in [
+            ("5.10.0-34-amd64\n", true),
+            ("5.12.0", false),
+            ("6.1.0-57-amd64\n", false),
+            ("6.13.1", false),
+            ("6.14.0", true),
+            ("7.3.4", true),
+        ] {
+            let need = |shards| locked_bytes_by_release(shards, ring, release);
+            assert_eq!(need(16) > LOCKED_BYTES_MIN, counts, "{release}");
+            assert!(need(1) >= LOCKED_BYTES_MIN, "{release}");
+            // What a user has without any setting is enough for 16 cores.
+            assert!(need(16) <= 8 << 20, "{release}: {}", need(16));
+        }
+        assert_eq!(ring_bytes(Wanted::Streams, 8_192, 2), 0);
         let text = short(LOCKED_BYTES_MIN, 65_536, 2);
         for word in ["64 KiB", "2 shards need 512 KiB", "LimitMEMLOCK=512K", "ulimit -l 512"] {
             assert!(text.contains(word), "{word} is not in: {text}");
+        }
+    }
+
+    /// Whatever the kernel counts, an executor's registration does not fit below the limit, and its
+    /// rings do, up to many shards.
+    #[test]
+    fn the_limit_before_each_executor_is_below_what_it_would_register() {
+        // Pages of 4 KiB, or the powers of two of old kernels.
+        for rings_bytes in [3 * 52 * 1024, 3 * 64 * 1024] {
+            for made in 0..14_u64 {
+                let soft = LOCKED_BYTES_MIN + EXECUTOR_BYTES * (made + 1);
+                let taken = rings_bytes * (made + 1);
+                assert!(taken <= soft, "{made}");
+                assert!(soft - taken < REGISTERED_BYTES as u64, "{made}");
+            }
         }
     }
 

@@ -8,9 +8,7 @@ use std::cell::UnsafeCell;
 
 use io_uring::types::Timespec;
 
-use super::super::limits::{
-    DRAIN_READ_BYTES, INPUT_BYTES, LONG_LINES, SHORT_INPUT_BYTES, TICK_MS,
-};
+use super::super::limits::{DRAIN_READ_BYTES, INPUT_BYTES, LONG_LINES, SHORT_INPUT_BYTES, TICK_MS};
 use super::peer::PEER_BYTES;
 
 /// What requests for one slot may write.

@@ -77,6 +77,13 @@ pub fn probe() -> Result<Sockets, String> {
     setup::probe()
 }
 
+/// What the ring of one shard takes of the limit of locked memory, where the kernel counts rings,
+/// bytes: for so many connections, and accepts of so many listeners.
+#[must_use]
+pub fn locked_bytes(connections_max: u64, listener_count: usize) -> u64 {
+    setup::locked_bytes(Sizes::fit(connections_max, listener_count, u32::MAX).slots)
+}
+
 /// The engine of one shard.
 pub struct Engine<A: Answering> {
     driver: Driver<A>,
@@ -240,8 +247,8 @@ fn refused(slots: u32, error: &io::Error) -> String {
              least that, or lower port43.connections_per_shard_max"
         ),
         Some(libc::ENOMEM) => format!(
-            "the kernel has no memory for a ring of {slots} sockets ({error}); lower \
-             port43.connections_per_shard_max"
+            "the kernel has no memory for a ring of {slots} sockets ({error}); raise LimitMEMLOCK, \
+             or lower port43.connections_per_shard_max"
         ),
         _ => format!("the kernel refuses the ring ({error}); server.engine = \"streams\" works"),
     }

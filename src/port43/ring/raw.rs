@@ -34,13 +34,9 @@ use super::Sockets;
 use super::kernel::{Completion, Kernel, Op};
 use super::memory::{Lent, Memory, NO_SOCKET, SlotMemory};
 use super::peer::{PEER_BYTES, peer_of};
-use super::setup::{SUBMISSIONS, setup};
+use super::setup::{SUBMISSIONS, completions_for, setup};
 use super::tag::{completion_of, data_of};
 use crate::observe::clock;
-
-/// Completions that the kernel keeps without an allocation of its own: two for each slot, within
-/// the kernel's own bound.
-const COMPLETIONS_MAX: u32 = 65_536;
 
 /// Turns that an ending ring waits for its cancelled requests.
 const ENDING_TURNS: usize = 1_000;
@@ -80,8 +76,7 @@ impl<B> Ring<B> {
     ///
     /// If the kernel refuses the ring or so large a table (`RLIMIT_NOFILE` bounds it).
     pub(super) fn new(slots: u32, sockets: Sockets, listeners: Vec<Socket>) -> io::Result<Self> {
-        let completions = slots.saturating_mul(2).clamp(SUBMISSIONS, COMPLETIONS_MAX);
-        let ring = setup(completions)?;
+        let ring = setup(completions_for(slots))?;
         let table = match sockets {
             Sockets::Direct => squeue::Flags::FIXED_FILE,
             Sockets::Ordinary => squeue::Flags::empty(),

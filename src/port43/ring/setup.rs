@@ -10,13 +10,23 @@
 
 use std::io;
 use std::thread;
+use std::time::Duration;
 
 use io_uring::{IoUring, Probe, opcode};
 
 use super::{Sockets, trial};
 
-/// Requests taken between two turns: three for each completion of a turn, and some.
-pub(super) const SUBMISSIONS: u32 = 4_096;
+/// Requests taken between two turns: three for each completion of a turn, and as many again. Those
+/// for which there is no place wait for the next turn.
+pub(super) const SUBMISSIONS: u32 = 1_024;
+
+/// The kernel's own bound.
+const COMPLETIONS_MAX: u32 = 65_536;
+
+/// How often, and how long each time, milliseconds, a ring is tried again that finds no memory: the
+/// kernel gives that of a ring, such as of a server that has just ended, back some time later.
+const TRIES: u32 = 25;
+const PAUSE_MS: u64 = 10;
 
 /// The features that the engine cannot do without.
 const NEEDED: [(u8, &str); 7] = [
@@ -39,16 +49,44 @@ const NEEDED_BY_GLOMMIO: [(u8, &str); 6] = [
     (opcode::Recv::CODE, "recv"),
 ];
 
+/// Completions that the kernel keeps without an allocation of its own: up to two for each slot,
+/// which is the most that a slot has under way, rounded down to what a ring can have.
+pub(super) fn completions_for(slots: u32) -> u32 {
+    let wanted = slots.saturating_mul(2).clamp(SUBMISSIONS, COMPLETIONS_MAX);
+    1 << wanted.ilog2()
+}
+
+/// What a ring for so many slots takes of the limit of locked memory, where the kernel counts
+/// rings, bytes.
+pub(super) fn locked_bytes(slots: u32) -> u64 {
+    const PAGE: u64 = 4_096;
+    let (submission, completion, index) = (64, 16, 4);
+    let requests = u64::from(SUBMISSIONS).saturating_mul(submission);
+    let heads = u64::from(SUBMISSIONS).saturating_mul(index).saturating_add(PAGE);
+    let results = u64::from(completions_for(slots)).saturating_mul(completion);
+    requests.saturating_add(heads).saturating_add(results).next_multiple_of(PAGE)
+}
+
 /// A ring of the engine's kind, with room for so many completions.
 pub(super) fn setup(completions: u32) -> io::Result<IoUring> {
-    IoUring::builder()
-        .setup_single_issuer()
-        .setup_defer_taskrun()
-        .setup_taskrun_flag()
-        .setup_submit_all()
-        .setup_cqsize(completions)
-        .setup_clamp()
-        .build(SUBMISSIONS)
+    let mut tries = 1;
+    loop {
+        let made = IoUring::builder()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_taskrun_flag()
+            .setup_submit_all()
+            .setup_cqsize(completions)
+            .setup_clamp()
+            .build(SUBMISSIONS);
+        match made {
+            Err(error) if error.raw_os_error() == Some(libc::ENOMEM) && tries < TRIES => {
+                tries += 1;
+                thread::sleep(Duration::from_millis(PAUSE_MS));
+            }
+            made => return made,
+        }
+    }
 }
 
 /// Tries out whether the kernel has what the engine needs, and how it is to hold its sockets.

@@ -162,29 +162,6 @@ fn every_line_end_is_answered_and_the_connection_closed() {
     });
 }
 
-/// Not a matter of milliseconds: where one silent client holds up the end of other streams, it
-/// does so for as long as it is silent, and is gone when they end.
-#[test]
-fn streams_end_while_other_clients_of_the_shard_are_silent() {
-    over_both(|engine| {
-        let settings = port43::Settings { first_byte_ms: 5_000, ..Default::default() };
-        let served = serve(engine, settings);
-        let silent = [(); 3].map(|()| served.connect());
-        for _ in 0..20 {
-            assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
-            // Unread input behind the query takes the other way to the end.
-            assert_eq!(served.ask(b"b\r\nand more"), b"b answered\r\n");
-        }
-        for client in &silent {
-            client.set_nonblocking(true).unwrap();
-            let waiting = client.peek(&mut [0]).map_err(|error| error.kind());
-            assert_eq!(waiting, Err(ErrorKind::WouldBlock), "it was cut first: {engine:?}");
-        }
-        drop(silent);
-        served.stop();
-    });
-}
-
 /// Half of the timers have to keep it, in one of three runs: the rest is what the machine, and the
 /// tests beside this one, take away from the core; an engine that holds other work up does so each
 /// time. benches/src/bin/other-work.rs measures under full load.
@@ -217,7 +194,8 @@ fn waits_of_other_work() -> [Duration; 2] {
         glommio::spawn_local(timers).detach();
         Echo
     };
-    let served = serve_with(EngineKind::Ring(Sockets::Direct), &["127.0.0.1:0"], quick(), &answering);
+    let served =
+        serve_with(EngineKind::Ring(Sockets::Direct), &["127.0.0.1:0"], quick(), &answering);
     // At rest, where the engine waits for its tick, and with queries.
     while waited.len() < TIMERS / 2 {
         thread::sleep(Duration::from_millis(10));

@@ -1,8 +1,8 @@
 //! The driver and its connections against a simulated kernel and clients, everything drawn from a
 //! seed: short reads and writes, resets, silence, half-closes, extra input, failing accepts,
 //! operations that complete in any order, a clock that jumps, and headers of proxies, whole and
-//! broken, at one of two listeners; sockets in the ring's table or ordinary descriptors, and a kernel
-//! that ends the former late.
+//! broken, at one of two listeners; sockets in the ring's table or ordinary descriptors, and a
+//! kernel that ends the former late.
 //!
 //! `WHOISD_SIMULATION_SEEDS=10000 cargo test --release --lib simulation` runs as many seeds;
 //! `WHOISD_SIMULATION_SEED=N` runs one and prints its trace.
