@@ -129,16 +129,7 @@ impl Compare<'_> {
         let port43 = &self.settings.port43;
         match setting.key {
             "limits.open_files" => self.open_files(setting, wanted),
-            "limits.locked_kib" => {
-                let got = self.machine.limits.locked_kib.clone()?;
-                let shards = in_use(self.machine, self.settings).map_or(1, |shards| shards.len());
-                let release = self.machine.release.as_deref().unwrap_or_default();
-                let listeners = self.settings.listen.len();
-                let ring = system::ring_bytes(port43.engine, port43.connections_max, listeners);
-                let needed = system::locked_bytes_by_release(shards, ring, release);
-                let most = wanted.max(needed.div_ceil(1024));
-                self.limit(setting, got, most, &format!("LimitMEMLOCK={most}K"))
-            }
+            "limits.locked_kib" => self.locked(setting, wanted),
             "machine.cores_min" | "machine.cores_max" => {
                 let got = self.machine.online.as_ref().map_err(Clone::clone)?.len() as u64;
                 Ok(compared(setting, got, wanted, self.other_profile()))
@@ -224,6 +215,23 @@ impl Compare<'_> {
             let text = format!("at least {needed} descriptors ({shards} shards of {each}, and 64)");
             seen.wanted = Some(text);
         }
+        Ok(seen)
+    }
+
+    /// What these shards need on this kernel; the profile's number where one of them is not known.
+    fn locked(&self, setting: &Setting, wanted: u64) -> Fact<Seen> {
+        let got = self.machine.limits.locked_kib.clone()?;
+        let known =
+            in_use(self.machine, self.settings).ok().zip(self.machine.release.as_ref().ok());
+        let Some((shards, release)) = known else {
+            return self.limit(setting, got, wanted, &format!("LimitMEMLOCK={wanted}K"));
+        };
+        let (port43, listeners) = (&self.settings.port43, self.settings.listen.len());
+        let ring = system::ring_bytes(port43.engine, port43.connections_max, listeners);
+        let needed = system::locked_bytes_by_release(shards.len(), ring, release).div_ceil(1024);
+        let mut seen = self.limit(setting, got, needed, &format!("LimitMEMLOCK={needed}K"))?;
+        let text = format!("at least {needed} KiB ({}, {release})", counted(shards.len(), "shard"));
+        seen.wanted = Some(text);
         Ok(seen)
     }
 

@@ -97,8 +97,8 @@ pub const SETTINGS: &[Setting] = &[
         (512, 1 << 40),
         98,
         "8192",
-        "from Linux 6.14 on, and before 5.12, each shard's rings count, 484 KiB with the default of \
-         connections; elsewhere 512 KiB are enough for all. Below that the server does not start",
+        "from Linux 6.14 on, and before 5.12, each shard's rings count, 484 KiB with the default \
+         of connections; elsewhere 512 KiB are enough for all. With less the server does not start",
         "measured on 2 virtual cores, Linux 6.18, as a user, 2 shards: with `prlimit \
          --memlock=991232` (968 KiB) `whoisd serve` serves, with one byte less it ends with 3"
     ),
