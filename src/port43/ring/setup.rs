@@ -69,24 +69,25 @@ pub(super) fn locked_bytes(slots: u32) -> u64 {
 
 /// A ring of the engine's kind, with room for so many completions.
 pub(super) fn setup(completions: u32) -> io::Result<IoUring> {
-    let mut tries = 1;
-    loop {
-        let made = IoUring::builder()
+    let make = || {
+        IoUring::builder()
             .setup_single_issuer()
             .setup_defer_taskrun()
             .setup_taskrun_flag()
             .setup_submit_all()
             .setup_cqsize(completions)
             .setup_clamp()
-            .build(SUBMISSIONS);
-        match made {
-            Err(error) if error.raw_os_error() == Some(libc::ENOMEM) && tries < TRIES => {
-                tries += 1;
+            .build(SUBMISSIONS)
+    };
+    for _ in 1..TRIES {
+        match make() {
+            Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => {
                 thread::sleep(Duration::from_millis(PAUSE_MS));
             }
             made => return made,
         }
     }
+    make()
 }
 
 /// Tries out whether the kernel has what the engine needs, and how it is to hold its sockets.
