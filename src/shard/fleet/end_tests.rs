@@ -2,17 +2,14 @@
 
 use std::io::ErrorKind;
 
-use super::tests::{over_both, serve};
-use crate::port43;
+use super::tests::{over_both, patient, serve};
 
 /// Not a matter of milliseconds: where one silent client holds up the end of other streams, it
 /// does so for as long as it is silent, and is gone when they end.
 #[test]
 fn streams_end_while_other_clients_of_the_shard_are_silent() {
     over_both(|engine| {
-        let (first_byte_ms, total_ms) = (100_000, 300_000);
-        let settings = port43::Settings { first_byte_ms, total_ms, ..Default::default() };
-        let served = serve(engine, settings);
+        let served = serve(engine, patient());
         let silent = [(); 3].map(|()| served.connect());
         for _ in 0..20 {
             assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");

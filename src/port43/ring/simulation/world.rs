@@ -1,20 +1,17 @@
 //! The simulated kernel of the ring engine, and the clients behind it.
 //!
-//! As kernels before Linux 6.13 it can be late: a socket closed in the ring's table then ends only
-//! when each request for a socket of the table that began before the close has ended.
-//!
 //! # Invariants
 //!
 //! - Every request is checked against what the real kernel allows: no socket accepted into a slot
 //!   in use, nothing closed while an operation is under way, no buffer lost.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use super::super::super::limits::{self, INPUT_BYTES, SHORT_INPUT_BYTES};
 use super::super::Sockets;
 use super::super::kernel::{Completion, Kernel, Op};
 use super::header::Header;
+use super::table::Table;
 use super::{Random, answer_to};
 
 /// Where every client comes from that is no stranger.
@@ -30,6 +27,10 @@ pub(super) struct Client {
     pub(super) got: Vec<u8>,
     pub(super) silent: bool,
     pub(super) never_reads: bool,
+    /// As many bytes of an answer the kernel takes for a client that never reads.
+    pub(super) taken_bytes_max: usize,
+    /// Where it comes from; nobody: from where all do.
+    pub(super) from: Option<[u8; 4]>,
     pub(super) half_closed: bool,
     pub(super) reset: bool,
     /// How the server ended it: `Some(true)` with a reset.
@@ -46,7 +47,9 @@ impl Client {
             1 => vec![b'l'; 500 + random.size(700)],
             _ => format!("query {}", random.below(1_000)).into_bytes(),
         };
-        let end: &[u8] = [&b"\r\n"[..], b"\n", b"", b"\r\nextra input", b"\n\n"][random.size(5)];
+        let ends =
+            [&b"\r\n"[..], b"\n", b"", b"\r\nextra input", b"\n\n", b"\r", b"\r\0", b"\rextra"];
+        let end: &[u8] = ends[random.size(ends.len())];
         let mut unsent = [&line, end].concat();
         match random.below(40) {
             // It closes without a word.
@@ -54,7 +57,13 @@ impl Client {
             4 => unsent.resize(unsent.len() + 2 * limits::DRAIN_BYTES_MAX, b'x'),
             _ => {}
         }
-        Self { unsent, silent: random.one_in(6), never_reads: random.one_in(8), ..Self::default() }
+        Self {
+            unsent,
+            silent: random.one_in(6),
+            never_reads: random.one_in(8),
+            taken_bytes_max: random.size(100),
+            ..Self::default()
+        }
     }
 
     /// Comes to a listener of proxies, as client number `index`.
@@ -103,17 +112,25 @@ impl Client {
         }
     }
 
+    /// Whom the server takes it for.
+    pub(super) fn source(&self) -> IpAddr {
+        let named = self.header.as_ref().and_then(|header| header.named);
+        named.unwrap_or_else(|| IpAddr::from(self.from.unwrap_or(PEER)))
+    }
+
     /// The answer that its first line deserves.
     pub(super) fn expected(&self) -> Vec<u8> {
         let sent = &self.sent[self.header_bytes()..];
-        let end = sent.iter().position(|byte| *byte == b'\n').unwrap_or(sent.len());
+        let end = sent.iter().position(|byte| ends_line(*byte)).unwrap_or(sent.len());
         let line = &sent[..end.min(INPUT_BYTES)];
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
         let header = self.header.as_ref();
-        let ip = header.and_then(|header| header.named).unwrap_or_else(|| IpAddr::from(PEER));
         let local = header.is_some_and(|header| header.named.is_none());
-        if line == b"empty" { Vec::new() } else { answer_to(line, ip, local) }
+        if line == b"empty" { Vec::new() } else { answer_to(line, self.source(), local) }
     }
+}
+
+fn ends_line(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
 }
 
 #[derive(Default)]
@@ -133,17 +150,6 @@ pub(super) struct Socket {
     input: Vec<u8>,
     header_taken: bool,
     long: bool,
-    /// Its descriptor, where sockets are such.
-    descriptor: Option<i32>,
-    /// When the operations under way began, by the count of all.
-    begun: Vec<(Op, u64)>,
-}
-
-/// A close that has not ended the stream: it waits for the requests that began before it.
-#[derive(Debug)]
-struct Closing {
-    client: usize,
-    closed: u64,
 }
 
 /// The kernel, and the world behind it.
@@ -157,20 +163,10 @@ pub(super) struct World {
     pub(super) long_left: usize,
     pub(super) trace: Vec<String>,
     pub(super) now_us: u64,
-    /// How the driver's sockets are held.
-    pub(super) held: Sockets,
-    /// Whether sockets of the table end late.
-    pub(super) is_late: bool,
-    /// Closes that did not end at once.
-    pub(super) late_count: u64,
-    /// The most sockets that were closed and had not ended.
-    pub(super) piled_up_max: usize,
-    /// Descriptors in use, and how many there may be.
-    pub(super) descriptors: BTreeSet<i32>,
-    pub(super) descriptors_max: usize,
-    closing: Vec<Closing>,
-    /// Requests and closes so far.
-    made_count: u64,
+    /// Whether everything completes at once and nothing fails.
+    pub(super) is_prompt: bool,
+    /// How it holds sockets.
+    pub(super) table: Table,
 }
 
 impl World {
@@ -185,14 +181,8 @@ impl World {
             long_left: 2,
             trace: Vec::new(),
             now_us: 0,
-            held,
-            is_late: false,
-            late_count: 0,
-            piled_up_max: 0,
-            descriptors: BTreeSet::new(),
-            descriptors_max: usize::MAX,
-            closing: Vec::new(),
-            made_count: 0,
+            is_prompt: false,
+            table: Table::new(held),
         }
     }
 
@@ -202,32 +192,9 @@ impl World {
         self.sockets[slot].client = Some(self.clients.len() - 1);
     }
 
-    /// Notes that a request for a slot's socket begins.
-    fn begin(&mut self, op: Op, slot: u32) {
-        self.made_count += 1;
-        self.sockets[slot as usize].begun.push((op, self.made_count));
-    }
-
     /// Whether the stream of a client that was closed has ended.
     pub(super) fn has_ended(&self, client: usize) -> bool {
-        let is_closing = self.closing.iter().any(|closing| closing.client == client);
-        self.clients[client].closed.is_some() && !is_closing
-    }
-
-    /// Notes which requests have ended, and ends what was closed and has waited for them.
-    fn end(&mut self, done: &[Completion]) {
-        for completion in done {
-            let begun = &mut self.sockets[completion.slot as usize].begun;
-            if let Some(at) = begun.iter().position(|(op, _)| *op == completion.op) {
-                begun.remove(at);
-            }
-        }
-        let under_way = self.sockets.iter().flat_map(|socket| &socket.begun);
-        let first = under_way.map(|(_, begun)| *begun).min().unwrap_or(u64::MAX);
-        // What is no socket of the table ends at once on every kernel.
-        let is_late = self.is_late && self.held == Sockets::Direct;
-        self.closing.retain(|closing| is_late && closing.closed > first);
-        self.piled_up_max = self.piled_up_max.max(self.closing.len());
+        self.clients[client].closed.is_some() && !self.table.is_closing(client)
     }
 
     fn note(&mut self, text: String) {
@@ -244,7 +211,7 @@ impl World {
         let first = self.random.size(count);
         for index in 0..count {
             let slot = (first + index) % count;
-            if self.random.one_in(3) {
+            if !self.is_prompt && self.random.one_in(3) {
                 continue;
             }
             self.progress(slot, &mut done);
@@ -252,7 +219,7 @@ impl World {
         for completion in &done {
             self.note(format!("{completion:?}"));
         }
-        self.end(&done);
+        self.table.completed(&done);
         done
     }
 
@@ -266,7 +233,8 @@ impl World {
             return false;
         }
         let ends = received.result == 0 && !input.is_empty();
-        ends || received.result > 0 && (input.contains(&b'\n') || input.len() >= INPUT_BYTES)
+        ends || received.result > 0
+            && (input.iter().any(|byte| ends_line(*byte)) || input.len() >= INPUT_BYTES)
     }
 
     fn cancel_now(&mut self, op: Op, slot: u32, done: &mut Vec<Completion>) {
@@ -286,24 +254,16 @@ impl World {
     fn progress(&mut self, index: usize, done: &mut Vec<Completion>) {
         let slot = u32::try_from(index).unwrap();
         let random = &mut self.random;
+        let one_in = |random: &mut Random, n: u64| !self.is_prompt && random.one_in(n);
         let socket = &mut self.sockets[index];
         let mut complete = |op, result| done.push(Completion { op, slot, result });
         if let Some(listener) = socket.accepting {
-            if random.one_in(50) {
+            if one_in(random, 50) {
                 socket.accepting = None;
                 complete(Op::Accept, -libc::EMFILE);
             } else if !self.queues[listener].is_empty() {
                 socket.accepting = None;
-                let descriptor = (3..).find(|number| !self.descriptors.contains(number)).unwrap();
-                let result = match self.held {
-                    Sockets::Direct => 0,
-                    Sockets::Ordinary if self.descriptors.len() < self.descriptors_max => {
-                        self.descriptors.insert(descriptor);
-                        socket.descriptor = Some(descriptor);
-                        descriptor
-                    }
-                    Sockets::Ordinary => -libc::EMFILE,
-                };
+                let result = self.table.accept(slot);
                 if result >= 0 {
                     socket.client = Some(self.queues[listener].remove(0));
                 }
@@ -317,12 +277,13 @@ impl World {
             if client.reset {
                 socket.receiving = None;
                 complete(Op::Receive, -libc::ECONNRESET);
-            } else if random.one_in(40) {
+            } else if one_in(random, 40) {
                 socket.receiving = None;
                 complete(Op::Receive, -libc::EINTR);
             } else if !client.on_the_way.is_empty() || client.half_closed {
                 let bytes = client.on_the_way.len().min(room);
-                let bytes = if bytes > 1 { 1 + random.size(bytes) } else { bytes };
+                let is_cut = bytes > 1 && !self.is_prompt;
+                let bytes = if is_cut { 1 + random.size(bytes) } else { bytes };
                 socket.input.truncate(from);
                 socket.input.extend(client.on_the_way.drain(..bytes));
                 socket.receiving = None;
@@ -332,17 +293,19 @@ impl World {
             if client.reset {
                 socket.sending = None;
                 complete(Op::Send, -libc::EPIPE);
-            } else if !client.never_reads {
+            } else if !client.never_reads || client.got.len() < client.taken_bytes_max {
                 let left = socket.answer.as_ref().unwrap().len() - from;
-                let short = random.one_in(4) && left > 1;
+                let short = one_in(random, 4) && left > 1;
                 let bytes = if short { 1 + random.size(left) } else { left };
+                let fits = client.taken_bytes_max.saturating_sub(client.got.len());
+                let bytes = if client.never_reads { bytes.min(fits) } else { bytes };
                 let answer = socket.answer.as_ref().unwrap();
                 client.got.extend_from_slice(&answer[from..from + bytes]);
                 socket.sending = None;
                 complete(Op::Send, i32::try_from(bytes).unwrap());
             }
             // The look does not wait for a send that does.
-            if socket.look_count > 0 && random.one_in(2) {
+            if socket.look_count > 0 && (self.is_prompt || random.one_in(2)) {
                 socket.look_count -= 1;
                 complete(Op::Look, client.unread());
             }
@@ -381,7 +344,8 @@ impl Kernel<Vec<u8>> for World {
         let index = self.sockets[slot as usize].client?;
         let header = self.clients[index].header.as_ref();
         let is_stranger = header.is_some_and(|header| header.is_stranger);
-        let ip = if is_stranger { [192, 0, 2, 9] } else { PEER };
+        let from = self.clients[index].from.unwrap_or(PEER);
+        let ip = if is_stranger { [192, 0, 2, 9] } else { from };
         Some(SocketAddr::from((ip, u16::try_from(index).unwrap())))
     }
 
@@ -391,7 +355,7 @@ impl Kernel<Vec<u8>> for World {
         assert!(socket.client.is_some() && socket.receiving.is_none(), "no socket, or receiving");
         assert_eq!(socket.input.len(), from, "bytes are lost");
         socket.receiving = Some(from);
-        self.begin(Op::Receive, slot);
+        self.table.begin(Op::Receive, slot);
     }
 
     fn room(&self, slot: u32) -> usize {
@@ -437,13 +401,13 @@ impl Kernel<Vec<u8>> for World {
         assert!(socket.answer.is_none(), "an answer is lost");
         socket.answer = Some(answer);
         socket.sending = Some(from);
-        self.begin(Op::Send, slot);
+        self.table.begin(Op::Send, slot);
         self.look(slot);
     }
 
     fn look(&mut self, slot: u32) {
         self.sockets[slot as usize].look_count += 1;
-        self.begin(Op::Look, slot);
+        self.table.begin(Op::Look, slot);
     }
 
     fn take_answer(&mut self, slot: u32) -> Option<Box<Vec<u8>>> {
@@ -458,7 +422,7 @@ impl Kernel<Vec<u8>> for World {
         assert!(!socket.draining && client.shut_down != shutdown, "shut down once");
         client.shut_down = true;
         socket.draining = true;
-        self.begin(Op::Drain, slot);
+        self.table.begin(Op::Drain, slot);
     }
 
     fn cancel(&mut self, op: Op, slot: u32) {
@@ -473,18 +437,9 @@ impl Kernel<Vec<u8>> for World {
         assert!(socket.receiving.is_none() && socket.sending.is_none(), "under way");
         assert!(socket.look_count == 0 && !socket.draining && !socket.long, "under way, or lent");
         assert!(socket.answer.is_none(), "an answer buffer is lost");
-        let descriptor = socket.descriptor.take();
-        assert_eq!(descriptor.is_some(), self.held == Sockets::Ordinary, "what is closed?");
-        if let Some(descriptor) = descriptor {
-            assert!(self.descriptors.remove(&descriptor), "a descriptor is closed twice");
-        }
-        self.made_count += 1;
-        self.closing.push(Closing { client, closed: self.made_count });
+        self.table.close(slot, client);
         let client = &mut self.clients[client];
         // The kernel answers a close with unread input by a reset of its own.
         client.closed = Some(reset || !client.on_the_way.is_empty());
-        self.end(&[]);
-        let is_late = self.closing.last().is_some_and(|last| last.closed == self.made_count);
-        self.late_count += u64::from(is_late);
     }
 }
