@@ -11,6 +11,8 @@ use whoisd::config::{self, Flags};
 use whoisd::doctor::Profile;
 use whoisd::doctor::profile::{EMBEDDED, Wanted};
 use whoisd::doctor::settings::{self, Form, SETTINGS, Setting};
+use whoisd::port43::limits;
+use whoisd::shard::system;
 
 /// Written as comments: most machines have more by themselves, and `sysctl -p` would lower it.
 const MORE_BY_DEFAULT: [&str; 3] =
@@ -292,4 +294,25 @@ fn each_setting_is_in_the_readme_and_says_how_it_is_known() {
         assert!(!setting.why.is_empty(), "{}", setting.key);
     }
     assert!(SETTINGS.is_sorted_by_key(|setting| std::cmp::Reverse(setting.rank)));
+}
+
+/// By the kernels that count rings as locked memory, with as many cores as each is meant for.
+#[test]
+fn the_unit_and_the_profiles_allow_the_locked_memory_that_their_shards_need() {
+    let need = |shards, connections| {
+        let ring = system::ring_bytes(limits::Wanted::Auto, connections, 2);
+        system::locked_bytes_by_release(shards, ring, "6.18.0")
+    };
+    let unit = include_str!("../deploy/whoisd.service");
+    let line = unit.lines().find_map(|line| line.strip_prefix("LimitMEMLOCK="));
+    let mib: u64 = line.unwrap().strip_suffix('M').unwrap().parse().unwrap();
+    assert!(need(128, 8_192) <= mib << 20, "{}", need(128, 8_192));
+    let cores = [("small-2-core", 4), ("bl460c-2x4-64g", 32), ("dual-socket-64-core", 128)];
+    for (profile, shards) in cores {
+        let profile = Profile::load(profile).unwrap();
+        let connections = profile.number("whoisd.connections_per_shard_max").unwrap();
+        let needed_kib = need(shards, connections) >> 10;
+        let kib = profile.number("limits.locked_kib").unwrap();
+        assert!(needed_kib <= kib, "{}: {needed_kib} KiB", profile.name);
+    }
 }

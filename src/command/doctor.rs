@@ -9,7 +9,8 @@ use crate::config::{self, Flags};
 use crate::doctor::report::{self, Subject};
 use crate::doctor::{Finding, Machine, Profile, Source, State, check, shards};
 use crate::port43::limits::Wanted;
-use crate::port43::{self, EngineKind};
+use crate::port43::{self, EngineKind, Sockets};
+use crate::shard::system;
 
 /// Compare this machine with a tuning profile, and say what to do
 ///
@@ -84,7 +85,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             report::shards_text(&subject, &origin, &rows, &advice)
         };
         output::print(text.as_bytes())?;
-        return done(todo(&advice));
+        return done(todo(&advice) || engine == NONE);
     }
     let text = if options.json {
         report::json(&subject, &findings, None)
@@ -92,8 +93,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         report::text(&subject, &findings, options.verbose)
     };
     output::print(text.as_bytes())?;
-    done(todo(&findings))
+    done(todo(&findings) || engine == NONE)
 }
+
+/// Where no engine can run.
+const NONE: &str = "none";
 
 /// Everything was said already.
 fn done(todo: bool) -> Result<(), Failure> {
@@ -104,20 +108,36 @@ fn done(todo: bool) -> Result<(), Failure> {
 /// only the release and the switch are known.
 fn engine_choice(root: &Path, machine: &Machine, wanted: Wanted) -> (String, String) {
     if root == Path::new("/") {
-        return match port43::choose(wanted) {
+        let choice = system::check_io_uring().and_then(|()| port43::choose(wanted));
+        return match choice {
             Ok(choice) => (choice.engine.name().to_owned(), choice.reason),
-            Err(refused) => ("none".to_owned(), refused),
+            Err(refused) => (NONE.to_owned(), refused),
         };
     }
     let disabled = machine.sysctl("kernel.io_uring_disabled").unwrap_or_default();
     let release = machine.release.as_deref().unwrap_or_default();
     let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
-    let new_enough = (numbers.next(), numbers.next()) >= (Some(6), Some(1));
+    let version = (numbers.next(), numbers.next());
     let told = "by its release and kernel.io_uring_disabled; not tried out from here";
     let (engine, why) = match (wanted, disabled) {
+        (_, 1) => {
+            let why = format!(
+                "io_uring is for root and the group of kernel.io_uring_group alone; for other \
+                 users no engine runs, {told}"
+            );
+            return (NONE.to_owned(), why);
+        }
+        (_, 2) => {
+            let why = format!("io_uring is switched off, and no engine runs without it, {told}");
+            return (NONE.to_owned(), why);
+        }
         (Wanted::Streams, _) => (EngineKind::Streams, "server.engine asks for it".to_owned()),
-        (_, 1 | 2) => (EngineKind::Streams, format!("io_uring is switched off, {told}")),
-        (_, _) if new_enough => (EngineKind::Ring, format!("kernel {release}, {told}")),
+        (_, _) if version >= (Some(6), Some(13)) => {
+            (EngineKind::Ring(Sockets::Direct), format!("kernel {release}, {told}"))
+        }
+        (_, _) if version >= (Some(6), Some(1)) => {
+            (EngineKind::Ring(Sockets::Ordinary), format!("kernel {release}, {told}"))
+        }
         (_, _) => (EngineKind::Streams, format!("kernel {release:?} has no such ring, {told}")),
     };
     (engine.name().to_owned(), why)

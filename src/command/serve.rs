@@ -47,15 +47,10 @@ use crate::observe::{ShardFigures, clock};
 use crate::port43::proxy::Rule;
 use crate::port43::{self, Choice};
 use crate::shard::aside::{Place, Weight};
+use crate::shard::system::{self, DESCRIPTORS_OF_PROCESS, DESCRIPTORS_PER_SHARD};
 use crate::shard::{Answerer, Fleet, Plan, ShardReport, Sources, aside, cores, listen};
 use crate::status::{self, Service};
 use crate::view::{Data, View};
-
-/// Descriptors of a shard besides its connections: rings, listeners, stop line.
-const DESCRIPTORS_PER_SHARD: u64 = 96;
-
-/// Descriptors of the rest of the process.
-const DESCRIPTORS_OF_PROCESS: u64 = 64;
 
 /// What the control thread may have to hear at once, besides the shards.
 const EVENTS_MAX: usize = 16;
@@ -83,8 +78,8 @@ const EVENTS_MAX: usize = 16;
     whoisd serve --dir /var/lib/whoisd --listen 127.0.0.1:4343 --listen '[::1]:4343'\n  \
     whoisd serve --config /etc/whoisd/whoisd.toml\n\n\
     Exit status: 0 stopped by a signal and drained; 1 failed (an address in use, a port without \
-    the right to it, a core that is not there); 3 configuration or snapshot refused, or damage \
-    found while serving.")]
+    the right to it, a core that is not there); 3 configuration or snapshot refused, io_uring or \
+    locked memory refused by the system, or damage found while serving.")]
 pub(super) struct Options {
     #[command(flatten)]
     settings: SettingsOptions,
@@ -109,7 +104,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let views = Arc::new(ArcSwap::new(Arc::clone(&view)));
     let tables = Tables::new(settings)?;
     let cores = usable_cores(settings)?;
-    let engine = port43::choose(settings.port43.engine).map_err(Failure::failed)?;
+    let engine = engine(settings, cores.len())?;
     let listen = claim(&settings.listen)?;
     let claimed = telling::Claimed::new(settings)?;
     let plan = Plan {
@@ -293,6 +288,16 @@ fn usable_cores(settings: &Settings) -> Result<Vec<usize>, Failure> {
     cores::check(wanted, &online)
         .map_err(|problem| Failure::failed(format!("server.cores: {problem}")))?;
     Ok(wanted.clone())
+}
+
+/// The engine, as far as the system lets this process have it. What it refuses it refuses again:
+/// starting again does not help.
+fn engine(settings: &Settings, shard_count: usize) -> Result<Choice, Failure> {
+    system::check_io_uring().map_err(Failure::refused)?;
+    let wanted = settings.port43.engine;
+    let ring = system::ring_bytes(wanted, settings.port43.connections_max, settings.listen.len());
+    system::Locked::check(shard_count, ring).map_err(Failure::refused)?;
+    port43::choose(wanted).map_err(Failure::refused)
 }
 
 /// The rules with the ports that their listeners have got.

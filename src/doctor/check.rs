@@ -17,12 +17,8 @@ use super::settings::{Form, Setting};
 use super::shards::{Placement, in_use, physical_cores, set_cores};
 use super::source::{Fact, Unknown};
 use crate::config::Settings;
+use crate::shard::system::{self, DESCRIPTORS_OF_PROCESS, DESCRIPTORS_PER_SHARD};
 use crate::shard::{RING_ENTRIES, cores};
-
-/// Descriptors of a shard besides its connections, as `serve` reckons.
-const DESCRIPTORS_PER_SHARD: u64 = 96;
-/// Descriptors of the rest of the process.
-const DESCRIPTORS_OF_PROCESS: u64 = 64;
 
 /// How a setting stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -133,10 +129,7 @@ impl Compare<'_> {
         let port43 = &self.settings.port43;
         match setting.key {
             "limits.open_files" => self.open_files(setting, wanted),
-            "limits.locked_kib" => {
-                let got = self.machine.limits.locked_kib.clone()?;
-                self.limit(setting, got, wanted, &format!("LimitMEMLOCK={wanted}K"))
-            }
+            "limits.locked_kib" => self.locked(setting, wanted),
             "machine.cores_min" | "machine.cores_max" => {
                 let got = self.machine.online.as_ref().map_err(Clone::clone)?.len() as u64;
                 Ok(compared(setting, got, wanted, self.other_profile()))
@@ -222,6 +215,23 @@ impl Compare<'_> {
             let text = format!("at least {needed} descriptors ({shards} shards of {each}, and 64)");
             seen.wanted = Some(text);
         }
+        Ok(seen)
+    }
+
+    /// What these shards need on this kernel; the profile's number where one of them is not known.
+    fn locked(&self, setting: &Setting, wanted: u64) -> Fact<Seen> {
+        let got = self.machine.limits.locked_kib.clone()?;
+        let known =
+            in_use(self.machine, self.settings).ok().zip(self.machine.release.as_ref().ok());
+        let Some((shards, release)) = known else {
+            return self.limit(setting, got, wanted, &format!("LimitMEMLOCK={wanted}K"));
+        };
+        let (port43, listeners) = (&self.settings.port43, self.settings.listen.len());
+        let ring = system::ring_bytes(port43.engine, port43.connections_max, listeners);
+        let needed = system::locked_bytes_by_release(shards.len(), ring, release).div_ceil(1024);
+        let mut seen = self.limit(setting, got, needed, &format!("LimitMEMLOCK={needed}K"))?;
+        let text = format!("at least {needed} KiB ({}, {release})", counted(shards.len(), "shard"));
+        seen.wanted = Some(text);
         Ok(seen)
     }
 

@@ -269,14 +269,12 @@ fn limits(source: &Source, processes: &Fact<Processes>) -> Limits {
     }
 }
 
-/// The hard limit for descriptors, which the server raises itself to; it is the second number.
-/// glommio compares the soft limit of locked memory, the first.
+/// The hard limit, within which the server sets the soft one by itself: the second number.
 fn limit(source: &Source, path: &str, name: &str) -> Fact<u64> {
     let text = source.text(path)?;
     let rest = text.lines().find_map(|line| line.strip_prefix(name));
     let rest = rest.ok_or_else(|| Unknown(format!("/{path}: no line {name:?}")))?;
-    let index = usize::from(name == "Max open files");
-    match rest.split_ascii_whitespace().nth(index) {
+    match rest.split_ascii_whitespace().nth(1) {
         Some("unlimited") => Ok(u64::MAX),
         Some(number) => number.parse().map_err(|_| not(path, number, "a limit")),
         None => Err(not(path, rest, "a limit")),

@@ -5,13 +5,13 @@
 //! Start one.
 
 use super::limits::Wanted;
-use super::ring;
+use super::ring::{self, Sockets};
 
 /// An engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineKind {
-    /// The shard's own ring.
-    Ring,
+    /// The shard's own ring, which holds its sockets so.
+    Ring(Sockets),
     /// glommio's streams.
     Streams,
 }
@@ -21,7 +21,8 @@ impl EngineKind {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Ring => "io_uring ring",
+            Self::Ring(Sockets::Direct) => "io_uring ring",
+            Self::Ring(Sockets::Ordinary) => "io_uring ring with ordinary descriptors",
             Self::Streams => "glommio streams",
         }
     }
@@ -45,12 +46,15 @@ pub fn choose(wanted: Wanted) -> Result<Choice, String> {
     decide(wanted, ring::probe())
 }
 
-fn decide(wanted: Wanted, probed: Result<(), String>) -> Result<Choice, String> {
+fn decide(wanted: Wanted, probed: Result<Sockets, String>) -> Result<Choice, String> {
     let (engine, reason) = match (wanted, probed) {
         (Wanted::Streams, _) => (EngineKind::Streams, "server.engine asks for it".to_owned()),
-        (Wanted::Ring, Ok(())) => (EngineKind::Ring, "server.engine asks for it".to_owned()),
-        (Wanted::Auto, Ok(())) => {
-            (EngineKind::Ring, "the kernel has all that the ring needs".to_owned())
+        (Wanted::Ring, Ok(sockets)) => {
+            (EngineKind::Ring(sockets), format!("server.engine asks for it{}", why(sockets)))
+        }
+        (Wanted::Auto, Ok(sockets)) => {
+            let reason = format!("the kernel has all that the ring needs{}", why(sockets));
+            (EngineKind::Ring(sockets), reason)
         }
         (Wanted::Auto, Err(missing)) => (EngineKind::Streams, missing),
         (Wanted::Ring, Err(missing)) => {
@@ -62,6 +66,17 @@ fn decide(wanted: Wanted, probed: Result<(), String>) -> Result<Choice, String> 
     Ok(Choice { engine, reason })
 }
 
+/// What the trial of the kernel has shown, behind the reason for the ring.
+const fn why(sockets: Sockets) -> &'static str {
+    match sockets {
+        Sockets::Direct => "",
+        Sockets::Ordinary => {
+            "; connections are ordinary descriptors, since this kernel ends sockets of a ring's \
+             table late (Linux before 6.13 does)"
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,9 +84,15 @@ mod tests {
     #[test]
     fn the_ring_is_taken_where_the_kernel_has_it_and_the_reason_said_where_not() {
         let missing = || Err("no rings".to_owned());
-        assert_eq!(decide(Wanted::Auto, Ok(())).unwrap().engine, EngineKind::Ring);
-        assert_eq!(decide(Wanted::Ring, Ok(())).unwrap().engine, EngineKind::Ring);
-        assert_eq!(decide(Wanted::Streams, Ok(())).unwrap().engine, EngineKind::Streams);
+        for sockets in [Sockets::Direct, Sockets::Ordinary] {
+            for wanted in [Wanted::Auto, Wanted::Ring] {
+                let choice = decide(wanted, Ok(sockets)).unwrap();
+                assert_eq!(choice.engine, EngineKind::Ring(sockets));
+                let is_late = choice.reason.contains("late");
+                assert_eq!(is_late, sockets == Sockets::Ordinary, "{}", choice.reason);
+            }
+            assert_eq!(decide(Wanted::Streams, Ok(sockets)).unwrap().engine, EngineKind::Streams);
+        }
         let fallback = decide(Wanted::Auto, missing()).unwrap();
         let expected = Choice { engine: EngineKind::Streams, reason: "no rings".to_owned() };
         assert_eq!(fallback, expected);

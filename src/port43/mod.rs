@@ -37,3 +37,4 @@ pub use choice::{Choice, EngineKind, choose};
 pub use connection::{Action, Connection, Deadlines, Ending, Event, Phase};
 pub use gate::Gate;
 pub use limits::Settings;
+pub use ring::Sockets;

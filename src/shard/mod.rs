@@ -19,6 +19,7 @@ pub mod aside;
 pub mod cores;
 mod fleet;
 pub mod listen;
+pub mod system;
 
 pub use answerer::{AnswerBuffer, Answerer, Ended, Sources};
 pub use fleet::{Fleet, Plan, RING_ENTRIES, ShardReport};

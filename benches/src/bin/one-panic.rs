@@ -17,7 +17,7 @@ use std::time::Duration;
 use crossbeam::channel::bounded;
 use whoisd::observe::ShardFigures;
 use whoisd::observe::counters::AnswerClass;
-use whoisd::port43::{Answering, Asked, EngineKind, Settings};
+use whoisd::port43::{Answering, Asked, EngineKind, Settings, Sockets};
 use whoisd::shard::{Fleet, Plan, ShardReport, cores, listen};
 use whoisd_benches::print;
 
@@ -84,7 +84,7 @@ fn tried(engine: EngineKind) -> Result<(), String> {
 
 fn main() -> ExitCode {
     let mut good = true;
-    for engine in [EngineKind::Ring, EngineKind::Streams] {
+    for engine in [EngineKind::Ring(Sockets::Direct), EngineKind::Streams] {
         let outcome = tried(engine);
         good &= outcome.is_ok();
         let text = match outcome {

@@ -35,7 +35,7 @@ use hdrhistogram::Histogram;
 use whoisd::observe::ShardFigures;
 use whoisd::policy::Rules;
 use whoisd::policy::guard::Guard;
-use whoisd::port43::{EngineKind, Settings};
+use whoisd::port43::{EngineKind, Settings, Sockets};
 use whoisd::shard::{Answerer, Fleet, Plan, ShardReport, Sources};
 use whoisd::view::View;
 use whoisd_benches::load::{Load, LoadOptions};
@@ -150,7 +150,7 @@ fn start(
         listen: vec![address],
         proxies: Vec::new(),
         port43: Settings::default(),
-        engine: EngineKind::Ring,
+        engine: EngineKind::Ring(Sockets::Direct),
         shutdown_ms: SHUTDOWN_MS,
     };
     let (writer, reader) = UnixStream::pair()?;

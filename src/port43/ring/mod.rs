@@ -25,12 +25,15 @@
 
 mod driver;
 mod kernel;
+mod memory;
 mod peer;
 mod raw;
 mod setup;
 #[cfg(test)]
 mod simulation;
 mod slots;
+mod tag;
+mod trial;
 
 use std::cell::Cell;
 use std::future::Future;
@@ -55,13 +58,31 @@ use crate::observe::{ShardFigures, counters};
 /// (and half of its time to drain): a queue of 4,096 takes 160 ms, and under load it has no end.
 const EMPTYING_MS_MAX: u64 = 500;
 
-/// Tries out whether this kernel can carry the engine.
+pub use self::setup::attempt;
+
+/// How the engine holds the sockets of its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sockets {
+    /// In the table of its own ring, which no other shard touches.
+    Direct,
+    /// As descriptors of the process: where the kernel lets go of a table's sockets late.
+    Ordinary,
+}
+
+/// Tries out whether this kernel can carry the engine, and how it is to hold its sockets.
 ///
 /// # Errors
 ///
 /// What is missing, for a person.
-pub fn probe() -> Result<(), String> {
+pub fn probe() -> Result<Sockets, String> {
     setup::probe()
+}
+
+/// What the ring of one shard takes of the limit of locked memory, where the kernel counts rings,
+/// bytes: for so many connections, and accepts of so many listeners.
+#[must_use]
+pub fn locked_bytes(connections_max: u64, listener_count: usize) -> u64 {
+    setup::locked_bytes(Sizes::fit(connections_max, listener_count, u32::MAX).slots)
 }
 
 /// The engine of one shard.
@@ -107,7 +128,8 @@ struct Turned {
 
 impl<A: Answering> Engine<A> {
     /// An engine that answers what comes to `listeners`, each a socket with its gate, through
-    /// `answering`, and counts in `figures`. Must be made on the thread that serves.
+    /// `answering`, and counts in `figures`. It holds its connections as `sockets` says, at most
+    /// `slots_max` with its accepts. Must be made on the thread that serves.
     ///
     /// # Errors
     ///
@@ -116,15 +138,13 @@ impl<A: Answering> Engine<A> {
         answering: A,
         settings: Settings,
         listeners: Vec<(Socket, Gate)>,
+        (sockets, slots_max): (Sockets, u32),
         figures: Arc<ShardFigures>,
     ) -> Result<Self, String> {
         let (listeners, gates): (Vec<_>, Vec<_>) = listeners.into_iter().unzip();
-        // The kernel bounds a ring's table of sockets by the limit of descriptors.
-        let limit = rlimit::Resource::NOFILE.get().map_or(u64::MAX, |(soft, _)| soft);
-        let slots_max = u32::try_from(limit).unwrap_or(u32::MAX);
         let sizes = Sizes::fit(settings.connections_max, gates.len(), slots_max);
-        let ring =
-            Ring::new(sizes.slots, listeners).map_err(|error| refused(sizes.slots, &error))?;
+        let ring = Ring::new(sizes.slots, sockets, listeners)
+            .map_err(|error| refused(sizes.slots, &error))?;
         let key = random_key();
         let driver = Driver::new(answering, settings, sizes, gates, Arc::clone(&figures), key);
         Ok(Self { driver, ring, figures, handed_over_ms: 0, heard: Heard::default() })
@@ -257,8 +277,8 @@ fn refused(slots: u32, error: &io::Error) -> String {
              least that, or lower port43.connections_per_shard_max"
         ),
         Some(libc::ENOMEM) => format!(
-            "the kernel refuses a ring for {slots} sockets ({error}); raise LimitMEMLOCK, or lower \
-             port43.connections_per_shard_max"
+            "the kernel has no memory for a ring of {slots} sockets ({error}); raise LimitMEMLOCK, \
+             or lower port43.connections_per_shard_max"
         ),
         _ => format!("the kernel refuses the ring ({error}); server.engine = \"streams\" works"),
     }

@@ -8,6 +8,8 @@
 //! - `lent`: while a request for a slot is under way, Rust code neither reads nor writes what the
 //!   request names: `Lent` says for each slot what that is.
 //! - `in-flight`: `in_flight_count` counts the requests that still complete.
+//! - `ours`: where sockets are descriptors, `Lent::socket` owns the slot's from the completion of
+//!   its accept until its close is asked for; nothing else closes it.
 //!
 //! # Does not
 //!
@@ -15,27 +17,26 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 #![expect(unsafe_code, reason = "requests name memory by address; each block says why it holds")]
 
-use std::cell::UnsafeCell;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 use io_uring::types::{CancelBuilder, DestinationSlot, Fd, Fixed, Timespec};
-use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
-use socket2::Socket;
+use io_uring::{IoUring, opcode, squeue};
+use socket2::{SockRef, Socket};
 
 use super::super::limits::{
-    COMPLETIONS_PER_TURN, DRAIN_READ_BYTES, INPUT_BYTES, LONG_LINES, SHORT_INPUT_BYTES, TICK_MS,
+    COMPLETIONS_PER_TURN, DRAIN_READ_BYTES, INPUT_BYTES, LONG_LINES, SHORT_INPUT_BYTES,
 };
+use super::Sockets;
 use super::kernel::{Completion, Kernel, Op};
+use super::memory::{Lent, Memory, NO_SOCKET, SlotMemory};
 use super::peer::{PEER_BYTES, peer_of};
-use super::setup::{SUBMISSIONS, setup};
+use super::setup::{SUBMISSIONS, completions_for, setup};
+use super::tag::{completion_of, data_of};
 use crate::observe::clock;
-
-/// Completions that the kernel keeps without an allocation of its own: two for each slot, within
-/// the kernel's own bound.
-const COMPLETIONS_MAX: u32 = 65_536;
 
 /// Turns that an ending ring waits for its cancelled requests.
 const ENDING_TURNS: usize = 1_000;
@@ -43,40 +44,13 @@ const ENDING_TURNS: usize = 1_000;
 /// How long the kernel may take to cancel everything.
 const ENDING_WAIT_NS: u32 = 100_000_000;
 
-/// What requests for one slot may write.
-struct SlotMemory {
-    input: UnsafeCell<[u8; SHORT_INPUT_BYTES]>,
-    peer: UnsafeCell<[u8; PEER_BYTES]>,
-    peer_bytes: UnsafeCell<libc::socklen_t>,
-}
-
-/// Everything that requests name by address.
-struct Memory<B> {
-    slots: Box<[SlotMemory]>,
-    long: Box<[UnsafeCell<[u8; INPUT_BYTES]>]>,
-    /// Written by looks and drains, never read.
-    dropped: Box<UnsafeCell<[u8; DRAIN_READ_BYTES]>>,
-    tick: Box<Timespec>,
-    linger: Box<libc::linger>,
-    answers: Box<[Option<Box<B>>]>,
-}
-
-/// What of a slot is in the kernel's hands.
-#[derive(Clone, Copy, Default)]
-struct Lent {
-    accepting: bool,
-    receiving: bool,
-    sending: bool,
-    /// The long line that holds the slot's input.
-    long: Option<u16>,
-}
-
-// An idle connection's memory outside of its `Slot`: input, peer, lent, place of its answer.
-const _: () = assert!(size_of::<SlotMemory>() + size_of::<Lent>() + 8 <= SHORT_INPUT_BYTES + 64);
-
-/// A ring with a table of sockets.
+/// A ring and the sockets of its slots.
 pub(super) struct Ring<B> {
     ring: IoUring,
+    sockets: Sockets,
+    /// What each request for a slot's socket carries: whether its number is one of the ring's
+    /// table.
+    table: squeue::Flags,
     memory: Option<Memory<B>>,
     lent: Box<[Lent]>,
     long_free: Vec<u16>,
@@ -86,7 +60,6 @@ pub(super) struct Ring<B> {
     in_flight_count: u64,
     /// Requests that had to wait for a place, in all.
     waited_count: u64,
-    resets: bool,
     /// Whether the kernel knows [`ACCEPT_POLL_FIRST`].
     waits_first: bool,
 }
@@ -95,49 +68,39 @@ pub(super) struct Ring<B> {
 /// socket, its inode and its file before it finds that there is nothing to accept.
 const ACCEPT_POLL_FIRST: u16 = 4;
 
-const fn data_of(op: Op, slot: u32) -> u64 {
-    ((slot as u64) << 8) | op as u64
-}
-
-fn op_of(data: u64) -> Op {
-    const OPS: [Op; 7] =
-        [Op::Accept, Op::Receive, Op::Send, Op::Look, Op::Drain, Op::Tick, Op::Quiet];
-    OPS.into_iter().find(|op| *op as u64 == data & 0xff).unwrap_or(Op::Quiet)
-}
-
 impl<B> Ring<B> {
-    /// A ring with `slots` places for sockets, which accepts from `listeners`.
+    /// A ring with `slots` places for sockets, held as `sockets` says, which accepts from
+    /// `listeners`.
     ///
     /// # Errors
     ///
     /// If the kernel refuses the ring or so large a table (`RLIMIT_NOFILE` bounds it).
-    pub(super) fn new(slots: u32, listeners: Vec<Socket>) -> io::Result<Self> {
-        let completions = slots.saturating_mul(2).clamp(SUBMISSIONS, COMPLETIONS_MAX);
-        let ring = setup(completions)?;
-        ring.submitter().register_files_sparse(slots)?;
+    pub(super) fn new(slots: u32, sockets: Sockets, listeners: Vec<Socket>) -> io::Result<Self> {
+        let ring = setup(completions_for(slots))?;
+        let table = match sockets {
+            Sockets::Direct => squeue::Flags::FIXED_FILE,
+            Sockets::Ordinary => squeue::Flags::empty(),
+        };
+        if sockets == Sockets::Direct {
+            ring.submitter().register_files_sparse(slots)?;
+        }
         // An older kernel does without.
         let _ = ring.submitter().register_ring_fd();
-        let mut probe = Probe::new();
-        let known = ring.submitter().register_probe(&mut probe).is_ok();
-        let count = slots as usize;
-        let memory = Memory {
-            slots: (0..slots).map(|_| SlotMemory::new()).collect(),
-            long: (0..LONG_LINES).map(|_| UnsafeCell::new([0; INPUT_BYTES])).collect(),
-            dropped: Box::new(UnsafeCell::new([0; DRAIN_READ_BYTES])),
-            tick: Box::new(Timespec::new().nsec(TICK_NS)),
-            linger: Box::new(libc::linger { l_onoff: 1, l_linger: 0 }),
-            answers: (0..slots).map(|_| None).collect(),
-        };
+        let lent = (0..slots).map(|slot| match sockets {
+            Sockets::Direct => Lent::of(i32::try_from(slot).unwrap_or(NO_SOCKET)),
+            Sockets::Ordinary => Lent::of(NO_SOCKET),
+        });
         let mut made = Self {
             ring,
-            memory: Some(memory),
-            lent: vec![Lent::default(); count].into_boxed_slice(),
+            sockets,
+            table,
+            memory: Some(Memory::new(slots)),
+            lent: lent.collect(),
             long_free: (0..u16::try_from(LONG_LINES).unwrap_or(u16::MAX)).rev().collect(),
             listeners,
             waiting: VecDeque::with_capacity(SUBMISSIONS as usize),
             in_flight_count: 0,
             waited_count: 0,
-            resets: known && probe.is_supported(opcode::SetSockOpt::CODE),
             waits_first: false,
         };
         made.waits_first = made.knows_waiting_first()?;
@@ -184,7 +147,13 @@ impl<B> Ring<B> {
             }
             if let Some(lent) = self.lent.get_mut(completion.slot as usize) {
                 match completion.op {
-                    Op::Accept => lent.accepting = false,
+                    Op::Accept => {
+                        lent.accepting = false;
+                        // A place in the table is the slot's own, and stays so.
+                        if self.sockets == Sockets::Ordinary && completion.result >= 0 {
+                            lent.socket = completion.result;
+                        }
+                    }
                     Op::Receive => lent.receiving = false,
                     Op::Send => lent.sending = false,
                     _ => {}
@@ -193,6 +162,15 @@ impl<B> Ring<B> {
             out.push(completion);
         }
         Ok(())
+    }
+
+    /// Puts a socket into a slot's place in the table, which alone holds it then.
+    ///
+    /// # Errors
+    ///
+    /// If there is no table, or no such place in it.
+    pub(super) fn adopt(&self, slot: u32, socket: OwnedFd) -> io::Result<()> {
+        self.ring.submitter().register_files_update(slot, &[socket.as_raw_fd()]).map(drop)
     }
 
     /// Requests that had to wait for a place since this was asked last.
@@ -243,7 +221,34 @@ impl<B> Ring<B> {
     }
 
     fn lent(&self, slot: u32) -> Lent {
-        self.lent.get(slot as usize).copied().unwrap_or_default()
+        self.lent.get(slot as usize).copied().unwrap_or(Lent::of(NO_SOCKET))
+    }
+
+    /// The slot's socket, as requests with the flags in `table` name it.
+    fn socket(&self, slot: u32) -> Fd {
+        Fd(self.lent.get(slot as usize).map_or(NO_SOCKET, |lent| lent.socket))
+    }
+
+    /// Takes the slot's descriptor out of it, for a close.
+    fn take_socket(&mut self, slot: u32) -> Option<i32> {
+        let lent = self.lent.get_mut(slot as usize)?;
+        let socket = std::mem::replace(&mut lent.socket, NO_SOCKET);
+        (socket != NO_SOCKET).then_some(socket)
+    }
+
+    /// Makes the close of a slot's place in the table a reset. Every kernel that ends sockets of a
+    /// table in time knows the request; another one refuses it, and the close is none.
+    fn linger_no_more(&mut self, slot: u32) {
+        let linger = self.memory.as_ref().map(|memory| (&raw const *memory.linger).cast());
+        let Some(linger) = linger else { return };
+        let option = opcode::SetSockOpt::new(
+            Fixed(slot),
+            libc::SOL_SOCKET.cast_unsigned(),
+            libc::SO_LINGER.cast_unsigned(),
+            linger,
+            u32::try_from(size_of::<libc::linger>()).unwrap_or_default(),
+        );
+        self.push_quiet(option.build(), slot);
     }
 
     /// Where the slot's input lies, and how much it takes.
@@ -257,16 +262,6 @@ impl<B> Ring<B> {
     }
 }
 
-/// [`TICK_MS`] in the form of a `Timespec`.
-#[expect(clippy::cast_possible_truncation, reason = "a few milliseconds")]
-const TICK_NS: u32 = TICK_MS as u32 * 1_000_000;
-
-#[expect(clippy::cast_possible_truncation, reason = "a slot's number was put there as a u32")]
-fn completion_of(entry: &cqueue::Entry) -> Completion {
-    let data = entry.user_data();
-    Completion { op: op_of(data), slot: (data >> 8) as u32, result: entry.result() }
-}
-
 /// An accept with [`ACCEPT_POLL_FIRST`], for which the crate has no name.
 fn waiting_first(mut accept: squeue::Entry) -> squeue::Entry {
     // SAFETY: an entry is the kernel's `struct io_uring_sqe` (asserted below), plain integers of
@@ -277,23 +272,12 @@ fn waiting_first(mut accept: squeue::Entry) -> squeue::Entry {
 
 const _: () = assert!(size_of::<squeue::Entry>() == 64 && align_of::<squeue::Entry>() >= 2);
 
-impl SlotMemory {
-    fn new() -> Self {
-        Self {
-            input: UnsafeCell::new([0; SHORT_INPUT_BYTES]),
-            peer: UnsafeCell::new([0; PEER_BYTES]),
-            peer_bytes: UnsafeCell::new(0),
-        }
-    }
-}
-
 impl<B: AsRef<[u8]>> Kernel<B> for Ring<B> {
     fn now_us(&self) -> u64 {
         clock::micros()
     }
 
     fn accept(&mut self, slot: u32, listener: usize) {
-        let Ok(target) = DestinationSlot::try_from_slot_target(slot) else { return };
         let Some(listener) = self.listeners.get(listener).map(AsRawFd::as_raw_fd) else { return };
         if self.lent(slot).accepting {
             return;
@@ -306,7 +290,12 @@ impl<B: AsRef<[u8]>> Kernel<B> for Ring<B> {
         if let Some(lent) = self.lent.get_mut(slot as usize) {
             lent.accepting = true;
         }
-        let entry = entry.file_index(Some(target)).build();
+        let entry = match self.sockets {
+            Sockets::Direct => {
+                entry.file_index(DestinationSlot::try_from_slot_target(slot).ok()).build()
+            }
+            Sockets::Ordinary => entry.flags(libc::SOCK_CLOEXEC).build(),
+        };
         let entry = if self.waits_first { waiting_first(entry) } else { entry };
         self.push_counted(entry, Op::Accept, slot);
     }
@@ -331,10 +320,12 @@ impl<B: AsRef<[u8]>> Kernel<B> for Ring<B> {
             return;
         }
         lent.receiving = true;
+        let socket = Fd(lent.socket);
         // An address within or at the end of the place: `from` is at most its length.
         let place = place.wrapping_add(from);
         let room = u32::try_from(room.saturating_sub(from)).unwrap_or_default();
-        self.push_counted(opcode::Recv::new(Fixed(slot), place, room).build(), Op::Receive, slot);
+        let receive = opcode::Recv::new(socket, place, room).build().flags(self.table);
+        self.push_counted(receive, Op::Receive, slot);
     }
 
     fn room(&self, slot: u32) -> usize {
@@ -402,14 +393,16 @@ impl<B: AsRef<[u8]>> Kernel<B> for Ring<B> {
         let place = memory.and_then(|memory| memory.answers.get_mut(index));
         let Some(place) = place else { return };
         lent.sending = true;
+        let socket = Fd(lent.socket);
         // The answer stays in its box, untouched, until the send has completed: `take_answer`.
         let bytes = (**place.insert(answer)).as_ref().get(from..).unwrap_or_default();
         let (start, length) = (bytes.as_ptr(), u32::try_from(bytes.len()).unwrap_or(u32::MAX));
         // `MSG_MORE`: the end of the answer and the end of the stream share a segment, since a
         // close or a shutdown follows in every case.
-        let send = opcode::Send::new(Fixed(slot), start, length)
+        let send = opcode::Send::new(socket, start, length)
             .flags(libc::MSG_NOSIGNAL | libc::MSG_MORE)
-            .build();
+            .build()
+            .flags(self.table);
         // Not linked: requests are carried out in order as far as they need not wait, and a link
         // costs the look a turn of its own.
         self.push_counted(send, Op::Send, slot);
@@ -418,9 +411,10 @@ impl<B: AsRef<[u8]>> Kernel<B> for Ring<B> {
 
     fn look(&mut self, slot: u32) {
         let Some(dropped) = self.memory.as_ref().map(|memory| memory.dropped.get()) else { return };
-        let look = opcode::Recv::new(Fixed(slot), dropped.cast(), 1)
+        let look = opcode::Recv::new(self.socket(slot), dropped.cast(), 1)
             .flags(libc::MSG_PEEK | libc::MSG_DONTWAIT)
-            .build();
+            .build()
+            .flags(self.table);
         self.push_counted(look, Op::Look, slot);
     }
 
@@ -433,13 +427,13 @@ impl<B: AsRef<[u8]>> Kernel<B> for Ring<B> {
 
     fn drain(&mut self, slot: u32, shutdown: bool) {
         if shutdown {
-            let end = opcode::Shutdown::new(Fixed(slot), libc::SHUT_WR).build();
-            self.push_quiet(end, slot);
+            let end = opcode::Shutdown::new(self.socket(slot), libc::SHUT_WR).build();
+            self.push_quiet(end.flags(self.table), slot);
         }
         let Some(dropped) = self.memory.as_ref().map(|memory| memory.dropped.get()) else { return };
         let length = u32::try_from(DRAIN_READ_BYTES).unwrap_or_default();
-        let drain = opcode::Recv::new(Fixed(slot), dropped.cast(), length).build();
-        self.push_counted(drain, Op::Drain, slot);
+        let drain = opcode::Recv::new(self.socket(slot), dropped.cast(), length).build();
+        self.push_counted(drain.flags(self.table), Op::Drain, slot);
     }
 
     fn cancel(&mut self, op: Op, slot: u32) {
@@ -447,18 +441,25 @@ impl<B: AsRef<[u8]>> Kernel<B> for Ring<B> {
     }
 
     fn close(&mut self, slot: u32, reset: bool) {
-        let linger = self.memory.as_ref().map(|memory| (&raw const *memory.linger).cast());
-        if let Some(linger) = linger.filter(|_| reset && self.resets) {
-            let option = opcode::SetSockOpt::new(
-                Fixed(slot),
-                libc::SOL_SOCKET.cast_unsigned(),
-                libc::SO_LINGER.cast_unsigned(),
-                linger,
-                u32::try_from(size_of::<libc::linger>()).unwrap_or_default(),
-            );
-            self.push_quiet(option.build(), slot);
+        match self.sockets {
+            Sockets::Direct => {
+                if reset {
+                    self.linger_no_more(slot);
+                }
+                self.push_quiet(opcode::Close::new(Fixed(slot)).build(), slot);
+            }
+            Sockets::Ordinary => {
+                let Some(socket) = self.take_socket(slot) else { return };
+                if reset {
+                    // SAFETY: the descriptor is open: it was the slot's until now, per `ours`, and
+                    // is closed by the request below.
+                    let borrowed = unsafe { BorrowedFd::borrow_raw(socket) };
+                    // Where it fails the connection has ended already.
+                    let _ = SockRef::from(&borrowed).set_linger(Some(Duration::ZERO));
+                }
+                self.push_quiet(opcode::Close::new(Fd(socket)).build(), slot);
+            }
         }
-        self.push_quiet(opcode::Close::new(Fixed(slot)).build(), slot);
     }
 }
 
@@ -468,22 +469,26 @@ const PEER_LEN: libc::socklen_t = PEER_BYTES as libc::socklen_t;
 
 impl<B> Drop for Ring<B> {
     /// Ends what is under way, so that the kernel writes nothing any more; if it cannot be ended,
-    /// the memory stays.
+    /// the memory stays. A table closes its sockets by itself, descriptors are closed here.
     fn drop(&mut self) {
         let wait = Timespec::new().nsec(ENDING_WAIT_NS);
         let _ = self.ring.submitter().register_sync_cancel(Some(wait), CancelBuilder::any().all());
         let mut completed = Vec::with_capacity(COMPLETIONS_PER_TURN);
         for _ in 0..ENDING_TURNS {
-            if self.in_flight_count == 0 {
-                return;
-            }
             completed.clear();
-            if self.turn(1, &mut completed).is_err() {
+            if self.in_flight_count == 0 || self.turn(1, &mut completed).is_err() {
                 break;
             }
         }
         if self.in_flight_count > 0 {
             std::mem::forget(self.memory.take());
+        }
+        if self.sockets == Sockets::Ordinary {
+            for slot in 0..u32::try_from(self.lent.len()).unwrap_or_default() {
+                let Some(socket) = self.take_socket(slot) else { continue };
+                // SAFETY: the descriptor was the slot's own, per `ours`, and is so no more.
+                drop(unsafe { OwnedFd::from_raw_fd(socket) });
+            }
         }
     }
 }

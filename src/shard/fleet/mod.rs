@@ -20,19 +20,17 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use futures_lite::AsyncReadExt;
 use glommio::net::{TcpListener, TcpStream};
-use glommio::{LocalExecutorBuilder, Placement};
+use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
 use nix::sys::pthread::pthread_kill;
 use nix::sys::signal::Signal;
 use signal_hook::consts::SIGURG;
 
 use self::heartbeat::{Heartbeat, Pulse};
 use super::listen::{self, ListenError};
+use super::system::{self, Locked};
 use crate::observe::ShardFigures;
 use crate::observe::counters::Totals;
-use crate::port43::{self, Answering, EngineKind, Gate, proxy, ring, stream};
-
-/// Memory that a shard's executor registers with its rings for file I/O, which shards do not do.
-const IO_MEMORY_BYTES: usize = 128 * 1024;
+use crate::port43::{self, Answering, EngineKind, Gate, Sockets, proxy, ring, stream};
 
 /// Entries of a shard's rings: polls submitted between two turns.
 pub const RING_ENTRIES: usize = 512;
@@ -145,34 +143,40 @@ impl Fleet {
         M: Send + 'static,
     {
         let (beat_ms, preempt) = match plan.engine {
-            EngineKind::Ring => (RING_BEAT_MS, RING_PREEMPT),
+            EngineKind::Ring(_) => (RING_BEAT_MS, RING_PREEMPT),
             EngineKind::Streams => (STREAMS_BEAT_MS, PREEMPT),
         };
+        let locked = Locked::check(cores.len(), ring_bytes(plan))?;
+        let slots_max = system::slots_max(plan.engine, cores.len());
+        if plan.engine == EngineKind::Ring(Sockets::Ordinary) {
+            system::grow_descriptors(plan.port43.connections_max, cores.len());
+        }
         let heartbeat = Heartbeat::start(cores.len(), beat_ms)?;
         let (begun, beginning) = bounded::<Infallible>(0);
+        let (all_made, are_made) = bounded::<Infallible>(0);
         let mut shards = Vec::with_capacity(cores.len());
-        for &core in cores {
+        for (made_count, &core) in cores.iter().enumerate() {
+            locked.before_executor(made_count);
+            let (made, is_made) = bounded::<Infallible>(0);
             let (stop, stopped) =
                 UnixStream::pair().map_err(|error| format!("shard on core {core}: {error}"))?;
             let (plan, answering) = (plan.clone(), answering.clone());
             let end = EndReport(reports.clone(), wrap);
             let pulse = heartbeat.pulse();
-            let begun = begun.clone();
+            let (begun, are_made) = (begun.clone(), are_made.clone());
             let figures = Arc::new(ShardFigures::new(core));
             let own = Arc::clone(&figures);
             let life = move || {
                 let thread = rustix::thread::gettid().as_raw_nonzero().get();
                 own.engine.thread.set(u64::try_from(thread).unwrap_or(0));
-                let executor = LocalExecutorBuilder::new(Placement::Fixed(core))
-                    .name("shard")
-                    .io_memory(IO_MEMORY_BYTES)
-                    .ring_depth(RING_ENTRIES)
-                    .preempt_timer(preempt)
-                    .make()
-                    .map_err(|error| ShardError::Engine(error.to_string()))?;
+                let executor = executor(core, preempt, locked)?;
+                drop(made);
+                // The engine's ring waits until the limit of locked memory is lifted.
+                let _ = are_made.recv();
                 executor.run(async move {
                     drop(begun);
-                    let done = run(&plan, answering(&own), own, stopped, pulse, || {
+                    let own = (answering(&own), own);
+                    let done = run(&plan, own, slots_max, stopped, pulse, || {
                         let _ = end.0.send((end.1)(ShardReport::Ready));
                     });
                     let done = done.await;
@@ -185,8 +189,11 @@ impl Fleet {
                 .spawn(life)
                 .map_err(|error| format!("shard on core {core}: {error}"))?;
             shards.push(Shard { core, figures, stop, handle });
+            // Until its executor is made, or has failed.
+            let _ = is_made.recv();
         }
-        drop(begun);
+        locked.lift();
+        drop((all_made, begun));
         let fleet = Self { shards, _heartbeat: heartbeat };
         fleet.see_begun(&beginning)?;
         Ok(fleet)
@@ -243,11 +250,37 @@ impl Fleet {
     }
 }
 
+/// What the ring of each shard's engine takes of the limit of locked memory, bytes.
+fn ring_bytes(plan: &Plan) -> u64 {
+    match plan.engine {
+        EngineKind::Ring(_) => ring::locked_bytes(plan.port43.connections_max, plan.listen.len()),
+        EngineKind::Streams => 0,
+    }
+}
+
+/// Makes a shard's executor.
+fn executor(core: usize, preempt: Duration, locked: Locked) -> Result<LocalExecutor, ShardError> {
+    let make = || {
+        LocalExecutorBuilder::new(Placement::Fixed(core))
+            .name("shard")
+            .io_memory(system::REGISTERED_BYTES)
+            .ring_depth(RING_ENTRIES)
+            .preempt_timer(preempt)
+            .make()
+    };
+    // Other processes of this user may have used the limit up.
+    let made = make().or_else(|_| {
+        locked.lift();
+        make()
+    });
+    made.map_err(|error| ShardError::Engine(format!("executor: {error}")))
+}
+
 /// A shard's life, inside its executor.
 async fn run<A: Answering + 'static>(
     plan: &Plan,
-    answering: A,
-    figures: Arc<ShardFigures>,
+    (answering, figures): (A, Arc<ShardFigures>),
+    slots_max: u32,
     stopped: UnixStream,
     pulse: Pulse,
     ready: impl FnOnce(),
@@ -256,13 +289,14 @@ async fn run<A: Answering + 'static>(
     let alive = pulse.alive();
     let pulse = glommio::spawn_local(pulse.beats());
     let cut_off_count = match plan.engine {
-        EngineKind::Ring => {
+        EngineKind::Ring(sockets) => {
             let open = |address: &SocketAddr| {
                 let listener = listen::open(*address, plan.port43.backlog_count)?;
                 Ok::<_, ListenError>((listener, Gate::new(*address, &plan.proxies)))
             };
             let listeners = plan.listen.iter().map(open).collect::<Result<_, _>>()?;
-            let engine = ring::Engine::new(answering, plan.port43, listeners, counting)
+            let held = (sockets, slots_max);
+            let engine = ring::Engine::new(answering, plan.port43, listeners, held, counting)
                 .map_err(ShardError::Engine)?;
             ready();
             engine.serve(end_of(stopped), plan.shutdown_ms, alive).await?
@@ -293,6 +327,8 @@ fn end_of(stopped: UnixStream) -> impl Future<Output = ()> {
     }
 }
 
+#[cfg(test)]
+mod end_tests;
 #[cfg(test)]
 mod other_work_tests;
 #[cfg(test)]

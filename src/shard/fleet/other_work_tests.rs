@@ -7,6 +7,7 @@ use crossbeam::channel::bounded;
 use super::EngineKind;
 use super::tests::{Echo, PATIENCE, patient, serve_with};
 use crate::observe::ShardFigures;
+use crate::port43::Sockets;
 
 /// `other-work`: a task beside the engine runs once a tick at rest, and under load too, by the
 /// clock then. Counted in turns of the ring, which pass no faster on a busy machine;
@@ -41,7 +42,8 @@ fn other_work_of_a_ring_shard_runs_between_the_turns_of_its_ring() {
         glommio::spawn_local(other).detach();
         Echo
     };
-    let served = serve_with(EngineKind::Ring, &["127.0.0.1:0"], patient(), &answering);
+    let served =
+        serve_with(EngineKind::Ring(Sockets::Direct), &["127.0.0.1:0"], patient(), &answering);
     let at_rest = runs.recv_timeout(PATIENCE).unwrap();
     assert!(at_rest <= TURNS_AT_REST_MAX, "{at_rest} turns without other work, at rest");
     // What was counted before the load is let go.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::EngineKind;
 use super::tests::{over_both, patient, read_all, serve};
-use crate::port43;
+use crate::port43::{self, Sockets};
 
 #[test]
 fn over_the_bound_room_is_made_or_the_new_connection_closed_and_either_is_counted() {
@@ -18,7 +18,7 @@ fn over_the_bound_room_is_made_or_the_new_connection_closed_and_either_is_counte
         let mut third = served.connect();
         // The ring engine closes who has been silent longest, the stream engine who comes last.
         let (closed, kept) = match engine {
-            EngineKind::Ring => (&mut first, &mut third),
+            EngineKind::Ring(_) => (&mut first, &mut third),
             EngineKind::Streams => (&mut third, &mut first),
         };
         assert_eq!(read_all(closed), b"");
@@ -31,7 +31,7 @@ fn over_the_bound_room_is_made_or_the_new_connection_closed_and_either_is_counte
         assert_eq!(served.ask(b"b\r\n"), b"b answered\r\n");
         let totals = served.stop();
         assert_eq!(totals.accepted, 4);
-        let expected = if engine == EngineKind::Ring { (1, 0) } else { (0, 1) };
+        let expected = if engine == EngineKind::Streams { (0, 1) } else { (1, 0) };
         assert_eq!((totals.evicted_silent, totals.over_bound), expected);
     });
 }
@@ -39,7 +39,7 @@ fn over_the_bound_room_is_made_or_the_new_connection_closed_and_either_is_counte
 #[test]
 fn the_ring_makes_room_by_silence_then_by_unfinished_lines_and_spares_who_is_answered() {
     let settings = port43::Settings { connections_max: 2, ..patient() };
-    let served = serve(EngineKind::Ring, settings);
+    let served = serve(EngineKind::Ring(Sockets::Direct), settings);
     let mut begun = served.connect();
     begun.write_all(b"beg").unwrap();
     served.until(|figures| figures.counters.received_bytes.get() == 3);
@@ -67,7 +67,7 @@ fn the_ring_makes_room_by_silence_then_by_unfinished_lines_and_spares_who_is_ans
 #[test]
 fn the_ring_makes_room_by_who_has_its_answer_and_does_not_close() {
     let settings = port43::Settings { connections_max: 4, drain_ms: 60_000, ..patient() };
-    let served = serve(EngineKind::Ring, settings);
+    let served = serve(EngineKind::Ring(Sockets::Direct), settings);
     let mut holding = Vec::new();
     for _ in 0..8 {
         // Longer than the grace that each has.

@@ -1,7 +1,8 @@
 //! The driver and its connections against a simulated kernel and clients, everything drawn from a
 //! seed: short reads and writes, resets, silence, half-closes, extra input, failing accepts,
 //! operations that complete in any order, a clock that jumps, lines that end in any way or never,
-//! and headers of proxies, whole and broken, at one of two listeners.
+//! and headers of proxies, whole and broken, at one of two listeners; sockets in the ring's table
+//! or ordinary descriptors, and a kernel that ends the former late.
 //!
 //! `WHOISD_SIMULATION_SEEDS=10000 cargo test --release --lib simulation` runs as many seeds;
 //! `WHOISD_SIMULATION_SEED=N` runs one and prints its trace.
@@ -10,6 +11,7 @@
 mod fairness;
 mod header;
 mod room;
+mod table;
 mod world;
 
 use std::cell::RefCell;
@@ -17,7 +19,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use self::world::{Client, Socket, World};
+use self::world::{Client, World};
 use super::super::limits::Settings;
 use super::super::moment::Moment;
 use super::super::proxy::{Expected, Rule};
@@ -25,6 +27,7 @@ use super::super::{Answering, Asked, Gate, limits};
 use super::driver::Driver;
 use super::kernel::Op;
 use super::slots::Sizes;
+use super::{Sockets, trial};
 use crate::observe::ShardFigures;
 use crate::observe::counters::AnswerClass;
 
@@ -114,10 +117,15 @@ struct Shard {
 }
 
 impl Shard {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, held: Sockets) -> Self {
         // Two may well be answered both at once, which leaves no room for anybody.
         let connections = if seed % 4 == 3 { 2 } else { CONNECTIONS };
-        Self::sized(seed, Sizes::fit(connections, LISTENERS, u32::MAX), 2)
+        let mut this = Self::sized(seed, Sizes::fit(connections, LISTENERS, u32::MAX), 2);
+        this.world.table.held = held;
+        // At times fewer than connections: accepts then fail.
+        let descriptors_max = usize::try_from(connections + seed % 3).unwrap();
+        this.world.table.descriptors_max = descriptors_max.saturating_sub(1);
+        this
     }
 
     fn sized(seed: u64, sizes: Sizes, answer_buffers_max: u64) -> Self {
@@ -133,17 +141,7 @@ impl Shard {
             ..Settings::default()
         };
         let figures = Arc::new(ShardFigures::default());
-        let world = World {
-            random: Random(seed),
-            clients: Vec::new(),
-            queues: vec![Vec::new(); LISTENERS],
-            sockets: (0..sizes.slots).map(|_| Socket::default()).collect(),
-            cancelled: Vec::new(),
-            long_left: 2,
-            trace: Vec::new(),
-            now_us: 0,
-            is_prompt: false,
-        };
+        let world = World::new(seed, sizes.slots, LISTENERS, Sockets::Direct);
         let rule = Rule {
             listen: ADDRESSES[1],
             from: vec!["127.0.0.0/8".parse().unwrap()],
@@ -206,8 +204,15 @@ impl Shard {
         assert!(client.closed != Some(true), "a reset after the answer: {client:?}");
     }
 
+    /// With sockets of either kind, by the seed.
     fn run(seed: u64) -> Self {
-        let mut this = Self::new(seed);
+        let held = if seed.is_multiple_of(2) { Sockets::Direct } else { Sockets::Ordinary };
+        Self::run_with(seed, held, false)
+    }
+
+    fn run_with(seed: u64, held: Sockets, is_late: bool) -> Self {
+        let mut this = Self::new(seed, held);
+        this.world.table.is_late = is_late;
         this.driver.refill(&mut this.world, Moment::default());
         for _ in 0..TURNS {
             if this.world.random.one_in(2) {
@@ -237,6 +242,7 @@ impl Shard {
         assert_eq!(self.driver.accepting_count(), 0, "accepts are left");
         assert_eq!((self.driver.open_count(), self.driver.busy_count()), (0, 0), "slots are left");
         assert_eq!(self.world.long_left, 2, "a long line is not given back");
+        assert!(self.world.table.descriptors.is_empty(), "descriptors are left");
         for client in self.world.clients.iter().filter(|client| client.is_refused()) {
             assert!(client.got.is_empty(), "a stranger, or a broken header, got: {client:?}");
         }
@@ -314,4 +320,33 @@ fn slots_that_are_left_go_to_every_listener_alike() {
         shard.world.sockets.iter().filter(|socket| socket.accepting == Some(listener)).count()
     };
     assert_eq!([0, 1].map(accepts), [3, 3]);
+}
+
+/// What the trial chooses on a simulated kernel.
+fn tried(is_late: bool) -> Sockets {
+    let mut world = World::new(1, 2, LISTENERS, Sockets::Direct);
+    world.table.is_late = is_late;
+    for slot in 0..2 {
+        world.connect(slot, Client::default());
+    }
+    trial::attempt(&mut world, |_| Ok(()), |world| world.has_ended(1)).unwrap()
+}
+
+/// Events are counted, not time: a close is late if a request that began before it keeps it.
+#[test]
+fn streams_end_at_once_also_on_a_kernel_that_is_late_with_the_sockets_of_a_table() {
+    let late = |held, is_late| {
+        let ran = (0..SEEDS / 5).map(|seed| Shard::run_with(seed, held, is_late).world.table);
+        ran.map(|table| (table.late_count, table.piled_up_max)).reduce(|one, other| {
+            (one.0 + other.0, one.1.max(other.1)) //
+        })
+    };
+    for (is_late, expected) in [(false, Sockets::Direct), (true, Sockets::Ordinary)] {
+        let held = tried(is_late);
+        assert_eq!(held, expected, "late: {is_late}");
+        assert_eq!(late(held, is_late), Some((0, 0)), "late: {is_late}");
+    }
+    // What the choice is for: in the table, such a kernel keeps many, and they pile up.
+    let (late_count, piled_up_max) = late(Sockets::Direct, true).unwrap();
+    assert!(late_count > SEEDS && piled_up_max > 4, "{late_count} late, {piled_up_max} piled up");
 }

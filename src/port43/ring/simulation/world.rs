@@ -8,8 +8,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::super::super::limits::{self, INPUT_BYTES, SHORT_INPUT_BYTES};
+use super::super::Sockets;
 use super::super::kernel::{Completion, Kernel, Op};
 use super::header::Header;
+use super::table::Table;
 use super::{Random, answer_to};
 
 /// Where every client comes from that is no stranger.
@@ -163,9 +165,38 @@ pub(super) struct World {
     pub(super) now_us: u64,
     /// Whether everything completes at once and nothing fails.
     pub(super) is_prompt: bool,
+    /// How it holds sockets.
+    pub(super) table: Table,
 }
 
 impl World {
+    /// A kernel with so many slots, and nobody there yet.
+    pub(super) fn new(seed: u64, slots: u32, listeners: usize, held: Sockets) -> Self {
+        Self {
+            random: Random(seed),
+            clients: Vec::new(),
+            queues: vec![Vec::new(); listeners],
+            sockets: (0..slots).map(|_| Socket::default()).collect(),
+            cancelled: Vec::new(),
+            long_left: 2,
+            trace: Vec::new(),
+            now_us: 0,
+            is_prompt: false,
+            table: Table::new(held),
+        }
+    }
+
+    /// Connects a new client straight to a slot.
+    pub(super) fn connect(&mut self, slot: usize, client: Client) {
+        self.clients.push(client);
+        self.sockets[slot].client = Some(self.clients.len() - 1);
+    }
+
+    /// Whether the stream of a client that was closed has ended.
+    pub(super) fn has_ended(&self, client: usize) -> bool {
+        self.clients[client].closed.is_some() && !self.table.is_closing(client)
+    }
+
     fn note(&mut self, text: String) {
         self.trace.push(text);
     }
@@ -188,6 +219,7 @@ impl World {
         for completion in &done {
             self.note(format!("{completion:?}"));
         }
+        self.table.completed(&done);
         done
     }
 
@@ -231,8 +263,11 @@ impl World {
                 complete(Op::Accept, -libc::EMFILE);
             } else if !self.queues[listener].is_empty() {
                 socket.accepting = None;
-                socket.client = Some(self.queues[listener].remove(0));
-                complete(Op::Accept, 0);
+                let result = self.table.accept(slot);
+                if result >= 0 {
+                    socket.client = Some(self.queues[listener].remove(0));
+                }
+                complete(Op::Accept, result);
             }
             return;
         }
@@ -320,6 +355,7 @@ impl Kernel<Vec<u8>> for World {
         assert!(socket.client.is_some() && socket.receiving.is_none(), "no socket, or receiving");
         assert_eq!(socket.input.len(), from, "bytes are lost");
         socket.receiving = Some(from);
+        self.table.begin(Op::Receive, slot);
     }
 
     fn room(&self, slot: u32) -> usize {
@@ -365,11 +401,13 @@ impl Kernel<Vec<u8>> for World {
         assert!(socket.answer.is_none(), "an answer is lost");
         socket.answer = Some(answer);
         socket.sending = Some(from);
-        socket.look_count += 1;
+        self.table.begin(Op::Send, slot);
+        self.look(slot);
     }
 
     fn look(&mut self, slot: u32) {
         self.sockets[slot as usize].look_count += 1;
+        self.table.begin(Op::Look, slot);
     }
 
     fn take_answer(&mut self, slot: u32) -> Option<Box<Vec<u8>>> {
@@ -384,6 +422,7 @@ impl Kernel<Vec<u8>> for World {
         assert!(!socket.draining && client.shut_down != shutdown, "shut down once");
         client.shut_down = true;
         socket.draining = true;
+        self.table.begin(Op::Drain, slot);
     }
 
     fn cancel(&mut self, op: Op, slot: u32) {
@@ -398,6 +437,7 @@ impl Kernel<Vec<u8>> for World {
         assert!(socket.receiving.is_none() && socket.sending.is_none(), "under way");
         assert!(socket.look_count == 0 && !socket.draining && !socket.long, "under way, or lent");
         assert!(socket.answer.is_none(), "an answer buffer is lost");
+        self.table.close(slot, client);
         let client = &mut self.clients[client];
         // The kernel answers a close with unread input by a reset of its own.
         client.closed = Some(reset || !client.on_the_way.is_empty());
