@@ -147,18 +147,25 @@ impl History {
         if let Some((serial, hash)) = self.hashes.back() {
             let _ = writeln!(text, "last {serial} {VERSION} {hash:016x}");
         }
-        text.push_str("end\n");
+        let crc = crc32c::crc32c(text.as_bytes());
+        let _ = writeln!(text, "end {crc:08x}");
         text
     }
 
     fn decode(text: &str) -> Option<Self> {
-        let mut lines = text.get(..text.len().min(FILE_BYTES_MAX))?.lines();
+        let text = text.get(..text.len().min(FILE_BYTES_MAX))?;
+        let is_whole = |end: &str| {
+            let body = text.rsplit_once("end ").map_or("", |(body, _)| body);
+            end == format!("end {:08x}", crc32c::crc32c(body.as_bytes()))
+        };
+        let mut lines = text.lines();
         if lines.next() != Some(FIRST_LINE) {
             return None;
         }
         let mut history = Self::default();
         for line in lines {
-            if line == "end" {
+            // Without a checksum: of an older version.
+            if line == "end" || is_whole(line) {
                 return Some(history);
             }
             match line.split(' ').collect::<Vec<_>>().as_slice() {
@@ -235,7 +242,14 @@ mod tests {
         let text = history.encode();
         for at in 0..text.len() - 1 {
             assert!(History::decode(&text[..at]).is_none(), "cut at {at}");
+            let mut changed = text.clone().into_bytes();
+            changed[at] ^= 1;
+            let changed = String::from_utf8(changed).unwrap();
+            assert!(History::decode(&changed).is_none(), "a bit of byte {at}");
         }
+        let (body, _) = text.rsplit_once("end ").unwrap();
+        let of_before = History::decode(&format!("{body}end\n")).unwrap();
+        assert_eq!(of_before.hashes, history.hashes.range(2..).copied().collect::<Vec<_>>());
     }
 
     #[test]
