@@ -21,6 +21,7 @@ mod log;
 mod logging;
 mod lookup;
 mod output;
+mod patience;
 mod policy;
 mod policy_simulate;
 mod publish;
@@ -113,7 +114,9 @@ impl Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Io { .. } | StoreError::Locked { .. } => Self::failed(error),
+            StoreError::Io { .. } | StoreError::Locked { .. } | StoreError::Room { .. } => {
+                Self::failed(error)
+            }
             _ => Self::refused(error),
         }
     }
