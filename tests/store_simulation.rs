@@ -346,7 +346,7 @@ fn a_follower_hears_of_damage_in_front_of_what_comes() {
     let mut heard = None;
     // It looks once in a while.
     for _ in 0..200 {
-        heard = heard.or(reader.follow().err());
+        heard = heard.or_else(|| reader.follow().err());
     }
     assert!(matches!(heard, Some(StoreError::Damaged { .. })), "{heard:?}");
 }
