@@ -323,6 +323,8 @@ fn is_records(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "a test's own numbers")]
+
     use super::*;
     use crate::feed::{Apply, Body};
 

@@ -383,7 +383,7 @@ mod tests {
     #[test]
     fn without_a_host_it_is_the_socket_and_the_variables_say_the_rest() {
         let config = read("postgres:///registry", &[]).unwrap().config;
-        assert!(matches!(&config.get_hosts()[..], [Host::Unix(_)]), "{:?}", config.get_hosts());
+        assert!(matches!(config.get_hosts(), [Host::Unix(_)]), "{:?}", config.get_hosts());
         assert_eq!(config.get_dbname(), Some("registry"));
         assert_eq!(config.get_user().map(str::to_owned), system_user());
         let variables = [

@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn an_entry_reads_with_stars_backslashes_and_colons() {
-        let read = |line: &str| entry(line).map(|fields| fields.map(|field| field));
+        let read = entry;
         let fields = |of: [&str; 5]| Some(of.map(str::to_owned));
         assert_eq!(read("h:5432:d:u:p"), fields(["h", "5432", "d", "u", "p"]));
         assert_eq!(read(r"\:\:1:*:*:u:a\\b:c"), fields(["::1", "*", "*", "u", r"a\b:c"]));
