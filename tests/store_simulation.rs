@@ -1,6 +1,6 @@
 //! The store on a disk that fails, tears, loses and fills up, from a seed: after every crash there
-//! is a whole generation, and every batch that was acknowledged is in it. And on one that turns bits:
-//! what was acknowledged is there, or an error says that it is not.
+//! is a whole generation, and every batch that was acknowledged is in it. And on one that turns
+//! bits: what was acknowledged is there, or an error says that it is not.
 //!
 //! `WHOISD_STORE_SEEDS=10000 cargo test --release --test store_simulation` for the long run;
 //! `WHOISD_STORE_SEED=N` runs one seed again.

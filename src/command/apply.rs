@@ -137,8 +137,8 @@ fn through_server(options: &Options, settings: &Settings) -> Result<(), Failure>
         return Err(Failure::failed(format!("{}: {message}", options.dir.display())));
     }
     let file_name = options.file.file_name().unwrap_or_default().to_string_lossy();
-    // Files are applied in order of their names, or of their serials where a clock that was set back
-    // made it another one: this one after those that are there.
+    // Files are applied in order of their names, or of their serials where a clock that was set
+    // back made it another one: this one after those that are there.
     let name = format!("{:020}-{}-{file_name}", clock::wall_ms(), std::process::id());
     let aside = spool.join(format!(".{name}"));
     fs::copy(&options.file, &aside).map_err(|error| failed("cannot copy the file", &error))?;

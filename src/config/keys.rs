@@ -137,7 +137,7 @@ pub const NUMBERS: &[Number] = &[
     number!("snapshot.follow_ms", "ms", FOLLOW_MS, snapshot.follow_ms, follow_ms),
     number!(
         "updater.spool_done_count",
-        "count",
+        "files",
         Bound::new(10_000, 10, 10_000_000),
         updater.spool_done_count,
         spool_keep.count

@@ -14,9 +14,10 @@ use crate::feed::ChangeRecord;
 /// Takes records in order of their serials, durably. Its calls block, and are made outside of the
 /// publisher's runtime, so that a sink may have one of its own.
 pub trait Sink {
-    /// The last serial that it has, and what it was told of under it; `None`: it never had any. `source` says whose serials are to
-    /// come: 1 to 64 letters, digits, `.`, `_` and `-`, the same as long as one database counts on.
-    /// Asked when a publisher starts or connects again, before anything is sent.
+    /// The last serial that it has, and what it was told of under it; `None`: it never had any.
+    /// `source` says whose serials are to come: 1 to 64 letters, digits, `.`, `_` and `-`, the same
+    /// as long as one database counts on. Asked when a publisher starts or connects again, before
+    /// anything is sent.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! How old the data are, whatever happens to the wall clock meanwhile.
 //!
 //! The age at the moment at which data were seen first is what the wall clock says, since nothing
-//! else knows. From then on it grows by a clock that nobody sets: a wall clock that is set back does
-//! not make old data young, and neither does a time that lies ahead.
+//! else knows. From then on it grows by a clock that nobody sets: a wall clock that is set back
+//! does not make old data young, and neither does a time that lies ahead.
 //!
 //! # Does not
 //!

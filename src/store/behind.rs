@@ -1,5 +1,5 @@
-//! Looks behind the place where a log stops to read, for batches that do: what tells damage from the
-//! rest of a batch that was never finished.
+//! Looks behind the place where a log stops to read, for batches that do: what tells damage from
+//! the rest of a batch that was never finished.
 //!
 //! A batch is written once the one before it is on the disk, and after a failure the log goes on in
 //! its next part. So behind a batch that was not finished nothing of its part reads, and a batch

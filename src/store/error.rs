@@ -22,8 +22,8 @@ pub enum StoreError {
     },
     /// There is no room for the log that changes go into.
     #[error(
-        "{path}: there is no room for {bytes} bytes of log, which changes need: {source}; make room \
-         in the directory"
+        "{path}: there is no room for {bytes} bytes of log, which changes need: {source}; make \
+         room in the directory"
     )]
     Room {
         /// The log's file.

@@ -311,8 +311,8 @@ impl<F: Files> Live<F> {
         Ok(Open { name, number, part, file, bytes, whole: true })
     }
 
-    /// Makes a part's file, of `least` bytes or more: as many as are usual, fewer on a disk that has
-    /// little room. What it has it has, so that a batch never fails for want of room within it.
+    /// Makes a part's file, of `least` bytes or more: as many as are usual, fewer on a disk that
+    /// has little room. What it has it has, so that a batch never fails for want of room within it.
     fn make_room(&self, aside: &str, least: u64) -> Result<(F::File, u64), StoreError> {
         let files = &self.writer.files;
         let usual = self.writer.settings.log_part_bytes.next_multiple_of(PART_UNIT_BYTES);

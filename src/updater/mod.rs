@@ -149,8 +149,8 @@ impl Updater {
         let mut believe = |claimed_ms| self.arrival.believe(claimed_ms, last.serial, now);
         let (committed_ms, heartbeat_ms) =
             (believe(committed_ms), believe(heartbeat_ms.unwrap_or(i64::MIN)));
-        // What was believed before may lie ahead as well: of an older version, of a deposit, or of a
-        // clock that has been set back.
+        // What was believed before may lie ahead as well: of an older version, of a deposit, or of
+        // a clock that has been set back.
         let before = |ms| arrival::believed(ms, now.0);
         let stamp = Stamp {
             serial: last.serial,

@@ -1,5 +1,5 @@
-//! Whether a stream keeps what is put into it: what of its configuration makes changes vanish before
-//! every node has them.
+//! Whether a stream keeps what is put into it: what of its configuration makes changes vanish
+//! before every node has them.
 //!
 //! A feed wants a log: what is stored stays until it is old, whoever has read it. Everything here
 //! can be set by whoever makes the stream, and nothing of it shows while all nodes are connected.

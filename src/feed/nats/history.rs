@@ -25,7 +25,9 @@ use crate::feed::{ChangeRecord, VERSION};
 /// Records that are remembered: 1 MiB of memory, more than a duplicate is ever behind.
 const HASH_COUNT_MAX: usize = 1 << 16;
 /// First line of the file.
-const FIRST_LINE: &str = "whoisd-feed-position 1";
+const FIRST_LINE: &str = "whoisd-feed-position 2";
+/// First line of the version before, whose end has no checksum.
+const FIRST_LINE_1: &str = "whoisd-feed-position 1";
 /// Longest file that is read, bytes.
 const FILE_BYTES_MAX: usize = 1024;
 
@@ -159,13 +161,13 @@ impl History {
             end == format!("end {:08x}", crc32c::crc32c(body.as_bytes()))
         };
         let mut lines = text.lines();
-        if lines.next() != Some(FIRST_LINE) {
+        let first = lines.next()?;
+        if first != FIRST_LINE && first != FIRST_LINE_1 {
             return None;
         }
         let mut history = Self::default();
         for line in lines {
-            // Without a checksum: of an older version.
-            if line == "end" || is_whole(line) {
+            if is_whole(line) || (first == FIRST_LINE_1 && line == "end") {
                 return Some(history);
             }
             match line.split(' ').collect::<Vec<_>>().as_slice() {
@@ -248,6 +250,8 @@ mod tests {
             assert!(History::decode(&changed).is_none(), "a bit of byte {at}");
         }
         let (body, _) = text.rsplit_once("end ").unwrap();
+        assert!(History::decode(&format!("{body}end\n")).is_none());
+        let body = body.replace(FIRST_LINE, FIRST_LINE_1);
         let of_before = History::decode(&format!("{body}end\n")).unwrap();
         assert_eq!(of_before.hashes, history.hashes.range(2..).copied().collect::<Vec<_>>());
     }

@@ -7,9 +7,9 @@
 //! ```
 //!
 //! [`run`] follows the stream on its own thread: it connects (`connect`), looks whether the stream
-//! keeps what is put into it (`fitness`), and for the place that follows the last serial on the disk (`locate`), receives (`session`), puts in order (`intake`),
-//! compares with what came before (`history`), and hands over to [`Apply`]. [`Outbox`] is the other
-//! end.
+//! keeps what is put into it (`fitness`), and for the place that follows the last serial on the
+//! disk (`locate`), receives (`session`), puts in order (`intake`), compares with what came before
+//! (`history`), and hands over to [`Apply`]. [`Outbox`] is the other end.
 //!
 //! # Invariants
 //!

@@ -1,13 +1,13 @@
 //! The spool directory: files of changes that are dropped in by a rename, applied in order of their
-//! names, or of their serials where the names say otherwise, and moved to `done/`, or to `rejected/`
-//! with a file that says why.
+//! names, or of their serials where the names say otherwise, and moved to `done/`, or to
+//! `rejected/` with a file that says why.
 //!
 //! # Invariants
 //!
 //! - A file is moved once its outcome is on the disk: after a crash it is applied again, which
 //!   changes nothing.
-//! - A file whose serials are to come waits for the file that has those before, whatever the two are
-//!   called; what nobody has brought holds up everything behind it.
+//! - A file whose serials are to come waits for the file that has those before, whatever the two
+//!   are called; what nobody has brought holds up everything behind it.
 //! - `done/` is bounded, and no file there or in `rejected/` takes the place of another one.
 //!
 //! # Does not

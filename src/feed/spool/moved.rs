@@ -1,5 +1,5 @@
-//! Where files of the spool go: renamed, never over another one, and of those that were applied only
-//! the newest are kept.
+//! Where files of the spool go: renamed, never over another one, and of those that were applied
+//! only the newest are kept.
 //!
 //! # Does not
 //!

@@ -3,7 +3,8 @@
 //! # Invariants
 //!
 //! - Reading takes no lock, and never waits for the spool.
-//! - How long something waits is measured by a clock that nobody sets, from the last file that went.
+//! - How long something waits is measured by a clock that nobody sets, from the last file that
+//!   went.
 //!
 //! # Does not
 //!

@@ -428,7 +428,7 @@ mod tests {
             ("postgres:///r?passfile=/nowhere/x", "passfile=/nowhere/x"),
             ("postgres:///r?port=many", "`port`"),
             ("postgres:///r?gssencmode=require", "gssencmode"),
-            ("postgres://u:secret@[h/r", "does not read"),
+            ("postgres://u:secret@[h/r", "`host`"),
             ("mysql://h", "postgres://"),
         ] {
             let said = problem(from, &[]);
