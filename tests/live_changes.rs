@@ -22,6 +22,8 @@ const LOOPBACK: [&str; 4] = ["--listen", "127.0.0.1:0", "--cores", "0"];
 const COMMITTED: &str = "2026-11-20T03:04:05.678Z";
 /// A time that no clock has seen.
 const TO_COME: &str = "2099-01-02T03:04:05.678Z";
+/// What takes longer than this to happen does not happen.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A directory with a sample of a registry, and rules that show contacts.
 struct Site {
@@ -114,7 +116,7 @@ fn answer_with(server: &Server, query: &str, text: &str) -> String {
         if answer.contains(text) {
             return answer;
         }
-        assert!(begun.elapsed() < Duration::from_secs(10), "no {text:?} in {answer}");
+        assert!(begun.elapsed() < PATIENCE, "no {text:?} in {answer}");
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -177,7 +179,7 @@ fn what_is_wrong_is_rejected_with_the_reason_and_what_is_missing_is_waited_for()
     fs::rename(spool.join(".first"), spool.join("00-first.jsonl")).unwrap();
     let begun = Instant::now();
     while View::open(&site.dir()).unwrap().state().serial < 4 {
-        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert!(begun.elapsed() < PATIENCE);
         thread::sleep(Duration::from_millis(50));
     }
     let log = server.stop();
@@ -195,7 +197,7 @@ fn a_server_follows_what_other_processes_apply_import_and_roll_back() {
     succeeded(&site.apply(&record(10, "domain", "\"delete\":\"one.example\"")));
     let begun = Instant::now();
     while server.ask("one.example\r\n").contains("D9-LIVE") {
-        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert!(begun.elapsed() < PATIENCE);
     }
     let dir = site.dir();
     let to = kept.to_string();
@@ -214,7 +216,7 @@ fn a_server_follows_what_other_processes_apply_import_and_roll_back() {
     succeeded(&again.unwrap());
     let begun = Instant::now();
     while server.ask("one.example\r\n").contains("D9-LIVE") {
-        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert!(begun.elapsed() < PATIENCE);
     }
     server.stop();
 }

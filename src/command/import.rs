@@ -27,6 +27,7 @@ use crate::config::Settings;
 use crate::import::{self, DepositType, ImportError, Phase, Progress, Reason, Report, Step};
 use crate::observe::clock;
 use crate::store::{DiskScratch, Live, Settings as StoreSettings, Writer, read_manifest};
+use crate::updater::Vetting;
 use crate::view::{Disk, View};
 
 /// Findings that are printed; a report has all of them.
@@ -37,8 +38,11 @@ const LINE_PAUSE: Duration = Duration::from_secs(5);
 /// Import a registry's escrow deposit (RDE, RFC 8909 and RFC 9022) into a snapshot directory
 ///
 /// Reads one FULL deposit in the XML or the CSV model, checks it, and publishes it as the next
-/// generation of the directory, after a full check of the new snapshot. A server that runs on the
-/// directory goes on with the old one until it is restarted. Nothing half-imported is ever visible.
+/// generation of the directory, after a full check of the new snapshot. Servers that run on the
+/// directory show it as soon as it is there; a server with --spool writes the directory itself, and
+/// takes deposits in its spool. Nothing half-imported is ever visible.
+/// A DIFF or INCR deposit changes what an earlier one has made, under the same rules; a corrected
+/// one (`resend`) is applied in the place of the one before.
 ///
 /// A defect of one record (a reference to nothing, an unreadable date) is a finding: it is
 /// reported, and the record is served without the part. What would make answers wrong (a key
@@ -50,19 +54,20 @@ Examples:
   whoisd import deposit.xml.gz --into snapshot --report findings.jsonl
   whoisd import deposit.tar --into snapshot --memory 512M --strict
   whoisd import deposit.xml csv/domain.csv csv/host.csv --into snapshot
+  gpg --decrypt deposit.ryde | whoisd import /dev/stdin --into snapshot
 
 Exit status: 0 imported; 1 failed (a file or the disk), or interrupted; 2 wrong usage;
 3 the deposit was refused.")]
 pub(super) struct Options {
-    /// The deposit: XML, or a tar with the XML and its CSV files; either may be gzip. CSV files
-    /// are also found beside the XML; elsewhere, name them here
+    /// The deposit: XML, or a tar with the XML and its CSV files; either may be gzip, or a pipe.
+    /// CSV files are also found beside the XML; elsewhere, name them here
     #[arg(required = true, value_name = "DEPOSIT")]
     deposits: Vec<PathBuf>,
     /// Snapshot directory; it is made if it does not exist
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     into: PathBuf,
     /// Write every finding to FILE, one JSON object a line; also when the deposit is refused
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     report: Option<PathBuf>,
     /// Refuse the deposit if there is any finding
     #[arg(long)]
@@ -89,12 +94,17 @@ pub(super) struct Options {
 pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     let started = clock::monotonic();
     let stop = stop_flag()?;
+    if arguments.into.exists() && !arguments.into.is_dir() {
+        let into = arguments.into.display();
+        return Err(failed(&format!("{into}: is a file; --into names a snapshot directory")));
+    }
     let settings = StoreSettings { keep: arguments.keep, ..StoreSettings::default() };
     let writer =
         Writer::lock(Disk::new(&arguments.into), settings).map_err(|error| failed(&error))?;
     let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(&arguments.into));
     let mut options = import::Options {
         deposits: arguments.deposits.clone(),
+        pipes: import::Pipes::default(),
         memory_bytes: arguments.memory,
         strict: arguments.strict,
         findings_max: arguments.findings_max,
@@ -105,14 +115,12 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     };
     if is_of_changes(&options, &scratch) && is_there(&writer)? {
         let live = Live::open(writer)?;
-        return super::apply::directly(&arguments.deposits, live, &Settings::default());
+        let display = Display::new(arguments.quiet, stop, started);
+        return change(arguments, live, &options, display);
     }
     let mut base = writer.begin().map_err(|error| failed(&error))?;
     options.generation = base.generation();
-    let mut lines = match &arguments.report {
-        Some(path) => Some(ReportFile::new(path)?),
-        None => None,
-    };
+    let mut lines = arguments.report.as_deref().map(ReportFile::new).transpose()?;
     let mut display = Display::new(arguments.quiet, stop, started);
     let report = lines.as_mut().map(|lines| &mut lines.file as &mut dyn Write);
     let made = import::run(&options, &scratch, &mut base, report, &mut display);
@@ -125,11 +133,48 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     let manifest = writer.publish(base).map_err(|error| failed(&error))?;
     if !arguments.quiet {
         let seconds = clock::monotonic().duration_since(started).as_secs_f64();
-        let mut text = findings_text(&report, arguments);
+        let mut text = findings_text(&report, arguments.report.is_some());
         summary_text(&mut text, &report, manifest.current.base_generation, seconds, &peak);
         print(&text)?;
     }
     Ok(())
+}
+
+/// Applies a DIFF or INCR deposit, vetted as a FULL one is.
+fn change(
+    arguments: &Options,
+    live: Live<Disk>,
+    options: &import::Options,
+    mut display: Display,
+) -> Result<(), Failure> {
+    let mut lines = arguments.report.as_deref().map(ReportFile::new).transpose()?;
+    let bar = display.bar.clone();
+    let mut vetting = Vetting {
+        strict: options.strict,
+        findings_max: options.findings_max,
+        memory_bytes: Some(options.memory_bytes),
+        pipes: options.pipes.clone(),
+        lines: lines.as_mut().map(|lines| &mut lines.file as &mut dyn Write),
+        ..Vetting::new(options.now_ms, &mut display)
+    };
+    let files = &arguments.deposits;
+    let applied = super::apply::deposit_directly(files, live, &Settings::default(), &mut vetting);
+    let report = vetting.report.take();
+    bar.finish_and_clear();
+    if let Some(lines) = lines {
+        lines.finish()?;
+    }
+    let how = Telling { quiet: arguments.quiet, has_report: arguments.report.is_some() };
+    super::apply::tell(files, applied, report.as_deref(), how)
+}
+
+/// How much is told of a deposit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Telling {
+    /// Nothing but errors.
+    pub(super) quiet: bool,
+    /// Every finding is in a report.
+    pub(super) has_report: bool,
 }
 
 /// Whether the deposit is a DIFF or INCR one. What cannot be read is told when it is imported.
@@ -174,7 +219,7 @@ fn refused(error: &ImportError, arguments: &Options) -> Failure {
     };
     let mut message = String::new();
     if !arguments.quiet {
-        message.push_str(&findings_text(&error.report, arguments));
+        message.push_str(&findings_text(&error.report, arguments.report.is_some()));
     }
     let outcome = if status == 3 { "the deposit was refused: " } else { "" };
     // Writing to a String cannot fail.
@@ -194,7 +239,7 @@ pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
 }
 
 /// The findings of a report, as text: the first ones, then counts per rule.
-fn findings_text(report: &Report, arguments: &Options) -> String {
+pub(super) fn findings_text(report: &Report, has_report: bool) -> String {
     let mut text = String::new();
     let findings = || report.findings.iter().filter(|finding| finding.severity == "finding");
     for finding in findings().take(FINDINGS_SHOWN) {
@@ -203,7 +248,7 @@ fn findings_text(report: &Report, arguments: &Options) -> String {
     let shown = u64::try_from(findings().take(FINDINGS_SHOWN).count()).unwrap_or(0);
     let more = report.findings_count.saturating_sub(shown);
     if more > 0 {
-        let hint = if arguments.report.is_some() { "" } else { "; --report FILE writes them all" };
+        let hint = if has_report { "" } else { "; --report FILE writes them all" };
         let _ = writeln!(text, "and {more} more findings{hint}");
     }
     if report.findings_count > 0 {
@@ -248,7 +293,7 @@ fn peak_memory() -> String {
     line.map_or_else(|| "unknown".to_owned(), |value| value.trim().to_owned())
 }
 
-fn print(text: &str) -> Result<(), Failure> {
+pub(super) fn print(text: &str) -> Result<(), Failure> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         // Whoever reads has seen enough; the import is done.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -257,13 +302,17 @@ fn print(text: &str) -> Result<(), Failure> {
 }
 
 /// A report that is written aside and renamed at its end.
-struct ReportFile {
+pub(super) struct ReportFile {
     path: PathBuf,
-    file: BufWriter<NamedTempFile>,
+    pub(super) file: BufWriter<NamedTempFile>,
 }
 
 impl ReportFile {
-    fn new(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn new(path: &Path) -> Result<Self, Failure> {
+        if path.is_dir() {
+            let path = path.display();
+            return Err(failed(&format!("{path}: is a directory; --report names a file")));
+        }
         let here = Path::new(".");
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let aside = NamedTempFile::new_in(parent.unwrap_or(here)).map_err(|error| {
@@ -272,7 +321,7 @@ impl ReportFile {
         Ok(Self { path: path.to_owned(), file: BufWriter::new(aside) })
     }
 
-    fn finish(self) -> Result<(), Failure> {
+    pub(super) fn finish(self) -> Result<(), Failure> {
         let said = |error: &dyn std::fmt::Display| {
             failed(&format!("{}: cannot write the report: {error}", self.path.display()))
         };

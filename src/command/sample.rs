@@ -57,11 +57,11 @@ pub(super) struct Options {
 
     /// Write a deposit in the XML model: a file (gzip if it ends in .gz), a directory, or - for
     /// standard output
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = super::kinds::file())]
     rde_xml: Option<PathBuf>,
 
     /// Write a deposit in the CSV model into this directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     rde_csv: Option<PathBuf>,
 
     /// Compress with gzip what is written into a directory
@@ -73,7 +73,7 @@ pub(super) struct Options {
     sha256: bool,
 
     /// Build a snapshot in this directory, as its next generation
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     into: Option<PathBuf>,
 
     /// Memory for building the snapshot, MiB; the disk takes over beyond it
@@ -86,7 +86,7 @@ pub(super) struct Options {
     queries: bool,
 
     /// Do not tell progress
-    #[arg(long)]
+    #[arg(long, short)]
     quiet: bool,
 }
 

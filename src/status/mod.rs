@@ -389,6 +389,9 @@ pub(in crate::status) mod tests {
         let service = Service {
             shards: vec![Arc::new(crate::observe::ShardFigures::new(2))],
             guard: Arc::new(crate::policy::guard::Guard::open()),
+            rules: Arc::new(ArcSwap::from_pointee(
+                crate::policy::Rules::compile(&Default::default()).unwrap(),
+            )),
             warden: Arc::new(warden),
             lists: Arc::default(),
             kernel: Some(Arc::default()),
@@ -425,7 +428,7 @@ pub(in crate::status) mod tests {
         let thread = start(listener, sources(0), Arc::clone(&stop), place).unwrap();
         for path in ["/live", "/nothing"] {
             let mut client = TcpStream::connect(address).unwrap();
-            client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
             write!(client, "GET {path} HTTP/1.1\r\nHost: node\r\n\r\n").unwrap();
             let mut answer = String::new();
             client.read_to_string(&mut answer).unwrap();

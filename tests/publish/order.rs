@@ -14,7 +14,7 @@ use crate::received::{Received, said};
 use crate::server::Server;
 
 /// Longest wait for what is to happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[expect(clippy::disallowed_methods, reason = "a test waits for threads")]
 pub(crate) fn within_patience(mut happened: impl FnMut() -> bool) -> bool {
