@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use async_nats::jetstream::stream::RetentionPolicy::{Interest, WorkQueue};
+use async_nats::jetstream::stream::{Config, StorageType};
 use nats::{
     Memory, Node, Plan, Rogue, Server, is_installed, outbox, record, records, source, until,
 };
@@ -470,4 +472,27 @@ fn a_node_left_behind_passes_over_a_damaged_snapshot_and_waits_if_there_is_no_ot
     node.is_well();
     assert_eq!(View::open(&into).unwrap().state().serial, 7);
     assert_eq!(node.stop().records(), records(8..=9));
+}
+
+#[test]
+fn a_stream_that_loses_changes_is_published_into_by_nobody() {
+    if !is_installed() {
+        return;
+    }
+    let server = Server::start();
+    let rogue = Rogue::new(&server);
+    let open = || Outbox::open(server.address(), source("a"), None, Limits::default());
+    for (named, change) in [
+        ("retention is \"interest\"", (|to| to.retention = Interest) as fn(&mut Config)),
+        ("retention is \"workqueue\"", |to| to.retention = WorkQueue),
+        ("max_msgs_per_subject is 1", |to| to.max_messages_per_subject = 1),
+        ("max_bytes is 400", |to| to.max_bytes = 400),
+    ] {
+        rogue.make(change);
+        let error = open().unwrap_err();
+        assert!(matches!(error, SendError::Unfit { .. }), "{error}");
+        assert!(error.to_string().contains(named), "{named}: {error}");
+    }
+    rogue.make(|to| to.storage = StorageType::Memory);
+    open().unwrap().send(&records(1..=3)).unwrap();
 }

@@ -9,7 +9,7 @@ use snapshot_format::object::Domain;
 use snapshot_format::record::Meta;
 use snapshot_format::{Builder, Change, Object, Options, delta};
 use whoisd::feed::key::{SecretKey, Trusted};
-use whoisd::feed::nats::Wanted;
+use whoisd::feed::nats::{Wanted, note_source};
 use whoisd::feed::objects::{Arrived, How, ObjectError, Objects, PART_BYTES};
 use whoisd::store::{DiskScratch, Files, Live, Settings, Stamp, Writer};
 use whoisd::view::{Disk, View};
@@ -101,7 +101,7 @@ impl Place {
         trusted: &Trusted,
     ) -> Result<Arrived, ObjectError> {
         let source = source.map(|source| source.parse().unwrap());
-        let wanted = Wanted { serial_min, source, why: String::new() };
+        let wanted = Wanted { serial_min, source, unnamed: false, why: String::new() };
         let writer = lock(&self.node());
         self.objects.fetch(&wanted, trusted, &writer, &mut |_, _| true)
     }
@@ -187,7 +187,7 @@ fn a_damaged_snapshot_is_passed_over_for_the_next_older_one() {
     }
     // It is not fetched again, until it was published again.
     let mut asked = 0;
-    let wanted = Wanted { serial_min: 10, source: None, why: String::new() };
+    let wanted = Wanted { serial_min: 10, source: None, unnamed: true, why: String::new() };
     let writer = lock(&place.node());
     let again = place.objects.fetch(&wanted, &Trusted::default(), &writer, &mut |_, _| {
         asked += 1;
@@ -266,7 +266,7 @@ fn an_interruption_leaves_nothing_behind() {
     let place = Place::new();
     place.publish(7, None, None);
     directory(&place.node(), 3, "of-3.demo");
-    let wanted = Wanted { serial_min: 0, source: None, why: String::new() };
+    let wanted = Wanted { serial_min: 0, source: None, unnamed: true, why: String::new() };
     let writer = lock(&place.node());
     let fetched = place.objects.fetch(&wanted, &Trusted::default(), &writer, &mut |_, _| false);
     assert!(matches!(fetched, Err(ObjectError::Interrupted)), "{fetched:?}");
@@ -327,4 +327,55 @@ fn the_commands_publish_and_fetch() {
     assert!(status == 1 && text.contains("the newest one holds serial 8"), "{text}");
     let (status, text) = ran(&["publish-snapshot", "--dir", &registry, "--to", "x://y"]);
     assert!(status == 1 && text.contains("no object store that is known"), "{text}");
+}
+
+#[test]
+fn the_same_serial_under_another_source_leaves_the_manifest_as_it_is() {
+    let place = Place::new();
+    place.publish(9, Some("registry-a"), None);
+    let manifest = fs::read(place.object(9, ".manifest")).unwrap();
+    let path = place.folder.path().join("registry-9");
+    let view = View::open(&path).unwrap();
+    for replace in [false, true] {
+        let source = "registry-b".parse().unwrap();
+        let how = How { source: Some(&source), key: None, replace };
+        let error = place.objects.publish(view.base(), how, &mut |_, _| true).unwrap_err();
+        assert!(error.to_string().contains("has the serials of registry-a"), "{error}");
+        assert_eq!(fs::read(place.object(9, ".manifest")).unwrap(), manifest);
+    }
+    // Who does not say whose serials they are does not unsay it.
+    place.publish(9, None, None);
+    assert_eq!(fs::read(place.object(9, ".manifest")).unwrap(), manifest);
+    place.publish(9, Some("registry-a"), None);
+}
+
+#[test]
+fn a_directory_that_follows_a_source_publishes_and_fetches_under_no_other() {
+    let place = Place::new();
+    let store = place.folder.path().join("store").display().to_string();
+    let path = place.folder.path().join("registry-9");
+    let run = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_whoisd"))
+            .args(arguments)
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    place.publish(9, Some("registry-a"), None);
+    note_source(&path, &"registry-a".parse().unwrap()).unwrap();
+    let dir = path.to_str().unwrap();
+    let (status, said) =
+        run(&["publish-snapshot", "--dir", dir, "--to", &store, "--source", "registry-b"]);
+    assert_eq!(status, Some(3), "{said}");
+    assert!(said.contains("has the serials of registry-a"), "{said}");
+    assert_eq!(run(&["publish-snapshot", "--dir", dir, "--to", &store]).0, Some(0));
+    // A newer snapshot of another registry is not what it goes on with.
+    place.publish(12, Some("registry-b"), None);
+    let (status, said) = run(&["fetch-snapshot", "--from", &store, "--into", dir]);
+    assert_eq!(status, Some(0), "{said}");
+    assert_eq!(View::open(&path).unwrap().state().serial, 9);
+    let slip = format!("file:{store}");
+    let (status, said) = run(&["publish-snapshot", "--dir", dir, "--to", &slip]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("there is no // behind the scheme"), "{said}");
 }

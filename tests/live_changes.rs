@@ -7,20 +7,23 @@ mod server;
 
 use std::fmt::Write;
 use std::fs;
-use std::io::{Read, Write as _};
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use server::{Server, program};
-use whoisd::view::View;
+use whoisd::store::{Settings as StoreSettings, Writer};
+use whoisd::view::{Disk, View};
 
 const LOOPBACK: [&str; 4] = ["--listen", "127.0.0.1:0", "--cores", "0"];
+const COMMITTED: &str = "2026-11-20T03:04:05.678Z";
+/// A time that no clock has seen.
+const TO_COME: &str = "2099-01-02T03:04:05.678Z";
 /// What takes longer than this to happen does not happen.
 const PATIENCE: Duration = Duration::from_secs(120);
-const COMMITTED: &str = "2030-01-02T03:04:05.678Z";
 
 /// A directory with a sample of a registry, and rules that show contacts.
 struct Site {
@@ -132,7 +135,7 @@ fn a_change_in_the_spool_is_answered_at_once_with_all_that_refers_to_it() {
     for line in ["Registrar: Live Registrar\r\n", "Registrant Email: one@live.example\r\n"] {
         assert!(answer.contains(line), "{line:?} in {answer}");
     }
-    assert!(answer.contains("Last update of WHOIS database: 2030-01-02T03:04:05"), "{answer}");
+    assert!(answer.contains("Last update of WHOIS database: 2026-11-20T03:04:05"), "{answer}");
     // Nameservers that nobody has stated are left out until they come.
     assert!(!answer.contains("ns1.live.example"), "{answer}");
     let host = record(
@@ -274,14 +277,99 @@ fn health_and_figures_say_generation_age_and_readiness() {
     // The sample is of a fixed day, which is long ago.
     let (status, why) = get(port, "/ready");
     assert!(status.contains("503") && why.contains("status.ready_age_max_s"), "{status} {why}");
-    succeeded(&site.apply(&registrar(41)));
-    assert!(get(port, "/ready").0.contains("200"), "a change of the future is fresh");
+    succeeded(&site.apply(&registrar(40)));
+    assert!(get(port, "/ready").0.contains("503"), "its time is long ago");
     let fresh: serde_json::Value = serde_json::from_str(&get(port, "/freshness").1).unwrap();
-    assert_eq!((&fresh["serial"], &fresh["newest_change"]), (&41.into(), &COMMITTED.into()));
+    assert_eq!((&fresh["serial"], &fresh["newest_change"]), (&40.into(), &COMMITTED.into()));
+    // A time to come counts as of its arrival: it is fresh now, and not for years.
+    succeeded(&site.apply(&registrar(41).replace(COMMITTED, TO_COME)));
+    assert!(get(port, "/ready").0.contains("200"));
+    let fresh: serde_json::Value = serde_json::from_str(&get(port, "/freshness").1).unwrap();
+    let newest = fresh["newest_change"].as_str().unwrap();
+    assert!(newest > COMMITTED && newest < TO_COME, "{newest}");
+    let answer = server.ask("nothing.example\r\n");
+    assert!(!answer.contains("2099-"), "{answer}");
     let figures = get(port, "/metrics").1;
     assert!(figures.contains("\nwhoisd_serial 41\n"), "{figures}");
     assert!(get(port, "/nothing").0.contains("404"));
+    let log = server.stop();
+    assert!(log.contains("a commit time lies ahead of this machine's clock"), "{log}");
+}
+
+#[test]
+fn files_whose_names_say_another_order_than_their_serials_are_applied_and_a_gap_is_told_of() {
+    let site = Site::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let config = format!("[status]\nlisten = \"127.0.0.1:{port}\"\n");
+    fs::write(site.directory.path().join("whoisd.toml"), config).unwrap();
+    let server = site.serve(&["--spool"]);
+    let spool = site.dir().join("spool");
+    let drop_in = |name: &str, text: &str| {
+        fs::write(spool.join(".next"), text).unwrap();
+        fs::rename(spool.join(".next"), spool.join(name)).unwrap();
+    };
+    let figures = |wanted: &str| {
+        let begun = Instant::now();
+        loop {
+            let figures = get(port, "/metrics").1;
+            if figures.contains(wanted) {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "no {wanted:?} in {figures}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    };
+    drop_in("a.jsonl", &domain(1, "one.example"));
+    figures("\nwhoisd_serial 1\n");
+    figures("\nwhoisd_spool_waiting_files 0\n");
+    drop_in("b10.jsonl", &domain(4, "four.example"));
+    drop_in("b9.jsonl", &domain(3, "three.example"));
+    figures("\nwhoisd_spool_waiting_files 2\n");
+    let (status, said) = get(port, "/ready");
+    assert!(status.contains("200") && said.contains("2 files wait in the spool"), "{said}");
+    let fresh: serde_json::Value = serde_json::from_str(&get(port, "/freshness").1).unwrap();
+    assert_eq!(fresh["spool"]["file"], "b9.jsonl", "{fresh}");
+    let problem = fresh["spool"]["problem"].as_str().unwrap();
+    assert!(problem.contains("serial 3 does not follow 1"), "{problem}");
+    drop_in("late.jsonl", &domain(2, "two.example"));
+    answer_with(&server, "four.example\r\n", "Domain Name: four.example");
+    figures("\nwhoisd_spool_waiting_files 0\n");
+    figures("\nwhoisd_spool_applied_total 4\n");
     server.stop();
+}
+
+#[test]
+fn a_server_waits_a_while_for_an_address_and_a_directory_that_are_about_to_be_free() {
+    let site = Site::new();
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = held.local_addr().unwrap().to_string();
+    let writer = Writer::lock(Disk::new(&site.dir()), StoreSettings::default()).unwrap();
+    let (dir, config) = (site.dir(), site.directory.path().join("whoisd.toml"));
+    let mut process = program()
+        .args(["serve", "--cores", "0", "--spool", "--listen", &address, "--config"])
+        .arg(&config)
+        .arg("--dir")
+        .arg(&dir)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(process.stderr.take().unwrap());
+    let mut said = String::new();
+    // It says what it waits for, in the order in which it needs them.
+    let mut until = |text: &str| {
+        while !said.contains(text) {
+            assert!(log.read_line(&mut said).unwrap() > 0, "no {text:?} in {said}");
+        }
+    };
+    until("waiting for another process");
+    until("is writing this directory");
+    drop(writer);
+    until(&format!("{address}: "));
+    drop(held);
+    until("serving");
+    let id = process.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert!(process.wait().unwrap().success());
 }
 
 /// Kills without a fold, beyond those asked for, after which there will be none.

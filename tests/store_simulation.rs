@@ -1,5 +1,6 @@
 //! The store on a disk that fails, tears, loses and fills up, from a seed: after every crash there
-//! is a whole generation, and every batch that was acknowledged is in it.
+//! is a whole generation, and every batch that was acknowledged is in it. And on one that turns
+//! bits: what was acknowledged is there, or an error says that it is not.
 //!
 //! `WHOISD_STORE_SEEDS=10000 cargo test --release --test store_simulation` for the long run;
 //! `WHOISD_STORE_SEED=N` runs one seed again.
@@ -18,7 +19,8 @@ use std::rc::Rc;
 
 use delta_model::{Model, Random, assert_same, text};
 use disk::SimDisk;
-use snapshot_format::delta::{encode, fold};
+use snapshot_format::delta::frame::LOG_HEAD_BYTES;
+use snapshot_format::delta::{Frame, LogHead, encode, fold};
 use snapshot_format::sort::{MemoryScratch, Scratch};
 use whoisd::store::{Live, Reader, Settings, Stamp, StoreError, Writer};
 
@@ -257,4 +259,162 @@ fn a_crash_at_every_single_step_loses_nothing() {
         }
         at += 1;
     }
+}
+
+/// Where the frames of a log start, and where the last one ends.
+fn frames(log: &Vec<u8>) -> (Vec<usize>, usize) {
+    let head = LogHead::decode(log).unwrap();
+    let (mut starts, mut at) = (Vec::new(), LOG_HEAD_BYTES);
+    while let Some(frame) = Frame::read(log, &head, at) {
+        starts.push(at);
+        at = frame.end();
+    }
+    (starts, at)
+}
+
+/// The parts of logs, in order.
+fn logs(disk: &SimDisk) -> Vec<String> {
+    let mut names = disk.names();
+    names.retain(|name| name.starts_with("delta-") && name.ends_with(".log"));
+    names
+}
+
+#[test]
+fn a_turned_bit_with_batches_behind_it_is_an_error_that_names_file_and_place() {
+    let mut run = Run::new(7);
+    for _ in 0..5 {
+        run.append().unwrap();
+    }
+    run.crash();
+    let generation = run.live().generation().state().generation;
+    let name = logs(&run.disk).pop().unwrap();
+    let (starts, end) = frames(&run.disk.content(&name));
+    assert!(starts.len() >= 5, "{starts:?}");
+    let last = *starts.last().unwrap();
+    for place in (LOG_HEAD_BYTES..end).step_by((end / 400).max(1)) {
+        let bit = u8::try_from(place % 8).unwrap();
+        run.disk.turn_bit(&name, place, bit);
+        let opened = Reader::open(run.disk.clone());
+        run.disk.turn_bit(&name, place, bit);
+        if place >= last {
+            // Nothing tells it from a batch that a crash has torn.
+            let got = opened.unwrap().generation().state().generation;
+            assert_eq!(got, generation - 1, "byte {place}");
+            continue;
+        }
+        let error = opened.err().unwrap_or_else(|| panic!("byte {place} is not noticed"));
+        let begun = *starts.iter().rfind(|start| **start <= place).unwrap();
+        let StoreError::Damaged { path, at, behind, .. } = error else { panic!("{error}") };
+        assert!(path.ends_with(&name), "{path:?}");
+        assert_eq!(usize::try_from(at).unwrap(), begun, "byte {place}");
+        assert!(starts.contains(&usize::try_from(behind).unwrap()), "byte {place}: {behind}");
+    }
+    assert_eq!(Reader::open(run.disk).unwrap().generation().state().generation, generation);
+}
+
+#[test]
+fn a_batch_that_was_not_finished_ends_the_log_without_an_error() {
+    let mut run = Run::new(8);
+    for _ in 0..3 {
+        run.append().unwrap();
+    }
+    run.crash();
+    let generation = run.live().generation().state().generation;
+    let name = logs(&run.disk).pop().unwrap();
+    let (starts, _) = frames(&run.disk.content(&name));
+    for bit in 0..8 {
+        run.disk.turn_bit(&name, starts.last().unwrap() + 3, bit);
+        let reader = Reader::open(run.disk.clone()).unwrap();
+        assert_eq!(reader.generation().state().generation, generation - 1);
+        assert_eq!(reader.rest().unwrap().unwrap().at, *starts.last().unwrap() as u64);
+        run.disk.turn_bit(&name, starts.last().unwrap() + 3, bit);
+    }
+}
+
+#[test]
+fn a_follower_hears_of_damage_in_front_of_what_comes() {
+    let mut run = Run::new(9);
+    run.append().unwrap();
+    run.crash();
+    let mut reader = run.reader.take().unwrap();
+    let name = logs(&run.disk).pop().unwrap();
+    run.append().unwrap();
+    let (starts, _) = frames(&run.disk.content(&name));
+    let at = *starts.last().unwrap();
+    run.append().unwrap();
+    run.disk.turn_bit(&name, at + 40, 1);
+    let mut heard = None;
+    // It looks once in a while.
+    for _ in 0..200 {
+        heard = heard.or_else(|| reader.follow().err());
+    }
+    assert!(matches!(heard, Some(StoreError::Damaged { .. })), "{heard:?}");
+}
+
+#[test]
+fn whatever_bit_of_a_log_turns_what_was_acknowledged_is_there_or_an_error_is() {
+    let (mut errors, mut torn) = (0, 0);
+    for seed in seeds() {
+        let mut run = Run::new(seed);
+        for _ in 0..12 {
+            match run.random.below(8) {
+                0..=5 => run.append().unwrap(),
+                6 => run.fold().unwrap(),
+                _ => run.crash(),
+            }
+        }
+        run.crash();
+        let logs = logs(&run.disk);
+        if logs.is_empty() {
+            continue;
+        }
+        let name = &logs[usize::try_from(run.random.below(logs.len() as u64)).unwrap()];
+        let (starts, end) = frames(&run.disk.content(name));
+        let place = usize::try_from(run.random.below(end as u64)).unwrap();
+        let bit = u8::try_from(run.random.below(8)).unwrap();
+        run.disk.turn_bit(name, place, bit);
+        match Reader::open(run.disk.clone()) {
+            Err(_) => errors += 1,
+            Ok(reader) => {
+                let found = text(&**reader.generation(), true);
+                if found == text(&run.model.rebuilt(), true) {
+                    continue;
+                }
+                torn += 1;
+                let is_last = starts.last().is_some_and(|start| place >= *start);
+                assert!(
+                    is_last && Some(name) == logs.last(),
+                    "seed {seed}: byte {place} of {name} was turned, and an older state is opened"
+                );
+            }
+        }
+    }
+    println!("{errors} errors, {torn} taken for a batch that was not finished");
+    assert!(errors > 0 || seeds().len() == 1);
+}
+
+#[test]
+fn a_disk_with_little_room_gets_a_short_log_and_one_with_none_says_how_much_is_missing() {
+    let usual = Settings { keep: 1, log_part_bytes: 64 << 20 };
+    let begin = |room: usize| {
+        let mut run = Run::new(11);
+        run.live = None;
+        run.disk.leave_room(Some(room));
+        let writer = Writer::lock(run.disk.clone(), usual).unwrap();
+        run.live = Some(Live::open(writer).unwrap());
+        run
+    };
+    for (room, expected) in [(100 << 20, 64 << 20), (20 << 20, 16 << 20), (3 << 20, 2 << 20)] {
+        let mut run = begin(room);
+        run.append().unwrap();
+        let name = logs(&run.disk).pop().unwrap();
+        assert_eq!(run.disk.content(&name).len(), expected, "{room} bytes are free");
+        run.append().unwrap();
+    }
+    let mut run = begin(1 << 20);
+    let error = run.append().unwrap_err();
+    assert!(matches!(error, StoreError::Room { bytes: 2_097_152, .. }), "{error}");
+    assert!(error.to_string().contains("no room for 2097152 bytes of log"), "{error}");
+    run.disk.leave_room(Some(3 << 20));
+    run.append().unwrap();
 }

@@ -57,6 +57,18 @@ CREATE TABLE whoisd.assigning ();
 -- when they turn hidden, since a deletion names the contact.
 CREATE TABLE whoisd.shown (id text PRIMARY KEY);
 
+-- Objects that could not be read when their serial was published (a view raised an error for the
+-- row, or it was no record): the publisher tries them again until they read. `since` is when it
+-- began, `problem` what was wrong at last.
+CREATE TABLE whoisd.unread (
+    kind text NOT NULL,
+    key text NOT NULL,
+    problem text NOT NULL,
+    since timestamptz NOT NULL DEFAULT clock_timestamp(),
+    tried timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (kind, key)
+);
+
 -- Wakes the publisher up; PostgreSQL sends one notification a transaction. Commits that notify wait
 -- for each other for a moment: where that costs too much, drop this trigger, and the publisher
 -- finds changes when it polls (--poll-ms).

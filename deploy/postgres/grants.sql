@@ -20,3 +20,6 @@ GRANT SELECT, UPDATE ON whoisd.position TO whoisd_publisher;
 -- LOCK TABLE wants a right to write; there is nothing in it.
 GRANT SELECT, UPDATE ON whoisd.assigning TO whoisd_publisher;
 GRANT SELECT, INSERT ON whoisd.shown TO whoisd_publisher;
+-- Objects that could not be read, and become changes again once they can.
+GRANT SELECT, INSERT, UPDATE, DELETE ON whoisd.unread TO whoisd_publisher;
+GRANT EXECUTE ON FUNCTION whoisd.note(text, text) TO whoisd_publisher;

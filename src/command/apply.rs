@@ -8,7 +8,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -19,6 +19,7 @@ use clap::Args;
 use snapshot_format::delta::State;
 
 use super::import::{ReportFile, Telling, findings_text};
+use super::patience::{self, patiently};
 use super::updating::{SPOOL, writer};
 use super::{Failure, output};
 use crate::config::Settings;
@@ -32,6 +33,8 @@ use crate::view::{Disk, View};
 
 /// How often the outcome is looked for.
 const LOOK: Duration = Duration::from_millis(20);
+/// Looks between two tries whether the directory has no writer any more: half a second.
+const LOOKS_A_LOCK: u32 = 25;
 
 /// Apply a file of changes to a snapshot directory
 ///
@@ -88,9 +91,13 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         return Err(StoreError::Empty { path: options.dir.clone() }.into());
     }
     let settings = Settings { spool: true, ..Settings::default() };
-    match writer(&settings, &options.dir) {
+    let lock = || writer(&settings, &options.dir);
+    let is_held = |error: &StoreError| matches!(error, StoreError::Locked { .. });
+    // Without a spool there is no server that would take it: another command is at work.
+    let patience = if options.dir.join(SPOOL).is_dir() { Duration::ZERO } else { patience::LOCK };
+    match patiently(patience, is_held, lock) {
         Ok(writer) => directly(options, Live::open(writer)?, &settings),
-        Err(StoreError::Locked { .. }) => through_server(options),
+        Err(StoreError::Locked { .. }) => through_server(options, &settings),
         Err(error) => Err(error.into()),
     }
 }
@@ -265,7 +272,7 @@ fn vet_first(options: &Options, spool: &Path) -> Result<(), Failure> {
 }
 
 /// Hands a file to the server that writes the directory, and waits.
-fn through_server(options: &Options) -> Result<(), Failure> {
+fn through_server(options: &Options, settings: &Settings) -> Result<(), Failure> {
     let spool = options.dir.join(SPOOL);
     let failed = |what: &str, error: &dyn std::fmt::Display| {
         Failure::failed(format!("{}: {what}: {error}", spool.display()))
@@ -279,7 +286,8 @@ fn through_server(options: &Options) -> Result<(), Failure> {
         vet_first(options, &spool)?;
     }
     let file_name = options.file.file_name().unwrap_or_default().to_string_lossy();
-    // Files are applied in order of their names: this one after those that are there.
+    // Files are applied in order of their names, or of their serials where a clock that was set
+    // back made it another one: this one after those that are there.
     let name = format!("{:020}-{}-{file_name}", clock::wall_ms(), std::process::id());
     let aside = spool.join(format!(".{name}"));
     fs::copy(&options.file, &aside).map_err(|error| failed("cannot copy the file", &error))?;
@@ -288,6 +296,7 @@ fn through_server(options: &Options) -> Result<(), Failure> {
     let (done, rejected) = (spool.join(DONE).join(&name), spool.join(REJECTED).join(&name));
     let begun = clock::monotonic();
     let timeout = Duration::from_secs(options.timeout);
+    let mut looks: u32 = 0;
     while clock::monotonic().saturating_duration_since(begun) < timeout {
         if done.exists() {
             let found = spool.join(FINDINGS).join(format!("{name}{FINDINGS_ENDING}"));
@@ -308,6 +317,19 @@ fn through_server(options: &Options) -> Result<(), Failure> {
                 options.file.display(),
                 why.trim_end()
             )));
+        }
+        looks = looks.wrapping_add(1);
+        if looks.is_multiple_of(LOOKS_A_LOCK)
+            && let Ok(writer) = writer(settings, &options.dir)
+        {
+            // Whoever wrote the directory has ended, and nobody will look into the spool.
+            match fs::remove_file(spool.join(&name)) {
+                Ok(()) => {
+                    return directly(options, Live::open(writer)?, settings);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed("cannot take the file back", &error)),
+            }
         }
         thread::sleep(LOOK);
     }

@@ -8,7 +8,7 @@ use super::publish_snapshot::bar;
 use super::{Failure, output};
 use crate::feed::key::Trusted;
 use crate::feed::message::Source;
-use crate::feed::nats::{POSITION, Wanted, note_source};
+use crate::feed::nats::{POSITION, Wanted, note_source, source_of};
 use crate::feed::objects::Objects;
 use crate::store::{Reader, Settings, StoreError, Writer};
 use crate::view::Disk;
@@ -35,7 +35,8 @@ pub(super) struct Options {
     /// Take only what the public key in FILE has signed; may be given several times
     #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     trusted: Vec<PathBuf>,
-    /// Take only a snapshot with the serials of this source
+    /// Take only a snapshot with the serials of this source. Default the source that the directory
+    /// follows, if it follows one
     #[arg(long, value_name = "NAME")]
     source: Option<Source>,
     /// Older states to keep for `whoisd rollback`, each as large as a snapshot
@@ -69,7 +70,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         Err(StoreError::Empty { .. }) => 0,
         Err(error) => return Err(error.into()),
     };
-    let wanted = Wanted { serial_min, source: options.source.clone(), why: String::new() };
+    // What follows one source's stream cannot go on with the serials of another one.
+    let followed = source_of(&options.into).filter(|_| options.source.is_none());
+    let unnamed = followed.is_some();
+    let source = options.source.clone().or(followed);
+    let wanted = Wanted { serial_min, source, unnamed, why: String::new() };
     let bar = bar(options.quiet, "fetching")?;
     let arrived = objects.fetch(&wanted, &trusted, &writer, &mut |done, all| {
         bar.set_length(all);

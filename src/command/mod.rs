@@ -22,6 +22,7 @@ mod log;
 mod logging;
 mod lookup;
 mod output;
+mod patience;
 mod policy;
 mod policy_simulate;
 mod publish;
@@ -127,7 +128,9 @@ impl Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Io { .. } | StoreError::Locked { .. } => Self::failed(error),
+            StoreError::Io { .. } | StoreError::Locked { .. } | StoreError::Room { .. } => {
+                Self::failed(error)
+            }
             _ => Self::refused(error),
         }
     }

@@ -9,11 +9,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::Signals;
 use snapshot_format::Kind;
 
 use super::Failure;
 use super::import::{memory_bytes, stop_flag};
 use super::output;
+use crate::feed::address::scheme_without_slashes;
 use crate::feed::key::SecretKey;
 use crate::feed::nats::{Address, POSITION, note_source};
 use crate::observe::log;
@@ -35,13 +38,19 @@ Examples:
   whoisd publish --from postgres:///registry?host=/run/postgresql --to /var/spool/whoisd
   whoisd publish --from @/etc/whoisd/database --to spool --config deploy/publish.toml
   whoisd publish --from postgres:///registry --to nats://nats-1.example:4222/WHOISD
+  whoisd publish --from 'postgres://whoisd@db.example/registry?sslmode=verify-full' --to spool
   whoisd publish --from postgres:///registry --bootstrap --into /var/lib/whoisd
+
+What the address does not say comes from PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE
+and the other variables and files of libpq; without a host it is the socket of this machine. SIGHUP
+reloads nothing and ends nothing.
 
 Exit status: 0 done, or ended by SIGINT or SIGTERM; 1 failed (database, disk); 2 wrong usage;
 3 the configuration was refused, or the database does not have what deploy/postgres describes.")]
 pub(super) struct Options {
-    /// Database, postgres://USER@HOST/NAME, or @FILE whose first line is that: command lines are
-    /// seen by everybody on the machine, passwords should not be
+    /// Database, postgres://USER@HOST/NAME, or postgres:///NAME as psql finds it; or @FILE whose
+    /// first line is that: command lines are seen by everybody on the machine, passwords should
+    /// not be
     #[arg(long, value_name = "URL")]
     from: String,
     /// Directory that batches of change records are put into, one file each; or a stream, such as
@@ -137,20 +146,53 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     if options.once {
         let totals = publish::once(&settings, &rules, sink).map_err(|e| failure(&e))?;
         let last = totals.last.map_or_else(|| "none".to_owned(), |last| last.to_string());
-        let text = format!(
+        let mut text = format!(
             "{} records in {} batches, {} left out, last serial {last}\n",
             totals.record_count, totals.batch_count, totals.refused_count,
         );
+        if totals.unread_count > 0 {
+            let _ = writeln!(
+                text,
+                "{} objects wait until they can be read (whoisd.unread)",
+                totals.unread_count
+            );
+        }
         return output::print(text.as_bytes());
     }
     let stop = stop_flag()?;
+    go_on_at_signals()?;
     publish::run(&settings, &rules, sink, &stop).map_err(|error| failure(&error))?;
     Ok(())
 }
 
+/// Lets signals pass that mean something to other services: SIGHUP reloads nothing here, since what
+/// was published under other rules is not taken back.
+fn go_on_at_signals() -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::failed(format!("signals: {error}"));
+    let mut signals = Signals::new([SIGHUP, SIGUSR1, SIGUSR2]).map_err(failed)?;
+    let watch = move || {
+        for signal in signals.forever() {
+            tracing::info!(
+                signal,
+                "the signal is passed over: nothing is read anew; for another configuration, start \
+                 the publisher again, and make a new base if it hides more"
+            );
+        }
+    };
+    let spawned = std::thread::Builder::new().name("signals".to_owned()).spawn(watch);
+    spawned.map(drop).map_err(failed)
+}
+
 /// Where records go: a stream if it reads like one, otherwise a directory.
 fn sink(options: &Options, to: &Path) -> Result<Box<dyn Sink>, Failure> {
-    let Some(url) = to.to_str().filter(|to| to.contains("://")) else {
+    let text = to.to_str().unwrap_or_default();
+    if let Some(scheme) = scheme_without_slashes(text).filter(|_| !to.is_dir()) {
+        return Err(Failure::refused(format!(
+            "--to {text}: got {scheme}: without //; a stream is nats://HOST:PORT/STREAM, and a \
+             directory whose name has a colon is written ./{text}"
+        )));
+    }
+    let Some(url) = Some(text).filter(|to| to.contains("://")) else {
         // Whoever gives a key believes that the records are signed.
         let given = [("--key", &options.key), ("--credentials", &options.credentials)];
         if let Some((name, _)) = given.iter().find(|(_, value)| value.is_some()) {

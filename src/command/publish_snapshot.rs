@@ -46,7 +46,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "URL")]
     to: String,
     /// Whose serials the snapshot has, 1 to 64 letters, digits, ".", "_" and "-". Default the
-    /// source that a node with this directory follows, if it follows one
+    /// source that a node with this directory follows, if it follows one; another one is refused
     #[arg(long, value_name = "NAME")]
     source: Option<Source>,
     /// Sign with the secret key in FILE (`whoisd key new FILE`)
@@ -67,7 +67,17 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let key = options.key.as_deref().map(SecretKey::read).transpose()?;
     let objects = Objects::open(&options.to)?;
     let view = View::open(&options.dir)?;
-    let source = options.source.clone().or_else(|| source_of(&options.dir));
+    let followed = source_of(&options.dir);
+    if let (Some(given), Some(followed)) = (&options.source, &followed)
+        && given != followed
+    {
+        return Err(Failure::refused(format!(
+            "--source {given}: the directory {} has the serials of {followed}, and nodes would \
+             take them for those of {given}; leave --source out",
+            options.dir.display()
+        )));
+    }
+    let source = options.source.clone().or(followed);
     let (changed, _) = view.data().changed();
     let how = How { source: source.as_ref(), key: key.as_ref(), replace: options.replace };
     let published = if options.base || changed == 0 {
@@ -80,7 +90,8 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         return Ok(());
     }
     let manifest = &published.manifest;
-    let of = source.map_or_else(|| "no source".to_owned(), |source| format!("source {source}"));
+    let of = manifest.source.as_ref();
+    let of = of.map_or_else(|| "no source".to_owned(), |source| format!("source {source}"));
     let left_out = view.state().serial.saturating_sub(manifest.serial);
     let text = format!(
         "generation {}, serial {} of {of}, {} bytes: {} {}{}{}\n",
@@ -146,7 +157,7 @@ impl From<ObjectError> for Failure {
     fn from(error: ObjectError) -> Self {
         match error {
             ObjectError::Directory(error) => error.into(),
-            ObjectError::Damaged(_) => Self::refused(error),
+            ObjectError::Damaged(_) | ObjectError::OtherSource { .. } => Self::refused(error),
             _ => Self::failed(error),
         }
     }

@@ -34,13 +34,13 @@ use super::Failure;
 use super::controlling::{Controlling, Tables};
 use super::guarding::Guarding;
 use super::logging::Logging;
+use super::patience::{self, patiently};
 use super::settings::SettingsOptions;
 use super::systemd;
 use super::telling;
-use super::updating::{Source, Updating};
+use super::updating::{Feeds, Source, Updating};
 use crate::config::{Check, Settings};
 use crate::control::Handle;
-use crate::feed::nats;
 use crate::observe::counters::Totals;
 use crate::observe::log;
 use crate::observe::{ShardFigures, clock};
@@ -48,6 +48,7 @@ use crate::port43::proxy::Rule;
 use crate::port43::{self, Choice};
 use crate::shard::aside::{Place, Weight};
 use crate::shard::system::{self, DESCRIPTORS_OF_PROCESS, DESCRIPTORS_PER_SHARD};
+use crate::shard::listen::ListenError;
 use crate::shard::{Answerer, Fleet, Plan, ShardReport, Sources, aside, cores, listen};
 use crate::status::{self, Service};
 use crate::view::{Data, View};
@@ -124,9 +125,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let controlling = Controlling::start(again, settings, &tables, &guarding, &logging, &cores)?;
     watch_signals(signals, sender.clone(), controlling.keeper.clone())?;
     let make = answerers(&views, &tables, &guarding, &logging, &cores);
-    let feed = settings.nats.as_ref().map(|_| Arc::new(nats::Status::default()));
+    let feeds = Feeds::of(settings);
     let updating =
-        Updating::start(source, settings, dir, Arc::clone(&views), &cores, feed.clone())?;
+        Updating::start(source, settings, dir, Arc::clone(&views), &cores, feeds.clone())?;
     let fleet = Fleet::start(&cores, &plan, &make, &sender, ControlEvent::Shard)
         .map_err(Failure::failed)?;
     let service = Service {
@@ -138,7 +139,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         kernel: controlling.kernel.clone(),
         log: logging.figures(),
     };
-    let told = told_of(settings, views, feed, service);
+    let told = told_of(settings, views, feeds, service);
     controlling.tell(told.clone());
     let draining = Arc::clone(&told.draining);
     let place = Place { core: settings.updater_core, shard_cores: &cores, weight: Weight::Full };
@@ -196,19 +197,21 @@ fn answerers(
 fn told_of(
     settings: &Settings,
     views: Arc<ArcSwap<View>>,
-    feed: Option<Arc<nats::Status>>,
+    feeds: Feeds,
     service: Service,
 ) -> status::Sources {
     status::Sources {
         views,
-        feed,
-        spool: settings.spool,
+        feed: feeds.nats,
+        spool: feeds.spool,
+        age: Arc::default(),
         age_max_s: settings.ready_age_max_s,
         serving: Arc::default(),
         draining: Arc::default(),
         service: Some(service),
         started_ms: clock::wall_ms(),
         now_ms: clock::wall_ms,
+        steady_ms: clock::steady_ms,
     }
 }
 
@@ -311,7 +314,12 @@ fn settled(rules: &[Rule], wanted: &[SocketAddr], got: &[SocketAddr]) -> Vec<Arc
 }
 
 fn claim(wanted: &[SocketAddr]) -> Result<Vec<SocketAddr>, Failure> {
-    wanted.iter().map(|address| listen::claim(*address).map_err(Failure::failed)).collect()
+    let is_held = |error: &ListenError| matches!(error, ListenError::InUse { .. });
+    let claim = |address: &SocketAddr| {
+        let claimed = patiently(patience::ADDRESS, is_held, || listen::claim(*address));
+        claimed.map_err(Failure::failed)
+    };
+    wanted.iter().map(claim).collect()
 }
 
 /// Raises the limit of open descriptors as far as it goes, and warns if that is not enough.

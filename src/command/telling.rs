@@ -11,6 +11,7 @@
 //!
 //! Answer: `status` does.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +20,7 @@ use std::thread::JoinHandle;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Failure;
+use super::patience::{self, patiently};
 use crate::config::Settings;
 use crate::shard::aside::Place;
 use crate::status::{self, Sources};
@@ -36,12 +38,14 @@ pub(super) struct Claimed {
 impl Claimed {
     /// Those that the settings name.
     pub(super) fn new(settings: &Settings) -> Result<Self, Failure> {
+        let is_held = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
         let status = settings.status_listen.map(|address| {
-            let listener = TcpListener::bind(address);
+            let listener = patiently(patience::ADDRESS, is_held, || TcpListener::bind(address));
             listener.map_err(|error| failed("status.listen", address, &error))
         });
         let health = settings.health_listen.map(|address| {
-            bind(address).map_err(|error| failed("status.health_listen", address, &error))
+            let bound = patiently(patience::ADDRESS, is_held, || bind(address));
+            bound.map_err(|error| failed("status.health_listen", address, &error))
         });
         Ok(Self { status: status.transpose()?, health: health.transpose()? })
     }
@@ -61,12 +65,12 @@ impl Claimed {
     }
 }
 
-fn failed(key: &str, address: SocketAddr, error: &std::io::Error) -> Failure {
+fn failed(key: &str, address: SocketAddr, error: &io::Error) -> Failure {
     Failure::failed(format!("{key}: {address}: {error}"))
 }
 
 /// As the standard library binds, without listening.
-fn bind(address: SocketAddr) -> std::io::Result<Socket> {
+fn bind(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;

@@ -15,11 +15,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Failure;
+use super::patience::{self, patiently};
 use crate::config::{Nats, Settings};
 use crate::feed::key::Trusted;
 use crate::feed::nats::{self, POSITION, Wanted, note_source};
 use crate::feed::objects::Objects;
-use crate::feed::spool::Spool;
+use crate::feed::spool::{self, Spool};
 use crate::observe::clock;
 use crate::shard::aside::{self, Place, Weight};
 use crate::store::{
@@ -50,7 +51,8 @@ impl Source {
             if is_new && from.is_none() {
                 return Err(StoreError::Empty { path: dir.to_owned() }.into());
             }
-            let writer = writer(settings, dir)?;
+            let is_held = |error: &StoreError| matches!(error, StoreError::Locked { .. });
+            let writer = patiently(patience::LOCK, is_held, || writer(settings, dir))?;
             if let Some(nats) = from {
                 first_snapshot(nats, &writer)?;
             }
@@ -79,6 +81,23 @@ pub(super) fn writer(settings: &Settings, dir: &Path) -> Result<Writer<Disk>, St
     Writer::lock(Disk::new(dir), settings)
 }
 
+/// What feeds say of themselves, where there are some.
+#[derive(Debug, Clone)]
+pub(super) struct Feeds {
+    pub(super) nats: Option<Arc<nats::Status>>,
+    pub(super) spool: Option<Arc<spool::Status>>,
+}
+
+impl Feeds {
+    /// Of the feeds that the settings name.
+    pub(super) fn of(settings: &Settings) -> Self {
+        let nats = settings.nats.as_ref().map(|_| Arc::new(nats::Status::default()));
+        let has_spool = settings.spool.then_some(());
+        let spool = has_spool.map(|()| Arc::new(spool::Status::new(clock::steady_ms)));
+        Self { nats, spool }
+    }
+}
+
 /// The threads that keep views fresh; dropped, they end.
 pub(super) struct Updating {
     ending: Arc<AtomicBool>,
@@ -93,7 +112,7 @@ impl Updating {
         dir: &Path,
         views: Views,
         cores: &[usize],
-        feed: Option<Arc<nats::Status>>,
+        feeds: Feeds,
     ) -> Result<Self, Failure> {
         let place = Place { core: settings.updater_core, shard_cores: cores, weight: Weight::Full };
         let ending = Arc::new(AtomicBool::new(false));
@@ -114,12 +133,13 @@ impl Updating {
                 let updater = Updater::new(*live, views, settings.updater.clone());
                 let updater = updater.with_fetcher(fetcher);
                 let (handle, thread) = updater::start(updater, place).map_err(no_thread)?;
-                if settings.spool {
-                    let work = spool(dir, handle.clone(), Arc::clone(&told))?;
+                if let Some(status) = feeds.spool {
+                    let spool = open_spool(dir, settings.spool_keep, status)?;
+                    let work = watch_spool(spool, handle.clone(), Arc::clone(&told));
                     updating.threads.push(aside::spawn("spool", place, work).map_err(no_thread)?);
                 }
                 if let Some(nats) = nats {
-                    let status = feed.unwrap_or_default();
+                    let status = feeds.nats.unwrap_or_default();
                     let work = move || follow_stream(&nats, handle, &told, &status);
                     updating.threads.push(aside::spawn("nats", place, work).map_err(no_thread)?);
                 }
@@ -148,7 +168,8 @@ fn fetcher(nats: &Nats) -> Result<Option<Fetcher>, Failure> {
 /// it is opened.
 fn first_snapshot(nats: &Nats, writer: &Writer<Disk>) -> Result<(), Failure> {
     let Some(Fetcher { objects, trusted }) = fetcher(nats)? else { return Ok(()) };
-    let wanted = Wanted { serial_min: 0, source: None, why: "the node is new".to_owned() };
+    let why = "the node is new".to_owned();
+    let wanted = Wanted { serial_min: 0, source: None, unnamed: true, why };
     let arrived = objects.fetch(&wanted, &trusted, writer, &mut |_, _| true)?;
     if let Some(source) = &arrived.object.source {
         let dir = writer.files().path();
@@ -161,16 +182,19 @@ fn first_snapshot(nats: &Nats, writer: &Writer<Disk>) -> Result<(), Failure> {
     Ok(())
 }
 
+fn open_spool(dir: &Path, keep: spool::Keep, status: Arc<spool::Status>) -> Result<Spool, Failure> {
+    let path = dir.join(SPOOL);
+    Spool::open(&path, keep, status)
+        .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
+}
+
 /// The work of the thread that looks into the spool.
-fn spool(
-    dir: &Path,
+fn watch_spool(
+    mut spool: Spool,
     mut handle: Handle,
     told: Arc<AtomicBool>,
-) -> Result<impl FnOnce() + Send + 'static, Failure> {
-    let path = dir.join(SPOOL);
-    let mut spool = Spool::open(&path)
-        .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
-    Ok(move || spool.run(&mut handle, &told))
+) -> impl FnOnce() + Send + 'static {
+    move || spool.run(&mut handle, &told)
 }
 
 /// The work of the thread that follows a stream.

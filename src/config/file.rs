@@ -90,6 +90,8 @@ pub(super) struct Snapshot {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Updater {
     pub(super) spool: Option<Spanned<bool>>,
+    pub(super) spool_done_count: Option<Spanned<u64>>,
+    pub(super) spool_done_bytes: Option<Spanned<u64>>,
     pub(super) core: Option<Spanned<String>>,
     pub(super) memory_bytes: Option<Spanned<u64>>,
     pub(super) findings_max: Option<Spanned<u64>>,

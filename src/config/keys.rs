@@ -137,6 +137,20 @@ pub const NUMBERS: &[Number] = &[
     number!("snapshot.keep", "states", KEEP, snapshot.keep, keep),
     number!("snapshot.follow_ms", "ms", FOLLOW_MS, snapshot.follow_ms, follow_ms),
     number!(
+        "updater.spool_done_count",
+        "files",
+        Bound::new(10_000, 10, 10_000_000),
+        updater.spool_done_count,
+        spool_keep.count
+    ),
+    number!(
+        "updater.spool_done_bytes",
+        "bytes",
+        Bound::new(1 << 30, 1 << 20, 1 << 50),
+        updater.spool_done_bytes,
+        spool_keep.bytes
+    ),
+    number!(
         "updater.memory_bytes",
         "bytes",
         MEMORY_BYTES,

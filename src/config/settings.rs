@@ -13,6 +13,7 @@ use hashbrown::HashMap;
 use super::check::Check;
 use super::keys::{DRAIN_DELAY_MS, FOLLOW_MS, KEEP, SHUTDOWN_MS};
 use super::{ConfigError, Nats, Policy, tld};
+use crate::feed::spool;
 use crate::observe::log;
 use crate::policy::{guard, limit};
 use crate::port43;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub follow_ms: u64,
     /// Whether changes are taken from the spool of the directory.
     pub spool: bool,
+    /// What is kept of files that were applied from it.
+    pub spool_keep: spool::Keep,
     /// The updater's core; `None`: any that no shard has, if there are such.
     pub updater_core: Option<usize>,
     /// The updater.
@@ -94,6 +97,7 @@ impl Default for Settings {
             keep: KEEP.default,
             follow_ms: FOLLOW_MS.default,
             spool: false,
+            spool_keep: spool::Keep::default(),
             updater_core: None,
             updater: updater::Settings::default(),
             policy: Policy::default(),

@@ -15,6 +15,7 @@
 //! Know what records are applied to.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+pub mod address;
 mod apply;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

@@ -2,7 +2,9 @@
 //!
 //! # Invariants
 //!
-//! - `no gap`: there is a record for every serial. What is hidden, or is no record, is a heartbeat.
+//! - `no gap`: there is a record for every serial. What is hidden, is no record, or cannot be read
+//!   is a heartbeat.
+//! - One row never ends a batch: see `rows`.
 //! - A batch ends between two transactions, unless one alone is longer than a batch may be.
 //! - `what may not leave`: a contact's key leaves only if the contact is shown, or was.
 //!
@@ -17,8 +19,10 @@ use tokio_postgres::Transaction;
 
 use super::error::PublishError;
 use super::fields::Leaves;
+use super::rows::{self, Raw};
 use super::rules::{Rules, Use};
 use super::session::{DOCUMENT_BYTES_MAX, Statements};
+use super::sink::Told;
 use super::translate::{self, Head, Row, word};
 use crate::feed::ChangeRecord;
 
@@ -30,6 +34,8 @@ const READ_COUNT: usize = 128;
 const BATCH_BYTES_MAX: usize = 32 << 20;
 /// Longest key, bytes: that of a record.
 const KEY_BYTES_MAX: usize = 255;
+/// What is wrong with bytes that a text does not have.
+pub(super) const NOT_TEXT: &str = "its bytes are not UTF-8";
 
 /// A serial, and what changed.
 struct Entry {
@@ -37,6 +43,8 @@ struct Entry {
     /// `None`: a heartbeat.
     kind: Option<Kind>,
     key: String,
+    /// Whether the key is one that a row may have.
+    is_key: bool,
 }
 
 /// A row of a view.
@@ -53,10 +61,31 @@ pub(super) struct Batch {
     pub(super) records: Vec<ChangeRecord>,
     /// The last serial that the database gave.
     pub(super) given: u64,
-    /// Changes that are no records, and were left out.
-    pub(super) refused_count: u64,
+    /// Changes that are no records, or could not be read, and were left out.
+    pub(super) refused: Vec<Refused>,
+    /// Kinds and keys of the objects that were read.
+    pub(super) read: Vec<(String, String)>,
     /// What the last record's serial was given to.
     pub(super) sent: Option<Sent>,
+}
+
+/// An object that was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// 0: it was tried again.
+    pub(super) serial: u64,
+    pub(super) kind: String,
+    pub(super) key: String,
+    pub(super) problem: String,
+    /// Whether it may read later on: its key can be looked up.
+    pub(super) may_read: bool,
+}
+
+/// Objects that were tried again.
+#[derive(Debug, Default)]
+pub(super) struct Again {
+    pub(super) read: Vec<(String, String)>,
+    pub(super) refused: Vec<Refused>,
 }
 
 /// What a serial was given to.
@@ -73,6 +102,24 @@ impl Sent {
         Self { serial, committed, transaction }
     }
 
+    /// What the database has a serial for; `None`: it has not given it, or it was pruned.
+    async fn found(
+        transaction: &Transaction<'_>,
+        statements: &Statements,
+        serial: u64,
+    ) -> Result<Option<Self>, PublishError> {
+        let before = i64::try_from(serial.saturating_sub(1)).unwrap_or(i64::MAX);
+        let rows = transaction.query(&statements.serials, &[&before, &1i64]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let named: Raw<'_> = row.try_get(2)?;
+        let found = Self {
+            serial: unsigned(row.try_get(0)?),
+            committed: row.try_get(1)?,
+            transaction: named.text().unwrap_or_else(|what_reads| what_reads),
+        };
+        Ok((found.serial == serial).then_some(found))
+    }
+
     /// Checks that the database still has the serial for the same change. A serial that was pruned
     /// passes.
     pub(super) async fn check(
@@ -80,19 +127,27 @@ impl Sent {
         transaction: &Transaction<'_>,
         statements: &Statements,
     ) -> Result<(), PublishError> {
-        let before = i64::try_from(self.serial.saturating_sub(1)).unwrap_or(i64::MAX);
-        let rows = transaction.query(&statements.serials, &[&before, &1i64]).await?;
-        let Some(row) = rows.first() else { return Ok(()) };
-        let found = Self {
-            serial: unsigned(row.try_get(0)?),
-            committed: row.try_get(1)?,
-            transaction: row.try_get(2)?,
-        };
-        if found.serial == self.serial && found != *self {
-            return Err(PublishError::Rewound { have: self.serial });
+        match Self::found(transaction, statements, self.serial).await? {
+            Some(found) if found != *self => Err(PublishError::Rewound { have: self.serial }),
+            _ => Ok(()),
         }
-        Ok(())
     }
+}
+
+/// Checks that the database has a serial for the very change that a sink was told of under it.
+pub(super) async fn check_told(
+    transaction: &Transaction<'_>,
+    statements: &Statements,
+    serial: u64,
+    told: &Told,
+) -> Result<(), PublishError> {
+    let Some(found) = Sent::found(transaction, statements, serial).await? else { return Ok(()) };
+    let head = Head { serial, committed: found.committed, transaction: found.transaction };
+    let is_same = told.is_of(
+        translate::heartbeat(&head).map_or(told.committed_ms, |record| record.committed_ms),
+        &translate::transaction(&head),
+    );
+    if is_same { Ok(()) } else { Err(PublishError::Rewound { have: serial }) }
 }
 
 /// Reads the serials after `after`; `None`: from the first one that the database has.
@@ -124,25 +179,73 @@ pub(super) async fn next(
         bytes = bytes.saturating_add(found.bytes());
         for entry in part {
             let record = found.record(rules, entry).or_else(|problem| {
-                batch.refused_count = batch.refused_count.saturating_add(1);
-                let (serial, key) = (entry.head.serial, entry.key.as_str());
-                let kind = entry.kind.map_or("", word);
-                tracing::error!(
-                    serial,
-                    kind,
-                    key,
-                    problem,
-                    "the row is no change record and is left out: what was published of the object \
-                     before stays; correct the row, or the view"
-                );
+                batch.refused.push(entry.refused(problem));
                 translate::heartbeat(&entry.head)
             });
             // A time of the database is one of a record; see `entries`.
             batch.records.push(record.map_err(|problem| PublishError::Contract { problem })?);
             batch.sent = Some(Sent::of(&entry.head));
         }
+        let refused = |place: &(String, String)| {
+            batch
+                .refused
+                .iter()
+                .any(|refused| (&refused.kind, &refused.key) == (&place.0, &place.1))
+        };
+        let read: Vec<_> =
+            part.iter().filter_map(Entry::place).filter(|place| !refused(place)).collect();
+        batch.read.extend(read);
     }
     Ok(batch)
+}
+
+/// Tries objects again that could not be read, or were no records.
+pub(super) async fn try_again(
+    transaction: &Transaction<'_>,
+    statements: &Statements,
+    rules: &Rules,
+    waiting: &[(String, String)],
+) -> Result<Again, PublishError> {
+    let entry = |(kind, key): &(String, String)| Entry {
+        head: translate::anytime(),
+        kind: kind_of(kind),
+        key: key.clone(),
+        is_key: key.len() <= KEY_BYTES_MAX,
+    };
+    let entries: Vec<Entry> = waiting.iter().map(entry).collect();
+    let mut again = Again::default();
+    for part in entries.chunks(READ_COUNT) {
+        let found = Found::read(transaction, statements, rules, part).await?;
+        for entry in part {
+            match (found.record(rules, entry), entry.place()) {
+                (Ok(_), Some(place)) => again.read.push(place),
+                (Err(problem), _) => again.refused.push(entry.refused(problem)),
+                (Ok(_), None) => {}
+            }
+        }
+    }
+    Ok(again)
+}
+
+impl Entry {
+    /// Kind and key; `None`: a heartbeat.
+    fn place(&self) -> Option<(String, String)> {
+        Some((word(self.kind?).to_owned(), self.key.clone()))
+    }
+
+    fn refused(&self, problem: String) -> Refused {
+        Refused {
+            serial: self.head.serial,
+            kind: self.kind.map_or("", word).to_owned(),
+            key: self.key.clone(),
+            problem,
+            may_read: self.is_key,
+        }
+    }
+}
+
+fn kind_of(text: &str) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|&known| word(known) == text)
 }
 
 fn unsigned(serial: i64) -> u64 {
@@ -170,10 +273,17 @@ async fn entries(
         }
         expected = expected.saturating_add(1);
         let kind: String = row.try_get(3)?;
+        let (named, key): (Raw<'_>, Raw<'_>) = (row.try_get(2)?, row.try_get(4)?);
+        let transaction = named.text().unwrap_or_else(|what_reads| what_reads);
+        let (key, is_text) = match key.text() {
+            Ok(key) => (key, true),
+            Err(what_reads) => (what_reads, false),
+        };
         entries.push(Entry {
-            head: Head { serial, committed: row.try_get(1)?, transaction: row.try_get(2)? },
-            kind: Kind::ALL.into_iter().find(|&known| word(known) == kind),
-            key: row.try_get(4)?,
+            head: Head { serial, committed: row.try_get(1)?, transaction },
+            kind: kind_of(&kind),
+            is_key: is_text && key.len() <= KEY_BYTES_MAX,
+            key,
         });
     }
     if entries.len() > RECORDS_MAX {
@@ -191,6 +301,8 @@ async fn entries(
 #[derive(Default)]
 struct Found {
     documents: BTreeMap<(Kind, String), Document>,
+    /// Objects that could not be read, and why.
+    failed: BTreeMap<(Kind, String), String>,
     /// Of contacts, where it matters who refers to them.
     hidden: Option<BTreeMap<String, Leaves>>,
     /// Contacts that were published before.
@@ -205,7 +317,7 @@ impl Found {
         entries: &[Entry],
     ) -> Result<Self, PublishError> {
         let mut keys: BTreeMap<Kind, BTreeSet<&str>> = BTreeMap::new();
-        for entry in entries.iter().filter(|entry| entry.key.len() <= KEY_BYTES_MAX) {
+        for entry in entries.iter().filter(|entry| entry.is_key) {
             if let Some(kind) = entry.kind {
                 keys.entry(kind).or_default().insert(&entry.key);
             }
@@ -214,22 +326,45 @@ impl Found {
         for (kind, keys) in keys {
             let keys: Vec<&str> = keys.into_iter().collect();
             let Some(statement) = statements.documents(kind) else { continue };
-            for row in transaction.query(statement, &[&keys]).await? {
-                let bytes: Option<i32> = row.try_get(2)?;
-                let bytes = usize::try_from(bytes.unwrap_or_default()).unwrap_or(usize::MAX);
-                let document = Document { zone: row.try_get(1)?, text: row.try_get(3)?, bytes };
-                found.documents.insert((kind, row.try_get(0)?), document);
+            let read = rows::read(transaction, statement, &keys).await?;
+            found.fail(kind, read.failed);
+            for row in &read.rows {
+                found.document(kind, row)?;
             }
             if kind == Kind::Contact && statements.uses.is_some() {
-                let hidden = hidden(transaction, statements, rules, &keys).await?;
-                show(transaction, statements, hidden.keys()).await?;
+                let Hidden { leaving, failed } =
+                    hidden(transaction, statements, rules, &keys).await?;
+                found.fail(kind, failed);
+                show(transaction, statements, leaving.keys()).await?;
                 for row in transaction.query(&statements.shown, &[&keys]).await? {
                     found.shown.insert(row.try_get(0)?);
                 }
-                found.hidden = Some(hidden);
+                found.hidden = Some(leaving);
             }
         }
         Ok(found)
+    }
+
+    fn fail(&mut self, kind: Kind, failed: Vec<(String, String)>) {
+        let failed = failed.into_iter().map(|(key, problem)| ((kind, key), problem));
+        self.failed.extend(failed);
+    }
+
+    /// Takes a row of a view.
+    fn document(&mut self, kind: Kind, row: &tokio_postgres::Row) -> Result<(), PublishError> {
+        let key: Option<Raw<'_>> = row.try_get(0)?;
+        // A key that is no text is none that was asked for.
+        let Some(Ok(key)) = key.map(Raw::text) else { return Ok(()) };
+        let (zone, text): (Raw<'_>, Option<Raw<'_>>) = (row.try_get(1)?, row.try_get(3)?);
+        match (zone.text(), text.map(Raw::text).transpose()) {
+            (Ok(zone), Ok(text)) => {
+                let bytes: Option<i32> = row.try_get(2)?;
+                let bytes = usize::try_from(bytes.unwrap_or_default()).unwrap_or(usize::MAX);
+                self.documents.insert((kind, key), Document { zone, text, bytes });
+            }
+            _ => self.fail(kind, vec![(key, NOT_TEXT.to_owned())]),
+        }
+        Ok(())
     }
 
     fn bytes(&self) -> usize {
@@ -238,10 +373,16 @@ impl Found {
     }
 
     fn record(&self, rules: &Rules, entry: &Entry) -> Result<ChangeRecord, String> {
-        let Entry { head, kind, key } = entry;
+        let Entry { head, kind, key, .. } = entry;
         let Some(kind) = *kind else { return translate::heartbeat(head) };
         if key.len() > KEY_BYTES_MAX {
             return Err(format!("a key of more than {KEY_BYTES_MAX} bytes"));
+        }
+        if !entry.is_key {
+            return Err(NOT_TEXT.to_owned());
+        }
+        if let Some(problem) = self.failed.get(&(kind, key.clone())) {
+            return Err(problem.clone());
         }
         let leaves = self.hidden.as_ref().map(|hidden| hidden.get(key));
         let is_hidden = kind == Kind::Contact && leaves == Some(None);
@@ -263,21 +404,35 @@ impl Found {
     }
 }
 
+/// Who of some contacts leaves.
+#[derive(Debug, Default)]
+pub(super) struct Hidden {
+    /// Those that do, with the fields that they do not show.
+    pub(super) leaving: BTreeMap<String, Leaves>,
+    /// Those whose uses could not be read, and why.
+    pub(super) failed: Vec<(String, String)>,
+}
+
 /// The contacts that leave, with the fields that they do not show.
 pub(super) async fn hidden(
     transaction: &Transaction<'_>,
     statements: &Statements,
     rules: &Rules,
     ids: &[&str],
-) -> Result<BTreeMap<String, Leaves>, PublishError> {
-    let Some(statement) = &statements.uses else { return Ok(BTreeMap::new()) };
+) -> Result<Hidden, PublishError> {
+    let Some(statement) = &statements.uses else { return Ok(Hidden::default()) };
+    let read = rows::read(transaction, statement, ids).await?;
     let mut uses: BTreeMap<String, Vec<Use>> = BTreeMap::new();
-    for row in transaction.query(statement, &[&ids]).await? {
-        let used = Use { zone: row.try_get(1)?, is_registrant: row.try_get(2)? };
-        uses.entry(row.try_get(0)?).or_default().push(used);
+    for row in read.rows {
+        let (id, zone): (Raw<'_>, Raw<'_>) = (row.try_get(0)?, row.try_get(1)?);
+        // A zone that is no text is none that there are rules for.
+        let zone = zone.text().unwrap_or_else(|what_reads| what_reads);
+        let Ok(id) = id.text() else { continue };
+        let used = Use { zone, is_registrant: row.try_get(2)? };
+        uses.entry(id).or_default().push(used);
     }
     let leaving = uses.into_iter().filter_map(|(id, uses)| Some((id, rules.hidden(&uses)?)));
-    Ok(leaving.collect())
+    Ok(Hidden { leaving: leaving.collect(), failed: read.failed })
 }
 
 /// Notes contacts as published, before they are.

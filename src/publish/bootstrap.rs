@@ -4,6 +4,8 @@
 //!
 //! - `contained`: the base is one state of the database, and its serial the last one that was given
 //!   in that state: what the base does not show has a greater serial.
+//! - A row that cannot be read is left out, named and noted for the publisher to take up, like one
+//!   that is no record; see `rows` and `unread`.
 //! - Memory is bounded by [`BootstrapOptions::memory_bytes`]; what it does not hold lies in scratch
 //!   files of the directory.
 //!
@@ -18,34 +20,29 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use rkyv::rancor::Error as RkyvError;
-use snapshot_format::builder::{Builder, Defect, Options, contact_order_key};
+use snapshot_format::builder::{Builder, Defect, Options};
 use snapshot_format::error::BuildError;
 use snapshot_format::layout::{SECTION_ALIGN_BYTES_MAX, SECTION_ALIGN_BYTES_MIN};
 use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Registrar};
 use snapshot_format::record::Meta;
-use snapshot_format::sort::{Scratch, Sorted, Sorter};
+use snapshot_format::sort::{Scratch, Sorted};
 use snapshot_format::verify::verify;
-use snapshot_format::{Kind, Object, Summary};
-use tokio_postgres::{IsolationLevel, Row as DatabaseRow, Transaction};
+use snapshot_format::{Kind, Summary};
+use tokio_postgres::{IsolationLevel, Transaction};
 
+use super::address::Address;
 use super::assign;
-use super::batch;
 use super::error::PublishError;
+use super::everything::{LOGGED_COUNT_MAX, scratch};
 use super::rules::Rules;
 use super::run::runtime;
-use super::session::{self, DOCUMENT_BYTES_MAX, Session, Statements, begin_assigning};
-use super::translate::{self, Head, Row, word};
+use super::session::{self, Session, Statements, begin_assigning};
+use super::translate::word;
 use crate::store::{DiskScratch, Settings as StoreSettings, Writer};
 use crate::view::{Disk, View};
 
-/// Rows that are fetched together; with the bound of a document, 64 MiB.
-const FETCH_COUNT: usize = 128;
 /// Registries of this size get sections aligned for huge pages.
 const LARGE_DOMAINS: u64 = 100_000;
-/// Most suffixes that a snapshot lists.
-const SUFFIXES_MAX: usize = 4096;
-/// Problems of rows that are logged one by one.
-const LOGGED_COUNT_MAX: u64 = 100;
 
 /// How a base is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,14 +83,14 @@ pub struct Bootstrapped {
 ///
 /// The database or the directory refuses; the directory is as it was.
 pub fn bootstrap(options: &BootstrapOptions, rules: &Rules) -> Result<Bootstrapped, PublishError> {
-    let config = session::config(&options.from)?;
+    let address = Address::read(&options.from)?;
     let settings = StoreSettings { keep: options.keep, ..StoreSettings::default() };
     let writer = Writer::lock(Disk::new(&options.into), settings).map_err(base)?;
     let mut new = writer.begin().map_err(base)?;
     let generation = new.generation();
     let mut made = runtime()?.block_on(async {
-        let giver = Session::open(&config, rules).await?;
-        let reader = Session::open(&config, rules).await?;
+        let giver = Session::open(&address, rules).await?;
+        let reader = Session::open(&address, rules).await?;
         let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(&options.into));
         let mut pass = Pass::begin(giver, rules, scratch, options.memory_bytes);
         pass.run(reader, &mut new, generation).await
@@ -103,7 +100,7 @@ pub fn bootstrap(options: &BootstrapOptions, rules: &Rules) -> Result<Bootstrapp
     Ok(made)
 }
 
-fn base(error: impl ToString) -> PublishError {
+pub(super) fn base(error: impl ToString) -> PublishError {
     PublishError::Base { problem: error.to_string() }
 }
 
@@ -125,14 +122,14 @@ struct State {
     domains: u64,
 }
 
-struct Pass<'p> {
+pub(super) struct Pass<'p> {
     /// Gives serials, and notes contacts as published.
-    giver: Session,
-    rules: &'p Rules,
-    scratch: Rc<dyn Scratch>,
-    memory_bytes: usize,
-    suffixes: BTreeSet<String>,
-    made: Bootstrapped,
+    pub(super) giver: Session,
+    pub(super) rules: &'p Rules,
+    pub(super) scratch: Rc<dyn Scratch>,
+    pub(super) memory_bytes: usize,
+    pub(super) suffixes: BTreeSet<String>,
+    pub(super) made: Bootstrapped,
 }
 
 impl<'p> Pass<'p> {
@@ -165,8 +162,10 @@ impl<'p> Pass<'p> {
         reader.client.batch_execute("SET statement_timeout = 0").await?;
         let Session { client, statements, .. } = &mut reader;
         // Between the export and the import the giver's transaction has to stay open.
-        let given = begin_assigning(&mut self.giver.client).await?;
+        let given = begin_assigning(&mut self.giver.client, self.giver.durable).await?;
         let giver = &self.giver.statements;
+        // The base shows what was seen here: its commit waits until the disk has it.
+        given.query_one(&giver.durable, &[]).await?;
         while assign::assign(&given, giver, self.giver.exact_times).await?
             == i64::from(assign::TAKEN_COUNT_MAX)
         {}
@@ -209,107 +208,6 @@ impl<'p> Pass<'p> {
         Ok(self.made.clone())
     }
 
-    /// All objects of a kind, in the builder's order.
-    async fn sorted(
-        &mut self,
-        transaction: &Transaction<'_>,
-        statements: &Statements,
-        kind: Kind,
-    ) -> Result<Sorted, PublishError> {
-        let mut sorter = Sorter::new(Rc::clone(&self.scratch), self.memory_bytes);
-        let select = session::select(kind, "");
-        let declare = format!("DECLARE whoisd_rows NO SCROLL CURSOR FOR {select}");
-        transaction.batch_execute(&declare).await?;
-        let fetch = transaction.prepare(&format!("FETCH {FETCH_COUNT} FROM whoisd_rows")).await?;
-        loop {
-            let rows = transaction.query(&fetch, &[]).await?;
-            if rows.is_empty() {
-                break;
-            }
-            self.take(transaction, statements, kind, &rows, &mut sorter).await?;
-        }
-        transaction.batch_execute("CLOSE whoisd_rows").await?;
-        sorter.finish().map_err(scratch)
-    }
-
-    async fn take(
-        &mut self,
-        transaction: &Transaction<'_>,
-        statements: &Statements,
-        kind: Kind,
-        rows: &[DatabaseRow],
-        sorter: &mut Sorter,
-    ) -> Result<(), PublishError> {
-        let mut keys: Vec<&str> = Vec::with_capacity(rows.len());
-        for row in rows {
-            let key: Option<&str> = row.try_get(0)?;
-            let name = session::view(kind).0;
-            let problem = || format!("view whoisd.{name} has a row without a key");
-            keys.push(key.ok_or_else(|| PublishError::Contract { problem: problem() })?);
-        }
-        let differ = kind == Kind::Contact && self.rules.contacts_differ();
-        let leaving = if differ {
-            let leaving = batch::hidden(transaction, statements, self.rules, &keys).await?;
-            let given = self.giver.client.transaction().await?;
-            batch::show(&given, &self.giver.statements, leaving.keys()).await?;
-            given.commit().await?;
-            Some(leaving)
-        } else {
-            None
-        };
-        for (row, key) in rows.iter().zip(keys) {
-            let hidden = match leaving.as_ref().map(|leaving| leaving.get(key)) {
-                Some(None) => {
-                    self.made.hidden_count = self.made.hidden_count.saturating_add(1);
-                    continue;
-                }
-                Some(Some(hidden)) => Some(hidden),
-                None => None,
-            };
-            let (zone, document): (&str, Option<&str>) = (row.try_get(1)?, row.try_get(3)?);
-            let read = match document {
-                Some(document) => {
-                    let row = Row { kind, zone, document, hidden };
-                    translate::upsert(self.rules, &anytime(), row)
-                }
-                None => Err(format!("more than {DOCUMENT_BYTES_MAX} bytes of JSON")),
-            };
-            match read.map(translate::object) {
-                Ok(Some(object)) => {
-                    self.suffix(&object, zone);
-                    push(sorter, &object)?;
-                }
-                Ok(None) => {}
-                Err(problem) => self.refused(kind, key, &problem),
-            }
-        }
-        Ok(())
-    }
-
-    fn refused(&mut self, kind: Kind, key: &str, problem: &str) {
-        self.made.refused_count = self.made.refused_count.saturating_add(1);
-        if self.made.refused_count <= LOGGED_COUNT_MAX {
-            let kind = word(kind);
-            tracing::error!(kind, key, problem, "the row is no change record and is left out");
-        }
-    }
-
-    /// Notes the zone of a name, by the view or by the name.
-    fn suffix(&mut self, object: &Object, zone: &str) {
-        let name = match object {
-            Object::Domain(domain) => &domain.name,
-            Object::Nndn(nndn) => &nndn.name,
-            _ => return,
-        };
-        let above = name.split_once('.').map_or("", |(_, above)| above);
-        let is_below = name.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'));
-        let suffix = if is_below { zone } else { above };
-        let is_known = suffix.is_empty() || self.suffixes.contains(suffix);
-        if !is_known && self.suffixes.len() < SUFFIXES_MAX {
-            self.suffixes.insert(suffix.to_owned());
-        }
-    }
-
     fn build<W: Write + Seek>(
         &mut self,
         builder: &mut Builder<W>,
@@ -340,11 +238,6 @@ impl<'p> Pass<'p> {
     }
 }
 
-/// What stands in front of an object that has no serial; it is not kept.
-fn anytime() -> Head {
-    Head { committed: "1970-01-01T00:00:00Z".to_owned(), ..Head::default() }
-}
-
 async fn state(
     given: &Transaction<'_>,
     statements: &Statements,
@@ -365,27 +258,6 @@ async fn state(
         domains: u64::try_from(domains).unwrap_or(0),
     };
     Ok((state, row.try_get(1)?))
-}
-
-fn scratch(error: io::Error) -> PublishError {
-    PublishError::Base { problem: format!("scratch file: {error}; make room in the directory") }
-}
-
-fn push(sorter: &mut Sorter, object: &Object) -> Result<(), PublishError> {
-    let archive = match object {
-        Object::Registrar(object) => rkyv::to_bytes::<RkyvError>(object),
-        Object::IdnTable(object) => rkyv::to_bytes::<RkyvError>(object),
-        Object::Contact(object) => rkyv::to_bytes::<RkyvError>(object),
-        Object::Nameserver(object) => rkyv::to_bytes::<RkyvError>(object),
-        Object::Nndn(object) => rkyv::to_bytes::<RkyvError>(object),
-        Object::Domain(object) => rkyv::to_bytes::<RkyvError>(object),
-    };
-    let archive = archive.map_err(base)?;
-    let key = match object {
-        Object::Contact(contact) => contact_order_key(&contact.id),
-        object => object.key().as_bytes().to_vec(),
-    };
-    sorter.push(&key, &archive).map_err(scratch)
 }
 
 fn write<W: Write + Seek>(

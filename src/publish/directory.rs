@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! 00000000000000000101-00000000000000000107.jsonl    records 101 to 107
-//! .published                                          the last serial that was ever put in, and
-//!                                                     whose serials these are
+//! .published                                          the last serial that was ever put in, whose
+//!                                                     serials these are, and the commit time and
+//!                                                     transaction of that one
 //! .publisher                                          locked while somebody puts a batch in
 //! .batch.new                                          what is being written, or a crash's rest
 //! ```
@@ -20,17 +21,19 @@
 //! Take files out: whoever applies them does, once they are applied.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::sink::{Sink, SinkError};
+use super::sink::{Last, Sink, SinkError, Told};
 use crate::feed::ChangeRecord;
 
 /// Ending of a batch.
 const ENDING: &str = ".jsonl";
 /// More than `.published` has, bytes.
-const PUBLISHED_BYTES_MAX: u64 = 256;
+const PUBLISHED_BYTES_MAX: u64 = 2048;
+/// Longest line of a batch that is read back, bytes.
+const LINE_BYTES_MAX: i64 = 4 << 20;
 /// Digits of a serial in a name, so that names sort as serials do.
 const DIGITS: usize = 20;
 const PUBLISHED: &str = ".published";
@@ -55,6 +58,23 @@ pub struct DirectorySink {
 struct Published {
     serial: u64,
     source: String,
+    told: Option<Told>,
+}
+
+impl Published {
+    /// Reads `SERIAL SOURCE [COMMITTED_MS [TRANSACTION]]`.
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.trim_end_matches('\n').splitn(4, ' ');
+        let (serial, source) = (words.next()?.parse().ok()?, words.next()?.to_owned());
+        let told = match words.next() {
+            None => None,
+            Some(committed) => Some(Told {
+                committed_ms: committed.parse().ok()?,
+                transaction: words.next().unwrap_or_default().to_owned(),
+            }),
+        };
+        Some(Self { serial, source, told })
+    }
 }
 
 impl DirectorySink {
@@ -101,11 +121,7 @@ impl DirectorySink {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.failed("read .published")(error)),
         }
-        let parts = text.trim().split_once(' ');
-        let published = parts.and_then(|(serial, source)| {
-            Some(Published { serial: serial.parse().ok()?, source: source.to_owned() })
-        });
-        published.map(Some).ok_or_else(|| {
+        Published::parse(&text).map(Some).ok_or_else(|| {
             let got = text.chars().take(40).collect::<String>();
             SinkError::Lasting(format!(
                 "{}: got {got:?}, expected a serial and a source; write the last serial that was \
@@ -116,9 +132,9 @@ impl DirectorySink {
         })
     }
 
-    /// The last serial of a batch that lies there, or that was applied and kept.
-    fn last_of_files(&self) -> Result<Option<u64>, SinkError> {
-        let mut last = None;
+    /// The last serial of a batch that lies there, or that was applied and kept, and its file.
+    fn last_of_files(&self) -> Result<Option<(u64, PathBuf)>, SinkError> {
+        let mut last: Option<(u64, PathBuf)> = None;
         let taken = TAKEN.map(|folder| self.path.join(folder));
         // In the order in which a file moves, so that one that moves meanwhile is seen.
         for folder in [self.path.clone()].into_iter().chain(taken) {
@@ -129,14 +145,21 @@ impl DirectorySink {
             };
             for entry in entries {
                 let name = entry.map_err(self.failed("list it"))?.file_name();
-                last = last.max(name.to_str().and_then(last_of_name));
+                let Some(serial) = name.to_str().and_then(last_of_name) else { continue };
+                if last.as_ref().is_none_or(|(last, _)| *last < serial) {
+                    last = Some((serial, folder.join(&name)));
+                }
             }
         }
         Ok(last)
     }
 
-    fn write_published(&self, serial: u64) -> Result<(), SinkError> {
-        let text = format!("{serial} {}\n", self.source);
+    fn write_published(&self, serial: u64, told: Option<&Told>) -> Result<(), SinkError> {
+        let mut text = format!("{serial} {}", self.source);
+        if let Some(Told { committed_ms, transaction }) = told {
+            text.push_str(&format!(" {committed_ms} {transaction}"));
+        }
+        text.push('\n');
         self.put(PUBLISHED, text.as_bytes()).map_err(self.failed("write .published"))
     }
 
@@ -152,7 +175,7 @@ impl DirectorySink {
 }
 
 impl Sink for DirectorySink {
-    fn last(&mut self, source: &str) -> Result<Option<u64>, SinkError> {
+    fn last(&mut self, source: &str) -> Result<Option<Last>, SinkError> {
         source.clone_into(&mut self.source);
         let _lock = self.lock()?;
         let published = self.published()?;
@@ -164,13 +187,17 @@ impl Sink for DirectorySink {
                 other.source,
             )));
         }
-        let published = published.map(|published| published.serial);
-        let last = published.max(self.last_of_files()?);
-        if let Some(last) = last.filter(|&last| published < Some(last)) {
+        let files = self.last_of_files()?;
+        let known = published.as_ref().map(|published| published.serial);
+        match files.filter(|(serial, _)| known < Some(*serial)) {
             // A crash came between the rename of a batch and that of `.published`.
-            self.write_published(last)?;
+            Some((serial, path)) => {
+                let told = told_by(&path, serial);
+                self.write_published(serial, told.as_ref())?;
+                Ok(Some(Last { serial, told }))
+            }
+            None => Ok(published.map(|Published { serial, told, .. }| Last { serial, told })),
         }
-        Ok(last)
     }
 
     fn send(&mut self, records: &[ChangeRecord]) -> Result<(), SinkError> {
@@ -191,8 +218,20 @@ impl Sink for DirectorySink {
             record.write_json(&mut lines);
         }
         self.put(&name(from.serial, to.serial), &lines).map_err(self.failed("write a batch"))?;
-        self.write_published(to.serial)
+        self.write_published(to.serial, Some(&Told::of(to)))
     }
+}
+
+/// What the last record of a batch's file says, if it reads.
+fn told_by(path: &Path, serial: u64) -> Option<Told> {
+    let mut file = File::open(path).ok()?;
+    let end = i64::try_from(file.metadata().ok()?.len()).ok()?;
+    file.seek(SeekFrom::End(end.min(LINE_BYTES_MAX).saturating_neg())).ok()?;
+    let mut bytes = Vec::new();
+    file.take(LINE_BYTES_MAX.unsigned_abs()).read_to_end(&mut bytes).ok()?;
+    let line = bytes.trim_ascii_end().rsplit(|byte| *byte == b'\n').next()?;
+    let record = ChangeRecord::parse(line).ok()?;
+    (record.serial == serial).then(|| Told::of(&record))
 }
 
 fn name(from: u64, to: u64) -> String {
@@ -224,6 +263,32 @@ mod tests {
         serials.map(record).collect()
     }
 
+    fn serial(last: Result<Option<Last>, SinkError>) -> Option<u64> {
+        last.unwrap().map(|last| last.serial)
+    }
+
+    #[test]
+    fn what_was_told_of_under_the_last_serial_is_known_after_a_crash_and_from_older_versions() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sink = DirectorySink::new(folder.path()).unwrap();
+        assert_eq!(sink.last(SOURCE), Ok(None));
+        let mut batch = records(1..=3);
+        batch[2].committed_ms = 7_000;
+        sink.send(&batch).unwrap();
+        let told = Told { committed_ms: 7_000, transaction: String::new() };
+        let last = Last { serial: 3, told: Some(told) };
+        assert_eq!(sink.last(SOURCE), Ok(Some(last.clone())));
+        // A crash came before it was written: the batch itself says it.
+        fs::remove_file(folder.path().join(PUBLISHED)).unwrap();
+        assert_eq!(sink.last(SOURCE), Ok(Some(last)));
+        fs::write(folder.path().join(PUBLISHED), "3 pg-1\n").unwrap();
+        assert_eq!(sink.last(SOURCE), Ok(Some(Last { serial: 3, told: None })));
+        let with_blanks = Published::parse("3 pg-1 -5 T 1\n").unwrap().told.unwrap();
+        assert!(with_blanks.is_of(-5, "T 1") && !with_blanks.is_of(-5, "T 2"));
+        assert!(!with_blanks.is_of(-4, "T 1"));
+        assert_eq!(Published::parse("3 pg-1 soon"), None);
+    }
+
     fn batches(path: &Path) -> Vec<String> {
         let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name());
         let mut names: Vec<_> = entries.map(|name| name.into_string().unwrap()).collect();
@@ -242,7 +307,7 @@ mod tests {
         sink.send(&records(5..=7)).unwrap();
         // Another publisher, which cut its batches elsewhere.
         let mut other = DirectorySink::new(&path).unwrap();
-        assert_eq!(other.last(SOURCE), Ok(Some(7)));
+        assert_eq!(serial(other.last(SOURCE)), Some(7));
         other.send(&records(6..=9)).unwrap();
         sink.send(&[]).unwrap();
         let names = [
@@ -251,9 +316,9 @@ mod tests {
         ];
         assert_eq!(batches(&path), names);
         let text = fs::read_to_string(path.join(names[1])).unwrap();
-        let serial = |line: &str| ChangeRecord::parse(line.as_bytes()).unwrap().serial;
-        assert_eq!(text.lines().map(serial).collect::<Vec<_>>(), [8, 9]);
-        assert_eq!(sink.last(SOURCE), Ok(Some(9)));
+        let read = |line: &str| ChangeRecord::parse(line.as_bytes()).unwrap().serial;
+        assert_eq!(text.lines().map(read).collect::<Vec<_>>(), [8, 9]);
+        assert_eq!(serial(sink.last(SOURCE)), Some(9));
     }
 
     #[test]
@@ -263,16 +328,16 @@ mod tests {
         assert_eq!(sink.last(SOURCE), Ok(None));
         sink.send(&records(1..=3)).unwrap();
         fs::remove_file(folder.path().join(name(1, 3))).unwrap();
-        assert_eq!(sink.last(SOURCE), Ok(Some(3)));
+        assert_eq!(serial(sink.last(SOURCE)), Some(3));
         // The rename of the batch was the last thing that happened, and it was applied at once.
         sink.send(&records(4..=4)).unwrap();
         fs::write(folder.path().join(PUBLISHED), "3 pg-1\n").unwrap();
-        assert_eq!(sink.last(SOURCE), Ok(Some(4)));
+        assert_eq!(serial(sink.last(SOURCE)), Some(4));
         let done = folder.path().join("done");
         fs::create_dir(&done).unwrap();
         fs::rename(folder.path().join(name(4, 4)), done.join(name(4, 4))).unwrap();
         fs::write(folder.path().join(ASIDE), "half a ba").unwrap();
-        assert_eq!(sink.last(SOURCE), Ok(Some(4)));
+        assert_eq!(serial(sink.last(SOURCE)), Some(4));
         sink.send(&records(3..=5)).unwrap();
         assert_eq!(batches(folder.path()), [name(5, 5)]);
     }

@@ -10,7 +10,10 @@ use super::sink::SinkError;
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// `--from` is no address of a database.
-    #[error("--from: {problem}; expected postgres://USER@HOST/DATABASE")]
+    #[error(
+        "--from: {problem}; expected postgres://USER@HOST/DATABASE, or postgres:///DATABASE for a \
+         server of this machine"
+    )]
     Address {
         /// What is wrong with it; without the password.
         problem: String,
@@ -77,6 +80,12 @@ impl PublishError {
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Database { lasting: false, .. } | Self::Sink(SinkError::Transient(_)))
+    }
+
+    /// Whether somebody may mend the database while this program runs: its views, its rights.
+    #[must_use]
+    pub const fn may_be_mended(&self) -> bool {
+        matches!(self, Self::Database { .. } | Self::Contract { .. })
     }
 }
 

@@ -1,11 +1,12 @@
 //! The publisher: what a registry's PostgreSQL database commits, as change records into a sink, and
 //! whole as a base.
 //!
-//! In the order of the data: `session` is the connection and what the database has to offer;
-//! `assign` gives committed changes their serials; `batch` reads the objects behind the next
-//! serials; `rules` and `translate` make records of them, without what may not leave; a [`Sink`]
-//! takes them (`directory` is one). `run` turns this round and round; `bootstrap` reads everything
-//! once.
+//! In the order of the data: `address` says where the database is, `session` is the connection and
+//! what the database has to offer; `assign` gives committed changes their serials; `batch` reads
+//! the objects behind the next serials (`rows`, whatever single rows do; `unread`, those that do
+//! not read); `rules` and `translate` make records of them, without what may not leave; a [`Sink`]
+//! takes them (`directory` is one). `run` turns this round and round; `bootstrap` makes a base of
+//! `everything`.
 //! `deploy/postgres/README.md` describes the database's side.
 //!
 //! # Invariants
@@ -21,23 +22,27 @@
 //! Apply records, or know who does; keep a position of its own: the sink has it.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+mod address;
 mod assign;
 mod batch;
 mod bootstrap;
 mod directory;
 mod error;
+mod everything;
 mod fields;
+mod rows;
 mod rules;
 mod run;
 mod session;
 mod sink;
 mod stream;
 mod translate;
+mod unread;
 
 pub use bootstrap::{BootstrapOptions, Bootstrapped, bootstrap};
 pub use directory::DirectorySink;
 pub use error::PublishError;
 pub use rules::{KindRules, Model, Rules, RulesError, ZoneRules};
 pub use run::{Settings, Totals, once, run};
-pub use sink::{Sink, SinkError};
+pub use sink::{Last, Sink, SinkError, Told};
 pub use stream::StreamSink;

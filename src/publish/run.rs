@@ -4,7 +4,7 @@
 //!   ┌▶ connect ─▶ lead ─▶ ask the sink ─▶ round ─▶ wait for a notification, the poll, the stop ─┐
 //!   │    ▲          │ another one leads       ▲                                                 │
 //!   │    │          ▼                         └─────────────────────────────────────────────────┘
-//!   └─ pause ◀──── any passing failure: 0.1 s, twice as long each time, 10 s at most
+//!   └─ pause ◀──── any failure that may pass: 0.1 s, twice as long each time, 10 s at most
 //! ```
 //!
 //! # Invariants
@@ -14,6 +14,10 @@
 //! - One publisher of a database is at work; others wait until its connection ends. Should two be
 //!   at work for a moment, `no gap` and `converges` hold all the same.
 //!
+//! - A round whose views do not keep the contract takes nothing out of the queue. Once it has
+//!   published, a publisher waits until they do again; before, it refuses.
+//! - What passes is measured by the monotonic clock; the database's clock gives times alone.
+//!
 //! # Does not
 //!
 //! End on what passes: a database or a sink that is gone is tried until it is back.
@@ -22,15 +26,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
-use tokio_postgres::Config;
 use tokio_postgres::types::ToSql;
 
+use super::address::Address;
 use super::assign;
 use super::batch::{self, Batch, Sent};
 use super::error::PublishError;
 use super::rules::Rules;
 use super::session::{self, Session};
-use super::sink::Sink;
+use super::sink::{Last, Sink};
+use super::unread::Unread;
 use crate::observe::clock;
 
 /// How often a stop is looked for while nothing happens.
@@ -70,8 +75,10 @@ pub struct Totals {
     pub record_count: u64,
     /// Batches.
     pub batch_count: u64,
-    /// Changes that were no records, and were left out.
+    /// Changes that were no records, or could not be read, and were left out.
     pub refused_count: u64,
+    /// Objects that wait until they can be read.
+    pub unread_count: u64,
     /// The last serial of the sink; `None`: nothing was ever published.
     pub last: Option<u64>,
 }
@@ -119,10 +126,17 @@ fn work(
     sink: &mut dyn Sink,
     stop: Option<&AtomicBool>,
 ) -> Result<Totals, PublishError> {
-    let config = session::config(&settings.from)?;
-    let database = Database { runtime: runtime()?, config, settings, rules };
-    let totals = Totals::default();
-    let mut publisher = Publisher { database, sink, totals, sent: None, pause: PAUSE_MIN };
+    let address = Address::read(&settings.from)?;
+    let database = Database { runtime: runtime()?, address, settings, rules };
+    let mut publisher = Publisher {
+        database,
+        sink,
+        totals: Totals::default(),
+        sent: None,
+        unread: Unread::default(),
+        pause: PAUSE_MIN,
+        has_published: false,
+    };
     match stop {
         None => publisher.once()?,
         Some(stop) => publisher.until(stop)?,
@@ -137,7 +151,7 @@ fn is_set(stop: &AtomicBool) -> bool {
 /// The database's side, each call of which blocks until it is done.
 struct Database<'p> {
     runtime: Runtime,
-    config: Config,
+    address: Address,
     settings: &'p Settings,
     rules: &'p Rules,
 }
@@ -151,11 +165,22 @@ struct Read {
 
 impl Database<'_> {
     fn open(&self) -> Result<Session, PublishError> {
-        self.runtime.block_on(Session::open(&self.config, self.rules))
+        self.runtime.block_on(Session::open(&self.address, self.rules))
     }
 
     fn lead(&self, session: &Session) -> Result<bool, PublishError> {
         self.runtime.block_on(session.lead())
+    }
+
+    /// Checks that the database still has the sink's last serial for the change that the sink was
+    /// told of: it may have gone back while no publisher was there to see it.
+    fn check_last(&self, session: &mut Session, last: &Last) -> Result<(), PublishError> {
+        let Some(told) = &last.told else { return Ok(()) };
+        self.runtime.block_on(async {
+            let Session { client, statements, durable, .. } = session;
+            let transaction = session::begin_assigning(client, durable).await?;
+            batch::check_told(&transaction, statements, last.serial, told).await
+        })
     }
 
     /// Gives serials, and reads the batch after `last`.
@@ -164,10 +189,12 @@ impl Database<'_> {
         session: &mut Session,
         sent: Option<&Sent>,
         last: Option<u64>,
+        unread: &mut Unread,
     ) -> Result<Read, PublishError> {
         self.runtime.block_on(async {
-            let Session { client, statements, exact_times, .. } = session;
-            let transaction = session::begin_assigning(client).await?;
+            unread.retry(session, self.rules).await?;
+            let Session { client, statements, exact_times, durable, .. } = session;
+            let transaction = session::begin_assigning(client, durable).await?;
             if let Some(sent) = sent {
                 sent.check(&transaction, statements).await?;
             }
@@ -176,6 +203,17 @@ impl Database<'_> {
                 assign::heartbeat(&transaction, statements, self.settings.heartbeat).await?;
             }
             let batch = batch::next(&transaction, statements, self.rules, last).await?;
+            if !batch.refused.is_empty() {
+                // It may be the view that is wrong, not the rows: then nothing is passed over.
+                session::contract(&transaction, self.rules).await?;
+            }
+            unread.forget(&transaction, statements, &batch.read).await?;
+            unread.note(&transaction, statements, &batch.refused).await?;
+            if taken == 0 && !batch.records.is_empty() {
+                // What was read may have committed without a wait for the disk; a commit that
+                // writes waits, for all that came before.
+                transaction.query_one(&statements.durable, &[]).await?;
+            }
             transaction.commit().await?;
             Ok(Read { batch, is_rest: taken == i64::from(assign::TAKEN_COUNT_MAX) })
         })
@@ -217,8 +255,12 @@ struct Publisher<'p> {
     totals: Totals,
     /// The last record that this publisher sent.
     sent: Option<Sent>,
+    /// Objects that could not be read.
+    unread: Unread,
     /// Pause before the next try.
     pause: Duration,
+    /// Whether a round went well: the database kept the contract.
+    has_published: bool,
 }
 
 impl Publisher<'_> {
@@ -233,8 +275,19 @@ impl Publisher<'_> {
             let problem = "another publisher is at work on it".to_owned();
             return Err(PublishError::Database { problem, lasting: true });
         }
-        self.totals.last = self.sink.last(&session.source)?;
+        self.begin(&mut session)?;
         while self.round(&mut session)? {}
+        Ok(())
+    }
+
+    /// Asks the sink where it ends, and whether that is what the database has.
+    fn begin(&mut self, session: &mut Session) -> Result<(), PublishError> {
+        let last = self.sink.last(&session.source)?;
+        if let Some(last) = &last {
+            self.database.check_last(session, last)?;
+        }
+        self.totals.last = last.map(|last| last.serial);
+        self.unread.begin();
         Ok(())
     }
 
@@ -245,13 +298,25 @@ impl Publisher<'_> {
                 Err(error) if error.is_transient() => {
                     let pause_ms = u64::try_from(self.pause.as_millis()).unwrap_or(u64::MAX);
                     tracing::warn!(%error, pause_ms, "publishing is interrupted");
-                    sleep(self.pause, stop);
-                    self.pause = self.pause.saturating_mul(2).min(PAUSE_MAX);
+                    self.rest(stop);
+                }
+                Err(error) if self.has_published && error.may_be_mended() => {
+                    tracing::error!(
+                        %error,
+                        "publishing waits until the database is as it has to be; no change is lost"
+                    );
+                    self.rest(stop);
                 }
                 Err(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    /// Pauses before the next try.
+    fn rest(&mut self, stop: &AtomicBool) {
+        sleep(self.pause, stop);
+        self.pause = self.pause.saturating_mul(2).min(PAUSE_MAX);
     }
 
     /// Publishes over one connection, until it ends or `stop` is set.
@@ -263,14 +328,14 @@ impl Publisher<'_> {
                 sleep(LEAD_PAUSE, stop);
             }
         }
-        self.totals.last = self.sink.last(&session.source)?;
+        self.begin(&mut session)?;
         let Session { source, exact_times, .. } = &session;
         tracing::info!(source, last = self.totals.last, exact_times, "publishing");
         let mut pruned = clock::monotonic();
         while !is_set(stop) {
             let began = clock::monotonic();
             let more = self.round(&mut session)?;
-            self.pause = PAUSE_MIN;
+            (self.pause, self.has_published) = (PAUSE_MIN, true);
             if pruned.elapsed() >= PRUNE_PAUSE {
                 pruned = clock::monotonic();
                 self.database.prune(&session, self.totals.last)?;
@@ -284,9 +349,10 @@ impl Publisher<'_> {
 
     /// Gives serials, reads one batch, and sends it. Says whether there is more.
     fn round(&mut self, session: &mut Session) -> Result<bool, PublishError> {
-        let totals = &mut self.totals;
+        let (totals, unread) = (&mut self.totals, &mut self.unread);
         let Read { batch, is_rest } =
-            self.database.read(session, self.sent.as_ref(), totals.last)?;
+            self.database.read(session, self.sent.as_ref(), totals.last, unread)?;
+        totals.unread_count = u64::try_from(unread.count()).unwrap_or(0);
         let Some(last) = batch.records.last().map(|record| record.serial) else {
             return Ok(is_rest);
         };
@@ -297,7 +363,8 @@ impl Publisher<'_> {
         totals.last = Some(last);
         totals.record_count = totals.record_count.saturating_add(count);
         totals.batch_count = totals.batch_count.saturating_add(1);
-        totals.refused_count = totals.refused_count.saturating_add(batch.refused_count);
+        let refused = u64::try_from(batch.refused.len()).unwrap_or(u64::MAX);
+        totals.refused_count = totals.refused_count.saturating_add(refused);
         tracing::debug!(last, count, "published");
         Ok(is_rest || last < batch.given)
     }

@@ -6,24 +6,26 @@
 //!   that neither is a field of a record nor is renamed to one.
 //! - A statement has a deadline, and so has a transaction in which nothing happens: a publisher
 //!   that hangs holds nothing up for long.
+//! - `durable`: a transaction whose serials or objects go out is on the database's disk before they
+//!   do, whatever the database's own settings: each transaction says so itself, since a session may
+//!   end behind a pooler.
 //!
 //! # Does not
 //!
-//! Encrypt: a socket of the same machine, or a tunnel, is between it and the database.
+//! Know where the database is: `address` does.
 
 use std::collections::BTreeSet;
-use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use snapshot_format::Kind;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{
-    AsyncMessage, Client, Config, Connection, IsolationLevel, NoTls, Socket, Statement, Transaction,
+    AsyncMessage, Client, Connection, GenericClient, IsolationLevel, Socket, Statement, Transaction,
 };
 
+use super::address::Address;
 use super::error::PublishError;
 use super::fields;
 use super::rules::Rules;
@@ -35,15 +37,26 @@ const CONTRACT: i32 = 1;
 pub(super) const DOCUMENT_BYTES_MAX: i32 = 512 << 10;
 /// Identifies whoever publishes among the advisory locks of the database: "whoisd".
 const LEADER_LOCK: i64 = 0x7768_6f69_7364;
-/// Time for a connection to come about.
-const CONNECT: Duration = Duration::from_secs(10);
-
 /// Deadlines, and what makes texts the same whatever the database's defaults. The server notices
 /// within 25 s that a publisher is gone whose machine fell silent.
 const SETUP: &str = "SET statement_timeout = '60s'; SET lock_timeout = '10s'; \
     SET idle_in_transaction_session_timeout = '60s'; SET TimeZone = 'UTC'; \
     SET DateStyle = 'ISO'; SET search_path = ''; SET tcp_keepalives_idle = 10; \
     SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3";
+
+/// What a transaction says of its own commit, unless the database's setting goes further.
+const DURABLE: &str = "SET LOCAL synchronous_commit = on";
+/// The setting that goes further: standbys have applied it as well.
+const APPLIED: &str = "SET LOCAL synchronous_commit = remote_apply";
+
+/// Statements for objects that could not be read; see `unread`.
+pub(super) struct UnreadStatements {
+    pub(super) note: Statement,
+    pub(super) left_out: Statement,
+    pub(super) forget: Statement,
+    pub(super) waiting: Statement,
+    pub(super) tried: Statement,
+}
 
 /// Statements that every round needs.
 pub(super) struct Statements {
@@ -55,6 +68,12 @@ pub(super) struct Statements {
     pub(super) shown: Statement,
     pub(super) show: Statement,
     pub(super) prune: Statement,
+    /// Writes, so that the transaction's commit is one that goes to the disk, with all that it saw.
+    pub(super) durable: Statement,
+    /// Notes a change of an object.
+    pub(super) change: Statement,
+    /// `None`: the database has no place for objects that could not be read.
+    pub(super) unread: Option<UnreadStatements>,
     documents: Vec<Statement>,
 }
 
@@ -73,6 +92,8 @@ pub(super) struct Session {
     pub(super) exact_times: bool,
     /// Whose serials the database gives.
     pub(super) source: String,
+    /// What each transaction says of its commit.
+    pub(super) durable: &'static str,
     /// Told of every notification, and of the end of the connection.
     pub(super) wake: Arc<Notify>,
     driver: JoinHandle<()>,
@@ -114,29 +135,10 @@ pub(super) fn select(kind: Kind, condition: &str) -> String {
     )
 }
 
-/// Reads the address of a database.
-///
-/// # Errors
-///
-/// It is none.
-pub(super) fn config(from: &str) -> Result<Config, PublishError> {
-    let address = |problem: &str| PublishError::Address { problem: problem.to_owned() };
-    if !from.starts_with("postgres://") && !from.starts_with("postgresql://") {
-        return Err(address("got something that does not begin with postgres://"));
-    }
-    // What the reader says may quote the password.
-    let mut config = Config::from_str(from).map_err(|_| address("it does not read as one"))?;
-    if config.get_ssl_mode() == tokio_postgres::config::SslMode::Require {
-        return Err(address(
-            "sslmode=require is not supported; connect through a socket of the same machine or a \
-             tunnel",
-        ));
-    }
-    config.application_name("whoisd publish");
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT);
-    }
-    Ok(config)
+/// Selects the keys of a kind's rows.
+pub(super) fn keys(kind: Kind) -> String {
+    let (name, key) = view(kind);
+    format!("SELECT v.\"{key}\"::text FROM whoisd.{name} v")
 }
 
 impl Session {
@@ -145,21 +147,44 @@ impl Session {
     /// # Errors
     ///
     /// The database cannot be reached, or does not keep the contract.
-    pub(super) async fn open(config: &Config, rules: &Rules) -> Result<Self, PublishError> {
-        let (client, connection) = config.connect(NoTls).await?;
+    pub(super) async fn open(address: &Address, rules: &Rules) -> Result<Self, PublishError> {
+        let (client, connection) = address.config.connect(address.tls.connect()).await?;
         let wake = Arc::new(Notify::new());
         let driver = tokio::spawn(drive(connection, Arc::clone(&wake)));
         client.batch_execute(SETUP).await?;
+        let row = client.query_one("SELECT current_setting('server_encoding')", &[]).await?;
+        if row.try_get::<_, &str>(0)? == "SQL_ASCII" {
+            // Such a server keeps any bytes, and would refuse to hand out what is not UTF-8.
+            client.batch_execute("SET client_encoding = SQL_ASCII").await?;
+        }
         contract(&client, rules).await?;
         let row = client
-            .query_one("SELECT current_setting('track_commit_timestamp') = 'on'", &[])
+            .query_one(
+                "SELECT current_setting('track_commit_timestamp') = 'on', \
+                 current_setting('synchronous_commit') = 'remote_apply', \
+                 current_setting('fsync') = 'on'",
+                &[],
+            )
             .await?;
         let exact_times = row.try_get(0)?;
+        let durable = if row.try_get(1)? { APPLIED } else { DURABLE };
+        if !row.try_get::<_, bool>(2)? {
+            tracing::warn!(
+                "the database runs with fsync = off: after a crash it may give serials again that \
+                 were published; set it to on"
+            );
+        }
         let row = client.query_one("SELECT source FROM whoisd.position", &[]).await?;
         let source = row.try_get(0)?;
         let statements = prepare(&client, rules).await?;
+        if statements.unread.is_none() {
+            tracing::warn!(
+                "the database has no table whoisd.unread: objects that cannot be read are tried \
+                 again only until this program ends; load it as deploy/postgres/README.md says"
+            );
+        }
         client.batch_execute("LISTEN whoisd").await?;
-        Ok(Self { client, statements, exact_times, source, wake, driver })
+        Ok(Self { client, statements, exact_times, source, durable, wake, driver })
     }
 
     /// Whether this session is the one that publishes; it stays so until its end.
@@ -176,16 +201,23 @@ impl Session {
 
 /// Begins a transaction in which serials can be given: it sees everything that committed before it
 /// got the lock, and gives serials alone.
-pub(super) async fn begin_assigning(client: &mut Client) -> Result<Transaction<'_>, PublishError> {
+pub(super) async fn begin_assigning<'c>(
+    client: &'c mut Client,
+    durable: &str,
+) -> Result<Transaction<'c>, PublishError> {
     let transaction =
         client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).start().await?;
-    // LOCK takes no snapshot, so the transaction's comes after it.
-    transaction.batch_execute("LOCK TABLE whoisd.assigning IN EXCLUSIVE MODE").await?;
+    // Neither takes a snapshot, so the transaction's comes after the lock.
+    let lock = format!("{durable}; LOCK TABLE whoisd.assigning IN EXCLUSIVE MODE");
+    transaction.batch_execute(&lock).await?;
     Ok(transaction)
 }
 
 /// Moves a connection on until it ends.
-async fn drive(mut connection: Connection<Socket, NoTlsStream>, wake: Arc<Notify>) {
+async fn drive<T>(mut connection: Connection<Socket, T>, wake: Arc<Notify>)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
     loop {
         match std::future::poll_fn(|context| connection.poll_message(context)).await {
             Some(Ok(AsyncMessage::Notification(_))) => wake.notify_one(),
@@ -238,12 +270,50 @@ async fn prepare(client: &Client, rules: &Rules) -> Result<Statements, PublishEr
                    ORDER BY serial LIMIT $3)",
             )
             .await?,
+        durable: client.prepare("SELECT last FROM whoisd.position FOR UPDATE").await?,
+        change: client.prepare("SELECT whoisd.note($1::text, $2::text)").await?,
+        unread: unread(client).await?,
         documents,
     })
 }
 
+/// Statements for objects that could not be read, if the database has a place for them.
+async fn unread(client: &Client) -> Result<Option<UnreadStatements>, PublishError> {
+    if columns(client, "unread").await?.is_empty() {
+        return Ok(None);
+    }
+    let same = "u.kind = r.kind AND u.key = r.key";
+    let given = "unnest($1::text[], $2::text[]) AS r(kind, key)";
+    let again = "ON CONFLICT (kind, key) DO UPDATE SET problem = excluded.problem";
+    let note = format!(
+        "INSERT INTO whoisd.unread (kind, key, problem) \
+         SELECT DISTINCT ON (s.kind, s.key) s.kind, s.key, n.problem \
+         FROM unnest($1::bigint[], $2::text[]) AS n(serial, problem) \
+         JOIN whoisd.serials s USING (serial) ORDER BY s.kind, s.key, s.serial DESC {again}"
+    );
+    let left_out = format!(
+        "INSERT INTO whoisd.unread (kind, key, problem) SELECT $1::text, n.key, n.problem \
+         FROM unnest($2::text[], $3::text[]) AS n(key, problem) {again}"
+    );
+    let forget = format!("DELETE FROM whoisd.unread u USING {given} WHERE {same}");
+    let tried =
+        format!("UPDATE whoisd.unread u SET tried = clock_timestamp() FROM {given} WHERE {same}");
+    let waiting = "SELECT kind, key, count(*) OVER () FROM whoisd.unread \
+                   ORDER BY tried, kind, key LIMIT $1";
+    Ok(Some(UnreadStatements {
+        note: client.prepare(&note).await?,
+        left_out: client.prepare(&left_out).await?,
+        forget: client.prepare(&forget).await?,
+        waiting: client.prepare(waiting).await?,
+        tried: client.prepare(&tried).await?,
+    }))
+}
+
 /// Checks that the database has what is to be read.
-async fn contract(client: &Client, rules: &Rules) -> Result<(), PublishError> {
+pub(super) async fn contract(
+    client: &impl GenericClient,
+    rules: &Rules,
+) -> Result<(), PublishError> {
     let missing = |problem: String| PublishError::Contract { problem };
     if columns(client, "contract").await?.is_empty() {
         return Err(missing("there is no table whoisd.contract; load feed.sql".to_owned()));
@@ -292,7 +362,10 @@ async fn contract(client: &Client, rules: &Rules) -> Result<(), PublishError> {
 }
 
 /// Columns of a table or view of the schema `whoisd`; none if there is no such.
-async fn columns(client: &Client, name: &str) -> Result<BTreeSet<String>, PublishError> {
+async fn columns(
+    client: &impl GenericClient,
+    name: &str,
+) -> Result<BTreeSet<String>, PublishError> {
     let rows = client
         .query(
             "SELECT attname::text FROM pg_attribute \

@@ -13,7 +13,7 @@ use crate::feed::key::SecretKey;
 use crate::feed::message::Source;
 use crate::feed::nats::{Address, Limits, Outbox, SendError};
 
-use super::sink::{Sink, SinkError};
+use super::sink::{Last, Sink, SinkError, Told};
 
 /// Sends batches into a stream.
 #[derive(Debug)]
@@ -38,14 +38,15 @@ fn failed(error: SendError) -> SinkError {
         SendError::Unavailable { .. } | SendError::Gap { .. } => {
             SinkError::Transient(error.to_string())
         }
-        SendError::OtherSource { .. } | SendError::Strangers | SendError::Encode(_) => {
-            SinkError::Lasting(error.to_string())
-        }
+        SendError::OtherSource { .. }
+        | SendError::Strangers
+        | SendError::Unfit { .. }
+        | SendError::Encode(_) => SinkError::Lasting(error.to_string()),
     }
 }
 
 impl Sink for StreamSink {
-    fn last(&mut self, source: &str) -> Result<Option<u64>, SinkError> {
+    fn last(&mut self, source: &str) -> Result<Option<Last>, SinkError> {
         let own: Source = source.parse().map_err(|error| {
             SinkError::Lasting(format!("the database calls its serials {source:?}: {error}"))
         })?;
@@ -57,11 +58,12 @@ impl Sink for StreamSink {
                 self.outbox.insert((own.clone(), outbox.map_err(failed)?))
             }
         };
-        let Some(head) = outbox.last().map_err(failed)?.head else { return Ok(None) };
+        let last = outbox.last().map_err(failed)?;
+        let Some(head) = last.head else { return Ok(None) };
         if head.source != own {
             return Err(failed(SendError::OtherSource { got: head.source, own }));
         }
-        Ok(Some(head.last))
+        Ok(Some(Last { serial: head.last, told: last.record.as_ref().map(Told::of) }))
     }
 
     fn send(&mut self, records: &[ChangeRecord]) -> Result<(), SinkError> {

@@ -82,6 +82,17 @@ pub(super) fn heartbeat(head: &Head) -> Result<ChangeRecord, String> {
     parse(head, "heartbeat", Map::new())
 }
 
+/// What stands in front of an object that has no serial; it is not kept.
+pub(super) fn anytime() -> Head {
+    Head { committed: "1970-01-01T00:00:00Z".to_owned(), ..Head::default() }
+}
+
+/// The transaction of a change, as its record names it.
+pub(super) fn transaction(head: &Head) -> String {
+    let cleaned = clean("", head.transaction.as_str().into());
+    cleaned.and_then(|text| text.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 /// The object of a record.
 pub(super) fn object(record: ChangeRecord) -> Option<Object> {
     match record.body {
@@ -111,8 +122,7 @@ fn parse(head: &Head, kind: &str, mut line: Map<String, Value>) -> Result<Change
     line.insert("serial".to_owned(), head.serial.into());
     line.insert("committed".to_owned(), head.committed.as_str().into());
     if !head.transaction.is_empty() && kind != "heartbeat" {
-        let transaction = clean("", head.transaction.as_str().into());
-        line.insert("transaction".to_owned(), transaction.unwrap_or_default());
+        line.insert("transaction".to_owned(), transaction(head).into());
     }
     line.insert("kind".to_owned(), kind.into());
     let line = Value::Object(line).to_string();

@@ -4,6 +4,8 @@
 //!
 //! - `whole-blocks`: the rows of a gzip member are given out once its checksum has been compared,
 //!   so a torn end gives the same rows every time: those of the members before it.
+//! - What does not read is a torn end only if no member follows that does: else it is damage, which
+//!   is an error.
 //! - `bounded`: one member is unpacked at a time, [`MEMBER_BYTES_MAX`] at most.
 //!
 //! # Does not
@@ -25,6 +27,12 @@ use super::segment_name::{COLUMNS, Part};
 const MEMBER_BYTES_MAX: u64 = 16 << 20;
 /// First bytes of a gzip member (RFC 1952, section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// First bytes of a member as the writer makes it: deflate, and no further fields.
+const MEMBER: [u8; 4] = [0x1f, 0x8b, 8, 0];
+/// Bytes that are noted of a member: it has fewer, since text packs.
+const NOTED_BYTES_MAX: usize = 32 << 20;
+/// Places that are tried for a member behind one that does not end.
+const MEMBERS_TRIED_MAX: usize = 64;
 /// Bytes of a file read at a time.
 const READ_BYTES: usize = 64 << 10;
 
@@ -108,17 +116,22 @@ pub fn lines(
         };
         let ahead = from.fill_buf().map_err(|source| io_error(path, source))?;
         let Some(first) = ahead.first().copied() else { return Ok(done) };
-        if first == 0 && rest_is_zero(&mut from).map_err(|source| io_error(path, source))? {
-            // What a file system leaves after a power cut.
-            done.torn = true;
-            return Ok(done);
+        if first == 0 {
+            if rest_is_zero(&mut from).map_err(|source| io_error(path, source))? {
+                // What a file system leaves after a power cut.
+                done.torn = true;
+                return Ok(done);
+            }
+            let problem = "damaged from here on: zeros, and something behind them".to_owned();
+            return Err(refused(done.rows, problem));
         }
         if !ahead_is_member(&mut from).map_err(|source| io_error(path, source))? {
             let problem = "damaged from here on: no gzip member begins here".to_owned();
             return Err(refused(done.rows, problem));
         }
         text.clear();
-        let unpacked = GzDecoder::new(&mut from)
+        let mut noting = Noting { from: &mut from, noted: Vec::new() };
+        let unpacked = GzDecoder::new(&mut noting)
             .take(MEMBER_BYTES_MAX.saturating_add(1))
             .read_to_end(&mut text);
         match unpacked {
@@ -128,6 +141,10 @@ pub fn lines(
             }
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                if has_member(&noting.noted) {
+                    let problem = "damaged from here on: a block does not end, and others follow";
+                    return Err(refused(done.rows, problem.to_owned()));
+                }
                 done.torn = true;
                 return Ok(done);
             }
@@ -151,6 +168,55 @@ fn io_error(path: &Path, source: io::Error) -> ReadError {
 /// Whether what follows begins as a gzip member does, as far as it is there.
 fn ahead_is_member(from: &mut impl BufRead) -> io::Result<bool> {
     Ok(from.fill_buf()?.iter().zip(GZIP).all(|(got, expected)| *got == expected))
+}
+
+/// A reader that notes what was taken out of it, up to [`NOTED_BYTES_MAX`].
+struct Noting<'r, R> {
+    from: &'r mut R,
+    noted: Vec<u8>,
+}
+
+impl<R: BufRead> Read for Noting<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let ahead = self.fill_buf()?;
+        let length = ahead.len().min(into.len());
+        let (Some(to), Some(bytes)) = (into.get_mut(..length), ahead.get(..length)) else {
+            return Ok(0);
+        };
+        to.copy_from_slice(bytes);
+        self.consume(length);
+        Ok(length)
+    }
+}
+
+impl<R: BufRead> BufRead for Noting<'_, R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.from.fill_buf()
+    }
+
+    fn consume(&mut self, length: usize) {
+        let room = NOTED_BYTES_MAX.saturating_sub(self.noted.len()).min(length);
+        if room > 0
+            && let Ok(ahead) = self.from.fill_buf()
+        {
+            self.noted.extend_from_slice(ahead.get(..room).unwrap_or_default());
+        }
+        self.from.consume(length);
+    }
+}
+
+/// Whether a whole member stands behind the beginning of these bytes, or as much follows as no
+/// member has.
+fn has_member(bytes: &[u8]) -> bool {
+    let begins = |at: &usize| bytes.get(*at..).is_some_and(|rest| rest.starts_with(&MEMBER));
+    let reads = |at: usize| {
+        let mut text = Vec::new();
+        let rest = bytes.get(at..).unwrap_or_default();
+        let read = GzDecoder::new(rest).take(MEMBER_BYTES_MAX).read_to_end(&mut text);
+        read.is_ok() && text.ends_with(b"\n")
+    };
+    bytes.len() >= NOTED_BYTES_MAX
+        || (1..bytes.len()).filter(begins).take(MEMBERS_TRIED_MAX).any(reads)
 }
 
 /// Reads to the end; whether all of it was zero.
@@ -228,8 +294,10 @@ mod tests {
             let mut bad = bytes.clone();
             bad[at] ^= 1 << (at % 8);
             match read_bytes(&bad) {
-                // Times and names in a member's head are not protected.
-                Ok(read) => assert!(read.rows.is_multiple_of(10) && read.rows <= 30),
+                // Times and names in a member's head are not protected; what does not read with
+                // nothing behind it is a torn end.
+                Ok(read) if read.torn => assert!(read.rows == 20 && at >= ends[2], "{at}"),
+                Ok(read) => assert_eq!(read.rows, 30, "{at}"),
                 Err(error) => {
                     let block = ends.iter().filter(|end| **end <= at).count() - 1;
                     let expected = format!("log:{}: ", 10 * block + 1);
@@ -237,6 +305,9 @@ mod tests {
                 }
             }
         }
+        let mut lost = bytes.clone();
+        lost[ends[1]..ends[2]].fill(0);
+        assert!(read_bytes(&lost).unwrap_err().starts_with("log:11: damaged from here on"));
         let mut garbage = bytes[..ends[1]].to_vec();
         garbage.extend(b"garbage");
         assert!(read_bytes(&garbage).unwrap_err().starts_with("log:11: damaged from here on"));

@@ -20,6 +20,7 @@
 //!
 //! Touch shards: it reads the view that is published, on a thread of its own.
 
+mod age;
 mod bounded;
 pub mod health;
 mod metrics;
@@ -42,10 +43,11 @@ use serde_json::json;
 use snapshot_format::Kind;
 use snapshot_format::dump::Utc;
 
+pub use self::age::Age;
 use self::bounded::Bounded;
 pub use self::metrics::Service;
 use self::metrics::Text;
-use crate::feed::nats;
+use crate::feed::{nats, spool};
 use crate::shard::aside::{self, Place};
 use crate::updater::Views;
 
@@ -59,8 +61,10 @@ pub struct Sources {
     pub views: Views,
     /// What the feed of a fleet says, where there is one.
     pub feed: Option<Arc<nats::Status>>,
-    /// Whether changes are taken from the spool of the directory.
-    pub spool: bool,
+    /// What the spool says, where there is one.
+    pub spool: Option<Arc<spool::Status>>,
+    /// How old the data were when they were seen first.
+    pub age: Arc<Age>,
     /// Age of the data from which on the server is not ready, seconds; 0: never.
     pub age_max_s: u64,
     /// Whether every shard serves.
@@ -73,6 +77,8 @@ pub struct Sources {
     pub started_ms: i64,
     /// Reads the wall clock, ms since the epoch.
     pub now_ms: fn() -> i64,
+    /// Reads a clock that nobody sets, ms.
+    pub steady_ms: fn() -> i64,
 }
 
 /// What there is at one moment.
@@ -87,6 +93,8 @@ struct Figures {
     log_bytes: u64,
     counts: [u32; 6],
     feed: Option<Arc<nats::Report>>,
+    spool: Option<Arc<spool::Report>>,
+    steady_ms: i64,
 }
 
 impl Sources {
@@ -96,7 +104,8 @@ impl Sources {
         let (changed, log_bytes) = data.changed();
         // Without changes a sign of life says that there were none.
         let newest_ms = state.committed_ms.max(state.heartbeat_ms);
-        let age_ms = (self.now_ms)().saturating_sub(newest_ms);
+        let steady_ms = (self.steady_ms)();
+        let age_ms = self.age.of(newest_ms, (self.now_ms)(), steady_ms);
         Figures {
             generation: state.generation,
             serial: state.serial,
@@ -108,6 +117,8 @@ impl Sources {
             log_bytes,
             counts: Kind::ALL.map(|kind| data.count(kind)),
             feed: self.feed.as_ref().map(|feed| feed.report()),
+            spool: self.spool.as_ref().map(|spool| spool.report()),
+            steady_ms,
         }
     }
 
@@ -119,18 +130,41 @@ impl Sources {
         if !self.serving.load(Ordering::Relaxed) {
             return Err("starting: a shard does not serve yet\n".to_owned());
         }
-        let age_s = self.figures().age_s;
-        if self.age_max_s > 0 && age_s > self.age_max_s {
+        let figures = self.figures();
+        let (age_s, age_max_s) = (figures.age_s, self.age_max_s);
+        if age_max_s > 0 && age_s > age_max_s {
             return Err(format!(
-                "the data are {age_s} s old, at most {} s are allowed (status.ready_age_max_s)\n",
-                self.age_max_s
+                "the data are {age_s} s old, at most {age_max_s} s are allowed \
+                 (status.ready_age_max_s)\n"
             ));
         }
-        Ok(())
+        // A change that waits makes the data as old as it waits.
+        let waits = figures.spool_waits();
+        match waits.filter(|(waits_s, _)| age_max_s > 0 && *waits_s > age_max_s) {
+            Some((_, what)) => {
+                Err(format!("{what}; at most {age_max_s} s are allowed (status.ready_age_max_s)\n"))
+            }
+            None => Ok(()),
+        }
     }
 }
 
 impl Figures {
+    /// How long something waits in the spool, seconds, and what, as a sentence.
+    fn spool_waits(&self) -> Option<(u64, String)> {
+        let waiting = self.spool.as_ref()?.waiting.as_ref()?;
+        let (count, age_s) = (waiting.count, waiting.age_s(self.steady_ms));
+        let what = if waiting.file.is_empty() {
+            format!("{count} files are in the spool, and none was applied for {age_s} s")
+        } else {
+            format!(
+                "{count} files wait in the spool for {age_s} s, the first of them {}: {}",
+                waiting.file, waiting.problem
+            )
+        };
+        Some((age_s, what))
+    }
+
     fn json(&self) -> String {
         let time = |ms: i64| (ms != i64::MIN).then(|| Utc(ms).to_string());
         let feed = self.feed.as_ref().map(|feed| {
@@ -151,6 +185,15 @@ impl Figures {
             "age_s": self.age_s,
             "last_deposit": &*self.deposit,
             "feed": feed,
+            "spool": self.spool.as_ref().map(|spool| {
+                let waiting = spool.waiting.as_ref();
+                json!({
+                    "waiting": waiting.map_or(0, |waiting| waiting.count),
+                    "waiting_s": waiting.map_or(0, |waiting| waiting.age_s(self.steady_ms)),
+                    "file": waiting.map(|waiting| waiting.file.as_str()),
+                    "problem": waiting.map(|waiting| waiting.problem.as_str()),
+                })
+            }),
         });
         format!("{all}\n")
     }
@@ -174,6 +217,7 @@ impl Figures {
             let kind = kind.word().replace(' ', "_");
             text.value(RECORDS, format_args!("{{kind=\"{kind}\"}}"), count);
         }
+        self.spool_metrics(text);
         let Some(feed) = &self.feed else { return };
         let connected = u64::from(feed.server.is_some());
         text.gauge("whoisd_feed_connected", "Whether the feed has a server.", connected);
@@ -187,6 +231,26 @@ impl Figures {
             ("whoisd_feed_refused_total", "Messages left out.", feed.refused_count),
             ("whoisd_feed_connects_total", "Connections made.", feed.connect_count),
             ("whoisd_feed_snapshots_total", "Snapshots fetched.", feed.refetch_count),
+        ] {
+            text.counter(name, help, value);
+        }
+    }
+}
+
+impl Figures {
+    fn spool_metrics(&self, text: &mut Text) {
+        let Some(spool) = &self.spool else { return };
+        let waiting = spool.waiting.as_ref();
+        let count = waiting.map_or(0, |waiting| waiting.count);
+        text.gauge("whoisd_spool_waiting_files", "Files that wait in the spool.", count);
+        text.gauge(
+            "whoisd_spool_waiting_seconds",
+            "Since when no file went out of the spool while some wait.",
+            waiting.map_or(0, |waiting| waiting.age_s(self.steady_ms)),
+        );
+        for (name, help, value) in [
+            ("whoisd_spool_applied_total", "Files applied.", spool.applied_count),
+            ("whoisd_spool_rejected_total", "Files refused.", spool.rejected_count),
         ] {
             text.counter(name, help, value);
         }
@@ -212,7 +276,10 @@ impl Sources {
 
 async fn ready(State(sources): State<Sources>) -> Response {
     match sources.ready() {
-        Ok(()) => "ready\n".into_response(),
+        Ok(()) => match sources.figures().spool_waits() {
+            Some((_, what)) => format!("ready, but {what}\n").into_response(),
+            None => "ready\n".into_response(),
+        },
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
     }
 }
@@ -298,8 +365,21 @@ pub(in crate::status) mod tests {
         let feed = Some(Arc::new(nats::Status::default()));
         let (serving, draining) = (Arc::new(AtomicBool::new(true)), Arc::default());
         let (service, started_ms, now_ms) = (None, 0, || NOW_MS);
-        let spool = false;
-        Sources { views, feed, spool, age_max_s, serving, draining, service, started_ms, now_ms }
+        let (age, steady_ms) = (Arc::default(), (|| 0) as fn() -> i64);
+        let spool = Some(Arc::new(spool::Status::new(steady_ms)));
+        Sources {
+            views,
+            feed,
+            spool,
+            age,
+            age_max_s,
+            serving,
+            draining,
+            service,
+            started_ms,
+            now_ms,
+            steady_ms,
+        }
     }
 
     /// A scrape of a server that has everything.

@@ -39,7 +39,7 @@ impl Sources {
             serial: figures.serial,
             data_age_s: figures.age_s,
             domains: figures.counts.get(Kind::Domain as usize).copied().unwrap_or(0).into(),
-            spool: self.spool,
+            spool: self.spool.is_some(),
             feed: figures.feed.map(|feed| Feed {
                 connected: feed.server.is_some(),
                 backlog: feed.backlog_count,

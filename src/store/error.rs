@@ -20,6 +20,19 @@ pub enum StoreError {
         /// Why it failed.
         source: io::Error,
     },
+    /// There is no room for the log that changes go into.
+    #[error(
+        "{path}: there is no room for {bytes} bytes of log, which changes need: {source}; make \
+         room in the directory"
+    )]
+    Room {
+        /// The log's file.
+        path: PathBuf,
+        /// Bytes that it has at least.
+        bytes: u64,
+        /// What the file system says.
+        source: io::Error,
+    },
     /// There is no generation in the directory.
     #[error(
         "{path}: no snapshot directory (it has no MANIFEST); make one with `whoisd import \
@@ -71,17 +84,36 @@ pub enum StoreError {
         /// In the manifest.
         expected: u64,
     },
+    /// A log has a place that does not read, and good batches behind it.
+    #[error(
+        "{path}: damaged at byte {at}: the batch there does not read, and the one at byte {behind} \
+         does, so generations after {got} were acknowledged and are lost; restore the file, go \
+         back with `whoisd rollback`, or import again"
+    )]
+    Damaged {
+        /// The log's file.
+        path: PathBuf,
+        /// Where the batch starts that does not read.
+        at: u64,
+        /// Where the first good one behind it starts.
+        behind: u64,
+        /// The last generation before it.
+        got: u64,
+    },
     /// A log ends before the generation that it should reach.
     #[error(
-        "{path}: the log ends at generation {got}, the manifest says it reaches {expected}; \
-         restore the file, go back with `whoisd rollback`, or import again"
+        "{path}: the log ends at byte {at} with generation {got}, and should reach {expected}: \
+         what follows is damaged or missing; restore the file, go back with `whoisd rollback`, or \
+         import again"
     )]
     Cut {
-        /// The log's first file.
+        /// The log's file.
         path: PathBuf,
         /// Where it ends.
+        at: u64,
+        /// Its last generation.
         got: u64,
-        /// Where it should end.
+        /// The one that the manifest, or the next file, says it reaches.
         expected: u64,
     },
     /// The writer took back what was never acknowledged: read again from the manifest on.

@@ -43,6 +43,15 @@ pub trait Files: Clone + Debug + Send + Sync + 'static {
     /// See [`Self::make`].
     fn lock(&self, name: &str) -> io::Result<Result<Self::Lock, String>>;
 
+    /// Bytes that are free; `None` if that is not known.
+    ///
+    /// # Errors
+    ///
+    /// See [`Self::make`].
+    fn room(&self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
+
     /// Names of all files.
     ///
     /// # Errors

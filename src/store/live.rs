@@ -10,7 +10,7 @@
 //!
 //! Make changes, or publish generations to who answers.
 
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 use snapshot_format::delta::frame::{FRAME_HEAD_BYTES, LOG_HEAD_BYTES, PAYLOAD_BYTES_MAX};
@@ -27,6 +27,8 @@ use super::{ASIDE_ENDING, GenerationOf, log_name};
 
 /// Lengths of parts are multiples of it: files of huge pages.
 const PART_UNIT_BYTES: u64 = 2 << 20;
+/// A part takes at most such a share of what is free: a fold needs room for a base as well.
+const ROOM_SHARE: u64 = 8;
 
 /// What a batch says of the state that it makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +132,7 @@ impl<F: Files> Live<F> {
 
     /// Goes on where a reader ended.
     fn take_up(&mut self, tail: Tail<F>, whole: bool) -> Result<(), StoreError> {
-        let Tail { name, number, part: Some(part) } = tail else { return Ok(()) };
+        let Tail { name, number, part: Some(part), .. } = tail else { return Ok(()) };
         let files = &self.writer.files;
         let file_name = log_name(name.epoch, number);
         let file = files.open(&file_name).map_err(failed(files, &file_name, "open it"))?;
@@ -276,7 +278,7 @@ impl<F: Files> Live<F> {
             Some(name) => {
                 let part = Part::open(&files, name.epoch, 1)?;
                 self.open = None;
-                self.take_up(Tail { name, number: 1, part }, true)?;
+                self.take_up(Tail::within(name, 1, part), true)?;
             }
             None => self.open = None,
         }
@@ -290,16 +292,14 @@ impl<F: Files> Live<F> {
         let files = &self.writer.files;
         let file_name = log_name(name.epoch, number);
         let aside = format!("{file_name}{ASIDE_ENDING}");
-        let least = needed.saturating_add(LOG_HEAD_BYTES as u64);
-        let bytes = self.writer.settings.log_part_bytes.max(least);
-        let bytes = bytes.next_multiple_of(PART_UNIT_BYTES);
+        let least = needed.saturating_add(LOG_HEAD_BYTES as u64).next_multiple_of(PART_UNIT_BYTES);
         let head = LogHead {
             epoch: name.epoch,
             number,
             salt: salt(),
             begins_over: self.generation.state().generation,
         };
-        let mut file = files.create(&aside, bytes).map_err(failed(files, &aside, "make it"))?;
+        let (mut file, bytes) = self.make_room(&aside, least)?;
         file.seek(SeekFrom::Start(0))
             .and_then(|_| file.write_all(&head.encode()))
             .map_err(failed(files, &aside, "write it"))?;
@@ -309,6 +309,45 @@ impl<F: Files> Live<F> {
         let log = files.log(&file_name).map_err(failed(files, &file_name, "open it"))?;
         let part = Part { log: Arc::new(log), head, at: LOG_HEAD_BYTES as u64 };
         Ok(Open { name, number, part, file, bytes, whole: true })
+    }
+
+    /// Makes a part's file, of `least` bytes or more: as many as are usual, fewer on a disk that
+    /// has little room. What it has it has, so that a batch never fails for want of room within it.
+    fn make_room(&self, aside: &str, least: u64) -> Result<(F::File, u64), StoreError> {
+        let files = &self.writer.files;
+        let usual = self.writer.settings.log_part_bytes.next_multiple_of(PART_UNIT_BYTES);
+        // Without knowing the room, the usual length is tried.
+        let room = files.room().ok().flatten().unwrap_or(u64::MAX);
+        let share = room.checked_div(ROOM_SHARE).unwrap_or(0);
+        let share = share.saturating_sub(share.checked_rem(PART_UNIT_BYTES).unwrap_or(0));
+        let mut bytes = usual.min(share).max(least);
+        loop {
+            let error = match files.create(aside, bytes) {
+                Ok(file) => {
+                    if bytes < usual {
+                        tracing::info!(
+                            bytes,
+                            usual,
+                            room,
+                            "little room: the log gets a short part"
+                        );
+                    }
+                    return Ok((file, bytes));
+                }
+                Err(error) => error,
+            };
+            if !matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+                return Err(failed(files, aside, "make it")(error));
+            }
+            // What was written of it fills the disk for everybody.
+            let _ = files.remove(aside);
+            if bytes == least {
+                let path = files.path().join(aside);
+                return Err(StoreError::Room { path, bytes, source: error });
+            }
+            let half = bytes.checked_div(2).unwrap_or(0).next_multiple_of(PART_UNIT_BYTES);
+            bytes = if half < bytes { half.max(least) } else { least };
+        }
     }
 
     /// Begins a fold: the log goes on in a new one, and what was there before is to be written into

@@ -5,6 +5,8 @@
 //! - A frame is checked in a copy: another process may be writing behind it.
 //! - A part that another one follows counts only up to the generation that the next one continues:
 //!   what comes after was never acknowledged.
+//! - A log that stops to read before batches that do is damaged, which is an error; what stands
+//!   behind the last batch that reads, and does not, is the rest of one that was not finished.
 //!
 //! # Does not
 //!
@@ -27,6 +29,9 @@ use super::{GenerationOf, log_name};
 
 /// How much is looked at at once for what lies behind the last frame.
 const REST_PIECE_BYTES: usize = 64 << 10;
+/// A rest of a batch is looked behind once in so many times that a reader finds it there: it may be
+/// a batch that is being written, and others may come behind it.
+const LOOK_COUNT: u32 = 64;
 
 /// Where a reader stands in a log.
 #[derive(Debug)]
@@ -35,6 +40,10 @@ pub(super) struct Tail<F: Files> {
     /// Number of the part.
     pub(super) number: u32,
     pub(super) part: Option<Part<F>>,
+    /// Whether it was looked behind the end of the part.
+    is_looked: bool,
+    /// How often something stood there since that does not read.
+    unread_count: u32,
 }
 
 /// A part of a log that is open.
@@ -56,9 +65,9 @@ pub struct Rest {
 }
 
 /// Bytes that were copied out of a log, at their place.
-struct Copy<'a> {
-    at: usize,
-    bytes: &'a [u8],
+pub(super) struct Copy<'a> {
+    pub(super) at: usize,
+    pub(super) bytes: &'a [u8],
 }
 
 impl Heap for Copy<'_> {
@@ -119,7 +128,12 @@ impl<F: Files> Part<F> {
 impl<F: Files> Tail<F> {
     /// In front of a log.
     pub(super) const fn new(name: LogName) -> Self {
-        Self { name, number: 1, part: None }
+        Self { name, number: 1, part: None, is_looked: false, unread_count: 0 }
+    }
+
+    /// In an open part.
+    pub(super) const fn within(name: LogName, number: u32, part: Option<Part<F>>) -> Self {
+        Self { name, number, part, is_looked: false, unread_count: 0 }
     }
 
     /// Reads on as far as there are whole frames, up to the log's last generation. Returns how many
@@ -145,22 +159,25 @@ impl<F: Files> Tail<F> {
             let end = next.as_ref().map(|next| next.head.begins_over);
             count = count.saturating_add(self.read_part(files, generation, end)?);
             let state = generation.state().generation;
-            let Some(end) = end else { return Ok(count) };
+            let Some(end) = end else {
+                self.check_end(files, generation, count > 0)?;
+                return Ok(count);
+            };
             if state != end {
                 // The log counts no further. (Where the next part continues this very generation,
                 // it may hold reservations, which are of it.)
                 if self.name.last == Some(state) {
                     return Ok(count);
                 }
-                let path = files.path().join(log_name(self.name.epoch, self.number));
-                return Err(if state > end {
-                    StoreError::TakenBack { path, got: state }
-                } else {
-                    StoreError::Cut { path, got: state, expected: end }
-                });
+                if state > end {
+                    let path = files.path().join(log_name(self.name.epoch, self.number));
+                    return Err(StoreError::TakenBack { path, got: state });
+                }
+                self.check_behind(files, state)?;
+                return Err(self.cut(files, state, end));
             }
             self.number = following;
-            self.part = None;
+            (self.part, self.is_looked) = (None, false);
         }
     }
 
@@ -205,6 +222,56 @@ impl<F: Files> Tail<F> {
             count = count.saturating_add(1);
         }
         Ok(count)
+    }
+
+    /// Looks whether the log ends where it stops to read, if that is not where it is said to end:
+    /// through the whole part when it is read first, later on only where something stands there.
+    fn check_end(
+        &mut self,
+        files: &F,
+        generation: &GenerationOf<F>,
+        is_new: bool,
+    ) -> Result<(), StoreError> {
+        let state = generation.state().generation;
+        let Some(part) = &self.part else { return Ok(()) };
+        if self.name.last == Some(state) {
+            return Ok(());
+        }
+        if self.is_looked {
+            if is_new {
+                self.unread_count = 0;
+            }
+            if !part.is_begun(files, &log_name(self.name.epoch, self.number))? {
+                return Ok(());
+            }
+            let turn = self.unread_count.checked_rem(LOOK_COUNT);
+            self.unread_count = self.unread_count.wrapping_add(1);
+            if turn != Some(0) {
+                return Ok(());
+            }
+        }
+        self.is_looked = true;
+        self.check_behind(files, state)
+    }
+
+    /// Looks for frames that read behind the place where the part stops to.
+    fn check_behind(&self, files: &F, state: u64) -> Result<(), StoreError> {
+        let Some(part) = &self.part else { return Ok(()) };
+        let name = log_name(self.name.epoch, self.number);
+        let Some(behind) = part.behind(files, &name, state)? else { return Ok(()) };
+        // A batch that was being written a moment ago reads by now, and others follow it.
+        if part.frame(files, &name)?.is_some() {
+            return Ok(());
+        }
+        let path = files.path().join(name);
+        Err(StoreError::Damaged { path, at: part.at, behind, got: state })
+    }
+
+    /// The error of a log that does not reach `expected`.
+    pub(super) fn cut(&self, files: &F, got: u64, expected: u64) -> StoreError {
+        let path = files.path().join(log_name(self.name.epoch, self.number));
+        let at = self.part.as_ref().map_or(0, |part| part.at);
+        StoreError::Cut { path, at, got, expected }
     }
 
     /// What lies behind the last frame, if it is not zeros.

@@ -144,7 +144,10 @@ fn decode_2(body: &str) -> Result<Manifest, String> {
     };
     let (greatest, epochs) = (field("greatest")?, field("epochs")?);
     let mut chains: Vec<Chain> = Vec::new();
-    for line in lines.take(LINES_MAX) {
+    for (count, line) in lines.enumerate() {
+        if count >= LINES_MAX {
+            return Err(format!("names more than {LINES_MAX} bases and logs"));
+        }
         let words: Vec<&str> = line.split(' ').collect();
         match (words.as_slice(), chains.last_mut()) {
             (["base", base, generation, bytes, sums], _) => chains.push(Chain {
@@ -242,6 +245,20 @@ mod tests {
                 assert!(Manifest::decode(&changed).is_err(), "bit {bit} of byte {at}");
             }
         }
+    }
+
+    #[test]
+    fn a_manifest_of_too_many_lines_is_refused_not_cut() {
+        let logs = (1..).map(|epoch| LogName { epoch, last: Some(epoch) });
+        let of = |count| Manifest {
+            current: Chain { logs: logs.clone().take(count).collect(), ..chain(12) },
+            ..example()
+        };
+        // With three lines of the base and of what is kept.
+        let most = of(LINES_MAX - 3);
+        assert_eq!(Manifest::decode(&most.encode()), Ok(most));
+        let error = Manifest::decode(&of(LINES_MAX - 2).encode()).unwrap_err();
+        assert!(error.contains("more than 4096"), "{error}");
     }
 
     #[test]

@@ -30,6 +30,7 @@
 //! Know queries, policy or feeds; map files (`view` does).
 
 mod base;
+mod behind;
 mod error;
 pub mod files;
 #[cfg(any(test, fuzzing))]

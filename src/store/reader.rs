@@ -187,8 +187,7 @@ pub(super) fn read_logs<F: Files>(
         tail.read_on(files, &mut generation)?;
         let got = generation.state().generation;
         if let Some(expected) = name.last.filter(|last| *last != got) {
-            let path = files.path().join(super::log_name(name.epoch, tail.number));
-            return Err(StoreError::Cut { path, got, expected });
+            return Err(tail.cut(files, got, expected));
         }
         last = Some(tail);
     }

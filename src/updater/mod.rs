@@ -13,6 +13,7 @@
 //!
 //! Know where changes come from, or what is answered.
 
+mod arrival;
 mod findings;
 mod fold;
 mod intake;
@@ -90,6 +91,8 @@ pub struct Updater {
     folded_at: std::time::Instant,
     /// When the last fold failed.
     fold_failed_at: Option<std::time::Instant>,
+    /// What was said of commit times that lie ahead.
+    arrival: arrival::Arrival,
 }
 
 impl Updater {
@@ -105,6 +108,7 @@ impl Updater {
             fetcher: None,
             folded_at: clock::monotonic(),
             fold_failed_at: None,
+            arrival: arrival::Arrival::default(),
         }
     }
 
@@ -149,10 +153,17 @@ impl Updater {
         };
         let committed_ms = new.iter().filter_map(committed).max().unwrap_or(i64::MIN);
         let heartbeat_ms = new.iter().map(|record| record.committed_ms).max();
+        let now = (clock::wall_ms(), clock::monotonic());
+        let mut believe = |claimed_ms| self.arrival.believe(claimed_ms, last.serial, now);
+        let (committed_ms, heartbeat_ms) =
+            (believe(committed_ms), believe(heartbeat_ms.unwrap_or(i64::MIN)));
+        // What was believed before may lie ahead as well: of an older version, of a deposit, or of
+        // a clock that has been set back.
+        let before = |ms| arrival::believed(ms, now.0);
         let stamp = Stamp {
             serial: last.serial,
-            committed_ms: committed_ms.max(state.committed_ms),
-            heartbeat_ms: heartbeat_ms.unwrap_or(i64::MIN).max(state.heartbeat_ms),
+            committed_ms: committed_ms.max(before(state.committed_ms)),
+            heartbeat_ms: heartbeat_ms.max(before(state.heartbeat_ms)),
         };
         self.commit(changes, stamp, None)?;
         Ok(self.applied(new.len() as u64))

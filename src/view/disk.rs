@@ -104,6 +104,11 @@ impl Files for Disk {
         Ok(Ok(file))
     }
 
+    fn room(&self) -> io::Result<Option<u64>> {
+        let system = rustix::fs::statvfs(&self.path)?;
+        Ok(Some(system.f_bavail.saturating_mul(system.f_frsize)))
+    }
+
     fn list(&self) -> io::Result<Vec<String>> {
         let names = fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name().into_string()));
         let names: io::Result<Vec<_>> = names.collect();

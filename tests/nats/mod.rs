@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use async_nats::jetstream::stream::Config;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use whoisd::feed::key::{SecretKey, Trusted};
@@ -173,6 +174,21 @@ impl Rogue {
 
     pub fn records(&self, name: &str, records: &[ChangeRecord], key: Option<&SecretKey>) {
         self.send(&Message::encode(&source(name), records, key).unwrap());
+    }
+
+    /// Makes the stream as the settings say, beside those of a good one.
+    pub fn make(&self, change: impl FnOnce(&mut Config)) {
+        let mut config = Config {
+            name: "WHOISD".to_owned(),
+            subjects: vec!["whoisd.changes".to_owned()],
+            ..Config::default()
+        };
+        change(&mut config);
+        self.runtime.block_on(async {
+            // The one before may be there or not.
+            let _ = self.jetstream.delete_stream("WHOISD").await;
+            self.jetstream.create_stream(config).await.unwrap();
+        });
     }
 
     /// Removes every message of the stream.

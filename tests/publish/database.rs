@@ -46,6 +46,11 @@ const OBJECTS: &str = "
         ('example.demo', 2, 'ns.other.example');
 ";
 
+/// Rights of the registry's own system.
+const EPP: &str = "
+    GRANT USAGE ON SCHEMA registry TO epp;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA registry TO epp";
+
 /// Makes the database that those of tests are copies of.
 pub(crate) fn prepare(folder: &Path) {
     let admin = Session::open(&url(folder, "postgres", "postgres"));
@@ -56,13 +61,10 @@ pub(crate) fn prepare(folder: &Path) {
         reference.execute(part);
     }
     reference.execute(OBJECTS);
-    reference.execute(
-        "GRANT USAGE ON SCHEMA registry TO epp;
-         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA registry TO epp",
-    );
+    reference.execute(EPP);
 }
 
-fn url(folder: &Path, name: &str, user: &str) -> String {
+pub(crate) fn url(folder: &Path, name: &str, user: &str) -> String {
     format!("postgres:///{name}?host={}&user={user}", folder.display())
 }
 
@@ -73,7 +75,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    fn open(url: &str) -> Self {
+    pub(crate) fn open(url: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = runtime.block_on(async {
             let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
@@ -120,8 +122,46 @@ impl Database {
         let folder = socket_folder();
         Session::open(&url(folder, "postgres", "postgres"))
             .execute(&format!("CREATE DATABASE {name} TEMPLATE reference"));
-        let session = Session::open(&url(folder, &name, "postgres"));
-        let url = url(folder, &name, "whoisd_publisher");
+        Self::of(folder, &name, rules)
+    }
+
+    /// The reference itself, of a server that nobody else uses.
+    pub(crate) fn alone(folder: &Path) -> Self {
+        prepare(folder);
+        Self::of(folder, "reference", "")
+    }
+
+    /// The rows that come with the reference, to try it with.
+    pub(crate) fn seeded() -> Self {
+        let folder = socket_folder();
+        let admin = Session::open(&url(folder, "postgres", "postgres"));
+        admin.execute("CREATE DATABASE seeded TEMPLATE template0");
+        let session = Session::open(&url(folder, "seeded", "postgres"));
+        for part in SCHEMA {
+            session.execute(part);
+        }
+        session.execute(include_str!("../../deploy/postgres/seed.sql"));
+        Self::of(folder, "seeded", "")
+    }
+
+    /// The reference in a database without an encoding.
+    pub(crate) fn without_encoding(folder: &Path) -> Self {
+        let admin = Session::open(&url(folder, "postgres", "postgres"));
+        admin.execute(
+            "CREATE DATABASE raw ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0",
+        );
+        let session = Session::open(&url(folder, "raw", "postgres"));
+        for part in SCHEMA {
+            session.execute(part);
+        }
+        session.execute(OBJECTS);
+        session.execute(EPP);
+        Self::of(folder, "raw", "")
+    }
+
+    fn of(folder: &Path, name: &str, rules: &str) -> Self {
+        let session = Session::open(&url(folder, name, "postgres"));
+        let url = url(folder, name, "whoisd_publisher");
         let rules = Rules::parse(rules).unwrap();
         Self { url, session, rules, received: Received::default() }
     }

@@ -10,4 +10,6 @@ mod filter;
 mod order;
 mod received;
 mod server;
+mod tls;
 mod transactions;
+mod unread;

@@ -11,12 +11,13 @@ use whoisd::publish::{self, DirectorySink, PublishError, Settings, Sink, SinkErr
 
 use crate::database::Database;
 use crate::received::{Received, said};
+use crate::server::Server;
 
 /// Longest wait for what is to happen.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 #[expect(clippy::disallowed_methods, reason = "a test waits for threads")]
-fn within_patience(mut happened: impl FnMut() -> bool) -> bool {
+pub(crate) fn within_patience(mut happened: impl FnMut() -> bool) -> bool {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
         if happened() {
@@ -28,12 +29,12 @@ fn within_patience(mut happened: impl FnMut() -> bool) -> bool {
 }
 
 /// The last serial that was put into a directory.
-fn last_in(folder: &Path) -> Option<u64> {
+pub(crate) fn last_in(folder: &Path) -> Option<u64> {
     let text = std::fs::read_to_string(folder.join(".published")).ok()?;
     text.split(' ').next()?.parse().ok()
 }
 
-fn registrar(id: &str) -> String {
+pub(crate) fn registrar(id: &str) -> String {
     format!("INSERT INTO registry.registrars (id, name) VALUES ('{id}', '{id}')")
 }
 
@@ -211,6 +212,67 @@ fn a_database_that_went_back_is_noticed() {
     let mut sink = DirectorySink::new(folder.path()).unwrap();
     let error = publish::once(&settings, &database.rules, &mut sink).unwrap_err().to_string();
     assert!(error.contains("the database gives those of pg-anew"), "{error}");
+}
+
+/// The same while no publisher runs: the sink knows what it was told of last.
+#[test]
+fn a_database_that_went_back_is_noticed_by_a_publisher_that_starts() {
+    let database = Database::unpublished("");
+    let settings = database.settings();
+    let folder = tempfile::tempdir().unwrap();
+    let once = || {
+        let mut sink = DirectorySink::new(folder.path()).unwrap();
+        publish::once(&settings, &database.rules, &mut sink)
+    };
+    once().unwrap();
+    once().unwrap();
+    // The last two changes are lost, and two others get their serials.
+    database.session.execute(
+        "DELETE FROM whoisd.serials WHERE serial > 5;
+         UPDATE whoisd.position SET last = 5;
+         SELECT whoisd.note('registrar', 'reg-1'), whoisd.note('registrar', 'reg-2')",
+    );
+    let mut other = Received::default();
+    publish::once(&settings, &database.rules, &mut other).unwrap();
+    assert_eq!(other.records.last().unwrap().serial, 7);
+    let error = once().unwrap_err();
+    assert!(matches!(error, PublishError::Rewound { have: 7 }), "{error}");
+    assert_eq!(last_in(folder.path()), Some(7), "nothing is built upon it");
+}
+
+/// The registry's own commits wait for no disk; what was published is there after a crash.
+#[test]
+fn what_was_published_survives_a_crash_of_the_database() {
+    let slow = ["-c", "wal_writer_delay=10s", "-c", "wal_writer_flush_after=1GB"];
+    let mut server = Server::start(&slow, |_| {});
+    let mut database = Database::alone(server.folder());
+    database.publish();
+    database.session.execute("CHECKPOINT");
+    assert_eq!(database.commit(&registrar("published")), ["registrar published"]);
+    // Nothing gets a serial here: what is read was committed without a wait as well.
+    let mut late = Received::default();
+    database
+        .session
+        .execute("UPDATE registry.registrars SET email = 'late@x.demo' WHERE id = 'published'");
+    database.session.execute("DELETE FROM whoisd.changes");
+    database.publish_to(Some(&mut late));
+    assert_eq!(late.registrar("published").email, "late@x.demo");
+    let last = database.received.records.last().unwrap().serial;
+    server.crash();
+    let session = database.connect();
+    let kept = session.number("SELECT last FROM whoisd.position");
+    assert_eq!(u64::try_from(kept).unwrap(), last);
+    let late =
+        "SELECT count(*) FROM registry.registrars WHERE id = 'published' AND email = 'late@x.demo'";
+    assert_eq!(session.number(late), 1);
+}
+
+#[test]
+fn a_database_whose_clock_was_set_back_gives_a_sign_of_life_at_once() {
+    let mut database = Database::new();
+    database.session.execute("UPDATE whoisd.position SET at = now() + interval '1 hour'");
+    assert_eq!(database.publish(), ["heartbeat"]);
+    assert!(database.publish().is_empty());
 }
 
 #[test]

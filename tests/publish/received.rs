@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use snapshot_format::object::{Contact, Domain, Nameserver, Registrar};
 use snapshot_format::{Change, Kind, Object};
 use whoisd::feed::{Body, ChangeRecord};
-use whoisd::publish::{Sink, SinkError};
+use whoisd::publish::{Last, Sink, SinkError, Told};
 
 /// What was received.
 #[derive(Default)]
@@ -18,8 +18,9 @@ pub(crate) struct Received {
 }
 
 impl Sink for Received {
-    fn last(&mut self, _: &str) -> Result<Option<u64>, SinkError> {
-        Ok(self.records.last().map(|record| record.serial))
+    fn last(&mut self, _: &str) -> Result<Option<Last>, SinkError> {
+        let last = self.records.last();
+        Ok(last.map(|record| Last { serial: record.serial, told: Some(Told::of(record)) }))
     }
 
     fn send(&mut self, records: &[ChangeRecord]) -> Result<(), SinkError> {

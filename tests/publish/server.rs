@@ -8,6 +8,7 @@
 //!   folder.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -25,40 +26,80 @@ const READY: &str = "ready to accept connections";
 const LOOKS_MAX: u32 = 600;
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
-/// $1: folder of the programs, $2: folder of the server. SIGINT is a fast shutdown.
+/// $1: folder of the programs, $2: folder of the server, then its further arguments. A line crashes
+/// it and starts it again. SIGINT is a fast shutdown, SIGQUIT none at all.
 const SCRIPT: &str = r#"
     trap '' INT TERM HUP
-    cd "$2" || exit 1
-    "$1/initdb" --auth=trust --encoding=UTF8 --locale=C --no-sync --username=postgres \
-        --pgdata="$2/data" > log 2>&1 || exit 1
-    "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off \
-        -c synchronous_commit=off -c max_connections=200 -c shared_buffers=32MB \
-        -c track_commit_timestamp=on >> log 2>&1 < /dev/null &
-    read -r _
+    programs=$1
+    folder=$2
+    shift 2
+    cd "$folder" || exit 1
+    "$programs/initdb" --auth=trust --encoding=UTF8 --locale=C --no-sync --username=postgres \
+        --pgdata="$folder/data" > log 2>&1 || exit 1
+    start() {
+        "$programs/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c fsync=off \
+            -c synchronous_commit=off -c max_connections=200 -c shared_buffers=32MB \
+            -c track_commit_timestamp=on "$@" >> log 2>&1 < /dev/null &
+    }
+    start "$@"
+    while read -r _; do
+        kill -QUIT $!
+        wait $!
+        start "$@"
+    done
     kill -INT $!
     wait $!
-    rm -rf "$2"
+    rm -rf "$folder"
 "#;
 
-struct Server {
+/// A server of its own.
+pub(crate) struct Server {
     folder: PathBuf,
     /// Its standard input ends with this process.
-    _shell: Child,
+    shell: Child,
 }
 
-static SERVER: LazyLock<Server> = LazyLock::new(start);
+static SERVER: LazyLock<Server> = LazyLock::new(|| {
+    let server = Server::start(&[], |_| {});
+    crate::database::prepare(&server.folder);
+    server
+});
 
 /// The folder of the server's socket. It has a database `reference` with `deploy/postgres`.
 pub(crate) fn socket_folder() -> &'static Path {
     &SERVER.folder
 }
 
-fn start() -> Server {
+impl Server {
+    /// A server with further arguments; `prepare` puts files into its folder, which become the
+    /// system's user's.
+    pub(crate) fn start(arguments: &[&str], prepare: impl FnOnce(&Path)) -> Self {
+        start(arguments, prepare)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Ends it without any order, and waits until it is there again.
+    pub(crate) fn crash(&mut self) {
+        self.shell.stdin.as_mut().unwrap().write_all(b"crash\n").unwrap();
+        let log = self.folder.join("log");
+        let is_back = (0..LOOKS_MAX).any(|_| {
+            sleep(LOOK_PAUSE);
+            fs::read_to_string(&log).unwrap().matches(READY).count() == 2
+        });
+        assert!(is_back, "{}", fs::read_to_string(&log).unwrap());
+    }
+}
+
+fn start(arguments: &[&str], prepare: impl FnOnce(&Path)) -> Server {
     let programs = programs().expect("PostgreSQL is missing: apt-get install postgresql");
     let folder = tempfile::Builder::new().prefix("whoisd-pg-").tempdir().unwrap().keep();
     let is_root = fs::read_to_string("/proc/self/status").unwrap().contains("\nUid:\t0\t");
+    prepare(&folder);
     let mut shell = if is_root {
-        let chown = Command::new("chown").arg(SYSTEM_USER).arg(&folder).status().unwrap();
+        let chown = Command::new("chown").args(["-R", SYSTEM_USER]).arg(&folder).status().unwrap();
         assert!(chown.success());
         let mut shell = Command::new("setpriv");
         let user = [SYSTEM_USER, "--regid", SYSTEM_USER, "--clear-groups"];
@@ -68,7 +109,7 @@ fn start() -> Server {
         Command::new("sh")
     };
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
-    let shell = shell.arg("-c").arg(SCRIPT).arg("sh").arg(programs).arg(&folder);
+    let shell = shell.arg("-c").arg(SCRIPT).arg("sh").arg(programs).arg(&folder).args(arguments);
     let shell = shell.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let log = folder.join("log");
     let is_ready = (0..LOOKS_MAX).any(|_| {
@@ -76,9 +117,7 @@ fn start() -> Server {
         fs::read_to_string(&log).is_ok_and(|said| said.contains(READY))
     });
     assert!(is_ready, "{}", fs::read_to_string(&log).unwrap_or_default());
-    let server = Server { folder, _shell: shell };
-    crate::database::prepare(&server.folder);
-    server
+    Server { folder, shell }
 }
 
 /// The programs of the newest version that is installed.

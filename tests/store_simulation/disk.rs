@@ -180,6 +180,28 @@ impl SimDisk {
         state.room_bytes = bytes.map_or(usize::MAX, |bytes| used + bytes);
     }
 
+    /// Names of all files.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.state().names.keys().cloned().collect()
+    }
+
+    /// What a file holds.
+    pub(crate) fn content(&self, name: &str) -> Vec<u8> {
+        let state = self.state();
+        state.files[state.names[name]].current.clone()
+    }
+
+    /// The device has lost a bit of a file.
+    pub(crate) fn turn_bit(&self, name: &str, at: usize, bit: u8) {
+        let mut state = self.state();
+        let file = state.names[name];
+        let content = &mut state.files[file];
+        content.current[at] ^= 1 << bit;
+        content.durable.clone_from(&content.current);
+        content.written = Written::new();
+        content.written.push(0, &content.durable);
+    }
+
     pub(crate) fn operations(&self) -> u64 {
         self.state().operations
     }

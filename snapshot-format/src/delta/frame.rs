@@ -28,7 +28,8 @@ pub const FRAME_HEAD_BYTES: usize = 80;
 /// Largest payload of a frame, bytes.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 30;
 
-const FRAME_MAGIC: u32 = u32::from_le_bytes(*b"WFRM");
+/// First bytes of a frame.
+pub const FRAME_MAGIC: [u8; 4] = *b"WFRM";
 /// Where the checksummed part of a frame's head starts.
 const CHECKED_AT: usize = 8;
 
@@ -156,7 +157,14 @@ impl Frame {
 #[must_use]
 pub fn payload_bytes(head: &[u8; FRAME_HEAD_BYTES]) -> Option<usize> {
     let bytes = word32(head, CHECKED_AT) as usize;
-    (word32(head, 0) == FRAME_MAGIC && bytes <= PAYLOAD_BYTES_MAX).then_some(bytes)
+    (head.starts_with(&FRAME_MAGIC) && bytes <= PAYLOAD_BYTES_MAX).then_some(bytes)
+}
+
+/// The generation that a frame's head says it makes, and the one that it was made over: what a
+/// reader looks at before it compares a checksum.
+#[must_use]
+pub fn generations(head: &[u8; FRAME_HEAD_BYTES]) -> (u64, u64) {
+    (word64(head, 16), word64(head, 24))
 }
 
 impl FrameHead {
@@ -166,7 +174,7 @@ impl FrameHead {
     pub fn frame(&self, log_head: &LogHead, payload: &[u8]) -> Vec<u8> {
         let mut head = [0; FRAME_HEAD_BYTES];
         let payload_bytes = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-        put(&mut head, 0, &FRAME_MAGIC.to_le_bytes());
+        put(&mut head, 0, &FRAME_MAGIC);
         put(&mut head, 8, &payload_bytes.to_le_bytes());
         put(&mut head, 12, &self.entry_count.to_le_bytes());
         let words = [

@@ -25,7 +25,9 @@ use crate::feed::{ChangeRecord, VERSION};
 /// Records that are remembered: 1 MiB of memory, more than a duplicate is ever behind.
 const HASH_COUNT_MAX: usize = 1 << 16;
 /// First line of the file.
-const FIRST_LINE: &str = "whoisd-feed-position 1";
+const FIRST_LINE: &str = "whoisd-feed-position 2";
+/// First line of the version before, whose end has no checksum.
+const FIRST_LINE_1: &str = "whoisd-feed-position 1";
 /// Longest file that is read, bytes.
 const FILE_BYTES_MAX: usize = 1024;
 
@@ -147,18 +149,25 @@ impl History {
         if let Some((serial, hash)) = self.hashes.back() {
             let _ = writeln!(text, "last {serial} {VERSION} {hash:016x}");
         }
-        text.push_str("end\n");
+        let crc = crc32c::crc32c(text.as_bytes());
+        let _ = writeln!(text, "end {crc:08x}");
         text
     }
 
     fn decode(text: &str) -> Option<Self> {
-        let mut lines = text.get(..text.len().min(FILE_BYTES_MAX))?.lines();
-        if lines.next() != Some(FIRST_LINE) {
+        let text = text.get(..text.len().min(FILE_BYTES_MAX))?;
+        let is_whole = |end: &str| {
+            let body = text.rsplit_once("end ").map_or("", |(body, _)| body);
+            end == format!("end {:08x}", crc32c::crc32c(body.as_bytes()))
+        };
+        let mut lines = text.lines();
+        let first = lines.next()?;
+        if first != FIRST_LINE && first != FIRST_LINE_1 {
             return None;
         }
         let mut history = Self::default();
         for line in lines {
-            if line == "end" {
+            if is_whole(line) || (first == FIRST_LINE_1 && line == "end") {
                 return Some(history);
             }
             match line.split(' ').collect::<Vec<_>>().as_slice() {
@@ -235,7 +244,16 @@ mod tests {
         let text = history.encode();
         for at in 0..text.len() - 1 {
             assert!(History::decode(&text[..at]).is_none(), "cut at {at}");
+            let mut changed = text.clone().into_bytes();
+            changed[at] ^= 1;
+            let changed = String::from_utf8(changed).unwrap();
+            assert!(History::decode(&changed).is_none(), "a bit of byte {at}");
         }
+        let (body, _) = text.rsplit_once("end ").unwrap();
+        assert!(History::decode(&format!("{body}end\n")).is_none());
+        let body = body.replace(FIRST_LINE, FIRST_LINE_1);
+        let of_before = History::decode(&format!("{body}end\n")).unwrap();
+        assert_eq!(of_before.hashes, history.hashes.range(2..).copied().collect::<Vec<_>>());
     }
 
     #[test]

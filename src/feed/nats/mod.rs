@@ -6,10 +6,10 @@
 //!           publish-snapshot ─▶ object store ─▶ Refetch ◀─ gap ──┴─▶ Apply
 //! ```
 //!
-//! [`run`] follows the stream on its own thread: it connects (`connect`), looks for the place that
-//! follows the last serial on the disk (`locate`), receives (`session`), puts in order (`intake`),
-//! compares with what came before (`history`), and hands over to [`Apply`]. [`Outbox`] is the other
-//! end.
+//! [`run`] follows the stream on its own thread: it connects (`connect`), looks whether the stream
+//! keeps what is put into it (`fitness`), and for the place that follows the last serial on the
+//! disk (`locate`), receives (`session`), puts in order (`intake`), compares with what came before
+//! (`history`), and hands over to [`Apply`]. [`Outbox`] is the other end.
 //!
 //! # Invariants
 //!
@@ -25,6 +25,7 @@
 
 mod backoff;
 mod connect;
+mod fitness;
 mod history;
 mod intake;
 mod locate;
@@ -110,8 +111,22 @@ pub struct Wanted {
     pub serial_min: u64,
     /// Whose serials these are, if another generation would be of no use.
     pub source: Option<Source>,
+    /// Whether one will do as well that does not say whose serials it has.
+    pub unnamed: bool,
     /// Why: what happened, for messages.
     pub why: String,
+}
+
+impl Wanted {
+    /// Whether a generation with the serials of `source` will do.
+    #[must_use]
+    pub fn is_of(&self, source: Option<&Source>) -> bool {
+        match (&self.source, source) {
+            (None, _) => true,
+            (Some(_), None) => self.unnamed,
+            (Some(wanted), Some(source)) => wanted == source,
+        }
+    }
 }
 
 /// What was fetched: it is on the disk, and current.
@@ -209,7 +224,11 @@ pub fn run(
         let (problem, kind) = match ended {
             Ended::Stopped => break,
             Ended::Lost(problem) => (problem, Kind::Reach),
-            Ended::Stuck(wanted) => {
+            Ended::Stuck(mut wanted) => {
+                if wanted.source.is_none() {
+                    // A newer generation of somebody else's serials would be another registry.
+                    (wanted.source, wanted.unnamed) = (history.source().cloned(), true);
+                }
                 tracing::info!(feed = "nats", serial = wanted.serial_min, "a snapshot is needed");
                 match fetch(&wanted, apply, refetch, &mut history) {
                     Ok(()) => {
@@ -258,7 +277,7 @@ fn fetch(
             wanted.serial_min
         ));
     }
-    if wanted.source.is_some() && fetched.source != wanted.source {
+    if !wanted.is_of(fetched.source.as_ref()) {
         return Err("the snapshot that was fetched is of another source".to_owned());
     }
     history.restart(fetched.source);

@@ -6,6 +6,7 @@
 //!   (`Nats-Expected-Last-Sequence`), and its first serial follows the last one there. Of two
 //!   publishers that run by accident one stores a batch, the other one finds it there.
 //! - `acknowledged`: [`Outbox::send`] returns once the server has stored everything.
+//! - Nothing is sent into a stream that loses what it is given.
 //!
 //! # Does not
 //!
@@ -23,9 +24,10 @@ use async_nats::jetstream::stream::{
 use tokio::runtime::Runtime;
 
 use super::connect::{Address, Connection, connect};
+use super::fitness::Fitness;
 use crate::feed::ChangeRecord;
-use crate::feed::key::SecretKey;
-use crate::feed::message::{EncodeError, Head, Message, PAYLOAD_BYTES_MAX, Source, pack};
+use crate::feed::key::{SecretKey, Trusted};
+use crate::feed::message::{Batch, EncodeError, Head, Message, PAYLOAD_BYTES_MAX, Source, pack};
 
 /// How often a batch is tried before the caller hears of it.
 const TRIES_MAX: usize = 4;
@@ -34,6 +36,9 @@ const TRIES_MAX: usize = 4;
 const STRANGERS_MAX: usize = 64;
 /// Bytes of a header, apart from the payload; 400 are used.
 const HEADER_BYTES_MAX: usize = 4 << 10;
+/// Bytes of a message.
+#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "1 MiB and a bit")]
+const MESSAGE_BYTES_MAX: i32 = (PAYLOAD_BYTES_MAX + HEADER_BYTES_MAX) as i32;
 
 /// How long to wait for a server, and how much the stream keeps, where the publisher makes it: one
 /// that is there already stays as it is.
@@ -64,6 +69,8 @@ pub struct Last {
     pub sequence: u64,
     /// What the last batch says of itself; `None` if the stream holds no batch.
     pub head: Option<Head>,
+    /// The last record of that batch, if it reads. Nobody vouches for it.
+    pub record: Option<ChangeRecord>,
 }
 
 /// What was stored.
@@ -113,6 +120,18 @@ pub enum SendError {
          there: remove them"
     )]
     Strangers,
+    /// The stream does not keep what is put into it.
+    #[error(
+        "stream {stream} does not keep changes for the nodes: {}; edit it, or let the publisher \
+         make another one",
+        problems.join("; ")
+    )]
+    Unfit {
+        /// Its name.
+        stream: String,
+        /// Each setting, with its value and what is needed.
+        problems: Vec<String>,
+    },
     /// The records cannot be sent, now or later.
     #[error("{0}")]
     Encode(#[from] EncodeError),
@@ -217,7 +236,8 @@ impl Outbox {
             match self.runtime.block_on(sending) {
                 Ok((Tried::Stored, sequence)) => {
                     message_count = message_count.saturating_add(1);
-                    open.last = Some(Last { sequence, head: Some(head) });
+                    let record = rest.last().cloned();
+                    open.last = Some(Last { sequence, head: Some(head), record });
                     self.open = Some(open);
                     (tries, with_id) = (0, true);
                     continue;
@@ -277,8 +297,24 @@ impl Outbox {
             })?;
             Ok::<_, String>(Open { connection, stream, last: None })
         });
-        opened.map_err(unavailable)
+        let open = opened.map_err(unavailable)?;
+        check(&open.stream, address)?;
+        Ok(open)
     }
+}
+
+/// Whether a stream that was found keeps what is put into it.
+fn check(stream: &Stream, address: &Address) -> Result<(), SendError> {
+    let found = &stream.cached_info().config;
+    let Fitness { refused, doubtful } =
+        Fitness::for_publisher(found, &address.subject(), MESSAGE_BYTES_MAX);
+    for problem in doubtful {
+        tracing::warn!(stream = address.stream, problem, "the stream may not keep changes");
+    }
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(SendError::Unfit { stream: address.stream.clone(), problems: refused })
 }
 
 fn config(address: &Address, limits: Limits) -> Config {
@@ -290,8 +326,7 @@ fn config(address: &Address, limits: Limits) -> Config {
         discard: DiscardPolicy::Old,
         max_age: limits.age,
         max_bytes: i64::try_from(limits.bytes).unwrap_or(i64::MAX),
-        max_message_size: i32::try_from(PAYLOAD_BYTES_MAX.saturating_add(HEADER_BYTES_MAX))
-            .unwrap_or(i32::MAX),
+        max_message_size: MESSAGE_BYTES_MAX,
         num_replicas: limits.replicas,
         ..Config::default()
     }
@@ -303,18 +338,20 @@ async fn read_last(stream: &Stream, subject: &str) -> Result<Last, SendError> {
     let state = stream.get_info().await.map_err(|error| failed(&error))?.state;
     let sequence = state.last_sequence;
     if state.messages == 0 {
-        return Ok(Last { sequence, head: None });
+        return Ok(Last { sequence, head: None, record: None });
     }
     let mut at = sequence;
     for _ in 0..STRANGERS_MAX {
         if at < state.first_sequence.max(1) {
-            return Ok(Last { sequence, head: None });
+            return Ok(Last { sequence, head: None, record: None });
         }
         match stream.get_raw_message(at).await {
             Ok(message) if message.subject.as_str() == subject => {
                 let field = |name: &'static str| message.headers.get(name).map(|got| got.as_str());
                 if let Ok(head) = Head::decode(field) {
-                    return Ok(Last { sequence, head: Some(head) });
+                    let batch = Batch::decode(field, &message.payload, &Trusted::default());
+                    let record = batch.ok().and_then(|mut batch| batch.records.pop());
+                    return Ok(Last { sequence, head: Some(head), record });
                 }
             }
             Ok(_) => {}

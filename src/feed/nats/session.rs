@@ -21,6 +21,7 @@ use futures_lite::{StreamExt, future};
 use tokio::time::Sleep;
 
 use super::connect::{Connection, connect};
+use super::fitness::Fitness;
 use super::history::{History, Rewritten};
 use super::intake::{HELD_COUNT_MAX, Intake};
 use super::locate::{Place, locate};
@@ -127,6 +128,17 @@ impl<'a> Session<'a> {
         let have = self.apply.serial();
         let state = stream.cached_info().state.clone();
         let subject = address.subject();
+        // What is there is followed all the same: without it the node has nothing.
+        let Fitness { refused, doubtful } =
+            Fitness::for_node(&stream.cached_info().config, &subject);
+        for problem in refused.into_iter().chain(doubtful) {
+            tracing::warn!(
+                feed = "nats",
+                stream = name,
+                problem,
+                "the stream does not keep changes as a feed needs it"
+            );
+        }
         let (from, upto) = match locate(&stream, &subject, &state, have)
             .await
             .map_err(Ended::Lost)?
@@ -136,6 +148,7 @@ impl<'a> Session<'a> {
                 return Err(Ended::Stuck(Wanted {
                     serial_min: first.saturating_sub(1),
                     source: None,
+                    unnamed: true,
                     why: format!(
                         "the stream begins with serial {first}, this node has {have}: it is new or \
                          too far behind, and needs a newer snapshot"
@@ -282,7 +295,7 @@ impl<'a> Session<'a> {
         }
         let serial_min = if last == u64::MAX { have.saturating_add(1) } else { last };
         let why = format!("{text}; a snapshot that holds serial {serial_min} is needed to go on");
-        let wanted = Wanted { serial_min, source: None, why };
+        let wanted = Wanted { serial_min, source: None, unnamed: true, why };
         if self.stuck.as_ref().is_none_or(|(first, _)| *first > last) {
             self.stuck = Some((last, wanted));
         }
@@ -369,13 +382,15 @@ impl<'a> Session<'a> {
         let new = records.first().map_or(u64::MAX, |record| record.serial);
         let old = together.iter().filter(|(batch, _)| batch.head.last < new).count() as u64;
         let source = self.history.source().map(ToString::to_string);
+        let now_ms = (self.settings.now_ms)();
         self.status.update(|report| {
             report.serial = serial;
             report.source = source;
             report.record_count = report.record_count.saturating_add(count);
             report.duplicate_count = report.duplicate_count.saturating_add(old);
             if let Some(newest) = records.iter().map(|record| record.committed_ms).max() {
-                report.committed_ms = report.committed_ms.max(newest);
+                // A time to come is none that anybody can rely on.
+                report.committed_ms = report.committed_ms.max(newest).min(now_ms);
                 report.error = None;
             }
         });
@@ -394,7 +409,7 @@ impl<'a> Session<'a> {
             | ApplyError::Already { .. } => last,
         };
         let why = format!("a batch cannot be taken in: {error}");
-        Ended::Stuck(Wanted { serial_min, source: None, why })
+        Ended::Stuck(Wanted { serial_min, source: None, unnamed: true, why })
     }
 
     /// Waits a while for what is missing in front of what is held back.
@@ -414,6 +429,7 @@ impl<'a> Session<'a> {
         Err(Ended::Stuck(Wanted {
             serial_min: got.saturating_sub(1),
             source: None,
+            unnamed: true,
             why: format!(
                 "serial {got} came after {have}: {missing} changes are missing in the stream; \
                  publish them, or a newer snapshot"
@@ -427,9 +443,11 @@ fn wanted_after(problem: &Rewritten, batch: &Batch) -> Wanted {
     match problem {
         Rewritten::Source { got, .. } => {
             let serial_min = batch.head.first.saturating_sub(1);
-            Wanted { serial_min, source: Some(got.clone()), why }
+            Wanted { serial_min, source: Some(got.clone()), unnamed: false, why }
         }
-        Rewritten::Record { serial } => Wanted { serial_min: *serial, source: None, why },
+        Rewritten::Record { serial } => {
+            Wanted { serial_min: *serial, source: None, unnamed: true, why }
+        }
     }
 }
 

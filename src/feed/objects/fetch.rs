@@ -69,8 +69,7 @@ impl Objects {
         let newer = names.iter().filter(|name| name.serial >= wanted.serial_min);
         for name in newer.take(TRIES_MAX) {
             let tried = self.manifest(*name, trusted).map_err(Failed::Passed).and_then(|object| {
-                let is_other = wanted.source.is_some() && object.source != wanted.source;
-                if is_other {
+                if !wanted.is_of(object.source.as_ref()) {
                     let source = object.source.map_or_else(String::new, |got| got.to_string());
                     let problem = format!("{}: is of source {source:?}", name.manifest());
                     return Err(Failed::Passed(problem));

@@ -39,6 +39,7 @@ use snapshot_format::FormatError;
 use tokio::runtime::{Builder, Runtime};
 
 use self::manifest::Name;
+use super::address::scheme_without_slashes;
 use super::key::Trusted;
 use super::message::Source;
 use crate::store::StoreError;
@@ -109,6 +110,21 @@ pub enum ObjectError {
         /// Each snapshot that was tried, and why it will not do, the newest first.
         tried: Vec<String>,
     },
+    /// The very snapshot is there already, with the serials of another source.
+    #[error(
+        "{url}: {file} says that the snapshot has the serials of {got}, and this would say {own}; \
+         publish it with --source {got}, or into another object store"
+    )]
+    OtherSource {
+        /// The object store.
+        url: String,
+        /// The manifest that is there.
+        file: String,
+        /// The source that it names.
+        got: Source,
+        /// What would be written.
+        own: Source,
+    },
     /// The snapshot directory cannot be written.
     #[error(transparent)]
     Directory(#[from] StoreError),
@@ -145,6 +161,11 @@ impl Objects {
         let runtime = runtime.map_err(|error| wrong(error.to_string()))?;
         let (store, prefix) = match url.split_once("://") {
             None if url.is_empty() => Err("no address".to_owned()),
+            None if scheme_without_slashes(url).is_some() && !FilePath::new(url).exists() => {
+                Err("there is no // behind the scheme, and a directory whose name has a colon is \
+                     written ./NAME"
+                    .to_owned())
+            }
             None => directory(FilePath::new(url)),
             Some(("file", path)) if path.starts_with('/') => directory(FilePath::new(path)),
             Some(("s3", _)) => s3(url),

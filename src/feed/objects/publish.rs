@@ -13,7 +13,7 @@ use snapshot_format::Snapshot;
 use twox_hash::XxHash3_128;
 
 use super::{ObjectError, ObjectManifest, Objects, PART_BYTES};
-use crate::feed::key::SecretKey;
+use crate::feed::key::{SecretKey, Trusted};
 use crate::feed::message::Source;
 
 /// Parts that are under way at a time.
@@ -40,7 +40,8 @@ pub struct Published {
 }
 
 impl Objects {
-    /// Puts a base into the object store, and its manifest beside it, written anew in any case.
+    /// Puts a base into the object store, and its manifest beside it, written anew unless it names
+    /// another source: nodes that have followed the one would be told that they follow the other.
     /// Asks `go_on` before each part of [`PART_BYTES`], with bytes sent and bytes in all. Reads the
     /// base three times: its checksums are compared, and its hash is made, first.
     ///
@@ -55,7 +56,7 @@ impl Objects {
     ) -> Result<Published, ObjectError> {
         base.check_sums().map_err(ObjectError::Damaged)?;
         let (header, bytes) = (base.header(), base.data().as_ref());
-        let manifest = ObjectManifest {
+        let mut manifest = ObjectManifest {
             source: how.source.cloned(),
             generation: header.generation,
             serial: header.serial,
@@ -65,6 +66,16 @@ impl Objects {
             sums_hash: header.sums_hash,
         };
         let name = manifest.name();
+        let there = self.manifest(name, &Trusted::default()).ok().and_then(|there| there.source);
+        if let (Some(got), Some(own)) = (&there, &manifest.source)
+            && got != own
+        {
+            let (got, own) = (got.clone(), own.clone());
+            let (url, file) = (self.url.clone(), name.manifest());
+            return Err(ObjectError::OtherSource { url, file, got, own });
+        }
+        // Who does not say whose serials they are does not unsay it.
+        manifest.source = manifest.source.take().or(there);
         let object = self.at(&name.snapshot());
         let was_there = match self.runtime.block_on(self.store.head(&object)) {
             Ok(meta) => meta.size == manifest.bytes && !how.replace,
