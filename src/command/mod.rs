@@ -31,6 +31,7 @@ mod rollback;
 mod sample;
 mod serve;
 mod settings;
+mod standing;
 mod telling;
 mod top;
 mod updating;

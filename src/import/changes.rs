@@ -30,7 +30,7 @@ use super::deposit::{Import, Read, reason};
 use super::findings::{Defects, Findings, ObjectKind};
 use super::merge::Merge;
 use super::model::Stop;
-use super::model::envelope::{DepositType, Envelope, Wanted};
+use super::model::envelope::{DepositType, Envelope};
 use super::progress::{Progress, Watch};
 use super::removal::Removal;
 use super::rule::Rule;
@@ -70,6 +70,8 @@ pub trait Known {
 pub struct Changes<'r> {
     /// `id` of the deposit.
     pub id: String,
+    /// TLD of its header, A-label form; empty if it has none.
+    pub tld: String,
     /// `prevId`: the deposit that it follows; empty: an incremental one that follows the last full
     /// one.
     pub prev_id: String,
@@ -109,13 +111,14 @@ pub fn changes<'r>(
     let mut findings = Findings::new(report);
     let mut said = Report { watermark_ms: i64::MIN, ..Report::default() };
     let mut import = Import { options, scratch, findings: &mut findings, said: &mut said };
-    let read = import.read(Wanted::Changes, progress).map(|(read, _)| read);
+    let read = import.read(progress).map(|(read, _)| read);
     let Read { envelope, collected } = match read {
         Ok(read) => read,
         Err(reason) => return Err(run::failed(reason, findings, said)),
     };
     Ok(Changes {
         id: envelope.id.clone(),
+        tld: envelope.tld.clone(),
         prev_id: envelope.prev_id.clone(),
         kind: envelope.kind,
         watermark_ms: envelope.watermark.ms,
@@ -177,9 +180,9 @@ impl Changes<'_> {
         let objects = self.collected.counts.iter();
         let total = objects.fold(self.collected.removals, |sum, count| sum.saturating_add(*count));
         let rcdns = run::rcdns(&self.envelope);
-        let context = run::context(&self.envelope, &rcdns);
+        let contexts = vec![run::context(&self.envelope, &rcdns)];
         let mut watch = Watch::new(progress, 0, self.options.findings_max);
-        Merge::new(sink, &mut self.findings, context, rcdns).run(sorted, total, &mut watch)
+        Merge::new(sink, &mut self.findings, contexts, rcdns).run(sorted, total, &mut watch)
     }
 }
 

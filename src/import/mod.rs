@@ -21,6 +21,7 @@ mod collect;
 mod csv;
 mod deposit;
 pub(crate) mod draft;
+mod entry;
 pub(crate) mod findings;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -36,6 +37,7 @@ mod rule;
 mod run;
 mod sink;
 mod source;
+mod standing;
 pub(crate) mod value;
 mod xml;
 
@@ -45,4 +47,5 @@ pub use findings::{Finding, ObjectKind};
 pub use model::envelope::DepositType;
 pub use progress::{Phase, Progress, Quiet, Step};
 pub use rule::{RULES, Rule, RuleText, Severity};
-pub use run::{ImportError, Options, Reason, Report, run};
+pub use run::{ImportError, Options, Reason, Report, run, run_beside};
+pub use standing::{Kept, Standing, Zones, fate, zone_of};

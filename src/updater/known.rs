@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use snapshot_format::Change;
-use snapshot_format::delta::{Owner, State};
+use snapshot_format::delta::{DepositMark, Owner, State};
 use snapshot_format::dump::Utc;
 use snapshot_format::key::RegistrarKey;
 use snapshot_format::sort::Scratch;
@@ -82,12 +82,17 @@ impl Updater {
         let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(directory));
         let deposit = import::changes(&options, &scratch, None, &mut Quiet)
             .map_err(|error| refused(error.to_string()))?;
-        if *deposit.id == *state.deposit {
+        let last = last_of(&state, &deposit.tld);
+        if *deposit.id == *last.id {
             let (deposit, generation) = (deposit.id.clone(), state.generation);
             return Err(ApplyError::Already { deposit, generation });
         }
-        check(&state, &deposit).map_err(refused)?;
-        let (id, watermark_ms) = (deposit.id.clone(), deposit.watermark_ms);
+        if last.id.is_empty() && !state.deposits.is_empty() {
+            return Err(refused(unknown_tld(&state, &deposit.tld)));
+        }
+        check(&last, &deposit).map_err(refused)?;
+        let (id, tld, watermark_ms) =
+            (deposit.id.clone(), deposit.tld.clone(), deposit.watermark_ms);
         let mut changes: Vec<Change> = Vec::new();
         let before = std::sync::Arc::clone(self.generation());
         let visited = deposit.visit(&Before(&before), &mut Quiet, &mut |change| {
@@ -108,29 +113,48 @@ impl Updater {
             committed_ms: watermark_ms.max(state.committed_ms),
             heartbeat_ms: state.heartbeat_ms,
         };
-        self.commit(&changes, stamp, Some(&id))?;
+        let mark = DepositMark { id: (*id).into(), tld: (*tld).into(), watermark_ms };
+        self.commit(&changes, stamp, Some(&mark))?;
         Ok(self.applied(changes.len() as u64))
     }
 }
 
+/// The last deposit of a TLD: deposits of one follow each other, whatever comes of others between
+/// them. Without a mark of any TLD it is the last deposit of all.
+fn last_of(state: &State, tld: &str) -> DepositMark {
+    let own = state.deposits.iter().find(|mark| *mark.tld == *tld && !tld.is_empty());
+    let any = || {
+        let id = if tld.is_empty() || state.deposits.is_empty() { &*state.deposit } else { "" };
+        DepositMark { id: id.into(), tld: tld.into(), watermark_ms: state.committed_ms }
+    };
+    own.cloned().unwrap_or_else(any)
+}
+
+fn unknown_tld(state: &State, tld: &str) -> String {
+    let there: Vec<&str> = state.deposits.iter().map(|mark| &*mark.tld).collect();
+    let there = there.join(", ");
+    format!("the deposit is of {tld:?}, the directory has {there}: import a FULL one of it first")
+}
+
 /// Whether a deposit follows what there is.
-fn check(state: &State, deposit: &Changes<'_>) -> Result<(), String> {
+fn check(last: &DepositMark, deposit: &Changes<'_>) -> Result<(), String> {
     let Changes { id, prev_id, kind, watermark_ms, .. } = deposit;
-    if *watermark_ms < state.committed_ms {
+    if *watermark_ms < last.watermark_ms {
         return Err(format!(
             "deposit {id} is of {}, the data are of {}: it is older than what there is",
             Utc(*watermark_ms),
-            Utc(state.committed_ms)
+            Utc(last.watermark_ms)
         ));
     }
     // An INCR deposit without `prevId` follows the last FULL one, whichever came between.
-    let follows = *prev_id == *state.deposit || (*kind == DepositType::Incr && prev_id.is_empty());
+    let follows = *prev_id == *last.id || (*kind == DepositType::Incr && prev_id.is_empty());
     if follows {
         return Ok(());
     }
-    let last = if state.deposit.is_empty() { "none" } else { &state.deposit };
+    let of = if last.tld.is_empty() { String::new() } else { format!(" of {}", last.tld) };
+    let last = if last.id.is_empty() { "none" } else { &*last.id };
     Err(format!(
-        "deposit {id} follows deposit {prev_id}, the last one here is {last}: deposit {prev_id} is \
-         missing; apply it first, or import a FULL one"
+        "deposit {id} follows deposit {prev_id}, the last one{of} here is {last}: deposit \
+         {prev_id} is missing; apply it first, or import a FULL one"
     ))
 }

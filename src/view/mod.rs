@@ -37,8 +37,6 @@ pub struct View {
     /// What every answer needs, taken out of the records once: registrars are few, and checking
     /// their records in each answer would cost as much as writing a tenth of it.
     registrars: Arc<[Option<Registrar>]>,
-    /// Served suffixes, sorted.
-    suffixes: Arc<[Box<str>]>,
 }
 
 impl View {
@@ -85,17 +83,7 @@ impl View {
             Some(before) => Arc::clone(&before.registrars),
             None => registrar::all(&data)?,
         };
-        let suffixes = match before {
-            Some(before) => Arc::clone(&before.suffixes),
-            None => {
-                let suffixes = &data.base().meta()?.suffixes;
-                let mut suffixes: Vec<Box<str>> =
-                    suffixes.iter().map(|suffix| suffix.as_str().into()).collect();
-                suffixes.sort_unstable();
-                suffixes.into()
-            }
-        };
-        Ok(Self { data, registrars, suffixes })
+        Ok(Self { data, registrars })
     }
 
     /// A view over a snapshot in memory: for tests and tools.
@@ -164,10 +152,11 @@ impl View {
         self.registrars.get(usize::try_from(ordinal).ok()?)?.as_ref()
     }
 
-    /// The suffixes under which names are served, sorted; none if the snapshot names none.
+    /// The suffixes under which names are served, sorted; none if the snapshot names none. A change
+    /// that brings a name brings its suffix.
     #[must_use]
     pub fn suffixes(&self) -> &[Box<str>] {
-        &self.suffixes
+        self.data.suffixes()
     }
 
     /// Which state it is.

@@ -253,7 +253,7 @@ fn built(read: &Read) -> Vec<u8> {
     }
     let meta = Meta {
         suffixes: vec!["test".to_owned()],
-        deposits: vec![read.id.clone()],
+        deposits: vec![format!("{}\ttest\t{}", read.id, read.watermark_ms)],
         source: "whoisd import of an RDE deposit".to_owned(),
     };
     builder.finish(&meta, &mut |_, _| {}).unwrap().0.into_inner()

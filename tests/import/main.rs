@@ -9,4 +9,5 @@ mod hostile;
 mod refusals;
 mod rules;
 mod samples;
+mod standing;
 mod support;
