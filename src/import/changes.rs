@@ -203,12 +203,12 @@ impl Applied<'_> {
         (self.visit)(Change::Delete { kind, key }).map_err(Stop::Visit)
     }
 
-    /// Whether host attributes say something new of a nameserver: a host object is not theirs to
-    /// change, and a name without addresses says nothing of one that is there.
+    /// Whether host attributes may say something new of a nameserver: a host object is not theirs to
+    /// change. Whoever applies the changes knows whether a name without addresses says something.
     fn is_news(&self, host: &Nameserver) -> io::Result<bool> {
         Ok(match self.known.roid_of_host(&host.name)? {
             None => true,
-            Some(roid) => roid.is_empty() && !(host.v4.is_empty() && host.v6.is_empty()),
+            Some(roid) => roid.is_empty(),
         })
     }
 

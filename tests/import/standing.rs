@@ -336,6 +336,31 @@ fn changes_of_a_registry_of_host_attributes_end_where_a_full_deposit_would() {
 }
 
 #[test]
+fn addresses_of_host_attributes_go_when_every_domain_that_names_the_host_leaves_them_out() {
+    let site = Site::new();
+    let (one, two) = ("d1.test".to_owned(), "d2.test".to_owned());
+    let all = State::from([(one.clone(), vec![3]), (two.clone(), vec![3, 4])]);
+    site.taken(&[&site.file("full.xml", &deposit("FULL", 2, &all, &[]))], &[]);
+    let without = |day, changed: &[(&String, Vec<u32>)]| {
+        let changed = changed.iter().map(|(name, hosts)| ((*name).clone(), hosts.clone()));
+        let text = deposit("DIFF", day, &changed.collect(), &[]);
+        let addresses =
+            (0..8).map(|n| format!("<domain:hostAddr ip=\"v4\">192.0.2.{n}</domain:hostAddr>"));
+        let text = addresses.fold(text, |text, address| text.replace(&address, ""));
+        site.file("next.xml", &text)
+    };
+    let addresses = |view: &View, number: u32| {
+        let host = view.data().find_nameserver(&format!("ns{number}.h.test")).unwrap();
+        host.map(|host| host.v4.len())
+    };
+    let view = site.taken(&[&without(3, &[(&two, vec![3, 4])])], &[]);
+    assert_eq!(addresses(&view, 3), Some(1), "d1.test may go on stating it");
+    assert_eq!(addresses(&view, 4), Some(0));
+    let view = site.taken(&[&without(4, &[(&one, vec![3]), (&two, vec![3, 4])])], &[]);
+    assert_eq!(addresses(&view, 3), Some(0));
+}
+
+#[test]
 fn a_nameserver_without_an_object_is_shown_by_its_name_however_the_domain_comes() {
     let dangling = "<rdeDomain:domain><rdeDomain:name>half.test</rdeDomain:name><rdeDomain:ns>\
         <domain:hostObj>ns1.a.test</domain:hostObj><domain:hostObj>ns9.gone.example</domain:hostObj>\

@@ -110,7 +110,7 @@ pub fn encode_with<'c, D: AsRef<[u8]>, S: Heap>(
         archiver: Archiver::new(),
         out: Encoded::default(),
         named: BTreeMap::new(),
-        kept: HashSet::new(),
+        kept: HashMap::new(),
     };
     // Nameservers come behind domains: host attributes count as long as a domain names them.
     let (hosts, others): (Vec<&Change>, Vec<&Change>) =
@@ -139,8 +139,8 @@ pub(super) struct Encoding<'g, D, S> {
     pub(super) out: Encoded,
     /// What becomes of nameservers in domains.
     pub(super) named: BTreeMap<u32, naming::Change>,
-    /// Nameservers that domains of the batch name.
-    pub(super) kept: HashSet<u32>,
+    /// Nameservers that domains of the batch name, and how many of these do.
+    pub(super) kept: HashMap<u32, u32>,
 }
 
 impl<D: AsRef<[u8]>, S: Heap> Encoding<'_, D, S> {
@@ -154,9 +154,13 @@ impl<D: AsRef<[u8]>, S: Heap> Encoding<'_, D, S> {
         if let Object::Nameserver(host) = object
             && host.statuses.any(HostStatuses::ATTRIBUTE)
             && let Some(ordinal) = self.known.ordinal(Kind::Nameserver, key)?
-            && !self.is_named(ordinal, naming)?
         {
-            return self.unname(ordinal, key);
+            if !self.is_news(host, ordinal, naming)? {
+                return Ok(());
+            }
+            if !self.is_named(ordinal, naming)? {
+                return self.unname(ordinal, key);
+            }
         }
         let report = &mut |what: Defect<'_>| defect(key, what);
         let mut converter = Converter(&mut self.known);

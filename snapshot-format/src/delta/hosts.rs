@@ -16,6 +16,7 @@ use super::entry::{Entry, Op};
 use super::naming::{self, Naming};
 use crate::error::BuildError;
 use crate::layout::Kind;
+use crate::object::Nameserver;
 use crate::record::{self, ArchivedNameserver};
 
 impl<D: AsRef<[u8]>, S: Heap> Encoding<'_, D, S> {
@@ -39,7 +40,7 @@ impl<D: AsRef<[u8]>, S: Heap> Encoding<'_, D, S> {
 
     /// Whether a domain names a nameserver once the batch is applied.
     pub(super) fn is_named(&self, ordinal: u32, naming: &mut Naming) -> Result<bool, BuildError> {
-        if self.kept.contains(&ordinal) {
+        if self.kept.contains_key(&ordinal) {
             return Ok(true);
         }
         let change = self.named.get(&ordinal).copied().unwrap_or_default();
@@ -48,6 +49,32 @@ impl<D: AsRef<[u8]>, S: Heap> Encoding<'_, D, S> {
             return Ok(false);
         }
         Ok(naming.count(generation, ordinal)? > change.lost)
+    }
+
+    /// Whether host attributes say something new of a nameserver. Without addresses they take those
+    /// away that are known only if every domain that names it is in the batch: another one may have
+    /// stated them. An object is not theirs to empty.
+    pub(super) fn is_news(
+        &self,
+        host: &Nameserver,
+        ordinal: u32,
+        naming: &mut Naming,
+    ) -> Result<bool, BuildError> {
+        let generation = self.known.generation;
+        let there = ordinal < generation.ordinals_end(Kind::Nameserver);
+        let before = if there { generation.record::<ArchivedNameserver>(ordinal)? } else { None };
+        let Some(before) = before.filter(|before| !before.is_named_only()) else { return Ok(true) };
+        let says_nothing = host.v4.is_empty() && host.v6.is_empty();
+        if !says_nothing || before.v4.is_empty() && before.v6.is_empty() {
+            return Ok(!says_nothing || before.is_attribute());
+        }
+        if !before.is_attribute() {
+            return Ok(false);
+        }
+        let change = self.named.get(&ordinal).copied().unwrap_or_default();
+        let all = naming.count(generation, ordinal)?.saturating_add(change.gained);
+        let stated = self.kept.get(&ordinal).copied().unwrap_or_default();
+        Ok(all.saturating_sub(change.lost) <= stated)
     }
 
     pub(super) fn put_name(&mut self, ordinal: u32, key: &str) -> Result<(), BuildError> {
@@ -62,7 +89,9 @@ impl<D: AsRef<[u8]>, S: Heap> Encoding<'_, D, S> {
         let before = self.known.generation.find_domain(domain)?;
         let before = before.map(naming::hosts_of_record).unwrap_or_default();
         let now = naming::hosts_of(now.iter().copied());
-        self.kept.extend(&now);
+        for ordinal in &now {
+            *self.kept.entry(*ordinal).or_default() += 1;
+        }
         for ordinal in before.iter().filter(|ordinal| now.binary_search(ordinal).is_err()) {
             self.named.entry(*ordinal).or_default().lost += 1;
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use snapshot_format::builder::NamedHosts;
 use snapshot_format::delta::{Fate, Generation};
-use snapshot_format::object::{Contact, ContactLink, ContactRole, HostLink, Time};
+use snapshot_format::object::{Contact, ContactLink, ContactRole, HostLink, Nameserver, Time};
 use snapshot_format::record::Meta;
 use snapshot_format::sort::{MemoryScratch, Scratch};
 use snapshot_format::status::HostStatuses;
@@ -64,7 +64,13 @@ impl Model {
     }
 
     pub(crate) fn apply(&mut self, changes: &[Change]) {
+        let before = self.clone();
         self.take(changes);
+        for place in before.0.keys().filter(|(kind, _)| *kind == Kind::Nameserver) {
+            if !self.is_news(&before, changes, place) {
+                self.0.insert(place.clone(), before.0[place].clone());
+            }
+        }
         let named = self.named();
         self.0.retain(|_, object| match object {
             Object::Nameserver(host) => {
@@ -72,6 +78,35 @@ impl Model {
             }
             _ => true,
         });
+    }
+
+    /// Whether host attributes that a batch has say something of a nameserver that was there.
+    fn is_news(&self, before: &Self, changes: &[Change], place: &(Kind, Vec<u8>)) -> bool {
+        let host = |model: &Self| match model.0.get(place) {
+            Some(Object::Nameserver(host)) => Some(host.clone()),
+            _ => None,
+        };
+        let attribute = |host: &Nameserver| host.statuses.any(HostStatuses::ATTRIBUTE);
+        let empty = |host: &Nameserver| host.v4.is_empty() && host.v6.is_empty();
+        let (Some(now), Some(was)) = (host(self), host(before)) else { return true };
+        let newest = |kind: Kind, key: &str| {
+            let of_key = |change: &&Change| change.kind() == kind && change.key() == key;
+            changes.iter().rfind(of_key).is_some()
+        };
+        if !newest(Kind::Nameserver, &now.name) || !attribute(&now) || !empty(&now) {
+            return true;
+        }
+        if !attribute(&was) {
+            return false;
+        }
+        let names = |object: &&Object| match object {
+            Object::Domain(domain) => {
+                domain.nameservers.contains(&HostLink::Name(now.name.clone()))
+            }
+            _ => false,
+        };
+        let all: Vec<_> = self.0.values().filter(names).collect();
+        empty(&was) || all.iter().all(|domain| newest(Kind::Domain, domain.key()))
     }
 
     /// Takes away what goes with the names of a zone: these, and what nothing else refers to.
