@@ -203,8 +203,8 @@ impl Applied<'_> {
         (self.visit)(Change::Delete { kind, key }).map_err(Stop::Visit)
     }
 
-    /// Whether host attributes may say something new of a nameserver: a host object is not theirs to
-    /// change. Whoever applies the changes knows whether a name without addresses says something.
+    /// Whether host attributes may say something new of a nameserver: a host object is not theirs
+    /// to change. Whoever applies the changes knows whether a name without addresses does.
     fn is_news(&self, host: &Nameserver) -> io::Result<bool> {
         Ok(match self.known.roid_of_host(&host.name)? {
             None => true,

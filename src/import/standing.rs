@@ -4,6 +4,7 @@
 //! # Does not
 //!
 //! Know where it is kept: whoever imports does.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::io;
 
