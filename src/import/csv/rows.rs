@@ -334,7 +334,7 @@ impl Row {
             self.defects.add(Rule::ValueBad, field, got);
         }
         // A wish that does not read is not taken for consent; an empty one is none.
-        let allow = allow.or((!flag.is_empty()).then_some(false));
+        let allow = allow.or_else(|| (!flag.is_empty()).then_some(false));
         allow.map(|allow| Disclose { allow, fields })
     }
 
