@@ -34,6 +34,7 @@ pub mod query;
 pub mod shard;
 
 // Seen from both.
+mod idn;
 pub mod observe;
 
 // Kept inputs of the fuzzer, and mutations of them; they name this crate as its users do.

@@ -59,23 +59,36 @@ fn no_look_into_the_lists_allocates() {
 }
 
 #[test]
-fn a_name_in_unicode_allocates_only_with_more_than_eight_labels_and_then_a_bounded_amount() {
+fn no_text_beyond_ascii_allocates_whatever_its_length_and_marks() {
     let view = registry::small();
     let mut out = Answer::new();
     let rules = Rules::standard();
-    let mut count = |query: &str| {
-        let allocations = measure(|| {
-            answer(&view, &rules, Tier::PUBLIC, query.as_bytes(), &mut out);
-        });
-        (allocations.count_total, allocations.bytes_max)
-    };
-    assert_eq!(count(&"ü".repeat(300)), (0, 0));
-    assert_eq!(count(&format!("{}.demo", "例".repeat(59))), (0, 0));
-    assert_eq!(count(&format!("{}demo", "ü.".repeat(7))), (0, 0));
-    // The `idna` crate keeps eight labels on its stack.
-    for query in ["ü.".repeat(120), "\u{fdfa}".repeat(250)] {
-        let (allocations, bytes_max) = count(&query);
-        assert!(allocations <= 12 && bytes_max < 65_536, "{allocations}, {bytes_max}");
+    for text in [
+        "ü".repeat(300),
+        format!("{}.demo", "例".repeat(59)),
+        format!("{}demo", "ü.".repeat(7)),
+        "ü.".repeat(120),
+        "ü.".repeat(340),
+        "\u{fdfa}".repeat(250),
+        "\u{fdfb}\u{344}\u{344}\u{344}\u{344}\u{344}".repeat(70),
+        "a\u{301}".repeat(300),
+        format!("a{}", "\u{301}".repeat(400)),
+        format!("a{}", "\u{301}\u{34f}".repeat(200)),
+        format!("a{}", "\u{301}\u{3164}".repeat(150)),
+        format!("a{}", "\u{f81}".repeat(300)),
+        format!("\u{ff76}{}", "\u{ff9e}".repeat(300)),
+        "\u{1100}\u{1161}\u{11a8}".repeat(100),
+        "❤\u{fe0f}".repeat(150),
+    ] {
+        for keyword in ["", "domain ", "nameserver ", "registrar ", "contact ", "roid "] {
+            for end in ["", ".demo", "%"] {
+                let query = format!("{keyword}{text}{end}");
+                let allocations = measure(|| {
+                    answer(&view, &rules, Tier::PUBLIC, query.as_bytes(), &mut out);
+                });
+                assert_eq!(allocations.count_total, 0, "{query:?}: {allocations:?}");
+            }
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use whoisd::control::{Request, ask};
 
 const SNAPSHOT: &str = "snapshot-format/tests/fixtures/version-1.snapshot";
 /// Longest wait for a change that is looked for every second, in steps of 100 ms.
-const STEPS_MAX: usize = 300;
+const STEPS_MAX: usize = 1_200;
 
 /// Configuration, lists and socket of one server.
 struct Place {

@@ -58,6 +58,7 @@ impl Alone {
             parts: Vec::new(),
             watch,
             now_ms: clock::wall_ms,
+            reloading: |_| {},
         };
         let stop = Arc::new(AtomicBool::new(false));
         let place = Place { core: None, shard_cores: &[], weight: Weight::Full };
@@ -228,7 +229,7 @@ fn silent_clients_keep_nobody_else_out_for_longer_than_their_time() {
     let alone = Alone::start("");
     let mut silent: Vec<_> = (0..16).map(|_| alone.connect()).collect();
     let wait_until = |holds: &dyn Fn(Result<(), String>) -> bool| {
-        for _ in 0..200 {
+        for _ in 0..3_000 {
             let asked = ask(&alone.socket, &Request::Status);
             if holds(asked.map(drop).map_err(|error| error.to_string())) {
                 return;

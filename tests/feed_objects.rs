@@ -17,7 +17,7 @@ use whoisd::view::{Disk, View};
 /// The writer of a directory. A program that another test starts at this moment holds the lock
 /// until it has become that program, so it is tried for a while.
 fn lock(path: &Path) -> Writer<Disk> {
-    let tried = (0..500).find_map(|_| {
+    let tried = (0..6_000).find_map(|_| {
         let locked = Writer::lock(Disk::new(path), Settings::default()).ok();
         if locked.is_none() {
             std::thread::sleep(std::time::Duration::from_millis(10));

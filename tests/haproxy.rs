@@ -1,6 +1,7 @@
 //! Behind a real HAProxy (Debian's package): its headers of both versions with checksum and TLVs,
 //! its health checks of every kind, and a stop under load that loses no query.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test: what cannot be run fails it")]
+#![allow(clippy::disallowed_methods, reason = "a test that waits for other processes")]
 
 mod server;
 
@@ -12,7 +13,7 @@ use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use server::Server;
 use socket2::{Domain, Socket, Type};
@@ -86,7 +87,7 @@ impl Proxy {
     }
 
     fn see_listening(&mut self, port: u16) {
-        for _ in 0..500 {
+        for _ in 0..6_000 {
             let ended = self.process.try_wait().unwrap();
             let log = || fs::read_to_string(&self.log).unwrap_or_default();
             assert!(ended.is_none(), "haproxy has ended: {}", log());
@@ -113,7 +114,7 @@ fn ask_from(client: IpAddr, port: u16, query: &str) -> std::io::Result<String> {
     socket.bind(&SocketAddr::new(client, 0).into())?;
     socket.connect(&SocketAddr::from(([127, 0, 0, 1], port)).into())?;
     let mut stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
     stream.write_all(query.as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
@@ -138,7 +139,7 @@ fn counted(log: &str, name: &str) -> u64 {
 #[test]
 fn queries_through_haproxy_are_answered_as_the_clients_own_and_its_checks_as_its_own() {
     let dir = tempfile::tempdir().unwrap();
-    let server = start(dir.path(), "whoisd.toml", "");
+    let server = start(dir.path(), "whoisd.toml", "[status]\nlisten = \"127.0.0.1:0\"");
     let [_, v2, v1] = server.addresses.as_slice() else { panic!("{:?}", server.addresses) };
     let ports = [free_port(), free_port()];
     let [first, second] = ports;
@@ -157,8 +158,22 @@ fn queries_through_haproxy_are_answered_as_the_clients_own_and_its_checks_as_its
             assert!(is_answer(&answer), "{answer}");
         }
     }
-    // Time for some checks.
-    thread::sleep(Duration::from_millis(500));
+    let checks_count = || {
+        let mut client = TcpStream::connect(server.status.unwrap()).unwrap();
+        client.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+        let mut figures = String::new();
+        client.read_to_string(&mut figures).unwrap();
+        let of_shard = figures.lines().filter(|line| {
+            line.starts_with("whoisd_proxied_total{") && line.contains("of=\"proxy\"")
+        });
+        let counts = of_shard.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap());
+        counts.sum::<u64>()
+    };
+    let begun = Instant::now();
+    while checks_count() < 4 {
+        assert!(begun.elapsed() < Duration::from_secs(120), "the balancer does not check");
+        thread::sleep(Duration::from_millis(20));
+    }
     drop(proxy);
     // Not one of the proxy's own: without a header it is not answered.
     let mut stranger = TcpStream::connect(v2).unwrap();
@@ -284,11 +299,21 @@ fn stop_under_load(check: Check, delay_ms: u64, check_every_ms: u64) -> (u64, u6
             })
         })
         .collect();
-    thread::sleep(Duration::from_millis(500));
+    // Many for each of the servers, which the balancer asks in turns; and many for the one that is
+    // left.
+    let wait_for_more = |count: u64| {
+        let wanted = answered.load(Ordering::Relaxed) + count;
+        let begun = Instant::now();
+        while answered.load(Ordering::Relaxed) < wanted {
+            assert!(begun.elapsed() < Duration::from_secs(120), "{check:?}: no answers any more");
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    wait_for_more(100);
     let [stopped, kept] = servers;
     let log = stopped.stop();
     assert!(counted(&log, "answered_found") > 10, "{check:?}: {log}");
-    thread::sleep(Duration::from_millis(300));
+    wait_for_more(100);
     ending.store(true, Ordering::Relaxed);
     let lost_count = asking.into_iter().map(|asker| asker.join().unwrap()).sum();
     let log = kept.stop();
@@ -299,7 +324,8 @@ fn stop_under_load(check: Check, delay_ms: u64, check_every_ms: u64) -> (u64, u6
 #[test]
 fn a_server_that_stops_under_load_loses_no_query_behind_a_balancer() {
     for check in [Check::Ready, Check::Health] {
-        let (answered_count, lost_count) = stop_under_load(check, 1_500, 100);
+        // Time for the balancer to see the stop, however busy the machine is.
+        let (answered_count, lost_count) = stop_under_load(check, 10_000, 100);
         assert!(answered_count > 100, "{check:?}: {answered_count} answered");
         assert_eq!(lost_count, 0, "{check:?}: of {answered_count}");
     }

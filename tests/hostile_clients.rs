@@ -1,9 +1,10 @@
 //! Hostile clients over real sockets, and a well-behaved one beside them: while each attack runs,
-//! the good client waits at most twice as long for 99 of 100 answers as without it, or 10 ms, below
-//! which a shared machine says nothing; the server's memory stays bounded, and afterwards nothing
-//! is left behind. For both engines.
+//! the good client gets every answer whole; the server's memory stays bounded, every connection is
+//! accounted for, and afterwards nothing is left behind. For both engines.
 //!
-//! The short run is part of the tests; the long one, whose figures README.md gives, is
+//! Nothing here is judged by the clock; timeouts only end what hangs. How many turns of the engine
+//! a good query waits is held in `src/port43/ring/simulation/fairness.rs` and `src/port43/pool.rs`.
+//! How long it waits is printed by the long run, whose figures README.md gives:
 //!
 //! ```text
 //! WHOISD_HOSTILE=long cargo test --release --test hostile_clients -- --nocapture
@@ -21,15 +22,17 @@ mod registry;
 mod server;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::Command;
 use std::sync::{PoisonError, RwLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use whoisd::port43::limits::{ACCEPT_BACKOFF_MS, ACCEPTS_PER_LISTENER};
 
 use hostile::attack::{ANSWERED, ATTACKS, Attack, FLOOD_IPV6, OUT_OF_BUFFERS, Running, idle};
-use hostile::gauge::{self, Waits, median};
-use hostile::site::{Setting, Site};
+use hostile::gauge::{Waits, median};
+use hostile::site::{ANSWER_BUFFERS, Setting, Site};
 
 const ENGINES: [&str; 2] = ["ring", "streams"];
 const LOOPBACK: &str = "127.0.0.1:0";
@@ -65,22 +68,11 @@ fn setting(engine: &'static str) -> Setting {
     Setting { engine, first_byte_ms: 500, drain_ms: 300, connections: 1_000, descriptors: None }
 }
 
-/// How often the good client may fail to be served as well as without the attack: a machine that
-/// others share has bad moments, a server that can be held up fails each time.
-const TRIES: usize = 3;
-
 /// How long an attack may take to be in place: 10,000 connections take some seconds.
-const IN_PLACE_TIMEOUT: Duration = Duration::from_secs(30);
+const IN_PLACE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Holds a server against an attack.
 fn hold(site: &Site, engine: &str, attack: Attack, size: Size) {
-    let served = (0..TRIES).any(|_| is_served_beside(site, engine, attack, size));
-    assert!(served, "{engine}, {}: the good client waits longer, see above", attack.name);
-}
-
-/// Whether the good client is served, by `gauge`, as well beside an attack as without it. All else
-/// that a server is held to has to hold each time.
-fn is_served_beside(site: &Site, engine: &str, attack: Attack, size: Size) -> bool {
     let to = site.address();
     let name = attack.name;
     let failed = |what: String| panic!("{engine}, {name}: {what}");
@@ -111,7 +103,7 @@ fn is_served_beside(site: &Site, engine: &str, attack: Attack, size: Size) -> bo
     let [quiet_50, quiet_99, attacked_50, attacked_99] = figures.map(|mut of| median(&mut of));
     let memory_kib = most.memory_kib.saturating_sub(before.memory_kib);
     println!(
-        "{engine:<8} {name:<26} {opened:>7} opened, {:>5} at once | quiet {quiet_50:6.2} \
+        "{engine:<8} {name:<27} {opened:>7} opened, {:>5} at once | quiet {quiet_50:6.2} \
          {quiet_99:6.2} ms | attacked {attacked_50:6.2} {attacked_99:6.2} ms | +{memory_kib} KiB | \
          gone after {} ms",
         most.connections,
@@ -122,7 +114,6 @@ fn is_served_beside(site: &Site, engine: &str, attack: Attack, size: Size) -> bo
     assert!(opened >= size.rounds as u64, "{engine}, {name}: the attack did not happen");
     let stays = !attack.stays || most.connections >= attack.clients;
     assert!(stays, "{engine}, {name}: of {} only {} were open", attack.clients, most.connections);
-    gauge::is_as_good(quiet_99, attacked_99)
 }
 
 #[test]
@@ -156,9 +147,22 @@ fn clients_that_do_not_read_take_no_answers_from_those_who_do() {
     let _turn = TURN.write().unwrap_or_else(PoisonError::into_inner);
     for engine in ENGINES {
         let site = Site::start(setting(engine), LOOPBACK);
-        hold(&site, engine, OUT_OF_BUFFERS, size());
-        site.stop();
+        OUT_OF_BUFFERS.into_iter().for_each(|attack| hold(&site, engine, attack, size()));
+        let counted = site.stop();
+        // Each attack has more clients than there are buffers: some were cut for others.
+        let cut_min = (OUT_OF_BUFFERS.len() * (OUT_OF_BUFFERS[0].clients - ANSWER_BUFFERS)) as u64;
+        for name in ["evicted_writing", "waited_for_buffer"] {
+            assert!(
+                count(&counted, name) >= cut_min,
+                "{engine}: under {cut_min} {name}: {counted:?}"
+            );
+        }
     }
+}
+
+/// A counter; those that are 0 are not listed.
+fn count(counted: &[(String, u64)], name: &str) -> u64 {
+    counted.iter().find(|(of, _)| of == name).map_or(0, |(_, count)| *count)
 }
 
 /// The ring engine alone makes room: the stream engine closes who comes last.
@@ -169,8 +173,7 @@ fn clients_that_hold_on_behind_their_answers_keep_nobody_out() {
     let site = Site::start(full, LOOPBACK);
     hold(&site, ENGINES[0], ANSWERED, size());
     let counted = site.stop();
-    let evicted = counted.iter().find(|(name, _)| name == "evicted_draining").unwrap();
-    assert!(evicted.1 > 0, "the server was never full: {counted:?}");
+    assert!(count(&counted, "evicted_draining") > 0, "the server was never full: {counted:?}");
 }
 
 /// Tells the program that it is within the namespace.
@@ -212,8 +215,8 @@ fn a_flood_from_one_ipv6_64_leaves_a_good_client_alone() {
     assert!(output.status.success(), "{}\n{}", text[0], text[1]);
 }
 
-/// Without descriptors nobody new can be served by the stream engine; the server waits, burns no
-/// processor time, and serves again once there are some.
+/// Without descriptors nobody new can be served by the stream engine; the server pauses between
+/// its tries, and serves again once there are some.
 #[test]
 fn descriptors_that_run_out_are_waited_for_and_come_back() {
     let _turn = TURN.write().unwrap_or_else(PoisonError::into_inner);
@@ -224,6 +227,7 @@ fn descriptors_that_run_out_are_waited_for_and_come_back() {
         Waits::measure(to, 20).unwrap();
         site.settle(site.held()).unwrap();
         let before = site.held();
+        let begun = Instant::now();
         // Less than it has: every accept of a descriptor fails from now on.
         site.limit_descriptors(before.descriptors.saturating_sub(8));
         let mut late = TcpStream::connect(to).unwrap();
@@ -231,19 +235,22 @@ fn descriptors_that_run_out_are_waited_for_and_come_back() {
         let held: Vec<_> = (0..200).map(|_| TcpStream::connect(to).unwrap()).collect();
         thread::sleep(Duration::from_millis(500));
         let beside = site.held();
-        let ticks = beside.processor_ticks - before.processor_ticks;
-        println!("{engine}: without descriptors {ticks} ticks of 10 ms in 500 ms, {beside:?}");
-        assert!(ticks <= 25, "{engine}: {ticks} ticks of processor time while it can do nothing");
         assert!(beside.memory_kib <= before.memory_kib + MEMORY_KIB, "{engine}: {beside:?}");
         site.limit_descriptors(20_000);
+        let without_ms = begun.elapsed().as_millis();
         let mut answer = String::new();
-        late.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        late.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         late.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("Domain Name: small.demo"), "{engine}: {answer:?}");
         drop(held);
         site.settle(before).unwrap();
         Waits::measure(to, 20).unwrap();
-        site.stop();
+        let errors = u128::from(count(&site.stop(), "accept_errors"));
+        // All accepts of a listener once in each pause, however long that was; a slow machine only
+        // makes it fewer.
+        let pauses = without_ms / u128::from(ACCEPT_BACKOFF_MS) + 2;
+        let errors_max = pauses * (ACCEPTS_PER_LISTENER as u128 + 1);
+        assert!(errors <= errors_max, "{engine}: {errors} tries in {without_ms} ms");
     }
 }
 
@@ -263,28 +270,4 @@ fn a_server_with_few_descriptors_serves_on_after_a_flood() {
         Waits::measure(site.address(), 20).unwrap();
         site.stop();
     }
-}
-
-/// The gauge tells a server that can be held up: one that serves one client after another.
-#[test]
-fn the_gauge_fails_a_server_that_waits_for_silent_clients() {
-    let _turn = TURN.write().unwrap_or_else(PoisonError::into_inner);
-    let listener = TcpListener::bind(LOOPBACK).unwrap();
-    let to: SocketAddr = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            stream.set_read_timeout(Some(Duration::from_millis(40))).unwrap();
-            if stream.read(&mut [0; 64]).is_ok() {
-                let _ = stream.write_all(b"Domain Name: small.demo\r\n");
-            }
-        }
-    });
-    let mut quiet = vec![Waits::measure(to, 50).unwrap().percentile(99)];
-    let silence = Attack { clients: 3, ..ATTACKS[0] };
-    let running = Running::start(silence, to, IN_PLACE_TIMEOUT).unwrap();
-    let mut attacked = vec![Waits::measure(to, 20).unwrap().percentile(99)];
-    running.stop();
-    let (quiet, attacked) = (median(&mut quiet), median(&mut attacked));
-    assert!(!gauge::is_as_good(quiet, attacked), "{quiet} ms and {attacked} ms");
 }

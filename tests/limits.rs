@@ -60,11 +60,11 @@ impl Guarded {
 
 const LIMITED: &str = "[limits]\nloopback_free = false\ncontact = \"noc@registry.demo\"\n";
 
-/// Waits until `holds`, at most ten seconds.
+/// Waits until `holds`; one that does not within two minutes never does.
 fn wait(mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "it never happened");
+        assert!(begun.elapsed() < Duration::from_secs(120), "it never happened");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -82,7 +82,8 @@ fn a_client_sees_its_limit_coming_is_refused_in_one_grammar_and_served_again() {
     assert!(limits.contains("59        60          60           1 s  127.0.0.1/32"), "{limits}");
     assert!(limits.contains("127.0.0.0/24"), "{limits}");
     let (mut warned, mut refusal) = (0, String::new());
-    for _ in 0..80 {
+    // More than its 60 where asking takes so long that some have come back meanwhile.
+    for _ in 0..2_000 {
         let answer = server.ask("example.demo\r\n");
         assert!(answer.contains("\r\n>>> Last update of WHOIS database: "), "{answer}");
         warned += u32::from(answer.contains("\r\n>>> Queries left: "));
@@ -106,12 +107,17 @@ fn a_client_sees_its_limit_coming_is_refused_in_one_grammar_and_served_again() {
 }
 
 #[test]
-fn wildcards_and_contacts_cost_more() {
-    let guarded = Guarded::start(LIMITED);
-    let served = (0..20)
-        .filter(|_| !guarded.server.ask("exampl%.demo\r\n").starts_with("%ERROR:QUOTA"))
-        .count();
-    assert!((12..=13).contains(&served), "60 at once, 5 each: {served}");
+fn wildcards_and_lists_of_registrars_cost_more() {
+    for line in ["exampl%.demo\r\n", "registrar zzz\r\n", "registrar z*\r\n"] {
+        let guarded = Guarded::start(LIMITED);
+        let begun = Instant::now();
+        let served =
+            (0..20).filter(|_| !guarded.server.ask(line).starts_with("%ERROR:QUOTA")).count();
+        // One a second comes back, whatever the machine takes for the twenty.
+        let served_max = (60 + begun.elapsed().as_secs() + 1).div_ceil(5);
+        let is_so = served >= 12 && served as u64 <= served_max;
+        assert!(is_so, "{line:?}: 60 at once, 5 each: {served}, at most {served_max}");
+    }
 }
 
 #[test]
@@ -389,6 +395,8 @@ fn a_row_of_the_log_says_who_asked_what_and_what_came_of_it() {
             "ns1.nowhere.invalid",
             "not_found",
         ),
+        ("ns1.example.demo\r\n", "nameserver", "demo", "ns1.example.demo", "found"),
+        ("registrar zzz\r\n", "registrar_pattern", "", "zzz", "not_found"),
         ("help\r\n", "help", "", "help", "help"),
         ("a\0b\r\n", "unreadable", "", "a\\u{0}b", "refused"),
         (&*format!("{long}\r\n"), "domain", "", &*format!("{}\\+45", &long[..255]), "refused"),

@@ -254,7 +254,7 @@ fn settings_change_while_queries_come_but_for_the_directory_and_the_rings() {
     let changer = writer.changer();
     changer.commit(changer.prepare(&settings).unwrap());
     // What was recorded before is written as it was to be, and shows that the change is taken.
-    for _ in 0..1_000 {
+    for _ in 0..6_000 {
         if writer.figures().report().written == 10 {
             break;
         }

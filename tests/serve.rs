@@ -130,13 +130,21 @@ fn sigterm_makes_the_server_unready_before_its_listeners_close() {
         fs::write(&path, text).unwrap();
         Server::start(&["--config", path.to_str().unwrap()])
     };
-    let server = start(1_500);
+    let server = start(10_000);
     assert!(get(status, "/ready").starts_with("HTTP/1.0 200 OK"));
     assert!(TcpStream::connect(("127.0.0.1", health)).is_ok());
+    let see_draining = || {
+        for _ in 0..6_000 {
+            let ready = get(status, "/ready");
+            if ready.starts_with("HTTP/1.0 503") {
+                return assert!(ready.contains("draining"), "{ready}");
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        panic!("it is ready for good");
+    };
     server.signal("-TERM");
-    thread::sleep(Duration::from_millis(400));
-    let ready = get(status, "/ready");
-    assert!(ready.starts_with("HTTP/1.0 503") && ready.contains("draining"), "{ready}");
+    see_draining();
     assert!(get(status, "/live").starts_with("HTTP/1.0 200 OK"));
     assert!(TcpStream::connect(("127.0.0.1", health)).is_err());
     assert!(server.ask("example.demo\r\n").starts_with("Domain Name: example.demo"));
@@ -147,7 +155,7 @@ fn sigterm_makes_the_server_unready_before_its_listeners_close() {
     // A second signal does not wait for the delay.
     let server = start(60_000);
     server.signal("-TERM");
-    thread::sleep(Duration::from_millis(200));
+    see_draining();
     server.signal("-TERM");
     let (code, log) = server.wait();
     assert_eq!(code, Some(143), "{log}");
@@ -289,6 +297,17 @@ fn serve_with_few_descriptors(engine: &str) {
     command.args(["-c", script, env!("CARGO_BIN_EXE_whoisd")]).args(arguments);
     let server = Server::from_command(&mut command);
     let mut held: Vec<_> = (0..80).map(|_| server.connect()).collect();
+    if engine == "streams" {
+        let folder = format!("/proc/{}/fd", server.process.id());
+        let open_count = || fs::read_dir(&folder).unwrap().count();
+        for _ in 0..6_000 {
+            if open_count() >= 63 {
+                break;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert!(open_count() >= 63, "{} of 64 descriptors", open_count());
+    }
     thread::sleep(Duration::from_millis(300));
     // With streams, the last one waits in the kernel's queue until descriptors come free; the ring
     // has made room for it.

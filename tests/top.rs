@@ -6,7 +6,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -14,16 +13,14 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_whoisd");
 
 /// Plays a server at a control socket in `folder`, each reading a second after the one before it.
 fn played(folder: &Path, reply: fn(u64) -> String) -> PathBuf {
-    static READINGS: AtomicU64 = AtomicU64::new(0);
     let path = folder.join("control.sock");
     let listener = UnixListener::bind(&path).unwrap();
     thread::spawn(move || {
-        for stream in listener.incoming() {
+        for (reading, stream) in (1..).zip(listener.incoming()) {
             let mut stream = stream.unwrap();
             let mut line = String::new();
             BufReader::new(&stream).read_line(&mut line).unwrap();
             assert_eq!(line, "{\"command\":\"figures\"}\n");
-            let reading = READINGS.fetch_add(1, Ordering::Relaxed) + 1;
             // A client that has gone away meanwhile is no matter here.
             let _ = stream.write_all(reply(reading).as_bytes());
         }
@@ -54,7 +51,6 @@ fn one_screen_as_text_has_the_rates_between_two_readings() {
     assert!(text.starts_with("whoisd 9.9, process 7"), "{text}");
     let traffic = text.lines().find(|line| line.starts_with("traffic")).unwrap();
     let per_s = traffic.split_whitespace().nth(1).unwrap();
-    // Readings are counted over all tests here, but each is a second after the one before it.
     assert_eq!(per_s, "500", "{text}");
     assert!(!text.contains('\x1b'));
 }
@@ -120,7 +116,7 @@ fn on_terminal(folder: &Path, socket: &Path) -> OnTerminal {
 }
 
 fn wait_for(log: &Path, text: &str) -> String {
-    for _ in 0..200 {
+    for _ in 0..1_200 {
         let mut bytes = Vec::new();
         if let Ok(mut file) = std::fs::File::open(log) {
             file.read_to_end(&mut bytes).unwrap();
@@ -163,11 +159,58 @@ fn the_terminal_is_given_back_after_a_signal() {
     let socket = played(folder.path(), figures);
     let mut terminal = on_terminal(folder.path(), &socket);
     wait_for(&terminal.log, "quits");
-    // The view is the only child of `script`.
-    let children = format!("/proc/{0}/task/{0}/children", terminal.script.id());
-    let view: i32 = std::fs::read_to_string(children).unwrap().trim().parse().unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(view), nix::sys::signal::SIGTERM).unwrap();
+    nix::sys::signal::kill(view_of(&terminal), nix::sys::signal::SIGTERM).unwrap();
     let status = terminal.script.wait().unwrap();
     assert!(status.success(), "{status}");
+    assert_given_back(&terminal.log);
+}
+
+/// The view is the only child of `script`.
+fn view_of(terminal: &OnTerminal) -> nix::unistd::Pid {
+    let children = format!("/proc/{0}/task/{0}/children", terminal.script.id());
+    let view: i32 = std::fs::read_to_string(children).unwrap().trim().parse().unwrap();
+    nix::unistd::Pid::from_raw(view)
+}
+
+/// Gone, or dead and waiting to be taken note of by whoever adopted it.
+fn has_ended(process: nix::unistd::Pid) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else { return true };
+    stat.rsplit(')').next().unwrap().trim_start().starts_with('Z')
+}
+
+#[test]
+fn a_terminal_that_goes_away_ends_the_view() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = played(folder.path(), figures);
+    let mut terminal = on_terminal(folder.path(), &socket);
+    wait_for(&terminal.log, "quits");
+    let view = view_of(&terminal);
+    // As when the connection of a remote shell breaks: the other end of the terminal is closed.
+    terminal.script.kill().unwrap();
+    terminal.script.wait().unwrap();
+    for _ in 0..600 {
+        if has_ended(view) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    nix::sys::signal::kill(view, nix::sys::signal::SIGKILL).unwrap();
+    panic!("the view goes on without its terminal");
+}
+
+#[test]
+fn a_server_that_does_not_answer_keeps_no_view_from_ending() {
+    let folder = tempfile::tempdir().unwrap();
+    // Answers once, and never again.
+    let socket = played(folder.path(), |reading| {
+        if reading > 1 {
+            thread::sleep(Duration::from_secs(3_600));
+        }
+        figures(reading)
+    });
+    let mut terminal = on_terminal(folder.path(), &socket);
+    wait_for(&terminal.log, "quits");
+    nix::sys::signal::kill(view_of(&terminal), nix::sys::signal::SIGTERM).unwrap();
+    terminal.script.wait().unwrap();
     assert_given_back(&terminal.log);
 }

@@ -46,6 +46,7 @@ fn run(model: &str, deposit: &Path, directory: &Path, options: Options) {
             let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(directory));
             let settings = import::Options {
                 deposits: vec![deposit.to_owned()],
+                pipes: import::Pipes::default(),
                 memory_bytes: import::Options::MEMORY_BYTES,
                 strict: true,
                 findings_max: None,

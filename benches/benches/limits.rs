@@ -109,6 +109,7 @@ fn beside(view: &Arc<View>, options: Options, queries: usize) {
             let client = SocketAddr::new(address(seed, false), 4_343);
             let asked = Asked {
                 line: line.as_bytes(),
+                is_unfinished: false,
                 client,
                 server: client,
                 complete_us: 0,

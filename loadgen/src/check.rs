@@ -86,9 +86,12 @@ impl Checker {
     ///
     /// # Errors
     ///
-    /// The first fault, as a result names it: `cut-short`, `malformed`, `two-generations`,
-    /// `wrong-object`, `differs`.
+    /// The first fault, as a result names it: `refused-limit` and its like ([`refusal`]),
+    /// `cut-short`, `malformed`, `two-generations`, `wrong-object`, `differs`.
     pub fn check(&mut self, request: &Request, answer: &[u8]) -> Result<(), &'static str> {
+        if let Some(refusal) = refusal(answer) {
+            return Err(refusal);
+        }
         self.count("complete");
         let at = self.last_update.find(answer).ok_or("cut-short")?;
         let after = answer.get(at.saturating_add(LAST_UPDATE.len())..).unwrap_or_default();
@@ -183,6 +186,55 @@ impl Checker {
     }
 }
 
+/// A limit of the server refused the query.
+pub const REFUSED_LIMIT: &str = "refused-limit";
+/// A block of the server did.
+pub const REFUSED_BLOCK: &str = "refused-block";
+/// A list of the server did.
+pub const REFUSED_LIST: &str = "refused-list";
+
+/// By what the server refused the query, if it did: its first line says so. What a server refuses
+/// for the query's own sake (a line that is none) is an answer.
+#[must_use]
+pub fn refusal(answer: &[u8]) -> Option<&'static str> {
+    let code = answer.strip_prefix(b"%ERROR:")?;
+    [(&b"QUOTA "[..], REFUSED_LIMIT), (b"BLOCKED ", REFUSED_BLOCK), (b"DENIED ", REFUSED_LIST)]
+        .into_iter()
+        .find_map(|(word, name)| code.starts_with(word).then_some(name))
+}
+
+/// What to do about an error of a run, where that is known.
+#[must_use]
+pub fn advice(error: &str) -> Option<&'static str> {
+    Some(match error {
+        REFUSED_LIMIT => {
+            "the server's limits refuse this generator, so the figures are those of refusals; \
+             allow its addresses in a list of the server (policy.lists, action = \"allow\"), or \
+             measure with limits.mode = \"off\""
+        }
+        REFUSED_BLOCK => {
+            "the server blocks this generator; end that with `whoisd unblock PREFIX`, and allow \
+             its addresses in a list (policy.lists, action = \"allow\")"
+        }
+        REFUSED_LIST => "a list of the server denies this generator; take its addresses out of it",
+        "refused" => "nobody listens there: is the server running, and is that its port?",
+        "timeout" => {
+            "no whole answer within --timeout-ms: the server is overloaded or out of reach"
+        }
+        "reset" => {
+            "the server, or something before it, closes connections: look at its limits and log"
+        }
+        "not-sent" => {
+            "the generator had no free connection: give it more --cores or --in-flight-max"
+        }
+        "wrong-object" => "answers are not about what was asked: are --names those of this server?",
+        "differs" => {
+            "answers are not those of --expect-from: is it what the server serves, with --rules?"
+        }
+        _ => return None,
+    })
+}
+
 /// Whether lines end in CR LF, neither stands alone, and nothing else is a control character but
 /// TAB. Both passes are loops without a branch over bytes, so that they take many at once.
 fn is_well_formed(answer: &[u8]) -> bool {
@@ -247,6 +299,25 @@ mod tests {
 
     fn checked(answer: &str) -> Result<(), &'static str> {
         Checker::new(None, 1.0, 1).check(&request(Kind::Domain, "X.demo", true), answer.as_bytes())
+    }
+
+    #[test]
+    fn what_the_server_refuses_by_policy_is_named_by_what_refused_it() {
+        let mut checker = Checker::new(None, 0.0, 1);
+        let request = Request::default();
+        for (line, name) in [
+            ("%ERROR:QUOTA limit=60/min scope=192.0.2.1/32 wait=9", REFUSED_LIMIT),
+            ("%ERROR:BLOCKED scope=192.0.2.0/24 until=2027-01-01T00:00:00Z wait=9", REFUSED_BLOCK),
+            ("%ERROR:DENIED scope=192.0.2.0/24", REFUSED_LIST),
+        ] {
+            let answer = format!(
+                "{line}\r\n>>> Last update of WHOIS database: 2026-01-01T00:00:00Z <<<\r\n"
+            );
+            assert_eq!(checker.check(&request, answer.as_bytes()), Err(name));
+            assert!(advice(name).is_some());
+        }
+        assert_eq!(refusal(b"%ERROR:SYNTAX the line is no query\r\n"), None);
+        assert_eq!(refusal(b"Domain Name: %ERROR:QUOTA \r\n"), None);
     }
 
     #[test]

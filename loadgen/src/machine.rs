@@ -5,7 +5,6 @@
 //! Guess: what cannot be read is empty or 0.
 
 use std::fs;
-use std::process::Command;
 
 use snapshot_format::dump::Utc;
 
@@ -31,7 +30,7 @@ pub fn now() -> String {
 pub fn method(settings: &Settings, started: String) -> Method {
     Method {
         program: concat!("whois-loadgen ", env!("CARGO_PKG_VERSION")).to_owned(),
-        commit: commit(),
+        commit: env!("WHOISD_COMMIT").to_owned(),
         started,
         processor: field("/proc/cpuinfo", "model name"),
         processor_count: std::thread::available_parallelism().map_or(0, |count| count.get() as u64),
@@ -50,16 +49,6 @@ pub fn method(settings: &Settings, started: String) -> Method {
         late_after_us: settings.late_after_us,
         not_measured: NOT_MEASURED.map(str::to_owned).to_vec(),
     }
-}
-
-/// The commit that this was built from, if the build says so, else that of the folder it runs in.
-fn commit() -> String {
-    if let Some(commit) = option_env!("WHOIS_LOADGEN_COMMIT") {
-        return commit.to_owned();
-    }
-    let asked = Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
-    let told = asked.ok().filter(|output| output.status.success());
-    told.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }
 
 fn field(path: &str, key: &str) -> String {

@@ -6,7 +6,9 @@
 //! - Through a server: the file is written aside and renamed into the spool, so that no part of it
 //!   is ever applied as the whole.
 
+use std::fmt::Write as _;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -14,15 +16,18 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use clap::Args;
+use snapshot_format::delta::State;
 
+use super::import::{ReportFile, Telling, findings_text};
 use super::updating::{SPOOL, writer};
 use super::{Failure, output};
 use crate::config::Settings;
 use crate::feed::spool::{self, DONE, REJECTED, SpoolError, WHY_ENDING};
 use crate::feed::{Applied, Apply, ApplyError, ChangeRecord, Intake};
+use crate::import::{Quiet, Report};
 use crate::observe::clock;
-use crate::store::{Live, StoreError, read_manifest};
-use crate::updater::{self, Updater};
+use crate::store::{Live, Reader, StoreError, read_manifest};
+use crate::updater::{self, FINDINGS, FINDINGS_ENDING, Updater, Vetting};
 use crate::view::{Disk, View};
 
 /// How often the outcome is looked for.
@@ -33,39 +38,85 @@ const LOOK: Duration = Duration::from_millis(20);
 /// FILE holds change records, one JSON object a line, if its name ends in .jsonl; otherwise it is a
 /// DIFF or INCR deposit. Where a server with --spool writes the directory, the file goes through
 /// its spool, and the command waits for the outcome; where nobody does, it is applied here.
+///
+/// A deposit is vetted as `whoisd import` vets a FULL one: --strict, --findings-max and --report
+/// mean the same. Through a server, it is vetted here against what is served, then handed over; the
+/// server's own bound is `updater.findings_max`, and its findings are in DIR/spool/findings.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     whoisd apply changes.jsonl --dir /var/lib/whoisd\n  \
-    whoisd apply diff.xml --dir /var/lib/whoisd --timeout 60\n\n\
+    whoisd apply diff.xml --dir /var/lib/whoisd --timeout 60\n  \
+    whoisd apply diff.xml --dir /var/lib/whoisd --strict --report findings.jsonl\n\n\
     Exit status: 0 applied; 1 not applied, it may be tried again as it is; 3 refused, the message \
     says why.")]
 pub(super) struct Options {
     /// Change records (.jsonl) or a deposit of changes
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_parser = super::kinds::file())]
     file: PathBuf,
 
     /// Snapshot directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     dir: PathBuf,
 
     /// How long to wait for the server, seconds
     #[arg(long, value_name = "S", default_value_t = 60)]
     timeout: u64,
+
+    /// Write every finding of a deposit to FILE, one JSON object a line; also when it is refused
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+
+    /// Refuse a deposit if there is any finding
+    #[arg(long)]
+    strict: bool,
+
+    /// Refuse a deposit if there are more than N findings
+    #[arg(long, value_name = "N")]
+    findings_max: Option<u64>,
+}
+
+impl Options {
+    /// Whether the deposit's findings are asked for.
+    const fn vets(&self) -> bool {
+        self.strict || self.findings_max.is_some() || self.report.is_some()
+    }
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    if !options.file.is_file() {
-        return Err(Failure::failed(format!("{}: there is no such file", options.file.display())));
-    }
+    check_file(options)?;
     if read_manifest(&Disk::new(&options.dir))?.is_none() {
         return Err(StoreError::Empty { path: options.dir.clone() }.into());
     }
     let settings = Settings { spool: true, ..Settings::default() };
     match writer(&settings, &options.dir) {
-        Ok(writer) => directly(std::slice::from_ref(&options.file), Live::open(writer)?, &settings),
+        Ok(writer) => directly(options, Live::open(writer)?, &settings),
         Err(StoreError::Locked { .. }) => through_server(options),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What is named has to be a file, or a pipe, of what is asked for.
+fn check_file(options: &Options) -> Result<(), Failure> {
+    let file = options.file.display();
+    if !options.file.exists() {
+        return Err(Failure::failed(format!("{file}: there is no such file")));
+    }
+    if options.file.is_dir() {
+        let what = "is a directory, expected a file of change records or a deposit";
+        return Err(Failure::failed(format!("{file}: {what}")));
+    }
+    if is_records(&options.file) && options.vets() {
+        let message = format!(
+            "{file}: change records have no findings, a wrong one is refused; leave out --strict, \
+             --findings-max and --report"
+        );
+        return Err(Failure { status: 2, message });
+    }
+    Ok(())
+}
+
+fn is_records(file: &Path) -> bool {
+    file.extension().is_some_and(|ending| ending == "jsonl")
 }
 
 /// The updater, called on this thread.
@@ -83,38 +134,134 @@ impl Apply for Direct {
 
 impl Intake for Direct {
     fn apply_deposit(&mut self, path: &Path) -> Result<Applied, ApplyError> {
-        self.0.apply_deposit(path)
+        let mut progress = Quiet;
+        let mut vetting = Vetting::new(clock::wall_ms(), &mut progress);
+        self.0.apply_files(&[path.to_owned()], &mut vetting)
     }
 }
 
-/// Applies a file, or the files of one deposit, as the directory's writer.
-pub(super) fn directly(
-    files: &[PathBuf],
-    live: Live<Disk>,
-    settings: &Settings,
-) -> Result<(), Failure> {
+/// Applies a file as the directory's writer.
+fn directly(options: &Options, live: Live<Disk>, settings: &Settings) -> Result<(), Failure> {
+    let files = std::slice::from_ref(&options.file);
+    if is_records(&options.file) {
+        let applied = spool::apply_file(&options.file, &mut direct(live, settings)?);
+        return tell(files, applied, None, Telling { quiet: false, has_report: false });
+    }
+    let apply = |vetting: &mut Vetting<'_>| deposit_directly(files, live, settings, vetting);
+    let (applied, report) = vetted(options, apply)?;
+    let how = Telling { quiet: false, has_report: options.report.is_some() };
+    tell(files, applied, report.as_deref(), how)
+}
+
+fn direct(live: Live<Disk>, settings: &Settings) -> Result<Direct, Failure> {
     let view = View::of(Arc::clone(live.generation()), None)
         .map_err(|error| Failure::refused(error.to_string()))?;
     let views: updater::Views = Arc::new(ArcSwap::new(Arc::new(view)));
-    let mut direct = Direct(Updater::new(live, views, settings.updater.clone()));
-    let applied = match files {
-        [file] => spool::apply_file(file, &mut direct),
-        files => direct.0.apply_files(files).map_err(SpoolError::from),
+    Ok(Direct(Updater::new(live, views, settings.updater.clone())))
+}
+
+/// Applies the files of one deposit as the directory's writer.
+pub(super) fn deposit_directly(
+    files: &[PathBuf],
+    live: Live<Disk>,
+    settings: &Settings,
+    vetting: &mut Vetting<'_>,
+) -> Result<Applied, SpoolError> {
+    let direct = direct(live, settings);
+    let problem = |failure: Failure| ApplyError::Store { problem: failure.message };
+    Ok(direct.map_err(problem)?.0.apply_files(files, vetting)?)
+}
+
+/// What came of a deposit, and its findings.
+type Outcome = (Result<Applied, SpoolError>, Option<Box<Report>>);
+
+/// Applies, or only reads, a deposit with the limits of the options. The error is the report's.
+fn vetted(
+    options: &Options,
+    apply: impl FnOnce(&mut Vetting<'_>) -> Result<Applied, SpoolError>,
+) -> Result<Outcome, Failure> {
+    let mut lines = options.report.as_deref().map(ReportFile::new).transpose()?;
+    let mut progress = Quiet;
+    let mut vetting = Vetting {
+        strict: options.strict,
+        findings_max: options.findings_max,
+        lines: lines.as_mut().map(|lines| &mut lines.file as &mut dyn Write),
+        ..Vetting::new(clock::wall_ms(), &mut progress)
     };
+    let applied = apply(&mut vetting);
+    let report = vetting.report.take();
+    if let Some(lines) = lines {
+        lines.finish()?;
+    }
+    Ok((applied, report))
+}
+
+/// Tells what came of a file, or of a deposit's files, and what was found.
+pub(super) fn tell(
+    files: &[PathBuf],
+    applied: Result<Applied, SpoolError>,
+    report: Option<&Report>,
+    how: Telling,
+) -> Result<(), Failure> {
     let file = files.first().map_or_else(|| Path::new(""), PathBuf::as_path);
-    let applied = applied.map_err(|error| failure(file, &error))?;
-    let Applied { serial, generation, new_count } = applied;
+    let found = report.filter(|_| !how.quiet);
+    let mut text = found.map_or_else(String::new, |report| findings_text(report, how.has_report));
+    let Applied { serial, generation, new_count } = match applied {
+        Ok(applied) => applied,
+        Err(error) => {
+            let mut failure = failure(file, &error);
+            failure.message.insert_str(0, &text);
+            return Err(failure);
+        }
+    };
     let changes = if new_count == 1 { "change" } else { "changes" };
-    let text = format!(
-        "{}: applied: {new_count} {changes}, generation {generation}, serial {serial}\n",
-        file.display()
+    let findings = match found {
+        Some(report) => format!(", {} findings", report.findings_count),
+        None => String::new(),
+    };
+    let file = file.display();
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "{file}: applied: {new_count} {changes}, generation {generation}, serial {serial}{findings}"
     );
-    output::print(text.as_bytes())
+    if how.quiet { Ok(()) } else { output::print(text.as_bytes()) }
 }
 
 fn failure(file: &Path, error: &SpoolError) -> Failure {
-    let message = format!("{}: {error}", file.display());
+    let message = match error {
+        // A server tries again; a command does not.
+        SpoolError::Apply(ApplyError::Store { problem }) => {
+            format!("{}: {problem}", file.display())
+        }
+        error => format!("{}: {error}", file.display()),
+    };
     if error.may_pass() { Failure::failed(message) } else { Failure::refused(message) }
+}
+
+/// Holds a deposit against what is served, by the limits of the options.
+fn vet_first(options: &Options, spool: &Path) -> Result<(), Failure> {
+    if !options.file.is_file() {
+        let file = options.file.display();
+        let what = "a pipe cannot be read twice, for its findings and by the server; save it first";
+        return Err(Failure::failed(format!("{file}: {what}")));
+    }
+    let reader = Reader::open(Disk::new(&options.dir))?;
+    let files = std::slice::from_ref(&options.file);
+    let (vetted, report) = vetted(options, |vetting| {
+        let vetted = updater::vet(reader.generation(), files, spool, vetting)?;
+        let State { serial, generation, .. } = *reader.generation().state();
+        Ok(Applied { serial, generation, new_count: vetted.changes.len() as u64 })
+    })?;
+    let how = Telling { quiet: false, has_report: options.report.is_some() };
+    match vetted {
+        // The server moves it out of the spool.
+        Ok(_) | Err(SpoolError::Apply(ApplyError::Already { .. })) => {
+            let report = report.unwrap_or_default();
+            output::print(findings_text(&report, how.has_report).as_bytes())
+        }
+        refused => tell(files, refused, report.as_deref(), how),
+    }
 }
 
 /// Hands a file to the server that writes the directory, and waits.
@@ -128,6 +275,9 @@ fn through_server(options: &Options) -> Result<(), Failure> {
                        server with --spool, or wait for the import to end";
         return Err(Failure::failed(format!("{}: {message}", options.dir.display())));
     }
+    if options.vets() {
+        vet_first(options, &spool)?;
+    }
     let file_name = options.file.file_name().unwrap_or_default().to_string_lossy();
     // Files are applied in order of their names: this one after those that are there.
     let name = format!("{:020}-{}-{file_name}", clock::wall_ms(), std::process::id());
@@ -140,7 +290,15 @@ fn through_server(options: &Options) -> Result<(), Failure> {
     let timeout = Duration::from_secs(options.timeout);
     while clock::monotonic().saturating_duration_since(begun) < timeout {
         if done.exists() {
-            return output::print(format!("{}: applied\n", options.file.display()).as_bytes());
+            let found = spool.join(FINDINGS).join(format!("{name}{FINDINGS_ENDING}"));
+            let found = if found.exists() {
+                format!(", findings in {}", found.display())
+            } else {
+                String::new()
+            };
+            return output::print(
+                format!("{}: applied{found}\n", options.file.display()).as_bytes(),
+            );
         }
         if rejected.exists() {
             let why = fs::read_to_string(spool.join(REJECTED).join(format!("{name}{WHY_ENDING}")));

@@ -9,13 +9,15 @@ use crate::control::Request;
 /// Refuse the queries of a prefix for a time
 ///
 /// The server that runs refuses them from now on: each query gets a whole answer that says so,
-/// until when, and why. A block survives a restart. A list that allows an address comes before it;
-/// what is to last is denied in a list.
+/// until when, and why. A block survives a restart. Lists come before blocks: what a list allows is
+/// answered all the same, and a block of nothing else ends with status 4. It is kept, and holds
+/// once the list has changed. What is to last is denied in a list.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     whoisd block 192.0.2.0/24\n  \
     whoisd block 2001:db8::/48 --for 7d --reason 'walks a dictionary'\n\n\
-    Exit status: 0 blocked; 1 no server answers; 3 refused (no prefix, too wide, too long).")]
+    Exit status: 0 blocked; 1 no server answers; 3 refused (no prefix, too wide, too long); 4 the \
+    block is kept, but changes nothing.")]
 pub(super) struct Options {
     /// Prefix, or one address
     #[arg(value_name = "PREFIX")]
@@ -56,9 +58,15 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         reason: options.reason.clone(),
     };
     let told = options.control.ask(&request)?;
+    let note = text(&told, "note");
+    if text(&told, "effect") == "none" {
+        let line = block_line(&told);
+        let message = format!("the block changes nothing: {note}\nit is kept: {line}");
+        return Err(Failure { status: 4, message });
+    }
     let mut lines = format!("blocked: {}\n", block_line(&told));
-    if !text(&told, "note").is_empty() {
-        lines.push_str(&format!("note: {}\n", text(&told, "note")));
+    if !note.is_empty() {
+        lines.push_str(&format!("note: {note}\n"));
     }
     output::print(lines.as_bytes())
 }

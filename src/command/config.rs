@@ -25,7 +25,11 @@ pub(super) enum Command {
     )]
     Check {
         /// The file
-        #[arg(value_name = "FILE", default_value = STANDARD_FILE)]
+        #[arg(
+            value_name = "FILE",
+            default_value = STANDARD_FILE,
+            value_parser = super::kinds::file()
+        )]
         file: PathBuf,
     },
     /// Print the settings in force, as TOML, with where each comes from

@@ -18,12 +18,17 @@ use crate::control::{AskError, Request, ask};
 #[derive(Debug, Args)]
 pub(super) struct ControlOptions {
     /// Control socket of the server; default that of the configuration
-    #[arg(long, value_name = "SOCKET", conflicts_with_all = ["config", "dir"])]
+    #[arg(
+        long,
+        value_name = "SOCKET",
+        conflicts_with_all = ["config", "dir"],
+        value_parser = super::kinds::socket()
+    )]
     pub(super) control: Option<PathBuf>,
 
     /// Configuration file of the server: its server.control, or control.sock in its server.dir.
     /// Default /etc/whoisd/whoisd.toml
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     pub(super) config: Option<PathBuf>,
 
     /// Snapshot directory of a server without configuration file, with control.sock in it

@@ -97,6 +97,7 @@ impl Controlling {
             parts: parts(tables, guarding, logging),
             watch,
             now_ms: clock::wall_ms,
+            reloading: super::systemd::reloading,
         };
         let no_thread = |error| Failure::failed(format!("thread of the control socket: {error}"));
         let place = Place { core: None, shard_cores: cores, weight: Weight::Least };

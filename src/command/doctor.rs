@@ -22,8 +22,8 @@ use crate::port43::{self, EngineKind};
     whoisd doctor --config /etc/whoisd/whoisd.toml\n  \
     whoisd doctor --shards\n  \
     whoisd doctor --profile bl460c-2x4-64g --json\n\n\
-    Exit status: 0 all that is known is as wanted; 1 something to do; 2 wrong usage; 3 profile or \
-    configuration refused.")]
+    Exit status: 0 all that is known is as wanted; 1 something to do; 2 wrong usage; 3 profile, \
+    configuration or --root refused.")]
 pub(super) struct Options {
     /// Profile: small-2-core, bl460c-2x4-64g, dual-socket-64-core, or a file. Default by the
     /// number of cores
@@ -31,7 +31,7 @@ pub(super) struct Options {
     profile: Option<String>,
 
     /// Configuration of the server; without it, the defaults are compared
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     config: Option<PathBuf>,
 
     /// Print where each shard sits instead, and what would be better
@@ -47,11 +47,17 @@ pub(super) struct Options {
     verbose: bool,
 
     /// Look at a copy of another machine's /proc and /sys below DIR
-    #[arg(long, value_name = "DIR", default_value = "/")]
+    #[arg(long, value_name = "DIR", default_value = "/", value_parser = super::kinds::directory())]
     root: PathBuf,
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    if !["proc", "sys"].iter().any(|part| options.root.join(part).is_dir()) {
+        return Err(Failure::refused(format!(
+            "{}: has neither proc nor sys in it, expected a copy of a machine's /proc and /sys",
+            options.root.display()
+        )));
+    }
     let machine = Machine::read(&Source::new(&options.root));
     let effective =
         config::load(options.config.as_deref(), &Flags::default()).map_err(Failure::refused)?;

@@ -1,6 +1,6 @@
 //! `whoisd fetch-snapshot`: the newest snapshot of an object store into a directory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -30,10 +30,10 @@ pub(super) struct Options {
     #[arg(long, value_name = "URL")]
     from: String,
     /// Snapshot directory; it is made if it does not exist. No server may be writing it
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     into: PathBuf,
     /// Take only what the public key in FILE has signed; may be given several times
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     trusted: Vec<PathBuf>,
     /// Take only a snapshot with the serials of this source
     #[arg(long, value_name = "NAME")]
@@ -46,8 +46,21 @@ pub(super) struct Options {
     quiet: bool,
 }
 
+/// The directory that an address names, if it names one.
+fn local(url: &str) -> Option<&Path> {
+    let path = url.strip_prefix("file://").or_else(|| (!url.contains("://")).then_some(url));
+    path.map(Path::new)
+}
+
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let trusted = Trusted::read(&options.trusted)?;
+    // What is made by the first snapshot that is put there is no place to fetch from.
+    if let Some(path) = local(&options.from).filter(|path| !path.is_dir()) {
+        let path = path.display();
+        let problem =
+            "there is no such directory, expected one that `whoisd publish-snapshot` made";
+        return Err(Failure::failed(format!("{path}: {problem}")));
+    }
     let objects = Objects::open(&options.from)?;
     let settings = Settings { keep: options.keep, ..Settings::default() };
     let writer = Writer::lock(Disk::new(&options.into), settings)?;

@@ -145,6 +145,10 @@ impl Blocks for Desk {
         self.order(|reply| Order::Flags { reply })
     }
 
+    fn loopback_is_free(&self) -> bool {
+        self.guard.settings().loopback_free
+    }
+
     fn explain(&self, address: IpAddr) -> Explained {
         match self.guard.standing(address, clock::wall_ms) {
             Admission::Denied(_) => Explained::default(),

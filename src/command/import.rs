@@ -33,6 +33,7 @@ use crate::store::{
     DiskScratch, FEWER_PERCENT, Live, Permit, Permits, Settings as StoreSettings, Writer,
     read_manifest,
 };
+use crate::updater::Vetting;
 use crate::view::{Disk, View};
 
 /// Findings that are printed; a report has all of them.
@@ -44,12 +45,14 @@ const LINE_PAUSE: Duration = Duration::from_secs(5);
 ///
 /// Reads FULL deposits in the XML or the CSV model, one for each TLD, checks them, and publishes
 /// what they make as the next generation of the directory, after a full check of the new snapshot.
-/// A server that runs on the directory goes on with the old one until it is restarted. Nothing
-/// half-imported is ever visible.
+/// Servers that run on the directory show it as soon as it is there; a server with --spool writes
+/// the directory itself, and takes deposits in its spool. Nothing half-imported is ever visible.
+/// A DIFF or INCR deposit changes what an earlier one has made, under the same rules; a corrected
+/// one (`resend`) is applied in the place of the one before.
 ///
-/// A deposit takes the place of what the directory has of its TLD; other TLDs stay. What would lose
-/// much of a registry is refused unless an option permits it: no or far fewer domains, older data,
-/// the end of a feed (--allow), a TLD that the directory does not have (--add, --replace).
+/// A FULL deposit takes the place of what the directory has of its TLD; other TLDs stay. What would
+/// lose much of a registry is refused unless an option permits it: no or far fewer domains, older
+/// data, the end of a feed (--allow), a TLD that the directory does not have (--add, --replace).
 ///
 /// A defect of one record (a reference to nothing, an unreadable date) is a finding: it is
 /// reported, and the record is served without the part. What would make answers wrong (a key
@@ -63,19 +66,21 @@ Examples:
   whoisd import deposit.xml csv/domain.csv csv/host.csv --into snapshot
   whoisd import one.xml two.xml --into snapshot
   whoisd import three.xml --into snapshot --add
+  gpg --decrypt deposit.ryde | whoisd import /dev/stdin --into snapshot
 
 Exit status: 0 imported; 1 failed (a file or the disk), or interrupted; 2 wrong usage;
 3 the deposit was refused.")]
 pub(super) struct Options {
-    /// The deposit: XML, or a tar with the XML and its CSV files; either may be gzip. CSV files
-    /// are also found beside the XML; elsewhere, name them here. Several deposits are of a TLD each
+    /// The deposit: XML, or a tar with the XML and its CSV files; either may be gzip, or a pipe.
+    /// CSV files are also found beside the XML; elsewhere, name them here. Several deposits are of
+    /// a TLD each
     #[arg(required = true, value_name = "DEPOSIT")]
     deposits: Vec<PathBuf>,
     /// Snapshot directory; it is made if it does not exist
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     into: PathBuf,
     /// Write every finding to FILE, one JSON object a line; also when the deposit is refused
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     report: Option<PathBuf>,
     /// Refuse the deposit if there is any finding
     #[arg(long)]
@@ -115,12 +120,17 @@ pub(super) struct Options {
 pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     let started = clock::monotonic();
     let stop = stop_flag()?;
+    if arguments.into.exists() && !arguments.into.is_dir() {
+        let into = arguments.into.display();
+        return Err(failed(&format!("{into}: is a file; --into names a snapshot directory")));
+    }
     let settings = StoreSettings { keep: arguments.keep, ..StoreSettings::default() };
     let writer =
         Writer::lock(Disk::new(&arguments.into), settings).map_err(|error| failed(&error))?;
     let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(&arguments.into));
     let mut options = import::Options {
         deposits: arguments.deposits.clone(),
+        pipes: import::Pipes::default(),
         memory_bytes: arguments.memory,
         strict: arguments.strict,
         findings_max: arguments.findings_max,
@@ -131,7 +141,8 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     };
     if is_of_changes(&options, &scratch) && is_there(&writer)? {
         let live = Live::open(writer)?;
-        return super::apply::directly(&arguments.deposits, live, &Settings::default());
+        let display = Display::new(arguments.quiet, stop, started);
+        return change(arguments, live, &options, display);
     }
     let permits = Permits { named: arguments.allow.clone(), fewer_percent: arguments.fewer_max };
     let tlds = Tlds { add: arguments.add, replace: arguments.replace };
@@ -141,10 +152,7 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     }
     let mut base = writer.begin().map_err(|error| failed(&error))?;
     options.generation = base.generation();
-    let mut lines = match &arguments.report {
-        Some(path) => Some(ReportFile::new(path)?),
-        None => None,
-    };
+    let mut lines = arguments.report.as_deref().map(ReportFile::new).transpose()?;
     let mut display = Display::new(arguments.quiet, stop, started);
     let report = lines.as_mut().map(|lines| &mut lines.file as &mut dyn Write);
     let standing = there.as_mut().map(|there| there as &mut dyn Standing);
@@ -162,11 +170,48 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     let manifest = writer.publish(base).map_err(|error| failed(&error))?;
     if !arguments.quiet {
         let seconds = clock::monotonic().duration_since(started).as_secs_f64();
-        let mut text = findings_text(&report, arguments);
+        let mut text = findings_text(&report, arguments.report.is_some());
         summary_text(&mut text, &report, manifest.current.base_generation, seconds, &peak);
         print(&text)?;
     }
     Ok(())
+}
+
+/// Applies a DIFF or INCR deposit, vetted as a FULL one is.
+fn change(
+    arguments: &Options,
+    live: Live<Disk>,
+    options: &import::Options,
+    mut display: Display,
+) -> Result<(), Failure> {
+    let mut lines = arguments.report.as_deref().map(ReportFile::new).transpose()?;
+    let bar = display.bar.clone();
+    let mut vetting = Vetting {
+        strict: options.strict,
+        findings_max: options.findings_max,
+        memory_bytes: Some(options.memory_bytes),
+        pipes: options.pipes.clone(),
+        lines: lines.as_mut().map(|lines| &mut lines.file as &mut dyn Write),
+        ..Vetting::new(options.now_ms, &mut display)
+    };
+    let files = &arguments.deposits;
+    let applied = super::apply::deposit_directly(files, live, &Settings::default(), &mut vetting);
+    let report = vetting.report.take();
+    bar.finish_and_clear();
+    if let Some(lines) = lines {
+        lines.finish()?;
+    }
+    let how = Telling { quiet: arguments.quiet, has_report: arguments.report.is_some() };
+    super::apply::tell(files, applied, report.as_deref(), how)
+}
+
+/// How much is told of a deposit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Telling {
+    /// Nothing but errors.
+    pub(super) quiet: bool,
+    /// Every finding is in a report.
+    pub(super) has_report: bool,
 }
 
 /// Whether the deposit is a DIFF or INCR one. What cannot be read is told when it is imported.
@@ -211,7 +256,7 @@ fn refused(error: &ImportError, arguments: &Options) -> Failure {
     };
     let mut message = String::new();
     if !arguments.quiet {
-        message.push_str(&findings_text(&error.report, arguments));
+        message.push_str(&findings_text(&error.report, arguments.report.is_some()));
     }
     let outcome = if status == 3 { "the deposit was refused: " } else { "" };
     // Writing to a String cannot fail.
@@ -231,7 +276,7 @@ pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
 }
 
 /// The findings of a report, as text: the first ones, then counts per rule.
-fn findings_text(report: &Report, arguments: &Options) -> String {
+pub(super) fn findings_text(report: &Report, has_report: bool) -> String {
     let mut text = String::new();
     let findings = || report.findings.iter().filter(|finding| finding.severity == "finding");
     for finding in findings().take(FINDINGS_SHOWN) {
@@ -240,7 +285,7 @@ fn findings_text(report: &Report, arguments: &Options) -> String {
     let shown = u64::try_from(findings().take(FINDINGS_SHOWN).count()).unwrap_or(0);
     let more = report.findings_count.saturating_sub(shown);
     if more > 0 {
-        let hint = if arguments.report.is_some() { "" } else { "; --report FILE writes them all" };
+        let hint = if has_report { "" } else { "; --report FILE writes them all" };
         let _ = writeln!(text, "and {more} more findings{hint}");
     }
     if report.findings_count > 0 {
@@ -288,7 +333,7 @@ fn peak_memory() -> String {
     line.map_or_else(|| "unknown".to_owned(), |value| value.trim().to_owned())
 }
 
-fn print(text: &str) -> Result<(), Failure> {
+pub(super) fn print(text: &str) -> Result<(), Failure> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         // Whoever reads has seen enough; the import is done.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -297,13 +342,17 @@ fn print(text: &str) -> Result<(), Failure> {
 }
 
 /// A report that is written aside and renamed at its end.
-struct ReportFile {
+pub(super) struct ReportFile {
     path: PathBuf,
-    file: BufWriter<NamedTempFile>,
+    pub(super) file: BufWriter<NamedTempFile>,
 }
 
 impl ReportFile {
-    fn new(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn new(path: &Path) -> Result<Self, Failure> {
+        if path.is_dir() {
+            let path = path.display();
+            return Err(failed(&format!("{path}: is a directory; --report names a file")));
+        }
         let here = Path::new(".");
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let aside = NamedTempFile::new_in(parent.unwrap_or(here)).map_err(|error| {
@@ -312,7 +361,7 @@ impl ReportFile {
         Ok(Self { path: path.to_owned(), file: BufWriter::new(aside) })
     }
 
-    fn finish(self) -> Result<(), Failure> {
+    pub(super) fn finish(self) -> Result<(), Failure> {
         let said = |error: &dyn std::fmt::Display| {
             failed(&format!("{}: cannot write the report: {error}", self.path.display()))
         };

@@ -209,7 +209,8 @@ fn find<'a>(data: &'a Data, which: &Which) -> Result<Option<Found<'a>>, Corrupt>
 /// A name as it is stored: A-labels, lower case, no final dot.
 fn ascii(name: &str) -> String {
     let name = name.strip_suffix('.').unwrap_or(name);
-    idna::domain_to_ascii(name).unwrap_or_else(|_| name.to_ascii_lowercase())
+    let mapped = crate::idn::typed_to_ascii(name);
+    mapped.map_or_else(|| name.to_ascii_lowercase(), |name| name.as_str().to_owned())
 }
 
 fn registrars<'a>(data: &'a Data, text: &str) -> Result<Vec<Record<'a>>, Corrupt> {

@@ -24,7 +24,7 @@ pub(super) enum Command {
     Exit status: 0 made; 1 a file is there already or cannot be written.")]
 pub(super) struct New {
     /// File for the secret key; the public one is FILE.pub
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_parser = super::kinds::file())]
     path: PathBuf,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct New {
     Exit status: 0 shown; 1 the file cannot be read; 3 it holds no key, or others may read it.")]
 pub(super) struct Show {
     /// Key file
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_parser = super::kinds::file())]
     path: PathBuf,
 }
 

@@ -27,7 +27,7 @@ pub(super) enum Command {
     the message says which and the rest is shown; 4 there are no queries.")]
 pub(super) struct Summary {
     /// Directory of the query log
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", value_parser = super::kinds::directory())]
     dir: PathBuf,
     /// First day, UTC
     #[arg(long, value_name = "YYYY-MM-DD")]
@@ -52,7 +52,7 @@ pub(super) struct Summary {
     the message says what.")]
 pub(super) struct Verify {
     /// Directory of the query log
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", value_parser = super::kinds::directory())]
     dir: PathBuf,
     /// A hash that was kept elsewhere: the chain has to hold it
     #[arg(long, value_name = "HASH")]

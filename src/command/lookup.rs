@@ -26,7 +26,7 @@ pub(super) struct Options {
     dir: Option<PathBuf>,
 
     /// Configuration file: its rules decide how answers read
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     config: Option<PathBuf>,
 
     /// The query

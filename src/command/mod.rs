@@ -16,6 +16,7 @@ mod guarding;
 mod import;
 mod inspect;
 mod key;
+mod kinds;
 mod list;
 mod log;
 mod logging;
@@ -32,6 +33,8 @@ mod sample;
 mod serve;
 mod settings;
 mod standing;
+mod status;
+mod systemd;
 mod telling;
 mod top;
 mod updating;
@@ -44,9 +47,19 @@ use clap::{Parser, Subcommand};
 
 use crate::store::StoreError;
 
+/// The version with the commit that it was built from and its cargo features.
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (commit ",
+    env!("WHOISD_COMMIT"),
+    ", features: ",
+    env!("WHOISD_FEATURES"),
+    ")"
+);
+
 /// Registration-data directory server: WHOIS from a registry's escrow deposit.
 #[derive(Debug, Parser)]
-#[command(name = "whoisd", version, about, long_about = None, max_term_width = 100)]
+#[command(name = "whoisd", version = VERSION, about, long_about = None, max_term_width = 100)]
 #[command(after_help = "Exit status: 0 done; 1 failed (I/O, network); 2 wrong usage; 3 the input \
     was refused (deposit, configuration, snapshot); 4 nothing found.")]
 struct Arguments {
@@ -74,6 +87,7 @@ enum Command {
     Policy(policy::Command),
     #[command(subcommand)]
     Config(config::Command),
+    Status(status::Options),
     Top(top::Options),
     PublishSnapshot(publish_snapshot::Options),
     FetchSnapshot(fetch_snapshot::Options),
@@ -140,6 +154,7 @@ pub fn run() -> ExitCode {
         Command::List(options) => list::run(&options),
         Command::Policy(command) => policy::run(&command),
         Command::Config(command) => config::run(&command),
+        Command::Status(options) => status::run(&options),
         Command::Top(options) => top::run(&options),
         Command::PublishSnapshot(options) => publish_snapshot::run(&options),
         Command::FetchSnapshot(options) => fetch_snapshot::run(&options),
@@ -153,7 +168,9 @@ pub fn run() -> ExitCode {
         Err(failure) => {
             if !failure.message.is_empty() {
                 // If standard error is gone, the exit status still tells.
-                let _ = writeln!(std::io::stderr(), "whoisd: {}", failure.message);
+                let prefix = crate::observe::log::error_prefix();
+                let message = failure.message.replace('\n', &format!("\n{prefix}"));
+                let _ = writeln!(std::io::stderr(), "{prefix}whoisd: {message}");
             }
             ExitCode::from(failure.status)
         }

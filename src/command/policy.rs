@@ -43,7 +43,7 @@ pub(super) struct Check {
     files: Vec<PathBuf>,
 
     /// Configuration file. Default /etc/whoisd/whoisd.toml if no file is named
-    #[arg(long, value_name = "FILE", conflicts_with = "files")]
+    #[arg(long, value_name = "FILE", conflicts_with = "files", value_parser = super::kinds::file())]
     config: Option<PathBuf>,
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Options {
 
     /// Configuration file: its tables `tier` say what tiers there are [default:
     /// /etc/whoisd/whoisd.toml; none with --dir]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     config: Option<PathBuf>,
 
     /// Compare with what the public gets

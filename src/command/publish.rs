@@ -51,13 +51,13 @@ pub(super) struct Options {
     #[arg(conflicts_with = "bootstrap")]
     to: Option<PathBuf>,
     /// Credentials for the stream: a .creds file, or one line user:password
-    #[arg(long, value_name = "FILE", requires = "to")]
+    #[arg(long, value_name = "FILE", requires = "to", value_parser = super::kinds::file())]
     credentials: Option<PathBuf>,
     /// Sign what goes into the stream with the secret key in FILE (`whoisd key new`)
-    #[arg(long, value_name = "FILE", requires = "to")]
+    #[arg(long, value_name = "FILE", requires = "to", value_parser = super::kinds::file())]
     key: Option<PathBuf>,
     /// What may leave the registry, per zone; without it everything does
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     config: Option<PathBuf>,
     /// Collect changes for so many milliseconds into one batch, 0 to 60000
     #[arg(long, value_name = "MS", default_value_t = 200)]
@@ -83,7 +83,12 @@ pub(super) struct Options {
     #[arg(long, requires = "into")]
     bootstrap: bool,
     /// Snapshot directory of --bootstrap; it is made if it does not exist
-    #[arg(long, value_name = "DIR", requires = "bootstrap")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "bootstrap",
+        value_parser = super::kinds::directory()
+    )]
     into: Option<PathBuf>,
     /// Memory for --bootstrap, 64M to 1024G; what does not fit is sorted in files in the directory
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory_bytes)]

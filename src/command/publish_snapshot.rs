@@ -50,7 +50,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "NAME")]
     source: Option<Source>,
     /// Sign with the secret key in FILE (`whoisd key new FILE`)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     key: Option<PathBuf>,
     /// Put the last base there as it is, without the changes since
     #[arg(long)]

@@ -17,10 +17,12 @@ use crate::view::Disk;
 /// at once; a server with --spool writes the directory and has to be stopped first.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  whoisd rollback --dir /var/lib/whoisd --to 41\n\n\
-    Exit status: 0 done; 1 nothing was changed.")]
+    Exit status: 0 done; 1 failed (a file, or another process writes the directory); 2 wrong \
+    usage; 3 there is no snapshot, or it is damaged; 4 the generation is not kept. But for 0, \
+    nothing was changed.")]
 pub(super) struct Options {
     /// Snapshot directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     dir: PathBuf,
 
     /// Number of the generation
@@ -34,7 +36,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     }
     // One more than usual: what is left must not push out what is gone back to.
     let settings = Settings { keep: Settings::default().keep + 1, ..Settings::default() };
-    let manifest = writer(&settings, &options.dir)?.rollback(options.to)?;
+    let manifest = writer(&settings, &options.dir)?.rollback(options.to).map_err(|error| {
+        let status = if matches!(error, StoreError::NotKept { .. }) { Some(4) } else { None };
+        let failure = Failure::from(error);
+        Failure { status: status.unwrap_or(failure.status), ..failure }
+    })?;
     let text = format!(
         "{}: generation {} is current; it was made from {}\n",
         options.dir.display(),

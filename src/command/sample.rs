@@ -59,11 +59,11 @@ pub(super) struct Options {
 
     /// Write a deposit in the XML model: a file (gzip if it ends in .gz), a directory, or - for
     /// standard output
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = super::kinds::file())]
     rde_xml: Option<PathBuf>,
 
     /// Write a deposit in the CSV model into this directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     rde_csv: Option<PathBuf>,
 
     /// Compress with gzip what is written into a directory
@@ -75,7 +75,7 @@ pub(super) struct Options {
     sha256: bool,
 
     /// Build a snapshot in this directory, as its next generation
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     into: Option<PathBuf>,
 
     /// Let go of a registry in the directory that is no sample: no state of it is kept
@@ -92,7 +92,7 @@ pub(super) struct Options {
     queries: bool,
 
     /// Do not tell progress
-    #[arg(long)]
+    #[arg(long, short)]
     quiet: bool,
 }
 

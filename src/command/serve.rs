@@ -9,6 +9,8 @@
 //!   answers, as set; damage ends the server.
 //! - `reload`: SIGHUP and `whoisd reload` read configuration and lists anew, and touch no
 //!   connection. A SIGHUP during the start is kept until they can be read anew.
+//! - `no-signal-kills`: SIGUSR1 and SIGUSR2, which other daemons take for "reopen the log", are
+//!   noted and do nothing, from the first moment on.
 //! - `two-signals`: the first SIGTERM or SIGINT drains, the second ends the process at once.
 //! - `unready-first`: what drains is not ready; its listeners close `server.drain_delay_ms` later.
 //!   Figures and the control socket stay until the shards have ended.
@@ -24,7 +26,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use clap::Args;
 use crossbeam::channel::{Receiver, Sender, bounded};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use snapshot_format::{FormatError, Kind, dump};
 
@@ -33,6 +35,7 @@ use super::controlling::{Controlling, Tables};
 use super::guarding::Guarding;
 use super::logging::Logging;
 use super::settings::SettingsOptions;
+use super::systemd;
 use super::telling;
 use super::updating::{Source, Updating};
 use crate::config::{Check, Settings};
@@ -65,7 +68,8 @@ const EVENTS_MAX: usize = 16;
 /// error.
 ///
 /// SIGHUP and `whoisd reload` read the configuration and the lists anew, without losing a
-/// connection; what takes a restart is named in the log and in the command's answer.
+/// connection; what takes a restart is named in the log and in the command's answer. SIGUSR1 and
+/// SIGUSR2 do nothing: the log goes to standard error, and the query log changes files by itself.
 ///
 /// Changes are shown as they come. With --spool the server is the directory's one writer, and
 /// applies the files that are dropped into DIR/spool (`whoisd apply`); otherwise it follows what
@@ -94,8 +98,8 @@ enum ControlEvent {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    // First of all: its default would end the server, and systemd would not start it again.
-    let signals = Signals::new([SIGHUP]).map_err(no_signals)?;
+    // First of all: their default would end the server, and systemd would not start it again.
+    let signals = Signals::new([SIGHUP, SIGUSR1, SIGUSR2]).map_err(no_signals)?;
     let effective = options.settings.load()?;
     let settings = &effective.settings;
     log::start(settings.log).map_err(Failure::failed)?;
@@ -133,6 +137,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let service = Service {
         shards: fleet.figures(),
         guard: Arc::clone(&guarding.guard),
+        rules: Arc::clone(&tables.rules),
         warden: Arc::clone(&guarding.figures),
         lists: Arc::clone(&controlling.lists),
         kernel: controlling.kernel.clone(),
@@ -145,7 +150,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let mut telling = claimed.tell(told, place)?;
     let attend = || -> Result<_, Failure> {
         telling.serve(place)?;
-        log_start(dir, &view, &cores, &plan, &engine);
+        tell_start(dir, &view, &cores, &plan, &engine);
         let check = match settings.check {
             Check::First => None,
             Check::Behind => Some(CheckBehind::start(view, &cores, sender)?),
@@ -155,6 +160,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         Ok(damage)
     };
     let outcome = if started(&events, cores.len()) { attend() } else { Ok(None) };
+    systemd::stopping();
     telling.drain();
     drop(updating);
     let (totals, cut_off_count) = fleet.stop().map_err(Failure::failed)?;
@@ -201,6 +207,7 @@ fn told_of(
     status::Sources {
         views,
         feed,
+        spool: settings.spool,
         age_max_s: settings.ready_age_max_s,
         serving: Arc::default(),
         draining: Arc::default(),
@@ -226,7 +233,7 @@ fn open(dir: &Path, generation: &Arc<Data>, check: Check) -> Result<View, Failur
         }
     };
     let took = clock::monotonic().saturating_duration_since(begun);
-    tracing::debug!(took_ms = took.as_millis(), "{what}");
+    tracing::debug!(took_ms = clock::whole_ms(took), "{what}");
     Ok(view)
 }
 
@@ -254,7 +261,7 @@ impl CheckBehind {
                 Ok(None) => {}
                 Ok(Some(block_count)) => {
                     let took = clock::monotonic().saturating_duration_since(begun);
-                    let took_ms = took.as_millis();
+                    let took_ms = clock::whole_ms(took);
                     tracing::info!(took_ms, block_count, "checksums compared");
                 }
                 // If nobody listens any more, the process is ending already.
@@ -338,9 +345,16 @@ fn watch_signals(
     let watch = move || {
         let mut seen = false;
         for signal in signals.forever() {
-            if signal == SIGHUP {
-                keeper.reload_soon();
-                continue;
+            match signal {
+                SIGHUP => {
+                    keeper.reload_soon();
+                    continue;
+                }
+                SIGUSR1 | SIGUSR2 => {
+                    tracing::info!(signal, "a signal without a meaning here; nothing is done");
+                    continue;
+                }
+                _ => {}
             }
             if seen {
                 tracing::warn!(signal, "second signal, ending at once");
@@ -372,6 +386,7 @@ fn wait(
     let mut event = events.recv().ok();
     if let Some(ControlEvent::Signal(signal)) = event {
         draining.store(true, Ordering::Relaxed);
+        systemd::stopping();
         tracing::info!(signal, drain_delay_ms, "draining");
         event = events.recv_timeout(Duration::from_millis(drain_delay_ms)).ok();
     }
@@ -386,20 +401,24 @@ fn wait(
     None
 }
 
-fn log_start(dir: &Path, view: &View, cores: &[usize], plan: &Plan, choice: &Choice) {
+/// Says in the log, and to the service manager, that the server serves.
+fn tell_start(dir: &Path, view: &View, cores: &[usize], plan: &Plan, choice: &Choice) {
     let listen: Vec<_> = plan.listen.iter().map(ToString::to_string).collect();
+    let (generation, domains) = (view.generation(), view.data().count(Kind::Domain));
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
+        commit = env!("WHOISD_COMMIT"),
         dir = %dir.display(),
-        generation = view.generation(),
+        generation,
         data_time = %dump::Utc(view.as_of_ms()),
-        domains = view.data().count(Kind::Domain),
+        domains,
         shards = %cores::format(cores),
         listen = %listen.join(","),
         engine = choice.engine.name(),
         engine_reason = %choice.reason,
         "serving"
     );
+    systemd::ready(&format!("serving generation {generation}, {domains} domains"));
 }
 
 fn log_stop(totals: &Totals, cut_off_count: u64) {

@@ -14,7 +14,7 @@ use crate::port43::limits::Wanted;
 #[derive(Clone, Debug, Args)]
 pub(super) struct SettingsOptions {
     /// Configuration file; without it, defaults and options hold
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     pub(super) config: Option<PathBuf>,
 
     /// Snapshot directory to answer from

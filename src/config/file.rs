@@ -92,6 +92,7 @@ pub(super) struct Updater {
     pub(super) spool: Option<Spanned<bool>>,
     pub(super) core: Option<Spanned<String>>,
     pub(super) memory_bytes: Option<Spanned<u64>>,
+    pub(super) findings_max: Option<Spanned<u64>>,
     pub(super) fold_changed_percent: Option<Spanned<u64>>,
     pub(super) fold_changed_count: Option<Spanned<u64>>,
     pub(super) fold_log_bytes: Option<Spanned<u64>>,

@@ -9,6 +9,7 @@ use super::Settings;
 use super::file::File;
 use crate::policy::{block, limit, mining};
 use crate::port43::limits::{self, Bound};
+use crate::updater::FINDINGS_MAX;
 use crate::warden;
 
 /// From the stop signal until connections in flight are cut, milliseconds.
@@ -141,6 +142,13 @@ pub const NUMBERS: &[Number] = &[
         MEMORY_BYTES,
         updater.memory_bytes,
         updater.memory_bytes
+    ),
+    number!(
+        "updater.findings_max",
+        "findings",
+        Bound::new(FINDINGS_MAX, 0, FINDINGS_MAX),
+        updater.findings_max,
+        updater.findings_max
     ),
     number!(
         "updater.fold_changed_percent",

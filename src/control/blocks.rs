@@ -90,6 +90,11 @@ pub trait Blocks: Send + Sync {
     /// What holds for an address.
     fn explain(&self, address: IpAddr) -> Explained;
 
+    /// Whether blocks and limits never hold for queries from the machine itself.
+    fn loopback_is_free(&self) -> bool {
+        true
+    }
+
     /// Sources that seem to mine, newest last.
     ///
     /// # Errors

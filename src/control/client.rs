@@ -114,6 +114,6 @@ mod tests {
             let error = ask_within(&short, &Request::Figures, time).unwrap_err().to_string();
             assert!(error.contains("the server does not answer in time"), "{error}");
         }
-        assert!(clock::monotonic().saturating_duration_since(begun) < Duration::from_secs(20));
+        assert!(clock::monotonic().saturating_duration_since(begun) < Duration::from_secs(120));
     }
 }

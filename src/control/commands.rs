@@ -109,18 +109,55 @@ impl Commands {
         let block = self.blocks.block(prefix, seconds, reason)?;
         tracing::info!(%prefix, seconds, reason, "blocked by command");
         let mut told = block.json();
-        let standing = self.standing(prefix.addr());
-        if standing.as_ref().is_some_and(|entry| entry.action == Action::Allow)
-            && let Some(told) = told.as_object_mut()
-        {
-            let note = format!("a list allows {}: that comes first", prefix.addr());
-            told.insert("note".to_owned(), note.into());
+        let (effect, note) = self.effect(prefix);
+        if let Some(told) = told.as_object_mut() {
+            told.insert("effect".to_owned(), effect.into());
+            if let Some(note) = note {
+                told.insert("note".to_owned(), note.into());
+            }
         }
         Ok(told)
     }
 
-    fn standing(&self, address: IpAddr) -> Option<Entry> {
-        self.lists.load().standing(address).entry.cloned()
+    /// How far a block changes what its prefix gets (`full`, `partial`, `none`), and why not fully.
+    fn effect(&self, prefix: IpNet) -> (&'static str, Option<String>) {
+        let lists = self.lists.load();
+        let within: Vec<&Entry> = lists
+            .entries_in_force()
+            .filter(|entry| prefix.contains(&entry.prefix) && prefix != entry.prefix)
+            .filter(|entry| entry.action != Action::None)
+            .collect();
+        let around = lists.standing(prefix.addr()).entry;
+        if let Some(entry) = around.filter(|entry| entry.prefix.contains(&prefix)) {
+            let verb = match entry.action {
+                Action::Allow => "allows",
+                Action::Deny => "denies",
+                Action::Limits(_) | Action::None => "",
+            };
+            let Entry { prefix: of, file, line, .. } = entry;
+            let others = within.iter().filter(|other| other.action != entry.action).count();
+            if !verb.is_empty() && others == 0 {
+                let note = format!("{file}:{line} {verb} {of}, and lists come before blocks");
+                return ("none", Some(note));
+            }
+            if !verb.is_empty() {
+                let note = format!("{file}:{line} {verb} {of}, but for {others} entries within");
+                return ("partial", Some(note));
+            }
+        }
+        if self.blocks.loopback_is_free() && is_loopback(prefix) {
+            let note = "queries from this machine itself are never blocked (limits.loopback_free)";
+            return ("none", Some(note.to_owned()));
+        }
+        let allowed: Vec<_> = within.iter().filter(|entry| entry.action == Action::Allow).collect();
+        let Some(first) = allowed.first() else { return ("full", None) };
+        let more = match allowed.len() {
+            1 => String::new(),
+            count => format!(" and {} more", count - 1),
+        };
+        let Entry { prefix: of, file, line, .. } = first;
+        let note = format!("{file}:{line} allows {of}{more}: these are answered all the same");
+        ("partial", Some(note))
     }
 
     fn unblock(&self, text: &str) -> Result<Value, String> {
@@ -164,6 +201,14 @@ impl Commands {
             told.insert("limits".to_owned(), limits.into());
         }
         told
+    }
+}
+
+/// Whether a prefix holds addresses of the machine itself alone.
+fn is_loopback(prefix: IpNet) -> bool {
+    match prefix {
+        IpNet::V4(net) => net.addr().is_loopback() && net.prefix_len() >= 8,
+        IpNet::V6(net) => net.addr().is_loopback() && net.prefix_len() == 128,
     }
 }
 
@@ -234,6 +279,7 @@ mod tests {
             parts: Vec::new(),
             watch: Watch::new(Vec::new(), Arc::clone(&lists), Box::new(|_| true)),
             now_ms: || NOW_MS,
+            reloading: |_| {},
         };
         let place = Place { core: None, shard_cores: &[], weight: Weight::Full };
         let (handle, _) = start(keeper, Arc::new(AtomicBool::new(false)), place).unwrap();
@@ -257,7 +303,9 @@ mod tests {
         let expected = json!({"prefix": "192.0.2.0/24", "since": "2027-01-15T08:00:00Z",
             "until": "2027-01-15T08:01:00Z", "reason": "floods", "by": "operator",
             "repetition": 0});
-        assert_eq!(told, expected);
+        let mut with_effect = expected.clone();
+        with_effect["effect"] = "full".into();
+        assert_eq!(told, with_effect);
         let listed = ask(&commands, json!({"command": "list"})).unwrap();
         assert_eq!(listed["blocks"], json!([expected]));
         let explain = json!({"command": "explain", "address": "::ffff:192.0.2.7"});
@@ -317,9 +365,47 @@ mod tests {
 
     #[test]
     fn a_block_of_who_is_allowed_says_that_the_list_comes_first() {
-        let (commands, _) = commands("[[entry]]\nprefix = \"192.0.2.0/24\"\naction = \"allow\"\n");
-        let told = ask(&commands, json!({"command": "block", "prefix": "192.0.2.5"})).unwrap();
-        assert_eq!(told["note"], "a list allows 192.0.2.5: that comes first");
+        let entry =
+            |prefix, action| format!("[[entry]]\nprefix = \"{prefix}\"\naction = \"{action}\"\n");
+        let (commands, _) = commands(
+            &[
+                entry("192.0.2.0/24", "allow"),
+                entry("198.51.100.7", "allow"),
+                entry("203.0.113.0/24", "deny"),
+                entry("10.0.0.0/8", "allow"),
+                entry("10.1.0.0/16", "deny"),
+            ]
+            .concat(),
+        );
+        for (prefix, effect, note) in [
+            ("192.0.2.5", "none", "a.toml:2 allows 192.0.2.0/24, and lists come before blocks"),
+            ("192.0.2.0/24", "none", "a.toml:2 allows 192.0.2.0/24, and lists come before blocks"),
+            (
+                "203.0.113.0/25",
+                "none",
+                "a.toml:8 denies 203.0.113.0/24, and lists come before blocks",
+            ),
+            (
+                "198.51.100.0/24",
+                "partial",
+                "a.toml:5 allows 198.51.100.7/32: these are answered all the same",
+            ),
+            ("10.0.0.0/8", "partial", "a.toml:11 allows 10.0.0.0/8, but for 1 entries within"),
+            ("127.0.0.1", "none", "queries from this machine itself are never blocked"),
+            ("::1", "none", "queries from this machine itself are never blocked"),
+        ] {
+            let told = ask(&commands, json!({"command": "block", "prefix": prefix})).unwrap();
+            assert_eq!(told["effect"], effect, "{prefix}");
+            assert!(told["note"].as_str().unwrap().starts_with(note), "{prefix}: {told}");
+        }
+        for prefix in ["203.0.112.0/22", "2001:db8::/48"] {
+            let told = ask(&commands, json!({"command": "block", "prefix": prefix})).unwrap();
+            assert_eq!(
+                (&told["effect"], &told["note"]),
+                (&json!("full"), &Value::Null),
+                "{prefix}"
+            );
+        }
         let error = ask(&commands, json!({"command": "reload"})).unwrap_err();
         assert_eq!(error, "whoisd.toml:3: no");
         assert_eq!(ask(&commands, json!({"command": "figures"})).unwrap(), json!(2));

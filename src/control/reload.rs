@@ -63,6 +63,8 @@ pub struct Keeper {
     pub watch: Watch,
     /// The wall clock, ms since the epoch.
     pub now_ms: fn() -> i64,
+    /// Called with true when a reload begins, with false when it has ended.
+    pub reloading: fn(bool),
 }
 
 /// Asks a keeper to reload.
@@ -122,7 +124,9 @@ fn run(mut keeper: Keeper, queue: &Receiver<Job>, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         match queue.recv_timeout(STOP_PAUSE) {
             Ok(Job { reply }) => {
+                (keeper.reloading)(true);
                 let outcome = keeper.reload(&mut in_force);
+                (keeper.reloading)(false);
                 if let Err(error) = &outcome {
                     tracing::error!(error, "configuration refused; all stays as it was");
                 }
@@ -261,6 +265,7 @@ mod tests {
                 parts: vec![Box::new(part)],
                 watch: Watch::new(Vec::new(), Arc::clone(&lists), Box::new(|_| true)),
                 now_ms: || 1_800_000_000_000,
+                reloading: |_| {},
             };
             Self { folder, wanted, line_ms, lists, keeper, in_force: started }
         }

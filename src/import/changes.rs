@@ -11,8 +11,7 @@
 //!
 //! # Does not
 //!
-//! Know what is served: [`Known`] answers for it. Look for references to nothing: whoever applies
-//! the changes sees them.
+//! Know what is served: [`Known`] answers for it.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::fmt;
@@ -27,7 +26,8 @@ use snapshot_format::{Change, Kind, Object};
 
 use super::collect::Collected;
 use super::deposit::{Import, Read, reason};
-use super::findings::{Defects, Findings, ObjectKind};
+use super::findings::{Defects, Findings, ObjectKind, Place};
+use super::known::{Known, Seen};
 use super::merge::Merge;
 use super::model::Stop;
 use super::model::envelope::{DepositType, Envelope};
@@ -40,32 +40,6 @@ use super::sink::{Heard, Sink};
 /// Most hosts whose identifier a deposit may change while renamed hosts are still recognised.
 const REASSIGNED_MAX: usize = 1 << 16;
 
-/// What the registry has before the changes are applied: for what a deposit calls by another
-/// identifier than the key. An error stops the deposit.
-pub trait Known {
-    /// Identifier of the one registrar with an IANA identifier; `None`: there is none, or several.
-    ///
-    /// # Errors
-    ///
-    /// The registry cannot be read.
-    fn registrar_of_gurid(&self, gurid: u32) -> io::Result<Option<String>>;
-
-    /// Names of the hosts with a repository object identifier.
-    ///
-    /// # Errors
-    ///
-    /// The registry cannot be read.
-    fn hosts_of_roid(&self, roid: &str) -> io::Result<Vec<String>>;
-
-    /// Repository object identifier of the host with a name, empty if it has none; `None`: there is
-    /// no such host.
-    ///
-    /// # Errors
-    ///
-    /// The registry cannot be read.
-    fn roid_of_host(&self, name: &str) -> io::Result<Option<String>>;
-}
-
 /// A differential or incremental deposit that was read and not yet applied.
 pub struct Changes<'r> {
     /// `id` of the deposit.
@@ -75,9 +49,12 @@ pub struct Changes<'r> {
     /// `prevId`: the deposit that it follows; empty: an incremental one that follows the last full
     /// one.
     pub prev_id: String,
+    /// `resend`: how often the deposit was corrected.
+    pub resend: u16,
     /// [`DepositType::Diff`] or [`DepositType::Incr`].
     pub kind: DepositType,
-    /// Time of its data, ms since the epoch.
+    /// Time of its data, ms since the epoch; `now_ms` of the options where what it says is not
+    /// believed.
     pub watermark_ms: i64,
     /// Objects that are deleted.
     pub removals: u64,
@@ -120,6 +97,7 @@ pub fn changes<'r>(
         id: envelope.id.clone(),
         tld: envelope.tld.clone(),
         prev_id: envelope.prev_id.clone(),
+        resend: envelope.resend,
         kind: envelope.kind,
         watermark_ms: envelope.watermark.ms,
         removals: collected.removals,
@@ -136,8 +114,10 @@ pub fn changes<'r>(
 
 /// The header's counts of whole kinds.
 fn counts(envelope: &Envelope) -> Vec<(ObjectKind, u64)> {
-    let whole = envelope.counts.iter().filter(|count| !count.of_registrar && count.rcdn.is_empty());
-    whole.filter_map(|count| Some((run::kind_of_uri(&count.uri)?, count.count?))).collect()
+    envelope
+        .whole_counts()
+        .filter_map(|count| Some((run::kind_of_uri(&count.uri)?, count.count?)))
+        .collect()
 }
 
 impl fmt::Debug for Changes<'_> {
@@ -162,7 +142,9 @@ impl Changes<'_> {
         progress: &mut dyn Progress,
         visit: &mut dyn FnMut(Change) -> io::Result<()>,
     ) -> Result<Report, ImportError> {
-        let sink = Applied { known, visit, reassigned: HashSet::default() };
+        let seen = Seen::new(known);
+        let is_diff = self.kind == DepositType::Diff && self.resend == 0;
+        let sink = Applied { known, visit, seen, is_diff, reassigned: HashSet::default() };
         let made = self.merge(sink, progress).map_err(|stop| reason(stop, &self.options));
         conclude(&self.options, made, self.findings, self.said).map(|((), report)| report)
     }
@@ -176,13 +158,39 @@ impl Changes<'_> {
             said: &mut self.said,
         };
         import.repeated_roids(roids)?;
-        import.watermark_in_the_future(&self.envelope);
         let objects = self.collected.counts.iter();
         let total = objects.fold(self.collected.removals, |sum, count| sum.saturating_add(*count));
         let rcdns = run::rcdns(&self.envelope);
-        let contexts = vec![run::context(&self.envelope, &rcdns)];
+        let context = run::context(&self.envelope, &rcdns);
+        let zones = context.zones.clone();
         let mut watch = Watch::new(progress, 0, self.options.findings_max);
-        Merge::new(sink, &mut self.findings, contexts, rcdns).run(sorted, total, &mut watch)
+        let mut merge = Merge::new(sink, &mut self.findings, vec![context], rcdns);
+        merge.run(sorted, total, &mut watch)?;
+        let mut seen = merge.into_sink().seen;
+        for variant in seen.lost_variants().map_err(Stop::Visit)? {
+            let (rule, kind, place) = (Rule::ReferenceOther, ObjectKind::Domain, Place::default());
+            self.findings.add(rule, place, kind, &variant, "originalName", "");
+        }
+        let mut import = Import {
+            options: &self.options,
+            scratch: &self.scratch,
+            findings: &mut self.findings,
+            said: &mut self.said,
+        };
+        import.menu_and_totals(&self.envelope, &self.collected.counts, &seen, &zones)
+    }
+
+    /// Its identifier, with `#` and its number if it is a correction.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.envelope.name()
+    }
+
+    /// A finding about the deposit as a whole, from what only the registry shows. To be told before
+    /// the changes are visited.
+    pub fn add(&mut self, rule: Rule, field: &'static str, got: &str) {
+        let place = self.envelope.watermark_place;
+        self.findings.add(rule, place, ObjectKind::Deposit, "", field, got);
     }
 }
 
@@ -190,17 +198,25 @@ impl Changes<'_> {
 struct Applied<'a> {
     known: &'a dyn Known,
     visit: &'a mut dyn FnMut(Change) -> io::Result<()>,
+    seen: Seen<'a>,
+    /// Whether a delete of what is not there is a defect: an incremental deposit repeats those
+    /// since the last full one, a corrected one those of the one before it.
+    is_diff: bool,
     /// Hosts of the deposit that had another identifier before.
     reassigned: HashSet<String, RandomState>,
 }
 
 impl Applied<'_> {
     fn upsert(&mut self, object: Object) -> Result<(), Stop> {
-        (self.visit)(Change::Upsert(Box::new(object))).map_err(Stop::Visit)
+        let seen = self.seen.upsert(&object);
+        seen.and_then(|()| (self.visit)(Change::Upsert(Box::new(object)))).map_err(Stop::Visit)
     }
 
-    fn delete(&mut self, kind: Kind, key: String) -> Result<(), Stop> {
-        (self.visit)(Change::Delete { kind, key }).map_err(Stop::Visit)
+    /// Deletes an object; `false`: there was none.
+    fn delete(&mut self, kind: Kind, key: String) -> Result<bool, Stop> {
+        let there = self.seen.remove(kind, &key).map_err(Stop::Visit)?;
+        (self.visit)(Change::Delete { kind, key }).map_err(Stop::Visit)?;
+        Ok(there)
     }
 
     /// Whether host attributes may say something new of a nameserver: a host object is not theirs
@@ -242,7 +258,11 @@ impl Sink for Applied<'_> {
         self.upsert(Object::IdnTable(object.clone()))
     }
 
-    fn contact(&mut self, object: &Contact, _: Heard<'_>) -> Result<(), Stop> {
+    fn contact(&mut self, object: &Contact, heard: Heard<'_>) -> Result<(), Stop> {
+        let Contact { registrar, creator, updater, transfer, .. } = object;
+        let seen = &self.seen;
+        seen.registrars(registrar, [creator, updater], transfer.as_ref(), heard)
+            .map_err(Stop::Visit)?;
         self.upsert(Object::Contact(object.clone()))
     }
 
@@ -250,11 +270,14 @@ impl Sink for Applied<'_> {
         &mut self,
         object: &Nameserver,
         attribute: bool,
-        _: Heard<'_>,
+        heard: Heard<'_>,
     ) -> Result<(), Stop> {
         if attribute && !self.is_news(object).map_err(Stop::Visit)? {
             return Ok(());
         }
+        let Nameserver { registrar, creator, updater, .. } = object;
+        let seen = &self.seen;
+        seen.registrars(registrar, [creator, updater], None, heard).map_err(Stop::Visit)?;
         // Before: a host of the deposit may have the old name now, and comes later then.
         if let Some(name) = self.old_name(object).map_err(Stop::Visit)? {
             self.delete(Kind::Nameserver, name)?;
@@ -262,11 +285,13 @@ impl Sink for Applied<'_> {
         self.upsert(Object::Nameserver(object.clone()))
     }
 
-    fn nndn(&mut self, object: &Nndn, _: Heard<'_>) -> Result<(), Stop> {
+    fn nndn(&mut self, object: &Nndn, heard: Heard<'_>) -> Result<(), Stop> {
+        self.seen.refer(Kind::IdnTable, &object.idn_table, heard).map_err(Stop::Visit)?;
         self.upsert(Object::Nndn(object.clone()))
     }
 
-    fn domain(&mut self, object: &Domain, _: Heard<'_>) -> Result<(), Stop> {
+    fn domain(&mut self, object: &Domain, heard: Heard<'_>) -> Result<(), Stop> {
+        self.seen.domain(object, heard).map_err(Stop::Visit)?;
         self.upsert(Object::Domain(object.clone()))
     }
 
@@ -287,7 +312,11 @@ impl Sink for Applied<'_> {
             Removal::IdnTable(id) => (Kind::IdnTable, id),
             Removal::Nndn(name) => (Kind::Nndn, name),
         };
-        self.delete(kind, key)
+        let shown = key.clone();
+        if !self.delete(kind, key)? && self.is_diff {
+            defects.add(Rule::DeleteUnknown, "", shown);
+        }
+        Ok(())
     }
 
     fn registrar_of_gurid(&self, gurid: u32) -> Result<Option<String>, Stop> {
@@ -303,6 +332,6 @@ impl Applied<'_> {
             1 => {}
             _ => defects.add(Rule::DeleteAmbiguous, "roid", names.join(" ")),
         }
-        names.into_iter().try_for_each(|name| self.delete(Kind::Nameserver, name))
+        names.into_iter().try_for_each(|name| self.delete(Kind::Nameserver, name).map(|_| ()))
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - A check may take something away from an object, never add but the derived Unicode form.
+//! - A check may take something away from an object, never add but the derived Unicode form
+//!   and the scheme of a URL.
 //!
 //! # Does not
 //!
@@ -10,6 +11,7 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use snapshot_format::Object;
+use snapshot_format::dump::Utc;
 use snapshot_format::limits::TEXT_BYTES_MAX;
 use snapshot_format::object::{
     Contact, Domain, Nameserver, Nndn, Phone, Postal, PostalKind, Registrar, Time,
@@ -22,6 +24,7 @@ use super::model::envelope::Policy;
 use super::policy;
 use super::rule::Rule;
 use super::value;
+use super::web;
 use super::xml::element::Name;
 
 /// Largest domain before archiving, bytes: leaves room for the archive's own within 32 KiB.
@@ -264,7 +267,7 @@ fn created(time: Time, context: &Context<'_>, defects: &mut Defects) {
 }
 
 fn shown(time: Time) -> String {
-    format!("{} ms since 1970", time.ms)
+    Utc(time.ms).to_string()
 }
 
 /// Takes away what would not fit into a record: extras, then keys, then DS records.
@@ -438,7 +441,11 @@ fn phone(field: &'static str, phone: &Phone, defects: &mut Defects) {
 pub(super) fn registrar(registrar: &mut Registrar, context: &Context<'_>, defects: &mut Defects) {
     let seen = &*registrar;
     context.policies(ObjectKind::Registrar, defects, &|name| policy::registrar(seen, name));
+    if registrar.name.is_empty() {
+        defects.add(Rule::RegistrarName, "name", "");
+    }
     created(registrar.created, context, defects);
+    web::registrar(registrar, defects);
     registrar.postal.sort_by_key(|postal| postal.kind);
     for postal in &mut registrar.postal {
         address(postal, defects);

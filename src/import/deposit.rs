@@ -11,6 +11,8 @@ use std::rc::Rc;
 
 use snapshot_format::builder::NamedHosts;
 use snapshot_format::delta::DepositMark;
+use snapshot_format::dump::Utc;
+use snapshot_format::object::Time;
 use snapshot_format::sort::{Scratch, SortedHashes};
 
 use super::collect::{Collected, Collector, unpacked};
@@ -23,8 +25,9 @@ use super::rule::Rule;
 use super::run::{ImportError, Options, Reason, Report, failed};
 use super::source::{Source, SourceError, Sources};
 use super::standing::{Kept, Standing, Zones};
+use super::value;
 use super::xml::Step::Open;
-use super::xml::element::{Name, Space};
+use super::xml::element::{Element, Name, Space};
 use super::xml::{Xml, XmlError};
 
 /// An import under way.
@@ -44,6 +47,8 @@ pub struct Head {
     pub id: String,
     /// `prevId`, at most 64 bytes of it; empty: none.
     pub prev_id: String,
+    /// `resend`; 0 where it cannot be read.
+    pub resend: u16,
 }
 
 /// Reads what kind of deposit the files are, to decide whether it is to be imported or applied: a
@@ -96,7 +101,7 @@ impl Import<'_, '_> {
         let sources = self.sources()?;
         let document = self.document(&sources)?;
         let content = document
-            .content(&Rc::default())
+            .content(&Rc::default(), &Rc::default())
             .map_err(|error| self.unreadable(&document.name, error))?;
         let mut xml = Xml::new(content);
         let opened = match xml.step() {
@@ -112,7 +117,9 @@ impl Import<'_, '_> {
         let id = |name| clip(xml.attribute(name).unwrap_or_default(), DEPOSIT_ID_BYTES_MAX);
         match DepositType::of_word(kind).filter(|_| opened) {
             Some(kind) => {
-                Ok(Head { kind, id: id("id").to_owned(), prev_id: id("prevId").to_owned() })
+                let (id, prev_id) = (id("id").to_owned(), id("prevId").to_owned());
+                let resend = xml.attribute("resend").and_then(value::integer).unwrap_or(0);
+                Ok(Head { kind, id, prev_id, resend })
             }
             None => {
                 let (rule, got) = if opened {
@@ -127,7 +134,7 @@ impl Import<'_, '_> {
     }
 
     fn sources(&mut self) -> Result<Sources, Reason> {
-        Sources::open(&self.options.deposits, self.scratch)
+        Sources::open(&self.options.deposits, &self.options.pipes, self.scratch)
             .map_err(|SourceError { name, error }| self.unreadable(&name, error))
     }
 
@@ -148,8 +155,9 @@ impl Import<'_, '_> {
         for (objects, kind) in self.said.objects.iter_mut().zip(ObjectKind::RECORDS) {
             *objects = collector.count(kind);
         }
-        let envelope = read.map_err(|failure| failure.reason(&mut collector, self.options))?;
-        self.said.deposit.clone_from(&envelope.id);
+        let mut envelope = read.map_err(|failure| failure.reason(&mut collector, self.options))?;
+        believe_watermark(&mut envelope, self.options.now_ms, collector.findings);
+        self.said.deposit = envelope.name();
         self.said.watermark_ms = envelope.watermark.ms;
         let step = Step {
             phase: Phase::Writing,
@@ -187,7 +195,9 @@ impl Import<'_, '_> {
             for (objects, kind) in self.said.objects.iter_mut().zip(ObjectKind::RECORDS) {
                 *objects = collector.count(kind);
             }
-            let envelope = read.map_err(|failure| failure.reason(&mut collector, self.options))?;
+            let mut envelope =
+                read.map_err(|failure| failure.reason(&mut collector, self.options))?;
+            believe_watermark(&mut envelope, self.options.now_ms, collector.findings);
             if let Some(other) = deposits.iter().find(|other| other.envelope.tld == envelope.tld) {
                 let got = format!("{} is of {:?} as well", other.envelope.id, envelope.tld);
                 let place = envelope.watermark_place;
@@ -196,13 +206,13 @@ impl Import<'_, '_> {
                 return Err(Reason::Refused(Box::new(finding)));
             }
             if deposits.is_empty() {
-                self.said.deposit.clone_from(&envelope.id);
+                self.said.deposit = envelope.name();
             } else {
-                self.said.deposit = format!("{}, {}", self.said.deposit, envelope.id);
+                self.said.deposit = format!("{}, {}", self.said.deposit, envelope.name());
             }
             self.said.watermark_ms = self.said.watermark_ms.max(envelope.watermark.ms);
             self.said.deposits.push(DepositMark {
-                id: (*envelope.id).into(),
+                id: (*envelope.name()).into(),
                 tld: (*envelope.tld).into(),
                 watermark_ms: envelope.watermark.ms,
             });
@@ -259,14 +269,6 @@ impl Import<'_, '_> {
         Ok(())
     }
 
-    /// A watermark has to have passed.
-    pub(super) fn watermark_in_the_future(&mut self, envelope: &Envelope) {
-        if envelope.watermark.ms > self.options.now_ms {
-            let (rule, kind) = (Rule::WatermarkFuture, ObjectKind::Deposit);
-            self.findings.add(rule, envelope.watermark_place, kind, "", "watermark", "");
-        }
-    }
-
     /// A file that cannot be opened: the deposit's fault if it is cut short, ours otherwise.
     fn unreadable(&mut self, name: &str, source: io::Error) -> Reason {
         if !is_content(&source) {
@@ -281,29 +283,44 @@ impl Import<'_, '_> {
         Reason::Refused(Box::new(finding))
     }
 
-    /// The XML files, one for each deposit.
+    /// The XML files, one for each deposit; reports and other documents lie beside them.
     fn documents(&mut self, sources: &Sources) -> Result<Vec<Source>, Reason> {
-        match sources.documents.as_slice() {
-            [] | [_] => self.document(sources).map(|document| vec![document]),
-            documents if documents.len() > DEPOSITS_MAX => {
-                let got = format!("{} of them", documents.len());
+        let documents = sources.documents.iter();
+        let deposits: Vec<Source> = documents.filter(|one| is_deposit(one)).cloned().collect();
+        match deposits.len() {
+            0 | 1 => self.document(sources).map(|document| vec![document]),
+            count if count > DEPOSITS_MAX => {
+                let got = format!("{count} of them");
                 Err(self.refuse(Rule::DepositSeveral, Place::default(), &got))
             }
-            documents => Ok(documents.to_vec()),
+            _ => Ok(deposits),
         }
     }
 
-    /// The one XML file.
+    /// The one XML file whose outermost element is that of a deposit: reports and other documents
+    /// lie beside it.
     fn document(&mut self, sources: &Sources) -> Result<Source, Reason> {
-        match sources.documents.as_slice() {
-            [document] => Ok(document.clone()),
-            [] => {
+        let documents = &sources.documents;
+        let mut deposits: Vec<&Source> = documents.iter().collect();
+        if documents.len() > 1 {
+            deposits.retain(|document| is_deposit(document));
+        }
+        // Without any, the first document says what is wrong with it.
+        match (deposits.as_slice(), documents.first()) {
+            (&[document], _) | ([], Some(document)) => Ok(document.clone()),
+            ([], None) => {
                 let first = self.options.deposits.first();
-                let file = first.map(|path| self.findings.file(&path.display().to_string(), false));
-                let place = Place { file: file.unwrap_or_default(), line: 0 };
-                Err(self.refuse(Rule::DepositMissing, place, ""))
+                let first = first.map(|path| path.display().to_string()).unwrap_or_default();
+                let packed = sources.packed.as_ref();
+                let name = packed.map_or(&first, |(name, _)| name);
+                let place = Place { file: self.findings.file(name, false), line: 0 };
+                let Some((_, packing)) = packed else {
+                    return Err(self.refuse(Rule::DepositMissing, place, ""));
+                };
+                let got = format!("{}: {}", packing.word, packing.advice);
+                Err(self.refuse(Rule::DepositPacked, place, &got))
             }
-            [first, second, ..] => {
+            ([first, second, ..], _) => {
                 let file = self.findings.file(&second.name, false);
                 let place = Place { file, line: 0 };
                 let got = format!("{} as well", first.name);
@@ -328,6 +345,27 @@ fn stay(
     let gone = standing.each(&zones, &mut |object| collector.object(object));
     kept.gone = gone.map_err(|source| Reason::Io { what, source })?;
     Ok(Some(kept))
+}
+
+/// Clocks of registry and node that differ by less are no reason to doubt a watermark, ms.
+pub const CLOCK_TOLERANCE_MS: i64 = 5 * 60 * 1000;
+
+/// A watermark has to have passed. One in the future is not believed: it would make the data look
+/// fresh for as long, and every later deposit older than what there is.
+fn believe_watermark(envelope: &mut Envelope, now_ms: i64, findings: &mut Findings<'_>) {
+    if envelope.watermark.ms > now_ms.saturating_add(CLOCK_TOLERANCE_MS) {
+        let (rule, kind) = (Rule::WatermarkFuture, ObjectKind::Deposit);
+        let got = Utc(envelope.watermark.ms).to_string();
+        findings.add(rule, envelope.watermark_place, kind, "", "watermark", &got);
+        envelope.watermark = Time::from_ms(now_ms);
+    }
+}
+
+/// Whether a document is a deposit, by its outermost element.
+fn is_deposit(document: &Source) -> bool {
+    let Ok(content) = document.content(&Rc::default(), &Rc::default()) else { return false };
+    let root = Open(Element { space: Space::Rde, name: Name::Deposit });
+    Xml::new(content).step().is_ok_and(|step| step == root)
 }
 
 /// A stop with the place where it came about.
@@ -394,7 +432,7 @@ fn read(
     let whole = Place { file, line: 0 };
     let at = |stop, place| Failure { stop, place, file: document.name.clone() };
     let content = document
-        .content(&watch.read_bytes)
+        .content(&watch.read_bytes, &sources.trailing)
         .map_err(|error| at(Stop::Xml(XmlError::Io(error)), whole))?;
     let mut xml: Xml<Box<dyn io::Read>> = Xml::new(content);
     let mut reading = Reading::new(&mut xml, collector, whole, wanted);
@@ -423,8 +461,12 @@ fn read(
             let stored = source
                 .stored(&watch.read_bytes)
                 .map_err(|error| failed(Stop::Xml(XmlError::Io(error))))?;
+            let file = (file, &sources.trailing);
             csv::read(definition, reference, stored, file, collector, watch).map_err(failed)?;
         }
+    }
+    if sources.trailing.get() {
+        collector.findings.add(Rule::InputTrailing, whole, ObjectKind::Deposit, "", "", "");
     }
     Ok(envelope)
 }

@@ -21,6 +21,7 @@ use snapshot_format::status::{ContactStatuses, DomainStatuses, HostStatuses};
 
 use super::findings::{Defects, clip};
 use super::rule::Rule;
+use super::time;
 use super::value::{self, Read};
 
 /// Longest key (name, identifier), bytes: room for the composed keys of the sorter.
@@ -70,13 +71,15 @@ pub(crate) fn time(defects: &mut Defects, field: &'static str, slot: &mut Time, 
         defects.add(Rule::ElementRepeated, field, value);
         return;
     }
-    match value::time(value) {
-        Read::Good(time) => *slot = time,
-        Read::Odd(time) => {
-            defects.add(Rule::TimeNoZone, field, value);
-            *slot = time;
-        }
-        Read::Bad => defects.add(Rule::TimeBad, field, value),
+    let (time, rule) = match time::time(value) {
+        time::Read::Good(time) => (time, None),
+        time::Read::NoZone(time) => (time, Some(Rule::TimeNoZone)),
+        time::Read::Late(time) => (time, Some(Rule::TimeBeyond)),
+        time::Read::Bad => return defects.add(Rule::TimeBad, field, value),
+    };
+    *slot = time;
+    if let Some(rule) = rule {
+        defects.add(rule, field, value);
     }
 }
 
@@ -255,11 +258,11 @@ pub(crate) struct SecDnsTexts {
 pub(crate) fn ds(defects: &mut Defects, sec_dns: &mut SecDns, texts: &SecDnsTexts) {
     let read = || {
         Some(Ds {
-            key_tag: texts.first.parse().ok()?,
-            algorithm: texts.algorithm.parse().ok()?,
-            digest_type: texts.second.parse().ok()?,
+            key_tag: value::integer(&texts.first)?,
+            algorithm: value::integer(&texts.algorithm)?,
+            digest_type: value::integer(&texts.second)?,
             digest: value::hex(&texts.bytes)
-                .filter(|digest| (1..=TEXT_BYTES_MAX).contains(&digest.len()))?,
+                .filter(|bytes| (1..=TEXT_BYTES_MAX).contains(&bytes.len()))?,
         })
     };
     match read() {
@@ -275,9 +278,9 @@ pub(crate) fn ds(defects: &mut Defects, sec_dns: &mut SecDns, texts: &SecDnsText
 pub(crate) fn dns_key(defects: &mut Defects, sec_dns: &mut SecDns, texts: &SecDnsTexts) {
     let read = || {
         Some(DnsKey {
-            flags: texts.first.parse().ok()?,
-            protocol: texts.second.parse().ok()?,
-            algorithm: texts.algorithm.parse().ok()?,
+            flags: value::integer(&texts.first)?,
+            protocol: value::integer(&texts.second)?,
+            algorithm: value::integer(&texts.algorithm)?,
             public_key: value::base64(&texts.bytes).filter(|key| key.len() <= TEXT_BYTES_MAX)?,
         })
     };
@@ -312,9 +315,9 @@ pub(crate) fn max_sig_life(defects: &mut Defects, sec_dns: &mut SecDns, value: &
     if value.is_empty() {
         return;
     }
-    match value.parse() {
-        Ok(seconds) => sec_dns.max_sig_life_s = seconds,
-        Err(_) => defects.add(Rule::ValueBad, "maxSigLife", value),
+    match value::integer(value) {
+        Some(seconds) => sec_dns.max_sig_life_s = seconds,
+        None => defects.add(Rule::ValueBad, "maxSigLife", value),
     }
 }
 

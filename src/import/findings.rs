@@ -15,6 +15,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use serde::Serialize;
+use snapshot_format::Kind;
 
 use super::rule::{RULES, Rule, Severity};
 use crate::observe::printable::printable;
@@ -49,6 +50,19 @@ impl ObjectKind {
         Self::Nndn,
         Self::Domain,
     ];
+
+    /// The kind of record that it is; `None`: the deposit as a whole.
+    pub(super) const fn record(self) -> Option<Kind> {
+        Some(match self {
+            Self::Deposit => return None,
+            Self::Registrar => Kind::Registrar,
+            Self::IdnTable => Kind::IdnTable,
+            Self::Contact => Kind::Contact,
+            Self::Nameserver => Kind::Nameserver,
+            Self::Nndn => Kind::Nndn,
+            Self::Domain => Kind::Domain,
+        })
+    }
 
     /// The word of messages and reports: the deposit's word.
     #[must_use]

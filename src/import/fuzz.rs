@@ -25,7 +25,7 @@ use snapshot_format::sort::{MemoryScratch, Scratch};
 use snapshot_format::verify::verify;
 use snapshot_format::{Builder, Change, Kind, Snapshot};
 
-use super::{DepositType, ImportError, Known, Options, Quiet, changes, head, run};
+use super::{DepositType, ImportError, Known, Options, Pipes, Quiet, changes, head, run};
 
 /// The time of imports: 2026-11-22.
 const NOW_MS: i64 = 1_795_305_600_000;
@@ -77,6 +77,7 @@ fn folder() -> Option<tempfile::TempDir> {
 fn options(path: &Path) -> Options {
     Options {
         deposits: vec![PathBuf::from(path)],
+        pipes: Pipes::default(),
         memory_bytes: Options::MEMORY_BYTES_MIN,
         strict: false,
         findings_max: Some(FINDINGS_MAX),
@@ -158,6 +159,14 @@ impl Known for Empty {
 
     fn roid_of_host(&self, _name: &str) -> io::Result<Option<String>> {
         Ok(None)
+    }
+
+    fn has(&self, _kind: Kind, _key: &str) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    fn count(&self, _kind: Kind, _zones: &[String]) -> io::Result<Option<u64>> {
+        Ok(Some(0))
     }
 }
 

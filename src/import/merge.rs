@@ -35,6 +35,7 @@ use super::removal::Removal;
 use super::rule::Rule;
 use super::sink::{Heard, Sink};
 use super::standing::Kept;
+use super::value;
 
 /// Most suffixes that a snapshot lists beside the deposit's own zones.
 const SUFFIXES_MAX: usize = 4096;
@@ -406,6 +407,13 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
     }
 }
 
+impl<S> Merge<'_, '_, S> {
+    /// Gives back where the objects went.
+    pub(super) fn into_sink(self) -> S {
+        self.sink
+    }
+}
+
 impl<W: Write + Seek> Merge<'_, '_, Builder<W>> {
     /// Ends the snapshot.
     pub(super) fn finish(self, deposits: Vec<String>, source: &str) -> Result<(W, Summary), Stop> {
@@ -437,7 +445,7 @@ fn resolve_gurid(
     defects: &mut Defects,
 ) -> Result<(), Stop> {
     let Some(gurid) = registrar.strip_prefix(GURID_MARK) else { return Ok(()) };
-    let found = match gurid.parse().ok().map(|number: u32| (number, gurids.get(&number))) {
+    let found = match value::integer(gurid).map(|number: u32| (number, gurids.get(&number))) {
         Some((_, Some(id))) => Some(id.clone()),
         Some((number, None)) => sink.registrar_of_gurid(number)?,
         None => None,

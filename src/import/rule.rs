@@ -81,12 +81,13 @@ rules! {
     XmlMalformed Refusal "xml-malformed", "the XML cannot be read", "well-formed XML with namespaces", "ask for the deposit again", "RFC 9022 section 8";
     XmlDoctype Refusal "xml-doctype", "the XML has a document type declaration", "none: entities are not expanded", "remove it", "RFC 8909 section 9";
     XmlBounds Refusal "xml-bounds", "the XML passes a bound", "nesting and token sizes of a registry deposit", "ask for the deposit again", "RFC 8909 section 9";
-    XmlEncoding Refusal "xml-encoding", "the XML is not in UTF-8", "UTF-8", "convert it", "RFC 8909 section 7";
+    XmlEncoding Refusal "xml-encoding", "the XML is in an encoding that is not read", "UTF-8 or UTF-16", "convert it to UTF-8", "RFC 8909 section 7";
     InputUnreadable Refusal "input-unreadable", "the file cannot be read to its end", "XML, gzip or tar, complete", "ask for the deposit again", "RFC 8909 section 5";
     DepositMissing Refusal "deposit-missing", "no XML deposit among the files", "one XML file with rde:deposit", "name the XML file", "RFC 8909 section 5";
+    DepositPacked Refusal "deposit-packed", "no XML deposit among the files, and one of them is encrypted or packed in a form that is not read", "XML, tar or gzip", "decrypt or unpack it first", "RFC 8909 section 5";
     DepositSeveral Refusal "deposit-several", "several deposits of one TLD, or too many", "one FULL deposit of each TLD, at most 200", "name one deposit of each TLD", "RFC 8909 section 5";
     NotDeposit Refusal "not-a-deposit", "the outermost element is not rde:deposit", "rde:deposit of namespace rde-1.0", "name a registry data escrow deposit", "RFC 8909 section 5.1";
-    DepositType Refusal "deposit-type", "the deposit is not a full one", "type FULL: differential and incremental deposits arrive with live updates", "import a FULL deposit", "RFC 8909 section 5.1";
+    DepositType Refusal "deposit-type", "the deposit is not a full one", "type FULL: differential and incremental deposits change a directory that a FULL one has made", "import a FULL deposit first", "RFC 8909 section 5.1";
     DepositNotChanges Refusal "deposit-not-changes", "the deposit is neither a differential nor an incremental one", "type DIFF or INCR", "import a FULL deposit instead of applying it", "RFC 8909 section 5.1";
     PrevIdMissing Refusal "prev-id-missing", "a differential deposit does not say which one it follows", "prevId", "ask for the deposit again", "RFC 8909 section 5.1";
     WatermarkMissing Refusal "watermark-missing", "no readable watermark", "rde:watermark, a time", "ask for the deposit again", "RFC 8909 section 5.1.1";
@@ -98,19 +99,22 @@ rules! {
     CsvChecksum Refusal "csv-checksum", "the checksum of a CSV file is wrong", "the value of cksum", "ask for the file again", "RFC 9022 section 4.4";
     CsvChecksumKind Refusal "csv-checksum-algorithm", "a checksum algorithm is not supported", "CRC32 or SHA256, in hexadecimal", "ask for one of the two", "RFC 9022 section 4.6.2.1";
     CsvCompression Refusal "csv-compression", "a compression format is not supported", "gzip or none", "ask for one of the two", "RFC 9022 section 4.6.2.1";
-    CsvEncoding Refusal "csv-encoding", "a CSV file is not in UTF-8", "UTF-8", "ask for UTF-8", "RFC 9022 section 4.6.2.1";
+    CsvEncoding Refusal "csv-encoding", "a CSV file is in an encoding that is not read", "UTF-8 or UTF-16", "ask for UTF-8", "RFC 9022 section 4.6.2.1";
     CsvDefinition Refusal "csv-definition", "a CSV definition cannot be used", "a known name, a separator of one ASCII character, its key column, a file", "ask for the deposit again", "RFC 9022 section 4.6.2.1";
     CsvMalformed Refusal "csv-malformed", "a CSV file cannot be read", "rows of at most 1 MiB, quoted as RFC 4180 says", "ask for the file again", "RFC 9022 section 4.6";
     // The deposit as a whole: findings.
+    InputTrailing Finding "input-trailing", "bytes after the end of compressed data", "nothing, or zeros", "they are ignored, as gzip ignores them", "RFC 9022 section 4.6.2.1";
     CountWrong Finding "count-wrong", "a count of the header differs from the objects of the deposit", "the number of objects", "the objects that are there are served", "RFC 9022 section 8";
     CountMissing Finding "count-missing", "objects without a count in the header", "a count for each kind of object", "the objects are served", "RFC 9022 section 5.9.1";
     CountUnreadable Finding "count-unreadable", "a count of the header is not a number", "digits", "the count is ignored", "RFC 9022 section 5.9.1";
     MenuMismatch Finding "menu-mismatch", "menu and header counts name different kinds of object", "the same object URIs in both", "the objects that are there are served", "RFC 8909 section 5.1.2";
     HeaderRepository Finding "header-repository", "the header names no TLD", "rdeHeader:tld", "names are served under the parents of the domains", "RFC 9022 section 5.9.1";
-    WatermarkFuture Finding "watermark-future", "the watermark is in the future", "a time that has passed", "the watermark is served as it is", "RFC 9022 section 8";
+    HeaderTld Finding "header-tld", "a zone of the header begins with a dot", "the zone without it", "it is taken without the dot", "RFC 9022 section 5.9.1";
+    WatermarkFuture Finding "watermark-future", "the watermark is in the future", "a time that has passed", "it is not believed: the time at which the deposit was read takes its place", "RFC 9022 section 8";
+    WatermarkOlder Finding "watermark-older", "the watermark is before that of the data that the deposit follows", "a later time", "the deposit is applied, since its prevId is right, and the later time is kept", "RFC 8909 section 5.2";
     DepositId Finding "deposit-id", "the deposit's identifier is not of the form of RFC 8909", "1 to 13 letters, digits or _", "it is kept as it is", "RFC 8909 section 5.1";
     DeletesIgnored Finding "deletes-in-full", "a FULL deposit has deletes", "none", "they are ignored", "RFC 8909 section 5.1.3";
-    DeleteUnknown Finding "delete-unknown", "a delete by an identifier that no object has", "an identifier of the registry", "the delete is left out", "RFC 8909 section 5.1.3";
+    DeleteUnknown Finding "delete-unknown", "a delete of an object that the registry does not have", "an object of the registry", "the delete is left out", "RFC 8909 section 5.1.3";
     DeleteAmbiguous Finding "delete-ambiguous", "a delete by an identifier that several hosts have", "an identifier once", "all of them are deleted", "RFC 9022 section 5.2.1.2";
     ElementUnknown Finding "element-unknown", "an element that its schema does not know", "the elements of the schema", "the element is left out", "RFC 9022 section 9";
     ElementRepeated Finding "element-repeated", "an element that may occur once occurs again", "it once", "the first one is served", "RFC 9022 section 9";
@@ -148,6 +152,7 @@ rules! {
     // Values.
     TimeBad Finding "time-bad", "a time cannot be read", "YYYY-MM-DDThh:mm:ssZ", "the record is served without it", "RFC 9022 section 4.1";
     TimeNoZone Finding "time-without-zone", "a time without a zone", "Z at its end", "it is taken as UTC", "RFC 9022 section 4.1";
+    TimeBeyond Finding "time-beyond", "a time beyond the year 9999", "a year of four digits", "the end of the year 9999 is served", "RFC 9022 section 4.1";
     TimeMissing Finding "time-missing", "no date of creation or expiry", "crDate and exDate of an allocated domain", "the record is served without it", "RFC 9022 section 5.1.1.1";
     CreatedLate Finding "created-after-watermark", "a creation date not before the watermark", "a time before the watermark", "it is served as it is", "RFC 8909 section 3";
     ExpiredEarly Finding "expired-at-watermark", "an expiry date before the watermark", "a later time, or status pendingDelete", "it is served as it is", "RFC 9022 section 5.1.1.1";
@@ -172,6 +177,11 @@ rules! {
     PostalAscii Finding "postal-not-ascii", "an internationalised address is not in ASCII", "ASCII in type int", "it is served as it is", "RFC 9022 section 4.6.3";
     CountryUnknown Finding "country-unknown", "an unknown country code", "two letters of ISO 3166-1", "it is served as it is", "RFC 9022 section 4.2";
     PhoneBad Finding "phone-bad", "a telephone number of another form", "+ country code . number, at most 17 characters", "it is served as it is", "RFC 9022 section 4.3";
+    RegistrarName Finding "registrar-name-missing", "a registrar without a name", "name", "the record is served without it", "RFC 9022 section 5.4.1.1";
+    WhoisServerForm Finding "whois-server-form", "a WHOIS server with more than its host name", "a host name, without scheme, port and path", "the host name alone is served", "RFC 9022 section 5.4.1.1";
+    WhoisServerBad Finding "whois-server-bad", "a WHOIS server that is not a host name", "a host name with a dot", "the record is served without it", "RFC 9022 section 5.4.1.1";
+    UrlForm Finding "url-form", "a URL of another form", "http:// or https://, then a host name in A-label form", "it is served in that form", "RFC 9022 section 5.4.1.1";
+    UrlBad Finding "url-bad", "a URL that no program can follow", "http:// or https://, then a host name", "the record is served without it", "RFC 9022 section 5.4.1.1";
     EmailBad Finding "email-bad", "an electronic mail address is missing or of another form", "local-part@domain", "it is served as it is", "RFC 9022 section 5.3.1.1";
     // CSV rows.
     RowLength Finding "csv-row-length", "a CSV row has another number of columns than its definition", "one column for each field", "the row is left out", "RFC 9022 section 4.6.2.1";

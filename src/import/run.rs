@@ -15,11 +15,13 @@ use super::check::Context;
 use super::collect::Collected;
 use super::deposit::{Full, Fulls, Import, reason};
 use super::findings::{Finding, Findings, ObjectKind};
+use super::known::Seen;
 use super::merge::Merge;
 use super::model::Stop;
-use super::model::envelope::Envelope;
+use super::model::envelope::{Count, Envelope};
 use super::progress::{Phase, Progress, Step, Watch};
 use super::rule::Rule;
+use super::source::Pipes;
 use super::standing::Standing;
 
 /// Input from which on sections are aligned for huge pages, bytes.
@@ -35,13 +37,16 @@ pub struct Options {
     /// Files of the deposit: one XML (or a tar that holds it), and CSV files that lie elsewhere; or
     /// those of several FULL deposits, each of a TLD of its own.
     pub deposits: Vec<PathBuf>,
+    /// What came through pipes among them; [`Pipes::default`], and the same for every look at one
+    /// deposit.
+    pub pipes: Pipes,
     /// Memory to use, bytes; see [`Options::MEMORY_BYTES_MIN`].
     pub memory_bytes: usize,
     /// Refuse the deposit on any finding.
     pub strict: bool,
     /// Refuse the deposit on more findings than that.
     pub findings_max: Option<u64>,
-    /// The time, ms since the epoch: a watermark after it is a finding.
+    /// The time, ms since the epoch: a watermark after it is a finding, and not believed.
     pub now_ms: i64,
     /// Seed of the snapshot's key hashes; take it at random.
     pub hash_seed: u64,
@@ -66,13 +71,14 @@ impl Options {
 /// What an import found and made.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// `id` of the deposit; of several, all of them.
+    /// `id` of the deposit; of a corrected one with `#` and its `resend`; of several, all of them.
     pub deposit: String,
     /// The deposits, one for each TLD.
     pub deposits: Vec<DepositMark>,
     /// How much stayed beside them, if anything did.
     pub kept: Option<Gone>,
-    /// The newest watermark, ms since the epoch; `i64::MIN` if it was not read.
+    /// The newest watermark, ms since the epoch, or `now_ms` where that is not believed; `i64::MIN`
+    /// if it was not read.
     pub watermark_ms: i64,
     /// Records of the snapshot, by [`Kind`], and its length; zero if it was not built.
     pub summary: Summary,
@@ -130,7 +136,11 @@ impl fmt::Display for ImportError {
                 write!(f, "{count} findings, expected none; leave out --strict to serve the rest")
             }
             Reason::TooMany(max) => {
-                write!(f, "{count} findings, at most {max} are allowed; raise --findings-max")
+                write!(
+                    f,
+                    "{count} findings, at most {max} are allowed; raise --findings-max, or \
+                     updater.findings_max of a server"
+                )
             }
             Reason::NotAllowed(why) => f.write_str(why),
             Reason::Interrupted => write!(f, "interrupted; nothing was changed"),
@@ -237,7 +247,6 @@ impl Import<'_, '_> {
         drop(roids);
         for Full { envelope, counts, .. } in &deposits {
             self.menu_and_counts(envelope, counts);
-            self.watermark_in_the_future(envelope);
         }
         self.said.kept = kept.as_ref().map(|kept| kept.gone);
         let kept_domains = self.said.kept.map_or(0, |gone| gone.kept_domains);
@@ -293,20 +302,43 @@ impl Import<'_, '_> {
 
     /// Menu, counts and objects have to agree (RFC 9022 section 8).
     fn menu_and_counts(&mut self, envelope: &Envelope, counts: &[u64; 7]) {
-        let kind = ObjectKind::Deposit;
-        let mut counted: Vec<&str> = Vec::new();
-        for count in &envelope.counts {
-            counted.push(&count.uri);
-            let whole = !count.of_registrar && count.rcdn.is_empty();
-            let actual = actual(&count.uri, counts, envelope.epp_params);
-            if let Some(actual) =
-                actual.filter(|&actual| whole && count.count.is_some_and(|count| count != actual))
-            {
-                let stated = count.count.unwrap_or_default();
-                let got = format!("{stated} for {actual} of {}", count.uri);
-                self.findings.add(Rule::CountWrong, count.place, kind, "", "count", &got);
-            }
+        for count in envelope.whole_counts() {
+            self.counted(count, actual(&count.uri, counts, envelope.epp_params));
         }
+        self.menu(envelope, counts);
+    }
+
+    /// As [`Self::menu_and_counts`], of a deposit of changes: its counts are of the whole registry.
+    pub(super) fn menu_and_totals(
+        &mut self,
+        envelope: &Envelope,
+        counts: &[u64; 7],
+        seen: &Seen<'_>,
+        zones: &[String],
+    ) -> Result<(), Stop> {
+        for count in envelope.whole_counts() {
+            let kind = kind_of_uri(&count.uri).and_then(ObjectKind::record);
+            let total = kind.map_or(Ok(None), |kind| seen.total(kind, zones));
+            self.counted(count, total.map_err(Stop::Visit)?);
+        }
+        self.menu(envelope, counts);
+        Ok(())
+    }
+
+    /// Compares one count with what there is.
+    fn counted(&mut self, count: &Count, actual: Option<u64>) {
+        let (Some(stated), Some(actual)) = (count.count, actual) else { return };
+        if stated != actual {
+            let got = format!("{stated} for {actual} of {}", count.uri);
+            let (rule, kind) = (Rule::CountWrong, ObjectKind::Deposit);
+            self.findings.add(rule, count.place, kind, "", "count", &got);
+        }
+    }
+
+    /// Menu and counts have to name the same kinds, and those of the objects.
+    fn menu(&mut self, envelope: &Envelope, counts: &[u64; 7]) {
+        let kind = ObjectKind::Deposit;
+        let mut counted: Vec<&str> = envelope.counts.iter().map(|count| &*count.uri).collect();
         let header = envelope.header.unwrap_or_default();
         for object in ObjectKind::RECORDS {
             let there = counts.get(object as usize).is_some_and(|&count| count > 0);

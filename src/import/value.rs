@@ -1,4 +1,4 @@
-//! Values of a deposit: times, names, addresses, digests, and the forms of texts.
+//! Values of a deposit: numbers, names, addresses, digests, and the forms of texts.
 //!
 //! # Invariants
 //!
@@ -11,14 +11,14 @@
 //! Report: callers turn an outcome into a finding.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use snapshot_format::object::Time;
+use crate::idn;
 
 /// Longest domain name without a final dot, bytes (RFC 1035 section 2.3.4).
 const NAME_BYTES_MAX: usize = 253;
 /// Longest label, bytes (RFC 1035 section 2.3.4).
 const LABEL_BYTES_MAX: usize = 63;
 
-/// A time as read.
+/// A value as read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Read<T> {
     /// As it should be.
@@ -29,129 +29,15 @@ pub(crate) enum Read<T> {
     Bad,
 }
 
-/// Reads an RFC 3339 time; more than three digits of a fraction are cut. `Odd`: no zone, taken
-/// as UTC.
-pub(crate) fn time(text: &str) -> Read<Time> {
-    let Some((seconds, rest)) = date_and_time(text.as_bytes()) else { return Read::Bad };
-    let Some((fraction_ms, rest)) = fraction(rest) else { return Read::Bad };
-    let (offset_s, zoned) = match rest {
-        [] => (0, false),
-        [b'Z' | b'z'] => (0, true),
-        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
-            let (Some(h), Some(m)) = (two(*h1, *h2), two(*m1, *m2)) else { return Read::Bad };
-            if h > 23 || m > 59 {
-                return Read::Bad;
-            }
-            let offset = h.wrapping_mul(3600).wrapping_add(m.wrapping_mul(60));
-            (if *sign == b'-' { offset.wrapping_neg() } else { offset }, true)
-        }
-        _ => return Read::Bad,
-    };
-    let ms = seconds.saturating_sub(offset_s).saturating_mul(1000).saturating_add(fraction_ms);
-    let time = Time::from_ms(ms);
-    if zoned { Read::Good(time) } else { Read::Odd(time) }
-}
-
-/// `YYYY-MM-DDThh:mm:ss` as seconds since the epoch, and what follows.
-fn date_and_time(bytes: &[u8]) -> Option<(i64, &[u8])> {
-    let [
-        y1,
-        y2,
-        y3,
-        y4,
-        b'-',
-        o1,
-        o2,
-        b'-',
-        d1,
-        d2,
-        b'T' | b't' | b' ',
-        h1,
-        h2,
-        b':',
-        m1,
-        m2,
-        b':',
-        s1,
-        s2,
-        rest @ ..,
-    ] = bytes
-    else {
-        return None;
-    };
-    let year = two(*y1, *y2)?.wrapping_mul(100).wrapping_add(two(*y3, *y4)?);
-    let (month, day) = (two(*o1, *o2)?, two(*d1, *d2)?);
-    let (hour, minute, second) = (two(*h1, *h2)?, two(*m1, *m2)?, two(*s1, *s2)?);
-    // A leap second is the first second of the next minute.
-    if year == 0 || hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let days = days_from_civil(year, month, day)?;
-    let of_day = hour.wrapping_mul(3600).wrapping_add(minute.wrapping_mul(60)).wrapping_add(second);
-    Some((days.wrapping_mul(86_400).wrapping_add(of_day), rest))
-}
-
-/// `.digits` as milliseconds, and what follows.
-fn fraction(bytes: &[u8]) -> Option<(i64, &[u8])> {
-    let [b'.', digits @ ..] = bytes else { return Some((0, bytes)) };
-    let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, rest) = digits.split_at_checked(count)?;
-    if digits.is_empty() {
-        return None;
-    }
-    let mut ms = 0i64;
-    for place in 0..3 {
-        let digit = digits.get(place).map_or(0, |byte| i64::from(byte.wrapping_sub(b'0')));
-        ms = ms.wrapping_mul(10).wrapping_add(digit);
-    }
-    Some((ms, rest))
-}
-
-fn two(tens: u8, ones: u8) -> Option<i64> {
-    if !tens.is_ascii_digit() || !ones.is_ascii_digit() {
-        return None;
-    }
-    let tens = i64::from(tens.wrapping_sub(b'0'));
-    Some(tens.wrapping_mul(10).wrapping_add(i64::from(ones.wrapping_sub(b'0'))))
-}
-
-/// Days from 1970-01-01 to a date of the Gregorian calendar; `None` if there is no such day.
-/// All operands are bounded (year at most 9999), so nothing wraps.
-fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
-    let leap =
-        year.wrapping_rem(4) == 0 && (year.wrapping_rem(100) != 0 || year.wrapping_rem(400) == 0);
-    let last = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        _ => return None,
-    };
-    if day < 1 || day > last {
-        return None;
-    }
-    // Years begin in March, so the leap day is the last one.
-    let y = if month <= 2 { year.wrapping_sub(1) } else { year };
-    let m = if month > 2 { month.wrapping_sub(3) } else { month.wrapping_add(9) };
-    let in_year = m.wrapping_mul(153).wrapping_add(2).wrapping_div(5).wrapping_add(day);
-    let days = y
-        .wrapping_mul(365)
-        .wrapping_add(y.wrapping_div(4))
-        .wrapping_sub(y.wrapping_div(100))
-        .wrapping_add(y.wrapping_div(400))
-        .wrapping_add(in_year);
-    Some(days.wrapping_sub(719_469))
-}
-
 /// Reads a domain name into `out`: A-label form, lower case, no final dot. `Odd`: it was in
 /// Unicode. `out` is unspecified when the outcome is `Bad`.
 pub(crate) fn name(text: &str, out: &mut String) -> Read<()> {
     out.clear();
     let text = text.strip_suffix('.').unwrap_or(text);
     if !text.is_ascii() {
-        return match idna::domain_to_ascii(text) {
-            Ok(ascii) if is_name(&ascii) => {
-                out.push_str(&ascii);
+        return match idn::to_ascii(text) {
+            Some(ascii) if is_name(ascii.as_str()) => {
+                out.push_str(ascii.as_str());
                 Read::Odd(())
             }
             _ => Read::Bad,
@@ -201,17 +87,12 @@ pub(crate) fn is_idn(name: &str) -> bool {
 
 /// The Unicode form of a name in A-label form: `None` if one of its `xn--` labels is no A-label.
 pub(crate) fn unicode(name: &str) -> Option<String> {
-    let (unicode, result) = idna::domain_to_unicode(name);
-    result.ok()?;
-    // An A-label decodes to a form that encodes to itself (RFC 5890 section 2.3.2.1).
-    let back = idna::domain_to_ascii(&unicode).ok()?;
-    (back == name && unicode != name).then_some(unicode)
+    idn::unicode(name).map(|unicode| unicode.as_str().to_owned())
 }
 
 /// Whether `u_name` is a Unicode form of `name`.
 pub(crate) fn is_unicode_of(u_name: &str, name: &str) -> bool {
-    let u_name = u_name.strip_suffix('.').unwrap_or(u_name);
-    idna::domain_to_ascii(u_name).is_ok_and(|ascii| ascii == name)
+    idn::to_ascii(u_name).is_some_and(|ascii| ascii.as_str() == name)
 }
 
 /// Reads hexadecimal digits, in pairs.
@@ -265,6 +146,13 @@ pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
         _ => false,
     };
     (complete && !out.is_empty()).then_some(out)
+}
+
+/// Reads an integer as XML Schema writes one: a sign and leading zeros are allowed.
+pub(crate) fn integer<T: std::str::FromStr>(text: &str) -> Option<T> {
+    // The one negative number that every type of the schemas has.
+    let zero = |digits: &&str| !digits.is_empty() && digits.bytes().all(|byte| byte == b'0');
+    text.strip_prefix('-').filter(zero).unwrap_or(text).parse().ok()
 }
 
 /// Reads an xs:boolean.
@@ -339,30 +227,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_of_real_deposits_are_read_and_the_calendar_is_checked() {
-        assert_eq!(time("1970-01-01T00:00:00Z"), Read::Good(Time::from_ms(0)));
-        assert_eq!(time("1999-04-03T22:00:00.0Z"), Read::Good(Time::from_s(923_176_800)));
-        assert_eq!(time("2000-02-29T00:00:00.123456Z"), Read::Good(Time::from_ms(951_782_400_123)));
-        assert_eq!(time("2019-10-17T02:00:00+02:00"), time("2019-10-17T00:00:00Z"));
-        assert_eq!(time("2019-10-16T22:30:00-01:30"), time("2019-10-17T00:00:00Z"));
-        assert_eq!(time("2019-10-17T00:00:00"), Read::Odd(Time::from_s(1_571_270_400)));
-        assert_eq!(time("2016-12-31T23:59:60Z"), time("2017-01-01T00:00:00Z"));
-        assert_eq!(time("0001-01-01T00:00:00Z"), Read::Good(Time::from_s(-62_135_596_800)));
-        for bad in [
-            "2001-02-29T00:00:00Z",
-            "2001-13-01T00:00:00Z",
-            "2001-00-01T00:00:00Z",
-            "2001-04-31T00:00:00Z",
-            "2001-01-01T24:00:00Z",
-            "2001-01-01T00:00:61Z",
-            "2001-01-01",
-            "2001-01-01T00:00:00.Z",
-            "2001-01-01T00:00:00+2:00",
-            "0000-01-01T00:00:00Z",
-            "",
-            "Z",
-        ] {
-            assert_eq!(time(bad), Read::Bad, "{bad}");
+    fn integers_have_signs_and_leading_zeros_as_in_xml_schema() {
+        assert_eq!(integer::<u32>("+0008"), Some(8));
+        assert_eq!(integer::<u16>("-00"), Some(0));
+        assert_eq!(integer::<u8>("007"), Some(7));
+        for bad in ["", "-", "+", "-1", "1.0", "0x1", "1 0", "--0", "+-0", "70000"] {
+            assert_eq!(integer::<u16>(bad), None, "{bad}");
         }
     }
 

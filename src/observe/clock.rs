@@ -26,7 +26,13 @@ pub fn micros() -> u64 {
     elapsed.as_secs().saturating_mul(1_000_000).saturating_add(elapsed.subsec_micros().into())
 }
 
-/// The same in milliseconds, signed as wall-clock times are.
+/// A duration in whole milliseconds, in a type that logs and JSON take for a number.
+#[must_use]
+pub fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// [`micros`] in milliseconds, signed as wall-clock times are.
 #[must_use]
 pub fn steady_ms() -> i64 {
     i64::try_from(micros() / 1_000).unwrap_or(i64::MAX)

@@ -27,12 +27,37 @@ pub struct ShardFigures {
     pub engine: EngineFigures,
     /// What was asked, and what came of it.
     pub queries: Queries,
+    /// Queries of those who have a tier.
+    pub tiers: Tiers,
 }
 
 /// Kinds of queries that can be counted.
 pub const KINDS_MAX: usize = 16;
 /// Outcomes that can be counted.
 pub const OUTCOMES_MAX: usize = 16;
+
+/// Tiers that can be counted, the public among them.
+pub const TIERS_MAX: usize = 16;
+
+/// Queries of those who have a tier, by its number.
+#[derive(Debug, Default)]
+pub struct Tiers([Counter; TIERS_MAX]);
+
+impl Tiers {
+    /// Counts one. Numbers beyond the bound are not counted.
+    #[inline]
+    pub fn count(&self, tier: usize) {
+        if let Some(counter) = self.0.get(tier) {
+            super::counters::add(counter, 1);
+        }
+    }
+
+    /// How many there were.
+    #[must_use]
+    pub fn get(&self, tier: usize) -> u64 {
+        self.0.get(tier).map_or(0, Counter::get)
+    }
+}
 
 /// Queries by kind and outcome, both by their number: what they mean is the shard's.
 #[derive(Debug, Default)]

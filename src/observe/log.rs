@@ -1,20 +1,35 @@
 //! Sets up the log of this process: lines for people or JSON for machines, on standard error.
 //!
+//! # Invariants
+//!
+//! - `ours`: libraries' lines are left out, but for errors, up to level `info`: what they report is
+//!   reported by us, in our words, with what to do. From `debug` on they are there.
+//! - `severity`: where standard error is the journal, each line begins with its priority (`<3>`),
+//!   which the journal takes off and files it under.
+//!
 //! # Does not
 //!
 //! Log by itself, or know what is worth a line.
 
 use std::fmt;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
 use tracing::level_filters::LevelFilter;
+use tracing::{Level as Severity, Metadata};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt as lines, registry, reload};
 
 /// The level of the log of this process, once it has begun.
-static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
+static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
+/// Where our own lines come from: the crates of the workspace.
+const OURS: [&str; 3] = ["whoisd", "snapshot_format", "whois_loadgen"];
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,8 +110,9 @@ impl fmt::Display for Level {
 ///
 /// If this process logs already.
 pub fn start(settings: Settings) -> Result<(), String> {
-    let (filter, handle) = reload::Layer::new(settings.level.0);
-    let layer = lines::layer().with_target(false).with_writer(std::io::stderr);
+    let (filter, handle) = reload::Layer::new(targets(settings.level));
+    let writer = Stderr { prefixed: is_journal() };
+    let layer = lines::layer().with_target(false).with_writer(writer);
     let layer = match settings.format {
         Format::Text => layer.with_ansi(false).boxed(),
         Format::Json => layer.json().flatten_event(true).boxed(),
@@ -111,8 +127,88 @@ pub fn start(settings: Settings) -> Result<(), String> {
 pub fn set_level(level: Level) {
     if let Some(handle) = LEVEL.get() {
         // It fails once the log has ended only, with the process.
-        let _ = handle.reload(level.0);
+        let _ = handle.reload(targets(level));
     }
+}
+
+/// Which lines are written at a level.
+fn targets(level: Level) -> Targets {
+    let others =
+        if level.0 >= LevelFilter::DEBUG { level.0 } else { level.0.min(LevelFilter::ERROR) };
+    Targets::new().with_default(others).with_targets(OURS.map(|ours| (ours, level.0)))
+}
+
+/// Whether standard error is the system's journal: `JOURNAL_STREAM` names its device and inode
+/// then.
+fn is_journal() -> bool {
+    let Ok(named) = std::env::var("JOURNAL_STREAM") else { return false };
+    // The link leads to what standard error is, whatever that is.
+    std::fs::metadata("/proc/self/fd/2")
+        .is_ok_and(|stderr| named == format!("{}:{}", stderr.dev(), stderr.ino()))
+}
+
+/// What a message to standard error begins with that is no line of the log: the priority of an
+/// error for the journal, nothing elsewhere.
+#[must_use]
+pub fn error_prefix() -> &'static str {
+    if is_journal() { priority(Severity::ERROR) } else { "" }
+}
+
+/// The priority of syslog that a severity has, as the journal reads it.
+const fn priority(severity: Severity) -> &'static str {
+    match severity {
+        Severity::ERROR => "<3>",
+        Severity::WARN => "<4>",
+        Severity::INFO => "<6>",
+        _ => "<7>",
+    }
+}
+
+/// Standard error, with priorities where it is the journal.
+#[derive(Clone, Copy, Debug)]
+struct Stderr {
+    prefixed: bool,
+}
+
+impl<'a> MakeWriter<'a> for Stderr {
+    type Writer = Prefixed;
+
+    fn make_writer(&'a self) -> Prefixed {
+        Prefixed { prefix: if self.prefixed { priority(Severity::INFO) } else { "" } }
+    }
+
+    fn make_writer_for(&'a self, of: &Metadata<'_>) -> Prefixed {
+        Prefixed { prefix: if self.prefixed { priority(*of.level()) } else { "" } }
+    }
+}
+
+/// Writes what it gets at once, each line of it behind a prefix.
+#[derive(Clone, Copy, Debug)]
+struct Prefixed {
+    prefix: &'static str,
+}
+
+impl Write for Prefixed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.prefix.is_empty() {
+            return io::stderr().lock().write(bytes);
+        }
+        io::stderr().lock().write_all(&prefixed(self.prefix, bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
+}
+
+fn prefixed(prefix: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(bytes.len() + prefix.len());
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        text.extend_from_slice(prefix.as_bytes());
+        text.extend_from_slice(line);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -134,5 +230,33 @@ mod tests {
         let error = "verbose".parse::<Level>().unwrap_err();
         assert_eq!(error, "\"verbose\" is none of off, error, warn, info, debug, trace");
         assert!("xml".parse::<Format>().unwrap_err().contains("text, json"));
+    }
+
+    #[test]
+    fn each_line_for_the_journal_begins_with_its_priority() {
+        assert_eq!(prefixed("<4>", b"one\ntwo\n"), b"<4>one\n<4>two\n");
+        assert_eq!(prefixed("<4>", b""), b"");
+        let severities = [Severity::ERROR, Severity::WARN, Severity::INFO, Severity::DEBUG];
+        assert_eq!(severities.map(priority), ["<3>", "<4>", "<6>", "<7>"]);
+    }
+
+    #[test]
+    fn libraries_are_heard_from_level_debug_on_before_that_only_their_errors() {
+        let written = |level: &str, target: &str, severity: &Severity| {
+            targets(level.parse().unwrap()).would_enable(target, severity)
+        };
+        for library in ["async_nats", "async_nats::connector", "glommio::executor", "log", "whois"]
+        {
+            assert!(!written("info", library, &Severity::INFO), "{library}");
+            assert!(!written("info", library, &Severity::WARN), "{library}");
+            assert!(written("info", library, &Severity::ERROR), "{library}");
+            assert!(written("debug", library, &Severity::WARN), "{library}");
+            assert!(!written("off", library, &Severity::ERROR), "{library}");
+        }
+        for ours in ["whoisd::command::serve", "snapshot_format::sums", "whoisd"] {
+            assert!(written("info", ours, &Severity::INFO), "{ours}");
+            assert!(!written("info", ours, &Severity::DEBUG), "{ours}");
+            assert!(!written("warn", ours, &Severity::INFO), "{ours}");
+        }
     }
 }

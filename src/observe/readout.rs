@@ -36,12 +36,18 @@ pub struct Figures {
     pub serial: u64,
     /// Age of the newest change or sign of life, seconds.
     pub data_age_s: u64,
+    /// Domains served.
+    pub domains: u64,
+    /// Whether the server takes changes from its spool.
+    pub spool: bool,
     /// The feed, where there is one.
     pub feed: Option<Feed>,
     /// Whether the server is on its way out, and says so to balancers.
     pub draining: bool,
     /// The shards, by core.
     pub shards: Vec<Shard>,
+    /// Queries of those who have a tier, by tier; the public is left out.
+    pub tiers: Vec<TierQueries>,
     /// Queries refused by policy.
     pub refusals: Vec<Refusal>,
     /// The table of limits, where limits are on.
@@ -147,6 +153,16 @@ pub struct Bucket {
     pub count: u64,
 }
 
+/// Queries of one tier.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TierQueries {
+    /// Its name now.
+    pub tier: String,
+    /// How many.
+    pub count: u64,
+}
+
 /// Queries refused by policy for one reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -181,6 +197,8 @@ pub struct Source {
     pub prefix: String,
     /// Queries counted of it; a table of the most frequent may count some too many.
     pub count: u64,
+    /// What the lists make of it, in a few words: `allowed`, `tier police`; empty if nothing.
+    pub standing: String,
 }
 
 /// Time that a thread of this process has had a processor, microseconds, from

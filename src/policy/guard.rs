@@ -209,6 +209,8 @@ pub struct Pass {
     address: IpAddr,
     /// Whether limits are looked at.
     limited: bool,
+    /// Whether limits are in use, and this source has none.
+    exempt: bool,
     /// Limits of an entry of a list, in the place of the levels.
     own: Option<OwnLevel>,
 }
@@ -349,19 +351,19 @@ impl Guard {
         let settings = self.settings.load();
         let lists = self.lists.load();
         let limited = settings.mode != Mode::Off;
-        let mut pass = Pass { settings, lists, address, limited, own: None };
+        let mut pass = Pass { settings, lists, address, limited, exempt: false, own: None };
         let entry = pass.lists.standing(address).entry;
         match entry.map(|entry| (entry.action, entry.prefix.prefix_len())) {
             Some((Action::Deny, _)) => return Admission::Denied(Denied(pass)),
             Some((Action::Allow, _)) => {
-                pass.limited = false;
+                (pass.limited, pass.exempt) = (false, limited);
                 return Admission::Open(pass);
             }
             Some((Action::Limits(own), length)) => {
                 pass.own = Some(OwnLevel::of(own, length, address));
             }
             _ if pass.settings.loopback_free && address.is_loopback() => {
-                pass.limited = false;
+                (pass.limited, pass.exempt) = (false, limited);
                 return Admission::Open(pass);
             }
             _ => {}
@@ -381,7 +383,8 @@ impl Guard {
     #[must_use]
     pub fn admit_local(&self, address: IpAddr) -> Pass {
         let (settings, lists) = (self.settings.load(), self.lists.load());
-        Pass { settings, lists, address: unmapped(address), limited: false, own: None }
+        let address = unmapped(address);
+        Pass { settings, lists, address, limited: false, exempt: false, own: None }
     }
 
     /// Charges what a query costs.
@@ -459,6 +462,12 @@ impl Pass {
     #[must_use]
     pub const fn is_limited(&self) -> bool {
         self.limited
+    }
+
+    /// Whether limits are in use and this source has none: a list allows it, or it is this machine.
+    #[must_use]
+    pub const fn is_exempt(&self) -> bool {
+        self.exempt
     }
 
     /// The name of the tier that the lists give the address.

@@ -11,6 +11,8 @@ pub struct Asked<'a> {
     /// [`super::limits::QUERY_LINE_BYTES_MAX`]: longer ones are cut there, to be refused as too
     /// long.
     pub line: &'a [u8],
+    /// Whether the line's end did not come in time: `line` is what came, and a refusal is due.
+    pub is_unfinished: bool,
     /// Who asks: the other end of the connection, or whom a trusted proxy names.
     pub client: SocketAddr,
     /// Where it came in: the listener's address, which may be the unspecified one, or what a

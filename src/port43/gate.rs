@@ -59,11 +59,20 @@ impl Gate {
         source: Option<Source>,
         complete_us: u64,
     ) -> Asked<'a> {
-        let (client, server) = match source {
-            Some(Source::Client { client, server }) => (client, server),
-            Some(Source::Own) | None => (canonical(peer), self.address),
+        let server = match source {
+            Some(Source::Client { server, .. }) => server,
+            Some(Source::Own) | None => self.address,
         };
-        Asked { line, client, server, complete_us, local: source == Some(Source::Own) }
+        let (client, local) = (client_of(peer, source), source == Some(Source::Own));
+        Asked { line, is_unfinished: false, client, server, complete_us, local }
+    }
+}
+
+/// Who asks on a connection from `peer`, for which `source` speaks if there was a header.
+pub(super) fn client_of(peer: SocketAddr, source: Option<Source>) -> SocketAddr {
+    match source {
+        Some(Source::Client { client, .. }) => client,
+        Some(Source::Own) | None => canonical(peer),
     }
 }
 

@@ -48,6 +48,10 @@ pub const COMPLETIONS_PER_TURN: usize = 128;
 /// Connections cut by deadline in one turn, for the same reason.
 pub const EXPIRIES_PER_TURN: usize = 256;
 
+/// How late a deadline may be at most while each turn brings as many completions as it takes,
+/// milliseconds: until then clients that asked in time may be among those not looked at.
+pub const DEAF_MS_MAX: u64 = 1_000;
+
 /// Pause after a failed accept, in milliseconds: long enough for a descriptor to come free, short
 /// against a client's patience.
 pub const ACCEPT_BACKOFF_MS: u64 = 20;
@@ -59,9 +63,15 @@ pub const ACCEPT_HANDOVER_MS: u64 = 1;
 /// How often a draining shard looks whether its last connection has ended, in milliseconds.
 pub const DRAIN_LOOK_MS: u64 = 5;
 
-/// How long a connection has its answer buffer at least when queries wait for one, milliseconds:
-/// a tick. What the kernel takes at once, which most answers are, is done by then.
+/// How long the kernel may take to take the first byte of an answer, milliseconds, before the
+/// client counts as one that does not read: a tick. Usually the kernel takes the first part at
+/// once, and mostly that is all; only where it is short of memory does nothing happen.
 pub const WRITE_GRACE_MS: u64 = TICK_MS;
+
+/// Groups that the sources of clients fall into while answer buffers are short. With 100 hostile
+/// sources, a good one shares its group with one of them in 9 of 100 cases, and waits in its line
+/// then. A choice looks at each group that waits or holds; it is made only where a query waits.
+pub const SOURCE_GROUPS: usize = 1_024;
 
 /// How long a connection keeps its place in a full shard at least, milliseconds, while somebody has
 /// had a whole answer for as long and does not close; and how long who has one may take to close
@@ -91,8 +101,8 @@ impl Bound {
 pub const CONNECTIONS_PER_SHARD: Bound = Bound::new(8_192, 1, 1_000_000);
 
 /// Answers being written at the same time in one shard. The kernel takes most answers at once, so
-/// only clients that read slowly hold one; when a query needs one and all are held, who has held
-/// one longest loses it.
+/// only clients that read slowly hold one; when a query needs one and all are held, the source that
+/// holds most loses the one that it has held longest.
 pub const ANSWER_BUFFERS_PER_SHARD: Bound = Bound::new(512, 1, 65_536);
 
 /// From accept to the end of the proxy's header, milliseconds, on listeners behind proxies; meets a
@@ -139,7 +149,7 @@ pub const BACKLOG: Bound = Bound::new(4_096, 1, 65_535);
 pub struct Settings {
     /// Open connections; one more is accepted and closed at once.
     pub connections_max: u64,
-    /// Answer buffers; a query that needs one takes that of who has held one longest.
+    /// Answer buffers; a query that needs one takes it from the source that holds most.
     pub answer_buffers_max: u64,
     /// Deadline of a proxy's header, milliseconds.
     pub proxy_ms: u64,

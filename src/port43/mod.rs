@@ -27,10 +27,10 @@ mod moment;
 mod pool;
 pub mod proxy;
 pub mod ring;
+mod shares;
 mod stopwatch;
 pub mod stream;
 mod tally;
-mod writers;
 
 pub use answering::{Answering, Asked};
 pub use choice::{Choice, EngineKind, choose};

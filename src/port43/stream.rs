@@ -20,6 +20,7 @@ use std::future::Future;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
@@ -30,18 +31,16 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use glommio::net::{TcpListener, TcpStream};
 use glommio::timer::Timer;
 
-use super::gate::{Gate, Notices};
+use super::gate::{Gate, Notices, client_of};
 use super::limits::{
     ACCEPT_BACKOFF_MS, ACCEPT_HANDOVER_MS, DRAIN_LOOK_MS, DRAIN_READ_BYTES, INPUT_BYTES, Settings,
-    TICK_MS, WRITE_GRACE_MS,
 };
 use super::moment::Moment;
 use super::pool::{Lease, Pool};
 use super::proxy::Source;
 use super::stopwatch::Stopwatch;
 use super::tally;
-use super::writers::{Writer, Writers};
-use super::{Action, Answering, Connection, Deadlines, Ending, Event, Phase};
+use super::{Action, Answering, Asked, Connection, Deadlines, Ending, Event, Phase};
 use crate::observe::{ShardFigures, clock, counters};
 
 /// The engine of one shard.
@@ -55,7 +54,6 @@ struct Shared<A: Answering> {
     settings: Settings,
     figures: Arc<ShardFigures>,
     open: Cell<u64>,
-    writers: Rc<Writers>,
     notices: RefCell<Notices>,
 }
 
@@ -69,7 +67,6 @@ impl<A: Answering + 'static> Engine<A> {
             settings,
             figures,
             open: Cell::new(0),
-            writers: Rc::default(),
             notices: RefCell::default(),
         };
         Self { shared: Rc::new(shared) }
@@ -176,7 +173,6 @@ impl<A: Answering> Shared<A> {
             input: [0; INPUT_BYTES],
             input_bytes: 0,
             lease: None,
-            writer: None,
             shut_down: false,
         };
         glommio::spawn_local(async move {
@@ -218,14 +214,13 @@ struct Carrier<A: Answering> {
     input: [u8; INPUT_BYTES],
     input_bytes: usize,
     lease: Option<Lease<A::Buffer>>,
-    /// Once the kernel has not taken the answer at once.
-    writer: Option<Writer>,
     shut_down: bool,
 }
 
 /// What an action came to. `Event` borrows the input; this does not.
 enum Done {
     Received(usize),
+    Stopped,
     Answered(usize),
     Failed,
     Sent(usize),
@@ -249,10 +244,17 @@ impl<A: Answering> Carrier<A> {
                         rest_bytes => Done::Received(rest_bytes),
                     }
                 }
-                Action::Answer { line } => self.answer(line, deadline_ms).await,
+                Action::Answer { line, ended } => self.answer(line, ended, deadline_ms).await,
+                // What was under way has ended with its future.
+                Action::Stop => Done::Stopped,
                 Action::Send { from_bytes } => self.send(from_bytes, deadline_ms).await,
                 Action::Look => self.look(),
                 Action::Drain => self.drain(deadline_ms).await,
+                Action::Rest => {
+                    let rest_ms = deadline_ms.saturating_sub(Moment::now().ms);
+                    Timer::new(Duration::from_millis(rest_ms.saturating_add(1))).await;
+                    Done::Expired
+                }
                 Action::Close { ending, reset } => {
                     if reset {
                         // Best effort: if the option cannot be set, this is an ordinary close.
@@ -271,6 +273,9 @@ impl<A: Answering> Carrier<A> {
                     let input = self.input.get(..self.input_bytes).unwrap_or_default();
                     Event::Received { input, fresh_bytes }
                 }
+                Done::Stopped => {
+                    Event::Stopped { input: self.input.get(..self.input_bytes).unwrap_or_default() }
+                }
                 Done::Answered(bytes) => Event::Answered { bytes },
                 Done::Failed => Event::Failed,
                 Done::Sent(bytes) => Event::Sent { bytes },
@@ -285,7 +290,7 @@ impl<A: Answering> Carrier<A> {
             let phases = &self.shared.figures.phases;
             self.watch.stepped(phases, before, connection.phase(), now);
             if connection.phase() > Phase::Writing {
-                (self.lease, self.writer) = (None, None);
+                self.lease = None;
             }
         }
     }
@@ -313,29 +318,23 @@ impl<A: Answering> Carrier<A> {
         }
     }
 
-    async fn answer(&mut self, line: std::ops::Range<usize>, deadline_ms: u64) -> Done {
+    async fn answer(&mut self, line: Range<usize>, ended: bool, deadline_ms: u64) -> Done {
         let shared = Rc::clone(&self.shared);
         let make = || shared.answering.borrow().buffer();
         let mut lease = match shared.pool.try_lease(make) {
             Some(lease) => lease,
             None => {
                 counters::add(&shared.figures.counters.waited_for_buffer, 1);
-                let taken_back = async {
-                    loop {
-                        shared.writers.evict(Moment::now().ms.saturating_sub(WRITE_GRACE_MS));
-                        Timer::new(Duration::from_millis(TICK_MS)).await;
-                    }
-                };
-                let lease = future::or(shared.pool.lease(make), taken_back);
-                match within(deadline_ms, lease).await {
-                    Some(Ok(lease)) => lease,
-                    Some(Err(_)) => return Done::Failed,
+                let client = client_of(self.peer, self.source);
+                match within(deadline_ms, shared.pool.wait(client)).await {
+                    Some(lease) => lease,
                     None => return Done::Expired,
                 }
             }
         };
         let line = self.input.get(line).unwrap_or_default();
         let asked = self.gate.asked(line, self.peer, self.source, self.watch.since_us());
+        let asked = Asked { is_unfinished: !ended, ..asked };
         let Some(out) = lease.buffer_mut() else { return Done::Failed };
         // A panic here is a bug; it must not take the other connections of the shard with it.
         // What it leaves behind is safe to use: `answer` replaces whatever the buffer holds.
@@ -358,15 +357,14 @@ impl<A: Answering> Carrier<A> {
 
     async fn send(&mut self, from_bytes: usize, deadline_ms: u64) -> Done {
         let Some(lease) = &self.lease else { return Done::Failed };
+        let client = client_of(self.peer, self.source);
         let rest = lease.bytes().get(from_bytes..).unwrap_or_default();
         let mut write = pin!(self.stream.write(rest));
         let written = match future::poll_once(write.as_mut()).await {
             Some(written) => Some(written),
             None => {
-                let now_ms = Moment::now().ms;
-                let writer = self.writer.get_or_insert_with(|| self.shared.writers.add(now_ms));
                 let evicted = async {
-                    writer.evicted().await;
+                    lease.cut(client).await;
                     None
                 };
                 let written = async { Some(within(deadline_ms, write).await) };
@@ -428,6 +426,9 @@ async fn within<T>(deadline_ms: u64, future: impl Future<Output = T>) -> Option<
     let timer = Timer::new(Duration::from_millis(wait_ms.saturating_add(1)));
     let expired = async {
         timer.await;
+        // A shard that was kept from its core sees its timers first: what has come in time is there
+        // a turn of the executor later.
+        Timer::new(Duration::from_millis(1)).await;
         None
     };
     future::or(async { Some(future.await) }, expired).await

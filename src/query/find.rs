@@ -2,12 +2,13 @@
 //!
 //! # Invariants
 //!
-//! - `bounded`: a chain of variants has at most [`VARIANT_HOPS_MAX`] steps, a pattern
-//!   [`WILDCARD_STEPS_MAX`]; lists end where the answer is full.
+//! - `bounded`: a chain of variants has at most [`VARIANT_HOPS_MAX`] steps; lists end where the
+//!   answer is full.
 //!
 //! # Does not
 //!
-//! Write lines: `render` and `frame` do.
+//! Write lines: `render` and `frame` do. Know patterns (`pattern`) or names of registrars
+//! (`registrar`).
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
@@ -15,24 +16,21 @@ use std::net::IpAddr;
 
 use snapshot_format::Corrupt;
 use snapshot_format::delta::Owner;
-use snapshot_format::key::{RegistrarKey, fold_registrar_name};
 use snapshot_format::object::NndnState;
 use snapshot_format::record::{ArchivedDomain, ArchivedNameserver, ArchivedNndn};
 
-use super::AnswerResult;
 use super::answer::Answer;
-use super::frame::{self, ListEnd, Records, Site, Tail};
+use super::frame::{self, Above, ListEnd, Records, Site, Tail};
 use super::name;
-use super::number::Short;
-use super::parse::{Display, QUERY_LINE_BYTES_MAX, Refusal};
-use super::punycode::{U_NAME_BYTES_MAX, unicode_name};
+use super::parse::{Display, QUERY_LINE_BYTES_MAX, Query, Refusal, Target};
+use super::registrar;
 use super::render;
 use super::suffix;
-use super::wildcard::{
-    Pattern, PatternError, RECORD_STEPS, WILDCARD_NAMES_MAX, WILDCARD_STEPS_MAX,
-};
+use super::typed::narrow;
+use super::{AnswerResult, QueryKind};
+use crate::idn::{self, Short};
 use crate::policy::Seen;
-use crate::view::Data;
+use crate::view::{Data, View};
 
 /// Longest chain from a variant to its primary.
 const VARIANT_HOPS_MAX: usize = 8;
@@ -63,25 +61,144 @@ impl From<Refusal> for Failure {
 
 pub(super) type Answered = Result<AnswerResult, Failure>;
 
+/// The query that is meant where a pattern is the name of a record, or a registrar's name is none.
+/// A record that is damaged settles nothing: answering says so.
+#[inline]
+pub(super) fn settled<'a>(view: &View, query: Query<'a>) -> Query<'a> {
+    match query.target {
+        Target::BarePattern(_)
+        | Target::DomainPattern(_)
+        | Target::NameserverPattern(_)
+        | Target::Registrar(_) => {
+            let target = settled_target(view, query.target);
+            Query { target, ..query }
+        }
+        _ => query,
+    }
+}
+
+#[cold]
+fn settled_target<'a>(view: &View, target: Target<'a>) -> Target<'a> {
+    let is_nameserver = |name: &str| matches!(view.data().find_nameserver(name), Ok(Some(_)));
+    let is_domain = |name: &str| {
+        matches!(view.data().find_domain(name), Ok(Some(_)))
+            || matches!(view.data().find_nndn(name), Ok(Some(_)))
+    };
+    match target {
+        Target::Registrar(text) if !registrar::is_one(view, text) => Target::RegistrarPart(text),
+        Target::BarePattern(text)
+        | Target::DomainPattern(text)
+        | Target::NameserverPattern(text)
+            if !text.contains(is_many) =>
+        {
+            let Some(name) = name::canonical(text) else { return target };
+            match target {
+                Target::NameserverPattern(_) if is_nameserver(name.as_str()) => {
+                    Target::Nameserver(text)
+                }
+                Target::BarePattern(_) | Target::DomainPattern(_) if is_domain(name.as_str()) => {
+                    Target::Domain(text)
+                }
+                Target::BarePattern(_) if is_nameserver(name.as_str()) => Target::Nameserver(text),
+                _ => target,
+            }
+        }
+        _ => target,
+    }
+}
+
 /// Answers a domain name.
+#[inline]
 pub(super) fn domain(site: &Site<'_>, typed: &str, display: Display, out: &mut Answer) -> Answered {
     let name = name::canonical(typed).ok_or(Refusal::Name)?;
+    match named_domain(site, name.as_str(), display, out)? {
+        Some(result) => Ok(result),
+        None => no_domain(site, name.as_str(), out),
+    }
+}
+
+/// Answers a name without a keyword: with the domain of that name, or else the nameserver; `kind`
+/// becomes that of the record.
+#[inline]
+pub(super) fn bare(
+    site: &Site<'_>,
+    typed: &str,
+    display: Display,
+    kind: &mut QueryKind,
+    out: &mut Answer,
+) -> Answered {
+    let name = name::canonical(typed).ok_or(Refusal::Name)?;
     let name = name.as_str();
+    if let Some(result) = named_domain(site, name, display, out)? {
+        return Ok(result);
+    }
+    if let Some(record) = site.snapshot.find_nameserver(name)? {
+        *kind = QueryKind::Nameserver;
+        return one_nameserver(site, record, display, out);
+    }
+    no_domain(site, name, out)
+}
+
+/// Answers with the domain, or the name that is kept back, of a canonical name.
+#[inline]
+fn named_domain(
+    site: &Site<'_>,
+    name: &str,
+    display: Display,
+    out: &mut Answer,
+) -> Result<Option<AnswerResult>, Failure> {
     if let Some(record) = registered(site.snapshot, name)? {
         let rule = site.rule_of(&record.name);
-        return if display == Display::List {
-            Ok(domain_list(site, rule, &[record], ListEnd::Complete, out))
+        return Ok(Some(if display == Display::List {
+            domain_list(site, rule, &[record], ListEnd::Complete, out)
         } else {
-            domain_record(site, rule, record, out)
-        };
+            domain_record(site, rule, record, out)?
+        }));
     }
-    if let Some(nndn) = site.snapshot.find_nndn(name)? {
-        return reserved(site, nndn, out);
+    match site.snapshot.find_nndn(name)? {
+        Some(nndn) => reserved(site, nndn, out).map(Some),
+        None => Ok(None),
     }
+}
+
+/// Says that there is no domain of a canonical name, and why, where a reason is known.
+fn no_domain(site: &Site<'_>, name: &str, out: &mut Answer) -> Answered {
+    refuse_without_name(site, name)?;
     if !is_served(site, name) {
         return Err(Refusal::Suffix.into());
     }
-    Ok(frame::not_found(site, &site.rule_of(name), out))
+    let above = above(site, name)?;
+    Ok(frame::not_found_below(site, &site.rule_of(name), above, out))
+}
+
+/// Refuses a canonical name that is a suffix itself, or lies in none.
+fn refuse_without_name(site: &Site<'_>, name: &str) -> Result<(), Failure> {
+    if suffix::is_one(site.view, name) {
+        return Err(Refusal::SuffixItself.into());
+    }
+    if !name.contains('.') {
+        return Err(Refusal::OneLabel.into());
+    }
+    Ok(())
+}
+
+/// What is registered, or kept back, above a name that is not: the nearest within its suffix.
+pub(super) fn above<'n>(site: &Site<'_>, name: &'n str) -> Result<Option<Above<'n>>, Corrupt> {
+    let mut rest = name;
+    // At most as many steps as a name has labels, 127.
+    while let Some((_, parent)) = rest.split_once('.') {
+        if suffix::is_one(site.view, parent) || !parent.contains('.') {
+            break;
+        }
+        if site.snapshot.find_domain(parent)?.is_some() {
+            return Ok(Some(Above::Registered(parent)));
+        }
+        if site.snapshot.find_nndn(parent)?.is_some() {
+            return Ok(Some(Above::KeptBack(parent)));
+        }
+        rest = parent;
+    }
+    Ok(None)
 }
 
 /// Answers a name that is no domain name: with the record that it mirrors, or with its own.
@@ -146,7 +263,7 @@ pub(super) fn domain_record(
     domain_records(site, rule, &[record], ListEnd::Complete, out)
 }
 
-fn domain_records(
+pub(super) fn domain_records(
     site: &Site<'_>,
     rule: Seen<'_>,
     matches: &[&ArchivedDomain],
@@ -168,7 +285,7 @@ fn domain_records(
     Ok(records.finish(Tail::Domains, end, out))
 }
 
-fn domain_list(
+pub(super) fn domain_list(
     site: &Site<'_>,
     rule: Seen<'_>,
     matches: &[&ArchivedDomain],
@@ -187,126 +304,6 @@ fn domain_list(
     frame::finish_list(site, &rule, end, out)
 }
 
-/// The first names that match a pattern.
-struct Matches<'a, T> {
-    records: [Option<&'a T>; WILDCARD_NAMES_MAX],
-    count: usize,
-    end: ListEnd,
-}
-
-impl<'a, T> Matches<'a, T> {
-    /// Holds `pattern` against records in their order; one that is gone costs its steps.
-    fn collect(
-        pattern: &Pattern,
-        records: impl Iterator<Item = Result<Option<&'a T>, Corrupt>>,
-        names: impl Fn(&'a T) -> (&'a str, &'a str),
-    ) -> Result<Self, Corrupt> {
-        let mut matches =
-            Self { records: [None; WILDCARD_NAMES_MAX], count: 0, end: ListEnd::Complete };
-        let mut steps = WILDCARD_STEPS_MAX;
-        for record in records {
-            let Some(record) = record? else {
-                let Some(left) = steps.checked_sub(RECORD_STEPS) else {
-                    matches.end = ListEnd::Budget;
-                    break;
-                };
-                steps = left;
-                continue;
-            };
-            let (name, u_name) = names(record);
-            let decoded;
-            let name = if !pattern.is_unicode() {
-                name
-            } else if u_name.is_empty() {
-                decoded = unicode_name(name);
-                decoded.as_ref().map_or(name, Short::as_str)
-            } else {
-                u_name
-            };
-            let matched = match steps.checked_sub(RECORD_STEPS) {
-                Some(left) => {
-                    steps = left;
-                    pattern.matches(name, &mut steps)
-                }
-                None => None,
-            };
-            match matched {
-                None => {
-                    matches.end = ListEnd::Budget;
-                    break;
-                }
-                Some(false) => {}
-                Some(true) => match matches.records.get_mut(matches.count) {
-                    Some(place) => {
-                        *place = Some(record);
-                        matches.count = matches.count.saturating_add(1);
-                    }
-                    None => {
-                        matches.end = ListEnd::More;
-                        break;
-                    }
-                },
-            }
-        }
-        Ok(matches)
-    }
-
-    fn records(&self) -> impl Iterator<Item = &'a T> {
-        self.records.iter().take(self.count).copied().flatten()
-    }
-
-    /// Whether the matches are shown as whole records.
-    fn as_records(&self, display: Display) -> bool {
-        let only_one = self.count == 1 && self.end == ListEnd::Complete;
-        display == Display::Full || (only_one && display == Display::Auto)
-    }
-}
-
-fn pattern_of(typed: &str) -> Result<Pattern, Failure> {
-    Pattern::new(typed).map_err(|error| match error {
-        PatternError::Early => Refusal::WildcardEarly.into(),
-        PatternError::Form => Refusal::Name.into(),
-    })
-}
-
-/// Answers a pattern of domain names.
-pub(super) fn domain_pattern(
-    site: &Site<'_>,
-    typed: &str,
-    display: Display,
-    out: &mut Answer,
-) -> Answered {
-    let pattern = pattern_of(typed)?;
-    let matches = Matches::<ArchivedDomain>::collect(
-        &pattern,
-        site.snapshot.domains(pattern.prefix())?,
-        |record| {
-            let u_name = record.cold.as_ref().map_or("", |cold| cold.u_name.as_str());
-            (record.name.as_str(), u_name)
-        },
-    )?;
-    let Some(first) = matches.records().next() else {
-        return nothing_matched(site, typed, matches.end, out);
-    };
-    let rule = site.rule_of(&first.name);
-    let mut records = [first; WILDCARD_NAMES_MAX];
-    for (place, record) in records.iter_mut().zip(matches.records()) {
-        *place = record;
-    }
-    let records = records.get(..matches.count).unwrap_or_default();
-    if matches.as_records(display) {
-        return domain_records(site, rule, records, matches.end, out);
-    }
-    Ok(domain_list(site, rule, records, matches.end, out))
-}
-
-fn nothing_matched(site: &Site<'_>, typed: &str, end: ListEnd, out: &mut Answer) -> Answered {
-    if end == ListEnd::Budget {
-        return Err(Refusal::Budget.into());
-    }
-    Ok(frame::not_found(site, &site.rule_of(typed), out))
-}
-
 /// Answers a nameserver's name.
 pub(super) fn nameserver(
     site: &Site<'_>,
@@ -315,34 +312,23 @@ pub(super) fn nameserver(
     out: &mut Answer,
 ) -> Answered {
     let name = name::canonical(typed).ok_or(Refusal::Name)?;
-    let rule = site.rule_of(name.as_str());
     match site.snapshot.find_nameserver(name.as_str())? {
-        None => Ok(frame::not_found(site, &rule, out)),
-        Some(record) => {
-            let one = || std::iter::once(Ok(record));
-            nameservers(site, rule, one, ListEnd::Complete, display, out)
+        None => {
+            refuse_without_name(site, name.as_str())?;
+            Ok(frame::not_found(site, &site.rule_of(name.as_str()), out))
         }
+        Some(record) => one_nameserver(site, record, display, out),
     }
 }
 
-/// Answers a pattern of nameserver names.
-pub(super) fn nameserver_pattern(
+fn one_nameserver(
     site: &Site<'_>,
-    typed: &str,
+    record: &ArchivedNameserver,
     display: Display,
     out: &mut Answer,
 ) -> Answered {
-    let pattern = pattern_of(typed)?;
-    let matches = Matches::<ArchivedNameserver>::collect(
-        &pattern,
-        site.snapshot.nameservers(pattern.prefix())?,
-        |record| (record.name.as_str(), ""),
-    )?;
-    let Some(first) = matches.records().next() else {
-        return nothing_matched(site, typed, matches.end, out);
-    };
-    let rule = site.rule_of(&first.name);
-    nameservers(site, rule, || matches.records().map(Ok), matches.end, display, out)
+    let one = || std::iter::once(Ok(record));
+    nameservers(site, site.rule_of(&record.name), one, ListEnd::Complete, display, out)
 }
 
 /// Answers an address.
@@ -363,8 +349,8 @@ pub(super) fn address(
 }
 
 /// Shows nameservers: one whole, several as a list, unless the query asks for another display.
-fn nameservers<'a, I>(
-    site: &Site<'a>,
+pub(super) fn nameservers<'a, I>(
+    site: &Site<'_>,
     rule: Seen<'_>,
     matches: impl Fn() -> I,
     end: ListEnd,
@@ -400,72 +386,36 @@ where
     Ok(frame::finish_list(site, &rule, end, out))
 }
 
-/// Answers a registrar's name or IANA identifier.
-pub(super) fn registrar(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answered {
-    if let Some(iana_id) = iana_id(typed)
-        && let Some(result) = registrars(site, RegistrarKey::IanaId(iana_id), out)?
-    {
-        return Ok(result);
-    }
-    if let Some(folded) = fold_registrar_name(typed)
-        && let Some(result) = registrars(site, RegistrarKey::FoldedName(folded.as_bytes()), out)?
-    {
-        return Ok(result);
-    }
-    // Debian's client sends the last word as an A-label: `Jürg xn--mller-kva`.
-    if let Some(decoded) = with_last_word_decoded(typed)
-        && let Some(folded) = fold_registrar_name(decoded.as_str())
-        && let Some(result) = registrars(site, RegistrarKey::FoldedName(folded.as_bytes()), out)?
-    {
-        return Ok(result);
-    }
-    no_such(site, typed, out)
-}
-
-fn registrars(
-    site: &Site<'_>,
-    key: RegistrarKey<'_>,
-    out: &mut Answer,
-) -> Result<Option<AnswerResult>, Failure> {
-    let rule = site.defaults();
-    let mut records = Records::begin(site, &rule, out);
-    for record in site.snapshot.find_registrars(key) {
-        let record = record?;
-        let fits = records.add(out, |out| {
-            render::registrar(site, rule, record, out);
-            Ok(())
-        })?;
-        if !fits {
-            break;
-        }
-    }
-    Ok((records.count() > 0).then(|| records.finish(Tail::Plain, ListEnd::Complete, out)))
-}
-
-fn iana_id(typed: &str) -> Option<u32> {
-    let digits = !typed.is_empty() && typed.bytes().all(|byte| byte.is_ascii_digit());
-    if digits { typed.parse().ok().filter(|&id| id != 0) } else { None }
-}
-
-/// A registrar's name of which the last word was sent as A-labels.
-fn with_last_word_decoded(
-    typed: &str,
-) -> Option<Short<{ QUERY_LINE_BYTES_MAX + U_NAME_BYTES_MAX }>> {
-    let word_at = typed.rfind(' ').map_or(0, |blank| blank.saturating_add(1));
-    let (before, word) = typed.split_at_checked(word_at)?;
-    let word = unicode_name(word)?;
-    let mut name = Short::new();
-    name.push_all(before.as_bytes());
-    name.push_all(word.as_bytes());
-    Some(name)
+/// Whether a character is a wildcard that no identifier has.
+pub(super) const fn is_many(c: char) -> bool {
+    matches!(narrow(c), '%' | '*')
 }
 
 /// Nothing was found under an identifier or a name that knows no wildcards.
-fn no_such(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answered {
-    if typed.contains('%') {
+pub(super) fn no_such(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answered {
+    if typed.contains(is_many) {
         return Err(Refusal::WildcardKind.into());
     }
     Ok(frame::not_found(site, &site.defaults(), out))
+}
+
+/// An identifier whose fullwidth characters are narrow: no longer than what was typed.
+type Identifier = Short<QUERY_LINE_BYTES_MAX>;
+
+/// An identifier as it was typed, or, if nothing has that one, without fullwidth and invisible
+/// characters.
+fn as_kept<'t>(
+    typed: &'t str,
+    narrowed: &'t mut Identifier,
+    is_there: impl Fn(&str) -> bool,
+) -> &'t str {
+    if typed.is_ascii() || is_there(typed) {
+        return typed;
+    }
+    for c in typed.chars().filter(|&c| !idn::is_ignorable(c)) {
+        narrowed.push_char(narrow(c));
+    }
+    narrowed.as_str()
 }
 
 /// Answers a contact's identifier.
@@ -475,7 +425,10 @@ pub(super) fn contact(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answere
         return Err(Refusal::Contact.into());
     }
     let mut records = Records::begin(site, &rule, out);
-    for record in site.snapshot.find_contacts(typed) {
+    let mut narrowed = Identifier::new();
+    let is_there = |id: &str| site.snapshot.find_contacts(id).next().is_some();
+    let id = as_kept(typed, &mut narrowed, is_there);
+    for record in site.snapshot.find_contacts(id) {
         let record = record?;
         if !records.add(out, |out| render::contact(site, rule, record, out))? {
             break;
@@ -492,7 +445,10 @@ pub(super) fn roid(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answered {
     let defaults = site.defaults();
     let mut records = None;
     let mut tail = Tail::Plain;
-    for owner in site.snapshot.find_roid(typed) {
+    let mut narrowed = Identifier::new();
+    let is_there = |roid: &str| site.snapshot.find_roid(roid).next().is_some();
+    let id = as_kept(typed, &mut narrowed, is_there);
+    for owner in site.snapshot.find_roid(id) {
         let owner = owner?;
         let rule = match owner {
             Owner::Domain(domain) => site.rule_of(&domain.name),

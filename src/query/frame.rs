@@ -31,22 +31,30 @@ const COMPLAINT_FORM: &[u8] = b"URL of the ICANN Whois Inaccuracy Complaint Form
 const HELP: &[u8] = b"\
 % Send one line. Keywords may be in any case.\r\n\
 %\r\n\
-%   NAME                      a domain; also: domain NAME, dom NAME, do NAME\r\n\
+%   NAME                      a domain, or else a name server\r\n\
+%   domain NAME               a domain alone; also: dom, do\r\n\
 %   nameserver NAME           a name server; also: host, ns\r\n\
 %   nameserver ADDRESS        the name servers with an IPv4 or IPv6 address\r\n\
 %   registrar NAME            a registrar by its name or IANA ID; also: re\r\n\
+%   registrar PART            the registrars whose names have these words\r\n\
 %   contact ID                a contact; also: co\r\n\
 %   roid ID                   whatever has this repository object ID; also: id\r\n\
 %   help, ?                   this text\r\n\
 %   limits                    how much you may ask, and what is left\r\n\
 %\r\n\
-% Names may be typed in Unicode or as A-labels. In names of domains and name\r\n\
-% servers, % stands for any run of characters and _ for one, but not among\r\n\
-% the first 5 characters; 50 names are listed.\r\n\
-% =NAME or full NAME shows every match whole, $NAME or sum NAME lists them.\r\n";
+% Names may be typed in Unicode (UTF-8) or as A-labels. In names of domains,\r\n\
+% name servers and registrars, % or * stands for any run of characters and _\r\n\
+% for one; in the first two not among the first 5 characters. 50 names are\r\n\
+% listed. A record of exactly that name goes before a pattern.\r\n\
+% =NAME or full NAME shows every match whole, $NAME or sum NAME lists them;\r\n\
+% both may also follow a keyword.\r\n";
 
 const SEARCH_STOPPED: &[u8] =
     b"The search stopped at its limit of steps; there may be further ones.";
+
+const BELOW_REGISTERED: &[u8] = b"% The name lies below a registered domain: ";
+const BELOW_KEPT_BACK: &[u8] = b"% The name lies below a name that the registry keeps back: ";
+const SUFFIXES: &[u8] = b"% This server answers for names under:\r\n";
 
 /// Longest line of served suffixes, bytes.
 const SUFFIX_LINE_BYTES_MAX: usize = 72;
@@ -132,6 +140,36 @@ fn note(out: &mut Answer, text: &[u8]) {
 pub(super) fn not_found(site: &Site<'_>, rule: &Rule, out: &mut Answer) -> AnswerResult {
     begin(rule, out);
     out.raw(&rule.not_found);
+    finish(site, rule, Tail::Plain, out);
+    AnswerResult::NotFound
+}
+
+/// What there is above a name that is not.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Above<'a> {
+    Registered(&'a str),
+    KeptBack(&'a str),
+}
+
+/// As [`not_found`], with the name that is there, if there is one: a host below a domain is not
+/// free.
+pub(super) fn not_found_below(
+    site: &Site<'_>,
+    rule: &Rule,
+    above: Option<Above<'_>>,
+    out: &mut Answer,
+) -> AnswerResult {
+    begin(rule, out);
+    out.raw(&rule.not_found);
+    match above {
+        None => {}
+        Some(Above::Registered(name)) => {
+            out.line_of(&[BELOW_REGISTERED, name.as_bytes()]);
+        }
+        Some(Above::KeptBack(name)) => {
+            out.line_of(&[BELOW_KEPT_BACK, name.as_bytes()]);
+        }
+    }
     finish(site, rule, Tail::Plain, out);
     AnswerResult::NotFound
 }
@@ -283,8 +321,13 @@ pub(super) fn refuse(site: &Site<'_>, refusal: Refusal, out: &mut Answer) {
     let rule = site.rules.defaults();
     begin(rule, out);
     out.line_of(&[b"%ERROR:", refusal.code().as_bytes(), b" ", refusal.text().as_bytes()]);
-    if refusal == Refusal::Suffix {
-        served_suffixes(site, out);
+    match refusal {
+        Refusal::Suffix => served_suffixes(site, out),
+        Refusal::OneLabel if !site.view.suffixes().is_empty() => {
+            out.raw(SUFFIXES);
+            served_suffixes(site, out);
+        }
+        _ => {}
     }
     finish(site, rule, Tail::Plain, out);
 }
@@ -330,9 +373,11 @@ impl Refusal {
         match self {
             Self::Empty | Self::Option | Self::Keyword | Self::Words => "QUERY",
             Self::Length => "LENGTH",
+            Self::Unfinished => "LINE",
             Self::Utf8 | Self::Control => "CHARACTER",
             Self::Name => "NAME",
-            Self::Suffix => "TLD",
+            Self::Suffix | Self::SuffixItself | Self::OneLabel => "TLD",
+            Self::Address => "ADDRESS",
             Self::WildcardEarly | Self::WildcardKind => "WILDCARD",
             Self::Budget => "BUDGET",
             Self::Contact => "CONTACT",
@@ -346,16 +391,32 @@ impl Refusal {
         match self {
             Self::Empty => "the query is empty; send help to learn what can be asked",
             Self::Length => "the query is longer than 1024 bytes",
-            Self::Utf8 => "the query is not UTF-8",
-            Self::Control => "the query holds a control character",
+            Self::Unfinished => "the end of the line did not come in time; end a query with CR LF",
+            Self::Utf8 => "the query is not UTF-8; send UTF-8, or a name in its xn-- form",
+            Self::Control => "the query holds a control character; send plain text in UTF-8",
             Self::Option => "nothing follows the options; send help to learn what can be asked",
-            Self::Keyword => "the keyword needs a name, an address or an ID behind it",
+            Self::Keyword => "the keyword needs a name, an address or an ID after it",
             Self::Words => "several words need a keyword before them; send help to learn which",
-            Self::Name => "this cannot be the name of a domain or of a name server",
+            Self::Name => {
+                "this cannot be the name of a domain or of a name server; send help to learn what \
+                 can be asked"
+            }
+            Self::Address => {
+                "name servers are found by one address: IPv4 such as 192.0.2.1, without leading \
+                 zeros, or IPv6 such as 2001:db8::1, without a range"
+            }
             Self::Suffix => "this server does not answer for that suffix, but for these:",
-            Self::WildcardEarly => "the first 5 characters may not hold a wildcard (% or _)",
-            Self::WildcardKind => "only names of domains and name servers may hold a wildcard",
-            Self::Budget => "the pattern fits too much; give more characters before its wildcard",
+            Self::SuffixItself => {
+                "this is a suffix of this server, not a name under it; send a whole name"
+            }
+            Self::OneLabel => "the name has no dot; send a whole name, with its suffix",
+            Self::WildcardEarly => "the first 5 characters may not hold a wildcard (%, * or _)",
+            Self::WildcardKind => {
+                "only names of domains, name servers and registrars may hold a wildcard"
+            }
+            Self::Budget => {
+                "the pattern matches too many names; give more characters before its wildcard"
+            }
             Self::Contact => "contacts are not shown here",
             Self::Damaged => "the record cannot be read; the operator of this server can repair it",
         }
@@ -399,7 +460,10 @@ mod tests {
             Refusal::Keyword,
             Refusal::Words,
             Refusal::Name,
+            Refusal::Address,
             Refusal::Suffix,
+            Refusal::SuffixItself,
+            Refusal::OneLabel,
             Refusal::WildcardEarly,
             Refusal::WildcardKind,
             Refusal::Budget,
@@ -408,6 +472,9 @@ mod tests {
         ];
         texts.extend(refusals.iter().map(|refusal| refusal.text().to_owned()));
         texts.push(String::from_utf8(crate::query::render::RESERVED_NOTE.to_vec()).unwrap());
+        for text in [BELOW_REGISTERED, BELOW_KEPT_BACK, SUFFIXES] {
+            texts.push(String::from_utf8(text.to_vec()).unwrap());
+        }
         let rules = Rules::standard();
         texts.push(String::from_utf8(rules.defaults().tail_with_statuses.to_vec()).unwrap());
         for text in texts {

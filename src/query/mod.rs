@@ -8,8 +8,7 @@
 //! # Invariants
 //!
 //! - `pure`: an answer depends on snapshot, rules and line alone; no clock, no I/O.
-//! - `no-allocation`: everything lives on the stack or in the caller's [`Answer`]. The one
-//!   exception is not ours: `idna`, for typed Unicode names of more than eight labels.
+//! - `no-allocation`: everything lives on the stack or in the caller's [`Answer`].
 //! - `complete`: every line gets an answer that ends in its tail, whatever the line holds.
 //! - No text of ours holds words from which client programs conclude that a name is free.
 //!
@@ -19,6 +18,7 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+mod address;
 mod answer;
 mod copies;
 mod find;
@@ -28,11 +28,13 @@ pub mod fuzz;
 mod name;
 mod number;
 mod parse;
-mod punycode;
+mod pattern;
 mod quota;
+mod registrar;
 mod render;
 pub mod steps;
 mod suffix;
+mod typed;
 mod wildcard;
 
 #[cfg(test)]
@@ -75,6 +77,8 @@ pub enum QueryKind {
     Address,
     /// Registrars by name or IANA identifier.
     Registrar,
+    /// Registrars by a part of their names, or with wildcards.
+    RegistrarPattern,
     /// Contacts by identifier.
     Contact,
     /// Anything by repository object identifier.
@@ -89,13 +93,14 @@ pub enum QueryKind {
 
 impl QueryKind {
     /// All of them, in the order of the type.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Domain,
         Self::DomainPattern,
         Self::Nameserver,
         Self::NameserverPattern,
         Self::Address,
         Self::Registrar,
+        Self::RegistrarPattern,
         Self::Contact,
         Self::Roid,
         Self::Help,
@@ -113,6 +118,7 @@ impl QueryKind {
             Self::NameserverPattern => "nameserver_pattern",
             Self::Address => "address",
             Self::Registrar => "registrar",
+            Self::RegistrarPattern => "registrar_pattern",
             Self::Contact => "contact",
             Self::Roid => "roid",
             Self::Help => "help",
@@ -169,6 +175,24 @@ impl<'a> Request<'a> {
         Self(parse::parse(line))
     }
 
+    /// A line whose end did not come in time: whatever it says, it is refused.
+    #[must_use]
+    pub const fn unfinished() -> Self {
+        Self(Err(Refusal::Unfinished))
+    }
+
+    /// The same query where it asks for less than its form says: a pattern that is the name of a
+    /// record asks for that record; and a registrar's name that none has asks for a list. What a
+    /// query costs goes by this kind. Names without wildcards, the usual query, are not looked up.
+    #[must_use]
+    #[inline]
+    pub fn settled(self, view: &View) -> Self {
+        match self.0 {
+            Ok(query) => Self(Ok(find::settled(view, query))),
+            Err(_) => self,
+        }
+    }
+
     /// What kind of query it is.
     #[must_use]
     pub fn kind(&self) -> QueryKind {
@@ -180,11 +204,14 @@ impl<'a> Request<'a> {
     pub fn subject(&self) -> &'a str {
         let Ok(query) = &self.0 else { return "" };
         match query.target {
-            Target::Domain(text)
+            Target::Bare(text)
+            | Target::BarePattern(text)
+            | Target::Domain(text)
             | Target::DomainPattern(text)
             | Target::Nameserver(text)
             | Target::NameserverPattern(text)
             | Target::Registrar(text)
+            | Target::RegistrarPart(text)
             | Target::Contact(text)
             | Target::Roid(text) => text,
             Target::Help | Target::Limits | Target::Address(_) => "",
@@ -207,9 +234,10 @@ pub fn answer_request(
     out: &mut Answer,
 ) -> Outcome {
     let site = Site::new(view, rules, caller.tier).telling(caller.scarce);
-    let kind = request.kind();
+    let request = request.settled(view);
+    let mut kind = request.kind();
     let found = match request.0 {
-        Ok(query) => run(&site, caller, query, out),
+        Ok(query) => run(&site, caller, query, &mut kind, out),
         Err(refusal) => Err(Failure::Refused(refusal)),
     };
     let result = match found {
@@ -235,18 +263,23 @@ fn run(
     site: &Site<'_>,
     caller: &Caller<'_>,
     query: Query<'_>,
+    kind: &mut QueryKind,
     out: &mut Answer,
 ) -> Result<AnswerResult, Failure> {
     let display = query.display;
     match query.target {
         Target::Help => Ok(frame::help(site, caller, out)),
         Target::Limits => Ok(frame::limits(site, caller, out)),
+        Target::Bare(name) => find::bare(site, name, display, kind, out),
         Target::Domain(name) => find::domain(site, name, display, out),
-        Target::DomainPattern(pattern) => find::domain_pattern(site, pattern, display, out),
+        Target::BarePattern(text) | Target::DomainPattern(text) => {
+            pattern::domains(site, text, display, out)
+        }
         Target::Nameserver(name) => find::nameserver(site, name, display, out),
-        Target::NameserverPattern(pattern) => find::nameserver_pattern(site, pattern, display, out),
+        Target::NameserverPattern(text) => pattern::nameservers(site, text, display, out),
         Target::Address(address) => find::address(site, address, display, out),
-        Target::Registrar(name) => find::registrar(site, name, out),
+        Target::Registrar(name) => registrar::exact(site, name, display, out),
+        Target::RegistrarPart(text) => registrar::part(site, text, display, out),
         Target::Contact(id) => find::contact(site, id, out),
         Target::Roid(roid) => find::roid(site, roid, out),
     }
@@ -256,12 +289,13 @@ const fn kind_of(target: Target<'_>) -> QueryKind {
     match target {
         Target::Help => QueryKind::Help,
         Target::Limits => QueryKind::Limits,
-        Target::Domain(_) => QueryKind::Domain,
-        Target::DomainPattern(_) => QueryKind::DomainPattern,
+        Target::Bare(_) | Target::Domain(_) => QueryKind::Domain,
+        Target::BarePattern(_) | Target::DomainPattern(_) => QueryKind::DomainPattern,
         Target::Nameserver(_) => QueryKind::Nameserver,
         Target::NameserverPattern(_) => QueryKind::NameserverPattern,
         Target::Address(_) => QueryKind::Address,
         Target::Registrar(_) => QueryKind::Registrar,
+        Target::RegistrarPart(_) => QueryKind::RegistrarPattern,
         Target::Contact(_) => QueryKind::Contact,
         Target::Roid(_) => QueryKind::Roid,
     }

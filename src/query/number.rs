@@ -10,55 +10,9 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
-/// A short text in a buffer of `N` bytes. What does not fit is left out.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Short<const N: usize> {
-    bytes: [u8; N],
-    len: usize,
-}
-
-impl<const N: usize> Short<N> {
-    pub(super) const fn new() -> Self {
-        Self { bytes: [0; N], len: 0 }
-    }
-
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
-    }
-
-    pub(super) fn as_str(&self) -> &str {
-        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
-    }
-
-    /// Appends; `false` if it does not fit.
-    pub(super) fn push(&mut self, byte: u8) -> bool {
-        let Some(place) = self.bytes.get_mut(self.len) else { return false };
-        *place = byte;
-        self.len = self.len.saturating_add(1);
-        true
-    }
-
-    /// Appends whole or not at all.
-    pub(super) fn push_all(&mut self, bytes: &[u8]) -> bool {
-        let end = self.len.saturating_add(bytes.len());
-        let Some(place) = self.bytes.get_mut(self.len..end) else { return false };
-        place.copy_from_slice(bytes);
-        self.len = end;
-        true
-    }
-
-    pub(super) fn pop(&mut self) {
-        self.len = self.len.saturating_sub(1);
-    }
-}
-
-impl<const N: usize> std::fmt::Write for Short<N> {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        if self.push_all(text.as_bytes()) { Ok(()) } else { Err(std::fmt::Error) }
-    }
-}
+use crate::idn::Short;
 
 /// A decimal number, up to 20 digits.
 pub(super) struct Decimal {
@@ -83,6 +37,10 @@ impl Decimal {
 
     pub(super) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(self.start..).unwrap_or_default()
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 }
 
@@ -126,12 +84,12 @@ impl TimeText {
             y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2,
             e1, e2, e3, e4, e5,
         ];
-        Some(Self(Short { bytes, len }))
+        Some(Self(Short::filled(bytes, len)))
     }
 
     /// The text and what pads it.
     pub(super) const fn padded(&self) -> &[u8; 24] {
-        &self.0.bytes
+        self.0.padded()
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
@@ -200,16 +158,6 @@ pub(super) fn v6_text(address: [u8; 16]) -> Short<45> {
     // buffer has room for the longest address.
     let _ = write!(text, "{}", Ipv6Addr::from(address));
     text
-}
-
-/// The address that a text is: IPv4, or IPv6 with or without brackets. An IPv4 address mapped
-/// into IPv6 is the IPv4 address.
-pub(super) fn parse_address(text: &str) -> Option<std::net::IpAddr> {
-    if let Ok(v4) = text.parse::<Ipv4Addr>() {
-        return Some(v4.into());
-    }
-    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
-    bare.parse::<Ipv6Addr>().ok().map(|v6| std::net::IpAddr::V6(v6).to_canonical())
 }
 
 /// The two hexadecimal digits of a byte, upper case.
@@ -309,14 +257,10 @@ mod tests {
     }
 
     #[test]
-    fn addresses_read_as_the_standard_library_writes_them() {
+    fn addresses_are_written_as_the_standard_library_writes_them() {
         assert_eq!(v4_text([192, 0, 2, 1]).as_str(), "192.0.2.1");
         assert_eq!(v6_text(Ipv6Addr::LOCALHOST.octets()).as_str(), "::1");
         assert_eq!(v6_text([0xff; 16]).as_str(), Ipv6Addr::from([0xff; 16]).to_string());
-        assert_eq!(parse_address("::ffff:192.0.2.1"), parse_address("192.0.2.1"));
-        assert_eq!(parse_address("[2001:db8::1]"), parse_address("2001:DB8:0::1"));
-        assert_eq!(parse_address("192.0.2"), None);
-        assert_eq!(parse_address("fe80::1%eth0"), None);
     }
 
     #[test]

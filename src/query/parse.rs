@@ -1,21 +1,26 @@
 //! The grammar of query lines.
 //!
 //! ```text
-//! line     = *( option ) [ "=" / "$" / "full" / "sum" ] query [ CR LF / LF ]
-//! query    = "help" / "?" / "limits"
-//!          / [ "domain" / "dom" / "do" ] name
-//!          / ( "nameserver" / "host" / "ns" ) ( name / address ) / address
-//!          / ( "contact" / "co" ) id / ( "registrar" / "re" ) ( name / iana-id )
-//!          / ( "roid" / "id" ) roid
+//! line     = *( option ) [ display ] query [ CR LF / LF ]
+//! query    = "help" / "?" / "/?" / "limits"
+//!          / [ domain ] name / nameserver ( name / address ) / address
+//!          / contact id / registrar ( name / iana-id ) / roid roid
+//! domain   = ( "domain" / "dom" / "do" ) joint          ; the other keywords alike: "nameserver",
+//!                                                       ; "host", "ns"; "contact", "co";
+//!                                                       ; "registrar", "re"; "roid", "id"
+//! joint    = [ ":" / "=" ] [ display ]
+//! display  = "=" / "$" / "full" / "sum" / "summary"
 //! option   = "-" letters [ argument ] / "--" word [ "=" argument ]
 //! ```
 //!
-//! Keywords in any case; blanks and tabs separate. Options are those of clients for other servers:
-//! they are accepted and have no effect, since no answer has more than one form.
+//! Keywords in any case and width; blanks of every kind separate, quotation marks around a part
+//! count for nothing. Of a URL or an e-mail address the host is the name. Options are those of
+//! clients for other servers: they are accepted and have no effect, since no answer has more than
+//! one form; those that ask for help get it, if nothing follows.
 //!
 //! # Invariants
 //!
-//! - Every line is a query or a refusal; nothing is guessed.
+//! - Every line is a query or a refusal, by its form alone; nothing is guessed.
 //! - Linear in the line, which has at most [`QUERY_LINE_BYTES_MAX`] bytes.
 //!
 //! # Does not
@@ -26,7 +31,8 @@
 
 use std::net::IpAddr;
 
-use super::number::parse_address;
+use super::address;
+use super::typed::{Bytes, Typed, host, narrow};
 use super::wildcard::has_wildcard;
 
 /// Longest query line without its line end, bytes.
@@ -48,12 +54,17 @@ pub(super) enum Display {
 pub(super) enum Target<'a> {
     Help,
     Limits,
+    /// A name without a keyword: a domain, or else a nameserver.
+    Bare(&'a str),
+    BarePattern(&'a str),
     Domain(&'a str),
     DomainPattern(&'a str),
     Nameserver(&'a str),
     NameserverPattern(&'a str),
     Address(IpAddr),
     Registrar(&'a str),
+    /// A registrar's name with wildcards, or a part of one.
+    RegistrarPart(&'a str),
     Contact(&'a str),
     Roid(&'a str),
 }
@@ -72,6 +83,8 @@ pub enum Refusal {
     Empty,
     /// More than [`QUERY_LINE_BYTES_MAX`] bytes.
     Length,
+    /// Its end did not come within the deadline.
+    Unfinished,
     /// Not UTF-8.
     Utf8,
     /// A NUL byte or another control character.
@@ -84,8 +97,14 @@ pub enum Refusal {
     Words,
     /// Not a domain name.
     Name,
+    /// Written like an address, and not one address.
+    Address,
     /// A name under none of the served suffixes.
     Suffix,
+    /// A served suffix itself.
+    SuffixItself,
+    /// A name without a dot, which nothing has.
+    OneLabel,
     /// A wildcard among the first five characters.
     WildcardEarly,
     /// A wildcard in what has none.
@@ -111,134 +130,208 @@ pub(super) fn parse(line: &[u8]) -> Result<Query<'_>, Refusal> {
     if unusual && text.chars().any(|c| c.is_control() && c != '\t') {
         return Err(Refusal::Control);
     }
-    let text = trim(text);
+    let typed = Typed { is_plain: !unusual };
+    let text = typed.unquoted(typed.trim(text));
     if text.is_empty() {
         return Err(Refusal::Empty);
     }
-    let (display, text) = display(skip_options(text)?);
-    Ok(Query { display, target: target(text)? })
+    let Some(text) = after_options(typed, text)? else {
+        return Ok(Query { display: Display::Auto, target: Target::Help });
+    };
+    let (display, text) = display_before(typed, text);
+    let (inner, target) = target(typed, text)?;
+    Ok(Query { display: if inner == Display::Auto { display } else { inner }, target })
 }
 
-fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t'])
-}
-
-/// The first word, and what follows it without blanks around.
-fn split_word(text: &str) -> (&str, &str) {
-    let blank = memchr::memchr2(b' ', b'\t', text.as_bytes());
-    match blank.and_then(|blank| text.split_at_checked(blank)) {
-        Some((word, rest)) => (word, trim(rest)),
-        None => (text, ""),
-    }
-}
-
-/// What follows the leading options. Those that take an argument are RIPE's (`-i`, `-s`, `-T`,
-/// `-t`, `-v`, `-q`, `-g`, `-V`) and CORE's and DENIC's `-C`; of the long ones `--charset`.
-fn skip_options(text: &str) -> Result<&str, Refusal> {
+/// What follows the leading options; none if they ask for help and nothing follows. Those that take
+/// an argument are RIPE's (`-i`, `-s`, `-T`, `-t`, `-v`, `-q`, `-g`, `-V`) and CORE's and DENIC's
+/// `-C`; of the long ones `--charset`.
+fn after_options(typed: Typed, text: &str) -> Result<Option<&str>, Refusal> {
     let mut rest = text;
+    let mut asks_help = false;
     while rest.starts_with('-') {
-        let (option, after) = split_word(rest);
+        let (option, after) = typed.split_word(rest);
+        asks_help |= option.starts_with("-q")
+            || typed.is(option, &["-h", "-?", "-help", "--help", "--version"]);
         let takes_next = match option.strip_prefix("--") {
             Some(long) => long.eq_ignore_ascii_case("charset"),
             // The rest of the word is the argument, unless nothing is left of it.
             None => option.find(|c| "isTtvqgVC".contains(c)) == option.len().checked_sub(1),
         };
-        rest = if takes_next { split_word(after).1 } else { after };
+        rest = if takes_next { typed.split_word(after).1 } else { after };
     }
-    if rest.is_empty() { Err(Refusal::Option) } else { Ok(rest) }
+    match (rest.is_empty(), asks_help) {
+        (false, _) => Ok(Some(rest)),
+        (true, true) => Ok(None),
+        (true, false) => Err(Refusal::Option),
+    }
 }
 
-fn display(text: &str) -> (Display, &str) {
-    if let Some(rest) = text.strip_prefix('=') {
-        return (Display::Full, trim(rest));
+/// A sign or word that says how to show what is found, and what follows it.
+fn display_before(typed: Typed, text: &str) -> (Display, &str) {
+    let (display, rest) = sign_before(typed, text);
+    if display != Display::Auto {
+        return (display, rest);
     }
-    if let Some(rest) = text.strip_prefix('$') {
-        return (Display::List, trim(rest));
-    }
-    let (word, rest) = split_word(text);
-    let is = |keyword: &str| word.eq_ignore_ascii_case(keyword);
+    let (word, rest) = typed.split_word(text);
     match () {
-        () if is("full") => (Display::Full, rest),
-        () if is("sum") || is("summary") => (Display::List, rest),
+        () if typed.is(word, &["full"]) => (Display::Full, rest),
+        () if typed.is(word, &["sum", "summary"]) => (Display::List, rest),
         () => (Display::Auto, text),
     }
 }
 
-fn target(text: &str) -> Result<Target<'_>, Refusal> {
-    let (word, rest) = split_word(text);
-    if rest.is_empty() && memchr::memchr(b'.', word.as_bytes()).is_some() {
-        // No keyword holds a dot.
-        return bare(text);
+fn sign_before(typed: Typed, text: &str) -> (Display, &str) {
+    if let Some(rest) = typed.after_sign(text, '=') {
+        return (Display::Full, rest);
     }
-    let is = |keywords: &[&str]| keywords.iter().any(|k| word.eq_ignore_ascii_case(k));
-    if is(&["help", "?"]) {
-        return Ok(Target::Help);
+    if let Some(rest) = typed.after_sign(text, '$') {
+        return (Display::List, rest);
     }
-    if is(&["limits"]) && rest.is_empty() {
-        return Ok(Target::Limits);
+    (Display::Auto, text)
+}
+
+/// What a keyword names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keyword {
+    Domain,
+    Nameserver,
+    Contact,
+    Registrar,
+    Roid,
+}
+
+impl Keyword {
+    fn of(typed: Typed, word: &str) -> Option<Self> {
+        match () {
+            () if typed.is(word, &["domain", "dom", "do"]) => Some(Self::Domain),
+            () if typed.is(word, &["nameserver", "host", "ns"]) => Some(Self::Nameserver),
+            () if typed.is(word, &["contact", "co"]) => Some(Self::Contact),
+            () if typed.is(word, &["registrar", "re"]) => Some(Self::Registrar),
+            () if typed.is(word, &["roid", "id"]) => Some(Self::Roid),
+            () => None,
+        }
     }
-    let keyword: fn(&str) -> Result<Target<'_>, Refusal> = match () {
-        () if is(&["domain", "dom", "do"]) => domain,
-        () if is(&["nameserver", "host", "ns"]) => nameserver,
-        () if is(&["contact", "co"]) => |id| Ok(Target::Contact(id)),
-        () if is(&["registrar", "re"]) => |name| Ok(Target::Registrar(name)),
-        () if is(&["roid", "id"]) => |roid| Ok(Target::Roid(roid)),
-        () if text.is_empty() => return Err(Refusal::Keyword),
-        () if !rest.is_empty() => return Err(Refusal::Words),
-        () => return bare(text),
+
+    /// What is asked for by what follows the keyword.
+    fn target(self, typed: Typed, text: &str) -> Result<(Display, Target<'_>), Refusal> {
+        let (mut display, mut text) = sign_before(typed, text);
+        // A registrar's name may begin with such a word; a word alone is a name.
+        if display == Display::Auto && self != Self::Registrar {
+            let (by_word, rest) = display_before(typed, text);
+            if !rest.is_empty() {
+                (display, text) = (by_word, rest);
+            }
+        }
+        let text = typed.unquoted(text);
+        if text.is_empty() {
+            return Err(Refusal::Keyword);
+        }
+        let target = match self {
+            Self::Domain => domain(typed, text)?,
+            Self::Nameserver => nameserver(typed, text)?,
+            Self::Contact => Target::Contact(text),
+            Self::Registrar => Target::Registrar(text),
+            Self::Roid => Target::Roid(text),
+        };
+        Ok((display, target))
+    }
+}
+
+fn target(typed: Typed, text: &str) -> Result<(Display, Target<'_>), Refusal> {
+    let (word, rest) = typed.split_word(text);
+    if rest.is_empty() && Bytes::of(word).is_plain_name() {
+        // The usual query. No keyword holds a dot, and no address letters without colons.
+        return Ok((Display::Auto, Target::Bare(word.strip_prefix('.').unwrap_or(word))));
+    }
+    if typed.is(word, &["help", "?", "/?", "/h", "/help"]) {
+        return Ok((Display::Auto, Target::Help));
+    }
+    if typed.is(word, &["limits"]) && rest.is_empty() {
+        return Ok((Display::Auto, Target::Limits));
+    }
+    if text.is_empty() {
+        return Err(Refusal::Keyword);
+    }
+    if let Some(keyword) = Keyword::of(typed, word) {
+        return keyword.target(typed, rest);
+    }
+    // `domain=NAME`, `ns: NAME`.
+    if let Some((first, joined)) = word.split_once(|c| matches!(narrow(c), '=' | ':'))
+        && let Some(keyword) = Keyword::of(typed, first)
+    {
+        // The sign has the place of a blank, and no meaning of its own.
+        let at = word.len().saturating_sub(joined.len());
+        return keyword.target(typed, typed.trim(text.get(at..).unwrap_or_default()));
+    }
+    if !rest.is_empty() && !is_in_english(rest) {
+        return Err(Refusal::Words);
+    }
+    Ok((Display::Auto, bare(word)?))
+}
+
+/// A name without a keyword, or an address.
+fn bare(word: &str) -> Result<Target<'_>, Refusal> {
+    let name = match name_or_address(word)? {
+        Ok(address) => return Ok(Target::Address(address)),
+        Err(name) => name,
     };
-    if rest.is_empty() { Err(Refusal::Keyword) } else { keyword(rest) }
+    Ok(if has_wildcard(name) { Target::BarePattern(name) } else { Target::Bare(name) })
 }
 
-fn bare(text: &str) -> Result<Target<'_>, Refusal> {
-    // What has neither a colon nor a digit in front is no address.
-    let digit_first = text.as_bytes().first().is_some_and(u8::is_ascii_digit);
-    if digit_first || memchr::memchr(b':', text.as_bytes()).is_some() {
-        if let Some(address) = parse_address(text) {
-            return Ok(Target::Address(address));
-        }
-        if is_address_pattern(text) {
-            return Err(Refusal::WildcardKind);
-        }
-    }
-    domain(text)
-}
-
-fn domain(text: &str) -> Result<Target<'_>, Refusal> {
-    let name = one_name(text)?;
+fn domain(typed: Typed, text: &str) -> Result<Target<'_>, Refusal> {
+    let name = match name_or_address(one_word(typed, text)?)? {
+        // A domain has none, and no domain is called so.
+        Ok(_address) => return Err(Refusal::Address),
+        Err(name) => name,
+    };
     Ok(if has_wildcard(name) { Target::DomainPattern(name) } else { Target::Domain(name) })
 }
 
-fn nameserver(text: &str) -> Result<Target<'_>, Refusal> {
-    if let Some(address) = parse_address(text) {
-        return Ok(Target::Address(address));
-    }
-    if is_address_pattern(text) {
-        return Err(Refusal::WildcardKind);
-    }
-    let name = one_name(text)?;
+fn nameserver(typed: Typed, text: &str) -> Result<Target<'_>, Refusal> {
+    let name = match name_or_address(one_word(typed, text)?)? {
+        Ok(address) => return Ok(Target::Address(address)),
+        Err(name) => name,
+    };
     Ok(if has_wildcard(name) { Target::NameserverPattern(name) } else { Target::Nameserver(name) })
 }
 
-/// A name without the `/e` by which clients ask Japanese servers for English.
-fn one_name(text: &str) -> Result<&str, Refusal> {
-    let (name, rest) = split_word(text);
-    if !rest.is_empty() && !rest.eq_ignore_ascii_case("/e") {
-        return Err(Refusal::Name);
+/// The address that a word is, or the name in it.
+fn name_or_address(word: &str) -> Result<Result<IpAddr, &str>, Refusal> {
+    let word = without_english(word);
+    let bytes = Bytes::of(word);
+    let is_odd = bytes.has_odd();
+    // An address with letters has colons.
+    if (is_odd || !bytes.has_letter())
+        && let Some(address) = address::read(word)
+    {
+        return address.map(Ok);
     }
-    let suffix = name.strip_suffix("/e").or_else(|| name.strip_suffix("/E"));
-    Ok(suffix.unwrap_or(name))
+    if !is_odd {
+        return Ok(Err(word.strip_prefix('.').unwrap_or(word)));
+    }
+    let name = host(word);
+    if name != word
+        && let Some(address) = address::read(name)
+    {
+        return address.map(Ok);
+    }
+    let name = name.strip_prefix('.').unwrap_or(name);
+    if name.is_empty() { Err(Refusal::Name) } else { Ok(Err(name)) }
 }
 
-/// Whether a text with a wildcard can only mean addresses: it has a colon, or it is written with
-/// dots and all that is not a wildcard in it are octets.
-fn is_address_pattern(text: &str) -> bool {
-    let octets = |text: &str| {
-        text.contains('.')
-            && text.split(['.', '%', '_']).all(|part| part.is_empty() || part.parse::<u8>().is_ok())
-    };
-    let digit_first = text.starts_with(|c: char| c.is_ascii_digit());
-    has_wildcard(text) && (text.contains(':') || (digit_first && octets(text)))
+/// The only word of a text, but for the `/e` by which clients ask Japanese servers for English.
+fn one_word(typed: Typed, text: &str) -> Result<&str, Refusal> {
+    let (word, rest) = typed.split_word(text);
+    if rest.is_empty() || is_in_english(rest) { Ok(word) } else { Err(Refusal::Name) }
+}
+
+const fn is_in_english(text: &str) -> bool {
+    text.eq_ignore_ascii_case("/e")
+}
+
+fn without_english(word: &str) -> &str {
+    word.strip_suffix("/e").or_else(|| word.strip_suffix("/E")).unwrap_or(word)
 }
 
 #[cfg(test)]
@@ -251,7 +344,7 @@ mod tests {
 
     #[test]
     fn keywords_in_any_case_name_the_kind() {
-        assert_eq!(targets("foo.demo\r\n"), Ok(Target::Domain("foo.demo")));
+        assert_eq!(targets("foo.demo\r\n"), Ok(Target::Bare("foo.demo")));
         for line in ["domain x.demo", "DOM x.demo", " Do \t x.demo  \n", "domain x.demo/e"] {
             assert_eq!(targets(line), Ok(Target::Domain("x.demo")), "{line:?}");
         }
@@ -268,7 +361,7 @@ mod tests {
         assert_eq!(targets("LIMITS"), Ok(Target::Limits));
         assert_eq!(targets("domain limits"), Ok(Target::Domain("limits")));
         assert_eq!(targets("domain domain.demo"), Ok(Target::Domain("domain.demo")));
-        assert_eq!(targets("help.demo"), Ok(Target::Domain("help.demo")));
+        assert_eq!(targets("help.demo"), Ok(Target::Bare("help.demo")));
     }
 
     #[test]
@@ -279,8 +372,11 @@ mod tests {
         assert_eq!(targets("192.0.2.1"), Ok(Target::Address("192.0.2.1".parse().unwrap())));
         assert_eq!(targets("192.0.2.%"), Err(Refusal::WildcardKind));
         assert_eq!(targets("host 2001:db8::%"), Err(Refusal::WildcardKind));
-        assert_eq!(targets("12306.%"), Ok(Target::DomainPattern("12306.%")));
-        assert_eq!(targets("%"), Ok(Target::DomainPattern("%")));
+        assert_eq!(targets("12306.%"), Ok(Target::BarePattern("12306.%")));
+        assert_eq!(targets("%"), Ok(Target::BarePattern("%")));
+        assert_eq!(targets("domain 192.0.2.1"), Err(Refusal::Address));
+        assert_eq!(targets("192.0.2.0/24"), Err(Refusal::Address));
+        assert_eq!(targets("http://[2001:db8::1]/"), Ok(address));
     }
 
     #[test]
@@ -301,35 +397,90 @@ mod tests {
             "-r domain x.demo",
         ];
         for line in lines {
-            assert_eq!(targets(line), Ok(Target::Domain("x.demo")), "{line}");
+            let bare = Target::Bare("x.demo");
+            let expected = if line.contains(" domain x") && !line.contains("T domain") {
+                Target::Domain("x.demo")
+            } else {
+                bare
+            };
+            assert_eq!(targets(line), Ok(expected), "{line}");
         }
-        for line in ["-r", "-T x.demo", "--charset x.demo", "-q version", "--"] {
+        for line in ["-r", "-T x.demo", "--charset x.demo", "--"] {
             assert_eq!(targets(line), Err(Refusal::Option), "{line}");
         }
+        for line in ["-h", "--help", "-?", "/?", "HELP", "-q version", "\"help\"", "-H", "Ｈｅｌｐ"]
+        {
+            assert_eq!(targets(line), Ok(Target::Help), "{line}");
+        }
+        assert_eq!(targets("-h x.demo"), Ok(Target::Bare("x.demo")));
     }
 
     #[test]
     fn full_and_list_are_asked_for_by_sign_or_word() {
         let display = |line: &'static str| parse(line.as_bytes()).unwrap();
-        let target = Target::Domain("x.demo");
-        for line in ["=x.demo", "= x.demo", "full x.demo", "=domain x.demo"] {
-            assert_eq!(display(line), Query { display: Display::Full, target });
+        let (bare, domain) = (Target::Bare("x.demo"), Target::Domain("x.demo"));
+        for line in ["=x.demo", "= x.demo", "full x.demo", "＝x.demo"] {
+            assert_eq!(display(line), Query { display: Display::Full, target: bare });
         }
-        for line in ["$x.demo", "SUM x.demo", "summary dom x.demo"] {
-            assert_eq!(display(line), Query { display: Display::List, target });
+        for line in ["$x.demo", "SUM x.demo"] {
+            assert_eq!(display(line), Query { display: Display::List, target: bare });
         }
+        for line in
+            ["=domain x.demo", "domain =x.demo", "dom = x.demo", "do full x.demo", "=do x.demo"]
+        {
+            assert_eq!(display(line), Query { display: Display::Full, target: domain });
+        }
+        for line in ["summary dom x.demo", "domain $x.demo", "domain sum x.demo", "= dom $ x.demo"]
+        {
+            assert_eq!(display(line), Query { display: Display::List, target: domain });
+        }
+        for line in ["domain=x.demo", "DOM: x.demo", "do:x.demo", "domain= x.demo"] {
+            assert_eq!(display(line), Query { display: Display::Auto, target: domain });
+        }
+        let registrar = |line| targets(line).unwrap();
+        assert_eq!(registrar("registrar =A, Inc."), Target::Registrar("A, Inc."));
+        assert_eq!(registrar("registrar=A, Inc."), Target::Registrar("A, Inc."));
+        assert_eq!(registrar("registrar Full Names"), Target::Registrar("Full Names"));
+        assert_eq!(registrar("\"registrar A, Inc.\""), Target::Registrar("A, Inc."));
+        assert_eq!(registrar("registrar “A, Inc.”"), Target::Registrar("A, Inc."));
+        assert_eq!(targets("domain full"), Ok(Target::Domain("full")));
+        assert_eq!(targets("ns ="), Err(Refusal::Keyword));
+        assert_eq!(targets("ns:"), Err(Refusal::Keyword));
         assert_eq!(targets("="), Err(Refusal::Keyword));
         assert_eq!(targets("full"), Err(Refusal::Keyword));
+    }
+
+    #[test]
+    fn blanks_quotation_marks_and_width_count_for_nothing() {
+        for line in [
+            "ｄｏｍａｉｎ\u{3000}x.demo",
+            "\u{feff}domain\u{a0}x.demo\u{2003}",
+            "\u{200e}domain \t \"x.demo\"",
+            "domain \u{201c}x.demo\u{201d}",
+            "'domain x.demo'",
+            "domain (x.demo)",
+            "domain https://x.demo/a%20b_c",
+            "domain someone_else@x.demo",
+            "domain .x.demo",
+            "domain x.demo, ",
+        ] {
+            assert_eq!(targets(line), Ok(Target::Domain("x.demo")), "{line:?}");
+        }
+        assert_eq!(targets("domain x％.demo"), Ok(Target::DomainPattern("x％.demo")));
+        assert_eq!(targets("x*.demo"), Ok(Target::BarePattern("x*.demo")));
+        assert_eq!(targets("\"\""), Err(Refusal::Empty));
+        assert_eq!(targets("domain \"\""), Err(Refusal::Keyword));
+        assert_eq!(targets("http://"), Err(Refusal::Name));
     }
 
     #[test]
     fn lines_end_in_crlf_lf_or_nothing_and_are_bounded() {
         for line in ["x.demo\r\n", "x.demo\n", "x.demo", "x.demo\r", "x.demo\r\nmore", "x.demo\n\0"]
         {
-            assert_eq!(targets(line), Ok(Target::Domain("x.demo")), "{line:?}");
+            assert_eq!(targets(line), Ok(Target::Bare("x.demo")), "{line:?}");
         }
         let longest = format!("{}x", " ".repeat(QUERY_LINE_BYTES_MAX - 1));
-        assert_eq!(targets(&format!("{longest}\r\n")), Ok(Target::Domain("x")));
+        assert_eq!(targets(&format!("{longest}\r\n")), Ok(Target::Bare("x")));
         assert_eq!(targets(&format!(" {longest}\r\n")), Err(Refusal::Length));
     }
 

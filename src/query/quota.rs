@@ -20,7 +20,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::answer::Answer;
-use super::number::{Short, TimeText};
+use super::number::TimeText;
+use crate::idn::Short;
 use crate::policy::limit::{Over, Use};
 
 /// Longest line of this file without texts of an operator, bytes.
@@ -122,8 +123,8 @@ pub(super) fn limits(limits: Limits<'_>, out: &mut Answer) {
         });
     }
     out.raw(
-        b"%\r\n% Wildcards, contacts and addresses cost more than one query. The limit that\r\n\
-          % has least left decides.\r\n",
+        b"%\r\n% Wildcards, lists of registrars, contacts and addresses cost more than one\r\n\
+          % query. The limit that has least left decides.\r\n",
     );
 }
 

@@ -7,6 +7,7 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use super::name;
+use super::typed::narrow;
 use crate::view::View;
 
 /// The suffix of the snapshot that a canonical name lies under, or is.
@@ -21,11 +22,18 @@ pub(super) fn of_canonical<'v>(view: &'v View, name: &str) -> Option<&'v str> {
     }
 }
 
-/// The same for a name as it was typed, with or without wildcards; none if it is no name.
+/// Whether a canonical name is a suffix of the snapshot.
+pub(super) fn is_one(view: &View, name: &str) -> bool {
+    view.suffixes().binary_search_by(|suffix| (**suffix).cmp(name)).is_ok()
+}
+
+/// The suffix of a name as it was typed, with or without wildcards; none if it is no name.
 #[must_use]
 pub fn suffix_of<'v>(view: &'v View, typed: &str) -> Option<&'v str> {
     // A wildcard stands in front of the suffix, if it leaves one at all.
-    let typed = typed.rsplit(['%', '_']).next().unwrap_or(typed).trim_start_matches('.');
+    let wildcard = |c| matches!(narrow(c), '%' | '_' | '*');
+    let typed = typed.rsplit(wildcard).next().unwrap_or(typed);
+    let typed = typed.trim_start_matches(|c| narrow(c) == '.');
     let name = name::canonical(typed)?;
     of_canonical(view, name.as_str())
 }

@@ -1,8 +1,9 @@
-//! Patterns over names: `%` is any run of characters, `_` exactly one.
+//! Patterns over names: `%` and `*` are any run of characters, `_` exactly one.
 //!
 //! A pattern in ASCII is held against the names as the registry keeps them, A-labels included. A
 //! pattern with other characters is held against their U-labels: what part of an A-label a part
-//! of a word becomes cannot be known. Its letters are folded to lower case and not mapped further.
+//! of a word becomes cannot be known. It is mapped as names are (UTS 46) before it is judged. A
+//! pattern of registrars' names is folded as these are.
 //!
 //! # Invariants
 //!
@@ -17,8 +18,9 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use super::number::Short;
-use super::punycode::U_NAME_BYTES_MAX;
+use crate::idn::{self, FOLDED_BYTES_MAX, Short, U_NAME_BYTES_MAX};
+
+use super::typed::narrow;
 
 /// Characters at the beginning of a pattern that may not be wildcards.
 pub const WILDCARD_FREE_CHARS: usize = 5;
@@ -32,12 +34,15 @@ pub(super) const RECORD_STEPS: u32 = 16;
 
 /// Whether a text has a wildcard.
 pub(super) fn has_wildcard(text: &str) -> bool {
-    memchr::memchr2(b'%', b'_', text.as_bytes()).is_some()
+    if text.is_ascii() {
+        return memchr::memchr3(b'%', b'_', b'*', text.as_bytes()).is_some();
+    }
+    text.chars().any(|c| matches!(narrow(c), '%' | '_' | '*'))
 }
 
 /// A pattern ready for matching.
 pub(super) struct Pattern {
-    text: Short<U_NAME_BYTES_MAX>,
+    text: Short<FOLDED_BYTES_MAX>,
     prefix: Short<U_NAME_BYTES_MAX>,
     is_unicode: bool,
 }
@@ -52,27 +57,47 @@ pub(super) enum PatternError {
 }
 
 impl Pattern {
-    /// Makes a pattern of what was typed.
+    /// Makes a pattern of what was typed for the name of a domain or a nameserver.
     pub(super) fn new(typed: &str) -> Result<Self, PatternError> {
-        if typed.chars().take(WILDCARD_FREE_CHARS).any(|c| matches!(c, '%' | '_')) {
-            return Err(PatternError::Early);
-        }
-        let typed = typed.strip_suffix('.').unwrap_or(typed);
         let mut text = Short::new();
-        for c in typed.chars() {
+        let (mut chars, mut early, mut is_unicode) = (0_usize, false, false);
+        for c in idn::mapped(typed).ok_or(PatternError::Form)? {
+            let c = if c == '*' { '%' } else { c };
             let allowed = c.is_ascii_alphanumeric() || "-.%_".contains(c) || !c.is_ascii();
-            if !allowed || super::breaks_lines(c) || c.is_whitespace() {
+            if !allowed || c == '\u{fffd}' || super::breaks_lines(c) || c.is_whitespace() {
                 return Err(PatternError::Form);
             }
-            for c in c.to_lowercase() {
-                if !text.push_all(c.encode_utf8(&mut [0; 4]).as_bytes()) {
-                    return Err(PatternError::Form);
-                }
+            early |= chars < WILDCARD_FREE_CHARS && matches!(c, '%' | '_');
+            chars = chars.saturating_add(1);
+            is_unicode |= !c.is_ascii();
+            if text.as_bytes().len() >= U_NAME_BYTES_MAX || !text.push_char(c) {
+                return Err(PatternError::Form);
             }
         }
-        let is_unicode = !typed.is_ascii();
+        if early {
+            return Err(PatternError::Early);
+        }
+        if text.as_bytes().ends_with(b".") {
+            text.pop();
+        }
         let prefix = prefix(text.as_str());
         Ok(Self { text, prefix, is_unicode })
+    }
+
+    /// Makes a pattern of what was typed for the name of a registrar, folded as the names are.
+    pub(super) fn of_folded(folded: &str) -> Self {
+        let mut text = Short::new();
+        for byte in folded.bytes() {
+            text.push(if byte == b'*' { b'%' } else { byte });
+        }
+        // Names are kept without final dots: `Inc.%` begins as `Inc.` does.
+        if text.as_bytes().ends_with(b"%") {
+            while matches!(text.as_bytes(), [.., b'.' | b'%']) {
+                text.pop();
+            }
+            text.push(b'%');
+        }
+        Self { text, prefix: Short::new(), is_unicode: false }
     }
 
     /// What every matching name begins with, in the form of the records' keys.
@@ -178,6 +203,26 @@ mod tests {
         assert!(matches("münch_n%", "münchän.demo"));
         assert!(matches("例えテスト_.demo", "例えテスト例.demo"));
         assert!(!matches("例えテスト_.demo", "例えテスト例例.demo"));
+        assert!(matches("exampl*.demo", "example.demo"));
+    }
+
+    #[test]
+    fn a_pattern_is_mapped_as_names_are_before_it_is_looked_at() {
+        assert!(matches("MU\u{308}NCH_N％", "münchän.demo"));
+        assert!(matches("ｅｘａｍｐｌ＊。demo", "example.demo"));
+        assert!(!Pattern::new("ｅｘａｍｐｌ％").ok().unwrap().is_unicode());
+        assert_eq!(Pattern::new("u\u{308}u\u{308}u\u{308}_").err(), Some(PatternError::Early));
+        assert_eq!(Pattern::new("exam＊").err(), Some(PatternError::Early));
+        assert_eq!(Pattern::new("example\u{3000}%").err(), Some(PatternError::Form));
+    }
+
+    #[test]
+    fn final_dots_before_a_final_percent_are_no_part_of_a_registrars_pattern() {
+        let matches = |pattern| {
+            Pattern::of_folded(pattern).matches("example registrar, inc", &mut 1_000).unwrap()
+        };
+        assert!(matches("example registrar, inc.%") && matches("ex*, inc.*") && matches("%%"));
+        assert!(!matches("example. %"));
     }
 
     #[test]
@@ -187,7 +232,7 @@ mod tests {
         assert_eq!(Pattern::new("münc_").err(), Some(PatternError::Early));
         assert!(Pattern::new("examp%").is_ok());
         assert_eq!(Pattern::new("examp le%").err(), Some(PatternError::Form));
-        assert_eq!(Pattern::new("examp*%").err(), Some(PatternError::Form));
+        assert_eq!(Pattern::new("examp!%").err(), Some(PatternError::Form));
     }
 
     #[test]

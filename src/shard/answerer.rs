@@ -63,7 +63,7 @@ struct Told<'a> {
     /// The name or identifier that was asked for.
     subject: &'a str,
     tier: Tier,
-    /// Who asked; `None`: who has no limits is not watched.
+    /// Who asked; `None`: with limits off nobody is watched, and a balancer's own check never.
     seen: Option<Seen>,
 }
 
@@ -182,7 +182,10 @@ impl Answerer {
     ) -> Told<'a> {
         let guard = &self.sources.guard;
         let address = asked.client.ip();
-        let request = Request::read(asked.line);
+        let request = match asked.is_unfinished {
+            true => Request::unfinished(),
+            false => Request::read(asked.line),
+        };
         let admission = if asked.local {
             Admission::Open(guard.admit_local(address))
         } else {
@@ -219,9 +222,14 @@ impl Answerer {
         out: &mut Answer,
     ) -> Told<'a> {
         let guard = &self.sources.guard;
+        let request = request.settled(view);
         let (kind, subject) = (request.kind(), request.subject());
         let price = price_of(&pass.settings().prices, kind);
-        let seen = pass.is_limited().then(|| Seen::new(pass.address(), price));
+        let seen = if pass.is_limited() {
+            Some(Seen::new(pass.address(), price))
+        } else {
+            pass.is_exempt().then(|| Seen::exempt(pass.address()))
+        };
         let tier = pass.tier().and_then(|name| rules.tier(name)).unwrap_or(Tier::PUBLIC);
         let mut dry_run = None;
         let scarce = match guard.charge(pass, price, now_us) {
@@ -246,7 +254,7 @@ impl Answerer {
         let outcome = Ended::of(answered.result);
         let missed = outcome == Ended::NotFound;
         let seen = seen.map(|seen| seen.named(subject).missed(missed).dry_run(dry_run));
-        Told { kind, outcome, subject, tier, seen }
+        Told { kind: answered.kind, outcome, subject, tier, seen }
     }
 
     /// Puts a query into the log, if there is one.
@@ -314,7 +322,9 @@ fn denied(view: &View, rules: &Rules, by: &Denied, contact: &str, out: &mut Answ
 /// What a kind of query costs.
 const fn price_of(prices: &Prices, kind: QueryKind) -> u32 {
     match kind {
-        QueryKind::DomainPattern | QueryKind::NameserverPattern => prices.wildcard,
+        QueryKind::DomainPattern | QueryKind::NameserverPattern | QueryKind::RegistrarPattern => {
+            prices.wildcard
+        }
         QueryKind::Contact => prices.contact,
         QueryKind::Address => prices.address,
         QueryKind::Domain
@@ -360,6 +370,9 @@ impl Answering for Answerer {
         self.figures.phases.lookup.record(found_us.saturating_sub(began_us));
         self.figures.phases.render.record(at_us.saturating_sub(found_us));
         self.figures.queries.count(told.kind as usize, told.outcome as usize);
+        if told.tier != Tier::PUBLIC {
+            self.figures.tiers.count(usize::from(told.tier.index()));
+        }
         if let (Some(watch), Some(seen)) = (&self.watch, told.seen) {
             watch.tell(seen);
         }

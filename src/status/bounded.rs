@@ -161,7 +161,7 @@ mod tests {
 
     fn connected(address: SocketAddr) -> net::TcpStream {
         let client = net::TcpStream::connect(address).unwrap();
-        client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         client
     }
 

@@ -15,10 +15,13 @@ use std::fmt::{Display, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use arc_swap::ArcSwap;
+
 use crate::control;
 use crate::observe::ShardFigures;
 use crate::observe::figures::PhasesSnapshot;
 use crate::observe::histogram::{self, Snapshot};
+use crate::policy::Rules;
 use crate::policy::guard::{Guard, Why};
 use crate::query::QueryKind;
 use crate::querylog;
@@ -32,6 +35,8 @@ pub struct Service {
     pub shards: Vec<Arc<ShardFigures>>,
     /// Limits, blocks, lists.
     pub guard: Arc<Guard>,
+    /// How answers read; here for the names of the tiers.
+    pub rules: Arc<ArcSwap<Rules>>,
     /// Blocks, signs of mining, the site.
     pub warden: Arc<warden::Figures>,
     /// The lists' files.

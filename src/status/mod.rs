@@ -59,6 +59,8 @@ pub struct Sources {
     pub views: Views,
     /// What the feed of a fleet says, where there is one.
     pub feed: Option<Arc<nats::Status>>,
+    /// Whether changes are taken from the spool of the directory.
+    pub spool: bool,
     /// Age of the data from which on the server is not ready, seconds; 0: never.
     pub age_max_s: u64,
     /// Whether every shard serves.
@@ -296,7 +298,8 @@ pub(in crate::status) mod tests {
         let feed = Some(Arc::new(nats::Status::default()));
         let (serving, draining) = (Arc::new(AtomicBool::new(true)), Arc::default());
         let (service, started_ms, now_ms) = (None, 0, || NOW_MS);
-        Sources { views, feed, age_max_s, serving, draining, service, started_ms, now_ms }
+        let spool = false;
+        Sources { views, feed, spool, age_max_s, serving, draining, service, started_ms, now_ms }
     }
 
     /// A scrape of a server that has everything.
@@ -306,6 +309,9 @@ pub(in crate::status) mod tests {
         let service = Service {
             shards: vec![Arc::new(crate::observe::ShardFigures::new(2))],
             guard: Arc::new(crate::policy::guard::Guard::open()),
+            rules: Arc::new(ArcSwap::from_pointee(
+                crate::policy::Rules::compile(&Default::default()).unwrap(),
+            )),
             warden: Arc::new(warden),
             lists: Arc::default(),
             kernel: Some(Arc::default()),
@@ -342,7 +348,7 @@ pub(in crate::status) mod tests {
         let thread = start(listener, sources(0), Arc::clone(&stop), place).unwrap();
         for path in ["/live", "/nothing"] {
             let mut client = TcpStream::connect(address).unwrap();
-            client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
             write!(client, "GET {path} HTTP/1.1\r\nHost: node\r\n\r\n").unwrap();
             let mut answer = String::new();
             client.read_to_string(&mut answer).unwrap();

@@ -4,7 +4,10 @@
 //!
 //! Count anything itself, or touch shards.
 
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
+
+use snapshot_format::Kind;
 
 use super::Sources;
 use super::metrics::Service;
@@ -12,9 +15,11 @@ use crate::observe::clock;
 use crate::observe::figures::ShardFigures;
 use crate::observe::histogram::{self, Snapshot};
 use crate::observe::readout::{
-    Bucket, Deadline, Feed, Figures, Limiter, Phase, Queries, Refusal, Shard, Source, thread_cpu_us,
+    Bucket, Deadline, Feed, Figures, Limiter, Phase, Queries, Refusal, Shard, Source, TierQueries,
+    thread_cpu_us,
 };
 use crate::policy::guard::Why;
+use crate::policy::lists::{Action, Lists};
 use crate::query::QueryKind;
 use crate::querylog;
 use crate::shard::Ended;
@@ -33,6 +38,8 @@ impl Sources {
             generation: figures.generation,
             serial: figures.serial,
             data_age_s: figures.age_s,
+            domains: figures.counts.get(Kind::Domain as usize).copied().unwrap_or(0).into(),
+            spool: self.spool,
             feed: figures.feed.map(|feed| Feed {
                 connected: feed.server.is_some(),
                 backlog: feed.backlog_count,
@@ -73,12 +80,37 @@ impl Service {
         all.blocks_total = self.warden.blocks_total.load(Ordering::Relaxed);
         all.mining_flags = self.warden.flags().map(|(_, count)| count).sum();
         all.log_written_bytes = log.map_or(0, |report| report.written_bytes);
-        let top = self.warden.top.load();
+        let rules = self.rules.load();
+        let named = rules.tier_names().enumerate().skip(1).map(|(index, name)| TierQueries {
+            tier: name.to_owned(),
+            count: self.shards.iter().map(|shard| shard.tiers.get(index)).sum(),
+        });
+        all.tiers = named.collect();
+        let (top, lists) = (self.warden.top.load(), self.guard.lists());
+        let loopback_free = self.guard.settings().loopback_free;
         let source = |one: &crate::warden::Top| Source {
             prefix: one.prefix.to_string(),
             count: one.query_count,
+            standing: standing(&lists, one.prefix.addr(), loopback_free),
         };
         all.sources = top.iter().map(source).collect();
+    }
+}
+
+/// What lists make of a source, in a few words.
+fn standing(lists: &Lists, address: IpAddr, loopback_free: bool) -> String {
+    let standing = lists.standing(address);
+    let action = match standing.action() {
+        Action::Allow => "allowed",
+        Action::Deny => "denied",
+        Action::Limits(_) => "own limits",
+        Action::None if loopback_free && address.is_loopback() => "loopback",
+        Action::None => "",
+    };
+    match (action, standing.tier) {
+        (action, None) => action.to_owned(),
+        ("", Some(tier)) => format!("tier {tier}"),
+        (action, Some(tier)) => format!("{action}, tier {tier}"),
     }
 }
 
@@ -122,4 +154,37 @@ fn phase(name: &str, snapshot: &Snapshot) -> Phase {
     let buckets = buckets
         .map(|(index, count)| Bucket { below_us: histogram::bound_us(index), count: *count });
     Phase { name: name.to_owned(), sum_us: snapshot.sum_us, buckets: buckets.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::lists::parse;
+
+    #[test]
+    fn a_source_is_shown_with_what_the_lists_make_of_it() {
+        let entry =
+            |prefix: &str, rest: &str| format!("[[entry]]\nprefix = \"{prefix}\"\n{rest}\n");
+        let text = [
+            entry("192.0.2.0/24", "action = \"allow\""),
+            entry("192.0.2.7", "tier = \"police\""),
+            entry("198.51.100.0/24", "tier = \"partner\""),
+            entry("203.0.113.1", "action = \"deny\""),
+            entry("2001:db8::/32", "action = \"limit\"\nqueries_per_min = 9"),
+        ];
+        let entries = parse("a.toml", &text.concat()).unwrap();
+        let lists = Lists::new(vec![entries], &|_| true, 0).unwrap();
+        for (address, expected) in [
+            ("192.0.2.1", "allowed"),
+            ("192.0.2.7", "allowed, tier police"),
+            ("198.51.100.9", "tier partner"),
+            ("203.0.113.1", "denied"),
+            ("2001:db8::1", "own limits"),
+            ("203.0.113.2", ""),
+            ("127.0.0.1", "loopback"),
+        ] {
+            assert_eq!(standing(&lists, address.parse().unwrap(), true), expected, "{address}");
+        }
+        assert_eq!(standing(&lists, IpAddr::from([127, 0, 0, 1]), false), "");
+    }
 }

@@ -194,7 +194,7 @@ impl Updater {
                 tracing::info!(
                     generation = base.generation,
                     bytes = base.file_bytes,
-                    took_ms = took.as_millis(),
+                    took_ms = clock::whole_ms(took),
                     "fold done"
                 );
             }

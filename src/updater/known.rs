@@ -4,25 +4,148 @@
 //!
 //! Read deposits: `import` does.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use snapshot_format::Change;
 use snapshot_format::delta::{DepositMark, Owner, State};
 use snapshot_format::dump::Utc;
 use snapshot_format::key::RegistrarKey;
+use snapshot_format::record::ArchivedNameserver;
 use snapshot_format::sort::Scratch;
+use snapshot_format::{Change, Kind};
 
-use super::Updater;
+use super::{Updater, findings};
 use crate::feed::{Applied, ApplyError};
-use crate::import::{self, Changes, DepositType, Known, Quiet};
+use crate::import::{
+    self, CLOCK_TOLERANCE_MS, Changes, DepositType, ImportError, Known, Pipes, Progress, Quiet,
+    Reason, Report, Rule, parse_deposit_name,
+};
 use crate::observe::clock;
 use crate::store::{DiskScratch, Files, Stamp};
 use crate::view::Data;
 
 /// Changes of one deposit: they are applied as one batch, which stands in memory.
 const CHANGES_MAX: usize = 2_000_000;
+
+/// How a deposit of changes is looked at before it is applied, and what was found.
+pub struct Vetting<'v> {
+    /// Refuse the deposit on any finding.
+    pub strict: bool,
+    /// Refuse the deposit on more findings than that.
+    pub findings_max: Option<u64>,
+    /// Memory for reading it, bytes; `None`: as the updater is set.
+    pub memory_bytes: Option<usize>,
+    /// The time, ms since the epoch: a watermark after it is not believed.
+    pub now_ms: i64,
+    /// What came through pipes.
+    pub pipes: Pipes,
+    /// Takes every finding as one line of JSON.
+    pub lines: Option<&'v mut dyn Write>,
+    /// Hears how far reading is, and stops it.
+    pub progress: &'v mut dyn Progress,
+    /// What was found; set where the deposit could be opened, whether it is applied or refused.
+    pub report: Option<Box<Report>>,
+}
+
+impl<'v> Vetting<'v> {
+    /// Takes whatever can be applied.
+    pub fn new(now_ms: i64, progress: &'v mut dyn Progress) -> Self {
+        Self {
+            strict: false,
+            findings_max: None,
+            memory_bytes: None,
+            now_ms,
+            pipes: Pipes::default(),
+            lines: None,
+            progress,
+            report: None,
+        }
+    }
+
+    /// Why a deposit was refused; its findings stay here.
+    fn refused(&mut self, error: ImportError) -> ApplyError {
+        let problem = error.to_string();
+        let ImportError { reason, report } = error;
+        self.report = Some(report);
+        match reason {
+            // Nothing is wrong with the deposit: it may be taken another time.
+            Reason::Io { .. } | Reason::Interrupted => ApplyError::Store { problem },
+            _ => ApplyError::Deposit { problem },
+        }
+    }
+}
+
+impl std::fmt::Debug for Vetting<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "strict {}, at most {:?} findings", self.strict, self.findings_max)
+    }
+}
+
+/// A deposit of changes that fits to a generation and may be applied to it.
+#[derive(Debug)]
+pub struct Vetted {
+    /// Its identifier, with `#` and its number if it is a correction.
+    pub deposit: String,
+    /// The same, with its TLD and time.
+    pub mark: DepositMark,
+    /// The time of the data once it is applied, ms since the epoch.
+    pub committed_ms: i64,
+    /// What it changes, in order.
+    pub changes: Vec<Change>,
+}
+
+/// Reads a deposit of changes, in one file or in several, and holds it against a generation.
+/// Intermediate data go to `directory`.
+///
+/// # Errors
+///
+/// It cannot be applied to this generation, see [`crate::feed::Intake::apply_deposit`].
+pub fn vet(
+    generation: &Data,
+    paths: &[PathBuf],
+    directory: &Path,
+    vetting: &mut Vetting<'_>,
+) -> Result<Vetted, ApplyError> {
+    let options = import::Options {
+        deposits: paths.to_vec(),
+        pipes: vetting.pipes.clone(),
+        memory_bytes: vetting.memory_bytes.unwrap_or(import::Options::MEMORY_BYTES_MIN),
+        strict: vetting.strict,
+        findings_max: vetting.findings_max,
+        now_ms: vetting.now_ms,
+        hash_seed: 0,
+        generation: 0,
+    };
+    let state = generation.state();
+    let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(directory));
+    let lines = vetting.lines.take();
+    let read = import::changes(&options, &scratch, lines, vetting.progress);
+    let mut deposit = match read {
+        Ok(deposit) => deposit,
+        Err(error) => return Err(vetting.refused(error)),
+    };
+    check(state, &mut deposit, vetting.now_ms)?;
+    let (name, tld, watermark_ms) = (deposit.name(), deposit.tld.clone(), deposit.watermark_ms);
+    let mut changes: Vec<Change> = Vec::new();
+    let visited = deposit.visit(&Before(generation), vetting.progress, &mut |change| {
+        if changes.len() >= CHANGES_MAX {
+            return Err(io::Error::other(format!(
+                "more than {CHANGES_MAX} changes in one deposit; import a FULL one"
+            )));
+        }
+        changes.push(change);
+        Ok(())
+    });
+    match visited {
+        Ok(report) => vetting.report = Some(Box::new(report)),
+        Err(error) => return Err(vetting.refused(error)),
+    }
+    let committed_ms = believed(state, vetting.now_ms)
+        .map_or(watermark_ms, |committed_ms| committed_ms.max(watermark_ms));
+    let mark = DepositMark { id: (*name).into(), tld: (*tld).into(), watermark_ms };
+    Ok(Vetted { deposit: name, mark, committed_ms, changes })
+}
 
 /// What a generation knows before a deposit is applied.
 struct Before<'g>(&'g Data);
@@ -48,75 +171,112 @@ impl Known for Before<'_> {
         let host = self.0.find_nameserver(name)?;
         Ok(host.map(|host| host.roid.as_str().into()))
     }
+
+    fn has(&self, kind: Kind, key: &str) -> io::Result<bool> {
+        Ok(match kind {
+            Kind::Domain => self.0.find_domain(key)?.is_some(),
+            Kind::Nndn => self.0.find_nndn(key)?.is_some(),
+            Kind::Nameserver => self.0.find_nameserver(key)?.is_some(),
+            Kind::IdnTable => self.0.find_idn_table(key)?.is_some(),
+            Kind::Registrar => {
+                let found = self.0.find_registrars(RegistrarKey::Id(key)).next();
+                found.transpose()?.is_some()
+            }
+            // Identifiers that differ in case are several.
+            Kind::Contact => {
+                let mut found = self.0.find_contacts(key);
+                let exact = found.find(|contact| match contact {
+                    Ok(contact) => contact.field(snapshot_format::record::ContactField::Id) == key,
+                    Err(_) => true,
+                });
+                exact.transpose()?.is_some()
+            }
+        })
+    }
+
+    fn count(&self, kind: Kind, zones: &[String]) -> io::Result<Option<u64>> {
+        let within = |suffix: &str| {
+            let below = |zone: &String| {
+                suffix
+                    .strip_suffix(zone.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            };
+            zones.is_empty() || zones.iter().any(below)
+        };
+        let meta = self.0.base().meta().map_err(io::Error::other)?;
+        if !meta.suffixes.iter().all(|suffix| within(suffix)) {
+            return Ok(None);
+        }
+        if kind == Kind::Nameserver {
+            // Hosts without an identifier of their own are not objects of a deposit.
+            for ordinal in 0..self.0.ordinals_end(kind) {
+                let host = self.0.record::<ArchivedNameserver>(ordinal)?;
+                if host.is_some_and(|host| host.roid.is_empty()) {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(self.0.count(kind).into()))
+    }
 }
 
 impl Updater {
-    /// Takes a DIFF or INCR deposit in: see [`crate::feed::Intake::apply_deposit`].
+    /// Takes a DIFF or INCR deposit of the spool in: see [`crate::feed::Intake::apply_deposit`].
+    /// What is found in it goes to a file of the spool's folder `findings`.
     ///
     /// # Errors
     ///
     /// See there.
-    pub fn apply_deposit(&mut self, path: &Path) -> Result<Applied, ApplyError> {
-        self.apply_files(&[path.to_owned()])
+    pub fn apply_spooled(&mut self, path: &Path) -> Result<Applied, ApplyError> {
+        let mut progress = Quiet;
+        let mut vetting = Vetting::new(clock::wall_ms(), &mut progress);
+        vetting.findings_max = Some(self.settings.findings_max);
+        let mut lines = findings::Lines::of(path);
+        vetting.lines = lines.as_mut().map(|lines| lines as &mut dyn Write);
+        let applied = self.apply_files(&[path.to_owned()], &mut vetting);
+        let found = vetting.report.take().map_or(0, |report| report.findings_count);
+        let file = lines.and_then(|lines| lines.keep(found));
+        if found > 0 {
+            let deposit = path.display();
+            let file = file.as_deref().unwrap_or_else(|| Path::new("none could be written"));
+            let file = file.display();
+            tracing::warn!(%deposit, findings = found, %file, "deposit has findings");
+        }
+        applied
     }
 
-    /// As [`Self::apply_deposit`], of a deposit in several files: one XML (or a tar that holds it),
-    /// and CSV files that lie elsewhere.
+    /// Takes a DIFF or INCR deposit in: one XML (or a tar that holds it), and CSV files that lie
+    /// elsewhere. What is found in it goes to `vetting`.
     ///
     /// # Errors
     ///
-    /// See [`Self::apply_deposit`].
-    pub fn apply_files(&mut self, paths: &[PathBuf]) -> Result<Applied, ApplyError> {
-        let state = self.generation().state().clone();
-        let refused = |problem| ApplyError::Deposit { problem };
-        let options = import::Options {
-            deposits: paths.to_vec(),
-            memory_bytes: self.settings.memory().max(import::Options::MEMORY_BYTES_MIN),
-            strict: false,
-            findings_max: None,
-            now_ms: clock::wall_ms(),
-            hash_seed: 0,
-            generation: 0,
-        };
-        let directory = self.live.writer().files().path();
-        let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(directory));
-        let deposit = import::changes(&options, &scratch, None, &mut Quiet)
-            .map_err(|error| refused(error.to_string()))?;
-        let last = last_of(&state, &deposit.tld);
-        if *deposit.id == *last.id {
-            let (deposit, generation) = (deposit.id.clone(), state.generation);
-            return Err(ApplyError::Already { deposit, generation });
-        }
-        if last.id.is_empty() && !state.deposits.is_empty() {
-            return Err(refused(unknown_tld(&state, &deposit.tld)));
-        }
-        check(&last, &deposit).map_err(refused)?;
-        let (id, tld, watermark_ms) =
-            (deposit.id.clone(), deposit.tld.clone(), deposit.watermark_ms);
-        let mut changes: Vec<Change> = Vec::new();
-        let before = std::sync::Arc::clone(self.generation());
-        let visited = deposit.visit(&Before(&before), &mut Quiet, &mut |change| {
-            if changes.len() >= CHANGES_MAX {
-                return Err(io::Error::other(format!(
-                    "more than {CHANGES_MAX} changes in one deposit; import a FULL one"
-                )));
-            }
-            changes.push(change);
-            Ok(())
-        });
-        let report = visited.map_err(|error| refused(error.to_string()))?;
-        if report.findings_count > 0 {
-            tracing::warn!(deposit = id, findings = report.findings_count, "deposit has findings");
-        }
+    /// See [`crate::feed::Intake::apply_deposit`].
+    pub fn apply_files(
+        &mut self,
+        paths: &[PathBuf],
+        vetting: &mut Vetting<'_>,
+    ) -> Result<Applied, ApplyError> {
+        let generation = std::sync::Arc::clone(self.generation());
+        let memory_bytes = self.settings.memory().max(import::Options::MEMORY_BYTES_MIN);
+        vetting.memory_bytes.get_or_insert(memory_bytes);
+        let directory = self.live.writer().files().path().to_owned();
+        let vetted = vet(&generation, paths, &directory, vetting)?;
+        let state = generation.state();
         let stamp = Stamp {
             serial: state.serial,
-            committed_ms: watermark_ms.max(state.committed_ms),
+            committed_ms: vetted.committed_ms,
             heartbeat_ms: state.heartbeat_ms,
         };
-        let mark = DepositMark { id: (*id).into(), tld: (*tld).into(), watermark_ms };
-        self.commit(&changes, stamp, Some(&mark))?;
-        Ok(self.applied(changes.len() as u64))
+        self.commit(&vetted.changes, stamp, Some(&vetted.mark))?;
+        Ok(self.applied(vetted.changes.len() as u64))
     }
+}
+
+/// The time of a generation's data, unless it lies in the future: that is a mistake of a deposit or
+/// a record, and must not hold up what comes after it.
+fn believed(state: &State, now_ms: i64) -> Option<i64> {
+    let latest = now_ms.saturating_add(CLOCK_TOLERANCE_MS);
+    Some(state.committed_ms).filter(|&committed_ms| committed_ms <= latest)
 }
 
 /// The last deposit of a TLD: deposits of one follow each other, whatever comes of others between
@@ -137,24 +297,46 @@ fn unknown_tld(state: &State, tld: &str) -> String {
 }
 
 /// Whether a deposit follows what there is.
-fn check(last: &DepositMark, deposit: &Changes<'_>) -> Result<(), String> {
-    let Changes { id, prev_id, kind, watermark_ms, .. } = deposit;
-    if *watermark_ms < last.watermark_ms {
-        return Err(format!(
-            "deposit {id} is of {}, the data are of {}: it is older than what there is",
-            Utc(*watermark_ms),
-            Utc(last.watermark_ms)
+fn check(state: &State, deposit: &mut Changes<'_>, now_ms: i64) -> Result<(), ApplyError> {
+    let refused = |problem| Err(ApplyError::Deposit { problem });
+    if !state.deposits.is_empty() && last_of(state, &deposit.tld).id.is_empty() {
+        return refused(unknown_tld(state, &deposit.tld));
+    }
+    let of_tld = last_of(state, &deposit.tld);
+    let (last, last_resend) = parse_deposit_name(&of_tld.id);
+    let Changes { id, prev_id, kind, watermark_ms, resend, .. } = &*deposit;
+    let corrects = *id == *last && !last.is_empty();
+    if corrects && *resend <= last_resend {
+        let deposit = deposit.name();
+        return Err(ApplyError::Already { deposit, generation: state.generation });
+    }
+    let named = corrects || *prev_id == *last && !last.is_empty();
+    // An INCR deposit without `prevId` follows the last FULL one, whichever came between.
+    let follows = named || *kind == DepositType::Incr && prev_id.is_empty();
+    if !follows {
+        let last = if last.is_empty() { "none" } else { last };
+        let tld = &deposit.tld;
+        let of = if tld.is_empty() { String::new() } else { format!(" of {tld}") };
+        return refused(format!(
+            "deposit {id} follows deposit {prev_id}, the last one{of} here is {last}: deposit \
+             {prev_id} is missing; apply it first, or import a FULL one"
         ));
     }
-    // An INCR deposit without `prevId` follows the last FULL one, whichever came between.
-    let follows = *prev_id == *last.id || (*kind == DepositType::Incr && prev_id.is_empty());
-    if follows {
+    let latest = now_ms.saturating_add(CLOCK_TOLERANCE_MS);
+    let believed = Some(of_tld.watermark_ms).filter(|&ms| ms <= latest);
+    let Some(committed_ms) = believed.filter(|&ms| *watermark_ms < ms) else {
         return Ok(());
+    };
+    // Beside a feed the newer data are the feed's, and would be lost.
+    if !named || state.serial > 0 {
+        return refused(format!(
+            "deposit {id} is of {}, the data are of {}: it is older than what there is; import a \
+             FULL one",
+            Utc(*watermark_ms),
+            Utc(committed_ms)
+        ));
     }
-    let of = if last.tld.is_empty() { String::new() } else { format!(" of {}", last.tld) };
-    let last = if last.id.is_empty() { "none" } else { &*last.id };
-    Err(format!(
-        "deposit {id} follows deposit {prev_id}, the last one{of} here is {last}: deposit \
-         {prev_id} is missing; apply it first, or import a FULL one"
-    ))
+    let got = format!("{}, the data are of {}", Utc(*watermark_ms), Utc(committed_ms));
+    deposit.add(Rule::WatermarkOlder, "watermark", &got);
+    Ok(())
 }

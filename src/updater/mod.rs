@@ -13,6 +13,7 @@
 //!
 //! Know where changes come from, or what is answered.
 
+mod findings;
 mod fold;
 mod intake;
 mod known;
@@ -32,8 +33,10 @@ use crate::observe::clock;
 use crate::store::{Files, Live, Stamp, StoreError};
 use crate::view::{Data, Disk, View};
 
+pub use findings::{FINDINGS, FINDINGS_ENDING};
 pub use fold::Policy;
 pub use intake::{Serials, check_serials};
+pub use known::{Vetted, Vetting, vet};
 pub use thread::{Handle, Job, follow, start};
 
 /// The view that is served, by whoever serves.
@@ -46,11 +49,16 @@ pub struct Settings {
     pub fold: Policy,
     /// Memory for reading deposits and for folds, bytes.
     pub memory_bytes: u64,
+    /// A deposit of the spool with more findings is refused.
+    pub findings_max: u64,
 }
+
+/// Most findings of a deposit that are ever counted: a bound that none reaches.
+pub const FINDINGS_MAX: u64 = 1 << 40;
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { fold: Policy::default(), memory_bytes: 256 << 20 }
+        Self { fold: Policy::default(), memory_bytes: 256 << 20, findings_max: FINDINGS_MAX }
     }
 }
 

@@ -105,7 +105,7 @@ fn run(mut updater: Updater, queue: &Receiver<Job>, serial: &AtomicU64) {
     loop {
         let (outcome, reply) = match queue.recv_timeout(Duration::from_millis(TICK_MS)) {
             Ok(Job::Records(records, reply)) => (updater.apply(&records), reply),
-            Ok(Job::Deposit(path, reply)) => (updater.apply_deposit(&path), reply),
+            Ok(Job::Deposit(path, reply)) => (updater.apply_spooled(&path), reply),
             Ok(Job::Fetch(wanted, reply)) => {
                 let outcome = updater.fetch(&wanted);
                 note(&updater);

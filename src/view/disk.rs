@@ -2,6 +2,8 @@
 //!
 //! # Invariants
 //!
+//! - What root makes in a directory of somebody else belongs to the directory's owner, who could
+//!   not write it otherwise: the first import, most often, is root's, and the server is not.
 //! - A file that is made with a length has that length in blocks of zeros, so that writing into it
 //!   changes no metadata and needs no room.
 //!
@@ -11,7 +13,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
 use super::map::{Bytes, LogBytes};
@@ -36,6 +38,35 @@ impl Disk {
     fn at(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
+
+    /// Gives a file to the directory's owner, if this process is root and somebody else is.
+    fn give(&self, file: &File) -> io::Result<()> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(());
+        }
+        let (owner, made) = (fs::metadata(&self.path)?, file.metadata()?);
+        if owner.uid() == made.uid() || owner.uid() == 0 {
+            return Ok(());
+        }
+        fchown(file, Some(owner.uid()), Some(owner.gid()))
+    }
+
+    /// Opens a file for writing; a refusal says whose it is.
+    fn write(&self, name: &str, options: &mut OpenOptions) -> io::Result<File> {
+        let path = self.at(name);
+        options.read(true).write(true).open(&path).map_err(|error| {
+            let Some(owner) = fs::metadata(&path).ok().map(|of| of.uid()) else { return error };
+            let own = rustix::process::geteuid().as_raw();
+            if error.kind() != io::ErrorKind::PermissionDenied || owner == own {
+                return error;
+            }
+            let dir = self.path.display();
+            let advice =
+                format!("`chown --reference={dir} {dir}/*` gives it to the directory's owner");
+            let whose = format!("it belongs to user {owner}, and this process is user {own}");
+            io::Error::new(error.kind(), format!("{error}; {whose}: {advice}"))
+        })
+    }
 }
 
 impl Files for Disk {
@@ -53,9 +84,8 @@ impl Files for Disk {
     }
 
     fn lock(&self, name: &str) -> io::Result<Result<File, String>> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(self.at(name))?;
+        let mut file = self.write(name, OpenOptions::new().create(true).truncate(false))?;
+        self.give(&file)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -86,9 +116,8 @@ impl Files for Disk {
     }
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(true);
-        let mut file = options.open(self.at(name))?;
+        let mut file = self.write(name, OpenOptions::new().create(true).truncate(true))?;
+        self.give(&file)?;
         let zeros = vec![0; ZEROS_BYTES.min(usize::try_from(bytes).unwrap_or(ZEROS_BYTES))];
         let mut left = bytes;
         while left > 0 {
@@ -101,7 +130,7 @@ impl Files for Disk {
     }
 
     fn open(&self, name: &str) -> io::Result<File> {
-        OpenOptions::new().read(true).write(true).open(self.at(name))
+        self.write(name, &mut OpenOptions::new())
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
@@ -142,5 +171,30 @@ impl Files for Disk {
             read += bytes;
         }
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::chown;
+
+    use super::*;
+
+    #[test]
+    fn what_root_makes_belongs_to_the_owner_of_the_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        let is_root = rustix::process::geteuid().is_root();
+        // Only root may give a directory away; elsewhere all of it is the user's.
+        let owner = if is_root { 65_534 } else { rustix::process::geteuid().as_raw() };
+        if is_root {
+            chown(folder.path(), Some(owner), Some(owner)).unwrap();
+        }
+        let disk = Disk::new(folder.path());
+        let _lock = disk.lock("LOCK").unwrap().unwrap();
+        disk.create("base", 10).unwrap();
+        disk.open("base").unwrap();
+        for name in ["LOCK", "base"] {
+            assert_eq!(fs::metadata(folder.path().join(name)).unwrap().uid(), owner, "{name}");
+        }
     }
 }

@@ -23,7 +23,7 @@ use snapshot_format::{FormatError, Kind, Snapshot};
 
 pub use disk::Disk;
 pub use map::{Bytes, LogBytes};
-pub use registrar::Registrar;
+pub use registrar::{Registrar, RegistrarName, RegistrarNames};
 
 use crate::store::{Reader, StoreError};
 
@@ -37,6 +37,8 @@ pub struct View {
     /// What every answer needs, taken out of the records once: registrars are few, and checking
     /// their records in each answer would cost as much as writing a tenth of it.
     registrars: Arc<[Option<Registrar>]>,
+    /// The same by name, for queries about them.
+    registrar_names: Arc<RegistrarNames>,
 }
 
 impl View {
@@ -79,11 +81,15 @@ impl View {
         let before = before.filter(same_base);
         let same_registrars =
             |view: &&Self| view.data.changes(Kind::Registrar) == data.changes(Kind::Registrar);
-        let registrars = match before.filter(same_registrars) {
-            Some(before) => Arc::clone(&before.registrars),
-            None => registrar::all(&data)?,
+        let (registrars, registrar_names) = match before.filter(same_registrars) {
+            Some(before) => (Arc::clone(&before.registrars), Arc::clone(&before.registrar_names)),
+            None => {
+                let registrars = registrar::all(&data)?;
+                let names = Arc::new(RegistrarNames::of(&registrars));
+                (registrars, names)
+            }
         };
-        Ok(Self { data, registrars })
+        Ok(Self { data, registrars, registrar_names })
     }
 
     /// A view over a snapshot in memory: for tests and tools.
@@ -150,6 +156,12 @@ impl View {
     #[must_use]
     pub fn registrar(&self, ordinal: u32) -> Option<&Registrar> {
         self.registrars.get(usize::try_from(ordinal).ok()?)?.as_ref()
+    }
+
+    /// The registrars by name.
+    #[must_use]
+    pub fn registrar_names(&self) -> &RegistrarNames {
+        &self.registrar_names
     }
 
     /// The suffixes under which names are served, sorted; none if the snapshot names none. A change

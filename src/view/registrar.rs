@@ -1,4 +1,5 @@
-//! What answers about other records say of their registrar, out of the mapping.
+//! What answers about other records say of their registrar, out of the mapping; and the names of
+//! registrars as people type them.
 //!
 //! # Does not
 //!
@@ -10,6 +11,7 @@ use snapshot_format::record::ArchivedRegistrar;
 use snapshot_format::{Corrupt, Kind};
 
 use super::Data;
+use crate::idn;
 
 /// A registrar, as other records name it.
 #[derive(Debug)]
@@ -42,4 +44,74 @@ impl Registrar {
 pub(super) fn all(data: &Data) -> Result<Arc<[Option<Registrar>]>, Corrupt> {
     let ordinals = 0..data.ordinals_end(Kind::Registrar);
     ordinals.map(|ordinal| Ok(data.record(ordinal)?.map(Registrar::of_record))).collect()
+}
+
+/// A registrar's name as a query finds it.
+#[derive(Debug)]
+pub struct RegistrarName {
+    /// Case, width and marks folded: see `idn::folded`.
+    pub folded: Box<str>,
+    /// Its words alone: see `idn::words`. Empty if there are none.
+    pub words: Box<str>,
+    /// Whose name it is.
+    pub ordinal: u32,
+}
+
+/// The names of all registrars, in the order of their folded forms. Costs about 200 bytes and 5 us
+/// for each registrar, of which there are some thousands.
+#[derive(Debug)]
+pub struct RegistrarNames {
+    names: Box<[RegistrarName]>,
+    /// Indexes of `names` in the order of their words.
+    by_words: Box<[u32]>,
+}
+
+impl RegistrarNames {
+    pub(super) fn of(registrars: &[Option<Registrar>]) -> Self {
+        let named = registrars.iter().zip(0_u32..).filter_map(|(registrar, ordinal)| {
+            let name = &*registrar.as_ref()?.name;
+            // A name that does not fold is found by its IANA identifier alone.
+            let folded = idn::folded(name)?.as_str().into();
+            let words = idn::words(name)?.as_str().into();
+            Some(RegistrarName { folded, words, ordinal })
+        });
+        let mut names: Box<[RegistrarName]> = named.collect();
+        names.sort_unstable_by(|a, b| (&a.folded, a.ordinal).cmp(&(&b.folded, b.ordinal)));
+        let mut by_words: Box<[u32]> = (0_u32..).zip(&*names).map(|(index, _)| index).collect();
+        let words_of = |index: u32| usize::try_from(index).ok().and_then(|at| names.get(at));
+        by_words.sort_by(|&a, &b| {
+            words_of(a).map(|name| &name.words).cmp(&words_of(b).map(|name| &name.words))
+        });
+        Self { names, by_words }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> &[RegistrarName] {
+        &self.names
+    }
+
+    /// Those that fold to this key.
+    #[must_use]
+    pub fn with_folded(&self, folded: &str) -> &[RegistrarName] {
+        let start = self.names.partition_point(|name| &*name.folded < folded);
+        let end = self.names.partition_point(|name| &*name.folded <= folded);
+        self.names.get(start..end).unwrap_or_default()
+    }
+
+    /// Those that consist of these words; none for no word.
+    pub fn with_words(&self, words: &str) -> impl Iterator<Item = &RegistrarName> + Clone {
+        let at = |index: u32| self.names.get(usize::try_from(index).ok()?);
+        let before = |index: &u32| at(*index).is_some_and(|name| &*name.words < words);
+        let start = if words.is_empty() {
+            self.by_words.len()
+        } else {
+            self.by_words.partition_point(before)
+        };
+        let same = self.by_words.get(start..).unwrap_or_default().iter();
+        let same = same.filter_map(move |&index| self.names.get(usize::try_from(index).ok()?));
+        let words: &str = words;
+        let count = same.clone().take_while(|name| &*name.words == words).count();
+        same.take(count)
+    }
 }

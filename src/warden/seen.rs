@@ -35,6 +35,8 @@ pub struct Seen {
     pub missed: bool,
     /// Length of the prefix whose limit would have refused it, in a dry run.
     pub dry_run: Option<u8>,
+    /// Whether its source has no limits: it is shown, and nothing else is made of it.
+    pub exempt: bool,
     name_bytes: u8,
     name: [u8; NAME_BYTES_MAX],
 }
@@ -50,9 +52,16 @@ impl Seen {
             strike: false,
             missed: false,
             dry_run: None,
+            exempt: false,
             name_bytes: 0,
             name: [0; NAME_BYTES_MAX],
         }
+    }
+
+    /// A query of a source without limits.
+    #[must_use]
+    pub const fn exempt(address: IpAddr) -> Self {
+        Self { exempt: true, ..Self::new(address, 0) }
     }
 
     /// The same with the name that was asked for, as far as it is kept.

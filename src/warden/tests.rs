@@ -180,3 +180,26 @@ fn what_shards_saw_last_is_kept_at_the_end() {
     let text = std::fs::read_to_string(dir.path().join("blocks.json")).unwrap();
     assert!(text.contains("192.0.2.7/32"), "{text}");
 }
+
+#[test]
+fn who_has_no_limits_is_shown_and_never_held_for_a_miner() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut kept = warden(Settings::default(), dir.path());
+    let address = IpAddr::from([192, 0, 2, 9]);
+    for number in 0..2_000 {
+        kept.watch.tell(Seen::exempt(address).named(&format!("name{number}.demo")).missed(true));
+    }
+    kept.warden.turn(at(0));
+    kept.warden.turn(at(1_000));
+    let figures = kept.warden.figures();
+    let top = figures.top.load();
+    assert_eq!((top[0].prefix, top[0].query_count), (address.into(), 2_000));
+    assert_eq!(figures.flags().map(|(_, count)| count).sum::<u64>(), 0);
+    // The same of anybody else is seen.
+    for number in 0..2_000 {
+        let other = IpAddr::from([192, 0, 2, 10]);
+        kept.watch.tell(Seen::new(other, 1).named(&format!("name{number}.demo")).missed(true));
+    }
+    kept.warden.turn(at(2_000));
+    assert!(figures.flags().map(|(_, count)| count).sum::<u64>() > 0);
+}

@@ -324,6 +324,9 @@ impl Warden {
     fn see(&mut self, seen: &Seen, now_ms: i64) {
         let source = source_of(seen.address);
         self.tops.count(source, seen.refused);
+        if seen.exempt {
+            return;
+        }
         if seen.strike {
             let reason = "kept exceeding its limit";
             self.strike(source, Cause::Limit, reason, now_ms);

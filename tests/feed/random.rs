@@ -74,6 +74,11 @@ impl Random {
         format!("a-{}.{}.test", self.below(1 << 30), self.below(9))
     }
 
+    /// A URL in the form that is kept.
+    fn web(&mut self) -> String {
+        self.maybe(|random| format!("https://{}/é?{}", random.name(), random.below(9)))
+    }
+
     /// A name, and its Unicode form where it has one of its own.
     fn own_name(&mut self) -> (String, String) {
         match self.below(4) {
@@ -272,9 +277,9 @@ impl Random {
             voice: self.phone(),
             fax: self.phone(),
             email: self.text(),
-            url: self.text(),
-            whois_name: self.text(),
-            whois_url: self.text(),
+            url: self.web(),
+            whois_name: self.maybe(Self::name),
+            whois_url: self.web(),
             created: self.time(),
             updated: self.time(),
         }

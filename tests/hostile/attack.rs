@@ -112,12 +112,17 @@ pub(crate) const ATTACKS: [Attack; 15] = [
     Attack { source: Source::OneIpv4Slash24, ..attack("flood from one /24", 64, flood) },
 ];
 
-/// More clients that do not read than the server has buffers for answers.
-pub(crate) const OUT_OF_BUFFERS: Attack = Attack {
-    holds: true,
-    every_passes: 1,
-    ..large("never reading, all buffers", 40, never_reading)
-};
+/// More clients that do not read than the server has buffers for answers: from another source than
+/// the good client, from many others, and from the same.
+pub(crate) const OUT_OF_BUFFERS: [Attack; 3] = [
+    Attack { source: Source::OneIpv4, ..out_of_buffers("never reading, all buffers") },
+    Attack { source: Source::OneIpv4Slash24, ..out_of_buffers("the same, from a /24") },
+    out_of_buffers("the same, from one address"),
+];
+
+const fn out_of_buffers(name: &'static str) -> Attack {
+    Attack { holds: true, every_passes: 1, ..large(name, 40, never_reading) }
+}
 
 /// Clients that keep their side open behind their answer, for 400 ms: more than the server takes
 /// connections, and within 100 ms fewer.
@@ -231,7 +236,7 @@ fn reset_within_answer(mut client: Client) -> Next {
 /// Whether the server has closed shows once it has reset: what it has sent is not read.
 fn never_reading(mut client: Client) -> Next {
     client.send(LARGE);
-    // Longer than the server's deadline for the answer.
+    // Longer than a short run takes.
     if client.passes > 300 { Next::Close } else { Next::Hold(client) }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 
 /// How long the kernel may take to open one: its queue may be full.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Smallest receive buffer that the kernel gives, bytes: it doubles what is asked.
 const RECEIVE_BYTES_MIN: usize = 1152;
 /// Largest segment that a slow client takes, bytes. By that of loopback, 64 KiB, the server's
@@ -19,6 +19,8 @@ const SEGMENT_BYTES: u32 = 536;
 pub(crate) enum Source {
     /// Wherever the kernel says.
     Any,
+    /// One IPv4 address, which is not that of the good client.
+    OneIpv4,
     /// Addresses of one IPv4 /24, one after the other.
     OneIpv4Slash24,
     /// Addresses of one IPv6 /64: the namespace of the test routes it to itself.
@@ -30,6 +32,7 @@ impl Source {
         let last = u8::try_from(number % 254).unwrap() + 1;
         match self {
             Self::Any => None,
+            Self::OneIpv4 => Some(Ipv4Addr::new(127, 77, 7, 1).into()),
             Self::OneIpv4Slash24 => Some(Ipv4Addr::new(127, 77, 7, last).into()),
             Self::OneIpv6Slash64 => {
                 // Spread as temporary addresses are.

@@ -12,39 +12,15 @@ use snapshot_format::record::Meta;
 use snapshot_format::sort::{MemoryScratch, Scratch};
 use snapshot_format::{Builder, Change, Object};
 use whoisd::import::{
-    DepositType, Head, ImportError, Known, ObjectKind, Options, Quiet, Reason, Report, changes,
-    head,
+    DepositType, Head, ImportError, ObjectKind, Options, Quiet, Reason, Report, changes, head,
 };
 
-use crate::support::{HEAD, NOW_MS, TAIL, good, import, options, sample, spoiled};
+use crate::registry::Registry;
+use crate::support::{HEAD, HEADER, NOW_MS, TAIL, good, import, options, sample, spoiled};
 
 /// Codes of the rules that this file tests.
 pub(crate) const CODES: &[&str] =
     &["deposit-not-changes", "prev-id-missing", "delete-unknown", "delete-ambiguous"];
-
-/// A registry that knows hosts and registrars: name and identifier, identifier and IANA identifier.
-#[derive(Default)]
-pub(crate) struct Registry {
-    pub(crate) hosts: &'static [(&'static str, &'static str)],
-    pub(crate) registrars: &'static [(&'static str, u32)],
-}
-
-impl Known for Registry {
-    fn registrar_of_gurid(&self, gurid: u32) -> io::Result<Option<String>> {
-        let found = self.registrars.iter().find(|registrar| registrar.1 == gurid);
-        Ok(found.map(|registrar| registrar.0.to_owned()))
-    }
-
-    fn hosts_of_roid(&self, roid: &str) -> io::Result<Vec<String>> {
-        let found = self.hosts.iter().filter(|host| host.1 == roid);
-        Ok(found.map(|host| host.0.to_owned()).collect())
-    }
-
-    fn roid_of_host(&self, name: &str) -> io::Result<Option<String>> {
-        let found = self.hosts.iter().find(|host| host.0 == name);
-        Ok(found.map(|host| host.1.to_owned()))
-    }
-}
 
 /// What a deposit says of itself, its changes, and what was found.
 #[derive(Debug)]
@@ -99,7 +75,7 @@ pub(crate) fn read_files(paths: &[&Path], registry: &Registry) -> Result<Read, I
     read_with(&options(paths), registry)
 }
 
-fn read(text: impl AsRef<[u8]>, registry: &Registry) -> Result<Read, ImportError> {
+pub(crate) fn read(text: impl AsRef<[u8]>, registry: &Registry) -> Result<Read, ImportError> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("deposit.xml");
     std::fs::write(&path, text).unwrap();
@@ -117,15 +93,16 @@ fn refusal(read: Result<Read, ImportError>) -> &'static str {
 const REGISTRY: Registry = Registry {
     hosts: &[("ns1.a.test", "H1-TEST"), ("ns.other.example", "H2-TEST")],
     registrars: &[("R1", 8)],
+    lacks: &[],
+    count: None,
 };
 
 /// A differential deposit with deletes and contents.
-fn diff(deletes: &str, contents: &str) -> String {
+pub(crate) fn diff(deletes: &str, contents: &str) -> String {
     let head = HEAD.replace("type=\"FULL\"", "type=\"DIFF\" prevId=\"20261031001\"");
     let deletes = format!("<rde:deletes>{deletes}</rde:deletes><rde:contents>");
     let head = head.replace("<rde:contents>", &deletes);
-    let header = "<rdeHeader:header><rdeHeader:tld>test</rdeHeader:tld></rdeHeader:header>";
-    [&head, header, contents, TAIL].concat()
+    [&head, HEADER, contents, TAIL].concat()
 }
 
 fn host(name: &str, roid: &str) -> String {
@@ -174,7 +151,7 @@ fn the_samples_of_rfc_9022_are_read() {
             ("ns1.domain1.test", "Hns1_domain1_test-TEST"),
             ("ns2.domain1.test", "Hns2_domain1_test-TEST"),
         ],
-        registrars: &[],
+        ..Registry::default()
     };
     let csv = read_files(&[&sample("rfc9022-csv/diff.xml")], &registry).unwrap();
     assert_eq!(csv.prev_id, "20191010001");
@@ -270,7 +247,7 @@ fn deletes_by_identifiers_are_looked_up_in_the_registry() {
     assert!(found.changes.is_empty());
     let registry = Registry {
         hosts: &[("ns1.a.test", "H1-TEST"), ("ns2.a.test", "H1-TEST")],
-        registrars: &[],
+        ..Registry::default()
     };
     let found = read(roid("H1-TEST"), &registry).unwrap();
     assert_eq!(found.codes(), ["delete-ambiguous"]);
@@ -308,7 +285,7 @@ fn a_host_that_got_another_name_loses_the_old_one() {
     assert_eq!(same.words(), ["+nameserver ns1.a.test"]);
     let twice = Registry {
         hosts: &[("ns1.a.test", "H1-TEST"), ("ns2.a.test", "H1-TEST")],
-        registrars: &[],
+        ..Registry::default()
     };
     let read_twice = read(diff("", &host("ns3.a.test", "H1-TEST")), &twice).unwrap();
     assert_eq!(read_twice.words(), ["+nameserver ns3.a.test"]);
@@ -337,7 +314,7 @@ fn host_attributes_change_only_what_they_know() {
     };
     let registry = Registry {
         hosts: &[("ns1.object.test", "H1-TEST"), ("ns2.plain.test", ""), ("ns3.plain.test", "")],
-        registrars: &[],
+        ..Registry::default()
     };
     let text = domain(
         &[
@@ -404,6 +381,7 @@ fn the_head_says_whether_a_deposit_is_to_be_imported_or_applied() {
         kind,
         id: id.to_owned(),
         prev_id: prev_id.to_owned(),
+        resend: 0,
     };
     let full = of("rfc9022-full-xml.xml").unwrap();
     assert_eq!(full, expected(DepositType::Full, "20191017001", ""));

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::support::{HEAD, HEADER, Outcome, TAIL, good, import, import_files};
 
 /// File name, and content; the XML comes first. `cksum="FILE"` stands for the file's checksum.
-type Files = Vec<(String, String)>;
+pub(crate) type Files = Vec<(String, String)>;
 
 const CONTENTS: &str = r#"<csvDomain:contents>
 <rdeCsv:csv name="domain"><rdeCsv:fields><csvDomain:fName/><rdeCsv:fRoid/><rdeCsv:fIdnTableId/><rdeCsv:fRegistrant/><rdeCsv:fClID/><rdeCsv:fCrRr/><rdeCsv:fCrID/><rdeCsv:fCrDate/><rdeCsv:fExDate isRequired="true"/></rdeCsv:fields><rdeCsv:files><rdeCsv:file cksum="domain.csv"> domain.csv </rdeCsv:file></rdeCsv:files></rdeCsv:csv>
@@ -61,7 +61,7 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 /// The good deposit in the CSV model.
-fn good_csv() -> Files {
+pub(crate) fn good_csv() -> Files {
     let namespaces = ["Domain", "Host", "Contact", "Registrar", "IDN", "NNDN"].iter().fold(
         "<rde:deposit xmlns:rdeCsv=\"urn:ietf:params:xml:ns:rdeCsv-1.0\"".to_owned(),
         |all, kind| format!("{all} xmlns:csv{kind}=\"urn:ietf:params:xml:ns:csv{kind}-1.0\""),
@@ -75,7 +75,7 @@ fn good_csv() -> Files {
 }
 
 /// The good deposit with one text of one file in place of another.
-fn spoiled(file: &str, from: &str, to: &str) -> Files {
+pub(crate) fn spoiled(file: &str, from: &str, to: &str) -> Files {
     let mut files = good_csv();
     let (_, content) = files.iter_mut().find(|(name, _)| name == file).unwrap();
     assert!(content.contains(from), "{file}: {from}");
@@ -84,7 +84,7 @@ fn spoiled(file: &str, from: &str, to: &str) -> Files {
 }
 
 /// Writes files with their checksums into a directory.
-fn write(files: &Files, directory: &Path) {
+pub(crate) fn write(files: &Files, directory: &Path) {
     let mut xml = files[0].1.clone();
     for (name, content) in &files[1..] {
         std::fs::write(directory.join(name), content).unwrap();
@@ -94,7 +94,7 @@ fn write(files: &Files, directory: &Path) {
     std::fs::write(directory.join("deposit.xml"), xml).unwrap();
 }
 
-fn import_csv(files: &Files) -> Outcome {
+pub(crate) fn import_csv(files: &Files) -> Outcome {
     let directory = tempfile::tempdir().unwrap();
     write(files, directory.path());
     import_files(&[&directory.path().join("deposit.xml")])
@@ -159,7 +159,7 @@ pub(crate) const REFUSALS: &[(&str, &str, &str, &str)] = &[
     ("csv-checksum-algorithm", "deposit.xml", "cksum=\"idn.csv\"", "cksum=\"xyz\""),
     ("csv-checksum-algorithm", "deposit.xml", "cksum=\"idn.csv\"", "cksumAlg=\"SHA256\""),
     ("csv-compression", "deposit.xml", "cksum=\"idn.csv\"", "compression=\"zip\""),
-    ("csv-encoding", "deposit.xml", "cksum=\"idn.csv\"", "encoding=\"UTF-16\""),
+    ("csv-encoding", "deposit.xml", "cksum=\"idn.csv\"", "encoding=\"ISO-8859-1\""),
     ("csv-definition", "deposit.xml", "name=\"idnLanguage\"", "name=\"languages\""),
     ("csv-definition", "deposit.xml", "<csvDomain:fName/>", "<csvHost:fName/>"),
     ("csv-definition", "deposit.xml", "sep=\";\"", "sep=\";;\""),

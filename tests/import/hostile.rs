@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::changes::{Registry, read_files};
+use crate::changes::read_files;
+use crate::registry::Registry;
 use crate::support::{good, import, import_files, sample};
 
 /// A small generator of numbers: the run repeats.

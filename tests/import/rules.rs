@@ -1,5 +1,7 @@
 //! Every finding rule has a deposit that triggers it, and it alone unless the table says more.
 
+use snapshot_format::{Change, Object};
+use whoisd::feed::{Body, ChangeRecord};
 use whoisd::import::{Options, RULES, Reason};
 
 use crate::csv_model;
@@ -22,6 +24,12 @@ const XML_CASES: &[(&[&str], &str, &str)] = &[
         &["header-repository"],
         "<rdeHeader:tld>test</rdeHeader:tld>",
         "<rdeHeader:registrar>1</rdeHeader:registrar>",
+    ),
+    (&["header-tld"], "<rdeHeader:tld>test<", "<rdeHeader:tld>.test<"),
+    (
+        &["header-tld", "count-wrong"],
+        "</rdeHeader:header>",
+        "<rdeHeader:count uri=\"urn:ietf:params:xml:ns:rdeDomain-1.0\" rcdn=\".co.test\">1</rdeHeader:count></rdeHeader:header>",
     ),
     (&["watermark-future"], "2026-11-01T00:00:00Z<", "2026-12-01T00:00:00Z<"),
     (&["deposit-id"], "id=\"20261101001\"", "id=\"2026-11-01-001-x\""),
@@ -95,6 +103,7 @@ const XML_CASES: &[(&[&str], &str, &str)] = &[
         "<rdeDomain:status s=\"ok\"/><rdeDomain:rgpStatus s=\"redemptionPeriod\"/>",
     ),
     (&["time-bad", "time-missing"], "2030-01-01T00:00:00.0Z<", "2030-02-30T00:00:00.0Z<"),
+    (&["time-beyond"], "2030-01-01T00:00:00.0Z<", "12030-01-01T00:00:00.0Z<"),
     (&["time-without-zone"], "2030-01-01T00:00:00.0Z<", "2030-01-01T00:00:00<"),
     (&["time-missing"], "<rdeDomain:exDate>2030-01-01T00:00:00.0Z</rdeDomain:exDate>", ""),
     (&["created-after-watermark"], "2010-01-01T00:00:00.0Z<", "2026-11-02T00:00:00.0Z<"),
@@ -122,6 +131,21 @@ const XML_CASES: &[(&[&str], &str, &str)] = &[
         "<domain:hostObj>ns1.a.test</domain:hostObj>",
         "<domain:hostAttr><domain:hostName>ns1.a.test</domain:hostName><domain:hostAddr>192.0.2.9</domain:hostAddr></domain:hostAttr>",
     ),
+    (&["registrar-name-missing"], "<rdeRegistrar:name>Registrar One</rdeRegistrar:name>", ""),
+    (&["url-form"], ">http://one.test<", ">www.one.test<"),
+    (&["url-bad"], ">http://one.test<", ">n/a<"),
+    (&["url-form"], ">http://whois.one.test<", ">whois.one.test/look<"),
+    (
+        &["whois-server-form"],
+        "<rdeRegistrar:whoisInfo>",
+        "<rdeRegistrar:whoisInfo><rdeRegistrar:name>http://whois.one.test/</rdeRegistrar:name>",
+    ),
+    (
+        &["whois-server-bad"],
+        "<rdeRegistrar:whoisInfo>",
+        "<rdeRegistrar:whoisInfo><rdeRegistrar:name>none</rdeRegistrar:name>",
+    ),
+    (&["value-bad"], "id=\"20261101001\"", "id=\"20261101001\" resend=\"-1\""),
     (&["value-bad"], ">8</rdeRegistrar:gurid>", ">x8</rdeRegistrar:gurid>"),
     (&["value-bad"], "<rdeNNDN:nameState>blocked", "<rdeNNDN:nameState>gone"),
     (&["value-bad"], "<rde:version>1.0", "<rde:version>2.0"),
@@ -197,6 +221,8 @@ fn no_rule_is_without_a_test() {
     tested.extend(csv_model::ALONE);
     tested.extend(crate::refusals::CODES);
     tested.extend(crate::changes::CODES);
+    tested.extend(crate::diff_findings::CODES);
+    tested.extend(crate::forms::CODES);
     for rule in RULES {
         assert!(tested.contains(&rule.text().code), "{}", rule.text().code);
     }
@@ -218,6 +244,30 @@ fn a_finding_says_where_what_and_why() {
     ));
     let value: serde_json::Value = serde_json::from_str(&outcome.lines).unwrap();
     assert_eq!(value["rule"], "contact-dangling");
+}
+
+#[test]
+fn a_change_record_has_a_registrars_addresses_in_the_same_form() {
+    let line = br#"{"v":1,"serial":1,"committed":"2026-11-22T00:00:00Z","kind":"registrar","upsert":{"id":"R1","name":"One","url":"www.one.test","whoisInfo":{"name":"http://whois.one.test:43/","url":"n/a"}}}"#;
+    let Body::Change(Change::Upsert(object)) = ChangeRecord::parse(line).unwrap().body else {
+        panic!()
+    };
+    let Object::Registrar(registrar) = *object else { panic!() };
+    assert_eq!(registrar.url, "http://www.one.test");
+    assert_eq!(registrar.whois_name, "whois.one.test");
+    assert_eq!(registrar.whois_url, "");
+}
+
+#[test]
+fn a_finding_prints_times_as_dates() {
+    for (from, to, date) in [
+        ("2010-01-01T00:00:00.0Z<", "2026-11-02T00:00:00.5Z<", "2026-11-02T00:00:00.500Z"),
+        ("2030-01-01T00:00:00.0Z<", "2026-01-01T00:00:00+01:00<", "2025-12-31T23:00:00Z"),
+        ("2026-11-01T00:00:00Z<", "2027-11-01T00:00:00Z<", "2027-11-01T00:00:00Z"),
+    ] {
+        let outcome = import(spoiled(from, to));
+        assert_eq!(outcome.report.findings[0].got, date, "{}", outcome.lines);
+    }
 }
 
 #[test]

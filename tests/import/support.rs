@@ -142,6 +142,7 @@ impl Outcome {
 pub(crate) fn options(paths: &[&Path]) -> Options {
     Options {
         deposits: paths.iter().map(|&path| PathBuf::from(path)).collect(),
+        pipes: whoisd::import::Pipes::default(),
         memory_bytes: 64 << 20,
         strict: false,
         findings_max: None,

@@ -24,8 +24,8 @@ use whoisd::feed::nats::{
 };
 use whoisd::feed::{Applied, Apply, ApplyError, Body, ChangeRecord};
 
-/// Longest wait for anything, in steps of [`STEP`]: 30 s.
-const STEPS_MAX: usize = 1_500;
+/// Longest wait for anything, in steps of [`STEP`]: two minutes.
+const STEPS_MAX: u32 = 6_000;
 const STEP: Duration = Duration::from_millis(20);
 
 /// Whether there is a server to test with; says loudly if there is none.
@@ -45,7 +45,7 @@ pub fn until(what: &str, holds: impl Fn() -> bool, there: impl Fn() -> String) {
         }
         thread::sleep(STEP);
     }
-    panic!("{what}: not within {:?}; there is {}", STEP * 1_500, there());
+    panic!("{what}: not within {:?}; there is {}", STEP * STEPS_MAX, there());
 }
 
 pub fn free_port() -> u16 {

@@ -13,7 +13,7 @@ use crate::database::Database;
 use crate::received::{Received, said};
 
 /// Longest wait for what is to happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[expect(clippy::disallowed_methods, reason = "a test waits for threads")]
 fn within_patience(mut happened: impl FnMut() -> bool) -> bool {

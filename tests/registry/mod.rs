@@ -3,6 +3,8 @@
 // Each test file uses its part of this module.
 #![allow(dead_code, reason = "shared by several test binaries")]
 
+mod typed;
+
 use std::io::Cursor;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -120,12 +122,12 @@ pub(crate) fn small_of_changes() -> View {
 
 fn small_objects() -> Objects {
     Objects {
-        registrars: registrars(),
+        registrars: registrars().into_iter().chain(typed::registrars()).collect(),
         idn_tables: idn_tables(),
         contacts: contacts(),
-        nameservers: nameservers(),
-        nndns: nndns(),
-        domains: domains(),
+        nameservers: nameservers().into_iter().chain(typed::nameservers()).collect(),
+        nndns: nndns().into_iter().chain(typed::nndns()).collect(),
+        domains: domains().into_iter().chain(typed::domains()).collect(),
         suffixes: ["demo", "co.demo", "xn--80adxhks", "open"].map(str::to_owned).to_vec(),
     }
 }

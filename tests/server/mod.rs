@@ -46,7 +46,7 @@ impl Server {
 
     pub(crate) fn connect(&self) -> TcpStream {
         let client = TcpStream::connect(self.addresses[0]).unwrap();
-        client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         client
     }
 

@@ -10,10 +10,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use clap::{Args, ValueEnum};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
-use super::Failure;
+use super::{Failure, target};
 use crate::check::Expect;
 use crate::protocol::Protocol;
 use crate::proxy::Proxy;
@@ -37,9 +40,10 @@ enum ProxyOption {
 /// What is asked of whom, and from where.
 #[derive(Debug, Args)]
 pub(super) struct LoadOptions {
-    /// Server's address and port; several times for several, asked in turn
-    #[arg(long, value_name = "ADDRESS:PORT", required = true)]
-    target: Vec<SocketAddr>,
+    /// Server's address or name, and port (default 43); several times for several, asked in turn.
+    /// Each is tried once before the run
+    #[arg(long, value_name = "HOST[:PORT]", required = true)]
+    target: Vec<String>,
     /// What is asked: registry, thick, hot, hostile, or a profile's file
     #[arg(long, value_name = "PROFILE", default_value = "registry")]
     profile: String,
@@ -111,6 +115,12 @@ impl LoadOptions {
     /// The settings of a run; its schedule is the caller's.
     pub(super) fn settings(&self, shape: Shape) -> Result<Settings, Failure> {
         self.check().and_then(|()| shape.check()).map_err(Failure::Usage)?;
+        let targets = self.target.iter().map(|text| target::resolved(text));
+        let targets = targets.collect::<Result<Vec<_>, _>>()?;
+        let proxy = self.proxy.map(|proxy| match proxy {
+            ProxyOption::V1 => Proxy::V1,
+            ProxyOption::V2 => Proxy::V2,
+        });
         let profile = Profile::named(&self.profile)?;
         let names = match (&self.names_from, &self.names) {
             (Some(dir), _) => Names::Directory(dir.clone()),
@@ -119,9 +129,13 @@ impl LoadOptions {
         };
         let expect = self.expect_from.as_ref();
         let expect = expect.map(|dir| Expect::open(dir, self.rules.as_deref())).transpose()?;
+        let sources = self.sources(&targets).map_err(Failure::Usage)?;
+        for target in &targets {
+            target::tried(*target, self.protocol, proxy, sources.first().copied())?;
+        }
         Ok(Settings {
-            targets: self.target.clone(),
-            sources: self.sources().map_err(Failure::Usage)?,
+            targets,
+            sources,
             shape,
             duration_s: self.duration,
             warm_up_s: self.warm_up_s(),
@@ -133,10 +147,7 @@ impl LoadOptions {
             late_share_max: self.late_share_max,
             protocol: self.protocol,
             http_path: self.http_path.clone(),
-            proxy: self.proxy.map(|proxy| match proxy {
-                ProxyOption::V1 => Proxy::V1,
-                ProxyOption::V2 => Proxy::V2,
-            }),
+            proxy,
             names: Source::open(&profile, &names)?,
             profile,
             expect,
@@ -171,9 +182,9 @@ impl LoadOptions {
     }
 
     /// Addresses of one family, that of the targets.
-    fn sources(&self) -> Result<Vec<SocketAddr>, String> {
-        let v4 = self.target.iter().all(SocketAddr::is_ipv4);
-        if !v4 && self.target.iter().any(SocketAddr::is_ipv4) {
+    fn sources(&self, targets: &[SocketAddr]) -> Result<Vec<SocketAddr>, String> {
+        let v4 = targets.iter().all(SocketAddr::is_ipv4);
+        if !v4 && targets.iter().any(SocketAddr::is_ipv4) {
             return Err("--target: IPv4 and IPv6 in one run; make two".to_owned());
         }
         if let Some(other) = self.source.iter().find(|source| source.is_ipv4() != v4) {
@@ -182,7 +193,7 @@ impl LoadOptions {
         if !self.source.is_empty() {
             return Ok(self.source.iter().map(|ip| SocketAddr::new(*ip, 0)).collect());
         }
-        let local = self.target.iter().all(|target| target.ip().is_loopback());
+        let local = targets.iter().all(|target| target.ip().is_loopback());
         if !v4 || !local {
             return Ok(Vec::new());
         }
@@ -193,16 +204,24 @@ impl LoadOptions {
     }
 }
 
-/// A flag that Ctrl-C sets: the run ends early, with its result.
+/// A flag that Ctrl-C sets, and a terminal that goes away: the run ends early, with its result.
+///
+/// What is under way then has a second. Impatience loses no figures: it takes a third signal to end
+/// the program without them.
 pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, String> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // The second signal ends the program.
-        let twice =
-            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop));
-        let once = signal_hook::flag::register(signal, Arc::clone(&stop));
-        twice.and(once).map_err(|error| format!("signals: {error}"))?;
-    }
+    let failed = |error: io::Error| format!("signals: {error}");
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
+    let told = Arc::clone(&stop);
+    let work = move || {
+        for (earlier_count, _) in signals.forever().enumerate() {
+            told.store(true, Ordering::Relaxed);
+            if earlier_count >= 2 {
+                std::process::exit(130);
+            }
+        }
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(work).map_err(failed)?;
     Ok(stop)
 }
 

@@ -4,6 +4,7 @@
 //! that was missed; `compare` has its own.
 
 mod compare;
+mod completions;
 mod load;
 mod output;
 mod plan;
@@ -11,15 +12,20 @@ mod report;
 mod run;
 mod soak;
 mod sweep;
+mod target;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// The version with the commit that it was built from.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("WHOISD_COMMIT"), ")");
+
 /// Open-loop load generator and capacity planner for WHOIS servers
 #[derive(Debug, Parser)]
-#[command(name = "whois-loadgen", version, about, long_about = None, max_term_width = 100)]
+#[command(name = "whois-loadgen", version = VERSION, about, long_about = None)]
+#[command(max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -33,6 +39,7 @@ enum Command {
     Plan(plan::Options),
     Compare(compare::Options),
     Report(report::Options),
+    Completions(completions::Options),
 }
 
 /// Runs the command line of this process.
@@ -45,6 +52,9 @@ pub fn run() -> ExitCode {
         Command::Plan(options) => plan::run(&options).map_err(Failure::from),
         Command::Compare(options) => compare::run(&options).map_err(Failure::from),
         Command::Report(options) => report::run(&options).map_err(Failure::from),
+        Command::Completions(options) => {
+            completions::run(&options).map(|()| ExitCode::SUCCESS).map_err(Failure::from)
+        }
     };
     done.unwrap_or_else(|failure| {
         let (message, status) = match failure {

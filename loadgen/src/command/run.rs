@@ -101,9 +101,13 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     };
     let result = run::run(&settings, &stop, &mut load::progress(""))?;
     load::progress_ended();
-    output::print(&run_text(&result))?;
+    // Files first: a terminal that has gone away takes no text.
     write_json(options.json.as_deref(), &result)?;
     write_file(options.html.as_deref(), || run_html(&result))?;
+    output::print(&run_text(&result))?;
+    if load::stopped(&stop) {
+        output::print("Ended early by a signal: the figures are those until then\n")?;
+    }
     Ok(status_of(&result))
 }
 

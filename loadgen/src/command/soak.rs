@@ -52,11 +52,11 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     }
     let result = run::run(&settings, &stop, &mut load::progress(""))?;
     load::progress_ended();
-    output::print(&run_text(&result))?;
     let (text, fails) = growth(&result, options.memory_growth_max, options.descriptor_growth_max);
-    output::print(&text)?;
     write_json(options.json.as_deref(), &result)?;
     write_file(options.html.as_deref(), || run_html(&result))?;
+    output::print(&run_text(&result))?;
+    output::print(&text)?;
     Ok(if fails { ExitCode::from(3) } else { status_of(&result) })
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use super::load::{self, LoadOptions};
 use super::run::{write_file, write_json};
 use super::{Failure, output};
-use crate::report::{sweep_html, sweep_text};
+use crate::report::{run_text, sweep_html, sweep_text};
 use crate::result::{Objective, RESULT_FORMAT, SweepResult};
 use crate::run;
 use crate::schedule::Shape;
@@ -73,6 +73,10 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
         let result = run::run(&settings, &stop, &mut load::progress(&label))?;
         load::progress_ended();
         if load::stopped(&stop) {
+            let text = run_text(&result);
+            output::print(&format!(
+                "Ended early by a signal, in the step at {rate_per_s:.0}/s:\n{text}\n"
+            ))?;
             break;
         }
         search.tell(&result);
@@ -80,11 +84,11 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     }
     let knee_per_s = search.knee_per_s();
     let result = SweepResult { format: RESULT_FORMAT, objective, steps, knee_per_s };
+    write_json(options.json.as_deref(), &result)?;
+    write_file(options.html.as_deref(), || sweep_html(&result))?;
     output::print(&sweep_text(&result))?;
     if let Some(note) = search.note() {
         output::print(&format!("{note}\n"))?;
     }
-    write_json(options.json.as_deref(), &result)?;
-    write_file(options.html.as_deref(), || sweep_html(&result))?;
     Ok(if knee_per_s.is_some() { ExitCode::SUCCESS } else { ExitCode::from(3) })
 }

@@ -33,6 +33,10 @@ use crate::workload::{Manner, Request, Workload};
 
 /// Longest sleep in the ring, nanoseconds: deadlines and the stop flag are looked at after it.
 const SLEEP_NS_MAX: u64 = 5_000_000;
+/// How long exchanges under way may go on once the run is ended early, nanoseconds.
+const STOP_NS: u64 = 1_000_000_000;
+/// The error of those that had not ended by then.
+const INTERRUPTED: &str = "interrupted";
 /// Queries started between two turns of the ring: what is started is sent soon, also in a backlog.
 const STARTS_PER_TURN: u32 = 64;
 
@@ -87,6 +91,8 @@ pub struct Core {
     seconds: Sender<CoreSecond>,
     turn: usize,
     bytes: Vec<u8>,
+    /// When the run was ended early.
+    stopped_ns: Option<u64>,
 }
 
 impl Core {
@@ -124,6 +130,7 @@ impl Core {
             seconds,
             turn: 0,
             bytes: Vec::new(),
+            stopped_ns: None,
             plan,
         })
     }
@@ -141,6 +148,9 @@ impl Core {
         loop {
             let now_ns = self.clock.now_ns();
             let stopped = self.plan.stop.load(Ordering::Relaxed);
+            if stopped {
+                self.stopped_ns.get_or_insert(now_ns);
+            }
             let next = due.peek().copied().filter(|due| *due < self.plan.end_ns && !stopped);
             match next {
                 Some(_) if now_ns > self.plan.end_ns + self.plan.timeout_ns => {
@@ -261,6 +271,9 @@ impl Core {
         let unasked = slot.exchange.closed_unasked();
         let silent = matches!(slot.request.manner, Manner::Silent);
         let failure = match failure {
+            Some("timeout") if self.stopped_ns.is_some_and(|at_ns| at_ns + STOP_NS <= now_ns) => {
+                Some(INTERRUPTED)
+            }
             None if silent => None,
             _ if unasked => None,
             None if answer_bytes == 0 => Some("cut-short"),
@@ -310,8 +323,9 @@ impl Core {
     }
 
     fn expire(&mut self, now_ns: u64) {
+        let stopped = self.stopped_ns.is_some_and(|at_ns| at_ns + STOP_NS <= now_ns);
         while let Some((started_ns, index)) = self.started.front().copied() {
-            if started_ns + self.plan.timeout_ns > now_ns {
+            if !stopped && started_ns + self.plan.timeout_ns > now_ns {
                 return;
             }
             let _ = self.started.pop_front();

@@ -9,6 +9,7 @@
 //! Colour anything: the text goes into logs and mails.
 
 use super::units::{bytes, count, decimal, percent, percentile, plain, time, time_of};
+use crate::check::advice;
 use crate::result::{Latency, Method, RunResult, SweepResult, Usage};
 use crate::sweep::{failed_share, judge, knee_index, objective_text, percentile_ns, steps_by_rate};
 
@@ -172,10 +173,25 @@ pub(super) fn method_rows(method: &Method) -> Vec<(&'static str, String)> {
 }
 
 fn verdict(result: &RunResult) -> String {
-    match &result.invalid {
-        Some(reason) => format!("INVALID, do not use: {}\n", plain(reason)),
-        None => "Valid run\n".to_owned(),
+    let mut text = match &result.invalid {
+        Some(reason) => format!("INVALID, do not use: {}", plain(reason)),
+        None => "Valid run".to_owned(),
+    };
+    if let Some((name, number)) = commonest(result) {
+        let (failed, number) = (percent(failed_share(result)), count(number));
+        text.push_str(&format!("; {failed} failed, most often {} ({number})", plain(name)));
+        if let Some(advice) = advice(name) {
+            text.push_str(&format!(":\n{advice}"));
+        }
     }
+    text.push('\n');
+    text
+}
+
+/// The error that came most often.
+fn commonest(result: &RunResult) -> Option<(&str, u64)> {
+    let errors = result.errors.iter().filter(|(_, number)| **number > 0);
+    errors.max_by_key(|(_, number)| **number).map(|(name, number)| (name.as_str(), *number))
 }
 
 fn latency_row(name: &str, latency: &Latency) -> String {

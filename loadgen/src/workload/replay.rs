@@ -47,7 +47,7 @@ impl JsonLine {
         };
         let keyword = match kind.as_str() {
             "nameserver" | "nameserver_pattern" | "address" => "nameserver ",
-            "registrar" => "registrar ",
+            "registrar" | "registrar_pattern" => "registrar ",
             "contact" => "contact ",
             "roid" => "roid ",
             _ => "",

@@ -15,14 +15,14 @@ const REPLY_TIME: Duration = Duration::from_secs(2);
 
 /// Where figures come from.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(in crate::command) struct Client {
     /// The control socket.
-    pub(super) path: PathBuf,
+    pub(in crate::command) path: PathBuf,
 }
 
 impl Client {
     /// The figures now.
-    pub(super) fn figures(&self) -> Result<Figures, String> {
+    pub(in crate::command) fn figures(&self) -> Result<Figures, String> {
         let reply = ask_within(&self.path, &Request::Figures, REPLY_TIME)
             .map_err(|error| error.to_string())?;
         serde_json::from_value(reply)

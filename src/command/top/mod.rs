@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! client   a reading over the control socket
+//! ending   a terminal that goes away, and signals
 //! rates    two readings into what happens per second
 //! screen   lines for a size          text   numbers as the screen shows them
 //! ```
@@ -16,17 +17,16 @@
 //! Change anything at the server.
 
 mod client;
+mod ending;
 mod rates;
 mod screen;
-mod text;
+pub(super) mod text;
 
 #[cfg(test)]
 mod tests;
 
 use std::io::{self, IsTerminal, stdout};
 use std::panic;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,10 +35,10 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, Ke
 use ratatui::crossterm::{cursor, execute};
 use ratatui::widgets::Paragraph;
 use ratatui::{DefaultTerminal, Frame};
-use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
 
-use self::client::Client;
-use self::rates::Rates;
+pub(super) use self::client::Client;
+use self::ending::Ending;
+pub(super) use self::rates::Rates;
 use self::screen::Screen;
 use super::control::ControlOptions;
 use super::{Failure, output};
@@ -53,12 +53,14 @@ const KEY_WAIT: Duration = Duration::from_millis(100);
 /// Keys: q quits, p pauses, s sorts the cores by the next column, arrows scroll them. Columns with
 /// a star are the median and the 99th percentile since the last reading; LOAD is the share of time
 /// that the core's thread had a processor, marked ! from 90 % on; CUT/S are connections cut at a
-/// deadline, DROP/S entries that the query log had no room for.
+/// deadline, DROP/S entries that the query log had no room for. Beside a source stands what the
+/// lists make of it: allowed, denied, own limits, its tier; with limits off no source is counted.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     whoisd top --dir /var/lib/whoisd\n  \
     whoisd top --config /etc/whoisd/whoisd.toml --once\n\n\
-    Exit status: 0 ended; 1 no server answers; 2 wrong usage; 3 the configuration was refused.")]
+    Exit status: 0 ended; 1 no server answers, or the terminal is gone; 2 wrong usage; 3 the \
+    configuration was refused.")]
 pub(super) struct Options {
     #[command(flatten)]
     server: ControlOptions,
@@ -104,10 +106,14 @@ struct Restore;
 
 impl Drop for Restore {
     fn drop(&mut self) {
-        ratatui::restore();
-        // There is nobody to tell if this fails.
-        let _ = execute!(stdout(), cursor::Show);
+        give_back();
     }
+}
+
+fn give_back() {
+    // There is nobody to tell if this fails.
+    let _ = ratatui::try_restore();
+    let _ = execute!(stdout(), cursor::Show);
 }
 
 /// Takes the terminal.
@@ -115,8 +121,8 @@ fn begin() -> io::Result<(Restore, DefaultTerminal)> {
     // Made first: it also gives back what a start that fails half-way has changed.
     let restore = Restore;
     let terminal = ratatui::try_init()?;
-    // A panic leaves the screen by ratatui's hook, before its message; the cursor is ours, since in
-    // a build that aborts nothing is dropped.
+    // A panic leaves the screen by ratatui's hook, before its message; the cursor is ours, so that
+    // the message stands where it can be read.
     let hook = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         let _ = execute!(stdout(), cursor::Show);
@@ -126,10 +132,7 @@ fn begin() -> io::Result<(Restore, DefaultTerminal)> {
 }
 
 fn live(client: &Client, first: Figures, interval: Duration) -> io::Result<()> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
+    let ending = Ending::watch()?;
     let (_restore, mut terminal) = begin()?;
     let mut view = Live {
         client,
@@ -137,7 +140,7 @@ fn live(client: &Client, first: Figures, interval: Duration) -> io::Result<()> {
         interval,
         next: clock::monotonic() + interval,
     };
-    while !stop.load(Ordering::Relaxed) {
+    while !ending.is_asked() {
         view.draw(&mut terminal)?;
         let wait = view.next.saturating_duration_since(clock::monotonic());
         if event::poll(wait.min(KEY_WAIT))?

@@ -13,65 +13,69 @@ use crate::observe::readout::{Bucket, Figures, Phase, Shard};
 
 /// What a server does between two readings.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Rates {
+pub(in crate::command) struct Rates {
     /// Time between the readings, seconds.
-    pub(super) seconds: f64,
-    pub(super) shards: Vec<ShardRates>,
+    pub(in crate::command) seconds: f64,
+    pub(in crate::command) shards: Vec<ShardRates>,
     /// By name, the most frequent first.
-    pub(super) outcomes: Vec<(String, f64)>,
+    pub(in crate::command) outcomes: Vec<(String, f64)>,
+    /// By tier, the most frequent first; the public is left out.
+    pub(in crate::command) tiers: Vec<(String, f64)>,
     /// By reason, the most frequent first.
-    pub(super) refusals: Vec<(String, f64)>,
+    pub(in crate::command) refusals: Vec<(String, f64)>,
     /// Phases of all shards together, in the order of a query.
-    pub(super) phases: Vec<PhaseTimes>,
-    pub(super) sources: Vec<SourceRate>,
-    pub(super) evictions: f64,
-    pub(super) dry_run: f64,
-    pub(super) log_written_bytes: f64,
-    pub(super) mining_flags: f64,
+    pub(in crate::command) phases: Vec<PhaseTimes>,
+    pub(in crate::command) sources: Vec<SourceRate>,
+    pub(in crate::command) evictions: f64,
+    pub(in crate::command) dry_run: f64,
+    pub(in crate::command) log_written_bytes: f64,
+    pub(in crate::command) mining_flags: f64,
 }
 
 /// What one shard does, per second.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct ShardRates {
-    pub(super) core: usize,
+pub(in crate::command) struct ShardRates {
+    pub(in crate::command) core: usize,
     /// Share of the time that its thread had a processor, 0 to 1.
-    pub(super) load: Option<f64>,
-    pub(super) queries: f64,
-    pub(super) accepted: f64,
-    pub(super) open: u64,
-    pub(super) deadlines: f64,
-    pub(super) lookup: Option<PhaseTimes>,
-    pub(super) write: Option<PhaseTimes>,
-    pub(super) completions_per_turn: f64,
-    pub(super) log_entries: f64,
-    pub(super) log_dropped: f64,
-    pub(super) sent_bytes: f64,
-    pub(super) received_bytes: f64,
+    pub(in crate::command) load: Option<f64>,
+    pub(in crate::command) queries: f64,
+    pub(in crate::command) accepted: f64,
+    pub(in crate::command) open: u64,
+    pub(in crate::command) deadlines: f64,
+    pub(in crate::command) lookup: Option<PhaseTimes>,
+    pub(in crate::command) write: Option<PhaseTimes>,
+    pub(in crate::command) completions_per_turn: f64,
+    pub(in crate::command) log_entries: f64,
+    pub(in crate::command) log_dropped: f64,
+    pub(in crate::command) sent_bytes: f64,
+    pub(in crate::command) received_bytes: f64,
 }
 
 /// How long a phase took: up to so many microseconds for this share of the queries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct PhaseTimes {
-    pub(super) name: String,
-    pub(super) p50_us: Option<u64>,
-    pub(super) p90_us: Option<u64>,
-    pub(super) p99_us: Option<u64>,
-    pub(super) p999_us: Option<u64>,
+pub(in crate::command) struct PhaseTimes {
+    pub(in crate::command) name: String,
+    pub(in crate::command) p50_us: Option<u64>,
+    pub(in crate::command) p90_us: Option<u64>,
+    pub(in crate::command) p99_us: Option<u64>,
+    pub(in crate::command) p999_us: Option<u64>,
 }
 
 /// Who asks, and how much.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct SourceRate {
-    pub(super) prefix: String,
+pub(in crate::command) struct SourceRate {
+    pub(in crate::command) prefix: String,
     /// `None`: it was not among the most frequent before.
-    pub(super) rate: Option<f64>,
-    pub(super) count: u64,
+    pub(in crate::command) rate: Option<f64>,
+    pub(in crate::command) count: u64,
+    /// What the lists make of it.
+    pub(in crate::command) standing: String,
 }
 
 impl Rates {
     /// What happened from `before` to `now`; `None` if they are not of one
     /// process, or of one moment.
-    pub(super) fn between(before: &Figures, now: &Figures) -> Option<Self> {
+    pub(in crate::command) fn between(before: &Figures, now: &Figures) -> Option<Self> {
         let same = (before.pid, before.started_ms) == (now.pid, now.started_ms);
         let micros = now.at_us.checked_sub(before.at_us).filter(|&micros| same && micros > 0)?;
         let seconds = as_f64(micros) / 1e6;
@@ -86,6 +90,7 @@ impl Rates {
             seconds,
             shards: shards.collect(),
             outcomes: named(outcomes(now), &outcomes(before), seconds),
+            tiers: named(tiers(now), &tiers(before), seconds),
             refusals: named(refusals(now), &refusals(before), seconds),
             phases: merged(now).iter().map(|phase| since(phase, &merged(before))).collect(),
             sources: sources(before, now, seconds),
@@ -97,7 +102,7 @@ impl Rates {
     }
 
     /// The sum over all shards.
-    pub(super) fn sum(&self, of: impl Fn(&ShardRates) -> f64) -> f64 {
+    pub(in crate::command) fn sum(&self, of: impl Fn(&ShardRates) -> f64) -> f64 {
         // `sum` of nothing is -0.
         self.shards.iter().map(of).fold(0.0, |sum, of| sum + of)
     }
@@ -137,6 +142,10 @@ impl ShardRates {
 fn outcomes(figures: &Figures) -> Vec<(String, u64)> {
     let queries = figures.shards.iter().flat_map(|shard| &shard.queries);
     summed(queries.map(|of| (of.outcome.as_str(), of.count)))
+}
+
+fn tiers(figures: &Figures) -> Vec<(String, u64)> {
+    summed(figures.tiers.iter().map(|of| (of.tier.as_str(), of.count)))
 }
 
 fn refusals(figures: &Figures) -> Vec<(String, u64)> {
@@ -244,6 +253,7 @@ fn sources(before: &Figures, now: &Figures, seconds: f64) -> Vec<SourceRate> {
         prefix: source.prefix.clone(),
         rate: rate(&source.prefix, source.count),
         count: source.count,
+        standing: source.standing.clone(),
     });
     let mut rates: Vec<_> = rates.collect();
     let key = |source: &SourceRate| source.rate.unwrap_or(0.0);
@@ -255,7 +265,7 @@ fn sources(before: &Figures, now: &Figures, seconds: f64) -> Vec<SourceRate> {
 
 /// Counts are far below 2^53.
 #[expect(clippy::cast_precision_loss, reason = "for a screen")]
-pub(super) const fn as_f64(count: u64) -> f64 {
+pub(in crate::command) const fn as_f64(count: u64) -> f64 {
     count as f64
 }
 
@@ -275,7 +285,8 @@ mod tests {
             phases: vec![phase],
             ..Shard::default()
         };
-        let sources = vec![Source { prefix: format!("192.0.2.{count}/32"), count }];
+        let prefix = format!("192.0.2.{count}/32");
+        let sources = vec![Source { prefix, count, ..Source::default() }];
         Figures {
             pid: 1,
             at_us,

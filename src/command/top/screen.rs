@@ -28,6 +28,10 @@ const WIDTH: usize = 80;
 const BAR_MAX: usize = 40;
 /// Lines of the smallest table of cores, before what stands below it goes.
 const CORE_ROWS_MIN: usize = 1;
+/// Line of the head before which tiers stand, where there are some: after the outcomes.
+const TIERS_AT: usize = 4;
+/// Width of a source in the narrowest table, characters.
+const SOURCE_WIDTH: usize = 32;
 /// Sources that are shown at most where there is room.
 const SOURCES_MAX: usize = 20;
 
@@ -176,6 +180,9 @@ impl Screen {
             Line::from(self.policy(&rates)),
             Line::from(log(&rates)),
         ];
+        if !rates.tiers.is_empty() {
+            lines.insert(TIERS_AT, Line::from(tiers(&rates)));
+        }
         if let Some(problem) = &self.problem {
             lines.push(Line::styled(format!("! {}", clean(problem)), ALARM));
         } else if self.rates.is_none() {
@@ -325,6 +332,11 @@ fn shares(rates: &Rates) -> String {
     format!("outcomes  {}", shares.join(", "))
 }
 
+fn tiers(rates: &Rates) -> String {
+    let all = rates.tiers.iter().map(|(name, per_s)| format!("{} {}/s", clean(name), rate(*per_s)));
+    format!("tiers     {}", all.collect::<Vec<_>>().join(", "))
+}
+
 fn log(rates: &Rates) -> String {
     let turns: f64 = rates.sum(|shard| shard.completions_per_turn);
     let shards = as_f64(rates.shards.len().max(1) as u64);
@@ -353,10 +365,12 @@ fn bottom(rates: &Rates, width: usize, rows: usize) -> Vec<Line<'static>> {
             micros(phase.p999_us),
         )
     }));
-    let sources = std::iter::once(format!("{:<32} {:>7}", "SOURCE", "RATE/S")).chain(
+    let room = SOURCE_WIDTH + width.saturating_sub(WIDTH);
+    let sources = std::iter::once(format!("{:<room$} {:>7}", "SOURCE", "RATE/S")).chain(
         rates.sources.iter().map(|source| {
             let per_s = source.rate.map_or_else(|| "new".to_owned(), rate);
-            format!("{:<32} {per_s:>7}", clean(&source.prefix))
+            let named = named_source(&source.prefix, &source.standing, room);
+            format!("{named:<room$} {per_s:>7}")
         }),
     );
     let (mut phases, mut sources) = (phases, sources);
@@ -372,6 +386,13 @@ fn bottom(rates: &Rates, width: usize, rows: usize) -> Vec<Line<'static>> {
         lines.push(Line::styled(format!("{text}{:pad$}", ""), style));
     }
     lines
+}
+
+/// A source with what the lists make of it, as far as there is room.
+fn named_source(prefix: &str, standing: &str, room: usize) -> String {
+    let (prefix, standing) = (clean(prefix), clean(standing));
+    let named: String = format!("{prefix} {standing}").chars().take(room).collect();
+    named.trim_end_matches([',', ' ']).to_owned()
 }
 
 /// A line of at most `width` characters; all that it holds are of one column.

@@ -9,7 +9,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::*;
 use crate::observe::readout::{
-    Bucket, Deadline, Feed, Limiter, Phase, Queries, Refusal, Shard, Source,
+    Bucket, Deadline, Feed, Limiter, Phase, Queries, Refusal, Shard, Source, TierQueries,
 };
 
 const PHASES: [&str; 6] = ["first_byte", "read", "lookup", "render", "write", "close"];
@@ -54,7 +54,7 @@ fn reading(seconds: u64, cores: usize) -> Figures {
         prefix_length,
         count: seconds * count,
     };
-    let source = |prefix: &str, count| Source { prefix: prefix.to_owned(), count: seconds * count };
+    let tier = |tier: &str, count| TierQueries { tier: tier.to_owned(), count: seconds * count };
     Figures {
         version: "0.1.0".to_owned(),
         pid: 4711,
@@ -64,9 +64,12 @@ fn reading(seconds: u64, cores: usize) -> Figures {
         generation: 1_234,
         serial: 8_812,
         data_age_s: 2,
+        domains: 20_000_000,
+        spool: false,
         feed: Some(Feed { connected: true, backlog: 0, error: None }),
         draining: false,
         shards: (0..cores).map(shard).collect(),
+        tiers: vec![tier("police", 3), tier("partner", 120)],
         refusals: vec![refusal("limit", 32, 90), refusal("limit", 24, 30), refusal("deny", 0, 1)],
         limiter: Some(Limiter {
             entries: 471_860,
@@ -78,12 +81,21 @@ fn reading(seconds: u64, cores: usize) -> Figures {
         blocks_total: 90,
         mining_flags: 2,
         log_written_bytes: seconds * 4_000_000,
-        sources: vec![
-            source("192.0.2.7/32", 3),
-            source("2001:db8:1234:5678::/64", 91),
-            source("198.51.100.0/24", 1_200),
-        ],
+        sources: sources(seconds),
     }
+}
+
+fn sources(seconds: u64) -> Vec<Source> {
+    let source = |prefix: &str, count, standing: &str| Source {
+        prefix: prefix.to_owned(),
+        count: seconds * count,
+        standing: standing.to_owned(),
+    };
+    vec![
+        source("192.0.2.7/32", 3, "tier police"),
+        source("2001:db8:1234:5678::/64", 91, "allowed, tier partner"),
+        source("198.51.100.0/24", 1_200, ""),
+    ]
 }
 
 fn screen(cores: usize) -> Screen {
@@ -170,9 +182,9 @@ fn keys_quit_pause_sort_and_scroll() {
     for _ in 0..50 {
         screen.key(press(KeyCode::Down));
     }
-    assert_eq!(first_core(&mut screen), "8");
+    assert_eq!(first_core(&mut screen), "9");
     screen.key(press(KeyCode::Up));
-    assert_eq!(first_core(&mut screen), "7");
+    assert_eq!(first_core(&mut screen), "8");
     screen.key(press(KeyCode::Home));
     screen.key(press(KeyCode::Char('s')));
     assert_eq!(first_core(&mut screen), "7");

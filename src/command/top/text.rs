@@ -7,7 +7,7 @@
 use super::rates::as_f64;
 
 /// A whole number with a comma between thousands.
-pub(super) fn count(number: u64) -> String {
+pub(in crate::command) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.char_indices() {
@@ -20,7 +20,7 @@ pub(super) fn count(number: u64) -> String {
 }
 
 /// Events per second: one decimal below 10, whole above; at most 7 characters up to 99 millions.
-pub(super) fn rate(per_s: f64) -> String {
+pub(in crate::command) fn rate(per_s: f64) -> String {
     if per_s <= 0.0 {
         "0".to_owned()
     } else if per_s < 0.05 {
@@ -35,7 +35,7 @@ pub(super) fn rate(per_s: f64) -> String {
 }
 
 /// A duration in at most 5 characters.
-pub(super) fn micros(us: Option<u64>) -> String {
+pub(in crate::command) fn micros(us: Option<u64>) -> String {
     let Some(us) = us else { return "-".to_owned() };
     let scaled = |unit: u64, name: &str| {
         let value = as_f64(us) / as_f64(unit);
@@ -49,7 +49,7 @@ pub(super) fn micros(us: Option<u64>) -> String {
 }
 
 /// Bytes per second.
-pub(super) fn bytes(per_s: f64) -> String {
+pub(in crate::command) fn bytes(per_s: f64) -> String {
     let units = ["B/s", "KiB/s", "MiB/s", "GiB/s", "TiB/s"];
     let mut value = per_s.max(0.0);
     let mut unit = 0;
@@ -66,7 +66,7 @@ pub(super) fn bytes(per_s: f64) -> String {
 }
 
 /// A span of time in its two largest units.
-pub(super) fn span(seconds: u64) -> String {
+pub(in crate::command) fn span(seconds: u64) -> String {
     let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
     let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
     match seconds {
@@ -78,7 +78,7 @@ pub(super) fn span(seconds: u64) -> String {
 }
 
 /// A share in percent.
-pub(super) fn percent(share: f64) -> String {
+pub(in crate::command) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent >= 99.95 || percent <= 0.0 {
         format!("{percent:.0}%")
@@ -90,7 +90,7 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// A text of the server in one line that a terminal takes no orders from.
-pub(super) fn clean(text: &str) -> String {
+pub(in crate::command) fn clean(text: &str) -> String {
     text.replace(crate::query::breaks_lines, " ")
 }
 

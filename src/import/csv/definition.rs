@@ -60,8 +60,6 @@ impl Definition {
     pub(in crate::import) fn separator_byte(&self) -> Option<u8> {
         match self.separator.as_bytes() {
             [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n') => Some(*byte),
-            // White space at the edges of attributes is trimmed: a tab or blank remains.
-            [] => Some(b'\t'),
             _ => None,
         }
     }

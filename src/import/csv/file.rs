@@ -8,7 +8,7 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::cell::{Cell, RefCell};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
@@ -18,10 +18,12 @@ use super::definition::{Definition, FileReference};
 use super::deletes;
 use super::row::Row;
 use crate::import::collect::Collector;
+use crate::import::encoding::{Declared, NotText, Utf8};
 use crate::import::findings::{ObjectKind, Place};
 use crate::import::model::Stop;
 use crate::import::progress::Watch;
 use crate::import::rule::Rule;
+use crate::import::source::{Gunzip, is_gzip};
 use crate::import::xml::XmlError;
 
 /// Longest row, bytes.
@@ -29,12 +31,13 @@ const ROW_BYTES_MAX: u64 = 1 << 20;
 /// Read buffer, bytes.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// Reads the rows of a file of a definition into the collector. `file` is its number.
+/// Reads the rows of a file of a definition into the collector. `file` is its number; `trailing` is
+/// set if something follows its compressed data.
 pub(in crate::import) fn read(
     definition: &Definition,
     reference: &FileReference,
     stored: Box<dyn Read>,
-    file: u16,
+    (file, trailing): (u16, &Rc<Cell<bool>>),
     out: &mut Collector<'_, '_>,
     watch: &mut Watch<'_>,
 ) -> Result<(), Stop> {
@@ -49,12 +52,12 @@ pub(in crate::import) fn read(
         return Err(refuse(Rule::CsvChecksumKind, reference.place, &got, out));
     };
     let encoding = reference.encoding.as_str();
-    if !["", "UTF-8", "US-ASCII"].iter().any(|known| encoding.eq_ignore_ascii_case(known)) {
+    let Some(encoding) = Declared::of(encoding) else {
         return Err(refuse(Rule::CsvEncoding, reference.place, encoding, out));
-    }
-    let compressed = match reference.compression.as_str() {
-        "" | "none" => false,
-        word if word.eq_ignore_ascii_case("gzip") => true,
+    };
+    let declared = match reference.compression.as_str() {
+        word if ["", "none"].iter().any(|none| word.eq_ignore_ascii_case(none)) => false,
+        word if ["gzip", "gz"].iter().any(|gzip| word.eq_ignore_ascii_case(gzip)) => true,
         word => return Err(refuse(Rule::CsvCompression, reference.place, word, out)),
     };
     let mut row = match prepare(definition, out) {
@@ -64,14 +67,20 @@ pub(in crate::import) fn read(
     let outer = Rc::new(RefCell::new(expected.start()));
     let inner = Rc::new(RefCell::new(expected.start()));
     let summed = Summed { from: stored, sum: Rc::clone(&outer), row_bytes: None };
+    let mut summed = BufReader::with_capacity(BUFFER_BYTES, summed);
+    // No text begins as gzip does.
+    let head = summed.fill_buf().map_err(XmlError::Io)?;
+    let compressed = declared || is_gzip(head);
     let since_row = Rc::new(Cell::new(0));
+    let row_bytes = Some(Rc::clone(&since_row));
     let content: Box<dyn Read> = if compressed {
-        let decoder = flate2::bufread::MultiGzDecoder::new(BufReader::new(summed));
-        let sum = Rc::clone(&inner);
-        Box::new(Summed { from: decoder, sum, row_bytes: Some(Rc::clone(&since_row)) })
+        let decoder = Gunzip::new(summed, Rc::clone(trailing));
+        Box::new(Summed { from: decoder, sum: Rc::clone(&inner), row_bytes })
     } else {
-        Box::new(Summed { row_bytes: Some(Rc::clone(&since_row)), ..summed })
+        let sum = Rc::new(RefCell::new(Sum::None));
+        Box::new(Summed { from: summed, sum, row_bytes })
     };
+    let content = Box::new(Utf8::new(content, encoding));
     rows(definition, content, &since_row, file, &mut row, out, watch)?;
     let got = [outer.take().end(), if compressed { inner.take().end() } else { None }];
     if expected.value.is_some() && !got.contains(&expected.value) {
@@ -166,7 +175,13 @@ fn failed(error: csv::Error, rows: u64) -> Stop {
         csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
             XmlError::Broken(Rule::CsvMalformed, format!("after {rows} rows: {error}")).into()
         }
-        csv::ErrorKind::Io(error) => XmlError::Io(error).into(),
+        csv::ErrorKind::Io(error) => match NotText::of(&error) {
+            Some(what) => {
+                let got = format!("after {rows} rows: {what}");
+                XmlError::Broken(Rule::CsvEncoding, got).into()
+            }
+            None => XmlError::Io(error).into(),
+        },
         other => {
             XmlError::Broken(Rule::CsvMalformed, format!("after {rows} rows: {other:?}")).into()
         }

@@ -136,8 +136,8 @@ impl Reading<'_, '_, '_, '_> {
 
 /// A registrar's IANA identifier; 0 if there is none.
 pub(in crate::import) fn gurid(defects: &mut Defects, text: &str) -> u32 {
-    match text.parse::<u32>() {
-        Ok(id) if id > 0 => id,
+    match value::integer(text) {
+        Some(id) if id > 0 => id,
         _ if text.is_empty() => 0,
         _ => {
             defects.add(Rule::ValueBad, "gurid", text);

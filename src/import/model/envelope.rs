@@ -10,6 +10,7 @@ use crate::import::csv::definition::{Definition, FieldDefinition, FileReference}
 use crate::import::findings::{Defects, ObjectKind, Place, clip};
 use crate::import::progress::Watch;
 use crate::import::rule::Rule;
+use crate::import::time;
 use crate::import::value::{self, Read};
 use crate::import::xml::element::{Element, Name, Space};
 use crate::import::xml::{Step, XmlError};
@@ -100,6 +101,8 @@ pub(in crate::import) struct Envelope {
     pub(in crate::import) id: String,
     /// `prevId` of the deposit; empty: none.
     pub(in crate::import) prev_id: String,
+    /// `resend` of the deposit: how often it was corrected.
+    pub(in crate::import) resend: u16,
     /// Time of its data.
     pub(in crate::import) watermark: Time,
     /// Where the watermark stands.
@@ -120,6 +123,32 @@ pub(in crate::import) struct Envelope {
     pub(in crate::import) epp_params: u64,
     /// CSV definitions.
     pub(in crate::import) definitions: Vec<Definition>,
+}
+
+impl Envelope {
+    /// Counts of all objects of a kind, not of those of one registrar or zone.
+    pub(in crate::import) fn whole_counts(&self) -> impl Iterator<Item = &Count> {
+        self.counts.iter().filter(|count| !count.of_registrar && count.rcdn.is_empty())
+    }
+
+    /// What a snapshot and a log call the deposit: [`deposit_name`].
+    pub(in crate::import) fn name(&self) -> String {
+        deposit_name(&self.id, self.resend)
+    }
+}
+
+/// The name under which a deposit is noted: its identifier, then `#` and the number of its
+/// correction if it is one. `\w` of RFC 8909's identifiers has no `#`.
+pub(in crate::import) fn deposit_name(id: &str, resend: u16) -> String {
+    if resend == 0 { id.to_owned() } else { format!("{id}#{resend}") }
+}
+
+/// Identifier and `resend` of a deposit's name.
+#[must_use]
+pub fn parse_deposit_name(name: &str) -> (&str, u16) {
+    let parts = name.rsplit_once('#');
+    let parts = parts.and_then(|(id, resend)| Some((id, resend.parse().ok()?)));
+    parts.unwrap_or((name, 0))
 }
 
 impl Reading<'_, '_, '_, '_> {
@@ -182,8 +211,13 @@ impl Reading<'_, '_, '_, '_> {
         if kind == DepositType::Diff && prev_id.is_empty() {
             return Err(XmlError::Broken(Rule::PrevIdMissing, id).into());
         }
+        let resend = self.xml.attribute("resend").unwrap_or("0");
+        let resend = value::integer(resend).unwrap_or_else(|| {
+            self.defects.add(Rule::ValueBad, "resend", resend);
+            0
+        });
         self.end();
-        Ok(Envelope { kind, id, prev_id, ..Envelope::default() })
+        Ok(Envelope { kind, id, prev_id, resend, ..Envelope::default() })
     }
 
     /// An identifier of a deposit; an incremental one may lack that of the one before.
@@ -200,16 +234,17 @@ impl Reading<'_, '_, '_, '_> {
 
     fn watermark(&mut self, envelope: &mut Envelope) -> Result<(), XmlError> {
         let text = leaf(self.xml, &mut self.defects, "watermark")?;
-        match value::time(text) {
-            Read::Good(time) => envelope.watermark = time,
-            Read::Odd(time) => {
+        envelope.watermark = match time::time(text) {
+            // One beyond the year 9999 is in the future, which is a finding of its own.
+            time::Read::Good(time) | time::Read::Late(time) => time,
+            time::Read::NoZone(time) => {
                 self.defects.add(Rule::TimeNoZone, "watermark", text);
-                envelope.watermark = time;
+                time
             }
-            Read::Bad => {
+            time::Read::Bad => {
                 return Err(XmlError::Broken(Rule::WatermarkMissing, text.to_owned()));
             }
-        }
+        };
         envelope.watermark_place = self.place;
         Ok(())
     }
@@ -287,7 +322,7 @@ impl Reading<'_, '_, '_, '_> {
             match Self::known(element) {
                 Some(Name::Tld) => {
                     let text = leaf(self.xml, &mut self.defects, "tld")?;
-                    if value::name(text, &mut envelope.tld) == Read::Bad {
+                    if zone(&mut self.defects, "tld", text, &mut envelope.tld) == Read::Bad {
                         envelope.tld.clear();
                         self.defects.add(Rule::HeaderRepository, "tld", text);
                     }
@@ -313,12 +348,13 @@ impl Reading<'_, '_, '_, '_> {
             place: Place { line: self.xml.line(), ..self.place },
         };
         let rcdn = self.xml.attribute("rcdn").unwrap_or_default();
-        if !rcdn.is_empty() && value::name(rcdn, &mut count.rcdn) == Read::Bad {
+        let slot = &mut count.rcdn;
+        if !rcdn.is_empty() && zone(&mut self.defects, "rcdn", rcdn, slot) == Read::Bad {
             self.defects.add(Rule::ValueBad, "rcdn", rcdn);
             return self.xml.skip();
         }
         let text = leaf(self.xml, &mut self.defects, "count")?;
-        count.count = text.parse().ok();
+        count.count = value::integer(text);
         if count.count.is_none() {
             self.defects.add(Rule::CountUnreadable, "count", text);
         }
@@ -363,7 +399,7 @@ impl Reading<'_, '_, '_, '_> {
                 self.unknown(element)?;
                 continue;
             }
-            let separator = self.xml.attribute("sep").unwrap_or(",");
+            let separator = self.xml.attribute_whole("sep").unwrap_or(",");
             let mut definition = Definition {
                 name: self.xml.attribute("name").unwrap_or_default().to_owned(),
                 deletes,
@@ -398,7 +434,7 @@ impl Reading<'_, '_, '_, '_> {
                 local: self.xml.opened_local().to_owned(),
                 required: flag("isRequired", &mut self.defects, self.xml),
                 localised: flag("isLoc", &mut self.defects, self.xml),
-                index: self.xml.attribute("index").and_then(|text| text.parse().ok()),
+                index: self.xml.attribute("index").and_then(value::integer),
                 custom: self.xml.attribute("name").unwrap_or_default().to_owned(),
             };
             self.xml.skip()?;
@@ -428,6 +464,15 @@ impl Reading<'_, '_, '_, '_> {
         }
         Ok(())
     }
+}
+
+/// A TLD or registry-class name, which some registries write with the dot before it.
+fn zone(defects: &mut Defects, field: &'static str, text: &str, slot: &mut String) -> Read<()> {
+    let bare = text.strip_prefix('.').filter(|bare| !bare.is_empty());
+    if bare.is_some() {
+        defects.add(Rule::HeaderTld, field, text);
+    }
+    value::name(bare.unwrap_or(text), slot)
 }
 
 fn bounded<T>(list: &mut Vec<T>, item: T) -> Result<(), XmlError> {

@@ -20,8 +20,14 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    /// The value of a name.
+    /// The value of a name, without white space at its edges: all types of the schemas but one
+    /// collapse it.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
+        self.whole(name).map(str::trim_ascii)
+    }
+
+    /// The value of a name as it stands.
+    pub(super) fn whole(&self, name: &str) -> Option<&str> {
         let mut start = 0;
         for &(name_end, value_end) in &self.ends {
             if self.text.get(start..name_end) == Some(name) {
@@ -43,7 +49,7 @@ impl Attributes {
         self.ends.iter().map(move |&(name_end, value_end)| {
             let name = self.text.get(start..name_end).unwrap_or_default();
             start = value_end;
-            (name, self.text.get(name_end..value_end).unwrap_or_default())
+            (name, self.text.get(name_end..value_end).unwrap_or_default().trim_ascii())
         })
     }
 
@@ -109,15 +115,16 @@ impl Attributes {
             self.text.push_str(name);
             let name_end = self.text.len();
             let plain = |byte: u8| byte >= b' ' && byte != b'&' && byte != b'<';
-            if attribute.value.bytes().all(plain) {
-                self.text.push_str(attribute.value.trim_ascii());
+            // XML makes a blank of a tab; a separator that is one is meant as it stands.
+            if attribute.value.bytes().all(plain) || attribute.value == "\t" {
+                self.text.push_str(&attribute.value);
             } else if attribute.value.contains('<') {
                 return Err(broken("< within an attribute"));
             } else {
                 let value = attribute
                     .normalized_value(XmlVersion::Explicit1_0)
                     .map_err(|error| broken(&error.to_string()))?;
-                self.text.push_str(value.trim_ascii());
+                self.text.push_str(&value);
             }
             self.ends.push((name_end, self.text.len()));
         }

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - `whole`: what [`Input::rest`] shows is valid UTF-8; a character that a read cut in two waits
-//!   for its other half.
+//! - `whole`: what [`Input::rest`] shows is valid UTF-8, from UTF-8 or UTF-16; a character that a
+//!   read cut in two waits for its other half.
 //! - Memory is one token (at most [`TOKEN_BYTES_MAX`]) and two read buffers.
 //!
 //! # Does not
@@ -15,6 +15,7 @@ use std::io::{self, Read};
 use std::ops::Range;
 
 use super::XmlError;
+use crate::import::encoding::{Declared, NotText, Utf8};
 use crate::import::rule::Rule;
 
 /// Read buffer, bytes: the system call's cost vanishes, the cache's second level still holds it.
@@ -25,7 +26,7 @@ pub(super) const TOKEN_BYTES_MAX: usize = 1 << 20;
 
 /// Text that is being read.
 pub(super) struct Input<R> {
-    inner: R,
+    inner: Utf8<R>,
     /// Bytes as they were read; the first `cut_bytes` are half a character.
     buffer: Vec<u8>,
     cut_bytes: usize,
@@ -39,7 +40,7 @@ pub(super) struct Input<R> {
 impl<R: Read> Input<R> {
     pub(super) fn new(inner: R) -> Self {
         Self {
-            inner,
+            inner: Utf8::new(inner, Declared::Nothing),
             buffer: vec![0; BUFFER_BYTES],
             cut_bytes: 0,
             text: String::with_capacity(BUFFER_BYTES),
@@ -89,7 +90,12 @@ impl<R: Read> Input<R> {
             match self.inner.read(free) {
                 Ok(count) => break count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(XmlError::Io(error)),
+                Err(error) => {
+                    return Err(match NotText::of(&error) {
+                        Some(what) => XmlError::Broken(Rule::XmlEncoding, what.to_string()),
+                        None => XmlError::Io(error),
+                    });
+                }
             }
         };
         let filled = self.cut_bytes.saturating_add(count);

@@ -35,6 +35,7 @@ use self::element::Element;
 use self::input::Input;
 use self::scope::Scopes;
 pub(super) use self::text::collapse;
+use super::encoding::Declared;
 use super::rule::Rule;
 
 /// Deepest nesting: deposits have about 8 levels.
@@ -123,6 +124,11 @@ impl<R: Read> Xml<R> {
     /// An attribute of the element that opened in the last step.
     pub(super) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.value(name)
+    }
+
+    /// An attribute with the white space at its edges.
+    pub(super) fn attribute_whole(&self, name: &str) -> Option<&str> {
+        self.attributes.whole(name)
     }
 
     /// The next step; text in between is skipped.
@@ -450,10 +456,11 @@ fn broken(got: &str) -> XmlError {
 }
 
 fn check_encoding(encoding: &str) -> Result<(), XmlError> {
-    if encoding.eq_ignore_ascii_case("UTF-8") || encoding.eq_ignore_ascii_case("US-ASCII") {
-        return Ok(());
+    // Which of the two is read shows in the bytes; files that were rewritten often say the other.
+    match Declared::of(encoding) {
+        Some(_) => Ok(()),
+        None => Err(XmlError::Broken(Rule::XmlEncoding, encoding.to_owned())),
     }
-    Err(XmlError::Broken(Rule::XmlEncoding, encoding.to_owned()))
 }
 
 #[cfg(test)]

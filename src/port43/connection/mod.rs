@@ -8,6 +8,11 @@
 //!            closed (deadline, end of input, broken)      closed             Draining ──▶ closed
 //! ```
 //!
+//! A line ends with LF, CR LF, CR NUL (RFC 854), a CR alone, or the end of the input, whatever
+//! comes first. A CR that ends what was received ends the line at once: the LF or NUL that may
+//! still come is dropped with everything else behind the line. A line that is not ended by its
+//! deadline is refused: receiving is stopped (`Stop`), and then an answer is made as for any line.
+//!
 //! Behind a proxy there is one phase before: `open ──▶ Proxy ──▶ FirstByte`, in which the header of
 //! the PROXY protocol is received.
 //!
@@ -68,7 +73,8 @@ pub enum Phase {
     FirstByte,
     /// Part of the line received.
     Line,
-    /// The line is complete, its answer not yet made (an answer buffer may be awaited).
+    /// The line is complete, or refused since it was not in time; its answer is not yet made (an
+    /// answer buffer may be awaited).
     Answering,
     /// The answer is being sent.
     Writing,
@@ -90,6 +96,11 @@ pub enum Event<'a> {
         input: &'a [u8],
         /// How many of them this read brought.
         fresh_bytes: usize,
+    },
+    /// What was asked for by [`Action::Stop`]: nothing is being received any more.
+    Stopped {
+        /// All bytes of the line so far.
+        input: &'a [u8],
     },
     /// The answer is made and `bytes` long.
     Answered {
@@ -134,10 +145,14 @@ pub enum Action {
         /// What it says.
         source: Source,
     },
+    /// End the receive that is under way; show what it brings, or that it was stopped.
+    Stop,
     /// Make the answer to `input[line]`.
     Answer {
         /// The line without its end.
         line: Range<usize>,
+        /// Whether its end came in time; a refusal is due if not.
+        ended: bool,
     },
     /// Send the answer from this byte on.
     Send {
@@ -148,6 +163,9 @@ pub enum Action {
     Look,
     /// Shut down sending if that was not done, then read and drop input.
     Drain,
+    /// Read no more, and wait for the deadline: enough was dropped. A close now would make the
+    /// kernel send a reset, which may overtake the answer at the client.
+    Rest,
     /// Close the socket, with a reset if what is not yet delivered shall be thrown away.
     Close {
         /// Why it ended.
@@ -194,6 +212,10 @@ pub struct Connection {
     answer_bytes: usize,
     /// More than the line was received, or the answer did not go out at once.
     careful: bool,
+    /// The deadline of the line passed before its end came.
+    is_late: bool,
+    /// More was sent behind the line than is read.
+    is_flooded: bool,
     ending: Ending,
 }
 
@@ -210,6 +232,8 @@ impl Connection {
             done_bytes: 0,
             answer_bytes: 0,
             careful: false,
+            is_late: false,
+            is_flooded: false,
             ending: Ending::Silent,
         }
     }
@@ -282,6 +306,10 @@ impl Connection {
             (Phase::FirstByte | Phase::Line, Event::Received { input, fresh_bytes }) => {
                 self.received(input, fresh_bytes, now_ms)
             }
+            (Phase::Answering, Event::Received { input, fresh_bytes }) if self.is_late => {
+                self.received_late(input, fresh_bytes, now_ms)
+            }
+            (Phase::Answering, Event::Stopped { input }) if self.is_late => self.refuse(input),
             (Phase::Answering, Event::Answered { bytes }) => {
                 self.phase = Phase::Writing;
                 self.answer_bytes = bytes;
@@ -325,17 +353,8 @@ impl Connection {
                 bytes => self.complete(input, bytes.min(INPUT_BYTES), now_ms),
             };
         }
-        // Everything before the fresh bytes was searched when it arrived.
-        let seen_bytes = input.len().saturating_sub(fresh_bytes);
-        let fresh = input.get(seen_bytes..).unwrap_or_default();
-        if let Some(index) = memchr::memchr(b'\n', fresh) {
-            let line_bytes = seen_bytes.saturating_add(index);
-            self.careful = line_bytes.saturating_add(1) < input.len();
+        if let Some(line_bytes) = self.line_bytes(input, fresh_bytes) {
             return self.complete(input, line_bytes, now_ms);
-        }
-        if input.len() >= INPUT_BYTES {
-            self.careful = true;
-            return self.complete(input, input.len(), now_ms);
         }
         if self.phase == Phase::FirstByte {
             self.phase = Phase::Line;
@@ -344,13 +363,55 @@ impl Connection {
         Action::Receive
     }
 
-    /// The line is `input[..line_bytes]`, perhaps with a CR at its end.
+    /// Where the line ends, if it does; notes whether more than it was received, or may still come.
+    fn line_bytes(&mut self, input: &[u8], fresh_bytes: usize) -> Option<usize> {
+        // Everything before the fresh bytes was searched when it arrived.
+        let seen_bytes = input.len().saturating_sub(fresh_bytes);
+        let fresh = input.get(seen_bytes..).unwrap_or_default();
+        if let Some(index) = memchr::memchr2(b'\n', b'\r', fresh) {
+            let (end, behind) = fresh.get(index..)?.split_first()?;
+            // The rest of the line's end, if there is one, and nothing else.
+            let is_whole = matches!((*end, behind), (b'\n', []) | (b'\r', [b'\n' | 0]));
+            self.careful = !is_whole;
+            return Some(seen_bytes.saturating_add(index));
+        }
+        self.careful = input.len() >= INPUT_BYTES;
+        self.careful.then_some(input.len())
+    }
+
+    /// The line is `input[..line_bytes]`.
     fn complete(&mut self, input: &[u8], line_bytes: usize, now_ms: u64) -> Action {
-        let line = input.get(..line_bytes).unwrap_or(input);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        // One that was late is in this phase already.
+        if self.phase != Phase::Answering {
+            self.phase = Phase::Answering;
+            self.phase_end_ms = now_ms.saturating_add(self.deadlines.write_ms);
+        }
+        answer(input, line_bytes, true)
+    }
+
+    /// The deadline of the line has passed: a refusal is due, once nothing is received any more. It
+    /// has the time of an answer; the deadline of the whole connection stays what it is.
+    fn stop(&mut self, now_ms: u64) -> Action {
+        self.is_late = true;
         self.phase = Phase::Answering;
         self.phase_end_ms = now_ms.saturating_add(self.deadlines.write_ms);
-        Action::Answer { line: 0..line.len().min(QUERY_LINE_BYTES_MAX.saturating_add(1)) }
+        Action::Stop
+    }
+
+    /// What the last receive brought before it was stopped: the end of the line, perhaps, which
+    /// then counts.
+    fn received_late(&mut self, input: &[u8], fresh_bytes: usize, now_ms: u64) -> Action {
+        let line_bytes = match fresh_bytes {
+            0 => Some(input.len()),
+            _ => self.line_bytes(input, fresh_bytes),
+        };
+        let Some(line_bytes) = line_bytes else { return self.refuse(input) };
+        self.is_late = false;
+        self.complete(input, line_bytes, now_ms)
+    }
+
+    fn refuse(&self, input: &[u8]) -> Action {
+        answer(input, input.len(), false)
     }
 
     fn sent(&mut self, bytes: usize) -> Action {
@@ -377,14 +438,18 @@ impl Connection {
             return self.close(Ending::Served, false);
         }
         self.done_bytes = self.done_bytes.saturating_add(bytes);
-        if self.done_bytes > DRAIN_BYTES_MAX {
-            return self.close(Ending::Flooded, true);
-        }
-        Action::Drain
+        self.is_flooded = self.done_bytes > DRAIN_BYTES_MAX;
+        if self.is_flooded { Action::Rest } else { Action::Drain }
     }
 
     fn tick(&mut self, now_ms: u64) -> Action {
         if now_ms >= self.deadline_ms() {
+            if self.phase == Phase::Line && now_ms < self.total_end_ms {
+                return self.stop(now_ms);
+            }
+            if self.is_flooded {
+                return self.close(Ending::Flooded, true);
+            }
             // A client that does not read would leave its answer in the kernel's memory.
             return self.close(Ending::Expired(self.phase), self.phase == Phase::Writing);
         }
@@ -392,6 +457,7 @@ impl Connection {
             Phase::Proxy | Phase::FirstByte | Phase::Line => Action::Receive,
             Phase::Writing => Action::Send { from_bytes: self.done_bytes },
             Phase::Looking => Action::Look,
+            Phase::Draining if self.is_flooded => Action::Rest,
             Phase::Draining => Action::Drain,
             // The driver still holds the line of the answer that it is making.
             Phase::Answering => self.close(Ending::Broken(Phase::Answering), true),
@@ -403,13 +469,25 @@ impl Connection {
         self.phase = Phase::Closed;
         self.phase_end_ms = u64::MAX;
         self.total_end_ms = u64::MAX;
-        self.ending = ending;
+        self.ending = match ending {
+            // The refusal is out, whatever came of what was sent behind the line.
+            Ending::Served | Ending::Expired(Phase::Looking | Phase::Draining) if self.is_late => {
+                Ending::Expired(Phase::Line)
+            }
+            ending => ending,
+        };
         self.closed(reset)
     }
 
     fn closed(&self, reset: bool) -> Action {
         Action::Close { ending: self.ending, reset }
     }
+}
+
+/// The answer to the first `line_bytes` of the input, which may be too long.
+fn answer(input: &[u8], line_bytes: usize, ended: bool) -> Action {
+    let line_bytes = line_bytes.min(input.len()).min(QUERY_LINE_BYTES_MAX.saturating_add(1));
+    Action::Answer { line: 0..line_bytes, ended }
 }
 
 #[cfg(test)]

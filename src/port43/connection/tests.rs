@@ -23,18 +23,97 @@ fn close(ending: Ending, reset: bool) -> Action {
     Action::Close { ending, reset }
 }
 
+fn answer(line: Range<usize>) -> Action {
+    Action::Answer { line, ended: true }
+}
+
+/// Whether it reads on behind its answer, of `bytes`.
+fn drains(mut connection: Connection, bytes: usize) -> bool {
+    let _ = connection.step(Event::Answered { bytes }, 1_000);
+    let _ = connection.step(Event::Sent { bytes }, 1_000);
+    connection.step(Event::Looked { unread: false }, 1_000) == Action::Drain
+}
+
+/// RFC 854 has CR LF and CR NUL; some send LF or CR alone.
 #[test]
-fn every_line_end_gives_the_same_line() {
-    for input in [&b"a.example\r\n"[..], b"a.example\n"] {
+fn every_line_end_gives_the_same_line_and_what_follows_it_is_dropped() {
+    let whole: [&[u8]; 3] = [b"a.example\r\n", b"a.example\n", b"a.example\r\0"];
+    let more: [&[u8]; 6] = [
+        b"a.example\r",
+        b"a.example\r\r\n",
+        b"a.example\n\r",
+        b"a.example\rb.example\r\n",
+        b"a.example\r\nb.example\r\n",
+        b"a.example\r\0\n",
+    ];
+    for (input, is_more) in
+        whole.map(|input| (input, false)).into_iter().chain(more.map(|input| (input, true)))
+    {
         let mut connection = open();
         let action = receive(&mut connection, input, input.len(), 1_000);
-        assert_eq!(action, Action::Answer { line: 0..9 });
+        assert_eq!(action, answer(0..9), "{}", input.escape_ascii());
+        assert_eq!(drains(connection, 10), is_more, "{}", input.escape_ascii());
     }
-    for input in [&b"a.example"[..], b"a.example\r"] {
+    let input = b"a.example";
+    let mut connection = open();
+    assert_eq!(receive(&mut connection, input, input.len(), 1_000), Action::Receive);
+    assert_eq!(receive(&mut connection, input, 0, 1_000), answer(0..9));
+    assert!(!drains(connection, 10));
+}
+
+/// Its LF may come later: it is dropped, and does not make the kernel reset the connection.
+#[test]
+fn a_cr_that_ends_what_was_received_ends_the_line_at_once() {
+    let mut connection = open();
+    assert_eq!(receive(&mut connection, b"a", 1, 1_000), Action::Receive);
+    assert_eq!(receive(&mut connection, b"a\r", 1, 1_001), answer(0..1));
+    assert!(drains(connection, 10));
+}
+
+#[test]
+fn a_line_without_its_end_is_refused_at_its_deadline_once_nothing_is_received_any_more() {
+    let refusal = |bytes| Action::Answer { line: 0..bytes, ended: false };
+    let late = || {
         let mut connection = open();
-        assert_eq!(receive(&mut connection, input, input.len(), 1_000), Action::Receive);
-        assert_eq!(receive(&mut connection, input, 0, 1_000), Action::Answer { line: 0..9 });
+        assert_eq!(receive(&mut connection, b"a.ex", 4, 1_050), Action::Receive);
+        assert_eq!(connection.step(Event::Tick, 1_249), Action::Receive);
+        assert_eq!(connection.step(Event::Tick, 1_250), Action::Stop);
+        assert_eq!((connection.phase(), connection.deadline_ms()), (Phase::Answering, 1_550));
+        connection
+    };
+    let mut connection = late();
+    assert_eq!(connection.step(Event::Stopped { input: b"a.ex" }, 1_251), refusal(4));
+    let _ = connection.step(Event::Answered { bytes: 20 }, 1_251);
+    assert_eq!(connection.step(Event::Sent { bytes: 20 }, 1_251), Action::Look);
+    let mut drained = connection.clone();
+    let action = connection.step(Event::Looked { unread: false }, 1_251);
+    assert_eq!(action, close(Ending::Expired(Phase::Line), false));
+    // It drips on: it has as much time as anybody has behind an answer, and counts the same.
+    assert_eq!(drained.step(Event::Looked { unread: true }, 1_251), Action::Drain);
+    assert_eq!(drained.deadline_ms(), 1_651);
+    let action = drained.step(Event::Tick, 1_651);
+    assert_eq!(action, close(Ending::Expired(Phase::Line), false));
+
+    // What the last receive brings counts: more of the line, its end, or the end of the input.
+    assert_eq!(receive(&mut late(), b"a.example", 5, 1_251), refusal(9));
+    for (input, fresh_bytes) in [(&b"a.example\r\n"[..], 7), (b"a.example", 0)] {
+        let mut connection = late();
+        assert_eq!(receive(&mut connection, input, fresh_bytes, 1_251), answer(0..9));
+        assert!(!drains(connection.clone(), 10));
+        let _ = connection.step(Event::Answered { bytes: 1 }, 1_251);
+        let _ = connection.step(Event::Sent { bytes: 1 }, 1_251);
+        let action = connection.step(Event::Looked { unread: false }, 1_251);
+        assert_eq!(action, close(Ending::Served, false));
     }
+}
+
+/// No time is left in which a refusal could go out.
+#[test]
+fn an_unfinished_line_at_the_deadline_of_the_connection_is_cut_without_a_word() {
+    let mut connection = Connection::open(Deadlines { total_ms: 150, ..DEADLINES }, 1_000);
+    assert_eq!(receive(&mut connection, b"a", 1, 1_050), Action::Receive);
+    let action = connection.step(Event::Tick, 1_150);
+    assert_eq!(action, close(Ending::Expired(Phase::Line), false));
 }
 
 #[test]
@@ -42,15 +121,19 @@ fn a_line_is_the_same_however_it_is_cut_into_reads() {
     let input = b"domain xn--mnchen-3ya.example\r\n";
     for cut in 1..input.len() {
         let mut connection = open();
-        assert_eq!(receive(&mut connection, &input[..cut], cut, 1_000), Action::Receive);
-        let action = receive(&mut connection, input, input.len() - cut, 1_001);
-        assert_eq!(action, Action::Answer { line: 0..29 }, "cut at {cut}");
+        let mut action = receive(&mut connection, &input[..cut], cut, 1_000);
+        // The CR ends it, whether its LF is there or not.
+        if cut < input.len() - 1 {
+            assert_eq!(action, Action::Receive, "cut at {cut}");
+            action = receive(&mut connection, input, input.len() - cut, 1_001);
+        }
+        assert_eq!(action, answer(0..29), "cut at {cut}");
     }
 }
 
 #[test]
 fn an_empty_line_is_a_query_but_an_empty_connection_is_not() {
-    assert_eq!(receive(&mut open(), b"\r\n", 2, 1_000), Action::Answer { line: 0..0 });
+    assert_eq!(receive(&mut open(), b"\r\n", 2, 1_000), answer(0..0));
     assert_eq!(receive(&mut open(), b"", 0, 1_000), close(Ending::Silent, false));
 }
 
@@ -60,12 +143,12 @@ fn the_longest_line_passes_whole_and_a_longer_one_is_seen_to_be_too_long() {
     input.extend_from_slice(b"\r\n");
     let mut connection = open();
     let action = receive(&mut connection, &input, input.len(), 1_000);
-    assert_eq!(action, Action::Answer { line: 0..QUERY_LINE_BYTES_MAX });
+    assert_eq!(action, answer(0..QUERY_LINE_BYTES_MAX));
 
     let input = vec![b'a'; INPUT_BYTES];
     let mut connection = open();
     let action = receive(&mut connection, &input, input.len(), 1_000);
-    assert_eq!(action, Action::Answer { line: 0..QUERY_LINE_BYTES_MAX + 1 });
+    assert_eq!(action, answer(0..QUERY_LINE_BYTES_MAX + 1));
 }
 
 #[test]
@@ -114,7 +197,10 @@ fn draining_is_bounded_in_bytes() {
     let _ = connection.step(Event::Looked { unread: true }, 1_000);
     let action = connection.step(Event::Drained { bytes: DRAIN_BYTES_MAX }, 1_000);
     assert_eq!(action, Action::Drain);
-    let action = connection.step(Event::Drained { bytes: 1 }, 1_000);
+    // Nothing more is read; the answer has until the deadline to be read by the client.
+    assert_eq!(connection.step(Event::Drained { bytes: 1 }, 1_000), Action::Rest);
+    assert_eq!(connection.step(Event::Tick, 1_399), Action::Rest);
+    let action = connection.step(Event::Tick, 1_400);
     assert_eq!(action, close(Ending::Flooded, true));
 }
 
@@ -127,7 +213,7 @@ fn each_phase_expires_at_its_own_deadline_and_not_before() {
     assert_eq!(receive(&mut connection, b"aa", 1, 1_298), Action::Receive);
     assert_eq!(connection.deadline_ms(), 1_299);
     let mut dripped = connection.clone();
-    assert_eq!(dripped.step(Event::Tick, 1_299), close(Ending::Expired(Phase::Line), false));
+    assert_eq!(dripped.step(Event::Tick, 1_299), Action::Stop);
 
     let _ = receive(&mut connection, b"aa\n", 1, 1_298);
     let mut waiting = connection.clone();
@@ -164,6 +250,7 @@ fn a_broken_socket_closes_in_every_phase_and_a_clock_that_jumps_back_does_no_har
 fn an_event_out_of_place_closes_and_never_panics() {
     let events = [
         Event::Received { input: b"", fresh_bytes: 9 },
+        Event::Stopped { input: b"" },
         Event::Answered { bytes: usize::MAX },
         Event::Failed,
         Event::Sent { bytes: usize::MAX },
@@ -231,11 +318,11 @@ fn a_header_is_the_same_however_it_is_cut_and_the_line_behind_it_too() {
         if !rest.is_empty() {
             action = receive(&mut connection, rest, rest.len(), 1_001);
         }
-        if shown < input.len() {
+        if shown < input.len() - 1 {
             let rest = &input[HEADER.len()..];
             action = receive(&mut connection, rest, input.len() - shown, 1_002);
         }
-        assert_eq!(action, Action::Answer { line: 0..9 }, "cut at {cut}");
+        assert_eq!(action, answer(0..9), "cut at {cut}");
     }
 }
 
@@ -272,8 +359,8 @@ fn only_the_first_header_counts() {
     let mut connection = behind_proxy();
     let _ = receive(&mut connection, HEADER, HEADER.len(), 1_000);
     let action = receive(&mut connection, HEADER, HEADER.len(), 1_000);
-    assert_eq!(action, Action::Answer { line: 0..HEADER.len() - 2 });
+    assert_eq!(action, answer(0..HEADER.len() - 2));
     // And without a proxy so is the first.
     let action = receive(&mut open(), HEADER, HEADER.len(), 1_000);
-    assert_eq!(action, Action::Answer { line: 0..HEADER.len() - 2 });
+    assert_eq!(action, answer(0..HEADER.len() - 2));
 }

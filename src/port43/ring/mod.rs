@@ -45,8 +45,9 @@ use self::driver::Driver;
 use self::kernel::{Completion, Op};
 use self::raw::Ring;
 use self::slots::Sizes;
-use super::limits::{COMPLETIONS_PER_TURN, Settings, TICK_MS};
+use super::limits::{COMPLETIONS_PER_TURN, DEAF_MS_MAX, Settings, TICK_MS};
 use super::moment::Moment;
+use super::shares::random_key;
 use super::{Answering, Gate};
 use crate::observe::{ShardFigures, counters};
 
@@ -70,6 +71,29 @@ pub struct Engine<A: Answering> {
     figures: Arc<ShardFigures>,
     /// When the executor was handed over to last.
     handed_over_ms: u64,
+    heard: Heard,
+}
+
+/// Until when everything that has happened is known. A shard that was kept from its core for longer
+/// than a deadline finds a query that came in time beside the tick, or after more completions than
+/// a turn takes: no client is cut for what the shard has not looked at.
+#[derive(Clone, Copy, Debug, Default)]
+struct Heard {
+    until_ms: u64,
+    /// When the turn before this one was.
+    turned_ms: u64,
+}
+
+impl Heard {
+    /// A turn at `now` has brought so many completions. Those that were there before the moment of
+    /// the last turn are among them, if there was room for all.
+    fn turned(&mut self, completion_count: usize, now: Moment) -> u64 {
+        if completion_count < COMPLETIONS_PER_TURN {
+            self.until_ms = self.turned_ms;
+        }
+        self.turned_ms = now.ms;
+        self.until_ms.max(now.ms.saturating_sub(DEAF_MS_MAX))
+    }
 }
 
 /// What a turn brought.
@@ -101,8 +125,9 @@ impl<A: Answering> Engine<A> {
         let sizes = Sizes::fit(settings.connections_max, gates.len(), slots_max);
         let ring =
             Ring::new(sizes.slots, listeners).map_err(|error| refused(sizes.slots, &error))?;
-        let driver = Driver::new(answering, settings, sizes, gates, Arc::clone(&figures));
-        Ok(Self { driver, ring, figures, handed_over_ms: 0 })
+        let key = random_key();
+        let driver = Driver::new(answering, settings, sizes, gates, Arc::clone(&figures), key);
+        Ok(Self { driver, ring, figures, handed_over_ms: 0, heard: Heard::default() })
     }
 
     /// Serves until `stop` is ready, then drains: what the kernel has accepted by then is served,
@@ -175,18 +200,23 @@ impl<A: Answering> Engine<A> {
         completions.clear();
         self.ring.turn(want, completions)?;
         let now = Moment::now();
+        let heard_ms = self.heard.turned(completions.len(), now);
         let (mut ticked, mut accepted) = (false, false);
         for completion in completions.iter() {
             match completion.op {
                 Op::Tick => ticked = true,
-                op => {
-                    accepted |= op == Op::Accept && completion.result >= 0;
-                    self.driver.completed(&mut self.ring, *completion, now);
-                }
+                Op::Accept => {}
+                _ => self.driver.completed(&mut self.ring, *completion, now),
             }
         }
+        // New connections last: a full shard makes room for them by who is silent, and who has
+        // asked meanwhile is not.
+        for completion in completions.iter().filter(|completion| completion.op == Op::Accept) {
+            accepted |= completion.result >= 0;
+            self.driver.completed(&mut self.ring, *completion, now);
+        }
         if ticked {
-            self.driver.expire(&mut self.ring, now);
+            self.driver.expire(&mut self.ring, heard_ms, now);
             self.ring.tick();
         }
         self.driver.serve_waiting(&mut self.ring, now);
@@ -237,6 +267,20 @@ fn refused(slots: u32, error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deadline_counts_once_all_that_came_before_it_is_looked_at_and_waits_a_bounded_time() {
+        let at = |ms: u64| Moment::of_us(1_000 * ms);
+        let mut heard = Heard::default();
+        assert_eq!([4, 8, 12].map(|ms| heard.turned(1, at(ms))), [0, 4, 8]);
+        // Kept from the core until 700 ms; what came meanwhile is more than a turn takes.
+        let full = COMPLETIONS_PER_TURN;
+        assert_eq!(heard.turned(full, at(700)), 8);
+        assert_eq!(heard.turned(full, at(701)), 8);
+        assert_eq!(heard.turned(full - 1, at(702)), 701);
+        assert_eq!(heard.turned(full, at(702 + DEAF_MS_MAX)), 702);
+        assert_eq!(heard.turned(full, at(710 + DEAF_MS_MAX)), 710);
+    }
 
     const UNIT: &str = include_str!("../../../deploy/whoisd.service");
 

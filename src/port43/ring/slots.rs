@@ -4,7 +4,8 @@
 //!
 //! - `fixed`: the table is made once; nothing is allocated per connection.
 //! - `in-order`: every list is in order of the time that its phase began. Since a phase has one
-//!   length for all, the head expires first, and is the one that has waited longest.
+//!   length for all, the head expires first, and is the one that has waited longest. A slot that
+//!   waited for an answer buffer is put in its place among those that did not.
 //! - `one-place`: an open slot stands in the list of its phase and in the list of all, a free one
 //!   in the list of the free.
 //!
@@ -48,6 +49,10 @@ impl Sizes {
 
 /// No slot.
 const NONE: u32 = u32::MAX;
+
+/// Slots that one which had to wait is put before at most. More let past it only where buffers
+/// change hands by the thousand; its deadline is then looked at somewhat late.
+const LET_PAST_MAX: usize = 1_024;
 
 /// A list that a slot stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +131,14 @@ pub(super) struct Slot {
     pub(super) answered_ms: u64,
     /// Where the query line ends in the input.
     pub(super) line_bytes: u16,
+    /// Whether the line's end did not come in time.
+    pub(super) is_unfinished: bool,
+    /// Whether it waits for an answer buffer, or waited for the one that it has, or holds it.
+    pub(super) is_in_shares: bool,
+    /// Whether its client did not take its answer at once.
+    pub(super) is_holding: bool,
+    /// Whether it is being closed so that its answer buffer comes free.
+    pub(super) is_cut: bool,
     /// What the proxy's header says, once it is there.
     pub(super) source: Option<Source>,
     /// Measures the connection's phases.
@@ -167,6 +180,10 @@ impl Slots {
             waiting_for: None,
             answered_ms: 0,
             line_bytes: 0,
+            is_unfinished: false,
+            is_in_shares: false,
+            is_holding: false,
+            is_cut: false,
             source: None,
             watch: Stopwatch::default(),
             listed: None,
@@ -228,7 +245,35 @@ impl Slots {
             slot.shut_down = false;
             slot.accepting = false;
             slot.waiting_for = None;
+            slot.is_unfinished = false;
+            slot.is_cut = false;
             slot.source = None;
+        }
+    }
+
+    /// The slot behind another one in the list of its phase.
+    pub(super) fn after(&self, index: u32, list: List) -> Option<u32> {
+        let link = self.slots.get(index as usize)?.links.get(link_of(list))?;
+        (link.after != NONE).then_some(link.after)
+    }
+
+    /// Puts a slot that had to wait into the list of its phase, before those whose phase ends later
+    /// than its own: they were let past. It passes [`LET_PAST_MAX`] of them at most.
+    pub(super) fn list_by_end(&mut self, index: u32, list: List, end_ms: u64) {
+        self.unlist(index);
+        let Some(mut before) = self.ends.get(list as usize).map(|ends| ends.last) else { return };
+        for _ in 0..LET_PAST_MAX {
+            let Some(slot) = self.slots.get(before as usize) else { break };
+            let ends_later =
+                slot.connection.as_ref().is_some_and(|other| other.phase_end_ms() > end_ms);
+            if !ends_later {
+                break;
+            }
+            before = slot.links.get(link_of(list)).map_or(NONE, |link| link.before);
+        }
+        self.push_behind(before, index, list);
+        if let Some(slot) = self.get_mut(index) {
+            slot.listed = Some(list);
         }
     }
 
@@ -280,6 +325,30 @@ impl Slots {
         }
     }
 
+    /// Puts a slot behind another one, or first if there is none.
+    fn push_behind(&mut self, before: u32, index: u32, list: List) {
+        let Some(ends) = self.ends.get(list as usize).copied() else { return };
+        if before == ends.last {
+            return self.push_last(index, list);
+        }
+        let after = match self.link_mut(before, list) {
+            Some(link) => std::mem::replace(&mut link.after, index),
+            None => ends.first,
+        };
+        if let Some(link) = self.link_mut(after, list) {
+            link.before = index;
+        }
+        if let Some(ends) = self.ends.get_mut(list as usize) {
+            ends.count = ends.count.saturating_add(1);
+            if before == NONE {
+                ends.first = index;
+            }
+        }
+        if let Some(link) = self.link_mut(index, list) {
+            *link = Link { before, after };
+        }
+    }
+
     fn push_first(&mut self, index: u32) {
         let list = List::Free;
         let Some(ends) = self.ends.get_mut(list as usize) else { return };
@@ -327,7 +396,40 @@ impl Slots {
 mod tests {
     use std::collections::VecDeque;
 
+    use super::super::super::connection::Deadlines;
+    use super::super::super::limits::Settings;
     use super::*;
+
+    #[test]
+    fn a_slot_that_waited_stands_before_those_that_end_later() {
+        let mut slots = Slots::new(6);
+        let mut open = |end_ms: u64| {
+            let index = slots.take_free().unwrap();
+            slots.open(index);
+            let usual = Deadlines::from(&Settings::default());
+            let deadlines = Deadlines { first_byte_ms: end_ms, ..usual };
+            slots.get_mut(index).unwrap().connection = Some(Connection::open(deadlines, 0));
+            slots.list_by_end(index, List::Writing, end_ms);
+            let mut order = Vec::new();
+            let mut next = slots.first(List::Writing);
+            while let Some(index) = next {
+                let connection = slots.get_mut(index).unwrap().connection.as_ref();
+                order.push(connection.unwrap().phase_end_ms());
+                next = slots.after(index, List::Writing);
+            }
+            order
+        };
+        assert_eq!(open(5), [5]);
+        assert_eq!(open(9), [5, 9]);
+        assert_eq!(open(7), [5, 7, 9]);
+        assert_eq!(open(1), [1, 5, 7, 9]);
+        assert_eq!(open(9), [1, 5, 7, 9, 9]);
+        // The links hold from both ends.
+        while let Some(first) = slots.first(List::Writing) {
+            slots.free(first);
+        }
+        assert_eq!((slots.count(List::Writing), slots.count(List::Free)), (0, 6));
+    }
 
     #[test]
     fn a_table_that_the_kernel_cuts_has_room_for_connections_and_accepts() {

@@ -25,11 +25,11 @@ use snapshot_format::status::DomainStatuses;
 
 use super::nameserver::addresses;
 use super::{RegistrarView, contact, optional};
+use crate::idn;
 use crate::policy::{ExtrasRule, Seen, is_extra_key};
 use crate::query::answer::Answer;
 use crate::query::frame::Site;
 use crate::query::number::{Decimal, base64, code_point, hex};
-use crate::query::punycode::unicode_name;
 
 /// Nameservers that are sorted on a small piece of stack: more than most domains have.
 const NAMESERVERS_USUAL: usize = 8;
@@ -187,12 +187,13 @@ const fn state_word(state: u8) -> &'static str {
     }
 }
 
-/// The decoded name, where the deposit gave no U-label.
-fn decoded_name(name: &str, u_name: &str) -> Option<crate::query::punycode::UName> {
-    if u_name.is_empty() { unicode_name(name) } else { None }
+/// The Unicode form of a name whose record has none. An import stores a form that it has proven, so
+/// few records get here; a form that cannot be proven is not shown.
+fn decoded_name(name: &str, u_name: &str) -> Option<idn::UName> {
+    if u_name.is_empty() { idn::unicode(name) } else { None }
 }
 
-fn u_name_of<'a>(u_name: &'a str, decoded: Option<&'a crate::query::punycode::UName>) -> &'a str {
+fn u_name_of<'a>(u_name: &'a str, decoded: Option<&'a idn::UName>) -> &'a str {
     decoded.map_or(u_name, |decoded| decoded.as_str())
 }
 

@@ -294,6 +294,8 @@ fn end_of(stopped: UnixStream) -> impl Future<Output = ()> {
 }
 
 #[cfg(test)]
+mod other_work_tests;
+#[cfg(test)]
 mod proxy_tests;
 #[cfg(test)]
 mod room_tests;

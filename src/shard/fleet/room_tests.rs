@@ -5,16 +5,16 @@ use std::thread;
 use std::time::Duration;
 
 use super::EngineKind;
-use super::tests::{over_both, quick, read_all, serve};
+use super::tests::{over_both, patient, read_all, serve};
 use crate::port43;
 
 #[test]
 fn over_the_bound_room_is_made_or_the_new_connection_closed_and_either_is_counted() {
     over_both(|engine| {
-        let served = serve(engine, port43::Settings { connections_max: 2, ..quick() });
+        let served = serve(engine, port43::Settings { connections_max: 2, ..patient() });
         let mut first = served.connect();
         let mut second = served.connect();
-        thread::sleep(Duration::from_millis(50));
+        served.until(|figures| figures.engine.connections_open.get() == 2);
         let mut third = served.connect();
         // The ring engine closes who has been silent longest, the stream engine who comes last.
         let (closed, kept) = match engine {
@@ -27,7 +27,7 @@ fn over_the_bound_room_is_made_or_the_new_connection_closed_and_either_is_counte
             assert_eq!(read_all(client), b"a answered\r\n");
         }
         drop((first, second, third));
-        thread::sleep(Duration::from_millis(50));
+        served.until(|figures| figures.engine.connections_open.get() == 0);
         assert_eq!(served.ask(b"b\r\n"), b"b answered\r\n");
         let totals = served.stop();
         assert_eq!(totals.accepted, 4);
@@ -38,13 +38,13 @@ fn over_the_bound_room_is_made_or_the_new_connection_closed_and_either_is_counte
 
 #[test]
 fn the_ring_makes_room_by_silence_then_by_unfinished_lines_and_spares_who_is_answered() {
-    let settings = port43::Settings { connections_max: 2, ..Default::default() };
+    let settings = port43::Settings { connections_max: 2, ..patient() };
     let served = serve(EngineKind::Ring, settings);
     let mut begun = served.connect();
     begun.write_all(b"beg").unwrap();
-    thread::sleep(Duration::from_millis(50));
+    served.until(|figures| figures.counters.received_bytes.get() == 3);
     let mut silent = served.connect();
-    thread::sleep(Duration::from_millis(50));
+    served.until(|figures| figures.counters.accepted.get() == 2);
     // The silent one goes, although it is younger; then the unfinished line.
     let mut big = served.connect();
     assert_eq!(read_all(&mut silent), b"");
@@ -62,10 +62,11 @@ fn the_ring_makes_room_by_silence_then_by_unfinished_lines_and_spares_who_is_ans
     assert_eq!(counted, (1, 1, 1));
 }
 
-/// More of those who keep their side open behind an answer than a shard has places.
+/// More of those who keep their side open behind an answer than a shard has places. How long each
+/// has, `ring::simulation::room` says.
 #[test]
 fn the_ring_makes_room_by_who_has_its_answer_and_does_not_close() {
-    let settings = port43::Settings { connections_max: 4, drain_ms: 20_000, ..Default::default() };
+    let settings = port43::Settings { connections_max: 4, drain_ms: 60_000, ..patient() };
     let served = serve(EngineKind::Ring, settings);
     let mut holding = Vec::new();
     for _ in 0..8 {
@@ -76,15 +77,8 @@ fn the_ring_makes_room_by_who_has_its_answer_and_does_not_close() {
         assert_eq!(read_all(&mut client), b"a answered\r\n");
         holding.push(client);
     }
-    thread::sleep(Duration::from_millis(150));
-    // Two come at once and have not asked yet: each finds its place by one who has been answered.
-    let mut late = [(); 2].map(|()| served.connect());
-    for client in &mut late {
-        client.write_all(b"b\r\n").unwrap();
-        assert_eq!(read_all(client), b"b answered\r\n");
-    }
     drop(holding);
     let totals = served.stop();
     let counted = (totals.evicted_draining, totals.evicted_silent, totals.over_bound);
-    assert_eq!(counted, (6, 0, 0), "{totals:?}");
+    assert_eq!(counted, (4, 0, 0), "{totals:?}");
 }

@@ -11,7 +11,7 @@ use crate::port43::connection::{Action, Event, Phase};
 use crate::port43::moment::Moment;
 use crate::port43::ring::kernel::Kernel;
 use crate::port43::ring::slots::List;
-use crate::port43::{Answering, tally};
+use crate::port43::{Answering, Asked, tally};
 
 impl<A: Answering> Driver<A> {
     pub(super) fn take_buffer(&mut self) -> Option<Box<A::Buffer>> {
@@ -25,15 +25,16 @@ impl<A: Answering> Driver<A> {
         Some(Box::new(self.answering.buffer()))
     }
 
-    /// Takes the answer of a completed send back, and gives its buffer to who waits longest.
+    /// Takes the answer of a completed send back; its buffer goes to the query whose turn it is.
     pub(super) fn return_buffer(
         &mut self,
         kernel: &mut impl Kernel<A::Buffer>,
         index: u32,
         now: Moment,
     ) {
+        self.leave_shares(index);
         let Some(buffer) = kernel.take_answer(index) else { return };
-        match self.slots.first(List::Answering) {
+        match self.shares.next_waiting() {
             Some(waiting) => self.answer(kernel, waiting, buffer, now),
             None => self.free_buffers.push(buffer),
         }
@@ -46,6 +47,7 @@ impl<A: Answering> Driver<A> {
         mut buffer: Box<A::Buffer>,
         now: Moment,
     ) {
+        let has_waited = self.lend_share(index);
         let (peer, slot) = (kernel.peer(index), self.slots.get_mut(index));
         let (Some(peer), Some(slot)) = (peer, slot) else {
             self.free_buffers.push(buffer);
@@ -54,6 +56,7 @@ impl<A: Answering> Driver<A> {
         let Some(listener) = self.listeners.get(usize::from(slot.listener)) else { return };
         let line = kernel.input(index, usize::from(slot.line_bytes));
         let asked = listener.gate.asked(line, peer, slot.source, slot.watch.since_us());
+        let asked = Asked { is_unfinished: slot.is_unfinished, ..asked };
         // A panic here is a bug; it must not take the other connections of the shard with it.
         // What it leaves behind is safe to use: `answer` replaces whatever the buffer holds.
         let answered = catch_unwind(AssertUnwindSafe(|| self.answering.answer(asked, &mut buffer)));
@@ -72,7 +75,12 @@ impl<A: Answering> Driver<A> {
         match action {
             Action::Send { from_bytes } => {
                 slot.answered_ms = now.ms;
-                self.slots.list(index, List::Writing);
+                let end_ms = connection.phase_end_ms();
+                if has_waited || slot.is_unfinished {
+                    self.slots.list_by_end(index, List::Writing, end_ms);
+                } else {
+                    self.slots.list(index, List::Writing);
+                }
                 self.send(kernel, index, buffer, from_bytes);
             }
             // An empty answer.
@@ -83,15 +91,17 @@ impl<A: Answering> Driver<A> {
         }
     }
 
-    /// Gives free buffers to those who wait for one; called at the end of every turn.
+    /// Gives free buffers to the queries that wait for one, and has as many others come back as are
+    /// still wanted; called at the end of every turn.
     pub(in super::super) fn serve_waiting(
         &mut self,
         kernel: &mut impl Kernel<A::Buffer>,
         now: Moment,
     ) {
-        while let Some(waiting) = self.slots.first(List::Answering) {
-            let Some(buffer) = self.take_buffer() else { return };
+        while let Some(waiting) = self.shares.next_waiting() {
+            let Some(buffer) = self.take_buffer() else { break };
             self.answer(kernel, waiting, buffer, now);
         }
+        self.take_buffers_back(kernel, now);
     }
 }

@@ -6,7 +6,7 @@
 
 use super::{Driver, is_retry};
 use crate::observe::counters;
-use crate::port43::connection::{Action, Event};
+use crate::port43::connection::{Action, Event, Phase};
 use crate::port43::moment::Moment;
 use crate::port43::proxy::Source;
 use crate::port43::ring::kernel::{Kernel, Op};
@@ -20,17 +20,55 @@ impl<A: Answering> Driver<A> {
         result: i32,
         now: Moment,
     ) {
-        if is_retry(result) {
-            return self.act(kernel, index, Action::Receive, now);
-        }
         let Ok(fresh_bytes) = usize::try_from(result) else {
-            return self.step(kernel, index, Event::Broken, now);
+            return self.not_received(kernel, index, result, now);
         };
         let Some(slot) = self.slots.get_mut(index) else { return };
         let fresh = u16::try_from(fresh_bytes).unwrap_or(u16::MAX);
         slot.input_bytes = slot.input_bytes.saturating_add(fresh);
         counters::add(&self.figures.counters.received_bytes, u64::from(fresh));
         self.show(kernel, index, fresh_bytes, now);
+    }
+
+    /// A receive that failed, or was stopped since the line was late.
+    fn not_received(
+        &mut self,
+        kernel: &mut impl Kernel<A::Buffer>,
+        index: u32,
+        result: i32,
+        now: Moment,
+    ) {
+        let connection = self.slots.get_mut(index).and_then(|slot| slot.connection.as_ref());
+        let is_late = connection.is_some_and(|of| of.phase() == Phase::Answering);
+        match (is_late, is_retry(result) || result == -libc::ECANCELED) {
+            (true, true) => self.stopped(kernel, index, now),
+            (false, true) if result != -libc::ECANCELED => {
+                self.act(kernel, index, Action::Receive, now);
+            }
+            _ => self.step(kernel, index, Event::Broken, now),
+        }
+    }
+
+    /// Ends the receive of a connection whose line is late.
+    pub(super) fn stop_receiving(
+        &mut self,
+        kernel: &mut impl Kernel<A::Buffer>,
+        index: u32,
+        now: Moment,
+    ) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        match slot.waiting_for.filter(|_| slot.pending_count > 0) {
+            Some(op) => kernel.cancel(op, index),
+            None => self.stopped(kernel, index, now),
+        }
+    }
+
+    fn stopped(&mut self, kernel: &mut impl Kernel<A::Buffer>, index: u32, now: Moment) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let Some(connection) = slot.connection.as_mut() else { return };
+        let input = kernel.input(index, usize::from(slot.input_bytes));
+        let action = connection.step(Event::Stopped { input }, now.ms);
+        self.act(kernel, index, action, now);
     }
 
     /// Shows the connection its input, of which the last `fresh_bytes` are new.

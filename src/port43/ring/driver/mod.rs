@@ -5,6 +5,7 @@
 //! accept ─▶ slot ─▶ receive ─▶ Connection ─▶ answer ─▶ send + look ─▶ close ─▶ free ─▶ accept
 //!                      ▲            │ unread input ─▶ drain ──────────▲
 //!                      └────────────┘ deadline, eviction ─▶ cancel ───┘
+//!              deadline of the line ─▶ cancel ─▶ answer: a refusal
 //! ```
 //!
 //! # Invariants
@@ -17,7 +18,8 @@
 //!   longest and does not close, if not just now; if there is none, the new one. Whoever has just
 //!   come goes after those who have had their answer.
 //! - `buffers-return`: an answer buffer is free, or in a send that is under way.
-//! - `fair`: who waits for an answer buffer longest gets the next one.
+//! - `fair`: the next answer buffer goes to the query whose source holds fewest of those whose
+//!   answers are not taken, and among equals to the one that has waited longest (`Shares`).
 //!
 //! # Does not
 //!
@@ -39,6 +41,7 @@ use crate::port43::connection::{Action, Connection, Deadlines, Ending, Event, Ph
 use crate::port43::gate::{Gate, Notices};
 use crate::port43::limits::{EXPIRIES_PER_TURN, Settings};
 use crate::port43::moment::Moment;
+use crate::port43::shares::Shares;
 use crate::port43::{Answering, tally};
 
 /// The lists whose heads may expire.
@@ -72,6 +75,10 @@ pub(super) struct Driver<A: Answering> {
     figures: Arc<ShardFigures>,
     listeners: Vec<Listener>,
     notices: Notices,
+    /// Who waits for an answer buffer, and who holds one and does not take the answer.
+    shares: Shares,
+    /// Connections being closed so that their answer buffers come free.
+    cut_count: u32,
     stopping: bool,
 }
 
@@ -82,6 +89,7 @@ impl<A: Answering> Driver<A> {
         sizes: Sizes,
         gates: Vec<Gate>,
         figures: Arc<ShardFigures>,
+        key: u64,
     ) -> Self {
         let listener = |gate| Listener { gate, under_way_count: 0, resume_ms: 0 };
         Self {
@@ -95,6 +103,8 @@ impl<A: Answering> Driver<A> {
             figures,
             listeners: gates.into_iter().map(listener).collect(),
             notices: Notices::default(),
+            shares: Shares::new(sizes.slots, key),
+            cut_count: 0,
             stopping: false,
         }
     }
@@ -164,8 +174,14 @@ impl<A: Answering> Driver<A> {
         }
     }
 
-    /// Cuts what has expired, a bounded number of them.
-    pub(super) fn expire(&mut self, kernel: &mut impl Kernel<A::Buffer>, now: Moment) {
+    /// Cuts what had expired at `heard_ms`, a bounded number of them: what came before that moment
+    /// is known.
+    pub(super) fn expire(
+        &mut self,
+        kernel: &mut impl Kernel<A::Buffer>,
+        heard_ms: u64,
+        now: Moment,
+    ) {
         let mut left = EXPIRIES_PER_TURN;
         for list in EXPIRING {
             while left > 0 {
@@ -174,14 +190,14 @@ impl<A: Answering> Driver<A> {
                     List::Age => connection.total_end_ms(),
                     _ => connection.phase_end_ms(),
                 };
-                if now.ms < end_ms {
+                if heard_ms.min(now.ms) < end_ms {
                     break;
                 }
                 left = left.saturating_sub(1);
                 self.step(kernel, index, Event::Tick, now);
             }
         }
-        self.take_buffers_back(kernel, now);
+        self.note_unread(kernel, now);
     }
 
     fn sent(&mut self, kernel: &mut impl Kernel<A::Buffer>, index: u32, result: i32, now: Moment) {
@@ -271,18 +287,22 @@ impl<A: Answering> Driver<A> {
             Action::Proxied { header_bytes, source } => {
                 self.proxied(kernel, index, header_bytes, source, now);
             }
-            Action::Answer { line } => {
+            Action::Stop => self.stop_receiving(kernel, index, now),
+            Action::Answer { line, ended } => {
                 if let Some(slot) = self.slots.get_mut(index) {
                     slot.line_bytes = u16::try_from(line.end).unwrap_or(u16::MAX);
+                    slot.is_unfinished = !ended;
                 }
-                if self.slots.first(List::Answering) == Some(index)
+                if self.shares.waiting_count() == 0
                     && let Some(buffer) = self.take_buffer()
                 {
                     return self.answer(kernel, index, buffer, now);
                 }
-                counters::add(&self.figures.counters.waited_for_buffer, 1);
+                self.wait_for_buffer(kernel, index);
             }
             Action::Send { from_bytes } => {
+                // The kernel has not taken all of it at once.
+                self.hold_buffer(kernel, index);
                 if let Some(answer) = kernel.take_answer(index) {
                     self.send(kernel, index, answer, from_bytes);
                 }
@@ -298,7 +318,9 @@ impl<A: Answering> Driver<A> {
                 slot.waiting_for = Some(Op::Drain);
                 kernel.drain(index, shutdown);
             }
+            Action::Rest => {}
             Action::Close { ending, reset } => {
+                self.close_shares(index);
                 tally::ending(&self.figures.counters, ending);
                 if let Ending::Unproxied(refusal) = ending {
                     self.note_refusal(kernel, index, refusal, now);
@@ -333,6 +355,8 @@ impl<A: Answering> Driver<A> {
     fn finish(&mut self, kernel: &mut impl Kernel<A::Buffer>, index: u32) {
         let Some(slot) = self.slots.get_mut(index) else { return };
         let Some(reset) = slot.closing.filter(|_| slot.pending_count == 0) else { return };
+        self.cut_count = self.cut_count.saturating_sub(u32::from(slot.is_cut));
+        self.leave_shares(index);
         let answer = kernel.take_answer(index);
         kernel.forget_input(index);
         kernel.close(index, reset);

@@ -1,17 +1,18 @@
 //! The driver and its connections against a simulated kernel and clients, everything drawn from a
 //! seed: short reads and writes, resets, silence, half-closes, extra input, failing accepts,
-//! operations that complete in any order, a clock that jumps, and headers of proxies, whole and
-//! broken, at one of two listeners.
+//! operations that complete in any order, a clock that jumps, lines that end in any way or never,
+//! and headers of proxies, whole and broken, at one of two listeners.
 //!
 //! `WHOISD_SIMULATION_SEEDS=10000 cargo test --release --lib simulation` runs as many seeds;
 //! `WHOISD_SIMULATION_SEED=N` runs one and prints its trace.
 #![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "tests")]
 
+mod fairness;
 mod header;
+mod room;
 mod world;
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -69,8 +70,10 @@ struct Echo {
     answered: Rc<RefCell<Vec<usize>>>,
 }
 
+/// The answer to a line that was not ended in time.
+const REFUSAL: [u8; 150] = [b'!'; 150];
+
 fn answer_to(line: &[u8], client: IpAddr, local: bool) -> Vec<u8> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
     let line = &line[..line.len().min(limits::QUERY_LINE_BYTES_MAX + 1)];
     let asker = format!(" for {client} {local}");
     [b"answer to ", line, asker.as_bytes(), &[b'.'; 200]].concat()
@@ -84,8 +87,12 @@ impl Answering for Echo {
     }
 
     fn answer(&mut self, asked: Asked<'_>, out: &mut Vec<u8>) -> AnswerClass {
-        self.answered.borrow_mut().push(usize::from(asked.client.port()));
         out.clear();
+        if asked.is_unfinished {
+            out.extend_from_slice(&REFUSAL);
+            return AnswerClass::Refused;
+        }
+        self.answered.borrow_mut().push(usize::from(asked.client.port()));
         if asked.line != b"empty" {
             out.extend_from_slice(&answer_to(asked.line, asked.client.ip(), asked.local));
         }
@@ -101,8 +108,8 @@ struct Shard {
     figures: Arc<ShardFigures>,
     answered: Rc<RefCell<Vec<usize>>>,
     /// Clients whose line the server has and whose answer has not begun, in order.
-    waiting: VecDeque<usize>,
-    /// Answers that began while somebody else waited.
+    waiting: Vec<usize>,
+    /// Answers that began while somebody else of the same source waited.
     contended_count: u64,
 }
 
@@ -110,13 +117,13 @@ impl Shard {
     fn new(seed: u64) -> Self {
         // Two may well be answered both at once, which leaves no room for anybody.
         let connections = if seed % 4 == 3 { 2 } else { CONNECTIONS };
-        Self::sized(seed, Sizes::fit(connections, LISTENERS, u32::MAX))
+        Self::sized(seed, Sizes::fit(connections, LISTENERS, u32::MAX), 2)
     }
 
-    fn sized(seed: u64, sizes: Sizes) -> Self {
+    fn sized(seed: u64, sizes: Sizes, answer_buffers_max: u64) -> Self {
         let settings = Settings {
             connections_max: u64::from(sizes.connections),
-            answer_buffers_max: 2,
+            answer_buffers_max,
             proxy_ms: 250,
             first_byte_ms: 300,
             line_ms: 400,
@@ -135,6 +142,7 @@ impl Shard {
             long_left: 2,
             trace: Vec::new(),
             now_us: 0,
+            is_prompt: false,
         };
         let rule = Rule {
             listen: ADDRESSES[1],
@@ -145,8 +153,8 @@ impl Shard {
         let gates = ADDRESSES.iter().map(|address| Gate::new(*address, &rules)).collect();
         let echo = Echo::default();
         let answered = Rc::clone(&echo.answered);
-        let driver = Driver::new(echo, settings, sizes, gates, Arc::clone(&figures));
-        let (waiting, contended_count) = (VecDeque::new(), 0);
+        let driver = Driver::new(echo, settings, sizes, gates, Arc::clone(&figures), seed);
+        let (waiting, contended_count) = (Vec::new(), 0);
         let connections = u64::from(sizes.connections);
         Self { world, driver, connections, figures, answered, waiting, contended_count }
     }
@@ -168,7 +176,7 @@ impl Shard {
                 self.check_served(client.expect("somebody was served"));
             }
         }
-        self.driver.expire(&mut self.world, now);
+        self.driver.expire(&mut self.world, now.ms, now);
         self.check_fair();
         self.driver.serve_waiting(&mut self.world, now);
         self.check_fair();
@@ -177,17 +185,17 @@ impl Shard {
         assert!(open <= self.connections, "{open} connections are open");
     }
 
-    /// `fair`: whose answer has begun has waited longest of those who are still there.
+    /// `fair`: a client whose answer has begun has waited longest of those of its source that are
+    /// still there.
     fn check_fair(&mut self) {
         for client in self.answered.take() {
             let clients = &self.world.clients;
-            let is_gone = |other: &usize| *other != client && clients[*other].closed.is_some();
-            while self.waiting.front().is_some_and(is_gone) {
-                self.waiting.pop_front();
-            }
-            self.contended_count += u64::from(self.waiting.len() > 1);
-            let longest = self.waiting.pop_front();
-            assert_eq!(longest, Some(client), "answered before who has waited longest");
+            self.waiting.retain(|other| *other == client || clients[*other].closed.is_none());
+            let source = clients[client].source();
+            let mut same = self.waiting.iter().filter(|other| clients[**other].source() == source);
+            assert_eq!(same.next(), Some(&client), "answered before one that has waited longer");
+            self.contended_count += u64::from(same.next().is_some());
+            self.waiting.retain(|other| *other != client);
         }
     }
 
@@ -232,6 +240,13 @@ impl Shard {
         for client in self.world.clients.iter().filter(|client| client.is_refused()) {
             assert!(client.got.is_empty(), "a stranger, or a broken header, got: {client:?}");
         }
+        for client in self.world.clients.iter().filter(|client| !client.got.is_empty()) {
+            let is_due = client.expected().starts_with(&client.got);
+            assert!(
+                is_due || REFUSAL.starts_with(&client.got),
+                "it got something else: {client:?}"
+            );
+        }
         assert!(self.driver.buffers_are_free(), "an answer buffer is not given back");
         let totals = self.figures.counters.totals();
         let ended: u64 = totals
@@ -265,7 +280,10 @@ fn no_slot_buffer_or_answer_is_lost_whatever_clients_and_kernel_do() {
     // Every kind of end has been met, or the simulation proves less than it says.
     let never: Vec<_> = totals.rows().filter(|(_, value)| *value == 0).collect();
     // The simulated answers are all of one class.
-    let unreachable = |name: &str| name.starts_with("answered_") || name == "panicked";
+    let unreachable = |name: &str| {
+        let is_refused = name == "answered_refused";
+        name.starts_with("answered_") && !is_refused || name == "panicked"
+    };
     let never: Vec<_> = never.iter().filter(|(name, _)| !unreachable(name)).collect();
     assert!(never.is_empty(), "{never:?}");
 }
@@ -273,7 +291,7 @@ fn no_slot_buffer_or_answer_is_lost_whatever_clients_and_kernel_do() {
 /// Two buffers for six connections: the seeds are worth something only if many had to wait, though
 /// who does not read loses its buffer soon.
 #[test]
-fn who_waits_longest_gets_the_next_answer_buffer() {
+fn of_one_source_the_query_that_waits_longest_gets_the_next_answer_buffer() {
     let contended: u64 = (0..SEEDS).map(|seed| Shard::run(seed).contended_count).sum();
     assert!(contended > SEEDS / 5, "{contended} answers with somebody else waiting");
 }
@@ -289,7 +307,8 @@ fn the_same_seed_gives_the_same_trace() {
 /// Fewer slots than both listeners want, as with slots that are being closed.
 #[test]
 fn slots_that_are_left_go_to_every_listener_alike() {
-    let mut shard = Shard::sized(1, Sizes { connections: 6, accepts_per_listener: 4, slots: 6 });
+    let sizes = Sizes { connections: 6, accepts_per_listener: 4, slots: 6 };
+    let mut shard = Shard::sized(1, sizes, 2);
     shard.driver.refill(&mut shard.world, Moment::default());
     let accepts = |listener| {
         shard.world.sockets.iter().filter(|socket| socket.accepting == Some(listener)).count()

@@ -25,6 +25,10 @@ pub(super) struct Client {
     pub(super) got: Vec<u8>,
     pub(super) silent: bool,
     pub(super) never_reads: bool,
+    /// As many bytes of an answer the kernel takes for a client that never reads.
+    pub(super) taken_bytes_max: usize,
+    /// Where it comes from; nobody: from where all do.
+    pub(super) from: Option<[u8; 4]>,
     pub(super) half_closed: bool,
     pub(super) reset: bool,
     /// How the server ended it: `Some(true)` with a reset.
@@ -41,7 +45,9 @@ impl Client {
             1 => vec![b'l'; 500 + random.size(700)],
             _ => format!("query {}", random.below(1_000)).into_bytes(),
         };
-        let end: &[u8] = [&b"\r\n"[..], b"\n", b"", b"\r\nextra input", b"\n\n"][random.size(5)];
+        let ends =
+            [&b"\r\n"[..], b"\n", b"", b"\r\nextra input", b"\n\n", b"\r", b"\r\0", b"\rextra"];
+        let end: &[u8] = ends[random.size(ends.len())];
         let mut unsent = [&line, end].concat();
         match random.below(40) {
             // It closes without a word.
@@ -49,7 +55,13 @@ impl Client {
             4 => unsent.resize(unsent.len() + 2 * limits::DRAIN_BYTES_MAX, b'x'),
             _ => {}
         }
-        Self { unsent, silent: random.one_in(6), never_reads: random.one_in(8), ..Self::default() }
+        Self {
+            unsent,
+            silent: random.one_in(6),
+            never_reads: random.one_in(8),
+            taken_bytes_max: random.size(100),
+            ..Self::default()
+        }
     }
 
     /// Comes to a listener of proxies, as client number `index`.
@@ -98,17 +110,25 @@ impl Client {
         }
     }
 
+    /// Whom the server takes it for.
+    pub(super) fn source(&self) -> IpAddr {
+        let named = self.header.as_ref().and_then(|header| header.named);
+        named.unwrap_or_else(|| IpAddr::from(self.from.unwrap_or(PEER)))
+    }
+
     /// The answer that its first line deserves.
     pub(super) fn expected(&self) -> Vec<u8> {
         let sent = &self.sent[self.header_bytes()..];
-        let end = sent.iter().position(|byte| *byte == b'\n').unwrap_or(sent.len());
+        let end = sent.iter().position(|byte| ends_line(*byte)).unwrap_or(sent.len());
         let line = &sent[..end.min(INPUT_BYTES)];
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
         let header = self.header.as_ref();
-        let ip = header.and_then(|header| header.named).unwrap_or_else(|| IpAddr::from(PEER));
         let local = header.is_some_and(|header| header.named.is_none());
-        if line == b"empty" { Vec::new() } else { answer_to(line, ip, local) }
+        if line == b"empty" { Vec::new() } else { answer_to(line, self.source(), local) }
     }
+}
+
+fn ends_line(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
 }
 
 #[derive(Default)]
@@ -141,6 +161,8 @@ pub(super) struct World {
     pub(super) long_left: usize,
     pub(super) trace: Vec<String>,
     pub(super) now_us: u64,
+    /// Whether everything completes at once and nothing fails.
+    pub(super) is_prompt: bool,
 }
 
 impl World {
@@ -158,7 +180,7 @@ impl World {
         let first = self.random.size(count);
         for index in 0..count {
             let slot = (first + index) % count;
-            if self.random.one_in(3) {
+            if !self.is_prompt && self.random.one_in(3) {
                 continue;
             }
             self.progress(slot, &mut done);
@@ -179,7 +201,8 @@ impl World {
             return false;
         }
         let ends = received.result == 0 && !input.is_empty();
-        ends || received.result > 0 && (input.contains(&b'\n') || input.len() >= INPUT_BYTES)
+        ends || received.result > 0
+            && (input.iter().any(|byte| ends_line(*byte)) || input.len() >= INPUT_BYTES)
     }
 
     fn cancel_now(&mut self, op: Op, slot: u32, done: &mut Vec<Completion>) {
@@ -199,10 +222,11 @@ impl World {
     fn progress(&mut self, index: usize, done: &mut Vec<Completion>) {
         let slot = u32::try_from(index).unwrap();
         let random = &mut self.random;
+        let one_in = |random: &mut Random, n: u64| !self.is_prompt && random.one_in(n);
         let socket = &mut self.sockets[index];
         let mut complete = |op, result| done.push(Completion { op, slot, result });
         if let Some(listener) = socket.accepting {
-            if random.one_in(50) {
+            if one_in(random, 50) {
                 socket.accepting = None;
                 complete(Op::Accept, -libc::EMFILE);
             } else if !self.queues[listener].is_empty() {
@@ -218,12 +242,13 @@ impl World {
             if client.reset {
                 socket.receiving = None;
                 complete(Op::Receive, -libc::ECONNRESET);
-            } else if random.one_in(40) {
+            } else if one_in(random, 40) {
                 socket.receiving = None;
                 complete(Op::Receive, -libc::EINTR);
             } else if !client.on_the_way.is_empty() || client.half_closed {
                 let bytes = client.on_the_way.len().min(room);
-                let bytes = if bytes > 1 { 1 + random.size(bytes) } else { bytes };
+                let is_cut = bytes > 1 && !self.is_prompt;
+                let bytes = if is_cut { 1 + random.size(bytes) } else { bytes };
                 socket.input.truncate(from);
                 socket.input.extend(client.on_the_way.drain(..bytes));
                 socket.receiving = None;
@@ -233,17 +258,19 @@ impl World {
             if client.reset {
                 socket.sending = None;
                 complete(Op::Send, -libc::EPIPE);
-            } else if !client.never_reads {
+            } else if !client.never_reads || client.got.len() < client.taken_bytes_max {
                 let left = socket.answer.as_ref().unwrap().len() - from;
-                let short = random.one_in(4) && left > 1;
+                let short = one_in(random, 4) && left > 1;
                 let bytes = if short { 1 + random.size(left) } else { left };
+                let fits = client.taken_bytes_max.saturating_sub(client.got.len());
+                let bytes = if client.never_reads { bytes.min(fits) } else { bytes };
                 let answer = socket.answer.as_ref().unwrap();
                 client.got.extend_from_slice(&answer[from..from + bytes]);
                 socket.sending = None;
                 complete(Op::Send, i32::try_from(bytes).unwrap());
             }
             // The look does not wait for a send that does.
-            if socket.look_count > 0 && random.one_in(2) {
+            if socket.look_count > 0 && (self.is_prompt || random.one_in(2)) {
                 socket.look_count -= 1;
                 complete(Op::Look, client.unread());
             }
@@ -282,7 +309,8 @@ impl Kernel<Vec<u8>> for World {
         let index = self.sockets[slot as usize].client?;
         let header = self.clients[index].header.as_ref();
         let is_stranger = header.is_some_and(|header| header.is_stranger);
-        let ip = if is_stranger { [192, 0, 2, 9] } else { PEER };
+        let from = self.clients[index].from.unwrap_or(PEER);
+        let ip = if is_stranger { [192, 0, 2, 9] } else { from };
         Some(SocketAddr::from((ip, u16::try_from(index).unwrap())))
     }
 

@@ -1,4 +1,4 @@
-//! Decodes A-labels (RFC 3492) into a buffer on the stack, for names whose record has no U-label.
+//! Decodes one A-label (RFC 3492) into a buffer on the stack.
 //!
 //! # Invariants
 //!
@@ -7,17 +7,9 @@
 //!
 //! # Does not
 //!
-//! Map or validate: what the registry registered is shown.
+//! Map or validate: the module above does, before anybody sees what came of it.
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
-
-use super::number::Short;
-
-/// Longest name in Unicode, bytes: 253 characters of at most 4 bytes.
-pub(super) const U_NAME_BYTES_MAX: usize = 1012;
-
-/// A name in Unicode.
-pub(super) type UName = Short<U_NAME_BYTES_MAX>;
 
 const LABEL_CHARS_MAX: usize = 63;
 
@@ -29,46 +21,14 @@ const DAMP: u32 = 700;
 const INITIAL_BIAS: u32 = 72;
 const INITIAL_N: u32 = 128;
 
-/// The U-label form of a name. `None` if no label is an A-label; labels that cannot be decoded
-/// stay as they are.
-pub(super) fn unicode_name(name: &str) -> Option<UName> {
-    // Every answer about a domain asks: this is quicker than a search for a text.
-    if !name.as_bytes().windows(4).any(|window| window == b"xn--") {
-        return None;
-    }
-    let mut out = UName::new();
-    let mut decoded_any = false;
-    for (index, label) in name.split('.').enumerate() {
-        if index > 0 && !out.push(b'.') {
-            return None;
-        }
-        match label.strip_prefix("xn--").and_then(Label::decode) {
-            Some(label) => {
-                decoded_any = true;
-                for &c in label.chars() {
-                    if !out.push_all(c.encode_utf8(&mut [0; 4]).as_bytes()) {
-                        return None;
-                    }
-                }
-            }
-            None => {
-                if !out.push_all(label.as_bytes()) {
-                    return None;
-                }
-            }
-        }
-    }
-    decoded_any.then_some(out)
-}
-
 /// A decoded label.
-struct Label {
+pub(super) struct Label {
     chars: [char; LABEL_CHARS_MAX],
     count: usize,
 }
 
 impl Label {
-    fn chars(&self) -> &[char] {
+    pub(super) fn chars(&self) -> &[char] {
         self.chars.get(..self.count).unwrap_or_default()
     }
 
@@ -81,7 +41,7 @@ impl Label {
     }
 
     /// RFC 3492 section 6.2; `None` where the input is no punycode.
-    fn decode(encoded: &str) -> Option<Self> {
+    pub(super) fn decode(encoded: &str) -> Option<Self> {
         let mut label = Self { chars: ['\0'; LABEL_CHARS_MAX], count: 0 };
         let (basic, extended) = encoded.rsplit_once('-').unwrap_or(("", encoded));
         for c in basic.chars() {
@@ -142,46 +102,17 @@ fn digit(byte: u8) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn decoded(name: &str) -> Option<String> {
-        unicode_name(name).map(|name| name.as_str().to_owned())
-    }
-
-    #[test]
-    fn a_labels_decode_as_the_idna_crate_decodes_them() {
-        let names = [
-            "münchen.example",
-            "faß.example",
-            "例え.テスト",
-            "правительство.рф",
-            "ไทย.example",
-            "😀x😀.example",
-            "a.ö.b.ü",
-        ];
-        for name in names {
-            let ascii = idna::domain_to_ascii(name).unwrap();
-            assert_eq!(decoded(&ascii).as_deref(), Some(name), "{ascii}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_decoded_stays_as_it_is() {
-        assert_eq!(decoded("example.com"), None);
-        assert_eq!(decoded("xn--!.com"), None);
-        assert_eq!(decoded("xn--99999999.com"), None);
-        assert_eq!(decoded("xn--mnchen-3ya.xn--99999999"), Some("münchen.xn--99999999".into()));
-    }
-
     #[test]
     fn no_bytes_make_it_panic() {
         let mut state = 7_u64;
         for _ in 0..20_000 {
-            let mut label = String::from("xn--");
+            let mut label = String::new();
             for _ in 0..60 {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 let letters = b"abcdefghijklmnopqrstuvwxyz0123456789-";
                 label.push(char::from(letters[usize::try_from(state >> 33).unwrap() % 37]));
             }
-            let _ = unicode_name(&label);
+            let _ = Label::decode(&label);
         }
     }
 }

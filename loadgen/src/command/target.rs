@@ -1,0 +1,154 @@
+//! Targets as an operator writes them: host names are looked up, and each is tried once, so that a
+//! run of minutes does not end in nothing but refused connections.
+//!
+//! # Does not
+//!
+//! Judge answers: the run does.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+
+use crate::protocol::Protocol;
+use crate::proxy::{self, Proxy};
+
+/// Port of WHOIS (RFC 3912).
+const PORT: u16 = 43;
+/// How long the first connection, and its answer, may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// What is asked: every server answers it somehow.
+const QUERY: &[u8] = b"help\r\n";
+
+/// The address of `HOST[:PORT]`; a name's first one.
+pub(super) fn resolved(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    if let Ok(ip) = bare.parse() {
+        return Ok(SocketAddr::new(ip, PORT));
+    }
+    let (host, port) = match text.rsplit_once(':') {
+        None => (text, PORT),
+        Some((host, port)) => {
+            let port = port.parse().map_err(|_| {
+                format!(
+                    "--target: {text:?}: {port:?} is no port, expected HOST:PORT, as in \
+                         whois.example:43 or [2001:db8::1]:43"
+                )
+            })?;
+            (host, port)
+        }
+    };
+    let found = (host, port).to_socket_addrs().map(|mut found| found.next());
+    match found {
+        Ok(Some(address)) => Ok(address),
+        Ok(None) => Err(format!("--target: {host} has no address")),
+        Err(error) => Err(format!("--target: {host} cannot be looked up: {error}")),
+    }
+}
+
+/// Connects and asks once.
+pub(super) fn tried(
+    target: SocketAddr,
+    protocol: Protocol,
+    proxy: Option<Proxy>,
+    source: Option<SocketAddr>,
+) -> Result<(), String> {
+    let mut stream = connected(target, source).map_err(|error| {
+        let what = match error.kind() {
+            ErrorKind::ConnectionRefused => "nobody listens there; is the server running?",
+            ErrorKind::AddrNotAvailable => {
+                "the source address is not of this machine; see --source"
+            }
+            _ => "is the address right, and the way there open?",
+        };
+        format!("--target: {target}: {error}: {what}")
+    })?;
+    if protocol != Protocol::Whois {
+        return Ok(());
+    }
+    let mut line = Vec::new();
+    if let Some(proxy) = proxy {
+        proxy::header(proxy, source.unwrap_or(target), target, &mut line);
+    }
+    line.extend_from_slice(QUERY);
+    let answered = stream.write_all(&line).and_then(|()| stream.read(&mut [0]));
+    let advice = match proxy {
+        None => "does its listener want a PROXY header (--proxy)?",
+        Some(_) => "does its listener take PROXY headers from this address?",
+    };
+    match answered {
+        Ok(1..) => Ok(()),
+        Ok(0) => {
+            Err(format!("--target: {target}: it closed the connection without an answer; {advice}"))
+        }
+        Err(error) => {
+            Err(format!("--target: {target}: no answer to a first query: {error}; {advice}"))
+        }
+    }
+}
+
+fn connected(target: SocketAddr, source: Option<SocketAddr>) -> std::io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(target), Type::STREAM, None)?;
+    if let Some(source) = source {
+        socket.bind(&source.into())?;
+    }
+    socket.connect_timeout(&target.into(), PATIENCE)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn targets_are_addresses_and_names_with_and_without_a_port() {
+        let v4 = |text: &str| resolved(text).unwrap().to_string();
+        assert_eq!(v4("192.0.2.1"), "192.0.2.1:43");
+        assert_eq!(v4("192.0.2.1:4343"), "192.0.2.1:4343");
+        assert_eq!(v4("2001:db8::1"), "[2001:db8::1]:43");
+        assert_eq!(v4("[2001:db8::1]"), "[2001:db8::1]:43");
+        assert_eq!(v4("[2001:db8::1]:4343"), "[2001:db8::1]:4343");
+        let local = resolved("localhost:4343").unwrap();
+        assert!(local.ip().is_loopback() && local.port() == 4343, "{local}");
+        assert!(resolved("localhost").unwrap().port() == 43);
+        for (text, part) in [
+            ("localhost:port", "\"port\" is no port, expected HOST:PORT"),
+            ("localhost:70000", "\"70000\" is no port"),
+            ("nobody.invalid:43", "nobody.invalid cannot be looked up"),
+        ] {
+            let error = resolved(text).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_target_that_is_not_there_or_says_nothing_is_told_before_a_run() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = listener.local_addr().unwrap();
+        let serving = thread::spawn(move || {
+            let (mut client, _) = listener.accept().unwrap();
+            client.write_all(b"x").unwrap();
+            // The second one is closed at once.
+            drop(listener.accept().unwrap());
+        });
+        tried(target, Protocol::Whois, None, Some("127.1.0.1:0".parse().unwrap())).unwrap();
+        let error = tried(target, Protocol::Whois, None, None).unwrap_err();
+        assert!(error.contains("closed") || error.contains("reset"), "{error}");
+        assert!(error.contains("--proxy"), "{error}");
+        serving.join().unwrap();
+        let error = tried(target, Protocol::Whois, None, None).unwrap_err();
+        assert!(error.contains("nobody listens there; is the server running?"), "{error}");
+        let foreign = Some("192.0.2.77:0".parse().unwrap());
+        let error = tried(target, Protocol::Whois, None, foreign).unwrap_err();
+        assert!(error.contains("see --source"), "{error}");
+    }
+}

@@ -1,0 +1,243 @@
+//! What a registry has besides a deposit of changes, and what it will have after it: for references
+//! to nothing, deletes of nothing and the header's counts, which a FULL deposit shows by itself.
+//!
+//! # Invariants
+//!
+//! - Memory is one hash for each key that the deposit names, at most [`KEYS_MAX`] of them; beyond
+//!   that nothing is said to be missing.
+//!
+//! # Does not
+//!
+//! Know what is served: [`Known`] answers for it.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use std::io;
+
+use ahash::RandomState;
+use hashbrown::{HashMap, HashSet};
+use snapshot_format::object::{Actor, Domain, HostLink, Transfer};
+use snapshot_format::{Defect, Kind, Object};
+
+use super::sink::Heard;
+
+/// Most keys that are remembered: twice the changes of the largest deposit.
+const KEYS_MAX: usize = 1 << 22;
+/// Most variants whose original name is looked for at the end.
+const VARIANTS_MAX: usize = 1 << 16;
+
+/// What the registry has before the changes are applied. An error stops the deposit.
+pub trait Known {
+    /// Identifier of the one registrar with an IANA identifier; `None`: there is none, or several.
+    ///
+    /// # Errors
+    ///
+    /// The registry cannot be read.
+    fn registrar_of_gurid(&self, gurid: u32) -> io::Result<Option<String>>;
+
+    /// Names of the hosts with a repository object identifier.
+    ///
+    /// # Errors
+    ///
+    /// The registry cannot be read.
+    fn hosts_of_roid(&self, roid: &str) -> io::Result<Vec<String>>;
+
+    /// Repository object identifier of the host with a name, empty if it has none; `None`: there is
+    /// no such host.
+    ///
+    /// # Errors
+    ///
+    /// The registry cannot be read.
+    fn roid_of_host(&self, name: &str) -> io::Result<Option<String>>;
+
+    /// Whether there is an object with this key.
+    ///
+    /// # Errors
+    ///
+    /// The registry cannot be read.
+    fn has(&self, kind: Kind, key: &str) -> io::Result<bool>;
+
+    /// How many objects of a kind a deposit of `zones` would count; `None`: the registry holds more
+    /// than these zones, or objects that no deposit counts.
+    ///
+    /// # Errors
+    ///
+    /// The registry cannot be read.
+    fn count(&self, kind: Kind, zones: &[String]) -> io::Result<Option<u64>>;
+}
+
+/// What the deposit has done so far.
+pub(super) struct Seen<'k> {
+    known: &'k dyn Known,
+    hasher: RandomState,
+    present: HashSet<u64, RandomState>,
+    gone: HashSet<u64, RandomState>,
+    /// Hosts of the deposit by their identifiers: how many.
+    roids: HashMap<String, u32, RandomState>,
+    /// How many more objects of each kind there are than before.
+    more: [i64; 6],
+    /// Variants and their original names, looked for when all domains have come.
+    variants: Vec<(String, String)>,
+    is_full: bool,
+}
+
+impl<'k> Seen<'k> {
+    pub(super) fn new(known: &'k dyn Known) -> Self {
+        Self {
+            known,
+            hasher: RandomState::new(),
+            present: HashSet::default(),
+            gone: HashSet::default(),
+            roids: HashMap::default(),
+            more: [0; 6],
+            variants: Vec::new(),
+            is_full: false,
+        }
+    }
+
+    fn hash(&self, kind: Kind, key: &str) -> u64 {
+        self.hasher.hash_one((kind as u8, key))
+    }
+
+    /// Whether there is an object at this point of the deposit.
+    pub(super) fn has(&self, kind: Kind, key: &str) -> io::Result<bool> {
+        let hash = self.hash(kind, key);
+        if self.present.contains(&hash) || self.is_full {
+            return Ok(true);
+        }
+        Ok(!self.gone.contains(&hash) && self.known.has(kind, key)?)
+    }
+
+    /// An object is so from now on.
+    pub(super) fn upsert(&mut self, object: &Object) -> io::Result<()> {
+        let (kind, key) = (object.kind(), object.key());
+        if !self.has(kind, key)? {
+            self.count(kind, 1);
+        }
+        let hash = self.hash(kind, key);
+        self.gone.remove(&hash);
+        self.present.insert(hash);
+        if let Object::Nameserver(host) = object
+            && !host.roid.is_empty()
+        {
+            let count = self.roids.entry_ref(host.roid.as_str()).or_insert(0);
+            *count = count.saturating_add(1);
+        }
+        self.bound();
+        Ok(())
+    }
+
+    /// An object is gone from now on; `false`: there was none.
+    pub(super) fn remove(&mut self, kind: Kind, key: &str) -> io::Result<bool> {
+        let there = self.has(kind, key)?;
+        if there {
+            self.count(kind, -1);
+        }
+        let hash = self.hash(kind, key);
+        self.present.remove(&hash);
+        self.gone.insert(hash);
+        self.bound();
+        Ok(there)
+    }
+
+    fn count(&mut self, kind: Kind, more: i64) {
+        if let Some(count) = self.more.get_mut(kind as usize) {
+            *count = count.saturating_add(more);
+        }
+    }
+
+    fn bound(&mut self) {
+        let keys = self.present.len().saturating_add(self.gone.len());
+        self.is_full = keys.saturating_add(self.roids.len()) >= KEYS_MAX;
+    }
+
+    /// Objects of a kind that the registry has once the deposit is applied, as a deposit of `zones`
+    /// counts them; `None`: it cannot be said.
+    pub(super) fn total(&self, kind: Kind, zones: &[String]) -> io::Result<Option<u64>> {
+        let before = self.known.count(kind, zones)?.filter(|_| !self.is_full);
+        let more = self.more.get(kind as usize).copied().unwrap_or(0);
+        Ok(before.map(|before| before.saturating_add_signed(more)))
+    }
+
+    /// Says which references of a domain are to nothing.
+    pub(super) fn domain(&mut self, domain: &Domain, heard: Heard<'_>) -> io::Result<()> {
+        if self.knows_nndn(&domain.name)? {
+            heard(Defect::NndnIsDomain);
+        }
+        let Domain { registrar, creator, updater, idn_table, transfer, .. } = domain;
+        self.registrars(registrar, [creator, updater], transfer.as_ref(), heard)?;
+        self.refer(Kind::IdnTable, idn_table, heard)?;
+        for contact in &domain.contacts {
+            self.refer(Kind::Contact, &contact.id, heard)?;
+        }
+        for host in &domain.nameservers {
+            match host {
+                HostLink::Name(name) => self.refer(Kind::Nameserver, name, heard)?,
+                HostLink::Roid(roid) => self.refer_roid(roid, heard)?,
+            }
+        }
+        if !domain.original_name.is_empty() && self.variants.len() < VARIANTS_MAX {
+            self.variants.push((domain.name.clone(), domain.original_name.clone()));
+        }
+        Ok(())
+    }
+
+    /// NNDNs come before domains, and are few.
+    fn knows_nndn(&self, name: &str) -> io::Result<bool> {
+        Ok(!self.is_full && self.has(Kind::Nndn, name)?)
+    }
+
+    /// Says which registrars that an object names are not there.
+    pub(super) fn registrars(
+        &self,
+        sponsor: &str,
+        actors: [&Actor; 2],
+        transfer: Option<&Transfer>,
+        heard: Heard<'_>,
+    ) -> io::Result<()> {
+        self.refer(Kind::Registrar, sponsor, heard)?;
+        for actor in actors {
+            self.refer(Kind::Registrar, &actor.registrar, heard)?;
+        }
+        for actor in transfer.iter().flat_map(|transfer| [&transfer.requester, &transfer.actor]) {
+            self.refer(Kind::Registrar, &actor.registrar, heard)?;
+        }
+        Ok(())
+    }
+
+    /// Says whether an IDN table that an object names is not there.
+    pub(super) fn refer(&self, kind: Kind, key: &str, heard: Heard<'_>) -> io::Result<()> {
+        if !key.is_empty() && !self.has(kind, key)? {
+            heard(Defect::Dangling { kind, key });
+        }
+        Ok(())
+    }
+
+    fn refer_roid(&self, roid: &str, heard: Heard<'_>) -> io::Result<()> {
+        let own = self.roids.get(roid).copied().unwrap_or(0);
+        let count = if own > 0 {
+            usize::try_from(own).unwrap_or(usize::MAX)
+        } else {
+            let mut names = self.known.hosts_of_roid(roid)?;
+            names.retain(|name| !self.gone.contains(&self.hash(Kind::Nameserver, name)));
+            names.len()
+        };
+        match count {
+            0 if self.is_full => {}
+            0 => heard(Defect::Dangling { kind: Kind::Nameserver, key: roid }),
+            1 => {}
+            _ => heard(Defect::Ambiguous { roid }),
+        }
+        Ok(())
+    }
+
+    /// Variants whose original is not there now that every domain has come.
+    pub(super) fn lost_variants(&mut self) -> io::Result<Vec<String>> {
+        let mut lost = Vec::new();
+        for (variant, original) in std::mem::take(&mut self.variants) {
+            if !self.has(Kind::Domain, &original)? {
+                lost.push(variant);
+            }
+        }
+        Ok(lost)
+    }
+}

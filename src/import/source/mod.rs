@@ -1,0 +1,315 @@
+//! The files of a deposit: XML, CSV, gzip, tar, told apart by what they begin with.
+//!
+//! # Invariants
+//!
+//! - A CSV file is found below the places that the operator named: no name leads out of them.
+//!
+//! # Does not
+//!
+//! Read what the files hold.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+mod gunzip;
+mod kind;
+mod members;
+mod pipe;
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
+
+use snapshot_format::sort::{Scratch, ScratchFile};
+
+use self::kind::{Kind, kind_of};
+use self::members::Members;
+
+pub(super) use self::gunzip::Gunzip;
+pub(super) use self::kind::{Packing, is_gzip};
+pub use self::pipe::Pipes;
+
+/// Read buffer of compressed files, bytes.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// A file cannot be opened, or read.
+#[derive(Debug)]
+pub(super) struct SourceError {
+    pub(super) name: String,
+    pub(super) error: io::Error,
+}
+
+trait Seekable: Read + Seek {}
+impl<T: Read + Seek> Seekable for T {}
+type Shared = Rc<RefCell<Box<dyn Seekable>>>;
+
+/// Where the bytes of one file are.
+#[derive(Clone)]
+enum Bytes {
+    Path(PathBuf),
+    /// A member of a tar, or what came through a pipe.
+    Part {
+        file: Shared,
+        offset: u64,
+        size: u64,
+    },
+}
+
+/// One file of the deposit.
+#[derive(Clone)]
+pub(super) struct Source {
+    /// As named, or `tar:member`.
+    pub(super) name: String,
+    /// Last part of the name.
+    base_name: String,
+    bytes: Bytes,
+    gzip: bool,
+}
+
+/// What the operator named.
+#[derive(Default)]
+pub(super) struct Sources {
+    /// XML files.
+    pub(super) documents: Vec<Source>,
+    others: Vec<Source>,
+    /// Links of tars: their names, and the names that they stand for.
+    links: Vec<(String, String)>,
+    directories: Vec<PathBuf>,
+    /// The first file that is packed in a form that is not read.
+    pub(super) packed: Option<(String, Packing)>,
+    /// Bytes of all files that are known.
+    pub(super) total_bytes: u64,
+    /// Whether something followed the end of compressed data.
+    pub(super) trailing: Rc<Cell<bool>>,
+}
+
+impl Sources {
+    /// Opens the files that the operator named.
+    pub(super) fn open(
+        paths: &[PathBuf],
+        pipes: &Pipes,
+        scratch: &Rc<dyn Scratch>,
+    ) -> Result<Self, SourceError> {
+        let mut sources = Self::default();
+        for path in paths {
+            let name = path.display().to_string();
+            sources
+                .add(path, &name, pipes, scratch)
+                .map_err(|error| SourceError { name: name.clone(), error })?;
+        }
+        Ok(sources)
+    }
+
+    fn add(
+        &mut self,
+        path: &Path,
+        name: &str,
+        pipes: &Pipes,
+        scratch: &Rc<dyn Scratch>,
+    ) -> io::Result<()> {
+        let metadata = std::fs::metadata(path)?;
+        let file_type = metadata.file_type();
+        if file_type.is_dir() {
+            let what = "is a directory; name the XML file of the deposit in it";
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, what));
+        }
+        let (bytes, size) = if file_type.is_file() {
+            (Bytes::Path(path.to_owned()), metadata.len())
+        } else if file_type.is_fifo() || file_type.is_socket() {
+            let (file, size) = pipes.read(path, scratch)?;
+            (Bytes::Part { file, offset: 0, size }, size)
+        } else {
+            return Err(io::Error::other("is a device; name a file or a pipe"));
+        };
+        self.total_bytes = self.total_bytes.saturating_add(size);
+        let (kind, gzip) = kind_of(open(&bytes)?)?;
+        if kind == Kind::Tar {
+            let tar: Shared = match bytes {
+                bytes if gzip => self.unpacked(&bytes, scratch)?,
+                Bytes::Part { file, .. } => file,
+                Bytes::Path(path) => {
+                    let file: Box<dyn Seekable> = Box::new(File::open(path)?);
+                    Rc::new(RefCell::new(file))
+                }
+            };
+            return self.add_members(name, &tar, scratch);
+        }
+        if kind == Kind::Xml && file_type.is_file() {
+            self.directories.push(path.parent().map(Path::to_owned).unwrap_or_default());
+        }
+        let base_name = base_name(path).to_owned();
+        self.put(kind, Source { name: name.to_owned(), base_name, bytes, gzip });
+        Ok(())
+    }
+
+    fn add_members(
+        &mut self,
+        name: &str,
+        tar: &Shared,
+        scratch: &Rc<dyn Scratch>,
+    ) -> io::Result<()> {
+        let Members { files, links } = members::members(tar, scratch)?;
+        self.links.extend(links);
+        for member in files {
+            let bytes = Bytes::Part { file: member.tar, offset: member.offset, size: member.size };
+            let base_name = base_name(Path::new(&member.name)).to_owned();
+            let name = format!("{name}:{}", member.name);
+            let (kind, gzip) = kind_of(open(&bytes)?)?;
+            if kind == Kind::Tar {
+                return Err(invalid("a tar within a tar"));
+            }
+            self.put(kind, Source { name, base_name, bytes, gzip });
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, kind: Kind, source: Source) {
+        if kind == Kind::Xml {
+            self.documents.push(source);
+            return;
+        }
+        if let (Kind::Packed(packing), None) = (kind, &self.packed) {
+            self.packed = Some((source.name.clone(), packing));
+        }
+        self.others.push(source);
+    }
+
+    /// A compressed tar, decompressed into a scratch file: members are read in another order than
+    /// they stand.
+    fn unpacked(&self, bytes: &Bytes, scratch: &Rc<dyn Scratch>) -> io::Result<Shared> {
+        let mut file: Box<dyn ScratchFile> = scratch.create()?;
+        let from = BufReader::with_capacity(BUFFER_BYTES, open(bytes)?);
+        io::copy(&mut Gunzip::new(from, Rc::clone(&self.trailing)), &mut file)?;
+        Ok(Rc::new(RefCell::new(Box::new(file))))
+    }
+
+    /// The CSV file of a name: among the named files, in the tar, or beside the XML. Folders of the
+    /// name choose among files with one last part; they need not be there.
+    pub(super) fn find(&mut self, name: &str) -> Option<Source> {
+        let name = name.replace('\\', "/");
+        let leads_nowhere = |part: &str| matches!(part, "" | "." | "..");
+        let base_name = name.rsplit('/').next().filter(|part| !leads_nowhere(part))?;
+        if name.split('/').any(|part| part == "..") {
+            return None;
+        }
+        let parts: Vec<&str> = name.split('/').filter(|part| !leads_nowhere(part)).collect();
+        if let Some(source) = self.known(base_name, &parts) {
+            return Some(source);
+        }
+        let target = self.links.iter().find(|link| link.0 == base_name);
+        if let Some(source) = target.and_then(|(_, target)| self.known(target, &[target.as_str()]))
+        {
+            return Some(source);
+        }
+        let within: PathBuf = parts.iter().collect();
+        let plain = within.components().all(|part| matches!(part, Component::Normal(_)));
+        let names = [plain.then_some(within.as_path()), Some(Path::new(base_name))];
+        let path = self.directories.iter().flat_map(|directory| {
+            names.iter().flatten().map(|name| directory.join(name)).collect::<Vec<_>>()
+        });
+        let path = path.into_iter().find(|path| path.is_file())?;
+        let size = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        self.total_bytes = self.total_bytes.saturating_add(size);
+        Some(Source {
+            name: path.display().to_string(),
+            base_name: base_name.to_owned(),
+            bytes: Bytes::Path(path),
+            gzip: false,
+        })
+    }
+
+    /// The file among those that were named whose name ends in most of `parts`.
+    fn known(&self, base_name: &str, parts: &[&str]) -> Option<Source> {
+        // A CSV file whose first cell begins with `<` looks like XML.
+        let known = self.others.iter().chain(&self.documents);
+        let alike = |source: &&Source| {
+            let own = source.name.rsplit(['/', ':']);
+            parts.iter().rev().zip(own).take_while(|(part, own)| **part == *own).count()
+        };
+        // Of several that are alike the first one.
+        let files = known.filter(|source| source.base_name == base_name);
+        files.rev().max_by_key(alike).cloned()
+    }
+}
+
+impl Source {
+    /// The bytes as they are stored; `read_bytes` counts them.
+    pub(super) fn stored(&self, read_bytes: &Rc<Cell<u64>>) -> io::Result<Box<dyn Read>> {
+        let counted = Counted { from: open(&self.bytes)?, read_bytes: Rc::clone(read_bytes) };
+        Ok(Box::new(counted))
+    }
+
+    /// The bytes, decompressed if they are gzip; `trailing` is set if something follows that.
+    pub(super) fn content(
+        &self,
+        read_bytes: &Rc<Cell<u64>>,
+        trailing: &Rc<Cell<bool>>,
+    ) -> io::Result<Box<dyn Read>> {
+        let stored = self.stored(read_bytes)?;
+        if !self.gzip {
+            return Ok(stored);
+        }
+        let from = BufReader::with_capacity(BUFFER_BYTES, stored);
+        Ok(Box::new(Gunzip::new(from, Rc::clone(trailing))))
+    }
+}
+
+fn open(bytes: &Bytes) -> io::Result<Box<dyn Read>> {
+    Ok(match bytes {
+        Bytes::Path(path) => Box::new(File::open(path)?),
+        Bytes::Part { file, offset, size } => {
+            Box::new(Part { file: Rc::clone(file), offset: *offset, left_bytes: *size })
+        }
+    })
+}
+
+fn base_name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+fn invalid(text: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, text)
+}
+
+/// A part of a file.
+struct Part {
+    file: Shared,
+    offset: u64,
+    left_bytes: u64,
+}
+
+impl Read for Part {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left_bytes).unwrap_or(usize::MAX).min(out.len());
+        let out = out.get_mut(..most).unwrap_or_default();
+        if out.is_empty() {
+            return Ok(0);
+        }
+        let mut file = self.file.borrow_mut();
+        file.seek(SeekFrom::Start(self.offset))?;
+        let count = file.read(out)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let count_bytes = u64::try_from(count).unwrap_or(0);
+        self.offset = self.offset.saturating_add(count_bytes);
+        self.left_bytes = self.left_bytes.saturating_sub(count_bytes);
+        Ok(count)
+    }
+}
+
+/// Counts what is read.
+struct Counted {
+    from: Box<dyn Read>,
+    read_bytes: Rc<Cell<u64>>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.from.read(out)?;
+        let bytes = u64::try_from(count).unwrap_or(0);
+        self.read_bytes.set(self.read_bytes.get().saturating_add(bytes));
+        Ok(count)
+    }
+}
