@@ -10,7 +10,7 @@ use snapshot_format::layout::Kind;
 use snapshot_format::sort::{MemoryScratch, Scratch};
 use snapshot_format::{Change, Object, dump};
 use whoisd::feed::{Body, ChangeRecord};
-use whoisd::import::{Known, Options, Quiet, changes};
+use whoisd::import::{Known, Options, Pipes, Quiet, changes};
 use whoisd::view::View;
 
 fn whoisd(arguments: &[&str]) {
@@ -84,6 +84,14 @@ impl Known for Empty {
     fn roid_of_host(&self, _: &str) -> io::Result<Option<String>> {
         Ok(None)
     }
+
+    fn has(&self, _: Kind, _: &str) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    fn count(&self, _: Kind, _: &[String]) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
 }
 
 /// The objects of a deposit whose type was made INCR, by way of change records.
@@ -94,6 +102,7 @@ fn objects(path: &str) -> Vec<Object> {
     let scratch: Rc<dyn Scratch> = Rc::new(MemoryScratch);
     let options = Options {
         deposits: vec![PathBuf::from(path)],
+        pipes: Pipes::default(),
         memory_bytes: Options::MEMORY_BYTES_MIN,
         strict: true,
         findings_max: None,
