@@ -261,6 +261,10 @@ impl<R: References> Converter<'_, R> {
             let (HostLink::Name(key) | HostLink::Roid(key)) = link;
             match self.0.nameserver(link)? {
                 Link::One(ordinal) => ordinals.push(ordinal),
+                Link::Named(ordinal) => {
+                    ordinals.push(ordinal);
+                    report(Defect::Dangling { kind: Kind::Nameserver, key });
+                }
                 Link::None => report(Defect::Dangling { kind: Kind::Nameserver, key }),
                 Link::Several => report(Defect::Ambiguous { roid: key }),
             }

@@ -1,6 +1,6 @@
 //! What can be wrong with a snapshot, and what to do about it.
 
-use crate::layout::{FORMAT_VERSION, Kind};
+use crate::layout::{FORMAT_VERSION, FORMAT_VERSION_MIN, Kind};
 
 /// A snapshot cannot be opened, or did not pass its check.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,7 +93,9 @@ fn version_text(got: u32) -> String {
     } else {
         "import again with this build"
     };
-    format!("format version {got}, this build reads {FORMAT_VERSION}; {advice}")
+    format!(
+        "format version {got}, this build reads {FORMAT_VERSION_MIN} to {FORMAT_VERSION}; {advice}"
+    )
 }
 
 /// A record cannot be read: its bytes are not what its type says, or its ordinal is out of range.

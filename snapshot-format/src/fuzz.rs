@@ -278,7 +278,7 @@ fn sealed_log(bytes: &[u8], mut generation: u64) -> Vec<u8> {
         begins_over: generation,
     };
     let mut out = head.encode().to_vec();
-    debug_assert!(out.starts_with(&LOG_MAGIC) && LOG_VERSION == 1);
+    debug_assert!(out.starts_with(&LOG_MAGIC) && LOG_VERSION == 2);
     let mut at = LOG_HEAD_BYTES;
     while let Some(frame) = bytes.get(at..).filter(|rest| rest.len() >= FRAME_HEAD_BYTES) {
         let payload_at = at.saturating_add(FRAME_HEAD_BYTES);

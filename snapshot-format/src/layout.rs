@@ -17,8 +17,10 @@ use crate::limits::HEADER_BYTES;
 
 /// First bytes of a snapshot file. The `\x1a\n` catches text-mode transfers.
 pub const MAGIC: [u8; 8] = *b"WHOIS\x1a\n\x01";
-/// Version of the bytes on disk that this crate writes and reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// Version of the bytes on disk that this crate writes.
+pub const FORMAT_VERSION: u32 = 2;
+/// Oldest version that it reads: it differs in what no older file has, not in the types.
+pub const FORMAT_VERSION_MIN: u32 = 1;
 /// Bytes under one checksum.
 pub const BLOCK_BYTES: usize = 2 << 20;
 /// Largest alignment of sections, bytes.
@@ -286,7 +288,7 @@ impl Header {
         };
         // The version comes before the checksum: a newer format may keep its checksum elsewhere.
         let format_version = word32(block, 8);
-        if format_version != FORMAT_VERSION {
+        if !(FORMAT_VERSION_MIN..=FORMAT_VERSION).contains(&format_version) {
             return Err(FormatError::Version { got: format_version });
         }
         let crc = crc32c::crc32c(block.get(..CRC_AT).unwrap_or_default());
@@ -365,7 +367,7 @@ mod tests {
     #[test]
     fn the_layout_is_frozen() {
         assert_eq!(MAGIC, *b"WHOIS\x1a\n\x01");
-        assert_eq!((FORMAT_VERSION, SECTION_COUNT, BLOCK_BYTES), (1, 25, 2 << 20));
+        assert_eq!((FORMAT_VERSION, SECTION_COUNT, BLOCK_BYTES), (2, 25, 2 << 20));
         assert_eq!(SCHEMA_HASH, 5_877_928_092_375_895_582);
     }
 }

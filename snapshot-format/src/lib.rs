@@ -40,6 +40,7 @@ pub mod dump;
 mod early;
 pub mod packed;
 pub mod reader;
+mod revert;
 mod sums;
 pub mod verify;
 

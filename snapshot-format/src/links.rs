@@ -29,6 +29,8 @@ pub(crate) enum Link {
     One(u32),
     /// Several records have this key.
     Several,
+    /// A nameserver of which nothing but the name is known.
+    Named(u32),
 }
 
 /// Collects keys, then answers.

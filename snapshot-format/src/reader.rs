@@ -168,17 +168,29 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
         access::record(slot).map(Some).ok_or(corrupt)
     }
 
-    /// Whether an ordinal has a record.
+    /// Whether an ordinal has a record that is more than the name of a nameserver.
     #[must_use]
     pub fn has(&self, kind: Kind, ordinal: u32) -> bool {
+        if kind == Kind::Nameserver {
+            let host = self.record_or_none::<ArchivedNameserver>(ordinal);
+            return host.is_ok_and(|host| host.is_some_and(|host| !host.is_named_only()));
+        }
         self.slot(kind, ordinal).is_some_and(|slot| !slot.is_empty())
     }
 
-    /// Records of a kind: [`Self::count`] without empty slots.
+    /// Records of a kind that [`Self::has`] says yes to.
     #[must_use]
     pub fn live_count(&self, kind: Kind) -> u32 {
-        let records = self.header.section(SectionId::Heap(kind)).count;
-        u32::try_from(records).unwrap_or(u32::MAX)
+        let id = match kind {
+            Kind::Nameserver => SectionId::NameserverOrder,
+            _ => SectionId::Heap(kind),
+        };
+        u32::try_from(self.header.section(id).count).unwrap_or(u32::MAX)
+    }
+
+    /// Records of a kind.
+    pub(crate) fn heap_count(&self, kind: Kind) -> u32 {
+        u32::try_from(self.header.section(SectionId::Heap(kind)).count).unwrap_or(u32::MAX)
     }
 
     /// Length of a record, bytes, with the padding in front of it; 0 if there is none.
@@ -262,6 +274,11 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
     ///
     /// A damaged record.
     pub fn find_nameserver(&self, name: &str) -> Result<Option<&ArchivedNameserver>, Corrupt> {
+        Ok(self.find_host(name)?.filter(|host| !host.is_named_only()))
+    }
+
+    /// As [`Self::find_nameserver`], also of a mere name.
+    pub(crate) fn find_host(&self, name: &str) -> Result<Option<&ArchivedNameserver>, Corrupt> {
         self.find(name, |nameserver: &ArchivedNameserver| nameserver.name.as_str())
     }
 

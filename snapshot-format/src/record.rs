@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - `frozen`: the archived layout of these types *is* format version 1 (FORMAT.md); their sizes
+//! - `frozen`: the archived layout of these types *is* format versions 1 and 2 (FORMAT.md); sizes
 //!   are asserted below, and a change of any of them is a new format version.
 //! - An ordinal is the position of a record in its kind's heap; [`NONE`] is "no record".
 //! - `packed ends`: `ends[i]` is the end of field `i` in `text`; ends ascend, the last one is
@@ -14,6 +14,8 @@
 
 use rkyv::with::Niche;
 use rkyv::{Archive, Serialize};
+
+use crate::status::HostStatuses;
 
 /// "No record" among ordinals.
 pub const NONE: u32 = u32::MAX;
@@ -151,6 +153,41 @@ pub struct Nameserver {
     /// What most nameservers lack.
     #[rkyv(with = Niche)]
     pub cold: Option<Box<NameserverCold>>,
+}
+
+impl Nameserver {
+    /// What a domain names and nothing else is known of.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self {
+            created_ms: i64::MIN,
+            updated_ms: i64::MIN,
+            statuses: HostStatuses::NAMED,
+            registrar: NONE,
+            creator: NONE,
+            updater: NONE,
+            name: name.into(),
+            roid: String::new(),
+            v4: Vec::new(),
+            v6: Vec::new(),
+            cold: None,
+        }
+    }
+}
+
+impl ArchivedNameserver {
+    /// Whether nothing is known of it but that a domain names it.
+    #[must_use]
+    #[inline]
+    pub fn is_named_only(&self) -> bool {
+        self.statuses.to_native() & HostStatuses::NAMED != 0
+    }
+
+    /// Whether host attributes of domains alone state it.
+    #[must_use]
+    pub fn is_attribute(&self) -> bool {
+        self.statuses.to_native() & HostStatuses::ATTRIBUTE != 0
+    }
 }
 
 /// The rarer parts of a nameserver.
@@ -349,7 +386,7 @@ pub struct Meta {
     pub source: String,
 }
 
-/// Sizes of the archived roots, bytes: format version 1.
+/// Sizes of the archived roots, bytes: format versions 1 and 2.
 const _: () = {
     assert!(size_of::<ArchivedDomain>() == 84 && align_of::<ArchivedDomain>() == 1);
     assert!(size_of::<ArchivedDomainCold>() == 84);

@@ -111,7 +111,21 @@ statuses! {
     ]
 }
 
+impl HostStatuses {
+    /// Not of EPP: host attributes of domains alone state the nameserver, so that it is gone once
+    /// no domain names it.
+    pub const ATTRIBUTE: u32 = 1 << 30;
+    /// Not of EPP: a domain names the nameserver, and nothing else is known of it. It is shown with
+    /// the domain, and is no answer of its own.
+    pub const NAMED: u32 = 1 << 31;
+}
+
 impl DomainStatuses {
+    /// Not of EPP: the domain has DNSSEC data that could not be read. It is not unsigned.
+    pub const SEC_DNS_UNREAD: u32 = 1 << 24;
+    /// Not of EPP, and in no record: the domain has a status that is not known.
+    pub const UNKNOWN: u32 = 1 << 25;
+
     /// RGP's `pendingDelete` (RFC 3915): the last days before the purge. It always comes with
     /// EPP's, and answers show the word once.
     pub const RGP_PENDING_DELETE: u32 = 1 << 23;

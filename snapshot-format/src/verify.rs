@@ -90,7 +90,7 @@ impl<'a, D: AsRef<[u8]>> Check<'a, D> {
                 (self.progress)(done, self.all);
             }
         }
-        if live != self.snapshot.live_count(T::KIND) {
+        if live != self.snapshot.heap_count(T::KIND) {
             return Err(section(
                 SectionId::Heap(T::KIND),
                 "does not have as many records as it says",
@@ -175,7 +175,7 @@ impl<'a, D: AsRef<[u8]>> Check<'a, D> {
         if !self.known(Kind::Registrar, &registrars.map(|ordinal| ordinal.to_native())) {
             return Ok(Some("it refers to a registrar that does not exist"));
         }
-        let found = self.snapshot.find_nameserver(&nameserver.name)?;
+        let found = self.snapshot.find_host(&nameserver.name)?;
         if !found.is_some_and(|found| std::ptr::eq(found, nameserver)) {
             return Ok(Some("its name does not find it"));
         }
@@ -261,13 +261,21 @@ impl<'a, D: AsRef<[u8]>> Check<'a, D> {
         if order.len() != (count as usize).saturating_mul(4) {
             return Err(section(id, "has a wrong length"));
         }
+        let has = |ordinal: &u32| self.snapshot.has(Kind::Nameserver, *ordinal);
+        if u32::try_from((0..slots).filter(has).count()) != Ok(count) {
+            return Err(section(id, "does not have as many nameservers as there are"));
+        }
         // Names that strictly ascend are different, so the order names every nameserver once.
         let mut last = "";
         for position in 0..count {
             if word32(order, (position as usize).saturating_mul(4)) >= slots {
                 return Err(section(id, "names a nameserver that does not exist"));
             }
-            let name = self.snapshot.nameserver_at(position)?.1.name.as_str();
+            let host = self.snapshot.nameserver_at(position)?.1;
+            if host.is_named_only() {
+                return Err(section(id, "has a nameserver of which only the name is known"));
+            }
+            let name = host.name.as_str();
             if name <= last {
                 return Err(section(id, "is not in order of names"));
             }

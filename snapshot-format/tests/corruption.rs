@@ -131,9 +131,9 @@ fn sealed_wrong_section_tables_never_panic() {
 #[test]
 fn a_newer_format_version_says_so_and_what_to_do() {
     let (mut bytes, _) = build(&NAMES);
-    bytes[8] = 2;
+    bytes[8] = 3;
     let error = Snapshot::open(bytes).unwrap_err().to_string();
-    assert!(error.contains("format version 2, this build reads 1"), "{error}");
+    assert!(error.contains("format version 3, this build reads 1 to 2"), "{error}");
     assert!(error.contains("upgrade this one"), "{error}");
 }
 

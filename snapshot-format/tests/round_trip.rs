@@ -6,14 +6,17 @@ mod registry;
 use std::io::Cursor;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use registry::{NAMES, build, domain, registrar};
+use snapshot_format::builder::NamedHosts;
+use snapshot_format::delta::{Fate, Generation, Gone, others};
 use snapshot_format::key::RegistrarKey;
 use snapshot_format::object::Disclose;
 use snapshot_format::record::{ContactField, Meta, NONE};
-use snapshot_format::sort::MemoryScratch;
+use snapshot_format::sort::{MemoryScratch, Scratch};
 use snapshot_format::verify::verify;
-use snapshot_format::{BuildError, Builder, Kind, Options, Snapshot, dump};
+use snapshot_format::{BuildError, Builder, Defect, Kind, Object, Options, Snapshot, dump};
 
 #[test]
 fn domains_are_found_with_all_that_they_refer_to() {
@@ -26,7 +29,7 @@ fn domains_are_found_with_all_that_they_refer_to() {
         assert_eq!(domain.registrar, 0);
         assert_eq!(domain.creator, 1);
         assert_eq!(domain.contacts, [0, 0, NONE, NONE]);
-        assert_eq!(domain.nameservers.as_slice(), [0, 1]);
+        assert_eq!(domain.nameservers.as_slice(), [1, 2, 3], "0 and 3 are named alone");
         let cold = domain.cold.as_ref().unwrap();
         assert_eq!(cold.creator_client, "jdoe");
         assert_eq!(cold.contacts_more.len(), 1);
@@ -91,12 +94,13 @@ fn registrars_nameservers_nndn_and_roids_are_found() {
     let by = |address: &str| -> Vec<u32> {
         snapshot.nameservers_by_address(address.parse::<IpAddr>().unwrap()).collect()
     };
-    assert_eq!(by("192.0.2.1"), [0, 1]);
-    assert_eq!(by("2001:db8::1"), [0, 1]);
+    // Ordinal 0 is of a nameserver that is named and has no object.
+    assert_eq!(by("192.0.2.1"), [1, 2]);
+    assert_eq!(by("2001:db8::1"), [1, 2]);
     assert_eq!(by("192.0.2.2"), [0; 0]);
     let found: Vec<_> = snapshot.find_roid("d-example_demo").collect();
     assert_eq!(found, [(Kind::Domain, 0)]);
-    assert_eq!(snapshot.find_roid("h2-roid").next(), Some((Kind::Nameserver, 1)));
+    assert_eq!(snapshot.find_roid("h2-roid").next(), Some((Kind::Nameserver, 2)));
 }
 
 #[test]
@@ -107,6 +111,8 @@ fn names_are_in_order_and_variants_are_listed_with_their_primary() {
     assert_eq!(snapshot.domain_range("").unwrap(), 0..4);
     assert_eq!(snapshot.domain_range("zz").unwrap(), 4..4);
     assert_eq!(snapshot.nameserver_range("ns2").unwrap(), 1..2);
+    assert_eq!(snapshot.nameserver_range("").unwrap(), 0..2, "none that is named alone");
+    assert_eq!(snapshot.live_count(Kind::Nameserver), 2);
     let variants: Vec<_> = snapshot.variants("example.demo").unwrap().collect();
     assert_eq!(variants, [(Kind::Domain, 2), (Kind::Nndn, 0)]);
     let orphans: Vec<_> = snapshot.variants("gone.demo").unwrap().collect();
@@ -167,7 +173,7 @@ fn a_built_snapshot_passes_its_full_check_and_every_record_can_be_shown() {
     let snapshot = Snapshot::open(bytes).unwrap();
     let mut last = (0, 0);
     verify(&snapshot, &mut |done, all| last = (done, all)).unwrap();
-    assert_eq!(last, (12, 12));
+    assert_eq!(last, (14, 14));
     for kind in Kind::ALL {
         for ordinal in 0..snapshot.count(kind) {
             let text = dump::record(&snapshot, kind, ordinal).unwrap();
@@ -180,4 +186,40 @@ fn a_built_snapshot_passes_its_full_check_and_every_record_can_be_shown() {
         assert!(text.contains(line), "{line} in {text}");
     }
     assert!(dump::header(&snapshot).contains("suffix: demo"));
+}
+
+#[test]
+fn records_become_the_objects_that_they_were_made_of() {
+    let (bytes, _) = build(&NAMES);
+    let snapshot = Snapshot::open(bytes.clone()).unwrap();
+    let generation: Generation<_, Vec<u8>> = Generation::of_base(Arc::new(snapshot)).unwrap();
+    let mut objects = Vec::new();
+    let gone = others(&generation, &|_| Fate::Stays, &mut |object| {
+        objects.push(object);
+        Ok(())
+    });
+    assert_eq!(gone.unwrap(), Gone { domains: 0, kept_domains: 4 });
+    objects.sort_by_key(|object| (object.kind(), object.key().as_bytes().to_vec()));
+    let options = Options { hash_seed: 42, watermark_ms: 7, ..Options::default() };
+    let scratch: Rc<dyn Scratch> = Rc::new(MemoryScratch);
+    let mut named = NamedHosts::new(3, Rc::clone(&scratch), 1 << 16);
+    named.push("ns9.nowhere.demo").unwrap();
+    named.push("a.early.demo").unwrap();
+    let builder = Builder::new(Cursor::new(Vec::new()), scratch, options).unwrap();
+    let mut builder = builder.with_named(named).unwrap();
+    let note = &mut |_: Defect<'_>| {};
+    for object in &objects {
+        match object {
+            Object::Registrar(object) => builder.registrar(object),
+            Object::IdnTable(object) => builder.idn_table(object),
+            Object::Contact(object) => builder.contact(object, note),
+            Object::Nameserver(object) => builder.nameserver(object, note),
+            Object::Nndn(object) => builder.nndn(object, note),
+            Object::Domain(object) => builder.domain(object, note),
+        }
+        .unwrap();
+    }
+    let meta = Meta { suffixes: vec!["demo".into()], ..Meta::default() };
+    let (again, _) = builder.finish(&meta, &mut |_, _| {}).unwrap();
+    assert!(again.into_inner() == bytes, "the bytes differ");
 }

@@ -23,10 +23,16 @@ use snapshot_format::{Kind, Summary};
 use tempfile::NamedTempFile;
 
 use super::Failure;
+use super::standing::{There, Tlds};
 use crate::config::Settings;
-use crate::import::{self, DepositType, ImportError, Phase, Progress, Reason, Report, Step};
+use crate::import::{
+    self, DepositType, ImportError, Phase, Progress, Reason, Report, Standing, Step,
+};
 use crate::observe::clock;
-use crate::store::{DiskScratch, Live, Settings as StoreSettings, Writer, read_manifest};
+use crate::store::{
+    DiskScratch, FEWER_PERCENT, Live, Permit, Permits, Settings as StoreSettings, Writer,
+    read_manifest,
+};
 use crate::updater::Vetting;
 use crate::view::{Disk, View};
 
@@ -37,12 +43,16 @@ const LINE_PAUSE: Duration = Duration::from_secs(5);
 
 /// Import a registry's escrow deposit (RDE, RFC 8909 and RFC 9022) into a snapshot directory
 ///
-/// Reads one FULL deposit in the XML or the CSV model, checks it, and publishes it as the next
-/// generation of the directory, after a full check of the new snapshot. Servers that run on the
-/// directory show it as soon as it is there; a server with --spool writes the directory itself, and
-/// takes deposits in its spool. Nothing half-imported is ever visible.
+/// Reads FULL deposits in the XML or the CSV model, one for each TLD, checks them, and publishes
+/// what they make as the next generation of the directory, after a full check of the new snapshot.
+/// Servers that run on the directory show it as soon as it is there; a server with --spool writes
+/// the directory itself, and takes deposits in its spool. Nothing half-imported is ever visible.
 /// A DIFF or INCR deposit changes what an earlier one has made, under the same rules; a corrected
 /// one (`resend`) is applied in the place of the one before.
+///
+/// A FULL deposit takes the place of what the directory has of its TLD; other TLDs stay. What would
+/// lose much of a registry is refused unless an option permits it: no or far fewer domains, older
+/// data, the end of a feed (--allow), a TLD that the directory does not have (--add, --replace).
 ///
 /// A defect of one record (a reference to nothing, an unreadable date) is a finding: it is
 /// reported, and the record is served without the part. What would make answers wrong (a key
@@ -54,13 +64,16 @@ Examples:
   whoisd import deposit.xml.gz --into snapshot --report findings.jsonl
   whoisd import deposit.tar --into snapshot --memory 512M --strict
   whoisd import deposit.xml csv/domain.csv csv/host.csv --into snapshot
+  whoisd import one.xml two.xml --into snapshot
+  whoisd import three.xml --into snapshot --add
   gpg --decrypt deposit.ryde | whoisd import /dev/stdin --into snapshot
 
 Exit status: 0 imported; 1 failed (a file or the disk), or interrupted; 2 wrong usage;
 3 the deposit was refused.")]
 pub(super) struct Options {
     /// The deposit: XML, or a tar with the XML and its CSV files; either may be gzip, or a pipe.
-    /// CSV files are also found beside the XML; elsewhere, name them here
+    /// CSV files are also found beside the XML; elsewhere, name them here. Several deposits are of
+    /// a TLD each
     #[arg(required = true, value_name = "DEPOSIT")]
     deposits: Vec<PathBuf>,
     /// Snapshot directory; it is made if it does not exist
@@ -75,6 +88,19 @@ pub(super) struct Options {
     /// Refuse the deposit if there are more than N findings
     #[arg(long, value_name = "N")]
     findings_max: Option<u64>,
+    /// Take a TLD that the directory does not have beside those that it has
+    #[arg(long)]
+    add: bool,
+    /// Let go of all TLDs that the deposits are not of
+    #[arg(long, conflicts_with = "add")]
+    replace: bool,
+    /// Permit what would lose much of the registry that there is
+    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
+    allow: Vec<Permit>,
+    /// Domains that may be missing, of a hundred that there are
+    #[arg(long, value_name = "PERCENT", default_value_t = FEWER_PERCENT)]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=100))]
+    fewer_max: u8,
     /// Memory to use, 64M to 1024G; what does not fit is sorted in files in the directory
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory_bytes)]
     memory: usize,
@@ -118,17 +144,28 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
         let display = Display::new(arguments.quiet, stop, started);
         return change(arguments, live, &options, display);
     }
+    let permits = Permits { named: arguments.allow.clone(), fewer_percent: arguments.fewer_max };
+    let tlds = Tlds { add: arguments.add, replace: arguments.replace };
+    let mut there = There::open(&arguments.into, tlds, permits);
+    if let Some(there) = &there {
+        there.check_feed()?;
+    }
     let mut base = writer.begin().map_err(|error| failed(&error))?;
     options.generation = base.generation();
     let mut lines = arguments.report.as_deref().map(ReportFile::new).transpose()?;
     let mut display = Display::new(arguments.quiet, stop, started);
     let report = lines.as_mut().map(|lines| &mut lines.file as &mut dyn Write);
-    let made = import::run(&options, &scratch, &mut base, report, &mut display);
+    let standing = there.as_mut().map(|there| there as &mut dyn Standing);
+    let made = import::run_beside(&options, &scratch, standing, &mut base, report, &mut display);
     if let Some(lines) = lines {
         lines.finish()?;
     }
     let (_, report) = made.map_err(|error| refused(&error, arguments))?;
     let peak = peak_memory();
+    if let Some(there) = &there {
+        there.check(&report)?;
+    }
+    drop(there);
     check(&arguments.into.join(base.aside()), &report, &mut display)?;
     let manifest = writer.publish(base).map_err(|error| failed(&error))?;
     if !arguments.quiet {
@@ -214,7 +251,7 @@ fn failed(error: &dyn std::fmt::Display) -> Failure {
 
 fn refused(error: &ImportError, arguments: &Options) -> Failure {
     let status = match error.reason {
-        Reason::Refused(_) | Reason::Strict | Reason::TooMany(_) => 3,
+        Reason::Refused(_) | Reason::NotAllowed(_) | Reason::Strict | Reason::TooMany(_) => 3,
         Reason::Interrupted | Reason::Io { .. } | Reason::Build(_) => 1,
     };
     let mut message = String::new();
@@ -274,6 +311,9 @@ fn summary_text(text: &mut String, report: &Report, generation: u64, seconds: f6
         (Kind::Nndn, "NNDN names"),
     ] {
         let _ = writeln!(text, "  {:>10}  {word}", report.records(kind));
+    }
+    if let Some(gone) = report.kept {
+        let _ = writeln!(text, "  {:>10}  domains of other TLDs, which stay", gone.kept_domains);
     }
     let _ = writeln!(text, "  {:>10}  findings", report.findings_count);
     let _ = writeln!(

@@ -33,6 +33,7 @@ mod rollback;
 mod sample;
 mod serve;
 mod settings;
+mod standing;
 mod status;
 mod systemd;
 mod telling;

@@ -24,6 +24,7 @@ use crate::publish::{
     self, BootstrapOptions, DirectorySink, PublishError, Rules, RulesError, Settings, Sink,
     SinkError, StreamSink,
 };
+use crate::store::{FEWER_PERCENT, Permit, Permits};
 
 /// Publish what a registry's PostgreSQL database commits
 ///
@@ -104,6 +105,13 @@ pub(super) struct Options {
     /// Older states that --bootstrap keeps for `whoisd rollback`, each as large as a snapshot
     #[arg(long, value_name = "N", default_value_t = 1)]
     keep: usize,
+    /// Permit --bootstrap what would lose much of the registry that the directory has
+    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',', requires = "bootstrap")]
+    allow: Vec<Permit>,
+    /// Domains that may be missing from --bootstrap, of a hundred that the directory has
+    #[arg(long, value_name = "PERCENT", default_value_t = FEWER_PERCENT)]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=100))]
+    fewer_max: u8,
     /// How log lines look: text or json
     #[arg(long, value_name = "FORMAT", default_value_t)]
     log_format: log::Format,
@@ -130,7 +138,8 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let from = address(&options.from)?;
     if let Some(into) = options.into.clone() {
         let (memory_bytes, keep) = (options.memory, options.keep);
-        let options = BootstrapOptions { from, into, memory_bytes, keep };
+        let permits = Permits { named: options.allow.clone(), fewer_percent: options.fewer_max };
+        let options = BootstrapOptions { from, into, memory_bytes, keep, permits };
         return bootstrap(&options, &rules);
     }
     let Some(to) = &options.to else { return Ok(()) };
@@ -259,6 +268,7 @@ fn failure(error: &PublishError) -> Failure {
         | PublishError::Pruned { .. }
         | PublishError::Ahead { .. }
         | PublishError::Rewound { .. }
+        | PublishError::Kept { .. }
         | PublishError::Sink(SinkError::Lasting(_)) => Failure::refused(error),
         _ => Failure::failed(error),
     }

@@ -18,6 +18,7 @@ use crate::sample::settings::{
     DOMAINS_MAX, DOMAINS_MIN, SEED_DEFAULT, TLDS_DEFAULT, WATERMARK_DEFAULT_S,
 };
 use crate::sample::{Registry, Settings, build, deposit, showcase};
+use crate::view::View;
 
 /// Make a registry to work with: a deposit, or a snapshot directory
 ///
@@ -34,7 +35,8 @@ use crate::sample::{Registry, Settings, build, deposit, showcase};
     whoisd sample --queries                             what to ask a sample\n\n\
     Several outputs at once show the same registry. Key-value extras are in the CSV model and in \
     snapshots: the XML model has no room for them.\n\n\
-    Exit status: 0 done; 1 cannot be written; 2 wrong usage.")]
+    Exit status: 0 done; 1 cannot be written; 2 wrong usage; 3 the directory has another\n\
+    registry.")]
 pub(super) struct Options {
     /// Number of domains, 100 to 100,000,000
     #[arg(long, value_name = "N", default_value_t = 1000,
@@ -76,6 +78,10 @@ pub(super) struct Options {
     #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     into: Option<PathBuf>,
 
+    /// Let go of a registry in the directory that is no sample: no state of it is kept
+    #[arg(long, requires = "into")]
+    replace: bool,
+
     /// Memory for building the snapshot, MiB; the disk takes over beyond it
     #[arg(long, value_name = "MIB", default_value_t = 1024,
         value_parser = clap::value_parser!(u32).range(64..=1_048_576))]
@@ -116,6 +122,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         written.push(done.map_err(|error| failed(path, &error))?);
     }
     if let Some(path) = &options.into {
+        may_replace(path, options.replace)?;
         let memory_bytes = usize::try_from(options.memory_mib).unwrap_or(usize::MAX) << 20;
         let done = build::build_directory(&registry, path, memory_bytes, &mut |w, d, a| {
             teller.tell(w, d, a);
@@ -125,6 +132,20 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     }
     teller.finish();
     print_summary(&registry, &written, options.rde_xml.as_deref() == Some(Path::new("-")))
+}
+
+/// Refuses to put a sample in the place of a registry: nothing of that would be left.
+fn may_replace(path: &Path, replace: bool) -> Result<(), Failure> {
+    let Ok(there) = View::open(path) else { return Ok(()) };
+    let source = there.base().meta().map_or_else(|_| String::new(), |meta| meta.source.to_string());
+    if replace || source.starts_with(SOURCE) {
+        return Ok(());
+    }
+    Err(Failure::refused(format!(
+        "sample: {}: the directory has a registry (made by {source:?}), and a sample would leave \
+         nothing of it; name another directory, or let it go with --replace",
+        path.display()
+    )))
 }
 
 fn parse_watermark(text: &str) -> Result<i64, String> {
@@ -247,6 +268,8 @@ struct Teller {
     told: std::time::Instant,
 }
 
+/// What a sample says that it is made by begins with this.
+const SOURCE: &str = "whoisd sample";
 /// Time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 

@@ -30,7 +30,7 @@ use super::findings::{Defects, Findings, ObjectKind, Place};
 use super::known::{Known, Seen};
 use super::merge::Merge;
 use super::model::Stop;
-use super::model::envelope::{DepositType, Envelope, Wanted};
+use super::model::envelope::{DepositType, Envelope};
 use super::progress::{Progress, Watch};
 use super::removal::Removal;
 use super::rule::Rule;
@@ -44,6 +44,8 @@ const REASSIGNED_MAX: usize = 1 << 16;
 pub struct Changes<'r> {
     /// `id` of the deposit.
     pub id: String,
+    /// TLD of its header, A-label form; empty if it has none.
+    pub tld: String,
     /// `prevId`: the deposit that it follows; empty: an incremental one that follows the last full
     /// one.
     pub prev_id: String,
@@ -86,13 +88,14 @@ pub fn changes<'r>(
     let mut findings = Findings::new(report);
     let mut said = Report { watermark_ms: i64::MIN, ..Report::default() };
     let mut import = Import { options, scratch, findings: &mut findings, said: &mut said };
-    let read = import.read(Wanted::Changes, progress).map(|(read, _)| read);
+    let read = import.read(progress).map(|(read, _)| read);
     let Read { envelope, collected } = match read {
         Ok(read) => read,
         Err(reason) => return Err(run::failed(reason, findings, said)),
     };
     Ok(Changes {
         id: envelope.id.clone(),
+        tld: envelope.tld.clone(),
         prev_id: envelope.prev_id.clone(),
         resend: envelope.resend,
         kind: envelope.kind,
@@ -161,7 +164,7 @@ impl Changes<'_> {
         let context = run::context(&self.envelope, &rcdns);
         let zones = context.zones.clone();
         let mut watch = Watch::new(progress, 0, self.options.findings_max);
-        let mut merge = Merge::new(sink, &mut self.findings, context, rcdns);
+        let mut merge = Merge::new(sink, &mut self.findings, vec![context], rcdns);
         merge.run(sorted, total, &mut watch)?;
         let mut seen = merge.into_sink().seen;
         for variant in seen.lost_variants().map_err(Stop::Visit)? {
@@ -216,12 +219,12 @@ impl Applied<'_> {
         Ok(there)
     }
 
-    /// Whether host attributes say something new of a nameserver: a host object is not theirs to
-    /// change, and a name without addresses says nothing of one that is there.
+    /// Whether host attributes may say something new of a nameserver: a host object is not theirs
+    /// to change. Whoever applies the changes knows whether a name without addresses does.
     fn is_news(&self, host: &Nameserver) -> io::Result<bool> {
         Ok(match self.known.roid_of_host(&host.name)? {
             None => true,
-            Some(roid) => roid.is_empty() && !(host.v4.is_empty() && host.v6.is_empty()),
+            Some(roid) => roid.is_empty(),
         })
     }
 

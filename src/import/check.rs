@@ -18,6 +18,7 @@ use snapshot_format::object::{
 };
 use snapshot_format::status::{ContactStatuses, DomainStatuses, HostStatuses};
 
+use super::draft;
 use super::findings::{Defects, ObjectKind, clip};
 use super::model::envelope::Policy;
 use super::policy;
@@ -97,14 +98,26 @@ pub(super) fn domain(domain: &mut Domain, context: &Context<'_>, defects: &mut D
     names(&domain.name, &mut domain.u_name, &domain.idn_table, context, defects);
     domain_statuses(domain, defects);
     domain_dates(domain, context, defects);
-    let empty = |sec_dns: &snapshot_format::object::SecDns| {
-        sec_dns.ds.is_empty() && sec_dns.keys.is_empty()
-    };
-    if domain.sec_dns.as_ref().is_some_and(empty) {
-        defects.add(Rule::SecDnsEmpty, "secDNS", "");
-        domain.sec_dns = None;
-    }
     domain_size(domain, defects);
+    sec_dns(domain, defects);
+}
+
+/// What cannot be shown is not turned into its opposite: a domain whose DNSSEC data did not read,
+/// or do not fit, is not unsigned.
+fn sec_dns(domain: &mut Domain, defects: &mut Defects) {
+    let Some(sec_dns) = &mut domain.sec_dns else { return };
+    let too_large = defects.list.iter().any(|defect| defect.rule == Rule::RecordTooLarge);
+    let unread = too_large || sec_dns.ds.iter().any(draft::is_unread);
+    sec_dns.ds.retain(|ds| !draft::is_unread(ds));
+    if !sec_dns.ds.is_empty() || !sec_dns.keys.is_empty() {
+        return;
+    }
+    domain.sec_dns = None;
+    if unread {
+        domain.statuses.bits |= DomainStatuses::SEC_DNS_UNREAD;
+    } else {
+        defects.add(Rule::SecDnsEmpty, "secDNS", "");
+    }
 }
 
 fn roid(roid: &str, defects: &mut Defects) {
@@ -176,8 +189,14 @@ fn domain_statuses(domain: &mut Domain, defects: &mut Defects) {
         ),
     ];
     let grace = DomainStatuses::RGP | DomainStatuses::RGP_PENDING_DELETE;
+    let unknown = domain.statuses.any(DomainStatuses::UNKNOWN);
+    domain.statuses.bits &= !DomainStatuses::UNKNOWN;
     let statuses = domain.statuses;
     let epp = statuses.bits & !grace;
+    if unknown {
+        // A status that is not known says that something is not `ok`.
+        domain.statuses.bits &= !DomainStatuses::OK;
+    }
     if epp == 0 {
         defects.add(Rule::StatusMissing, "status", "");
     }

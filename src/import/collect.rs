@@ -2,9 +2,9 @@
 //!
 //! # Invariants
 //!
-//! - A sort key is the kind, the builder's order key of the object, a zero byte, and a rank:
-//!   objects before the parts that belong to them. No key of an object has a zero byte at its end,
-//!   so the order is the builder's order.
+//! - A sort key is the kind, the builder's order key of the object, a zero byte, the number of the
+//!   deposit, and a rank: objects before the parts that belong to them. No key of an object has a
+//!   zero byte at its end, so the order is the builder's order.
 //! - Memory is bounded by the sorters' shares, see [`Collector::new`].
 //!
 //! # Does not
@@ -21,45 +21,21 @@ use rkyv::api::high::HighSerializer;
 use rkyv::rancor::Error as RkyvError;
 use rkyv::ser::allocator::ArenaHandle;
 use rkyv::util::AlignedVec;
+use snapshot_format::Object;
+use snapshot_format::builder::NamedHosts;
+use snapshot_format::object::HostLink;
 use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Registrar};
 use snapshot_format::sort::{HashSorter, Scratch, Sorted, SortedHashes, Sorter};
+use snapshot_format::status::HostStatuses;
 
+use super::entry::packed;
+pub(super) use super::entry::{Rank, damaged, next_part, split, unpacked};
 use super::findings::{Defects, Findings, ObjectKind, Place};
 use super::packed::PackedDomain;
 use super::part::DomainPart;
 use super::removal::Removal;
 use super::rule::Rule;
 
-/// What a sorted entry is to its object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Rank {
-    /// The object, from the XML model.
-    Xml = 0,
-    /// The object, from the CSV model.
-    Csv = 1,
-    /// A part of it: an object of the same type with some fields set.
-    Part = 2,
-    /// A nameserver as the host attributes of a domain state it.
-    HostAttribute = 3,
-    /// One address of a nameserver, or none, as a row of host attributes states it.
-    HostAttributeRow = 4,
-}
-
-impl Rank {
-    pub(super) const fn of(byte: u8) -> Self {
-        match byte {
-            0 => Self::Xml,
-            1 => Self::Csv,
-            2 => Self::Part,
-            3 => Self::HostAttribute,
-            _ => Self::HostAttributeRow,
-        }
-    }
-}
-
-/// Bytes of a payload before the archive: file, line.
-pub(super) const PLACE_BYTES: usize = 10;
 /// Most host attributes that are remembered to push each of them once.
 const HOST_ATTRIBUTES_MAX: usize = 1 << 16;
 /// Bytes from which on parts of one domain make another entry of the sorter.
@@ -85,6 +61,12 @@ pub(super) struct Collector<'f, 'r> {
     /// Objects that are deleted.
     removals: u64,
     host_attributes: HashSet<Vec<u8>, RandomState>,
+    /// Nameservers that domains name, where a snapshot is to be built.
+    named: Option<NamedHosts>,
+    /// Number of the deposit that is read.
+    deposit: u8,
+    /// Whether objects are those that stay, instead of a deposit's.
+    standing: bool,
 }
 
 /// What a collector holds when everything was read.
@@ -97,6 +79,8 @@ pub(super) struct Collected {
     pub(super) counts: [u64; 7],
     /// Objects that are deleted.
     pub(super) removals: u64,
+    /// Nameservers that domains name, where a snapshot is to be built.
+    pub(super) named: Option<NamedHosts>,
 }
 
 impl<'f, 'r> Collector<'f, 'r> {
@@ -123,6 +107,55 @@ impl<'f, 'r> Collector<'f, 'r> {
             counts: [0; 7],
             removals: 0,
             host_attributes: HashSet::default(),
+            named: None,
+            deposit: 0,
+            standing: false,
+        }
+    }
+
+    /// Begins with the next deposit.
+    pub(super) fn begin(&mut self, deposit: u8) {
+        self.deposit = deposit;
+        self.host_attributes.clear();
+    }
+
+    /// Begins with what stays beside the deposits.
+    pub(super) fn begin_standing(&mut self, number: u8) {
+        self.begin(number);
+        self.standing = true;
+    }
+
+    /// Objects so far, by kind.
+    pub(super) const fn counts(&self) -> [u64; 7] {
+        self.counts
+    }
+
+    /// Takes an object that stays.
+    pub(super) fn object(&mut self, object: Object) -> io::Result<()> {
+        let (rank, place) = (Rank::Xml, Place::default());
+        match object {
+            Object::Registrar(object) => self.registrar(rank, place, &object),
+            Object::IdnTable(object) => self.idn_table(rank, place, &object),
+            Object::Contact(object) => self.contact(rank, place, &object),
+            Object::Nameserver(object) if object.statuses.any(HostStatuses::ATTRIBUTE) => {
+                self.nameserver(Rank::HostAttribute, place, &object)
+            }
+            Object::Nameserver(object) => self.nameserver(rank, place, &object),
+            Object::Nndn(object) => self.nndn(rank, place, &object),
+            Object::Domain(mut object) => self.domain(rank, place, &mut object),
+        }
+    }
+
+    /// Gathers the names of nameservers as well.
+    pub(super) fn with_named(mut self, named: NamedHosts) -> Self {
+        self.named = Some(named);
+        self
+    }
+
+    fn name(&mut self, link: &HostLink) -> io::Result<()> {
+        match (&mut self.named, link) {
+            (Some(named), HostLink::Name(name)) => named.push(name),
+            _ => Ok(()),
         }
     }
 
@@ -159,6 +192,7 @@ impl<'f, 'r> Collector<'f, 'r> {
         domain: &mut Domain,
     ) -> io::Result<()> {
         self.roid(ObjectKind::Domain, place, &domain.roid)?;
+        domain.nameservers.iter().try_for_each(|link| self.name(link))?;
         self.key_of(ObjectKind::Domain, &domain.name, rank);
         let mut packed = std::mem::take(&mut self.packed);
         packed.pack(domain);
@@ -175,6 +209,9 @@ impl<'f, 'r> Collector<'f, 'r> {
         name: &str,
         part: &DomainPart,
     ) -> io::Result<()> {
+        if let DomainPart::Nameserver(link) = part {
+            self.name(link)?;
+        }
         self.key_of(ObjectKind::Domain, name, Rank::Part);
         if self.parts_key != self.key || self.parts.len() > PARTS_BYTES_MAX {
             self.flush_parts()?;
@@ -237,6 +274,7 @@ impl<'f, 'r> Collector<'f, 'r> {
     ) -> io::Result<()> {
         self.roid(ObjectKind::Nameserver, place, if rank == Rank::Csv { &host.roid } else { "" })?;
         self.key.clear();
+        self.key.push(self.deposit);
         self.key.extend_from_slice(host.roid.as_bytes());
         self.key.extend_from_slice(&[0, rank as u8]);
         self.archive(place, host)?;
@@ -257,7 +295,7 @@ impl<'f, 'r> Collector<'f, 'r> {
         self.key.clear();
         self.key.push(ObjectKind::Contact as u8);
         self.key.extend_from_slice(&snapshot_format::builder::contact_order_key(&contact.id));
-        self.key.extend_from_slice(&[0, rank as u8]);
+        self.key.extend_from_slice(&[0, self.deposit, rank as u8]);
         self.push(place, contact)
     }
 
@@ -294,7 +332,7 @@ impl<'f, 'r> Collector<'f, 'r> {
         self.key.clear();
         self.key.push(ObjectKind::Deposit as u8);
         self.key.extend_from_slice(&self.removals.to_be_bytes());
-        self.key.extend_from_slice(&[0, Rank::Xml as u8]);
+        self.key.extend_from_slice(&[0, self.deposit, Rank::Xml as u8]);
         self.removals = self.removals.saturating_add(1);
         self.push(place, removal)
     }
@@ -303,11 +341,12 @@ impl<'f, 'r> Collector<'f, 'r> {
         self.key.clear();
         self.key.push(kind as u8);
         self.key.extend_from_slice(key.as_bytes());
-        self.key.extend_from_slice(&[0, rank as u8]);
+        self.key.extend_from_slice(&[0, self.deposit, rank as u8]);
     }
 
     fn roid(&mut self, kind: ObjectKind, place: Place, roid: &str) -> io::Result<()> {
-        if roid.is_empty() {
+        // What stays was vetted when it came.
+        if roid.is_empty() || self.standing {
             return Ok(());
         }
         let hash = twox_hash::XxHash3_64::oneshot_with_seed(kind as u64, roid.as_bytes());
@@ -346,6 +385,7 @@ impl<'f, 'r> Collector<'f, 'r> {
             roids: self.roids.finish()?,
             counts: self.counts,
             removals: self.removals,
+            named: self.named,
         })
     }
 
@@ -353,11 +393,12 @@ impl<'f, 'r> Collector<'f, 'r> {
         let mut roid = String::new();
         let mut names: Vec<(String, Place)> = Vec::new();
         while let Some((key, payload)) = sorted.next()? {
-            let [id @ .., 0, rank] = key else { return Err(damaged()) };
+            let [deposit, id @ .., 0, rank] = key else { return Err(damaged()) };
             let (place, archive) = split(payload)?;
             let mut host: Nameserver =
                 rkyv::from_bytes::<Nameserver, RkyvError>(archive).map_err(|_| damaged())?;
-            if id != roid.as_bytes() {
+            if id != roid.as_bytes() || *deposit != self.deposit {
+                self.deposit = *deposit;
                 names.clear();
                 roid.clear();
                 roid.push_str(&host.roid);
@@ -394,47 +435,4 @@ impl<'f, 'r> Collector<'f, 'r> {
         self.key_of(ObjectKind::Nameserver, &host.name, Rank::Csv);
         self.push(place, host)
     }
-}
-
-/// Kind, file and line in one number.
-fn packed(kind: ObjectKind, place: Place) -> u64 {
-    u64::from(kind as u8).wrapping_shl(60)
-        | u64::from(place.file & 0xfff).wrapping_shl(48)
-        | (place.line & 0xffff_ffff_ffff)
-}
-
-/// The reverse of packing: kind and place.
-pub(super) fn unpacked(value: u128) -> (ObjectKind, Place) {
-    let low = u64::try_from(value & u128::from(u64::MAX)).unwrap_or(0);
-    let kind = ObjectKind::RECORDS
-        .into_iter()
-        .find(|&kind| u64::from(kind as u8) == low.wrapping_shr(60))
-        .unwrap_or(ObjectKind::Deposit);
-    let file = u16::try_from(low.wrapping_shr(48) & 0xfff).unwrap_or(0);
-    (kind, Place { file, line: low & 0xffff_ffff_ffff })
-}
-
-/// Place and archive of a payload.
-pub(super) fn split(payload: &[u8]) -> io::Result<(Place, &[u8])> {
-    let (head, archive) = payload.split_at_checked(PLACE_BYTES).ok_or_else(damaged)?;
-    let [f0, f1, line @ ..] = head else { return Err(damaged()) };
-    let line = u64::from_le_bytes(line.try_into().map_err(|_| damaged())?);
-    Ok((Place { file: u16::from_le_bytes([*f0, *f1]), line }, archive))
-}
-
-/// Takes the next part from what [`Collector::domain_part`] made one: its place and archive.
-pub(super) fn next_part<'p>(parts: &mut &'p [u8]) -> io::Result<Option<(Place, &'p [u8])>> {
-    if parts.is_empty() {
-        return Ok(None);
-    }
-    let (bytes, rest) = parts.split_first_chunk().ok_or_else(damaged)?;
-    let bytes = usize::try_from(u32::from_le_bytes(*bytes)).map_err(io::Error::other)?;
-    let (part, rest) = rest.split_at_checked(bytes).ok_or_else(damaged)?;
-    *parts = rest;
-    split(part).map(Some)
-}
-
-/// A scratch file gave back what was never written.
-pub(super) fn damaged() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "a scratch file was damaged while it was in use")
 }

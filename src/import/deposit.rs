@@ -9,6 +9,8 @@
 use std::io;
 use std::rc::Rc;
 
+use snapshot_format::builder::NamedHosts;
+use snapshot_format::delta::DepositMark;
 use snapshot_format::dump::Utc;
 use snapshot_format::object::Time;
 use snapshot_format::sort::{Scratch, SortedHashes};
@@ -22,6 +24,7 @@ use super::progress::{Phase, Progress, Step, Watch};
 use super::rule::Rule;
 use super::run::{ImportError, Options, Reason, Report, failed};
 use super::source::{Source, SourceError, Sources};
+use super::standing::{Kept, Standing, Zones};
 use super::value;
 use super::xml::Step::Open;
 use super::xml::element::{Element, Name, Space};
@@ -60,6 +63,29 @@ pub fn head(options: &Options, scratch: &Rc<dyn Scratch>) -> Result<Head, Import
     let mut import = Import { options, scratch, findings: &mut findings, said: &mut said };
     let head = import.head();
     head.map_err(|reason| failed(reason, findings, said))
+}
+
+/// Most deposits of one import: a registry has one for each TLD.
+const DEPOSITS_MAX: usize = 200;
+
+/// One of the FULL deposits that were read.
+pub(super) struct Full {
+    /// What it says of itself.
+    pub(super) envelope: Envelope,
+    /// Its objects, by kind.
+    pub(super) counts: [u64; 7],
+    /// Files are numbered deposit by deposit: its own are below this number.
+    files_end: u16,
+}
+
+/// FULL deposits that were read, each of a TLD of its own.
+pub(super) struct Fulls {
+    /// The deposits.
+    pub(super) deposits: Vec<Full>,
+    /// What stays beside them.
+    pub(super) kept: Option<Kept>,
+    /// All objects.
+    pub(super) collected: Collected,
 }
 
 /// A deposit that was read.
@@ -112,10 +138,10 @@ impl Import<'_, '_> {
             .map_err(|SourceError { name, error }| self.unreadable(&name, error))
     }
 
-    /// Reads the whole deposit: what it says of itself, and its objects in the order of a snapshot.
+    /// Reads a whole deposit of changes: what it says of itself, and its objects in the order of a
+    /// snapshot.
     pub(super) fn read<'p>(
         &mut self,
-        wanted: Wanted,
         progress: &'p mut dyn Progress,
     ) -> Result<(Read, Watch<'p>), Reason> {
         let mut sources = self.sources()?;
@@ -124,7 +150,7 @@ impl Import<'_, '_> {
         let share = self.options.table_bytes().wrapping_div(8);
         let mut collector =
             Collector::new(self.findings, Rc::clone(self.scratch), share.saturating_mul(5));
-        let read = read(&document, wanted, &mut sources, &mut collector, &mut watch);
+        let read = read(&document, Wanted::Changes, &mut sources, &mut collector, &mut watch);
         self.said.read_bytes = watch.read_bytes.get();
         for (objects, kind) in self.said.objects.iter_mut().zip(ObjectKind::RECORDS) {
             *objects = collector.count(kind);
@@ -145,13 +171,96 @@ impl Import<'_, '_> {
         Ok((Read { envelope, collected }, watch))
     }
 
+    /// Reads FULL deposits, each of a TLD of its own, and what stays beside them.
+    pub(super) fn read_full<'p>(
+        &mut self,
+        standing: Option<&mut dyn Standing>,
+        progress: &'p mut dyn Progress,
+    ) -> Result<(Fulls, Watch<'p>), Reason> {
+        let mut sources = self.sources()?;
+        let documents = self.documents(&sources)?;
+        let mut watch = Watch::new(progress, sources.total_bytes, self.options.findings_max);
+        let share = self.options.table_bytes().wrapping_div(8);
+        let (seed, memory) = (self.options.hash_seed, share.wrapping_div(2));
+        let named = NamedHosts::new(seed, Rc::clone(self.scratch), memory);
+        let mut collector =
+            Collector::new(self.findings, Rc::clone(self.scratch), share.saturating_mul(5))
+                .with_named(named);
+        let mut deposits: Vec<Full> = Vec::new();
+        for document in &documents {
+            let before = collector.counts();
+            collector.begin(u8::try_from(deposits.len()).unwrap_or(u8::MAX));
+            let read = read(document, Wanted::Full, &mut sources, &mut collector, &mut watch);
+            self.said.read_bytes = watch.read_bytes.get();
+            for (objects, kind) in self.said.objects.iter_mut().zip(ObjectKind::RECORDS) {
+                *objects = collector.count(kind);
+            }
+            let mut envelope =
+                read.map_err(|failure| failure.reason(&mut collector, self.options))?;
+            believe_watermark(&mut envelope, self.options.now_ms, collector.findings);
+            if let Some(other) = deposits.iter().find(|other| other.envelope.tld == envelope.tld) {
+                let got = format!("{} is of {:?} as well", other.envelope.id, envelope.tld);
+                let place = envelope.watermark_place;
+                let (rule, kind) = (Rule::DepositSeveral, ObjectKind::Deposit);
+                let finding = collector.findings.add(rule, place, kind, "", "", &got);
+                return Err(Reason::Refused(Box::new(finding)));
+            }
+            if deposits.is_empty() {
+                self.said.deposit = envelope.name();
+            } else {
+                self.said.deposit = format!("{}, {}", self.said.deposit, envelope.name());
+            }
+            self.said.watermark_ms = self.said.watermark_ms.max(envelope.watermark.ms);
+            self.said.deposits.push(DepositMark {
+                id: (*envelope.name()).into(),
+                tld: (*envelope.tld).into(),
+                watermark_ms: envelope.watermark.ms,
+            });
+            let mut counts = collector.counts();
+            for (count, before) in counts.iter_mut().zip(before) {
+                *count = count.saturating_sub(before);
+            }
+            let files_end = collector.findings.files();
+            deposits.push(Full { envelope, counts, files_end });
+        }
+        let kept = match standing {
+            Some(standing) => stay(standing, &deposits, &mut collector)?,
+            None => None,
+        };
+        let findings = collector.findings.count();
+        let step = Step { phase: Phase::Writing, done: 0, total: 0, domains: 0, findings };
+        watch.say(step).map_err(|stop| reason(stop, self.options))?;
+        let collected = collector.finish().map_err(scratch_failed)?;
+        Ok((Fulls { deposits, kept, collected }, watch))
+    }
+
+    /// Identifiers that two objects of one kind and one deposit have: several deposits may have an
+    /// object in common.
+    pub(super) fn repeated_roids_of(&mut self, fulls: &mut Fulls) -> io::Result<()> {
+        let ends: Vec<u16> = fulls.deposits.iter().map(|deposit| deposit.files_end).collect();
+        let of_file = |file: u16| ends.iter().take_while(|end| **end <= file).count();
+        self.roids_repeated(&mut fulls.collected.roids, &of_file)
+    }
+
     /// Identifiers that two objects of one kind have.
     pub(super) fn repeated_roids(&mut self, roids: &mut SortedHashes) -> io::Result<()> {
+        self.roids_repeated(roids, &|_| 0)
+    }
+
+    fn roids_repeated(
+        &mut self,
+        roids: &mut SortedHashes,
+        of_file: &dyn Fn(u16) -> usize,
+    ) -> io::Result<()> {
         let mut last = 0u128;
         while let Some(value) = roids.next()? {
             if last.wrapping_shr(64) == value.wrapping_shr(64) && last != 0 {
                 let (kind, place) = unpacked(value);
                 let (_, first) = unpacked(last);
+                if of_file(place.file) != of_file(first.file) {
+                    last = value;
+                    continue;
+                }
                 let got = format!("the one of {}", self.findings.place_text(first));
                 self.findings.add(Rule::RoidRepeated, place, kind, "", "roid", &got);
             }
@@ -172,6 +281,20 @@ impl Import<'_, '_> {
     fn refuse(&mut self, rule: Rule, place: Place, got: &str) -> Reason {
         let finding = self.findings.add(rule, place, ObjectKind::Deposit, "", "", got);
         Reason::Refused(Box::new(finding))
+    }
+
+    /// The XML files, one for each deposit; reports and other documents lie beside them.
+    fn documents(&mut self, sources: &Sources) -> Result<Vec<Source>, Reason> {
+        let documents = sources.documents.iter();
+        let deposits: Vec<Source> = documents.filter(|one| is_deposit(one)).cloned().collect();
+        match deposits.len() {
+            0 | 1 => self.document(sources).map(|document| vec![document]),
+            count if count > DEPOSITS_MAX => {
+                let got = format!("{count} of them");
+                Err(self.refuse(Rule::DepositSeveral, Place::default(), &got))
+            }
+            _ => Ok(deposits),
+        }
     }
 
     /// The one XML file whose outermost element is that of a deposit: reports and other documents
@@ -205,6 +328,23 @@ impl Import<'_, '_> {
             }
         }
     }
+}
+
+/// Gathers what stays beside the deposits.
+fn stay(
+    standing: &mut dyn Standing,
+    deposits: &[Full],
+    collector: &mut Collector<'_, '_>,
+) -> Result<Option<Kept>, Reason> {
+    let zones: Vec<Zones> = deposits.iter().map(|full| Zones::of(&full.envelope)).collect();
+    let Some(mut kept) = standing.beside(&zones).map_err(Reason::NotAllowed)? else {
+        return Ok(None);
+    };
+    collector.begin_standing(u8::try_from(deposits.len()).unwrap_or(u8::MAX));
+    let what = "what the directory has beside the deposit".to_owned();
+    let gone = standing.each(&zones, &mut |object| collector.object(object));
+    kept.gone = gone.map_err(|source| Reason::Io { what, source })?;
+    Ok(Some(kept))
 }
 
 /// Clocks of registry and node that differ by less are no reason to doubt a watermark, ms.

@@ -126,7 +126,10 @@ pub(crate) fn domain_status(
     };
     match bit {
         Some(bit) => slot.bits |= bit,
-        None => defects.add(Rule::StatusUnknown, field, word),
+        None => {
+            slot.bits |= DomainStatuses::UNKNOWN;
+            defects.add(Rule::StatusUnknown, field, word);
+        }
     }
 }
 
@@ -258,12 +261,16 @@ pub(crate) fn ds(defects: &mut Defects, sec_dns: &mut SecDns, texts: &SecDnsText
             key_tag: value::integer(&texts.first)?,
             algorithm: value::integer(&texts.algorithm)?,
             digest_type: value::integer(&texts.second)?,
-            digest: value::hex(&texts.bytes).filter(|digest| digest.len() <= TEXT_BYTES_MAX)?,
+            digest: value::hex(&texts.bytes)
+                .filter(|bytes| (1..=TEXT_BYTES_MAX).contains(&bytes.len()))?,
         })
     };
     match read() {
         Some(ds) => push(defects, "secDNS", &mut sec_dns.ds, ds),
-        None => defects.add(Rule::DsBad, "secDNS", shown(texts)),
+        None => {
+            defects.add(Rule::DsBad, "secDNS", shown(texts));
+            unread(sec_dns);
+        }
     }
 }
 
@@ -279,8 +286,24 @@ pub(crate) fn dns_key(defects: &mut Defects, sec_dns: &mut SecDns, texts: &SecDn
     };
     match read() {
         Some(key) => push(defects, "secDNS", &mut sec_dns.keys, key),
-        None => defects.add(Rule::KeyDataBad, "secDNS", shown(texts)),
+        None => {
+            defects.add(Rule::KeyDataBad, "secDNS", shown(texts));
+            unread(sec_dns);
+        }
     }
+}
+
+/// Keeps the place of a record that could not be read, as one without a digest: the domain is not
+/// unsigned for it.
+fn unread(sec_dns: &mut SecDns) {
+    if !sec_dns.ds.iter().any(is_unread) {
+        sec_dns.ds.push(Ds { key_tag: 0, algorithm: 0, digest_type: 0, digest: Vec::new() });
+    }
+}
+
+/// Whether a DS record stands for one that could not be read.
+pub(crate) fn is_unread(ds: &Ds) -> bool {
+    ds.digest.is_empty()
 }
 
 fn shown(texts: &SecDnsTexts) -> String {

@@ -212,6 +212,11 @@ impl<'r> Findings<'r> {
         number
     }
 
+    /// Files so far.
+    pub(super) fn files(&self) -> u16 {
+        u16::try_from(self.files.len()).unwrap_or(u16::MAX)
+    }
+
     /// A place as text: file and line.
     pub(super) fn place_text(&self, place: Place) -> String {
         match self.files.get(usize::from(place.file)) {

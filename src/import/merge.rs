@@ -4,7 +4,8 @@
 //! # Invariants
 //!
 //! - One object is in memory at a time.
-//! - An object is handed on once: a second one with its key refuses the deposit.
+//! - An object is handed on once: a second one with its key refuses the deposit. Of one that
+//!   several deposits have, or that stays beside them, the newer one is handed on.
 //!
 //! # Does not
 //!
@@ -18,6 +19,7 @@ use hashbrown::{HashMap, HashSet};
 use rkyv::rancor::Error as RkyvError;
 use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Registrar};
 use snapshot_format::record::Meta;
+use snapshot_format::status::HostStatuses;
 use snapshot_format::{Builder, Defect, Kind, Summary};
 
 use super::check::{self, Context};
@@ -31,7 +33,8 @@ use super::part::DomainPart;
 use super::progress::Watch;
 use super::removal::Removal;
 use super::rule::Rule;
-use super::sink::Sink;
+use super::sink::{Heard, Sink};
+use super::standing::Kept;
 use super::value;
 
 /// Most suffixes that a snapshot lists beside the deposit's own zones.
@@ -53,7 +56,14 @@ enum Held {
 pub(super) struct Merge<'m, 'r, S> {
     sink: S,
     findings: &'m mut Findings<'r>,
-    context: Context<'m>,
+    /// What rules need to know, by deposit.
+    contexts: Vec<Context<'m>>,
+    /// Time of what stays beside the deposits.
+    standing_ms: i64,
+    /// The deposit whose object is at hand.
+    deposit: u8,
+    /// Whether what follows of the deposit that comes now is passed over.
+    passed_over: Option<u8>,
     held: Held,
     rank: Rank,
     place: Place,
@@ -73,14 +83,17 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
     pub(super) fn new(
         sink: S,
         findings: &'m mut Findings<'r>,
-        context: Context<'m>,
+        contexts: Vec<Context<'m>>,
         rcdns: Vec<(String, u64)>,
     ) -> Self {
-        let suffixes = context.zones.iter().cloned().collect();
+        let suffixes = contexts.iter().flat_map(|context| &context.zones).cloned().collect();
         Self {
             sink,
             findings,
-            context,
+            contexts,
+            standing_ms: i64::MIN,
+            deposit: 0,
+            passed_over: None,
             held: Held::None,
             rank: Rank::Xml,
             place: Place::default(),
@@ -104,7 +117,8 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
         let mut group: Vec<u8> = Vec::new();
         let mut done = 0u64;
         while let Some((key, payload)) = sorted.next()? {
-            let Some((&rank, stem)) = key.split_last() else { return Err(damaged().into()) };
+            let [stem @ .., deposit, rank] = key else { return Err(damaged().into()) };
+            let (deposit, rank) = (*deposit, *rank);
             if stem != group {
                 self.flush()?;
                 done = done.saturating_add(1);
@@ -112,9 +126,13 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
                 watch.written(done, total, self.domains, || findings.count())?;
                 group.clear();
                 group.extend_from_slice(stem);
+                (self.deposit, self.passed_over) = (deposit, None);
             }
             let kind = stem.first().copied().unwrap_or_default();
             let rank = Rank::of(rank);
+            if deposit != self.deposit && !self.takes(deposit, rank) {
+                continue;
+            }
             if kind == ObjectKind::Domain as u8 && rank == Rank::Part {
                 self.take_domain_parts(stem, payload)?;
             } else {
@@ -123,6 +141,44 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
             }
         }
         self.flush()
+    }
+
+    /// Takes what stays beside the deposits as of its time; it was vetted when it came.
+    pub(super) fn stand(&mut self, kept: &Kept) {
+        self.standing_ms = kept.watermark_ms;
+        for suffix in &kept.suffixes {
+            self.suffixes.insert(suffix.clone());
+        }
+    }
+
+    /// Time of the data of a deposit, or of what stays.
+    fn watermark_ms(&self, deposit: u8) -> i64 {
+        let context = self.contexts.get(usize::from(deposit));
+        context.map_or(self.standing_ms, |context| context.watermark.ms)
+    }
+
+    /// Whether another deposit's object of the same key, or a part of it, is taken: instead of what
+    /// is at hand, or, if host attributes state both, beside it.
+    fn takes(&mut self, deposit: u8, rank: Rank) -> bool {
+        if self.passed_over == Some(deposit) {
+            return false;
+        }
+        let attribute = matches!(rank, Rank::HostAttribute | Rank::HostAttributeRow);
+        let newer = self.watermark_ms(deposit) > self.watermark_ms(self.deposit);
+        let instead = match &self.held {
+            Held::None => true,
+            Held::Nameserver(_, true) if attribute => return true,
+            Held::Nameserver(_, true) => true,
+            _ => newer && !attribute,
+        };
+        if instead {
+            self.held = Held::None;
+            self.defects.list.clear();
+            self.deposit = deposit;
+        } else {
+            self.passed_over = Some(deposit);
+        }
+        instead
     }
 
     fn take(&mut self, kind: u8, rank: Rank, place: Place, archive: &[u8]) -> Result<(), Stop> {
@@ -243,16 +299,16 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
     /// Checks and writes the object at hand.
     fn flush(&mut self) -> Result<(), Stop> {
         let mut held = std::mem::replace(&mut self.held, Held::None);
-        let (context, defects) = (&self.context, &mut self.defects);
+        let defects = &mut self.defects;
+        let Some(context) = self.contexts.get(usize::from(self.deposit)) else {
+            return self.stays(held);
+        };
         let (kind, key) = match &mut held {
             Held::None => return Ok(()),
             Held::Registrar(object) => {
                 check::registrar(object, context, defects);
                 self.sink.registrar(object)?;
-                if object.iana_id != 0 {
-                    let known = self.gurids.entry(object.iana_id);
-                    known.and_modify(String::clear).or_insert_with(|| object.id.clone());
-                }
+                note_gurid(&mut self.gurids, object);
                 (ObjectKind::Registrar, &object.id)
             }
             Held::IdnTable(object) => {
@@ -267,6 +323,9 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
             }
             Held::Nameserver(object, attribute) => {
                 check::nameserver(object, *attribute, context, defects);
+                if *attribute {
+                    object.statuses.bits |= HostStatuses::ATTRIBUTE;
+                }
                 resolve_gurid(&self.gurids, &self.sink, &mut object.registrar, defects)?;
                 self.sink.nameserver(object, *attribute, &mut |defect| note(defects, defect))?;
                 (ObjectKind::Nameserver, &object.name)
@@ -286,10 +345,40 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
         if !self.defects.list.is_empty() {
             self.findings.add_all(&mut self.defects, self.place, kind, key);
         }
+        if let Held::Nndn(nndn) = &held {
+            self.suffix(&nndn.name);
+        }
         if let Held::Domain(domain) = held {
             self.written(&domain.name);
             self.spare_domain = domain;
         }
+        Ok(())
+    }
+
+    /// Writes the object at hand, which stays.
+    fn stays(&mut self, held: Held) -> Result<(), Stop> {
+        let quiet: Heard<'_> = &mut |_| {};
+        match held {
+            Held::None => {}
+            Held::Registrar(object) => {
+                self.sink.registrar(&object)?;
+                note_gurid(&mut self.gurids, &object);
+            }
+            Held::IdnTable(object) => self.sink.idn_table(&object)?,
+            Held::Contact(object) => self.sink.contact(&object, quiet)?,
+            Held::Nameserver(object, attribute) => {
+                self.sink.nameserver(&object, attribute, quiet)?;
+            }
+            Held::Nndn(object) => {
+                self.sink.nndn(&object, quiet)?;
+                self.suffix(&object.name);
+            }
+            Held::Domain(object) => {
+                self.sink.domain(&object, quiet)?;
+                self.written(&object.name);
+            }
+        }
+        self.defects.list.clear();
         Ok(())
     }
 
@@ -301,6 +390,11 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
                 *count = count.saturating_add(1);
             }
         }
+        self.suffix(name);
+    }
+
+    /// A name that was written is below a suffix.
+    fn suffix(&mut self, name: &str) {
         let Some((_, parent)) = name.split_once('.') else { return };
         if self.last_suffix == parent {
             return;
@@ -322,16 +416,24 @@ impl<S> Merge<'_, '_, S> {
 
 impl<W: Write + Seek> Merge<'_, '_, Builder<W>> {
     /// Ends the snapshot.
-    pub(super) fn finish(self, deposit: &str, source: &str) -> Result<(W, Summary), Stop> {
+    pub(super) fn finish(self, deposits: Vec<String>, source: &str) -> Result<(W, Summary), Stop> {
         let mut suffixes: Vec<String> = self.suffixes.into_iter().collect();
         suffixes.sort_unstable();
-        let meta = Meta { suffixes, deposits: vec![deposit.to_owned()], source: source.to_owned() };
+        let meta = Meta { suffixes, deposits, source: source.to_owned() };
         let findings = self.findings;
         let done = self.sink.finish(&meta, &mut |variant, _| {
             let (kind, place) = (ObjectKind::Domain, Place::default());
             findings.add(Rule::ReferenceOther, place, kind, variant, "originalName", "");
         })?;
         Ok(done)
+    }
+}
+
+/// Notes a registrar's IANA identifier.
+fn note_gurid(gurids: &mut HashMap<u32, String, RandomState>, object: &Registrar) {
+    if object.iana_id != 0 {
+        let known = gurids.entry(object.iana_id);
+        known.and_modify(String::clear).or_insert_with(|| object.id.clone());
     }
 }
 

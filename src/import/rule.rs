@@ -85,7 +85,7 @@ rules! {
     InputUnreadable Refusal "input-unreadable", "the file cannot be read to its end", "XML, gzip or tar, complete", "ask for the deposit again", "RFC 8909 section 5";
     DepositMissing Refusal "deposit-missing", "no XML deposit among the files", "one XML file with rde:deposit", "name the XML file", "RFC 8909 section 5";
     DepositPacked Refusal "deposit-packed", "no XML deposit among the files, and one of them is encrypted or packed in a form that is not read", "XML, tar or gzip", "decrypt or unpack it first", "RFC 8909 section 5";
-    DepositSeveral Refusal "deposit-several", "more than one XML deposit", "one deposit per import", "import them into directories of their own", "RFC 8909 section 5";
+    DepositSeveral Refusal "deposit-several", "several deposits of one TLD, or too many", "one FULL deposit of each TLD, at most 200", "name one deposit of each TLD", "RFC 8909 section 5";
     NotDeposit Refusal "not-a-deposit", "the outermost element is not rde:deposit", "rde:deposit of namespace rde-1.0", "name a registry data escrow deposit", "RFC 8909 section 5.1";
     DepositType Refusal "deposit-type", "the deposit is not a full one", "type FULL: differential and incremental deposits change a directory that a FULL one has made", "import a FULL deposit first", "RFC 8909 section 5.1";
     DepositNotChanges Refusal "deposit-not-changes", "the deposit is neither a differential nor an incremental one", "type DIFF or INCR", "import a FULL deposit instead of applying it", "RFC 8909 section 5.1";
@@ -134,7 +134,7 @@ rules! {
     RoidRepeated Finding "roid-repeated", "two objects have the same repository object identifier", "an identifier once", "both are served", "RFC 9022 section 8";
     // References.
     ContactDangling Finding "contact-dangling", "a contact that the deposit lacks", "a contact of the deposit", "the record is served without it", "RFC 9022 section 8";
-    NameserverDangling Finding "nameserver-dangling", "a nameserver that the deposit lacks", "a host of the deposit", "the record is served without it", "RFC 9022 section 8";
+    NameserverDangling Finding "nameserver-dangling", "a nameserver that the deposit lacks", "a host of the deposit", "the domain is served with its name, if it has one", "RFC 9022 section 8";
     RegistrarDangling Finding "registrar-dangling", "a registrar that the deposit lacks", "a registrar of the deposit", "the record is served without it", "RFC 9022 section 8";
     IdnTableDangling Finding "idn-table-dangling", "an IDN table that the deposit lacks", "an idnTableRef of the deposit", "the record is served without it", "RFC 9022 section 8";
     ReferenceOther Finding "reference", "a reference cannot be followed", "an object of the deposit", "the record is served without it", "RFC 9022 section 8";
@@ -142,7 +142,7 @@ rules! {
     SponsorMissing Finding "sponsor-missing", "no sponsoring registrar", "clID", "the record is served without it", "RFC 9022 section 5.1.1.1";
     // Statuses.
     StatusMissing Finding "status-missing", "no status", "at least one", "the record is served without it", "RFC 9022 section 5.1.1.1";
-    StatusUnknown Finding "status-unknown", "an unknown status", "a status of EPP or of the registry grace period", "the record is served without it", "RFC 5731 section 2.3";
+    StatusUnknown Finding "status-unknown", "an unknown status", "a status of EPP or of the registry grace period", "the record is served without it, a domain without ok as well", "RFC 5731 section 2.3";
     StatusOk Finding "status-ok", "status ok together with others", "ok alone (hosts and contacts: with linked)", "the record is served without ok", "RFC 5731 section 2.3";
     StatusInactive Finding "status-inactive", "status inactive of a domain with nameservers", "inactive only without nameservers", "the record is served without inactive", "RFC 5731 section 2.3";
     StatusNotInactive Finding "status-not-inactive", "a domain without nameservers that is not inactive", "inactive", "the statuses are served as they are", "RFC 5731 section 2.3";
@@ -156,8 +156,8 @@ rules! {
     TimeMissing Finding "time-missing", "no date of creation or expiry", "crDate and exDate of an allocated domain", "the record is served without it", "RFC 9022 section 5.1.1.1";
     CreatedLate Finding "created-after-watermark", "a creation date not before the watermark", "a time before the watermark", "it is served as it is", "RFC 8909 section 3";
     ExpiredEarly Finding "expired-at-watermark", "an expiry date before the watermark", "a later time, or status pendingDelete", "it is served as it is", "RFC 9022 section 5.1.1.1";
-    DsBad Finding "ds-bad", "a DS record cannot be read", "key tag, algorithm, digest type, and a digest in hexadecimal", "the record is served without it", "RFC 5910 section 4.1";
-    KeyDataBad Finding "key-data-bad", "key data cannot be read", "flags, protocol, algorithm, and a key in base64", "the record is served without it", "RFC 5910 section 4.2";
+    DsBad Finding "ds-bad", "a DS record cannot be read", "key tag, algorithm, digest type, and a digest in hexadecimal", "the domain is served as signed, without it", "RFC 5910 section 4.1";
+    KeyDataBad Finding "key-data-bad", "key data cannot be read", "flags, protocol, algorithm, and a key in base64", "the domain is served as signed, without it", "RFC 5910 section 4.2";
     SecDnsEmpty Finding "secdns-empty", "DNSSEC data without a usable record", "DS or key data", "the record is served unsigned", "RFC 5910 section 4";
     AddressBad Finding "address-bad", "an IP address cannot be read", "an IPv4 or IPv6 address", "the record is served without it", "RFC 9022 section 4.5";
     AddressVersion Finding "address-version", "an IP address is of the other version", "the version that ip says", "it is served by what it is", "RFC 5732 section 2.5";

@@ -6,31 +6,36 @@ use std::io::{self, Seek, Write};
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use snapshot_format::delta::{DepositMark, Gone};
 use snapshot_format::layout::{SECTION_ALIGN_BYTES_MAX, SECTION_ALIGN_BYTES_MIN};
 use snapshot_format::sort::Scratch;
 use snapshot_format::{BuildError, Builder, Kind, Summary};
 
 use super::check::Context;
 use super::collect::Collected;
-use super::deposit::{Import, Read, reason};
+use super::deposit::{Full, Fulls, Import, reason};
 use super::findings::{Finding, Findings, ObjectKind};
 use super::known::Seen;
 use super::merge::Merge;
 use super::model::Stop;
-use super::model::envelope::{Count, Envelope, Wanted};
+use super::model::envelope::{Count, Envelope};
 use super::progress::{Phase, Progress, Step, Watch};
 use super::rule::Rule;
 use super::source::Pipes;
+use super::standing::Standing;
 
 /// Input from which on sections are aligned for huge pages, bytes.
 const LARGE_INPUT_BYTES: u64 = 64 << 20;
+/// Domains that stay beside a deposit from which on sections are aligned for huge pages.
+const LARGE_KEPT_DOMAINS: u64 = 100_000;
 /// Most registry-class names whose domains are counted.
 const RCDNS_MAX: usize = 64;
 
 /// What to import, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Files of the deposit: one XML (or a tar that holds it), and CSV files that lie elsewhere.
+    /// Files of the deposit: one XML (or a tar that holds it), and CSV files that lie elsewhere; or
+    /// those of several FULL deposits, each of a TLD of its own.
     pub deposits: Vec<PathBuf>,
     /// What came through pipes among them; [`Pipes::default`], and the same for every look at one
     /// deposit.
@@ -66,10 +71,14 @@ impl Options {
 /// What an import found and made.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// `id` of the deposit; of a corrected one with `#` and its `resend`.
+    /// `id` of the deposit; of a corrected one with `#` and its `resend`; of several, all of them.
     pub deposit: String,
-    /// Its watermark, ms since the epoch, or `now_ms` where that is not believed; `i64::MIN` if it
-    /// was not read.
+    /// The deposits, one for each TLD.
+    pub deposits: Vec<DepositMark>,
+    /// How much stayed beside them, if anything did.
+    pub kept: Option<Gone>,
+    /// The newest watermark, ms since the epoch, or `now_ms` where that is not believed; `i64::MIN`
+    /// if it was not read.
     pub watermark_ms: i64,
     /// Records of the snapshot, by [`Kind`], and its length; zero if it was not built.
     pub summary: Summary,
@@ -92,6 +101,8 @@ pub enum Reason {
     Refused(Box<Finding>),
     /// The deposit has findings, and `strict` was asked for.
     Strict,
+    /// It may not take the place of what there is unbidden; why, and which option bids it.
+    NotAllowed(String),
     /// The deposit has more findings than allowed.
     TooMany(u64),
     /// Somebody asked to stop.
@@ -131,6 +142,7 @@ impl fmt::Display for ImportError {
                      updater.findings_max of a server"
                 )
             }
+            Reason::NotAllowed(why) => f.write_str(why),
             Reason::Interrupted => write!(f, "interrupted; nothing was changed"),
             Reason::Io { what, source } => write!(f, "{what}: {source}"),
             Reason::Build(error) => write!(f, "{error}"),
@@ -153,10 +165,26 @@ pub fn run<W: Write + Seek>(
     report: Option<&mut dyn Write>,
     progress: &mut dyn Progress,
 ) -> Result<(W, Report), ImportError> {
+    run_beside(options, scratch, None, out, report, progress)
+}
+
+/// As [`run()`], of deposits of one TLD each that replace what `standing` has of these.
+///
+/// # Errors
+///
+/// As [`run()`].
+pub fn run_beside<W: Write + Seek>(
+    options: &Options,
+    scratch: &Rc<dyn Scratch>,
+    standing: Option<&mut dyn Standing>,
+    out: W,
+    report: Option<&mut dyn Write>,
+    progress: &mut dyn Progress,
+) -> Result<(W, Report), ImportError> {
     let mut findings = Findings::new(report);
     let mut said = Report { watermark_ms: i64::MIN, ..Report::default() };
     let mut import = Import { options, scratch, findings: &mut findings, said: &mut said };
-    let made = import.snapshot(out, progress);
+    let made = import.snapshot(standing, out, progress);
     conclude(options, made, findings, said)
 }
 
@@ -199,25 +227,31 @@ fn tell(findings: Findings<'_>, said: &mut Report) -> Option<io::Error> {
 impl Import<'_, '_> {
     fn snapshot<W: Write + Seek>(
         &mut self,
+        standing: Option<&mut dyn Standing>,
         out: W,
         progress: &mut dyn Progress,
     ) -> Result<W, Reason> {
-        let (Read { envelope, collected }, mut watch) = self.read(Wanted::Full, progress)?;
-        self.build(out, &envelope, collected, &mut watch).map_err(|stop| reason(stop, self.options))
+        let (fulls, mut watch) = self.read_full(standing, progress)?;
+        self.build(out, fulls, &mut watch).map_err(|stop| reason(stop, self.options))
     }
 
     fn build<W: Write + Seek>(
         &mut self,
         out: W,
-        envelope: &Envelope,
-        collected: Collected,
+        mut fulls: Fulls,
         watch: &mut Watch<'_>,
     ) -> Result<W, Stop> {
-        let Collected { mut sorted, mut roids, counts, .. } = collected;
-        self.repeated_roids(&mut roids)?;
+        self.repeated_roids_of(&mut fulls)?;
+        let Fulls { deposits, kept, collected } = fulls;
+        let Collected { mut sorted, roids, counts, named, .. } = collected;
         drop(roids);
-        self.menu_and_counts(envelope, &counts);
-        let large = self.said.read_bytes >= LARGE_INPUT_BYTES;
+        for Full { envelope, counts, .. } in &deposits {
+            self.menu_and_counts(envelope, counts);
+        }
+        self.said.kept = kept.as_ref().map(|kept| kept.gone);
+        let kept_domains = self.said.kept.map_or(0, |gone| gone.kept_domains);
+        let large = self.said.read_bytes >= LARGE_INPUT_BYTES || kept_domains >= LARGE_KEPT_DOMAINS;
+        let kept_ms = kept.as_ref().map_or(i64::MIN, |kept| kept.watermark_ms);
         let builder = Builder::new(
             out,
             Rc::clone(self.scratch),
@@ -231,22 +265,38 @@ impl Import<'_, '_> {
                 hash_seed: self.options.hash_seed,
                 generation: self.options.generation,
                 serial: 0,
-                watermark_ms: envelope.watermark.ms,
+                watermark_ms: self.said.watermark_ms.max(kept_ms),
             },
         )?;
-        let rcdns = rcdns(envelope);
-        let context = context(envelope, &rcdns);
-        let total = counts.iter().fold(0u64, |sum, count| sum.saturating_add(*count));
-        let mut merge = Merge::new(builder, self.findings, context, rcdns);
+        let builder = match named {
+            Some(named) => builder.with_named(named)?,
+            None => builder,
+        };
+        let mut below: Vec<(String, u64)> = Vec::new();
+        let mut contexts = Vec::with_capacity(deposits.len());
+        for Full { envelope, .. } in &deposits {
+            let own = rcdns(envelope);
+            contexts.push(context(envelope, &own));
+            below.extend(own);
+        }
+        let total = counts.iter().fold(kept_domains, |sum, count| sum.saturating_add(*count));
+        let mut merge = Merge::new(builder, self.findings, contexts, below);
+        if let Some(kept) = &kept {
+            merge.stand(kept);
+        }
         merge.run(&mut sorted, total, watch)?;
         drop(sorted);
         let domains = merge.domains;
         let below = std::mem::take(&mut merge.rcdns);
         watch.say(Step { phase: Phase::Finishing, done: 0, total: 0, domains, findings: 0 })?;
         let source = "whoisd import of an RDE deposit";
-        let (out, summary) = merge.finish(&envelope.name(), source)?;
+        let kept_marks = kept.iter().flat_map(|kept| &kept.deposits);
+        let marks = kept_marks.chain(&self.said.deposits).map(DepositMark::text).collect();
+        let (out, summary) = merge.finish(marks, source)?;
         self.said.summary = summary;
-        self.rcdn_counts(envelope, &below);
+        for Full { envelope, .. } in &deposits {
+            self.rcdn_counts(envelope, &below);
+        }
         Ok(out)
     }
 

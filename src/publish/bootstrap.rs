@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use rkyv::rancor::Error as RkyvError;
-use snapshot_format::builder::{Builder, Defect, Options};
+use snapshot_format::builder::{Builder, Defect, NamedHosts, Options};
 use snapshot_format::error::BuildError;
 use snapshot_format::layout::{SECTION_ALIGN_BYTES_MAX, SECTION_ALIGN_BYTES_MIN};
 use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Registrar};
@@ -38,7 +38,7 @@ use super::rules::Rules;
 use super::run::runtime;
 use super::session::{self, Session, Statements, begin_assigning};
 use super::translate::word;
-use crate::store::{DiskScratch, Settings as StoreSettings, Writer};
+use crate::store::{DiskScratch, Holds, Permits, Settings as StoreSettings, Writer};
 use crate::view::{Disk, View};
 
 /// Registries of this size get sections aligned for huge pages.
@@ -55,6 +55,8 @@ pub struct BootstrapOptions {
     pub memory_bytes: usize,
     /// Older states of the directory to keep.
     pub keep: usize,
+    /// What it may do to a registry that the directory has.
+    pub permits: Permits,
 }
 
 /// What was made.
@@ -86,9 +88,10 @@ pub fn bootstrap(options: &BootstrapOptions, rules: &Rules) -> Result<Bootstrapp
     let address = Address::read(&options.from)?;
     let settings = StoreSettings { keep: options.keep, ..StoreSettings::default() };
     let writer = Writer::lock(Disk::new(&options.into), settings).map_err(base)?;
+    let there = View::open(&options.into).ok();
     let mut new = writer.begin().map_err(base)?;
     let generation = new.generation();
-    let mut made = runtime()?.block_on(async {
+    let (mut made, taken_ms) = runtime()?.block_on(async {
         let giver = Session::open(&address, rules).await?;
         let reader = Session::open(&address, rules).await?;
         let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(&options.into));
@@ -96,6 +99,17 @@ pub fn bootstrap(options: &BootstrapOptions, rules: &Rules) -> Result<Bootstrapp
         pass.run(reader, &mut new, generation).await
     })?;
     check(&options.into.join(new.aside()))?;
+    if let Some(there) = &there {
+        let state = there.state();
+        let old = Holds {
+            domains: there.data().count(Kind::Domain).into(),
+            watermark_ms: state.committed_ms,
+            serial: state.serial,
+        };
+        let domains = made.summary.count(Kind::Domain).into();
+        let new = Holds { domains, watermark_ms: taken_ms, serial: made.serial };
+        options.permits.check(old, new).map_err(|problem| PublishError::Kept { problem })?;
+    }
     made.generation = writer.publish(new).map_err(base)?.current.base_generation;
     Ok(made)
 }
@@ -129,6 +143,8 @@ pub(super) struct Pass<'p> {
     pub(super) scratch: Rc<dyn Scratch>,
     pub(super) memory_bytes: usize,
     pub(super) suffixes: BTreeSet<String>,
+    /// Nameservers that domains name, while domains are read.
+    pub(super) named: Option<NamedHosts>,
     pub(super) made: Bootstrapped,
 }
 
@@ -150,7 +166,8 @@ impl<'p> Pass<'p> {
         };
         // Half for the builder, half for the kind that is being sorted beside it.
         let memory_bytes = memory_bytes / 2;
-        Self { giver, rules, scratch, memory_bytes, suffixes: BTreeSet::new(), made }
+        let suffixes = BTreeSet::new();
+        Self { giver, rules, scratch, memory_bytes, suffixes, named: None, made }
     }
 
     async fn run<W: Write + Seek>(
@@ -158,7 +175,7 @@ impl<'p> Pass<'p> {
         mut reader: Session,
         out: W,
         generation: u64,
-    ) -> Result<Bootstrapped, PublishError> {
+    ) -> Result<(Bootstrapped, i64), PublishError> {
         reader.client.batch_execute("SET statement_timeout = 0").await?;
         let Session { client, statements, .. } = &mut reader;
         // Between the export and the import the giver's transaction has to stay open.
@@ -190,11 +207,26 @@ impl<'p> Pass<'p> {
             serial: state.serial,
             watermark_ms: state.taken_ms,
         };
-        let mut builder = Builder::new(out, Rc::clone(&self.scratch), options).map_err(base)?;
+        let seed = options.hash_seed;
+        let builder = Builder::new(out, Rc::clone(&self.scratch), options).map_err(base)?;
+        // Domains are read first: which nameservers they name has to be known before these are
+        // written. They wait in the sorter, which a share of the memory is for.
+        let share = self.memory_bytes / 4;
+        let named = NamedHosts::new(seed, Rc::clone(&self.scratch), share);
+        self.named = Some(named);
+        self.memory_bytes = share;
+        let mut domains = Some(self.sorted(&transaction, statements, Kind::Domain).await?);
+        let mut builder = match self.named.take() {
+            Some(named) => builder.with_named(named).map_err(base)?,
+            None => builder,
+        };
         for kind in Kind::ALL {
-            let sorted = self.sorted(&transaction, statements, kind).await?;
+            let sorted = match domains.take_if(|_| kind == Kind::Domain) {
+                Some(domains) => domains,
+                None => self.sorted(&transaction, statements, kind).await?,
+            };
             self.build(&mut builder, kind, sorted)?;
-            tracing::info!(kind = word(kind), "everything of a kind is read");
+            tracing::info!(kind = word(kind), "everything of a kind is written");
         }
         let suffixes = std::mem::take(&mut self.suffixes).into_iter().collect();
         let source = "whoisd publish --bootstrap".to_owned();
@@ -205,7 +237,7 @@ impl<'p> Pass<'p> {
             .map_err(base)?;
         self.made.dangling_count = self.made.dangling_count.saturating_add(dangling);
         self.made.summary = summary;
-        Ok(self.made.clone())
+        Ok((self.made.clone(), state.taken_ms))
     }
 
     fn build<W: Write + Seek>(

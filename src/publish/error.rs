@@ -32,6 +32,12 @@ pub enum PublishError {
         /// What is missing or different.
         problem: String,
     },
+    /// The directory has a registry that the base may not take the place of unbidden.
+    #[error("--bootstrap: {problem}")]
+    Kept {
+        /// Why not, and which option permits it.
+        problem: String,
+    },
     /// Serials that the sink needs are not in the database any more.
     #[error(
         "the sink has serial {have}, and the database has none before {first} any more \

@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use rkyv::rancor::Error as RkyvError;
 use snapshot_format::builder::contact_order_key;
+use snapshot_format::object::HostLink;
 use snapshot_format::sort::{Sorted, Sorter};
 use snapshot_format::{Kind, Object};
 use tokio_postgres::{Row as DatabaseRow, Transaction};
@@ -215,6 +216,7 @@ impl Pass<'_> {
             match self.object(kind, row, hidden) {
                 Ok(Some((object, zone))) => {
                     self.suffix(&object, &zone);
+                    self.name_hosts(&object)?;
                     push(sorter, &object)?;
                 }
                 Ok(None) => {}
@@ -266,6 +268,19 @@ impl Pass<'_> {
                 "the row is no change record, or cannot be read, and is left out of the base"
             );
         }
+    }
+
+    /// Notes the nameservers that a domain names.
+    fn name_hosts(&mut self, object: &Object) -> Result<(), PublishError> {
+        let (Some(named), Object::Domain(domain)) = (&mut self.named, object) else {
+            return Ok(());
+        };
+        for link in &domain.nameservers {
+            if let HostLink::Name(name) = link {
+                named.push(name).map_err(scratch)?;
+            }
+        }
+        Ok(())
     }
 
     /// Notes the zone of a name, by the view or by the name.

@@ -35,6 +35,7 @@ mod error;
 pub mod files;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod guard;
 mod live;
 mod log;
 mod manifest;
@@ -45,6 +46,7 @@ mod writer;
 pub use base::NewBase;
 pub use error::StoreError;
 pub use files::Files;
+pub use guard::{FEWER_PERCENT, Holds, Permit, Permits};
 pub use live::{Fold, Live, Stamp};
 pub use log::Rest;
 pub use manifest::{Chain, LogName, Manifest};

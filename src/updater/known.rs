@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use snapshot_format::delta::{Owner, State};
+use snapshot_format::delta::{DepositMark, Owner, State};
 use snapshot_format::dump::Utc;
 use snapshot_format::key::RegistrarKey;
 use snapshot_format::record::ArchivedNameserver;
@@ -87,6 +87,8 @@ impl std::fmt::Debug for Vetting<'_> {
 pub struct Vetted {
     /// Its identifier, with `#` and its number if it is a correction.
     pub deposit: String,
+    /// The same, with its TLD and time.
+    pub mark: DepositMark,
     /// The time of the data once it is applied, ms since the epoch.
     pub committed_ms: i64,
     /// What it changes, in order.
@@ -124,7 +126,7 @@ pub fn vet(
         Err(error) => return Err(vetting.refused(error)),
     };
     check(state, &mut deposit, vetting.now_ms)?;
-    let (name, watermark_ms) = (deposit.name(), deposit.watermark_ms);
+    let (name, tld, watermark_ms) = (deposit.name(), deposit.tld.clone(), deposit.watermark_ms);
     let mut changes: Vec<Change> = Vec::new();
     let visited = deposit.visit(&Before(generation), vetting.progress, &mut |change| {
         if changes.len() >= CHANGES_MAX {
@@ -141,7 +143,8 @@ pub fn vet(
     }
     let committed_ms = believed(state, vetting.now_ms)
         .map_or(watermark_ms, |committed_ms| committed_ms.max(watermark_ms));
-    Ok(Vetted { deposit: name, committed_ms, changes })
+    let mark = DepositMark { id: (*name).into(), tld: (*tld).into(), watermark_ms };
+    Ok(Vetted { deposit: name, mark, committed_ms, changes })
 }
 
 /// What a generation knows before a deposit is applied.
@@ -264,7 +267,7 @@ impl Updater {
             committed_ms: vetted.committed_ms,
             heartbeat_ms: state.heartbeat_ms,
         };
-        self.commit(&vetted.changes, stamp, Some(&vetted.deposit))?;
+        self.commit(&vetted.changes, stamp, Some(&vetted.mark))?;
         Ok(self.applied(vetted.changes.len() as u64))
     }
 }
@@ -276,10 +279,31 @@ fn believed(state: &State, now_ms: i64) -> Option<i64> {
     Some(state.committed_ms).filter(|&committed_ms| committed_ms <= latest)
 }
 
+/// The last deposit of a TLD: deposits of one follow each other, whatever comes of others between
+/// them. Without a mark of any TLD it is the last deposit of all.
+fn last_of(state: &State, tld: &str) -> DepositMark {
+    let own = state.deposits.iter().find(|mark| *mark.tld == *tld && !tld.is_empty());
+    let any = || {
+        let id = if tld.is_empty() || state.deposits.is_empty() { &*state.deposit } else { "" };
+        DepositMark { id: id.into(), tld: tld.into(), watermark_ms: state.committed_ms }
+    };
+    own.cloned().unwrap_or_else(any)
+}
+
+fn unknown_tld(state: &State, tld: &str) -> String {
+    let there: Vec<&str> = state.deposits.iter().map(|mark| &*mark.tld).collect();
+    let there = there.join(", ");
+    format!("the deposit is of {tld:?}, the directory has {there}: import a FULL one of it first")
+}
+
 /// Whether a deposit follows what there is.
 fn check(state: &State, deposit: &mut Changes<'_>, now_ms: i64) -> Result<(), ApplyError> {
     let refused = |problem| Err(ApplyError::Deposit { problem });
-    let (last, last_resend) = parse_deposit_name(&state.deposit);
+    if !state.deposits.is_empty() && last_of(state, &deposit.tld).id.is_empty() {
+        return refused(unknown_tld(state, &deposit.tld));
+    }
+    let of_tld = last_of(state, &deposit.tld);
+    let (last, last_resend) = parse_deposit_name(&of_tld.id);
     let Changes { id, prev_id, kind, watermark_ms, resend, .. } = &*deposit;
     let corrects = *id == *last && !last.is_empty();
     if corrects && *resend <= last_resend {
@@ -291,12 +315,16 @@ fn check(state: &State, deposit: &mut Changes<'_>, now_ms: i64) -> Result<(), Ap
     let follows = named || *kind == DepositType::Incr && prev_id.is_empty();
     if !follows {
         let last = if last.is_empty() { "none" } else { last };
+        let tld = &deposit.tld;
+        let of = if tld.is_empty() { String::new() } else { format!(" of {tld}") };
         return refused(format!(
-            "deposit {id} follows deposit {prev_id}, the last one here is {last}: deposit \
+            "deposit {id} follows deposit {prev_id}, the last one{of} here is {last}: deposit \
              {prev_id} is missing; apply it first, or import a FULL one"
         ));
     }
-    let Some(committed_ms) = believed(state, now_ms).filter(|&ms| *watermark_ms < ms) else {
+    let latest = now_ms.saturating_add(CLOCK_TOLERANCE_MS);
+    let believed = Some(of_tld.watermark_ms).filter(|&ms| ms <= latest);
+    let Some(committed_ms) = believed.filter(|&ms| *watermark_ms < ms) else {
         return Ok(());
     };
     // Beside a feed the newer data are the feed's, and would be lost.

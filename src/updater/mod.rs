@@ -23,6 +23,7 @@ mod thread;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use snapshot_format::delta::{self, DepositMark, Naming};
 use snapshot_format::{Change, Kind};
 
 use crate::feed::key::Trusted;
@@ -83,6 +84,8 @@ pub struct Updater {
     live: Live<Disk>,
     views: Views,
     settings: Settings,
+    /// How many domains name each nameserver, once it was needed.
+    naming: Naming,
     /// Views that a shard may still hold.
     retired: Vec<Arc<View>>,
     fold: Option<fold::Running>,
@@ -103,6 +106,7 @@ impl Updater {
             live,
             views,
             settings,
+            naming: Naming::default(),
             retired: Vec::new(),
             fold: None,
             fetcher: None,
@@ -179,18 +183,18 @@ impl Updater {
         &mut self,
         changes: impl IntoIterator<Item = &'c Change>,
         stamp: Stamp,
-        deposit: Option<&str>,
+        deposit: Option<&DepositMark>,
     ) -> Result<(), ApplyError> {
         let mut missing = 0_u64;
-        let encoded = snapshot_format::delta::encode(&**self.generation(), changes, &mut |_, _| {
-            missing += 1;
-        });
+        let before = Arc::clone(self.generation());
+        let naming = &mut self.naming;
+        let encoded = delta::encode_with(&*before, changes, naming, &mut |_, _| missing += 1);
         let mut encoded = encoded.map_err(|error| ApplyError::Refused {
             serial: stamp.serial,
             problem: error.to_string(),
         })?;
-        if let Some(id) = deposit {
-            encoded.push_deposit(id);
+        if let Some(mark) = deposit {
+            encoded.push_deposit(mark);
         }
         if missing + u64::from(encoded.reserved_count) > 0 {
             tracing::warn!(
@@ -200,12 +204,13 @@ impl Updater {
                 "the batch refers to objects that are not there"
             );
         }
-        self.live.append(&encoded, stamp).map_err(|error| match error {
+        let appended = self.live.append(&encoded, stamp).map_err(|error| match error {
             StoreError::Batch { .. } => {
                 ApplyError::Refused { serial: stamp.serial, problem: error.to_string() }
             }
             other => store_error(&other),
         })?;
+        self.naming.advance(before.state().generation, appended.state().generation);
         self.publish().map_err(|error| store_error(&error))
     }
 

@@ -39,8 +39,6 @@ pub struct View {
     registrars: Arc<[Option<Registrar>]>,
     /// The same by name, for queries about them.
     registrar_names: Arc<RegistrarNames>,
-    /// Served suffixes, sorted.
-    suffixes: Arc<[Box<str>]>,
 }
 
 impl View {
@@ -91,17 +89,7 @@ impl View {
                 (registrars, names)
             }
         };
-        let suffixes = match before {
-            Some(before) => Arc::clone(&before.suffixes),
-            None => {
-                let suffixes = &data.base().meta()?.suffixes;
-                let mut suffixes: Vec<Box<str>> =
-                    suffixes.iter().map(|suffix| suffix.as_str().into()).collect();
-                suffixes.sort_unstable();
-                suffixes.into()
-            }
-        };
-        Ok(Self { data, registrars, registrar_names, suffixes })
+        Ok(Self { data, registrars, registrar_names })
     }
 
     /// A view over a snapshot in memory: for tests and tools.
@@ -176,10 +164,11 @@ impl View {
         &self.registrar_names
     }
 
-    /// The suffixes under which names are served, sorted; none if the snapshot names none.
+    /// The suffixes under which names are served, sorted; none if the snapshot names none. A change
+    /// that brings a name brings its suffix.
     #[must_use]
     pub fn suffixes(&self) -> &[Box<str>] {
-        &self.suffixes
+        self.data.suffixes()
     }
 
     /// Which state it is.

@@ -15,4 +15,5 @@ mod registry;
 mod rules;
 mod samples;
 mod schemas;
+mod standing;
 mod support;

@@ -108,7 +108,12 @@ const XML_CASES: &[(&[&str], &str, &str)] = &[
     (&["time-missing"], "<rdeDomain:exDate>2030-01-01T00:00:00.0Z</rdeDomain:exDate>", ""),
     (&["created-after-watermark"], "2010-01-01T00:00:00.0Z<", "2026-11-02T00:00:00.0Z<"),
     (&["expired-at-watermark"], "2030-01-01T00:00:00.0Z<", "2026-01-01T00:00:00.0Z<"),
-    (&["ds-bad", "secdns-empty"], ">00FF<", ">00F<"),
+    (&["ds-bad"], ">00FF<", ">00F<"),
+    (
+        &["secdns-empty"],
+        "<secDNS:dsData><secDNS:keyTag>1</secDNS:keyTag><secDNS:alg>8</secDNS:alg>\n<secDNS:digestType>2</secDNS:digestType><secDNS:digest>00FF</secDNS:digest></secDNS:dsData>",
+        "",
+    ),
     (
         &["key-data-bad"],
         "</rdeDomain:secDNS>",

@@ -135,9 +135,58 @@ fn a_base_leaves_out_what_is_no_record_and_refuses_a_key_twice() {
         into: folder.path().to_owned(),
         memory_bytes: 64 << 20,
         keep: 0,
+        permits: whoisd::store::Permits::default(),
     };
     let error = whoisd::publish::bootstrap(&options, &database.rules).unwrap_err().to_string();
     assert!(error.contains("whoisd.idn_tables has two rows of \"de\""), "{error}");
     assert!(View::open(folder.path()).is_ok(), "the generation that was there stays");
     assert_eq!(database.publish().len(), 8);
+}
+
+#[test]
+fn a_base_that_would_lose_much_of_a_registry_is_refused_and_names_its_option() {
+    let database = Database::unpublished("");
+    let insert = |n: u32| {
+        format!(
+            "INSERT INTO registry.domains (name, zone, roid, registrar)
+                 VALUES ('g{n}.demo', 'demo', 'G{n}-DEMO', 'reg-1');"
+        )
+    };
+    database.session.execute(&(0..20).map(insert).collect::<String>());
+    let folder = tempfile::tempdir().unwrap();
+    let first = database.bootstrap(folder.path());
+    database.session.execute("DELETE FROM registry.domains WHERE name LIKE 'g1%'");
+    let mut options = whoisd::publish::BootstrapOptions {
+        from: database.url().to_owned(),
+        into: folder.path().to_owned(),
+        memory_bytes: 64 << 20,
+        keep: 0,
+        permits: whoisd::store::Permits::default(),
+    };
+    let error = whoisd::publish::bootstrap(&options, &database.rules).unwrap_err();
+    assert!(!error.is_transient());
+    let said = error.to_string();
+    assert!(said.contains("at most 20 % fewer") && said.ends_with("--allow fewer"), "{said}");
+    assert_eq!(View::open(folder.path()).unwrap().generation(), first.generation);
+    options.permits.named.push(whoisd::store::Permit::Fewer);
+    let second = whoisd::publish::bootstrap(&options, &database.rules).unwrap();
+    let [before, after] = [first, second].map(|made| made.summary.count(Kind::Domain));
+    assert_eq!(before - after, 11);
+}
+
+#[test]
+fn a_base_shows_a_nameserver_without_a_row_by_its_name() {
+    let database = Database::unpublished("");
+    database.session.execute(
+        "ALTER VIEW whoisd.hosts RENAME TO all_hosts;
+         CREATE VIEW whoisd.hosts AS SELECT * FROM whoisd.all_hosts
+             WHERE name <> 'ns1.example.demo';
+         GRANT SELECT ON whoisd.hosts TO whoisd_publisher",
+    );
+    let folder = tempfile::tempdir().unwrap();
+    database.bootstrap(folder.path());
+    let queries = ["example.demo", "nameserver ns1.example.demo"].map(str::to_owned);
+    let [domain, host] = answers(folder.path(), &queries).try_into().unwrap();
+    assert!(domain.contains("\nName Server: ns1.example.demo\n"), "{domain}");
+    assert!(host.starts_with("No Data Found"), "{host}");
 }

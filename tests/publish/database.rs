@@ -213,6 +213,7 @@ impl Database {
             into: into.to_owned(),
             memory_bytes: 64 << 20,
             keep: 0,
+            permits: whoisd::store::Permits::default(),
         };
         publish::bootstrap(&options, &self.rules).unwrap()
     }

@@ -296,6 +296,7 @@ fn a_database_without_the_contract_is_refused_with_what_is_missing() {
         into: tempfile::tempdir().unwrap().path().to_owned(),
         memory_bytes: 64 << 20,
         keep: 0,
+        permits: whoisd::store::Permits::default(),
     };
     database.session.execute(
         "DROP VIEW whoisd.hosts;

@@ -89,8 +89,20 @@ impl<W: Write + Seek> Builder<W> {
     ) -> Result<(), BuildError> {
         self.advance_to(Kind::Nameserver)?;
         let (ordinal, _) = self.copy_slot(Kind::Nameserver, slot)?;
+        if record.is_named_only() {
+            self.host_order();
+            self.resolver.named.insert(ordinal);
+            return self.add_key(self.hash(record.name.as_bytes()), super::ordinal_value(ordinal));
+        }
         self.host_order().push(record.name.as_bytes(), &ordinal.to_le_bytes())?;
         self.nameserver_keys(&record.name, &record.roid, addresses_of(record), ordinal)
+    }
+
+    /// Writes a nameserver of which nothing but the name is known.
+    pub(crate) fn copy_named(&mut self, name: &str) -> Result<(), BuildError> {
+        self.advance_to(Kind::Nameserver)?;
+        self.host_order();
+        self.named_host(name)
     }
 
     pub(crate) fn copy_nndn(

@@ -16,6 +16,7 @@
 
 mod copy;
 mod keys;
+mod named;
 mod resolve;
 
 use std::io::{self, Seek, Write};
@@ -41,6 +42,9 @@ use crate::record;
 use crate::sort::{HashSorter, Scratch, Sorter};
 use crate::spool::Spool;
 use crate::write::SectionWriter;
+pub use named::NamedHosts;
+use named::Names;
+pub(crate) use named::Ordinals;
 use resolve::Resolver;
 
 /// What a snapshot is to be.
@@ -73,7 +77,8 @@ impl Default for Options {
     }
 }
 
-/// Something about an object that the snapshot cannot hold; the record is written without it.
+/// Something about an object that the snapshot cannot hold; the record is written without it, but
+/// for a nameserver whose name is known ([`Builder::with_named`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Defect<'a> {
     /// It refers to an object that does not exist. For a variant's primary: it is served as a
@@ -135,6 +140,8 @@ pub struct Builder<W> {
     counts: [u32; 6],
     /// Those of them without a record.
     empty_counts: [u32; 6],
+    /// Names of nameservers that domains have, and that may have no object.
+    names: Option<Names>,
     /// Names of nameservers that did not come in order, with their ordinals.
     host_order: Option<Sorter>,
     roids: HashSorter,
@@ -187,6 +194,7 @@ impl<W: Write + Seek> Builder<W> {
             open: OpenKind::new(&scratch, memory),
             counts: [0; 6],
             empty_counts: [0; 6],
+            names: None,
             host_order: None,
             roids: HashSorter::new(Rc::clone(&scratch), memory / 8),
             addresses: Sorter::new(Rc::clone(&scratch), memory / 16),
@@ -258,6 +266,7 @@ impl<W: Write + Seek> Builder<W> {
         defect: &mut dyn FnMut(Defect<'_>),
     ) -> Result<u32, BuildError> {
         let kind = Kind::Nameserver;
+        self.named_before(Some(&object.name))?;
         self.place(kind, &object.name, object.name.as_bytes())?;
         let record = Converter(&mut self.resolver).nameserver(object, defect)?;
         let (ordinal, _) = self.write_record(kind, &object.name, &record)?;
@@ -337,7 +346,10 @@ impl<W: Write + Seek> Builder<W> {
             sections: [Section::default(); SECTION_COUNT],
         };
         let (out, file_bytes) = self.out.finish(header)?;
-        Ok((out, Summary { counts: self.counts, file_bytes }))
+        let mut counts = self.counts;
+        let [.., hosts, _, _] = &mut counts;
+        *hosts -= self.resolver.named.count;
+        Ok((out, Summary { counts, file_bytes }))
     }
 
     fn hash(&self, key: &[u8]) -> u64 {
@@ -372,6 +384,9 @@ impl<W: Write + Seek> Builder<W> {
                 continue;
             }
             if let Some(open) = self.kind {
+                if open == Kind::Nameserver {
+                    self.named_before(None)?;
+                }
                 let keys = self.close_heap(open)?;
                 let mut sorted = keys.finish()?;
                 let count = keys_of(open, &self.counts);
@@ -465,12 +480,13 @@ impl<W: Write + Seek> Builder<W> {
                 self.out.write(ordinal)?;
             }
         } else {
-            for ordinal in 0..count {
+            for ordinal in (0..count).filter(|&ordinal| !self.resolver.named.has(ordinal)) {
                 self.out.write(&ordinal.to_le_bytes())?;
             }
         }
         let empty = self.empty_counts[Kind::Nameserver as usize];
-        self.out.end(SectionId::NameserverOrder, (count - empty).into());
+        let named = self.resolver.named.count;
+        self.out.end(SectionId::NameserverOrder, (count - empty - named).into());
         self.out.begin(SectionId::Addresses)?;
         let fresh = Sorter::new(Rc::clone(&self.scratch), 0);
         let mut sorted = std::mem::replace(&mut self.addresses, fresh).finish()?;

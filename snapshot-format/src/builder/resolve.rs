@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use hashbrown::HashMap;
 
+use super::named::Ordinals;
 use crate::convert::References;
 use crate::links::{Link, Links};
 use crate::object::{self, HostLink};
@@ -22,6 +23,8 @@ pub(super) struct Resolver {
     nameservers: Links,
     nameserver_roids: Links,
     nndns: Links,
+    /// Nameservers of which nothing but the name is known.
+    pub(super) named: Ordinals,
 }
 
 impl Resolver {
@@ -34,6 +37,7 @@ impl Resolver {
             nameservers: links(8),
             nameserver_roids: links(8),
             nndns: links(16),
+            named: Ordinals::default(),
         }
     }
 
@@ -61,6 +65,12 @@ impl Resolver {
         self.nameserver_roids.insert(object.roid.as_bytes(), ordinal)
     }
 
+    /// Adds a nameserver of which nothing but the name is known.
+    pub(super) fn add_named(&mut self, name: &str, ordinal: u32) -> io::Result<()> {
+        self.named.insert(ordinal);
+        self.nameservers.insert(name.as_bytes(), ordinal)
+    }
+
     pub(super) fn add_nndn(&mut self, name: &str, ordinal: u32) -> io::Result<()> {
         self.nndns.insert(name.as_bytes(), ordinal)
     }
@@ -80,10 +90,13 @@ impl References for Resolver {
     }
 
     fn nameserver(&mut self, link: &HostLink) -> io::Result<Link> {
-        match link {
-            HostLink::Name(name) => self.nameservers.find(name.as_bytes()),
-            HostLink::Roid(roid) => self.nameserver_roids.find(roid.as_bytes()),
-        }
+        Ok(match link {
+            HostLink::Name(name) => match self.nameservers.find(name.as_bytes())? {
+                Link::One(ordinal) if self.named.has(ordinal) => Link::Named(ordinal),
+                found => found,
+            },
+            HostLink::Roid(roid) => self.nameserver_roids.find(roid.as_bytes())?,
+        })
     }
 
     fn is_nndn(&mut self, name: &str) -> io::Result<bool> {

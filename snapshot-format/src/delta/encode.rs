@@ -7,6 +7,8 @@
 //!   last one counts.
 //! - A change that changes nothing makes no entry: replaying a batch leaves the generation as it
 //!   is.
+//! - A nameserver that is named has a record, if only of its name: one that is deleted keeps that,
+//!   and so does one that host attributes stated once no domain names it any more.
 //!
 //! # Does not
 //!
@@ -15,7 +17,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use rkyv::api::low::LowSerializer;
 use rkyv::rancor::BoxedError;
 use rkyv::ser::allocator::ArenaHandle;
@@ -25,6 +27,8 @@ use super::Heap;
 use super::entry::{Entry, Op};
 use super::generation::Generation;
 use super::lookup::Owner;
+use super::mark::DepositMark;
+use super::naming::{self, Naming};
 use super::overlay::STABLE_KINDS;
 use crate::archive::{Archiver, check_key};
 use crate::builder::{Defect, ORDINAL_MAX};
@@ -37,6 +41,7 @@ use crate::object::HostLink;
 use crate::record::{
     ArchivedContact, ArchivedIdnTable, ArchivedNameserver, ArchivedRegistrar, ContactField, NONE,
 };
+use crate::status::HostStatuses;
 
 /// The payload of a frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,10 +60,11 @@ impl Encoded {
         self.entry_count += 1;
     }
 
-    /// Notes that the changes of a deposit end here. Its identifier has at most 64 KiB.
-    pub fn push_deposit(&mut self, id: &str) {
+    /// Notes that the changes of a deposit end here. Its mark has at most 64 KiB.
+    pub fn push_deposit(&mut self, mark: &DepositMark) {
         let (op, ordinal) = (Op::Deposit, NONE);
-        self.push(&Entry { kind: Kind::Domain, op, ordinal, key: id, record: &[] });
+        let key = &mark.text();
+        self.push(&Entry { kind: Kind::Domain, op, ordinal, key, record: &[] });
     }
 }
 
@@ -73,6 +79,21 @@ pub fn encode<'c, D: AsRef<[u8]>, S: Heap>(
     changes: impl IntoIterator<Item = &'c Change>,
     defect: &mut dyn FnMut(&str, Defect<'_>),
 ) -> Result<Encoded, BuildError> {
+    encode_with(generation, changes, &mut Naming::default(), defect)
+}
+
+/// As [`encode`], for who encodes batch after batch: `naming` is kept, and told by
+/// [`Naming::advance`] what became of a batch.
+///
+/// # Errors
+///
+/// As [`encode`].
+pub fn encode_with<'c, D: AsRef<[u8]>, S: Heap>(
+    generation: &Generation<D, S>,
+    changes: impl IntoIterator<Item = &'c Change>,
+    naming: &mut Naming,
+    defect: &mut dyn FnMut(&str, Defect<'_>),
+) -> Result<Encoded, BuildError> {
     let mut newest = BTreeMap::new();
     for change in changes {
         check_key(change.kind(), change.key())?;
@@ -84,14 +105,26 @@ pub fn encode<'c, D: AsRef<[u8]>, S: Heap>(
             known.expect(object)?;
         }
     }
-    let mut encoding = Encoding { known, archiver: Archiver::new(), out: Encoded::default() };
-    for change in newest.values() {
+    let mut encoding = Encoding {
+        known,
+        archiver: Archiver::new(),
+        out: Encoded::default(),
+        named: BTreeMap::new(),
+        kept: HashMap::new(),
+    };
+    // Nameservers come behind domains: host attributes count as long as a domain names them.
+    let (hosts, others): (Vec<&Change>, Vec<&Change>) =
+        newest.values().copied().partition(|change| change.kind() == Kind::Nameserver);
+    for change in others.into_iter().chain(hosts) {
         match change {
-            Change::Upsert(object) => encoding.upsert(object, defect)?,
+            Change::Upsert(object) => encoding.upsert(object, naming, defect)?,
             Change::Delete { kind, key } => encoding.delete(*kind, key)?,
         }
     }
-    let Encoding { known, mut out, .. } = encoding;
+    encoding.unnamed(naming)?;
+    encoding.name()?;
+    let Encoding { known, mut out, named, .. } = encoding;
+    naming.expect(named);
     for (kind, ordinal, key) in &known.reserved {
         let (kind, ordinal) = (*kind, *ordinal);
         out.push(&Entry { kind, op: Op::Reserved, ordinal, key, record: &[] });
@@ -100,19 +133,35 @@ pub fn encode<'c, D: AsRef<[u8]>, S: Heap>(
     Ok(out)
 }
 
-struct Encoding<'g, D, S> {
-    known: Known<'g, D, S>,
-    archiver: Archiver,
-    out: Encoded,
+pub(super) struct Encoding<'g, D, S> {
+    pub(super) known: Known<'g, D, S>,
+    pub(super) archiver: Archiver,
+    pub(super) out: Encoded,
+    /// What becomes of nameservers in domains.
+    pub(super) named: BTreeMap<u32, naming::Change>,
+    /// Nameservers that domains of the batch name, and how many of these do.
+    pub(super) kept: HashMap<u32, u32>,
 }
 
 impl<D: AsRef<[u8]>, S: Heap> Encoding<'_, D, S> {
     fn upsert(
         &mut self,
         object: &Object,
+        naming: &mut Naming,
         defect: &mut dyn FnMut(&str, Defect<'_>),
     ) -> Result<(), BuildError> {
         let key = object.key();
+        if let Object::Nameserver(host) = object
+            && host.statuses.any(HostStatuses::ATTRIBUTE)
+            && let Some(ordinal) = self.known.ordinal(Kind::Nameserver, key)?
+        {
+            if !self.is_news(host, ordinal, naming)? {
+                return Ok(());
+            }
+            if !self.is_named(ordinal, naming)? {
+                return self.unname(ordinal, key);
+            }
+        }
         let report = &mut |what: Defect<'_>| defect(key, what);
         let mut converter = Converter(&mut self.known);
         match object {
@@ -134,6 +183,7 @@ impl<D: AsRef<[u8]>, S: Heap> Encoding<'_, D, S> {
             }
             Object::Domain(object) => {
                 let record = converter.domain(object, report)?;
+                self.names(key, &record.nameservers)?;
                 self.put(Kind::Domain, key, &record)
             }
         }
@@ -167,6 +217,12 @@ impl<D: AsRef<[u8]>, S: Heap> Encoding<'_, D, S> {
             let Some(known) = known else { return Ok(()) };
             ordinal = known;
         }
+        if kind == Kind::Nameserver {
+            return self.delete_host(ordinal, key);
+        }
+        if kind == Kind::Domain {
+            self.names(key, &[])?;
+        }
         let slot = self.known.generation.slot_of(kind, ordinal, key)?;
         if slot.is_some() {
             self.out.push(&Entry { kind, op: Op::Removed, ordinal, key, record: &[] });
@@ -176,11 +232,15 @@ impl<D: AsRef<[u8]>, S: Heap> Encoding<'_, D, S> {
 }
 
 /// Ordinals of the generation, and those that the batch gives.
-struct Known<'g, D, S> {
-    generation: &'g Generation<D, S>,
+pub(super) struct Known<'g, D, S> {
+    pub(super) generation: &'g Generation<D, S>,
     /// Ordinals that were looked up or given, by kind.
     ordinals: [HashMap<String, u32>; 4],
     next: [u32; 4],
+    /// Nameservers of the batch.
+    pub(super) stated: HashSet<u32>,
+    /// Nameservers that are named and have no record.
+    pub(super) named: BTreeMap<u32, String>,
     /// ROIDs of the batch's nameservers.
     host_roids: HashMap<String, Link>,
     nndns: HashMap<String, bool>,
@@ -194,6 +254,8 @@ impl<'g, D: AsRef<[u8]>, S: Heap> Known<'g, D, S> {
             generation,
             ordinals: std::array::from_fn(|_| HashMap::new()),
             next: STABLE_KINDS.map(|kind| generation.ordinals_end(kind)),
+            stated: HashSet::new(),
+            named: BTreeMap::new(),
             host_roids: HashMap::new(),
             nndns: HashMap::new(),
             reserved: Vec::new(),
@@ -210,9 +272,9 @@ impl<'g, D: AsRef<[u8]>, S: Heap> Known<'g, D, S> {
             Object::Domain(_) => {}
             _ => {
                 let ordinal = self.ordinal_or_new(kind, key)?.0;
-                if let Object::Nameserver(host) = object
-                    && !host.roid.is_empty()
-                {
+                let Object::Nameserver(host) = object else { return Ok(()) };
+                self.stated.insert(ordinal);
+                if !host.roid.is_empty() {
                     let link = self.host_roids.entry_ref(host.roid.as_str());
                     link.and_modify(|link| *link = Link::Several).or_insert(Link::One(ordinal));
                 }
@@ -255,7 +317,12 @@ impl<'g, D: AsRef<[u8]>, S: Heap> Known<'g, D, S> {
             return Ok(Link::None);
         }
         let (ordinal, is_new) = self.ordinal_or_new(kind, key)?;
-        if is_new {
+        if kind == Kind::Nameserver {
+            let known = self.stated.contains(&ordinal) || self.named.contains_key(&ordinal);
+            if !known && self.generation.slot_of(kind, ordinal, "")?.is_none() {
+                self.named.insert(ordinal, key.into());
+            }
+        } else if is_new {
             self.reserved.push((kind, ordinal, key.into()));
         }
         Ok(Link::One(ordinal))

@@ -17,6 +17,7 @@ use super::Heap;
 use super::encode::Encoded;
 use super::entry::{Entry, Op};
 use super::generation::Generation;
+use super::mark::DepositMark;
 use super::overlay::STABLE_KINDS;
 use crate::access;
 use crate::builder::{Builder, Options, Summary};
@@ -64,22 +65,35 @@ pub fn fold<D: AsRef<[u8]>, S: Heap, W: Write + Seek>(
     if !(fold.nndns()? && fold.domains()?) {
         return Ok(None);
     }
-    let mut meta = meta_of(generation)?;
-    if !state.deposit.is_empty() && meta.deposits.last().is_none_or(|last| **last != *state.deposit)
-    {
-        meta.deposits.push(state.deposit.as_ref().into());
-    }
-    let excess = meta.deposits.len().saturating_sub(DEPOSITS_MAX);
-    meta.deposits.drain(..excess);
+    let meta = meta_of(generation)?;
     // Variants whose primary is not there were reported when they came.
     fold.builder.finish(&meta, &mut |_, _| {}).map(Some)
 }
 
 fn meta_of<D: AsRef<[u8]>, S: Heap>(generation: &Generation<D, S>) -> Result<Meta, BuildError> {
     let meta = generation.base.meta().map_err(std::io::Error::other)?;
+    let mut deposits: Vec<String> = meta.deposits.iter().map(|id| id.as_str().into()).collect();
+    let state = generation.state();
+    let marks: Vec<String> = state.deposits.iter().map(DepositMark::text).collect();
+    for mark in &marks {
+        if !deposits.contains(mark) {
+            deposits.push(mark.clone());
+        }
+    }
+    let last = deposits.last().map(|last| DepositMark::read(last).id);
+    if !state.deposit.is_empty() && last.is_none_or(|last| *last != *state.deposit) {
+        deposits.push(state.deposit.as_ref().into());
+    }
+    // The last one of each TLD stays, whatever their number.
+    let mut excess = deposits.len().saturating_sub(DEPOSITS_MAX);
+    deposits.retain(|text| {
+        let goes = excess > 0 && !marks.contains(text);
+        excess -= usize::from(goes);
+        !goes
+    });
     Ok(Meta {
-        suffixes: meta.suffixes.iter().map(|suffix| suffix.as_str().into()).collect(),
-        deposits: meta.deposits.iter().map(|id| id.as_str().into()).collect(),
+        suffixes: generation.suffixes().iter().map(|suffix| suffix.to_string()).collect(),
+        deposits,
         source: meta.source.as_str().into(),
     })
 }
@@ -103,7 +117,7 @@ impl<D: AsRef<[u8]>, S: Heap, W: Write + Seek> Fold<'_, D, S, W> {
         for ordinal in 0..self.generation.ordinals_end(kind) {
             let slot = self.generation.slot_of(kind, ordinal, "")?;
             let Some(slot) = slot else {
-                self.builder.copy_nothing(kind)?;
+                self.empty(kind, ordinal)?;
                 continue;
             };
             match kind {
@@ -117,6 +131,17 @@ impl<D: AsRef<[u8]>, S: Heap, W: Write + Seek> Fold<'_, D, S, W> {
             }
         }
         Ok(true)
+    }
+
+    /// What has no record: a nameserver that is gone is still named, perhaps.
+    fn empty(&mut self, kind: Kind, ordinal: u32) -> Result<(), BuildError> {
+        let stable = self.generation.overlay.stable(kind);
+        let place = stable.and_then(|stable| stable.place(ordinal));
+        let entry = place.and_then(|place| self.generation.entry_at(place));
+        match entry.filter(|_| kind == Kind::Nameserver) {
+            Some(entry) => self.builder.copy_named(entry.key),
+            None => self.builder.copy_nothing(kind),
+        }
     }
 
     fn nndns(&mut self) -> Result<bool, BuildError> {
@@ -146,7 +171,7 @@ impl<D: AsRef<[u8]>, S: Heap, W: Write + Seek> Fold<'_, D, S, W> {
 
 /// The slots of a kind that lies in order of its names: what the base has, as it is now, and what
 /// came, in order.
-fn slots<'a, D: AsRef<[u8]>, S: Heap, T: Archived + 'a>(
+pub(super) fn slots<'a, D: AsRef<[u8]>, S: Heap, T: Archived + 'a>(
     generation: &'a Generation<D, S>,
     kind: Kind,
     name_of: fn(&T) -> &str,
@@ -180,11 +205,12 @@ fn read<T: Archived>(slot: &[u8], ordinal: u32) -> Result<&T, BuildError> {
 
 impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
     /// Entries that reserve the ordinals without a record: they belong into the log over a new
-    /// base, which holds records alone.
+    /// base, which holds records alone. Nameservers have records there, if only of their names.
     #[must_use]
     pub fn reservations(&self) -> Encoded {
         let mut out = Encoded::default();
-        for (kind, stable) in STABLE_KINDS.into_iter().zip(&self.overlay.stable) {
+        let kinds = STABLE_KINDS.into_iter().zip(&self.overlay.stable);
+        for (kind, stable) in kinds.filter(|(kind, _)| *kind != Kind::Nameserver) {
             let empty = stable.places.iter().filter(|(_, place)| !place.is_record);
             let mut empty: Vec<_> = empty.collect();
             empty.sort_unstable_by_key(|(ordinal, _)| *ordinal);

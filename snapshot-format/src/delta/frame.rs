@@ -19,8 +19,10 @@ use crate::layout::{SCHEMA_HASH, word32, word64};
 
 /// First bytes of a log.
 pub const LOG_MAGIC: [u8; 8] = *b"WHOISL\x1a\n";
-/// Version of the log's bytes that this crate writes and reads.
-pub const LOG_VERSION: u32 = 1;
+/// Version of the log's bytes that this crate writes.
+pub const LOG_VERSION: u32 = 2;
+/// Oldest version that it reads: see [`crate::layout::FORMAT_VERSION_MIN`].
+pub const LOG_VERSION_MIN: u32 = 1;
 /// Bytes of a log's head: the first frame follows.
 pub const LOG_HEAD_BYTES: usize = 64;
 /// Bytes of a frame's head.
@@ -75,7 +77,7 @@ impl LogHead {
         if head.get(..LOG_MAGIC.len()) != Some(&LOG_MAGIC) {
             return Err(wrong("does not start as a log of changes does"));
         }
-        if word32(head, 8) != LOG_VERSION {
+        if !(LOG_VERSION_MIN..=LOG_VERSION).contains(&word32(head, 8)) {
             return Err(wrong("has a version that this build does not read"));
         }
         let checked = head.get(..LOG_HEAD_BYTES.wrapping_sub(4)).unwrap_or_default();

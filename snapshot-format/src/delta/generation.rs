@@ -15,6 +15,7 @@ use std::sync::Arc;
 use super::Heap;
 use super::entry::{ENTRY_HEAD_BYTES, Entry, Op, Parts};
 use super::frame::Frame;
+use super::mark::DepositMark;
 use super::overlay::{Overlay, Place};
 use crate::error::FormatError;
 use crate::layout::Kind;
@@ -34,6 +35,21 @@ pub struct State {
     pub heartbeat_ms: i64,
     /// Identifier of the last deposit that is contained; empty for none.
     pub deposit: Arc<str>,
+    /// The last deposit of each TLD, the newest at the end; none of deposits that came before
+    /// format version 2.
+    pub deposits: Arc<[DepositMark]>,
+}
+
+impl State {
+    /// Takes the mark of a deposit whose changes are contained.
+    fn take_mark(&mut self, text: &str) {
+        let mark = DepositMark::read(text);
+        self.deposit = (&*mark.id).into();
+        if !mark.tld.is_empty() {
+            let others = self.deposits.iter().filter(|other| other.tld != mark.tld).cloned();
+            self.deposits = others.chain([mark.clone()]).collect();
+        }
+    }
 }
 
 /// A base with changes.
@@ -66,15 +82,21 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
     /// The base's record about itself is damaged.
     pub fn of_base(base: Arc<Snapshot<D>>) -> Result<Self, FormatError> {
         let header = base.header();
-        let deposit = base.meta()?.deposits.last().map_or("", |id| id.as_str()).into();
-        let state = State {
+        let meta = base.meta()?;
+        let mut suffixes: Vec<Box<str>> =
+            meta.suffixes.iter().map(|suffix| suffix.as_str().into()).collect();
+        suffixes.sort_unstable();
+        suffixes.dedup();
+        let mut state = State {
             generation: header.generation,
             serial: header.serial,
             committed_ms: header.watermark_ms,
             heartbeat_ms: i64::MIN,
-            deposit,
+            deposit: "".into(),
+            deposits: Arc::default(),
         };
-        let overlay = Overlay::over(&base);
+        meta.deposits.iter().for_each(|text| state.take_mark(text));
+        let overlay = Overlay::over(&base, suffixes.into());
         Ok(Self { base, logs: Vec::new(), overlay, state, log_bytes: 0 })
     }
 
@@ -115,7 +137,8 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
             rest = rest.get(bytes..).unwrap_or_default();
             let at = u32::try_from(start / RECORD_UNIT_BYTES);
             let at = at.map_err(|_| wrong("is longer than a log may be"))?;
-            self.take_entry(&entry, Place { log: number, at, is_record: entry.op == Op::Record })?;
+            let is_record = entry.op == Op::Record;
+            self.take_entry(&entry, Place { log: number, at, is_record, is_named: false })?;
         }
         let head = &frame.head;
         self.state.generation = head.generation;
@@ -128,12 +151,18 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
 
     fn take_entry(&mut self, entry: &Entry<'_>, place: Place) -> Result<(), FormatError> {
         if entry.op == Op::Deposit {
-            self.state.deposit = entry.key.into();
+            self.state.take_mark(entry.key);
             return Ok(());
         }
         let logs = &self.logs;
         let has_key = |place, key: &str| entry_at(logs, place).is_some_and(|at| at.key == key);
         self.overlay.take(&self.base, entry, place, &has_key)
+    }
+
+    /// Suffixes under which names are served, sorted; none: every name is.
+    #[must_use]
+    pub fn suffixes(&self) -> &[Box<str>] {
+        &self.overlay.suffixes
     }
 
     /// Which state it is.

@@ -199,7 +199,8 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
     ///
     /// See [`Self::find_domain`].
     pub fn find_nameserver(&self, name: &str) -> Found<'_, ArchivedNameserver> {
-        self.find(name, |nameserver: &ArchivedNameserver| nameserver.name.as_str())
+        let found = self.find(name, |host: &ArchivedNameserver| host.name.as_str())?;
+        Ok(found.filter(|host| !host.is_named_only()))
     }
 
     /// The IDN table with this identifier.
@@ -350,10 +351,16 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
                 (record, _) => record.is_some(),
             };
             if from_base {
-                return Some(base.next()?.and_then(|(ordinal, _)| self.record(ordinal)));
+                return Some(base.next()?.and_then(|(ordinal, _)| self.host(ordinal)));
             }
-            Some(self.record(names.next()?.1))
+            Some(self.host(names.next()?.1))
         }))
+    }
+
+    /// The nameserver with this ordinal, if it is an answer of its own.
+    fn host(&self, ordinal: u32) -> Found<'_, ArchivedNameserver> {
+        let host = self.record::<ArchivedNameserver>(ordinal)?;
+        Ok(host.filter(|host| !host.is_named_only()))
     }
 
     /// The nameservers with this address, in order of their ordinals.

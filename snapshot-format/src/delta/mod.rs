@@ -27,15 +27,22 @@ pub mod entry;
 pub mod fold;
 pub mod frame;
 mod generation;
+mod hosts;
 mod lookup;
+mod mark;
+mod naming;
+mod others;
 mod overlay;
 mod set;
 
-pub use encode::{Encoded, encode};
+pub use encode::{Encoded, encode, encode_with};
 pub use fold::fold;
 pub use frame::{Frame, FrameHead, LogHead};
 pub use generation::{Generation, State};
 pub use lookup::{Owner, Variant};
+pub use mark::DepositMark;
+pub use naming::Naming;
+pub use others::{Fate, Gone, others};
 
 pub(crate) use overlay::addresses_of;
 

@@ -41,6 +41,8 @@ pub(crate) struct Place {
     pub(crate) at: u32,
     /// Whether it has a record.
     pub(crate) is_record: bool,
+    /// Whether the record is that of a nameserver of which nothing but the name is known.
+    pub(crate) is_named: bool,
 }
 
 /// A kind whose ordinals stay.
@@ -98,7 +100,15 @@ pub(crate) struct Overlay {
     pub(crate) addresses: CowSet<([u8; 16], u32)>,
     pub(crate) roids: CowSet<RoidHint>,
     pub(crate) variants: CowSet<VariantHint>,
+    /// Suffixes under which names are served, sorted.
+    pub(crate) suffixes: Suffixes,
 }
+
+/// Suffixes under which names are served, sorted; none: every name is.
+pub(crate) type Suffixes = Arc<[Box<str>]>;
+
+/// Most suffixes that a generation serves: more is not a registry.
+const SUFFIXES_MAX: usize = 4096;
 
 /// Hash of an ordinal: an odd factor keeps different ones different.
 #[inline]
@@ -136,7 +146,7 @@ fn record_of<'a, T: Archived>(entry: &Entry<'a>) -> Result<&'a T, Corrupt> {
 
 impl Overlay {
     /// Nothing is changed.
-    pub(crate) fn over<D: AsRef<[u8]>>(base: &Snapshot<D>) -> Self {
+    pub(crate) fn over<D: AsRef<[u8]>>(base: &Snapshot<D>, suffixes: Suffixes) -> Self {
         let stable = |kind| Stable {
             places: CowMap::new(),
             keys: CowMap::new(),
@@ -156,6 +166,7 @@ impl Overlay {
             addresses: CowSet::new(),
             roids: CowSet::new(),
             variants: CowSet::new(),
+            suffixes,
         }
     }
 
@@ -208,8 +219,14 @@ impl Overlay {
         stable.taken = stable.taken.saturating_add(1);
         stable.next = stable.next.max(ordinal.saturating_add(1));
         let before = stable.place(ordinal);
-        let was = before.map_or_else(|| base.has(kind, ordinal), |place| place.is_record);
-        count(&mut stable.live, was, entry.op == Op::Record);
+        let is_record = entry.op == Op::Record;
+        let is_named = is_record
+            && kind == Kind::Nameserver
+            && record_of::<ArchivedNameserver>(entry)?.is_named_only();
+        let place = Place { is_named, ..place };
+        let is_live = |place: Place| place.is_record && !place.is_named;
+        let was = before.map_or_else(|| base.has(kind, ordinal), is_live);
+        count(&mut stable.live, was, is_live(place));
         let same = |(of, _): &(u32, Place)| *of == ordinal;
         stable.places.put(ordinal_hash(ordinal), (ordinal, place), same);
         let seed = base.header().hash_seed;
@@ -218,7 +235,7 @@ impl Overlay {
         {
             stable.hint(hash, ordinal);
         }
-        if entry.op != Op::Record {
+        if !is_record || is_named {
             return Ok(());
         }
         match kind {
@@ -295,6 +312,7 @@ impl Overlay {
         if !in_base {
             sorted.names.insert(key.into());
         }
+        self.suffix(key);
         if kind == Kind::Nndn {
             let nndn = record_of::<ArchivedNndn>(entry)?;
             return Ok(self.variant(base, &nndn.original_name, key, kind)?);
@@ -303,6 +321,23 @@ impl Overlay {
         self.roid(base, &domain.roid, kind, NONE, key);
         let original = domain.cold.as_ref().map_or("", |cold| cold.original_name.as_str());
         Ok(self.variant(base, original, key, kind)?)
+    }
+
+    /// Serves the suffix of a name that came, as the importer does; not where every name is served.
+    fn suffix(&mut self, name: &str) {
+        let Some((_, suffix)) = name.split_once('.').filter(|(_, suffix)| !suffix.is_empty())
+        else {
+            return;
+        };
+        let known = &self.suffixes;
+        if known.is_empty() || known.len() >= SUFFIXES_MAX {
+            return;
+        }
+        if let Err(at) = known.binary_search_by(|there| (**there).cmp(suffix)) {
+            let mut all = known.to_vec();
+            all.insert(at, suffix.into());
+            self.suffixes = all.into();
+        }
     }
 
     fn roid<D: AsRef<[u8]>>(

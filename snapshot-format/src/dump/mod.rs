@@ -11,7 +11,7 @@ mod keys;
 use std::fmt::{self, Display, Write};
 
 use self::keys::Keys;
-use crate::delta::{Generation, Heap};
+use crate::delta::{DepositMark, Generation, Heap};
 use crate::error::Corrupt;
 use crate::layout::{Kind, SectionId};
 use crate::object::Disclose;
@@ -77,7 +77,12 @@ pub fn header<D: AsRef<[u8]>>(snapshot: &Snapshot<D>) -> String {
     if let Ok(meta) = snapshot.meta() {
         out.text("made from", &meta.source);
         for deposit in meta.deposits.iter() {
-            out.text("deposit", deposit);
+            let DepositMark { id, tld, watermark_ms } = DepositMark::read(deposit);
+            out.text("deposit", &id);
+            if !tld.is_empty() {
+                out.text("deposit's TLD", &tld);
+                out.line("deposit as of", Utc(watermark_ms));
+            }
         }
         for suffix in meta.suffixes.iter() {
             out.text("suffix", suffix);

@@ -2,7 +2,8 @@
 //! generation says as text.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::collections::BTreeMap;
+mod model;
+
 use std::fmt::Write;
 use std::io::Cursor;
 use std::rc::Rc;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use snapshot_format::delta::frame::LOG_HEAD_BYTES;
 use snapshot_format::delta::{
-    Encoded, Frame, FrameHead, Generation, Heap, LogHead, Owner, encode, fold,
+    Encoded, Frame, FrameHead, Generation, Heap, LogHead, Naming, Owner, encode_with, fold,
 };
 use snapshot_format::key::{RegistrarKey, fold_registrar_name};
 use snapshot_format::object::{
@@ -20,11 +21,14 @@ use snapshot_format::object::{
 use snapshot_format::reader::Archived;
 use snapshot_format::record::{
     ArchivedContact, ArchivedDomain, ArchivedIdnTable, ArchivedNameserver, ArchivedNndn,
-    ArchivedRegistrar, ContactField, Meta, NONE,
+    ArchivedRegistrar, ContactField, NONE,
 };
 use snapshot_format::sort::{MemoryScratch, Scratch};
+use snapshot_format::status::HostStatuses;
 use snapshot_format::verify::verify;
-use snapshot_format::{Builder, Change, Corrupt, Kind, Object, Options, Snapshot};
+use snapshot_format::{Change, Corrupt, Kind, Object, Snapshot};
+
+pub(crate) use model::Model;
 
 pub(crate) type Generated = Generation<Vec<u8>, Vec<u8>>;
 
@@ -85,6 +89,9 @@ impl Random {
             }),
             Kind::Nameserver => Object::Nameserver(Nameserver {
                 roid: self.one_of(ROIDS),
+                statuses: HostStatuses {
+                    bits: if self.below(3) == 0 { HostStatuses::ATTRIBUTE } else { 0 },
+                },
                 v4: (0..self.below(3)).map(|_| [192, 0, 2, self.octet()]).collect(),
                 v6: (0..self.below(2)).map(|_| [self.octet(); 16]).collect(),
                 name: key,
@@ -144,96 +151,12 @@ fn keys(kind: Kind) -> &'static [&'static str] {
     }
 }
 
-/// What there is, by key.
-#[derive(Clone, Default)]
-pub(crate) struct Model(pub(crate) BTreeMap<(Kind, Vec<u8>), Object>);
-
-/// The order in which a builder wants keys.
-fn order(kind: Kind, key: &str) -> (Kind, Vec<u8>) {
-    match kind {
-        Kind::Contact => (kind, snapshot_format::builder::contact_order_key(key)),
-        _ => (kind, key.as_bytes().to_vec()),
-    }
-}
-
-impl Model {
-    pub(crate) fn apply(&mut self, changes: &[Change]) {
-        for change in changes {
-            let place = order(change.kind(), change.key());
-            match change {
-                Change::Upsert(object) => drop(self.0.insert(place, (**object).clone())),
-                Change::Delete { .. } => drop(self.0.remove(&place)),
-            }
-        }
-    }
-
-    pub(crate) fn count(&self, kind: Kind) -> u32 {
-        u32::try_from(self.0.keys().filter(|(of, _)| *of == kind).count()).unwrap()
-    }
-
-    pub(crate) fn contact(id: &str, email: &str) -> Object {
-        Object::Contact(Contact { id: id.into(), email: email.into(), ..Contact::default() })
-    }
-
-    /// One object of each kind that refers to another one.
-    pub(crate) fn example() -> Self {
-        let mut random = Random(9);
-        let mut model = Self::default();
-        let mut domain = random.domain("d1.test".into(), "r1".into(), Time::from_s(1));
-        domain.contacts = vec![ContactLink { role: ContactRole::Registrant, id: "c1".into() }];
-        domain.nameservers = vec![HostLink::Name("a.ns".into())];
-        for object in [
-            random.object(Kind::Registrar, "r1".into()),
-            random.object(Kind::IdnTable, "t1".into()),
-            Self::contact("c1", "old@d1.test"),
-            random.object(Kind::Nameserver, "a.ns".into()),
-            random.object(Kind::Nndn, "n1.test".into()),
-            Object::Domain(domain),
-        ] {
-            model.0.insert(order(object.kind(), object.key()), object);
-        }
-        model
-    }
-
-    pub(crate) fn changes(&self) -> Vec<Change> {
-        self.0.values().map(|object| Change::Upsert(Box::new(object.clone()))).collect()
-    }
-
-    /// The same as a base, built from nothing.
-    pub(crate) fn rebuilt(&self) -> Generated {
-        let base = Snapshot::open(self.built(1)).unwrap();
-        verify(&base, &mut |_, _| {}).unwrap();
-        Generation::of_base(Arc::new(base)).unwrap()
-    }
-
-    /// The bytes of that base, as of `generation`.
-    pub(crate) fn built(&self, generation: u64) -> Vec<u8> {
-        let scratch: Rc<dyn Scratch> = Rc::new(MemoryScratch);
-        let out = Cursor::new(Vec::new());
-        let options = Options { hash_seed: 77, generation, ..Options::default() };
-        let mut builder = Builder::new(out, scratch, options).unwrap();
-        for object in self.0.values() {
-            let note = &mut |_: snapshot_format::Defect<'_>| {};
-            match object {
-                Object::Registrar(object) => builder.registrar(object),
-                Object::IdnTable(object) => builder.idn_table(object),
-                Object::Contact(object) => builder.contact(object, note),
-                Object::Nameserver(object) => builder.nameserver(object, note),
-                Object::Nndn(object) => builder.nndn(object, note),
-                Object::Domain(object) => builder.domain(object, note),
-            }
-            .unwrap();
-        }
-        let (out, _) = builder.finish(&Meta::default(), &mut |_, _| {}).unwrap();
-        out.into_inner()
-    }
-}
-
 /// A generation, what it should hold, and the logs that made it: one for each batch.
 pub(crate) struct World {
     pub(crate) generation: Generated,
     pub(crate) model: Model,
     pub(crate) logs: Vec<Arc<Vec<u8>>>,
+    pub(crate) naming: Naming,
 }
 
 impl World {
@@ -241,7 +164,8 @@ impl World {
     /// nowhere, and they stay out when there is something.
     pub(crate) fn new(random: &mut Random) -> Self {
         let model = Model::default();
-        let mut world = Self { generation: model.rebuilt(), model, logs: Vec::new() };
+        let generation = model.rebuilt();
+        let mut world = Self { generation, model, logs: Vec::new(), naming: Naming::default() };
         for _ in 0..2 {
             let batch = random.batch();
             world.apply(&batch);
@@ -251,12 +175,15 @@ impl World {
     }
 
     pub(crate) fn apply(&mut self, changes: &[Change]) {
-        let encoded = encode(&self.generation, changes, &mut |_, _| {}).unwrap();
+        let before = self.generation.state().generation;
+        let naming = &mut self.naming;
+        let encoded = encode_with(&self.generation, changes, naming, &mut |_, _| {}).unwrap();
         self.model.apply(changes);
         self.append(&encoded);
+        self.naming.advance(before, self.generation.state().generation);
     }
 
-    fn append(&mut self, encoded: &Encoded) {
+    pub(crate) fn append(&mut self, encoded: &Encoded) {
         let state = self.generation.state();
         let head = FrameHead {
             generation: state.generation + 1,
@@ -288,7 +215,9 @@ impl World {
         self.generation = Generation::of_base(Arc::new(base)).unwrap();
         assert_eq!(self.generation.state(), &state);
         self.logs.clear();
+        let before = self.generation.state().generation;
         self.append(&reservations);
+        self.naming.advance(before, self.generation.state().generation);
     }
 }
 

@@ -4,12 +4,13 @@
 use std::io::Cursor;
 use std::rc::Rc;
 
+use snapshot_format::builder::NamedHosts;
 use snapshot_format::object::{
     Actor, Contact, ContactLink, ContactRole, Disclose, DnsKey, Domain, Ds, HostLink, IdnTable,
     Nameserver, Nndn, NndnState, Phone, Postal, PostalKind, Registrar, SecDns, Time, Transfer,
 };
 use snapshot_format::record::Meta;
-use snapshot_format::sort::MemoryScratch;
+use snapshot_format::sort::{MemoryScratch, Scratch};
 use snapshot_format::status::DomainStatuses;
 use snapshot_format::{Builder, Defect, Kind, Options};
 
@@ -64,8 +65,13 @@ pub(crate) fn build(names: &[&str]) -> (Vec<u8>, Vec<String>) {
     let mut defects = Vec::new();
     let mut note = |defect: Defect<'_>| defects.push(format!("{defect:?}"));
     let options = Options { hash_seed: 42, watermark_ms: 7, ..Options::default() };
-    let mut builder =
-        Builder::new(Cursor::new(Vec::new()), Rc::new(MemoryScratch), options).unwrap();
+    let scratch: Rc<dyn Scratch> = Rc::new(MemoryScratch);
+    let mut named = NamedHosts::new(3, Rc::clone(&scratch), 1 << 16);
+    for name in ["ns9.nowhere.demo", "ns1.example.demo", "ns9.nowhere.demo", "a.early.demo"] {
+        named.push(name).unwrap();
+    }
+    let builder = Builder::new(Cursor::new(Vec::new()), scratch, options).unwrap();
+    let mut builder = builder.with_named(named).unwrap();
     builder.registrar(&registrar("R1", "Example Registrar, Inc.", 9001)).unwrap();
     builder.registrar(&registrar("R2", "Zwei GmbH", 0)).unwrap();
     builder.idn_table(&IdnTable { id: "de".into(), ..IdnTable::default() }).unwrap();

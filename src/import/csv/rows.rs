@@ -314,7 +314,7 @@ impl Row {
         let flag = self.cell(Column::DiscloseFlag).to_owned();
         let allow = value::boolean(&flag);
         if allow.is_none() && !flag.is_empty() {
-            self.defects.add(Rule::ValueBad, "fDiscloseFlag", flag);
+            self.defects.add(Rule::ValueBad, "fDiscloseFlag", flag.as_str());
         }
         let mut fields = 0;
         let mut bad = Vec::new();
@@ -324,12 +324,17 @@ impl Row {
                 Some(true) => fields |= bit,
                 Some(false) => {}
                 None if cell.is_empty() => {}
-                None => bad.push((usage.word.clone(), cell.to_owned())),
+                None => {
+                    fields |= if allow == Some(true) { 0 } else { bit };
+                    bad.push((usage.word.clone(), cell.to_owned()));
+                }
             }
         }
         for (field, got) in bad {
             self.defects.add(Rule::ValueBad, field, got);
         }
+        // A wish that does not read is not taken for consent; an empty one is none.
+        let allow = allow.or_else(|| (!flag.is_empty()).then_some(false));
         allow.map(|allow| Disclose { allow, fields })
     }
 

@@ -80,7 +80,8 @@ impl Reading<'_, '_, '_, '_> {
             };
             self.xml.skip()?;
         }
-        Ok(allow.map(|allow| Disclose { allow, fields }))
+        // A wish that does not read is not taken for consent.
+        Ok(Some(Disclose { allow: allow.unwrap_or(false), fields }))
     }
 
     /// Reads the registrar whose element just opened.

@@ -109,7 +109,9 @@ pub(in crate::query) fn domain(
     statuses(record.statuses.to_native(), out);
     contacts(site, rule, record, out)?;
     nameservers(site, rule, record, out)?;
-    let signed = cold.is_some_and(|cold| !cold.ds.is_empty() || !cold.keys.is_empty());
+    // DNSSEC data that could not be read are not "unsigned".
+    let signed = cold.is_some_and(|cold| !cold.ds.is_empty() || !cold.keys.is_empty())
+        || record.statuses.to_native() & DomainStatuses::SEC_DNS_UNREAD != 0;
     out.raw(if signed { b"DNSSEC: signedDelegation\r\n" } else { b"DNSSEC: unsigned\r\n" });
     if let Some(cold) = cold {
         dnssec(cold, out);
