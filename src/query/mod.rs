@@ -11,7 +11,8 @@
 //! - `no-allocation`: everything lives on the stack or in the caller's [`Answer`]. The one
 //!   exception is not ours: `idna`, for typed Unicode names of more than eight labels.
 //! - `complete`: every line gets an answer that ends in its tail, whatever the line holds.
-//! - No text of ours holds words from which client programs conclude that a name is free.
+//! - No text of ours holds words from which client programs conclude that a name is free, but the
+//!   answer that it is (`phrases_tests`).
 //!
 //! # Does not
 //!
@@ -35,6 +36,8 @@ pub mod steps;
 mod suffix;
 mod wildcard;
 
+#[cfg(test)]
+mod phrases_tests;
 #[cfg(test)]
 mod tests;
 
@@ -206,8 +209,8 @@ pub fn answer_request(
     request: Request<'_>,
     out: &mut Answer,
 ) -> Outcome {
-    let site = Site::new(view, rules, caller.tier).telling(caller.scarce);
     let kind = request.kind();
+    let site = Site::new(view, rules, caller.tier).asked(kind).telling(caller.scarce);
     let found = match request.0 {
         Ok(query) => run(&site, caller, query, out),
         Err(refusal) => Err(Failure::Refused(refusal)),
