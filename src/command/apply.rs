@@ -15,6 +15,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use clap::Args;
 
+use super::standard::DirOptions;
 use super::updating::{SPOOL, writer};
 use super::{Failure, output};
 use crate::config::Settings;
@@ -44,9 +45,8 @@ pub(super) struct Options {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Snapshot directory
-    #[arg(long, value_name = "DIR")]
-    dir: PathBuf,
+    #[command(flatten)]
+    place: DirOptions,
 
     /// How long to wait for the server, seconds
     #[arg(long, value_name = "S", default_value_t = 60)]
@@ -54,16 +54,17 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let dir = &options.place.dir()?;
     if !options.file.is_file() {
         return Err(Failure::failed(format!("{}: there is no such file", options.file.display())));
     }
-    if read_manifest(&Disk::new(&options.dir))?.is_none() {
-        return Err(StoreError::Empty { path: options.dir.clone() }.into());
+    if read_manifest(&Disk::new(dir))?.is_none() {
+        return Err(StoreError::Empty { path: dir.clone() }.into());
     }
     let settings = Settings { spool: true, ..Settings::default() };
-    match writer(&settings, &options.dir) {
+    match writer(&settings, dir) {
         Ok(writer) => directly(std::slice::from_ref(&options.file), Live::open(writer)?, &settings),
-        Err(StoreError::Locked { .. }) => through_server(options),
+        Err(StoreError::Locked { .. }) => through_server(options, dir),
         Err(error) => Err(error.into()),
     }
 }
@@ -118,15 +119,15 @@ fn failure(file: &Path, error: &SpoolError) -> Failure {
 }
 
 /// Hands a file to the server that writes the directory, and waits.
-fn through_server(options: &Options) -> Result<(), Failure> {
-    let spool = options.dir.join(SPOOL);
+fn through_server(options: &Options, dir: &Path) -> Result<(), Failure> {
+    let spool = dir.join(SPOOL);
     let failed = |what: &str, error: &dyn std::fmt::Display| {
         Failure::failed(format!("{}: {what}: {error}", spool.display()))
     };
     if !spool.is_dir() {
         let message = "another process writes the directory, and takes no changes: start the \
                        server with --spool, or wait for the import to end";
-        return Err(Failure::failed(format!("{}: {message}", options.dir.display())));
+        return Err(Failure::failed(format!("{}: {message}", dir.display())));
     }
     let file_name = options.file.file_name().unwrap_or_default().to_string_lossy();
     // Files are applied in order of their names: this one after those that are there.

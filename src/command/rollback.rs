@@ -1,9 +1,8 @@
 //! `whoisd rollback`: goes back to a generation that is kept.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
+use super::standard::DirOptions;
 use super::updating::writer;
 use super::{Failure, output};
 use crate::config::Settings;
@@ -19,9 +18,8 @@ use crate::view::Disk;
 #[command(after_help = "Examples:\n  whoisd rollback --dir /var/lib/whoisd --to 41\n\n\
     Exit status: 0 done; 1 nothing was changed.")]
 pub(super) struct Options {
-    /// Snapshot directory
-    #[arg(long, value_name = "DIR")]
-    dir: PathBuf,
+    #[command(flatten)]
+    place: DirOptions,
 
     /// Number of the generation
     #[arg(long, value_name = "GENERATION")]
@@ -29,15 +27,16 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    if read_manifest(&Disk::new(&options.dir))?.is_none() {
-        return Err(StoreError::Empty { path: options.dir.clone() }.into());
+    let dir = &options.place.dir()?;
+    if read_manifest(&Disk::new(dir))?.is_none() {
+        return Err(StoreError::Empty { path: dir.clone() }.into());
     }
     // One more than usual: what is left must not push out what is gone back to.
     let settings = Settings { keep: Settings::default().keep + 1, ..Settings::default() };
-    let manifest = writer(&settings, &options.dir)?.rollback(options.to)?;
+    let manifest = writer(&settings, dir)?.rollback(options.to)?;
     let text = format!(
         "{}: generation {} is current; it was made from {}\n",
-        options.dir.display(),
+        dir.display(),
         options.to,
         manifest.current.base
     );
