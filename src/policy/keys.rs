@@ -106,13 +106,28 @@ const RESERVED: &[&str] = &[
 /// Whether programs would take a line with this key for a standard one: they look for some keys
 /// anywhere in a line, so that what ends in such a key is one.
 fn reads_as_standard(key: &str) -> bool {
-    let lower = key.to_ascii_lowercase();
-    KEYS.iter().filter_map(|known| known.strip_suffix(':')).any(|known| lower == known)
-        || ["domain name", "registrar", "name server", "creation date", "updated date"]
-            .into_iter()
-            .chain(["expiry date", "expiration date", "whois server"])
-            .any(|end| lower.ends_with(end))
+    let mut known = KEYS.iter().filter_map(|known| known.strip_suffix(':'));
+    known.any(|known| known.eq_ignore_ascii_case(key))
+        || ENDS.iter().any(|end| ends_with_ignoring_case(key, end))
 }
+
+/// Without an allocation: extras are looked at in answers.
+fn ends_with_ignoring_case(key: &str, end: &str) -> bool {
+    let start = key.len().checked_sub(end.len());
+    start.and_then(|start| key.get(start..)).is_some_and(|tail| tail.eq_ignore_ascii_case(end))
+}
+
+/// Ends of keys that programs find within longer ones.
+const ENDS: [&str; 8] = [
+    "domain name",
+    "registrar",
+    "name server",
+    "creation date",
+    "updated date",
+    "expiry date",
+    "expiration date",
+    "whois server",
+];
 
 /// Whether a key-value extra with this key may be shown: letters, digits, single blanks and
 /// `-_/.()`, at most 64 bytes, and none of the reserved keys or of those that programs read as such
