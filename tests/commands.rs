@@ -103,7 +103,7 @@ fn config_check_names_place_key_value_and_bound() {
     let expected =
         format!("whoisd: {file}:2: port43.line_ms: 1 is too small, at least 50 ms is required\n");
     assert_eq!(err, expected);
-    let (status, out, _) = ran(&["config", "check", "deploy/whoisd.toml"]);
+    let (status, out, _) = ran(&["config", "check", "--file-only", "deploy/whoisd.toml"]);
     assert_eq!((status, out.as_str()), (0, "deploy/whoisd.toml: good\n"));
     assert_eq!(ran(&["config", "check", "no/such.toml"]).0, 1);
 }

@@ -79,6 +79,9 @@ fn a_client_sees_its_limit_coming_is_refused_in_one_grammar_and_served_again() {
     let server = &guarded.server;
     let limits = server.ask("limits\r\n");
     assert!(limits.starts_with("% You ask as 127.0.0.1. What is left"), "{limits}");
+    assert!(limits.contains("60        60          60           0 s  127.0.0.1/32"), "free");
+    server.ask("example.demo\r\n");
+    let limits = server.ask("limits\r\n");
     assert!(limits.contains("59        60          60           1 s  127.0.0.1/32"), "{limits}");
     assert!(limits.contains("127.0.0.0/24"), "{limits}");
     let (mut warned, mut refusal) = (0, String::new());
@@ -95,7 +98,13 @@ fn a_client_sees_its_limit_coming_is_refused_in_one_grammar_and_served_again() {
     assert!(warned > 5, "{warned}");
     let expected = "%ERROR:QUOTA limit=60/min scope=127.0.0.1/32 wait=1";
     assert_eq!(first_line(&refusal), expected);
-    assert!(refusal.contains("% Query rate limit exceeded: 60 a minute for you"), "{refusal}");
+    let said = "% Quota exceeded. Query rate limit exceeded: 60 a minute for you";
+    assert!(refusal.contains(said), "{refusal}");
+    // What is left is told at the limit as well, as often as somebody asks.
+    for _ in 0..20 {
+        let limits = server.ask("limits\r\n");
+        assert!(limits.starts_with("% You ask as 127.0.0.1. What is left"), "{limits}");
+    }
     assert!(refusal.contains("% Contact: noc@registry.demo\r\n"), "{refusal}");
     let lower = refusal.to_lowercase();
     for phrase in ["no match", "not found", "no entries", "no data", "available", "domain name:"] {
@@ -398,6 +407,7 @@ fn a_row_of_the_log_says_who_asked_what_and_what_came_of_it() {
         ("ns1.example.demo\r\n", "nameserver", "demo", "ns1.example.demo", "found"),
         ("registrar zzz\r\n", "registrar_pattern", "", "zzz", "not_found"),
         ("help\r\n", "help", "", "help", "help"),
+        ("limits\r\n", "limits", "", "limits", "limits"),
         ("a\0b\r\n", "unreadable", "", "a\\u{0}b", "refused"),
         (&*format!("{long}\r\n"), "domain", "", &*format!("{}\\+45", &long[..255]), "refused"),
     ];

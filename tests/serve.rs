@@ -328,8 +328,8 @@ fn a_snapshot_that_is_missing_or_damaged_refuses_to_start() {
         (status, message.as_str()),
         (
             3,
-            "whoisd: server.dir is not set; give --dir DIR, or \
-        set it in the configuration file\n"
+            "whoisd: server.dir is not set; give --dir DIR, or --config FILE with a file that sets \
+             it (without both, /etc/whoisd/whoisd.toml is read if it is there)\n"
         )
     );
     let folder = tempfile::tempdir().unwrap();

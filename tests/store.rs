@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 
-use snapshot_format::delta::Encoded;
 use snapshot_format::delta::frame::PAYLOAD_BYTES_MAX;
+use snapshot_format::delta::{self, Encoded};
 use snapshot_format::object::Domain;
 use snapshot_format::record::Meta;
+use snapshot_format::sort::Scratch;
 use snapshot_format::{Builder, Options};
 use whoisd::store::{DiskScratch, Files, Live, Settings, Stamp, StoreError, Writer};
 use whoisd::view::{Disk, View};
@@ -134,4 +135,36 @@ fn a_batch_that_no_frame_can_hold_is_refused_and_the_log_goes_on() {
     assert!(error.to_string().contains("deliver it in several"), "{error}");
     live.append(&Encoded::default(), stamp).unwrap();
     assert_eq!(View::open(directory.path()).unwrap().state().serial, 1);
+}
+
+#[test]
+fn a_heartbeat_moves_the_time_of_the_data_through_a_fold_a_restart_and_for_followers() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let writer = lock(path).unwrap();
+    write(&writer, "one.demo");
+    let mut live = Live::open(writer).unwrap();
+    let as_of = || View::open(path).unwrap().as_of_ms();
+    let append = |live: &mut Live<Disk>, serial, committed_ms, heartbeat_ms| {
+        let stamp = Stamp { serial, committed_ms, heartbeat_ms };
+        live.append(&Encoded::default(), stamp).unwrap();
+    };
+    append(&mut live, 1, 1_000, 1_000);
+    assert_eq!(as_of(), 1_000);
+    append(&mut live, 2, 1_000, 6_000);
+    assert_eq!(as_of(), 6_000, "who follows or starts sees the heartbeat");
+    let fold = live.begin_fold().unwrap().unwrap();
+    let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(path));
+    let (generation, mut base) = (fold.generation, fold.base);
+    let memory_bytes = 64 << 20;
+    delta::fold(&*generation, &mut base, &scratch, memory_bytes, &mut |_, _| true).unwrap();
+    let folded = live.finish_fold(base).unwrap();
+    let state = folded.state();
+    assert_eq!((state.committed_ms, state.heartbeat_ms), (1_000, 6_000), "answers do not change");
+    assert_eq!(as_of(), 6_000);
+    drop(live);
+    let mut live = Live::open(lock(path).unwrap()).unwrap();
+    assert_eq!(as_of(), 6_000);
+    append(&mut live, 3, 9_000, 9_000);
+    assert_eq!(as_of(), 9_000, "the later of both");
 }

@@ -20,6 +20,7 @@ use snapshot_format::delta::State;
 
 use super::import::{ReportFile, Telling, findings_text};
 use super::patience::{self, patiently};
+use super::standard::DirOptions;
 use super::updating::{SPOOL, writer};
 use super::{Failure, output};
 use crate::config::Settings;
@@ -57,9 +58,8 @@ pub(super) struct Options {
     #[arg(value_name = "FILE", value_parser = super::kinds::file())]
     file: PathBuf,
 
-    /// Snapshot directory
-    #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
-    dir: PathBuf,
+    #[command(flatten)]
+    place: DirOptions,
 
     /// How long to wait for the server, seconds
     #[arg(long, value_name = "S", default_value_t = 60)]
@@ -86,18 +86,19 @@ impl Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let dir = &options.place.dir()?;
     check_file(options)?;
-    if read_manifest(&Disk::new(&options.dir))?.is_none() {
-        return Err(StoreError::Empty { path: options.dir.clone() }.into());
+    if read_manifest(&Disk::new(dir))?.is_none() {
+        return Err(StoreError::Empty { path: dir.clone() }.into());
     }
     let settings = Settings { spool: true, ..Settings::default() };
-    let lock = || writer(&settings, &options.dir);
+    let lock = || writer(&settings, dir);
     let is_held = |error: &StoreError| matches!(error, StoreError::Locked { .. });
     // Without a spool there is no server that would take it: another command is at work.
-    let patience = if options.dir.join(SPOOL).is_dir() { Duration::ZERO } else { patience::LOCK };
+    let patience = if dir.join(SPOOL).is_dir() { Duration::ZERO } else { patience::LOCK };
     match patiently(patience, is_held, lock) {
         Ok(writer) => directly(options, Live::open(writer)?, &settings),
-        Err(StoreError::Locked { .. }) => through_server(options, &settings),
+        Err(StoreError::Locked { .. }) => through_server(options, dir, &settings),
         Err(error) => Err(error.into()),
     }
 }
@@ -247,13 +248,13 @@ fn failure(file: &Path, error: &SpoolError) -> Failure {
 }
 
 /// Holds a deposit against what is served, by the limits of the options.
-fn vet_first(options: &Options, spool: &Path) -> Result<(), Failure> {
+fn vet_first(options: &Options, dir: &Path, spool: &Path) -> Result<(), Failure> {
     if !options.file.is_file() {
         let file = options.file.display();
         let what = "a pipe cannot be read twice, for its findings and by the server; save it first";
         return Err(Failure::failed(format!("{file}: {what}")));
     }
-    let reader = Reader::open(Disk::new(&options.dir))?;
+    let reader = Reader::open(Disk::new(dir))?;
     let files = std::slice::from_ref(&options.file);
     let (vetted, report) = vetted(options, |vetting| {
         let vetted = updater::vet(reader.generation(), files, spool, vetting)?;
@@ -272,18 +273,18 @@ fn vet_first(options: &Options, spool: &Path) -> Result<(), Failure> {
 }
 
 /// Hands a file to the server that writes the directory, and waits.
-fn through_server(options: &Options, settings: &Settings) -> Result<(), Failure> {
-    let spool = options.dir.join(SPOOL);
+fn through_server(options: &Options, dir: &Path, settings: &Settings) -> Result<(), Failure> {
+    let spool = dir.join(SPOOL);
     let failed = |what: &str, error: &dyn std::fmt::Display| {
         Failure::failed(format!("{}: {what}: {error}", spool.display()))
     };
     if !spool.is_dir() {
         let message = "another process writes the directory, and takes no changes: start the \
                        server with --spool, or wait for the import to end";
-        return Err(Failure::failed(format!("{}: {message}", options.dir.display())));
+        return Err(Failure::failed(format!("{}: {message}", dir.display())));
     }
     if options.vets() {
-        vet_first(options, &spool)?;
+        vet_first(options, dir, &spool)?;
     }
     let file_name = options.file.file_name().unwrap_or_default().to_string_lossy();
     // Files are applied in order of their names, or of their serials where a clock that was set
@@ -320,7 +321,7 @@ fn through_server(options: &Options, settings: &Settings) -> Result<(), Failure>
         }
         looks = looks.wrapping_add(1);
         if looks.is_multiple_of(LOOKS_A_LOCK)
-            && let Ok(writer) = writer(settings, &options.dir)
+            && let Ok(writer) = writer(settings, dir)
         {
             // Whoever wrote the directory has ended, and nobody will look into the spool.
             match fs::remove_file(spool.join(&name)) {

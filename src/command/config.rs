@@ -5,23 +5,23 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use super::settings::SettingsOptions;
-use super::{Failure, output};
-use crate::config::{self, Flags};
-
-/// Where a package puts the configuration, and deploy/whoisd.service expects it.
-pub(super) const STANDARD_FILE: &str = "/etc/whoisd/whoisd.toml";
+use super::{Failure, config_check, output};
+use crate::config::{self, Flags, STANDARD_FILE};
 
 /// Check or show the configuration
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Read a configuration file as the server would, and say what is wrong with it
+    /// Read a configuration file as the server would, and say all that is wrong with it
     ///
-    /// Does not look at the machine: whether a core, an address or the directory is there shows
-    /// when the server starts.
+    /// Looks at the machine as well: the snapshot directory, lists, cores, addresses, keys, the
+    /// places of sockets and logs; whatever would end a start of the server as the same user is
+    /// told, all of it at once. Changes nothing, and a server may be running meanwhile: an address
+    /// that is in use, or a port that this user may not open, is a warning.
     #[command(
-        after_help = "Examples:\n  whoisd config check\n  whoisd config check whoisd.toml\n\n\
-        Exit status: 0 good; 1 cannot be read; 3 refused, the message names file, line, key, \
-        value and bound."
+        after_help = "Examples:\n  whoisd config check\n  whoisd config check whoisd.toml\n  \
+        whoisd config check --file-only whoisd.toml\n\n\
+        Exit status: 0 good, perhaps with warnings; 1 the file cannot be read; 3 refused, the \
+        message names file, line, key, value and bound, or what the machine lacks, a line each."
     )]
     Check {
         /// The file
@@ -31,6 +31,10 @@ pub(super) enum Command {
             value_parser = super::kinds::file()
         )]
         file: PathBuf,
+
+        /// Look at the file alone, not at this machine: for a file that is meant for another one
+        #[arg(long)]
+        file_only: bool,
     },
     /// Print the settings in force, as TOML, with where each comes from
     #[command(after_help = "Examples:\n  whoisd config show\n  \
@@ -41,12 +45,25 @@ pub(super) enum Command {
 
 pub(super) fn run(command: &Command) -> Result<(), Failure> {
     match command {
-        Command::Check { file } => check(file),
+        Command::Check { file, file_only } => check(file, *file_only),
         Command::Show(options) => output::print(options.load()?.show().as_bytes()),
     }
 }
 
-fn check(file: &Path) -> Result<(), Failure> {
-    config::load(Some(file), &Flags::default())?;
-    output::print(format!("{}: good\n", file.display()).as_bytes())
+fn check(file: &Path, file_only: bool) -> Result<(), Failure> {
+    let settings = config::load(Some(file), &Flags::default())?.settings;
+    let place = file.display();
+    let found = if file_only {
+        config_check::of_file(&settings)
+    } else {
+        config_check::of_machine(&settings)
+    };
+    let lines = |word: &str, all: &[String]| -> String {
+        all.iter().map(|one| format!("{place}: {word}{one}\n")).collect()
+    };
+    output::print(lines("warning: ", &found.warnings).as_bytes())?;
+    if found.problems.is_empty() {
+        return output::print(format!("{place}: good\n").as_bytes());
+    }
+    Err(Failure::refused(lines("", &found.problems).trim_end()))
 }

@@ -9,9 +9,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::Value;
 
-use super::Failure;
-use super::config::STANDARD_FILE;
-use crate::config::{self, Flags, Settings};
+use super::{Failure, standard};
+use crate::config::{STANDARD_FILE, Settings};
 use crate::control::{AskError, Request, ask};
 
 /// Options that name the server.
@@ -27,7 +26,7 @@ pub(super) struct ControlOptions {
     pub(super) control: Option<PathBuf>,
 
     /// Configuration file of the server: its server.control, or control.sock in its server.dir.
-    /// Default /etc/whoisd/whoisd.toml
+    /// Default /etc/whoisd/whoisd.toml, if it is there and --dir is not given
     #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     pub(super) config: Option<PathBuf>,
 
@@ -42,10 +41,11 @@ impl ControlOptions {
         if self.control.is_some() {
             return Ok(None);
         }
-        let flags = Flags { dir: self.dir.clone(), ..Flags::default() };
-        let standard = self.dir.is_none().then(|| PathBuf::from(STANDARD_FILE));
-        let file = self.config.clone().or(standard);
-        Ok(Some(config::load(file.as_deref(), &flags)?.settings))
+        let file = standard::file(self.config.as_deref(), self.dir.is_some());
+        if file.is_none() && self.dir.is_none() {
+            return Err(unnamed());
+        }
+        standard::settings(file.as_deref(), self.dir.as_deref()).map(Some)
     }
 
     /// The socket.
@@ -55,7 +55,12 @@ impl ControlOptions {
         }
         let settings = self.settings()?.unwrap_or_default();
         socket_of(&settings).ok_or_else(|| {
-            Failure::refused("the server has no control socket: server.control is \"\", or nothing")
+            if settings.control.is_some() {
+                return Failure::refused(
+                    "the server has no control socket: server.control is \"\"",
+                );
+            }
+            unnamed()
         })
     }
 
@@ -63,6 +68,14 @@ impl ControlOptions {
     pub(super) fn ask(&self, request: &Request) -> Result<Value, Failure> {
         ask(&self.socket()?, request).map_err(Failure::from)
     }
+}
+
+/// Nothing says which server is meant.
+fn unnamed() -> Failure {
+    Failure::failed(format!(
+        "no server is named; give --control SOCKET, --dir DIR or --config FILE (without them \
+         {STANDARD_FILE} is read if it is there, and has to set server.dir or server.control)"
+    ))
 }
 
 /// The socket that settings name.

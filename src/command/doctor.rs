@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Failure, output};
+use super::{Failure, output, standard};
 use crate::config::{self, Flags};
 use crate::doctor::report::{self, Subject};
 use crate::doctor::{Finding, Machine, Profile, Source, State, check, shards};
@@ -31,7 +31,8 @@ pub(super) struct Options {
     #[arg(long, value_name = "NAME|FILE")]
     profile: Option<String>,
 
-    /// Configuration of the server; without it, the defaults are compared
+    /// Configuration of the server. Default /etc/whoisd/whoisd.toml, if it is there and --root is
+    /// not given; otherwise the defaults are compared
     #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     config: Option<PathBuf>,
 
@@ -60,8 +61,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         )));
     }
     let machine = Machine::read(&Source::new(&options.root));
-    let effective =
-        config::load(options.config.as_deref(), &Flags::default()).map_err(Failure::refused)?;
+    let is_other = options.root != Path::new("/");
+    let file = standard::file(options.config.as_deref(), is_other);
+    let effective = config::load(file.as_deref(), &Flags::default()).map_err(Failure::refused)?;
     let settings = &effective.settings;
     let (profile, chosen) = match &options.profile {
         Some(name) => (Profile::load(name), "as asked for".to_owned()),

@@ -9,7 +9,7 @@ use snapshot_format::dump::Record;
 use snapshot_format::key::{self, RegistrarKey};
 use snapshot_format::{Corrupt, Kind, dump};
 
-use super::{Failure, output};
+use super::{Failure, output, standard};
 use crate::store::read_manifest;
 use crate::view::{Data, Disk, View};
 
@@ -25,9 +25,14 @@ use crate::view::{Data, Disk, View};
     whoisd inspect base-000001.snapshot --kind contact --ordinal 7\n\n\
     Exit status: 0 shown; 1 cannot be read; 3 the snapshot is damaged; 4 there is no such record.")]
 pub(super) struct Options {
-    /// Snapshot directory, or one snapshot file
-    #[arg(value_name = "DIR|FILE")]
-    path: PathBuf,
+    /// Snapshot directory, or one snapshot file. Default server.dir of the configuration
+    #[arg(value_name = "DIR|FILE", conflicts_with = "config")]
+    path: Option<PathBuf>,
+
+    /// Configuration file whose server.dir is meant. Default /etc/whoisd/whoisd.toml, if it is
+    /// there
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 
     #[command(flatten)]
     which: Which,
@@ -94,9 +99,10 @@ impl From<KindWord> for Kind {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let view = View::open(&options.path)?;
+    let place = standard::directory(options.config.as_deref(), options.path.as_deref())?;
+    let view = View::open(&place)?;
     let data = view.data();
-    let path = options.path.display();
+    let path = place.display();
     let damaged = |error: Corrupt| Failure::refused(format!("{path}: {error}"));
     let (what, found) = match (options.kind, options.ordinal) {
         (Some(word), Some(ordinal)) => {
@@ -108,7 +114,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         }
         _ => match find(data, &options.which).map_err(damaged)? {
             Some(found) => found,
-            None => return output::print(overview(&options.path, data)?.as_bytes()),
+            None => return output::print(overview(&place, data)?.as_bytes()),
         },
     };
     if found.is_empty() {

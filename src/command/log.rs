@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, output};
+use super::{Failure, output, standard};
+use crate::config::STANDARD_FILE;
 use crate::querylog::{self, Day, ReadError};
 
 /// Summarise and check the files of the query log
@@ -26,9 +27,8 @@ pub(super) enum Command {
     Exit status: 0 shown; 1 the directory or the totals cannot be read; 3 a file cannot be read, \
     the message says which and the rest is shown; 4 there are no queries.")]
 pub(super) struct Summary {
-    /// Directory of the query log
-    #[arg(value_name = "DIR", value_parser = super::kinds::directory())]
-    dir: PathBuf,
+    #[command(flatten)]
+    place: LogDir,
     /// First day, UTC
     #[arg(long, value_name = "YYYY-MM-DD")]
     from: Option<Day>,
@@ -51,12 +51,38 @@ pub(super) struct Summary {
     Exit status: 0 good; 1 the directory or the totals cannot be read; 3 something does not agree, \
     the message says what.")]
 pub(super) struct Verify {
-    /// Directory of the query log
-    #[arg(value_name = "DIR", value_parser = super::kinds::directory())]
-    dir: PathBuf,
+    #[command(flatten)]
+    place: LogDir,
     /// A hash that was kept elsewhere: the chain has to hold it
     #[arg(long, value_name = "HASH")]
     hash: Option<String>,
+}
+
+/// Options that name the query log.
+#[derive(Debug, Args)]
+struct LogDir {
+    /// Directory of the query log. Default query_log.dir of the configuration
+    #[arg(value_name = "DIR", conflicts_with = "config", value_parser = super::kinds::directory())]
+    dir: Option<PathBuf>,
+    /// Configuration file whose query_log.dir is meant. Default /etc/whoisd/whoisd.toml, if it is
+    /// there
+    #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
+    config: Option<PathBuf>,
+}
+
+impl LogDir {
+    fn dir(&self) -> Result<PathBuf, Failure> {
+        if let Some(dir) = &self.dir {
+            return Ok(dir.clone());
+        }
+        let settings = standard::settings(self.config.as_deref(), None)?;
+        settings.query_log.dir.ok_or_else(|| {
+            Failure::failed(format!(
+                "no query log is named; give its directory, or --config FILE with a file that sets \
+                 query_log.dir (without both, {STANDARD_FILE} is read if it is there)"
+            ))
+        })
+    }
 }
 
 impl From<ReadError> for Failure {
@@ -69,7 +95,7 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Summary(options) => summary(options),
         Command::Verify(options) => {
-            let audit = querylog::audit(&options.dir, options.hash.as_deref())?;
+            let audit = querylog::audit(&options.place.dir()?, options.hash.as_deref())?;
             output::print(audit.text().as_bytes())?;
             let refused = Failure { status: 3, message: String::new() };
             if audit.is_good() { Ok(()) } else { Err(refused) }
@@ -78,7 +104,7 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
 }
 
 fn summary(options: &Summary) -> Result<(), Failure> {
-    let summary = querylog::summarise(&options.dir, options.from, options.to)?;
+    let summary = querylog::summarise(&options.place.dir()?, options.from, options.to)?;
     let text = if options.json {
         let json = serde_json::to_string_pretty(&summary).map_err(Failure::failed)?;
         format!("{json}\n")

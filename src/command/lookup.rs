@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, output};
-use crate::config::{self, Flags};
+use super::{Failure, answered, output, standard};
 use crate::policy::{Rules, Tier};
-use crate::query::{self, Answer, AnswerResult, Refusal};
+use crate::query::{self, Answer};
 use crate::view::View;
 
 /// Ask a snapshot directory directly: the same bytes as port 43
@@ -18,14 +17,16 @@ use crate::view::View;
 #[command(after_help = "Examples:\n  \
     whoisd lookup --dir /var/lib/whoisd example.test\n  \
     whoisd lookup --dir /var/lib/whoisd --config /etc/whoisd/whoisd.toml contact C1\n\n\
-    Exit status: 0 answered; 1 cannot be read; 3 the snapshot is damaged or the configuration \
-    refused; 4 nothing found, or the query was refused.")]
+    Exit status, as that of `whoisd query`: 0 answered with a record, a list or a text; 1 cannot \
+    be read; 3 the snapshot is damaged or the configuration refused; 4 there is no such record, \
+    the name is kept back, or the query was refused.")]
 pub(super) struct Options {
-    /// Snapshot directory, or one snapshot file; default that of the configuration file
-    #[arg(long, value_name = "DIR", required_unless_present = "config")]
+    /// Snapshot directory, or one snapshot file. Default server.dir of the configuration
+    #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 
-    /// Configuration file: its rules decide how answers read
+    /// Configuration file: its rules decide how answers read. Default /etc/whoisd/whoisd.toml, if
+    /// it is there and --dir is not given
     #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     config: Option<PathBuf>,
 
@@ -40,22 +41,12 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let flags = Flags { dir: options.dir.clone(), ..Flags::default() };
-    let settings = config::load(options.config.as_deref(), &flags)?.settings;
+    let settings = standard::settings(options.config.as_deref(), options.dir.as_deref())?;
     let rules = Rules::compile(&settings.answers).map_err(Failure::refused)?;
     let view = View::open(settings.dir()?)?;
     let mut answer = Answer::new();
     let line = options.query.join(" ");
     let outcome = query::answer(&view, &rules, Tier::PUBLIC, line.as_bytes(), &mut answer);
     output::print_answer(answer.bytes())?;
-    match outcome.result {
-        AnswerResult::Found | AnswerResult::Listed | AnswerResult::Help => Ok(()),
-        AnswerResult::Refused(Refusal::Damaged) => {
-            let problem = "a record of the answer is damaged; `whoisd verify` says where";
-            Err(Failure::refused(problem))
-        }
-        AnswerResult::Reserved | AnswerResult::NotFound | AnswerResult::Refused(_) => {
-            Err(Failure::nothing_found())
-        }
-    }
+    answered::of_result(outcome.result)
 }

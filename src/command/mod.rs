@@ -1,13 +1,16 @@
 //! The subcommands, one file each: its options, its help, its exit status.
 //!
 //! Exit statuses: 0 done; 1 failed (I/O, network, a full disk); 2 wrong usage; 3 the input was
-//! refused (deposit, configuration, snapshot); 4 nothing found (`lookup`, `query`, `inspect`).
+//! refused (deposit, configuration, snapshot); 4 nothing found (`lookup`, `query`, `inspect`). How
+//! an answer ends a command: `answered`. Which configuration a command reads: `standard`.
 //! `doctor` ends with 1 if there is something to do.
 
+mod answered;
 mod apply;
 mod block;
 mod completions;
 mod config;
+mod config_check;
 mod control;
 mod controlling;
 mod doctor;
@@ -33,6 +36,7 @@ mod rollback;
 mod sample;
 mod serve;
 mod settings;
+mod standard;
 mod standing;
 mod status;
 mod systemd;

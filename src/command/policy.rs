@@ -8,10 +8,9 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::config::STANDARD_FILE;
 use super::control::{ControlOptions, block_line, entry_line, items, text};
-use super::{Failure, output, policy_simulate};
-use crate::config::{self, Flags};
+use super::{Failure, output, policy_simulate, standard};
+use crate::config::{self, Flags, STANDARD_FILE};
 use crate::control::{self, AskError, Request, explain_lists};
 use crate::observe::clock;
 use crate::policy::Rules;
@@ -42,7 +41,8 @@ pub(super) struct Check {
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Configuration file. Default /etc/whoisd/whoisd.toml if no file is named
+    /// Configuration file. Default /etc/whoisd/whoisd.toml, if it is there and no
+    /// file is named
     #[arg(long, value_name = "FILE", conflicts_with = "files", value_parser = super::kinds::file())]
     config: Option<PathBuf>,
 }
@@ -80,7 +80,11 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
 fn check(options: &Check) -> Result<(), Failure> {
     // Files alone do not say which tiers there are.
     let (files, rules) = if options.files.is_empty() {
-        let file = options.config.clone().unwrap_or_else(|| STANDARD_FILE.into());
+        let file = standard::file(options.config.as_deref(), false).ok_or_else(|| {
+            let problem = "no lists are named; name their files, or --config FILE with the file \
+                           that names them";
+            Failure::failed(format!("{problem} ({STANDARD_FILE} is not there)"))
+        })?;
         let settings = config::load(Some(&file), &Flags::default())?.settings;
         let rules = Rules::compile(&settings.answers).map_err(Failure::refused)?;
         (settings.policy.lists, Some(rules))

@@ -4,15 +4,14 @@
 //!
 //! Ask a server, or say who is in a tier: `whoisd policy explain` does.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::config::STANDARD_FILE;
-use super::{Failure, output};
+use super::{Failure, answered, output, standard};
 use crate::config::{self, Flags};
 use crate::policy::{Rules, Tier};
-use crate::query::{self, Answer, AnswerResult, Refusal};
+use crate::query::{self, Answer};
 use crate::view::View;
 
 /// Show the answer that a tier would get
@@ -36,8 +35,8 @@ pub(super) struct Options {
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 
-    /// Configuration file: its tables `tier` say what tiers there are [default:
-    /// /etc/whoisd/whoisd.toml; none with --dir]
+    /// Configuration file: its tables `tier` say what tiers there are. Default
+    /// /etc/whoisd/whoisd.toml, if it is there and --dir is not given
     #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     config: Option<PathBuf>,
 
@@ -56,11 +55,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         return Err(Failure::refused(format!("{word}: options stand before the name")));
     }
     let flags = Flags { dir: options.dir.clone(), ..Flags::default() };
-    let standard = options.dir.is_none().then(|| PathBuf::from(STANDARD_FILE));
-    let file = options.config.clone().or(standard);
+    let file = standard::file(options.config.as_deref(), options.dir.is_some());
     let settings = config::load(file.as_deref(), &flags)?.settings;
     let rules = Rules::compile(&settings.answers).map_err(Failure::refused)?;
-    let tier = rules.tier(&options.tier).ok_or_else(|| unknown(&rules, options))?;
+    let tier =
+        rules.tier(&options.tier).ok_or_else(|| unknown(&rules, options, file.as_deref()))?;
     let view = View::open(settings.dir()?)?;
     let line = options.query.join(" ");
     let ask = |tier| {
@@ -75,20 +74,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     } else {
         output::print_answer(answer.bytes())?;
     }
-    match outcome.result {
-        AnswerResult::Found | AnswerResult::Listed | AnswerResult::Help => Ok(()),
-        AnswerResult::Refused(Refusal::Damaged) => {
-            let problem = "a record of the answer is damaged; `whoisd verify` says where";
-            Err(Failure::refused(problem))
-        }
-        AnswerResult::Reserved | AnswerResult::NotFound | AnswerResult::Refused(_) => {
-            Err(Failure::nothing_found())
-        }
-    }
+    answered::of_result(outcome.result)
 }
 
-fn unknown(rules: &Rules, options: &Options) -> Failure {
-    let place = options.config.as_deref().map_or_else(
+fn unknown(rules: &Rules, options: &Options, file: Option<&Path>) -> Failure {
+    let place = file.map_or_else(
         || "without --config".to_owned(),
         |file| format!("in the [[tier]] tables of {}", file.display()),
     );

@@ -15,6 +15,7 @@ use snapshot_format::Snapshot;
 use snapshot_format::delta::fold;
 use snapshot_format::sort::Scratch;
 
+use super::standard::DirOptions;
 use super::{Failure, output};
 use crate::feed::key::SecretKey;
 use crate::feed::message::Source;
@@ -39,9 +40,8 @@ const FOLD_MEMORY_BYTES: usize = 256 << 20;
 Exit status: 0 published, or there already; 1 failed (the object store, a file); 2 wrong usage;
 3 the snapshot is damaged, or the key is none.")]
 pub(super) struct Options {
-    /// Snapshot directory
-    #[arg(long, value_name = "DIR")]
-    dir: PathBuf,
+    #[command(flatten)]
+    place: DirOptions,
     /// Object store: a directory, file:///DIRECTORY, or s3://BUCKET/PATH in a build with S3
     #[arg(long, value_name = "URL")]
     to: String,
@@ -64,17 +64,18 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let dir = &options.place.dir()?;
     let key = options.key.as_deref().map(SecretKey::read).transpose()?;
     let objects = Objects::open(&options.to)?;
-    let view = View::open(&options.dir)?;
-    let followed = source_of(&options.dir);
+    let view = View::open(dir)?;
+    let followed = source_of(dir);
     if let (Some(given), Some(followed)) = (&options.source, &followed)
         && given != followed
     {
         return Err(Failure::refused(format!(
             "--source {given}: the directory {} has the serials of {followed}, and nodes would \
              take them for those of {given}; leave --source out",
-            options.dir.display()
+            dir.display()
         )));
     }
     let source = options.source.clone().or(followed);
@@ -83,7 +84,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let published = if options.base || changed == 0 {
         publish(&objects, view.base(), how, options.quiet)?
     } else {
-        let folded = folded(&view, &options.dir, options.quiet)?;
+        let folded = folded(&view, dir, options.quiet)?;
         publish(&objects, &folded, how, options.quiet)?
     };
     if options.quiet {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::{Failure, output};
+use super::{Failure, answered, output};
 use crate::observe::clock;
 
 /// Longest answer that is read, bytes: far above any honest one, and bounded.
@@ -29,8 +29,11 @@ const STANDARD_PORT: u16 = 43;
     whoisd query --server 127.0.0.1:4343 example.test\n  \
     whoisd query --server '[::1]:4343' nameserver 192.0.2.1\n  \
     whoisd query --server whois.nic.example 'registrar Example Registrar, Inc.'\n\n\
-    Exit status: 0 answered; 1 no connection, no answer in time, or the answer broke off; \
-    4 the answer starts with \"No Data Found\" (a server may be configured to say it otherwise).")]
+    Exit status, as that of `whoisd lookup`: 0 answered with a record, a list or a text; 1 no \
+    connection, no answer in time, or the answer broke off; 3 the server cannot read the record \
+    (%ERROR:INTERNAL); 4 there is no such record (\"No Data Found\"; also known are not found, no \
+    match and the like, but not every text that a server may be configured to say), the name is \
+    kept back, or the query was refused (%ERROR:, also for a limit).")]
 pub(super) struct Options {
     /// Server as host or address, with a port if it is not 43
     #[arg(long, value_name = "HOST[:PORT]")]
@@ -108,8 +111,7 @@ fn exchange(
         Ok(()) if answer.is_empty() => {
             Err(Failure::failed(format!("{address}: closed the connection without an answer")))
         }
-        Ok(()) if answer.starts_with(b"No Data Found") => Err(Failure::nothing_found()),
-        Ok(()) => Ok(()),
+        Ok(()) => answered::of_bytes(&answer),
     }
 }
 

@@ -1,9 +1,8 @@
 //! `whoisd rollback`: goes back to a generation that is kept.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
+use super::standard::DirOptions;
 use super::updating::writer;
 use super::{Failure, output};
 use crate::config::Settings;
@@ -21,9 +20,8 @@ use crate::view::Disk;
     usage; 3 there is no snapshot, or it is damaged; 4 the generation is not kept. But for 0, \
     nothing was changed.")]
 pub(super) struct Options {
-    /// Snapshot directory
-    #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
-    dir: PathBuf,
+    #[command(flatten)]
+    place: DirOptions,
 
     /// Number of the generation
     #[arg(long, value_name = "GENERATION")]
@@ -31,19 +29,20 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    if read_manifest(&Disk::new(&options.dir))?.is_none() {
-        return Err(StoreError::Empty { path: options.dir.clone() }.into());
+    let dir = &options.place.dir()?;
+    if read_manifest(&Disk::new(dir))?.is_none() {
+        return Err(StoreError::Empty { path: dir.clone() }.into());
     }
     // One more than usual: what is left must not push out what is gone back to.
     let settings = Settings { keep: Settings::default().keep + 1, ..Settings::default() };
-    let manifest = writer(&settings, &options.dir)?.rollback(options.to).map_err(|error| {
+    let manifest = writer(&settings, dir)?.rollback(options.to).map_err(|error| {
         let status = if matches!(error, StoreError::NotKept { .. }) { Some(4) } else { None };
         let failure = Failure::from(error);
         Failure { status: status.unwrap_or(failure.status), ..failure }
     })?;
     let text = format!(
         "{}: generation {} is current; it was made from {}\n",
-        options.dir.display(),
+        dir.display(),
         options.to,
         manifest.current.base
     );

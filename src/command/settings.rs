@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Failure;
+use super::{Failure, standard};
 use crate::config::{self, Check, ConfigError, Effective, Flags};
 use crate::observe::log;
 use crate::port43::limits::Wanted;
@@ -13,11 +13,12 @@ use crate::port43::limits::Wanted;
 /// Options that win over the configuration file.
 #[derive(Clone, Debug, Args)]
 pub(super) struct SettingsOptions {
-    /// Configuration file; without it, defaults and options hold
+    /// Configuration file. Default /etc/whoisd/whoisd.toml, if it is there and --dir is not given;
+    /// otherwise defaults and options hold
     #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     pub(super) config: Option<PathBuf>,
 
-    /// Snapshot directory to answer from
+    /// Snapshot directory to answer from. Default server.dir of the configuration
     #[arg(long, value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,
 
@@ -68,7 +69,7 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
 }
 
 impl SettingsOptions {
-    /// Reads the file, if one is named, and puts these options over it.
+    /// Reads the file, if there is one, and puts these options over it.
     pub(super) fn load(&self) -> Result<Effective, Failure> {
         let flags = Flags {
             dir: self.dir.clone(),
@@ -80,7 +81,8 @@ impl SettingsOptions {
             log_format: self.log_format,
             log_level: self.log_level,
         };
-        Ok(config::load(self.config.as_deref(), &flags)?)
+        let file = standard::file(self.config.as_deref(), self.dir.is_some());
+        Ok(config::load(file.as_deref(), &flags)?)
     }
 }
 

@@ -50,6 +50,11 @@ impl Claimed {
         Ok(Self { status: status.transpose()?, health: health.transpose()? })
     }
 
+    /// Whether an address can be bound, which is given back at once.
+    pub(super) fn may_bind(address: SocketAddr) -> std::io::Result<()> {
+        bind(address).map(drop)
+    }
+
     /// Tells health and figures from now on.
     pub(super) fn tell(self, sources: Sources, place: Place<'_>) -> Result<Telling, Failure> {
         let ending = Arc::new(AtomicBool::new(false));

@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use snapshot_format::verify::verify;
 
-use super::{Failure, output};
+use super::{Failure, output, standard};
 use crate::observe::clock;
 use crate::store::{StoreError, open_chain, read_manifest};
 use crate::view::{Data, Disk, View};
@@ -21,13 +21,18 @@ use crate::view::{Data, Disk, View};
 #[command(after_help = "Examples:\n  whoisd verify /var/lib/whoisd\n\n\
     Exit status: 0 good; 1 cannot be read; 3 damaged, the message says where and what to do.")]
 pub(super) struct Options {
-    /// Snapshot directory, or one snapshot file
-    #[arg(value_name = "DIR|FILE")]
-    path: PathBuf,
+    /// Snapshot directory, or one snapshot file. Default server.dir of the configuration
+    #[arg(value_name = "DIR|FILE", conflicts_with = "config")]
+    path: Option<PathBuf>,
+
+    /// Configuration file whose server.dir is meant. Default /etc/whoisd/whoisd.toml, if it is
+    /// there
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let path = &options.path;
+    let path = &standard::directory(options.config.as_deref(), options.path.as_deref())?;
     if path.is_file() {
         let view = View::open(path)?;
         return one(path, "", view.shared());

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use crate::observe::printable::printable;
 
+/// Where a package puts the configuration, and `deploy/whoisd.service` expects it.
+pub const STANDARD_FILE: &str = "/etc/whoisd/whoisd.toml";
+
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -39,13 +42,24 @@ pub enum ConfigError {
         problem: String,
     },
     /// A setting without a default is not set.
-    #[error("{key} is not set; give {flag}, or set it in the configuration file")]
+    #[error(
+        "{key} is not set; give {flag}, or --config FILE with a file that sets it (without both, \
+         {STANDARD_FILE} is read if it is there)"
+    )]
     Missing {
         /// The key with its table.
         key: &'static str,
         /// The flag that sets it.
         flag: &'static str,
     },
+    /// Several of these, each in a line of its own.
+    #[error("{}", lines(.0))]
+    Several(Vec<Self>),
+}
+
+fn lines(errors: &[ConfigError]) -> String {
+    let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }
 
 fn prefix(key: &str) -> String {
@@ -53,11 +67,30 @@ fn prefix(key: &str) -> String {
 }
 
 impl ConfigError {
+    /// One error of all that were found; nothing if there are none.
+    pub(super) fn of(mut errors: Vec<Self>) -> Result<(), Self> {
+        match errors.len() {
+            0 => Ok(()),
+            1 => errors.pop().map_or(Ok(()), Err),
+            _ => Err(Self::Several(errors)),
+        }
+    }
+
+    /// The errors that it is made of.
+    #[must_use]
+    pub fn each(&self) -> &[Self] {
+        match self {
+            Self::Several(errors) => errors,
+            one => std::slice::from_ref(one),
+        }
+    }
+
     /// Exit status of a command that meets this: 1 if it could not be read, 3 if it is refused.
     #[must_use]
     pub fn status(&self) -> u8 {
         match self {
             Self::Read { .. } => 1,
+            Self::Several(errors) => errors.iter().map(Self::status).max().unwrap_or(3),
             _ => 3,
         }
     }

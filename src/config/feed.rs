@@ -68,19 +68,16 @@ pub(super) fn refused<T>(key: &'static str, value: &Spanned<T>, problem: String)
     Refused { key, span: Some(value.span()), problem }
 }
 
-/// Reads the table; `None` if nothing is set in it.
-pub(super) fn nats(file: &file::Nats) -> Result<Option<Nats>, Refused> {
+/// Reads the table; `None` if nothing is set in it. All that cannot be used is told.
+pub(super) fn nats(file: &file::Nats) -> Result<Option<Nats>, Vec<Refused>> {
     let file::Nats { servers, stream, durable, credentials, trusted_keys, objects } = file;
     let Some(servers) = servers else {
         let others = [stream.is_some(), durable.is_some(), credentials.is_some()];
         if others.contains(&true) || trusted_keys.is_some() || objects.is_some() {
             let problem = "is not set, and other keys of [feed.nats] are; name the servers, such \
                            as [\"nats://127.0.0.1:4222\"]";
-            return Err(Refused {
-                key: "feed.nats.servers",
-                span: None,
-                problem: problem.to_owned(),
-            });
+            let (key, problem) = ("feed.nats.servers", problem.to_owned());
+            return Err(vec![Refused { key, span: None, problem }]);
         }
         return Ok(None);
     };
@@ -89,18 +86,22 @@ pub(super) fn nats(file: &file::Nats) -> Result<Option<Nats>, Refused> {
         stream: stream.as_ref().map_or_else(|| STREAM.to_owned(), |name| name.get_ref().clone()),
         credentials: credentials.as_ref().map(|path| path.get_ref().clone()),
     };
-    if let Some(stream) = stream {
-        nats::check_name("stream", stream.get_ref())
-            .map_err(|problem| refused("feed.nats.stream", stream, problem))?;
+    let mut all = Vec::new();
+    if let Some(stream) = stream
+        && let Err(problem) = nats::check_name("stream", stream.get_ref())
+    {
+        all.push(refused("feed.nats.stream", stream, problem));
+    } else if let Err(problem) = address.check() {
+        all.push(refused("feed.nats.servers", servers, problem));
     }
-    address.check().map_err(|problem| refused("feed.nats.servers", servers, problem))?;
-    if let Some(durable) = durable {
-        nats::check_name("durable consumer", durable.get_ref())
-            .map_err(|problem| refused("feed.nats.durable", durable, problem))?;
+    if let Some(durable) = durable
+        && let Err(problem) = nats::check_name("durable consumer", durable.get_ref())
+    {
+        all.push(refused("feed.nats.durable", durable, problem));
     }
     if let Some(keys) = trusted_keys.as_ref().filter(|keys| keys.get_ref().len() > KEY_COUNT_MAX) {
         let problem = format!("{} keys, at most {KEY_COUNT_MAX} are taken", keys.get_ref().len());
-        return Err(refused("feed.nats.trusted_keys", keys, problem));
+        all.push(refused("feed.nats.trusted_keys", keys, problem));
     }
     if let Some(url) = objects.as_ref().filter(|url| !is_address(url.get_ref())) {
         let problem = format!(
@@ -108,7 +109,10 @@ pub(super) fn nats(file: &file::Nats) -> Result<Option<Nats>, Refused> {
              \"s3://BUCKET/PATH\"",
             url.get_ref().chars().take(OBJECTS_BYTES_MAX).collect::<String>()
         );
-        return Err(refused("feed.nats.objects", url, problem));
+        all.push(refused("feed.nats.objects", url, problem));
+    }
+    if !all.is_empty() {
+        return Err(all);
     }
     Ok(Some(Nats {
         address,

@@ -262,7 +262,27 @@ pub(super) struct Source {
     pub(super) path: PathBuf,
     pub(super) text: String,
     pub(super) file: File,
+    /// What is wrong with keys and types; `file` is without these keys.
+    pub(super) misread: Vec<Misread>,
 }
+
+/// A key that is unknown, or of the wrong type.
+#[derive(Debug, Clone)]
+pub(super) struct Misread {
+    line: usize,
+    key: String,
+    problem: String,
+}
+
+impl Misread {
+    fn error(self, path: &Path) -> ConfigError {
+        let Self { line, key, problem } = self;
+        ConfigError::Refused { path: path.to_owned(), line, key, problem }
+    }
+}
+
+/// Most errors of keys and types that are told at once.
+const ERRORS_MAX: usize = 32;
 
 impl Source {
     /// Reads and parses `path`.
@@ -272,20 +292,34 @@ impl Source {
         Self::parse(path, text)
     }
 
-    /// Parses the text of `path`.
+    /// Parses the text of `path`. A key that is unknown or of the wrong type is noted, and the rest
+    /// read without it, so that all of them are told at once.
     pub(super) fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
-        match toml::from_str(&text) {
-            Ok(file) => Ok(Self { path: path.to_owned(), text, file }),
-            Err(error) => {
-                let offset = error.span().map_or(0, |span| span.start);
-                Err(ConfigError::Refused {
-                    path: path.to_owned(),
-                    line: line_of(&text, offset),
-                    key: printable(&key_at(&text, offset)).into_owned(),
-                    problem: printable(&plain(error.message())).into_owned(),
-                })
+        let (mut rest, mut misread) = (text.clone(), Vec::new());
+        loop {
+            let error = match toml::from_str(&rest) {
+                Ok(file) => return Ok(Self { path: path.to_owned(), text, file, misread }),
+                Err(error) => error,
+            };
+            let span = error.span().unwrap_or(0..0);
+            misread.push(Misread {
+                line: line_of(&text, span.start),
+                key: printable(&key_at(&text, span.start)).into_owned(),
+                problem: printable(&plain(error.message())).into_owned(),
+            });
+            let without = blanked(&rest, &span);
+            // What is no TOML, or is none without these lines, is not read any further.
+            let reads = without != rest && toml::from_str::<toml::Table>(&without).is_ok();
+            if !reads || misread.len() >= ERRORS_MAX {
+                ConfigError::of(misread.iter().map(|one| one.clone().error(path)).collect())?;
             }
+            rest = without;
         }
+    }
+
+    /// What is wrong with keys and types.
+    pub(super) fn errors(&self) -> impl Iterator<Item = ConfigError> + '_ {
+        self.misread.iter().map(|one| one.clone().error(&self.path))
     }
 
     /// The line of a value, from 1.
@@ -332,6 +366,29 @@ impl Source {
         }
         found
     }
+}
+
+/// The text with blanks in place of the lines of `span`; of the whole table, if that is a header.
+fn blanked(text: &str, span: &Range<usize>) -> String {
+    let start = text.get(..span.start).and_then(|text| text.rfind('\n')).map_or(0, |at| at + 1);
+    let is_header = text.get(start..).is_some_and(|rest| rest.trim_start().starts_with('['));
+    let mut at = 0;
+    let mut blanked = String::with_capacity(text.len());
+    let mut in_table = is_header;
+    for line in text.split_inclusive('\n') {
+        let (from, to) = (at, at + line.len());
+        at = to;
+        if from > start && line.trim_start().starts_with('[') {
+            in_table = false;
+        }
+        let is_meant = from >= start && (from == start || from < span.end || in_table);
+        if is_meant {
+            blanked.extend(line.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
+        } else {
+            blanked.push_str(line);
+        }
+    }
+    blanked
 }
 
 fn line_of(text: &str, offset: usize) -> usize {

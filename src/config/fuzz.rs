@@ -23,7 +23,7 @@ pub fn file(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let loaded = match load(text) {
         Ok(loaded) => loaded,
-        Err(error) => return says_where(&error),
+        Err(error) => return error.each().iter().for_each(says_where),
     };
     let shown = loaded.show();
     let again = match load(&shown) {

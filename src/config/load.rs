@@ -1,4 +1,10 @@
-//! Puts flags, file and defaults together, and checks every value against its bound.
+//! Puts flags, file and defaults together, and checks every value against its bound, and those
+//! that contradict each other.
+//!
+//! # Invariants
+//!
+//! - `all-at-once`: a value that cannot be used is noted, and the others are looked at; settings
+//!   come out only if nothing was noted.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -11,8 +17,7 @@ use toml::Spanned;
 use super::file::Source;
 use super::keys::NUMBERS;
 use super::settings::{Effective, Flags, Origin, Settings};
-use super::{ConfigError, feed, guard as checks, policy, proxy, query_log, tld};
-use crate::policy::Rules;
+use super::{ConfigError, contradiction, feed, guard as checks, policy, proxy, query_log, tld};
 use crate::shard::cores;
 
 /// Most addresses listened on; each costs every shard a listener.
@@ -22,7 +27,7 @@ pub(super) const LISTEN_COUNT_MAX: usize = 64;
 ///
 /// # Errors
 ///
-/// The first value that cannot be used, with its place, key and bound.
+/// Every value that cannot be used, with its place, key and bound.
 pub fn load(path: Option<&Path>, flags: &Flags) -> Result<Effective, ConfigError> {
     let source = path.map(Source::read).transpose()?.unwrap_or_default();
     merge(&source, flags)
@@ -33,30 +38,35 @@ pub(super) fn merge(source: &Source, flags: &Flags) -> Result<Effective, ConfigE
     let mut merge = Merge {
         source,
         effective: Effective { settings: Settings::default(), origins: HashMap::default() },
+        errors: Vec::new(),
     };
-    merge.numbers()?;
-    merge.server(flags)?;
-    merge.proxies()?;
-    merge.snapshot(flags)?;
-    merge.updater(flags)?;
-    merge.policy()?;
-    merge.log(flags)?;
-    merge.feed()?;
-    merge.status()?;
-    merge.limits()?;
-    merge.warden()?;
-    merge.query_log()?;
-    merge.answers()?;
-    Ok(merge.effective)
+    merge.numbers();
+    merge.server(flags);
+    merge.snapshot(flags);
+    merge.updater(flags);
+    merge.policy();
+    merge.log(flags);
+    merge.feed();
+    merge.status();
+    merge.limits();
+    merge.warden();
+    merge.query_log();
+    merge.answers();
+    merge.contradictions();
+    let Merge { effective, mut errors, .. } = merge;
+    errors.splice(..0, source.errors());
+    ConfigError::of(errors)?;
+    Ok(effective)
 }
 
 struct Merge<'a> {
     source: &'a Source,
     effective: Effective,
+    errors: Vec<ConfigError>,
 }
 
 impl Merge<'_> {
-    fn numbers(&mut self) -> Result<(), ConfigError> {
+    fn numbers(&mut self) {
         for number in NUMBERS {
             let Some(written) = (number.written)(&self.source.file) else { continue };
             let (value, bound) = (*written.get_ref(), number.bound);
@@ -69,12 +79,16 @@ impl Merge<'_> {
                 self.set_in_file(number.key, &written.span());
                 continue;
             };
-            return Err(self.refused(number.key, &written.span(), problem));
+            self.errors.push(self.refused(number.key, &written.span(), problem));
         }
-        Ok(())
     }
 
-    fn server(&mut self, flags: &Flags) -> Result<(), ConfigError> {
+    /// The value, or a note of why there is none.
+    fn noted<T>(&mut self, value: Result<T, ConfigError>) -> Option<T> {
+        value.map_err(|error| self.errors.push(error)).ok()
+    }
+
+    fn server(&mut self, flags: &Flags) {
         let server = &self.source.file.server;
         if let Some(dir) = &flags.dir {
             self.effective.settings.dir = Some(dir.clone());
@@ -82,71 +96,113 @@ impl Merge<'_> {
         } else if let Some(dir) = &server.dir {
             if dir.get_ref().as_os_str().is_empty() {
                 let problem = "\"\" is no directory".to_owned();
-                return Err(self.refused("server.dir", &dir.span(), problem));
+                self.errors.push(self.refused("server.dir", &dir.span(), problem));
             }
             self.effective.settings.dir = Some(dir.get_ref().clone());
             self.set_in_file("server.dir", &dir.span());
         }
-        if !flags.listen.is_empty() {
-            check_listen(&flags.listen).map_err(|problem| flag("--listen", problem))?;
-            self.effective.settings.listen.clone_from(&flags.listen);
+        let listen = if !flags.listen.is_empty() {
             self.set_by_flag("server.listen", "--listen");
+            let checked = check_listen(&flags.listen).map(|()| flags.listen.clone());
+            Some(checked.map_err(|problem| flag("--listen", problem)))
         } else if let Some(listen) = &server.listen {
-            self.effective.settings.listen = self.listen(listen)?;
             self.set_in_file("server.listen", &listen.span());
+            Some(self.listen(listen))
+        } else {
+            None
+        };
+        let listen = listen.map(|listen| self.noted(listen));
+        let are_known = listen.as_ref().is_none_or(Option::is_some);
+        if let Some(listen) = listen.flatten() {
+            self.effective.settings.listen = listen;
         }
-        if let Some(text) = &flags.cores {
-            let cores = cores::parse(text).map_err(|problem| flag("--cores", problem))?;
-            self.effective.settings.cores = Some(cores);
-            self.set_by_flag("server.cores", "--cores");
-        } else if let Some(text) = &server.cores {
-            let cores = cores::parse(text.get_ref())
-                .map_err(|problem| self.refused("server.cores", &text.span(), problem))?;
-            self.effective.settings.cores = Some(cores);
-            self.set_in_file("server.cores", &text.span());
+        // Each table names one of the addresses.
+        if are_known {
+            self.proxies();
         }
-        if let Some(engine) = self.word("server.engine", server.engine.as_ref())? {
+        let engine = self.word("server.engine", server.engine.as_ref());
+        if let Some(engine) = self.noted(engine).flatten() {
             self.effective.settings.port43.engine = engine;
         }
         if let Some(engine) = flags.engine {
             self.effective.settings.port43.engine = engine;
             self.set_by_flag("server.engine", "--engine");
         }
-        Ok(())
+        let cores = self.cores(flags);
+        if let Some(Some(cores)) = self.noted(cores) {
+            self.effective.settings.cores = Some(cores);
+        }
     }
 
-    fn policy(&mut self) -> Result<(), ConfigError> {
+    fn cores(&mut self, flags: &Flags) -> Result<Option<Vec<usize>>, ConfigError> {
+        if let Some(text) = &flags.cores {
+            self.set_by_flag("server.cores", "--cores");
+            return cores::parse(text).map(Some).map_err(|problem| flag("--cores", problem));
+        }
+        let Some(text) = &self.source.file.server.cores else { return Ok(None) };
+        self.set_in_file("server.cores", &text.span());
+        let cores = cores::parse(text.get_ref());
+        cores.map(Some).map_err(|problem| self.refused("server.cores", &text.span(), problem))
+    }
+
+    fn policy(&mut self) {
         let file = &self.source.file;
         if let Some(path) = &file.server.control {
             self.effective.settings.control = Some(path.get_ref().clone());
             self.set_in_file("server.control", &path.span());
         }
-        let refused = |refused: policy::Refused<'_>| {
-            let line = match &refused.span {
-                Some(span) => self.source.line(span),
-                None => self.source.line_of_table(refused.table),
-            };
-            let place = format!("{}:{line}", self.source.path.display());
-            ConfigError::Setting { place, key: refused.key.to_owned(), problem: refused.problem }
-        };
         if let Some(written) = &file.policy.lists {
-            self.effective.settings.policy.lists = policy::lists(written).map_err(refused)?;
+            for path in policy::lists(written) {
+                if let Some(path) = self.taken(path) {
+                    self.effective.settings.policy.lists.push(path);
+                }
+            }
             self.set_in_file("policy.lists", &written.span());
         }
         let nft = &file.policy.nftables;
-        self.effective.settings.policy.nftables = policy::nftables(nft).map_err(refused)?;
+        if let Some(nftables) = self.taken(policy::nftables(nft)) {
+            self.effective.settings.policy.nftables = nftables;
+        }
         let spans = [
             ("policy.nftables.table", nft.table.as_ref().map(Spanned::span)),
             ("policy.nftables.set4", nft.set4.as_ref().map(Spanned::span)),
             ("policy.nftables.set6", nft.set6.as_ref().map(Spanned::span)),
             ("policy.nftables.program", nft.program.as_ref().map(Spanned::span)),
         ];
+        self.set_spans(spans);
+    }
+
+    /// The value of `[policy]`, or a note of why there is none.
+    fn taken<T>(&mut self, value: Result<T, policy::Refused<'_>>) -> Option<T> {
+        let value = value.map_err(|refused| {
+            let policy::Refused { key, span, problem, table } = refused;
+            self.located(key, span, table, problem)
+        });
+        self.noted(value)
+    }
+
+    /// An error at `span`, or at the header of `table`.
+    fn located(
+        &self,
+        key: &str,
+        span: Option<Range<usize>>,
+        table: &str,
+        problem: String,
+    ) -> ConfigError {
+        let line = match &span {
+            Some(span) => self.source.line(span),
+            None => self.source.line_of_table(table),
+        };
+        let place = format!("{}:{line}", self.source.path.display());
+        ConfigError::Setting { place, key: key.to_owned(), problem }
+    }
+
+    fn set_spans(&mut self, spans: impl IntoIterator<Item = (&'static str, Option<Range<usize>>)>) {
         for (key, span) in spans {
             if let Some(span) = span {
                 self.set_in_file(key, &span);
             }
         }
-        Ok(())
     }
 
     fn listen(
@@ -169,20 +225,18 @@ impl Merge<'_> {
         Ok(listen)
     }
 
-    fn snapshot(&mut self, flags: &Flags) -> Result<(), ConfigError> {
-        if let Some(check) =
-            self.word("snapshot.check", self.source.file.snapshot.check.as_ref())?
-        {
+    fn snapshot(&mut self, flags: &Flags) {
+        let check = self.word("snapshot.check", self.source.file.snapshot.check.as_ref());
+        if let Some(check) = self.noted(check).flatten() {
             self.effective.settings.check = check;
         }
         if let Some(check) = flags.check {
             self.effective.settings.check = check;
             self.set_by_flag("snapshot.check", "--check");
         }
-        Ok(())
     }
 
-    fn updater(&mut self, flags: &Flags) -> Result<(), ConfigError> {
+    fn updater(&mut self, flags: &Flags) {
         let file = &self.source.file.updater;
         if let Some(spool) = &file.spool {
             self.effective.settings.spool = *spool.get_ref();
@@ -193,24 +247,24 @@ impl Merge<'_> {
             self.set_by_flag("updater.spool", "--spool");
         }
         if let Some(text) = &file.core {
-            let cores = cores::parse(text.get_ref()).and_then(|cores| match cores.as_slice() {
+            let core = cores::parse(text.get_ref()).and_then(|cores| match cores.as_slice() {
                 [core] => Ok(*core),
                 _ => Err(format!("{:?} is not one core", text.get_ref())),
             });
-            let core =
-                cores.map_err(|problem| self.refused("updater.core", &text.span(), problem))?;
-            self.effective.settings.updater_core = Some(core);
+            let core = core.map_err(|problem| self.refused("updater.core", &text.span(), problem));
+            self.effective.settings.updater_core = self.noted(core);
             self.set_in_file("updater.core", &text.span());
         }
-        Ok(())
     }
 
-    fn log(&mut self, flags: &Flags) -> Result<(), ConfigError> {
+    fn log(&mut self, flags: &Flags) {
         let file = &self.source.file.log;
-        if let Some(format) = self.word("log.format", file.format.as_ref())? {
+        let format = self.word("log.format", file.format.as_ref());
+        if let Some(format) = self.noted(format).flatten() {
             self.effective.settings.log.format = format;
         }
-        if let Some(level) = self.word("log.level", file.level.as_ref())? {
+        let level = self.word("log.level", file.level.as_ref());
+        if let Some(level) = self.noted(level).flatten() {
             self.effective.settings.log.level = level;
         }
         if let Some(format) = flags.log_format {
@@ -221,16 +275,14 @@ impl Merge<'_> {
             self.effective.settings.log.level = level;
             self.set_by_flag("log.level", "--log-level");
         }
-        Ok(())
     }
 
-    fn status(&mut self) -> Result<(), ConfigError> {
+    fn status(&mut self) {
         let file = &self.source.file.status;
-        self.effective.settings.status_listen =
-            self.address("status.listen", file.listen.as_ref())?;
-        self.effective.settings.health_listen =
-            self.address("status.health_listen", file.health_listen.as_ref())?;
-        Ok(())
+        let listen = self.address("status.listen", file.listen.as_ref());
+        self.effective.settings.status_listen = self.noted(listen).flatten();
+        let health = self.address("status.health_listen", file.health_listen.as_ref());
+        self.effective.settings.health_listen = self.noted(health).flatten();
     }
 
     fn address(
@@ -248,38 +300,38 @@ impl Merge<'_> {
         Ok(Some(address))
     }
 
-    /// After the addresses listened on: each table names one of them.
-    fn proxies(&mut self) -> Result<(), ConfigError> {
+    fn proxies(&mut self) {
         let listen = &self.effective.settings.listen;
-        let rules = proxy::rules(&self.source.file.proxy, listen).map_err(|refused| {
+        let (rules, all) = proxy::rules(&self.source.file.proxy, listen);
+        for refused in all {
             let line = match &refused.span {
                 Some(span) => self.source.line(span),
                 None => self.source.line_of_key(&refused.key),
             };
             let place = format!("{}:{line}", self.source.path.display());
-            ConfigError::Setting { place, key: refused.key, problem: refused.problem }
-        })?;
+            let (key, problem) = (refused.key, refused.problem);
+            self.errors.push(ConfigError::Setting { place, key, problem });
+        }
         self.effective.settings.proxies = rules;
-        Ok(())
     }
 
-    fn limits(&mut self) -> Result<(), ConfigError> {
+    fn limits(&mut self) {
         let file = &self.source.file.limits;
-        if let Some(mode) = self.word("limits.mode", file.mode.as_ref())? {
+        let mode = self.word("limits.mode", file.mode.as_ref());
+        if let Some(mode) = self.noted(mode).flatten() {
             self.effective.settings.guard.mode = mode;
         }
         if let Some(free) = self.plain("limits.loopback_free", file.loopback_free.as_ref()) {
             self.effective.settings.guard.loopback_free = free;
         }
         let contact =
-            self.checked("limits.contact", file.contact.as_ref(), |text| checks::contact(text))?;
+            self.checked("limits.contact", file.contact.as_ref(), |text| checks::contact(text));
         if let Some(text) = contact {
             self.effective.settings.guard.contact = text.into();
         }
-        Ok(())
     }
 
-    fn warden(&mut self) -> Result<(), ConfigError> {
+    fn warden(&mut self) {
         let (blocks, mining, site) =
             (&self.source.file.blocks, &self.source.file.mining, &self.source.file.site);
         if let Some(enabled) = self.plain("blocks.enabled", blocks.enabled.as_ref()) {
@@ -288,13 +340,12 @@ impl Merge<'_> {
         let state = self.plain("blocks.state", blocks.state.as_ref());
         let enabled = self.plain("mining.enabled", mining.enabled.as_ref());
         let block = self.plain("mining.block", mining.block.as_ref());
-        let canaries = self.checked("mining.canaries", mining.canaries.as_ref(), |names| {
-            checks::canaries(names)
-        })?;
-        let redis = self.checked("site.redis", site.redis.as_ref(), |url| checks::redis(url))?;
+        let canaries = self
+            .checked("mining.canaries", mining.canaries.as_ref(), |names| checks::canaries(names));
+        let redis = self.checked("site.redis", site.redis.as_ref(), |url| checks::redis(url));
         let credentials = self.plain("site.credentials", site.credentials.as_ref());
         let channel =
-            self.checked("site.channel", site.channel.as_ref(), |name| checks::channel(name))?;
+            self.checked("site.channel", site.channel.as_ref(), |name| checks::channel(name));
         let warden = &mut self.effective.settings.warden;
         warden.state = state.or_else(|| warden.state.take());
         warden.mining_enabled = enabled.unwrap_or(warden.mining_enabled);
@@ -305,7 +356,6 @@ impl Merge<'_> {
         if let Some(channel) = channel {
             warden.site.channel = channel;
         }
-        Ok(())
     }
 
     /// A value that cannot be wrong.
@@ -315,64 +365,51 @@ impl Merge<'_> {
         Some(written.get_ref().clone())
     }
 
-    /// A value that `check` accepts.
+    /// A value that `check` accepts, or a note of why it does not.
     fn checked<T: Clone>(
         &mut self,
         key: &'static str,
         written: Option<&Spanned<T>>,
         check: impl FnOnce(&T) -> Result<(), String>,
-    ) -> Result<Option<T>, ConfigError> {
-        let Some(value) = written else { return Ok(None) };
-        check(value.get_ref()).map_err(|problem| self.refused(key, &value.span(), problem))?;
-        Ok(self.plain(key, written))
+    ) -> Option<T> {
+        let value = written?;
+        let checked = check(value.get_ref());
+        self.noted(checked.map_err(|problem| self.refused(key, &value.span(), problem)))?;
+        self.plain(key, written)
     }
 
-    fn feed(&mut self) -> Result<(), ConfigError> {
+    fn feed(&mut self) {
         let file = &self.source.file.feed.nats;
-        self.effective.settings.nats = feed::nats(file).map_err(|refused| {
-            let line = match &refused.span {
-                Some(span) => self.source.line(span),
-                None => self.source.line_of_table("feed.nats"),
-            };
-            let place = format!("{}:{line}", self.source.path.display());
-            ConfigError::Setting { place, key: refused.key.to_owned(), problem: refused.problem }
-        })?;
-        let spans = [
+        match feed::nats(file) {
+            Ok(nats) => self.effective.settings.nats = nats,
+            Err(all) => {
+                for feed::Refused { key, span, problem } in all {
+                    let error = self.located(key, span, "feed.nats", problem);
+                    self.errors.push(error);
+                }
+            }
+        }
+        self.set_spans([
             ("feed.nats.servers", file.servers.as_ref().map(Spanned::span)),
             ("feed.nats.stream", file.stream.as_ref().map(Spanned::span)),
             ("feed.nats.durable", file.durable.as_ref().map(Spanned::span)),
             ("feed.nats.credentials", file.credentials.as_ref().map(Spanned::span)),
             ("feed.nats.trusted_keys", file.trusted_keys.as_ref().map(Spanned::span)),
             ("feed.nats.objects", file.objects.as_ref().map(Spanned::span)),
-        ];
-        for (key, span) in spans {
-            if let Some(span) = span {
-                self.set_in_file(key, &span);
-            }
-        }
-        Ok(())
+        ]);
     }
 
-    fn query_log(&mut self) -> Result<(), ConfigError> {
+    fn query_log(&mut self) {
         let file = &self.source.file.query_log;
-        query_log::set(file, &mut self.effective.settings.query_log).map_err(|refused| {
-            let line = match &refused.span {
-                Some(span) => self.source.line(span),
-                None => self.source.line_of_table("query_log.nats"),
-            };
-            let place = format!("{}:{line}", self.source.path.display());
-            ConfigError::Setting { place, key: refused.key.to_owned(), problem: refused.problem }
-        })?;
-        for (key, span) in query_log::spans(file) {
-            if let Some(span) = span {
-                self.set_in_file(key, &span);
-            }
+        for refused in query_log::set(file, &mut self.effective.settings.query_log) {
+            let error = self.located(refused.key, refused.span, "query_log.nats", refused.problem);
+            self.errors.push(error);
         }
-        Ok(())
+        self.set_spans(query_log::spans(file));
     }
 
-    /// How answers read: whatever can be wrong with it shows when the rules are compiled.
-    fn answers(&mut self) -> Result<(), ConfigError> {
+    /// How answers read.
+    fn answers(&mut self) {
         let file = &self.source.file;
         let answers = tld::Settings {
             defaults: file.defaults.clone(),
@@ -380,13 +417,23 @@ impl Merge<'_> {
             registrar: file.registrar.clone(),
             tier: file.tier.clone(),
         };
-        Rules::compile(&answers).map_err(|error| {
-            let line = self.source.line_of_key(&error.key);
-            let place = format!("{}:{line}", self.source.path.display());
-            ConfigError::Setting { place, key: error.key, problem: error.problem }
-        })?;
+        for problem in answers.problems() {
+            self.refused_key(problem.key, problem.problem);
+        }
         self.effective.settings.answers = answers;
-        Ok(())
+    }
+
+    /// Values that are good each, and not together.
+    fn contradictions(&mut self) {
+        for (key, problem) in contradiction::find(&self.effective) {
+            self.refused_key(key, problem);
+        }
+    }
+
+    fn refused_key(&mut self, key: String, problem: String) {
+        let line = self.source.line_of_key(&key);
+        let place = format!("{}:{line}", self.source.path.display());
+        self.errors.push(ConfigError::Setting { place, key, problem });
     }
 
     fn word<T: FromStr<Err = String>>(

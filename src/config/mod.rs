@@ -11,6 +11,7 @@
 
 mod change;
 mod check;
+mod contradiction;
 mod error;
 mod feed;
 mod file;
@@ -30,7 +31,7 @@ pub mod tld;
 pub use crate::port43::limits::Bound;
 pub use change::{ANSWERS, Change, changes};
 pub use check::Check;
-pub use error::ConfigError;
+pub use error::{ConfigError, STANDARD_FILE};
 pub use feed::Nats;
 pub use load::load;
 pub use policy::{Nftables, Policy};

@@ -62,14 +62,14 @@ fn refused<T>(key: &'static str, value: &Spanned<T>, problem: String) -> Refused
     Refused { key, span: Some(value.span()), problem, table: "policy" }
 }
 
-/// Reads `policy.lists`.
+/// Reads `policy.lists`, one by one.
 pub(super) fn lists(
     written: &Spanned<Vec<Spanned<PathBuf>>>,
-) -> Result<Vec<PathBuf>, Refused<'static>> {
+) -> Vec<Result<PathBuf, Refused<'static>>> {
     let got = written.get_ref().len();
     if got > LIST_FILE_COUNT_MAX {
         let problem = format!("{got} files, at most {LIST_FILE_COUNT_MAX} are allowed");
-        return Err(refused("policy.lists", written, problem));
+        return vec![Err(refused("policy.lists", written, problem))];
     }
     let read = |path: &Spanned<PathBuf>| {
         check_pattern(path.get_ref())

@@ -25,19 +25,21 @@ pub(super) struct Refused {
     pub(super) problem: String,
 }
 
-/// The rules of the tables, for a server that listens on `listen`.
-pub(super) fn rules(tables: &[file::Proxy], listen: &[SocketAddr]) -> Result<Vec<Rule>, Refused> {
-    let mut rules: Vec<Rule> = Vec::new();
+/// The rules of the tables, for a server that listens on `listen`, and what cannot be used.
+pub(super) fn rules(tables: &[file::Proxy], listen: &[SocketAddr]) -> (Vec<Rule>, Vec<Refused>) {
+    let (mut rules, mut all) = (Vec::<Rule>::new(), Vec::new());
     for (index, table) in (1..).zip(tables) {
-        let rule = rule(index, table, listen)?;
-        if rules.iter().any(|other| other.listen == rule.listen) {
-            let span = table.listen.as_ref().map(Spanned::span);
-            let problem = format!("{} has a table already; name all peers there", rule.listen);
-            return Err(Refused { key: format!("proxy[{index}].listen"), span, problem });
+        match rule(index, table, listen) {
+            Ok(rule) if rules.iter().any(|other| other.listen == rule.listen) => {
+                let span = table.listen.as_ref().map(Spanned::span);
+                let problem = format!("{} has a table already; name all peers there", rule.listen);
+                all.push(Refused { key: format!("proxy[{index}].listen"), span, problem });
+            }
+            Ok(rule) => rules.push(rule),
+            Err(refused) => all.push(refused),
         }
-        rules.push(rule);
     }
-    Ok(rules)
+    (rules, all)
 }
 
 fn rule(index: usize, table: &file::Proxy, listen: &[SocketAddr]) -> Result<Rule, Refused> {

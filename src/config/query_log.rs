@@ -16,25 +16,34 @@ use crate::querylog::{Settings, StreamSettings};
 /// Subject without another one.
 const SUBJECT: &str = "whoisd.queries";
 
-/// Puts what the file says, apart from numbers, over `settings`.
-pub(super) fn set(file: &file::QueryLog, settings: &mut Settings) -> Result<(), Refused> {
+/// Puts what the file says, apart from numbers, over `settings`; gives back what cannot be used.
+pub(super) fn set(file: &file::QueryLog, settings: &mut Settings) -> Vec<Refused> {
+    let mut all = Vec::new();
     if let Some(dir) = &file.dir {
-        settings.dir = Some(path("query_log.dir", "directory", dir)?);
+        let dir = path("query_log.dir", "directory", dir);
+        settings.dir = dir.map_err(|refused| all.push(refused)).ok();
     }
     if let Some(format) = &file.format {
-        let read = format.get_ref().parse();
-        settings.format = read.map_err(|problem| refused("query_log.format", format, problem))?;
+        match format.get_ref().parse() {
+            Ok(read) => settings.format = read,
+            Err(problem) => all.push(refused("query_log.format", format, problem)),
+        }
     }
     if let Some(privacy) = &file.privacy {
-        let read = privacy.get_ref().parse();
-        settings.privacy.privacy =
-            read.map_err(|problem| refused("query_log.privacy", privacy, problem))?;
+        match privacy.get_ref().parse() {
+            Ok(read) => settings.privacy.privacy = read,
+            Err(problem) => all.push(refused("query_log.privacy", privacy, problem)),
+        }
     }
     if let Some(key_file) = &file.privacy_key_file {
-        settings.privacy.key_file = Some(path("query_log.privacy_key_file", "file", key_file)?);
+        let key_file = path("query_log.privacy_key_file", "file", key_file);
+        settings.privacy.key_file = key_file.map_err(|refused| all.push(refused)).ok();
     }
-    settings.stream = stream(&file.nats)?;
-    Ok(())
+    match stream(&file.nats) {
+        Ok(stream) => settings.stream = stream,
+        Err(refused) => all.push(refused),
+    }
+    all
 }
 
 fn path(key: &'static str, what: &str, written: &Spanned<PathBuf>) -> Result<PathBuf, Refused> {

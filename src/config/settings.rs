@@ -128,6 +128,12 @@ impl Settings {
         }
     }
 
+    /// What works, and hardly as it is meant, each with its key.
+    #[must_use]
+    pub fn doubtful(&self) -> Vec<String> {
+        super::contradiction::doubtful(self)
+    }
+
     /// The snapshot directory.
     ///
     /// # Errors

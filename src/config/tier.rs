@@ -14,7 +14,7 @@ use hashbrown::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::tld::{
-    Block, Extras, Field, Model, Preset, SettingError, Tld, canonical_suffix, validate_extras,
+    Block, Extras, Field, Model, Preset, Problems, Tld, canonical_suffix, check_extras,
 };
 
 /// Most `[[tier]]` tables. Each costs 72 bytes for each suffix that has rules, and the answer is
@@ -147,68 +147,65 @@ impl TierTld {
 }
 
 impl Layer<'_> {
-    fn validate(&self, path: &str) -> Result<(), SettingError> {
+    fn check(&self, path: &str, problems: &mut Problems) {
         for (name, block) in BLOCK_NAMES.iter().zip(self.blocks) {
             let Some(block) = block else { continue };
             let fields = block.own_fields().into_iter().chain([("fields", block.fields.as_ref())]);
             for (key, field) in fields {
                 if let Some(Field::Text(text)) = field {
-                    return Err(SettingError {
-                        key: format!("{path}.{name}.{key}"),
-                        problem: format!(
+                    problems.add(
+                        &format!("{path}.{name}.{key}"),
+                        format!(
                             "\"text:{text}\" cannot be said in a tier, which shows a value or \
                              hides it; set the text in [defaults] or [[tld]]"
                         ),
-                    });
+                    );
                 }
             }
         }
-        validate_extras(self.extras, path)
+        check_extras(self.extras, path, problems);
     }
 }
 
 /// Checks every bound of the tiers.
-pub(super) fn validate(tiers: &[Tier]) -> Result<(), SettingError> {
-    let error = |key: String, problem: String| Err(SettingError { key, problem });
+pub(super) fn check(tiers: &[Tier], problems: &mut Problems) {
     if tiers.len() > TIER_COUNT_MAX {
         let got = tiers.len();
-        let problem = format!("{got} tables, at most {TIER_COUNT_MAX} may be given");
-        return error("tier".to_owned(), problem);
+        problems.add("tier", format!("{got} tables, at most {TIER_COUNT_MAX} may be given"));
+        return;
     }
     let tables: usize = tiers.iter().map(|tier| tier.tld.len()).sum();
     if tables > TIER_TLD_COUNT_MAX {
         let problem = format!("{tables} tables, at most {TIER_TLD_COUNT_MAX} may be given");
-        return error("tier.tld".to_owned(), problem);
+        problems.add("tier.tld", problem);
+        return;
     }
     for (table, tier) in (1_usize..).zip(tiers) {
         let path = format!("tier[{table}]");
         if let Some(problem) = problem_of_name(&tier.name) {
-            return error(format!("{path}.name"), problem);
-        }
-        if tiers.iter().take(table.saturating_sub(1)).any(|other| other.name == tier.name) {
+            problems.add(&format!("{path}.name"), problem);
+        } else if tiers.iter().take(table.saturating_sub(1)).any(|other| other.name == tier.name) {
             let problem = format!("\"{}\" has a table already; join the two", tier.name);
-            return error(format!("{path}.name"), problem);
+            problems.add(&format!("{path}.name"), problem);
         }
-        tier.layer().validate(&path)?;
-        validate_suffixes(tier, &path)?;
+        tier.layer().check(&path, problems);
+        check_suffixes(tier, &path, problems);
     }
-    Ok(())
 }
 
-fn validate_suffixes(tier: &Tier, path: &str) -> Result<(), SettingError> {
+fn check_suffixes(tier: &Tier, path: &str, problems: &mut Problems) {
     let mut suffixes = HashSet::<String, ahash::RandomState>::default();
     for (table, tld) in (1_usize..).zip(&tier.tld) {
         let path = format!("{path}.tld[{table}]");
-        tld.layer().validate(&path)?;
+        tld.layer().check(&path, problems);
         let got = &tld.suffix;
         let problem = match canonical_suffix(got).map(|suffix| suffixes.insert(suffix)) {
             None => format!("\"{got}\" is no domain name; expected one such as example"),
             Some(false) => format!("\"{got}\" has a table of this tier already; join the two"),
             Some(true) => continue,
         };
-        return Err(SettingError { key: format!("{path}.suffix"), problem });
+        problems.add(&format!("{path}.suffix"), problem);
     }
-    Ok(())
 }
 
 fn problem_of_name(name: &str) -> Option<String> {

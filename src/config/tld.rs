@@ -4,7 +4,8 @@
 //! # Invariants
 //!
 //! - An absent key is `None`: only [`crate::policy::Rules`] knows the defaults.
-//! - [`Settings::validate`] accepts nothing that could break a line or overfill an answer.
+//! - [`Settings::validate`] accepts nothing that could break a line, overfill an answer, or make
+//!   a program misread one: every text goes through [`crate::policy::phrases`].
 //!
 //! # Does not
 //!
@@ -15,6 +16,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::tier::{self, Tier};
+use crate::policy::phrases::{Place, misleading};
 
 /// Longest disclaimer, header or footer, bytes. Three of them and a record fit one answer.
 pub const TEXT_BYTES_MAX: usize = 4096;
@@ -26,24 +28,6 @@ pub const TLD_COUNT_MAX: usize = 4096;
 pub const REGISTRAR_COUNT_MAX: usize = 65_536;
 /// Most keys that `extras` lists.
 pub const EXTRAS_COUNT_MAX: usize = 64;
-
-/// Phrases by which client programs decide that a name is free, or that it is registered: they
-/// may not stand in texts that are part of every answer.
-const MISLEADING: &[&str] = &[
-    "no match",
-    "not found",
-    "no entries found",
-    "no data found",
-    "no object found",
-    "nothing found",
-    "invalid query",
-    "is available",
-    "available for registration",
-    "is free",
-    "not been registered",
-    "is not registered",
-    "domain name:",
-];
 
 /// The part of the configuration that decides how answers read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -258,11 +242,13 @@ pub struct Block {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Field {
-    /// The value, save where the contact asked to hide it.
+    /// The value, save where the contact asked to hide it. It does not weaken what the preset
+    /// publishes in any case.
     Shown,
     /// The value where the contact's wish (RFC 5733 section 2.9) allows it; else as `Redacted`.
     Consent,
-    /// The value, also where the contact asked to hide it; in a tier alone.
+    /// The value, also where the contact asked to hide it; written in a tier alone, and what
+    /// ICANN's presets say of the registrant's state and country.
     Always,
     /// As `redacted_as` says.
     Redacted,
@@ -383,70 +369,108 @@ impl Settings {
     ///
     /// The first setting that cannot be used.
     pub fn validate(&self) -> Result<(), SettingError> {
-        let error = |key: &str, problem: String| SettingError { key: key.to_owned(), problem };
-        if self.tld.len() > TLD_COUNT_MAX {
-            let got = self.tld.len();
-            return Err(error(
-                "tld",
-                format!("{got} tables, at most {TLD_COUNT_MAX} may be given"),
-            ));
-        }
-        if self.registrar.len() > REGISTRAR_COUNT_MAX {
-            let got = self.registrar.len();
-            let problem = format!("{got} tables, at most {REGISTRAR_COUNT_MAX} may be given");
-            return Err(error("registrar", problem));
+        self.problems().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Every setting that cannot be used.
+    #[must_use]
+    pub fn problems(&self) -> Vec<SettingError> {
+        let mut problems = Problems(Vec::new());
+        for (key, got, max) in [
+            ("tld", self.tld.len(), TLD_COUNT_MAX),
+            ("registrar", self.registrar.len(), REGISTRAR_COUNT_MAX),
+        ] {
+            if got > max {
+                problems.add(key, format!("{got} tables, at most {max} may be given"));
+                return problems.0;
+            }
         }
         if !self.defaults.suffix.is_empty() {
             let problem = format!("\"{}\" belongs into a [[tld]] table", self.defaults.suffix);
-            return Err(error("defaults.suffix", problem));
+            problems.add("defaults.suffix", problem);
         }
-        self.defaults.validate("defaults")?;
+        self.defaults.check("defaults", &mut problems);
+        self.check_suffixes(&mut problems);
+        self.check_registrars(&mut problems);
+        tier::check(&self.tier, &mut problems);
+        problems.0
+    }
+
+    fn check_suffixes(&self, problems: &mut Problems) {
         let mut suffixes = hashbrown::HashSet::<String, ahash::RandomState>::default();
-        for (table, tld) in self.tld.iter().enumerate() {
-            let path = format!("tld[{}]", table.saturating_add(1));
-            tld.validate(&path)?;
-            let suffix = canonical_suffix(&tld.suffix).ok_or_else(|| {
-                let got = &tld.suffix;
-                error(
+        for (table, tld) in (1_usize..).zip(&self.tld) {
+            let path = format!("tld[{table}]");
+            tld.check(&path, problems);
+            let got = &tld.suffix;
+            match canonical_suffix(got).map(|suffix| suffixes.insert(suffix)) {
+                None => problems.add(
                     &format!("{path}.suffix"),
                     format!("\"{got}\" is no domain name; expected one such as example"),
-                )
-            })?;
+                ),
+                Some(false) => problems.add(
+                    &format!("{path}.suffix"),
+                    format!("\"{got}\" has a table already; join the two"),
+                ),
+                Some(true) => {}
+            }
             if tld.contact.is_some() {
                 let problem = "a contact has no suffix; set it in [defaults]".to_owned();
-                return Err(error(&format!("{path}.contact"), problem));
-            }
-            if !suffixes.insert(suffix) {
-                let problem = format!("\"{}\" has a table already; join the two", tld.suffix);
-                return Err(error(&format!("{path}.suffix"), problem));
+                problems.add(&format!("{path}.contact"), problem);
             }
         }
-        for (table, registrar) in self.registrar.iter().enumerate() {
-            registrar.validate(&format!("registrar[{}]", table.saturating_add(1)))?;
+    }
+
+    fn check_registrars(&self, problems: &mut Problems) {
+        let mut ids = hashbrown::HashSet::<&str, ahash::RandomState>::default();
+        let mut iana_ids = hashbrown::HashSet::<u32, ahash::RandomState>::default();
+        for (table, registrar) in (1_usize..).zip(&self.registrar) {
+            let path = format!("registrar[{table}]");
+            registrar.check(&path, problems);
+            if !registrar.id.is_empty() && !ids.insert(&registrar.id) {
+                let problem = format!("\"{}\" has a table already; join the two", registrar.id);
+                problems.add(&format!("{path}.id"), problem);
+            }
+            if registrar.iana_id != 0 && !iana_ids.insert(registrar.iana_id) {
+                let problem = format!("{} has a table already; join the two", registrar.iana_id);
+                problems.add(&format!("{path}.iana_id"), problem);
+            }
         }
-        tier::validate(&self.tier)
+    }
+}
+
+/// Settings that cannot be used, as they are found.
+pub(super) struct Problems(Vec<SettingError>);
+
+impl Problems {
+    pub(super) fn add(&mut self, key: &str, problem: String) {
+        self.0.push(SettingError { key: key.to_owned(), problem });
+    }
+
+    /// Adds what a check of `key` has found.
+    fn note(&mut self, key: &str, checked: Result<(), String>) {
+        if let Err(problem) = checked {
+            self.add(key, problem);
+        }
     }
 }
 
 impl Tld {
-    fn validate(&self, path: &str) -> Result<(), SettingError> {
+    fn check(&self, path: &str, problems: &mut Problems) {
         let paragraphs =
             [("disclaimer", &self.disclaimer), ("header", &self.header), ("footer", &self.footer)];
         for (key, text) in paragraphs {
             if let Some(text) = text {
-                paragraph(text)
-                    .map_err(|problem| SettingError { key: format!("{path}.{key}"), problem })?;
+                problems.note(&format!("{path}.{key}"), paragraph(text));
             }
         }
         let values = [
-            ("not_found", &self.not_found),
-            ("redacted_text", &self.redacted_text),
-            ("redacted_email_text", &self.redacted_email_text),
+            ("not_found", &self.not_found, Place::NotFound),
+            ("redacted_text", &self.redacted_text, Place::Record),
+            ("redacted_email_text", &self.redacted_email_text, Place::Record),
         ];
-        for (key, text) in values {
+        for (key, text, place) in values {
             if let Some(text) = text {
-                value(text)
-                    .map_err(|problem| SettingError { key: format!("{path}.{key}"), problem })?;
+                problems.note(&format!("{path}.{key}"), line(text, VALUE_BYTES_MAX, place));
             }
         }
         let blocks = [
@@ -462,46 +486,45 @@ impl Tld {
                 block.own_fields().into_iter().chain([("fields", block.fields.as_ref())])
             {
                 let checked = match field {
-                    Some(Field::Text(text)) => value(text),
+                    Some(Field::Text(text)) => line(text, VALUE_BYTES_MAX, Place::Record),
                     Some(Field::Always) => Err("\"always\" is for tiers, in [[tier]]; here \
-                         \"shown\" is the most, which a contact's own wish may hide"
+                         \"shown\" is the most, which a contact's own wish may hide, save what \
+                         the preset publishes in any case"
                         .to_owned()),
                     _ => Ok(()),
                 };
-                checked.map_err(|problem| SettingError {
-                    key: format!("{path}.{name}.{key}"),
-                    problem,
-                })?;
+                problems.note(&format!("{path}.{name}.{key}"), checked);
             }
         }
-        validate_extras(self.extras.as_ref(), path)
+        check_extras(self.extras.as_ref(), path, problems);
     }
 }
 
 /// Checks the extras of the table at `path`.
-pub(super) fn validate_extras(extras: Option<&Extras>, path: &str) -> Result<(), SettingError> {
-    let Some(Extras::Keys(keys)) = extras else { return Ok(()) };
-    let error = |problem| Err(SettingError { key: format!("{path}.extras"), problem });
+pub(super) fn check_extras(extras: Option<&Extras>, path: &str, problems: &mut Problems) {
+    let Some(Extras::Keys(keys)) = extras else { return };
+    let path = format!("{path}.extras");
     if keys.len() > EXTRAS_COUNT_MAX {
         let got = keys.len();
-        return error(format!("{got} keys, at most {EXTRAS_COUNT_MAX} may be given"));
+        return problems.add(&path, format!("{got} keys, at most {EXTRAS_COUNT_MAX} may be given"));
     }
-    for key in keys {
-        if !crate::policy::is_extra_key(key) {
-            return error(format!(
-                "\"{key}\" cannot be shown: it is a key of the standard answer, or holds other \
-                 characters than letters, digits, blanks and -_/.()"
-            ));
-        }
+    for key in keys.iter().filter(|key| !crate::policy::is_extra_key(key)) {
+        problems.add(
+            &path,
+            format!(
+                "\"{key}\" cannot be shown: it is a key of the standard answer, or one that \
+                 programs take for such, or holds other characters than letters, digits, blanks \
+                 and -_/.()"
+            ),
+        );
     }
-    Ok(())
 }
 
 impl Registrar {
-    fn validate(&self, path: &str) -> Result<(), SettingError> {
+    fn check(&self, path: &str, problems: &mut Problems) {
         if self.id.is_empty() && self.iana_id == 0 {
             let problem = "has neither id nor iana_id; one of them says which it is".to_owned();
-            return Err(SettingError { key: path.to_owned(), problem });
+            problems.add(path, problem);
         }
         let values = [
             ("id", &self.id),
@@ -512,11 +535,9 @@ impl Registrar {
         ];
         for (key, text) in values {
             if !text.is_empty() {
-                value(text)
-                    .map_err(|problem| SettingError { key: format!("{path}.{key}"), problem })?;
+                problems.note(&format!("{path}.{key}"), line(text, VALUE_BYTES_MAX, Place::Record));
             }
         }
-        Ok(())
     }
 }
 
@@ -528,37 +549,28 @@ pub fn canonical_suffix(suffix: &str) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// Whether a text of one line may stand for a value.
-fn value(text: &str) -> Result<(), String> {
-    if text.trim() != text || text.is_empty() || text.len() > VALUE_BYTES_MAX {
-        let got = text.len();
-        return Err(format!(
-            "\"{text}\" has {got} bytes; 1 to {VALUE_BYTES_MAX} without blanks around are allowed"
-        ));
-    }
-    match text.chars().find(|&c| crate::query::breaks_lines(c)) {
-        Some(c) => Err(format!("{c:?} is not allowed; the text has one line")),
-        None => Ok(()),
-    }
-}
-
-/// Whether a text may stand in one line of an answer: 1 to `bytes_max` bytes, printable, without
+/// Whether a text may stand in one line of a refusal: 1 to `bytes_max` bytes, printable, without
 /// the words from which programs conclude whether a name is registered.
 ///
 /// # Errors
 ///
 /// What is wrong, and the bound.
 pub fn answer_line(text: &str, bytes_max: usize) -> Result<(), String> {
+    line(text, bytes_max, Place::Refusal)
+}
+
+/// Whether a text of one line may stand in answers.
+fn line(text: &str, bytes_max: usize, place: Place) -> Result<(), String> {
     if text.trim() != text || text.is_empty() || text.len() > bytes_max {
         let got = text.len();
         return Err(format!(
             "{text:?} has {got} bytes; 1 to {bytes_max} without blanks around are allowed"
         ));
     }
-    if let Some(c) = text.chars().find(|&c| crate::query::breaks_lines(c)) {
-        return Err(format!("{c:?} is not allowed; the text has one line"));
+    match text.chars().find(|&c| crate::query::breaks_lines(c)) {
+        Some(c) => Err(format!("{c:?} is not allowed; the text has one line")),
+        None => words(text, place),
     }
-    paragraph(text)
 }
 
 /// Whether a text of several lines may be part of every answer.
@@ -568,16 +580,16 @@ fn paragraph(text: &str) -> Result<(), String> {
         return Err(format!("{got} bytes, at most {TEXT_BYTES_MAX} are allowed"));
     }
     let breaks = |c: char| c != '\n' && crate::query::breaks_lines(c);
-    if let Some(c) = text.chars().find(|&c| breaks(c)) {
-        return Err(format!("{c:?} is not allowed; lines end in \\n"));
+    match text.chars().find(|&c| breaks(c)) {
+        Some(c) => Err(format!("{c:?} is not allowed; lines end in \\n")),
+        None => words(text, Place::Record),
     }
-    let blanks: Vec<&str> = text.split_whitespace().collect();
-    let lower = blanks.join(" ").to_lowercase();
-    match MISLEADING.iter().find(|&&phrase| lower.contains(phrase)) {
-        Some(phrase) => Err(format!(
-            "holds \"{phrase}\", from which client programs conclude whether a name is registered; \
-             say it in other words"
-        )),
+}
+
+/// Whether no program misreads an answer for a text in it.
+fn words(text: &str, place: Place) -> Result<(), String> {
+    match misleading(text, place) {
+        Some((phrase, why)) => Err(format!("holds \"{phrase}\", {why}; say it in other words")),
         None => Ok(()),
     }
 }
@@ -655,6 +667,14 @@ mod tests {
             ),
             ("[defaults.tech]\nname = \"text:\"", "defaults.tech.name: \"\" has 0 bytes; 1 to 255"),
             ("[[registrar]]\nurl = \"x\"", "registrar[1]: has neither id nor iana_id"),
+            (
+                "[[registrar]]\nid = \"x\"\n[[registrar]]\nid = \"x\"",
+                "registrar[2].id: \"x\" has a table already",
+            ),
+            (
+                "[[registrar]]\niana_id = 7\n[[registrar]]\nid = \"x\"\niana_id = 7",
+                "registrar[2].iana_id: 7 has a table already",
+            ),
             ("[[tld]]\nsuffix = \"x\"\ncontact = {}", "tld[1].contact: a contact has no suffix"),
         ];
         for (text, expected) in cases {
@@ -663,6 +683,74 @@ mod tests {
         }
         let long = format!("[defaults]\nfooter = \"{}\"", "x".repeat(TEXT_BYTES_MAX + 1));
         assert_eq!(problem(&long), "defaults.footer: 4097 bytes, at most 4096 are allowed");
+    }
+
+    /// Every text that an operator sets, each with a value of its own.
+    const TEXTS: &[&str] = &[
+        "[defaults]\nheader = \"{}\"",
+        "[defaults]\nfooter = \"{}\"",
+        "[defaults]\ndisclaimer = \"{}\"",
+        "[defaults]\nredacted_text = \"{}\"",
+        "[defaults]\nredacted_email_text = \"{}\"",
+        "[defaults.registrant]\nname = \"text:{}\"",
+        "[defaults.contact]\nfields = \"text:{}\"",
+        "[[tld]]\nsuffix = \"x\"\nredacted_text = \"{}\"",
+        "[[tld]]\nsuffix = \"x\"\nbilling = { email = \"text:{}\" }",
+        "[[registrar]]\nid = \"x\"\nabuse_email = \"{}\"",
+        "[[registrar]]\nid = \"x\"\nabuse_phone = \"{}\"",
+        "[[registrar]]\nid = \"x\"\nwhois_server = \"{}\"",
+        "[[registrar]]\nid = \"x\"\nurl = \"{}\"",
+    ];
+
+    #[test]
+    fn no_text_holds_a_phrase_or_key_from_which_programs_conclude_something() {
+        for text in TEXTS {
+            let with = |phrase: &str| read(&text.replace("{}", phrase)).validate();
+            with("Ask the registry").unwrap();
+            for phrase in ["not found", "NO  MATCH", "Quota exceeded", "x Domain Name: y"] {
+                assert!(with(phrase).is_err(), "{phrase} in {text}");
+            }
+        }
+        for (not_found, expected) in [
+            ("NOT FOUND", true),
+            ("No match for this name", true),
+            ("Domain Name: is free", false),
+            ("Registrar: none", false),
+            ("Status : free", false),
+            ("%ERROR:QUOTA", false),
+            ("Quota exceeded", false),
+        ] {
+            let settings = read(&format!("[defaults]\nnot_found = \"{not_found}\""));
+            assert_eq!(settings.validate().is_ok(), expected, "{not_found}");
+        }
+        for key in ["Status", "Domain", "My Registrar", "Expiry Date", "Nserver"] {
+            let settings = read(&format!("[defaults]\nextras = [\"{key}\"]"));
+            assert!(settings.validate().is_err(), "{key}");
+        }
+        assert!(answer_line("limit exceeded, ask noc@example", 200).is_ok());
+        assert!(answer_line("no such domain, says the registrar", 200).is_err());
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let settings = read(
+            "[defaults]\nheader = \"no match\"\nnot_found = \"\"\n\
+             registrant = { name = \"always\", city = \"text:\" }\n\
+             [[tld]]\nsuffix = \"a..b\"\n[[registrar]]\nurl = \"x\"\n[[tier]]\nname = \"\"",
+        );
+        let keys: Vec<_> = settings.problems().into_iter().map(|problem| problem.key).collect();
+        assert_eq!(
+            keys,
+            [
+                "defaults.header",
+                "defaults.not_found",
+                "defaults.registrant.name",
+                "defaults.registrant.city",
+                "tld[1].suffix",
+                "registrar[1]",
+                "tier[1].name",
+            ]
+        );
     }
 
     #[test]

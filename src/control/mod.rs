@@ -39,5 +39,5 @@ pub use parts::{Answers, LogLevel};
 pub use patterns::find;
 pub use protocol::{Handler, REQUEST_BYTES_MAX, Request};
 pub use reload::{Handle, Keeper, Load, Part, start as start_keeper};
-pub use socket::{Claimed, SILENT, claim, serve};
+pub use socket::{Claimed, SILENT, claim, may_claim, serve};
 pub use watch::{Figures, HasTier, Looked, Watch};

@@ -94,6 +94,35 @@ pub fn claim(path: &Path) -> Result<Claimed, String> {
     Ok(Claimed { listener: UnixListener::from(socket), path: path.to_owned(), inode })
 }
 
+/// Whether a server could claim the socket, which nothing is changed for. One that answers there is
+/// no hindrance: it may be the one that is to be started anew.
+///
+/// # Errors
+///
+/// Its folder cannot be opened, its path is too long, or something else is there.
+pub fn may_claim(path: &Path) -> Result<(), String> {
+    let failed = |error: io::Error| format!("{}: {error}", path.display());
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !fs::metadata(folder).map_err(|error| format!("{}: {error}", folder.display()))?.is_dir() {
+        return Err(format!("{}: is no directory", folder.display()));
+    }
+    SockAddr::unix(path).map_err(failed)?;
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => Err(no_socket(path)),
+        _ => Ok(()),
+    }
+}
+
+fn no_socket(path: &Path) -> String {
+    format!(
+        "{}: is there and is no socket; take it away, or set server.control to another path",
+        path.display()
+    )
+}
+
 /// Takes the folder's lock, which servers that start hold for moments, for [`LOCK_TIME`] at most:
 /// whoever may read the folder can hold it for ever.
 fn lock(folder: &File) -> io::Result<()> {
@@ -121,10 +150,7 @@ fn clear(path: &Path) -> Result<(), String> {
         found => found.map_err(failed)?,
     };
     if !found.file_type().is_socket() {
-        return Err(format!(
-            "{}: is there and is no socket; take it away, or set server.control to another path",
-            path.display()
-        ));
+        return Err(no_socket(path));
     }
     match UnixStream::connect(path) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {

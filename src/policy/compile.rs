@@ -106,7 +106,11 @@ fn rule<'a>(
     let drafts = drafts(&public);
     let tiers = tiers.map(|of_tier| {
         let layers: Vec<_> = public.into_iter().chain(of_tier.into_iter().flatten()).collect();
-        mask(&style, &layers, &self::drafts(&layers))
+        let mut of_tier = self::drafts(&layers);
+        for (draft, public) in of_tier.iter_mut().zip(&drafts) {
+            draft.keep_published(public);
+        }
+        mask(&style, &layers, &of_tier)
     });
     let tiers = tiers.collect();
     let public = mask(&style, &public, &drafts);
@@ -127,6 +131,7 @@ fn rule<'a>(
         complaint_form: own.complaint_form.or(defaults.complaint_form).unwrap_or(true),
         header: header.into(),
         not_found: not_found.into_bytes().into(),
+        not_found_is_own: own.not_found.is_some() || defaults.not_found.is_some(),
         tail: tail(&[&disclaimer, &footer]),
         tail_with_statuses: tail(&[STATUS_CODE_LINE.as_bytes(), &disclaimer, &footer]),
     }

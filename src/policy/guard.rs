@@ -387,10 +387,10 @@ impl Guard {
         Pass { settings, lists, address, limited: false, exempt: false, own: None }
     }
 
-    /// Charges what a query costs.
+    /// Charges what a query costs; what costs nothing is served, and counted nowhere.
     #[inline]
     pub fn charge(&self, pass: &Pass, price: u32, now_us: u64) -> Charge {
-        if !pass.limited {
+        if !pass.limited || price == 0 {
             return Charge::Served;
         }
         match self.limiter.charge(pass.address, pass.levels(), price, now_us) {

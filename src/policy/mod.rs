@@ -14,6 +14,7 @@ pub mod limit;
 pub mod lists;
 mod mask;
 pub mod mining;
+pub mod phrases;
 mod preset;
 mod rules;
 mod text;

@@ -2,6 +2,9 @@
 //!
 //! # Invariants
 //!
+//! - `published`: what ICANN's policies publish whatever a contact wishes (state and country of the
+//!   registrant) is [`Field::Always`] in their presets, and `shown` in a block of the configuration
+//!   does not weaken that: it would let a wish hide what the policy shows.
 //! - Fields are in the order of [`super::ShownField`], blocks in that of
 //!   [`super::keys::CONTACT_LABELS`].
 //!
@@ -23,10 +26,22 @@ const S: Field = Field::Shown;
 const C: Field = Field::Consent;
 const R: Field = Field::Redacted;
 const L: Field = Field::LeftOut;
+/// No wish hides it.
+const A: Field = Field::Always;
 
 impl Draft {
     const fn new(shown: bool, fields: [Field; 13]) -> Self {
         Self { shown, fields }
+    }
+
+    /// What the public always sees, a tier does too: a preset of the tier's own that shows a value
+    /// must not let a wish hide it.
+    pub(super) fn keep_published(&mut self, public: &Self) {
+        for (field, published) in self.fields.iter_mut().zip(&public.fields) {
+            if *field == Field::Shown && *published == Field::Always {
+                *field = Field::Always;
+            }
+        }
     }
 
     /// What a block of the configuration changes.
@@ -35,7 +50,8 @@ impl Draft {
             self.shown = shown;
         }
         for (field, (_, own)) in self.fields.iter_mut().zip(block.own_fields()) {
-            if let Some(rule) = own.or(block.fields.as_ref()) {
+            let Some(rule) = own.or(block.fields.as_ref()) else { continue };
+            if !(*field == Field::Always && *rule == Field::Shown) {
                 *field = rule.clone();
             }
         }
@@ -73,14 +89,14 @@ fn of_preset(preset: Preset) -> [Draft; 5] {
     //                 id name org street city sp pc cc phone ext fax ext email
     match preset {
         Preset::RegistrationDataPolicy2025 => [
-            Draft::new(true, [R, C, C, C, C, S, C, S, C, C, C, C, C]),
+            Draft::new(true, [R, C, C, C, C, A, C, A, C, C, C, C, C]),
             Draft::new(false, [R, R, R, R, R, R, R, R, R, R, R, R, R]),
             Draft::new(true, [R, C, L, L, L, L, L, L, C, L, L, L, C]),
             Draft::new(false, [R, R, R, R, R, R, R, R, R, R, R, R, R]),
             Draft::new(true, [R, C, C, C, C, S, C, S, C, C, C, C, C]),
         ],
         Preset::TemporarySpecification2018 => [
-            Draft::new(true, [R, R, C, R, R, S, R, S, R, R, R, R, R]),
+            Draft::new(true, [R, R, C, R, R, A, R, A, R, R, R, R, R]),
             Draft::new(true, [R, R, R, R, R, R, R, R, R, R, R, R, R]),
             Draft::new(true, [R, R, R, R, R, R, R, R, R, R, R, R, R]),
             Draft::new(true, [R, R, R, R, R, R, R, R, R, R, R, R, R]),
@@ -93,6 +109,7 @@ fn of_preset(preset: Preset) -> [Draft; 5] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::{CONTACT_FIELD_COUNT, Rules, Tier, Wish};
 
     #[test]
     fn a_block_of_the_configuration_has_the_last_word() {
@@ -103,6 +120,83 @@ mod tests {
         registrant.apply(&block);
         assert_eq!(registrant.fields[3], Field::Shown);
         assert_eq!(registrant.fields[0], Field::Empty);
+    }
+
+    /// What a domain's answer shows the public of its registrant under each preset, by the
+    /// contact's wish: none, to show, to hide (`#` is the value, `-` what stands for it).
+    ///
+    /// Sources: ICANN, Registration Data Policy (in force since 21 August 2025), section 9.1
+    /// (published) and 9.2 (redacted): state and country of the registrant are published, without a
+    /// word on a wish; organisation, name, address and the like are redacted unless consented to.
+    /// ICANN, Temporary Specification of 2018, appendix A, 2.2 to 2.4: all but organisation, state
+    /// and country redacted. ICANN's grammar of port 43 (rst-whois-selftest-tool, 1.4.6) takes two
+    /// letters for `Registrant Country` and no redaction. `open`: RFC 5733 section 2.9 alone.
+    #[rustfmt::skip]
+    const REGISTRANT: [(&str, [&str; 3]); CONTACT_FIELD_COUNT] = [
+        //               2025   2018   open
+        ("id",           ["---", "---", "##-"]),
+        ("name",         ["-#-", "---", "##-"]),
+        ("organization", ["-#-", "-#-", "##-"]),
+        ("street",       ["-#-", "---", "##-"]),
+        ("city",         ["-#-", "---", "##-"]),
+        ("state",        ["###", "###", "##-"]),
+        ("postal_code",  ["-#-", "---", "##-"]),
+        ("country",      ["###", "###", "##-"]),
+        ("phone",        ["-#-", "---", "##-"]),
+        ("phone_ext",    ["-#-", "---", "##-"]),
+        ("fax",          ["-#-", "---", "##-"]),
+        ("fax_ext",      ["-#-", "---", "##-"]),
+        ("email",        ["-#-", "---", "##-"]),
+    ];
+
+    #[test]
+    fn a_preset_shows_of_the_registrant_what_its_policy_says_whatever_the_wish() {
+        let presets = ["registration-data-policy-2025", "temporary-specification-2018", "open"];
+        for model in ["thick", "modified-thick"] {
+            for (preset, word) in presets.into_iter().enumerate() {
+                let text = format!("[defaults]\npreset = \"{word}\"\nmodel = \"{model}\"");
+                let rules = Rules::compile(&toml::from_str(&text).unwrap()).unwrap();
+                let mask = rules.defaults().seen_by(Tier::PUBLIC).mask.blocks[0];
+                for (field, (name, expected)) in REGISTRANT.iter().enumerate() {
+                    if model == "modified-thick" && !["state", "country"].contains(name) {
+                        continue;
+                    }
+                    let wishes = [Wish::None, Wish::Show, Wish::Hide];
+                    let seen = wishes.map(|wish| mask.sees(field).shows(wish));
+                    let seen: String =
+                        seen.iter().map(|shown| if *shown { '#' } else { '-' }).collect();
+                    assert_eq!(seen, expected[preset], "{word}, {model}: {name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_tier_sees_what_the_public_sees_in_any_case() {
+        let text = "[[tier]]\nname = \"a\"\npreset = \"open\"\n\
+            [[tier]]\nname = \"b\"\npreset = \"open\"\nregistrant = { country = \"redacted\" }";
+        let rules = Rules::compile(&toml::from_str(text).unwrap()).unwrap();
+        let country = |tier| {
+            let mask = rules.defaults().seen_by(rules.tier(tier).unwrap()).mask;
+            mask.blocks[0].sees(7).shows(Wish::Hide)
+        };
+        assert!(country("a"));
+        assert!(!country("b"), "a word of the tier's own holds");
+    }
+
+    #[test]
+    fn shown_does_not_weaken_what_a_preset_publishes_and_other_words_do() {
+        let of = |text: &str| {
+            let block: Block = toml::from_str(text).unwrap();
+            let mut registrant =
+                blocks(Preset::RegistrationDataPolicy2025, Model::Thick)[0].clone();
+            registrant.apply(&block);
+            (registrant.fields[7].clone(), registrant.fields[1].clone())
+        };
+        assert_eq!(of("fields = \"shown\""), (Field::Always, Field::Shown));
+        assert_eq!(of("country = \"shown\""), (Field::Always, Field::Consent));
+        assert_eq!(of("country = \"consent\""), (Field::Consent, Field::Consent));
+        assert_eq!(of("fields = \"redacted\""), (Field::Redacted, Field::Redacted));
     }
 
     #[test]

@@ -124,6 +124,8 @@ pub(crate) struct Rule {
     pub(crate) complaint_form: bool,
     pub(crate) header: Box<[u8]>,
     pub(crate) not_found: Box<[u8]>,
+    /// Whether an operator has set it.
+    pub(crate) not_found_is_own: bool,
     /// What follows the last-update line, beginning with an empty line.
     pub(crate) tail: Box<[u8]>,
     /// The same with the status-code line.

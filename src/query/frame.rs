@@ -20,7 +20,7 @@ use super::answer::Answer;
 use super::number::{Decimal, TimeText};
 use super::parse::Refusal;
 use super::quota::{self, Refused};
-use super::{AnswerResult, Caller};
+use super::{AnswerResult, Caller, QueryKind};
 use crate::policy::limit::Use;
 use crate::policy::{Rule, Rules, Seen, Tier};
 use crate::view::{Data, View};
@@ -40,7 +40,7 @@ const HELP: &[u8] = b"\
 %   contact ID                a contact; also: co\r\n\
 %   roid ID                   whatever has this repository object ID; also: id\r\n\
 %   help, ?                   this text\r\n\
-%   limits                    how much you may ask, and what is left\r\n\
+%   limits                    your limits, and what is left of them; costs nothing\r\n\
 %\r\n\
 % Names may be typed in Unicode (UTF-8) or as A-labels. In names of domains,\r\n\
 % name servers and registrars, % or * stands for any run of characters and _\r\n\
@@ -55,6 +55,7 @@ const SEARCH_STOPPED: &[u8] =
 const BELOW_REGISTERED: &[u8] = b"% The name lies below a registered domain: ";
 const BELOW_KEPT_BACK: &[u8] = b"% The name lies below a name that the registry keeps back: ";
 const SUFFIXES: &[u8] = b"% This server answers for names under:\r\n";
+const MORE_RECORDS: &[u8] = b"There are more records than this answer shows.";
 
 /// Longest line of served suffixes, bytes.
 const SUFFIX_LINE_BYTES_MAX: usize = 72;
@@ -68,6 +69,8 @@ pub(super) struct Site<'a> {
     pub(super) rules: &'a Rules,
     pub(super) tier: Tier,
     pub(super) as_of_ms: i64,
+    /// What is asked for, which an answer without a record says.
+    asked: QueryKind,
     /// What little is left to the caller, which the answer says.
     scarce: Option<Use>,
 }
@@ -75,7 +78,14 @@ pub(super) struct Site<'a> {
 impl<'a> Site<'a> {
     #[inline]
     pub(super) fn new(view: &'a View, rules: &'a Rules, tier: Tier) -> Self {
-        Self { view, snapshot: view.data(), rules, tier, as_of_ms: view.as_of_ms(), scarce: None }
+        let (snapshot, as_of_ms) = (view.data(), view.as_of_ms());
+        Self { view, snapshot, rules, tier, as_of_ms, asked: QueryKind::Unreadable, scarce: None }
+    }
+
+    /// The same, for a query of this kind.
+    #[inline]
+    pub(super) fn asked(self, asked: QueryKind) -> Self {
+        Self { asked, ..self }
     }
 
     /// The same, saying what little is left to the caller.
@@ -136,10 +146,34 @@ fn note(out: &mut Answer, text: &[u8]) {
     out.line_of(&[b"% ", text]);
 }
 
+/// The line behind `No Data Found`, which not every program knows: what they all know is `not
+/// found`, many of them with `Domain` before it.
+const fn not_found_note(asked: QueryKind) -> &'static [u8] {
+    match asked {
+        QueryKind::Domain | QueryKind::DomainPattern => b"% Domain not found.\r\n",
+        QueryKind::Nameserver | QueryKind::NameserverPattern | QueryKind::Address => {
+            b"% Name server not found.\r\n"
+        }
+        QueryKind::Registrar | QueryKind::RegistrarPattern => b"% Registrar not found.\r\n",
+        QueryKind::Contact => b"% Contact not found.\r\n",
+        QueryKind::Roid | QueryKind::Help | QueryKind::Limits | QueryKind::Unreadable => {
+            b"% Object not found.\r\n"
+        }
+    }
+}
+
+/// The lines that say that there is no such record.
+fn no_record(site: &Site<'_>, rule: &Rule, out: &mut Answer) {
+    out.raw(&rule.not_found);
+    if !rule.not_found_is_own {
+        out.raw(not_found_note(site.asked));
+    }
+}
+
 /// Says that there is no such record.
 pub(super) fn not_found(site: &Site<'_>, rule: &Rule, out: &mut Answer) -> AnswerResult {
     begin(rule, out);
-    out.raw(&rule.not_found);
+    no_record(site, rule, out);
     finish(site, rule, Tail::Plain, out);
     AnswerResult::NotFound
 }
@@ -160,7 +194,7 @@ pub(super) fn not_found_below(
     out: &mut Answer,
 ) -> AnswerResult {
     begin(rule, out);
-    out.raw(&rule.not_found);
+    no_record(site, rule, out);
     match above {
         None => {}
         Some(Above::Registered(name)) => {
@@ -217,7 +251,7 @@ impl<'a> Records<'a> {
     /// Ends the answer.
     pub(super) fn finish(self, tail: Tail, end: ListEnd, out: &mut Answer) -> AnswerResult {
         if self.full || end == ListEnd::More {
-            note(out, b"There are more records than this answer shows.");
+            note(out, MORE_RECORDS);
         } else if end == ListEnd::Budget {
             note(out, SEARCH_STOPPED);
         } else if out.is_cut() {
@@ -329,6 +363,9 @@ pub(super) fn refuse(site: &Site<'_>, refusal: Refusal, out: &mut Answer) {
         }
         _ => {}
     }
+    if refusal.leaves_open() {
+        out.raw(LEFT_OPEN);
+    }
     finish(site, rule, Tail::Plain, out);
 }
 
@@ -366,7 +403,18 @@ fn served_suffixes(site: &Site<'_>, out: &mut Answer) {
     }
 }
 
+/// What a refusal says that leaves open whether the name is registered: some programs take each
+/// answer without `Domain Name:` for "free", and know no refusal but that of a quota.
+const LEFT_OPEN: &[u8] = b"\
+    % This says nothing about the name. Programs may take it like: quota exceeded.\r\n";
+
 impl Refusal {
+    /// Whether what was asked for may be registered all the same. Other refusals are of lines that
+    /// cannot name a domain of ours.
+    const fn leaves_open(self) -> bool {
+        matches!(self, Self::Suffix | Self::Utf8 | Self::Damaged)
+    }
+
     /// The word after `%ERROR:`.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -424,64 +472,13 @@ impl Refusal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What real parsers look for to decide that a name is free, or that it is registered.
-    const MISLEADING: &[&str] = &[
-        "no match",
-        "not found",
-        "no entries",
-        "no data",
-        "no object",
-        "nothing found",
-        "invalid query",
-        "invalid",
-        "available",
-        "is free",
-        "not registered",
-        "unassigned",
-        "not exist",
-        "no such",
-        "domain name:",
-        "no information",
-        "status: free",
-    ];
-
-    #[test]
-    fn no_text_of_ours_reads_as_free_or_registered() {
-        let mut texts = vec![String::from_utf8(HELP.to_vec()).unwrap()];
-        let refusals = [
-            Refusal::Empty,
-            Refusal::Length,
-            Refusal::Utf8,
-            Refusal::Control,
-            Refusal::Option,
-            Refusal::Keyword,
-            Refusal::Words,
-            Refusal::Name,
-            Refusal::Address,
-            Refusal::Suffix,
-            Refusal::SuffixItself,
-            Refusal::OneLabel,
-            Refusal::WildcardEarly,
-            Refusal::WildcardKind,
-            Refusal::Budget,
-            Refusal::Contact,
-            Refusal::Damaged,
-        ];
-        texts.extend(refusals.iter().map(|refusal| refusal.text().to_owned()));
-        texts.push(String::from_utf8(crate::query::render::RESERVED_NOTE.to_vec()).unwrap());
-        for text in [BELOW_REGISTERED, BELOW_KEPT_BACK, SUFFIXES] {
-            texts.push(String::from_utf8(text.to_vec()).unwrap());
-        }
-        let rules = Rules::standard();
-        texts.push(String::from_utf8(rules.defaults().tail_with_statuses.to_vec()).unwrap());
-        for text in texts {
-            let lower = text.to_lowercase().replace("\r\n", " ");
-            for phrase in MISLEADING {
-                assert!(!lower.contains(phrase), "{phrase:?} in {text:?}");
-            }
-        }
-    }
-}
+pub(super) const TEXTS: [&[u8]; 8] = [
+    HELP,
+    SEARCH_STOPPED,
+    LEFT_OPEN,
+    COMPLAINT_FORM,
+    MORE_RECORDS,
+    BELOW_REGISTERED,
+    BELOW_KEPT_BACK,
+    SUFFIXES,
+];

@@ -10,7 +10,8 @@
 //! - `pure`: an answer depends on snapshot, rules and line alone; no clock, no I/O.
 //! - `no-allocation`: everything lives on the stack or in the caller's [`Answer`].
 //! - `complete`: every line gets an answer that ends in its tail, whatever the line holds.
-//! - No text of ours holds words from which client programs conclude that a name is free.
+//! - No text of ours holds words from which client programs conclude that a name is free, but the
+//!   answer that it is (`phrases_tests`).
 //!
 //! # Does not
 //!
@@ -37,6 +38,8 @@ mod suffix;
 mod typed;
 mod wildcard;
 
+#[cfg(test)]
+mod phrases_tests;
 #[cfg(test)]
 mod tests;
 
@@ -233,9 +236,9 @@ pub fn answer_request(
     request: Request<'_>,
     out: &mut Answer,
 ) -> Outcome {
-    let site = Site::new(view, rules, caller.tier).telling(caller.scarce);
     let request = request.settled(view);
     let mut kind = request.kind();
+    let site = Site::new(view, rules, caller.tier).asked(kind).telling(caller.scarce);
     let found = match request.0 {
         Ok(query) => run(&site, caller, query, &mut kind, out),
         Err(refusal) => Err(Failure::Refused(refusal)),

@@ -5,8 +5,9 @@
 //! - `one grammar`: a refusal's first line is `%ERROR:CODE key=value ...`, its keys in a fixed
 //!   order; every further line begins with `% `. Texts for people follow, which are no part of the
 //!   grammar.
-//! - No text of ours holds words from which client programs conclude that a name is free; those
-//!   that they know for a limit (`rate limit exceeded`) stand there.
+//! - No text of ours holds words from which client programs conclude that a name is free; every
+//!   refusal holds those by which they know one (`Quota exceeded`): some take whatever has no
+//!   `Domain Name:` for a free name otherwise (`deploy/PARSERS.md`).
 //!
 //! # Does not
 //!
@@ -124,7 +125,8 @@ pub(super) fn limits(limits: Limits<'_>, out: &mut Answer) {
     }
     out.raw(
         b"%\r\n% Wildcards, lists of registrars, contacts and addresses cost more than one\r\n\
-          % query. The limit that has least left decides.\r\n",
+          % query. The limit that has least left decides. To ask for limits costs\r\n\
+          % nothing.\r\n",
     );
 }
 
@@ -141,7 +143,8 @@ pub(super) fn refused(refused: &Refused<'_>, contact: &str, out: &mut Answer) {
                 write!(text, "cause={cause}")
             });
             line(out, |text| {
-                write!(text, "% Blocked for {} still, until {until}.", Spell(*wait_s))
+                write!(text, "% Quota exceeded: blocked for {} still, until ", Spell(*wait_s))?;
+                write!(text, "{until}.")
             });
             if *cause == "limit" {
                 out.raw(b"% The query rate limit was exceeded again and again.\r\n");
@@ -151,7 +154,8 @@ pub(super) fn refused(refused: &Refused<'_>, contact: &str, out: &mut Answer) {
         Refused::Denied { scope, reason } => {
             line(out, |text| write!(text, "%ERROR:DENIED scope={scope}"));
             out.raw(
-                b"% The operator of this server does not answer queries from this network.\r\n",
+                b"% Quota exceeded: this network has none here. The operator of this server\r\n\
+                  % does not answer its queries.\r\n",
             );
             said(b"% Reason: ", reason, out);
         }
@@ -171,13 +175,13 @@ fn quota(over: &Over, out: &mut Answer) {
     line(out, |text| {
         write!(
             text,
-            "% Query rate limit exceeded: {} a minute {whose} ({}).",
+            "% Quota exceeded. Query rate limit exceeded: {} a minute {whose} ({}).",
             over.level.queries_per_min, over.prefix
         )
     });
     line(out, |text| {
         write!(text, "% This query is answered again in {}. ", Spell(over.wait_s))?;
-        text.write_str("Then send limits to see all of yours.")
+        text.write_str("Send limits, at no cost, to see all of yours.")
     });
 }
 
@@ -231,7 +235,7 @@ mod tests {
              wait=359999999\r\n",
             "(ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128).\r\n",
             "wait=253402300799 cause=operator\r\n",
-            "Then send limits to see all of yours.\r\n",
+            "Send limits, at no cost, to see all of yours.\r\n",
         ] {
             assert!(lines.contains(whole), "{whole:?} in {lines}");
         }
@@ -242,7 +246,7 @@ mod tests {
         let scope: IpNet = "192.0.2.0/24".parse().unwrap();
         let denied =
             |reason, contact| text(|out| refused(&Refused::Denied { scope, reason }, contact, out));
-        assert_eq!(denied("", "").lines().count(), 2);
+        assert_eq!(denied("", "").lines().count(), 3);
         let lines = denied("spam\r\nDomain Name: evil.demo", "abuse@registry.demo");
         assert!(lines.contains("% Reason: spam  Domain Name: evil.demo\r\n"), "{lines}");
         assert!(lines.ends_with("% Contact: abuse@registry.demo\r\n"));

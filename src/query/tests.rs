@@ -153,6 +153,15 @@ fn registry(random: &mut Random) -> (View, Vec<[Known; 4]>) {
     (View::of_bytes(out.into_inner()).unwrap(), known)
 }
 
+/// A registry without a record.
+pub(super) fn empty_view() -> View {
+    let out = Cursor::new(Vec::new());
+    let builder = Builder::new(out, Rc::new(MemoryScratch), Options::default()).unwrap();
+    let meta = Meta { suffixes: vec!["demo".to_owned()], ..Meta::default() };
+    let (out, _) = builder.finish(&meta, &mut |_name, _defect| {}).unwrap();
+    View::of_bytes(out.into_inner()).unwrap()
+}
+
 const PRESETS: [&str; 3] =
     ["registration-data-policy-2025", "temporary-specification-2018", "open"];
 const MODELS: [&str; 3] = ["thick", "thin", "modified-thick"];

@@ -157,6 +157,9 @@ mod tests {
         assert_eq!((all.responded(), all.miss_ratio()), (4, Some(1.0 / 3.0)));
         assert_eq!((all.kinds["domain"]["found"], all.tlds["example"]["found"]), (2, 2));
         assert_eq!(all.tlds[""]["help"], 1);
+        let (before, ratio) = (all.responded(), all.miss_ratio());
+        all.add(&Row { kind: "limits".into(), outcome: "limits".into(), ..row() });
+        assert_eq!((all.queries, all.responded(), all.miss_ratio()), (6, before, ratio));
         assert_eq!(Counts::default().miss_ratio(), None);
     }
 

@@ -87,6 +87,15 @@ pub fn start(
     Ok((recorders, Writer { settings, figures, orders, stop, ended, thread: Some(thread) }))
 }
 
+/// What [`start`] would refuse of the settings alone: nothing is started or made.
+///
+/// # Errors
+///
+/// A key's file is none.
+pub fn check(settings: &Settings) -> Result<(), StartError> {
+    Masker::new(&settings.privacy).map(drop).map_err(|problem| StartError { problem })
+}
+
 fn run(mut core: Core, orders: &Receiver<Order>, stop: &AtomicBool) {
     while !stop.load(Ordering::Acquire) {
         // The writer outside holds an end of the orders until it has said to stop.

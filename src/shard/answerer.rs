@@ -78,8 +78,10 @@ pub enum Ended {
     Reserved,
     /// With the not-found text.
     NotFound,
-    /// With help, or the caller's limits.
+    /// With help.
     Help,
+    /// With the caller's limits: free, and so no measure of what was asked of the registry.
+    Limits,
     /// With why the line is not served.
     Refused,
     /// With a record that cannot be read.
@@ -94,12 +96,13 @@ pub enum Ended {
 
 impl Ended {
     /// All of them, in the order of the type.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Found,
         Self::Listed,
         Self::Reserved,
         Self::NotFound,
         Self::Help,
+        Self::Limits,
         Self::Refused,
         Self::Failed,
         Self::Limited,
@@ -116,6 +119,7 @@ impl Ended {
             Self::Reserved => "reserved",
             Self::NotFound => "not_found",
             Self::Help => "help",
+            Self::Limits => "limits",
             Self::Refused => "refused",
             Self::Failed => "failed",
             Self::Limited => "limited",
@@ -124,8 +128,9 @@ impl Ended {
         }
     }
 
-    const fn of(result: AnswerResult) -> Self {
+    const fn of(kind: QueryKind, result: AnswerResult) -> Self {
         match result {
+            AnswerResult::Help if matches!(kind, QueryKind::Limits) => Self::Limits,
             AnswerResult::Found => Self::Found,
             AnswerResult::Listed => Self::Listed,
             AnswerResult::Reserved => Self::Reserved,
@@ -138,7 +143,7 @@ impl Ended {
 
     const fn class(self) -> AnswerClass {
         match self {
-            Self::Found | Self::Listed | Self::Help => AnswerClass::Found,
+            Self::Found | Self::Listed | Self::Help | Self::Limits => AnswerClass::Found,
             Self::Reserved | Self::NotFound => AnswerClass::NotFound,
             Self::Failed => AnswerClass::Failed,
             Self::Refused => AnswerClass::Refused,
@@ -251,7 +256,7 @@ impl Answerer {
         };
         let caller = Caller { tier, limits: limits_of(pass, &uses), scarce };
         let answered = query::answer_request(view, rules, &caller, request, out);
-        let outcome = Ended::of(answered.result);
+        let outcome = Ended::of(kind, answered.result);
         let missed = outcome == Ended::NotFound;
         let seen = seen.map(|seen| seen.named(subject).missed(missed).dry_run(dry_run));
         Told { kind: answered.kind, outcome, subject, tier, seen }
@@ -332,8 +337,9 @@ const fn price_of(prices: &Prices, kind: QueryKind) -> u32 {
         | QueryKind::Registrar
         | QueryKind::Roid
         | QueryKind::Help
-        | QueryKind::Limits
         | QueryKind::Unreadable => prices.exact,
+        // Who is at the limit has to see it; a refusal would cost the server the same.
+        QueryKind::Limits => 0,
     }
 }
 

@@ -373,14 +373,15 @@ impl<F: Files> Live<F> {
         Ok(Some(Fold { generation, base }))
     }
 
-    /// Begins the log with the ordinals that have no record: a base holds records alone. They are a
-    /// frame that makes no new generation, so that every generation over the base has them.
+    /// Begins the log with what a base does not hold: the ordinals that have no record, and a sign
+    /// of life that is newer than the newest change. They are a frame that makes no new generation,
+    /// so that every generation over the base has them.
     fn reserve(&mut self) -> Result<(), StoreError> {
         let reservations = self.generation.reservations();
-        if reservations.entry_count == 0 {
+        let state = self.generation.state();
+        if reservations.entry_count == 0 && state.heartbeat_ms <= state.committed_ms {
             return Ok(());
         }
-        let state = self.generation.state();
         let stamp = Stamp {
             serial: state.serial,
             committed_ms: state.committed_ms,

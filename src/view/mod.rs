@@ -183,9 +183,11 @@ impl View {
         self.state().generation
     }
 
-    /// Commit time of the newest change, ms since the Unix epoch.
+    /// As of when the data are, ms since the Unix epoch: the commit time of the newest change, or
+    /// of a later heartbeat, which says that nothing else changed up to its time.
     #[must_use]
     pub fn as_of_ms(&self) -> i64 {
-        self.state().committed_ms
+        let state = self.state();
+        state.committed_ms.max(state.heartbeat_ms)
     }
 }

@@ -3,7 +3,8 @@
 //! # Invariants
 //!
 //! - A field that the contact asked to hide (RFC 5733 section 2.9, `disclose flag="0"`) shows its
-//!   value to no tier but one whose mask says `always` for it; never to the public.
+//!   value under no mask but one that says `always` for it: that of a tier, or of a preset for what
+//!   its policy publishes in any case (state and country of the registrant under ICANN's).
 //! - One that is not shown reads the same whether it has a value or not.
 //!
 //! # Does not

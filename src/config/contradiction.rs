@@ -1,0 +1,123 @@
+//! Values that are good each, and cannot be together.
+//!
+//! # Does not
+//!
+//! Look at single values against their bounds: `load` does.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Effective, Origin, Settings};
+use crate::policy::guard::Mode;
+
+/// The contradictions: the key to change, and what is wrong. Two values contradict each other only
+/// if both were set; a default gives way.
+pub(super) fn find(effective: &Effective) -> Vec<(String, String)> {
+    let settings = &effective.settings;
+    let are_set =
+        |keys: [&str; 2]| keys.iter().all(|key| effective.origin(key) != &Origin::Default);
+    let mut found = Vec::new();
+    listeners(settings, &mut found);
+    let terms = &settings.warden.terms;
+    if are_set(["blocks.first_s", "blocks.longest_s"]) && terms.first_s > terms.longest_s {
+        let problem = format!(
+            "{} s is longer than blocks.longest_s, {} s: the first block is the shortest",
+            terms.first_s, terms.longest_s
+        );
+        found.push(("blocks.first_s".to_owned(), problem));
+    }
+    let log = &settings.query_log;
+    if are_set(["query_log.keep_bytes", "query_log.rotate_bytes"])
+        && log.keep_bytes > 0
+        && log.keep_bytes < log.rotate_bytes
+    {
+        let problem = format!(
+            "{} bytes are fewer than one file has, query_log.rotate_bytes = {}; 0 keeps all",
+            log.keep_bytes, log.rotate_bytes
+        );
+        found.push(("query_log.keep_bytes".to_owned(), problem));
+    }
+    found
+}
+
+/// What works, and hardly as it is meant.
+pub(super) fn doubtful(settings: &Settings) -> Vec<String> {
+    let mut found = Vec::new();
+    prices(settings, &mut found);
+    found.into_iter().map(|(key, problem)| format!("{key}: {problem}")).collect()
+}
+
+/// Listeners of which the second could not be opened.
+fn listeners(settings: &Settings, found: &mut Vec<(String, String)>) {
+    let (status, health) = (settings.status_listen, settings.health_listen);
+    let port43 = settings.listen.iter().map(|address| ("server.listen", *address));
+    let named = [("status.listen", status), ("status.health_listen", health)];
+    let mut known: Vec<_> = port43.collect();
+    for (key, address) in named {
+        let Some(address) = address else { continue };
+        if let Some((other, taken)) = known.iter().find(|(_, taken)| overlap(*taken, address)) {
+            let problem = format!("{address} is taken by {other}, {taken}; choose another port");
+            found.push((key.to_owned(), problem));
+        }
+        known.push((key, address));
+    }
+}
+
+/// Whether two sockets cannot listen at these addresses: `0.0.0.0` has all of IPv4, and `[::]` all
+/// of both, unless the system is set otherwise.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    if one.port() != other.port() || one.port() == 0 {
+        return false;
+    }
+    let covers = |whole: IpAddr, part: IpAddr| {
+        whole == part
+            || (whole.is_unspecified() && (whole.is_ipv6() || whole.is_ipv4() == part.is_ipv4()))
+    };
+    covers(one.ip(), other.ip()) || covers(other.ip(), one.ip())
+}
+
+/// Prices that no burst pays: such a query would never be served.
+fn prices(settings: &Settings, found: &mut Vec<(String, String)>) {
+    let guard = &settings.guard;
+    if guard.mode == Mode::Off {
+        return;
+    }
+    let v4 = guard.levels.v4.iter().map(|level| ("v4", level));
+    let levels = v4.chain(guard.levels.v6.iter().map(|level| ("v6", level)));
+    let Some((family, least)) = levels.min_by_key(|(_, level)| level.burst) else { return };
+    let prices = [
+        ("limits.price_exact", guard.prices.exact),
+        ("limits.price_wildcard", guard.prices.wildcard),
+        ("limits.price_contact", guard.prices.contact),
+        ("limits.price_address", guard.prices.address),
+    ];
+    for (key, price) in prices.into_iter().filter(|(_, price)| *price > least.burst) {
+        let problem = format!(
+            "{price} queries are more than limits.{family}_{}_burst allows at once, {}: none would \
+             be served",
+            least.length, least.burst
+        );
+        found.push((key.to_owned(), problem));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_overlap_where_the_second_socket_could_not_be_opened() {
+        let overlap = |one: &str, other: &str| {
+            let (one, other) = (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!(overlap(one, other), overlap(other, one));
+            overlap(one, other)
+        };
+        assert!(overlap("127.0.0.1:43", "127.0.0.1:43"));
+        assert!(overlap("0.0.0.0:43", "127.0.0.1:43"));
+        assert!(overlap("[::]:43", "127.0.0.1:43"));
+        assert!(overlap("[::]:43", "[::1]:43"));
+        assert!(!overlap("0.0.0.0:43", "[::1]:43"));
+        assert!(!overlap("127.0.0.1:43", "127.0.0.2:43"));
+        assert!(!overlap("127.0.0.1:43", "127.0.0.1:44"));
+        assert!(!overlap("127.0.0.1:0", "127.0.0.1:0"));
+    }
+}

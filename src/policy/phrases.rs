@@ -1,0 +1,216 @@
+//! Phrases and keys by which programs that read answers tell what an answer is: one list for all
+//! texts, ours and an operator's.
+//!
+//! # Invariants
+//!
+//! - `one-list`: nothing else says what a text may hold; what an operator sets goes through
+//!   [`misleading`], and tests hold our own texts against the same tables.
+//! - Each phrase stands in a program that looks for it; `deploy/PARSERS.md` has the programs, their
+//!   versions, and what they made of our answers.
+//!
+//! # Does not
+//!
+//! Check lengths or characters: `config::tld` does.
+
+/// Where a text stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In every answer, or in the record of a registered name.
+    Record,
+    /// In the answer that there is no such record.
+    NotFound,
+    /// In a refusal.
+    Refusal,
+}
+
+/// From these programs conclude that a name is free.
+pub(crate) const FREE: &[&str] = &[
+    "no match",
+    "not found",
+    "no entries",
+    "no data found",
+    "no object found",
+    "no such domain",
+    "no such object",
+    "no information available",
+    "no whois server is known",
+    "nothing found",
+    "returned 0 objects",
+    "invalid query",
+    "malformed request",
+    "object does not exist",
+    "domain does not exist",
+    "domain name not known",
+    "domain unknown",
+    "domain you requested is not known",
+    "we do not have an entry in our database",
+    "not been registered",
+    "is not registered",
+    "not registered.",
+    "no se encuentra registrado",
+    "registration of this domain is restricted",
+    "is available",
+    "currently available",
+    "available for registration",
+    "available for re-registration",
+    "available for purchase",
+    "is free",
+    "status: free",
+    "status: available",
+    "status: not registered",
+    // One parser takes it for "free" in place of a limit.
+    "connection limit exceeded",
+];
+
+/// From these programs conclude that they have asked too much.
+pub(crate) const QUOTA: &[&str] = &[
+    "quota exceeded",
+    "limit exceeded",
+    "exceeded your quota",
+    "lookup quota",
+    "request limit reached",
+    "too many requests",
+    "access denied",
+    "maximum number of queries",
+    "number of allowed queries exceeded",
+    "maximum number of requests per second exceeded",
+    "exceeded the maximum allowable number",
+    "queried interval is too short",
+    "can temporarily not be answered",
+    "try again later",
+    "please try again",
+];
+
+/// Keys of a record: programs look for them anywhere in a text, not only where a line begins, and
+/// the last one often counts.
+pub(crate) const KEYS: &[&str] = &[
+    "domain name:",
+    "domain:",
+    "domain id:",
+    "domain status:",
+    "domain server:",
+    "registrar:",
+    "registrar name:",
+    "registrar url:",
+    "registrar iana id:",
+    "registrant:",
+    "registrant name:",
+    "registrant organization:",
+    "registrant email:",
+    "registrant country:",
+    "admin name:",
+    "admin email:",
+    "tech name:",
+    "tech email:",
+    "whois server:",
+    "referral url:",
+    "refer:",
+    "server name:",
+    "name server:",
+    "name servers:",
+    "nameserver:",
+    "nserver:",
+    "updated date:",
+    "last updated:",
+    "creation date:",
+    "created:",
+    "created on:",
+    "expiry date:",
+    "expiration date:",
+    "expires:",
+    "expires on:",
+    "paid-till:",
+    "registered on:",
+    "registration status:",
+    "status:",
+    "dnssec:",
+    "reserved name:",
+    // Ours: the head of a refusal, and of the line behind each record.
+    "%error:",
+    ">>> last update",
+];
+
+/// The phrase or key in `text` that may not stand there: what it is, and from what programs
+/// conclude what.
+#[must_use]
+pub fn misleading(text: &str, place: Place) -> Option<(&'static str, &'static str)> {
+    let text = folded(text);
+    let first =
+        |phrases: &[&'static str]| phrases.iter().copied().find(|phrase| holds(&text, phrase));
+    if let Some(key) = first(KEYS) {
+        return Some((key, "of which client programs make a record"));
+    }
+    if place != Place::NotFound
+        && let Some(phrase) = first(FREE)
+    {
+        return Some((phrase, "from which client programs conclude whether a name is registered"));
+    }
+    if place != Place::Refusal
+        && let Some(phrase) = first(QUOTA)
+    {
+        return Some((phrase, "from which client programs conclude that they asked too much"));
+    }
+    None
+}
+
+/// A text as programs compare it: lower case, one blank between words, none before a colon.
+fn folded(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut folded = words.join(" ").to_lowercase();
+    while folded.contains(" :") {
+        folded = folded.replace(" :", ":");
+    }
+    folded
+}
+
+/// Whether `text` has `phrase`. A key begins a word; other phrases are found within words too, as
+/// programs find them.
+fn holds(text: &str, phrase: &str) -> bool {
+    if !phrase.ends_with(':') {
+        return text.contains(phrase);
+    }
+    text.match_indices(phrase).any(|(at, _)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        before.is_none_or(|c| !c.is_alphanumeric())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phrase_is_found_whatever_its_case_and_its_blanks() {
+        let found = |text, place| misleading(text, place).map(|(phrase, _)| phrase);
+        assert_eq!(found("if NO\n   Match", Place::Record), Some("no match"));
+        assert_eq!(found("Quota\texceeded", Place::Record), Some("quota exceeded"));
+        assert_eq!(found("Quota exceeded", Place::NotFound), Some("quota exceeded"));
+        assert_eq!(found("Quota exceeded", Place::Refusal), None);
+        assert_eq!(found("NOT FOUND", Place::NotFound), None);
+        assert_eq!(found("NOT FOUND", Place::Refusal), Some("not found"));
+        assert_eq!(found("ask the Registrar  : it knows", Place::NotFound), Some("registrar:"));
+        assert_eq!(found("(domain name: x)", Place::Refusal), Some("domain name:"));
+        assert_eq!(found("  %error:QUOTA", Place::Record), Some("%error:"));
+    }
+
+    #[test]
+    fn words_that_no_program_looks_for_are_allowed() {
+        for text in [
+            "Terms of use: https://www.example/terms",
+            "Ask the registrar of record, https://www.registrar.example",
+            "The registry may restrict access to this service",
+            "Subdomain: none",
+            "Registrar ID 9998 is for tests",
+            "Contact noc@registry.example",
+        ] {
+            assert_eq!(misleading(text, Place::Record), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn phrases_are_written_as_texts_are_compared() {
+        for phrase in [FREE, QUOTA, KEYS].concat() {
+            assert_eq!(folded(phrase), phrase);
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! `whoisd config check`, and where commands find their configuration.
+#![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const FIXTURE: &str = "snapshot-format/tests/fixtures/version-1.snapshot";
+
+/// Exit status, standard output, standard error.
+fn ran(arguments: &[&str]) -> (i32, String, String) {
+    let program = env!("CARGO_BIN_EXE_whoisd");
+    let root = env!("CARGO_MANIFEST_DIR");
+    let output = Command::new(program).args(arguments).current_dir(root).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn config_check_tells_all_errors_of_a_file_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("whoisd.toml");
+    let text = "[server]\nlisten = [\"127.0.0.1:4343\", \"localhost:43\"]\ncores = \"2-\"\n\
+        [port43]\nline_ms = 1\nlime_ms = 5\nwrite_ms = \"5s\"\n[nowhere]\nx = 1\n\
+        [status]\nlisten = \"127.0.0.1\"\n[defaults]\nheader = \"not found\"\n\
+        not_found = \"Registrar: none\"\n[[tld]]\nsuffix = \"a..b\"\n";
+    fs::write(&path, text).unwrap();
+    let file = path.to_str().unwrap();
+    let (status, _, err) = ran(&["config", "check", file]);
+    assert_eq!(status, 3);
+    for expected in [
+        ":2: server.listen: \"localhost:43\"",
+        ":3: server.cores: \"2-\"",
+        ":5: port43.line_ms: 1 is too small",
+        ":6: port43.lime_ms: unknown key",
+        ":7: port43.write_ms: invalid type",
+        ":8: nowhere: unknown key",
+        ":11: status.listen: \"127.0.0.1\"",
+        ":13: defaults.header: holds \"not found\"",
+        ":14: defaults.not_found: holds \"registrar:\"",
+        ":16: tld[1].suffix: \"a..b\"",
+    ] {
+        assert!(err.contains(&format!("{file}{expected}")), "{expected} in {err}");
+    }
+    assert_eq!(err.lines().count(), 10, "{err}");
+    // What is no TOML is one error, not those that follow from it.
+    fs::write(&path, "[server]\ndir = \"\"\"\n[port43]\nlime_ms = 1\n").unwrap();
+    assert_eq!(ran(&["config", "check", file]).2.lines().count(), 1);
+}
+
+/// A folder with a file of lists that is refused and a file that is no folder, and a way to check a
+/// configuration in it.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        let list = "[[entry]]\nprefix = \"192.0.2.1/24\"\naction = \"deny\"\n";
+        fs::write(place.0.path().join("list.toml"), list).unwrap();
+        fs::write(place.0.path().join("file"), "").unwrap();
+        place
+    }
+
+    /// A text with `DIR` for the folder, and `GOOD` for what a start needs.
+    fn check(&self, text: &str) -> (i32, String, String) {
+        let good = format!("[server]\ndir = \"{FIXTURE}\"\nlisten = [\"127.0.0.1:0\"]\n");
+        let text = text.replace("GOOD", &good).replace("DIR", &self.0.path().display().to_string());
+        let path = self.0.path().join("whoisd.toml");
+        fs::write(&path, text).unwrap();
+        ran(&["config", "check", path.to_str().unwrap()])
+    }
+
+    /// Each text is refused with what is expected of it.
+    fn refuses(&self, cases: &[(&str, &str)]) {
+        let (status, out, err) = self.check("GOOD");
+        assert_eq!((status, err.as_str()), (0, ""));
+        assert!(out.ends_with("whoisd.toml: good\n"), "{out}");
+        for (text, expected) in cases {
+            let (status, _, err) = self.check(text);
+            assert_eq!(status, 3, "{text}: {err}");
+            assert!(err.contains(expected), "{expected} in {err}");
+        }
+    }
+}
+
+#[test]
+fn config_check_finds_what_the_machine_lacks_for_a_start() {
+    let place = Place::new();
+    place.refuses(&[
+        ("[log]\nlevel = \"warn\"\n", "server.dir is not set; give --dir DIR"),
+        ("[server]\ndir = \"DIR/none\"\n", "server.dir: "),
+        ("[server]\ndir = \"DIR\"\n", "server.dir: "),
+        ("[server]\ndir = \"DIR/file\"\n[updater]\nspool = true\n", "server.dir: "),
+        (
+            "[server]\ndir = \"DIR\"\nlisten = [\"192.0.2.1:4343\"]\n",
+            "no interface of this machine has this address",
+        ),
+        ("GOODcores = \"1023\"\n", "server.cores: "),
+        ("GOODcontrol = \"DIR/none/control.sock\"\n", "server.control: "),
+        ("GOODcontrol = \"DIR/file\"\n", "is there and is no socket"),
+        ("GOOD[policy]\nlists = [\"DIR/list.toml\"]\n", "has bits behind"),
+        ("GOOD[policy]\nlists = [\"DIR/none/*.toml\"]\n", "No such file"),
+        ("GOOD[query_log]\ndir = \"DIR/file\"\n", "query_log.dir: "),
+        (
+            "GOOD[query_log]\ndir = \"DIR/q\"\nprivacy = \"hash\"\n\
+             privacy_key_file = \"DIR/none\"\n",
+            "query_log: ",
+        ),
+        (
+            "GOOD[feed.nats]\nservers = [\"nats://127.0.0.1:4222\"]\n\
+             trusted_keys = [\"DIR/none\"]\n",
+            "feed.nats.trusted_keys: ",
+        ),
+    ]);
+    // Of the machine, too, all is told at once; nothing of it was made.
+    let (_, _, err) = place.check(
+        "[server]\ndir = \"DIR/none\"\nlisten = [\"192.0.2.1:4343\"]\n\
+         control = \"DIR/none/control.sock\"\n[query_log]\ndir = \"DIR/file\"\n",
+    );
+    assert_eq!(err.lines().count(), 4, "{err}");
+    let folder = place.0.path();
+    assert!(!folder.join("none").exists() && !folder.join("q").exists());
+}
+
+#[test]
+fn config_check_finds_doubles_and_values_that_contradict_each_other() {
+    Place::new().refuses(&[
+        (
+            "GOOD[status]\nlisten = \"127.0.0.1:9143\"\nhealth_listen = \"127.0.0.1:9143\"\n",
+            "status.health_listen: 127.0.0.1:9143 is taken by status.listen",
+        ),
+        (
+            "[server]\nlisten = [\"0.0.0.0:4343\"]\n[status]\nlisten = \"127.0.0.1:4343\"\n",
+            "status.listen: 127.0.0.1:4343 is taken by server.listen, 0.0.0.0:4343",
+        ),
+        ("[server]\nlisten = [\"[::1]:4343\", \"[::1]:4343\"]\n", "is named twice"),
+        (
+            "GOOD[[proxy]]\nlisten = \"127.0.0.1:0\"\nfrom = [\"10.0.0.0/8\"]\nheader = \"v1\"\n\
+             [[proxy]]\nlisten = \"127.0.0.1:0\"\nfrom = [\"10.0.0.0/8\"]\nheader = \"v1\"\n",
+            "proxy[2].listen: 127.0.0.1:0 has a table already",
+        ),
+        (
+            "GOOD[blocks]\nfirst_s = 600\nlongest_s = 60\n",
+            "blocks.first_s: 600 s is longer than blocks.longest_s, 60 s",
+        ),
+        (
+            "GOOD[query_log]\nkeep_bytes = 1000\nrotate_bytes = 2000\ndir = \"DIR/q\"\n",
+            "query_log.keep_bytes: 1000 bytes are fewer than one file has",
+        ),
+        (
+            "GOOD[[registrar]]\niana_id = 7\n[[registrar]]\niana_id = 7\n",
+            "registrar[2].iana_id: 7 has a table already",
+        ),
+        ("GOOD[[tld]]\nsuffix = \"x\"\n[[tld]]\nsuffix = \"X.\"\n", "tld[2].suffix: "),
+        ("GOOD[[tier]]\nname = \"a\"\n[[tier]]\nname = \"a\"\n", "tier[2].name: "),
+    ]);
+}
+
+#[test]
+fn config_check_warns_of_what_a_running_server_or_another_user_may_explain() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("whoisd.toml");
+    fs::create_dir(folder.path().join("lists")).unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let text = format!(
+        "[server]\ndir = \"{FIXTURE}\"\nlisten = [\"{address}\"]\n\
+         [limits]\nv4_32_burst = 3\n[policy]\nlists = [\"{}/*.toml\"]\n",
+        folder.path().join("lists").display()
+    );
+    fs::write(&path, text).unwrap();
+    let file = path.to_str().unwrap();
+    let (status, out, err) = ran(&["config", "check", file]);
+    assert_eq!((status, err.as_str()), (0, ""), "{out}");
+    let warning = format!("{file}: warning: ");
+    for expected in ["address in use", "limits.price_wildcard: 5", "*.toml names no file"] {
+        let found = out.lines().any(|line| line.starts_with(&warning) && line.contains(expected));
+        assert!(found, "{expected} in {out}");
+    }
+    assert!(out.ends_with(&format!("{file}: good\n")), "{out}");
+}
+
+#[test]
+fn a_command_without_a_directory_says_which_options_name_it() {
+    if Path::new("/etc/whoisd/whoisd.toml").exists() {
+        return;
+    }
+    for command in [
+        &["lookup", "example.demo"][..],
+        &["serve"],
+        &["inspect"],
+        &["verify"],
+        &["rollback", "--to", "1"],
+        &["apply", "Cargo.toml"],
+        &["publish-snapshot", "--to", "/nowhere"],
+        &["policy", "simulate", "--tier", "public", "example.demo"],
+    ] {
+        let (status, _, err) = ran(command);
+        assert_eq!(status, 3, "{command:?}: {err}");
+        for option in ["--dir DIR", "--config FILE", "/etc/whoisd/whoisd.toml"] {
+            assert!(err.contains(option), "{command:?}: {option} in {err}");
+        }
+    }
+    for command in [
+        &["list"][..],
+        &["reload"],
+        &["top", "--once"],
+        &["block", "192.0.2.1"],
+        &["policy", "explain", "192.0.2.1"],
+    ] {
+        let (status, _, err) = ran(command);
+        assert_eq!(status, 1, "{command:?}: {err}");
+        for option in ["--control SOCKET", "--dir DIR", "--config FILE"] {
+            assert!(err.contains(option), "{command:?}: {option} in {err}");
+        }
+    }
+    let (status, _, err) = ran(&["log", "summary"]);
+    assert!(status == 1 && err.contains("query_log.dir") && err.contains("--config"), "{err}");
+}
+
+#[test]
+fn every_command_takes_the_directory_of_the_configuration_that_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("whoisd.toml");
+    fs::write(&path, format!("[server]\ndir = \"{FIXTURE}\"\n")).unwrap();
+    let file = path.to_str().unwrap();
+    let named = ["--config", file];
+    for command in [&["inspect"][..], &["verify"]] {
+        let (status, out, err) = ran(&[command, &named].concat());
+        assert_eq!(status, 0, "{command:?}: {err}");
+        assert!(!out.is_empty());
+    }
+    let asked = [&["lookup"][..], &named, &["example.demo"]].concat();
+    assert_eq!(ran(&asked).0, 0);
+}
