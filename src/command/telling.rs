@@ -51,7 +51,7 @@ impl Claimed {
     }
 
     /// Whether an address can be bound, which is given back at once.
-    pub(super) fn may_bind(address: SocketAddr) -> std::io::Result<()> {
+    pub(super) fn may_bind(address: SocketAddr) -> io::Result<()> {
         bind(address).map(drop)
     }
 

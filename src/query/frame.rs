@@ -412,7 +412,10 @@ impl Refusal {
     /// Whether what was asked for may be registered all the same. Other refusals are of lines that
     /// cannot name a domain of ours.
     const fn leaves_open(self) -> bool {
-        matches!(self, Self::Suffix | Self::Utf8 | Self::Damaged)
+        matches!(
+            self,
+            Self::Suffix | Self::SuffixItself | Self::OneLabel | Self::Utf8 | Self::Damaged
+        )
     }
 
     /// The word after `%ERROR:`.

@@ -90,6 +90,7 @@ fn a_base_of_a_view_whose_function_is_volatile_says_what_hinders_it() {
         into: tempfile::tempdir().unwrap().path().join("base"),
         memory_bytes: 64 << 20,
         keep: 0,
+        permits: whoisd::store::Permits::default(),
     };
     let error = publish::bootstrap(&options, &database.rules).unwrap_err().to_string();
     assert!(error.contains("division by zero") && error.contains("STABLE"), "{error}");
@@ -128,10 +129,10 @@ fn the_rows_to_try_with_are_records() {
     let mut came = database.publish();
     came.sort();
     let expected = [
-        "contact C-1",
-        "domain one.demo",
-        "domain two.demo",
-        "nameserver ns1.one.demo",
+        "contact C1",
+        "domain example.demo",
+        "domain other.demo",
+        "nameserver ns1.example.demo",
         "registrar reg-1",
     ];
     assert_eq!(came, expected);
