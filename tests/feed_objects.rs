@@ -344,7 +344,8 @@ fn the_same_serial_under_another_source_leaves_the_manifest_as_it_is() {
         assert_eq!(fs::read(place.object(9, ".manifest")).unwrap(), manifest);
     }
     // Who does not say whose serials they are does not unsay it.
-    place.publish(9, None, None);
+    let how = How { source: None, key: None, replace: false };
+    place.objects.publish(view.base(), how, &mut |_, _| true).unwrap();
     assert_eq!(fs::read(place.object(9, ".manifest")).unwrap(), manifest);
     place.publish(9, Some("registry-a"), None);
 }

@@ -373,22 +373,27 @@ fn rows_in(log: &Path) -> Vec<serde_json::Value> {
     rows
 }
 
-/// Every field of every row, against what was asked and what came back.
-#[test]
-fn a_row_of_the_log_says_who_asked_what_and_what_came_of_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
+/// A server that writes a query log into `log`, with a second listener behind a proxy.
+fn logging_server(folder: &Path, log: &Path) -> Server {
+    let data = folder.join("data");
     let made = program().args(["sample", "--domains", "200", "--into"]).arg(&data).output();
     assert!(made.unwrap().status.success());
-    let log = folder.path().join("log");
-    let file = folder.path().join("whoisd.toml");
+    let file = folder.join("whoisd.toml");
     let text = format!(
         "[server]\ndir = {data:?}\nlisten = [\"127.0.0.1:0\", \"127.0.0.3:0\"]\ncores = \"0\"\n\
          [[proxy]]\nlisten = \"127.0.0.3:0\"\nfrom = [\"127.0.0.0/8\"]\nheader = \"v1\"\n\
          [query_log]\ndir = {log:?}\n"
     );
     fs::write(&file, text).unwrap();
-    let server = Server::start(&["--config", file.to_str().unwrap()]);
+    Server::start(&["--config", file.to_str().unwrap()])
+}
+
+/// Every field of every row, against what was asked and what came back.
+#[test]
+fn a_row_of_the_log_says_who_asked_what_and_what_came_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let server = logging_server(folder.path(), &log);
     let host = server.ask("nameserver ns1.example.demo\r\n");
     assert!(host.contains("Server Name: "), "{host}");
     let long = "x".repeat(300);

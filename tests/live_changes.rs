@@ -317,7 +317,7 @@ fn files_whose_names_say_another_order_than_their_serials_are_applied_and_a_gap_
             if figures.contains(wanted) {
                 return;
             }
-            assert!(begun.elapsed() < Duration::from_secs(20), "no {wanted:?} in {figures}");
+            assert!(begun.elapsed() < Duration::from_secs(120), "no {wanted:?} in {figures}");
             thread::sleep(Duration::from_millis(20));
         }
     };

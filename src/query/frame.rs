@@ -52,7 +52,7 @@ const HELP: &[u8] = b"\
 const SEARCH_STOPPED: &[u8] =
     b"The search stopped at its limit of steps; there may be further ones.";
 
-const BELOW_REGISTERED: &[u8] = b"% The name lies below a registered domain: ";
+const BELOW_REGISTERED: &[u8] = b"% The name lies below the registered domain ";
 const BELOW_KEPT_BACK: &[u8] = b"% The name lies below a name that the registry keeps back: ";
 const SUFFIXES: &[u8] = b"% This server answers for names under:\r\n";
 const MORE_RECORDS: &[u8] = b"There are more records than this answer shows.";

@@ -269,7 +269,7 @@ fn a_corrected_deposit_takes_the_place_of_the_one_before() {
     // The chain goes on by the identifier, and one that was passed is not taken up again.
     assert_eq!(site.apply(&next("D2", "D1", "2026-11-03T00:00:00Z"), NOW_MS), Ok(vec![]));
     let error = site.apply(&corrected("4"), NOW_MS).unwrap_err();
-    assert!(error.contains("the last one here is D2"), "{error}");
+    assert!(error.contains("the last one of test here is D2"), "{error}");
     // A full one keeps its number as well.
     let full = import(good().replace("type=\"FULL\"", "type=\"FULL\" resend=\"2\""));
     assert_eq!(full.lines, "");
@@ -312,9 +312,9 @@ fn files_and_folders_that_are_mixed_up_are_told() {
     std::fs::write(site.0.path().join("records.jsonl"), "").unwrap();
     for (arguments, status, words) in [
         (&["import", "folder", "--into", "s"][..], 1, "folder: is a directory"),
-        (&["import", "full.xml", "--into", "full.xml"], 1, "--into names a snapshot directory"),
-        (&["import", "full.xml", "--into", "s", "--report", "folder"], 1, "--report names a file"),
-        (&["apply", "folder", "--dir", "s"], 1, "is a directory, expected a file"),
+        (&["import", "full.xml", "--into", "full.xml"], 2, "it is a file, expected a directory"),
+        (&["import", "full.xml", "--into", "s", "--report", "folder"], 2, "expected a file"),
+        (&["apply", "folder", "--dir", "s"], 2, "is a directory, expected a file"),
         (&["apply", "none.xml", "--dir", "s"], 1, "there is no such file"),
         (&["apply", "records.jsonl", "--dir", "s", "--strict"], 2, "records have no findings"),
     ] {

@@ -128,7 +128,9 @@ fn small_objects() -> Objects {
         nameservers: nameservers().into_iter().chain(typed::nameservers()).collect(),
         nndns: nndns().into_iter().chain(typed::nndns()).collect(),
         domains: domains().into_iter().chain(typed::domains()).collect(),
-        suffixes: ["demo", "co.demo", "xn--80adxhks", "open"].map(str::to_owned).to_vec(),
+        suffixes: ["demo", "co.demo", "xn--80adxhks", "open", "xn--ngbc5azd.demo"]
+            .map(str::to_owned)
+            .to_vec(),
     }
 }
 
