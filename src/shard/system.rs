@@ -42,8 +42,8 @@ pub const DESCRIPTORS_OF_PROCESS: u64 = 64;
 /// Below this limit of locked memory glommio makes no executor, bytes.
 const LOCKED_BYTES_MIN: u64 = 512 * 1024;
 
-/// What each executor asks to register, bytes: more than [`LOCKED_BYTES_MIN`], by as much as what
-/// its rings take may be below [`EXECUTOR_BYTES`] for all of them.
+/// What each executor asks to register, bytes: more than `LOCKED_BYTES_MIN`, by as much as what
+/// its rings take may be below `EXECUTOR_BYTES` for all of them.
 pub const REGISTERED_BYTES: usize = 1024 * 1024;
 
 const _: () = assert!(REGISTERED_BYTES as u64 > LOCKED_BYTES_MIN);
