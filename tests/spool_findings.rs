@@ -11,7 +11,7 @@ use std::process::Output;
 use server::{Server, program};
 use whoisd::view::View;
 
-/// A directory with the full sample of RFC 9022, which is of `example`.
+/// A directory with the full sample of RFC 9022, which is of `test`.
 struct Site(tempfile::TempDir);
 
 impl Site {
@@ -45,9 +45,9 @@ impl Site {
             "<rde:deposit type=\"DIFF\" id=\"{id}\" prevId=\"{prev}\" {declared}>\
              <rde:watermark>2026-11-02T00:00:00Z</rde:watermark><rde:rdeMenu><rde:version>1.0\
              </rde:version><rde:objURI>{domain}</rde:objURI></rde:rdeMenu><rde:contents>\
-             <rdeHeader:header><rdeHeader:tld>example</rdeHeader:tld>\
+             <rdeHeader:header><rdeHeader:tld>test</rdeHeader:tld>\
              <rdeHeader:count uri=\"{domain}\">1</rdeHeader:count></rdeHeader:header>\
-             <rdeDomain:domain><rdeDomain:name>{id}.example</rdeDomain:name>\
+             <rdeDomain:domain><rdeDomain:name>{id}.test</rdeDomain:name>\
              <rdeDomain:roid>D{id}-TEST</rdeDomain:roid><rdeDomain:status s=\"inactive\"/>\
              <rdeDomain:clID>nobody</rdeDomain:clID>\
              <rdeDomain:crDate>2010-01-01T00:00:00Z</rdeDomain:crDate>\
