@@ -185,7 +185,7 @@ fn a_fact_that_is_no_number_is_unknown_with_its_file() {
 #[test]
 fn an_empty_machine_is_unknown_throughout() {
     let root = tempfile::tempdir().unwrap();
-    fs::create_dir(root.path().join("proc")).unwrap();
+    fs::create_dir(root.path().join("sys")).unwrap();
     let (status, report, err) = doctor(root.path(), &[]);
     assert_eq!((status, err.as_str()), (0, ""), "{report}");
     assert!(report.contains("the number of cores is unknown: the smallest"), "{report}");

@@ -1,6 +1,5 @@
 //! How the simulated kernel holds sockets: in a ring's table or as descriptors, and when one that
-//! was
-//! closed has ended.
+//! was closed has ended.
 //!
 //! As kernels before Linux 6.13 it can be late: a socket closed in the table then ends only when
 //! each request for a socket of the table that began before the close has ended.
