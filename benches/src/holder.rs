@@ -19,6 +19,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use socket2::{Domain, Socket, Type};
@@ -54,7 +55,7 @@ struct Holder {
 
 impl Holder {
     fn start(count: usize, target: SocketAddr, first: usize) -> io::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(own_program()?);
         command.args([HOLD, &count.to_string(), &target.to_string(), &first.to_string()]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let piped = || io::Error::other("a holder without pipes");
@@ -168,6 +169,13 @@ fn connect(target: SocketAddr, source: Ipv4Addr) -> io::Result<TcpStream> {
 fn is_open(mut stream: &TcpStream) -> bool {
     let read = stream.read(&mut [0]);
     read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// This program: where it was built again while it runs, the one that took its place.
+fn own_program() -> io::Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let place = program.to_str().and_then(|path| path.strip_suffix(" (deleted)"));
+    Ok(place.map_or_else(|| program.clone(), PathBuf::from))
 }
 
 #[cfg(test)]
