@@ -170,11 +170,12 @@ impl Fleet {
                 let thread = rustix::thread::gettid().as_raw_nonzero().get();
                 own.engine.thread.set(u64::try_from(thread).unwrap_or(0));
                 let executor = executor(core, preempt, locked)?;
-                drop(made);
-                // The engine's ring waits until the limit of locked memory is lifted.
-                let _ = are_made.recv();
                 executor.run(async move {
-                    drop(begun);
+                    drop((begun, made));
+                    // The engine's ring is made once the limit of locked memory is lifted. Told
+                    // and waited for in here: an executor whose preemption timer expires before
+                    // its first turn sleeps with this task unrun, until a signal wakes it.
+                    let _ = are_made.recv();
                     let own = (answering(&own), own);
                     let done = run(&plan, own, slots_max, stopped, pulse, || {
                         let _ = end.0.send((end.1)(ShardReport::Ready));
