@@ -8,21 +8,22 @@
 mod heartbeat;
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
-use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam::channel::{Sender, bounded};
 use futures_lite::AsyncReadExt;
 use glommio::net::{TcpListener, TcpStream};
-use glommio::{LocalExecutor, LocalExecutorBuilder, Placement};
-use nix::sys::pthread::pthread_kill;
-use nix::sys::signal::Signal;
+use glommio::{Latency, LocalExecutor, LocalExecutorBuilder, Placement, Shares};
+use nix::sys::signal::{SigEvent, SigevNotify, Signal};
+use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
+use nix::time::ClockId;
 use signal_hook::consts::SIGURG;
 
 use self::heartbeat::{Heartbeat, Pulse};
@@ -44,7 +45,11 @@ const RING_PREEMPT: Duration = Duration::from_millis(2);
 
 const _: () = assert!(RING_PREEMPT.as_millis() < port43::limits::TICK_MS as u128);
 
-/// How long an executor may take to its first task before it is woken.
+/// The same until that engine runs, for its executor must not sleep at its first turn ([`rouser`]):
+/// long beside that turn, also where a tool that counts instructions slows it down.
+const RING_BEGIN_PREEMPT: Duration = Duration::from_millis(100);
+
+/// How often an executor is woken until it has looked at its first task.
 const BEGIN_BEAT: Duration = Duration::from_millis(50);
 
 /// How often an executor is looked at whose engine shows signs of life, milliseconds.
@@ -142,9 +147,11 @@ impl Fleet {
         F: Fn(&Arc<ShardFigures>) -> A + Clone + Send + 'static,
         M: Send + 'static,
     {
-        let (beat_ms, preempt) = match plan.engine {
-            EngineKind::Ring(_) => (RING_BEAT_MS, RING_PREEMPT),
-            EngineKind::Streams => (STREAMS_BEAT_MS, PREEMPT),
+        let (beat_ms, preempt, latency) = match plan.engine {
+            EngineKind::Ring(_) => {
+                (RING_BEAT_MS, RING_BEGIN_PREEMPT, Latency::Matters(RING_PREEMPT))
+            }
+            EngineKind::Streams => (STREAMS_BEAT_MS, PREEMPT, Latency::NotImportant),
         };
         let locked = Locked::check(cores.len(), ring_bytes(plan))?;
         let slots_max = system::slots_max(plan.engine, cores.len());
@@ -152,7 +159,9 @@ impl Fleet {
             system::grow_descriptors(plan.port43.connections_max, cores.len());
         }
         let heartbeat = Heartbeat::start(cores.len(), beat_ms)?;
-        let (begun, beginning) = bounded::<Infallible>(0);
+        // An ignored signal interrupts nothing: it needs a handler, which does nothing else.
+        signal_hook::flag::register(SIGURG, Arc::default())
+            .map_err(|error| format!("signal that wakes shards: {error}"))?;
         let (all_made, are_made) = bounded::<Infallible>(0);
         let mut shards = Vec::with_capacity(cores.len());
         for (made_count, &core) in cores.iter().enumerate() {
@@ -163,26 +172,32 @@ impl Fleet {
             let (plan, answering) = (plan.clone(), answering.clone());
             let end = EndReport(reports.clone(), wrap);
             let pulse = heartbeat.pulse();
-            let (begun, are_made) = (begun.clone(), are_made.clone());
+            let are_made = are_made.clone();
             let figures = Arc::new(ShardFigures::new(core));
             let own = Arc::clone(&figures);
             let life = move || {
                 let thread = rustix::thread::gettid().as_raw_nonzero().get();
                 own.engine.thread.set(u64::try_from(thread).unwrap_or(0));
                 let executor = executor(core, preempt, locked)?;
+                let rouser = rouser(thread)?;
                 executor.run(async move {
-                    drop((begun, made));
-                    // The engine's ring is made once the limit of locked memory is lifted. Told
-                    // and waited for in here: an executor whose preemption timer expires before
-                    // its first turn sleeps with this task unrun, until a signal wakes it.
+                    drop((rouser, made));
+                    // The engine's ring is made once the limit of locked memory is lifted.
                     let _ = are_made.recv();
+                    let queue =
+                        glommio::executor().create_task_queue(Shares::default(), latency, "engine");
                     let own = (answering(&own), own);
-                    let done = run(&plan, own, slots_max, stopped, pulse, || {
-                        let _ = end.0.send((end.1)(ShardReport::Ready));
-                    });
-                    let done = done.await;
-                    drop(end);
-                    done
+                    let engine = async move {
+                        let done = run(&plan, own, slots_max, stopped, pulse, || {
+                            let _ = end.0.send((end.1)(ShardReport::Ready));
+                        });
+                        let done = done.await;
+                        drop(end);
+                        done
+                    };
+                    let engine = glommio::spawn_local_into(engine, queue)
+                        .map_err(|error| ShardError::Engine(format!("task queue: {error}")))?;
+                    engine.await
                 })
             };
             let handle = thread::Builder::new()
@@ -190,36 +205,18 @@ impl Fleet {
                 .spawn(life)
                 .map_err(|error| format!("shard on core {core}: {error}"))?;
             shards.push(Shard { core, figures, stop, handle });
-            // Until its executor is made, or has failed.
+            // Until its executor has looked at its first task, or has failed.
             let _ = is_made.recv();
         }
         locked.lift();
-        drop((all_made, begun));
-        let fleet = Self { shards, _heartbeat: heartbeat };
-        fleet.see_begun(&beginning)?;
-        Ok(fleet)
+        drop(all_made);
+        Ok(Self { shards, _heartbeat: heartbeat })
     }
 
     /// The figures of every shard, for whoever tells of them. They outlive the fleet.
     #[must_use]
     pub fn figures(&self) -> Vec<Arc<ShardFigures>> {
         self.shards.iter().map(|shard| Arc::clone(&shard.figures)).collect()
-    }
-
-    /// Waits until every executor has looked at its first task, or ended. The fault that the
-    /// heartbeat guards against can meet an executor at its very first turn as well, before a task
-    /// of its own can be woken: a signal ends its sleep.
-    fn see_begun(&self, beginning: &Receiver<Infallible>) -> Result<(), String> {
-        // An ignored signal interrupts nothing: it needs a handler, which does nothing else.
-        signal_hook::flag::register(SIGURG, Arc::default())
-            .map_err(|error| format!("signal that wakes shards: {error}"))?;
-        while let Err(RecvTimeoutError::Timeout) = beginning.recv_timeout(BEGIN_BEAT) {
-            for shard in &self.shards {
-                // One that has ended needs no waking, and none is joined yet.
-                let _ = pthread_kill(shard.handle.as_pthread_t(), Signal::SIGURG);
-            }
-        }
-        Ok(())
     }
 
     /// Tells all shards to stop, waits for them, and adds up what they counted. Connections in
@@ -257,6 +254,22 @@ fn ring_bytes(plan: &Plan) -> u64 {
         EngineKind::Ring(_) => ring::locked_bytes(plan.port43.connections_max, plan.listen.len()),
         EngineKind::Streams => 0,
     }
+}
+
+/// A timer whose signals wake this thread, whose number is `thread`, until it is dropped. The fault
+/// that the heartbeat guards against meets an executor at its very first turn as well, before a task
+/// of its own can be woken: one whose preemption timer expires first sleeps with that task unrun. A
+/// signal ends its sleep; the kernel's timer needs no other thread of this process for that.
+fn rouser(thread: i32) -> Result<Timer, ShardError> {
+    let failed = |error: &dyn fmt::Display| ShardError::Engine(format!("timer: {error}"));
+    let signal = Signal::SIGURG;
+    let notify = SigevNotify::SigevThreadId { signal, thread_id: thread, si_value: 0 };
+    let mut timer = Timer::new(ClockId::CLOCK_MONOTONIC, SigEvent::new(notify))
+        .map_err(|error| failed(&error))?;
+    timer
+        .set(Expiration::Interval(BEGIN_BEAT.into()), TimerSetTimeFlags::empty())
+        .map_err(|error| failed(&error))?;
+    Ok(timer)
 }
 
 /// Makes a shard's executor.
