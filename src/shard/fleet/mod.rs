@@ -257,9 +257,9 @@ fn ring_bytes(plan: &Plan) -> u64 {
 }
 
 /// A timer whose signals wake this thread, whose number is `thread`, until it is dropped. The fault
-/// that the heartbeat guards against meets an executor at its very first turn as well, before a task
-/// of its own can be woken: one whose preemption timer expires first sleeps with that task unrun. A
-/// signal ends its sleep; the kernel's timer needs no other thread of this process for that.
+/// that the heartbeat guards against meets an executor at its very first turn as well, before a
+/// task of its own can be woken: one whose preemption timer expires first sleeps with that task
+/// unrun. A signal ends its sleep; the kernel's timer needs no other thread of this process.
 fn rouser(thread: i32) -> Result<Timer, ShardError> {
     let failed = |error: &dyn fmt::Display| ShardError::Engine(format!("timer: {error}"));
     let signal = Signal::SIGURG;
