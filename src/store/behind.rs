@@ -1,9 +1,12 @@
-//! Looks behind the place where a log stops to read, for batches that do: what tells damage from
-//! the rest of a batch that was never finished.
+//! What tells damage from the rest of a batch that was never finished, where a log stops to read:
+//! batches behind it that do, or that all of its own bytes were written.
 //!
 //! A batch is written once the one before it is on the disk, and after a failure the log goes on in
 //! its next part. So behind a batch that was not finished nothing of its part reads, and a batch
 //! that reads behind one that does not was acknowledged after it.
+//!
+//! The last batch has nothing behind it. But a log's file is zeros before it is written, and a device
+//! writes sectors whole: where a crash has torn a batch, some sector has none of its bytes.
 //!
 //! # Invariants
 //!
@@ -13,7 +16,8 @@
 //!
 //! # Does not
 //!
-//! Take in what it finds: what lies before it is missing.
+//! Take in what it finds: what lies before it is missing. Tell damage of a last batch that has a
+//! sector of zeros, or whose length reads as longer than it is: that counts as torn.
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
@@ -29,6 +33,8 @@ const PIECE_BYTES: usize = 64 << 10;
 /// Zeros are passed over by blocks of it.
 const BLOCK_BYTES: usize = 4 << 10;
 const ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
+/// What devices write whole, bytes; some have larger ones.
+const SECTOR_BYTES: usize = 512;
 /// Frames start at multiples of it: heads and payloads have such lengths.
 const FRAME_UNIT_BYTES: usize = 8;
 /// Bytes whose checksums are compared in one look.
@@ -42,6 +48,43 @@ impl<F: Files> Part<F> {
         let mut head = [0; FRAME_HEAD_BYTES];
         files.read_log(&self.log, self.at, &mut head).map_err(failed(files, name, "read it"))?;
         Ok(head.iter().any(|byte| *byte != 0))
+    }
+
+    /// Whether all bytes of the frame at [`Part::at`] were written, so that one that does not read is
+    /// damaged, not torn.
+    pub(super) fn is_written(&self, files: &F, name: &str) -> Result<bool, StoreError> {
+        let read = |at: u64, into: &mut [u8]| {
+            files.read_log(&self.log, at, into).map_err(failed(files, name, "read it"))
+        };
+        let mut head = [0; FRAME_HEAD_BYTES];
+        read(self.at, &mut head)?;
+        let sector_end = |at: u64| {
+            let sectors = at.checked_div(SECTOR_BYTES as u64).unwrap_or(0).saturating_add(1);
+            sectors.saturating_mul(SECTOR_BYTES as u64)
+        };
+        let first = usize::try_from(sector_end(self.at).saturating_sub(self.at));
+        if head.iter().take(first.unwrap_or(usize::MAX)).all(|byte| *byte == 0) {
+            return Ok(false);
+        }
+        // A frame starts with what is no zero, in the sector that has just been seen to be written.
+        let Some(payload) = payload_bytes(&head) else { return Ok(true) };
+        let length = FRAME_HEAD_BYTES.saturating_add(payload) as u64;
+        let (mut at, end) = (self.at, self.at.saturating_add(length));
+        let mut sector = [0; SECTOR_BYTES];
+        while at < end {
+            let next = sector_end(at).min(end);
+            let length = usize::try_from(next.saturating_sub(at)).unwrap_or(0);
+            let Some(part) = sector.get_mut(..length) else { return Ok(false) };
+            // No frame is written that its part has no room for.
+            if read(at, part)? < length {
+                return Ok(true);
+            }
+            if part.iter().all(|byte| *byte == 0) {
+                return Ok(false);
+            }
+            at = next;
+        }
+        Ok(true)
     }
 
     /// Where the first frame starts that reads behind the place where the next one should, and

@@ -100,6 +100,20 @@ pub enum StoreError {
         /// The last generation before it.
         got: u64,
     },
+    /// The last batch of a log does not read, though all of it was written.
+    #[error(
+        "{path}: damaged at byte {at}: the last batch there was written whole and does not read, \
+         so what came after generation {got} is lost, which may have been acknowledged; restore \
+         the file, go back with `whoisd rollback`, or import again"
+    )]
+    DamagedLast {
+        /// The log's file.
+        path: PathBuf,
+        /// Where the batch starts.
+        at: u64,
+        /// The last generation before it.
+        got: u64,
+    },
     /// A log ends before the generation that it should reach.
     #[error(
         "{path}: the log ends at byte {at} with generation {got}, and should reach {expected}: \

@@ -5,8 +5,8 @@
 //! - A frame is checked in a copy: another process may be writing behind it.
 //! - A part that another one follows counts only up to the generation that the next one continues:
 //!   what comes after was never acknowledged.
-//! - A log that stops to read before batches that do is damaged, which is an error; what stands
-//!   behind the last batch that reads, and does not, is the rest of one that was not finished.
+//! - A log that stops to read before batches that do, or at one that was written whole, is damaged,
+//!   which is an error; else it stops at the rest of a batch that was not finished.
 //!
 //! # Does not
 //!
@@ -254,17 +254,24 @@ impl<F: Files> Tail<F> {
         self.check_behind(files, state)
     }
 
-    /// Looks for frames that read behind the place where the part stops to.
+    /// Looks for frames that read behind the place where the part stops to, and whether the one
+    /// there was written whole.
     fn check_behind(&self, files: &F, state: u64) -> Result<(), StoreError> {
         let Some(part) = &self.part else { return Ok(()) };
         let name = log_name(self.name.epoch, self.number);
-        let Some(behind) = part.behind(files, &name, state)? else { return Ok(()) };
-        // A batch that was being written a moment ago reads by now, and others follow it.
+        let behind = part.behind(files, &name, state)?;
+        if behind.is_none() && !part.is_written(files, &name)? {
+            return Ok(());
+        }
+        // A batch that was being written a moment ago reads by now, and others may follow it.
         if part.frame(files, &name)?.is_some() {
             return Ok(());
         }
-        let path = files.path().join(name);
-        Err(StoreError::Damaged { path, at: part.at, behind, got: state })
+        let (path, at, got) = (files.path().join(name), part.at, state);
+        Err(match behind {
+            Some(behind) => StoreError::Damaged { path, at, behind, got },
+            None => StoreError::DamagedLast { path, at, got },
+        })
     }
 
     /// The error of a log that does not reach `expected`.

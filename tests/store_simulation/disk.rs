@@ -13,7 +13,7 @@ use whoisd::store::Files;
 use crate::delta_model::Random;
 
 /// Bytes that a device writes as one.
-const SECTOR_BYTES: usize = 512;
+pub(crate) const SECTOR_BYTES: usize = 512;
 /// Writes into one file between two crashes.
 const WRITES_MAX: usize = 1024;
 
@@ -193,10 +193,23 @@ impl SimDisk {
 
     /// The device has lost a bit of a file.
     pub(crate) fn turn_bit(&self, name: &str, at: usize, bit: u8) {
+        let byte = self.content(name)[at] ^ (1 << bit);
+        self.put(name, at, &[byte]);
+    }
+
+    /// The device has written none of these bytes of a file. Returns them.
+    pub(crate) fn clear(&self, name: &str, range: Range<usize>) -> Vec<u8> {
+        let was = self.content(name)[range.clone()].to_vec();
+        self.put(name, range.start, &vec![0; was.len()]);
+        was
+    }
+
+    /// The device has other bytes of a file from now on.
+    pub(crate) fn put(&self, name: &str, at: usize, bytes: &[u8]) {
         let mut state = self.state();
         let file = state.names[name];
         let content = &mut state.files[file];
-        content.current[at] ^= 1 << bit;
+        content.current[at..at + bytes.len()].copy_from_slice(bytes);
         content.durable.clone_from(&content.current);
         content.written = Written::new();
         content.written.push(0, &content.durable);
@@ -287,12 +300,16 @@ impl Write for SimFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut state = self.disk.state();
         let outcome = state.step();
-        // A failed write may have written a part; a good one may be short.
+        // A failed write may have written a part, of whole sectors; a good one may be short.
         let short = outcome.is_err() || state.random.below(8) == 0;
         let mut length = bytes.len();
         if short && length > 0 {
             let part = state.random.below(length as u64);
-            length = usize::try_from(part).unwrap().max(usize::from(outcome.is_ok()));
+            length = usize::try_from(part).unwrap();
+            length = length.saturating_sub((self.at + length) % SECTOR_BYTES);
+            if length == 0 && outcome.is_ok() {
+                length = bytes.len();
+            }
         }
         let grown = (self.at + length).saturating_sub(state.files[self.file].current.len());
         if state.used() + grown > state.room_bytes {
