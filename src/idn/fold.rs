@@ -12,6 +12,8 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+use std::mem;
+
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
 
 use super::{Short, has_few_marks, is_ignorable, is_mark};
@@ -30,21 +32,15 @@ static COMPOSED: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorro
 /// The key of a name: case folded, compatible forms as one, one blank between words, none at the
 /// ends, no final dots. `None` if it does not fit, or has too many marks on one letter.
 pub(crate) fn folded(name: &str) -> Option<Folded> {
-    let mut out = Folded::new();
-    let mut blank = false;
+    let mut words = Words::new();
     for c in COMPOSED.normalize_iter(caseless(name)?) {
         if c.is_whitespace() {
-            blank = true;
-            continue;
-        }
-        if blank && !out.as_bytes().is_empty() && !out.push(b' ') {
-            return None;
-        }
-        blank = false;
-        if !out.push_char(c) {
-            return None;
+            words.end();
+        } else {
+            words.push(c)?;
         }
     }
+    let mut out = words.joined;
     while matches!(out.as_bytes(), [.., b'.' | b' ']) {
         out.pop();
     }
@@ -54,26 +50,42 @@ pub(crate) fn folded(name: &str) -> Option<Folded> {
 /// The words of a name alone, one blank between them, without accents: what is left when people
 /// leave commas, dots and quotation marks out. Empty if there are none.
 pub(crate) fn words(name: &str) -> Option<Folded> {
-    let mut out = Folded::new();
-    let mut blank = false;
+    let mut words = Words::new();
     for c in caseless(name)? {
         // Accents of Latin, Greek and Cyrillic letters; in other scripts marks tell words apart.
         if matches!(c, '\u{300}'..='\u{36f}' | '\'' | '"') {
             continue;
         }
-        if !c.is_alphanumeric() && !is_mark(c) {
-            blank = true;
-            continue;
-        }
-        if blank && !out.as_bytes().is_empty() && !out.push(b' ') {
-            return None;
-        }
-        blank = false;
-        if !out.push_char(c) {
-            return None;
+        if c.is_alphanumeric() || is_mark(c) {
+            words.push(c)?;
+        } else {
+            words.end();
         }
     }
-    Some(out)
+    Some(words.joined)
+}
+
+/// Words with one blank between them, whatever stood there.
+struct Words {
+    joined: Folded,
+    ended: bool,
+}
+
+impl Words {
+    const fn new() -> Self {
+        Self { joined: Folded::new(), ended: false }
+    }
+
+    const fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Adds a character to the last word, or to a new one. `None` if it does not fit.
+    fn push(&mut self, c: char) -> Option<()> {
+        let begins = mem::take(&mut self.ended) && !self.joined.as_bytes().is_empty();
+        let fits = (!begins || self.joined.push(b' ')) && self.joined.push_char(c);
+        fits.then_some(())
+    }
 }
 
 /// The characters of a text: compatible forms as one, decomposed, full case folding.
