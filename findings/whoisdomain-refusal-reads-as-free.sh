@@ -6,7 +6,7 @@
 # "error" before.
 #
 # Seen (Python 3.11): long refusal: None; the same with "Quota exceeded": WhoisQuotaExceededError;
-# short refusal with "ERROR": None.
+# short refusal with "Error": None.
 set -eu
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
@@ -35,7 +35,7 @@ def read(lines):
         return type(error).__name__
 
 
-head = ["%ERROR:QUOTA limit=60/min", "% Query rate limit exceeded: 60 a minute."]
+head = ["% Error: rate limit exceeded.", "% Wait a minute, then ask again."]
 terms = ["Terms of use, line %d" % number for number in range(8)]
 seen = [
     ("long refusal", read(head + terms)),

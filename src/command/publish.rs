@@ -36,7 +36,7 @@ use crate::store::{FEWER_PERCENT, Permit, Permits};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  whoisd publish --from postgres:///registry?host=/run/postgresql --to /var/spool/whoisd
+  whoisd publish --from postgres:///registry --to /var/spool/whoisd
   whoisd publish --from @/etc/whoisd/database --to spool --config deploy/publish.toml
   whoisd publish --from postgres:///registry --to nats://nats-1.example:4222/WHOISD
   whoisd publish --from 'postgres://whoisd@db.example/registry?sslmode=verify-full' --to spool

@@ -403,10 +403,10 @@ fn served_suffixes(site: &Site<'_>, out: &mut Answer) {
     }
 }
 
-/// What a refusal says that leaves open whether the name is registered: some programs take each
-/// answer without `Domain Name:` for "free", and know no refusal but that of a quota.
+/// What a refusal says that leaves open whether the name is registered: some programs read every
+/// answer without `Domain Name:` as "free", and know no refusal but that of a quota.
 const LEFT_OPEN: &[u8] = b"\
-    % This says nothing about the name. Programs may take it like: quota exceeded.\r\n";
+    % This says nothing about the name: treat it as you would \"Quota exceeded\".\r\n";
 
 impl Refusal {
     /// Whether what was asked for may be registered all the same. Other refusals are of lines that
