@@ -16,6 +16,7 @@ pub mod control;
 pub mod doctor;
 pub mod export;
 pub mod feed;
+pub mod held;
 pub mod import;
 pub mod publish;
 pub mod querylog;

@@ -122,9 +122,13 @@ const RULES: &[Rule] = &[
         may_import: &["export", "import", "observe", "secret", "store"],
         never: CLOCKS,
     },
-    Rule { module: "publish", may_import: &["feed", "observe", "store", "view"], never: SOCKETS },
+    Rule {
+        module: "publish",
+        may_import: &["feed", "held", "observe", "store", "view"],
+        never: SOCKETS,
+    },
     Rule { module: "store", may_import: &["observe"], never: SOCKETS },
-    Rule { module: "view", may_import: &["idn", "store"], never: SOCKETS },
+    Rule { module: "view", may_import: &["held", "idn", "store"], never: SOCKETS },
     Rule {
         module: "status",
         may_import: &[
@@ -168,10 +172,11 @@ const RULES: &[Rule] = &[
     Rule { module: "idn", may_import: &[], never: FILES },
     Rule { module: "idn", may_import: &[], never: CLOCKS },
     Rule { module: "secret", may_import: &[], never: SOCKETS },
+    Rule { module: "held", may_import: &[], never: SOCKETS },
     Rule { module: "observe", may_import: &[], never: SOCKETS },
     Rule {
         module: "querylog",
-        may_import: &["export", "feed", "observe", "shard"],
+        may_import: &["export", "feed", "held", "observe", "shard"],
         never: SOCKETS,
     },
     Rule {

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use super::sink::{Last, Sink, SinkError, Told};
 use crate::feed::ChangeRecord;
+use crate::held::Held;
 
 /// Ending of a batch.
 const ENDING: &str = ".jsonl";
@@ -95,13 +96,13 @@ impl DirectorySink {
         }
     }
 
-    fn lock(&self) -> Result<File, SinkError> {
+    fn lock(&self) -> Result<Held, SinkError> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
         let file = options.open(self.path.join(LOCK)).map_err(self.failed("open its lock"))?;
         for _ in 0..LOCK_TRIES {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
+            match Held::try_new(&file) {
+                Ok(held) => return Ok(held),
                 Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
                 Err(TryLockError::Error(error)) => return Err(self.failed("lock it")(error)),
             }

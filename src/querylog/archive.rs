@@ -13,7 +13,7 @@
 //! Read a clock.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,7 @@ use super::retention::{Keep, expired};
 use super::segment::Segment;
 use super::segment_name::{PART, Segments, Stem, list};
 use super::totals::{Chain, OpenDay, Totals};
+use crate::held::Held;
 use crate::shard::aside::{self, Place};
 
 /// File that the lock is on.
@@ -126,7 +127,7 @@ pub(super) struct Archive {
     no_age_before_ms: i64,
     said_ms: Option<i64>,
     unsaid: u64,
-    _lock: File,
+    _lock: Held,
 }
 
 impl Archive {
@@ -450,13 +451,13 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-fn lock(dir: &Path) -> Result<File, String> {
+fn lock(dir: &Path) -> Result<Held, String> {
     let path = dir.join(LOCK);
     let failed = |error: io::Error| format!("{}: {error}", path.display());
     let mut options = OpenOptions::new();
     let file = options.write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
+    match Held::try_new(&file) {
+        Ok(held) => Ok(held),
         Err(TryLockError::Error(error)) => Err(failed(error)),
         Err(TryLockError::WouldBlock) => Err(format!(
             "{}: another process writes this query log; give each server a directory of its own",

@@ -5,8 +5,8 @@
 //! its next part. So behind a batch that was not finished nothing of its part reads, and a batch
 //! that reads behind one that does not was acknowledged after it.
 //!
-//! The last batch has nothing behind it. But a log's file is zeros before it is written, and a device
-//! writes sectors whole: where a crash has torn a batch, some sector has none of its bytes.
+//! The last batch has nothing behind it. But a log's file is zeros before it is written, and a
+//! device writes sectors whole: where a crash has torn a batch, some sector has none of its bytes.
 //!
 //! # Invariants
 //!
@@ -50,8 +50,8 @@ impl<F: Files> Part<F> {
         Ok(head.iter().any(|byte| *byte != 0))
     }
 
-    /// Whether all bytes of the frame at [`Part::at`] were written, so that one that does not read is
-    /// damaged, not torn.
+    /// Whether all bytes of the frame at [`Part::at`] were written, so that one that does not read
+    /// is damaged, not torn.
     pub(super) fn is_written(&self, files: &F, name: &str) -> Result<bool, StoreError> {
         let read = |at: u64, into: &mut [u8]| {
             files.read_log(&self.log, at, into).map_err(failed(files, name, "read it"))
@@ -66,7 +66,7 @@ impl<F: Files> Part<F> {
         if head.iter().take(first.unwrap_or(usize::MAX)).all(|byte| *byte == 0) {
             return Ok(false);
         }
-        // A frame starts with what is no zero, in the sector that has just been seen to be written.
+        // A frame's first bytes are not zeros, and their sector was written.
         let Some(payload) = payload_bytes(&head) else { return Ok(true) };
         let length = FRAME_HEAD_BYTES.saturating_add(payload) as u64;
         let (mut at, end) = (self.at, self.at.saturating_add(length));

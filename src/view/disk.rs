@@ -17,6 +17,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
 use super::map::{Bytes, LogBytes};
+use crate::held::Held;
 use crate::store::Files;
 
 /// Zeros are written in pieces of it: aligned, so that the page cache uses huge pages.
@@ -73,7 +74,7 @@ impl Files for Disk {
     type File = File;
     type Base = Bytes;
     type Log = LogBytes;
-    type Lock = File;
+    type Lock = Held;
 
     fn path(&self) -> &Path {
         &self.path
@@ -83,11 +84,11 @@ impl Files for Disk {
         fs::create_dir_all(&self.path)
     }
 
-    fn lock(&self, name: &str) -> io::Result<Result<File, String>> {
+    fn lock(&self, name: &str) -> io::Result<Result<Held, String>> {
         let mut file = self.write(name, OpenOptions::new().create(true).truncate(false))?;
         self.give(&file)?;
-        match file.try_lock() {
-            Ok(()) => {}
+        let held = match Held::try_new(&file) {
+            Ok(held) => held,
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
                 // The pid is for the message only; without it the message says less.
@@ -97,11 +98,11 @@ impl Files for Disk {
                 return Ok(Err(if known { format!(" (pid {pid})") } else { String::new() }));
             }
             Err(TryLockError::Error(error)) => return Err(error),
-        }
+        };
         file.set_len(0)?;
         file.seek(SeekFrom::Start(0))?;
         file.write_all(std::process::id().to_string().as_bytes())?;
-        Ok(Ok(file))
+        Ok(Ok(held))
     }
 
     fn room(&self) -> io::Result<Option<u64>> {

@@ -1,0 +1,53 @@
+//! Locks on files that end with their holder.
+//!
+//! # Invariants
+//!
+//! - A lock that is dropped is free. Closing its file alone would not do: a process that is being
+//!   started by another thread at that moment has the file open as well, until it runs its own
+//!   program, and a lock stays until its last descriptor is closed.
+
+use std::fs::{File, TryLockError};
+
+/// A file whose lock is held.
+#[derive(Debug)]
+pub struct Held(File);
+
+impl Held {
+    /// Takes the lock of a file, or says that somebody else holds it.
+    ///
+    /// # Errors
+    ///
+    /// It is held, or the system refuses.
+    pub fn try_new(file: &File) -> Result<Self, TryLockError> {
+        file.try_lock()?;
+        // The same open file: its lock is this one's.
+        file.try_clone().map(Self).map_err(TryLockError::Error)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Closing it is what is left to do.
+        let _ = self.0.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_dropped_is_free_though_its_file_is_still_open_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("LOCK");
+        let file = File::create(&path).unwrap();
+        let held = Held::try_new(&file).unwrap();
+        let other = File::open(&path).unwrap();
+        assert!(matches!(Held::try_new(&other), Err(TryLockError::WouldBlock)));
+        // As a child process has it that does not run its own program yet.
+        let inherited = file.try_clone().unwrap();
+        drop((held, file));
+        Held::try_new(&other).unwrap();
+        drop(inherited);
+    }
+}
