@@ -74,6 +74,7 @@ fn run(options: &Options) -> io::Result<()> {
         core: options.server.server_core,
     };
     let few = counted(&site, names.get(..options.queries).unwrap_or(&names))?;
+    fs::remove_file(out(&site))?;
     let spent = counted(&site, &names)?.since(&few);
     let of = |wanted: &dyn Fn(&str, &str) -> bool| spent.sum(wanted) / (2 * options.queries as u64);
     let all = of(&|_, _| true);
@@ -101,9 +102,14 @@ fn is_deadline(file: &str, function: &str) -> bool {
         || functions.iter().any(|name| function.contains(name))
 }
 
+/// What callgrind writes.
+fn out(site: &Site<'_>) -> PathBuf {
+    site.folder.join("callgrind.out")
+}
+
 /// What a server under callgrind has spent that answered `names`.
 fn counted(site: &Site<'_>, names: &[String]) -> io::Result<Spent> {
-    let out = site.folder.join("callgrind.out");
+    let out = out(site);
     let mut file = OsString::from("--callgrind-out-file=");
     file.push(&out);
     let by = ["valgrind".into(), "--tool=callgrind".into(), file];
