@@ -19,6 +19,10 @@ use clap::Args;
 /// Debian asks this program whether a package may start its service.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
+/// Variables, or how they begin, that `cargo run` sets for the program that it runs.
+const SAID_BY_CARGO: [&str; 5] =
+    ["CARGO_BIN_", "CARGO_CRATE_", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PRIMARY_"];
+
 /// 101: the action is forbidden by policy (Debian's invoke-rc.d).
 const POLICY_TEXT: &str = "#!/bin/sh\nexit 101\n";
 
@@ -74,6 +78,14 @@ fn build() -> io::Result<PathBuf> {
     let profile = if profile == "debug" { "dev" } else { profile };
     let target = folder.parent().ok_or_else(misplaced)?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What `cargo run` says of this package: builds of others would differ by it, and each of the
+    // two would build anew what the other one has built.
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy();
+        if SAID_BY_CARGO.iter().any(|said| name.starts_with(said)) {
+            cargo.env_remove(&*name);
+        }
+    }
     cargo.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
     cargo.args(["build", "--quiet", "--profile", profile, "--bins", "--target-dir"]).arg(target);
     cargo.args(["--package", "whoisd", "--package", "whois-loadgen"]);
