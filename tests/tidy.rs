@@ -142,7 +142,11 @@ const RULES: &[Rule] = &[
         may_import: &["feed", "import", "observe", "shard", "store", "view"],
         never: SOCKETS,
     },
-    Rule { module: "sample", may_import: &["export", "observe", "store", "view"], never: SOCKETS },
+    Rule {
+        module: "sample",
+        may_import: &["export", "idn", "observe", "store", "view"],
+        never: SOCKETS,
+    },
     Rule { module: "export", may_import: &["observe", "view"], never: SOCKETS },
     Rule { module: "policy", may_import: &["config"], never: SOCKETS },
     Rule { module: "policy", may_import: &["config"], never: FILES },
@@ -182,8 +186,8 @@ const RULES: &[Rule] = &[
     Rule {
         module: "config",
         may_import: &[
-            "feed", "observe", "policy", "port43", "query", "querylog", "shard", "updater",
-            "warden",
+            "feed", "idn", "import", "observe", "policy", "port43", "query", "querylog", "shard",
+            "updater", "warden",
         ],
         never: SOCKETS,
     },

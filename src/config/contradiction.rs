@@ -43,6 +43,7 @@ pub(super) fn find(effective: &Effective) -> Vec<(String, String)> {
 pub(super) fn doubtful(settings: &Settings) -> Vec<String> {
     let mut found = Vec::new();
     prices(settings, &mut found);
+    registrars(settings, &mut found);
     found.into_iter().map(|(key, problem)| format!("{key}: {problem}")).collect()
 }
 
@@ -75,6 +76,19 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     covers(one.ip(), other.ip()) || covers(other.ip(), one.ip())
 }
 
+/// WHOIS servers and URLs that answers show in another form.
+fn registrars(settings: &Settings, found: &mut Vec<(String, String)>) {
+    for (table, registrar) in (1_usize..).zip(&settings.answers.registrar) {
+        for (key, text, shown, _) in registrar.followed() {
+            let Some(shown) = shown.filter(|shown| !shown.eq_ignore_ascii_case(text)) else {
+                continue;
+            };
+            let problem = format!("{text:?} is shown as {shown:?}");
+            found.push((format!("registrar[{table}].{key}"), problem));
+        }
+    }
+}
+
 /// Prices that no burst pays: such a query would never be served.
 fn prices(settings: &Settings, found: &mut Vec<(String, String)>) {
     let guard = &settings.guard;
@@ -103,6 +117,29 @@ fn prices(settings: &Settings, found: &mut Vec<(String, String)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::tld::Registrar;
+
+    #[test]
+    fn a_form_that_answers_change_is_told() {
+        let registrar = |whois_server: &str, url: &str| Registrar {
+            iana_id: 9998,
+            whois_server: whois_server.to_owned(),
+            url: url.to_owned(),
+            ..Registrar::default()
+        };
+        let mut settings = Settings::default();
+        settings.answers.registrar = vec![
+            registrar("whois.one.example", "https://www.one.example"),
+            registrar("whois.two.example:43", "www.two.example"),
+        ];
+        assert_eq!(
+            doubtful(&settings),
+            [
+                r#"registrar[2].whois_server: "whois.two.example:43" is shown as "whois.two.example""#,
+                r#"registrar[2].url: "www.two.example" is shown as "http://www.two.example""#,
+            ]
+        );
+    }
 
     #[test]
     fn addresses_overlap_where_the_second_socket_could_not_be_opened() {

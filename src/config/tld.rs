@@ -16,6 +16,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::tier::{self, Tier};
+use crate::import::web;
 use crate::policy::phrases::{Place, misleading};
 
 /// Longest disclaimer, header or footer, bytes. Three of them and a record fit one answer.
@@ -277,10 +278,12 @@ pub struct Registrar {
     /// Telephone number for reports of abuse, `+1.7035555555`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub abuse_phone: String,
-    /// Host name of the registrar's WHOIS server, instead of the deposit's.
+    /// Host name of the registrar's WHOIS server, instead of the deposit's; scheme, port and path
+    /// are left out.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub whois_server: String,
-    /// Web site, instead of the deposit's.
+    /// Web site, instead of the deposit's: a URL with `http://` or `https://`; the first is put
+    /// before one without.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub url: String,
 }
@@ -538,6 +541,41 @@ impl Registrar {
                 problems.note(&format!("{path}.{key}"), line(text, VALUE_BYTES_MAX, Place::Record));
             }
         }
+        for (key, text, shown, expected) in self.followed() {
+            if !shown.is_some_and(|shown| shown.len() <= VALUE_BYTES_MAX) {
+                let problem = format!("{text:?} cannot be followed; expected {expected}");
+                problems.add(&format!("{path}.{key}"), problem);
+            }
+        }
+    }
+
+    /// The WHOIS server as answers show it; empty for none.
+    pub(crate) fn shown_whois_server(&self) -> String {
+        web::whois_server_in_form(&self.whois_server).unwrap_or_default()
+    }
+
+    /// The URL as answers show it; empty for none.
+    pub(crate) fn shown_url(&self) -> String {
+        web::url_in_form(&self.url).unwrap_or_default()
+    }
+
+    /// What is set of WHOIS server and URL: key, text, form in answers, what is expected.
+    pub(super) fn followed(
+        &self,
+    ) -> impl Iterator<Item = (&'static str, &str, Option<String>, &'static str)> {
+        let server = (
+            "whois_server",
+            &*self.whois_server,
+            web::whois_server_in_form(&self.whois_server),
+            "a host name such as whois.registrar.example",
+        );
+        let url = (
+            "url",
+            &*self.url,
+            web::url_in_form(&self.url),
+            "a URL such as https://www.registrar.example",
+        );
+        [server, url].into_iter().filter(|(_, text, ..)| !text.is_empty())
     }
 }
 
@@ -698,9 +736,42 @@ mod tests {
         "[[tld]]\nsuffix = \"x\"\nbilling = { email = \"text:{}\" }",
         "[[registrar]]\nid = \"x\"\nabuse_email = \"{}\"",
         "[[registrar]]\nid = \"x\"\nabuse_phone = \"{}\"",
-        "[[registrar]]\nid = \"x\"\nwhois_server = \"{}\"",
-        "[[registrar]]\nid = \"x\"\nurl = \"{}\"",
     ];
+
+    #[test]
+    fn what_programs_follow_has_the_form_of_the_records() {
+        let shown = |key: &str, text: &str| {
+            let settings = read(&format!("[[registrar]]\nid = \"x\"\n{key} = {text:?}"));
+            settings.validate().map_err(|error| error.to_string())?;
+            let registrar = &settings.registrar[0];
+            Ok::<_, String>(if key == "url" {
+                registrar.shown_url()
+            } else {
+                registrar.shown_whois_server()
+            })
+        };
+        for (key, text, expected) in [
+            ("whois_server", "http://whois.x.example:43/", "whois.x.example"),
+            ("url", "www.x.example", "http://www.x.example"),
+            ("url", "https://www.x.example/a", "https://www.x.example/a"),
+        ] {
+            assert_eq!(shown(key, text).as_deref(), Ok(expected), "{text}");
+        }
+        for (key, text) in [
+            ("whois_server", "n/a"),
+            ("whois_server", "127.0.0.1"),
+            ("url", "n/a"),
+            ("url", "javascript:alert(1)"),
+            ("url", "http://www.x.example:99999"),
+            ("url", "http://www.x.example/?Domain Name: y"),
+        ] {
+            let refused = shown(key, text).unwrap_err();
+            assert!(refused.starts_with(&format!("registrar[1].{key}: ")), "{refused}");
+        }
+        // What is put before it counts as well.
+        let long = format!("x.example/{}", "x".repeat(VALUE_BYTES_MAX - 10));
+        assert!(shown("url", &long).is_err());
+    }
 
     #[test]
     fn no_text_holds_a_phrase_or_key_from_which_programs_conclude_something() {
@@ -736,7 +807,7 @@ mod tests {
         let settings = read(
             "[defaults]\nheader = \"no match\"\nnot_found = \"\"\n\
              registrant = { name = \"always\", city = \"text:\" }\n\
-             [[tld]]\nsuffix = \"a..b\"\n[[registrar]]\nurl = \"x\"\n[[tier]]\nname = \"\"",
+             [[tld]]\nsuffix = \"a..b\"\n[[registrar]]\nurl = \"x.example\"\n[[tier]]\nname = \"\"",
         );
         let keys: Vec<_> = settings.problems().into_iter().map(|problem| problem.key).collect();
         assert_eq!(
