@@ -186,7 +186,7 @@ const RULES: &[Rule] = &[
     Rule {
         module: "config",
         may_import: &[
-            "feed", "idn", "import", "observe", "policy", "port43", "query", "querylog", "shard",
+            "feed", "import", "observe", "policy", "port43", "query", "querylog", "shard",
             "updater", "warden",
         ],
         never: SOCKETS,

@@ -16,7 +16,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::tier::{self, Tier};
-use crate::import::web;
+use crate::import::{value, web};
 use crate::policy::phrases::{Place, misleading};
 
 /// Longest disclaimer, header or footer, bytes. Three of them and a record fit one answer.
@@ -579,12 +579,13 @@ impl Registrar {
     }
 }
 
-/// The A-label form of a suffix; `None` if it is no domain name.
+/// The A-label form of a suffix, as an import reads the names of TLDs; `None` if it is no domain
+/// name.
 #[must_use]
 pub fn canonical_suffix(suffix: &str) -> Option<String> {
     let suffix = suffix.strip_prefix('.').unwrap_or(suffix);
-    let name = idna::domain_to_ascii_strict(suffix.strip_suffix('.').unwrap_or(suffix)).ok()?;
-    (!name.is_empty()).then_some(name)
+    let mut name = String::new();
+    (value::name(suffix, &mut name) != value::Read::Bad).then_some(name)
 }
 
 /// Whether a text may stand in one line of a refusal: 1 to `bytes_max` bytes, printable, without
@@ -827,5 +828,29 @@ mod tests {
     #[test]
     fn a_suffix_may_be_written_in_unicode() {
         assert_eq!(canonical_suffix(".МОСКВА").as_deref(), Some("xn--80adxhks"));
+    }
+
+    #[test]
+    fn a_suffix_that_an_import_takes_is_one() {
+        for (suffix, expected) in [
+            ("365.xn--ngbc5azd", Some("365.xn--ngbc5azd")),
+            ("365.شبكة", Some("365.xn--ngbc5azd")),
+            ("3com.אב", Some("3com.xn--4dbc")),
+            ("r3---sn", Some("r3---sn")),
+            ("aa--b", Some("aa--b")),
+            ("Co.Demo.", Some("co.demo")),
+            ("", None),
+            (".", None),
+            ("a..b", None),
+            ("-a", None),
+            ("*.demo", None),
+            ("a b", None),
+        ] {
+            assert_eq!(canonical_suffix(suffix).as_deref(), expected, "{suffix}");
+            let tier = format!("[[tier]]\nname = \"x\"\n[[tier.tld]]\nsuffix = \"{suffix}\"");
+            for table in [format!("[[tld]]\nsuffix = \"{suffix}\""), tier] {
+                assert_eq!(read(&table).validate().is_ok(), expected.is_some(), "{table}");
+            }
+        }
     }
 }
