@@ -463,7 +463,8 @@ impl Tld {
             [("disclaimer", &self.disclaimer), ("header", &self.header), ("footer", &self.footer)];
         for (key, text) in paragraphs {
             if let Some(text) = text {
-                problems.note(&format!("{path}.{key}"), paragraph(text));
+                let place = if key == "header" { Place::Start } else { Place::Record };
+                problems.note(&format!("{path}.{key}"), paragraph(text, place));
             }
         }
         let values = [
@@ -516,8 +517,8 @@ pub(super) fn check_extras(extras: Option<&Extras>, path: &str, problems: &mut P
             &path,
             format!(
                 "\"{key}\" cannot be shown: it is a key of the standard answer, or one that \
-                 programs take for such, or holds other characters than letters, digits, blanks \
-                 and -_/.()"
+                 programs take for such, for a free name or for a limit, or holds other characters \
+                 than letters, digits, blanks and -_/.()"
             ),
         );
     }
@@ -613,7 +614,7 @@ fn line(text: &str, bytes_max: usize, place: Place) -> Result<(), String> {
 }
 
 /// Whether a text of several lines may be part of every answer.
-fn paragraph(text: &str) -> Result<(), String> {
+fn paragraph(text: &str, place: Place) -> Result<(), String> {
     if text.len() > TEXT_BYTES_MAX {
         let got = text.len();
         return Err(format!("{got} bytes, at most {TEXT_BYTES_MAX} are allowed"));
@@ -621,7 +622,7 @@ fn paragraph(text: &str) -> Result<(), String> {
     let breaks = |c: char| c != '\n' && crate::query::breaks_lines(c);
     match text.chars().find(|&c| breaks(c)) {
         Some(c) => Err(format!("{c:?} is not allowed; lines end in \\n")),
-        None => words(text, Place::Record),
+        None => words(text, place),
     }
 }
 
@@ -779,7 +780,13 @@ mod tests {
         for text in TEXTS {
             let with = |phrase: &str| read(&text.replace("{}", phrase)).validate();
             with("Ask the registry").unwrap();
-            for phrase in ["not found", "NO  MATCH", "Quota exceeded", "x Domain Name: y"] {
+            for phrase in [
+                "not found",
+                "NO  MATCH",
+                "names not registered",
+                "Quota exceeded",
+                "x Domain Name: y",
+            ] {
                 assert!(with(phrase).is_err(), "{phrase} in {text}");
             }
         }
@@ -795,7 +802,7 @@ mod tests {
             let settings = read(&format!("[defaults]\nnot_found = \"{not_found}\""));
             assert_eq!(settings.validate().is_ok(), expected, "{not_found}");
         }
-        for key in ["Status", "Domain", "My Registrar", "Expiry Date", "Nserver"] {
+        for key in ["Status", "Domain", "My Registrar", "Expiry Date", "Nserver", "Not Found"] {
             let settings = read(&format!("[defaults]\nextras = [\"{key}\"]"));
             assert!(settings.validate().is_err(), "{key}");
         }
