@@ -80,7 +80,7 @@ pub(crate) const FREE: &[&str] = &[
 ];
 
 /// As [`FREE`], where an answer begins with it: python-whois under .za and .tn.
-const FREE_AT_START: &str = "available";
+pub(crate) const FREE_AT_START: &str = "available";
 
 /// Keys whose line would read as an answer of its own.
 const FREE_WORDS: [&str; 3] = ["available", "free", "unregistered"];
@@ -154,8 +154,11 @@ pub(crate) const KEYS: &[&str] = &[
     "reserved name:",
     // Ours: the head of a refusal, and of the line behind each record.
     "%error:",
-    ">>> last update",
+    LAST_UPDATE,
 ];
+
+/// How the line behind each record begins.
+pub(crate) const LAST_UPDATE: &str = ">>> last update";
 
 /// The phrase or key in `text` that may not stand there: what it is, and from what programs
 /// conclude what.
@@ -201,7 +204,7 @@ pub(super) fn is_misleading_key(key: &str) -> bool {
 }
 
 /// A text as programs compare it: lower case, one blank between words, none before a colon.
-fn folded(text: &str) -> String {
+pub(crate) fn folded(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let mut folded = words.join(" ").to_lowercase();
     while folded.contains(" :") {
