@@ -89,7 +89,8 @@ fn registrars(settings: &Settings, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// Prices that no burst pays: such a query would never be served.
+/// Prices above a burst: such a query costs all of it (`payable`, `policy::limit`), less than was
+/// set.
 fn prices(settings: &Settings, found: &mut Vec<(String, String)>) {
     let guard = &settings.guard;
     if guard.mode == Mode::Off {
@@ -106,8 +107,8 @@ fn prices(settings: &Settings, found: &mut Vec<(String, String)>) {
     ];
     for (key, price) in prices.into_iter().filter(|(_, price)| *price > least.burst) {
         let problem = format!(
-            "{price} queries are more than limits.{family}_{}_burst allows at once, {}: none would \
-             be served",
+            "{price} queries are more than limits.{family}_{}_burst, {}: such a query costs all of \
+             the burst, and waits until all of it is there",
             least.length, least.burst
         );
         found.push((key.to_owned(), problem));
@@ -118,6 +119,16 @@ fn prices(settings: &Settings, found: &mut Vec<(String, String)>) {
 mod tests {
     use super::*;
     use crate::config::tld::Registrar;
+
+    #[test]
+    fn a_price_above_a_burst_is_said_to_cost_all_of_it() {
+        let mut settings = Settings::default();
+        settings.guard.levels.v4[0].burst = 3;
+        settings.guard.prices.wildcard = 5;
+        let [said] = doubtful(&settings).try_into().unwrap();
+        assert!(said.starts_with("limits.price_wildcard: 5 queries are more than limits.v4_"));
+        assert!(said.contains("_burst, 3: such a query costs all of the burst"), "{said}");
+    }
 
     #[test]
     fn a_form_that_answers_change_is_told() {
