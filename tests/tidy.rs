@@ -194,9 +194,9 @@ const RULES: &[Rule] = &[
     Rule {
         module: "command",
         may_import: &[
-            "config", "control", "doctor", "export", "feed", "idn", "import", "observe", "policy",
-            "port43", "publish", "query", "sample", "shard", "status", "store", "updater", "view",
-            "querylog", "warden",
+            "config", "control", "doctor", "export", "feed", "held", "idn", "import", "observe",
+            "policy", "port43", "publish", "query", "sample", "shard", "status", "store",
+            "updater", "view", "querylog", "warden",
         ],
         never: &[],
     },

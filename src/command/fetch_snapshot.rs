@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::fresh::Fresh;
 use super::publish_snapshot::bar;
 use super::{Failure, output};
 use crate::feed::key::Trusted;
@@ -63,6 +64,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         return Err(Failure::failed(format!("{path}: {problem}")));
     }
     let objects = Objects::open(&options.from)?;
+    let _fresh = Fresh::of(&options.into);
     let settings = Settings { keep: options.keep, ..Settings::default() };
     let writer = Writer::lock(Disk::new(&options.into), settings)?;
     let serial_min = match Reader::open(Disk::new(&options.into)) {
