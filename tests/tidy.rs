@@ -142,7 +142,11 @@ const RULES: &[Rule] = &[
         may_import: &["feed", "import", "observe", "shard", "store", "view"],
         never: SOCKETS,
     },
-    Rule { module: "sample", may_import: &["export", "observe", "store", "view"], never: SOCKETS },
+    Rule {
+        module: "sample",
+        may_import: &["export", "idn", "observe", "store", "view"],
+        never: SOCKETS,
+    },
     Rule { module: "export", may_import: &["observe", "view"], never: SOCKETS },
     Rule { module: "policy", may_import: &["config"], never: SOCKETS },
     Rule { module: "policy", may_import: &["config"], never: FILES },
@@ -182,17 +186,17 @@ const RULES: &[Rule] = &[
     Rule {
         module: "config",
         may_import: &[
-            "feed", "observe", "policy", "port43", "query", "querylog", "shard", "updater",
-            "warden",
+            "feed", "import", "observe", "policy", "port43", "query", "querylog", "shard",
+            "updater", "warden",
         ],
         never: SOCKETS,
     },
     Rule {
         module: "command",
         may_import: &[
-            "config", "control", "doctor", "export", "feed", "idn", "import", "observe", "policy",
-            "port43", "publish", "query", "sample", "shard", "status", "store", "updater", "view",
-            "querylog", "warden",
+            "config", "control", "doctor", "export", "feed", "held", "idn", "import", "observe",
+            "policy", "port43", "publish", "query", "sample", "shard", "status", "store",
+            "updater", "view", "querylog", "warden",
         ],
         never: &[],
     },

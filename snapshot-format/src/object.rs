@@ -289,6 +289,8 @@ impl Disclose {
     pub const FAX: u16 = 1 << 7;
     /// Electronic mail address.
     pub const EMAIL: u16 = 1 << 8;
+    /// All of them.
+    pub const ALL: u16 = (1 << 9) - 1;
 }
 
 /// A contact.
@@ -379,6 +381,8 @@ pub enum NndnState {
     Withheld = 1,
     /// In the DNS as a mirror of the original name.
     Mirrored = 2,
+    /// Not of the RFC: the deposit has none, or one that is not known. It is shown without.
+    Unknown = 3,
 }
 
 /// A name that is not a domain name (NNDN).

@@ -185,13 +185,14 @@ impl<D: AsRef<[u8]>, S: Heap> Reverter<'_, D, S> {
 
     /// A name that is not a domain name.
     pub(crate) fn nndn(&self, record: &ArchivedNndn) -> Result<Nndn, Corrupt> {
-        let states = [NndnState::Blocked, NndnState::Withheld, NndnState::Mirrored];
+        const STATES: [NndnState; 3] =
+            [NndnState::Blocked, NndnState::Withheld, NndnState::Mirrored];
         Ok(Nndn {
             name: record.name.as_str().into(),
             u_name: record.u_name.as_str().into(),
             idn_table: self.key(Kind::IdnTable, record.idn_table.to_native())?,
             original_name: record.original_name.as_str().into(),
-            state: states.get(usize::from(record.state)).copied().unwrap_or_default(),
+            state: STATES.get(usize::from(record.state)).copied().unwrap_or(NndnState::Unknown),
             mirroring_ns: record.mirroring_ns,
             created: Time::from_ms(record.created_ms.to_native()),
         })

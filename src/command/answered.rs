@@ -6,19 +6,11 @@
 //! Print the answer.
 
 use super::Failure;
+use crate::policy::phrases::{FREE, FREE_AT_START, KEYS, LAST_UPDATE, folded};
 use crate::query::{AnswerResult, Refusal};
 
-/// Beginnings of lines by which servers say that there is no such record: ours, which the rules
-/// of a suffix may replace, and what others say.
-const NOTHING: [&[u8]; 7] = [
-    b"no data found",
-    b"not found",
-    b"domain not found",
-    b"no match",
-    b"no entries found",
-    b"no object found",
-    b"reserved name:",
-];
+/// The line of a name that is kept back.
+const RESERVED: &str = "reserved name:";
 
 /// How a look-up ends.
 pub(super) fn of_result(result: AnswerResult) -> Result<(), Failure> {
@@ -34,19 +26,38 @@ pub(super) fn of_result(result: AnswerResult) -> Result<(), Failure> {
 /// How a query of a server ends: by the lines before its last-update line, since a header may stand
 /// before them, and legal texts behind.
 pub(super) fn of_bytes(answer: &[u8]) -> Result<(), Failure> {
-    let lines = answer.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    for line in lines.take_while(|line| !line.starts_with(b">>> ")) {
-        if line.starts_with(b"%ERROR:INTERNAL") {
+    let answer = String::from_utf8_lossy(answer);
+    let lines = answer.lines().map(folded).take_while(|line| !line.starts_with(LAST_UPDATE));
+    let lines: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
+    for (index, line) in lines.iter().enumerate() {
+        if line.starts_with("%error:internal") {
             return Err(damaged());
         }
-        let begins = |with: &[u8]| {
-            line.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
-        };
-        if line.starts_with(b"%ERROR:") || NOTHING.into_iter().any(begins) {
+        let refused = line.starts_with("%error:") || line.starts_with(RESERVED);
+        if refused || begins_as_free(line, index == 0) {
             return Err(Failure::nothing_found());
         }
     }
+    // A record may hold such words anywhere, as the header of another server before it may.
+    let is_record = lines.iter().any(|line| KEYS.iter().any(|key| line.starts_with(key)));
+    if !is_record && lines.iter().any(|line| holds_free(line)) {
+        return Err(Failure::nothing_found());
+    }
     Ok(())
+}
+
+/// Whether a line begins with words for a free name, perhaps as a comment.
+fn begins_as_free(line: &str, is_first: bool) -> bool {
+    let said = line.trim_start_matches(['%', '#', '*', ' ']);
+    FREE.iter().any(|phrase| said.starts_with(phrase))
+        || said.trim_end_matches(['.', '!']) == FREE_AT_START
+        || (is_first && said.starts_with(FREE_AT_START))
+}
+
+/// Whether a line holds words for a free name, other than in the value of a key.
+fn holds_free(line: &str) -> bool {
+    let key = line.find(':').unwrap_or(line.len());
+    FREE.iter().any(|phrase| line.find(phrase).is_some_and(|at| at < key))
 }
 
 fn damaged() -> Failure {
@@ -74,9 +85,31 @@ mod tests {
             ("Reserved Name: x.demo\r\n", 4),
             ("NOT FOUND\n", 4),
             ("No match for \"X.COM\".\r\n", 4),
+            (">>> Welcome <<<\r\n\r\nNo Data Found\r\n>>> Last update\r\n", 4),
+            ("AVAILABLE\r\n>>> Last update\r\n", 4),
+            ("Welcome.\r\n\r\nAvailable.\r\n", 4),
+            ("Available for all names\r\n", 4),
+            ("Domain x.demo is available for registration\r\n", 4),
+            ("Domain: x.de\nStatus: free\n", 4),
+            ("%% No entries found in the selected source(s).\n", 4),
+            ("Domain Name: x.demo\r\nRegistrant Name: No Match\r\nTier: is free\r\n", 0),
+            ("% More is available at the site.\n\ndomain: x.fr\n", 0),
+            ("Contact Name: Not Found\r\nAvailable From: 2020\r\n", 0),
             ("", 0),
         ] {
             assert_eq!(status(answer), expected, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn every_phrase_of_a_free_name_is_known_as_a_comment_too() {
+        for phrase in FREE.iter().chain([&FREE_AT_START]) {
+            for text in [format!("{phrase}"), format!("% {phrase}."), format!("%{phrase}")] {
+                let answer = format!("Welcome.\r\n\r\n{text}\r\n% Domain.\r\n>>> Last update\r\n");
+                assert_eq!(status(&answer), 4, "{answer}");
+            }
+            let inside = format!("This name {phrase}\r\n>>> Last update\r\n");
+            assert_eq!(status(&inside), if *phrase == FREE_AT_START { 0 } else { 4 }, "{inside}");
         }
     }
 }

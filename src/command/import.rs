@@ -23,6 +23,7 @@ use snapshot_format::{Kind, Summary};
 use tempfile::NamedTempFile;
 
 use super::Failure;
+use super::fresh::Fresh;
 use super::standing::{There, Tlds};
 use crate::config::Settings;
 use crate::import::{
@@ -124,6 +125,7 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
         let into = arguments.into.display();
         return Err(failed(&format!("{into}: is a file; --into names a snapshot directory")));
     }
+    let _fresh = Fresh::of(&arguments.into);
     let settings = StoreSettings { keep: arguments.keep, ..StoreSettings::default() };
     let writer =
         Writer::lock(Disk::new(&arguments.into), settings).map_err(|error| failed(&error))?;

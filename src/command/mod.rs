@@ -15,6 +15,7 @@ mod control;
 mod controlling;
 mod doctor;
 mod fetch_snapshot;
+mod fresh;
 mod guarding;
 mod import;
 mod inspect;

@@ -14,6 +14,7 @@ use signal_hook::iterator::Signals;
 use snapshot_format::Kind;
 
 use super::Failure;
+use super::fresh::Fresh;
 use super::import::{memory_bytes, stop_flag};
 use super::output;
 use crate::feed::address::scheme_without_slashes;
@@ -137,6 +138,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     };
     let from = address(&options.from)?;
     if let Some(into) = options.into.clone() {
+        let _fresh = Fresh::of(&into);
         let (memory_bytes, keep) = (options.memory, options.keep);
         let permits = Permits { named: options.allow.clone(), fewer_percent: options.fewer_max };
         let options = BootstrapOptions { from, into, memory_bytes, keep, permits };

@@ -43,6 +43,7 @@ pub(super) fn find(effective: &Effective) -> Vec<(String, String)> {
 pub(super) fn doubtful(settings: &Settings) -> Vec<String> {
     let mut found = Vec::new();
     prices(settings, &mut found);
+    registrars(settings, &mut found);
     found.into_iter().map(|(key, problem)| format!("{key}: {problem}")).collect()
 }
 
@@ -75,7 +76,21 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     covers(one.ip(), other.ip()) || covers(other.ip(), one.ip())
 }
 
-/// Prices that no burst pays: such a query would never be served.
+/// WHOIS servers and URLs that answers show in another form.
+fn registrars(settings: &Settings, found: &mut Vec<(String, String)>) {
+    for (table, registrar) in (1_usize..).zip(&settings.answers.registrar) {
+        for (key, text, shown, _) in registrar.followed() {
+            let Some(shown) = shown.filter(|shown| !shown.eq_ignore_ascii_case(text)) else {
+                continue;
+            };
+            let problem = format!("{text:?} is shown as {shown:?}");
+            found.push((format!("registrar[{table}].{key}"), problem));
+        }
+    }
+}
+
+/// Prices above a burst: such a query costs all of it (`payable`, `policy::limit`), less than was
+/// set.
 fn prices(settings: &Settings, found: &mut Vec<(String, String)>) {
     let guard = &settings.guard;
     if guard.mode == Mode::Off {
@@ -92,8 +107,8 @@ fn prices(settings: &Settings, found: &mut Vec<(String, String)>) {
     ];
     for (key, price) in prices.into_iter().filter(|(_, price)| *price > least.burst) {
         let problem = format!(
-            "{price} queries are more than limits.{family}_{}_burst allows at once, {}: none would \
-             be served",
+            "{price} queries are more than limits.{family}_{}_burst, {}: such a query costs all of \
+             the burst, and waits until all of it is there",
             least.length, least.burst
         );
         found.push((key.to_owned(), problem));
@@ -103,6 +118,39 @@ fn prices(settings: &Settings, found: &mut Vec<(String, String)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::tld::Registrar;
+
+    #[test]
+    fn a_price_above_a_burst_is_said_to_cost_all_of_it() {
+        let mut settings = Settings::default();
+        settings.guard.levels.v4[0].burst = 3;
+        settings.guard.prices.wildcard = 5;
+        let [said] = doubtful(&settings).try_into().unwrap();
+        assert!(said.starts_with("limits.price_wildcard: 5 queries are more than limits.v4_"));
+        assert!(said.contains("_burst, 3: such a query costs all of the burst"), "{said}");
+    }
+
+    #[test]
+    fn a_form_that_answers_change_is_told() {
+        let registrar = |whois_server: &str, url: &str| Registrar {
+            iana_id: 9998,
+            whois_server: whois_server.to_owned(),
+            url: url.to_owned(),
+            ..Registrar::default()
+        };
+        let mut settings = Settings::default();
+        settings.answers.registrar = vec![
+            registrar("whois.one.example", "https://www.one.example"),
+            registrar("whois.two.example:43", "www.two.example"),
+        ];
+        assert_eq!(
+            doubtful(&settings),
+            [
+                r#"registrar[2].whois_server: "whois.two.example:43" is shown as "whois.two.example""#,
+                r#"registrar[2].url: "www.two.example" is shown as "http://www.two.example""#,
+            ]
+        );
+    }
 
     #[test]
     fn addresses_overlap_where_the_second_socket_could_not_be_opened() {

@@ -16,6 +16,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::tier::{self, Tier};
+use crate::import::{value, web};
 use crate::policy::phrases::{Place, misleading};
 
 /// Longest disclaimer, header or footer, bytes. Three of them and a record fit one answer.
@@ -277,10 +278,12 @@ pub struct Registrar {
     /// Telephone number for reports of abuse, `+1.7035555555`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub abuse_phone: String,
-    /// Host name of the registrar's WHOIS server, instead of the deposit's.
+    /// Host name of the registrar's WHOIS server, instead of the deposit's; scheme, port and path
+    /// are left out.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub whois_server: String,
-    /// Web site, instead of the deposit's.
+    /// Web site, instead of the deposit's: a URL with `http://` or `https://`; the first is put
+    /// before one without.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub url: String,
 }
@@ -460,7 +463,8 @@ impl Tld {
             [("disclaimer", &self.disclaimer), ("header", &self.header), ("footer", &self.footer)];
         for (key, text) in paragraphs {
             if let Some(text) = text {
-                problems.note(&format!("{path}.{key}"), paragraph(text));
+                let place = if key == "header" { Place::Start } else { Place::Record };
+                problems.note(&format!("{path}.{key}"), paragraph(text, place));
             }
         }
         let values = [
@@ -513,8 +517,8 @@ pub(super) fn check_extras(extras: Option<&Extras>, path: &str, problems: &mut P
             &path,
             format!(
                 "\"{key}\" cannot be shown: it is a key of the standard answer, or one that \
-                 programs take for such, or holds other characters than letters, digits, blanks \
-                 and -_/.()"
+                 programs take for such, for a free name or for a limit, or holds other characters \
+                 than letters, digits, blanks and -_/.()"
             ),
         );
     }
@@ -538,15 +542,51 @@ impl Registrar {
                 problems.note(&format!("{path}.{key}"), line(text, VALUE_BYTES_MAX, Place::Record));
             }
         }
+        for (key, text, shown, expected) in self.followed() {
+            if !shown.is_some_and(|shown| shown.len() <= VALUE_BYTES_MAX) {
+                let problem = format!("{text:?} cannot be followed; expected {expected}");
+                problems.add(&format!("{path}.{key}"), problem);
+            }
+        }
+    }
+
+    /// The WHOIS server as answers show it; empty for none.
+    pub(crate) fn shown_whois_server(&self) -> String {
+        web::whois_server_in_form(&self.whois_server).unwrap_or_default()
+    }
+
+    /// The URL as answers show it; empty for none.
+    pub(crate) fn shown_url(&self) -> String {
+        web::url_in_form(&self.url).unwrap_or_default()
+    }
+
+    /// What is set of WHOIS server and URL: key, text, form in answers, what is expected.
+    pub(super) fn followed(
+        &self,
+    ) -> impl Iterator<Item = (&'static str, &str, Option<String>, &'static str)> {
+        let server = (
+            "whois_server",
+            &*self.whois_server,
+            web::whois_server_in_form(&self.whois_server),
+            "a host name such as whois.registrar.example",
+        );
+        let url = (
+            "url",
+            &*self.url,
+            web::url_in_form(&self.url),
+            "a URL such as https://www.registrar.example",
+        );
+        [server, url].into_iter().filter(|(_, text, ..)| !text.is_empty())
     }
 }
 
-/// The A-label form of a suffix; `None` if it is no domain name.
+/// The A-label form of a suffix, as an import reads the names of TLDs; `None` if it is no domain
+/// name.
 #[must_use]
 pub fn canonical_suffix(suffix: &str) -> Option<String> {
     let suffix = suffix.strip_prefix('.').unwrap_or(suffix);
-    let name = idna::domain_to_ascii_strict(suffix.strip_suffix('.').unwrap_or(suffix)).ok()?;
-    (!name.is_empty()).then_some(name)
+    let mut name = String::new();
+    (value::name(suffix, &mut name) != value::Read::Bad).then_some(name)
 }
 
 /// Whether a text may stand in one line of a refusal: 1 to `bytes_max` bytes, printable, without
@@ -574,7 +614,7 @@ fn line(text: &str, bytes_max: usize, place: Place) -> Result<(), String> {
 }
 
 /// Whether a text of several lines may be part of every answer.
-fn paragraph(text: &str) -> Result<(), String> {
+fn paragraph(text: &str, place: Place) -> Result<(), String> {
     if text.len() > TEXT_BYTES_MAX {
         let got = text.len();
         return Err(format!("{got} bytes, at most {TEXT_BYTES_MAX} are allowed"));
@@ -582,7 +622,7 @@ fn paragraph(text: &str) -> Result<(), String> {
     let breaks = |c: char| c != '\n' && crate::query::breaks_lines(c);
     match text.chars().find(|&c| breaks(c)) {
         Some(c) => Err(format!("{c:?} is not allowed; lines end in \\n")),
-        None => words(text, Place::Record),
+        None => words(text, place),
     }
 }
 
@@ -698,16 +738,55 @@ mod tests {
         "[[tld]]\nsuffix = \"x\"\nbilling = { email = \"text:{}\" }",
         "[[registrar]]\nid = \"x\"\nabuse_email = \"{}\"",
         "[[registrar]]\nid = \"x\"\nabuse_phone = \"{}\"",
-        "[[registrar]]\nid = \"x\"\nwhois_server = \"{}\"",
-        "[[registrar]]\nid = \"x\"\nurl = \"{}\"",
     ];
+
+    #[test]
+    fn what_programs_follow_has_the_form_of_the_records() {
+        let shown = |key: &str, text: &str| {
+            let settings = read(&format!("[[registrar]]\nid = \"x\"\n{key} = {text:?}"));
+            settings.validate().map_err(|error| error.to_string())?;
+            let registrar = &settings.registrar[0];
+            Ok::<_, String>(if key == "url" {
+                registrar.shown_url()
+            } else {
+                registrar.shown_whois_server()
+            })
+        };
+        for (key, text, expected) in [
+            ("whois_server", "http://whois.x.example:43/", "whois.x.example"),
+            ("url", "www.x.example", "http://www.x.example"),
+            ("url", "https://www.x.example/a", "https://www.x.example/a"),
+        ] {
+            assert_eq!(shown(key, text).as_deref(), Ok(expected), "{text}");
+        }
+        for (key, text) in [
+            ("whois_server", "n/a"),
+            ("whois_server", "127.0.0.1"),
+            ("url", "n/a"),
+            ("url", "javascript:alert(1)"),
+            ("url", "http://www.x.example:99999"),
+            ("url", "http://www.x.example/?Domain Name: y"),
+        ] {
+            let refused = shown(key, text).unwrap_err();
+            assert!(refused.starts_with(&format!("registrar[1].{key}: ")), "{refused}");
+        }
+        // What is put before it counts as well.
+        let long = format!("x.example/{}", "x".repeat(VALUE_BYTES_MAX - 10));
+        assert!(shown("url", &long).is_err());
+    }
 
     #[test]
     fn no_text_holds_a_phrase_or_key_from_which_programs_conclude_something() {
         for text in TEXTS {
             let with = |phrase: &str| read(&text.replace("{}", phrase)).validate();
             with("Ask the registry").unwrap();
-            for phrase in ["not found", "NO  MATCH", "Quota exceeded", "x Domain Name: y"] {
+            for phrase in [
+                "not found",
+                "NO  MATCH",
+                "names not registered",
+                "Quota exceeded",
+                "x Domain Name: y",
+            ] {
                 assert!(with(phrase).is_err(), "{phrase} in {text}");
             }
         }
@@ -723,7 +802,7 @@ mod tests {
             let settings = read(&format!("[defaults]\nnot_found = \"{not_found}\""));
             assert_eq!(settings.validate().is_ok(), expected, "{not_found}");
         }
-        for key in ["Status", "Domain", "My Registrar", "Expiry Date", "Nserver"] {
+        for key in ["Status", "Domain", "My Registrar", "Expiry Date", "Nserver", "Not Found"] {
             let settings = read(&format!("[defaults]\nextras = [\"{key}\"]"));
             assert!(settings.validate().is_err(), "{key}");
         }
@@ -736,7 +815,7 @@ mod tests {
         let settings = read(
             "[defaults]\nheader = \"no match\"\nnot_found = \"\"\n\
              registrant = { name = \"always\", city = \"text:\" }\n\
-             [[tld]]\nsuffix = \"a..b\"\n[[registrar]]\nurl = \"x\"\n[[tier]]\nname = \"\"",
+             [[tld]]\nsuffix = \"a..b\"\n[[registrar]]\nurl = \"x.example\"\n[[tier]]\nname = \"\"",
         );
         let keys: Vec<_> = settings.problems().into_iter().map(|problem| problem.key).collect();
         assert_eq!(
@@ -756,5 +835,29 @@ mod tests {
     #[test]
     fn a_suffix_may_be_written_in_unicode() {
         assert_eq!(canonical_suffix(".МОСКВА").as_deref(), Some("xn--80adxhks"));
+    }
+
+    #[test]
+    fn a_suffix_that_an_import_takes_is_one() {
+        for (suffix, expected) in [
+            ("365.xn--ngbc5azd", Some("365.xn--ngbc5azd")),
+            ("365.شبكة", Some("365.xn--ngbc5azd")),
+            ("3com.אב", Some("3com.xn--4dbc")),
+            ("r3---sn", Some("r3---sn")),
+            ("aa--b", Some("aa--b")),
+            ("Co.Demo.", Some("co.demo")),
+            ("", None),
+            (".", None),
+            ("a..b", None),
+            ("-a", None),
+            ("*.demo", None),
+            ("a b", None),
+        ] {
+            assert_eq!(canonical_suffix(suffix).as_deref(), expected, "{suffix}");
+            let tier = format!("[[tier]]\nname = \"x\"\n[[tier.tld]]\nsuffix = \"{suffix}\"");
+            for table in [format!("[[tld]]\nsuffix = \"{suffix}\""), tier] {
+                assert_eq!(read(&table).validate().is_ok(), expected.is_some(), "{table}");
+            }
+        }
     }
 }

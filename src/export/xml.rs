@@ -259,6 +259,7 @@ pub(super) const fn state_word(state: NndnState) -> &'static str {
         NndnState::Blocked => "blocked",
         NndnState::Withheld => "withheld",
         NndnState::Mirrored => "mirrored",
+        NndnState::Unknown => "",
     }
 }
 

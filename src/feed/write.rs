@@ -260,6 +260,7 @@ fn nndn(nndn: &object::Nndn) -> Nndn<'_> {
         NndnState::Blocked => "blocked",
         NndnState::Withheld => "withheld",
         NndnState::Mirrored => "mirrored",
+        NndnState::Unknown => "",
     };
     Nndn {
         name: text(&nndn.name),

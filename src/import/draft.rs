@@ -14,8 +14,8 @@ use std::net::IpAddr;
 
 use snapshot_format::limits::{LIST_COUNT_MAX, TEXT_BYTES_MAX};
 use snapshot_format::object::{
-    ContactLink, ContactRole, DnsKey, Domain, Ds, HostLink, NndnState, Postal, PostalKind, SecDns,
-    Time, Transfer,
+    ContactLink, ContactRole, Disclose, DnsKey, Domain, Ds, HostLink, NndnState, Postal,
+    PostalKind, SecDns, Time, Transfer,
 };
 use snapshot_format::status::{ContactStatuses, DomainStatuses, HostStatuses};
 
@@ -360,6 +360,22 @@ pub(crate) fn street(defects: &mut Defects, postal: &mut Postal, value: &str) {
     }
 }
 
+/// Adds a contact's wish on disclosure. Of two the stricter one holds: what one of them hides is
+/// hidden, and what is shown against the policy needs both.
+pub(crate) fn disclose(defects: &mut Defects, slot: &mut Option<Disclose>, wish: Disclose) {
+    let Some(known) = slot else {
+        *slot = Some(wish);
+        return;
+    };
+    defects.add(Rule::DiscloseRepeated, "disclose", "");
+    *known = match (known.allow, wish.allow) {
+        (true, true) => Disclose { allow: true, fields: known.fields & wish.fields },
+        (false, false) => Disclose { allow: false, fields: known.fields | wish.fields },
+        (false, true) => *known,
+        (true, false) => wish,
+    };
+}
+
 /// The state of a name that is not a domain name.
 pub(crate) fn nndn_state(defects: &mut Defects, word: &str) -> NndnState {
     match word {
@@ -368,7 +384,7 @@ pub(crate) fn nndn_state(defects: &mut Defects, word: &str) -> NndnState {
         "mirrored" => NndnState::Mirrored,
         _ => {
             defects.add(Rule::ValueBad, "nameState", word);
-            NndnState::Blocked
+            NndnState::Unknown
         }
     }
 }

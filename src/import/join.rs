@@ -97,10 +97,6 @@ pub(super) fn contact(contact: &mut Contact, part: Contact, defects: &mut Defect
         }
     }
     if let Some(disclose) = part.disclose {
-        if contact.disclose.is_some() {
-            defects.add(Rule::ElementRepeated, "disclose", "");
-        } else {
-            contact.disclose = Some(disclose);
-        }
+        draft::disclose(defects, &mut contact.disclose, disclose);
     }
 }

@@ -42,7 +42,7 @@ mod source;
 mod standing;
 mod time;
 pub(crate) mod value;
-mod web;
+pub(crate) mod web;
 mod xml;
 
 pub use changes::{Changes, changes};

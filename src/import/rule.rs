@@ -117,6 +117,8 @@ rules! {
     DeleteUnknown Finding "delete-unknown", "a delete of an object that the registry does not have", "an object of the registry", "the delete is left out", "RFC 8909 section 5.1.3";
     DeleteAmbiguous Finding "delete-ambiguous", "a delete by an identifier that several hosts have", "an identifier once", "all of them are deleted", "RFC 9022 section 5.2.1.2";
     ElementUnknown Finding "element-unknown", "an element that its schema does not know", "the elements of the schema", "the element is left out", "RFC 9022 section 9";
+    DiscloseBad Finding "disclose-bad", "a contact's wish on disclosure that does not read", "flag 0 or 1; name, org and addr of type int or loc, voice, fax, email", "what it may mean to hide is hidden, and it permits nothing more", "RFC 5733 section 2.9";
+    DiscloseRepeated Finding "disclose-repeated", "a contact with a second wish on disclosure", "it once", "what one of them hides is hidden, and both have to permit", "RFC 5733 section 2.9";
     ElementRepeated Finding "element-repeated", "an element that may occur once occurs again", "it once", "the first one is served", "RFC 9022 section 9";
     ObjectUnknown Finding "object-unknown", "objects of a kind that is not served", "the objects of RFC 9022", "they are left out", "RFC 9022 section 7";
     PolicyUnknown Finding "policy-unknown", "a policy that is not understood", "a scope ending in an object and one of its elements", "the policy is not checked", "RFC 9022 section 5.8";

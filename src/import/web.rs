@@ -10,6 +10,9 @@
 //! Look anything up: a host may not exist.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU16;
+
 use snapshot_format::limits::TEXT_BYTES_MAX;
 use snapshot_format::object::Registrar;
 
@@ -31,8 +34,20 @@ enum Form {
     None,
 }
 
+impl Form {
+    /// What `text`, which is of this form, is to be.
+    fn of(self, text: &str) -> Option<String> {
+        match self {
+            Self::Right => Some(text.to_owned()),
+            Self::Other(right) => Some(right),
+            Self::None => None,
+        }
+    }
+}
+
 /// Brings a registrar's WHOIS server and URLs into the form that programs follow; what cannot be
-/// followed is taken away. Deposits, change records and the publisher all come here.
+/// followed is taken away. Deposits, change records and the publisher all come here; the
+/// configuration has the same forms.
 pub(super) fn registrar(registrar: &mut Registrar, defects: &mut Defects) {
     let Registrar { url, whois_name, whois_url, .. } = registrar;
     let server = (Rule::WhoisServerForm, Rule::WhoisServerBad);
@@ -60,7 +75,18 @@ fn settle(
     defects.add(rule, field, std::mem::replace(text, right));
 }
 
-/// A WHOIS server as a host name.
+/// A registrar's WHOIS server as records have it; `None` if programs cannot follow it.
+pub(crate) fn whois_server_in_form(text: &str) -> Option<String> {
+    whois_server(text).of(text)
+}
+
+/// A registrar's URL as records have it; `None` if programs cannot follow it.
+pub(crate) fn url_in_form(text: &str) -> Option<String> {
+    url(text).of(text)
+}
+
+/// A WHOIS server as a host name. An address is none: answers have a host name there (ICANN's
+/// grammar of them), and what only an address names is a machine of somebody's own network.
 fn whois_server(text: &str) -> Form {
     let mut rest = text.trim();
     for _ in 0..SCHEMES_MAX {
@@ -72,7 +98,8 @@ fn whois_server(text: &str) -> Form {
     // Of several servers the first one.
     let ends = |c: char| matches!(c, '/' | '?' | '#' | ',' | ';') || c.is_whitespace();
     let first = rest.trim_start_matches('/').split(ends).next().unwrap_or_default();
-    let Some(host) = host_and_port(first).and_then(|(host, _)| host_name(host)) else {
+    let host = host_and_port(first).and_then(|(host, _)| host_name(host));
+    let Some(host) = host.filter(|host| host.parse::<Ipv4Addr>().is_err()) else {
         return Form::None;
     };
     if text.eq_ignore_ascii_case(&host) { Form::Right } else { Form::Other(host) }
@@ -129,14 +156,15 @@ fn after_scheme<'t>(text: &'t str, scheme: &str) -> Option<&'t str> {
     }
 }
 
-/// A host, and its port if it has one.
+/// A host, and its port if it has one, 1 to 65,535.
 fn host_and_port(text: &str) -> Option<(&str, &str)> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port),
         _ => (text, ""),
     };
     let digits = port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then_some((host, port))
+    let is_port = port.is_empty() || (digits && port.parse::<NonZeroU16>().is_ok());
+    is_port.then_some((host, port))
 }
 
 /// A host name in A-label form: at least two labels, or an IPv4 address.
@@ -147,13 +175,13 @@ fn host_name(text: &str) -> Option<String> {
     }
     let (_, last) = host.rsplit_once('.')?;
     let number = last.bytes().all(|byte| byte.is_ascii_digit());
-    (!number || host.parse::<std::net::Ipv4Addr>().is_ok()).then_some(host)
+    (!number || host.parse::<Ipv4Addr>().is_ok()).then_some(host)
 }
 
 /// An IPv6 address in brackets.
 fn ip_literal(text: &str) -> Option<String> {
     let address = text.strip_prefix('[')?.strip_suffix(']')?;
-    address.parse::<std::net::Ipv6Addr>().ok().map(|address| format!("[{address}]"))
+    address.parse::<Ipv6Addr>().ok().map(|address| format!("[{address}]"))
 }
 
 #[cfg(test)]
@@ -190,8 +218,10 @@ mod tests {
             (" whois.one.example port 43", "whois.one.example"),
             ("whois.one.example, whois.two.example", "whois.one.example"),
             ("whois.b\u{fc}cher.example", "whois.xn--bcher-kva.example"),
-            ("192.0.2.1", "192.0.2.1"),
-            ("192.0.2.1:43", "192.0.2.1"),
+            ("192.0.2.1", ""),
+            ("127.0.0.1:43", ""),
+            ("whois.one.example:0", ""),
+            ("whois.one.example:65536", ""),
             ("n/a", ""),
             ("none", ""),
             ("-", ""),
@@ -239,7 +269,11 @@ mod tests {
             ("http://user:word@one.example/", ""),
             ("http://one example", ""),
             ("http://one.example/<b>", ""),
+            ("http://one.example:65535/", "http://one.example:65535/"),
+            ("http://one.example:/", "http://one.example/"),
             ("http://one.example:99x/", ""),
+            ("http://one.example:99999/", ""),
+            ("http://one.example:0/", ""),
             ("javascript:alert(1)", ""),
         ] {
             assert_eq!(shown(self::url, text), url, "{text}");

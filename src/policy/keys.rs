@@ -3,13 +3,14 @@
 //! # Invariants
 //!
 //! - A key-value extra never has a key that a standard line, a line of ours or a line of the
-//!   older layout has, nor one that a program could mistake for `Domain Name`.
+//!   older layout has, nor one that a program could mistake for such a key, for a free name or for
+//!   a limit.
 //!
 //! # Does not
 //!
 //! Render.
 
-use super::phrases::KEYS;
+use super::phrases::is_misleading_key;
 
 /// Longest key of an extra, bytes.
 const EXTRA_KEY_BYTES_MAX: usize = 64;
@@ -103,35 +104,9 @@ const RESERVED: &[&str] = &[
     "Query matched more than one name server",
 ];
 
-/// Whether programs would take a line with this key for a standard one: they look for some keys
-/// anywhere in a line, so that what ends in such a key is one.
-fn reads_as_standard(key: &str) -> bool {
-    let mut known = KEYS.iter().filter_map(|known| known.strip_suffix(':'));
-    known.any(|known| known.eq_ignore_ascii_case(key))
-        || ENDS.iter().any(|end| ends_with_ignoring_case(key, end))
-}
-
-/// Without an allocation: extras are looked at in answers.
-fn ends_with_ignoring_case(key: &str, end: &str) -> bool {
-    let start = key.len().checked_sub(end.len());
-    start.and_then(|start| key.get(start..)).is_some_and(|tail| tail.eq_ignore_ascii_case(end))
-}
-
-/// Ends of keys that programs find within longer ones.
-const ENDS: [&str; 8] = [
-    "domain name",
-    "registrar",
-    "name server",
-    "creation date",
-    "updated date",
-    "expiry date",
-    "expiration date",
-    "whois server",
-];
-
 /// Whether a key-value extra with this key may be shown: letters, digits, single blanks and
-/// `-_/.()`, at most 64 bytes, and none of the reserved keys or of those that programs read as such
-/// ([`super::phrases`]), whatever the case.
+/// `-_/.()`, at most 64 bytes, and none of the reserved keys or of those by which programs conclude
+/// something ([`super::phrases`]), whatever the case.
 #[must_use]
 pub fn is_extra_key(key: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b" -_/.()".contains(&b);
@@ -141,7 +116,7 @@ pub fn is_extra_key(key: &str) -> bool {
         && !key.starts_with(' ')
         && !key.ends_with(' ')
         && !key.as_bytes().windows(2).any(|pair| pair == b"  ")
-        && !reads_as_standard(key)
+        && !is_misleading_key(key)
         && !RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(key))
         && !CONTACT_LABELS
             .as_flattened()
@@ -161,12 +136,25 @@ mod tests {
         assert!(!is_extra_key("My Domain Name"));
         assert!(!is_extra_key("Former REGISTRAR"));
         assert!(!is_extra_key("status"));
-        assert!(is_extra_key("Eligibility Status"));
+        assert!(!is_extra_key("Eligibility Status"));
+        assert!(!is_extra_key("Trademark Registrant"));
         assert!(!is_extra_key("Domain Name: x\r\nFoo"));
         assert!(!is_extra_key("Domain  Name"));
         assert!(!is_extra_key(""));
         assert!(!is_extra_key(" Eligibility"));
         assert!(is_extra_key("Eligibility Type"));
         assert!(is_extra_key("Canonical Name"));
+    }
+
+    #[test]
+    fn no_extra_has_a_key_from_which_programs_conclude_something() {
+        for key in
+            ["Not Found", "NO MATCH", "Quota exceeded", "Is Free", "Available", "Last Modified"]
+        {
+            assert!(!is_extra_key(key), "{key}");
+        }
+        for key in ["Available From", "Freedom", "Language", "Match", "Not After", "Trademark No"] {
+            assert!(is_extra_key(key), "{key}");
+        }
     }
 }

@@ -17,18 +17,33 @@
 pub enum Place {
     /// In every answer, or in the record of a registered name.
     Record,
+    /// Before everything else, in every answer.
+    Start,
     /// In the answer that there is no such record.
     NotFound,
     /// In a refusal.
     Refusal,
 }
 
-/// From these programs conclude that a name is free.
+/// From these programs conclude that a name is free: the phrases of python-whois, asyncwhois,
+/// whoisdomain, whois and pywhois2 (PyPI), whois-parsed (npm), whois-parser (Go), Net::Whois::Raw
+/// (Perl) and whois-service (Cargo), each in its shortest form.
+///
+/// Left out, since texts of law use them and no record is misread for them:
+///
+/// - `restricted`, `generic` and `error`: whoisdomain and whois look for them in answers of at most
+///   5 lines without `Domain Name:`;
+/// - `domain not`: python-whois, under .fi alone and with a capital;
+/// - what has to be all of an answer: "Object does not exist", "IP Address Has Reached Rate Limit".
 pub(crate) const FREE: &[&str] = &[
+    // Also "no matching objects" and "no matching record".
     "no match",
+    "not match",
+    "no found",
     "not found",
     "no entries",
     "no data found",
+    "no data was found",
     "no object found",
     "no such domain",
     "no such object",
@@ -40,27 +55,35 @@ pub(crate) const FREE: &[&str] = &[
     "malformed request",
     "object does not exist",
     "domain does not exist",
+    "does not exist in database",
     "domain name not known",
     "domain unknown",
     "domain you requested is not known",
     "we do not have an entry in our database",
     "not been registered",
-    "is not registered",
-    "not registered.",
+    "not registered",
     "no se encuentra registrado",
+    "el dominio no existe",
+    "\u{767b}\u{9332}\u{3055}\u{308c}\u{3066}\u{3044}\u{307e}\u{305b}\u{3093}",
     "registration of this domain is restricted",
     "is available",
     "currently available",
     "available for registration",
     "available for re-registration",
     "available for purchase",
+    "220 available",
     "is free",
     "status: free",
     "status: available",
-    "status: not registered",
     // One parser takes it for "free" in place of a limit.
     "connection limit exceeded",
 ];
+
+/// As [`FREE`], where an answer begins with it: python-whois under .za and .tn.
+pub(crate) const FREE_AT_START: &str = "available";
+
+/// Keys whose line would read as an answer of its own.
+const FREE_WORDS: [&str; 3] = ["available", "free", "unregistered"];
 
 /// From these programs conclude that they have asked too much.
 pub(crate) const QUOTA: &[&str] = &[
@@ -70,6 +93,7 @@ pub(crate) const QUOTA: &[&str] = &[
     "lookup quota",
     "request limit reached",
     "too many requests",
+    "server too busy",
     "access denied",
     "maximum number of queries",
     "number of allowed queries exceeded",
@@ -109,9 +133,12 @@ pub(crate) const KEYS: &[&str] = &[
     "name server:",
     "name servers:",
     "nameserver:",
+    "nameservers:",
     "nserver:",
     "updated date:",
     "last updated:",
+    "last modified:",
+    "changed:",
     "creation date:",
     "created:",
     "created on:",
@@ -127,8 +154,11 @@ pub(crate) const KEYS: &[&str] = &[
     "reserved name:",
     // Ours: the head of a refusal, and of the line behind each record.
     "%error:",
-    ">>> last update",
+    LAST_UPDATE,
 ];
+
+/// How the line behind each record begins.
+pub(crate) const LAST_UPDATE: &str = ">>> last update";
 
 /// The phrase or key in `text` that may not stand there: what it is, and from what programs
 /// conclude what.
@@ -140,8 +170,12 @@ pub fn misleading(text: &str, place: Place) -> Option<(&'static str, &'static st
     if let Some(key) = first(KEYS) {
         return Some((key, "of which client programs make a record"));
     }
+    let free = || {
+        let begins = place == Place::Start && text.starts_with(FREE_AT_START);
+        first(FREE).or_else(|| begins.then_some(FREE_AT_START))
+    };
     if place != Place::NotFound
-        && let Some(phrase) = first(FREE)
+        && let Some(phrase) = free()
     {
         return Some((phrase, "from which client programs conclude whether a name is registered"));
     }
@@ -153,8 +187,24 @@ pub fn misleading(text: &str, place: Place) -> Option<(&'static str, &'static st
     None
 }
 
+/// Whether programs would take a line of `key`, a colon and a value for more than an extra: it ends
+/// in a key of a record, holds a phrase, or is the word for a free name. Without an allocation,
+/// since extras are looked at in answers.
+pub(super) fn is_misleading_key(key: &str) -> bool {
+    let same = |one: &[u8], other: &str| one.eq_ignore_ascii_case(other.as_bytes());
+    let key = key.as_bytes();
+    let ends = |end: &str| {
+        let start = key.len().checked_sub(end.len());
+        start.and_then(|start| key.get(start..)).is_some_and(|tail| same(tail, end))
+    };
+    let has = |phrase: &&str| key.windows(phrase.len()).any(|part| same(part, phrase));
+    KEYS.iter().filter_map(|known| known.strip_suffix(':')).any(ends)
+        || FREE_WORDS.iter().any(|word| same(key, word))
+        || FREE.iter().chain(QUOTA).any(has)
+}
+
 /// A text as programs compare it: lower case, one blank between words, none before a colon.
-fn folded(text: &str) -> String {
+pub(crate) fn folded(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let mut folded = words.join(" ").to_lowercase();
     while folded.contains(" :") {
@@ -191,6 +241,24 @@ mod tests {
         assert_eq!(found("ask the Registrar  : it knows", Place::NotFound), Some("registrar:"));
         assert_eq!(found("(domain name: x)", Place::Refusal), Some("domain name:"));
         assert_eq!(found("  %error:QUOTA", Place::Record), Some("%error:"));
+        assert_eq!(found("Available to all", Place::Start), Some("available"));
+        assert_eq!(found("Available to all", Place::Record), None);
+    }
+
+    #[test]
+    fn a_sentence_that_a_parser_takes_for_free_is_refused() {
+        for text in [
+            "Names that are not registered may be ordered at any registrar.",
+            "No data was found in the archive.",
+            "A name that does not exist in database!",
+            "no matching objects",
+            "no matching record",
+            "Extensions that do not match the list",
+            "\u{767b}\u{9332}\u{3055}\u{308c}\u{3066}\u{3044}\u{307e}\u{305b}\u{3093}",
+        ] {
+            assert!(misleading(text, Place::Record).is_some(), "{text}");
+            assert_eq!(misleading(text, Place::NotFound), None, "{text}");
+        }
     }
 
     #[test]
@@ -202,6 +270,8 @@ mod tests {
             "Subdomain: none",
             "Registrar ID 9998 is for tests",
             "Contact noc@registry.example",
+            "Registration is restricted to generic names; the registry is not liable for errors",
+            "Details of a domain not administered here, where available, are at its registry",
         ] {
             assert_eq!(misleading(text, Place::Record), None, "{text}");
         }

@@ -254,8 +254,8 @@ impl Rules {
             registrars.push(RegistrarRule {
                 abuse_email: registrar.abuse_email.as_str().into(),
                 abuse_phone: registrar.abuse_phone.as_str().into(),
-                whois_server: registrar.whois_server.as_str().into(),
-                url: registrar.url.as_str().into(),
+                whois_server: registrar.shown_whois_server().into(),
+                url: registrar.shown_url().into(),
             });
         }
         let defaults = tables.rule(None);
@@ -412,15 +412,15 @@ mod tests {
             r#"
             [[registrar]]
             id = "reg-1"
-            url = "by id"
+            url = "by.id.example"
             [[registrar]]
             iana_id = 7
-            url = "by iana id"
+            url = "by.iana-id.example"
             "#,
         );
         let url = |id, iana_id| rules.of_registrar(id, iana_id).map(|registrar| &*registrar.url);
-        assert_eq!(url("reg-1", 7), Some("by id"));
-        assert_eq!(url("reg-2", 7), Some("by iana id"));
+        assert_eq!(url("reg-1", 7), Some("http://by.id.example"));
+        assert_eq!(url("reg-2", 7), Some("http://by.iana-id.example"));
         assert_eq!(url("reg-2", 0), None);
     }
 }

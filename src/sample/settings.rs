@@ -10,6 +10,7 @@
 //! Read a clock: the watermark is fixed unless given.
 
 use super::names::Suffix;
+use crate::idn;
 
 /// Fewest domains: room for the showcase and some company for it.
 pub const DOMAINS_MIN: u64 = 100;
@@ -95,8 +96,8 @@ impl Settings {
         }
         let mut folded: Vec<String> = Vec::new();
         for tld in tlds {
-            let a = idna::domain_to_ascii_strict(tld.trim_end_matches('.'))
-                .ok()
+            let a = idn::to_ascii(tld.trim_end_matches('.'))
+                .map(|a| a.as_str().to_owned())
                 .filter(|a| is_ldh(a))
                 .ok_or_else(|| SettingsError::Tld(tld.clone()))?;
             if a.len() > TLD_BYTES_MAX {
@@ -139,7 +140,8 @@ impl Settings {
 
     /// The suffixes in both forms.
     pub(crate) fn suffixes(&self) -> Vec<Suffix> {
-        let both = |a: &String| Suffix { a: a.clone(), u: idna::domain_to_unicode(a).0 };
+        let u = |a: &str| idn::unicode(a).map_or_else(|| a.to_owned(), |u| u.as_str().to_owned());
+        let both = |a: &String| Suffix { a: a.clone(), u: u(a) };
         self.tlds.iter().map(both).collect()
     }
 }
@@ -167,6 +169,13 @@ mod tests {
     fn suffixes_are_folded_to_a_labels() {
         let settings = parse(100, &["DEMO.", "δοκιμή"], WATERMARK_DEFAULT_S).unwrap();
         assert_eq!(settings.tlds(), ["demo", "xn--jxalpdlp"]);
+    }
+
+    #[test]
+    fn labels_of_a_suffix_are_judged_one_by_one() {
+        let settings = parse(100, &["365.شبكة", "r3---sn"], WATERMARK_DEFAULT_S).unwrap();
+        assert_eq!(settings.tlds(), ["365.xn--ngbc5azd", "r3---sn"]);
+        assert_eq!(settings.suffixes()[0].u, "365.شبكة");
     }
 
     #[test]

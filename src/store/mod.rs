@@ -58,7 +58,7 @@ use snapshot_format::delta::Generation;
 
 /// Name of the manifest.
 pub const MANIFEST: &str = "MANIFEST";
-const LOCK: &str = "LOCK";
+pub(crate) const LOCK: &str = "LOCK";
 /// Ending of a base's name.
 const BASE_ENDING: &str = ".snapshot";
 /// Ending of a log's name.

@@ -99,6 +99,11 @@ impl Files for Disk {
             }
             Err(TryLockError::Error(error)) => return Err(error),
         };
+        // Taken away between its opening and its lock, by a command that had made it for nothing.
+        let (own, there) = (file.metadata()?, fs::metadata(self.at(name))?);
+        if (own.dev(), own.ino()) != (there.dev(), there.ino()) {
+            return Err(io::Error::other("it was replaced meanwhile; try again"));
+        }
         file.set_len(0)?;
         file.seek(SeekFrom::Start(0))?;
         file.write_all(std::process::id().to_string().as_bytes())?;

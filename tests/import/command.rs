@@ -53,6 +53,21 @@ fn a_refused_deposit_leaves_the_old_generation_and_a_good_one_replaces_it() {
 }
 
 #[test]
+fn a_directory_that_was_made_for_a_refused_deposit_is_gone_again() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    let twice = spoiled(">xn--bcher-kva.test<", ">a.test<");
+    std::fs::write(directory.join("bad.xml"), twice).unwrap();
+    assert_eq!(whoisd(directory, &["bad.xml", "--into", "of/mine"]).status.code(), Some(3));
+    assert_eq!(whoisd(directory, &["none.xml", "--into", "of/mine"]).status.code(), Some(1));
+    assert_eq!(names(directory), ["bad.xml"]);
+    // One that was there stays.
+    std::fs::create_dir(directory.join("of")).unwrap();
+    assert_eq!(whoisd(directory, &["bad.xml", "--into", "of"]).status.code(), Some(3));
+    assert_eq!(names(&directory.join("of")), ["LOCK"]);
+}
+
+#[test]
 fn exit_statuses_tell_failures_from_refusals_and_wrong_usage() {
     let temporary = tempfile::tempdir().unwrap();
     let directory = temporary.path();

@@ -123,7 +123,7 @@ pub(crate) const CASES: &[(&[&str], &str, &str, &str)] = &[
         "a.test;C1;admin\n",
         "a.test;C1;admin\na.test;C1;registrant\n",
     ),
-    (&["value-bad"], "contactDisclose.csv", "C1,0,0", "C1,0,x"),
+    (&["disclose-bad"], "contactDisclose.csv", "C1,0,0", "C1,0,x"),
     (&["value-bad"], "nndn.csv", "blocked,", "blocked,x"),
     (&["address-version"], "hostAddresses.csv", "192.0.2.1,v4", "192.0.2.1,v6"),
     (&["reference-bad"], "ns-roid.csv", "H2-TEST", ""),

@@ -342,6 +342,7 @@ fn nndns() -> Vec<Nndn> {
         },
         nndn("muenchen-stadt.demo", "xn--mnchen-3ya.demo", NndnState::Mirrored),
         nndn("mirrored.demo", "", NndnState::Mirrored),
+        nndn("stateless.demo", "", NndnState::Unknown),
     ]
 }
 

@@ -370,7 +370,9 @@ impl Dump<'_> {
         out.text("U-label", &nndn.u_name);
         out.line(
             "state",
-            ["blocked", "withheld", "mirrored"].get(usize::from(nndn.state)).unwrap_or(&"?"),
+            ["blocked", "withheld", "mirrored", "unknown"]
+                .get(usize::from(nndn.state))
+                .unwrap_or(&"?"),
         );
         out.text("original name", &nndn.original_name);
         out.line("mirrors nameservers", nndn.mirroring_ns);

@@ -314,7 +314,7 @@ impl Row {
         let flag = self.cell(Column::DiscloseFlag).to_owned();
         let allow = value::boolean(&flag);
         if allow.is_none() && !flag.is_empty() {
-            self.defects.add(Rule::ValueBad, "fDiscloseFlag", flag.as_str());
+            self.defects.add(Rule::DiscloseBad, "fDiscloseFlag", flag.as_str());
         }
         let mut fields = 0;
         let mut bad = Vec::new();
@@ -331,7 +331,7 @@ impl Row {
             }
         }
         for (field, got) in bad {
-            self.defects.add(Rule::ValueBad, field, got);
+            self.defects.add(Rule::DiscloseBad, field, got);
         }
         // A wish that does not read is not taken for consent; an empty one is none.
         let allow = allow.or_else(|| (!flag.is_empty()).then_some(false));

@@ -37,7 +37,10 @@ impl Reading<'_, '_, '_, '_> {
                 Some(Name::UpDate) => self.time("upDate", &mut contact.updated)?,
                 Some(Name::TrDate) => self.time("trDate", &mut contact.transferred)?,
                 Some(Name::TrnData) => contact.transfer = Some(self.transfer()?),
-                Some(Name::Disclose) => contact.disclose = self.disclose()?,
+                Some(Name::Disclose) => {
+                    let wish = self.disclose()?;
+                    draft::disclose(&mut self.defects, &mut contact.disclose, wish);
+                }
                 _ => self.unknown(element)?,
             }
         }
@@ -53,35 +56,49 @@ impl Reading<'_, '_, '_, '_> {
         Ok(())
     }
 
-    /// `disclose` (RFC 5733 section 2.9).
-    fn disclose(&mut self) -> Result<Option<Disclose>, XmlError> {
+    /// `disclose` (RFC 5733 section 2.9). What does not read is not taken for consent, and a refusal
+    /// of what is not known for one of nothing.
+    fn disclose(&mut self) -> Result<Disclose, XmlError> {
         let flag = self.xml.attribute("flag").unwrap_or_default();
         let allow = value::boolean(flag);
         if allow.is_none() {
-            self.defects.add(Rule::ValueBad, "disclose flag", flag);
+            self.defects.add(Rule::DiscloseBad, "disclose flag", flag);
         }
+        let allow = allow.unwrap_or(false);
         let mut fields = 0;
         while let Step::Open(element) = self.xml.step()? {
-            let loc = self.xml.attribute("type") == Some("loc");
-            fields |= match (Self::known(element), loc) {
-                (Some(Name::NameElement), false) => Disclose::NAME_INT,
-                (Some(Name::NameElement), true) => Disclose::NAME_LOC,
-                (Some(Name::Org), false) => Disclose::ORG_INT,
-                (Some(Name::Org), true) => Disclose::ORG_LOC,
-                (Some(Name::Addr), false) => Disclose::ADDR_INT,
-                (Some(Name::Addr), true) => Disclose::ADDR_LOC,
-                (Some(Name::Voice), _) => Disclose::VOICE,
-                (Some(Name::Fax), _) => Disclose::FAX,
-                (Some(Name::Email), _) => Disclose::EMAIL,
-                _ => {
-                    self.unknown(element)?;
-                    continue;
-                }
+            let form = self.xml.attribute("type");
+            let of_form = |int, loc| match form {
+                Some("int") => Some(int),
+                Some("loc") => Some(loc),
+                _ => None,
             };
+            let (field, may_be) = match Self::known(element) {
+                Some(Name::NameElement) => (
+                    of_form(Disclose::NAME_INT, Disclose::NAME_LOC),
+                    Disclose::NAME_INT | Disclose::NAME_LOC,
+                ),
+                Some(Name::Org) => (
+                    of_form(Disclose::ORG_INT, Disclose::ORG_LOC),
+                    Disclose::ORG_INT | Disclose::ORG_LOC,
+                ),
+                Some(Name::Addr) => (
+                    of_form(Disclose::ADDR_INT, Disclose::ADDR_LOC),
+                    Disclose::ADDR_INT | Disclose::ADDR_LOC,
+                ),
+                Some(Name::Voice) => (Some(Disclose::VOICE), 0),
+                Some(Name::Fax) => (Some(Disclose::FAX), 0),
+                Some(Name::Email) => (Some(Disclose::EMAIL), 0),
+                _ => (None, Disclose::ALL),
+            };
+            fields |= field.unwrap_or(if allow { 0 } else { may_be });
+            if field.is_none() {
+                let got = self.xml.opened().to_owned();
+                self.defects.add(Rule::DiscloseBad, "disclose", got);
+            }
             self.xml.skip()?;
         }
-        // A wish that does not read is not taken for consent.
-        Ok(Some(Disclose { allow: allow.unwrap_or(false), fields }))
+        Ok(Disclose { allow, fields })
     }
 
     /// Reads the registrar whose element just opened.

@@ -1,7 +1,7 @@
 //! `rdeHost:host`, `rdeIDN:idnTableRef`, `rdeNNDN:NNDN` (RFC 9022 sections 5.2, 5.5, 5.6).
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use snapshot_format::object::{IdnTable, Nameserver, Nndn};
+use snapshot_format::object::{IdnTable, Nameserver, Nndn, NndnState};
 
 use super::{Reading, Stop, leaf};
 use crate::import::collect::Rank;
@@ -123,6 +123,7 @@ impl Reading<'_, '_, '_, '_> {
             }
         }
         if !has_state {
+            nndn.state = NndnState::Unknown;
             self.defects.add(Rule::ValueBad, "nameState", "");
         }
         let kind = ObjectKind::Nndn;

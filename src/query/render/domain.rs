@@ -142,7 +142,9 @@ pub(in crate::query) fn reserved(
     if !u_name.is_empty() {
         out.line("Internationalized Reserved Name: ", u_name);
     }
-    out.line("Reserved Name State: ", state_word(record.state));
+    if let Some(word) = state_word(record.state) {
+        out.line("Reserved Name State: ", word);
+    }
     if !record.original_name.is_empty() {
         out.line("Variant Of: ", &record.original_name);
     }
@@ -177,13 +179,16 @@ fn contacts(
     Ok(())
 }
 
-const fn state_word(state: u8) -> &'static str {
+/// `None` for a state that is not known: no word may stand for it.
+const fn state_word(state: u8) -> Option<&'static str> {
+    const BLOCKED: u8 = NndnState::Blocked as u8;
     const WITHHELD: u8 = NndnState::Withheld as u8;
     const MIRRORED: u8 = NndnState::Mirrored as u8;
     match state {
-        WITHHELD => "withheld",
-        MIRRORED => "mirrored",
-        _ => "blocked",
+        BLOCKED => Some("blocked"),
+        WITHHELD => Some("withheld"),
+        MIRRORED => Some("mirrored"),
+        _ => None,
     }
 }
 
