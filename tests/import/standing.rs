@@ -111,6 +111,29 @@ fn a_deposit_that_would_lose_a_registry_is_refused_and_the_option_that_it_names_
 fn a_deposit_into_a_directory_that_follows_a_feed_is_refused_before_it_is_read() {
     let site = Site::new();
     let full = site.file("full.xml", &good());
+#[test]
+fn a_deposit_that_was_corrected_comes_back_as_it_was_only_when_that_is_permitted() {
+    let site = Site::new();
+    let first = site.file("first.xml", &good());
+    let resend = |number: u32| {
+        let text = good().replace("type=\"FULL\"", &format!("type=\"FULL\" resend=\"{number}\""));
+        text.replace(">Ada<", &format!(">Ada {number}<"))
+    };
+    let corrected = site.file("second.xml", &resend(2));
+    let between = site.file("between.xml", &resend(1));
+    site.taken(&[&first], &[]);
+    site.taken(&[&corrected], &[]);
+    for wrong in [&first, &between] {
+        for options in [&[][..], &["--replace"]] {
+            let said = site.refused(&[wrong], options);
+            assert!(said.contains("the directory has as 20261101001#2, corrected"), "{said}");
+            assert!(said.contains("--allow older\n"), "{said}");
+        }
+    }
+    site.taken(&[&corrected], &[]);
+    site.taken(&[&first], &["--allow", "older"]);
+}
+
     site.taken(&[&full], &[]);
     let record = r#"{"v":1,"serial":7,"committed":"2026-11-25T12:00:01Z","kind":"domain","delete":"a.test"}"#;
     site.file("7.jsonl", &format!("{record}\n"));
