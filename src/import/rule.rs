@@ -117,6 +117,7 @@ rules! {
     DeleteUnknown Finding "delete-unknown", "a delete of an object that the registry does not have", "an object of the registry", "the delete is left out", "RFC 8909 section 5.1.3";
     DeleteAmbiguous Finding "delete-ambiguous", "a delete by an identifier that several hosts have", "an identifier once", "all of them are deleted", "RFC 9022 section 5.2.1.2";
     ElementUnknown Finding "element-unknown", "an element that its schema does not know", "the elements of the schema", "the element is left out", "RFC 9022 section 9";
+    DeleteShared Finding "delete-shared", "a delete of an object that another TLD refers to", "an object of this TLD alone", "the object stays", "RFC 8909 section 5.1.3";
     ElementRepeated Finding "element-repeated", "an element that may occur once occurs again", "it once", "the first one is served", "RFC 9022 section 9";
     ObjectUnknown Finding "object-unknown", "objects of a kind that is not served", "the objects of RFC 9022", "they are left out", "RFC 9022 section 7";
     PolicyUnknown Finding "policy-unknown", "a policy that is not understood", "a scope ending in an object and one of its elements", "the policy is not checked", "RFC 9022 section 5.8";
@@ -124,7 +125,7 @@ rules! {
     // Keys and names.
     KeyUnusable Finding "key-unusable", "the key of an object is missing or cannot be one", "a name of letters, digits and hyphens; an identifier of 1 to 255 bytes", "the record is left out", "RFC 9022 section 5";
     NameNotALabel Finding "name-not-a-label", "a name is in Unicode", "its A-label form", "the A-label form is served", "RFC 9022 section 5.1.1.1";
-    NameOutside Finding "name-outside", "a name is not under the TLD of the deposit", "a name below rdeHeader:tld or an rcdn", "it is served", "RFC 9022 section 5.9.1";
+    NameOutside Finding "name-outside", "a name is not under the TLD of the deposit", "a name below rdeHeader:tld or an rcdn", "it is served, unless the directory has the TLD that it is of: then it is left out", "RFC 9022 section 5.9.1";
     ALabelInvalid Finding "a-label-invalid", "a label that starts with xn-- is no valid A-label", "a label that decodes and encodes again to itself", "the record is served without a Unicode form", "RFC 5891 section 4.4";
     UNameMismatch Finding "u-name-mismatch", "the Unicode form is not the form of the name", "the Unicode form of the A-label", "the form derived from the A-label is served", "RFC 9022 section 5.1.1.1";
     OriginalNameBad Finding "original-name", "the original name of a variant is not a name", "a name", "the record is served without it", "RFC 9022 section 5.1.1.1";

@@ -184,7 +184,7 @@ impl Site {
 /// A deposit that adds a domain: its own identifier, the one before, its watermark.
 fn next(id: &str, prev: &str, mark: &str) -> String {
     let domain = DOMAIN.replace("b.test", &format!("{}.test", id.to_lowercase()));
-    let text = diff("", &domain.replace("D3-TEST", &format!("{id}-TEST")));
+    let text = diff("", &domain.replace("D3-TEST", &format!("N{id}-TEST")));
     let text = text.replace(" id=\"20261101001\"", &format!(" id=\"{id}\""));
     let text = text.replace("prevId=\"20261031001\"", &format!("prevId=\"{prev}\""));
     assert!(text.contains("2026-11-01T00:00:00Z<"));

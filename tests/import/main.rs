@@ -17,3 +17,4 @@ mod samples;
 mod schemas;
 mod standing;
 mod support;
+mod tlds;
