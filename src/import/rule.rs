@@ -112,12 +112,13 @@ rules! {
     HeaderTld Finding "header-tld", "a zone of the header begins with a dot", "the zone without it", "it is taken without the dot", "RFC 9022 section 5.9.1";
     WatermarkFuture Finding "watermark-future", "the watermark is in the future", "a time that has passed", "it is not believed: the time at which the deposit was read takes its place", "RFC 9022 section 8";
     WatermarkOlder Finding "watermark-older", "the watermark is before that of the data that the deposit follows", "a later time", "the deposit is applied, since its prevId is right, and the later time is kept", "RFC 8909 section 5.2";
+    CorrectionStays Finding "correction-after-the-fact", "a corrected deposit comes after the one that it corrects was applied", "the correction instead of it", "it is applied; what only the one before it said stays. To end that, import the last FULL deposit again (--allow older), then what follows it, this one instead of the one before it", "RFC 8909 section 5.1";
     DepositId Finding "deposit-id", "the deposit's identifier is not of the form of RFC 8909", "1 to 13 letters, digits or _", "it is kept as it is", "RFC 8909 section 5.1";
     DeletesIgnored Finding "deletes-in-full", "a FULL deposit has deletes", "none", "they are ignored", "RFC 8909 section 5.1.3";
     DeleteUnknown Finding "delete-unknown", "a delete of an object that the registry does not have", "an object of the registry", "the delete is left out", "RFC 8909 section 5.1.3";
     DeleteAmbiguous Finding "delete-ambiguous", "a delete by an identifier that several hosts have", "an identifier once", "all of them are deleted", "RFC 9022 section 5.2.1.2";
-    ElementUnknown Finding "element-unknown", "an element that its schema does not know", "the elements of the schema", "the element is left out", "RFC 9022 section 9";
     DeleteShared Finding "delete-shared", "a delete of an object that another TLD refers to", "an object of this TLD alone", "the object stays", "RFC 8909 section 5.1.3";
+    ElementUnknown Finding "element-unknown", "an element that its schema does not know", "the elements of the schema", "the element is left out", "RFC 9022 section 9";
     ElementRepeated Finding "element-repeated", "an element that may occur once occurs again", "it once", "the first one is served", "RFC 9022 section 9";
     ObjectUnknown Finding "object-unknown", "objects of a kind that is not served", "the objects of RFC 9022", "they are left out", "RFC 9022 section 7";
     PolicyUnknown Finding "policy-unknown", "a policy that is not understood", "a scope ending in an object and one of its elements", "the policy is not checked", "RFC 9022 section 5.8";

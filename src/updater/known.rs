@@ -126,7 +126,7 @@ pub fn vet(
         Ok(deposit) => deposit,
         Err(error) => return Err(vetting.refused(error)),
     };
-    check(state, &mut deposit, vetting.now_ms)?;
+    let full = check(state, &mut deposit, vetting.now_ms)?;
     let (name, tld, watermark_ms) = (deposit.name(), deposit.tld.clone(), deposit.watermark_ms);
     let mut changes: Vec<Change> = Vec::new();
     let before = Before::new(generation, &deposit);
@@ -145,7 +145,8 @@ pub fn vet(
     }
     let committed_ms = believed(state, vetting.now_ms)
         .map_or(watermark_ms, |committed_ms| committed_ms.max(watermark_ms));
-    let mark = DepositMark { id: (*name).into(), tld: (*tld).into(), watermark_ms };
+    let (id, tld) = ((*name).into(), (*tld).into());
+    let mark = DepositMark { id, tld, watermark_ms, full };
     Ok(Vetted { deposit: name, mark, committed_ms, changes })
 }
 
@@ -336,7 +337,8 @@ fn last_of(state: &State, tld: &str) -> DepositMark {
     let own = state.deposits.iter().find(|mark| *mark.tld == *tld && !tld.is_empty());
     let any = || {
         let id = if tld.is_empty() || state.deposits.is_empty() { &*state.deposit } else { "" };
-        DepositMark { id: id.into(), tld: tld.into(), watermark_ms: state.committed_ms }
+        let (id, tld, watermark_ms) = (id.into(), tld.into(), state.committed_ms);
+        DepositMark { id, tld, watermark_ms, full: "".into() }
     };
     own.cloned().unwrap_or_else(any)
 }
@@ -347,8 +349,8 @@ fn unknown_tld(state: &State, tld: &str) -> String {
     format!("the deposit is of {tld:?}, the directory has {there}: import a FULL one of it first")
 }
 
-/// Whether a deposit follows what there is.
-fn check(state: &State, deposit: &mut Changes<'_>, now_ms: i64) -> Result<(), ApplyError> {
+/// Whether a deposit follows what there is; the full deposit under it, if it does.
+fn check(state: &State, deposit: &mut Changes<'_>, now_ms: i64) -> Result<Box<str>, ApplyError> {
     let refused = |problem| Err(ApplyError::Deposit { problem });
     if !state.deposits.is_empty() && last_of(state, &deposit.tld).id.is_empty() {
         return refused(unknown_tld(state, &deposit.tld));
@@ -362,8 +364,11 @@ fn check(state: &State, deposit: &mut Changes<'_>, now_ms: i64) -> Result<(), Ap
         return Err(ApplyError::Already { deposit, generation: state.generation });
     }
     let named = corrects || *prev_id == *last && !last.is_empty();
-    // An INCR deposit without `prevId` follows the last FULL one, whichever came between.
-    let follows = named || *kind == DepositType::Incr && prev_id.is_empty();
+    // An INCR deposit counts from the last FULL one, whichever came between, and may name it
+    // (RFC 8909, sections 2 and 5.1).
+    let full: Box<str> = parse_deposit_name(of_tld.full_id()).0.into();
+    let from_full = prev_id.is_empty() || *prev_id == *full && !full.is_empty();
+    let follows = named || *kind == DepositType::Incr && from_full;
     if !follows {
         let last = if last.is_empty() { "none" } else { last };
         let tld = &deposit.tld;
@@ -375,17 +380,34 @@ fn check(state: &State, deposit: &mut Changes<'_>, now_ms: i64) -> Result<(), Ap
     }
     let latest = now_ms.saturating_add(CLOCK_TOLERANCE_MS);
     let believed = Some(of_tld.watermark_ms).filter(|&ms| ms <= latest);
-    let Some(committed_ms) = believed.filter(|&ms| *watermark_ms < ms) else {
-        return Ok(());
-    };
+    let older = believed.filter(|&ms| *watermark_ms < ms);
+    if let Some(committed_ms) = older {
+        check_older(state, deposit, committed_ms, named)?;
+    }
+    if corrects {
+        let got = format!("{} after {}", deposit.name(), of_tld.id);
+        deposit.add(Rule::CorrectionStays, "resend", &got);
+    }
+    Ok(full)
+}
+
+/// Whether a deposit of before `committed_ms`, the time of the data, is taken all the same.
+fn check_older(
+    state: &State,
+    deposit: &mut Changes<'_>,
+    committed_ms: i64,
+    named: bool,
+) -> Result<(), ApplyError> {
+    let Changes { id, watermark_ms, .. } = &*deposit;
     // Beside a feed the newer data are the feed's, and would be lost.
     if !named || state.serial > 0 {
-        return refused(format!(
+        let problem = format!(
             "deposit {id} is of {}, the data are of {}: it is older than what there is; import a \
              FULL one",
             Utc(*watermark_ms),
             Utc(committed_ms)
-        ));
+        );
+        return Err(ApplyError::Deposit { problem });
     }
     let got = format!("{}, the data are of {}", Utc(*watermark_ms), Utc(committed_ms));
     deposit.add(Rule::WatermarkOlder, "watermark", &got);
