@@ -249,3 +249,17 @@ fn policy_check_counts_warns_and_refuses_with_every_place() {
     assert_eq!(status, 0);
     assert!(out.starts_with("192.0.2.9: refused: the list denies it\n"), "{out}");
 }
+
+#[test]
+fn help_that_cannot_be_written_is_a_failure() {
+    for arguments in [&["help"][..], &["import", "--help"], &["--version"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let program = env!("CARGO_BIN_EXE_whoisd");
+        let done = Command::new(program).args(arguments).stdout(full).output().unwrap();
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(said.contains("standard output: "), "{arguments:?}: {said}");
+        assert_eq!(ran(arguments).0, 0);
+    }
+    assert_eq!(ran(&["import"]).0, 2);
+}

@@ -345,6 +345,12 @@ fn a_server_waits_a_while_for_an_address_and_a_directory_that_are_about_to_be_fr
     let site = Site::new();
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = held.local_addr().unwrap().to_string();
+    let status = TcpListener::bind("127.0.0.1:0").unwrap();
+    let of_status = status.local_addr().unwrap().to_string();
+    let more = format!("[status]\nlisten = \"{of_status}\"\n");
+    let config = site.directory.path().join("whoisd.toml");
+    let config = fs::read_to_string(&config).unwrap() + &more;
+    site.file("whoisd.toml", &config);
     let writer = Writer::lock(Disk::new(&site.dir()), StoreSettings::default()).unwrap();
     let (dir, config) = (site.dir(), site.directory.path().join("whoisd.toml"));
     let mut process = program()
@@ -368,6 +374,8 @@ fn a_server_waits_a_while_for_an_address_and_a_directory_that_are_about_to_be_fr
     drop(writer);
     until(&format!("{address}: "));
     drop(held);
+    until(&format!("status.listen: {of_status}: "));
+    drop(status);
     until("serving");
     let id = process.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());

@@ -77,7 +77,7 @@ impl Known for Empty {
         Ok(None)
     }
 
-    fn hosts_of_roid(&self, _: &str) -> io::Result<Vec<String>> {
+    fn keys_of_roid(&self, _: Kind, _: &str) -> io::Result<Vec<String>> {
         Ok(Vec::new())
     }
 

@@ -128,6 +128,7 @@ fn a_suffix_that_came_and_the_last_deposit_of_each_tld_outlive_a_fold() {
         id: id.into(),
         tld: tld.into(),
         watermark_ms,
+        full: "".into(),
     };
     let changes = [domain("a.new"), domain("b.test"), domain("c.new")];
     let mut encoded = encode(&world.generation, &changes, &mut |_, _| {}).unwrap();

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::consts::SIGHUP;
 use snapshot_format::sort::Scratch;
 use snapshot_format::verify::verify;
 use snapshot_format::{Kind, Summary};
@@ -24,6 +25,7 @@ use tempfile::NamedTempFile;
 
 use super::Failure;
 use super::fresh::Fresh;
+use super::patience::{self, patiently};
 use super::standing::{There, Tlds};
 use crate::config::Settings;
 use crate::import::{
@@ -31,8 +33,8 @@ use crate::import::{
 };
 use crate::observe::clock;
 use crate::store::{
-    DiskScratch, FEWER_PERCENT, Live, Permit, Permits, Settings as StoreSettings, Writer,
-    read_manifest,
+    DiskScratch, FEWER_PERCENT, Live, Permit, Permits, Settings as StoreSettings, StoreError,
+    Writer, read_manifest,
 };
 use crate::updater::Vetting;
 use crate::view::{Disk, View};
@@ -121,14 +123,18 @@ pub(super) struct Options {
 pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     let started = clock::monotonic();
     let stop = stop_flag()?;
+    stop_at_hang_up(&stop)?;
     if arguments.into.exists() && !arguments.into.is_dir() {
         let into = arguments.into.display();
         return Err(failed(&format!("{into}: is a file; --into names a snapshot directory")));
     }
     let _fresh = Fresh::of(&arguments.into);
     let settings = StoreSettings { keep: arguments.keep, ..StoreSettings::default() };
-    let writer =
-        Writer::lock(Disk::new(&arguments.into), settings).map_err(|error| failed(&error))?;
+    let lock = || Writer::lock(Disk::new(&arguments.into), settings.clone());
+    let is_held = |error: &StoreError| {
+        matches!(error, StoreError::Locked { .. }) && !stop.load(Ordering::Relaxed)
+    };
+    let writer = patiently(patience::LOCK, is_held, lock).map_err(|error| failed(&error))?;
     let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(&arguments.into));
     let mut options = import::Options {
         deposits: arguments.deposits.clone(),
@@ -275,6 +281,19 @@ pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
             .map_err(|error| failed(&error))?;
     }
     Ok(stop)
+}
+
+/// A terminal that goes away stops the import as well, unless it was started to outlive it
+/// (`nohup`).
+fn stop_at_hang_up(stop: &Arc<AtomicBool>) -> Result<(), Failure> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let hang_up = 1 << (SIGHUP - 1);
+    if ignored & hang_up == 0 {
+        signal_hook::flag::register(SIGHUP, Arc::clone(stop)).map_err(|error| failed(&error))?;
+    }
+    Ok(())
 }
 
 /// The findings of a report, as text: the first ones, then counts per rule.

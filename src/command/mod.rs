@@ -46,7 +46,7 @@ mod top;
 mod updating;
 mod verify;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -145,7 +145,11 @@ impl From<StoreError> for Failure {
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(said) => return told(&said),
+    };
+    let done = match arguments.command {
         Command::Import(options) => import::run(&options),
         Command::Sample(options) => sample::run(&options),
         Command::Serve(options) => serve::run(&options),
@@ -173,14 +177,27 @@ pub fn run() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            if !failure.message.is_empty() {
-                // If standard error is gone, the exit status still tells.
-                let prefix = crate::observe::log::error_prefix();
-                let message = failure.message.replace('\n', &format!("\n{prefix}"));
-                let _ = writeln!(std::io::stderr(), "{prefix}whoisd: {message}");
-            }
-            ExitCode::from(failure.status)
+        Err(failure) => ended(&failure),
+    }
+}
+
+fn ended(failure: &Failure) -> ExitCode {
+    if !failure.message.is_empty() {
+        // If standard error is gone, the exit status still tells.
+        let prefix = crate::observe::log::error_prefix();
+        let message = failure.message.replace('\n', &format!("\n{prefix}"));
+        let _ = writeln!(std::io::stderr(), "{prefix}whoisd: {message}");
+    }
+    ExitCode::from(failure.status)
+}
+
+/// Prints help, the version or what is wrong with the command line.
+fn told(said: &clap::Error) -> ExitCode {
+    match said.print().and_then(|()| std::io::stdout().flush()) {
+        // If standard error is gone, the exit status still tells; a reader has seen enough.
+        Err(error) if !said.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
+            ended(&Failure::failed(format!("standard output: {error}")))
         }
+        _ => ExitCode::from(u8::try_from(said.exit_code()).unwrap_or(2)),
     }
 }

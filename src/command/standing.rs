@@ -12,8 +12,8 @@ use snapshot_format::delta::{Gone, others};
 use snapshot_format::{Kind, Object};
 
 use super::Failure;
-use crate::import::{Kept, Report, Standing, Zones, fate, zone_of};
-use crate::store::{Holds, Permits, StoreError};
+use crate::import::{Kept, Report, Standing, Zones, fate, parse_deposit_name, zone_of};
+use crate::store::{Holds, Permit, Permits, StoreError};
 use crate::view::View;
 
 /// What becomes of TLDs that the deposits are not of.
@@ -61,6 +61,9 @@ impl There {
 
     /// Whether what was made of deposits may take the place of what goes.
     pub(super) fn check(&self, report: &Report) -> Result<(), Failure> {
+        if let Some(why) = self.corrected(report) {
+            return Err(refused(why));
+        }
         let all = u64::from(report.records(Kind::Domain));
         let there = self.holds();
         let (before, after) = match report.kept {
@@ -73,6 +76,23 @@ impl There {
         let old = Holds { domains: before, watermark_ms: old_ms, ..there };
         let new = Holds { domains: after, watermark_ms: new_ms, serial: 0 };
         self.permits.check(old, new).map_err(refused)
+    }
+
+    /// Why a deposit that is here in a corrected form may not come back as it was.
+    fn corrected(&self, report: &Report) -> Option<String> {
+        let state = self.view.state();
+        let wrong = report.deposits.iter().find_map(|mark| {
+            let own = state.deposits.iter().find(|own| own.tld == mark.tld).map(|own| &*own.id);
+            let there = own.unwrap_or(&*state.deposit);
+            let ((id, resend), (last, corrected)) =
+                (parse_deposit_name(&mark.id), parse_deposit_name(there));
+            (id == last && resend < corrected).then(|| (mark.id.clone(), there.to_owned()))
+        });
+        let (id, there) = wrong.filter(|_| !self.permits.named.contains(&Permit::Older))?;
+        Some(format!(
+            "it is {id}, which the directory has as {there}, corrected; nothing was changed. If \
+             that is meant, say so with --allow older"
+        ))
     }
 
     /// Domains of the zones that the deposits are of: those of others were said to go.

@@ -40,12 +40,14 @@ impl Claimed {
     pub(super) fn new(settings: &Settings) -> Result<Self, Failure> {
         let is_held = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
         let status = settings.status_listen.map(|address| {
-            let listener = patiently(patience::ADDRESS, is_held, || TcpListener::bind(address));
-            listener.map_err(|error| failed("status.listen", address, &error))
+            let bind = || TcpListener::bind(address);
+            let bind = || bind().map_err(|error| named("status.listen", address, &error));
+            patiently(patience::ADDRESS, is_held, bind).map_err(Failure::failed)
         });
         let health = settings.health_listen.map(|address| {
-            let bound = patiently(patience::ADDRESS, is_held, || bind(address));
-            bound.map_err(|error| failed("status.health_listen", address, &error))
+            let bind = || bind(address);
+            let bind = || bind().map_err(|error| named("status.health_listen", address, &error));
+            patiently(patience::ADDRESS, is_held, bind).map_err(Failure::failed)
         });
         Ok(Self { status: status.transpose()?, health: health.transpose()? })
     }
@@ -70,8 +72,9 @@ impl Claimed {
     }
 }
 
-fn failed(key: &str, address: SocketAddr, error: &io::Error) -> Failure {
-    Failure::failed(format!("{key}: {address}: {error}"))
+/// An error that names the setting and the address: whoever waits for it says what for.
+fn named(key: &str, address: SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{key}: {address}: {error}"))
 }
 
 /// As the standard library binds, without listening.

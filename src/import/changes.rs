@@ -24,10 +24,11 @@ use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Regis
 use snapshot_format::sort::Scratch;
 use snapshot_format::{Change, Kind, Object};
 
+use super::check::Context;
 use super::collect::Collected;
 use super::deposit::{Import, Read, reason};
 use super::findings::{Defects, Findings, ObjectKind, Place};
-use super::known::{Known, Seen};
+use super::known::{Known, Late, Seen};
 use super::merge::Merge;
 use super::model::Stop;
 use super::model::envelope::{DepositType, Envelope};
@@ -144,7 +145,9 @@ impl Changes<'_> {
     ) -> Result<Report, ImportError> {
         let seen = Seen::new(known);
         let is_diff = self.kind == DepositType::Diff && self.resend == 0;
-        let sink = Applied { known, visit, seen, is_diff, reassigned: HashSet::default() };
+        let (watermark, zones) = (self.envelope.watermark, self.zones());
+        let scope = Context { watermark, zones, others: known.others().to_vec(), policies: &[] };
+        let sink = Applied { known, visit, seen, is_diff, scope, reassigned: HashSet::default() };
         let made = self.merge(sink, progress).map_err(|stop| reason(stop, &self.options));
         conclude(&self.options, made, self.findings, self.said).map(|((), report)| report)
     }
@@ -161,15 +164,15 @@ impl Changes<'_> {
         let objects = self.collected.counts.iter();
         let total = objects.fold(self.collected.removals, |sum, count| sum.saturating_add(*count));
         let rcdns = run::rcdns(&self.envelope);
-        let context = run::context(&self.envelope, &rcdns);
+        let others = sink.scope.others.clone();
+        let context = Context { others, ..run::context(&self.envelope, &rcdns) };
         let zones = context.zones.clone();
         let mut watch = Watch::new(progress, 0, self.options.findings_max);
         let mut merge = Merge::new(sink, &mut self.findings, vec![context], rcdns);
         merge.run(sorted, total, &mut watch)?;
         let mut seen = merge.into_sink().seen;
-        for variant in seen.lost_variants().map_err(Stop::Visit)? {
-            let (rule, kind, place) = (Rule::ReferenceOther, ObjectKind::Domain, Place::default());
-            self.findings.add(rule, place, kind, &variant, "originalName", "");
+        for Late { rule, kind, key, field, got } in seen.late().map_err(Stop::Visit)? {
+            self.findings.add(rule, Place::default(), kind, &key, field, &got);
         }
         let mut import = Import {
             options: &self.options,
@@ -178,6 +181,12 @@ impl Changes<'_> {
             said: &mut self.said,
         };
         import.menu_and_totals(&self.envelope, &self.collected.counts, &seen, &zones)
+    }
+
+    /// TLD and registry-class names of its header, A-label form.
+    #[must_use]
+    pub fn zones(&self) -> Vec<String> {
+        run::context(&self.envelope, &run::rcdns(&self.envelope)).zones
     }
 
     /// Its identifier, with `#` and its number if it is a correction.
@@ -202,14 +211,60 @@ struct Applied<'a> {
     /// Whether a delete of what is not there is a defect: an incremental deposit repeats those
     /// since the last full one, a corrected one those of the one before it.
     is_diff: bool,
+    /// Which names are the deposit's.
+    scope: Context<'static>,
     /// Hosts of the deposit that had another identifier before.
     reassigned: HashSet<String, RandomState>,
 }
 
 impl Applied<'_> {
     fn upsert(&mut self, object: Object) -> Result<(), Stop> {
+        self.identifier(&object).map_err(Stop::Visit)?;
         let seen = self.seen.upsert(&object);
         seen.and_then(|()| (self.visit)(Change::Upsert(Box::new(object)))).map_err(Stop::Visit)
+    }
+
+    /// Notes who has the identifier of an object besides it. Several deposits may have an object in
+    /// common: what another TLD may have brought is not held against this one.
+    fn identifier(&mut self, object: &Object) -> io::Result<()> {
+        let (record, key) = (object.kind(), object.key());
+        let (kind, roid) = match object {
+            Object::Domain(domain) => (ObjectKind::Domain, &domain.roid),
+            Object::Contact(contact) => (ObjectKind::Contact, &contact.roid),
+            Object::Nameserver(host) => (ObjectKind::Nameserver, &host.roid),
+            Object::Registrar(_) | Object::IdnTable(_) | Object::Nndn(_) => return Ok(()),
+        };
+        if roid.is_empty() || record == Kind::Contact && !self.scope.others.is_empty() {
+            return Ok(());
+        }
+        for other in self.known.keys_of_roid(record, roid)? {
+            if other != key && !self.scope.is_of_other(&other) {
+                self.seen.same_roid(kind, key, &other);
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes an object, unless names of another TLD refer to it.
+    fn delete_own(&mut self, kind: Kind, key: String, defects: &mut Defects) -> Result<(), Stop> {
+        let there = self.seen.has(kind, &key).map_err(Stop::Visit)?;
+        if there && self.known.is_shared(kind, &key).map_err(Stop::Visit)? {
+            defects.add(Rule::DeleteShared, "", key);
+            return Ok(());
+        }
+        if !there && self.is_diff {
+            defects.add(Rule::DeleteUnknown, "", &*key);
+        }
+        self.delete(kind, key).map(|_| ())
+    }
+
+    /// Whether a name is this deposit's to delete.
+    fn may_delete(&self, field: &'static str, name: &str, defects: &mut Defects) -> bool {
+        let of_other = self.scope.is_of_other(name);
+        if of_other || !self.scope.is_under_zone(name) {
+            defects.add(Rule::NameOutside, field, name);
+        }
+        !of_other
     }
 
     /// Deletes an object; `false`: there was none.
@@ -239,12 +294,13 @@ impl Applied<'_> {
         if other && self.reassigned.len() < REASSIGNED_MAX {
             self.reassigned.insert(host.name.clone());
         }
-        let names = self.known.hosts_of_roid(&host.roid)?;
+        let names = self.known.keys_of_roid(Kind::Nameserver, &host.roid)?;
         // Several hosts with one identifier are a defect of the registry, not a rename.
         let [name] = names.as_slice() else { return Ok(None) };
         let kept = *name == host.name
             || self.reassigned.contains(name)
-            || self.reassigned.len() >= REASSIGNED_MAX;
+            || self.reassigned.len() >= REASSIGNED_MAX
+            || self.known.is_shared(Kind::Nameserver, name)?;
         Ok((!kept).then(|| name.clone()))
     }
 }
@@ -287,6 +343,7 @@ impl Sink for Applied<'_> {
 
     fn nndn(&mut self, object: &Nndn, heard: Heard<'_>) -> Result<(), Stop> {
         self.seen.refer(Kind::IdnTable, &object.idn_table, heard).map_err(Stop::Visit)?;
+        self.seen.nndn(&object.name).map_err(Stop::Visit)?;
         self.upsert(Object::Nndn(object.clone()))
     }
 
@@ -297,6 +354,8 @@ impl Sink for Applied<'_> {
 
     fn removal(&mut self, removal: Removal, defects: &mut Defects) -> Result<(), Stop> {
         let (kind, key) = match removal {
+            Removal::Domain(name) if !self.may_delete("name", &name, defects) => return Ok(()),
+            Removal::Nndn(name) if !self.may_delete("aName", &name, defects) => return Ok(()),
             Removal::Domain(name) => (Kind::Domain, name),
             Removal::Host(name) => (Kind::Nameserver, name),
             Removal::HostRoid(roid) => return self.remove_hosts(&roid, defects),
@@ -312,11 +371,7 @@ impl Sink for Applied<'_> {
             Removal::IdnTable(id) => (Kind::IdnTable, id),
             Removal::Nndn(name) => (Kind::Nndn, name),
         };
-        let shown = key.clone();
-        if !self.delete(kind, key)? && self.is_diff {
-            defects.add(Rule::DeleteUnknown, "", shown);
-        }
-        Ok(())
+        self.delete_own(kind, key, defects)
     }
 
     fn registrar_of_gurid(&self, gurid: u32) -> Result<Option<String>, Stop> {
@@ -326,12 +381,13 @@ impl Sink for Applied<'_> {
 
 impl Applied<'_> {
     fn remove_hosts(&mut self, roid: &str, defects: &mut Defects) -> Result<(), Stop> {
-        let names = self.known.hosts_of_roid(roid).map_err(Stop::Visit)?;
+        let found = self.known.keys_of_roid(Kind::Nameserver, roid);
+        let names = found.map_err(Stop::Visit)?;
         match names.len() {
             0 => defects.add(Rule::DeleteUnknown, "roid", roid),
             1 => {}
             _ => defects.add(Rule::DeleteAmbiguous, "roid", names.join(" ")),
         }
-        names.into_iter().try_for_each(|name| self.delete(Kind::Nameserver, name).map(|_| ()))
+        names.into_iter().try_for_each(|name| self.delete_own(Kind::Nameserver, name, defects))
     }
 }

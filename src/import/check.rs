@@ -11,6 +11,7 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use snapshot_format::Object;
+use snapshot_format::delta::Fate;
 use snapshot_format::dump::Utc;
 use snapshot_format::limits::TEXT_BYTES_MAX;
 use snapshot_format::object::{
@@ -23,6 +24,7 @@ use super::findings::{Defects, ObjectKind, clip};
 use super::model::envelope::Policy;
 use super::policy;
 use super::rule::Rule;
+use super::standing::fate;
 use super::value;
 use super::web;
 use super::xml::element::Name;
@@ -36,13 +38,21 @@ pub(super) struct Context<'e> {
     pub(super) watermark: Time,
     /// TLD and registry-class names of the deposit, A-label form.
     pub(super) zones: Vec<String>,
+    /// Zones of other deposits, which are there or come with this one.
+    pub(super) others: Vec<String>,
     /// Its policies.
     pub(super) policies: &'e [Policy],
 }
 
 impl Context<'_> {
-    fn is_under_zone(&self, name: &str) -> bool {
+    pub(super) fn is_under_zone(&self, name: &str) -> bool {
         self.zones.is_empty() || self.zones.iter().any(|zone| is_below(name, zone))
+    }
+
+    /// Whether a name is another deposit's to say something of. One that is of no deposit is
+    /// this one's: in the samples of RFC 9022, sections 14 and 15, every name is.
+    pub(super) fn is_of_other(&self, name: &str) -> bool {
+        fate(name, &self.zones, &self.others) == Fate::Stays
     }
 
     /// What of a name was registered: its labels before the longest zone.
@@ -73,7 +83,8 @@ pub(super) fn is_below(name: &str, zone: &str) -> bool {
 
 /// Checks an object that comes by itself, without the zones, watermark and policies of a deposit.
 pub(crate) fn alone(object: &mut Object, defects: &mut Defects) {
-    let context = Context { watermark: Time::NONE, zones: Vec::new(), policies: &[] };
+    let context =
+        Context { watermark: Time::NONE, zones: Vec::new(), others: Vec::new(), policies: &[] };
     match object {
         Object::Registrar(object) => registrar(object, &context, defects),
         Object::IdnTable(_) => {}

@@ -215,6 +215,7 @@ impl Import<'_, '_> {
                 id: (*envelope.name()).into(),
                 tld: (*envelope.tld).into(),
                 watermark_ms: envelope.watermark.ms,
+                full: "".into(),
             });
             let mut counts = collector.counts();
             for (count, before) in counts.iter_mut().zip(before) {

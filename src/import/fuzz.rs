@@ -155,7 +155,7 @@ impl Known for Empty {
         Ok(None)
     }
 
-    fn hosts_of_roid(&self, _roid: &str) -> io::Result<Vec<String>> {
+    fn keys_of_roid(&self, _kind: Kind, _roid: &str) -> io::Result<Vec<String>> {
         Ok(Vec::new())
     }
 

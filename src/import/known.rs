@@ -18,12 +18,14 @@ use hashbrown::{HashMap, HashSet};
 use snapshot_format::object::{Actor, Domain, HostLink, Transfer};
 use snapshot_format::{Defect, Kind, Object};
 
+use super::findings::ObjectKind;
+use super::rule::Rule;
 use super::sink::Heard;
 
 /// Most keys that are remembered: twice the changes of the largest deposit.
 const KEYS_MAX: usize = 1 << 22;
-/// Most variants whose original name is looked for at the end.
-const VARIANTS_MAX: usize = 1 << 16;
+/// Most things of a kind that are looked at again at the end.
+const LATE_MAX: usize = 1 << 16;
 
 /// What the registry has before the changes are applied. An error stops the deposit.
 pub trait Known {
@@ -34,12 +36,12 @@ pub trait Known {
     /// The registry cannot be read.
     fn registrar_of_gurid(&self, gurid: u32) -> io::Result<Option<String>>;
 
-    /// Names of the hosts with a repository object identifier.
+    /// Keys of the objects of a kind with a repository object identifier.
     ///
     /// # Errors
     ///
     /// The registry cannot be read.
-    fn hosts_of_roid(&self, roid: &str) -> io::Result<Vec<String>>;
+    fn keys_of_roid(&self, kind: Kind, roid: &str) -> io::Result<Vec<String>>;
 
     /// Repository object identifier of the host with a name, empty if it has none; `None`: there is
     /// no such host.
@@ -63,6 +65,20 @@ pub trait Known {
     ///
     /// The registry cannot be read.
     fn count(&self, kind: Kind, zones: &[String]) -> io::Result<Option<u64>>;
+
+    /// TLDs of other deposits: their names are not this one's to change.
+    fn others(&self) -> &[String] {
+        &[]
+    }
+
+    /// Whether names of these TLDs refer to an object, which stays then.
+    ///
+    /// # Errors
+    ///
+    /// The registry cannot be read.
+    fn is_shared(&self, _: Kind, _: &str) -> io::Result<bool> {
+        Ok(false)
+    }
 }
 
 /// What the deposit has done so far.
@@ -77,7 +93,20 @@ pub(super) struct Seen<'k> {
     more: [i64; 6],
     /// Variants and their original names, looked for when all domains have come.
     variants: Vec<(String, String)>,
+    /// Objects, and what else had their identifier before: it may get another one, or go.
+    same_roids: Vec<(ObjectKind, String, String)>,
+    /// NNDNs whose names were domains before: these may come as well, and say so themselves.
+    domain_nndns: Vec<String>,
     is_full: bool,
+}
+
+/// A finding that only the end of a deposit shows.
+pub(super) struct Late {
+    pub(super) rule: Rule,
+    pub(super) kind: ObjectKind,
+    pub(super) key: String,
+    pub(super) field: &'static str,
+    pub(super) got: String,
 }
 
 impl<'k> Seen<'k> {
@@ -90,6 +119,8 @@ impl<'k> Seen<'k> {
             roids: HashMap::default(),
             more: [0; 6],
             variants: Vec::new(),
+            same_roids: Vec::new(),
+            domain_nndns: Vec::new(),
             is_full: false,
         }
     }
@@ -175,7 +206,7 @@ impl<'k> Seen<'k> {
                 HostLink::Roid(roid) => self.refer_roid(roid, heard)?,
             }
         }
-        if !domain.original_name.is_empty() && self.variants.len() < VARIANTS_MAX {
+        if !domain.original_name.is_empty() && self.variants.len() < LATE_MAX {
             self.variants.push((domain.name.clone(), domain.original_name.clone()));
         }
         Ok(())
@@ -217,7 +248,7 @@ impl<'k> Seen<'k> {
         let count = if own > 0 {
             usize::try_from(own).unwrap_or(usize::MAX)
         } else {
-            let mut names = self.known.hosts_of_roid(roid)?;
+            let mut names = self.known.keys_of_roid(Kind::Nameserver, roid)?;
             names.retain(|name| !self.gone.contains(&self.hash(Kind::Nameserver, name)));
             names.len()
         };
@@ -230,14 +261,50 @@ impl<'k> Seen<'k> {
         Ok(())
     }
 
-    /// Variants whose original is not there now that every domain has come.
-    pub(super) fn lost_variants(&mut self) -> io::Result<Vec<String>> {
-        let mut lost = Vec::new();
-        for (variant, original) in std::mem::take(&mut self.variants) {
+    /// Another object of the registry has the identifier of one of the deposit.
+    pub(super) fn same_roid(&mut self, kind: ObjectKind, key: &str, other: &str) {
+        if self.same_roids.len() < LATE_MAX {
+            self.same_roids.push((kind, key.to_owned(), other.to_owned()));
+        }
+    }
+
+    /// Notes an NNDN whose name is a domain; deletes have come.
+    pub(super) fn nndn(&mut self, name: &str) -> io::Result<()> {
+        let room = !self.is_full && self.domain_nndns.len() < LATE_MAX;
+        if room && self.has(Kind::Domain, name)? {
+            self.domain_nndns.push(name.to_owned());
+        }
+        Ok(())
+    }
+
+    /// What shows now that every object has come: variants whose original is not there, and what
+    /// the registry goes on having that the deposit does not go with.
+    pub(super) fn late(&mut self) -> io::Result<Vec<Late>> {
+        let mut late = Vec::new();
+        for (key, original) in std::mem::take(&mut self.variants) {
             if !self.has(Kind::Domain, &original)? {
-                lost.push(variant);
+                let (rule, kind) = (Rule::ReferenceOther, ObjectKind::Domain);
+                late.push(Late { rule, kind, key, field: "originalName", got: String::new() });
             }
         }
-        Ok(lost)
+        for (kind, key, other) in std::mem::take(&mut self.same_roids) {
+            if kind.record().is_some_and(|record| self.is_untouched(record, &other)) {
+                let (rule, got) = (Rule::RoidRepeated, format!("that of {other}"));
+                late.push(Late { rule, kind, key, field: "roid", got });
+            }
+        }
+        for key in std::mem::take(&mut self.domain_nndns) {
+            if self.is_untouched(Kind::Domain, &key) {
+                let (rule, kind) = (Rule::NndnIsDomain, ObjectKind::Nndn);
+                late.push(Late { rule, kind, key, field: "aName", got: String::new() });
+            }
+        }
+        Ok(late)
+    }
+
+    /// Whether the deposit neither has nor deletes what the registry had.
+    fn is_untouched(&self, kind: Kind, key: &str) -> bool {
+        let hash = self.hash(kind, key);
+        !self.is_full && !self.present.contains(&hash) && !self.gone.contains(&hash)
     }
 }

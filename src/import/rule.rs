@@ -112,10 +112,12 @@ rules! {
     HeaderTld Finding "header-tld", "a zone of the header begins with a dot", "the zone without it", "it is taken without the dot", "RFC 9022 section 5.9.1";
     WatermarkFuture Finding "watermark-future", "the watermark is in the future", "a time that has passed", "it is not believed: the time at which the deposit was read takes its place", "RFC 9022 section 8";
     WatermarkOlder Finding "watermark-older", "the watermark is before that of the data that the deposit follows", "a later time", "the deposit is applied, since its prevId is right, and the later time is kept", "RFC 8909 section 5.2";
+    CorrectionStays Finding "correction-after-the-fact", "a corrected deposit comes after the one that it corrects was applied", "the correction instead of it", "it is applied; what only the one before it said stays. To end that, import the last FULL deposit again (--allow older), then what follows it, this one instead of the one before it", "RFC 8909 section 5.1";
     DepositId Finding "deposit-id", "the deposit's identifier is not of the form of RFC 8909", "1 to 13 letters, digits or _", "it is kept as it is", "RFC 8909 section 5.1";
     DeletesIgnored Finding "deletes-in-full", "a FULL deposit has deletes", "none", "they are ignored", "RFC 8909 section 5.1.3";
     DeleteUnknown Finding "delete-unknown", "a delete of an object that the registry does not have", "an object of the registry", "the delete is left out", "RFC 8909 section 5.1.3";
     DeleteAmbiguous Finding "delete-ambiguous", "a delete by an identifier that several hosts have", "an identifier once", "all of them are deleted", "RFC 9022 section 5.2.1.2";
+    DeleteShared Finding "delete-shared", "a delete of an object that another TLD refers to", "an object of this TLD alone", "the object stays", "RFC 8909 section 5.1.3";
     ElementUnknown Finding "element-unknown", "an element that its schema does not know", "the elements of the schema", "the element is left out", "RFC 9022 section 9";
     DiscloseBad Finding "disclose-bad", "a contact's wish on disclosure that does not read", "flag 0 or 1; name, org and addr of type int or loc, voice, fax, email", "what it may mean to hide is hidden, and it permits nothing more", "RFC 5733 section 2.9";
     DiscloseRepeated Finding "disclose-repeated", "a contact with a second wish on disclosure", "it once", "what one of them hides is hidden, and both have to permit", "RFC 5733 section 2.9";
@@ -126,7 +128,7 @@ rules! {
     // Keys and names.
     KeyUnusable Finding "key-unusable", "the key of an object is missing or cannot be one", "a name of letters, digits and hyphens; an identifier of 1 to 255 bytes", "the record is left out", "RFC 9022 section 5";
     NameNotALabel Finding "name-not-a-label", "a name is in Unicode", "its A-label form", "the A-label form is served", "RFC 9022 section 5.1.1.1";
-    NameOutside Finding "name-outside", "a name is not under the TLD of the deposit", "a name below rdeHeader:tld or an rcdn", "it is served", "RFC 9022 section 5.9.1";
+    NameOutside Finding "name-outside", "a name is not under the TLD of the deposit", "a name below rdeHeader:tld or an rcdn", "it is served, unless the directory has the TLD that it is of: then it is left out", "RFC 9022 section 5.9.1";
     ALabelInvalid Finding "a-label-invalid", "a label that starts with xn-- is no valid A-label", "a label that decodes and encodes again to itself", "the record is served without a Unicode form", "RFC 5891 section 4.4";
     UNameMismatch Finding "u-name-mismatch", "the Unicode form is not the form of the name", "the Unicode form of the A-label", "the form derived from the A-label is served", "RFC 9022 section 5.1.1.1";
     OriginalNameBad Finding "original-name", "the original name of a variant is not a name", "a name", "the record is served without it", "RFC 9022 section 5.1.1.1";

@@ -279,6 +279,8 @@ impl Import<'_, '_> {
             contexts.push(context(envelope, &own));
             below.extend(own);
         }
+        let stays = kept.iter().flat_map(|kept| &kept.deposits).map(|mark| mark.tld.to_string());
+        tell_apart(&mut contexts, &stays.collect::<Vec<_>>());
         let total = counts.iter().fold(kept_domains, |sum, count| sum.saturating_add(*count));
         let mut merge = Merge::new(builder, self.findings, contexts, below);
         if let Some(kept) = &kept {
@@ -396,7 +398,18 @@ pub(super) fn context<'e>(envelope: &'e Envelope, rcdns: &[(String, u64)]) -> Co
     zones.retain(|zone| !zone.is_empty());
     zones.sort_unstable();
     zones.dedup();
-    Context { watermark: envelope.watermark, zones, policies: &envelope.policies }
+    let others = Vec::new();
+    Context { watermark: envelope.watermark, zones, others, policies: &envelope.policies }
+}
+
+/// Tells each deposit which zones are of the others, and of those that stay.
+fn tell_apart(contexts: &mut [Context<'_>], stays: &[String]) {
+    let zones: Vec<Vec<String>> = contexts.iter().map(|context| context.zones.clone()).collect();
+    for (index, context) in contexts.iter_mut().enumerate() {
+        let others = zones.iter().enumerate().filter(|(other, _)| *other != index);
+        let others = others.flat_map(|(_, zones)| zones).chain(stays);
+        context.others = others.filter(|zone| !zone.is_empty()).cloned().collect();
+    }
 }
 
 /// The kind of object that a namespace is about.

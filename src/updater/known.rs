@@ -4,14 +4,15 @@
 //!
 //! Read deposits: `import` does.
 
+use std::cell::OnceCell;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use snapshot_format::delta::{DepositMark, Owner, State};
+use snapshot_format::delta::{DepositMark, Fate, Owner, Shared, State, shared};
 use snapshot_format::dump::Utc;
 use snapshot_format::key::RegistrarKey;
-use snapshot_format::record::ArchivedNameserver;
+use snapshot_format::record::{ArchivedNameserver, ContactField};
 use snapshot_format::sort::Scratch;
 use snapshot_format::{Change, Kind};
 
@@ -19,7 +20,7 @@ use super::{Updater, findings};
 use crate::feed::{Applied, ApplyError};
 use crate::import::{
     self, CLOCK_TOLERANCE_MS, Changes, DepositType, ImportError, Known, Pipes, Progress, Quiet,
-    Reason, Report, Rule, parse_deposit_name,
+    Reason, Report, Rule, fate, parse_deposit_name,
 };
 use crate::observe::clock;
 use crate::store::{DiskScratch, Files, Stamp};
@@ -125,10 +126,11 @@ pub fn vet(
         Ok(deposit) => deposit,
         Err(error) => return Err(vetting.refused(error)),
     };
-    check(state, &mut deposit, vetting.now_ms)?;
+    let full = check(state, &mut deposit, vetting.now_ms)?;
     let (name, tld, watermark_ms) = (deposit.name(), deposit.tld.clone(), deposit.watermark_ms);
     let mut changes: Vec<Change> = Vec::new();
-    let visited = deposit.visit(&Before(generation), vetting.progress, &mut |change| {
+    let before = Before::new(generation, &deposit);
+    let visited = deposit.visit(&before, vetting.progress, &mut |change| {
         if changes.len() >= CHANGES_MAX {
             return Err(io::Error::other(format!(
                 "more than {CHANGES_MAX} changes in one deposit; import a FULL one"
@@ -143,50 +145,100 @@ pub fn vet(
     }
     let committed_ms = believed(state, vetting.now_ms)
         .map_or(watermark_ms, |committed_ms| committed_ms.max(watermark_ms));
-    let mark = DepositMark { id: (*name).into(), tld: (*tld).into(), watermark_ms };
+    let (id, tld) = ((*name).into(), (*tld).into());
+    let mark = DepositMark { id, tld, watermark_ms, full };
     Ok(Vetted { deposit: name, mark, committed_ms, changes })
 }
 
 /// What a generation knows before a deposit is applied.
-struct Before<'g>(&'g Data);
+struct Before<'g> {
+    data: &'g Data,
+    /// Zones of the deposit.
+    zones: Vec<String>,
+    /// TLDs of other deposits.
+    others: Vec<String>,
+    /// What names of these refer to, once it was asked for.
+    shared: OnceCell<Shared>,
+}
+
+impl<'g> Before<'g> {
+    fn new(data: &'g Data, deposit: &Changes<'_>) -> Self {
+        let marks = &data.state().deposits;
+        // Without a TLD it is of the one that it follows: the last one of all.
+        let last = || marks.last().map(|mark| mark.tld.to_string()).unwrap_or_default();
+        let own = if deposit.tld.is_empty() { last() } else { deposit.tld.clone() };
+        let others = marks.iter().filter(|mark| *mark.tld != *own && !mark.tld.is_empty());
+        let others = others.map(|mark| mark.tld.to_string()).collect();
+        let mut zones = deposit.zones();
+        if !own.is_empty() && !zones.contains(&own) {
+            zones.push(own);
+        }
+        Self { data, zones, others, shared: OnceCell::new() }
+    }
+
+    /// What names of other TLDs refer to: one pass over all domains, for the first delete.
+    fn shared(&self) -> io::Result<&Shared> {
+        if let Some(shared) = self.shared.get() {
+            return Ok(shared);
+        }
+        let stays = |name: &str| fate(name, &self.zones, &self.others) == Fate::Stays;
+        let shared = shared(self.data, &stays)?;
+        Ok(self.shared.get_or_init(|| shared))
+    }
+}
 
 impl Known for Before<'_> {
     fn registrar_of_gurid(&self, gurid: u32) -> io::Result<Option<String>> {
-        let mut found = self.0.find_registrars(RegistrarKey::IanaId(gurid));
+        let mut found = self.data.find_registrars(RegistrarKey::IanaId(gurid));
         let first = found.next().transpose()?;
         // Of several none is meant.
         Ok(first.filter(|_| found.next().is_none()).map(|registrar| registrar.id.as_str().into()))
     }
 
-    fn hosts_of_roid(&self, roid: &str) -> io::Result<Vec<String>> {
-        let hosts = self.0.find_roid(roid).filter_map(|owner| match owner {
-            Ok(Owner::Nameserver(host)) => Some(Ok(host.name.as_str().into())),
-            Ok(_) => None,
-            Err(corrupt) => Some(Err(corrupt.into())),
+    fn keys_of_roid(&self, kind: Kind, roid: &str) -> io::Result<Vec<String>> {
+        let keys = self.data.find_roid(roid).filter_map(|owner| match (owner, kind) {
+            (Ok(Owner::Nameserver(host)), Kind::Nameserver) => Some(Ok(host.name.as_str().into())),
+            (Ok(Owner::Domain(domain)), Kind::Domain) => Some(Ok(domain.name.as_str().into())),
+            (Ok(Owner::Contact(contact)), Kind::Contact) => {
+                Some(Ok(contact.field(ContactField::Id).into()))
+            }
+            (Ok(_), _) => None,
+            (Err(corrupt), _) => Some(Err(corrupt.into())),
         });
-        hosts.collect()
+        keys.collect()
+    }
+
+    fn others(&self) -> &[String] {
+        &self.others
+    }
+
+    fn is_shared(&self, kind: Kind, key: &str) -> io::Result<bool> {
+        if self.others.is_empty() {
+            return Ok(false);
+        }
+        Ok(self.data.is_shared(self.shared()?, kind, key)?)
     }
 
     fn roid_of_host(&self, name: &str) -> io::Result<Option<String>> {
-        let host = self.0.find_nameserver(name)?;
+        let host = self.data.find_nameserver(name)?;
         Ok(host.map(|host| host.roid.as_str().into()))
     }
 
     fn has(&self, kind: Kind, key: &str) -> io::Result<bool> {
         Ok(match kind {
-            Kind::Domain => self.0.find_domain(key)?.is_some(),
-            Kind::Nndn => self.0.find_nndn(key)?.is_some(),
-            Kind::Nameserver => self.0.find_nameserver(key)?.is_some(),
-            Kind::IdnTable => self.0.find_idn_table(key)?.is_some(),
+            Kind::Domain => self.data.find_domain(key)?.is_some(),
+            Kind::Nndn => self.data.find_nndn(key)?.is_some(),
+            Kind::Nameserver => self.data.find_nameserver(key)?.is_some(),
+            Kind::IdnTable => self.data.find_idn_table(key)?.is_some(),
             Kind::Registrar => {
-                let found = self.0.find_registrars(RegistrarKey::Id(key)).next();
+                let found = self.data.find_registrars(RegistrarKey::Id(key)).next();
                 found.transpose()?.is_some()
             }
             // Identifiers that differ in case are several.
             Kind::Contact => {
-                let mut found = self.0.find_contacts(key);
+                let mut found = self.data.find_contacts(key);
                 let exact = found.find(|contact| match contact {
-                    Ok(contact) => contact.field(snapshot_format::record::ContactField::Id) == key,
+                    Ok(contact) => contact.field(ContactField::Id) == key,
                     Err(_) => true,
                 });
                 exact.transpose()?.is_some()
@@ -203,20 +255,20 @@ impl Known for Before<'_> {
             };
             zones.is_empty() || zones.iter().any(below)
         };
-        let meta = self.0.base().meta().map_err(io::Error::other)?;
+        let meta = self.data.base().meta().map_err(io::Error::other)?;
         if !meta.suffixes.iter().all(|suffix| within(suffix)) {
             return Ok(None);
         }
         if kind == Kind::Nameserver {
             // Hosts without an identifier of their own are not objects of a deposit.
-            for ordinal in 0..self.0.ordinals_end(kind) {
-                let host = self.0.record::<ArchivedNameserver>(ordinal)?;
+            for ordinal in 0..self.data.ordinals_end(kind) {
+                let host = self.data.record::<ArchivedNameserver>(ordinal)?;
                 if host.is_some_and(|host| host.roid.is_empty()) {
                     return Ok(None);
                 }
             }
         }
-        Ok(Some(self.0.count(kind).into()))
+        Ok(Some(self.data.count(kind).into()))
     }
 }
 
@@ -285,7 +337,8 @@ fn last_of(state: &State, tld: &str) -> DepositMark {
     let own = state.deposits.iter().find(|mark| *mark.tld == *tld && !tld.is_empty());
     let any = || {
         let id = if tld.is_empty() || state.deposits.is_empty() { &*state.deposit } else { "" };
-        DepositMark { id: id.into(), tld: tld.into(), watermark_ms: state.committed_ms }
+        let (id, tld, watermark_ms) = (id.into(), tld.into(), state.committed_ms);
+        DepositMark { id, tld, watermark_ms, full: "".into() }
     };
     own.cloned().unwrap_or_else(any)
 }
@@ -296,8 +349,8 @@ fn unknown_tld(state: &State, tld: &str) -> String {
     format!("the deposit is of {tld:?}, the directory has {there}: import a FULL one of it first")
 }
 
-/// Whether a deposit follows what there is.
-fn check(state: &State, deposit: &mut Changes<'_>, now_ms: i64) -> Result<(), ApplyError> {
+/// Whether a deposit follows what there is; the full deposit under it, if it does.
+fn check(state: &State, deposit: &mut Changes<'_>, now_ms: i64) -> Result<Box<str>, ApplyError> {
     let refused = |problem| Err(ApplyError::Deposit { problem });
     if !state.deposits.is_empty() && last_of(state, &deposit.tld).id.is_empty() {
         return refused(unknown_tld(state, &deposit.tld));
@@ -311,8 +364,11 @@ fn check(state: &State, deposit: &mut Changes<'_>, now_ms: i64) -> Result<(), Ap
         return Err(ApplyError::Already { deposit, generation: state.generation });
     }
     let named = corrects || *prev_id == *last && !last.is_empty();
-    // An INCR deposit without `prevId` follows the last FULL one, whichever came between.
-    let follows = named || *kind == DepositType::Incr && prev_id.is_empty();
+    // An INCR deposit counts from the last FULL one, whichever came between, and may name it
+    // (RFC 8909, sections 2 and 5.1).
+    let full: Box<str> = parse_deposit_name(of_tld.full_id()).0.into();
+    let from_full = prev_id.is_empty() || *prev_id == *full && !full.is_empty();
+    let follows = named || *kind == DepositType::Incr && from_full;
     if !follows {
         let last = if last.is_empty() { "none" } else { last };
         let tld = &deposit.tld;
@@ -324,17 +380,34 @@ fn check(state: &State, deposit: &mut Changes<'_>, now_ms: i64) -> Result<(), Ap
     }
     let latest = now_ms.saturating_add(CLOCK_TOLERANCE_MS);
     let believed = Some(of_tld.watermark_ms).filter(|&ms| ms <= latest);
-    let Some(committed_ms) = believed.filter(|&ms| *watermark_ms < ms) else {
-        return Ok(());
-    };
+    let older = believed.filter(|&ms| *watermark_ms < ms);
+    if let Some(committed_ms) = older {
+        check_older(state, deposit, committed_ms, named)?;
+    }
+    if corrects {
+        let got = format!("{} after {}", deposit.name(), of_tld.id);
+        deposit.add(Rule::CorrectionStays, "resend", &got);
+    }
+    Ok(full)
+}
+
+/// Whether a deposit of before `committed_ms`, the time of the data, is taken all the same.
+fn check_older(
+    state: &State,
+    deposit: &mut Changes<'_>,
+    committed_ms: i64,
+    named: bool,
+) -> Result<(), ApplyError> {
+    let Changes { id, watermark_ms, .. } = &*deposit;
     // Beside a feed the newer data are the feed's, and would be lost.
     if !named || state.serial > 0 {
-        return refused(format!(
+        let problem = format!(
             "deposit {id} is of {}, the data are of {}: it is older than what there is; import a \
              FULL one",
             Utc(*watermark_ms),
             Utc(committed_ms)
-        ));
+        );
+        return Err(ApplyError::Deposit { problem });
     }
     let got = format!("{}, the data are of {}", Utc(*watermark_ms), Utc(committed_ms));
     deposit.add(Rule::WatermarkOlder, "watermark", &got);

@@ -1,9 +1,11 @@
 //! `whoisd import` as a program: exit statuses, the report, and what stays after a refusal.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
-use whoisd::view::View;
+use whoisd::store::{Settings, Writer};
+use whoisd::view::{Disk, View};
 
 use crate::support::{good, spoiled};
 
@@ -79,4 +81,58 @@ fn exit_statuses_tell_failures_from_refusals_and_wrong_usage() {
     assert_eq!(status(&["odd.xml", "--into", "s", "--strict"]), Some(3));
     assert_eq!(status(&["odd.xml", "--into", "s", "--findings-max", "0"]), Some(3));
     assert_eq!(status(&["odd.xml", "--into", "s", "--findings-max", "1"]), Some(0));
+}
+
+/// An import that is under way.
+fn begun(directory: &Path, program: &[&str]) -> Child {
+    let (first, rest) = program.split_first().unwrap();
+    let mut command = Command::new(first);
+    command.args(rest).args(["import", "good.xml", "--into", "s"]).current_dir(directory);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[test]
+fn an_import_waits_a_while_for_a_directory_that_is_about_to_be_free() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    std::fs::write(directory.join("good.xml"), good()).unwrap();
+    let held = Writer::lock(Disk::new(&directory.join("s")), Settings::default()).unwrap();
+    let mut import = begun(directory, &[env!("CARGO_BIN_EXE_whoisd")]);
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(import.try_wait().unwrap().is_none(), "it waits");
+    drop(held);
+    assert!(import.wait_with_output().unwrap().status.success());
+}
+
+#[test]
+fn an_import_whose_terminal_goes_away_leaves_nothing_unless_it_is_to_outlive_it() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    let (start, end) = ("<rdeDomain:domain><rdeDomain:name>xn--", "</rdeDomain:domain>");
+    let good = good();
+    let from = good.find(start).unwrap();
+    let to = from + good[from..].find(end).unwrap() + end.len();
+    let mut text = good[..to].to_owned();
+    for number in 0..20_000 {
+        let domain = good[from..to].replace("xn--bcher-kva.test", &format!("d{number}.test"));
+        text.push_str(&domain.replace("D2-TEST", &format!("N{number}-TEST")));
+    }
+    text.push_str(&good[to..]);
+    std::fs::write(directory.join("good.xml"), text).unwrap();
+    let whoisd = env!("CARGO_BIN_EXE_whoisd");
+    for (program, outlives) in [(&[whoisd][..], false), (&["nohup", whoisd], true)] {
+        let import = begun(directory, program);
+        let is_aside = |name: &String| name.ends_with(".new");
+        let data = directory.join("s");
+        while !(data.is_dir() && names(&data).iter().any(is_aside)) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let id = import.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+        let done = import.wait_with_output().unwrap();
+        assert_eq!(done.status.success(), outlives, "{done:?}");
+        assert_eq!(done.status.code(), Some(i32::from(!outlives)), "{done:?}");
+        let names = names(&data);
+        assert!(!names.iter().any(is_aside), "{names:?}");
+    }
 }

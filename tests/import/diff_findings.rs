@@ -14,7 +14,7 @@ use crate::registry::Registry;
 use crate::support::{NOW_MS, OBJECTS, good, import, options};
 
 /// Codes of the rules that this file tests.
-pub(crate) const CODES: &[&str] = &["watermark-older"];
+pub(crate) const CODES: &[&str] = &["watermark-older", "correction-after-the-fact"];
 
 const DOMAIN: &str = "<rdeDomain:domain><rdeDomain:name>b.test</rdeDomain:name>\
     <rdeDomain:roid>D3-TEST</rdeDomain:roid><rdeDomain:status s=\"ok\"/>\
@@ -184,7 +184,7 @@ impl Site {
 /// A deposit that adds a domain: its own identifier, the one before, its watermark.
 fn next(id: &str, prev: &str, mark: &str) -> String {
     let domain = DOMAIN.replace("b.test", &format!("{}.test", id.to_lowercase()));
-    let text = diff("", &domain.replace("D3-TEST", &format!("{id}-TEST")));
+    let text = diff("", &domain.replace("D3-TEST", &format!("N{id}-TEST")));
     let text = text.replace(" id=\"20261101001\"", &format!(" id=\"{id}\""));
     let text = text.replace("prevId=\"20261031001\"", &format!("prevId=\"{prev}\""));
     assert!(text.contains("2026-11-01T00:00:00Z<"));
@@ -244,6 +244,65 @@ fn an_older_incremental_deposit_without_a_name_to_follow_is_refused() {
 }
 
 #[test]
+fn incremental_deposits_may_all_name_the_full_one_that_they_count_from() {
+    let site = Site::new();
+    let incr = |id: &str, prev: &str, day: &str| {
+        next(id, prev, &format!("2026-11-{day}T00:00:00Z")).replace("\"DIFF\"", "\"INCR\"")
+    };
+    assert_eq!(site.apply(&incr("I1", FULL, "02"), NOW_MS), Ok(vec![]));
+    assert_eq!(site.apply(&incr("I2", FULL, "03"), NOW_MS), Ok(vec![]));
+    // Of differential ones between them it has everything.
+    assert_eq!(site.apply(&next("D1", "I2", "2026-11-04T00:00:00Z"), NOW_MS), Ok(vec![]));
+    assert_eq!(site.apply(&incr("I3", FULL, "05"), NOW_MS), Ok(vec![]));
+    assert_eq!(site.apply(&incr("I4", "I3", "06"), NOW_MS), Ok(vec![]));
+    assert_eq!(site.state().0, "I4");
+    let old = site.apply(&incr("I2", FULL, "03"), NOW_MS).unwrap_err();
+    assert!(old.contains("it is older than what there is"), "{old}");
+    let strange = site.apply(&incr("I5", "20261025001", "07"), NOW_MS).unwrap_err();
+    assert!(strange.contains("deposit 20261025001 is missing"), "{strange}");
+    // A differential one counts from the one before it.
+    let gap = site.apply(&next("D2", FULL, "2026-11-07T00:00:00Z"), NOW_MS).unwrap_err();
+    assert!(gap.contains("the last one of test here is I4"), "{gap}");
+    // The next full one begins anew.
+    let full = good().replace("20261101001", "20261108001").replace("2026-11-01T", "2026-11-08T");
+    std::fs::write(site.0.path().join("full.xml"), full).unwrap();
+    assert!(
+        site.whoisd(&["import", "full.xml", "--into", "s", "--allow", "fewer"]).status.success()
+    );
+    let old = site.apply(&incr("I6", FULL, "09"), NOW_MS).unwrap_err();
+    assert!(old.contains("is missing"), "{old}");
+    assert_eq!(site.apply(&incr("I6", "20261108001", "09"), NOW_MS), Ok(vec![]));
+}
+
+#[test]
+fn what_the_registry_goes_on_having_is_held_against_a_deposit_of_changes() {
+    let site = Site::new();
+    let apply = |deletes: &str, contents: &str, id: &str, prev: &str| {
+        let text = diff(deletes, contents).replace(" id=\"20261101001\"", &format!(" id=\"{id}\""));
+        site.apply(&text.replace("20261031001", prev), NOW_MS)
+    };
+    let taken = DOMAIN.replace("D3-TEST", "D1-TEST");
+    assert_eq!(apply("", &taken, "D1", FULL), Ok(vec!["roid-repeated"]));
+    let delete = "<rdeDomain:delete><rdeDomain:name>b.test</rdeDomain:name></rdeDomain:delete>";
+    // Neither of what goes, nor of what gets another one in the same deposit.
+    assert_eq!(
+        apply(delete, &taken.replace("b.test", "c.test"), "D2", "D1"),
+        Ok(vec!["roid-repeated"])
+    );
+    let swap = |one: &str, other: &str| {
+        let of = |name, roid| DOMAIN.replace("b.test", name).replace("D3-TEST", roid);
+        of("a.test", one) + &of("c.test", other)
+    };
+    assert_eq!(apply("", &swap("D9-TEST", "D1-TEST"), "D3", "D2"), Ok(vec![]));
+    assert_eq!(apply("", &swap("D1-TEST", "D9-TEST"), "D4", "D3"), Ok(vec![]));
+    let nndn = "<rdeNNDN:NNDN><rdeNNDN:aName>a.test</rdeNNDN:aName>\
+        <rdeNNDN:nameState>blocked</rdeNNDN:nameState></rdeNNDN:NNDN>";
+    assert_eq!(apply("", nndn, "D5", "D4"), Ok(vec!["nndn-is-domain"]));
+    let gone = delete.replace("b.test", "a.test");
+    assert_eq!(apply(&gone, nndn, "D6", "D5"), Ok(vec![]));
+}
+
+#[test]
 fn a_corrected_deposit_takes_the_place_of_the_one_before() {
     let site = Site::new();
     let first = next("D1", FULL, "2026-11-02T00:00:00Z").replace("2010-01-01", "2x10-01-01");
@@ -254,7 +313,7 @@ fn a_corrected_deposit_takes_the_place_of_the_one_before() {
         let text = next("D1", FULL, "2026-11-02T00:00:00Z");
         text.replace("id=\"D1\"", &format!("id=\"D1\" resend=\"{number}\""))
     };
-    assert_eq!(site.apply(&corrected("1"), NOW_MS), Ok(vec![]));
+    assert_eq!(site.apply(&corrected("1"), NOW_MS), Ok(vec!["correction-after-the-fact"]));
     assert_eq!(site.state().0, "D1#1");
     let view = View::open(&site.0.path().join("s")).unwrap();
     let domain = view.data().find_domain("d1.test").unwrap().unwrap();
@@ -264,7 +323,7 @@ fn a_corrected_deposit_takes_the_place_of_the_one_before() {
         let error = site.apply(&corrected(known), NOW_MS).unwrap_err();
         assert!(error.contains("already"), "{known}: {error}");
     }
-    assert_eq!(site.apply(&corrected("+03"), NOW_MS), Ok(vec![]));
+    assert_eq!(site.apply(&corrected("+03"), NOW_MS), Ok(vec!["correction-after-the-fact"]));
     assert_eq!(site.state().0, "D1#3");
     // The chain goes on by the identifier, and one that was passed is not taken up again.
     assert_eq!(site.apply(&next("D2", "D1", "2026-11-03T00:00:00Z"), NOW_MS), Ok(vec![]));

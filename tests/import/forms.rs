@@ -132,6 +132,28 @@ fn every_form_of_tar_that_gnu_tar_writes_is_read() {
 }
 
 #[test]
+fn of_members_of_one_name_the_last_one_is_read_as_tar_unpacks_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let tar = |arguments: &[&str]| {
+        let mut tar = Command::new("tar");
+        let done = tar.args(arguments).current_dir(directory.path()).status().unwrap();
+        assert!(done.success(), "{arguments:?}");
+    };
+    std::fs::write(path("deposit.xml"), "<rde:deposit").unwrap();
+    tar(&["--create", "--file=t.tar", "./deposit.xml"]);
+    std::fs::write(path("deposit.xml"), good()).unwrap();
+    tar(&["--append", "--file=t.tar", "deposit.xml"]);
+    is_good(&import(std::fs::read(path("t.tar")).unwrap()), "the last one");
+    // Files of one name in several folders are several.
+    std::fs::create_dir(path("x")).unwrap();
+    std::fs::write(path("x/deposit.xml"), good()).unwrap();
+    tar(&["--append", "--file=t.tar", "x/deposit.xml"]);
+    let several = import(std::fs::read(path("t.tar")).unwrap());
+    assert_eq!(several.refusal(), "deposit-several");
+}
+
+#[test]
 fn what_stands_before_a_member_has_a_bound() {
     for (kind, bytes, refused) in [
         (tar::EntryType::GNULongName, 200 << 10, false),

@@ -17,4 +17,5 @@ mod samples;
 mod schemas;
 mod standing;
 mod support;
+mod tlds;
 mod unread;

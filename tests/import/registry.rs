@@ -10,7 +10,7 @@ use whoisd::import::Known;
 pub(crate) struct Registry {
     pub(crate) hosts: &'static [(&'static str, &'static str)],
     pub(crate) registrars: &'static [(&'static str, u32)],
-    /// Keys that it lacks; it has all others.
+    /// Keys that it lacks; it has all others. `*`: it has nothing.
     pub(crate) lacks: &'static [&'static str],
     /// Objects of every kind, as a header counts them.
     pub(crate) count: Option<u64>,
@@ -22,8 +22,9 @@ impl Known for Registry {
         Ok(found.map(|registrar| registrar.0.to_owned()))
     }
 
-    fn hosts_of_roid(&self, roid: &str) -> io::Result<Vec<String>> {
-        let found = self.hosts.iter().filter(|host| host.1 == roid);
+    fn keys_of_roid(&self, kind: Kind, roid: &str) -> io::Result<Vec<String>> {
+        let of = if kind == Kind::Nameserver { self.hosts } else { &[] };
+        let found = of.iter().filter(|host| host.1 == roid);
         Ok(found.map(|host| host.0.to_owned()).collect())
     }
 
@@ -34,7 +35,8 @@ impl Known for Registry {
 
     fn has(&self, kind: Kind, key: &str) -> io::Result<bool> {
         let nndn = key == "blocked.test";
-        Ok((kind != Kind::Nndn || nndn) && !self.lacks.contains(&key))
+        let lacks = self.lacks.contains(&key) || self.lacks == ["*"];
+        Ok((kind != Kind::Nndn || nndn) && !lacks)
     }
 
     fn count(&self, _: Kind, _: &[String]) -> io::Result<Option<u64>> {

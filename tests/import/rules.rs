@@ -2,9 +2,11 @@
 
 use snapshot_format::{Change, Object};
 use whoisd::feed::{Body, ChangeRecord};
-use whoisd::import::{Options, RULES, Reason};
+use whoisd::import::{ImportError, Options, RULES, Reason};
 
+use crate::changes::{Read, read, read_files};
 use crate::csv_model;
+use crate::registry::Registry;
 use crate::support::{Outcome, good, import, import_with, options, spoiled};
 
 const DOMAIN_END: &str = "</rdeDomain:domain>";
@@ -230,8 +232,53 @@ fn no_rule_is_without_a_test() {
     tested.extend(crate::changes::CODES);
     tested.extend(crate::diff_findings::CODES);
     tested.extend(crate::forms::CODES);
+    tested.extend(crate::tlds::CODES);
     for rule in RULES {
         assert!(tested.contains(&rule.text().code), "{}", rule.text().code);
+    }
+}
+
+/// Findings that a full deposit has and one of changes has not, and why.
+const OF_FULL_ALONE: &[(&str, &str)] = &[
+    ("deletes-in-full", "it may have deletes"),
+    ("count-wrong", "below a registry-class name: every domain would have to be read to count"),
+];
+
+/// The same deposit as one of changes, into a registry that has nothing.
+fn as_changes(text: &str) -> String {
+    text.replacen("type=\"FULL\"", "type=\"DIFF\" prevId=\"20261031001\"", 1)
+}
+
+fn assert_as_full(of_full: &[&str], of_changes: Result<Read, ImportError>, case: &str) {
+    let mut expected = of_full.to_vec();
+    let mut codes = of_changes.unwrap().codes();
+    // Of a deposit whose counts are of whole kinds alone, the rule holds for both.
+    let rcdn = case.contains("rcdn=");
+    let alone = |code: &&str| OF_FULL_ALONE.iter().any(|(of, _)| of == code);
+    expected.retain(|code| !alone(code) || *code == "count-wrong" && !rcdn);
+    // Its counts are of the registry as it will be, without an object that is left out.
+    codes.retain(|code| *code != "count-wrong" || !of_full.contains(&"key-unusable"));
+    expected.sort_unstable();
+    codes.sort_unstable();
+    assert_eq!(codes, expected, "{case}");
+}
+
+#[test]
+fn each_defect_is_found_in_changes_as_well_or_the_table_says_why_not() {
+    let nothing = || Registry { lacks: &["*"], count: Some(0), ..Registry::default() };
+    for (expected, from, to) in XML_CASES {
+        assert_as_full(expected, read(as_changes(&spoiled(from, to)), &nothing()), to);
+    }
+    for (code, text) in long_cases() {
+        assert_as_full(&[code], read(as_changes(&text), &nothing()), code);
+    }
+    for (expected, file, from, to) in csv_model::CASES {
+        let mut files = csv_model::spoiled(file, from, to);
+        files[0].1 = as_changes(&files[0].1);
+        let directory = tempfile::tempdir().unwrap();
+        csv_model::write(&files, directory.path());
+        let read = read_files(&[&directory.path().join("deposit.xml")], &nothing());
+        assert_as_full(expected, read, &format!("{file}: {to}"));
     }
 }
 

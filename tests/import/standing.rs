@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use whoisd::view::View;
@@ -11,18 +11,22 @@ use whoisd::view::View;
 use crate::support::{HEAD, HEADER, OBJECTS, TAIL, good};
 
 /// A directory for deposits, and the snapshot directory `s` in it.
-struct Site(tempfile::TempDir);
+pub(crate) struct Site(tempfile::TempDir);
 
 impl Site {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
     }
 
     fn data(&self) -> PathBuf {
         self.0.path().join("s")
     }
 
-    fn file(&self, name: &str, text: &str) -> String {
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
         std::fs::write(self.0.path().join(name), text).unwrap();
         name.to_owned()
     }
@@ -36,7 +40,7 @@ impl Site {
         self.run(&[&["import"], files, &["--into", "s"], options].concat())
     }
 
-    fn taken(&self, files: &[&str], options: &[&str]) -> View {
+    pub(crate) fn taken(&self, files: &[&str], options: &[&str]) -> View {
         let done = self.import(files, options);
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         self.view()
@@ -44,7 +48,7 @@ impl Site {
 
     /// Why an import was refused.
     #[track_caller]
-    fn refused(&self, files: &[&str], options: &[&str]) -> String {
+    pub(crate) fn refused(&self, files: &[&str], options: &[&str]) -> String {
         let before = self.view().generation();
         let done = self.import(files, options);
         let said = String::from_utf8(done.stderr).unwrap();
@@ -53,7 +57,7 @@ impl Site {
         said
     }
 
-    fn view(&self) -> View {
+    pub(crate) fn view(&self) -> View {
         View::open(&self.data()).unwrap()
     }
 }
@@ -62,12 +66,12 @@ fn suffixes(view: &View) -> Vec<&str> {
     view.suffixes().iter().map(|suffix| &**suffix).collect()
 }
 
-fn has(view: &View, domain: &str) -> bool {
+pub(crate) fn has(view: &View, domain: &str) -> bool {
     view.data().find_domain(domain).unwrap().is_some()
 }
 
 /// The good deposit of another TLD: `.test` with its identifiers is replaced throughout.
-fn of_tld(tld: &str) -> String {
+pub(crate) fn of_tld(tld: &str) -> String {
     let text = good().replace(".test", &format!(".{tld}")).replace(">test<", &format!(">{tld}<"));
     text.replace("-TEST", &format!("-{}", tld.to_uppercase())).replace("20261101001", tld)
 }
@@ -105,6 +109,29 @@ fn a_deposit_that_would_lose_a_registry_is_refused_and_the_option_that_it_names_
     let fresh = Site::new();
     let empty = fresh.file("empty.xml", &without(&good(), "rdeDomain:domain"));
     fresh.taken(&[&empty], &[]);
+}
+
+#[test]
+fn a_deposit_that_was_corrected_comes_back_as_it_was_only_when_that_is_permitted() {
+    let site = Site::new();
+    let first = site.file("first.xml", &good());
+    let resend = |number: u32| {
+        let text = good().replace("type=\"FULL\"", &format!("type=\"FULL\" resend=\"{number}\""));
+        text.replace(">Ada<", &format!(">Ada {number}<"))
+    };
+    let corrected = site.file("second.xml", &resend(2));
+    let between = site.file("between.xml", &resend(1));
+    site.taken(&[&first], &[]);
+    site.taken(&[&corrected], &[]);
+    for wrong in [&first, &between] {
+        for options in [&[][..], &["--replace"]] {
+            let said = site.refused(&[wrong], options);
+            assert!(said.contains("the directory has as 20261101001#2, corrected"), "{said}");
+            assert!(said.contains("--allow older\n"), "{said}");
+        }
+    }
+    site.taken(&[&corrected], &[]);
+    site.taken(&[&first], &["--allow", "older"]);
 }
 
 #[test]

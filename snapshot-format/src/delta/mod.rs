@@ -42,7 +42,7 @@ pub use generation::{Generation, State};
 pub use lookup::{Owner, Variant};
 pub use mark::DepositMark;
 pub use naming::Naming;
-pub use others::{Fate, Gone, others};
+pub use others::{Fate, Gone, Shared, others, shared};
 
 pub(crate) use overlay::addresses_of;
 

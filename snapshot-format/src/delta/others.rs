@@ -22,6 +22,7 @@ use super::generation::Generation;
 use crate::builder::Ordinals;
 use crate::change::Object;
 use crate::error::Corrupt;
+use crate::key::{self, RegistrarKey};
 use crate::layout::Kind;
 use crate::record::{
     ArchivedContact, ArchivedDomain, ArchivedIdnTable, ArchivedNameserver, ArchivedNndn,
@@ -106,6 +107,47 @@ impl Referred {
 /// Ordinals have 31 bits.
 const ORDINAL_END: u32 = 1 << 31;
 
+/// What names that stay refer to, themselves or by a contact or a nameserver of theirs.
+#[derive(Default)]
+pub struct Shared(Referred);
+
+/// Looks through a generation for what names that stay refer to: one pass over all domains.
+///
+/// # Errors
+///
+/// A damaged record.
+pub fn shared<D: AsRef<[u8]>, S: Heap>(
+    generation: &Generation<D, S>,
+    stays: &dyn Fn(&str) -> bool,
+) -> Result<Shared, Corrupt> {
+    let mut found = Referred::default();
+    for domain in generation.domains("")? {
+        if let Some(domain) = domain?.filter(|domain| stays(&domain.name)) {
+            found.domain(domain);
+        }
+    }
+    for nndn in generation.nndns() {
+        let nndn: &ArchivedNndn = nndn?;
+        if stays(&nndn.name) {
+            found.insert(Kind::IdnTable, nndn.idn_table.to_native());
+        }
+    }
+    for ordinal in 0..generation.ordinals_end(Kind::Contact) {
+        let Some(contact) = generation.record::<ArchivedContact>(ordinal)? else { continue };
+        if found.has(Kind::Contact, ordinal) {
+            found.contact(contact);
+        }
+    }
+    for ordinal in 0..generation.ordinals_end(Kind::Nameserver) {
+        let Some(host) = generation.record::<ArchivedNameserver>(ordinal)? else { continue };
+        if found.has(Kind::Nameserver, ordinal) || (stays(&host.name) && !host.is_attribute()) {
+            found.insert(Kind::Nameserver, ordinal);
+            found.nameserver(host);
+        }
+    }
+    Ok(Shared(found))
+}
+
 /// Hands the objects that stay to `visit`, in no order that counts. `fate` says which zone a name
 /// is of.
 ///
@@ -179,6 +221,31 @@ pub fn others<D: AsRef<[u8]>, S: Heap>(
 }
 
 impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
+    /// Whether the object with this key is among what was found; names are never shared.
+    ///
+    /// # Errors
+    ///
+    /// A damaged record.
+    pub fn is_shared(&self, shared: &Shared, kind: Kind, key: &str) -> Result<bool, Corrupt> {
+        let hash = match kind {
+            Kind::Nndn | Kind::Domain => return Ok(false),
+            Kind::Registrar => {
+                key::hash_registrar(self.base.header().hash_seed, RegistrarKey::Id(key))
+            }
+            Kind::Contact => {
+                let folded = key::fold_contact_id(key);
+                folded.map_or(0, |folded| self.base.hash(folded.as_bytes()))
+            }
+            Kind::Nameserver | Kind::IdnTable => self.base.hash(key.as_bytes()),
+        };
+        for ordinal in self.ordinals(kind, hash) {
+            if shared.0.has(kind, ordinal) && self.key_of(kind, ordinal)? == Some(key) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The key of an ordinal, also of one that has no record now.
     ///
     /// # Errors

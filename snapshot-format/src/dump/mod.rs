@@ -77,7 +77,7 @@ pub fn header<D: AsRef<[u8]>>(snapshot: &Snapshot<D>) -> String {
     if let Ok(meta) = snapshot.meta() {
         out.text("made from", &meta.source);
         for deposit in meta.deposits.iter() {
-            let DepositMark { id, tld, watermark_ms } = DepositMark::read(deposit);
+            let DepositMark { id, tld, watermark_ms, .. } = DepositMark::read(deposit);
             out.text("deposit", &id);
             if !tld.is_empty() {
                 out.text("deposit's TLD", &tld);

@@ -9,9 +9,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
+use ahash::RandomState;
+use hashbrown::HashSet;
 use snapshot_format::sort::{Scratch, ScratchFile};
 use tar::Entry;
 
@@ -106,7 +108,19 @@ pub(super) fn members(tar: &Shared, scratch: &Rc<dyn Scratch>) -> io::Result<Mem
             }
         }
     }
+    last_of_each(&mut found.files);
     Ok(found)
+}
+
+/// Of several members of one name `tar x` leaves the last one: `tar -r` adds what replaces another.
+fn last_of_each(files: &mut Vec<Member>) {
+    let mut seen: HashSet<PathBuf, RandomState> = HashSet::default();
+    files.reverse();
+    files.retain(|member| {
+        let parts = Path::new(&member.name).components();
+        seen.insert(parts.filter(|part| matches!(part, Component::Normal(_))).collect())
+    });
+    files.reverse();
 }
 
 /// A tar from where its members begin. What is read of it, and not sought over, is bounded.

@@ -1,0 +1,171 @@
+//! Several TLDs in one directory: what a deposit of one of them may not do to another.
+
+use snapshot_format::key::RegistrarKey;
+use snapshot_format::record::ContactField;
+use whoisd::view::View;
+
+use crate::standing::{Site, has, of_tld};
+use crate::support::{HEAD, HEADER, OBJECTS, TAIL, good};
+
+/// Codes of the rules that this file tests.
+pub(crate) const CODES: &[&str] = &["delete-shared"];
+
+/// A directory with test and demo: contact C1, registrar R1, table pt and ns.other.example are of
+/// both.
+fn both() -> Site {
+    let site = Site::new();
+    let demo = of_tld("demo").replace(">H2-DEMO<", ">H2-TEST<");
+    let (test, demo) = (site.file("t.xml", &good()), site.file("d.xml", &demo));
+    site.taken(&[&test, &demo], &["--strict"]);
+    site
+}
+
+/// The next differential deposit of demo.
+fn next_of_demo(deletes: &str, contents: &str) -> String {
+    let head = HEAD
+        .replace("type=\"FULL\" id=\"20261101001\"", "type=\"DIFF\" id=\"demo2\" prevId=\"demo\"")
+        .replace("2026-11-01T", "2026-11-02T")
+        .replace("<rde:contents>", &format!("<rde:deletes>{deletes}</rde:deletes><rde:contents>"));
+    [&head, &HEADER.replace(">test<", ">demo<"), contents, TAIL].concat()
+}
+
+fn delete(prefix: &str, key: &str, value: &str) -> String {
+    format!("<{prefix}:delete><{prefix}:{key}>{value}</{prefix}:{key}></{prefix}:delete>")
+}
+
+/// Rules of a report, sorted.
+fn rules(site: &Site) -> Vec<String> {
+    let lines = std::fs::read_to_string(site.path().join("r.jsonl")).unwrap();
+    let rule = |line: &str| {
+        let finding: serde_json::Value = serde_json::from_str(line).unwrap();
+        finding["rule"].as_str().unwrap().to_owned()
+    };
+    let mut rules: Vec<String> = lines.lines().map(rule).collect();
+    rules.retain(|rule| !rule.starts_with("count-") && rule != "menu-mismatch");
+    rules.sort();
+    rules
+}
+
+/// What of test is there, as far as a deposit of demo could harm it.
+fn of_test(view: &View) -> String {
+    let data = view.data();
+    let domain = data.find_domain("a.test").unwrap().unwrap();
+    let registrar = data.find_registrars(RegistrarKey::Id("R1")).next().transpose().unwrap();
+    let contact = data.find_contacts("C1").next().transpose().unwrap();
+    let host = |name: &str| data.find_nameserver(name).unwrap().is_some();
+    format!(
+        "{} {:?} {:?} {} {} {} {}",
+        domain.created_ms.to_native(),
+        registrar.map(|registrar| registrar.name.as_str().to_owned()),
+        contact.map(|contact| contact.field(ContactField::Name).to_owned()),
+        host("ns1.a.test"),
+        host("ns.other.example"),
+        data.find_idn_table("pt").unwrap().is_some(),
+        data.find_nndn("reserved.test").unwrap().is_some(),
+    )
+}
+
+/// A domain of the good deposit, created at another time.
+fn domain() -> String {
+    let (start, end) = ("<rdeDomain:domain>", "</rdeDomain:domain>");
+    let from = OBJECTS.find(start).unwrap();
+    let to = OBJECTS.find(end).unwrap() + end.len();
+    OBJECTS[from..to].replace("2010-01-01", "2011-01-01")
+}
+
+#[test]
+fn changes_of_one_tld_leave_alone_what_another_one_has_or_refers_to() {
+    let site = both();
+    let before = of_test(&site.view());
+    let deletes = [
+        delete("rdeDomain", "name", "a.test"),
+        delete("rdeNNDN", "aName", "reserved.test"),
+        delete("rdeRegistrar", "id", "R1"),
+        delete("rdeContact", "id", "C1"),
+        delete("rdeHost", "name", "ns1.a.test"),
+        delete("rdeHost", "roid", "H2-TEST"),
+        delete("rdeIDN", "id", "pt"),
+    ];
+    let own = delete("rdeHost", "name", "ns1.a.demo");
+    let text = next_of_demo(&(deletes.concat() + &own), &domain());
+    let diff = site.file("diff.xml", &text);
+    let said = site.refused(&[&diff], &["--strict"]);
+    assert!(said.contains("[delete-shared, ") && said.contains("[name-outside, "), "{said}");
+    let view = site.taken(&[&diff], &["--report", "r.jsonl"]);
+    assert_eq!(of_test(&view), before);
+    assert_eq!(view.data().find_nameserver("ns1.a.demo").unwrap().map(|_| ()), None);
+    let shared = ["delete-shared"; 5].into_iter();
+    assert_eq!(rules(&site), shared.chain(["name-outside"; 3]).collect::<Vec<_>>());
+    // What no other TLD refers to goes, and a name that is of none is this deposit's.
+    let alone = Site::new();
+    let demo = alone.file("d.xml", &of_tld("demo"));
+    alone.taken(&[&demo], &[]);
+    let elsewhere = domain().replace(">a.test<", ">a.shop<");
+    let text = next_of_demo(&delete("rdeContact", "id", "C1"), &elsewhere);
+    let diff = alone.file("diff.xml", &text);
+    let view = alone.taken(&[&diff], &["--report", "r.jsonl"]);
+    assert!(has(&view, "a.shop") && view.data().find_contacts("C1").next().is_none());
+    let found = rules(&alone);
+    assert!(found.iter().any(|rule| rule == "name-outside"), "{found:?}");
+    assert!(!found.iter().any(|rule| rule == "delete-shared"), "{found:?}");
+}
+
+#[test]
+fn changes_without_a_tld_are_of_the_tld_that_they_follow() {
+    let site = both();
+    let before = of_test(&site.view());
+    let deletes = delete("rdeDomain", "name", "a.test") + &delete("rdeContact", "id", "C1");
+    let text = next_of_demo(&deletes, &domain());
+    let tld = "<rdeHeader:tld>demo</rdeHeader:tld>";
+    assert!(text.contains(tld));
+    let registrar = "<rdeHeader:registrar>1</rdeHeader:registrar>";
+    let diff = site.file("diff.xml", &text.replace(tld, registrar));
+    assert_eq!(of_test(&site.taken(&[&diff], &[])), before);
+}
+
+#[test]
+fn a_host_that_got_another_name_takes_none_from_another_tld() {
+    let site = both();
+    let host = "<rdeHost:host><rdeHost:name>ns9.a.demo</rdeHost:name><rdeHost:roid>H1-TEST\
+        </rdeHost:roid><rdeHost:status s=\"ok\"/><rdeHost:addr>192.0.2.7</rdeHost:addr>\
+        <rdeHost:clID>R1</rdeHost:clID></rdeHost:host>";
+    let diff = site.file("diff.xml", &next_of_demo("", host));
+    let before = of_test(&site.view());
+    assert_eq!(of_test(&site.taken(&[&diff], &[])), before);
+}
+
+#[test]
+fn a_full_deposit_says_nothing_of_names_of_another_tld() {
+    let site = both();
+    let before = of_test(&site.view());
+    let newer = of_tld("demo").replace("id=\"demo\"", "id=\"demo2\"");
+    let newer = newer.replace("2026-11-01T", "2026-11-08T");
+    let nndn = "<rdeNNDN:NNDN><rdeNNDN:aName>b.test</rdeNNDN:aName>\
+        <rdeNNDN:nameState>blocked</rdeNNDN:nameState></rdeNNDN:NNDN>";
+    let more = format!("{}{nndn}</rde:contents>", domain());
+    let newer = newer.replace("</rde:contents>", &more);
+    // Beside what is there, and beside another deposit of the same import.
+    for files in [&["d.xml"][..], &["d.xml", "t.xml"], &["t.xml", "d.xml"]] {
+        site.file("d.xml", &newer);
+        let view = site.taken(files, &["--report", "r.jsonl", "--allow", "older"]);
+        assert_eq!(of_test(&view), before, "{files:?}");
+        assert!(view.data().find_nndn("b.test").unwrap().is_none());
+        assert!(has(&view, "a.demo"));
+        assert_eq!(rules(&site)[..2], ["name-outside"; 2], "{files:?}");
+        snapshot_format::verify::verify(view.base(), &mut |_, _| {}).unwrap();
+    }
+    // Of a TLD within a TLD the longer one has the name.
+    let inner = Site::new();
+    let of_inner = of_tld("co.test").replace("id=\"co.test\"", "id=\"co\"");
+    let of_inner = of_inner.replace("-CO.TEST", "-CO");
+    let (outer, within) = (inner.file("o.xml", &good()), inner.file("i.xml", &of_inner));
+    inner.taken(&[&outer, &within], &[]);
+    let text = good().replace("</rde:contents>", &format!("{}</rde:contents>", domain()));
+    let text = text.replace("2026-11-01T", "2026-11-08T");
+    let at = text.rfind(">a.test<").unwrap();
+    let text = [&text[..at], ">a.co.test<", &text[at + ">a.test<".len()..]].concat();
+    let outer = inner.file("o.xml", &text.replace("20261101001", "20261108001"));
+    let view = inner.taken(&[&outer], &[]);
+    let created = view.data().find_domain("a.co.test").unwrap().unwrap().created_ms.to_native();
+    assert_eq!(created, 1_262_304_000_000, "of 2010, as its own deposit says");
+}
