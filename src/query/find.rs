@@ -405,14 +405,22 @@ pub(super) fn no_such(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answere
 /// An identifier whose fullwidth characters are narrow: no longer than what was typed.
 type Identifier = Short<QUERY_LINE_BYTES_MAX>;
 
-/// An identifier as it was typed, or, if nothing has that one, without fullwidth and invisible
-/// characters.
+/// An identifier as it was typed, or, if nothing has that one, decoded where it is an A-label, or
+/// without fullwidth and invisible characters.
 fn as_kept<'t>(
     typed: &'t str,
     narrowed: &'t mut Identifier,
     is_there: impl Fn(&str) -> bool,
 ) -> &'t str {
-    if typed.is_ascii() || is_there(typed) {
+    if is_there(typed) {
+        return typed;
+    }
+    // Debian's client sends a last word beyond ASCII as an A-label.
+    if let Some(decoded) = idn::decoded(typed) {
+        narrowed.push_all(decoded.as_bytes());
+        return narrowed.as_str();
+    }
+    if typed.is_ascii() {
         return typed;
     }
     for c in typed.chars().filter(|&c| !idn::is_ignorable(c)) {
