@@ -16,6 +16,7 @@ pub mod limits;
 pub mod object;
 pub mod record;
 pub mod status;
+pub mod suffixes;
 
 // How they lie in the file.
 pub mod index;

@@ -141,6 +141,19 @@ fn a_suffix_that_came_and_the_last_deposit_of_each_tld_outlive_a_fold() {
         assert_eq!(*state.deposits, [mark("D1", "demo", 2), mark("T2", "test", 3)]);
         world.fold();
     }
+    // It goes with its last name, unless that was folded: nobody counts the names of a base.
+    let remove = |name: &str| Change::Delete { kind: Kind::Domain, key: name.into() };
+    for (changes, other) in [
+        (vec![domain("x.other"), domain("free.y.test"), remove("c.new")], true),
+        (vec![remove("x.other"), remove("free.y.test"), remove("a.new")], false),
+    ] {
+        let encoded = encode(&world.generation, &changes, &mut |_, _| {}).unwrap();
+        world.append(&encoded);
+        let all = ["demo", "new", "other", "test"].into_iter();
+        let expected: Vec<Box<str>> =
+            all.filter(|name| *name != "other" || other).map(Box::from).collect();
+        assert_eq!(world.generation.suffixes(), expected);
+    }
     // Where every name is served, a name that comes does not narrow that.
     let mut all = World::new(&mut Random(1));
     all.apply(&changes);

@@ -15,11 +15,12 @@
 use std::io::{Seek, Write};
 
 use ahash::RandomState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use rkyv::rancor::Error as RkyvError;
 use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Registrar};
 use snapshot_format::record::Meta;
 use snapshot_format::status::HostStatuses;
+use snapshot_format::suffixes::Suffixes;
 use snapshot_format::{Builder, Defect, Kind, Summary};
 
 use super::check::{self, Context};
@@ -36,9 +37,6 @@ use super::rule::Rule;
 use super::sink::{Heard, Sink};
 use super::standing::Kept;
 use super::value;
-
-/// Most suffixes that a snapshot lists beside the deposit's own zones.
-const SUFFIXES_MAX: usize = 4096;
 
 /// The object at hand.
 enum Held {
@@ -76,8 +74,9 @@ pub(super) struct Merge<'m, 'r, S> {
     gurids: HashMap<u32, String, RandomState>,
     /// Registry-class names whose domains are counted, and how many there are.
     pub(super) rcdns: Vec<(String, u64)>,
-    suffixes: HashSet<String, RandomState>,
-    last_suffix: String,
+    suffixes: Suffixes,
+    /// Parent of the name before, which is known.
+    last_parent: String,
     pub(super) domains: u64,
 }
 
@@ -88,7 +87,8 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
         contexts: Vec<Context<'m>>,
         rcdns: Vec<(String, u64)>,
     ) -> Self {
-        let suffixes = contexts.iter().flat_map(|context| &context.zones).cloned().collect();
+        let mut suffixes = Suffixes::default();
+        contexts.iter().flat_map(|context| &context.zones).for_each(|zone| suffixes.declare(zone));
         Self {
             sink,
             findings,
@@ -105,7 +105,7 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
             gurids: HashMap::default(),
             rcdns,
             suffixes,
-            last_suffix: String::new(),
+            last_parent: String::new(),
             domains: 0,
         }
     }
@@ -152,7 +152,7 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
     pub(super) fn stand(&mut self, kept: &Kept) {
         self.standing_ms = kept.watermark_ms;
         for suffix in &kept.suffixes {
-            self.suffixes.insert(suffix.clone());
+            self.suffixes.declare(suffix);
         }
     }
 
@@ -422,7 +422,7 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
         Ok(())
     }
 
-    /// A domain was written: its parent is a suffix, and the registry-class names count it.
+    /// A domain was written: it lies below a suffix, and the registry-class names count it.
     fn written(&mut self, name: &str) {
         self.domains = self.domains.saturating_add(1);
         for (rcdn, count) in &mut self.rcdns {
@@ -433,17 +433,15 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
         self.suffix(name);
     }
 
-    /// A name that was written is below a suffix.
+    /// A name that was written lies below a suffix: its zone, or else its parent.
     fn suffix(&mut self, name: &str) {
         let Some((_, parent)) = name.split_once('.') else { return };
-        if self.last_suffix == parent {
+        if self.last_parent == parent {
             return;
         }
-        self.last_suffix.clear();
-        self.last_suffix.push_str(parent);
-        if self.suffixes.len() < SUFFIXES_MAX && !self.suffixes.contains(parent) {
-            self.suffixes.insert(parent.to_owned());
-        }
+        self.last_parent.clear();
+        self.last_parent.push_str(parent);
+        self.suffixes.add(name);
     }
 }
 
@@ -457,8 +455,7 @@ impl<S> Merge<'_, '_, S> {
 impl<W: Write + Seek> Merge<'_, '_, Builder<W>> {
     /// Ends the snapshot.
     pub(super) fn finish(self, deposits: Vec<String>, source: &str) -> Result<(W, Summary), Stop> {
-        let mut suffixes: Vec<String> = self.suffixes.into_iter().collect();
-        suffixes.sort_unstable();
+        let suffixes = self.suffixes.all().iter().map(|suffix| suffix.to_string()).collect();
         let meta = Meta { suffixes, deposits, source: source.to_owned() };
         let findings = self.findings;
         let done = self.sink.finish(&meta, &mut |variant, _| {

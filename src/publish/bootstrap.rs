@@ -13,7 +13,6 @@
 //!
 //! Hold up publishing: serials go on while the base is made.
 
-use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -26,6 +25,7 @@ use snapshot_format::layout::{SECTION_ALIGN_BYTES_MAX, SECTION_ALIGN_BYTES_MIN};
 use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Registrar};
 use snapshot_format::record::Meta;
 use snapshot_format::sort::{Scratch, Sorted};
+use snapshot_format::suffixes::Suffixes;
 use snapshot_format::verify::verify;
 use snapshot_format::{Kind, Summary};
 use tokio_postgres::{IsolationLevel, Transaction};
@@ -142,7 +142,7 @@ pub(super) struct Pass<'p> {
     pub(super) rules: &'p Rules,
     pub(super) scratch: Rc<dyn Scratch>,
     pub(super) memory_bytes: usize,
-    pub(super) suffixes: BTreeSet<String>,
+    pub(super) suffixes: Suffixes,
     /// Nameservers that domains name, while domains are read.
     pub(super) named: Option<NamedHosts>,
     pub(super) made: Bootstrapped,
@@ -166,7 +166,7 @@ impl<'p> Pass<'p> {
         };
         // Half for the builder, half for the kind that is being sorted beside it.
         let memory_bytes = memory_bytes / 2;
-        let suffixes = BTreeSet::new();
+        let suffixes = Suffixes::default();
         Self { giver, rules, scratch, memory_bytes, suffixes, named: None, made }
     }
 
@@ -228,7 +228,7 @@ impl<'p> Pass<'p> {
             self.build(&mut builder, kind, sorted)?;
             tracing::info!(kind = word(kind), "everything of a kind is written");
         }
-        let suffixes = std::mem::take(&mut self.suffixes).into_iter().collect();
+        let suffixes = self.suffixes.all().iter().map(|suffix| suffix.to_string()).collect();
         let source = "whoisd publish --bootstrap".to_owned();
         let meta = Meta { suffixes, deposits: Vec::new(), source };
         let mut dangling = 0u64;

@@ -16,6 +16,7 @@ use rkyv::rancor::Error as RkyvError;
 use snapshot_format::builder::contact_order_key;
 use snapshot_format::object::HostLink;
 use snapshot_format::sort::{Sorted, Sorter};
+use snapshot_format::suffixes::SUFFIXES_MAX;
 use snapshot_format::{Kind, Object};
 use tokio_postgres::{Row as DatabaseRow, Transaction};
 
@@ -30,8 +31,6 @@ use super::unread;
 
 /// Rows that are fetched together; with the bound of a document, 64 MiB.
 const FETCH_COUNT: usize = 128;
-/// Most suffixes that a snapshot lists.
-const SUFFIXES_MAX: usize = 4096;
 /// Problems of rows that are logged one by one.
 pub(super) const LOGGED_COUNT_MAX: u64 = 100;
 
@@ -290,12 +289,11 @@ impl Pass<'_> {
             Object::Nndn(nndn) => &nndn.name,
             _ => return,
         };
-        let above = name.split_once('.').map_or("", |(_, above)| above);
         let is_below = name.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'));
-        let suffix = if is_below { zone } else { above };
-        let is_known = suffix.is_empty() || self.suffixes.contains(suffix);
-        if !is_known && self.suffixes.len() < SUFFIXES_MAX {
-            self.suffixes.insert(suffix.to_owned());
+        if !is_below || zone.is_empty() {
+            self.suffixes.add(name);
+        } else if self.suffixes.all().len() < SUFFIXES_MAX {
+            self.suffixes.declare(zone);
         }
     }
 }

@@ -171,10 +171,13 @@ fn no_domain(site: &Site<'_>, name: &str, out: &mut Answer) -> Answered {
     Ok(frame::not_found_below(site, &site.rule_of(name), above, out))
 }
 
-/// Refuses a canonical name that is a suffix itself, or lies in none.
+/// Refuses a canonical name that is a suffix itself, or above one, or has no dot.
 fn refuse_without_name(site: &Site<'_>, name: &str) -> Result<(), Failure> {
     if suffix::is_one(site.view, name) {
         return Err(Refusal::SuffixItself.into());
+    }
+    if suffix::is_below(site.view, name) {
+        return Err(Refusal::SuffixBelow.into());
     }
     if !name.contains('.') {
         return Err(Refusal::OneLabel.into());
@@ -248,7 +251,7 @@ fn primary<'a>(
 
 /// Whether a name lies under one of the snapshot's suffixes, or is one. A snapshot that names no
 /// suffix serves every name.
-fn is_served(site: &Site<'_>, name: &str) -> bool {
+pub(super) fn is_served(site: &Site<'_>, name: &str) -> bool {
     site.view.suffixes().is_empty() || suffix::of_canonical(site.view, name).is_some()
 }
 
@@ -402,14 +405,22 @@ pub(super) fn no_such(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answere
 /// An identifier whose fullwidth characters are narrow: no longer than what was typed.
 type Identifier = Short<QUERY_LINE_BYTES_MAX>;
 
-/// An identifier as it was typed, or, if nothing has that one, without fullwidth and invisible
-/// characters.
+/// An identifier as it was typed, or, if nothing has that one, decoded where it is an A-label, or
+/// without fullwidth and invisible characters.
 fn as_kept<'t>(
     typed: &'t str,
     narrowed: &'t mut Identifier,
     is_there: impl Fn(&str) -> bool,
 ) -> &'t str {
-    if typed.is_ascii() || is_there(typed) {
+    if is_there(typed) {
+        return typed;
+    }
+    // Debian's client sends a last word beyond ASCII as an A-label.
+    if let Some(decoded) = idn::decoded(typed) {
+        narrowed.push_all(decoded.as_bytes());
+        return narrowed.as_str();
+    }
+    if typed.is_ascii() {
         return typed;
     }
     for c in typed.chars().filter(|&c| !idn::is_ignorable(c)) {

@@ -172,6 +172,15 @@ fn counts_below_a_registry_class_name_are_checked() {
 }
 
 #[test]
+fn only_the_zones_of_a_deposit_are_suffixes_whatever_lies_between_them_and_its_names() {
+    let text = good().replace(">xn--bcher-kva.test<", ">mail.xn--bcher-kva.test<");
+    let outcome = import(text);
+    let snapshot = outcome.snapshot();
+    assert!(snapshot.find_domain("mail.xn--bcher-kva.test").unwrap().is_some());
+    assert_eq!(snapshot.meta().unwrap().suffixes.as_slice(), ["test"]);
+}
+
+#[test]
 fn an_ascii_name_below_an_internationalised_tld_needs_no_table() {
     let text = good().replace("<rdeHeader:tld>test<", "<rdeHeader:tld>xn--bcher-kva<");
     let text = text.replace(">a.test<", ">a.xn--bcher-kva<").replace(".test<", ".xn--bcher-kva<");

@@ -21,6 +21,7 @@ use crate::error::FormatError;
 use crate::layout::Kind;
 use crate::limits::RECORD_UNIT_BYTES;
 use crate::reader::Snapshot;
+use crate::suffixes::{Suffixes, is_below};
 
 /// Which state a generation is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,10 +84,6 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
     pub fn of_base(base: Arc<Snapshot<D>>) -> Result<Self, FormatError> {
         let header = base.header();
         let meta = base.meta()?;
-        let mut suffixes: Vec<Box<str>> =
-            meta.suffixes.iter().map(|suffix| suffix.as_str().into()).collect();
-        suffixes.sort_unstable();
-        suffixes.dedup();
         let mut state = State {
             generation: header.generation,
             serial: header.serial,
@@ -96,7 +93,13 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
             deposits: Arc::default(),
         };
         meta.deposits.iter().for_each(|text| state.take_mark(text));
-        let overlay = Overlay::over(&base, suffixes.into());
+        // A base says of which TLDs its deposits were; suffixes of others came with their names.
+        let is_declared = |suffix: &str| {
+            let mut tlds = state.deposits.iter().map(|mark| &*mark.tld);
+            state.deposits.is_empty() || tlds.any(|tld| suffix == tld || is_below(suffix, tld))
+        };
+        let suffixes = meta.suffixes.iter().map(|suffix| suffix.as_str());
+        let overlay = Overlay::over(&base, Suffixes::of_base(suffixes, is_declared));
         Ok(Self { base, logs: Vec::new(), overlay, state, log_bytes: 0 })
     }
 
@@ -162,7 +165,7 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
     /// Suffixes under which names are served, sorted; none: every name is.
     #[must_use]
     pub fn suffixes(&self) -> &[Box<str>] {
-        &self.overlay.suffixes
+        self.overlay.suffixes.all()
     }
 
     /// Which state it is.

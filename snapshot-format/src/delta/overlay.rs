@@ -27,6 +27,7 @@ use crate::record::{
     ArchivedContact, ArchivedDomain, ArchivedNameserver, ArchivedNndn, ArchivedRegistrar,
     ContactField, NONE,
 };
+use crate::suffixes::Suffixes;
 
 /// Kinds whose ordinals stay: those before [`Kind::Nndn`].
 pub(crate) const STABLE_KINDS: [Kind; 4] =
@@ -100,15 +101,9 @@ pub(crate) struct Overlay {
     pub(crate) addresses: CowSet<([u8; 16], u32)>,
     pub(crate) roids: CowSet<RoidHint>,
     pub(crate) variants: CowSet<VariantHint>,
-    /// Suffixes under which names are served, sorted.
+    /// Suffixes under which names are served; none: every name is.
     pub(crate) suffixes: Suffixes,
 }
-
-/// Suffixes under which names are served, sorted; none: every name is.
-pub(crate) type Suffixes = Arc<[Box<str>]>;
-
-/// Most suffixes that a generation serves: more is not a registry.
-const SUFFIXES_MAX: usize = 4096;
 
 /// Hash of an ordinal: an odd factor keeps different ones different.
 #[inline]
@@ -304,15 +299,14 @@ impl Overlay {
         };
         let before = sorted.places.values(hash).find(|&&place| has_key(place, key)).copied();
         let was = before.map_or(in_base, |place| place.is_record);
-        count(&mut sorted.live, was, op == Op::Record);
+        let is = op == Op::Record;
+        count(&mut sorted.live, was, is);
         sorted.places.put(hash, place, |there| Some(*there) == before);
-        if op != Op::Record {
-            return Ok(());
-        }
+        self.suffix(key, was, is);
+        let Some(sorted) = self.sorted.get_mut(at).filter(|_| is) else { return Ok(()) };
         if !in_base {
             sorted.names.insert(key.into());
         }
-        self.suffix(key);
         if kind == Kind::Nndn {
             let nndn = record_of::<ArchivedNndn>(entry)?;
             return Ok(self.variant(base, &nndn.original_name, key, kind)?);
@@ -323,20 +317,17 @@ impl Overlay {
         Ok(self.variant(base, original, key, kind)?)
     }
 
-    /// Serves the suffix of a name that came, as the importer does; not where every name is served.
-    fn suffix(&mut self, name: &str) {
-        let Some((_, suffix)) = name.split_once('.').filter(|(_, suffix)| !suffix.is_empty())
-        else {
-            return;
-        };
-        let known = &self.suffixes;
-        if known.is_empty() || known.len() >= SUFFIXES_MAX {
+    /// Serves the suffix of a name that came, as the importer does, as long as it has names; not
+    /// where every name is served.
+    fn suffix(&mut self, name: &str, was: bool, is: bool) {
+        let suffixes = &mut self.suffixes;
+        if suffixes.all().is_empty() {
             return;
         }
-        if let Err(at) = known.binary_search_by(|there| (**there).cmp(suffix)) {
-            let mut all = known.to_vec();
-            all.insert(at, suffix.into());
-            self.suffixes = all.into();
+        match (was, is) {
+            (false, true) => suffixes.add(name),
+            (true, false) => suffixes.remove(name),
+            _ => {}
         }
     }
 
