@@ -30,4 +30,4 @@ pub mod spool;
 mod write;
 
 pub use apply::{Applied, Apply, ApplyError, Intake};
-pub use record::{Body, ChangeRecord, LINE_BYTES_MAX, RecordError, VERSION};
+pub use record::{Body, ChangeRecord, LINE_BYTES_MAX, RecordError, SERIAL_MAX, VERSION};

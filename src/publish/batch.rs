@@ -219,7 +219,9 @@ pub(super) async fn try_again(
         for entry in part {
             match (found.record(rules, entry), entry.place()) {
                 (Ok(_), Some(place)) => again.read.push(place),
-                (Err(problem), _) => again.refused.push(entry.refused(problem)),
+                (Err(problem), _) => {
+                    again.refused.push(Refused { serial: 0, ..entry.refused(problem) });
+                }
                 (Ok(_), None) => {}
             }
         }

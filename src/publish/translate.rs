@@ -84,7 +84,7 @@ pub(super) fn heartbeat(head: &Head) -> Result<ChangeRecord, String> {
 
 /// What stands in front of an object that has no serial; it is not kept.
 pub(super) fn anytime() -> Head {
-    Head { committed: "1970-01-01T00:00:00Z".to_owned(), ..Head::default() }
+    Head { serial: 1, committed: "1970-01-01T00:00:00Z".to_owned(), ..Head::default() }
 }
 
 /// The transaction of a change, as its record names it.
