@@ -145,6 +145,7 @@ pub struct Rules {
 /// A use of a contact: a zone that refers to it, and in which role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Use {
+    /// In normal form.
     pub(super) zone: String,
     pub(super) is_registrant: bool,
 }
@@ -204,6 +205,12 @@ impl Rules {
         self.kinds.get(kind as usize)
     }
 
+    /// Names of the zones that have rules.
+    pub(super) fn zone_names(&self) -> impl Iterator<Item = &str> {
+        self.zones.keys().map(String::as_str)
+    }
+
+    /// Rules of a zone, by its name in normal form.
     fn zone(&self, zone: &str) -> &Zone {
         self.zones.get(zone).unwrap_or(&self.others)
     }
