@@ -222,6 +222,17 @@ impl Rules {
         self.kind(kind).into_iter().chain(zoned).any(|ready| ready.rename.contains_key(column))
     }
 
+    /// The fields that a column of a kind's view is, by the rules for all objects and by those of
+    /// each zone.
+    pub(super) fn field_names(&self, kind: Kind, column: &str) -> Vec<String> {
+        let renamed = |ready: Option<&Ready>, name: &str| {
+            ready.and_then(|ready| ready.rename.get(name)).map_or(name, String::as_str).to_owned()
+        };
+        let name = renamed(self.kind(kind), column);
+        let zones = self.zones.values().chain([&self.others]);
+        zones.map(|zone| renamed(zone.of_kind(kind), &name)).collect()
+    }
+
     /// Rules of a zone for its domains and other names; `None` for other kinds.
     pub(super) fn zoned(&self, kind: Kind, zone: &str) -> Option<&Ready> {
         self.zone(zone).of_kind(kind)
