@@ -69,6 +69,15 @@ CREATE TABLE whoisd.unread (
     PRIMARY KEY (kind, key)
 );
 
+-- Fields that views have given, by kind: the publisher notes them. A view that lacks one of them holds
+-- the publisher up, since records without it would take it away from every answer. For one that is to
+-- go: delete its row here, and make a new base.
+CREATE TABLE whoisd.fields (
+    kind text NOT NULL,
+    field text NOT NULL,
+    PRIMARY KEY (kind, field)
+);
+
 -- Wakes the publisher up; PostgreSQL sends one notification a transaction. Commits that notify wait
 -- for each other for a moment: where that costs too much, drop this trigger, and the publisher
 -- finds changes when it polls (--poll-ms).

@@ -22,4 +22,6 @@ GRANT SELECT, UPDATE ON whoisd.assigning TO whoisd_publisher;
 GRANT SELECT, INSERT ON whoisd.shown TO whoisd_publisher;
 -- Objects that could not be read, and become changes again once they can.
 GRANT SELECT, INSERT, UPDATE, DELETE ON whoisd.unread TO whoisd_publisher;
+-- Fields that views have given: noted, never forgotten by the publisher itself.
+GRANT SELECT, INSERT ON whoisd.fields TO whoisd_publisher;
 GRANT EXECUTE ON FUNCTION whoisd.note(text, text) TO whoisd_publisher;

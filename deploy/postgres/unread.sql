@@ -12,3 +12,12 @@ CREATE TABLE IF NOT EXISTS whoisd.unread (
     tried timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (kind, key)
 );
+
+-- Fields that views have given, by kind: the publisher notes them. A view that lacks one of them holds
+-- the publisher up, since records without it would take it away from every answer. For one that is to
+-- go: delete its row here, and make a new base.
+CREATE TABLE IF NOT EXISTS whoisd.fields (
+    kind text NOT NULL,
+    field text NOT NULL,
+    PRIMARY KEY (kind, field)
+);

@@ -28,7 +28,7 @@ use crate::feed::spool::{self, DONE, REJECTED, SpoolError, WHY_ENDING};
 use crate::feed::{Applied, Apply, ApplyError, ChangeRecord, Intake};
 use crate::import::{Quiet, Report};
 use crate::observe::clock;
-use crate::store::{Live, Reader, StoreError, read_manifest};
+use crate::store::{Files, Live, Reader, StoreError, read_manifest};
 use crate::updater::{self, FINDINGS, FINDINGS_ENDING, Updater, Vetting};
 use crate::view::{Disk, View};
 
@@ -152,7 +152,8 @@ impl Intake for Direct {
 fn directly(options: &Options, live: Live<Disk>, settings: &Settings) -> Result<(), Failure> {
     let files = std::slice::from_ref(&options.file);
     if is_records(&options.file) {
-        let applied = spool::apply_file(&options.file, &mut direct(live, settings)?);
+        let mut position = spool::Position::open(live.writer().files().path());
+        let applied = spool::apply_file(&options.file, &mut direct(live, settings)?, &mut position);
         return tell(files, applied, None, Telling { quiet: false, has_report: false });
     }
     let apply = |vetting: &mut Vetting<'_>| deposit_directly(files, live, settings, vetting);
@@ -227,11 +228,12 @@ pub(super) fn tell(
         Some(report) => format!(", {} findings", report.findings_count),
         None => String::new(),
     };
+    let known = if new_count == 0 && is_records(file) { "known already" } else { "applied" };
     let file = file.display();
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "{file}: applied: {new_count} {changes}, generation {generation}, serial {serial}{findings}"
+        "{file}: {known}: {new_count} {changes}, generation {generation}, serial {serial}{findings}"
     );
     if how.quiet { Ok(()) } else { output::print(text.as_bytes()) }
 }

@@ -71,10 +71,16 @@ pub enum ApplyError {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// A deposit cannot be taken in. It is wrong, or comes out of its turn.
+    /// A deposit cannot be taken in. It is wrong, or older than what there is.
     #[error("{problem}")]
     Deposit {
-        /// What is wrong, or missing, and what to do.
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// A deposit follows one that is not there. Deliver that one, then this one again.
+    #[error("{problem}")]
+    OutOfTurn {
+        /// Which one is missing, and what to do.
         problem: String,
     },
     /// The deposit was taken in before. There is nothing to do.
@@ -99,7 +105,7 @@ pub trait Intake: Apply {
     ///
     /// # Errors
     ///
-    /// Nothing was taken in: [`ApplyError::Deposit`] with what is wrong, or which deposit is
-    /// missing; [`ApplyError::Refused`], [`ApplyError::Already`], [`ApplyError::Store`].
+    /// Nothing was taken in: [`ApplyError::Deposit`] with what is wrong, [`ApplyError::OutOfTurn`]
+    /// with which deposit is missing; [`ApplyError::Refused`], [`ApplyError::Already`], [`ApplyError::Store`].
     fn apply_deposit(&mut self, path: &Path) -> Result<Applied, ApplyError>;
 }

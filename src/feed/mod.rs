@@ -30,4 +30,5 @@ pub mod spool;
 mod write;
 
 pub use apply::{Applied, Apply, ApplyError, Intake};
-pub use record::{Body, ChangeRecord, LINE_BYTES_MAX, RecordError, VERSION};
+pub(crate) use read::normal_name;
+pub use record::{Body, ChangeRecord, LINE_BYTES_MAX, RecordError, SERIAL_MAX, VERSION};

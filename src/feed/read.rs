@@ -19,6 +19,12 @@ use super::json::{self, DISCLOSE_WORDS, List};
 use crate::import::findings::Defects;
 use crate::import::{Rule, draft, value};
 
+/// A name as records have it: A-labels in lower case, no final dot; `None`: it is none.
+pub(crate) fn normal_name(text: &str) -> Option<String> {
+    let name = Reader::default().key(Kind::Domain, text);
+    (!name.is_empty()).then_some(name)
+}
+
 /// Reads the fields of one record; its defects say what is wrong with them.
 #[derive(Default)]
 pub(super) struct Reader {

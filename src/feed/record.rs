@@ -30,6 +30,10 @@ pub const VERSION: u64 = 1;
 /// texts, 256 nameservers of 253 bytes, 256 contacts of 255) takes about a fifth of it.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 
+/// Largest serial: that of PostgreSQL's `bigint`. None that counts up by one reaches it, and one
+/// beyond it would leave no room for what follows.
+pub const SERIAL_MAX: u64 = i64::MAX as u64;
+
 /// Longest quotation of what was read, bytes.
 const GOT_BYTES_MAX: usize = 100;
 
@@ -86,6 +90,15 @@ pub enum RecordError {
     #[error("change record: v is {got}, this build reads {VERSION}; {}", version_advice(*got))]
     Version {
         /// Version of the record.
+        got: u64,
+    },
+    /// A serial that no feed gives.
+    #[error(
+        "change record: serial is {got}, expected 1 to {SERIAL_MAX}; the first record of a feed has \
+         1, each one the last one's plus 1: correct it where the record is made"
+    )]
+    Serial {
+        /// Serial of the record.
         got: u64,
     },
     /// A kind that no record has.
@@ -224,6 +237,9 @@ impl ChangeRecord {
             serde_json::from_slice(line).map_err(|error| unreadable(line, &error))?;
         if fields.v != VERSION {
             return Err(RecordError::Version { got: fields.v });
+        }
+        if !(1..=SERIAL_MAX).contains(&fields.serial) {
+            return Err(RecordError::Serial { got: fields.serial });
         }
         let mut reader = Reader::default();
         let mut committed = Time::NONE;

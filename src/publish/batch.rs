@@ -219,7 +219,9 @@ pub(super) async fn try_again(
         for entry in part {
             match (found.record(rules, entry), entry.place()) {
                 (Ok(_), Some(place)) => again.read.push(place),
-                (Err(problem), _) => again.refused.push(entry.refused(problem)),
+                (Err(problem), _) => {
+                    again.refused.push(Refused { serial: 0, ..entry.refused(problem) });
+                }
                 (Ok(_), None) => {}
             }
         }
@@ -422,17 +424,25 @@ pub(super) async fn hidden(
 ) -> Result<Hidden, PublishError> {
     let Some(statement) = &statements.uses else { return Ok(Hidden::default()) };
     let read = rows::read(transaction, statement, ids).await?;
+    let mut failed: BTreeMap<String, String> = read.failed.into_iter().collect();
     let mut uses: BTreeMap<String, Vec<Use>> = BTreeMap::new();
     for row in read.rows {
         let (id, zone): (Raw<'_>, Raw<'_>) = (row.try_get(0)?, row.try_get(1)?);
-        // A zone that is no text is none that there are rules for.
-        let zone = zone.text().unwrap_or_else(|what_reads| what_reads);
         let Ok(id) = id.text() else { continue };
-        let used = Use { zone, is_registrant: row.try_get(2)? };
-        uses.entry(id).or_default().push(used);
+        let zone = zone.text().map_err(|_| NOT_TEXT.to_owned());
+        match zone.and_then(|zone| translate::zone(&zone)) {
+            Ok(zone) => {
+                let used = Use { zone, is_registrant: row.try_get(2)? };
+                uses.entry(id).or_default().push(used);
+            }
+            Err(problem) => {
+                failed.insert(id, format!("whoisd.contact_uses: {problem}"));
+            }
+        }
     }
+    uses.retain(|id, _| !failed.contains_key(id));
     let leaving = uses.into_iter().filter_map(|(id, uses)| Some((id, rules.hidden(&uses)?)));
-    Ok(Hidden { leaving: leaving.collect(), failed: read.failed })
+    Ok(Hidden { leaving: leaving.collect(), failed: failed.into_iter().collect() })
 }
 
 /// Notes contacts as published, before they are.

@@ -32,6 +32,7 @@ use tokio_postgres::{IsolationLevel, Transaction};
 
 use super::address::Address;
 use super::assign;
+use super::contract;
 use super::error::PublishError;
 use super::everything::{LOGGED_COUNT_MAX, scratch};
 use super::rules::Rules;
@@ -228,6 +229,8 @@ impl<'p> Pass<'p> {
             self.build(&mut builder, kind, sorted)?;
             tracing::info!(kind = word(kind), "everything of a kind is written");
         }
+        // A view that was replaced meanwhile.
+        contract::check(&self.giver.client, self.rules).await?;
         let suffixes = self.suffixes.all().iter().map(|suffix| suffix.to_string()).collect();
         let source = "whoisd publish --bootstrap".to_owned();
         let meta = Meta { suffixes, deposits: Vec::new(), source };

@@ -225,7 +225,7 @@ impl Pass<'_> {
         self.leave_out(kind, &left_out).await
     }
 
-    /// The object of a row, and its zone.
+    /// The object of a row, and its zone in normal form.
     fn object(
         &self,
         kind: Kind,
@@ -240,6 +240,7 @@ impl Pass<'_> {
             document.ok_or_else(|| format!("more than {DOCUMENT_BYTES_MAX} bytes of JSON"))?;
         let row = Row { kind, zone: &zone, document: &document, hidden };
         let record = translate::upsert(self.rules, &anytime(), row)?;
+        let zone = translate::zone(&zone).unwrap_or_default();
         Ok(translate::object(record).map(|object| (object, zone)))
     }
 

@@ -56,6 +56,12 @@ pub(super) fn leaves(kind: Kind) -> Leaves {
     found
 }
 
+/// The fields of a kind, without those within them.
+pub(super) fn names(kind: Kind) -> Leaves {
+    let first = |leaf: String| leaf.split('.').next().map(str::to_owned);
+    leaves(kind).into_iter().filter_map(first).collect()
+}
+
 /// The leaves at and below a path that may be absent.
 pub(super) fn optional(kind: Kind, path: &str) -> Result<Leaves, PathProblem> {
     let mut at = defined(definition(kind));

@@ -2,7 +2,7 @@
 //! whole as a base.
 //!
 //! In the order of the data: `address` says where the database is, `session` is the connection and
-//! what the database has to offer; `assign` gives committed changes their serials; `batch` reads
+//! `contract` what the database has to offer; `assign` gives committed changes their serials; `batch` reads
 //! the objects behind the next serials (`rows`, whatever single rows do; `unread`, those that do
 //! not read); `rules` and `translate` make records of them, without what may not leave; a [`Sink`]
 //! takes them (`directory` is one). `run` turns this round and round; `bootstrap` makes a base of
@@ -26,6 +26,7 @@ mod address;
 mod assign;
 mod batch;
 mod bootstrap;
+mod contract;
 mod directory;
 mod error;
 mod everything;

@@ -145,6 +145,7 @@ pub struct Rules {
 /// A use of a contact: a zone that refers to it, and in which role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Use {
+    /// In normal form.
     pub(super) zone: String,
     pub(super) is_registrant: bool,
 }
@@ -204,6 +205,12 @@ impl Rules {
         self.kinds.get(kind as usize)
     }
 
+    /// Names of the zones that have rules.
+    pub(super) fn zone_names(&self) -> impl Iterator<Item = &str> {
+        self.zones.keys().map(String::as_str)
+    }
+
+    /// Rules of a zone, by its name in normal form.
     fn zone(&self, zone: &str) -> &Zone {
         self.zones.get(zone).unwrap_or(&self.others)
     }
@@ -213,6 +220,17 @@ impl Rules {
         let zones = self.zones.values().chain([&self.others]);
         let zoned = zones.filter_map(|zone| zone.of_kind(kind));
         self.kind(kind).into_iter().chain(zoned).any(|ready| ready.rename.contains_key(column))
+    }
+
+    /// The fields that a column of a kind's view is, by the rules for all objects and by those of
+    /// each zone.
+    pub(super) fn field_names(&self, kind: Kind, column: &str) -> Vec<String> {
+        let renamed = |ready: Option<&Ready>, name: &str| {
+            ready.and_then(|ready| ready.rename.get(name)).map_or(name, String::as_str).to_owned()
+        };
+        let name = renamed(self.kind(kind), column);
+        let zones = self.zones.values().chain([&self.others]);
+        zones.map(|zone| renamed(zone.of_kind(kind), &name)).collect()
     }
 
     /// Rules of a zone for its domains and other names; `None` for other kinds.

@@ -31,6 +31,7 @@ use tokio_postgres::types::ToSql;
 use super::address::Address;
 use super::assign;
 use super::batch::{self, Batch, Sent};
+use super::contract;
 use super::error::PublishError;
 use super::rules::Rules;
 use super::session::{self, Session};
@@ -205,7 +206,9 @@ impl Database<'_> {
             let batch = batch::next(&transaction, statements, self.rules, last).await?;
             if !batch.refused.is_empty() {
                 // It may be the view that is wrong, not the rows: then nothing is passed over.
-                session::contract(&transaction, self.rules).await?;
+                contract::check(&transaction, self.rules).await?;
+            } else if !batch.read.is_empty() {
+                contract::check_kept(&transaction, self.rules).await?;
             }
             unread.forget(&transaction, statements, &batch.read).await?;
             unread.note(&transaction, statements, &batch.refused).await?;
@@ -215,6 +218,11 @@ impl Database<'_> {
                 transaction.query_one(&statements.durable, &[]).await?;
             }
             transaction.commit().await?;
+            if !batch.read.is_empty() {
+                // A view that was replaced after the transaction took its snapshot: then nothing is
+                // sent, and the serials are read again.
+                contract::check_kept(client, self.rules).await?;
+            }
             Ok(Read { batch, is_rest: taken == i64::from(assign::TAKEN_COUNT_MAX) })
         })
     }

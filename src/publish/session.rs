@@ -2,8 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - A session that opened has every table and view of `deploy/postgres`, and views have no column
-//!   that neither is a field of a record nor is renamed to one.
+//! - A session that opened kept the contract; see `contract`.
 //! - A statement has a deadline, and so has a transaction in which nothing happens: a publisher
 //!   that hangs holds nothing up for long.
 //! - `durable`: a transaction whose serials or objects go out is on the database's disk before they
@@ -14,7 +13,6 @@
 //!
 //! Know where the database is: `address` does.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use snapshot_format::Kind;
@@ -22,17 +20,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_postgres::{
-    AsyncMessage, Client, Connection, GenericClient, IsolationLevel, Socket, Statement, Transaction,
+    AsyncMessage, Client, Connection, IsolationLevel, Socket, Statement, Transaction,
 };
 
 use super::address::Address;
+use super::contract;
 use super::error::PublishError;
-use super::fields;
 use super::rules::Rules;
-use super::translate::word;
 
-/// Version of `whoisd.contract`.
-const CONTRACT: i32 = 1;
 /// Largest object, bytes of its JSON: three times what fits into a snapshot.
 pub(super) const DOCUMENT_BYTES_MAX: i32 = 512 << 10;
 /// Identifies whoever publishes among the advisory locks of the database: "whoisd".
@@ -118,7 +113,7 @@ pub(super) const fn view(kind: Kind) -> (&'static str, &'static str) {
 }
 
 /// Whether rows of a kind's view have a zone.
-const fn is_zoned(kind: Kind) -> bool {
+pub(super) const fn is_zoned(kind: Kind) -> bool {
     matches!(kind, Kind::Nndn | Kind::Domain)
 }
 
@@ -157,7 +152,8 @@ impl Session {
             // Such a server keeps any bytes, and would refuse to hand out what is not UTF-8.
             client.batch_execute("SET client_encoding = SQL_ASCII").await?;
         }
-        contract(&client, rules).await?;
+        contract::check(&client, rules).await?;
+        contract::note(&client, rules).await?;
         let row = client
             .query_one(
                 "SELECT current_setting('track_commit_timestamp') = 'on', \
@@ -279,7 +275,7 @@ async fn prepare(client: &Client, rules: &Rules) -> Result<Statements, PublishEr
 
 /// Statements for objects that could not be read, if the database has a place for them.
 async fn unread(client: &Client) -> Result<Option<UnreadStatements>, PublishError> {
-    if columns(client, "unread").await?.is_empty() {
+    if contract::columns(client).await?.of("unread").is_empty() {
         return Ok(None);
     }
     let same = "u.kind = r.kind AND u.key = r.key";
@@ -307,73 +303,4 @@ async fn unread(client: &Client) -> Result<Option<UnreadStatements>, PublishErro
         waiting: client.prepare(waiting).await?,
         tried: client.prepare(&tried).await?,
     }))
-}
-
-/// Checks that the database has what is to be read.
-pub(super) async fn contract(
-    client: &impl GenericClient,
-    rules: &Rules,
-) -> Result<(), PublishError> {
-    let missing = |problem: String| PublishError::Contract { problem };
-    if columns(client, "contract").await?.is_empty() {
-        return Err(missing("there is no table whoisd.contract; load feed.sql".to_owned()));
-    }
-    let row = client.query_one("SELECT max(version) FROM whoisd.contract", &[]).await?;
-    let version: Option<i32> = row.try_get(0)?;
-    if version != Some(CONTRACT) {
-        let got = version.map_or_else(|| "none".to_owned(), |version| version.to_string());
-        return Err(missing(format!(
-            "the version in whoisd.contract is {got}, this build knows {CONTRACT}"
-        )));
-    }
-    for kind in Kind::ALL {
-        let (name, key) = view(kind);
-        let columns = columns(client, name).await?;
-        let zone = is_zoned(kind).then_some("zone");
-        if let Some(lacking) =
-            [Some(key), zone].into_iter().flatten().find(|&column| !columns.contains(column))
-        {
-            return Err(missing(format!("view whoisd.{name} with column {lacking:?} is missing")));
-        }
-        let leaves = fields::leaves(kind);
-        let is_field = |column: &str| {
-            let below = |leaf: &String| leaf.split('.').next() == Some(column);
-            leaves.iter().any(below) || Some(column) == zone || rules.renames(kind, column)
-        };
-        if let Some(column) = columns.iter().find(|column| !is_field(column)) {
-            let kind = word(kind);
-            return Err(missing(format!(
-                "view whoisd.{name} has column {column:?}, which is no field of a record; leave it \
-                 out, or rename it in the configuration ([{kind}.rename])"
-            )));
-        }
-    }
-    if rules.contacts_differ() {
-        let columns = columns(client, "contact_uses").await?;
-        if ["id", "zone", "role"].into_iter().any(|column| !columns.contains(column)) {
-            return Err(missing(
-                "view whoisd.contact_uses with columns id, zone and role is missing; zones that \
-                 are not thick need it"
-                    .to_owned(),
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Columns of a table or view of the schema `whoisd`; none if there is no such.
-async fn columns(
-    client: &impl GenericClient,
-    name: &str,
-) -> Result<BTreeSet<String>, PublishError> {
-    let rows = client
-        .query(
-            "SELECT attname::text FROM pg_attribute \
-             WHERE attrelid = to_regclass('whoisd.' || $1::text) AND attnum > 0 \
-             AND NOT attisdropped",
-            &[&name],
-        )
-        .await?;
-    let names: Result<_, _> = rows.iter().map(|row| row.try_get(0)).collect();
-    Ok(names?)
 }

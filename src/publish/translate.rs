@@ -5,6 +5,7 @@
 //! - Rules for all objects of a kind come before those of the zone; within each, names before
 //!   values, and what is dropped is dropped last, under the name that a record has for it.
 //! - What comes out was read by [`ChangeRecord::parse`]: whoever takes records reads it.
+//! - `own zone`: a name goes out by the rules of the zone that it lies in, or not at all.
 //!
 //! # Does not
 //!
@@ -16,7 +17,7 @@ use snapshot_format::{Change, Kind, Object};
 
 use super::fields::Leaves;
 use super::rules::{Ready, Rules};
-use crate::feed::{Body, ChangeRecord, VERSION};
+use crate::feed::{Body, ChangeRecord, VERSION, normal_name};
 
 /// Fields of octets in hexadecimal or base64, which must not be cut.
 const OCTETS: [&str; 2] = ["secDNS.dsData.digest", "secDNS.keyData.pubKey"];
@@ -34,7 +35,7 @@ pub(super) struct Head {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row<'r> {
     pub(super) kind: Kind,
-    /// Zone of a domain or NNDN; empty for others.
+    /// Zone of a domain or NNDN, as the view has it; empty for others.
     pub(super) zone: &'r str,
     /// The columns as JSON, at most 1 MiB.
     pub(super) document: &'r str,
@@ -48,19 +49,62 @@ pub(super) struct Row<'r> {
 ///
 /// Why the row is none, as the reader of records says it.
 pub(super) fn upsert(rules: &Rules, head: &Head, row: Row<'_>) -> Result<ChangeRecord, String> {
+    let zone = match row.kind {
+        Kind::Domain | Kind::Nndn => zone(row.zone)?,
+        _ => String::new(),
+    };
     let document = serde_json::from_str(row.document).map_err(|error| error.to_string())?;
     let mut document: Value = document;
     if let Some(ready) = rules.kind(row.kind) {
         document = applied(ready, document);
     }
-    if let Some(ready) = rules.zoned(row.kind, row.zone) {
+    if let Some(ready) = rules.zoned(row.kind, &zone) {
         document = applied(ready, document);
     }
     if let Some(hidden) = row.hidden {
         let keep = |path: &str, value| (!hidden.contains(path)).then_some(value);
         document = walked(document, &keep);
     }
-    read(head, row.kind, "upsert", walked(document, &clean))
+    let record = read(head, row.kind, "upsert", walked(document, &clean))?;
+    if let Body::Change(change) = &record.body
+        && !zone.is_empty()
+    {
+        check_zone(rules, &zone, change.key())?;
+    }
+    Ok(record)
+}
+
+/// The zone of a row, as rules name it.
+///
+/// # Errors
+///
+/// It is none: without its zone nobody knows what of an object may leave.
+pub(super) fn zone(text: &str) -> Result<String, String> {
+    normal_name(text).ok_or_else(|| {
+        let got = if text.is_empty() { "null or empty".to_owned() } else { format!("{text:?}") };
+        format!(
+            "its zone is {got}, expected the name of the zone that it lies in; correct the view"
+        )
+    })
+}
+
+/// Checks that a name lies in its zone, and in no closer one that has rules.
+fn check_zone(rules: &Rules, zone: &str, name: &str) -> Result<(), String> {
+    let lies_in = |zone: &str| {
+        name.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    if !lies_in(zone) {
+        return Err(format!(
+            "its zone is {zone:?}, and the name does not lie in it; correct the view"
+        ));
+    }
+    let mut closer = rules.zone_names().filter(|known| known.len() > zone.len() && lies_in(known));
+    closer.next().map_or(Ok(()), |closer| {
+        Err(format!(
+            "its zone is {zone:?}, and the name lies in {closer:?}, which has rules of its own; \
+             correct the view"
+        ))
+    })
 }
 
 /// The record that takes an object away.
@@ -84,7 +128,7 @@ pub(super) fn heartbeat(head: &Head) -> Result<ChangeRecord, String> {
 
 /// What stands in front of an object that has no serial; it is not kept.
 pub(super) fn anytime() -> Head {
-    Head { committed: "1970-01-01T00:00:00Z".to_owned(), ..Head::default() }
+    Head { serial: 1, committed: "1970-01-01T00:00:00Z".to_owned(), ..Head::default() }
 }
 
 /// The transaction of a change, as its record names it.
@@ -245,7 +289,7 @@ mod tests {
             r#""trnData":{"trStatus":"pending"}}"#
         );
         assert_eq!(line(rules, Kind::Domain, "demo", document), expected);
-        let other = line(rules, Kind::Domain, "test", document);
+        let other = line(rules, Kind::Domain, "test", &document.replace("a.demo", "a.test"));
         assert!(other.contains("D1-X") && other.contains("internal"), "{other}");
     }
 
@@ -255,6 +299,41 @@ mod tests {
         let thin = line("[zone.demo]\nmodel = \"thin\"", Kind::Domain, "demo", document);
         assert_eq!(thin, r#"{"name":"a.demo"}"#);
         assert!(line("", Kind::Domain, "demo", document).contains("C-1"));
+    }
+
+    #[test]
+    fn a_name_goes_out_by_the_rules_of_its_own_zone_or_not_at_all() {
+        let rules =
+            "[zone.demo]\nmodel = \"thin\"\n[zone.\"co.demo\"]\n[zone.xn--p1ai]\nmodel = \"thin\"";
+        let document = |name: &str| {
+            format!(r#"{{"name":"{name}","contacts":[{{"type":"admin","id":"C-1"}}]}}"#)
+        };
+        for zone in ["demo", "DEMO", "demo.", "Demo."] {
+            let line = line(rules, Kind::Domain, zone, &document("a.demo"));
+            assert_eq!(line, r#"{"name":"a.demo"}"#, "{zone}");
+        }
+        let unicode = line(rules, Kind::Domain, "РФ", &document("a.xn--p1ai"));
+        assert!(!unicode.contains("C-1"), "{unicode}");
+        let closer = line(rules, Kind::Domain, "co.demo", &document("a.co.demo"));
+        assert!(closer.contains("C-1"), "{closer}");
+        let rules = Rules::parse(rules).unwrap();
+        for (name, zone, said) in [
+            ("a.demo", "", "its zone is null or empty"),
+            ("a.demo", ".", "its zone is \".\""),
+            ("a.demo", "de mo", "its zone is \"de mo\""),
+            ("a.demo", "test", "does not lie in it"),
+            ("a.demo", "emo", "does not lie in it"),
+            ("a.co.demo", "demo", "lies in \"co.demo\", which has rules"),
+        ] {
+            for (kind, document) in [
+                (Kind::Domain, document(name)),
+                (Kind::Nndn, format!(r#"{{"aName":"{name}","nameState":"blocked"}}"#)),
+            ] {
+                let row = Row { kind, zone, document: &document, hidden: None };
+                let error = upsert(&rules, &head(), row).unwrap_err();
+                assert!(error.contains(said), "{name} in {zone:?}: {error}");
+            }
+        }
     }
 
     #[test]
@@ -280,7 +359,7 @@ mod tests {
             ("[", "EOF"),
             ("null", "missing field `name`"),
         ] {
-            let row = Row { kind: Kind::Domain, zone: "", document, hidden: None };
+            let row = Row { kind: Kind::Domain, zone: "demo", document, hidden: None };
             let error = upsert(&rules, &head(), row).unwrap_err();
             assert!(error.contains(said), "{document}: {error}");
         }

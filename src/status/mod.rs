@@ -138,8 +138,10 @@ impl Sources {
                  (status.ready_age_max_s)\n"
             ));
         }
-        // A change that waits makes the data as old as it waits.
-        let waits = figures.spool_waits();
+        // A change that waits makes the data as old as it waits; a file that was applied does not.
+        let is_behind =
+            figures.spool.as_ref().and_then(|spool| Some(spool.waiting.as_ref()?.is_behind));
+        let waits = figures.spool_waits().filter(|_| is_behind == Some(true));
         match waits.filter(|(waits_s, _)| age_max_s > 0 && *waits_s > age_max_s) {
             Some((_, what)) => {
                 Err(format!("{what}; at most {age_max_s} s are allowed (status.ready_age_max_s)\n"))

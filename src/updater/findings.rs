@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Folder of the files, beside the deposits.
-pub const FINDINGS: &str = "findings";
+pub use crate::feed::spool::FINDINGS;
 /// Ending of a file, after the deposit's name.
 pub const FINDINGS_ENDING: &str = ".findings.jsonl";
 

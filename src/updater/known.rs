@@ -373,10 +373,11 @@ fn check(state: &State, deposit: &mut Changes<'_>, now_ms: i64) -> Result<Box<st
         let last = if last.is_empty() { "none" } else { last };
         let tld = &deposit.tld;
         let of = if tld.is_empty() { String::new() } else { format!(" of {tld}") };
-        return refused(format!(
+        let problem = format!(
             "deposit {id} follows deposit {prev_id}, the last one{of} here is {last}: deposit \
              {prev_id} is missing; apply it first, or import a FULL one"
-        ));
+        );
+        return Err(ApplyError::OutOfTurn { problem });
     }
     let latest = now_ms.saturating_add(CLOCK_TOLERANCE_MS);
     let believed = Some(of_tld.watermark_ms).filter(|&ms| ms <= latest);

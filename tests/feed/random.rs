@@ -11,7 +11,7 @@ use snapshot_format::object::{
 };
 use snapshot_format::status::{ContactStatuses, DomainStatuses, HostStatuses, RegistrarStatus};
 use snapshot_format::{Change, Kind, Object};
-use whoisd::feed::{Body, ChangeRecord};
+use whoisd::feed::{Body, ChangeRecord, SERIAL_MAX};
 
 /// Bits of the domain statuses but `ok` and `inactive`, which go with nothing or little.
 const DOMAIN_BITS: u32 = ((1 << 24) - 1) & !(DomainStatuses::OK | DomainStatuses::INACTIVE);
@@ -328,6 +328,7 @@ impl Random {
             _ => Body::Change(Change::Upsert(Box::new(self.object()))),
         };
         let committed_ms = (self.next() % 4_102_444_800_000) as i64;
-        ChangeRecord { serial: self.next(), committed_ms, transaction: self.maybe(Self::id), body }
+        let serial = self.next() % SERIAL_MAX + 1;
+        ChangeRecord { serial, committed_ms, transaction: self.maybe(Self::id), body }
     }
 }

@@ -127,7 +127,8 @@ fn a_base_leaves_out_what_is_no_record_and_refuses_a_key_twice() {
     assert_eq!(made.generation, 1);
     database.session.execute(
         "ALTER VIEW whoisd.idn_tables RENAME TO kept;
-         CREATE VIEW whoisd.idn_tables AS SELECT 'de' AS id FROM generate_series(1, 2);
+         CREATE VIEW whoisd.idn_tables AS
+             SELECT 'de' AS id, 'u' AS url, 'p' AS \"urlPolicy\" FROM generate_series(1, 2);
          GRANT SELECT ON whoisd.idn_tables TO whoisd_publisher",
     );
     let options = whoisd::publish::BootstrapOptions {

@@ -97,6 +97,10 @@ impl Session {
     pub(crate) fn number(&self, query: &str) -> i64 {
         self.runtime.block_on(self.client.query_one(query, &[])).unwrap().get(0)
     }
+
+    pub(crate) fn text(&self, query: &str) -> String {
+        self.runtime.block_on(self.client.query_one(query, &[])).unwrap().get(0)
+    }
 }
 
 /// A database with the reference registry, and what was published of it.

@@ -159,3 +159,48 @@ fn a_base_shows_what_the_feed_shows() {
     let came = database.commit("DELETE FROM registry.domains WHERE name = 'a.modified'");
     assert!(came.contains(&"-contact K-2".to_owned()), "{came:?}");
 }
+
+/// What a view says of zones decides what may leave, so a wrong word there must not let out more.
+#[test]
+fn a_zone_that_is_null_or_of_another_name_lets_nothing_out_and_other_forms_are_the_same_zone() {
+    let mut database = Database::unpublished(RULES);
+    database.session.execute(&contact("K-9"));
+    let view = database.session.text("SELECT pg_get_viewdef('whoisd.domains'::regclass)");
+    let uses = database.session.text("SELECT pg_get_viewdef('whoisd.contact_uses'::regclass)");
+    let zones = "CASE v.name WHEN 'null.thin' THEN NULL WHEN 'other.thin' THEN 'demo'
+                 WHEN 'upper.thin' THEN 'THIN' WHEN 'dot.thin' THEN 'thin.' ELSE v.zone END";
+    let view = view.trim_end_matches(';');
+    database.session.execute(&format!(
+        "CREATE FUNCTION whoisd.zone_of(name text, zone text) RETURNS text LANGUAGE sql STABLE
+             AS $$ SELECT {} $$;
+         GRANT EXECUTE ON FUNCTION whoisd.zone_of TO whoisd_publisher;
+         DROP VIEW whoisd.domains;
+         CREATE VIEW whoisd.domains AS
+             SELECT v.name, whoisd.zone_of(v.name, v.zone) AS zone, v.roid, v.contacts, v.\"clID\"
+             FROM ({view}) v;
+         GRANT SELECT ON whoisd.domains TO whoisd_publisher;
+         CREATE OR REPLACE VIEW whoisd.contact_uses AS
+             SELECT v.id, CASE WHEN v.id = 'K-8' THEN NULL ELSE v.zone END AS zone, v.role
+             FROM ({}) v",
+        zones.replace("v.", ""),
+        uses.trim_end_matches(';'),
+    ));
+    database.publish();
+    for name in ["upper", "dot"] {
+        database.session.execute(&domain(&format!("{name}.thin"), "thin", "K-9", "K-9"));
+        assert!(database.publish().contains(&format!("domain {name}.thin")));
+        assert!(database.received.domain(&format!("{name}.thin")).contacts.is_empty());
+    }
+    database.session.execute(&contact("K-8"));
+    for name in ["null", "other"] {
+        database.session.execute(&domain(&format!("{name}.thin"), "thin", "K-9", "K-8"));
+        database.publish();
+        assert!(!database.received.has(Kind::Domain, &format!("{name}.thin")));
+    }
+    database.session.execute(&domain("x.demo", "demo", "K-8", "K-8"));
+    database.publish();
+    let said = text(&database.received);
+    assert!(!said.contains("K-9\"") && !said.contains("mail-K-8"), "{said}");
+    let noted = "SELECT count(*) FROM whoisd.unread WHERE problem LIKE '%zone is%'";
+    assert_eq!(database.session.number(noted), 3);
+}

@@ -31,6 +31,8 @@ fn unread(database: &Database) -> i64 {
 
 fn new_view(database: &Database, condition: &str) {
     database.session.execute("DROP VIEW IF EXISTS whoisd.registrars");
+    // It has fewer columns, and is meant to.
+    database.session.execute("DELETE FROM whoisd.fields WHERE kind = 'registrar'");
     database.session.execute(&broken_view(condition));
     database.session.execute(
         "GRANT SELECT ON whoisd.registrars TO whoisd_publisher;
@@ -228,11 +230,15 @@ fn a_view_that_breaks_the_contract_while_it_runs_holds_the_publisher_up_and_lose
         for breaking in [
             // A column that is no field.
             "CREATE OR REPLACE VIEW whoisd.idn_tables AS
-                 SELECT id, url, policy_url AS \"policyUrl\", 'z' AS color FROM registry.idn_tables",
+                 SELECT id, url, policy_url AS \"urlPolicy\", 'z' AS color FROM registry.idn_tables",
+            // One that is gone: the row would read without it.
+            "CREATE VIEW whoisd.idn_tables AS SELECT id, url FROM registry.idn_tables;
+             GRANT SELECT ON whoisd.idn_tables TO whoisd_publisher",
             // No view at all, for a moment.
             "SELECT 1",
             // A view that nobody may read.
-            "CREATE VIEW whoisd.idn_tables AS SELECT id, url FROM registry.idn_tables",
+            "CREATE VIEW whoisd.idn_tables AS
+                 SELECT id, url, policy_url AS \"urlPolicy\" FROM registry.idn_tables",
         ] {
             session.execute("DROP VIEW IF EXISTS whoisd.idn_tables");
             session.execute(&breaking.replace("OR REPLACE ", ""));
@@ -245,11 +251,51 @@ fn a_view_that_breaks_the_contract_while_it_runs_holds_the_publisher_up_and_lose
             assert_eq!((session.number(waiting), last_in(folder)), (1, before), "{breaking}");
             session.execute("DROP VIEW IF EXISTS whoisd.idn_tables");
             session.execute(
-                "CREATE VIEW whoisd.idn_tables AS SELECT id, url FROM registry.idn_tables;
+                "CREATE VIEW whoisd.idn_tables AS
+                     SELECT id, url, policy_url AS \"urlPolicy\" FROM registry.idn_tables;
                  GRANT SELECT ON whoisd.idn_tables TO whoisd_publisher",
             );
             assert!(within_patience(|| last_in(folder) > before), "{breaking}");
         }
     });
-    assert_eq!((came, refused), (10, 0));
+    assert_eq!((came, refused), (11, 0));
+}
+
+#[test]
+fn a_column_that_is_gone_is_refused_by_every_way_to_publish_until_it_is_meant_to_be() {
+    let mut database = Database::new();
+    let folder = tempfile::tempdir().unwrap();
+    let view = |columns: &str| {
+        format!(
+            "DROP VIEW whoisd.idn_tables;
+             CREATE VIEW whoisd.idn_tables AS SELECT {columns} FROM registry.idn_tables;
+             GRANT SELECT ON whoisd.idn_tables TO whoisd_publisher"
+        )
+    };
+    database.session.execute(&view("id, url"));
+    database.session.execute("INSERT INTO registry.idn_tables (id, url) VALUES ('new', 'u')");
+    let options = publish::BootstrapOptions {
+        from: database.url().to_owned(),
+        into: folder.path().join("base"),
+        memory_bytes: 64 << 20,
+        keep: 0,
+        permits: whoisd::store::Permits::default(),
+    };
+    let settings = database.settings();
+    let once = publish::once(&settings, &database.rules, &mut database.received).unwrap_err();
+    let base = publish::bootstrap(&options, &database.rules).unwrap_err();
+    for error in [once, base] {
+        let said = error.to_string();
+        assert!(said.contains("idn_tables has no column any more for [\"urlPolicy\"]"), "{said}");
+        assert!(said.contains("whoisd.fields"), "{said}");
+    }
+    // Under another name it is there, if the configuration says so.
+    database.session.execute(&view("id, url, policy_url AS policy"));
+    let rules = "[idn-table.rename]\npolicy = \"urlPolicy\"";
+    let rules = whoisd::publish::Rules::parse(rules).unwrap();
+    assert!(publish::bootstrap(&options, &rules).is_ok());
+    // It is to go.
+    database.session.execute(&view("id, url"));
+    database.session.execute("DELETE FROM whoisd.fields WHERE field = 'urlPolicy'");
+    assert_eq!(database.publish(), ["idntable new"]);
 }

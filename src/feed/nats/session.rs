@@ -402,10 +402,11 @@ impl<'a> Session<'a> {
         let serial_min = match error {
             ApplyError::Store { .. } => return Ended::Lost(error.to_string()),
             ApplyError::Gap { got, .. } => got.saturating_sub(1),
-            // The last two are of deposits.
+            // The last three are of deposits.
             ApplyError::Disorder { .. }
             | ApplyError::Refused { .. }
             | ApplyError::Deposit { .. }
+            | ApplyError::OutOfTurn { .. }
             | ApplyError::Already { .. } => last,
         };
         let why = format!("a batch cannot be taken in: {error}");

@@ -15,120 +15,55 @@
 //! Apply: [`Intake`] does.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+mod apply;
+mod away;
 mod moved;
+mod position;
 mod status;
 
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, FileType};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use self::moved::Done;
+pub use self::apply::{SpoolError, apply_file};
+use self::apply::{first_serial, is_records};
+use self::away::{Away, End};
 pub use self::moved::Keep;
+pub use self::position::{POSITION, Position};
 pub use self::status::{Report, Status, Waiting};
-use super::{Applied, ApplyError, ChangeRecord, Intake, LINE_BYTES_MAX, RecordError};
+use super::{Applied, ApplyError, Intake};
 
 /// How often the directory is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a file that could not be applied waits before it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
-/// Records of a file that are applied as one batch.
-const BATCH_RECORDS_MAX: usize = 100_000;
-
-/// Blank lines that are passed over in front of a file's first record.
-const BLANK_LINES_MAX: usize = 1000;
-/// Bytes of lines that are applied as one batch, however few records they are.
-const BATCH_BYTES_MAX: usize = 256 << 20;
+/// How long a deposit waits for the one that it follows, ms: both may have been handed in at once.
+const TURN_WAIT_MS: i64 = 10_000;
 
 /// Folder of files that were applied.
 pub const DONE: &str = "done";
 /// Folder of files that were refused.
 pub const REJECTED: &str = "rejected";
+/// Folder of what was found in deposits; whoever applies them fills it.
+pub const FINDINGS: &str = "findings";
 /// Ending of the file that says why another one was refused.
 pub const WHY_ENDING: &str = ".why";
-
-/// Why a file was not applied.
-#[derive(Debug, thiserror::Error)]
-pub enum SpoolError {
-    /// It cannot be read.
-    #[error("cannot read it: {0}")]
-    Io(#[from] io::Error),
-    /// A line is no record.
-    #[error("line {line}: {source}")]
-    Record {
-        /// The line, from 1.
-        line: u64,
-        /// What is wrong.
-        source: RecordError,
-    },
-    /// A batch was not taken in.
-    #[error(transparent)]
-    Apply(#[from] ApplyError),
-}
-
-impl SpoolError {
-    /// Whether the file may be applied later as it is.
-    #[must_use]
-    pub const fn may_pass(&self) -> bool {
-        matches!(self, Self::Io(_) | Self::Apply(ApplyError::Store { .. } | ApplyError::Gap { .. }))
-    }
-}
-
-/// Applies a file of change records, one a line, or a DIFF or INCR deposit: any file that does not
-/// end in `.jsonl`. Records are taken in by batches of up to 100,000, or 256 MiB of lines.
-///
-/// # Errors
-///
-/// The first thing that is wrong. Batches before it are applied.
-pub fn apply_file(path: &Path, intake: &mut dyn Intake) -> Result<Applied, SpoolError> {
-    if !is_records(path) {
-        return Ok(intake.apply_deposit(path)?);
-    }
-    let mut lines = BufReader::with_capacity(1 << 20, File::open(path)?);
-    let mut batch = Vec::new();
-    let mut applied = Applied { serial: intake.serial(), generation: 0, new_count: 0 };
-    let mut take = |batch: &mut Vec<ChangeRecord>| -> Result<(), SpoolError> {
-        let taken = intake.apply(batch)?;
-        let new_count = applied.new_count.saturating_add(taken.new_count);
-        applied = Applied { new_count, ..taken };
-        batch.clear();
-        Ok(())
-    };
-    let (mut line, mut bytes) = (Vec::new(), 0_usize);
-    for number in 1.. {
-        line.clear();
-        // One byte more than a line may have shows that it is too long.
-        let most = (LINE_BYTES_MAX as u64).saturating_add(2);
-        let read = lines.by_ref().take(most).read_until(b'\n', &mut line)?;
-        if read == 0 {
-            break;
-        }
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let record = ChangeRecord::parse(&line);
-        batch.push(record.map_err(|source| SpoolError::Record { line: number, source })?);
-        bytes = bytes.saturating_add(read);
-        if batch.len() >= BATCH_RECORDS_MAX || bytes >= BATCH_BYTES_MAX {
-            take(&mut batch)?;
-            bytes = 0;
-        }
-    }
-    if !batch.is_empty() {
-        take(&mut batch)?;
-    }
-    Ok(applied)
-}
 
 /// A spool directory.
 #[derive(Debug)]
 pub struct Spool {
     path: PathBuf,
-    done: Done,
+    away: Away,
+    position: Position,
     status: Arc<Status>,
+    /// Deposits that wait for the one that they follow, and since when.
+    out_of_turn: BTreeMap<String, i64>,
     /// What was said of the file that waits, to say it once.
     said: String,
 }
@@ -136,13 +71,24 @@ pub struct Spool {
 /// What became of a file.
 enum Outcome {
     /// It is out of the way.
-    Moved,
-    /// It waits: why, and whether for serials that come before its own.
-    Waits { problem: String, is_gap: bool },
+    Settled,
+    /// It holds up what comes after it.
+    Waits(Waits),
+    /// It is a deposit that follows another one, which may come.
+    OutOfTurn(Waits),
+}
+
+/// A file that waits.
+struct Waits {
+    name: String,
+    problem: String,
+    /// Whether it waits for serials that come before its own.
+    is_gap: bool,
 }
 
 impl Spool {
-    /// The spool at `path`; it is made if it is not there. `keep` bounds `done/`.
+    /// The spool at `path`, a folder of a snapshot directory; it is made if it is not there. `keep`
+    /// bounds `done/`.
     ///
     /// # Errors
     ///
@@ -151,8 +97,14 @@ impl Spool {
         for folder in [path.to_owned(), path.join(DONE), path.join(REJECTED)] {
             fs::create_dir_all(folder)?;
         }
-        let done = Done::open(&path.join(DONE), keep);
-        Ok(Self { path: path.to_owned(), done, status, said: String::new() })
+        Ok(Self {
+            path: path.to_owned(),
+            away: Away::open(path, keep),
+            position: path.parent().map(Position::open).unwrap_or_default(),
+            status,
+            out_of_turn: BTreeMap::new(),
+            said: String::new(),
+        })
     }
 
     /// Applies what comes until `stop` is true.
@@ -161,7 +113,9 @@ impl Spool {
             let waits = match self.pass(intake) {
                 Ok(waits) => waits,
                 Err(error) => {
-                    self.say(&format!("{}: {error}", self.path.display()));
+                    let (path, problem) = (self.path.display().to_string(), error.to_string());
+                    self.say(&format!("{path}: {problem}"));
+                    self.status.waits(1, &path, &problem);
                     true
                 }
             };
@@ -178,131 +132,174 @@ impl Spool {
     ///
     /// # Errors
     ///
-    /// The directory cannot be read, or a file not be moved.
+    /// The directory cannot be read.
     pub fn pass(&mut self, intake: &mut dyn Intake) -> io::Result<bool> {
+        self.away.again();
         let mut names = self.names()?;
         self.status.found(names.len());
-        let waits = self.in_order_of_names(&names, intake)?;
-        let waits = match waits {
-            Some((_, _, true)) => {
-                names.retain(|name| self.path.join(name).exists());
-                self.in_order_of_serials(&names, intake)?
+        self.out_of_turn.retain(|name, _| names.binary_search(name).is_ok());
+        if intake.serial() == 0 {
+            self.arrange(&mut names);
+        }
+        if !names.is_empty() {
+            self.away.done.clear();
+        }
+        let waits = match self.in_order_of_names(&names, intake) {
+            Some(Waits { is_gap: true, .. }) => {
+                names.retain(|name| self.path.join(name).exists() && !self.away.is_stuck(name));
+                self.in_order_of_serials(&names, intake)
             }
-            Some((name, problem, false)) => Some((name, problem)),
-            None => None,
+            waits => waits,
         };
-        let Some((name, problem)) = waits else {
-            self.said.clear();
-            self.status.nothing_waits();
-            return Ok(false);
-        };
-        let count = self.names()?.len();
-        self.say(&format!("{name}: {problem}"));
-        self.status.waits(count, &name, &problem);
-        Ok(true)
+        if let Some(Waits { name, problem, .. }) = waits {
+            let count = self.names()?.len();
+            self.say(&format!("{name}: {problem}"));
+            self.status.waits(count, &name, &problem);
+            return Ok(true);
+        }
+        if let Some((count, name, stuck)) = self.away.stuck() {
+            let (problem, since_ms) = (stuck.problem(), stuck.since_ms);
+            self.status.cannot_move(count, name, &problem, since_ms);
+            let text = format!("{name}: {problem}");
+            self.say(&text);
+            return Ok(true);
+        }
+        self.said.clear();
+        self.status.nothing_waits();
+        Ok(false)
     }
 
-    /// Applies files in order of their names, up to the first one that waits: which, why, and
-    /// whether it waits for serials.
-    fn in_order_of_names(
-        &mut self,
-        names: &[String],
-        intake: &mut dyn Intake,
-    ) -> io::Result<Option<(String, String, bool)>> {
-        for name in names {
-            if let Outcome::Waits { problem, is_gap } = self.take(name, intake)? {
-                return Ok(Some((name.clone(), problem, is_gap)));
-            }
+    /// Puts files of records in order of their first serials, for a directory without a serial: it
+    /// takes any as its first one, and none before that afterwards.
+    fn arrange(&self, names: &mut [String]) {
+        let records = |name: &String| is_records(Path::new(name));
+        let mut sorted: Vec<(u64, String)> = names
+            .iter()
+            .filter(|name| records(name))
+            .map(|name| (first_serial(&self.path.join(name)), name.clone()))
+            .collect();
+        sorted.sort_unstable();
+        let places = names.iter_mut().filter(|name| records(name));
+        for (place, (_, name)) in places.zip(sorted) {
+            *place = name;
         }
-        Ok(None)
+    }
+
+    /// Applies files in order of their names, up to the first one that waits. Deposits that follow
+    /// one of another name come after it.
+    fn in_order_of_names(&mut self, names: &[String], intake: &mut dyn Intake) -> Option<Waits> {
+        let mut left: Vec<&String> = names.iter().collect();
+        loop {
+            let (mut later, mut first, mut is_any_settled) = (Vec::new(), None, false);
+            for name in left {
+                match self.take(name, intake) {
+                    Outcome::Settled => is_any_settled = true,
+                    Outcome::Waits(waits) => return Some(waits),
+                    Outcome::OutOfTurn(waits) => {
+                        later.push(name);
+                        first.get_or_insert(waits);
+                    }
+                }
+            }
+            if later.is_empty() || !is_any_settled {
+                return first;
+            }
+            left = later;
+        }
     }
 
     /// Applies files of records in order of their first serials, up to the first one that waits:
     /// then a serial is missing that no file has, or the disk refuses.
-    fn in_order_of_serials(
-        &mut self,
-        names: &[String],
-        intake: &mut dyn Intake,
-    ) -> io::Result<Option<(String, String)>> {
-        let mut sorted: Vec<(u64, &String)> = Vec::new();
-        for name in names {
-            if let Some(serial) = self.first_serial(name)? {
-                sorted.push((serial, name));
-            }
-        }
+    fn in_order_of_serials(&mut self, names: &[String], intake: &mut dyn Intake) -> Option<Waits> {
+        let mut sorted: Vec<(u64, &String)> = names
+            .iter()
+            .filter(|name| is_records(Path::new(name)))
+            .map(|name| (first_serial(&self.path.join(name)), name))
+            .collect();
         sorted.sort_unstable();
         for (_, name) in sorted {
-            if let Outcome::Waits { problem, .. } = self.take(name, intake)? {
-                return Ok(Some((name.clone(), problem)));
+            if let Outcome::Waits(waits) = self.take(name, intake) {
+                return Some(waits);
             }
         }
-        Ok(None)
-    }
-
-    /// The serial of a file's first record; `None` of a file that has none, such as a deposit.
-    fn first_serial(&self, name: &str) -> io::Result<Option<u64>> {
-        let path = self.path.join(name);
-        if !is_records(&path) {
-            return Ok(None);
-        }
-        let mut lines = BufReader::new(File::open(&path)?);
-        let mut line = Vec::new();
-        for _ in 0..BLANK_LINES_MAX {
-            line.clear();
-            let most = (LINE_BYTES_MAX as u64).saturating_add(2);
-            let read = lines.by_ref().take(most).read_until(b'\n', &mut line)?;
-            if read == 0 {
-                break;
-            }
-            if !line.trim_ascii().is_empty() {
-                // What is no record is refused when its turn comes: at once.
-                return Ok(Some(ChangeRecord::parse(&line).map_or(0, |record| record.serial)));
-            }
-        }
-        Ok(Some(0))
+        None
     }
 
     /// Applies a file, and moves it out of the way unless it has to wait.
-    fn take(&mut self, name: &str, intake: &mut dyn Intake) -> io::Result<Outcome> {
+    fn take(&mut self, name: &str, intake: &mut dyn Intake) -> Outcome {
         let path = self.path.join(name);
-        match apply_file(&path, intake) {
-            Ok(applied) => {
-                let Applied { serial, generation, new_count } = applied;
+        let waits = |problem: String, is_gap| Waits { name: name.to_owned(), problem, is_gap };
+        match apply_file(&path, intake, &mut self.position) {
+            Ok(Applied { serial, generation, new_count: 0 }) if is_records(&path) => {
+                tracing::info!(file = name, serial, generation, "known already");
+                self.settle(name, &path, End::Applied);
+            }
+            Ok(Applied { serial, generation, new_count }) => {
                 tracing::info!(file = name, serial, generation, new_count, "applied");
-                self.done.take(&path, name)?;
-                self.status.applied();
+                self.settle(name, &path, End::Applied);
             }
             // A crash came between applying it and moving it.
             Err(SpoolError::Apply(error @ ApplyError::Already { .. })) => {
                 tracing::info!(file = name, %error, "applied before");
-                self.done.take(&path, name)?;
-                self.status.applied();
+                self.settle(name, &path, End::Applied);
             }
-            Err(error) if error.may_pass() => {
+            Err(SpoolError::Apply(ApplyError::OutOfTurn { problem })) => {
+                let now_ms = self.status.now_ms();
+                let since_ms = *self.out_of_turn.entry(name.to_owned()).or_insert(now_ms);
+                if now_ms.saturating_sub(since_ms) < TURN_WAIT_MS {
+                    return Outcome::OutOfTurn(waits(problem, false));
+                }
+                self.refuse(name, &path, problem);
+            }
+            // Somebody took it away.
+            Err(SpoolError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.holds_up() => {
+                if matches!(error, SpoolError::Apply(ApplyError::Store { .. })) {
+                    self.away.done.clear_all();
+                }
                 let is_gap = matches!(error, SpoolError::Apply(ApplyError::Gap { .. }));
-                return Ok(Outcome::Waits { problem: error.to_string(), is_gap });
+                return Outcome::Waits(waits(error.to_string(), is_gap));
             }
-            Err(error) => {
-                tracing::error!(file = name, %error, "refused");
-                let rejected = self.path.join(REJECTED);
-                let free = moved::free_name(&rejected, name)?;
-                fs::write(rejected.join(format!("{free}{WHY_ENDING}")), format!("{error}\n"))?;
-                moved::rename(&path, &rejected, &free)?;
-                self.status.rejected();
-            }
+            Err(error) => self.refuse(name, &path, error.to_string()),
         }
-        Ok(Outcome::Moved)
+        Outcome::Settled
     }
 
-    /// Names of the files that wait, in order. Who writes one gives it a name that starts with a
-    /// point, and renames it.
-    fn names(&self) -> io::Result<Vec<String>> {
+    fn refuse(&mut self, name: &str, path: &Path, why: String) {
+        tracing::error!(file = name, error = why, "refused");
+        self.settle(name, path, End::Rejected(why));
+    }
+
+    /// Counts the outcome of a file, which is on the disk, and moves the file away.
+    fn settle(&mut self, name: &str, path: &Path, end: End) {
+        match end {
+            End::Applied => self.status.applied(),
+            End::Rejected(_) => self.status.rejected(),
+        }
+        self.away.put(name, path, end, self.status.now_ms());
+    }
+
+    /// Names of the files that are to be applied, in order. Who writes one gives it a name that
+    /// starts with a point, and renames it. What is no file, or has no name that can be said, is
+    /// refused.
+    fn names(&mut self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path)? {
-            let entry = entry?;
-            let name = entry.file_name().into_string().unwrap_or_default();
-            if entry.file_type()?.is_file() && !name.is_empty() && !name.starts_with('.') {
-                names.push(name);
+            let (entry, kind) = match entry.and_then(|entry| Ok((entry.file_type()?, entry))) {
+                Ok((kind, entry)) => (entry, kind),
+                // Somebody took it away.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            let file_name = entry.file_name();
+            let name = file_name.to_string_lossy();
+            let is_own = [DONE, REJECTED, FINDINGS].contains(&&*name);
+            if is_own || kind.is_dir() || name.starts_with('.') || self.away.is_stuck(&name) {
+                continue;
+            }
+            match strange(&file_name, kind) {
+                None => names.push(name.into_owned()),
+                Some(why) => self.refuse(&name, &entry.path(), why.to_owned()),
             }
         }
         names.sort_unstable();
@@ -317,135 +314,16 @@ impl Spool {
     }
 }
 
-fn is_records(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "jsonl")
+/// Why what lies in the spool cannot be one of its files.
+fn strange(name: &OsStr, kind: FileType) -> Option<&'static str> {
+    if kind.is_symlink() {
+        return Some("it is a symbolic link, expected the file itself: rename that into the spool");
+    }
+    if !kind.is_file() {
+        return Some("it is a pipe, a socket or a device, expected a file");
+    }
+    name.to_str().is_none().then_some("its name is not UTF-8: give it another one")
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::arithmetic_side_effects, reason = "a test's own numbers")]
-
-    use super::*;
-    use crate::feed::{Apply, Body};
-
-    /// Takes serials in order, and remembers which came in which order.
-    #[derive(Default)]
-    struct Taken {
-        serial: u64,
-        batches: Vec<u64>,
-        deposits: usize,
-    }
-
-    impl Apply for Taken {
-        fn serial(&self) -> u64 {
-            self.serial
-        }
-
-        fn apply(&mut self, records: &[ChangeRecord]) -> Result<Applied, ApplyError> {
-            let (first, last) = (records.first().unwrap().serial, records.last().unwrap().serial);
-            if first > self.serial + 1 {
-                return Err(ApplyError::Gap { have: self.serial, got: first });
-            }
-            self.batches.push(first);
-            self.serial = self.serial.max(last);
-            Ok(Applied { serial: self.serial, generation: 1, new_count: 1 })
-        }
-    }
-
-    impl Intake for Taken {
-        fn apply_deposit(&mut self, _: &Path) -> Result<Applied, ApplyError> {
-            self.deposits += 1;
-            Ok(Applied { serial: self.serial, generation: 1, new_count: 1 })
-        }
-    }
-
-    fn put(folder: &Path, name: &str, serial: u64) {
-        let record = ChangeRecord {
-            serial,
-            committed_ms: 0,
-            transaction: String::new(),
-            body: Body::Heartbeat,
-        };
-        let mut line = Vec::new();
-        record.write_json(&mut line);
-        fs::write(folder.join(name), line).unwrap();
-    }
-
-    fn spool(folder: &Path, keep: Keep) -> (Spool, Arc<Status>) {
-        let status = Arc::new(Status::new(|| 0));
-        (Spool::open(folder, keep, Arc::clone(&status)).unwrap(), status)
-    }
-
-    fn listed(folder: &Path) -> Vec<String> {
-        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
-        let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn files_whose_names_sort_otherwise_are_applied_by_serial() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut spool, status) = spool(folder.path(), Keep::default());
-        let mut taken = Taken { serial: 1, ..Taken::default() };
-        // b10 sorts before b9, c1 before c0 by serial.
-        for (name, serial) in [("b9.jsonl", 2), ("b10.jsonl", 3), ("c1.jsonl", 4), ("a.jsonl", 5)] {
-            put(folder.path(), name, serial);
-        }
-        assert!(!spool.pass(&mut taken).unwrap());
-        assert_eq!(taken.batches, [2, 3, 4, 5]);
-        let report = status.report();
-        assert_eq!((&report.waiting, report.applied_count), (&None, 4));
-    }
-
-    #[test]
-    fn what_nobody_has_brought_is_waited_for_and_told_of_until_it_comes() {
-        let folder = tempfile::tempdir().unwrap();
-        let (mut spool, status) = spool(folder.path(), Keep::default());
-        let mut taken = Taken { serial: 1, ..Taken::default() };
-        put(folder.path(), "a.jsonl", 4);
-        put(folder.path(), "b.jsonl", 3);
-        fs::write(folder.path().join("c.xml"), "a deposit").unwrap();
-        for _ in 0..2 {
-            assert!(spool.pass(&mut taken).unwrap());
-        }
-        let waiting = status.report().waiting.clone().unwrap();
-        assert_eq!((waiting.count, &*waiting.file), (3, "b.jsonl"));
-        assert!(waiting.problem.contains("serial 3 does not follow 1"), "{}", waiting.problem);
-        assert_eq!((taken.batches.len(), taken.deposits), (0, 0));
-        put(folder.path(), "z.jsonl", 2);
-        assert!(!spool.pass(&mut taken).unwrap() || !spool.pass(&mut taken).unwrap());
-        assert_eq!(taken.batches, [2, 3, 4]);
-        assert!(!spool.pass(&mut taken).unwrap());
-        assert_eq!((taken.deposits, status.report().waiting.clone()), (1, None));
-    }
-
-    #[test]
-    fn files_that_were_applied_are_kept_up_to_a_bound_and_none_takes_anothers_place() {
-        let folder = tempfile::tempdir().unwrap();
-        let keep = Keep { count: 3, bytes: 1 << 20 };
-        let (mut spool, _) = spool(folder.path(), keep);
-        let mut taken = Taken::default();
-        let done = folder.path().join(DONE);
-        for serial in 1..=2 {
-            put(folder.path(), "same.jsonl", serial);
-            assert!(!spool.pass(&mut taken).unwrap());
-        }
-        assert_eq!(listed(&done), ["same.jsonl", "same.jsonl.1"]);
-        for serial in 3..=5 {
-            put(folder.path(), &format!("{serial}.jsonl"), serial);
-            assert!(!spool.pass(&mut taken).unwrap());
-        }
-        assert_eq!(listed(&done), ["3.jsonl", "4.jsonl", "5.jsonl"]);
-        for _ in 0..2 {
-            fs::write(folder.path().join("bad.jsonl"), "no record\n").unwrap();
-            assert!(!spool.pass(&mut taken).unwrap());
-        }
-        let rejected = listed(&folder.path().join(REJECTED));
-        assert_eq!(rejected, ["bad.jsonl", "bad.jsonl.1", "bad.jsonl.1.why", "bad.jsonl.why"]);
-        // The bound holds for what an earlier run has left, and for bytes.
-        let keep = Keep { count: 3, bytes: 1 };
-        drop(Spool::open(folder.path(), keep, Arc::new(Status::new(|| 0))).unwrap());
-        assert_eq!(listed(&done), ["5.jsonl"], "the newest stays");
-    }
-}
+mod tests;

@@ -36,6 +36,8 @@ pub struct Waiting {
     pub file: String,
     /// What it waits for.
     pub problem: String,
+    /// Whether changes wait. Otherwise all are applied, and files cannot be moved away.
+    pub is_behind: bool,
 }
 
 impl Waiting {
@@ -78,14 +80,14 @@ impl Status {
     pub(super) fn found(&self, count: usize) {
         let count = count as u64;
         if count == 0 {
-            return self.nothing_waits();
+            return;
         }
         self.update(|report| match &mut report.waiting {
             Some(waiting) => waiting.count = count,
             None => {
                 let since_ms = (self.steady_ms)();
                 let (file, problem) = (String::new(), String::new());
-                report.waiting = Some(Waiting { count, since_ms, file, problem });
+                report.waiting = Some(Waiting { count, since_ms, file, problem, is_behind: true });
             }
         });
     }
@@ -109,14 +111,29 @@ impl Status {
     /// Files wait.
     pub(super) fn waits(&self, count: usize, file: &str, problem: &str) {
         self.update(|report| {
-            let since = report.waiting.as_ref().map(|waiting| waiting.since_ms);
+            let before = report.waiting.as_ref().filter(|waiting| waiting.is_behind);
+            let since = before.map(|waiting| waiting.since_ms);
             report.waiting = Some(Waiting {
                 count: count as u64,
                 since_ms: since.unwrap_or_else(self.steady_ms),
                 file: file.to_owned(),
                 problem: problem.to_owned(),
+                is_behind: true,
             });
         });
+    }
+
+    /// Files were applied or refused, and cannot be moved away since `since_ms`.
+    pub(super) fn cannot_move(&self, count: usize, file: &str, problem: &str, since_ms: i64) {
+        let (file, problem) = (file.to_owned(), problem.to_owned());
+        let count = count as u64;
+        let waiting = Waiting { count, since_ms, file, problem, is_behind: false };
+        self.update(|report| report.waiting = Some(waiting));
+    }
+
+    /// The time of the process's own clock, ms.
+    pub(super) fn now_ms(&self) -> i64 {
+        (self.steady_ms)()
     }
 
     /// Nothing waits.
