@@ -7,13 +7,13 @@
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use clap::{Args, ValueEnum};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use super::{Failure, target};
@@ -115,6 +115,9 @@ impl LoadOptions {
     /// The settings of a run; its schedule is the caller's.
     pub(super) fn settings(&self, shape: Shape) -> Result<Settings, Failure> {
         self.check().and_then(|()| shape.check()).map_err(Failure::Usage)?;
+        if let Some(pid) = self.server_pid {
+            is_there(pid)?;
+        }
         let targets = self.target.iter().map(|text| target::resolved(text));
         let targets = targets.collect::<Result<Vec<_>, _>>()?;
         let proxy = self.proxy.map(|proxy| match proxy {
@@ -155,6 +158,14 @@ impl LoadOptions {
             checked: !self.unchecked,
             server_pid: self.server_pid,
         })
+    }
+
+    /// Files and directories that the run reads.
+    pub(super) fn inputs(&self) -> Vec<&Path> {
+        let named = [&self.names_from, &self.names, &self.expect_from, &self.rules];
+        let named = named.into_iter().filter_map(|path| path.as_deref());
+        // A profile's name is no file, and does no harm here.
+        named.chain([Path::new(&self.profile)]).collect()
     }
 
     fn warm_up_s(&self) -> f64 {
@@ -204,17 +215,28 @@ impl LoadOptions {
     }
 }
 
+/// A process that is not there would be watched in vain for all of the run.
+fn is_there(pid: u32) -> Result<(), Failure> {
+    if Path::new("/proc").join(pid.to_string()).is_dir() {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!("--server-pid: there is no process {pid}; `pidof whoisd` names it")))
+}
+
 /// A flag that Ctrl-C sets, and a terminal that goes away: the run ends early, with its result.
+/// SIGUSR1 and SIGUSR2, whose default would end the run without one, do nothing.
 ///
 /// What is under way then has a second. Impatience loses no figures: it takes a third signal to end
 /// the program without them.
 pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, String> {
     let stop = Arc::new(AtomicBool::new(false));
     let failed = |error: io::Error| format!("signals: {error}");
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
+    let all = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2];
+    let mut signals = Signals::new(all).map_err(failed)?;
     let told = Arc::clone(&stop);
     let work = move || {
-        for (earlier_count, _) in signals.forever().enumerate() {
+        let ends = |signal: &i32| ![SIGUSR1, SIGUSR2].contains(signal);
+        for (earlier_count, _) in signals.forever().filter(ends).enumerate() {
             told.store(true, Ordering::Relaxed);
             if earlier_count >= 2 {
                 std::process::exit(130);
@@ -260,5 +282,18 @@ pub(super) fn progress(label: &str) -> impl FnMut(&Second) + use<> {
 pub(super) fn progress_ended() {
     if io::stderr().is_terminal() {
         let _ = writeln!(io::stderr());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_is_not_there_is_refused_before_a_run() {
+        is_there(std::process::id()).unwrap();
+        // Beyond what Linux numbers processes with.
+        let refused = is_there(1 << 23).unwrap_err();
+        assert!(matches!(refused, Failure::Usage(message) if message.contains("no process")));
     }
 }

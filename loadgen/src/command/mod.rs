@@ -7,6 +7,7 @@ mod compare;
 mod completions;
 mod load;
 mod output;
+mod outputs;
 mod plan;
 mod report;
 mod run;
@@ -49,9 +50,9 @@ pub fn run() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Sweep(options) => sweep::run(&options),
         Command::Soak(options) => soak::run(&options),
-        Command::Plan(options) => plan::run(&options).map_err(Failure::from),
+        Command::Plan(options) => plan::run(&options),
         Command::Compare(options) => compare::run(&options).map_err(Failure::from),
-        Command::Report(options) => report::run(&options).map_err(Failure::from),
+        Command::Report(options) => report::run(&options),
         Command::Completions(options) => {
             completions::run(&options).map(|()| ExitCode::SUCCESS).map_err(Failure::from)
         }

@@ -1,12 +1,11 @@
-//! `whois-loadgen plan`: the servers that a registry needs. `run` returns the exit status, or a
-//! message for standard error and status 1.
+//! `whois-loadgen plan`: the servers that a registry needs.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Args};
 
-use super::output;
+use super::{Failure, output};
 use crate::plan::{Demand, Plan, Source, Supply};
 use crate::saved::Saved;
 
@@ -68,7 +67,7 @@ pub(super) struct Options {
     json: bool,
 }
 
-pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
+pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let demand = Demand {
         domain_count: options.domains,
         queries_per_domain_month: options.queries_per_month,
@@ -77,7 +76,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
         window_s: options.window_s,
     };
     let Some((rate_per_server_per_s, source)) = rate(options)? else {
-        return print_demand(&demand, options.json);
+        return print_demand(&demand, options.json).map_err(Failure::from);
     };
     let supply = Supply {
         rate_per_server_per_s,
@@ -86,6 +85,13 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
         site_count: options.sites,
         lost_site_count: options.sites_lost.unwrap_or_else(|| u32::from(options.sites > 1)),
     };
+    if supply.lost_site_count >= supply.site_count {
+        let message = format!(
+            "--sites-lost: {} of {} sites may be lost: one must stay",
+            supply.lost_site_count, supply.site_count
+        );
+        return Err(Failure::Usage(message));
+    }
     let plan = Plan::new(demand, supply, source)?;
     if options.json {
         output::print_json(&plan)?;

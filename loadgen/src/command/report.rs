@@ -1,5 +1,4 @@
-//! `whois-loadgen report`: a result for people. `run` returns the exit status, or a message for
-//! standard error and status 1.
+//! `whois-loadgen report`: a result for people.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::output;
+use super::outputs::is_or_holds;
+use super::{Failure, output};
 use crate::report::{run_html, run_text, sweep_html, sweep_text};
 use crate::saved::Saved;
 
@@ -28,7 +28,13 @@ pub(super) struct Options {
     html: Option<PathBuf>,
 }
 
-pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
+pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
+    if let Some(html) = options.html.as_deref().filter(|html| is_or_holds(&options.result, html)) {
+        let html = html.display();
+        return Err(Failure::Usage(format!(
+            "--html: {html}: is the result itself; name another file"
+        )));
+    }
     let saved = output::read(&options.result)?;
     let Some(path) = &options.html else {
         output::print(&match &saved {

@@ -1,12 +1,12 @@
 //! `whois-loadgen run`: one run at one schedule.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
 use super::load::{self, LoadOptions};
+use super::outputs::Outputs;
 use super::{Failure, output};
 use crate::report::{run_html, run_text};
 use crate::result::RunResult;
@@ -37,7 +37,7 @@ enum Arrivals {
 pub(super) struct Options {
     #[command(flatten)]
     load: LoadOptions,
-    /// Queries per second, 0.1 to 1000000
+    /// Queries per second, above 0, up to 1000000000
     #[arg(long, value_name = "PER_SECOND", default_value_t = 1000.0)]
     rate: f64,
     /// How they arrive
@@ -55,7 +55,7 @@ pub(super) struct Options {
     /// Ask what a query log says, at its times
     #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "arrivals"])]
     replay: Option<PathBuf>,
-    /// How many times faster than recorded, 0.001 to 1000000
+    /// How many times faster than recorded, above 0, up to 1000000
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, requires = "replay")]
     speed: f64,
     /// Write the result as JSON
@@ -91,6 +91,9 @@ impl Options {
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let stop = load::stop_flag()?;
+    let mut inputs = options.load.inputs();
+    inputs.extend(options.replay.as_deref());
+    let outputs = Outputs::tried(options.json.as_deref(), options.html.as_deref(), &inputs)?;
     let settings = match &options.replay {
         None => options.load.settings(options.shape()?)?,
         Some(path) => {
@@ -101,10 +104,11 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     };
     let result = run::run(&settings, &stop, &mut load::progress(""))?;
     load::progress_ended();
-    // Files first: a terminal that has gone away takes no text.
-    write_json(options.json.as_deref(), &result)?;
-    write_file(options.html.as_deref(), || run_html(&result))?;
+    // Files first: a terminal that has gone away takes no text. A disk that is full takes no files,
+    // and the text is printed all the same.
+    let written = outputs.write(&result, || run_html(&result));
     output::print(&run_text(&result))?;
+    written?;
     if load::stopped(&stop) {
         output::print("Ended early by a signal: the figures are those until then\n")?;
     }
@@ -115,17 +119,4 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
 pub(super) fn status_of(result: &RunResult) -> ExitCode {
     let good = result.invalid.is_none() && result.errors.is_empty();
     if good { ExitCode::SUCCESS } else { ExitCode::from(3) }
-}
-
-/// Writes a result where it is wanted.
-pub(super) fn write_json(path: Option<&Path>, value: &impl serde::Serialize) -> Result<(), String> {
-    let Some(path) = path else { return Ok(()) };
-    let text = serde_json::to_string_pretty(value).map_err(|error| format!("JSON: {error}"))?;
-    write_file(Some(path), || text + "\n")
-}
-
-/// Writes a text where it is wanted.
-pub(super) fn write_file(path: Option<&Path>, text: impl FnOnce() -> String) -> Result<(), String> {
-    let Some(path) = path else { return Ok(()) };
-    fs::write(path, text()).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::load::{self, LoadOptions};
-use super::run::{status_of, write_file, write_json};
+use super::outputs::Outputs;
+use super::run::status_of;
 use super::{Failure, output};
 use crate::report::{run_html, run_text};
 use crate::result::{RunResult, Second};
@@ -45,6 +46,8 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let stop = load::stop_flag()?;
+    let inputs = options.load.inputs();
+    let outputs = Outputs::tried(options.json.as_deref(), options.html.as_deref(), &inputs)?;
     let settings = options.load.settings(Shape::Poisson { rate_per_s: options.rate })?;
     if settings.server_pid.is_none() {
         let message = "--server-pid: a soak watches the server's process; name it";
@@ -53,10 +56,10 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let result = run::run(&settings, &stop, &mut load::progress(""))?;
     load::progress_ended();
     let (text, fails) = growth(&result, options.memory_growth_max, options.descriptor_growth_max);
-    write_json(options.json.as_deref(), &result)?;
-    write_file(options.html.as_deref(), || run_html(&result))?;
+    let written = outputs.write(&result, || run_html(&result));
     output::print(&run_text(&result))?;
     output::print(&text)?;
+    written?;
     Ok(if fails { ExitCode::from(3) } else { status_of(&result) })
 }
 

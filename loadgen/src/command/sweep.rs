@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::load::{self, LoadOptions};
-use super::run::{write_file, write_json};
+use super::outputs::Outputs;
 use super::{Failure, output};
 use crate::report::{run_text, sweep_html, sweep_text};
 use crate::result::{Objective, RESULT_FORMAT, SweepResult};
@@ -65,6 +65,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let (low, high) = (options.low, options.high);
     let search = Search::new(low, high, options.steps, options.precision, objective);
     let mut search = search.map_err(Failure::Usage)?;
+    let inputs = options.load.inputs();
+    let outputs = Outputs::tried(options.json.as_deref(), options.html.as_deref(), &inputs)?;
     let mut settings = options.load.settings(Shape::Poisson { rate_per_s: low })?;
     let mut steps = Vec::new();
     while let Some(rate_per_s) = search.next_rate().filter(|_| !load::stopped(&stop)) {
@@ -84,11 +86,11 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     }
     let knee_per_s = search.knee_per_s();
     let result = SweepResult { format: RESULT_FORMAT, objective, steps, knee_per_s };
-    write_json(options.json.as_deref(), &result)?;
-    write_file(options.html.as_deref(), || sweep_html(&result))?;
+    let written = outputs.write(&result, || sweep_html(&result));
     output::print(&sweep_text(&result))?;
     if let Some(note) = search.note() {
         output::print(&format!("{note}\n"))?;
     }
+    written?;
     Ok(if knee_per_s.is_some() { ExitCode::SUCCESS } else { ExitCode::from(3) })
 }

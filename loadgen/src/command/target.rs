@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
+use super::Failure;
 use crate::protocol::Protocol;
 use crate::proxy::{self, Proxy};
 
@@ -22,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const QUERY: &[u8] = b"help\r\n";
 
 /// The address of `HOST[:PORT]`; a name's first one.
-pub(super) fn resolved(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn resolved(text: &str) -> Result<SocketAddr, Failure> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
@@ -34,10 +35,10 @@ pub(super) fn resolved(text: &str) -> Result<SocketAddr, String> {
         None => (text, PORT),
         Some((host, port)) => {
             let port = port.parse().map_err(|_| {
-                format!(
+                Failure::Usage(format!(
                     "--target: {text:?}: {port:?} is no port, expected HOST:PORT, as in \
                          whois.example:43 or [2001:db8::1]:43"
-                )
+                ))
             })?;
             (host, port)
         }
@@ -45,8 +46,10 @@ pub(super) fn resolved(text: &str) -> Result<SocketAddr, String> {
     let found = (host, port).to_socket_addrs().map(|mut found| found.next());
     match found {
         Ok(Some(address)) => Ok(address),
-        Ok(None) => Err(format!("--target: {host} has no address")),
-        Err(error) => Err(format!("--target: {host} cannot be looked up: {error}")),
+        Ok(None) => Err(Failure::Failed(format!("--target: {host} has no address"))),
+        Err(error) => {
+            Err(Failure::Failed(format!("--target: {host} cannot be looked up: {error}")))
+        }
     }
 }
 
@@ -125,8 +128,12 @@ mod tests {
             ("localhost:70000", "\"70000\" is no port"),
             ("nobody.invalid:43", "nobody.invalid cannot be looked up"),
         ] {
-            let error = resolved(text).unwrap_err();
+            let (is_usage, error) = match resolved(text).unwrap_err() {
+                Failure::Usage(error) => (true, error),
+                Failure::Failed(error) => (false, error),
+            };
             assert!(error.contains(part), "{error}");
+            assert_eq!(is_usage, part.contains("no port"), "{error}");
         }
     }
 
