@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn every_phrase_of_a_free_name_is_known_as_a_comment_too() {
         for phrase in FREE.iter().chain([&FREE_AT_START]) {
-            for text in [format!("{phrase}"), format!("% {phrase}."), format!("%{phrase}")] {
+            for text in [(*phrase).to_owned(), format!("% {phrase}."), format!("%{phrase}")] {
                 let answer = format!("Welcome.\r\n\r\n{text}\r\n% Domain.\r\n>>> Last update\r\n");
                 assert_eq!(status(&answer), 4, "{answer}");
             }

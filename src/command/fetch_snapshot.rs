@@ -19,8 +19,8 @@ use crate::view::Disk;
 ///
 /// It becomes the directory's next generation once its length, hash, checksums and, with --trusted,
 /// its signature are right; a damaged one is passed over for the next older one. One that holds
-/// less than the directory already has is refused, and so is what would lose much of the registry that
-/// is there, as with `whoisd import`.
+/// less than the directory already has is refused, and so is one that would lose much of the
+/// registry that is there, as with `whoisd import`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   whoisd fetch-snapshot --from /srv/snapshots --into /var/lib/whoisd

@@ -31,7 +31,7 @@ const STANDARD_PORT: u16 = 43;
     whoisd query --server whois.nic.example 'registrar Example Registrar, Inc.'\n\n\
     Exit status, as that of `whoisd lookup`: 0 answered with a record, a list or a text; 1 no \
     connection, no answer in time, or the answer broke off; 3 the server cannot read the record \
-    (%ERROR:INTERNAL); 4 there is no such record (\"No Data Found\", or another of the phrases that \
+    (%ERROR:INTERNAL); 4 there is no such record (\"No Data Found\", or another phrase that \
     client programs know: not found, no match, is free, AVAILABLE and the like), the name is kept \
     back, or the query was refused (%ERROR:, also for a limit). A server that says it in words of \
     its own ends with 0; `whoisd lookup` knows without the words.")]

@@ -118,9 +118,9 @@ impl There {
     /// Whether a base that was made elsewhere may take the place of this registry, whole.
     pub(super) fn check_base(&self, path: &Path) -> Result<(), String> {
         let new = View::open(path).map_err(|error| error.to_string())?;
-        let goes = |suffix: &&Box<str>| !new.suffixes().contains(suffix);
+        let stay = new.suffixes();
         if !self.tlds.replace
-            && let Some(gone) = self.view.suffixes().iter().find(goes)
+            && let Some(gone) = self.view.suffixes().iter().find(|suffix| !stay.contains(suffix))
         {
             return Err(format!(
                 "it does not have {gone}, which the directory serves; nothing was changed. If that \

@@ -141,12 +141,12 @@ mod tests {
         let mut settings = Settings::default();
         settings.answers.registrar = vec![
             registrar("whois.one.example", "https://www.one.example"),
-            registrar("whois.two.example:43", "www.two.example"),
+            registrar("w.two.example:43", "www.two.example"),
         ];
         assert_eq!(
             doubtful(&settings),
             [
-                r#"registrar[2].whois_server: "whois.two.example:43" is shown as "whois.two.example""#,
+                r#"registrar[2].whois_server: "w.two.example:43" is shown as "w.two.example""#,
                 r#"registrar[2].url: "www.two.example" is shown as "http://www.two.example""#,
             ]
         );

@@ -543,7 +543,7 @@ impl Registrar {
             }
         }
         for (key, text, shown, expected) in self.followed() {
-            if !shown.is_some_and(|shown| shown.len() <= VALUE_BYTES_MAX) {
+            if shown.is_none_or(|shown| shown.len() > VALUE_BYTES_MAX) {
                 let problem = format!("{text:?} cannot be followed; expected {expected}");
                 problems.add(&format!("{path}.{key}"), problem);
             }

@@ -67,8 +67,8 @@ impl Objects {
         self.fetch_vetted(wanted, trusted, writer, &mut |_| Ok(()), go_on)
     }
 
-    /// As [`Self::fetch`]; what was received whole is shown to `vet`, by the name of its file in the
-    /// directory, before it becomes current.
+    /// As [`Self::fetch`]; what was received whole is shown to `vet`, by the name of its file in
+    /// the directory, before it becomes current.
     ///
     /// # Errors
     ///
