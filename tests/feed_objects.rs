@@ -29,22 +29,15 @@ fn lock(path: &Path) -> Writer<Disk> {
 
 /// A directory whose current base holds one domain, as of a serial.
 fn directory(path: &Path, serial: u64, name: &str) {
-    registry(path, serial, &[name], 1_764_000_000_000, &[]);
-}
-
-/// A directory whose current base holds domains, of a time, and serves suffixes.
-fn registry(path: &Path, serial: u64, names: &[&str], watermark_ms: i64, suffixes: &[&str]) {
     let writer = lock(path);
     let mut base = writer.begin().unwrap();
+    let watermark_ms = 1_764_000_000_000;
     let options =
         Options { generation: base.generation(), serial, watermark_ms, ..Options::default() };
     let scratch = Rc::new(DiskScratch::new(writer.files().path()));
     let mut builder = Builder::new(&mut base, scratch, options).unwrap();
-    for name in names {
-        builder.domain(&Domain { name: (*name).into(), ..Domain::default() }, &mut |_| {}).unwrap();
-    }
-    let suffixes = suffixes.iter().map(|suffix| (*suffix).into()).collect();
-    builder.finish(&Meta { suffixes, ..Meta::default() }, &mut |_, _| {}).unwrap();
+    builder.domain(&Domain { name: name.into(), ..Domain::default() }, &mut |_| {}).unwrap();
+    builder.finish(&Meta::default(), &mut |_, _| {}).unwrap();
     writer.publish(base).unwrap();
 }
 
@@ -334,45 +327,6 @@ fn the_commands_publish_and_fetch() {
     assert!(status == 1 && text.contains("the newest one holds serial 8"), "{text}");
     let (status, text) = ran(&["publish-snapshot", "--dir", &registry, "--to", "x://y"]);
     assert!(status == 1 && text.contains("no object store that is known"), "{text}");
-}
-
-#[test]
-fn a_snapshot_that_would_lose_much_of_a_registry_is_fetched_only_if_that_is_meant() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name).display().to_string();
-    let ran = |arguments: &[&str]| {
-        let program = std::process::Command::new(env!("CARGO_BIN_EXE_whoisd"));
-        let output = { program }.args(arguments).output().unwrap();
-        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
-    };
-    let now_ms = 1_764_000_000_000;
-    let node = at("node");
-    registry(Path::new(&node), 0, &["a.one", "b.one", "c.two"], now_ms, &["one", "two"]);
-    let of = |name: &str, names: &[&str], watermark_ms, suffixes: &[&str]| {
-        registry(Path::new(&at(name)), 0, names, watermark_ms, suffixes);
-        let store = at(&format!("store-of-{name}"));
-        assert_eq!(ran(&["publish-snapshot", "--dir", &at(name), "--to", &store]).0, 0);
-        store
-    };
-    for (store, permit) in [
-        (of("older", &["a.one", "b.one", "c.two"], now_ms - 1, &["one", "two"]), "--allow older"),
-        (of("fewer", &["a.one"], now_ms, &["one", "two"]), "--allow fewer"),
-        (of("empty", &[], now_ms, &["one", "two"]), "--allow empty"),
-        (of("other", &["a.one", "b.one", "d.one"], now_ms, &["one"]), "--replace"),
-    ] {
-        let before = fs::read(Path::new(&node).join("MANIFEST")).unwrap();
-        let fetch = ["fetch-snapshot", "--from", &store, "--into", &node];
-        let (status, said) = ran(&fetch);
-        assert_eq!(status, 3, "{said}");
-        assert!(said.contains("nothing was changed") && said.contains(permit), "{said}");
-        assert_eq!(fs::read(Path::new(&node).join("MANIFEST")).unwrap(), before);
-        let permits: Vec<&str> = permit.split(' ').collect();
-        let (status, said) = ran(&[&fetch[..], &permits].concat());
-        assert_eq!(status, 0, "{said}");
-        // The same as before for the next one.
-        fs::remove_dir_all(&node).unwrap();
-        registry(Path::new(&node), 0, &["a.one", "b.one", "c.two"], now_ms, &["one", "two"]);
-    }
 }
 
 #[test]

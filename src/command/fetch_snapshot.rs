@@ -6,29 +6,26 @@ use clap::Args;
 
 use super::fresh::Fresh;
 use super::publish_snapshot::bar;
-use super::standing::{There, Tlds};
 use super::{Failure, output};
 use crate::feed::key::Trusted;
 use crate::feed::message::Source;
 use crate::feed::nats::{POSITION, Wanted, note_source, source_of};
 use crate::feed::objects::Objects;
-use crate::store::{FEWER_PERCENT, Permit, Permits, Reader, Settings, StoreError, Writer};
+use crate::store::{Reader, Settings, StoreError, Writer};
 use crate::view::Disk;
 
 /// Fetch the newest snapshot of an object store into a snapshot directory
 ///
 /// It becomes the directory's next generation once its length, hash, checksums and, with --trusted,
 /// its signature are right; a damaged one is passed over for the next older one. One that holds
-/// less than the directory already has is refused, and so is one that would lose much of the
-/// registry that is there, as with `whoisd import`.
+/// less than the directory already has is refused.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   whoisd fetch-snapshot --from /srv/snapshots --into /var/lib/whoisd
   whoisd fetch-snapshot --from file:///srv/snapshots --into new --trusted feed.key.pub
 
 Exit status: 0 fetched; 1 there is none that can be used, or the object store or the directory
-fails; 2 wrong usage; 3 a key is none, the directory is damaged, or the snapshot would take the
-place of another registry.")]
+fails; 2 wrong usage; 3 a key is none, or the directory is damaged.")]
 pub(super) struct Options {
     /// Object store: a directory, file:///DIRECTORY, or s3://BUCKET/PATH in a build with S3
     #[arg(long, value_name = "URL")]
@@ -43,16 +40,6 @@ pub(super) struct Options {
     /// follows, if it follows one
     #[arg(long, value_name = "NAME")]
     source: Option<Source>,
-    /// Let go of the TLDs that the snapshot does not have
-    #[arg(long)]
-    replace: bool,
-    /// Permit what would lose much of the registry that there is
-    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
-    allow: Vec<Permit>,
-    /// Domains that may be missing, of a hundred that there are
-    #[arg(long, value_name = "PERCENT", default_value_t = FEWER_PERCENT)]
-    #[arg(value_parser = clap::value_parser!(u8).range(0..=100))]
-    fewer_max: u8,
     /// Older states to keep for `whoisd rollback`, each as large as a snapshot
     #[arg(long, value_name = "N", default_value_t = 1)]
     keep: usize,
@@ -91,14 +78,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let source = options.source.clone().or(followed);
     let wanted = Wanted { serial_min, source, unnamed, why: String::new() };
     let bar = bar(options.quiet, "fetching")?;
-    let permits = Permits { named: options.allow.clone(), fewer_percent: options.fewer_max };
-    let tlds = Tlds { add: true, replace: options.replace };
-    let there = There::open(&options.into, tlds, permits);
-    let mut vet = |base: &str| match &there {
-        Some(there) => there.check_base(&options.into.join(base)),
-        None => Ok(()),
-    };
-    let arrived = objects.fetch_vetted(&wanted, &trusted, &writer, &mut vet, &mut |done, all| {
+    let arrived = objects.fetch(&wanted, &trusted, &writer, &mut |done, all| {
         bar.set_length(all);
         bar.set_position(done);
         true

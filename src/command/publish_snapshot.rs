@@ -158,9 +158,7 @@ impl From<ObjectError> for Failure {
     fn from(error: ObjectError) -> Self {
         match error {
             ObjectError::Directory(error) => error.into(),
-            ObjectError::Damaged(_) | ObjectError::OtherSource { .. } | ObjectError::Refused(_) => {
-                Self::refused(error)
-            }
+            ObjectError::Damaged(_) | ObjectError::OtherSource { .. } => Self::refused(error),
             _ => Self::failed(error),
         }
     }

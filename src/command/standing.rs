@@ -50,7 +50,9 @@ impl There {
 
     /// What the registry holds.
     pub(super) fn holds(&self) -> Holds {
-        holds(&self.view)
+        let state = self.view.state();
+        let domains = u64::from(self.view.data().count(Kind::Domain));
+        Holds { domains, watermark_ms: state.committed_ms, serial: state.serial }
     }
 
     /// Refuses before anything is read what no deposit may do unbidden: to end a feed.
@@ -115,21 +117,6 @@ impl There {
         self.permits.check(self.holds(), new).map_err(refused)
     }
 
-    /// Whether a base that was made elsewhere may take the place of this registry, whole.
-    pub(super) fn check_base(&self, path: &Path) -> Result<(), String> {
-        let new = View::open(path).map_err(|error| error.to_string())?;
-        let stay = new.suffixes();
-        if !self.tlds.replace
-            && let Some(gone) = self.view.suffixes().iter().find(|suffix| !stay.contains(suffix))
-        {
-            return Err(format!(
-                "it does not have {gone}, which the directory serves; nothing was changed. If that \
-                 is meant, say so with --replace"
-            ));
-        }
-        self.permits.check(self.holds(), holds(&new))
-    }
-
     /// Time of the last deposit of a TLD.
     fn last_ms(&self, tld: &str) -> i64 {
         let state = self.view.state();
@@ -159,12 +146,6 @@ impl There {
         };
         self.zones().into_iter().filter(stays).collect()
     }
-}
-
-fn holds(view: &View) -> Holds {
-    let state = view.state();
-    let domains = u64::from(view.data().count(Kind::Domain));
-    Holds { domains, watermark_ms: state.committed_ms, serial: state.serial }
 }
 
 fn refused(why: String) -> Failure {

@@ -64,23 +64,6 @@ impl Objects {
         writer: &Writer<F>,
         go_on: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Arrived, ObjectError> {
-        self.fetch_vetted(wanted, trusted, writer, &mut |_| Ok(()), go_on)
-    }
-
-    /// As [`Self::fetch`]; what was received whole is shown to `vet`, by the name of its file in
-    /// the directory, before it becomes current.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::fetch`], or `vet` says why not.
-    pub fn fetch_vetted<F: Files>(
-        &self,
-        wanted: &Wanted,
-        trusted: &Trusted,
-        writer: &Writer<F>,
-        vet: &mut dyn FnMut(&str) -> Result<(), String>,
-        go_on: &mut dyn FnMut(u64, u64) -> bool,
-    ) -> Result<Arrived, ObjectError> {
         let mut passed_over = Vec::new();
         let names = self.names()?;
         let newer = names.iter().filter(|name| name.serial >= wanted.serial_min);
@@ -91,9 +74,7 @@ impl Objects {
                     let problem = format!("{}: is of source {source:?}", name.manifest());
                     return Err(Failed::Passed(problem));
                 }
-                let base = self.take(&object, writer, go_on)?;
-                vet(base.aside()).map_err(|why| Failed::Over(ObjectError::Refused(why)))?;
-                let manifest = writer.publish(base).map_err(over)?;
+                let manifest = self.take(&object, writer, go_on)?;
                 Ok((object, manifest))
             });
             match tried {
@@ -118,13 +99,13 @@ impl Objects {
         })
     }
 
-    /// Fetches one snapshot, and checks it.
+    /// Fetches one snapshot and publishes it.
     fn take<F: Files>(
         &self,
         object: &ObjectManifest,
         writer: &Writer<F>,
         go_on: &mut dyn FnMut(u64, u64) -> bool,
-    ) -> Result<NewBase<F>, Failed> {
+    ) -> Result<Manifest, Failed> {
         let file = object.name().snapshot();
         let passed = |problem: String| Failed::Passed(format!("{file}: {problem}"));
         let meta = self.runtime.block_on(self.store.head(&self.at(&file)));
@@ -155,7 +136,7 @@ impl Objects {
         object: &ObjectManifest,
         writer: &Writer<F>,
         go_on: &mut dyn FnMut(u64, u64) -> bool,
-    ) -> Result<NewBase<F>, Failed> {
+    ) -> Result<Manifest, Failed> {
         let mut base = writer.begin().map_err(over)?;
         let header = self.receive(at, object, writer, &mut base, go_on)?;
         let damaged = |error: FormatError| Failed::Damaged(error.to_string());
@@ -172,7 +153,7 @@ impl Objects {
             .and_then(|()| base.flush());
         rewritten.map_err(|error| over(disk(writer, &base, error)))?;
         check(writer, &base).map_err(damaged)?;
-        Ok(base)
+        writer.publish(base).map_err(over)
     }
 
     /// Receives a snapshot into a new base, part by part; returns its header block.

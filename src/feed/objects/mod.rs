@@ -125,9 +125,6 @@ pub enum ObjectError {
         /// What would be written.
         own: Source,
     },
-    /// The caller does not take it in the place of what there is.
-    #[error("the snapshot was refused: {0}")]
-    Refused(String),
     /// The snapshot directory cannot be written.
     #[error(transparent)]
     Directory(#[from] StoreError),
