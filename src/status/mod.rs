@@ -103,14 +103,14 @@ impl Sources {
         let (state, data) = (view.state(), view.data());
         let (changed, log_bytes) = data.changed();
         // Without changes a sign of life says that there were none.
-        let newest_ms = state.committed_ms.max(state.heartbeat_ms);
+        let newest_ms = view.as_of_ms();
         let steady_ms = (self.steady_ms)();
         let age_ms = self.age.of(newest_ms, (self.now_ms)(), steady_ms);
         Figures {
             generation: state.generation,
             serial: state.serial,
-            committed_ms: state.committed_ms,
-            heartbeat_ms: state.heartbeat_ms,
+            committed_ms: view.committed_ms(),
+            heartbeat_ms: view.heartbeat_ms(),
             age_s: u64::try_from(age_ms / 1000).unwrap_or(0),
             deposit: Arc::clone(&state.deposit),
             changed,
