@@ -13,6 +13,7 @@
 mod disk;
 mod map;
 mod registrar;
+mod weigh;
 
 use std::fs;
 use std::path::Path;
@@ -25,6 +26,7 @@ use snapshot_format::{FormatError, Kind, Snapshot};
 pub use disk::Disk;
 pub use map::{Bytes, LogBytes};
 pub use registrar::{Registrar, RegistrarName, RegistrarNames};
+pub use weigh::weigh;
 
 use crate::observe::clock;
 use crate::store::{Reader, StoreError};
