@@ -239,18 +239,6 @@ impl View {
     pub fn as_of_ms(&self) -> i64 {
         self.times.committed_ms.max(self.times.heartbeat_ms)
     }
-
-    /// Commit time of the newest change, as it is believed.
-    #[must_use]
-    pub const fn committed_ms(&self) -> i64 {
-        self.times.committed_ms
-    }
-
-    /// Newest sign of life of the feed, as it is believed.
-    #[must_use]
-    pub const fn heartbeat_ms(&self) -> i64 {
-        self.times.heartbeat_ms
-    }
 }
 
 #[cfg(test)]
