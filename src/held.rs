@@ -6,7 +6,10 @@
 //!   started by another thread at that moment has the file open as well, until it runs its own
 //!   program, and a lock stays until its last descriptor is closed.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// A file whose lock is held.
 #[derive(Debug)]
@@ -22,6 +25,23 @@ impl Held {
         file.try_lock()?;
         // The same open file: its lock is this one's.
         file.try_clone().map(Self).map_err(TryLockError::Error)
+    }
+}
+
+impl Held {
+    /// Whether the file at `path` is the one that is locked. Costs two system calls.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses; that there is no such file is no error.
+    pub fn is_of(&self, path: &Path) -> io::Result<bool> {
+        let there = match fs::metadata(path) {
+            Ok(there) => there,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let own = self.0.metadata()?;
+        Ok((own.dev(), own.ino()) == (there.dev(), there.ino()))
     }
 }
 
@@ -47,7 +67,12 @@ mod tests {
         // As a child process has it that does not run its own program yet.
         let inherited = file.try_clone().unwrap();
         drop((held, file));
-        Held::try_new(&other).unwrap();
+        let held = Held::try_new(&other).unwrap();
+        assert!(held.is_of(&path).unwrap());
+        fs::remove_file(&path).unwrap();
+        assert!(!held.is_of(&path).unwrap(), "removed");
+        File::create(&path).unwrap();
+        assert!(!held.is_of(&path).unwrap(), "another file");
         drop(inherited);
     }
 }

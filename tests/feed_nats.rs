@@ -434,7 +434,8 @@ impl Refetch for FromStore {
         let objects = Objects::open(self.store.to_str().unwrap()).unwrap();
         let writer = Writer::lock(Disk::new(&self.into), Settings::default());
         let writer = writer.map_err(|error| error.to_string())?;
-        let fetched = objects.fetch(wanted, &Trusted::default(), &writer, &mut |_, _| true);
+        let fetched =
+            objects.fetch(wanted, &Trusted::default(), &writer, &mut |_| Ok(()), &mut |_, _| true);
         let fetched = fetched.map_err(|error| error.to_string())?;
         self.memory.replace(fetched.object.serial);
         Ok(Fetched { serial: fetched.object.serial, source: fetched.object.source })

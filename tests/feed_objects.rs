@@ -103,7 +103,7 @@ impl Place {
         let source = source.map(|source| source.parse().unwrap());
         let wanted = Wanted { serial_min, source, unnamed: false, why: String::new() };
         let writer = lock(&self.node());
-        self.objects.fetch(&wanted, trusted, &writer, &mut |_, _| true)
+        self.objects.fetch(&wanted, trusted, &writer, &mut |_| Ok(()), &mut |_, _| true)
     }
 
     fn refusal(&self, serial_min: u64, source: Option<&str>) -> String {
@@ -189,10 +189,11 @@ fn a_damaged_snapshot_is_passed_over_for_the_next_older_one() {
     let mut asked = 0;
     let wanted = Wanted { serial_min: 10, source: None, unnamed: true, why: String::new() };
     let writer = lock(&place.node());
-    let again = place.objects.fetch(&wanted, &Trusted::default(), &writer, &mut |_, _| {
-        asked += 1;
-        true
-    });
+    let again =
+        place.objects.fetch(&wanted, &Trusted::default(), &writer, &mut |_| Ok(()), &mut |_, _| {
+            asked += 1;
+            true
+        });
     assert!(again.unwrap_err().to_string().contains("it is damaged") && asked == 0);
     drop(writer);
     // None that will do: the node keeps what it has.
@@ -268,7 +269,10 @@ fn an_interruption_leaves_nothing_behind() {
     directory(&place.node(), 3, "of-3.demo");
     let wanted = Wanted { serial_min: 0, source: None, unnamed: true, why: String::new() };
     let writer = lock(&place.node());
-    let fetched = place.objects.fetch(&wanted, &Trusted::default(), &writer, &mut |_, _| false);
+    let fetched =
+        place
+            .objects
+            .fetch(&wanted, &Trusted::default(), &writer, &mut |_| Ok(()), &mut |_, _| false);
     assert!(matches!(fetched, Err(ObjectError::Interrupted)), "{fetched:?}");
     assert_eq!(place.serves(), 3);
     let view = View::open(&place.node()).unwrap();

@@ -168,3 +168,26 @@ fn a_heartbeat_moves_the_time_of_the_data_through_a_fold_a_restart_and_for_follo
     append(&mut live, 3, 9_000, 9_000);
     assert_eq!(as_of(), 9_000, "the later of both");
 }
+
+#[test]
+fn a_writer_whose_lock_file_was_removed_writes_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&lock(folder.path()).unwrap(), "one.demo");
+    let mut live = Live::open(lock(folder.path()).unwrap()).unwrap();
+    let append = |live: &mut Live<Disk>| {
+        let encoded = Encoded::default();
+        let stamp = Stamp { serial: 1, committed_ms: 1, heartbeat_ms: i64::MIN };
+        live.append(&encoded, stamp).map(|generation| generation.state().generation)
+    };
+    append(&mut live).unwrap();
+    fs::remove_file(folder.path().join("LOCK")).unwrap();
+    let error = append(&mut live).unwrap_err();
+    assert!(matches!(error, StoreError::LockLost { .. }), "{error}");
+    // Another one has it now.
+    let mut other = Live::open(lock(folder.path()).unwrap()).unwrap();
+    let last = append(&mut other).unwrap();
+    assert!(matches!(append(&mut live), Err(StoreError::LockLost { .. })));
+    assert!(matches!(live.begin_fold(), Err(StoreError::LockLost { .. })));
+    drop(live);
+    assert_eq!(View::open(folder.path()).unwrap().generation(), last);
+}

@@ -22,7 +22,7 @@ use disk::{SECTOR_BYTES, SimDisk};
 use snapshot_format::delta::frame::LOG_HEAD_BYTES;
 use snapshot_format::delta::{Frame, LogHead, encode, fold};
 use snapshot_format::sort::{MemoryScratch, Scratch};
-use whoisd::store::{Live, Reader, Settings, Stamp, StoreError, Writer};
+use whoisd::store::{Files, Live, Reader, Settings, Stamp, StoreError, Writer};
 
 const SETTINGS: Settings = Settings { keep: 2, log_part_bytes: 1 << 12 };
 
@@ -436,4 +436,198 @@ fn a_disk_with_little_room_gets_a_short_log_and_one_with_none_says_how_much_is_m
     assert!(error.to_string().contains("no room for 2097152 bytes of log"), "{error}");
     run.disk.leave_room(Some(3 << 20));
     run.append().unwrap();
+}
+
+/// A store with batches in a log of several parts, and the disk.
+fn of_parts(seed: u64) -> Run {
+    let mut run = Run::new(seed);
+    while logs(&run.disk).len() < 3 {
+        run.append().unwrap();
+        // After a failure the log goes on in its next part.
+        run.disk.fail_one_of(1);
+        run.append().unwrap_err();
+        run.disk.fail_one_of(0);
+        run.append().unwrap();
+    }
+    run.live = None;
+    run
+}
+
+#[test]
+fn a_part_of_a_log_that_is_missing_or_cut_is_an_error_and_not_an_older_state() {
+    let parts = logs(&of_parts(12).disk).len();
+    for missing in 0..parts {
+        let run = of_parts(12);
+        let name = logs(&run.disk)[missing].clone();
+        run.disk.remove(&name).unwrap();
+        let error = Reader::open(run.disk.clone()).unwrap_err();
+        assert!(error.is_damage() && error.to_string().contains(&name), "{error}");
+        let error = Writer::lock(run.disk.clone(), SETTINGS).and_then(Live::open).unwrap_err();
+        assert!(error.is_damage(), "nothing is written over it: {error}");
+
+        let run = of_parts(12);
+        for length in [64, (2 << 20) - 1] {
+            run.disk.cut(&name, length);
+            let error = Reader::open(run.disk.clone()).unwrap_err();
+            assert!(matches!(error, StoreError::Short { .. }), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_later_part_proves_that_one_is_missing_whatever_the_manifest_counts() {
+    let run = of_parts(13);
+    let of_first = Reader::open(run.disk.clone()).unwrap().manifest().encode();
+    // As an older program writes it: it does not count parts.
+    let old = |line: &str| match line.strip_prefix("log ") {
+        Some(log) => format!("log {}\n", log.split(' ').take(2).collect::<Vec<_>>().join(" ")),
+        None => format!("{line}\n"),
+    };
+    let lines = of_first.lines().filter(|line| !line.starts_with("crc32c"));
+    let text: String = lines.map(old).collect();
+    let text = format!("{text}crc32c {:08x}\n", crc32c(text.as_bytes()));
+    run.disk.write("MANIFEST", text.as_bytes());
+    Reader::open(run.disk.clone()).unwrap();
+    let name = logs(&run.disk)[1].clone();
+    run.disk.remove(&name).unwrap();
+    let error = Reader::open(run.disk.clone()).unwrap_err();
+    assert!(matches!(&error, StoreError::MissingPart { path, .. } if path.ends_with(&name)));
+}
+
+/// CRC32C, bit by bit.
+fn crc32c(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg())
+        })
+    })
+}
+
+/// Puts a base without records in the place of what there is.
+fn replace(disk: &SimDisk, is_permitted: bool) -> Result<u64, StoreError> {
+    let writer = Writer::lock(disk.clone(), SETTINGS)?.over_damage(is_permitted);
+    let mut base = writer.begin()?;
+    let bytes = Model::default().built(base.generation());
+    base.write_all(&bytes).map_err(|source| StoreError::Io {
+        path: base.aside().into(),
+        what: "write it",
+        source,
+    })?;
+    Ok(writer.publish(base)?.current.base_generation)
+}
+
+#[test]
+fn what_does_not_read_is_replaced_only_by_permission_and_no_number_goes_back() {
+    type Harm = fn(&Run);
+    let harms: [(&str, Harm); 5] = [
+        ("log", |run| {
+            let name = logs(&run.disk).pop().unwrap();
+            let (starts, _) = frames(&run.disk.content(&name));
+            run.disk.turn_bit(&name, starts[1] + 40, 3);
+        }),
+        ("base", |run| run.disk.turn_bit("base-0000000001.snapshot", 20, 1)),
+        ("no base", |run| run.disk.remove("base-0000000001.snapshot").unwrap()),
+        ("manifest", |run| run.disk.turn_bit("MANIFEST", 5, 1)),
+        ("no manifest", |run| run.disk.remove("MANIFEST").unwrap()),
+    ];
+    for (word, harm) in harms {
+        let mut run = Run::new(14);
+        for _ in 0..5 {
+            run.append().unwrap();
+        }
+        let last = run.live().generation().state().generation;
+        run.crash();
+        run.live = None;
+        harm(&run);
+        let before = run.disk.names();
+        let error = replace(&run.disk, false).unwrap_err();
+        assert!(matches!(error, StoreError::Standing { .. }), "{word}: {error}");
+        assert!(error.to_string().contains("--allow damaged"), "{word}: {error}");
+        assert_eq!(run.disk.names(), before, "{word}: nothing was changed");
+        let generation = replace(&run.disk, true).unwrap_or_else(|error| panic!("{word}: {error}"));
+        assert!(generation > last, "{word}: {generation} after {last}");
+        let names = run.disk.names();
+        let is_there =
+            |name: &String| names.contains(name) || names.contains(&format!("{name}.damaged"));
+        assert!(before.iter().all(is_there), "{word}: {names:?} has all of {before:?}");
+        // What read of it can be gone back to.
+        let manifest = Reader::open(run.disk.clone()).unwrap().manifest().clone();
+        if word == "log" {
+            let to = manifest.kept[0].last().unwrap();
+            Writer::lock(run.disk.clone(), SETTINGS).unwrap().rollback(to).unwrap();
+            let reader = Reader::open(run.disk.clone()).unwrap();
+            let found = text(&**reader.generation(), true);
+            assert_eq!(found, text(&run.history[&to].rebuilt(), true));
+        }
+        // The next one goes on, and removes nothing of what was set aside.
+        let next = replace(&run.disk, false).unwrap();
+        assert!(next > generation, "{word}");
+        let set_aside =
+            |names: &[String]| names.iter().filter(|name| name.ends_with(".damaged")).count();
+        assert_eq!(set_aside(&run.disk.names()), set_aside(&names), "{word}");
+    }
+}
+
+#[test]
+fn going_back_in_a_damaged_log_gives_no_number_twice() {
+    let mut run = Run::new(15);
+    for _ in 0..6 {
+        run.append().unwrap();
+    }
+    let last = run.live().generation().state().generation;
+    run.crash();
+    run.live = None;
+    let name = logs(&run.disk).pop().unwrap();
+    let (starts, _) = frames(&run.disk.content(&name));
+    run.disk.turn_bit(&name, starts[2] + 40, 3);
+    Writer::lock(run.disk.clone(), SETTINGS).unwrap().rollback(last - 4).unwrap();
+    run.live = Some(Writer::lock(run.disk.clone(), SETTINGS).and_then(Live::open).unwrap());
+    run.model = run.history[&(last - 4)].clone();
+    run.append().unwrap();
+    assert!(run.live().generation().state().generation > last);
+}
+
+/// One crash at each operation of the first publication: the next one is as free as the first.
+#[test]
+fn a_crash_in_the_first_publication_leaves_nothing_that_needs_permission() {
+    for at in 0..60 {
+        let disk = SimDisk::new(at);
+        disk.die_after(Some(at));
+        let outcome = replace(&disk, false);
+        disk.crash();
+        let again = replace(&disk, false).unwrap_or_else(|error| panic!("step {at}: {error}"));
+        if outcome.is_ok() {
+            assert_eq!(again, 2, "step {at}");
+            return;
+        }
+    }
+    panic!("it takes more operations than that");
+}
+
+#[test]
+fn nothing_new_is_made_of_a_damaged_base() {
+    let mut run = Run::new(16);
+    for _ in 0..3 {
+        run.append().unwrap();
+    }
+    run.fold().unwrap();
+    run.append().unwrap();
+    let generation = run.live().generation().state().generation;
+    run.live = None;
+    let manifest = Reader::open(run.disk.clone()).unwrap().manifest().clone();
+    // Any byte behind the header that is no padding.
+    let base = manifest.current.base;
+    let content = run.disk.content(&base);
+    let at = (4096..content.len()).find(|at| content[*at] != 0);
+    run.disk.turn_bit(&base, at.unwrap(), 0);
+    let mut live = Writer::lock(run.disk.clone(), SETTINGS).and_then(Live::open).unwrap();
+    let Some(mut begun) = live.begin_fold().unwrap() else { panic!("nothing to fold") };
+    let scratch: Rc<dyn Scratch> = Rc::new(MemoryScratch);
+    let folded = fold(&*begun.generation, &mut begun.base, &scratch, 1 << 22, &mut |_, _| true);
+    let error = folded.unwrap_err().to_string();
+    assert!(error.contains("the base is damaged: bytes "), "{error}");
+    drop((begun, live));
+    let writer = Writer::lock(run.disk.clone(), SETTINGS).unwrap();
+    let error = writer.rollback(generation).unwrap_err().to_string();
+    assert!(error.contains(&base) && error.contains("are damaged"), "{error}");
 }

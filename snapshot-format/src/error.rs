@@ -126,6 +126,9 @@ pub enum BuildError {
     /// Output or scratch file.
     #[error("cannot write the snapshot: {0}")]
     Io(#[from] std::io::Error),
+    /// The base that is to be folded is damaged.
+    #[error("the base is damaged: {0}")]
+    Base(#[from] FormatError),
     /// Two records with one key.
     #[error("{} {key:?} occurs twice; a key names one object", kind.word())]
     Duplicate {

@@ -276,6 +276,7 @@ fn sealed_log(bytes: &[u8], mut generation: u64) -> Vec<u8> {
         number: word32(bytes, 12),
         salt: word(24),
         begins_over: generation,
+        file_bytes: word(48),
     };
     let mut out = head.encode().to_vec();
     debug_assert!(out.starts_with(&LOG_MAGIC) && LOG_VERSION == 2);
@@ -331,7 +332,7 @@ mod tests {
         let base = Arc::new(Snapshot::open(BASE.to_vec()).unwrap());
         let mut generation: Generated = Generation::of_base(base).unwrap();
         let first = generation.state().generation;
-        let log_head = LogHead { epoch: 1, number: 1, salt: 5, begins_over: first };
+        let log_head = LogHead { epoch: 1, number: 1, salt: 5, begins_over: first, file_bytes: 0 };
         let mut log = log_head.encode().to_vec();
         let domain = |name: &str| Domain {
             name: name.to_owned(),

@@ -15,6 +15,7 @@
 
 use std::net::IpAddr;
 use std::ops::Range;
+use std::sync::atomic::AtomicBool;
 
 use rkyv::Portable;
 use rkyv::api::low::LowValidator;
@@ -60,6 +61,8 @@ pub struct Snapshot<D> {
     data: D,
     header: Header,
     ranges: [Range<usize>; SECTION_COUNT],
+    /// Whether all block checksums were compared.
+    pub(crate) is_checked: AtomicBool,
 }
 
 impl<D: AsRef<[u8]>> Snapshot<D> {
@@ -77,7 +80,7 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
             start..usize::try_from(end).unwrap_or(usize::MAX)
         };
         let ranges = header.sections.map(range);
-        let snapshot = Self { data, header, ranges };
+        let snapshot = Self { data, header, ranges, is_checked: AtomicBool::new(false) };
         for kind in Kind::ALL {
             let offsets = snapshot.header.section(SectionId::Offsets(kind));
             let whole = offsets.count.checked_mul(4) == Some(offsets.bytes);

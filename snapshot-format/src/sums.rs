@@ -55,7 +55,11 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
             let found = others.into_iter().filter_map(join);
             found.chain(own).min()
         });
-        damaged.map_or(Ok(()), |number| Err(sums.damaged(number)))
+        if let Some(number) = damaged {
+            return Err(sums.damaged(number));
+        }
+        self.is_checked.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Compares all block checksums, one after another on this thread, as long as `go_on` says so
@@ -77,7 +81,22 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
             }
             number = number.saturating_add(1);
         }
+        self.is_checked.store(true, Ordering::Relaxed);
         Ok(Some(number))
+    }
+
+    /// As [`Self::check_sums_while`], unless they were compared already since this was opened:
+    /// before something new is made of the bytes, which would give damage checksums that are right.
+    /// Reads the file once, in order, on this thread. Returns whether all were compared.
+    ///
+    /// # Errors
+    ///
+    /// See [`Self::check_sums`].
+    pub fn check_sums_once(&self, go_on: &dyn Fn() -> bool) -> Result<bool, FormatError> {
+        if self.is_checked.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        self.check_sums_while(go_on).map(|compared| compared.is_some())
     }
 }
 

@@ -44,7 +44,7 @@ fn the_builder_writes_format_version_2_byte_for_byte() {
 
 #[test]
 fn the_head_of_a_log_of_the_version_before_is_read() {
-    let head = LogHead { epoch: 7, number: 1, salt: 5, begins_over: 3 };
+    let head = LogHead { epoch: 7, number: 1, salt: 5, begins_over: 3, file_bytes: 0 };
     let mut bytes = head.encode();
     assert_eq!(bytes[8], 2);
     for (version, reads) in [(1, true), (2, true), (3, false)] {

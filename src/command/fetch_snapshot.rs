@@ -11,21 +11,24 @@ use crate::feed::key::Trusted;
 use crate::feed::message::Source;
 use crate::feed::nats::{POSITION, Wanted, note_source, source_of};
 use crate::feed::objects::Objects;
-use crate::store::{Reader, Settings, StoreError, Writer};
-use crate::view::Disk;
+use crate::observe::clock;
+use crate::store::{self, FEWER_PERCENT, Permit, Permits, Settings, Writer};
+use crate::view::{self, Data, Disk};
 
 /// Fetch the newest snapshot of an object store into a snapshot directory
 ///
 /// It becomes the directory's next generation once its length, hash, checksums and, with --trusted,
-/// its signature are right; a damaged one is passed over for the next older one. One that holds
-/// less than the directory already has is refused.
+/// its signature are right; a damaged one is passed over for the next older one. One with a lower
+/// serial than the directory has is passed over, but for --allow feed. What would lose much of a registry is refused
+/// unless --allow permits it: no or far fewer domains, of any TLD, older data, a state that does not
+/// read.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   whoisd fetch-snapshot --from /srv/snapshots --into /var/lib/whoisd
   whoisd fetch-snapshot --from file:///srv/snapshots --into new --trusted feed.key.pub
 
 Exit status: 0 fetched; 1 there is none that can be used, or the object store or the directory
-fails; 2 wrong usage; 3 a key is none, or the directory is damaged.")]
+fails; 2 wrong usage; 3 a key is none, or the snapshot may not take the place of what there is.")]
 pub(super) struct Options {
     /// Object store: a directory, file:///DIRECTORY, or s3://BUCKET/PATH in a build with S3
     #[arg(long, value_name = "URL")]
@@ -40,6 +43,13 @@ pub(super) struct Options {
     /// follows, if it follows one
     #[arg(long, value_name = "NAME")]
     source: Option<Source>,
+    /// Permit what would lose much of the registry that there is
+    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
+    allow: Vec<Permit>,
+    /// Domains that may be missing, of a hundred that there are
+    #[arg(long, value_name = "PERCENT", default_value_t = FEWER_PERCENT)]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=100))]
+    fewer_max: u8,
     /// Older states to keep for `whoisd rollback`, each as large as a snapshot
     #[arg(long, value_name = "N", default_value_t = 1)]
     keep: usize,
@@ -67,10 +77,16 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let _fresh = Fresh::of(&options.into);
     let settings = Settings { keep: options.keep, ..Settings::default() };
     let writer = Writer::lock(Disk::new(&options.into), settings)?;
-    let serial_min = match Reader::open(Disk::new(&options.into)) {
-        Ok(reader) => reader.generation().state().serial,
-        Err(StoreError::Empty { .. }) => 0,
-        Err(error) => return Err(error.into()),
+    let there = store::standing(&Disk::new(&options.into))?;
+    let writer = writer.over_damage(there.damage.is_some());
+    let named = options.allow.clone();
+    let serial = there.generation.as_ref().map_or(0, |data| data.state().serial);
+    let serial_min = if named.contains(&Permit::Feed) { 0 } else { serial };
+    let permits = Permits { named, fewer_percent: options.fewer_max };
+    let damage = there.damage.map(|error| error.to_string());
+    let old = there.generation;
+    let mut vet = |made: &Data| {
+        view::weigh(damage.as_deref(), old.as_deref(), made, &permits, clock::wall_ms())
     };
     // What follows one source's stream cannot go on with the serials of another one.
     let followed = source_of(&options.into).filter(|_| options.source.is_none());
@@ -78,7 +94,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let source = options.source.clone().or(followed);
     let wanted = Wanted { serial_min, source, unnamed, why: String::new() };
     let bar = bar(options.quiet, "fetching")?;
-    let arrived = objects.fetch(&wanted, &trusted, &writer, &mut |done, all| {
+    let arrived = objects.fetch(&wanted, &trusted, &writer, &mut vet, &mut |done, all| {
         bar.set_length(all);
         bar.set_position(done);
         true

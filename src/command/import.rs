@@ -55,7 +55,7 @@ const LINE_PAUSE: Duration = Duration::from_secs(5);
 ///
 /// A FULL deposit takes the place of what the directory has of its TLD; other TLDs stay. What would
 /// lose much of a registry is refused unless an option permits it: no or far fewer domains, older
-/// data, the end of a feed (--allow), a TLD that the directory does not have (--add, --replace).
+/// data, the end of a feed, a state that does not read (--allow), a TLD that the directory does not have (--add, --replace).
 ///
 /// A defect of one record (a reference to nothing, an unreadable date) is a finding: it is
 /// reported, and the record is served without the part. What would make answers wrong (a key
@@ -154,10 +154,9 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     }
     let permits = Permits { named: arguments.allow.clone(), fewer_percent: arguments.fewer_max };
     let tlds = Tlds { add: arguments.add, replace: arguments.replace };
-    let mut there = There::open(&arguments.into, tlds, permits);
-    if let Some(there) = &there {
-        there.check_feed()?;
-    }
+    let mut there = There::open(&arguments.into, tlds, permits, options.now_ms)?;
+    // What is there is judged once all reasons are known.
+    let writer = writer.over_damage(there.is_some());
     let mut base = writer.begin().map_err(|error| failed(&error))?;
     options.generation = base.generation();
     let mut lines = arguments.report.as_deref().map(ReportFile::new).transpose()?;
@@ -170,11 +169,11 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     }
     let (_, report) = made.map_err(|error| refused(&error, arguments))?;
     let peak = peak_memory();
-    if let Some(there) = &there {
-        there.check(&report)?;
+    let made = arguments.into.join(base.aside());
+    if let Some(there) = there {
+        there.check(&report, &View::open(&made)?)?;
     }
-    drop(there);
-    check(&arguments.into.join(base.aside()), &report, &mut display)?;
+    check(&made, &report, &mut display)?;
     let manifest = writer.publish(base).map_err(|error| failed(&error))?;
     if !arguments.quiet {
         let seconds = clock::monotonic().duration_since(started).as_secs_f64();
@@ -229,6 +228,7 @@ fn is_of_changes(options: &import::Options, scratch: &Rc<dyn Scratch>) -> bool {
 
 /// Whether there is something that changes can be applied to.
 fn is_there(writer: &Writer<Disk>) -> Result<bool, Failure> {
+    // One that does not read says so, and what may take its place, where a FULL deposit comes.
     Ok(read_manifest(writer.files())?.is_some())
 }
 

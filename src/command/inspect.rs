@@ -10,7 +10,7 @@ use snapshot_format::key::{self, RegistrarKey};
 use snapshot_format::{Corrupt, Kind, dump};
 
 use super::{Failure, output, standard};
-use crate::store::read_manifest;
+use crate::store::Reader;
 use crate::view::{Data, Disk, View};
 
 /// Show what a snapshot holds: header, sections and counts, or any record with every field
@@ -142,9 +142,12 @@ fn overview(path: &Path, data: &Data) -> Result<String, Failure> {
     for kind in Kind::ALL {
         let _ = writeln!(text, "{}s: {}", kind.word(), data.count(kind));
     }
-    if path.is_dir()
-        && let Some(manifest) = read_manifest(&Disk::new(path))?
-    {
+    if path.is_dir() {
+        let reader = Reader::open(Disk::new(path))?;
+        if let Some(rest) = reader.rest()? {
+            let _ = writeln!(text, "{rest}");
+        }
+        let manifest = reader.manifest();
         let last = state.generation;
         let _ = writeln!(text, "\nstate     from generation  to generation  base");
         let current = std::iter::once(("current", &manifest.current));

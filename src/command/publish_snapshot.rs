@@ -11,9 +11,9 @@ use std::rc::Rc;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use snapshot_format::Snapshot;
 use snapshot_format::delta::fold;
 use snapshot_format::sort::Scratch;
+use snapshot_format::{BuildError, Snapshot};
 
 use super::standard::DirOptions;
 use super::{Failure, output};
@@ -138,7 +138,10 @@ fn folded(view: &View, dir: &Path, quiet: bool) -> Result<Snapshot<Bytes>, Failu
         true
     });
     bar.finish_and_clear();
-    drop(made.map_err(|error| failed("fold the changes", &error))?);
+    drop(made.map_err(|error| match error {
+        BuildError::Base(_) => Failure::refused(format!("{}: {error}", dir.display())),
+        error => failed("fold the changes", &error),
+    })?);
     let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     let bytes = Bytes::map(&path).map_err(|error| failed("map the folded base", &error))?;
     Snapshot::open(bytes).map_err(|error| failed("open the folded base", &error))
@@ -158,7 +161,9 @@ impl From<ObjectError> for Failure {
     fn from(error: ObjectError) -> Self {
         match error {
             ObjectError::Directory(error) => error.into(),
-            ObjectError::Damaged(_) | ObjectError::OtherSource { .. } => Self::refused(error),
+            ObjectError::Damaged(_)
+            | ObjectError::OtherSource { .. }
+            | ObjectError::NotPermitted { .. } => Self::refused(error),
             _ => Self::failed(error),
         }
     }

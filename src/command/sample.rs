@@ -18,7 +18,8 @@ use crate::sample::settings::{
     DOMAINS_MAX, DOMAINS_MIN, SEED_DEFAULT, TLDS_DEFAULT, WATERMARK_DEFAULT_S,
 };
 use crate::sample::{Registry, Settings, build, deposit, showcase};
-use crate::view::View;
+use crate::store;
+use crate::view::Disk;
 
 /// Make a registry to work with: a deposit, or a snapshot directory
 ///
@@ -78,7 +79,8 @@ pub(super) struct Options {
     #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     into: Option<PathBuf>,
 
-    /// Let go of a registry in the directory that is no sample: no state of it is kept
+    /// Let go of a registry in the directory that is no sample, follows a feed or does not read: no
+    /// state of it is kept
     #[arg(long, requires = "into")]
     replace: bool,
 
@@ -122,9 +124,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         written.push(done.map_err(|error| failed(path, &error))?);
     }
     if let Some(path) = &options.into {
-        may_replace(path, options.replace)?;
+        let over = may_replace(path, options.replace)?;
         let memory_bytes = usize::try_from(options.memory_mib).unwrap_or(usize::MAX) << 20;
-        let done = build::build_directory(&registry, path, memory_bytes, &mut |w, d, a| {
+        let done = build::replace_directory(&registry, path, memory_bytes, over, &mut |w, d, a| {
             teller.tell(w, d, a);
         });
         done.map_err(|error| Failure { status: 1, message: format!("sample: {error}") })?;
@@ -134,16 +136,29 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     print_summary(&registry, &written, options.rde_xml.as_deref() == Some(Path::new("-")))
 }
 
-/// Refuses to put a sample in the place of a registry: nothing of that would be left.
-fn may_replace(path: &Path, replace: bool) -> Result<(), Failure> {
-    let Ok(there) = View::open(path) else { return Ok(()) };
-    let source = there.base().meta().map_or_else(|_| String::new(), |meta| meta.source.to_string());
-    if replace || source.starts_with(SOURCE) {
-        return Ok(());
+/// Refuses to put a sample in the place of a registry: nothing of that would be left. Returns whether
+/// a state that does not read may go.
+fn may_replace(path: &Path, replace: bool) -> Result<bool, Failure> {
+    let standing = store::standing(&Disk::new(path))?;
+    let what = if let Some(error) = &standing.damage {
+        format!("has a registry that does not read ({error})")
+    } else {
+        let Some(there) = &standing.generation else { return Ok(false) };
+        let meta = there.base().meta();
+        let source = meta.map_or_else(|_| String::new(), |meta| meta.source.to_string());
+        let serial = there.state().serial;
+        match (source.starts_with(SOURCE), serial) {
+            (true, 0) => return Ok(false),
+            (true, serial) => format!("has a sample that follows a feed (serial {serial})"),
+            (false, _) => format!("has a registry (made by {source:?})"),
+        }
+    };
+    if replace {
+        return Ok(standing.damage.is_some());
     }
     Err(Failure::refused(format!(
-        "sample: {}: the directory has a registry (made by {source:?}), and a sample would leave \
-         nothing of it; name another directory, or let it go with --replace",
+        "sample: {}: the directory {what}, and a sample would leave nothing of it; name another \
+         directory, or let it go with --replace",
         path.display()
     )))
 }

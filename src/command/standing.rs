@@ -7,14 +7,17 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
-use snapshot_format::delta::{Gone, others};
+use snapshot_format::delta::{Gone, State, others};
 use snapshot_format::{Kind, Object};
 
 use super::Failure;
-use crate::import::{Kept, Report, Standing, Zones, fate, parse_deposit_name, zone_of};
-use crate::store::{Holds, Permit, Permits, StoreError};
-use crate::view::View;
+use crate::import::{
+    CLOCK_TOLERANCE_MS, Kept, Report, Standing, Zones, fate, parse_deposit_name, zone_of,
+};
+use crate::store::{self, Holds, Permit, Permits, Weighed};
+use crate::view::{Data, Disk, View};
 
 /// What becomes of TLDs that the deposits are not of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,62 +30,81 @@ pub(super) struct Tlds {
 
 /// The registry that there is.
 pub(super) struct There {
-    view: View,
+    /// What reads of it: the current state, or else one before it.
+    data: Option<Arc<Data>>,
+    /// Why the current state does not read.
+    damage: Option<String>,
     tlds: Tlds,
     permits: Permits,
+    /// Later times are not believed, ms since the epoch.
+    latest_ms: i64,
     /// Zones of the deposits, once they are read.
-    goes: Vec<String>,
+    goes: Vec<Zones>,
 }
 
 impl There {
-    /// The registry of a directory; `None` if it has none, or one that does not read: what takes
-    /// the place of that one loses nothing.
-    pub(super) fn open(path: &Path, tlds: Tlds, permits: Permits) -> Option<Self> {
-        match View::open(path) {
-            Ok(view) => Some(Self { view, tlds, permits, goes: Vec::new() }),
-            Err(StoreError::Empty { .. }) => None,
-            Err(error) => {
-                tracing::warn!(%error, "the current generation does not read");
-                None
-            }
+    /// The registry of a directory; `None` if it has none.
+    pub(super) fn open(
+        path: &Path,
+        tlds: Tlds,
+        permits: Permits,
+        now_ms: i64,
+    ) -> Result<Option<Self>, Failure> {
+        let store::Standing { generation: data, damage } = store::standing(&Disk::new(path))?;
+        if data.is_none() && damage.is_none() {
+            return Ok(None);
         }
+        let damage = damage.map(|error| error.to_string());
+        let latest_ms = now_ms.saturating_add(CLOCK_TOLERANCE_MS);
+        Ok(Some(Self { data, damage, tlds, permits, latest_ms, goes: Vec::new() }))
     }
 
-    /// What the registry holds.
-    pub(super) fn holds(&self) -> Holds {
-        let state = self.view.state();
-        let domains = u64::from(self.view.data().count(Kind::Domain));
-        Holds { domains, watermark_ms: state.committed_ms, serial: state.serial }
+    fn state(&self) -> Option<&State> {
+        self.data.as_ref().map(|data| data.state())
     }
 
-    /// Refuses before anything is read what no deposit may do unbidden: to end a feed.
-    pub(super) fn check_feed(&self) -> Result<(), Failure> {
-        let Holds { domains, watermark_ms, .. } = self.holds();
-        self.check_holds(Holds { domains, watermark_ms, serial: 0 })
+    /// What the registry holds, as far as it reads.
+    fn holds(&self) -> Holds {
+        let nothing = Holds { domains: 0, watermark_ms: i64::MIN, serial: 0 };
+        let of = |data: &Arc<Data>| {
+            Holds::of(data.state(), data.count(Kind::Domain).into(), self.latest_ms)
+        };
+        self.data.as_ref().map_or(nothing, of)
     }
 
     /// Whether what was made of deposits may take the place of what goes.
-    pub(super) fn check(&self, report: &Report) -> Result<(), Failure> {
+    pub(super) fn check(&self, report: &Report, made: &View) -> Result<(), Failure> {
         if let Some(why) = self.corrected(report) {
             return Err(refused(why));
         }
-        let all = u64::from(report.records(Kind::Domain));
-        let there = self.holds();
-        let (before, after) = match report.kept {
-            Some(gone) => (gone.domains, all.saturating_sub(gone.kept_domains)),
-            None => (self.domains_of_deposits()?, all),
+        let mut damage = self.damage.clone();
+        let before = match self.data.as_ref().map(|data| self.counts(data)).transpose() {
+            Ok(before) => before.unwrap_or_default(),
+            // A record that does not read cannot be counted.
+            Err(error) => {
+                damage.get_or_insert(error);
+                Vec::new()
+            }
         };
-        // Of several deposits the one that is older than the last one of its TLD.
-        let times = report.deposits.iter().map(|mark| (self.last_ms(&mark.tld), mark.watermark_ms));
-        let (old_ms, new_ms) = times.max_by_key(|(old, new)| old > new).unwrap_or_default();
-        let old = Holds { domains: before, watermark_ms: old_ms, ..there };
-        let new = Holds { domains: after, watermark_ms: new_ms, serial: 0 };
-        self.permits.check(old, new).map_err(refused)
+        let after = self.counts(made.data()).map_err(Failure::refused)?;
+        let there = self.holds();
+        let counts = |of: &[u64], index: usize| of.get(index).copied().unwrap_or_default();
+        let weighed = self.goes.iter().enumerate().map(|(index, zones)| {
+            let tld = if self.goes.len() > 1 { &*zones.tld } else { "" };
+            let mark = report.deposits.iter().find(|mark| *mark.tld == *zones.tld);
+            let new_ms = mark.map_or(report.watermark_ms, |mark| mark.watermark_ms);
+            let old_ms = store::believed(self.last_ms(&zones.tld), self.latest_ms);
+            let (before, after) = (counts(&before, index), counts(&after, index));
+            let old = Holds { domains: before, watermark_ms: old_ms, ..there };
+            Weighed { tld, old, new: Holds { domains: after, watermark_ms: new_ms, serial: 0 } }
+        });
+        let weighed: Vec<_> = weighed.collect();
+        self.permits.check_all(damage.as_deref(), &weighed).map_err(refused)
     }
 
     /// Why a deposit that is here in a corrected form may not come back as it was.
     fn corrected(&self, report: &Report) -> Option<String> {
-        let state = self.view.state();
+        let state = self.state()?;
         let wrong = report.deposits.iter().find_map(|mark| {
             let own = state.deposits.iter().find(|own| own.tld == mark.tld).map(|own| &*own.id);
             let there = own.unwrap_or(&*state.deposit);
@@ -97,29 +119,33 @@ impl There {
         ))
     }
 
-    /// Domains of the zones that the deposits are of: those of others were said to go.
-    fn domains_of_deposits(&self) -> Result<u64, Failure> {
-        let goes = || self.goes.iter().map(String::as_str);
-        if !self.tlds.replace || self.goes.is_empty() {
-            return Ok(self.holds().domains);
+    /// Domains of each deposit's zones. Where all of a registry goes without saying so, of one
+    /// deposit, all domains are its.
+    fn counts(&self, data: &Data) -> Result<Vec<u64>, String> {
+        let all = || u64::from(data.count(Kind::Domain));
+        if let [one] = self.goes.as_slice()
+            && (one.all.is_empty() || self.zones().is_empty())
+        {
+            return Ok(vec![all()]);
         }
-        let mut count = 0u64;
-        for domain in self.view.data().domains("").map_err(Failure::refused)? {
-            let domain = domain.map_err(Failure::refused)?;
-            let is_of = domain.is_some_and(|domain| zone_of(&domain.name, goes()).is_some());
-            count = count.saturating_add(u64::from(is_of));
+        let mut counts = vec![0u64; self.goes.len()];
+        let zones = || self.goes.iter().flat_map(|zones| &zones.all).map(String::as_str);
+        for domain in data.domains("").map_err(|error| error.to_string())? {
+            let domain = domain.map_err(|error| error.to_string())?;
+            let Some(zone) = domain.and_then(|domain| zone_of(&domain.name, zones())) else {
+                continue;
+            };
+            let of = self.goes.iter().position(|zones| zones.all.iter().any(|own| own == zone));
+            if let Some(count) = of.and_then(|of| counts.get_mut(of)) {
+                *count = count.saturating_add(1);
+            }
         }
-        Ok(count)
-    }
-
-    /// Whether another base may take the place of this one.
-    pub(super) fn check_holds(&self, new: Holds) -> Result<(), Failure> {
-        self.permits.check(self.holds(), new).map_err(refused)
+        Ok(counts)
     }
 
     /// Time of the last deposit of a TLD.
     fn last_ms(&self, tld: &str) -> i64 {
-        let state = self.view.state();
+        let Some(state) = self.state() else { return i64::MIN };
         let own = state.deposits.iter().find(|mark| *mark.tld == *tld && !tld.is_empty());
         match own {
             Some(mark) => mark.watermark_ms,
@@ -130,8 +156,9 @@ impl There {
 
     /// TLDs of deposits, and suffixes that are of none of these.
     fn zones(&self) -> Vec<String> {
-        let tlds = || self.view.state().deposits.iter().map(|mark| &*mark.tld);
-        let others = self.view.suffixes().iter().map(|suffix| &**suffix);
+        let Some(data) = &self.data else { return Vec::new() };
+        let tlds = || data.state().deposits.iter().map(|mark| &*mark.tld);
+        let others = data.suffixes().iter().map(|suffix| &**suffix);
         let others = others.filter(|suffix| zone_of(suffix, tlds()).is_none());
         tlds().chain(others).map(str::to_owned).collect()
     }
@@ -139,9 +166,9 @@ impl There {
     /// Zones of ours that stay beside those that are replaced. A suffix that no deposit was of goes
     /// with the zone that it is below.
     fn staying(&self, goes: &[String]) -> Vec<String> {
-        let marks = &self.view.state().deposits;
+        let marks = || self.state().into_iter().flat_map(|state| state.deposits.iter());
         let stays = |zone: &String| {
-            let own = marks.iter().any(|mark| *mark.tld == **zone);
+            let own = marks().any(|mark| *mark.tld == **zone);
             !goes.contains(zone) && (own || zone_of(zone, goes.iter().map(|z| &**z)).is_none())
         };
         self.zones().into_iter().filter(stays).collect()
@@ -159,11 +186,12 @@ fn going(zones: &[Zones]) -> Vec<String> {
 impl Standing for There {
     fn beside(&mut self, zones: &[Zones]) -> Result<Option<Kept>, String> {
         let known = self.zones();
-        self.goes = going(zones);
-        if self.tlds.replace || known.is_empty() {
+        self.goes = zones.to_vec();
+        let Some(data) = self.data.as_ref().filter(|_| !self.tlds.replace && !known.is_empty())
+        else {
             return Ok(None);
-        }
-        let state = self.view.state();
+        };
+        let state = data.state();
         let is_new = |zones: &&Zones| {
             let tld = zones.tld.as_str();
             let is_there = |zone: &String| zone_of(zone, [tld]).is_some();
@@ -191,7 +219,15 @@ impl Standing for There {
         if stays.is_empty() || goes.is_empty() {
             return Ok(None);
         }
-        let suffixes = self.view.suffixes().iter().map(|suffix| suffix.to_string());
+        // It would be copied, and get checksums that are right.
+        data.base().check_sums_once(&|| true).map_err(|error| {
+            format!(
+                "the base that {} would stay of is damaged: {error}; nothing was changed. To let \
+                 all of it go, use --replace",
+                stays.join(", ")
+            )
+        })?;
+        let suffixes = data.suffixes().iter().map(|suffix| suffix.to_string());
         let is_kept = |name: &str| fate(name, &goes, &stays) != snapshot_format::delta::Fate::Goes;
         let deposits = state.deposits.iter().filter(|mark| is_kept(&mark.tld)).cloned();
         Ok(Some(Kept {
@@ -209,6 +245,7 @@ impl Standing for There {
     ) -> io::Result<Gone> {
         let goes = going(zones);
         let stays = self.staying(&goes);
-        others(self.view.data(), &|name| fate(name, &goes, &stays), visit)
+        let Some(data) = &self.data else { return Ok(Gone::default()) };
+        others(data, &|name| fate(name, &goes, &stays), visit)
     }
 }

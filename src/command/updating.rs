@@ -170,7 +170,7 @@ fn first_snapshot(nats: &Nats, writer: &Writer<Disk>) -> Result<(), Failure> {
     let Some(Fetcher { objects, trusted }) = fetcher(nats)? else { return Ok(()) };
     let why = "the node is new".to_owned();
     let wanted = Wanted { serial_min: 0, source: None, unnamed: true, why };
-    let arrived = objects.fetch(&wanted, &trusted, writer, &mut |_, _| true)?;
+    let arrived = objects.fetch(&wanted, &trusted, writer, &mut |_| Ok(()), &mut |_, _| true)?;
     if let Some(source) = &arrived.object.source {
         let dir = writer.files().path();
         note_source(dir, source).map_err(|error| {

@@ -9,7 +9,7 @@ use snapshot_format::verify::verify;
 
 use super::{Failure, output, standard};
 use crate::observe::clock;
-use crate::store::{StoreError, open_chain, read_manifest};
+use crate::store::{Reader, open_chain};
 use crate::view::{Data, Disk, View};
 
 /// Check a snapshot in full: checksums, every record, every reference, every index
@@ -38,11 +38,12 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         return one(path, "", view.shared());
     }
     let disk = Disk::new(path);
-    let Some(manifest) = read_manifest(&disk)? else {
-        return Err(StoreError::Empty { path: path.clone() }.into());
-    };
-    one(path, "", &Arc::new(open_chain(&disk, &manifest.current)?))?;
-    for chain in &manifest.kept {
+    let reader = Reader::open(disk.clone())?;
+    one(path, "", reader.generation())?;
+    if let Some(rest) = reader.rest()? {
+        output::print(format!("{}: {rest}\n", path.display()).as_bytes())?;
+    }
+    for chain in &reader.manifest().kept {
         one(path, "kept ", &Arc::new(open_chain(&disk, chain)?))?;
     }
     Ok(())

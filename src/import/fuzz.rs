@@ -206,7 +206,7 @@ fn found(all: &[Change]) {
         Ok(encoded) => encoded,
         Err(error) => panic!("changes of a deposit do not fit into a log: {error}"),
     };
-    let log_head = LogHead { epoch: 1, number: 1, salt: 1, begins_over: 0 };
+    let log_head = LogHead { epoch: 1, number: 1, salt: 1, begins_over: 0, file_bytes: 0 };
     let parent = generation.state().generation;
     let head = FrameHead {
         generation: parent.saturating_add(1),

@@ -39,8 +39,9 @@ use super::rules::Rules;
 use super::run::runtime;
 use super::session::{self, Session, Statements, begin_assigning};
 use super::translate::word;
-use crate::store::{DiskScratch, Holds, Permits, Settings as StoreSettings, Writer};
-use crate::view::{Disk, View};
+use crate::observe::clock;
+use crate::store::{self, DiskScratch, Permits, Settings as StoreSettings, Writer};
+use crate::view::{self, Disk, View};
 
 /// Registries of this size get sections aligned for huge pages.
 const LARGE_DOMAINS: u64 = 100_000;
@@ -88,29 +89,25 @@ pub struct Bootstrapped {
 pub fn bootstrap(options: &BootstrapOptions, rules: &Rules) -> Result<Bootstrapped, PublishError> {
     let address = Address::read(&options.from)?;
     let settings = StoreSettings { keep: options.keep, ..StoreSettings::default() };
-    let writer = Writer::lock(Disk::new(&options.into), settings).map_err(base)?;
-    let there = View::open(&options.into).ok();
+    let disk = Disk::new(&options.into);
+    let writer = Writer::lock(disk.clone(), settings).map_err(base)?;
+    let there = store::standing(&disk).map_err(base)?;
+    // It is weighed once all reasons are known.
+    let writer = writer.over_damage(there.damage.is_some());
     let mut new = writer.begin().map_err(base)?;
     let generation = new.generation();
-    let (mut made, taken_ms) = runtime()?.block_on(async {
+    let mut made = runtime()?.block_on(async {
         let giver = Session::open(&address, rules).await?;
         let reader = Session::open(&address, rules).await?;
         let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(&options.into));
         let mut pass = Pass::begin(giver, rules, scratch, options.memory_bytes);
         pass.run(reader, &mut new, generation).await
     })?;
-    check(&options.into.join(new.aside()))?;
-    if let Some(there) = &there {
-        let state = there.state();
-        let old = Holds {
-            domains: there.data().count(Kind::Domain).into(),
-            watermark_ms: state.committed_ms,
-            serial: state.serial,
-        };
-        let domains = made.summary.count(Kind::Domain).into();
-        let new = Holds { domains, watermark_ms: taken_ms, serial: made.serial };
-        options.permits.check(old, new).map_err(|problem| PublishError::Kept { problem })?;
-    }
+    let view = check(&options.into.join(new.aside()))?;
+    let damage = there.damage.map(|error| error.to_string());
+    let (old, permits) = (there.generation.as_deref(), &options.permits);
+    view::weigh(damage.as_deref(), old, view.data(), permits, clock::wall_ms())
+        .map_err(|problem| PublishError::Kept { problem })?;
     made.generation = writer.publish(new).map_err(base)?.current.base_generation;
     Ok(made)
 }
@@ -120,14 +117,15 @@ pub(super) fn base(error: impl ToString) -> PublishError {
 }
 
 /// Checks the new base in full: what is published is what every reader relies on.
-fn check(path: &Path) -> Result<(), PublishError> {
+fn check(path: &Path) -> Result<View, PublishError> {
     let view = View::open(path).map_err(base)?;
     verify(view.base(), &mut |_, _| {}).map_err(|error| {
         base(format!(
             "the new snapshot failed its check: {error}; nothing was changed. The disk or the \
              memory is faulty, or whoisd is: try again, and report it if it comes again"
         ))
-    })
+    })?;
+    Ok(view)
 }
 
 /// One state of the database, with the last serial that it has.
@@ -176,7 +174,7 @@ impl<'p> Pass<'p> {
         mut reader: Session,
         out: W,
         generation: u64,
-    ) -> Result<(Bootstrapped, i64), PublishError> {
+    ) -> Result<Bootstrapped, PublishError> {
         reader.client.batch_execute("SET statement_timeout = 0").await?;
         let Session { client, statements, .. } = &mut reader;
         // Between the export and the import the giver's transaction has to stay open.
@@ -240,7 +238,7 @@ impl<'p> Pass<'p> {
             .map_err(base)?;
         self.made.dangling_count = self.made.dangling_count.saturating_add(dangling);
         self.made.summary = summary;
-        Ok((self.made.clone(), state.taken_ms))
+        Ok(self.made.clone())
     }
 
     fn build<W: Write + Seek>(

@@ -63,9 +63,24 @@ pub fn build_directory(
     memory_bytes: usize,
     progress: Progress<'_>,
 ) -> Result<Summary, SampleError> {
+    replace_directory(registry, path, memory_bytes, false, progress)
+}
+
+/// As [`build_directory`], also in the place of a state that does not read, if that is permitted.
+///
+/// # Errors
+///
+/// See [`build_directory`].
+pub fn replace_directory(
+    registry: &Registry,
+    path: &Path,
+    memory_bytes: usize,
+    over_damage: bool,
+    progress: Progress<'_>,
+) -> Result<Summary, SampleError> {
     // Nobody goes back to a sample: the same seed makes it again.
     let settings = StoreSettings { keep: 0, ..StoreSettings::default() };
-    let writer = Writer::lock(Disk::new(path), settings)?;
+    let writer = Writer::lock(Disk::new(path), settings)?.over_damage(over_damage);
     let mut base = writer.begin()?;
     let scratch = Rc::new(DiskScratch::new(path));
     let mut options = options(registry, memory_bytes);

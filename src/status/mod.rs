@@ -50,6 +50,7 @@ use self::metrics::Text;
 use crate::feed::{nats, spool};
 use crate::shard::aside::{self, Place};
 use crate::updater::Views;
+use crate::view::believed;
 
 /// How often it is looked whether to end.
 const STOP_PAUSE: Duration = Duration::from_millis(100);
@@ -105,12 +106,18 @@ impl Sources {
         // Without changes a sign of life says that there were none.
         let newest_ms = state.committed_ms.max(state.heartbeat_ms);
         let steady_ms = (self.steady_ms)();
-        let age_ms = self.age.of(newest_ms, (self.now_ms)(), steady_ms);
+        let now_ms = (self.now_ms)();
+        let age_ms = self.age.of(newest_ms, now_ms, steady_ms);
+        // A time to come is shown as when it was seen first.
+        let shown = |claimed_ms: i64| match believed(claimed_ms, now_ms) {
+            believed_ms if believed_ms == claimed_ms => claimed_ms,
+            _ => now_ms.saturating_sub(age_ms),
+        };
         Figures {
             generation: state.generation,
             serial: state.serial,
-            committed_ms: state.committed_ms,
-            heartbeat_ms: state.heartbeat_ms,
+            committed_ms: shown(state.committed_ms),
+            heartbeat_ms: shown(state.heartbeat_ms),
             age_s: u64::try_from(age_ms / 1000).unwrap_or(0),
             deposit: Arc::clone(&state.deposit),
             changed,
@@ -408,6 +415,13 @@ pub(in crate::status) mod tests {
         assert_eq!(sources(61).ready(), Ok(()));
         let why = sources(60).ready().unwrap_err();
         assert!(why.contains("61 s old, at most 60 s"), "{why}");
+    }
+
+    #[test]
+    fn a_newest_change_that_lies_ahead_is_shown_as_when_it_was_seen_first() {
+        const EARLIER_MS: i64 = NOW_MS - 315_360_000_000;
+        let sources = Sources { now_ms: || EARLIER_MS, ..sources(0) };
+        assert_eq!(sources.figures().committed_ms, EARLIER_MS);
     }
 
     #[test]

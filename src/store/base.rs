@@ -49,7 +49,14 @@ impl<F: Files> NewBase<F> {
     }
 
     /// Syncs the file and gives it its name: it is complete from now on, and in no manifest yet.
-    pub(super) fn settle(mut self) -> Result<Chain, StoreError> {
+    pub(super) fn settle(self) -> Result<Chain, StoreError> {
+        let chain = self.seal()?;
+        self.name()?;
+        Ok(chain)
+    }
+
+    /// Syncs the file: it is complete from now on.
+    pub(super) fn seal(&self) -> Result<Chain, StoreError> {
         let files = self.files.clone();
         let aside = self.aside.clone();
         let path = || files.path().join(&aside);
@@ -67,9 +74,6 @@ impl<F: Files> NewBase<F> {
         }
         let file = self.file.as_ref().map_or(Ok(()), |file| files.sync(file));
         file.map_err(failed(&files, &aside, "sync it"))?;
-        files.rename(&aside, &self.name).map_err(failed(&files, &aside, "rename it"))?;
-        self.file = None;
-        files.sync_directory().map_err(failed(&files, "", "sync the directory"))?;
         Ok(Chain {
             base: self.name.clone(),
             base_generation: header.generation,
@@ -77,6 +81,14 @@ impl<F: Files> NewBase<F> {
             base_sums_hash: header.sums_hash,
             logs: Vec::new(),
         })
+    }
+
+    /// Gives the file its name.
+    pub(super) fn name(mut self) -> Result<(), StoreError> {
+        let files = self.files.clone();
+        files.rename(&self.aside, &self.name).map_err(failed(&files, &self.aside, "rename it"))?;
+        self.file = None;
+        files.sync_directory().map_err(failed(&files, "", "sync the directory"))
     }
 }
 

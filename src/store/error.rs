@@ -43,12 +43,41 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The manifest cannot be read.
-    #[error("{path}: {problem}; restore it or import again")]
+    #[error("{path}: {problem}; restore it, or import again with --allow damaged")]
     Manifest {
         /// The manifest.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
+    },
+    /// There are bases or logs, and no manifest that says which of them count.
+    #[error(
+        "{path}: has {example} and no MANIFEST, which says what of its files counts; restore it, \
+         or import again with --allow damaged"
+    )]
+    NoManifest {
+        /// The directory.
+        path: PathBuf,
+        /// One of the files.
+        example: String,
+    },
+    /// What is there does not read, and something else would take its place.
+    #[error(
+        "{source}; nothing may take its place unless that is said: with --allow damaged, or with \
+         --replace for a sample"
+    )]
+    Standing {
+        /// Why it does not read.
+        source: Box<Self>,
+    },
+    /// The lock that this process holds is no longer that of the directory.
+    #[error(
+        "{path}: was removed or replaced while this process held it: another process may be \
+         writing the directory, so this one writes no more; stop both, then start one again"
+    )]
+    LockLost {
+        /// The lock file.
+        path: PathBuf,
     },
     /// Another process writes.
     #[error(
@@ -72,7 +101,7 @@ pub enum StoreError {
     /// The file is good, but not the one that the manifest names.
     #[error(
         "{path}: {what} is {got}, the manifest says {expected}; it is not the file that was \
-         published: restore it or import again"
+         published: restore it, or import again with --allow damaged"
     )]
     Mismatch {
         /// The file.
@@ -88,7 +117,7 @@ pub enum StoreError {
     #[error(
         "{path}: damaged at byte {at}: the batch there does not read, and the one at byte {behind} \
          does, so generations after {got} were acknowledged and are lost; restore the file, go \
-         back with `whoisd rollback`, or import again"
+         back with `whoisd rollback`, or import again with --allow damaged"
     )]
     Damaged {
         /// The log's file.
@@ -104,7 +133,7 @@ pub enum StoreError {
     #[error(
         "{path}: damaged at byte {at}: the last batch there was written whole and does not read, \
          so what came after generation {got} is lost, which may have been acknowledged; restore \
-         the file, go back with `whoisd rollback`, or import again"
+         the file, go back with `whoisd rollback`, or import again with --allow damaged"
     )]
     DamagedLast {
         /// The log's file.
@@ -114,11 +143,37 @@ pub enum StoreError {
         /// The last generation before it.
         got: u64,
     },
+    /// A part of a log is missing.
+    #[error(
+        "{path}: this part of the log is missing, and the log has had {parts}: generations after \
+         {got} were acknowledged and are lost; restore the file, go back with `whoisd rollback`, \
+         or import again with --allow damaged"
+    )]
+    MissingPart {
+        /// The part's file.
+        path: PathBuf,
+        /// Parts that there were, at least.
+        parts: u32,
+        /// The last generation before it.
+        got: u64,
+    },
+    /// A part of a log is shorter than it was made.
+    #[error(
+        "{path}: the file was made with {expected} bytes and has fewer: it was cut, and batches \
+         that were acknowledged may be lost; restore it, go back with `whoisd rollback`, or import \
+         again with --allow damaged"
+    )]
+    Short {
+        /// The part's file.
+        path: PathBuf,
+        /// Its length when it was made, bytes.
+        expected: u64,
+    },
     /// A log ends before the generation that it should reach.
     #[error(
         "{path}: the log ends at byte {at} with generation {got}, and should reach {expected}: \
          what follows is damaged or missing; restore the file, go back with `whoisd rollback`, or \
-         import again"
+         import again with --allow damaged"
     )]
     Cut {
         /// The log's file.
@@ -178,6 +233,42 @@ fn kept_text(kept: &[(u64, u64)]) -> String {
         [] => "is none".to_owned(),
         [one] => format!("is {one}"),
         _ => format!("are {}", ranges.join(", ")),
+    }
+}
+
+impl StoreError {
+    /// Whether it says that what is on the disk is not what was put there, so that another try
+    /// gives the same.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            // A sector that the disk does not read; other refusals may pass.
+            Self::Io { source, .. } => {
+                source.kind() == io::ErrorKind::NotFound
+                    || source.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+            }
+            Self::Manifest { .. }
+            | Self::NoManifest { .. }
+            | Self::Format { .. }
+            | Self::Mismatch { .. }
+            | Self::Damaged { .. }
+            | Self::DamagedLast { .. }
+            | Self::MissingPart { .. }
+            | Self::Short { .. }
+            | Self::Cut { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// The last generation that a damaged log has, where the damage says so.
+    pub(super) const fn last_good(&self) -> Option<u64> {
+        match self {
+            Self::Damaged { got, .. }
+            | Self::DamagedLast { got, .. }
+            | Self::MissingPart { got, .. }
+            | Self::Cut { got, .. } => Some(*got),
+            _ => None,
+        }
     }
 }
 

@@ -43,6 +43,16 @@ pub trait Files: Clone + Debug + Send + Sync + 'static {
     /// See [`Self::make`].
     fn lock(&self, name: &str) -> io::Result<Result<Self::Lock, String>>;
 
+    /// Whether a lock is still that of the file of this name: a file that was removed and made again
+    /// can be locked by somebody else.
+    ///
+    /// # Errors
+    ///
+    /// See [`Self::make`].
+    fn is_locked_by(&self, _name: &str, _lock: &Self::Lock) -> io::Result<bool> {
+        Ok(true)
+    }
+
     /// Bytes that are free; `None` if that is not known.
     ///
     /// # Errors

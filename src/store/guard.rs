@@ -3,12 +3,15 @@
 //!
 //! # Invariants
 //!
-//! - Every refusal names the option that permits it.
+//! - Every refusal names the options that permit it, all of them at once.
+//! - Each TLD is weighed by itself: a large one does not hide that a small one is gone.
+//! - A time to come is no time of data: what is there from a clock that was ahead refuses nothing.
 //!
 //! # Does not
 //!
 //! Read either registry: whoever replaces one says what they hold.
 
+use snapshot_format::delta::State;
 use snapshot_format::dump::Utc;
 
 /// Domains that may go unbidden, of a hundred.
@@ -25,6 +28,8 @@ pub enum Permit {
     Older,
     /// An end of the feed that the directory follows: its changes would be taken with a gap
     Feed,
+    /// A state that does not read: what of it can be compared is compared all the same
+    Damaged,
 }
 
 impl Permit {
@@ -36,6 +41,7 @@ impl Permit {
             Self::Fewer => "fewer",
             Self::Older => "older",
             Self::Feed => "feed",
+            Self::Damaged => "damaged",
         }
     }
 }
@@ -66,6 +72,75 @@ pub struct Holds {
     pub serial: u64,
 }
 
+impl Holds {
+    /// What a state holds. A time beyond `latest_ms` is not believed.
+    #[must_use]
+    pub fn of(state: &State, domains: u64, latest_ms: i64) -> Self {
+        let watermark_ms = believed(state.committed_ms, latest_ms);
+        Self { domains, watermark_ms, serial: state.serial }
+    }
+}
+
+/// A time of data, or the least one if it is later than `latest_ms`: nothing is older than that.
+#[must_use]
+pub const fn believed(watermark_ms: i64, latest_ms: i64) -> i64 {
+    if watermark_ms > latest_ms { i64::MIN } else { watermark_ms }
+}
+
+/// What takes the place of what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Weighed<'w> {
+    /// TLD; empty: all that there is.
+    pub tld: &'w str,
+    /// What goes.
+    pub old: Holds,
+    /// What comes.
+    pub new: Holds,
+}
+
+/// Why something may not take the place of something else, and what permits it.
+#[derive(Debug, Default)]
+struct Problems(Vec<(Permit, String)>);
+
+impl Problems {
+    fn push(&mut self, permit: Permit, text: String) {
+        if self.0.iter().all(|(_, there)| *there != text) {
+            self.0.push((permit, text));
+        }
+    }
+
+    fn weigh(&mut self, weighed: &Weighed<'_>, fewer_percent: u8) {
+        let Weighed { tld, old, new } = *weighed;
+        let of = if tld.is_empty() { String::new() } else { format!(" of {tld}") };
+        if new.serial < old.serial {
+            let text = format!(
+                "the directory follows a feed (serial {}), which what comes (serial {}) does not \
+                 continue",
+                old.serial, new.serial
+            );
+            self.push(Permit::Feed, text);
+        }
+        if new.watermark_ms < old.watermark_ms {
+            let (new, old) = (Utc(new.watermark_ms), Utc(old.watermark_ms));
+            let text = format!("its data{of} are of {new}, those here are of {old}");
+            self.push(Permit::Older, text);
+        }
+        let fewer = old.domains.saturating_sub(new.domains);
+        let bound = old.domains.saturating_mul(fewer_percent.into());
+        if new.domains == 0 && old.domains > 0 {
+            let text = format!("it has no domains{of}, the directory has {}", old.domains);
+            self.push(Permit::Empty, text);
+        } else if fewer.saturating_mul(100) > bound {
+            let text = format!(
+                "it has {} domains{of}, the directory has {}: at most {fewer_percent} % fewer are \
+                 taken",
+                new.domains, old.domains
+            );
+            self.push(Permit::Fewer, text);
+        }
+    }
+}
+
 impl Permits {
     /// Whether `new` may take the place of `old`.
     ///
@@ -73,36 +148,25 @@ impl Permits {
     ///
     /// Why not, and which option permits it.
     pub fn check(&self, old: Holds, new: Holds) -> Result<(), String> {
-        let mut problems: Vec<(Permit, String)> = Vec::new();
-        let mut problem = |permit: Permit, text: String| {
-            if !self.named.contains(&permit) {
-                problems.push((permit, text));
-            }
-        };
-        if new.serial < old.serial {
-            let text = format!(
-                "the directory follows a feed (serial {}), which what comes (serial {}) does not \
-                 continue",
-                old.serial, new.serial
-            );
-            problem(Permit::Feed, text);
+        self.check_all(None, &[Weighed { tld: "", old, new }])
+    }
+
+    /// Whether all that comes may take the place of all that goes. `damage`: why what is there does
+    /// not read.
+    ///
+    /// # Errors
+    ///
+    /// All reasons why not, and which options permit them.
+    pub fn check_all(&self, damage: Option<&str>, weighed: &[Weighed<'_>]) -> Result<(), String> {
+        let mut problems = Problems::default();
+        if let Some(damage) = damage {
+            problems.push(Permit::Damaged, format!("what is there does not read ({damage})"));
         }
-        if new.watermark_ms < old.watermark_ms {
-            let (new, old) = (Utc(new.watermark_ms), Utc(old.watermark_ms));
-            problem(Permit::Older, format!("its data are of {new}, those here are of {old}"));
+        for weighed in weighed {
+            problems.weigh(weighed, self.fewer_percent);
         }
-        let fewer = old.domains.saturating_sub(new.domains);
-        let bound = old.domains.saturating_mul(self.fewer_percent.into());
-        if new.domains == 0 && old.domains > 0 {
-            problem(Permit::Empty, format!("it has no domains, the directory has {}", old.domains));
-        } else if fewer.saturating_mul(100) > bound {
-            let text = format!(
-                "it has {} domains, the directory has {}: at most {} % fewer are taken",
-                new.domains, old.domains, self.fewer_percent
-            );
-            problem(Permit::Fewer, text);
-        }
-        refusal(&problems).map_or(Ok(()), Err)
+        problems.0.retain(|(permit, _)| !self.named.contains(permit));
+        refusal(&problems.0).map_or(Ok(()), Err)
     }
 }
 
@@ -111,7 +175,12 @@ fn refusal(problems: &[(Permit, String)]) -> Option<String> {
         return None;
     }
     let texts: Vec<&str> = problems.iter().map(|(_, text)| text.as_str()).collect();
-    let words: Vec<&str> = problems.iter().map(|(permit, _)| permit.word()).collect();
+    let mut words: Vec<&str> = Vec::new();
+    for (permit, _) in problems {
+        if !words.contains(&permit.word()) {
+            words.push(permit.word());
+        }
+    }
     Some(format!(
         "it would take the place of another registry: {}; nothing was changed. If that is meant, \
          say so with --allow {}",
@@ -161,5 +230,33 @@ mod tests {
         assert!(permits.check(OLD, Holds { domains: 49, ..OLD }).is_err());
         let nothing = Holds { domains: 0, ..OLD };
         assert!(permits.check(nothing, nothing).is_ok());
+    }
+
+    #[test]
+    fn all_reasons_are_given_at_once_and_each_tld_is_weighed_by_itself() {
+        let large = Holds { domains: 1_000_000, watermark_ms: 1000, serial: 0 };
+        let small = Holds { domains: 10, ..large };
+        let weighed = |small_after, large_after| {
+            [
+                Weighed { tld: "big", old: large, new: Holds { domains: large_after, ..large } },
+                Weighed { tld: "small", old: small, new: Holds { domains: small_after, ..small } },
+            ]
+        };
+        let check = |damage, weighed: &[Weighed<'_>]| Permits::default().check_all(damage, weighed);
+        assert_eq!(check(None, &weighed(10, 1_000_000)), Ok(()));
+        let why = check(None, &weighed(0, 2_000_000)).unwrap_err();
+        assert!(why.contains("no domains of small, the directory has 10"), "{why}");
+        assert!(why.ends_with("--allow empty"), "{why}");
+        let why = check(Some("the log ends"), &weighed(0, 10)).unwrap_err();
+        assert!(why.contains("does not read (the log ends)"), "{why}");
+        assert!(why.ends_with("--allow damaged,fewer,empty"), "{why}");
+        let why = check(None, &weighed(1, 10)).unwrap_err();
+        assert!(why.ends_with("--allow fewer"), "a word comes once: {why}");
+    }
+
+    #[test]
+    fn a_time_to_come_of_what_is_there_makes_nothing_older() {
+        assert_eq!(believed(1000, 999), i64::MIN);
+        assert_eq!(believed(1000, 1000), 1000);
     }
 }

@@ -192,6 +192,8 @@ impl<F: Files> Live<F> {
         if !fits {
             self.next_part(needed)?;
         }
+        // Two system calls, beside a sync.
+        self.writer.check_lock()?;
         let Some(open) = &mut self.open else { return Ok(Arc::clone(&self.generation)) };
         let files = &self.writer.files;
         let name = log_name(open.name.epoch, open.number);
@@ -230,7 +232,16 @@ impl<F: Files> Live<F> {
         match &self.open {
             Some(open) => {
                 let (name, number) = (open.name, open.number.saturating_add(1));
+                let mut manifest = self.manifest.clone();
+                if let Some(log) = manifest.current.logs.last_mut() {
+                    log.parts = number;
+                }
+                manifest.greatest = self.greatest;
+                // It is gone on with even where the manifest cannot be written: a reader may have
+                // found it.
                 self.open = Some(self.make_part(name, number, needed)?);
+                // Batches come once it is counted, so that none is lost with it unnoticed.
+                self.commit(manifest)?;
             }
             None => self.next_log(needed)?,
         }
@@ -243,7 +254,7 @@ impl<F: Files> Live<F> {
         close(&mut manifest, self.generation.state().generation);
         manifest.greatest = self.greatest;
         manifest.epochs = manifest.epochs.saturating_add(1);
-        let name = LogName { epoch: manifest.epochs, last: None };
+        let name = LogName::open(manifest.epochs);
         let open = self.make_part(name, 1, needed)?;
         manifest.current.logs.push(name);
         self.commit(manifest)?;
@@ -298,8 +309,11 @@ impl<F: Files> Live<F> {
             number,
             salt: salt(),
             begins_over: self.generation.state().generation,
+            file_bytes: 0,
         };
+        self.writer.check_lock()?;
         let (mut file, bytes) = self.make_room(&aside, least)?;
+        let head = LogHead { file_bytes: bytes, ..head };
         file.seek(SeekFrom::Start(0))
             .and_then(|_| file.write_all(&head.encode()))
             .map_err(failed(files, &aside, "write it"))?;

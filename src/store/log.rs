@@ -7,6 +7,8 @@
 //!   what comes after was never acknowledged.
 //! - A log that stops to read before batches that do, or at one that was written whole, is damaged,
 //!   which is an error; else it stops at the rest of a batch that was not finished.
+//! - A part that the manifest counts, or that a later part proves, is there in its whole length, or
+//!   that is an error.
 //!
 //! # Does not
 //!
@@ -25,7 +27,7 @@ use snapshot_format::delta::{Frame, Heap, LogHead};
 use super::error::{StoreError, failed};
 use super::files::Files;
 use super::manifest::LogName;
-use super::{GenerationOf, log_name};
+use super::{GenerationOf, log_name, part_of};
 
 /// How much is looked at at once for what lies behind the last frame.
 const REST_PIECE_BYTES: usize = 64 << 10;
@@ -44,6 +46,8 @@ pub(super) struct Tail<F: Files> {
     is_looked: bool,
     /// How often something stood there since that does not read.
     unread_count: u32,
+    /// How often it was the last part.
+    last_count: u32,
 }
 
 /// A part of a log that is open.
@@ -64,6 +68,17 @@ pub struct Rest {
     pub at: u64,
 }
 
+impl std::fmt::Display for Rest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, at } = self;
+        write!(
+            f,
+            "{name}: the rest of a batch at byte {at} is set aside: it was not finished, and never \
+             acknowledged"
+        )
+    }
+}
+
 /// Bytes that were copied out of a log, at their place.
 pub(super) struct Copy<'a> {
     pub(super) at: usize,
@@ -82,18 +97,25 @@ fn index(at: u64) -> usize {
 }
 
 impl<F: Files> Part<F> {
-    /// Opens a part; `None` if there is none.
-    pub(super) fn open(files: &F, epoch: u64, number: u32) -> Result<Option<Self>, StoreError> {
-        let name = log_name(epoch, number);
-        let log = match files.log(&name) {
+    /// Opens a part that has this name; `None` if there is none.
+    pub(super) fn open_as(
+        files: &F,
+        name: &str,
+        epoch: u64,
+        number: u32,
+    ) -> Result<Option<Self>, StoreError> {
+        let log = match files.log(name) {
             Ok(log) => log,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(files, &name, "open it")(error)),
+            Err(error) => return Err(failed(files, name, "open it")(error)),
+        };
+        let read = |at: u64, into: &mut [u8]| {
+            files.read_log(&log, at, into).map_err(failed(files, name, "read it"))
         };
         let mut bytes = [0; LOG_HEAD_BYTES];
-        files.read_log(&log, 0, &mut bytes).map_err(failed(files, &name, "read it"))?;
+        read(0, &mut bytes)?;
         let head = LogHead::decode(&Copy { at: 0, bytes: &bytes });
-        let path = || files.path().join(&name);
+        let path = || files.path().join(name);
         let head = head.map_err(|source| StoreError::Format { path: path(), source })?;
         for (what, got, expected) in
             [("the log", head.epoch, epoch), ("the part", head.number.into(), number.into())]
@@ -102,11 +124,15 @@ impl<F: Files> Part<F> {
                 return Err(StoreError::Mismatch { path: path(), what, got, expected });
             }
         }
+        let expected = head.file_bytes;
+        if expected > 0 && read(expected.saturating_sub(1), &mut [0])? == 0 {
+            return Err(StoreError::Short { path: path(), expected });
+        }
         Ok(Some(Self { log: Arc::new(log), head, at: LOG_HEAD_BYTES as u64 }))
     }
 
     /// The frame at `at`, if there is a whole one.
-    fn frame(&self, files: &F, name: &str) -> Result<Option<Frame>, StoreError> {
+    pub(super) fn frame(&self, files: &F, name: &str) -> Result<Option<Frame>, StoreError> {
         let mut head = [0; FRAME_HEAD_BYTES];
         let at = index(self.at);
         let read = |at: u64, into: &mut [u8]| {
@@ -128,12 +154,12 @@ impl<F: Files> Part<F> {
 impl<F: Files> Tail<F> {
     /// In front of a log.
     pub(super) const fn new(name: LogName) -> Self {
-        Self { name, number: 1, part: None, is_looked: false, unread_count: 0 }
+        Self { name, number: 1, part: None, is_looked: false, unread_count: 0, last_count: 0 }
     }
 
     /// In an open part.
     pub(super) const fn within(name: LogName, number: u32, part: Option<Part<F>>) -> Self {
-        Self { name, number, part, is_looked: false, unread_count: 0 }
+        Self { name, number, part, is_looked: false, unread_count: 0, last_count: 0 }
     }
 
     /// Reads on as far as there are whole frames, up to the log's last generation. Returns how many
@@ -155,11 +181,19 @@ impl<F: Files> Tail<F> {
             }
             // Looked for before the frames are read: one that comes later takes back what it must.
             let following = self.number.saturating_add(1);
-            let next = Part::<F>::open(files, self.name.epoch, following)?;
-            let end = next.as_ref().map(|next| next.head.begins_over);
+            let next = Part::<F>::open(files, self.name.epoch, following);
+            let end = next.as_ref().ok().and_then(|next| next.as_ref());
+            let end = end.map(|next| next.head.begins_over);
             count = count.saturating_add(self.read_part(files, generation, end)?);
             let state = generation.state().generation;
+            // A log that ends here does not need what comes behind.
+            if let Err(error) = next
+                && self.name.last != Some(state)
+            {
+                return Err(error);
+            }
             let Some(end) = end else {
+                self.check_parts(files, state)?;
                 self.check_end(files, generation, count > 0)?;
                 return Ok(count);
             };
@@ -177,8 +211,32 @@ impl<F: Files> Tail<F> {
                 return Err(self.cut(files, state, end));
             }
             self.number = following;
-            (self.part, self.is_looked) = (None, false);
+            (self.part, self.is_looked, self.last_count) = (None, false, 0);
         }
+    }
+
+    /// Looks whether the log has had more parts than this one, where it goes on: by the manifest,
+    /// and now and then by the names of files.
+    fn check_parts(&mut self, files: &F, got: u64) -> Result<(), StoreError> {
+        if self.name.last == Some(got) {
+            return Ok(());
+        }
+        let turn = self.last_count.checked_rem(LOOK_COUNT);
+        self.last_count = self.last_count.wrapping_add(1);
+        let mut parts = self.name.parts;
+        if turn == Some(0) {
+            let names = files.list().map_err(failed(files, "", "list it"))?;
+            let own = names.iter().filter_map(|name| part_of(name));
+            let numbers = own.filter(|(epoch, _)| *epoch == self.name.epoch);
+            parts = numbers.map(|(_, number)| number).fold(parts, u32::max);
+        }
+        let following = self.number.saturating_add(1);
+        // One that was made meanwhile is read the next time.
+        if parts < following || Part::open(files, self.name.epoch, following)?.is_some() {
+            return Ok(());
+        }
+        let path = files.path().join(log_name(self.name.epoch, following));
+        Err(StoreError::MissingPart { path, parts, got })
     }
 
     /// Opens the part in turn; false if it is not there yet.

@@ -55,9 +55,30 @@ pub struct LogName {
     pub epoch: u64,
     /// The last generation of it that counts; `None` for one that is being written.
     pub last: Option<u64>,
+    /// Parts that it has at least: the one that is missing tells nobody.
+    pub parts: u32,
+}
+
+impl LogName {
+    /// A log that begins.
+    #[must_use]
+    pub const fn open(epoch: u64) -> Self {
+        Self { epoch, last: None, parts: 1 }
+    }
 }
 
 impl Chain {
+    /// Whether it is the same state, whatever the parts of its logs.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let logs = |chain: &Self| -> Vec<LogName> {
+            chain.logs.iter().map(|log| LogName { parts: 1, ..*log }).collect()
+        };
+        logs(self) == logs(other)
+            && (&self.base, self.base_generation, self.base_bytes, self.base_sums_hash)
+                == (&other.base, other.base_generation, other.base_bytes, other.base_sums_hash)
+    }
+
     /// The last generation, if no log is being written.
     #[must_use]
     pub fn last(&self) -> Option<u64> {
@@ -82,9 +103,10 @@ impl Manifest {
             // Writing to a String cannot fail, here and below.
             let _ =
                 writeln!(text, "base {base} {base_generation} {base_bytes} {base_sums_hash:016x}");
-            for LogName { epoch, last } in logs {
+            for LogName { epoch, last, parts } in logs {
                 let last = last.map_or_else(|| "open".to_owned(), |last| last.to_string());
-                let _ = writeln!(text, "log {epoch} {last}");
+                let parts = if *parts > 1 { format!(" {parts}") } else { String::new() };
+                let _ = writeln!(text, "log {epoch} {last}{parts}");
             }
         }
         let crc = crc32c::crc32c(text.as_bytes());
@@ -157,12 +179,14 @@ fn decode_2(body: &str) -> Result<Manifest, String> {
                 base_sums_hash: hexadecimal("sums", sums)?,
                 logs: Vec::new(),
             }),
-            (["log", epoch, "open"], Some(chain)) => {
-                chain.logs.push(LogName { epoch: number("log", epoch)?, last: None });
-            }
-            (["log", epoch, last], Some(chain)) => {
-                let last = Some(number("the log's last generation", last)?);
-                chain.logs.push(LogName { epoch: number("log", epoch)?, last });
+            (["log", epoch, last, parts @ ..], Some(chain)) if parts.len() < 2 => {
+                let last = match *last {
+                    "open" => None,
+                    last => Some(number("the log's last generation", last)?),
+                };
+                let parts = parts.first().map_or(Ok(1), |parts| number("parts", parts))?;
+                let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+                chain.logs.push(LogName { epoch: number("log", epoch)?, last, parts });
             }
             _ => {
                 return Err(format!("has the line {line:?}, expected \"base ...\" or \"log ...\""));
@@ -209,12 +233,16 @@ mod tests {
     }
 
     fn example() -> Manifest {
-        let logs = vec![LogName { epoch: 3, last: Some(15) }, LogName { epoch: 4, last: None }];
+        let closed = LogName { last: Some(15), ..LogName::open(3) };
+        let logs = vec![closed, LogName { parts: 3, ..LogName::open(4) }];
         Manifest {
             greatest: 17,
             epochs: 4,
             current: Chain { logs, ..chain(12) },
-            kept: vec![Chain { logs: vec![LogName { epoch: 2, last: Some(12) }], ..chain(5) }],
+            kept: vec![Chain {
+                logs: vec![LogName { last: Some(12), ..LogName::open(2) }],
+                ..chain(5)
+            }],
         }
     }
 
@@ -249,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_manifest_of_too_many_lines_is_refused_not_cut() {
-        let logs = (1..).map(|epoch| LogName { epoch, last: Some(epoch) });
+        let logs = (1..).map(|epoch| LogName { last: Some(epoch), ..LogName::open(epoch) });
         let of = |count| Manifest {
             current: Chain { logs: logs.clone().take(count).collect(), ..chain(12) },
             ..example()

@@ -7,6 +7,7 @@
 //! delta-EEEEEEEEEE-KKKK.log       part K of log E: frames, one a batch, within a fixed length
 //! LOCK                            locked by the one writer, whose pid it holds
 //! *.new                           what is being written; the rest of a crash, if nobody writes
+//! *.damaged                       what did not read, and was set aside when another state came
 //! ```
 //!
 //! A batch is one frame at the end of the open log; once that is synced, its generation is current.
@@ -31,6 +32,7 @@
 
 mod base;
 mod behind;
+mod damage;
 mod error;
 pub mod files;
 #[cfg(any(test, fuzzing))]
@@ -44,9 +46,10 @@ mod scratch;
 mod writer;
 
 pub use base::NewBase;
+pub use damage::{Standing, standing};
 pub use error::StoreError;
 pub use files::Files;
-pub use guard::{FEWER_PERCENT, Holds, Permit, Permits};
+pub use guard::{FEWER_PERCENT, Holds, Permit, Permits, Weighed, believed};
 pub use live::{Fold, Live, Stamp};
 pub use log::Rest;
 pub use manifest::{Chain, LogName, Manifest};
@@ -65,12 +68,26 @@ const BASE_ENDING: &str = ".snapshot";
 const LOG_ENDING: &str = ".log";
 /// Ending of a file that is being written; one that is found by a new writer is a crash's rest.
 const ASIDE_ENDING: &str = ".new";
+/// Ending of a file that was set aside because it did not read: nothing of ours removes it.
+const DAMAGED_ENDING: &str = ".damaged";
 
 /// A generation whose files are those of `F`.
 pub type GenerationOf<F> = Generation<<F as Files>::Base, <F as Files>::Log>;
 
 fn base_name(generation: u64) -> String {
     format!("base-{generation:010}{BASE_ENDING}")
+}
+
+/// The generation of a base's name.
+fn generation_of(name: &str) -> Option<u64> {
+    name.strip_prefix("base-")?.strip_suffix(BASE_ENDING)?.parse().ok()
+}
+
+/// The log that a file is a part of, and which.
+fn part_of(name: &str) -> Option<(u64, u32)> {
+    let numbers = name.strip_prefix("delta-")?.strip_suffix(LOG_ENDING)?;
+    let (epoch, number) = numbers.split_once('-')?;
+    Some((epoch.parse().ok()?, number.parse().ok()?))
 }
 
 fn log_name(epoch: u64, number: u32) -> String {

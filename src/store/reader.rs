@@ -18,7 +18,7 @@ use super::error::{StoreError, failed};
 use super::files::Files;
 use super::log::{Rest, Tail};
 use super::manifest::{Chain, Manifest};
-use super::{GenerationOf, MANIFEST};
+use super::{ASIDE_ENDING, GenerationOf, MANIFEST, generation_of, part_of};
 use snapshot_format::delta::Generation;
 
 /// How often opening starts over when a writer replaces files at the same moment.
@@ -32,13 +32,38 @@ const OPEN_TRIES_MAX: usize = 5;
 pub fn read_manifest<F: Files>(files: &F) -> Result<Option<Manifest>, StoreError> {
     let bytes = match files.read(MANIFEST) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return without_manifest(files),
         Err(error) => return Err(failed(files, MANIFEST, "read it")(error)),
     };
     let manifest = String::from_utf8(bytes).map_err(|_| "is no text: it is damaged".to_owned());
     let manifest = manifest.and_then(|text| Manifest::decode(&text));
     let path = || files.path().join(MANIFEST);
     manifest.map(Some).map_err(|problem| StoreError::Manifest { path: path(), problem })
+}
+
+/// Nothing, if a directory without a manifest has no bases and logs either, or those of a first
+/// publication that is under way: it has written its manifest aside before it names its base.
+fn without_manifest<F: Files>(files: &F) -> Result<Option<Manifest>, StoreError> {
+    let names = match files.list() {
+        Ok(names) => names,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(files, "", "list it")(error)),
+    };
+    let is_own = |name: &&String| generation_of(name).is_some() || part_of(name).is_some();
+    let mut own = names.iter().filter(is_own);
+    let Some(example) = own.next() else { return Ok(None) };
+    let aside = files.read(&format!("{MANIFEST}{ASIDE_ENDING}")).unwrap_or_default();
+    let first = Manifest::decode(&String::from_utf8(aside).unwrap_or_default());
+    let is_first = first.is_ok_and(|first| first.current.base == *example) && own.next().is_none();
+    if is_first {
+        return Ok(None);
+    }
+    // It may have been given its name since it was looked for.
+    if files.read(MANIFEST).is_ok() {
+        return read_manifest(files);
+    }
+    let (path, example) = (files.path().to_owned(), example.clone());
+    Err(StoreError::NoManifest { path, example })
 }
 
 /// A reader and what it has read.
@@ -65,7 +90,8 @@ impl<F: Files> Reader<F> {
                 // back: a writer is at work.
                 Err(StoreError::Io { source, .. })
                     if source.kind() == io::ErrorKind::NotFound && tries < OPEN_TRIES_MAX => {}
-                Err(StoreError::TakenBack { .. }) if tries < OPEN_TRIES_MAX => {}
+                Err(StoreError::TakenBack { .. } | StoreError::MissingPart { .. })
+                    if tries < OPEN_TRIES_MAX => {}
                 result => return result,
             }
             tries += 1;
@@ -103,9 +129,13 @@ impl<F: Files> Reader<F> {
         let Some(manifest) = read_manifest(&self.files)? else {
             return Err(StoreError::Empty { path: self.files.path().to_owned() });
         };
-        if manifest.current == self.manifest.current
-            && let Some(tail) = &mut self.tail
-        {
+        let is_same = manifest.current.is_same(&self.manifest.current);
+        if is_same && let Some(tail) = &mut self.tail {
+            // Its log may have got another part.
+            if let Some(log) = manifest.current.logs.last() {
+                tail.name.parts = log.parts;
+            }
+            self.manifest = manifest;
             let mut next = (*self.generation).clone();
             match tail.read_on(&self.files, &mut next) {
                 Ok(0) => return Ok(false),
@@ -113,10 +143,11 @@ impl<F: Files> Reader<F> {
                     self.generation = Arc::new(next);
                     return Ok(true);
                 }
-                Err(StoreError::TakenBack { .. }) => {}
+                // Files of a state that is gone by now are being removed.
+                Err(StoreError::TakenBack { .. } | StoreError::MissingPart { .. }) => {}
                 Err(error) => return Err(error),
             }
-        } else if manifest.current == self.manifest.current {
+        } else if is_same {
             return Ok(false);
         }
         let before = self.generation.state().generation;

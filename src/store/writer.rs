@@ -9,11 +9,12 @@ use std::collections::HashSet;
 use std::io::Write;
 
 use super::base::NewBase;
+use super::damage;
 use super::error::{StoreError, failed};
 use super::files::Files;
 use super::manifest::{Chain, Manifest};
 use super::reader::{Reader, open_chain, read_manifest};
-use super::{ASIDE_ENDING, BASE_ENDING, LOCK, LOG_ENDING, MANIFEST};
+use super::{ASIDE_ENDING, LOCK, MANIFEST, generation_of, part_of};
 
 /// How a writer keeps house.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,19 @@ impl Default for Settings {
 pub struct Writer<F: Files> {
     pub(super) files: F,
     pub(super) settings: Settings,
-    _lock: F::Lock,
+    lock: F::Lock,
+    /// Whether a base may take the place of a state that does not read.
+    over_damage: bool,
+}
+
+/// What a writer finds.
+enum Found {
+    /// No state.
+    Nothing,
+    /// A state that reads, its open log closed at its last generation.
+    Whole(Manifest),
+    /// One that does not, as its manifest says, if that reads.
+    Damaged(Option<Manifest>, StoreError),
 }
 
 impl<F: Files> Writer<F> {
@@ -52,9 +65,26 @@ impl<F: Files> Writer<F> {
             lock.map_err(|holder| StoreError::Locked { path: files.path().join(LOCK), holder })?;
         // A writer that was killed may have renamed what a crash of the machine would take back.
         files.sync_directory().map_err(failed(&files, "", "sync the directory"))?;
-        let writer = Self { files, settings, _lock: lock };
+        let writer = Self { files, settings, lock, over_damage: false };
         writer.clear_rests()?;
         Ok(writer)
+    }
+
+    /// Lets a base take the place of a state that does not read: what can be gone back to of that
+    /// one is kept, the rest is set aside.
+    #[must_use]
+    pub fn over_damage(mut self, is_permitted: bool) -> Self {
+        self.over_damage = is_permitted;
+        self
+    }
+
+    /// Whether the lock is still that of the directory.
+    pub(super) fn check_lock(&self) -> Result<(), StoreError> {
+        let files = &self.files;
+        if files.is_locked_by(LOCK, &self.lock).map_err(failed(files, LOCK, "look at it"))? {
+            return Ok(());
+        }
+        Err(StoreError::LockLost { path: files.path().join(LOCK) })
     }
 
     /// The files.
@@ -67,10 +97,25 @@ impl<F: Files> Writer<F> {
     ///
     /// # Errors
     ///
-    /// The manifest is damaged, or the file system refuses.
+    /// What there is does not read ([`StoreError::Standing`], see [`Self::over_damage`]), or the
+    /// file system refuses.
     pub fn begin(&self) -> Result<NewBase<F>, StoreError> {
-        let generation = self.standing()?.map_or(0, |(manifest, _)| manifest.greatest);
+        let generation = match self.found()? {
+            Found::Whole(manifest) => manifest.greatest,
+            Found::Nothing => damage::beyond(damage::greatest(&self.files)?.0),
+            Found::Damaged(_, source) if !self.over_damage => {
+                return Err(StoreError::Standing { source: Box::new(source) });
+            }
+            Found::Damaged(manifest, _) => self.beyond(manifest.as_ref())?.0,
+        };
         NewBase::begin(&self.files, generation.saturating_add(1))
+    }
+
+    /// Numbers of a generation and a log beyond all that a state which does not read has had.
+    fn beyond(&self, manifest: Option<&Manifest>) -> Result<(u64, u64), StoreError> {
+        let (generation, epoch) = damage::greatest(&self.files)?;
+        let (greatest, epochs) = manifest.map_or((0, 0), |old| (old.greatest, old.epochs));
+        Ok((damage::beyond(generation.max(greatest)), epoch.max(epochs)))
     }
 
     /// Makes a base that was written whole the current generation, and what was current a kept one.
@@ -80,17 +125,57 @@ impl<F: Files> Writer<F> {
     ///
     /// The file is no snapshot, or the file system refuses.
     pub fn publish(&self, base: NewBase<F>) -> Result<Manifest, StoreError> {
-        let standing = self.standing()?;
-        let chain = base.settle()?;
-        let mut manifest = Manifest::of_base(chain);
-        if let Some((old, whole)) = standing {
-            manifest.greatest = manifest.greatest.max(old.greatest);
-            manifest.epochs = old.epochs;
-            // What does not read is not worth its room.
-            manifest.kept = whole.then_some(old.current).into_iter().chain(old.kept).collect();
+        self.check_lock()?;
+        let found = self.found()?;
+        let mut manifest = Manifest::of_base(base.seal()?);
+        let mut keep = self.settings.keep;
+        match found {
+            Found::Nothing => {
+                manifest.epochs = damage::greatest(&self.files)?.1;
+                self.publish_first(base, &manifest)?;
+                return Ok(manifest);
+            }
+            Found::Damaged(_, source) if !self.over_damage => {
+                return Err(StoreError::Standing { source: Box::new(source) });
+            }
+            Found::Damaged(None, _) => {
+                manifest.epochs = damage::greatest(&self.files)?.1;
+                damage::set_all_aside(&self.files)?;
+                self.publish_first(base, &manifest)?;
+                return Ok(manifest);
+            }
+            Found::Damaged(Some(old), _) => {
+                let (greatest, epochs) = self.beyond(Some(&old))?;
+                manifest.greatest = manifest.greatest.max(greatest);
+                manifest.epochs = epochs;
+                manifest.kept = old.kept;
+                // It pushes out none that is whole.
+                keep = keep.saturating_add(keep.min(1));
+                match damage::as_far_as_it_reads(&self.files, &old.current) {
+                    Some((read, _)) => manifest.kept.insert(0, read),
+                    None => damage::set_aside(&self.files, &old.current, &manifest.kept)?,
+                }
+            }
+            Found::Whole(old) => {
+                manifest.greatest = manifest.greatest.max(old.greatest);
+                manifest.epochs = old.epochs;
+                manifest.kept = std::iter::once(old.current).chain(old.kept).collect();
+            }
         }
-        self.write_manifest(&mut manifest)?;
+        base.name()?;
+        manifest.kept.truncate(keep);
+        self.commit_manifest(&manifest)?;
         Ok(manifest)
+    }
+
+    /// Makes a base current where there is no manifest. That is written aside before the base has
+    /// its name: a base without either is one whose manifest was lost.
+    fn publish_first(&self, base: NewBase<F>, manifest: &Manifest) -> Result<(), StoreError> {
+        let files = &self.files;
+        self.write_aside(manifest)?;
+        files.sync_directory().map_err(failed(files, "", "sync the directory"))?;
+        base.name()?;
+        self.take_aside(manifest)
     }
 
     /// Goes back to a generation that is kept: it is current from now on, and what was current is
@@ -101,8 +186,19 @@ impl<F: Files> Writer<F> {
     /// The generation is not kept, or a file of it is damaged; then nothing is changed.
     pub fn rollback(&self, to: u64) -> Result<Manifest, StoreError> {
         let path = self.files.path();
-        let Some((old, _)) = self.standing()? else {
-            return Err(StoreError::Empty { path: path.to_owned() });
+        let old = match self.found()? {
+            Found::Whole(manifest) => manifest,
+            Found::Damaged(Some(mut manifest), _) => {
+                (manifest.greatest, manifest.epochs) = self.beyond(Some(&manifest))?;
+                // What is kept of it ends where it stops to read.
+                if let Some((read, _)) = damage::as_far_as_it_reads(&self.files, &manifest.current)
+                {
+                    manifest.current = read;
+                }
+                manifest
+            }
+            Found::Damaged(None, error) => return Err(error),
+            Found::Nothing => return Err(StoreError::Empty { path: path.to_owned() }),
         };
         let chains = || std::iter::once(&old.current).chain(&old.kept);
         let range = |chain: &Chain| (chain.base_generation, chain.last().unwrap_or(u64::MAX));
@@ -126,6 +222,8 @@ impl<F: Files> Writer<F> {
         if read.state().generation != to {
             return Err(not_kept());
         }
+        let damaged = |source| StoreError::Format { path: path.join(&current.base), source };
+        read.base().check_sums_once(&|| true).map_err(damaged)?;
         let mut kept: Vec<Chain> = chains().cloned().collect();
         kept.retain(|chain| *chain != current);
         let Manifest { greatest, epochs, .. } = old;
@@ -134,34 +232,51 @@ impl<F: Files> Writer<F> {
         Ok(manifest)
     }
 
-    /// The manifest as it stands, with the open log closed at its last generation, and whether the
-    /// current generation reads.
-    fn standing(&self) -> Result<Option<(Manifest, bool)>, StoreError> {
-        let Some(mut manifest) = read_manifest(&self.files)? else { return Ok(None) };
-        if manifest.current.last().is_some() {
-            return Ok(Some((manifest, true)));
-        }
+    /// What there is, and whether it reads.
+    fn found(&self) -> Result<Found, StoreError> {
+        let mut manifest = match read_manifest(&self.files) {
+            Ok(Some(manifest)) => manifest,
+            Ok(None) => return Ok(Found::Nothing),
+            Err(error) if error.is_damage() => return Ok(Found::Damaged(None, error)),
+            Err(error) => return Err(error),
+        };
         match Reader::open(self.files.clone()) {
             Ok(reader) => {
-                let last = reader.generation().state().generation;
-                close(&mut manifest, last);
-                Ok(Some((manifest, true)))
+                close(&mut manifest, reader.generation().state().generation);
+                Ok(Found::Whole(manifest))
             }
-            Err(error) => {
+            Err(error) if error.is_damage() => {
                 tracing::warn!(%error, "the current generation does not read");
-                Ok(Some((manifest, false)))
+                Ok(Found::Damaged(Some(manifest), error))
             }
+            Err(error) => Err(error),
         }
     }
 
     /// Commits a manifest, and removes what it does not name.
     pub(super) fn write_manifest(&self, manifest: &mut Manifest) -> Result<(), StoreError> {
         manifest.kept.truncate(self.settings.keep);
+        self.commit_manifest(manifest)
+    }
+
+    fn commit_manifest(&self, manifest: &Manifest) -> Result<(), StoreError> {
+        self.check_lock()?;
+        self.write_aside(manifest)?;
+        self.take_aside(manifest)
+    }
+
+    fn write_aside(&self, manifest: &Manifest) -> Result<(), StoreError> {
         let files = &self.files;
         let aside = format!("{MANIFEST}{ASIDE_ENDING}");
         let mut file = files.create(&aside, 0).map_err(failed(files, &aside, "make it"))?;
         file.write_all(manifest.encode().as_bytes()).map_err(failed(files, &aside, "write it"))?;
-        files.sync(&file).map_err(failed(files, &aside, "sync it"))?;
+        files.sync(&file).map_err(failed(files, &aside, "sync it"))
+    }
+
+    /// Commits the manifest that was written aside.
+    fn take_aside(&self, manifest: &Manifest) -> Result<(), StoreError> {
+        let files = &self.files;
+        let aside = format!("{MANIFEST}{ASIDE_ENDING}");
         files.rename(&aside, MANIFEST).map_err(failed(files, MANIFEST, "replace it"))?;
         files.sync_directory().map_err(failed(files, "", "sync the directory"))?;
         // It is committed: what cannot be removed now is removed by the next writer.
@@ -171,11 +286,21 @@ impl<F: Files> Writer<F> {
         Ok(())
     }
 
-    /// Removes what a crash left.
+    /// Removes what a crash left. Where the manifest is gone or damaged nothing is: it may be all
+    /// that there is of a registry.
     fn clear_rests(&self) -> Result<(), StoreError> {
-        match read_manifest(&self.files)? {
-            Some(manifest) => self.clear(&manifest, true),
-            None => self.remove_files(true, &|name| name.ends_with(ASIDE_ENDING)),
+        match read_manifest(&self.files) {
+            Ok(Some(manifest)) => self.clear(&manifest, true),
+            // The manifest of a first publication goes last: without it the base would be one whose
+            // manifest was lost.
+            Ok(None) => {
+                let first = format!("{MANIFEST}{ASIDE_ENDING}");
+                let is_rest = |name: &str| name.ends_with(ASIDE_ENDING) && name != first;
+                self.remove_files(true, &|name| generation_of(name).is_some() || is_rest(name))?;
+                self.remove_files(true, &|name| name == first)
+            }
+            Err(error) if error.is_damage() => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -188,9 +313,8 @@ impl<F: Files> Writer<F> {
             if name.ends_with(ASIDE_ENDING) {
                 return is_rest;
             }
-            let is_base = name.starts_with("base-") && name.ends_with(BASE_ENDING);
-            is_base && !bases.contains(name)
-                || epoch_of(name).is_some_and(|epoch| !logs.contains(&epoch))
+            generation_of(name).is_some() && !bases.contains(name)
+                || part_of(name).is_some_and(|(epoch, _)| !logs.contains(&epoch))
         })
     }
 
@@ -214,10 +338,4 @@ pub(super) fn close(manifest: &mut Manifest, last: u64) {
         log.last = Some(last);
     }
     manifest.greatest = manifest.greatest.max(last);
-}
-
-/// The log that a file is a part of.
-fn epoch_of(name: &str) -> Option<u64> {
-    let numbers = name.strip_prefix("delta-")?.strip_suffix(LOG_ENDING)?;
-    numbers.split_once('-')?.0.parse().ok()
 }

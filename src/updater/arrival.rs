@@ -9,8 +9,6 @@
 
 use std::time::{Duration, Instant};
 
-/// What clocks of two machines may differ without a word.
-const AHEAD_MAX_MS: i64 = 2_000;
 /// Pause between two lines about it.
 const SAY_PAUSE: Duration = Duration::from_secs(600);
 
@@ -20,10 +18,7 @@ pub(super) struct Arrival {
     said: Option<Instant>,
 }
 
-/// A time as it is believed at `now_ms`.
-pub(super) const fn believed(claimed_ms: i64, now_ms: i64) -> i64 {
-    if claimed_ms > now_ms.saturating_add(AHEAD_MAX_MS) { now_ms } else { claimed_ms }
-}
+pub(super) use crate::view::believed;
 
 impl Arrival {
     /// The newest time of a batch as it is believed; says so if that is another one.
@@ -54,6 +49,8 @@ impl Arrival {
 mod tests {
     use super::*;
     use crate::observe::clock;
+
+    const AHEAD_MAX_MS: i64 = 2_000;
 
     #[test]
     fn a_time_to_come_counts_from_its_arrival_and_other_times_as_they_are() {

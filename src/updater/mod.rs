@@ -31,7 +31,7 @@ use crate::feed::nats::{Fetched, Wanted};
 use crate::feed::objects::Objects;
 use crate::feed::{Applied, ApplyError, Body, ChangeRecord};
 use crate::observe::clock;
-use crate::store::{Files, Live, Stamp, StoreError};
+use crate::store::{Files, Holds, Live, Permit, Permits, Stamp, StoreError};
 use crate::view::{Data, Disk, View};
 
 pub use findings::{FINDINGS, FINDINGS_ENDING};
@@ -250,7 +250,8 @@ impl Updater {
 
 impl Updater {
     /// Fetches a newer generation from an object store and shows it. The download is made on this
-    /// thread: until it ends, no batch is applied.
+    /// thread: until it ends, no batch is applied. Nobody is asked: one without domains is refused
+    /// where there are some, fewer or older ones are what the stream would have made.
     ///
     /// # Errors
     ///
@@ -261,8 +262,19 @@ impl Updater {
         };
         // Its base would be of a state that is about to go.
         self.fold = None;
+        // What the stream's source says goes, as it would by its changes; but for a registry
+        // without domains, which is none that anybody means to serve.
+        let permits = Permits { named: vec![Permit::Older, Permit::Fewer], ..Permits::default() };
+        let there = Arc::clone(self.live.generation());
+        let mut vet = |made: &Data| {
+            let holds =
+                |data: &Data| Holds::of(data.state(), data.count(Kind::Domain).into(), i64::MAX);
+            permits.check(holds(&there), holds(made)).map_err(|problem| {
+                format!("{problem}, of `whoisd fetch-snapshot`, with the server stopped")
+            })
+        };
         let arrived = objects
-            .fetch(wanted, trusted, self.live.writer(), &mut |_, _| true)
+            .fetch(wanted, trusted, self.live.writer(), &mut vet, &mut |_, _| true)
             .map_err(|error| error.to_string())?;
         self.live.reload().and_then(|()| self.publish()).map_err(|error| error.to_string())?;
         let serial = self.generation().state().serial;

@@ -181,6 +181,14 @@ fn show(
         path: PathBuf::from(&reader.manifest().current.base),
         source,
     })?;
+    if view.generation() < before.generation() {
+        tracing::warn!(
+            generation = view.generation(),
+            before = before.generation(),
+            "the directory went back to an older generation, which is served: if nobody rolled it \
+             back, look at who writes it"
+        );
+    }
     if !Arc::ptr_eq(view.data().base(), before.data().base()) {
         view.load();
         tracing::info!(generation = view.generation(), "another base is served");

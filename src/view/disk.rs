@@ -110,6 +110,10 @@ impl Files for Disk {
         Ok(Ok(held))
     }
 
+    fn is_locked_by(&self, name: &str, lock: &Held) -> io::Result<bool> {
+        lock.is_of(&self.at(name))
+    }
+
     fn room(&self) -> io::Result<Option<u64>> {
         let system = rustix::fs::statvfs(&self.path)?;
         Ok(Some(system.f_bavail.saturating_mul(system.f_frsize)))

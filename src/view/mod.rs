@@ -13,18 +13,22 @@
 mod disk;
 mod map;
 mod registrar;
+mod weigh;
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use snapshot_format::delta::{Generation, State};
+use snapshot_format::dump::Utc;
 use snapshot_format::{FormatError, Kind, Snapshot};
 
 pub use disk::Disk;
 pub use map::{Bytes, LogBytes};
 pub use registrar::{Registrar, RegistrarName, RegistrarNames};
+pub use weigh::weigh;
 
+use crate::observe::clock;
 use crate::store::{Reader, StoreError};
 
 /// Data of a generation, and what finds them.
@@ -39,6 +43,50 @@ pub struct View {
     registrars: Arc<[Option<Registrar>]>,
     /// The same by name, for queries about them.
     registrar_names: Arc<RegistrarNames>,
+    times: Times,
+}
+
+/// Times of a generation as they are believed: one that lies ahead counts from when it was seen
+/// first, since data of a clock that was ahead would look new until that time has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Times {
+    committed_ms: i64,
+    heartbeat_ms: i64,
+}
+
+/// What clocks of two machines may differ without a word.
+const AHEAD_MAX_MS: i64 = 2_000;
+
+/// A time as it is believed at `now_ms`.
+#[must_use]
+pub const fn believed(claimed_ms: i64, now_ms: i64) -> i64 {
+    if claimed_ms > now_ms.saturating_add(AHEAD_MAX_MS) { now_ms } else { claimed_ms }
+}
+
+impl Times {
+    fn of(state: &State, before: Option<&View>, now_ms: i64) -> Self {
+        let one = |claimed_ms: i64, before: Option<(i64, i64)>| match before {
+            Some((claimed_before_ms, believed_ms)) if claimed_before_ms == claimed_ms => {
+                believed_ms
+            }
+            _ => believed(claimed_ms, now_ms),
+        };
+        let committed = before.map(|view| (view.state().committed_ms, view.times.committed_ms));
+        let heartbeat = before.map(|view| (view.state().heartbeat_ms, view.times.heartbeat_ms));
+        let times = Self {
+            committed_ms: one(state.committed_ms, committed),
+            heartbeat_ms: one(state.heartbeat_ms, heartbeat),
+        };
+        let is_known = committed.is_some_and(|(claimed_ms, _)| claimed_ms == state.committed_ms);
+        if times.committed_ms != state.committed_ms && !is_known {
+            tracing::warn!(
+                newest_change = %Utc(state.committed_ms),
+                "the newest change lies ahead of this machine's clock and counts as of now, so the \
+                 age of the data is not known; set the clocks, then import a FULL deposit"
+            );
+        }
+        times
+    }
 }
 
 impl View {
@@ -77,6 +125,7 @@ impl View {
     ///
     /// A damaged registrar, or base.
     pub fn of(data: Arc<Data>, before: Option<&Self>) -> Result<Self, FormatError> {
+        let times = Times::of(data.state(), before, clock::wall_ms());
         let same_base = |view: &&Self| Arc::ptr_eq(view.data.base(), data.base());
         let before = before.filter(same_base);
         let same_registrars =
@@ -89,7 +138,7 @@ impl View {
                 (registrars, names)
             }
         };
-        Ok(Self { data, registrars, registrar_names })
+        Ok(Self { data, registrars, registrar_names, times })
     }
 
     /// A view over a snapshot in memory: for tests and tools.
@@ -184,10 +233,28 @@ impl View {
     }
 
     /// As of when the data are, ms since the Unix epoch: the commit time of the newest change, or
-    /// of a later heartbeat, which says that nothing else changed up to its time.
+    /// of a later heartbeat, which says that nothing else changed up to its time. One that lies
+    /// ahead is the time at which it was seen first.
     #[must_use]
     pub fn as_of_ms(&self) -> i64 {
-        let state = self.state();
-        state.committed_ms.max(state.heartbeat_ms)
+        self.times.committed_ms.max(self.times.heartbeat_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_to_come_counts_from_when_it_was_seen_first() {
+        const NOW_MS: i64 = 1_800_000_000_000;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let fixture = root.join("snapshot-format/tests/fixtures/version-1.snapshot");
+        let view = View::open(&fixture).unwrap();
+        let state = |committed_ms| State { committed_ms, ..view.state().clone() };
+        let past = Times::of(&state(NOW_MS - 5_000), None, NOW_MS);
+        assert_eq!(past.committed_ms, NOW_MS - 5_000);
+        let ahead = Times::of(&state(NOW_MS + 10_000_000), None, NOW_MS);
+        assert_eq!((ahead.committed_ms, ahead.heartbeat_ms), (NOW_MS, past.heartbeat_ms));
     }
 }

@@ -191,6 +191,24 @@ impl SimDisk {
         state.files[state.names[name]].current.clone()
     }
 
+    /// Somebody has cut a file.
+    pub(crate) fn cut(&self, name: &str, length: usize) {
+        let mut state = self.state();
+        let file = state.names[name];
+        let content = &mut state.files[file];
+        content.current.truncate(length);
+        content.durable.truncate(length);
+    }
+
+    /// Somebody has written a file.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
+        let mut state = self.state();
+        let file = state.names[name];
+        let content = &mut state.files[file];
+        content.current = bytes.to_vec();
+        content.durable = bytes.to_vec();
+    }
+
     /// The device has lost a bit of a file.
     pub(crate) fn turn_bit(&self, name: &str, at: usize, bit: u8) {
         let byte = self.content(name)[at] ^ (1 << bit);

@@ -3,12 +3,16 @@
 //! # Invariants
 //!
 //! - Ordinals stay, and with them every reference: records are copied as they lie.
+//! - `whole`: the base's checksums are compared before anything of it is copied: damage would get
+//!   new checksums, which are right. That reads the base once more, in order, once for each time
+//!   that it is opened (5.9 GB: about 1 s of one core where the page cache has it).
 //! - Memory is bounded by a setting, whatever the size of the base.
 //!
 //! # Does not
 //!
 //! Know files or rates: the output may slow the fold down.
 
+use std::cell::RefCell;
 use std::io::{Seek, Write};
 use std::iter::from_fn;
 use std::rc::Rc;
@@ -37,7 +41,7 @@ const DEPOSITS_MAX: usize = 64;
 ///
 /// # Errors
 ///
-/// Damage in the base or the log, or what the output reports.
+/// Damage in the base ([`BuildError::Base`]) or the log, or what the output reports.
 pub fn fold<D: AsRef<[u8]>, S: Heap, W: Write + Seek>(
     generation: &Generation<D, S>,
     out: W,
@@ -54,8 +58,12 @@ pub fn fold<D: AsRef<[u8]>, S: Heap, W: Write + Seek>(
         serial: state.serial,
         watermark_ms: state.committed_ms,
     };
-    let builder = Builder::new(out, Rc::clone(scratch), options)?;
     let all = Kind::ALL.iter().map(|&kind| u64::from(generation.count(kind))).sum();
+    let asked = RefCell::new(&mut *go_on);
+    if !generation.base.check_sums_once(&|| (*asked.borrow_mut())(0, all))? {
+        return Ok(None);
+    }
+    let builder = Builder::new(out, Rc::clone(scratch), options)?;
     let mut fold = Fold { generation, builder, go_on, done: 0, all };
     for kind in STABLE_KINDS {
         if !fold.stable(kind)? {

@@ -46,6 +46,8 @@ pub struct LogHead {
     pub salt: u64,
     /// Generation over which the log begins.
     pub begins_over: u64,
+    /// Length that the file was made with, bytes; 0: not said.
+    pub file_bytes: u64,
 }
 
 impl LogHead {
@@ -53,7 +55,7 @@ impl LogHead {
     #[must_use]
     pub fn encode(&self) -> [u8; LOG_HEAD_BYTES] {
         let mut head = [0; LOG_HEAD_BYTES];
-        let Self { epoch, number, salt, begins_over } = *self;
+        let Self { epoch, number, salt, begins_over, file_bytes } = *self;
         put(&mut head, 0, &LOG_MAGIC);
         put(&mut head, 8, &LOG_VERSION.to_le_bytes());
         put(&mut head, 12, &number.to_le_bytes());
@@ -61,6 +63,7 @@ impl LogHead {
         put(&mut head, 24, &salt.to_le_bytes());
         put(&mut head, 32, &begins_over.to_le_bytes());
         put(&mut head, 40, &SCHEMA_HASH.to_le_bytes());
+        put(&mut head, 48, &file_bytes.to_le_bytes());
         let crc = crc32c::crc32c(head.get(..LOG_HEAD_BYTES.wrapping_sub(4)).unwrap_or_default());
         put(&mut head, LOG_HEAD_BYTES.wrapping_sub(4), &crc.to_le_bytes());
         head
@@ -92,6 +95,7 @@ impl LogHead {
             number: word32(head, 12),
             salt: word64(head, 24),
             begins_over: word64(head, 32),
+            file_bytes: word64(head, 48),
         })
     }
 }
@@ -217,7 +221,7 @@ mod tests {
     use super::*;
 
     fn log() -> (LogHead, FrameHead, Vec<u8>) {
-        let log_head = LogHead { epoch: 3, number: 1, salt: 99, begins_over: 7 };
+        let log_head = LogHead { epoch: 3, number: 1, salt: 99, begins_over: 7, file_bytes: 4096 };
         let head = FrameHead {
             generation: 8,
             parent: 7,

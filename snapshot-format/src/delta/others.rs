@@ -7,6 +7,7 @@
 //!
 //! # Invariants
 //!
+//! - `whole`: the base's checksums are compared first: what is made of it gets new ones.
 //! - Memory: three bits for each ordinal of a contact, nameserver, registrar or IDN table.
 //!
 //! # Does not
@@ -153,12 +154,13 @@ pub fn shared<D: AsRef<[u8]>, S: Heap>(
 ///
 /// # Errors
 ///
-/// A damaged record, or what `visit` reports.
+/// A damaged block or record, or what `visit` reports.
 pub fn others<D: AsRef<[u8]>, S: Heap>(
     generation: &Generation<D, S>,
     fate: &dyn Fn(&str) -> Fate,
     visit: &mut dyn FnMut(Object) -> io::Result<()>,
 ) -> io::Result<Gone> {
+    generation.base.check_sums_once(&|| true).map_err(io::Error::other)?;
     let reverter = Reverter(generation);
     let (mut kept, mut dropped) = (Referred::default(), Referred::default());
     let mut gone = Gone::default();

@@ -194,7 +194,8 @@ impl World {
             entry_count: encoded.entry_count,
         };
         let number = u32::try_from(self.logs.len()).unwrap();
-        let log_head = LogHead { epoch: 1, number, salt: 5, begins_over: state.generation };
+        let log_head =
+            LogHead { epoch: 1, number, salt: 5, begins_over: state.generation, file_bytes: 0 };
         let mut log = log_head.encode().to_vec();
         log.extend(head.frame(&log_head, &encoded.payload));
         let log = Arc::new(log);

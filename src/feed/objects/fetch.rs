@@ -6,15 +6,18 @@
 //!   and the serial; its generation is the directory's next.
 //! - One that fails that, or is not signed right, is passed over for the next older one that still
 //!   holds what is wanted.
+//! - One that may not take the place of what there is ends the fetch: an older one would do no better.
 //!
 //! # Does not
 //!
 //! Know which serial the node has: whoever asks says the least one, so that nothing goes back.
 
 use std::io::{Seek, SeekFrom, Write};
+use std::sync::Arc;
 
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use snapshot_format::delta::Generation;
 use snapshot_format::limits::HEADER_BYTES;
 use snapshot_format::{FormatError, Header, Snapshot};
 use twox_hash::xxhash3_128;
@@ -22,7 +25,10 @@ use twox_hash::xxhash3_128;
 use super::{ObjectError, ObjectManifest, Objects, PART_BYTES};
 use crate::feed::key::Trusted;
 use crate::feed::nats::Wanted;
-use crate::store::{Files, Manifest, NewBase, StoreError, Writer};
+use crate::store::{Files, GenerationOf, Manifest, NewBase, StoreError, Writer};
+
+/// Says why a snapshot may not take the place of what there is.
+pub type Vet<'v, F> = &'v mut dyn FnMut(&GenerationOf<F>) -> Result<(), String>;
 
 /// Snapshots that are tried.
 const TRIES_MAX: usize = 8;
@@ -56,12 +62,14 @@ impl Objects {
     /// # Errors
     ///
     /// There is none that can be used, the object store cannot be listed, the directory cannot be
-    /// written, or `go_on` says no. What was current is current.
+    /// written, `vet` says why it may not take the place of what there is, or `go_on` says no. What
+    /// was current is current.
     pub fn fetch<F: Files>(
         &self,
         wanted: &Wanted,
         trusted: &Trusted,
         writer: &Writer<F>,
+        vet: Vet<'_, F>,
         go_on: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Arrived, ObjectError> {
         let mut passed_over = Vec::new();
@@ -74,7 +82,7 @@ impl Objects {
                     let problem = format!("{}: is of source {source:?}", name.manifest());
                     return Err(Failed::Passed(problem));
                 }
-                let manifest = self.take(&object, writer, go_on)?;
+                let manifest = self.take(&object, writer, vet, go_on)?;
                 Ok((object, manifest))
             });
             match tried {
@@ -104,6 +112,7 @@ impl Objects {
         &self,
         object: &ObjectManifest,
         writer: &Writer<F>,
+        vet: Vet<'_, F>,
         go_on: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Manifest, Failed> {
         let file = object.name().snapshot();
@@ -117,7 +126,7 @@ impl Objects {
         if let Some(problem) = self.known_bad(&file, &meta) {
             return Err(passed(problem));
         }
-        let taken = self.take_bytes(&self.at(&file), object, writer, go_on);
+        let taken = self.take_bytes(&self.at(&file), object, writer, vet, go_on);
         taken.map_err(|failed| match failed {
             Failed::Passed(problem) => passed(problem),
             Failed::Damaged(problem) => {
@@ -135,6 +144,7 @@ impl Objects {
         at: &Path,
         object: &ObjectManifest,
         writer: &Writer<F>,
+        vet: Vet<'_, F>,
         go_on: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Manifest, Failed> {
         let mut base = writer.begin().map_err(over)?;
@@ -152,7 +162,9 @@ impl Objects {
             .and_then(|_| base.write_all(&header.encode()))
             .and_then(|()| base.flush());
         rewritten.map_err(|error| over(disk(writer, &base, error)))?;
-        check(writer, &base).map_err(damaged)?;
+        if let Some(made) = check(writer, &base).map_err(damaged)? {
+            vet(&made).map_err(|problem| over(ObjectError::NotPermitted { problem }))?;
+        }
         writer.publish(base).map_err(over)
     }
 
@@ -194,9 +206,14 @@ impl Objects {
 }
 
 /// Reads the new base back: what the disk holds is what is checked.
-fn check<F: Files>(writer: &Writer<F>, base: &NewBase<F>) -> Result<(), FormatError> {
-    let Ok(bytes) = writer.files().base(base.aside()) else { return Ok(()) };
-    Snapshot::open(bytes)?.check_sums()
+fn check<F: Files>(
+    writer: &Writer<F>,
+    base: &NewBase<F>,
+) -> Result<Option<GenerationOf<F>>, FormatError> {
+    let Ok(bytes) = writer.files().base(base.aside()) else { return Ok(None) };
+    let made = Snapshot::open(bytes)?;
+    made.check_sums()?;
+    Generation::of_base(Arc::new(made)).map(Some)
 }
 
 fn disk<F: Files>(writer: &Writer<F>, base: &NewBase<F>, source: std::io::Error) -> StoreError {
@@ -204,6 +221,6 @@ fn disk<F: Files>(writer: &Writer<F>, base: &NewBase<F>, source: std::io::Error)
     StoreError::Io { path, what: "write it", source }
 }
 
-fn over(error: StoreError) -> Failed {
-    Failed::Over(ObjectError::Directory(error))
+fn over(error: impl Into<ObjectError>) -> Failed {
+    Failed::Over(error.into())
 }

@@ -23,7 +23,7 @@ mod fetch;
 mod manifest;
 mod publish;
 
-pub use fetch::Arrived;
+pub use fetch::{Arrived, Vet};
 pub use manifest::{ManifestError, ObjectManifest};
 pub use publish::{How, Published};
 
@@ -124,6 +124,12 @@ pub enum ObjectError {
         got: Source,
         /// What would be written.
         own: Source,
+    },
+    /// The snapshot may not take the place of what the directory has.
+    #[error("the snapshot was refused: {problem}")]
+    NotPermitted {
+        /// Why not, and which option permits it.
+        problem: String,
     },
     /// The snapshot directory cannot be written.
     #[error(transparent)]

@@ -1,0 +1,84 @@
+//! What a whole base would take the place of: all of a registry, and each of its TLDs.
+//!
+//! # Does not
+//!
+//! Decide whether it may: `store::Permits` does.
+
+use snapshot_format::Kind;
+use snapshot_format::error::Corrupt;
+
+use super::Data;
+use crate::import::{CLOCK_TOLERANCE_MS, zone_of};
+use crate::store::{Holds, Permits, Weighed};
+
+/// Whether `new` may take the place of `old`, as a whole and in each TLD that `old` has. Costs a
+/// look at each name of both where there are several TLDs: tens of nanoseconds each. `damage`: why
+/// the current state does not read; `old` is what does of it, if anything.
+///
+/// # Errors
+///
+/// All reasons why not, and which options permit them.
+pub fn weigh(
+    damage: Option<&str>,
+    old: Option<&Data>,
+    new: &Data,
+    permits: &Permits,
+    now_ms: i64,
+) -> Result<(), String> {
+    let Some(old) = old else { return permits.check_all(damage, &[]) };
+    let latest_ms = now_ms.saturating_add(CLOCK_TOLERANCE_MS);
+    let holds = |data: &Data, latest_ms: i64| {
+        Holds::of(data.state(), data.count(Kind::Domain).into(), latest_ms)
+    };
+    let all = Weighed { tld: "", old: holds(old, latest_ms), new: holds(new, i64::MAX) };
+    let tlds = tlds(old);
+    if tlds.len() < 2 {
+        return permits.check_all(damage, &[all]);
+    }
+    let before = match counts(old, &tlds) {
+        Ok(before) => before,
+        // What does not read cannot be counted.
+        Err(error) => {
+            let error = error.to_string();
+            return permits.check_all(Some(damage.unwrap_or(&error)), &[all]);
+        }
+    };
+    let after = counts(new, &tlds).map_err(|error| error.to_string())?;
+    let of_tlds = tlds.iter().zip(before).zip(after).map(|((tld, before), after)| Weighed {
+        tld,
+        old: Holds { domains: before, ..all.old },
+        new: Holds { domains: after, ..all.new },
+    });
+    let weighed: Vec<_> = of_tlds.collect();
+    permits.check_all(damage, &weighed)
+}
+
+/// TLDs of deposits, or else suffixes that lie below no other one.
+fn tlds(data: &Data) -> Vec<String> {
+    let marks = &data.state().deposits;
+    let of_marks = marks.iter().map(|mark| mark.tld.to_string()).filter(|tld| !tld.is_empty());
+    let of_marks: Vec<_> = of_marks.collect();
+    let suffixes = data.suffixes();
+    let is_top = |suffix: &str| {
+        let others = suffixes.iter().map(|other| &**other).filter(|other| *other != suffix);
+        zone_of(suffix, others.chain(of_marks.iter().map(String::as_str))).is_none()
+    };
+    let tops = suffixes.iter().filter(|suffix| is_top(suffix)).map(|suffix| suffix.to_string());
+    let mut all: Vec<String> = tops.collect();
+    all.extend(of_marks.iter().cloned());
+    all
+}
+
+/// Domains of each TLD.
+fn counts(data: &Data, tlds: &[String]) -> Result<Vec<u64>, Corrupt> {
+    let mut counts = vec![0u64; tlds.len()];
+    for domain in data.domains("")? {
+        let Some(domain) = domain? else { continue };
+        let zone = zone_of(&domain.name, tlds.iter().map(String::as_str));
+        let of = zone.and_then(|zone| tlds.iter().position(|tld| tld == zone));
+        if let Some(count) = of.and_then(|of| counts.get_mut(of)) {
+            *count = count.saturating_add(1);
+        }
+    }
+    Ok(counts)
+}
