@@ -171,10 +171,13 @@ fn no_domain(site: &Site<'_>, name: &str, out: &mut Answer) -> Answered {
     Ok(frame::not_found_below(site, &site.rule_of(name), above, out))
 }
 
-/// Refuses a canonical name that is a suffix itself, or lies in none.
+/// Refuses a canonical name that is a suffix itself, or above one, or has no dot.
 fn refuse_without_name(site: &Site<'_>, name: &str) -> Result<(), Failure> {
     if suffix::is_one(site.view, name) {
         return Err(Refusal::SuffixItself.into());
+    }
+    if suffix::is_below(site.view, name) {
+        return Err(Refusal::SuffixBelow.into());
     }
     if !name.contains('.') {
         return Err(Refusal::OneLabel.into());
@@ -248,7 +251,7 @@ fn primary<'a>(
 
 /// Whether a name lies under one of the snapshot's suffixes, or is one. A snapshot that names no
 /// suffix serves every name.
-fn is_served(site: &Site<'_>, name: &str) -> bool {
+pub(super) fn is_served(site: &Site<'_>, name: &str) -> bool {
     site.view.suffixes().is_empty() || suffix::of_canonical(site.view, name).is_some()
 }
 

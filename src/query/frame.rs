@@ -409,12 +409,12 @@ const LEFT_OPEN: &[u8] = b"\
     % This says nothing about the name: treat it as you would \"Quota exceeded\".\r\n";
 
 impl Refusal {
-    /// Whether what was asked for may be registered all the same. Other refusals are of lines that
-    /// cannot name a domain of ours.
+    /// Whether what was asked for may be registered all the same: a line that was not understood
+    /// may hold the name of a domain. Other refusals are of lines that ask for something else.
     const fn leaves_open(self) -> bool {
-        matches!(
+        !matches!(
             self,
-            Self::Suffix | Self::SuffixItself | Self::OneLabel | Self::Utf8 | Self::Damaged
+            Self::Address | Self::WildcardEarly | Self::WildcardKind | Self::Budget | Self::Contact
         )
     }
 
@@ -427,7 +427,7 @@ impl Refusal {
             Self::Unfinished => "LINE",
             Self::Utf8 | Self::Control => "CHARACTER",
             Self::Name => "NAME",
-            Self::Suffix | Self::SuffixItself | Self::OneLabel => "TLD",
+            Self::Suffix | Self::SuffixItself | Self::SuffixBelow | Self::OneLabel => "TLD",
             Self::Address => "ADDRESS",
             Self::WildcardEarly | Self::WildcardKind => "WILDCARD",
             Self::Budget => "BUDGET",
@@ -459,6 +459,9 @@ impl Refusal {
             Self::Suffix => "this server does not answer for that suffix, but for these:",
             Self::SuffixItself => {
                 "this is a suffix of this server, not a name under it; send a whole name"
+            }
+            Self::SuffixBelow => {
+                "suffixes of this server lie below this name; send a whole name under one of them"
             }
             Self::OneLabel => "the name has no dot; send a whole name, with its suffix",
             Self::WildcardEarly => "the first 5 characters may not hold a wildcard (%, * or _)",

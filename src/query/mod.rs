@@ -39,6 +39,8 @@ mod typed;
 mod wildcard;
 
 #[cfg(test)]
+mod names_tests;
+#[cfg(test)]
 mod phrases_tests;
 #[cfg(test)]
 mod tests;

@@ -103,6 +103,8 @@ pub enum Refusal {
     Suffix,
     /// A served suffix itself.
     SuffixItself,
+    /// A name below which a served suffix lies.
+    SuffixBelow,
     /// A name without a dot, which nothing has.
     OneLabel,
     /// A wildcard among the first five characters.

@@ -27,6 +27,15 @@ pub(super) fn is_one(view: &View, name: &str) -> bool {
     view.suffixes().binary_search_by(|suffix| (**suffix).cmp(name)).is_ok()
 }
 
+/// Whether a suffix of the snapshot lies below a canonical name.
+pub(super) fn is_below(view: &View, name: &str) -> bool {
+    let below = |suffix: &str| {
+        suffix.len() > name.len()
+            && suffix.strip_suffix(name).is_some_and(|before| before.ends_with('.'))
+    };
+    view.suffixes().iter().any(|suffix| below(suffix))
+}
+
 /// The suffix of a name as it was typed, with or without wildcards; none if it is no name.
 #[must_use]
 pub fn suffix_of<'v>(view: &'v View, typed: &str) -> Option<&'v str> {
