@@ -88,6 +88,12 @@ impl<'a> Site<'a> {
         Self { asked, ..self }
     }
 
+    /// Whether a query of this kind is answered.
+    #[inline]
+    pub(super) fn is_asked(&self, kind: QueryKind) -> bool {
+        self.asked == kind
+    }
+
     /// The same, saying what little is left to the caller.
     #[inline]
     pub(super) fn telling(self, scarce: Option<Use>) -> Self {

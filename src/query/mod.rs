@@ -277,9 +277,8 @@ fn run(
         Target::Limits => Ok(frame::limits(site, caller, out)),
         Target::Bare(name) => find::bare(site, name, display, kind, out),
         Target::Domain(name) => find::domain(site, name, display, out),
-        Target::BarePattern(text) | Target::DomainPattern(text) => {
-            pattern::domains(site, text, display, out)
-        }
+        Target::BarePattern(text) => pattern::bare(site, text, display, kind, out),
+        Target::DomainPattern(text) => pattern::domains(site, text, display, out),
         Target::Nameserver(name) => find::nameserver(site, name, display, out),
         Target::NameserverPattern(text) => pattern::nameservers(site, text, display, out),
         Target::Address(address) => find::address(site, address, display, out),

@@ -17,11 +17,13 @@ use snapshot_format::record::{ArchivedDomain, ArchivedNameserver};
 use super::answer::Answer;
 use super::find::{self, Answered, Failure, is_many};
 use super::frame::{self, ListEnd, Site};
-use super::name;
+use super::name::{self, Name};
 use super::parse::{Display, Refusal};
+use super::suffix;
 use super::wildcard::{
     Pattern, PatternError, RECORD_STEPS, WILDCARD_NAMES_MAX, WILDCARD_STEPS_MAX,
 };
+use super::{AnswerResult, QueryKind};
 use crate::idn;
 
 /// Steps that the proof of a Unicode form costs.
@@ -35,15 +37,17 @@ struct Matches<'a, T> {
 }
 
 impl<'a, T> Matches<'a, T> {
-    /// Holds `pattern` against records in their order; one that is gone costs its steps.
+    /// Holds `pattern` against records in their order, within `steps_left`; one that is gone costs
+    /// its steps.
     fn collect(
         pattern: &Pattern,
         records: impl Iterator<Item = Result<Option<&'a T>, Corrupt>>,
+        steps_left: &mut u32,
         names: impl Fn(&'a T) -> (&'a str, &'a str),
     ) -> Result<Self, Corrupt> {
         let mut matches =
             Self { records: [None; WILDCARD_NAMES_MAX], count: 0, end: ListEnd::Complete };
-        let mut steps = WILDCARD_STEPS_MAX;
+        let mut steps = *steps_left;
         for record in records {
             let Some(record) = record? else {
                 let Some(left) = steps.checked_sub(RECORD_STEPS) else {
@@ -97,6 +101,7 @@ impl<'a, T> Matches<'a, T> {
                 },
             }
         }
+        *steps_left = steps;
         Ok(matches)
     }
 
@@ -127,57 +132,44 @@ pub(super) fn domains(
 ) -> Answered {
     let pattern = match pattern_of(typed) {
         Ok(pattern) => pattern,
-        Err(refused) => return below_domain(site, typed, out)?.ok_or(refused),
+        Err(refused) => return no_pattern(site, typed, out)?.ok_or(refused),
     };
-    let matches = Matches::<ArchivedDomain>::collect(
-        &pattern,
-        site.snapshot.domains(pattern.prefix())?,
-        |record| {
-            let u_name = record.cold.as_ref().map_or("", |cold| cold.u_name.as_str());
-            (record.name.as_str(), u_name)
-        },
-    )?;
-    let Some(first) = matches.records().next() else {
-        if matches.end == ListEnd::Complete
-            && let Some(result) = below_domain(site, typed, out)?
-        {
-            return Ok(result);
-        }
-        return nothing_matched(site, typed, matches.end, out);
-    };
-    let rule = site.rule_of(&first.name);
-    let mut records = [first; WILDCARD_NAMES_MAX];
-    for (place, record) in records.iter_mut().zip(matches.records()) {
-        *place = record;
+    let mut steps = WILDCARD_STEPS_MAX;
+    let matches = domains_matching(site, &pattern, &mut steps)?;
+    match with_domains(site, &matches, display, out) {
+        Some(answered) => answered,
+        None => no_domain_matched(site, typed, matches.end, out),
     }
-    let records = records.get(..matches.count).unwrap_or_default();
-    if matches.as_records(display) {
-        return find::domain_records(site, rule, records, matches.end, out);
-    }
-    Ok(find::domain_list(site, rule, records, matches.end, out))
 }
 
-/// Answers a name with underscores that nothing is called and that lies below a domain, as
-/// `_dmarc.example.demo` does: it was hardly meant as a pattern.
-fn below_domain(
+/// Answers a pattern without a keyword: with domains, or else with nameservers, within the same
+/// bound of steps; `kind` becomes that of the records.
+pub(super) fn bare(
     site: &Site<'_>,
     typed: &str,
+    display: Display,
+    kind: &mut QueryKind,
     out: &mut Answer,
-) -> Result<Option<super::AnswerResult>, Failure> {
-    if typed.contains(is_many) {
-        return Ok(None);
+) -> Answered {
+    let pattern = match pattern_of(typed) {
+        Ok(pattern) => pattern,
+        Err(refused) => return no_pattern(site, typed, out)?.ok_or(refused),
+    };
+    let mut steps = WILDCARD_STEPS_MAX;
+    let matches = domains_matching(site, &pattern, &mut steps)?;
+    if let Some(answered) = with_domains(site, &matches, display, out) {
+        return answered;
     }
-    let Some(name) = name::canonical(typed) else { return Ok(None) };
-    let Some(above) = find::above(site, name.as_str())? else { return Ok(None) };
-    let rule = site.rule_of(name.as_str());
-    Ok(Some(frame::not_found_below(site, &rule, Some(above), out)))
-}
-
-fn nothing_matched(site: &Site<'_>, typed: &str, end: ListEnd, out: &mut Answer) -> Answered {
-    if end == ListEnd::Budget {
-        return Err(Refusal::Budget.into());
+    let mut end = matches.end;
+    if end == ListEnd::Complete {
+        let matches = nameservers_matching(site, &pattern, &mut steps)?;
+        if let Some(answered) = with_nameservers(site, &matches, display, out) {
+            *kind = QueryKind::NameserverPattern;
+            return answered;
+        }
+        end = matches.end;
     }
-    Ok(frame::not_found(site, &site.rule_of(typed), out))
+    no_domain_matched(site, typed, end, out)
 }
 
 /// Answers a pattern of nameserver names.
@@ -187,15 +179,131 @@ pub(super) fn nameservers(
     display: Display,
     out: &mut Answer,
 ) -> Answered {
-    let pattern = pattern_of(typed)?;
-    let matches = Matches::<ArchivedNameserver>::collect(
-        &pattern,
-        site.snapshot.nameservers(pattern.prefix())?,
-        |record| (record.name.as_str(), ""),
-    )?;
-    let Some(first) = matches.records().next() else {
-        return nothing_matched(site, typed, matches.end, out);
+    let pattern = match pattern_of(typed) {
+        Ok(pattern) => pattern,
+        Err(refused) => return no_pattern(site, typed, out)?.ok_or(refused),
     };
+    let mut steps = WILDCARD_STEPS_MAX;
+    let matches = nameservers_matching(site, &pattern, &mut steps)?;
+    match with_nameservers(site, &matches, display, out) {
+        Some(answered) => answered,
+        None => nothing_matched(site, typed, matches.end, out),
+    }
+}
+
+fn domains_matching<'a>(
+    site: &Site<'a>,
+    pattern: &Pattern,
+    steps: &mut u32,
+) -> Result<Matches<'a, ArchivedDomain>, Corrupt> {
+    let [first, second] = pattern.prefixes();
+    let range = |prefix| site.snapshot.domains(prefix);
+    let (first, second) = (first.map(range).transpose()?, second.map(range).transpose()?);
+    let records = first.into_iter().flatten().chain(second.into_iter().flatten());
+    Matches::collect(pattern, records, steps, |record| {
+        let u_name = record.cold.as_ref().map_or("", |cold| cold.u_name.as_str());
+        (record.name.as_str(), u_name)
+    })
+}
+
+fn nameservers_matching<'a>(
+    site: &Site<'a>,
+    pattern: &Pattern,
+    steps: &mut u32,
+) -> Result<Matches<'a, ArchivedNameserver>, Corrupt> {
+    let [first, second] = pattern.prefixes();
+    let range = |prefix| site.snapshot.nameservers(prefix);
+    let (first, second) = (first.map(range).transpose()?, second.map(range).transpose()?);
+    let records = first.into_iter().flatten().chain(second.into_iter().flatten());
+    Matches::collect(pattern, records, steps, |record| (record.name.as_str(), ""))
+}
+
+/// Answers with the domains that matched, if any did.
+fn with_domains(
+    site: &Site<'_>,
+    matches: &Matches<'_, ArchivedDomain>,
+    display: Display,
+    out: &mut Answer,
+) -> Option<Answered> {
+    let first = matches.records().next()?;
     let rule = site.rule_of(&first.name);
-    find::nameservers(site, rule, || matches.records().map(Ok), matches.end, display, out)
+    let mut records = [first; WILDCARD_NAMES_MAX];
+    for (place, record) in records.iter_mut().zip(matches.records()) {
+        *place = record;
+    }
+    let records = records.get(..matches.count).unwrap_or_default();
+    Some(if matches.as_records(display) {
+        find::domain_records(site, rule, records, matches.end, out)
+    } else {
+        Ok(find::domain_list(site, rule, records, matches.end, out))
+    })
+}
+
+/// Answers with the nameservers that matched, if any did.
+fn with_nameservers(
+    site: &Site<'_>,
+    matches: &Matches<'_, ArchivedNameserver>,
+    display: Display,
+    out: &mut Answer,
+) -> Option<Answered> {
+    let rule = site.rule_of(&matches.records().next()?.name);
+    let all = || matches.records().map(Ok);
+    Some(find::nameservers(site, rule, all, matches.end, display, out))
+}
+
+/// Answers a name with underscores that lies below a domain or in another zone, and that nothing
+/// has, such as `_dmarc.example.demo` and `ns_1.other.net`: it was hardly meant as a pattern.
+fn no_pattern(
+    site: &Site<'_>,
+    typed: &str,
+    out: &mut Answer,
+) -> Result<Option<AnswerResult>, Failure> {
+    let Some(name) = name_of(typed) else { return Ok(None) };
+    let name = name.as_str();
+    let is_elsewhere = name.contains('.') && !find::is_served(site, name);
+    if site.is_asked(QueryKind::NameserverPattern) {
+        let is_host = is_elsewhere || find::above(site, name)?.is_some();
+        return Ok(is_host.then(|| frame::not_found(site, &site.rule_of(name), out)));
+    }
+    match below_domain(site, name, out)? {
+        None if is_elsewhere => Err(Refusal::Suffix.into()),
+        below => Ok(below),
+    }
+}
+
+/// The name that a text with underscores alone may be.
+fn name_of(typed: &str) -> Option<Name> {
+    if typed.contains(is_many) { None } else { name::canonical(typed) }
+}
+
+fn below_domain(
+    site: &Site<'_>,
+    name: &str,
+    out: &mut Answer,
+) -> Result<Option<AnswerResult>, Failure> {
+    let Some(above) = find::above(site, name)? else { return Ok(None) };
+    let rule = site.rule_of(name);
+    Ok(Some(frame::not_found_below(site, &rule, Some(above), out)))
+}
+
+/// Says that no domain matches a pattern; of names below no served suffix, that none is served.
+fn no_domain_matched(site: &Site<'_>, typed: &str, end: ListEnd, out: &mut Answer) -> Answered {
+    if end == ListEnd::Complete {
+        if let Some(name) = name_of(typed)
+            && let Some(result) = below_domain(site, name.as_str(), out)?
+        {
+            return Ok(result);
+        }
+        if suffix::is_of_none(site.view, typed) {
+            return Err(Refusal::Suffix.into());
+        }
+    }
+    nothing_matched(site, typed, end, out)
+}
+
+fn nothing_matched(site: &Site<'_>, typed: &str, end: ListEnd, out: &mut Answer) -> Answered {
+    if end == ListEnd::Budget {
+        return Err(Refusal::Budget.into());
+    }
+    Ok(frame::not_found(site, &site.rule_of(typed), out))
 }

@@ -8,6 +8,7 @@
 
 use super::name;
 use super::typed::narrow;
+use super::wildcard::is_wildcard;
 use crate::view::View;
 
 /// The suffix of the snapshot that a canonical name lies under, or is.
@@ -36,12 +37,24 @@ pub(super) fn is_below(view: &View, name: &str) -> bool {
     view.suffixes().iter().any(|suffix| below(suffix))
 }
 
+/// Whether the names that a pattern matches lie under no suffix of the snapshot: by whole labels
+/// after its last wildcard. No if there are no such labels, or if the snapshot names no suffix.
+pub(super) fn is_of_none(view: &View, typed: &str) -> bool {
+    let after = typed.rsplit(is_wildcard).next().unwrap_or_default();
+    let whole =
+        after.split_once(|c| narrow(c) == '.').and_then(|(_, whole)| name::canonical(whole));
+    whole.is_some_and(|whole| {
+        let whole = whole.as_str();
+        let served = of_canonical(view, whole).is_some() || is_below(view, whole);
+        !served && !view.suffixes().is_empty()
+    })
+}
+
 /// The suffix of a name as it was typed, with or without wildcards; none if it is no name.
 #[must_use]
 pub fn suffix_of<'v>(view: &'v View, typed: &str) -> Option<&'v str> {
     // A wildcard stands in front of the suffix, if it leaves one at all.
-    let wildcard = |c| matches!(narrow(c), '%' | '_' | '*');
-    let typed = typed.rsplit(wildcard).next().unwrap_or(typed);
+    let typed = typed.rsplit(is_wildcard).next().unwrap_or(typed);
     let typed = typed.trim_start_matches(|c| narrow(c) == '.');
     let name = name::canonical(typed)?;
     of_canonical(view, name.as_str())

@@ -7,8 +7,8 @@
 //!
 //! # Invariants
 //!
-//! - `prefix`: a name that matches begins with the pattern's prefix, so it lies within that range
-//!   of the sorted names.
+//! - `prefix`: a name that matches begins with one of the pattern's prefixes, of which there are
+//!   two at most, so it lies within these ranges of the sorted names.
 //! - `bounded`: matching takes back one `%` at most at a time (the last one), so it needs at most
 //!   pattern times name steps; each is counted against the query's budget.
 //!
@@ -37,15 +37,23 @@ pub(super) fn has_wildcard(text: &str) -> bool {
     if text.is_ascii() {
         return memchr::memchr3(b'%', b'_', b'*', text.as_bytes()).is_some();
     }
-    text.chars().any(|c| matches!(narrow(c), '%' | '_' | '*'))
+    text.chars().any(is_wildcard)
+}
+
+/// Whether a character is a wildcard, in any width.
+pub(super) const fn is_wildcard(c: char) -> bool {
+    matches!(narrow(c), '%' | '_' | '*')
 }
 
 /// A pattern ready for matching.
 pub(super) struct Pattern {
     text: Short<FOLDED_BYTES_MAX>,
-    prefix: Short<U_NAME_BYTES_MAX>,
+    prefixes: [Option<Prefix>; 2],
     is_unicode: bool,
 }
+
+/// What a key begins with.
+type Prefix = Short<U_NAME_BYTES_MAX>;
 
 /// Why a text is no pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +88,8 @@ impl Pattern {
         if text.as_bytes().ends_with(b".") {
             text.pop();
         }
-        let prefix = prefix(text.as_str());
-        Ok(Self { text, prefix, is_unicode })
+        let prefixes = prefixes(text.as_str(), is_unicode);
+        Ok(Self { text, prefixes, is_unicode })
     }
 
     /// Makes a pattern of what was typed for the name of a registrar, folded as the names are.
@@ -97,12 +105,13 @@ impl Pattern {
             }
             text.push(b'%');
         }
-        Self { text, prefix: Short::new(), is_unicode: false }
+        Self { text, prefixes: [None, None], is_unicode: false }
     }
 
-    /// What every matching name begins with, in the form of the records' keys.
-    pub(super) fn prefix(&self) -> &str {
-        self.prefix.as_str()
+    /// What matching names begin with, in the form of the records' keys and in their order; none:
+    /// no name matches. Of patterns of names alone.
+    pub(super) fn prefixes(&self) -> [Option<&str>; 2] {
+        self.prefixes.each_ref().map(|prefix| prefix.as_ref().map(Short::as_str))
     }
 
     /// Whether it is to be held against U-labels.
@@ -156,32 +165,36 @@ const fn char_bytes(first: u8) -> usize {
     }
 }
 
-/// The literal beginning of a pattern, as names have it. Where the first label is not ASCII, that
-/// is `xn--` and the label's ASCII characters before the wildcard: punycode puts those first, in
-/// their order (RFC 3492 section 3.1).
-fn prefix(pattern: &str) -> Short<U_NAME_BYTES_MAX> {
+/// What keys of names that match a pattern may begin with, in order: up to the first wildcard,
+/// labels that are whole as they are in keys, and the begun one. Where the name is held against
+/// U-labels, a begun label in ASCII may go on beyond it, and a wildcard may span its end: then it
+/// stands as it is, or after `xn--`, since punycode puts the ASCII characters of a label first, in
+/// their order (RFC 3492 section 3.1). Whole labels that no name has give none.
+fn prefixes(pattern: &str, is_unicode: bool) -> [Option<Prefix>; 2] {
     let literal = pattern.split(['%', '_']).next().unwrap_or_default();
-    let first_label = pattern.split('.').next().unwrap_or_default();
-    let mut prefix = Short::new();
-    if first_label.is_ascii() {
-        // As far as it is ASCII: a later label may be anything.
-        for byte in literal.bytes().take_while(u8::is_ascii) {
-            prefix.push(byte);
-        }
-        if !literal.is_ascii() {
-            // The label that is not ASCII begins with `xn--` in the keys.
-            while !prefix.as_bytes().is_empty() && !prefix.as_bytes().ends_with(b".") {
-                prefix.pop();
-            }
-        }
-    } else {
-        prefix.push_all(b"xn--");
-        let label = literal.split('.').next().unwrap_or_default();
-        for byte in label.bytes().filter(u8::is_ascii) {
-            prefix.push(byte);
-        }
+    let mut plain = Prefix::new();
+    if !is_unicode {
+        plain.push_all(literal.as_bytes());
+        return [Some(plain), None];
     }
-    prefix
+    let (whole, begun) = literal.rsplit_once('.').map_or((None, literal), |(w, b)| (Some(w), b));
+    if let Some(whole) = whole {
+        let Some(whole) = idn::to_ascii(whole) else { return [None, None] };
+        plain.push_all(whole.as_bytes());
+        plain.push(b'.');
+    }
+    let mut encoded = Prefix::new();
+    encoded.push_all(plain.as_bytes());
+    encoded.push_all(b"xn--");
+    for byte in begun.bytes().filter(u8::is_ascii) {
+        encoded.push(byte);
+    }
+    if !begun.is_ascii() {
+        return [Some(encoded), None];
+    }
+    plain.push_all(begun.as_bytes());
+    // All names below what is whole have both beginnings.
+    [Some(plain), (!begun.is_empty()).then_some(encoded)]
 }
 
 #[cfg(test)]
@@ -237,15 +250,32 @@ mod tests {
 
     #[test]
     fn matching_names_begin_with_the_prefix() {
-        let prefix = |typed| Pattern::new(typed).ok().unwrap().prefix().to_owned();
-        assert_eq!(prefix("Exampl%.demo"), "exampl");
-        assert_eq!(prefix("münch%.demo"), "xn--mnch");
-        assert_eq!(prefix("münchen.d%"), "xn--mnchen");
-        assert_eq!(prefix("exampl%ü"), "xn--exampl");
-        assert_eq!(prefix("example.mün%"), "example.");
-        for name in ["münchen.demo", "münch.demo", "münch-süd.demo"] {
-            let key = idna::domain_to_ascii(name).unwrap();
-            assert!(matches("münch%", name) && key.starts_with(&prefix("münch%")), "{key}");
+        let prefixes = |typed: &str| {
+            let pattern = Pattern::new(typed).ok().unwrap();
+            pattern.prefixes().into_iter().flatten().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(prefixes("Exampl%.demo"), ["exampl"]);
+        assert_eq!(prefixes("münch%.demo"), ["xn--mnch"]);
+        assert_eq!(prefixes("münchen.d%"), ["xn--mnchen-3ya.d", "xn--mnchen-3ya.xn--d"]);
+        assert_eq!(prefixes("exampl%ü"), ["exampl", "xn--exampl"]);
+        assert_eq!(prefixes("exampl%国"), ["exampl", "xn--exampl"]);
+        assert_eq!(prefixes("example.mün%"), ["example.xn--mn"]);
+        assert_eq!(prefixes("ns1.h%例%"), ["ns1.h", "ns1.xn--h"]);
+        assert_eq!(prefixes("例え.xn--a.%"), ["xn--r8jz45g.xn--a."]);
+        assert_eq!(prefixes(&format!("{}.ab%", "ü".repeat(60))), [""; 0]);
+        for (pattern, names) in [
+            ("münch%", &["münchen.demo", "münch.demo", "münch-süd.demo"][..]),
+            ("exampl%国", &["example.中国", "exampleü.中国", "exampl.a.中国", "example国.demo国"]),
+            ("example_中国", &["example.中国", "exampleü中国"]),
+            ("exampl%.中国", &["example.中国", "exampl-é.x.中国"]),
+            ("ns1.h%例%", &["ns1.host.例.中国", "ns1.hü.例", "ns1.h例"]),
+            ("münchen.%国", &["münchen.中国", "münchen.a.中国"]),
+        ] {
+            for name in names {
+                let key = idna::domain_to_ascii(name).unwrap();
+                let begins = prefixes(pattern).iter().any(|prefix| key.starts_with(prefix));
+                assert!(matches(pattern, name) && begins, "{pattern}: {key}");
+            }
         }
     }
 
