@@ -405,15 +405,21 @@ pub(super) fn no_such(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answere
 /// An identifier whose fullwidth characters are narrow: no longer than what was typed.
 type Identifier = Short<QUERY_LINE_BYTES_MAX>;
 
-/// An identifier as it was typed, or, if nothing has that one, without fullwidth and invisible
-/// characters.
+/// An identifier as it was typed, or, if nothing has that one, decoded where it is an A-label, or
+/// without fullwidth and invisible characters.
 fn as_kept<'t>(
     typed: &'t str,
     narrowed: &'t mut Identifier,
     is_there: impl Fn(&str) -> bool,
 ) -> &'t str {
-    if typed.is_ascii() || is_there(typed) {
+    // Debian's client sends a last word beyond ASCII as an A-label.
+    let decoded = idn::decoded(typed);
+    if (typed.is_ascii() && decoded.is_none()) || is_there(typed) {
         return typed;
+    }
+    if let Some(decoded) = decoded {
+        narrowed.push_all(decoded.as_bytes());
+        return narrowed.as_str();
     }
     for c in typed.chars().filter(|&c| !idn::is_ignorable(c)) {
         narrowed.push_char(narrow(c));

@@ -3,8 +3,10 @@
 //! # Invariants
 //!
 //! - `nearest first`: an IANA identifier; the name, folded; its words alone; and then, as a list,
-//!   names that have the words, or match the pattern.
-//! - `bounded`: at most [`WILDCARD_STEPS_MAX`] steps, and [`WILDCARD_NAMES_MAX`] names.
+//!   names that have the words, or match the pattern; at each, the text as it came before the same
+//!   with its last word decoded.
+//! - `bounded`: at most [`WILDCARD_STEPS_MAX`] steps for each of two texts and two forms of a name,
+//!   and [`WILDCARD_NAMES_MAX`] names.
 //!
 //! # Does not
 //!
@@ -12,19 +14,20 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+use snapshot_format::Corrupt;
 use snapshot_format::key::RegistrarKey;
 use snapshot_format::record::ArchivedRegistrar;
 
 use super::AnswerResult;
 use super::answer::Answer;
-use super::find::{Answered, Failure};
+use super::find::{Answered, Failure, is_many};
 use super::frame::{self, ListEnd, Records, Site, Tail};
 use super::number::Decimal;
 use super::parse::{Display, QUERY_LINE_BYTES_MAX, Refusal};
 use super::render;
 use super::typed::narrow;
 use super::wildcard::{
-    Pattern, RECORD_STEPS, WILDCARD_NAMES_MAX, WILDCARD_STEPS_MAX, has_wildcard,
+    Pattern, RECORD_STEPS, WILDCARD_NAMES_MAX, WILDCARD_STEPS_MAX, has_wildcard, is_wildcard,
 };
 use crate::idn::{self, FOLDED_BYTES_MAX, Folded, Short, U_NAME_BYTES_MAX};
 use crate::view::{RegistrarName, View};
@@ -62,6 +65,11 @@ impl Ordinals {
         (found.count > 0).then_some(found)
     }
 
+    /// Whether a whole search found nothing.
+    fn is_none(&self) -> bool {
+        self.count == 0 && self.end == ListEnd::Complete
+    }
+
     fn iter(&self) -> impl Iterator<Item = u32> {
         self.list.iter().take(self.count).copied()
     }
@@ -76,9 +84,13 @@ pub(super) fn is_one(view: &View, typed: &str) -> bool {
 /// Answers a registrar's name or IANA identifier.
 pub(super) fn exact(site: &Site<'_>, typed: &str, display: Display, out: &mut Answer) -> Answered {
     if let Some(iana_id) = iana_id(typed) {
-        let key = RegistrarKey::IanaId(iana_id);
-        if site.snapshot.find_registrars(key).next().is_some() {
-            return records(site, site.snapshot.find_registrars(key), ListEnd::Complete, out);
+        let all = || site.snapshot.find_registrars(RegistrarKey::IanaId(iana_id));
+        if all().next().is_some() {
+            return if display == Display::List {
+                list_of_records(site, all, out)
+            } else {
+                records(site, all(), ListEnd::Complete, out)
+            };
         }
     }
     match named(site.view, typed) {
@@ -90,12 +102,12 @@ pub(super) fn exact(site: &Site<'_>, typed: &str, display: Display, out: &mut An
 
 /// Answers a pattern, or a part of a name.
 pub(super) fn part(site: &Site<'_>, typed: &str, display: Display, out: &mut Answer) -> Answered {
-    let found = if has_wildcard(typed) {
-        idn::folded(typed).map(|folded| matching(site.view, &Pattern::of_folded(folded.as_str())))
-    } else {
-        idn::words(typed).map(|words| with_part(site.view, &words))
-    };
-    let found = found.unwrap_or_else(Ordinals::new);
+    let mut found = found_by(site.view, typed);
+    if found.is_none()
+        && let Some(decoded) = with_last_word_decoded(typed)
+    {
+        found = found_by(site.view, decoded.as_str());
+    }
     if found.count == 0 {
         if found.end == ListEnd::Budget {
             return Err(Refusal::Budget.into());
@@ -109,6 +121,43 @@ pub(super) fn part(site: &Site<'_>, typed: &str, display: Display, out: &mut Ans
     list(site, &found, out)
 }
 
+/// The registrars that a pattern matches, or whose names have these words.
+fn found_by(view: &View, text: &str) -> Ordinals {
+    if !has_wildcard(text) {
+        return idn::words(text).map_or_else(Ordinals::new, |words| with_part(view, &words));
+    }
+    let Some(folded) = idn::folded(text) else { return Ordinals::new() };
+    let pattern = Pattern::of_folded(folded.as_str());
+    let is_dotted = ends_in_dots_after_wildcard(text);
+    let found = matching(view, &pattern, is_dotted, |name| Some(&name.folded));
+    if !found.is_none() || is_dotted {
+        return found;
+    }
+    // As people type names: without accents and punctuation.
+    let Some(words) = words_pattern(text) else { return found };
+    let pattern = Pattern::of_folded(words.as_str());
+    let differing = |name: &'_ RegistrarName| name.words != name.folded;
+    matching(view, &pattern, false, |name| differing(name).then_some(&*name.words))
+}
+
+/// The words of a pattern, and its wildcards between them.
+fn words_pattern(text: &str) -> Option<Folded> {
+    let mut pattern = Folded::new();
+    for part in text.split_inclusive(is_wildcard) {
+        let wildcard = part.chars().next_back().filter(|&c| is_wildcard(c));
+        let words = idn::words(part)?;
+        let fits = pattern.push_all(words.as_bytes());
+        (fits && wildcard.is_none_or(|c| pattern.push_char(narrow(c)))).then_some(())?;
+    }
+    Some(pattern)
+}
+
+/// Whether a pattern asks for names that end in a full stop, which folded names do not.
+fn ends_in_dots_after_wildcard(text: &str) -> bool {
+    let before = text.trim_end_matches(|c: char| narrow(c) == '.');
+    before.len() < text.len() && before.ends_with(is_many)
+}
+
 /// The registrars of exactly this name, or of these words.
 fn named(view: &View, typed: &str) -> Option<Ordinals> {
     let names = view.registrar_names();
@@ -116,29 +165,41 @@ fn named(view: &View, typed: &str) -> Option<Ordinals> {
         let folded = idn::folded(text)?;
         Ordinals::of(names.with_folded(folded.as_str()).iter())
     };
+    let with_words = |text: &str| {
+        let words = idn::words(text).filter(|_| !has_wildcard(text))?;
+        Ordinals::of(names.with_words(words.as_str()))
+    };
     if let Some(found) = with_folded(typed) {
         return Some(found);
     }
-    // Debian's client sends the last word as an A-label: `Jürg xn--mller-kva`.
-    if let Some(found) = with_last_word_decoded(typed).and_then(|text| with_folded(text.as_str())) {
-        return Some(found);
-    }
-    if has_wildcard(typed) {
-        return None;
-    }
-    let words = idn::words(typed)?;
-    Ordinals::of(names.with_words(words.as_str()))
+    let decoded = with_last_word_decoded(typed);
+    let decoded = decoded.as_ref().map(Short::as_str);
+    decoded
+        .and_then(with_folded)
+        .or_else(|| with_words(typed))
+        .or_else(|| decoded.and_then(with_words))
 }
 
-/// The registrars whose folded names match a pattern.
-fn matching(view: &View, pattern: &Pattern) -> Ordinals {
+/// The registrars whose names match a pattern in one of their forms; `is_dotted`: those alone that
+/// end in a full stop as they are written.
+fn matching<'v>(
+    view: &'v View,
+    pattern: &Pattern,
+    is_dotted: bool,
+    form: impl Fn(&'v RegistrarName) -> Option<&'v str>,
+) -> Ordinals {
     let mut found = Ordinals::new();
     let mut steps = WILDCARD_STEPS_MAX;
+    let ends_dotted = |ordinal| {
+        view.registrar(ordinal).is_some_and(|registrar| registrar.name.trim_end().ends_with('.'))
+    };
     for name in view.registrar_names().all() {
-        match pattern.matches(&name.folded, &mut steps) {
+        let Some(text) = form(name) else { continue };
+        match pattern.matches(text, &mut steps) {
             Some(false) => {}
             Some(true) => {
-                if !found.push(name.ordinal) {
+                let is_meant = !is_dotted || ends_dotted(name.ordinal);
+                if is_meant && !found.push(name.ordinal) {
                     break;
                 }
             }
@@ -185,7 +246,7 @@ fn whole(site: &Site<'_>, found: &Ordinals, out: &mut Answer) -> Answered {
 
 fn records<'a>(
     site: &Site<'a>,
-    found: impl Iterator<Item = Result<&'a ArchivedRegistrar, snapshot_format::Corrupt>>,
+    found: impl Iterator<Item = Result<&'a ArchivedRegistrar, Corrupt>>,
     end: ListEnd,
     out: &mut Answer,
 ) -> Answered {
@@ -211,15 +272,37 @@ fn list(site: &Site<'_>, found: &Ordinals, out: &mut Answer) -> Result<AnswerRes
     out.raw(if found.count == 1 { ONE } else { MANY });
     let mut end = found.end;
     for registrar in found.iter().filter_map(|ordinal| site.view.registrar(ordinal)) {
-        let id = Decimal::of(u64::from(registrar.iana_id));
-        // Names are free texts: without something before it, one could read as a line of a record.
-        let id = if registrar.iana_id == 0 { "-" } else { id.as_str() };
-        if !frame::list_line(id, &registrar.name, out) {
+        if !list_line(registrar.iana_id, &registrar.name, out) {
             end = ListEnd::More;
             break;
         }
     }
     Ok(frame::finish_list(site, &rule, end, out))
+}
+
+/// The same of records, of which there are few.
+fn list_of_records<'a, I>(site: &Site<'_>, all: impl Fn() -> I, out: &mut Answer) -> Answered
+where
+    I: Iterator<Item = Result<&'a ArchivedRegistrar, Corrupt>>,
+{
+    let rule = site.defaults();
+    frame::begin(&rule, out);
+    out.raw(if all().nth(1).is_none() { ONE } else { MANY });
+    let mut end = ListEnd::Complete;
+    for record in all() {
+        let record = record?;
+        if !list_line(record.iana_id.to_native(), &record.name, out) {
+            end = ListEnd::More;
+            break;
+        }
+    }
+    Ok(frame::finish_list(site, &rule, end, out))
+}
+
+/// Names are free texts: without something before it, one could read as a line of a record.
+fn list_line(iana_id: u32, name: &str, out: &mut Answer) -> bool {
+    let id = Decimal::of(u64::from(iana_id));
+    frame::list_line(if iana_id == 0 { "-" } else { id.as_str() }, name, out)
 }
 
 /// The identifier that a text of digits is, in any width.
@@ -230,7 +313,8 @@ fn iana_id(typed: &str) -> Option<u32> {
     id.filter(|&id| id != 0)
 }
 
-/// A registrar's name of which the last word was sent as A-labels.
+/// A registrar's name of which the last word was sent as A-labels, as Debian's client does:
+/// `Jürg xn--mller-kva`.
 fn with_last_word_decoded(
     typed: &str,
 ) -> Option<Short<{ QUERY_LINE_BYTES_MAX + U_NAME_BYTES_MAX }>> {
@@ -322,5 +406,67 @@ mod tests {
         for line in ["registrar 100%", "registrar names", "registrar 7", "registrar zzz"] {
             assert_eq!(kind(line), QueryKind::RegistrarPattern, "{line}");
         }
+    }
+
+    #[test]
+    fn a_last_word_that_came_as_an_a_label_is_found_in_every_way() {
+        let names = ["Jürg Müller GmbH", "株式会社ドメイン", "Łódź Domeny", "Über-Domains"];
+        let view = registry(names.map(str::to_owned).into_iter());
+        for line in [
+            "registrar xn--jrg-hoa",
+            "registrar Jürg xn--mller-kva",
+            "registrar jurg, xn--mller-kva",
+            "registrar Jürg xn--mll%-kva",
+        ] {
+            let answer = ask(&view, line);
+            let found = answer.starts_with("Registrar: Jürg Müller GmbH");
+            assert_eq!(found, !line.contains('%'), "{line}: {answer}");
+        }
+        let label = |name: &str| idna::domain_to_ascii(name).unwrap();
+        for (word, name) in [("łódź", "Łódź Domeny"), ("über", "Über-Domains"), ("株式", names[1])]
+        {
+            let answer = ask(&view, &format!("registrar {}", label(word)));
+            assert!(answer.starts_with(&format!("Registrar: {name}")), "{word}: {answer}");
+        }
+        let kind = |line: &str| Request::read(line.as_bytes()).settled(&view).kind();
+        assert_eq!(kind("registrar jurg xn--mller-kva"), QueryKind::RegistrarPattern);
+        assert_eq!(kind(&format!("registrar {}", label(names[1]))), QueryKind::Registrar);
+    }
+
+    #[test]
+    fn a_pattern_is_held_against_words_alone_where_no_name_matches_as_it_is() {
+        let names = ["Jürg, Müller GmbH", "Example Names, Inc.", "Other Names Inc"];
+        let view = registry(names.map(str::to_owned).into_iter());
+        for (pattern, name) in [
+            ("jurg%", names[0]),
+            ("jürg m%ller gmbh", names[0]),
+            ("j_rg muller%", names[0]),
+            ("example names inc%", names[1]),
+            // Names that end in a full stop, as they are written.
+            ("%.", names[1]),
+            ("exampl*..", names[1]),
+            ("other%inc.", names[2]),
+        ] {
+            let answer = ask(&view, &format!("registrar {pattern}"));
+            assert!(answer.starts_with(&format!("Registrar: {name}")), "{pattern}: {answer}");
+        }
+        assert!(ask(&view, "registrar other%.").starts_with("No Data Found"));
+        assert!(ask(&view, "registrar %zzz%").starts_with("No Data Found"));
+    }
+
+    #[test]
+    fn an_iana_identifier_is_listed_where_a_list_is_asked_for() {
+        let out = Cursor::new(Vec::new());
+        let mut builder = Builder::new(out, Rc::new(MemoryScratch), Options::default()).unwrap();
+        let (id, name) = ("reg".to_owned(), "Example Ltd".to_owned());
+        builder.registrar(&Registrar { id, name, iana_id: 8000, ..Registrar::default() }).unwrap();
+        let (out, _) = builder.finish(&Meta::default(), &mut |_name, _defect| {}).unwrap();
+        let view = View::of_bytes(out.into_inner()).unwrap();
+        for line in ["$registrar 8000", "sum registrar 8000", "registrar $8000"] {
+            let answer = ask(&view, line);
+            let list = "Query matched one registrar:\r\n8000 (Example Ltd)\r\n";
+            assert!(answer.starts_with(list), "{line}: {answer}");
+        }
+        assert!(ask(&view, "registrar 8000").starts_with("Registrar: Example Ltd"));
     }
 }
