@@ -1,7 +1,7 @@
 //! The grammar of query lines.
 //!
 //! ```text
-//! line     = *( option ) [ display ] query [ CR LF / LF ]
+//! line     = *( option ) [ display ] query [ CR / LF ]
 //! query    = "help" / "?" / "/?" / "limits"
 //!          / [ domain ] name / nameserver ( name / address ) / address
 //!          / contact id / registrar ( name / iana-id ) / roid roid
@@ -9,7 +9,7 @@
 //!                                                       ; "host", "ns"; "contact", "co";
 //!                                                       ; "registrar", "re"; "roid", "id"
 //! joint    = [ ":" / "=" ] [ display ]
-//! display  = "=" / "$" / "full" / "sum" / "summary"
+//! display  = "=" / "$" / ( "full" / "sum" / "summary" ) [ ":" / "=" ]
 //! option   = "-" letters [ argument ] / "--" word [ "=" argument ]
 //! ```
 //!
@@ -121,8 +121,7 @@ pub enum Refusal {
 
 /// Reads a query line.
 pub(super) fn parse(line: &[u8]) -> Result<Query<'_>, Refusal> {
-    let line = memchr::memchr(b'\n', line).and_then(|end| line.get(..end)).unwrap_or(line);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = memchr::memchr2(b'\n', b'\r', line).and_then(|end| line.get(..end)).unwrap_or(line);
     if line.len() > QUERY_LINE_BYTES_MAX {
         return Err(Refusal::Length);
     }
@@ -151,14 +150,19 @@ pub(super) fn parse(line: &[u8]) -> Result<Query<'_>, Refusal> {
 fn after_options(typed: Typed, text: &str) -> Result<Option<&str>, Refusal> {
     let mut rest = text;
     let mut asks_help = false;
-    while rest.starts_with('-') {
+    let is_hyphen = |c| narrow(c) == '-';
+    while rest.starts_with(is_hyphen) {
         let (option, after) = typed.split_word(rest);
-        asks_help |= option.starts_with("-q")
+        let letters = option.strip_prefix(is_hyphen).unwrap_or(option);
+        asks_help |= letters.starts_with(|c| narrow(c) == 'q')
             || typed.is(option, &["-h", "-?", "-help", "--help", "--version"]);
-        let takes_next = match option.strip_prefix("--") {
-            Some(long) => long.eq_ignore_ascii_case("charset"),
+        let takes_next = match letters.strip_prefix(is_hyphen) {
+            Some(long) => typed.is(long, &["charset"]),
             // The rest of the word is the argument, unless nothing is left of it.
-            None => option.find(|c| "isTtvqgVC".contains(c)) == option.len().checked_sub(1),
+            None => {
+                let mut after = letters.chars().skip_while(|&c| !"isTtvqgVC".contains(narrow(c)));
+                after.next().is_some() && after.next().is_none()
+            }
         };
         rest = if takes_next { typed.split_word(after).1 } else { after };
     }
@@ -176,11 +180,22 @@ fn display_before(typed: Typed, text: &str) -> (Display, &str) {
         return (display, rest);
     }
     let (word, rest) = typed.split_word(text);
+    // `full=NAME`, `sum: NAME`; with a blank before the sign as well.
+    let (word, rest) = match typed.split_joint(text, word) {
+        Some((first, joined)) => (first, joined),
+        None => (word, after_joint(typed, rest)),
+    };
     match () {
         () if typed.is(word, &["full"]) => (Display::Full, rest),
         () if typed.is(word, &["sum", "summary"]) => (Display::List, rest),
         () => (Display::Auto, text),
     }
+}
+
+/// What follows a sign that stands by itself after a word. Two colons begin an address.
+fn after_joint(typed: Typed, text: &str) -> &str {
+    let Some(rest) = text.strip_prefix(|c| matches!(narrow(c), '=' | ':')) else { return text };
+    if rest.starts_with(|c| narrow(c) == ':') { text } else { typed.trim(rest) }
 }
 
 fn sign_before(typed: Typed, text: &str) -> (Display, &str) {
@@ -217,6 +232,8 @@ impl Keyword {
 
     /// What is asked for by what follows the keyword.
     fn target(self, typed: Typed, text: &str) -> Result<(Display, Target<'_>), Refusal> {
+        let colon = text.starts_with(|c| narrow(c) == ':');
+        let text = if colon { after_joint(typed, text) } else { text };
         let (mut display, mut text) = sign_before(typed, text);
         // A registrar's name may begin with such a word; a word alone is a name.
         if display == Display::Auto && self != Self::Registrar {
@@ -259,14 +276,13 @@ fn target(typed: Typed, text: &str) -> Result<(Display, Target<'_>), Refusal> {
         return keyword.target(typed, rest);
     }
     // `domain=NAME`, `ns: NAME`.
-    if let Some((first, joined)) = word.split_once(|c| matches!(narrow(c), '=' | ':'))
+    if let Some((first, joined)) = typed.split_joint(text, word)
         && let Some(keyword) = Keyword::of(typed, first)
     {
         // The sign has the place of a blank, and no meaning of its own.
-        let at = word.len().saturating_sub(joined.len());
-        return keyword.target(typed, typed.trim(text.get(at..).unwrap_or_default()));
+        return keyword.target(typed, joined);
     }
-    if !rest.is_empty() && !is_in_english(rest) {
+    if !rest.is_empty() && !is_in_english(typed, rest) {
         return Err(Refusal::Words);
     }
     Ok((Display::Auto, bare(word)?))
@@ -310,7 +326,7 @@ fn name_or_address(word: &str) -> Result<Result<IpAddr, &str>, Refusal> {
         return address.map(Ok);
     }
     if !is_odd {
-        return Ok(Err(word.strip_prefix('.').unwrap_or(word)));
+        return Ok(Err(without_first_dot(word)));
     }
     let name = host(word);
     if name != word
@@ -318,18 +334,22 @@ fn name_or_address(word: &str) -> Result<Result<IpAddr, &str>, Refusal> {
     {
         return address.map(Ok);
     }
-    let name = name.strip_prefix('.').unwrap_or(name);
+    let name = without_first_dot(name);
     if name.is_empty() { Err(Refusal::Name) } else { Ok(Err(name)) }
 }
 
 /// The only word of a text, but for the `/e` by which clients ask Japanese servers for English.
 fn one_word(typed: Typed, text: &str) -> Result<&str, Refusal> {
     let (word, rest) = typed.split_word(text);
-    if rest.is_empty() || is_in_english(rest) { Ok(word) } else { Err(Refusal::Name) }
+    if rest.is_empty() || is_in_english(typed, rest) { Ok(word) } else { Err(Refusal::Name) }
 }
 
-const fn is_in_english(text: &str) -> bool {
-    text.eq_ignore_ascii_case("/e")
+fn is_in_english(typed: Typed, text: &str) -> bool {
+    typed.is(text, &["/e"])
+}
+
+fn without_first_dot(name: &str) -> &str {
+    name.strip_prefix(|c| narrow(c) == '.').unwrap_or(name)
 }
 
 fn without_english(word: &str) -> &str {
@@ -378,7 +398,20 @@ mod tests {
         assert_eq!(targets("%"), Ok(Target::BarePattern("%")));
         assert_eq!(targets("domain 192.0.2.1"), Err(Refusal::Address));
         assert_eq!(targets("192.0.2.0/24"), Err(Refusal::Address));
-        assert_eq!(targets("http://[2001:db8::1]/"), Ok(address));
+        for text in [
+            "http://[2001:db8::1]/",
+            "https://[2001:db8::1]:443/x",
+            "https://someone@[2001:DB8::1]:443",
+            "user@[IPv6:2001:db8::1]",
+            "<user@[ipv6:2001:db8::1]>",
+            "ｈｔｔｐ：／／［２００１：ｄｂ８：：１］：８０／",
+        ] {
+            assert_eq!(targets(text), Ok(address), "{text}");
+        }
+        for text in ["user@[192.0.2.1]", "http://192.0.2.1:80/", "ｈｔｔｐ：／／192.0.2.1／"]
+        {
+            assert_eq!(targets(text), targets("192.0.2.1"), "{text}");
+        }
     }
 
     #[test]
@@ -397,6 +430,9 @@ mod tests {
             "-- x.demo",
             "-- -r x.demo",
             "-r domain x.demo",
+            "－r x.demo",
+            "－－charset ＵＴＦ－８ x.demo",
+            "-Ｔ dn x.demo",
         ];
         for line in lines {
             let bare = Target::Bare("x.demo");
@@ -436,9 +472,21 @@ mod tests {
         {
             assert_eq!(display(line), Query { display: Display::List, target: domain });
         }
-        for line in ["domain=x.demo", "DOM: x.demo", "do:x.demo", "domain= x.demo"] {
+        for line in
+            ["domain=x.demo", "DOM: x.demo", "do:x.demo", "domain : x.demo", "domain :x.demo"]
+        {
             assert_eq!(display(line), Query { display: Display::Auto, target: domain });
         }
+        for line in ["full=x.demo", "Full: x.demo", "full = x.demo", "full : x.demo", "＝　x.demo"]
+        {
+            assert_eq!(display(line), Query { display: Display::Full, target: bare }, "{line}");
+        }
+        for line in ["sum=domain x.demo", "domain sum: x.demo", "domain : $ x.demo"] {
+            assert_eq!(display(line), Query { display: Display::List, target: domain }, "{line}");
+        }
+        assert_eq!(targets("ns : ::1"), Ok(Target::Address("::1".parse().unwrap())));
+        assert_eq!(targets("ns ::1"), Ok(Target::Address("::1".parse().unwrap())));
+        assert_eq!(targets("full="), Err(Refusal::Keyword));
         let registrar = |line| targets(line).unwrap();
         assert_eq!(registrar("registrar =A, Inc."), Target::Registrar("A, Inc."));
         assert_eq!(registrar("registrar=A, Inc."), Target::Registrar("A, Inc."));
@@ -464,6 +512,15 @@ mod tests {
             "domain https://x.demo/a%20b_c",
             "domain someone_else@x.demo",
             "domain .x.demo",
+            "domain 。x.demo",
+            "domain ．x.demo",
+            "domain info＠x.demo",
+            "domain x.demo／",
+            "domain x.demo：43",
+            "domain x.demo:４３",
+            "domain ｈｔｔｐ：／／x.demo／a？b",
+            "domain mailto：someone＠x.demo？subject=x",
+            "domain x.demo ／ｅ",
             "domain x.demo, ",
         ] {
             assert_eq!(targets(line), Ok(Target::Domain("x.demo")), "{line:?}");
@@ -476,9 +533,9 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_in_crlf_lf_or_nothing_and_are_bounded() {
-        for line in ["x.demo\r\n", "x.demo\n", "x.demo", "x.demo\r", "x.demo\r\nmore", "x.demo\n\0"]
-        {
+    fn lines_end_in_cr_lf_or_nothing_and_are_bounded() {
+        let more = ["x.demo\r\nmore", "x.demo\n\0", "x.demo\rmore", "x.demo\r\0"];
+        for line in ["x.demo\r\n", "x.demo\n", "x.demo", "x.demo\r"].into_iter().chain(more) {
             assert_eq!(targets(line), Ok(Target::Bare("x.demo")), "{line:?}");
         }
         let longest = format!("{}x", " ".repeat(QUERY_LINE_BYTES_MAX - 1));
@@ -491,7 +548,7 @@ mod tests {
         assert_eq!(targets(""), Err(Refusal::Empty));
         assert_eq!(targets(" \t\r\n"), Err(Refusal::Empty));
         assert_eq!(targets("a\0b"), Err(Refusal::Control));
-        assert_eq!(targets("a\rb\r\n"), Err(Refusal::Control));
+        assert_eq!(targets("a\x1bb\r\n"), Err(Refusal::Control));
         assert_eq!(targets("a\u{85}b"), Err(Refusal::Control));
         assert_eq!(parse(b"\xff\xfe"), Err(Refusal::Utf8));
         assert_eq!(targets("domain"), Err(Refusal::Keyword));

@@ -51,7 +51,7 @@ fn opens(c: char) -> bool {
 fn closes(c: char) -> bool {
     is_quote(c)
         || is_ignorable(c)
-        || matches!(narrow(c), ')' | '>' | ']' | '}' | ',' | ';' | ':' | '!' | '?')
+        || matches!(narrow(c), ')' | '>' | ']' | '}' | ',' | '\u{3001}' | ';' | ':' | '!' | '?')
 }
 
 /// How to read a line.
@@ -92,6 +92,20 @@ impl Typed {
     /// What follows the character that `text` begins with, if that is `sign`.
     pub(super) fn after_sign(self, text: &str, sign: char) -> Option<&str> {
         Some(self.trim(text.strip_prefix(|c| narrow(c) == sign)?))
+    }
+
+    /// What stands before the first `=` or `:` of the first word, `word`, and what follows it
+    /// without blanks around.
+    pub(super) fn split_joint<'t>(self, text: &'t str, word: &str) -> Option<(&'t str, &'t str)> {
+        let at = if self.is_plain {
+            memchr::memchr2(b'=', b':', word.as_bytes())
+        } else {
+            word.find(|c| matches!(narrow(c), '=' | ':'))
+        };
+        let (first, joined) = text.split_at_checked(at?)?;
+        let mut joined = joined.chars();
+        joined.next();
+        Some((first, self.trim(joined.as_str())))
     }
 
     /// Whether a word is one of `keywords`, in any case and width.
@@ -157,19 +171,43 @@ const BYTES: [u8; 256] = {
 };
 
 /// The host that a word names: of a URL or an e-mail address its host, without a port, brackets,
-/// and the marks of the sentence that it was copied from.
+/// and the marks of the sentence that it was copied from; signs in any width.
 pub(super) fn host(word: &str) -> &str {
     let word = word.trim_start_matches(opens).trim_end_matches(closes);
-    let word = word.split_once("://").map_or(word, |(_, rest)| rest);
-    let word = word.trim_start_matches("//");
-    let end = word.find(['/', '?', '#', '\\']).unwrap_or(word.len());
+    let word = after_scheme(word);
+    let end = word.find(|c| matches!(narrow(c), '/' | '?' | '#' | '\\')).unwrap_or(word.len());
     let word = word.get(..end).unwrap_or(word);
-    let word = word.rsplit('@').next().unwrap_or(word);
+    let word = word.rsplit(|c| narrow(c) == '@').next().unwrap_or(word);
+    let word = in_brackets(word).unwrap_or(word);
     let word = word.trim_start_matches(opens).trim_end_matches(closes);
-    match word.split_once(':') {
-        Some((host, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => host,
+    let is_port = |port: &str| !port.is_empty() && port.chars().all(|c| narrow(c).is_ascii_digit());
+    match word.split_once(|c| narrow(c) == ':') {
+        Some((host, port)) if is_port(port) => host,
+        // `[IPv6:2001:db8::1]` (RFC 5321 section 4.1.3).
+        Some((tag, address)) if tag.eq_ignore_ascii_case("ipv6") => address,
         _ => word,
     }
+}
+
+/// What follows `://`, or `//` at the beginning.
+fn after_scheme(word: &str) -> &str {
+    let after_colon = word.split_once(|c| narrow(c) == ':').map(|(_scheme, rest)| rest);
+    let mut host = after_colon.and_then(after_slashes).unwrap_or(word);
+    while let Some(rest) = after_slashes(host) {
+        host = rest;
+    }
+    host
+}
+
+fn after_slashes(text: &str) -> Option<&str> {
+    let is_slash = |c| narrow(c) == '/';
+    text.strip_prefix(is_slash)?.strip_prefix(is_slash)
+}
+
+/// What stands in the brackets that a host begins with: an address; a port may follow them.
+fn in_brackets(host: &str) -> Option<&str> {
+    let inner = host.strip_prefix(|c| narrow(c) == '[')?;
+    inner.split_once(|c| narrow(c) == ']').map(|(inner, _port)| inner)
 }
 
 #[cfg(test)]
@@ -192,10 +230,14 @@ mod tests {
             "\u{200e}example.demo\u{200f}",
             "(example.demo),",
             "example.demo?",
+            "example.demo、",
+            "（example.demo）！",
+            "someone＠example.demo",
+            "ｈｔｔｐ：／／example.demo：８０／a＠b",
         ] {
             assert_eq!(host(pasted), "example.demo", "{pasted}");
         }
-        assert_eq!(host("http://[2001:db8::1]:80/"), "2001:db8::1]:80");
+        assert_eq!(host("http://[2001:db8::1]:80/"), "2001:db8::1");
         assert_eq!(host("http://[2001:db8::1]/"), "2001:db8::1");
         assert_eq!(host("http://"), "");
     }
