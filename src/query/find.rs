@@ -412,16 +412,14 @@ fn as_kept<'t>(
     narrowed: &'t mut Identifier,
     is_there: impl Fn(&str) -> bool,
 ) -> &'t str {
-    if is_there(typed) {
+    // Debian's client sends a last word beyond ASCII as an A-label.
+    let decoded = idn::decoded(typed);
+    if (typed.is_ascii() && decoded.is_none()) || is_there(typed) {
         return typed;
     }
-    // Debian's client sends a last word beyond ASCII as an A-label.
-    if let Some(decoded) = idn::decoded(typed) {
+    if let Some(decoded) = decoded {
         narrowed.push_all(decoded.as_bytes());
         return narrowed.as_str();
-    }
-    if typed.is_ascii() {
-        return typed;
     }
     for c in typed.chars().filter(|&c| !idn::is_ignorable(c)) {
         narrowed.push_char(narrow(c));

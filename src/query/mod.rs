@@ -21,6 +21,7 @@
 
 mod address;
 mod answer;
+mod before;
 mod copies;
 mod find;
 mod frame;

@@ -251,9 +251,8 @@ fn with_nameservers(
     Some(find::nameservers(site, rule, all, matches.end, display, out))
 }
 
-/// Answers a name with underscores that is no pattern, nothing is called so, and that lies below a
-/// domain or no served suffix, as `_dmarc.example.demo` and `ns_1.other.net` do: it was hardly meant
-/// as a pattern.
+/// Answers a name with underscores that lies below a domain or in another zone, and that nothing
+/// has, such as `_dmarc.example.demo` and `ns_1.other.net`: it was hardly meant as a pattern.
 fn no_pattern(
     site: &Site<'_>,
     typed: &str,

@@ -37,8 +37,8 @@ pub(super) fn is_below(view: &View, name: &str) -> bool {
     view.suffixes().iter().any(|suffix| below(suffix))
 }
 
-/// Whether the names that a pattern matches lie under no suffix of the snapshot: by the whole labels
-/// after its last wildcard. No if there are none, or if the snapshot names no suffix.
+/// Whether the names that a pattern matches lie under no suffix of the snapshot: by whole labels
+/// after its last wildcard. No if there are no such labels, or if the snapshot names no suffix.
 pub(super) fn is_of_none(view: &View, typed: &str) -> bool {
     let after = typed.rsplit(is_wildcard).next().unwrap_or_default();
     let whole =
