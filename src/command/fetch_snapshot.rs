@@ -18,10 +18,10 @@ use crate::view::{self, Data, Disk};
 /// Fetch the newest snapshot of an object store into a snapshot directory
 ///
 /// It becomes the directory's next generation once its length, hash, checksums and, with --trusted,
-/// its signature are right; a damaged one is passed over for the next older one. One with a lower
-/// serial than the directory has is passed over, but for --allow feed. What would lose much of a registry is refused
-/// unless --allow permits it: no or far fewer domains, of any TLD, older data, a state that does not
-/// read.
+/// its signature are right; a damaged one is passed over for the next older one, and so is one with
+/// a lower serial than the directory has, but for --allow feed. What would lose much of a registry
+/// is refused unless --allow permits it: no or far fewer domains, of any TLD, older data, a state
+/// that does not read.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   whoisd fetch-snapshot --from /srv/snapshots --into /var/lib/whoisd

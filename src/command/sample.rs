@@ -136,8 +136,8 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     print_summary(&registry, &written, options.rde_xml.as_deref() == Some(Path::new("-")))
 }
 
-/// Refuses to put a sample in the place of a registry: nothing of that would be left. Returns whether
-/// a state that does not read may go.
+/// Refuses to put a sample in the place of a registry: nothing of that would be left. Returns
+/// whether a state that does not read may go.
 fn may_replace(path: &Path, replace: bool) -> Result<bool, Failure> {
     let standing = store::standing(&Disk::new(path))?;
     let what = if let Some(error) = &standing.damage {

@@ -43,7 +43,7 @@ pub trait Files: Clone + Debug + Send + Sync + 'static {
     /// See [`Self::make`].
     fn lock(&self, name: &str) -> io::Result<Result<Self::Lock, String>>;
 
-    /// Whether a lock is still that of the file of this name: a file that was removed and made again
+    /// Whether a lock is still that of the file of this name: one that was removed and made again
     /// can be locked by somebody else.
     ///
     /// # Errors

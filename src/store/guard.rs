@@ -14,6 +14,8 @@
 use snapshot_format::delta::State;
 use snapshot_format::dump::Utc;
 
+/// A time of data that is further ahead than that is not believed, ms: as deposits are judged.
+pub const AHEAD_MAX_MS: i64 = 5 * 60 * 1000;
 /// Domains that may go unbidden, of a hundred.
 pub const FEWER_PERCENT: u8 = 20;
 

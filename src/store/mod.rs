@@ -49,7 +49,7 @@ pub use base::NewBase;
 pub use damage::{Standing, standing};
 pub use error::StoreError;
 pub use files::Files;
-pub use guard::{FEWER_PERCENT, Holds, Permit, Permits, Weighed, believed};
+pub use guard::{AHEAD_MAX_MS, FEWER_PERCENT, Holds, Permit, Permits, Weighed, believed};
 pub use live::{Fold, Live, Stamp};
 pub use log::Rest;
 pub use manifest::{Chain, LogName, Manifest};

@@ -8,8 +8,7 @@ use snapshot_format::Kind;
 use snapshot_format::error::Corrupt;
 
 use super::Data;
-use crate::import::{CLOCK_TOLERANCE_MS, zone_of};
-use crate::store::{Holds, Permits, Weighed};
+use crate::store::{AHEAD_MAX_MS, Holds, Permits, Weighed};
 
 /// Whether `new` may take the place of `old`, as a whole and in each TLD that `old` has. Costs a
 /// look at each name of both where there are several TLDs: tens of nanoseconds each. `damage`: why
@@ -26,7 +25,7 @@ pub fn weigh(
     now_ms: i64,
 ) -> Result<(), String> {
     let Some(old) = old else { return permits.check_all(damage, &[]) };
-    let latest_ms = now_ms.saturating_add(CLOCK_TOLERANCE_MS);
+    let latest_ms = now_ms.saturating_add(AHEAD_MAX_MS);
     let holds = |data: &Data, latest_ms: i64| {
         Holds::of(data.state(), data.count(Kind::Domain).into(), latest_ms)
     };
@@ -81,4 +80,12 @@ fn counts(data: &Data, tlds: &[String]) -> Result<Vec<u64>, Corrupt> {
         }
     }
     Ok(counts)
+}
+
+/// Which of `zones` a name lies in: the longest that it is below, or is.
+fn zone_of<'z>(name: &str, zones: impl IntoIterator<Item = &'z str>) -> Option<&'z str> {
+    let is_in = |zone: &&str| {
+        name.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    zones.into_iter().filter(is_in).max_by_key(|zone| zone.len())
 }

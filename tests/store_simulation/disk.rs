@@ -193,11 +193,7 @@ impl SimDisk {
 
     /// Somebody has cut a file.
     pub(crate) fn cut(&self, name: &str, length: usize) {
-        let mut state = self.state();
-        let file = state.names[name];
-        let content = &mut state.files[file];
-        content.current.truncate(length);
-        content.durable.truncate(length);
+        self.write(name, &self.content(name)[..length]);
     }
 
     /// Somebody has written a file.

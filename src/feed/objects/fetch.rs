@@ -6,7 +6,7 @@
 //!   and the serial; its generation is the directory's next.
 //! - One that fails that, or is not signed right, is passed over for the next older one that still
 //!   holds what is wanted.
-//! - One that may not take the place of what there is ends the fetch: an older one would do no better.
+//! - One that may not take the place of what there is ends the fetch: older ones do no better.
 //!
 //! # Does not
 //!
