@@ -50,7 +50,7 @@ const LINE_PAUSE: Duration = Duration::from_secs(5);
 /// Servers that run on the directory show it as soon as it is there; a server with --spool writes
 /// the directory itself, and takes deposits in its spool. Nothing half-imported is ever visible.
 /// A DIFF or INCR deposit changes what an earlier one has made, under the same rules; a corrected
-/// one (`resend`) is applied in the place of the one before.
+/// one (`resend`) is applied after the one before, and a finding says what of that stays.
 ///
 /// A FULL deposit takes the place of what the directory has of its TLD; other TLDs stay. What would
 /// lose much of a registry is refused unless an option permits it: no or far fewer domains, older
@@ -128,7 +128,7 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
         return Err(failed(&format!("{into}: is a file; --into names a snapshot directory")));
     }
     let settings = StoreSettings { keep: arguments.keep, ..StoreSettings::default() };
-    let lock = || Writer::lock(Disk::new(&arguments.into), settings.clone());
+    let lock = || Writer::lock(Disk::new(&arguments.into), settings);
     let is_held = |error: &StoreError| {
         matches!(error, StoreError::Locked { .. }) && !stop.load(Ordering::Relaxed)
     };

@@ -216,7 +216,7 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
             return Ok(true);
         }
         let (place, _) = split(payload)?;
-        self.findings.add(Rule::NameOutside, place, kind, name, field, name);
+        self.findings.add(Rule::NameOfOther, place, kind, name, field, name);
         self.left_out = Some(deposit);
         Ok(true)
     }
