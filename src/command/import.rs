@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use signal_hook::consts::SIGHUP;
 use snapshot_format::sort::Scratch;
 use snapshot_format::verify::verify;
 use snapshot_format::{Kind, Summary};
@@ -27,6 +26,7 @@ use super::Failure;
 use super::fresh::Fresh;
 use super::patience::{self, patiently};
 use super::standing::{There, Tlds};
+use super::stopping::{stop_at_hang_up, stop_flag};
 use crate::config::Settings;
 use crate::import::{
     self, DepositType, ImportError, Phase, Progress, Reason, Report, Standing, Step,
@@ -51,7 +51,7 @@ const LINE_PAUSE: Duration = Duration::from_secs(5);
 /// Servers that run on the directory show it as soon as it is there; a server with --spool writes
 /// the directory itself, and takes deposits in its spool. Nothing half-imported is ever visible.
 /// A DIFF or INCR deposit changes what an earlier one has made, under the same rules; a corrected
-/// one (`resend`) is applied in the place of the one before.
+/// one (`resend`) is applied after the one before, and a finding says what of that stays.
 ///
 /// A FULL deposit takes the place of what the directory has of its TLD; other TLDs stay. What would
 /// lose much of a registry is refused unless an option permits it: no or far fewer domains, older
@@ -131,7 +131,7 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     }
     let _fresh = Fresh::of(&arguments.into);
     let settings = StoreSettings { keep: arguments.keep, ..StoreSettings::default() };
-    let lock = || Writer::lock(Disk::new(&arguments.into), settings.clone());
+    let lock = || Writer::lock(Disk::new(&arguments.into), settings);
     let is_held = |error: &StoreError| {
         matches!(error, StoreError::Locked { .. }) && !stop.load(Ordering::Relaxed)
     };
@@ -271,30 +271,6 @@ fn refused(error: &ImportError, arguments: &Options) -> Failure {
     // Writing to a String cannot fail.
     let _ = write!(message, "{outcome}{error}");
     Failure { status, message }
-}
-
-/// A flag that the first SIGINT or SIGTERM sets; a second one ends the process at once.
-pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-            .map_err(|error| failed(&error))?;
-    }
-    Ok(stop)
-}
-
-/// A terminal that goes away stops the import as well, unless it was started to outlive it
-/// (`nohup`).
-fn stop_at_hang_up(stop: &Arc<AtomicBool>) -> Result<(), Failure> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    let hang_up = 1 << (SIGHUP - 1);
-    if ignored & hang_up == 0 {
-        signal_hook::flag::register(SIGHUP, Arc::clone(stop)).map_err(|error| failed(&error))?;
-    }
-    Ok(())
 }
 
 /// The findings of a report, as text: the first ones, then counts per rule.

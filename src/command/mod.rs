@@ -40,6 +40,7 @@ mod settings;
 mod standard;
 mod standing;
 mod status;
+mod stopping;
 mod systemd;
 mod telling;
 mod top;

@@ -15,8 +15,9 @@ use snapshot_format::Kind;
 
 use super::Failure;
 use super::fresh::Fresh;
-use super::import::{memory_bytes, stop_flag};
+use super::import::memory_bytes;
 use super::output;
+use super::stopping::stop_flag;
 use crate::feed::address::scheme_without_slashes;
 use crate::feed::key::SecretKey;
 use crate::feed::nats::{Address, POSITION, note_source};

@@ -261,7 +261,9 @@ impl Applied<'_> {
     /// Whether a name is this deposit's to delete.
     fn may_delete(&self, field: &'static str, name: &str, defects: &mut Defects) -> bool {
         let of_other = self.scope.is_of_other(name);
-        if of_other || !self.scope.is_under_zone(name) {
+        if of_other {
+            defects.add(Rule::NameOfOther, field, name);
+        } else if !self.scope.is_under_zone(name) {
             defects.add(Rule::NameOutside, field, name);
         }
         !of_other

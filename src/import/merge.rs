@@ -28,6 +28,7 @@ use super::collect::{Rank, damaged, next_part, split};
 use super::csv::GURID_MARK;
 use super::findings::{Defects, Findings, ObjectKind, Place};
 use super::join;
+use super::left_out::{Entry, LeftOut};
 use super::model::Stop;
 use super::packed;
 use super::part::DomainPart;
@@ -62,8 +63,7 @@ pub(super) struct Merge<'m, 'r, S> {
     deposit: u8,
     /// Whether what follows of the deposit that comes now is passed over.
     passed_over: Option<u8>,
-    /// The deposit whose object of this name was left out, since another one is of its TLD.
-    left_out: Option<u8>,
+    left_out: LeftOut,
     held: Held,
     rank: Rank,
     place: Place,
@@ -96,7 +96,7 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
             standing_ms: i64::MIN,
             deposit: 0,
             passed_over: None,
-            left_out: None,
+            left_out: LeftOut::default(),
             held: Held::None,
             rank: Rank::Xml,
             place: Place::default(),
@@ -129,11 +129,13 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
                 watch.written(done, total, self.domains, || findings.count())?;
                 group.clear();
                 group.extend_from_slice(stem);
-                (self.deposit, self.passed_over, self.left_out) = (deposit, None, None);
+                (self.deposit, self.passed_over) = (deposit, None);
+                self.left_out = LeftOut::default();
             }
             let kind = stem.first().copied().unwrap_or_default();
             let rank = Rank::of(rank);
-            if self.leaves_out(stem, deposit, rank, payload)?
+            let entry = Entry { context: self.contexts.get(usize::from(deposit)), stem, deposit };
+            if self.left_out.takes(entry, rank, payload, self.findings)?
                 || deposit != self.deposit && !self.takes(deposit, rank)
             {
                 continue;
@@ -184,41 +186,6 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
             self.passed_over = Some(deposit);
         }
         instead
-    }
-
-    /// Whether a domain or an NNDN, or a part of it, is left out: it is of a TLD that the deposit is
-    /// not of, and another one is.
-    fn leaves_out(
-        &mut self,
-        stem: &[u8],
-        deposit: u8,
-        rank: Rank,
-        mut payload: &[u8],
-    ) -> Result<bool, Stop> {
-        let Some(context) = self.contexts.get(usize::from(deposit)) else { return Ok(false) };
-        let [kind, name @ .., 0] = stem else { return Ok(false) };
-        let (kind, field) = match *kind {
-            5 => (ObjectKind::Nndn, "aName"),
-            6 => (ObjectKind::Domain, "name"),
-            _ => return Ok(false),
-        };
-        if context.others.is_empty() || self.left_out == Some(deposit) {
-            return Ok(self.left_out == Some(deposit));
-        }
-        let name = std::str::from_utf8(name).map_err(|_| damaged())?;
-        if !context.is_of_other(name) {
-            return Ok(false);
-        }
-        if rank == Rank::Part {
-            while let Some((place, _)) = next_part(&mut payload)? {
-                self.orphan(kind, place, name);
-            }
-            return Ok(true);
-        }
-        let (place, _) = split(payload)?;
-        self.findings.add(Rule::NameOutside, place, kind, name, field, name);
-        self.left_out = Some(deposit);
-        Ok(true)
     }
 
     fn take(&mut self, kind: u8, rank: Rank, place: Place, archive: &[u8]) -> Result<(), Stop> {

@@ -28,6 +28,7 @@ pub(crate) mod findings;
 pub mod fuzz;
 mod join;
 mod known;
+mod left_out;
 mod merge;
 mod model;
 mod packed;

@@ -133,9 +133,67 @@ pub(crate) const CASES: &[(&[&str], &str, &str, &str)] = &[
     (&["key-unusable"], "contactStatuses.csv", "C1,ok\n", "C1,ok\n,ok\n"),
 ];
 
+/// Rules that both models have, as a spoiled file breaks them.
+pub(crate) const OF_BOTH: &[(&[&str], &str, &str, &str)] = &[
+    (&["name-not-a-label"], "domain.csv", "xn--bcher-kva.test", "bücher.test"),
+    (&["name-outside"], "nndn.csv", "reserved.test", "reserved.example"),
+    (
+        &["a-label-invalid", "csv-row-orphan", "status-missing"],
+        "domain.csv",
+        "xn--bcher-kva.test",
+        "xn--a.test",
+    ),
+    (&["idn-table-missing"], "domain.csv", ",pt,", ",,"),
+    (&["roid-missing"], "domain.csv", "D1-TEST", ""),
+    (&["roid-syntax"], "domain.csv", "D1-TEST", "D1"),
+    (&["roid-repeated"], "domain.csv", "D2-TEST", "D1-TEST"),
+    (&["contact-dangling"], "domainContacts.csv", "C1", "C2"),
+    (&["registrar-dangling"], "domain.csv", "C1,R1,R1,joe", "C1,R2,R1,joe"),
+    (&["idn-table-dangling"], "domain.csv", ",pt,", ",de,"),
+    (&["nndn-is-domain"], "nndn.csv", "reserved.test", "a.test"),
+    (&["sponsor-missing"], "domain.csv", "C1,R1,R1,joe", "C1,,R1,joe"),
+    (&["status-missing"], "domainStatuses.csv", "xn--bcher-kva.test,inactive,,,\n", ""),
+    (&["status-missing", "status-unknown"], "domainStatuses.csv", "inactive", "fine"),
+    (&["status-ok"], "domainStatuses.csv", "xn--", "a.test,clientHold,,,\nxn--"),
+    (&["status-inactive"], "domainStatuses.csv", "a.test,ok", "a.test,inactive"),
+    (&["status-not-inactive"], "domainStatuses.csv", "inactive", "clientHold"),
+    (
+        &["status-pending"],
+        "domainStatuses.csv",
+        "a.test,ok",
+        "a.test,pendingRenew,,,\na.test,pendingUpdate",
+    ),
+    (
+        &["status-prohibited"],
+        "domainStatuses.csv",
+        "a.test,ok",
+        "a.test,serverDeleteProhibited,,,\na.test,pendingDelete",
+    ),
+    (&["status-grace"], "domainStatuses.csv", "xn--", "a.test,,,,redemptionPeriod\nxn--"),
+    (&["time-bad", "time-missing"], "domain.csv", "2030-01-01", "2030-02-30"),
+    (&["time-beyond"], "domain.csv", "2030-01-01", "12030-01-01"),
+    (&["time-without-zone"], "domain.csv", "2030-01-01T00:00:00Z", "2030-01-01T00:00:00"),
+    (&["created-after-watermark"], "domain.csv", "2010-01-01", "2026-11-02"),
+    (&["expired-at-watermark"], "domain.csv", "2030-01-01", "2026-01-01"),
+    (&["ds-bad"], "dnssec.csv", "00FF", "00F"),
+    (&["ds-bad"], "dnssec.csv", "604800,1,8,2,00FF", "604800,,,,"),
+    (&["address-bad"], "hostAddresses.csv", "192.0.2.1", "192.0.2.256"),
+    (&["glue-missing"], "hostAddresses.csv", "H1-TEST,192.0.2.1,v4\nH1-TEST,2001:DB8::1,v6\n", ""),
+    (&["registrar-name-missing"], "registrar.csv", "\"Registrar One\"", ""),
+    (&["url-form"], "registrar.csv", "http://one.test", "www.one.test"),
+    (&["url-bad"], "registrar.csv", "http://one.test", "n/a"),
+    (&["character-bad"], "contactPostal.csv", "Ada", "A\u{1}da"),
+    (&["postal-incomplete"], "contactPostal.csv", "City", ""),
+    (&["postal-not-ascii"], "contactPostal.csv", "Ada", "Adé"),
+    (&["country-unknown"], "contactPostal.csv", "FR", "XX"),
+    (&["phone-bad"], "contact.csv", "+33.123456", "0033 123456"),
+    (&["email-bad"], "contact.csv", "ada@a.test", "ada"),
+    (&["postal-missing"], "contactPostal.csv", "C1,int,Ada,Org,\"Road 1\",,City,123,FR\n", ""),
+];
+
 #[test]
 fn each_defect_of_a_row_is_found_and_the_rest_is_served() {
-    for (expected, file, from, to) in CASES {
+    for (expected, file, from, to) in CASES.iter().chain(OF_BOTH) {
         let outcome = import_csv(&spoiled(file, from, to));
         let mut codes = outcome.codes();
         codes.sort_unstable();

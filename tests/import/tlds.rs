@@ -8,7 +8,7 @@ use crate::standing::{Site, has, of_tld};
 use crate::support::{HEAD, HEADER, OBJECTS, TAIL, good};
 
 /// Codes of the rules that this file tests.
-pub(crate) const CODES: &[&str] = &["delete-shared"];
+pub(crate) const CODES: &[&str] = &["delete-shared", "name-of-another-tld"];
 
 /// A directory with test and demo: contact C1, registrar R1, table pt and ns.other.example are of
 /// both.
@@ -90,12 +90,12 @@ fn changes_of_one_tld_leave_alone_what_another_one_has_or_refers_to() {
     let text = next_of_demo(&(deletes.concat() + &own), &domain());
     let diff = site.file("diff.xml", &text);
     let said = site.refused(&[&diff], &["--strict"]);
-    assert!(said.contains("[delete-shared, ") && said.contains("[name-outside, "), "{said}");
+    assert!(said.contains("[delete-shared, ") && said.contains("[name-of-another-tld, "), "{said}");
     let view = site.taken(&[&diff], &["--report", "r.jsonl"]);
     assert_eq!(of_test(&view), before);
     assert_eq!(view.data().find_nameserver("ns1.a.demo").unwrap().map(|_| ()), None);
     let shared = ["delete-shared"; 5].into_iter();
-    assert_eq!(rules(&site), shared.chain(["name-outside"; 3]).collect::<Vec<_>>());
+    assert_eq!(rules(&site), shared.chain(["name-of-another-tld"; 3]).collect::<Vec<_>>());
     // What no other TLD refers to goes, and a name that is of none is this deposit's.
     let alone = Site::new();
     let demo = alone.file("d.xml", &of_tld("demo"));
@@ -151,7 +151,7 @@ fn a_full_deposit_says_nothing_of_names_of_another_tld() {
         assert_eq!(of_test(&view), before, "{files:?}");
         assert!(view.data().find_nndn("b.test").unwrap().is_none());
         assert!(has(&view, "a.demo"));
-        assert_eq!(rules(&site)[..2], ["name-outside"; 2], "{files:?}");
+        assert_eq!(rules(&site)[..2], ["name-of-another-tld"; 2], "{files:?}");
         snapshot_format::verify::verify(view.base(), &mut |_, _| {}).unwrap();
     }
     // Of a TLD within a TLD the longer one has the name.
