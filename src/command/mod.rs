@@ -25,6 +25,7 @@ mod log;
 mod logging;
 mod lookup;
 mod output;
+mod overwriting;
 mod patience;
 mod policy;
 mod policy_simulate;
@@ -32,6 +33,7 @@ mod publish;
 mod publish_snapshot;
 mod query;
 mod reload;
+mod report_file;
 mod rollback;
 mod sample;
 mod serve;
@@ -47,6 +49,7 @@ mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
@@ -141,9 +144,19 @@ impl From<StoreError> for Failure {
     }
 }
 
+/// SIGUSR1 and SIGUSR2, which other daemons take for "reopen the log", end no command: a handler
+/// that does nothing takes the place of their default. Programs that are started do not inherit it.
+fn outlive_signals() {
+    for signal in [signal_hook::consts::SIGUSR1, signal_hook::consts::SIGUSR2] {
+        // A system that refuses it leaves the command as it would be without.
+        let _ = signal_hook::flag::register(signal, Arc::default());
+    }
+}
+
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
+    outlive_signals();
     let done = match Arguments::parse().command {
         Command::Import(options) => import::run(&options),
         Command::Sample(options) => sample::run(&options),
@@ -176,8 +189,8 @@ pub fn run() -> ExitCode {
             if !failure.message.is_empty() {
                 // If standard error is gone, the exit status still tells.
                 let prefix = crate::observe::log::error_prefix();
-                let message = failure.message.replace('\n', &format!("\n{prefix}"));
-                let _ = writeln!(std::io::stderr(), "{prefix}whoisd: {message}");
+                let lines = failure.message.lines().map(|line| format!("{prefix}whoisd: {line}\n"));
+                let _ = std::io::stderr().write_all(lines.collect::<String>().as_bytes());
             }
             ExitCode::from(failure.status)
         }
