@@ -28,7 +28,7 @@ use crate::policy::limit::Use;
 use crate::policy::lists::Lists;
 use crate::policy::mining::Flag;
 use crate::shard::aside::{Place, Weight};
-use crate::warden::{self, Order, Warden, Watch, Watches};
+use crate::warden::{self, Order, StateFound, Warden, Watch, Watches};
 
 /// Orders that wait for the warden.
 const ORDERS_MAX: usize = 16;
@@ -53,6 +53,9 @@ impl Guarding {
         lists: Arc<ArcSwap<Lists>>,
         cores: &[usize],
     ) -> Result<Self, Failure> {
+        if let StateFound::Foreign(problem) = settings.warden.check_state(dir) {
+            return Err(Failure::refused(format!("blocks.state: {problem}")));
+        }
         let [a, b, c, d, node] = secrets()?;
         let memory_bytes = usize::try_from(settings.limits_memory_bytes).unwrap_or(usize::MAX);
         let guard = Guard::new(settings.guard.clone(), lists, memory_bytes, [a, b, c, d]);
