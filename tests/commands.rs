@@ -98,7 +98,7 @@ fn config_check_names_place_key_value_and_bound() {
     let path = folder.path().join("whoisd.toml");
     fs::write(&path, "[port43]\nline_ms = 1\n").unwrap();
     let file = path.to_str().unwrap();
-    let (status, _, err) = ran(&["config", "check", file]);
+    let (status, _, err) = ran(&["config", "check", "--file-only", file]);
     assert_eq!(status, 3);
     let expected =
         format!("whoisd: {file}:2: port43.line_ms: 1 is too small, at least 50 ms is required\n");
@@ -191,8 +191,7 @@ fn simulate_shows_a_record_as_a_tier_would_see_it_and_what_differs_from_the_publ
     };
     assert_eq!((without('-'), without('+')), (courts, public));
     assert_eq!(simulate("courts", &["nothing.demo"]).0, 4);
-    let (status, _, err) = simulate("courts", &["example.demo", "--diff"]);
-    assert_eq!((status, err.as_str()), (3, "whoisd: --diff: options stand before the name\n"));
+    assert_eq!(simulate("courts", &["example.demo", "--diff"]).1, diff);
 }
 
 #[test]
@@ -262,4 +261,163 @@ fn help_that_cannot_be_written_is_a_failure() {
         assert_eq!(ran(arguments).0, 0);
     }
     assert_eq!(ran(&["import"]).0, 2);
+}
+
+#[test]
+fn options_stand_before_and_behind_the_words_of_a_query() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("whoisd.toml");
+    fs::write(&config, "[defaults]\nheader = \"% own header\"\n").unwrap();
+    let config = config.to_str().unwrap();
+    let before = ran(&["lookup", "--dir", FIXTURE, "--config", config, "contact", "C1"]);
+    assert!(before.0 == 0 && before.1.contains("own header"), "{before:?}");
+    let behind = ran(&["lookup", "contact", "C1", "--dir", FIXTURE, "--config", config]);
+    assert_eq!(before, behind);
+    // A word that begins with a dash, with all behind it, stands after two.
+    let (status, out, _) = ran(&["lookup", "--dir", FIXTURE, "--", "-x", "--config"]);
+    assert_eq!(ran(&["lookup", "--dir", FIXTURE, "-T", "x"]).0, 2);
+    assert_eq!((status, out.contains("own header")), (4, false), "{out}");
+    let (status, _, err) = ran(&["query", "example.demo", "--server", "127.0.0.1:1"]);
+    assert!(status == 1 && err.contains("cannot connect"), "{err}");
+}
+
+#[test]
+fn a_query_log_that_is_not_there_is_no_good_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    let (status, out, err) = ran(&["log", "verify", dir]);
+    assert_eq!((status, out.as_str()), (1, ""));
+    assert!(err.contains("holds no query log"), "{err}");
+    fs::create_dir(folder.path().join("queries")).unwrap();
+    fs::write(folder.path().join("queries/LOCK"), "").unwrap();
+    assert_eq!(ran(&["log", "verify", dir]).0, 1, "the folder around it is none");
+    let queries = format!("{dir}/queries");
+    assert_eq!(ran(&["log", "verify", &queries]).0, 0);
+    assert_eq!(ran(&["log", "verify", &queries, "--hash", "zz"]).0, 2);
+    let (status, _, err) =
+        ran(&["log", "summary", &queries, "--from", "2026-11-30", "--to", "2026-11-01"]);
+    assert!(status == 2 && err.contains("2026-11-30 is later than --to 2026-11-01"), "{err}");
+}
+
+#[test]
+fn outputs_leave_what_is_read_and_snapshot_directories_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let sample = ["sample", "-q", "--domains", "100"];
+    let made = |more: &[&str]| ran(&[&sample[..], more].concat());
+    let made_both = made(&[
+        "--rde-xml",
+        &at("deposit.xml"),
+        "--rde-csv",
+        &at("csv"),
+        "--into",
+        &at("registry"),
+    ]);
+    assert_eq!(made_both.0, 0, "{}", made_both.2);
+    let manifest = fs::read(at("registry/MANIFEST")).unwrap();
+    let deposit = fs::read(at("deposit.xml")).unwrap();
+    let import =
+        |report: &str| ran(&["import", &at("deposit.xml"), "--into", &at("s"), "--report", report]);
+    for report in [at("deposit.xml"), at("registry/MANIFEST"), at("s/report.jsonl")] {
+        let (status, _, err) = import(&report);
+        assert!(status == 2 && err.contains("name another file"), "{report}: {err}");
+    }
+    let csv = fs::read_dir(at("csv")).unwrap().flatten().map(|entry| entry.path());
+    let csv: Vec<_> = csv.collect();
+    let xml = csv.iter().find(|path| path.extension().unwrap() == "xml").unwrap();
+    let table = csv.iter().find(|path| path.extension().unwrap() == "csv").unwrap();
+    let (xml, table) = (xml.to_str().unwrap(), table.to_str().unwrap());
+    let (status, _, err) = ran(&["import", xml, "--into", &at("s"), "--report", table]);
+    assert!(status == 2 && err.contains("is the file that is read"), "{err}");
+    let apply = ["apply", &at("deposit.xml"), "--dir", &at("registry")];
+    for report in [at("deposit.xml"), at("registry/spool/report.jsonl")] {
+        assert_eq!(ran(&[&apply[..], &["--report", &report]].concat()).0, 2, "{report}");
+    }
+    for (option, path) in [
+        ("--rde-xml", at("registry/MANIFEST")),
+        ("--rde-xml", at("registry")),
+        ("--rde-csv", at("registry")),
+    ] {
+        let (status, _, err) = made(&[option, &path]);
+        assert!(status == 2 && err.contains("snapshot directory"), "{option} {path}: {err}");
+    }
+    let publish = ["publish-snapshot", "--dir", &at("registry"), "--to"];
+    for to in [at("registry"), format!("file://{}", at("registry"))] {
+        assert_eq!(ran(&[&publish[..], &[&to]].concat()).0, 2, "{to}");
+    }
+    assert_eq!(fs::read(at("registry/MANIFEST")).unwrap(), manifest);
+    assert_eq!(fs::read(at("deposit.xml")).unwrap(), deposit);
+    assert!(!Path::new(&at("s")).exists());
+    // A device stays one, and a folder gets a deposit.
+    assert_eq!(import("/dev/null").0, 0);
+    assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    fs::create_dir(at("folder")).unwrap();
+    assert_eq!(made(&["--rde-xml", &at("folder")]).0, 0);
+    assert_eq!(fs::read_dir(at("folder")).unwrap().count(), 1);
+}
+
+#[test]
+fn signals_end_an_import_that_waits_or_no_command_at_all() {
+    use std::io::Write;
+    use std::process::Stdio;
+    let folder = tempfile::tempdir().unwrap();
+    let into = folder.path().join("s");
+    let importing = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_whoisd"));
+        command.args(["import", "-q", "/dev/stdin", "--into"]).arg(&into);
+        command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let signal = |child: &std::process::Child, name: &str| {
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    };
+    let mut child = importing();
+    child.stdin.as_ref().unwrap().write_all(b"<?xml version=\"1.0\"?>").unwrap();
+    // It holds the lock by then, and its signals have their handlers.
+    while !into.join("LOCK").exists() {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    signal(&child, "-USR1");
+    signal(&child, "-USR2");
+    assert!(child.try_wait().unwrap().is_none());
+    // The pipe stays open, and silent.
+    signal(&child, "-INT");
+    let pipe = child.stdin.take();
+    let output = child.wait_with_output().unwrap();
+    drop(pipe);
+    assert_eq!(output.status.code(), Some(1));
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(err, "whoisd: interrupted; nothing was changed\n");
+}
+
+#[test]
+fn a_server_that_hangs_is_given_up_and_a_reload_says_that_it_waits() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("control.sock");
+    // It takes connections into its queue, and answers none.
+    let _hangs = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let socket = path.to_str().unwrap();
+    let mut reload = Command::new(env!("CARGO_BIN_EXE_whoisd"))
+        .args(["reload", "--control", socket])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(reload.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("waiting up to 120 s"), "{line}");
+    reload.kill().unwrap();
+    reload.wait().unwrap();
+    for (command, expected) in [
+        (&["list"][..], "the server does not answer in time, which is 5 s\n"),
+        (&["block", "192.0.2.1"], "which is 5 s; it may do later what was asked\n"),
+    ] {
+        let (status, _, err) = ran(&[command, &["--control", socket]].concat());
+        assert!(status == 1 && err.ends_with(expected), "{command:?}: {err}");
+        assert!(!err.contains("os error"), "{err}");
+    }
+    let (status, _, err) = ran(&["policy", "explain", "192.0.2.1", "--dir", "/nowhere"]);
+    assert!(status == 1 && err.contains("there is no such directory"), "{err}");
 }

@@ -42,7 +42,16 @@ fn config_check_tells_all_errors_of_a_file_at_once() {
     ] {
         assert!(err.contains(&format!("{file}{expected}")), "{expected} in {err}");
     }
-    assert_eq!(err.lines().count(), 10, "{err}");
+    // The machine is looked at, too: there is nothing to serve.
+    assert!(err.contains("server.dir: is not set"), "{err}");
+    assert_eq!(err.lines().count(), 11, "{err}");
+    assert!(err.lines().all(|line| line.starts_with("whoisd: ")), "{err}");
+    let place = format!("whoisd: {file}:");
+    let lines: Vec<usize> = err
+        .lines()
+        .filter_map(|line| line.strip_prefix(&place)?.split(':').next()?.parse().ok())
+        .collect();
+    assert!(lines.len() == 10 && lines.is_sorted(), "{err}");
     // What is no TOML is one error, not those that follow from it.
     fs::write(&path, "[server]\ndir = \"\"\"\n[port43]\nlime_ms = 1\n").unwrap();
     assert_eq!(ran(&["config", "check", file]).2.lines().count(), 1);
@@ -87,7 +96,7 @@ impl Place {
 fn config_check_finds_what_the_machine_lacks_for_a_start() {
     let place = Place::new();
     place.refuses(&[
-        ("[log]\nlevel = \"warn\"\n", "server.dir is not set; give --dir DIR"),
+        ("[log]\nlevel = \"warn\"\n", "server.dir: is not set; set it, or give the --dir DIR"),
         ("[server]\ndir = \"DIR/none\"\n", "server.dir: "),
         ("[server]\ndir = \"DIR\"\n", "server.dir: "),
         ("[server]\ndir = \"DIR/file\"\n[updater]\nspool = true\n", "server.dir: "),
@@ -232,4 +241,112 @@ fn every_command_takes_the_directory_of_the_configuration_that_is_named() {
     }
     let asked = [&["lookup"][..], &named, &["example.demo"]].concat();
     assert_eq!(ran(&asked).0, 0);
+}
+
+#[test]
+fn config_check_reports_the_file_and_the_machine_at_once() {
+    let place = Place::new();
+    let (status, _, err) =
+        place.check("[server]\ndir = \"DIR/nope\"\ncores = \"1022\"\n[limits]\nmode = \"x\"\n");
+    assert_eq!(status, 3);
+    for (line, expected) in
+        err.lines().zip([":2: server.dir: ", ":3: server.cores: ", ":5: limits.mode"])
+    {
+        assert!(line.contains(expected), "{expected} in {err}");
+    }
+    assert_eq!(err.lines().count(), 3, "{err}");
+    // What a start is given besides the file.
+    let path = place.0.path().join("whoisd.toml");
+    fs::write(&path, "[server]\nlisten = [\"127.0.0.1:0\"]\n").unwrap();
+    let file = path.to_str().unwrap();
+    let (status, out, err) = ran(&["config", "check", file, "--dir", FIXTURE]);
+    assert_eq!((status, err.as_str()), (0, ""), "{out}");
+    assert_eq!(ran(&["config", "check", file, "--dir", "/nowhere"]).0, 3);
+}
+
+#[test]
+fn config_check_finds_what_a_start_would_refuse_or_destroy() {
+    let place = Place::new();
+    let folder = place.0.path();
+    fs::write(folder.join("deposit.xml"), "<?xml version=\"1.0\"?>").unwrap();
+    fs::create_dir(folder.join("empty")).unwrap();
+    let nats = "[feed.nats]\nservers = [\"nats://127.0.0.1:4222\"]\n";
+    let new = "[server]\ndir = \"DIR/new\"\nlisten = [\"127.0.0.1:0\"]\n";
+    place.refuses(&[
+        ("GOOD[blocks]\nstate = \"DIR\"\n", "blocks.state: "),
+        ("GOOD[blocks]\nstate = \"DIR/whoisd.toml\"\n", "blocks.state: "),
+        ("GOOD[blocks]\nstate = \"DIR/deposit.xml\"\n", "is not a file of blocks"),
+        ("GOOD[updater]\ncore = \"1022\"\n", "updater.core: core 1022 is not there"),
+        (&format!("{new}{nats}objects = \"DIR/none\"\n"), "feed.nats.objects: "),
+        (&format!("{new}{nats}objects = \"DIR/empty\"\n"), "has no snapshot"),
+        (
+            "GOOD[port43]\nfirst_byte_ms = 5000\ntotal_ms = 200\n",
+            "port43.total_ms: 200 ms are fewer",
+        ),
+        (
+            "GOOD[query_log]\ndir = \"DIR/q\"\nkeep_s = 3600\nrotate_s = 7200\n",
+            "query_log.keep_s: 3600 s are fewer",
+        ),
+        (
+            "GOOD[policy.nftables]\ntable = \"inet w\"\nset4 = \"a\"\nset6 = \"a\"\n",
+            "policy.nftables.set6: \"a\" is the set",
+        ),
+    ]);
+    if !cfg!(feature = "s3") {
+        let s3 = format!("GOOD{nats}objects = \"s3://bucket/path\"\n");
+        place.refuses(&[(&s3, "S3 is not built in")]);
+    }
+    let key = "GOOD[query_log]\ndir = \"DIR/q\"\nprivacy = \"none\"\nprivacy_key_file = \"k\"\n";
+    let (status, out, _) = place.check(key);
+    assert!(status == 0 && out.contains("query_log.privacy_key_file: k is not read"), "{out}");
+    assert!(!folder.join("q").exists() && folder.join("deposit.xml").exists());
+    // Sockets: a server that answers, and a folder that is not this user's.
+    let _server = std::os::unix::net::UnixListener::bind(folder.join("taken.sock")).unwrap();
+    let (status, out, _) = place.check("GOODcontrol = \"DIR/taken.sock\"\n");
+    assert!(status == 0 && out.contains("server.control: "), "{out}");
+}
+
+#[test]
+fn a_start_leaves_what_blocks_state_names_by_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    fs::create_dir(at("registry")).unwrap();
+    fs::write(at("whoisd.toml"), "").unwrap();
+    for state in ["registry", "whoisd.toml"] {
+        let text = format!(
+            "[server]\ndir = \"{FIXTURE}\"\nlisten = [\"127.0.0.1:0\"]\n\
+             [blocks]\nstate = \"{}\"\n",
+            at(state)
+        );
+        fs::write(at("whoisd.toml"), &text).unwrap();
+        let (status, _, err) = ran(&["serve", "--config", &at("whoisd.toml"), "--cores", "0"]);
+        assert_eq!(status, 3, "{err}");
+        assert!(err.contains("blocks.state: "), "{err}");
+        assert_eq!(fs::read_to_string(at("whoisd.toml")).unwrap(), text);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+}
+
+#[test]
+fn config_check_counts_descriptors_as_a_start_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("whoisd.toml");
+    fs::write(&path, format!("[server]\ndir = \"{FIXTURE}\"\nlisten = [\"127.0.0.1:0\"]\n"))
+        .unwrap();
+    let limited = |limit: &str| {
+        let program = env!("CARGO_BIN_EXE_whoisd");
+        let root = env!("CARGO_MANIFEST_DIR");
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{limit} && exec {program} \"$@\""), "sh"]);
+        let output =
+            command.args(["config", "check"]).arg(&path).current_dir(root).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (status, _, err) = limited("ulimit -n 30");
+    assert_eq!(status, Some(3), "{err}");
+    assert!(err.contains("open descriptors are short: the limit is 30"), "{err}");
+    let (status, out, err) = limited("ulimit -n 200");
+    assert_eq!(status, Some(0), "{err}");
+    assert!(out.contains("warning: port43.connections_per_shard_max: "), "{out}");
 }

@@ -210,6 +210,24 @@ fn lists_are_taken_over_when_they_change_and_one_with_an_error_keeps_the_old_one
 }
 
 #[test]
+fn a_block_that_changes_nothing_is_explained_with_what_comes_before_it() {
+    let place = Place::new();
+    place.list("one.toml", "192.0.2.0/24", "allow");
+    let _server = place.serve();
+    assert!(place.explain("192.0.2.1").contains("block: none"));
+    for (address, why) in
+        [("192.0.2.1", "the list comes first"), ("127.0.0.1", "(limits.loopback_free)")]
+    {
+        let blocked = place.whoisd(&["block", address]);
+        assert_eq!(blocked.status.code(), Some(4), "{blocked:?}");
+        let told = place.explain(address);
+        let line = told.lines().find(|line| line.starts_with("block: ")).unwrap();
+        assert!(line.contains(address) && line.contains("it is kept"), "{told}");
+        assert!(line.ends_with(why) && told.contains("answered without limits"), "{told}");
+    }
+}
+
+#[test]
 fn a_server_does_not_start_with_a_list_that_is_refused_or_a_socket_that_is_taken() {
     let place = Place::new();
     place.list("a.toml", "192.0.2.0/24", "block");

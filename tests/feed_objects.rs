@@ -384,3 +384,46 @@ fn a_directory_that_follows_a_source_publishes_and_fetches_under_no_other() {
     assert_eq!(status, Some(1), "{said}");
     assert!(said.contains("there is no // behind the scheme"), "{said}");
 }
+
+#[test]
+fn what_is_there_keeps_its_signature_and_its_source_and_changes_are_said() {
+    let place = Place::new();
+    let (one, two) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
+    place.publish(9, Some("registry-a"), Some(&one));
+    let path = place.folder.path().join("registry-9");
+    let view = View::open(&path).unwrap();
+    let publish = |key: Option<&SecretKey>, replace| {
+        let how = How { source: None, key, replace };
+        place.objects.publish(view.base(), how, &mut |_, _| true).unwrap()
+    };
+    let manifest = fs::read(place.object(9, ".manifest")).unwrap();
+    for (key, replace) in [(None, false), (None, true), (Some(&one), false)] {
+        let published = publish(key, replace);
+        assert_eq!(published.changes, Vec::<String>::new());
+        assert_eq!(published.key.as_deref(), Some(one.public().id()));
+        assert_eq!(fs::read(place.object(9, ".manifest")).unwrap(), manifest);
+    }
+    let published = publish(Some(&two), false);
+    assert!(published.changes[0].contains("was replaced by one of key"), "{published:?}");
+    place.fetch_trusting(0, None, &Trusted::new(vec![two.public()])).unwrap();
+    // One without either gets both.
+    place.publish(10, None, None);
+    let view = View::open(&place.folder.path().join("registry-10")).unwrap();
+    let source = "registry-a".parse().unwrap();
+    let how = How { source: Some(&source), key: Some(&one), replace: false };
+    let changes = place.objects.publish(view.base(), how, &mut |_, _| true).unwrap().changes;
+    assert!(changes.len() == 2 && changes[1].contains("has registry-a now"), "{changes:?}");
+}
+
+#[test]
+fn an_interrupted_upload_leaves_nothing_behind() {
+    let place = Place::new();
+    let path = place.folder.path().join("registry");
+    directory(&path, 9, "of-9.demo");
+    let view = View::open(&path).unwrap();
+    let how = How::default();
+    let stopped = place.objects.publish(view.base(), how, &mut |_, _| false);
+    assert!(matches!(stopped, Err(ObjectError::Interrupted)));
+    let left = fs::read_dir(place.folder.path().join("store"));
+    assert_eq!(left.map_or(0, Iterator::count), 0);
+}

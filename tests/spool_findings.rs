@@ -94,8 +94,12 @@ fn a_server_keeps_what_it_finds_and_the_command_vets_before_it_hands_over() {
     assert_eq!(site.last(), FULL);
     let taken = site.apply("d1", FULL, &[]);
     let said = String::from_utf8_lossy(&taken.stdout).into_owned();
-    assert!(taken.status.success() && said.contains(": applied, findings in "), "{taken:?}");
+    let is_told = said.contains(": applied: generation ") && said.contains(", findings in ");
+    assert!(taken.status.success() && is_told, "{taken:?}");
     assert_eq!(site.last(), "d1");
+    let again = site.apply("d1", FULL, &[]);
+    let said = String::from_utf8_lossy(&again.stdout).into_owned();
+    assert!(again.status.success() && said.contains("applied before, nothing is new"), "{again:?}");
     let [(name, lines)] = site.findings().try_into().unwrap();
     assert!(name.ends_with("-d1.xml.findings.jsonl"), "{name}");
     assert!(lines.contains("registrar-dangling"), "{lines}");

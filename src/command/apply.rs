@@ -18,8 +18,9 @@ use arc_swap::ArcSwap;
 use clap::Args;
 use snapshot_format::delta::State;
 
-use super::import::{ReportFile, Telling, findings_text};
+use super::import::{Telling, findings_text};
 use super::patience::{self, patiently};
+use super::report_file::{ReportFile, check_report};
 use super::standard::DirOptions;
 use super::updating::{SPOOL, writer};
 use super::{Failure, output};
@@ -65,8 +66,9 @@ pub(super) struct Options {
     #[arg(long, value_name = "S", default_value_t = 60)]
     timeout: u64,
 
-    /// Write every finding of a deposit to FILE, one JSON object a line; also when it is refused
-    #[arg(long, value_name = "FILE")]
+    /// Write every finding of a deposit to FILE, one JSON object a line; also when it is refused.
+    /// FILE is not the deposit, and not in a snapshot directory
+    #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     report: Option<PathBuf>,
 
     /// Refuse a deposit if there is any finding
@@ -88,6 +90,9 @@ impl Options {
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let dir = &options.place.dir()?;
     check_file(options)?;
+    if let Some(report) = &options.report {
+        check_report(report, std::slice::from_ref(&options.file), dir)?;
+    }
     if read_manifest(&Disk::new(dir))?.is_none() {
         return Err(StoreError::Empty { path: dir.clone() }.into());
     }
@@ -274,6 +279,28 @@ fn vet_first(options: &Options, dir: &Path, spool: &Path) -> Result<(), Failure>
     }
 }
 
+/// The generation of the directory, and its serial.
+fn known(dir: &Path) -> Result<(u64, u64), Failure> {
+    let reader = Reader::open(Disk::new(dir))?;
+    let State { generation, serial, .. } = *reader.generation().state();
+    Ok((generation, serial))
+}
+
+/// Tells what the server has made of a file.
+fn tell_done(file: &Path, dir: &Path, before: (u64, u64), findings: &Path) -> Result<(), Failure> {
+    let now = known(dir)?;
+    // What others apply meanwhile makes a generation too: then this says what there is.
+    let what = if now == before { "applied before, nothing is new" } else { "applied" };
+    let (generation, serial) = now;
+    let found = match findings.exists() {
+        true => format!(", findings in {}", findings.display()),
+        false => String::new(),
+    };
+    let file = file.display();
+    let line = format!("{file}: {what}: generation {generation}, serial {serial}{found}\n");
+    output::print(line.as_bytes())
+}
+
 /// Hands a file to the server that writes the directory, and waits.
 fn through_server(options: &Options, dir: &Path, settings: &Settings) -> Result<(), Failure> {
     let spool = dir.join(SPOOL);
@@ -288,6 +315,7 @@ fn through_server(options: &Options, dir: &Path, settings: &Settings) -> Result<
     if options.vets() {
         vet_first(options, dir, &spool)?;
     }
+    let before = known(dir)?;
     let file_name = options.file.file_name().unwrap_or_default().to_string_lossy();
     // Files are applied in order of their names, or of their serials where a clock that was set
     // back made it another one: this one after those that are there.
@@ -303,14 +331,7 @@ fn through_server(options: &Options, dir: &Path, settings: &Settings) -> Result<
     while clock::monotonic().saturating_duration_since(begun) < timeout {
         if done.exists() {
             let found = spool.join(FINDINGS).join(format!("{name}{FINDINGS_ENDING}"));
-            let found = if found.exists() {
-                format!(", findings in {}", found.display())
-            } else {
-                String::new()
-            };
-            return output::print(
-                format!("{}: applied{found}\n", options.file.display()).as_bytes(),
-            );
+            return tell_done(&options.file, dir, before, &found);
         }
         if rejected.exists() {
             let why = fs::read_to_string(spool.join(REJECTED).join(format!("{name}{WHY_ENDING}")));

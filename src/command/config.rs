@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use super::settings::SettingsOptions;
 use super::{Failure, config_check, output};
-use crate::config::{self, Flags, STANDARD_FILE};
+use crate::config::{self, Flags, Origin, STANDARD_FILE};
 
 /// Check or show the configuration
 #[derive(Debug, Subcommand)]
@@ -35,6 +35,11 @@ pub(super) enum Command {
         /// Look at the file alone, not at this machine: for a file that is meant for another one
         #[arg(long)]
         file_only: bool,
+
+        /// The directory that the server is started with (`whoisd serve --dir DIR`), where the file
+        /// does not set server.dir
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
     },
     /// Print the settings in force, as TOML, with where each comes from
     #[command(after_help = "Examples:\n  whoisd config show\n  \
@@ -45,25 +50,35 @@ pub(super) enum Command {
 
 pub(super) fn run(command: &Command) -> Result<(), Failure> {
     match command {
-        Command::Check { file, file_only } => check(file, *file_only),
+        Command::Check { file, file_only, dir } => check(file, *file_only, dir.as_deref()),
         Command::Show(options) => output::print(options.load()?.show().as_bytes()),
     }
 }
 
-fn check(file: &Path, file_only: bool) -> Result<(), Failure> {
-    let settings = config::load(Some(file), &Flags::default())?.settings;
-    let place = file.display();
+fn check(file: &Path, file_only: bool, dir: Option<&Path>) -> Result<(), Failure> {
+    let flags = Flags { dir: dir.map(Path::to_owned), ..Flags::default() };
+    let (effective, errors) = config::look(Some(file), &flags)?;
     let found = if file_only {
-        config_check::of_file(&settings)
+        config_check::of_file(&effective.settings)
     } else {
-        config_check::of_machine(&settings)
+        config_check::of_machine(&effective.settings, &errors)
     };
-    let lines = |word: &str, all: &[String]| -> String {
-        all.iter().map(|one| format!("{place}: {word}{one}\n")).collect()
-    };
-    output::print(lines("warning: ", &found.warnings).as_bytes())?;
-    if found.problems.is_empty() {
+    let place = file.display();
+    let warnings: String =
+        found.warnings.iter().map(|one| format!("{place}: warning: {one}\n")).collect();
+    output::print(warnings.as_bytes())?;
+    if errors.is_empty() && found.problems.is_empty() {
         return output::print(format!("{place}: good\n").as_bytes());
     }
-    Err(Failure::refused(lines("", &found.problems).trim_end()))
+    let mut lines: Vec<_> = errors.iter().map(|error| (error.line(), error.to_string())).collect();
+    lines.extend(found.problems.iter().map(|(key, problem)| match effective.origin(key) {
+        Origin::File { path, line } => {
+            (*line, format!("{}:{line}: {key}: {problem}", path.display()))
+        }
+        Origin::Flag(flag) => (0, format!("{flag}: {problem}")),
+        Origin::Default => (usize::MAX, format!("{place}: {key}: {problem}")),
+    }));
+    lines.sort_by_key(|(line, _)| *line);
+    let lines: Vec<_> = lines.into_iter().map(|(_, text)| text).collect();
+    Err(Failure::refused(lines.join("\n")))
 }

@@ -19,55 +19,91 @@ use arc_swap::ArcSwap;
 use rustix::fs::{Access, access};
 
 use super::controlling::Tables;
+use super::serve;
 use super::telling::Claimed;
-use crate::config::Settings;
+use crate::config::{ConfigError, Settings};
 use crate::control::{self, Watch};
 use crate::feed::key::Trusted;
+use crate::feed::objects::Objects;
 use crate::observe::clock;
 use crate::policy::lists::Lists;
-use crate::port43;
 use crate::querylog;
 use crate::shard::cores;
 use crate::shard::listen::{self, ListenError};
 use crate::store::{StoreError, read_manifest};
 use crate::view::{Disk, View};
+use crate::warden::StateFound;
 
 /// What a check has found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// Each would end a start.
-    pub(super) problems: Vec<String>,
+    /// Each would end a start: the key, and what is wrong.
+    pub(super) problems: Vec<(&'static str, String)>,
     /// A start would pass, perhaps.
     pub(super) warnings: Vec<String>,
+    /// Keys whose values are refused already: what is said of a default in their place helps
+    /// nobody.
+    refused: Vec<String>,
 }
 
 impl Found {
-    fn note(&mut self, key: &str, checked: Result<(), String>) {
-        if let Err(problem) = checked {
-            self.problems.push(format!("{key}: {problem}"));
+    fn is_refused(&self, key: &str) -> bool {
+        self.refused.iter().any(|refused| refused == key)
+    }
+
+    fn note(&mut self, key: &'static str, checked: Result<(), String>) {
+        if let Err(problem) = checked
+            && !self.is_refused(key)
+        {
+            self.problems.push((key, problem));
+        }
+    }
+
+    fn warn(&mut self, key: &str, problem: &str) {
+        if !self.is_refused(key) {
+            self.warnings.push(format!("{key}: {problem}"));
         }
     }
 }
 
 /// What can be said without a look at the machine.
 pub(super) fn of_file(settings: &Settings) -> Found {
-    Found { problems: Vec::new(), warnings: settings.doubtful() }
+    Found { warnings: settings.doubtful(), ..Found::default() }
 }
 
-/// All of it.
-pub(super) fn of_machine(settings: &Settings) -> Found {
+/// All of it, but for what the file's own `errors` are about.
+pub(super) fn of_machine(settings: &Settings, errors: &[ConfigError]) -> Found {
     let mut found = of_file(settings);
-    match settings.dir() {
-        Ok(dir) => found.note("server.dir", directory(settings, dir)),
-        Err(error) => found.problems.push(error.to_string()),
+    found.refused = errors.iter().map(|error| error.key().to_owned()).collect();
+    match &settings.dir {
+        Some(dir) => {
+            found.note("server.dir", directory(settings, dir));
+            blocks(settings, dir, &mut found);
+        }
+        None => {
+            let unset = "is not set; set it, or give the --dir DIR that the server is started with";
+            found.note("server.dir", Err(unset.to_owned()));
+        }
     }
     lists(settings, &mut found);
-    found.note("server.cores", usable_cores(settings));
-    let engine = port43::choose(settings.port43.engine).map(drop);
-    found.note("server.engine", engine.map_err(|error| error.to_string()));
+    match usable_cores(settings) {
+        Ok(cores) => {
+            let engine = serve::engine(settings, cores.len()).map(drop);
+            found.note("server.engine", engine.map_err(|failure| failure.message));
+            if let Some(short) = serve::short_descriptors(settings, cores.len()) {
+                found.warn("port43.connections_per_shard_max", &short);
+            }
+        }
+        Err(problem) => found.note("server.cores", Err(problem)),
+    }
+    found.note("updater.core", serve::check_updater_core(settings));
     listeners(settings, &mut found);
     if let Some(path) = settings.control.as_deref().filter(|path| !path.as_os_str().is_empty()) {
-        found.note("server.control", control::may_claim(path));
+        match control::may_claim(path) {
+            Ok(None) => {}
+            Ok(Some(taken)) => found.warn("server.control", &taken),
+            Err(problem) => found.note("server.control", Err(problem)),
+        }
     }
     if settings.query_log.is_on() {
         found.note("query_log", querylog::check(&settings.query_log).map_err(|e| e.to_string()));
@@ -77,6 +113,32 @@ pub(super) fn of_machine(settings: &Settings) -> Found {
     }
     files(settings, &mut found);
     found
+}
+
+/// Whether the file of the blocks is one, and may be written.
+fn blocks(settings: &Settings, dir: &Path, found: &mut Found) {
+    match settings.warden.check_state(dir) {
+        StateFound::Foreign(problem) => found.note("blocks.state", Err(problem)),
+        StateFound::Doubtful(problem) => found.warn("blocks.state", &problem),
+        StateFound::Good(path) => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let folder = folder.unwrap_or_else(|| Path::new("."));
+            if settings.warden.state.is_none() {
+                return;
+            }
+            let written = if folder.is_dir() {
+                may_write_into(folder)
+            } else {
+                Err(format!("{}: is no directory", folder.display()))
+            };
+            if let Err(problem) = written {
+                found.warn(
+                    "blocks.state",
+                    &format!("{problem}, so that no block survives a restart"),
+                );
+            }
+        }
+    }
 }
 
 /// Whether there is something to serve, and to write if the server is to write.
@@ -127,11 +189,15 @@ fn may_write_into(dir: &Path) -> Result<(), String> {
 fn lists(settings: &Settings, found: &mut Found) {
     let tables = match Tables::new(settings) {
         Ok(tables) => tables,
-        Err(failure) => return found.problems.push(failure.message),
+        // The file's errors say it, with its line.
+        Err(_) if !found.refused.is_empty() => return,
+        Err(failure) => return found.note("defaults", Err(failure.message)),
     };
     let swapped = Arc::new(ArcSwap::from_pointee(Lists::default()));
     let mut watch = Watch::new(settings.policy.lists.clone(), swapped, tables.has_tier());
-    found.problems.extend(watch.look(clock::wall_ms(), true).errors);
+    for error in watch.look(clock::wall_ms(), true).errors {
+        found.note("policy.lists", Err(error));
+    }
     for pattern in &settings.policy.lists {
         if control::find(std::slice::from_ref(pattern)).0.is_empty() {
             found.warnings.push(format!("policy.lists: {} names no file", pattern.display()));
@@ -139,25 +205,26 @@ fn lists(settings: &Settings, found: &mut Found) {
     }
 }
 
-fn usable_cores(settings: &Settings) -> Result<(), String> {
+fn usable_cores(settings: &Settings) -> Result<Vec<usize>, String> {
     match &settings.cores {
-        None => cores::allowed().map(drop).map_err(|error| error.to_string()),
+        None => cores::allowed(),
         Some(wanted) => {
-            let online = cores::online().map_err(|error| error.to_string())?;
-            cores::check(wanted, &online).map_err(|error| error.to_string())
+            cores::check(wanted, &cores::online()?)?;
+            Ok(wanted.clone())
         }
     }
 }
 
 fn listeners(settings: &Settings, found: &mut Found) {
-    for address in &settings.listen {
+    let listen = if found.is_refused("server.listen") { &[][..] } else { &settings.listen };
+    for address in listen {
         match listen::claim(*address) {
             Ok(_) => {}
             // A running server has it, or one that this user may not start.
             Err(error @ (ListenError::InUse { .. } | ListenError::Denied { .. })) => {
                 found.warnings.push(error.to_string());
             }
-            Err(error) => found.problems.push(error.to_string()),
+            Err(error) => found.note("server.listen", Err(error.to_string())),
         }
     }
     for (key, address) in [
@@ -170,7 +237,7 @@ fn listeners(settings: &Settings, found: &mut Found) {
             Err(error) if is_passing(&error) => {
                 found.warnings.push(format!("{key}: {address}: {error}"));
             }
-            Err(error) => found.problems.push(format!("{key}: {address}: {error}")),
+            Err(error) => found.note(key, Err(format!("{address}: {error}"))),
         }
     }
 }
@@ -179,9 +246,34 @@ fn is_passing(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::AddrInUse | std::io::ErrorKind::PermissionDenied)
 }
 
+/// Whether the object store is one that this build reads; and, where a new node needs it before it
+/// serves, whether there is a snapshot in a store of files. Others may come later, and are asked at
+/// the start.
+fn objects(url: &str, settings: &Settings) -> Result<(), String> {
+    let objects = Objects::open(url).map_err(|error| error.to_string())?;
+    let is_new = settings
+        .dir
+        .as_deref()
+        .is_some_and(|dir| matches!(read_manifest(&Disk::new(dir)), Ok(None)) && !dir.is_file());
+    if !is_new || url.starts_with("s3://") {
+        return Ok(());
+    }
+    let listed = objects.list(&Trusted::default()).map_err(|error| error.to_string())?;
+    if listed.iter().any(Result::is_ok) {
+        return Ok(());
+    }
+    Err(format!(
+        "{url}: has no snapshot, and the directory of the server is new; put one there with \
+         `whoisd publish-snapshot`"
+    ))
+}
+
 /// Files that a start reads.
 fn files(settings: &Settings, found: &mut Found) {
     if let Some(nats) = &settings.nats {
+        if let Some(url) = &nats.objects {
+            found.note("feed.nats.objects", objects(url, settings));
+        }
         let trusted = Trusted::read(&nats.trusted_keys).map(drop);
         found.note("feed.nats.trusted_keys", trusted.map_err(|error| error.to_string()));
     }

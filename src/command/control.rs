@@ -41,6 +41,12 @@ impl ControlOptions {
         if self.control.is_some() {
             return Ok(None);
         }
+        if let Some(dir) = self.dir.as_deref().filter(|dir| !dir.exists()) {
+            return Err(Failure::failed(format!(
+                "--dir {}: there is no such directory",
+                dir.display()
+            )));
+        }
         let file = standard::file(self.config.as_deref(), self.dir.is_some());
         if file.is_none() && self.dir.is_none() {
             return Err(unnamed());

@@ -87,6 +87,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             report::shards_text(&subject, &origin, &rows, &advice)
         };
         output::print(text.as_bytes())?;
+        known(&machine, &options.root)?;
         return done(todo(&advice) || engine == NONE);
     }
     let text = if options.json {
@@ -95,7 +96,19 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         report::text(&subject, &findings, options.verbose)
     };
     output::print(text.as_bytes())?;
+    known(&machine, &options.root)?;
     done(todo(&findings) || engine == NONE)
+}
+
+/// What nothing is known of is not as wanted.
+fn known(machine: &Machine, root: &Path) -> Result<(), Failure> {
+    if !machine.is_unknown() {
+        return Ok(());
+    }
+    Err(Failure::refused(format!(
+        "{}: nothing of a machine can be read there, expected a copy of its /proc and /sys",
+        root.display()
+    )))
 }
 
 /// Where no engine can run.

@@ -28,7 +28,7 @@ use crate::policy::limit::Use;
 use crate::policy::lists::Lists;
 use crate::policy::mining::Flag;
 use crate::shard::aside::{Place, Weight};
-use crate::warden::{self, Order, Warden, Watch, Watches};
+use crate::warden::{self, Order, StateFound, Warden, Watch, Watches};
 
 /// Orders that wait for the warden.
 const ORDERS_MAX: usize = 16;
@@ -53,6 +53,9 @@ impl Guarding {
         lists: Arc<ArcSwap<Lists>>,
         cores: &[usize],
     ) -> Result<Self, Failure> {
+        if let StateFound::Foreign(problem) = settings.warden.check_state(dir) {
+            return Err(Failure::refused(format!("blocks.state: {problem}")));
+        }
         let [a, b, c, d, node] = secrets()?;
         let memory_bytes = usize::try_from(settings.limits_memory_bytes).unwrap_or(usize::MAX);
         let guard = Guard::new(settings.guard.clone(), lists, memory_bytes, [a, b, c, d]);
@@ -64,8 +67,6 @@ impl Guarding {
             let _ = handed.send(watch);
         }
         let (orders, obeyed) = bounded(ORDERS_MAX);
-        // A directory that is one snapshot file keeps its blocks beside itself.
-        let dir = if dir.is_file() { dir.parent().unwrap_or(dir) } else { dir };
         let place = Place { core: None, shard_cores: cores, weight: Weight::Full };
         let failed = |error| Failure::failed(format!("thread that keeps blocks: {error}"));
         let settings = settings.warden.clone();
@@ -150,10 +151,17 @@ impl Blocks for Desk {
     }
 
     fn explain(&self, address: IpAddr) -> Explained {
+        let settings = self.guard.settings();
+        let kept = || {
+            let counts = |block: &Block| settings.is_in_force(block);
+            let blocks = self.guard.blocks();
+            let kept = blocks.of(address.to_canonical(), clock::wall_ms(), counts);
+            kept.map(|block| blocked(block))
+        };
         match self.guard.standing(address, clock::wall_ms) {
-            Admission::Denied(_) => Explained::default(),
+            Admission::Denied(_) => Explained { kept: kept(), ..Explained::default() },
             Admission::Blocked(block) => {
-                Explained { block: Some(blocked(&block)), limits: Vec::new() }
+                Explained { block: Some(blocked(&block)), ..Explained::default() }
             }
             Admission::Open(pass) => {
                 let uses = self.guard.uses(&pass, clock::micros());
@@ -163,7 +171,8 @@ impl Blocks for Desk {
                     burst: one.level.burst,
                     left: one.left,
                 };
-                Explained { block: None, limits: uses.all().iter().map(left).collect() }
+                let limits = uses.all().iter().map(left).collect();
+                Explained { block: None, kept: kept(), limits }
             }
         }
     }

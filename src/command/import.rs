@@ -6,9 +6,9 @@
 //! interruption leaves the generation that was there.
 
 use std::fmt::Write as _;
-use std::fs::File;
+use std::fs;
 use std::hash::{BuildHasher, Hasher};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,11 +20,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use snapshot_format::sort::Scratch;
 use snapshot_format::verify::verify;
 use snapshot_format::{Kind, Summary};
-use tempfile::NamedTempFile;
 
 use super::Failure;
 use super::fresh::Fresh;
 use super::patience::{self, patiently};
+use super::report_file::{ReportFile, check_report};
 use super::standing::{There, Tlds};
 use super::stopping::{stop_at_hang_up, stop_flag};
 use crate::config::Settings;
@@ -83,7 +83,8 @@ pub(super) struct Options {
     /// Snapshot directory; it is made if it does not exist
     #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     into: PathBuf,
-    /// Write every finding to FILE, one JSON object a line; also when the deposit is refused
+    /// Write every finding to FILE, one JSON object a line; also when the deposit is refused. FILE
+    /// is none of the deposits, and not in a snapshot directory
     #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     report: Option<PathBuf>,
     /// Refuse the deposit if there is any finding
@@ -123,6 +124,9 @@ pub(super) struct Options {
 /// Status 1: a file cannot be read or written, or an interruption; 3: the deposit was refused.
 pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     let started = clock::monotonic();
+    if let Some(report) = &arguments.report {
+        check_report(report, &arguments.deposits, &arguments.into)?;
+    }
     let stop = stop_flag()?;
     stop_at_hang_up(&stop)?;
     if arguments.into.exists() && !arguments.into.is_dir() {
@@ -139,7 +143,7 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(&arguments.into));
     let mut options = import::Options {
         deposits: arguments.deposits.clone(),
-        pipes: import::Pipes::default(),
+        pipes: import::Pipes::until(Arc::clone(&stop)),
         memory_bytes: arguments.memory,
         strict: arguments.strict,
         findings_max: arguments.findings_max,
@@ -168,7 +172,10 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     if let Some(lines) = lines {
         lines.finish()?;
     }
-    let (_, report) = made.map_err(|error| refused(&error, arguments))?;
+    let (_, report) = made.map_err(|error| {
+        // A pipe that is waited for fails when the wait ends.
+        if display.stop_asked() { interrupted() } else { refused(&error, arguments) }
+    })?;
     let peak = peak_memory();
     let made = arguments.into.join(base.aside());
     if let Some(there) = there {
@@ -193,7 +200,7 @@ fn change(
     mut display: Display,
 ) -> Result<(), Failure> {
     let mut lines = arguments.report.as_deref().map(ReportFile::new).transpose()?;
-    let bar = display.bar.clone();
+    let (bar, stop) = (display.bar.clone(), Arc::clone(&display.stop));
     let mut vetting = Vetting {
         strict: options.strict,
         findings_max: options.findings_max,
@@ -208,6 +215,9 @@ fn change(
     bar.finish_and_clear();
     if let Some(lines) = lines {
         lines.finish()?;
+    }
+    if applied.is_err() && stop.load(Ordering::Relaxed) {
+        return Err(interrupted());
     }
     let how = Telling { quiet: arguments.quiet, has_report: arguments.report.is_some() };
     super::apply::tell(files, applied, report.as_deref(), how)
@@ -249,9 +259,13 @@ fn check(base: &Path, report: &Report, display: &mut Display) -> Result<(), Fail
         ))
     })?;
     if display.stop_asked() {
-        return Err(failed(&"interrupted; nothing was changed"));
+        return Err(interrupted());
     }
     Ok(())
+}
+
+fn interrupted() -> Failure {
+    failed(&"interrupted; nothing was changed")
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Failure {
@@ -326,7 +340,7 @@ fn summary_text(text: &mut String, report: &Report, generation: u64, seconds: f6
 /// Most memory so far. To be asked before the check maps the new file: its pages are page cache,
 /// which the kernel counts here and takes back when it needs them.
 fn peak_memory() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.map_or_else(|| "unknown".to_owned(), |value| value.trim().to_owned())
 }
@@ -337,44 +351,6 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result.map_err(|error| failed(&error)),
     }
-}
-
-/// A report that is written aside and renamed at its end.
-pub(super) struct ReportFile {
-    path: PathBuf,
-    pub(super) file: BufWriter<NamedTempFile>,
-}
-
-impl ReportFile {
-    pub(super) fn new(path: &Path) -> Result<Self, Failure> {
-        if path.is_dir() {
-            let path = path.display();
-            return Err(failed(&format!("{path}: is a directory; --report names a file")));
-        }
-        let here = Path::new(".");
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let aside = NamedTempFile::new_in(parent.unwrap_or(here)).map_err(|error| {
-            failed(&format!("{}: cannot write the report: {error}", path.display()))
-        })?;
-        Ok(Self { path: path.to_owned(), file: BufWriter::new(aside) })
-    }
-
-    pub(super) fn finish(self) -> Result<(), Failure> {
-        let said = |error: &dyn std::fmt::Display| {
-            failed(&format!("{}: cannot write the report: {error}", self.path.display()))
-        };
-        let aside = self.file.into_inner().map_err(|error| said(&error))?;
-        readable(aside.as_file());
-        aside.persist(&self.path).map_err(|error| said(&error.error))?;
-        Ok(())
-    }
-}
-
-/// Temporary files are for their owner alone; a report is like any other output.
-fn readable(file: &File) {
-    use std::os::unix::fs::PermissionsExt;
-    // A report that only its owner may read is still a report.
-    let _ = file.set_permissions(std::fs::Permissions::from_mode(0o644));
 }
 
 /// Shows how far the import is: a bar on a terminal, lines elsewhere.

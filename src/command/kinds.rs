@@ -21,6 +21,11 @@ pub(super) fn file() -> impl TypedValueParser<Value = PathBuf> {
     parser("a file", |kind| !kind.is_dir() && !kind.is_socket())
 }
 
+/// A file, a pipe, a device or a directory, if anything.
+pub(super) fn file_or_directory() -> impl TypedValueParser<Value = PathBuf> {
+    parser("a file or a directory", |kind| !kind.is_socket())
+}
+
 /// A socket, if anything.
 pub(super) fn socket() -> impl TypedValueParser<Value = PathBuf> {
     parser("a socket", FileType::is_socket)
@@ -70,6 +75,10 @@ mod tests {
         fs::write(at("file"), "").unwrap();
         let _listener = UnixListener::bind(at("socket")).unwrap();
         let (directory, file, socket) = (directory(), file(), socket());
+        let either = file_or_directory();
+        for good in [folder.path().to_owned(), at("file"), at("nothing")] {
+            assert_eq!(said(&either, &good), None, "{good:?}");
+        }
         for good in [folder.path().to_owned(), at("nothing")] {
             assert_eq!(said(&directory, &good), None, "{good:?}");
         }
@@ -81,6 +90,7 @@ mod tests {
             (said(&directory, &at("file")), "it is a file, expected a directory"),
             (said(&directory, &at("socket")), "it is a socket, expected a directory"),
             (said(&file, folder.path()), "it is a directory, expected a file"),
+            (said(&either, &at("socket")), "it is a socket, expected a file or a directory"),
             (said(&socket, &at("file")), "it is a file, expected a socket"),
             (said(&socket, folder.path()), "it is a directory, expected a socket"),
         ] {

@@ -48,13 +48,13 @@ pub(super) struct Summary {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  whoisd log verify /var/log/whoisd/queries\n  \
     whoisd log verify /var/log/whoisd/queries --hash 6d1f...\n\n\
-    Exit status: 0 good; 1 the directory or the totals cannot be read; 3 something does not agree, \
-    the message says what.")]
+    Exit status: 0 good; 1 the directory or the totals cannot be read, or it holds no query log; 2 \
+    wrong usage; 3 something does not agree, the message says what.")]
 pub(super) struct Verify {
     #[command(flatten)]
     place: LogDir,
-    /// A hash that was kept elsewhere: the chain has to hold it
-    #[arg(long, value_name = "HASH")]
+    /// A hash that was kept elsewhere, 64 digits, 0 to 9 and a to f: the chain has to hold it
+    #[arg(long, value_name = "HASH", value_parser = hash)]
     hash: Option<String>,
 }
 
@@ -103,7 +103,23 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
     }
 }
 
+/// What a total's hash looks like.
+fn hash(text: &str) -> Result<String, String> {
+    let text = text.to_ascii_lowercase();
+    if querylog::is_hash(&text) {
+        return Ok(text);
+    }
+    Err("expected the 64 digits, 0 to 9 and a to f, of a hash that `whoisd log verify` showed"
+        .into())
+}
+
 fn summary(options: &Summary) -> Result<(), Failure> {
+    if let (Some(from), Some(to)) = (options.from, options.to)
+        && from > to
+    {
+        let message = format!("--from {from} is later than --to {to}: no day lies between them");
+        return Err(Failure { status: 2, message });
+    }
     let summary = querylog::summarise(&options.place.dir()?, options.from, options.to)?;
     let text = if options.json {
         let json = serde_json::to_string_pretty(&summary).map_err(Failure::failed)?;

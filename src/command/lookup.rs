@@ -30,13 +30,9 @@ pub(super) struct Options {
     #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     config: Option<PathBuf>,
 
-    /// The query
-    #[arg(
-        value_name = "QUERY",
-        required = true,
-        trailing_var_arg = true,
-        allow_hyphen_values = true
-    )]
+    /// The query. Options may stand before and after its words; a word that begins with a dash
+    /// stands after --, with all that follow it
+    #[arg(value_name = "QUERY", required = true)]
     query: Vec<String>,
 }
 

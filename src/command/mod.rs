@@ -26,6 +26,7 @@ mod log;
 mod logging;
 mod lookup;
 mod output;
+mod overwriting;
 mod patience;
 mod policy;
 mod policy_simulate;
@@ -33,6 +34,7 @@ mod publish;
 mod publish_snapshot;
 mod query;
 mod reload;
+mod report_file;
 mod rollback;
 mod sample;
 mod serve;
@@ -49,6 +51,7 @@ mod verify;
 
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
@@ -143,9 +146,19 @@ impl From<StoreError> for Failure {
     }
 }
 
+/// SIGUSR1 and SIGUSR2, which other daemons take for "reopen the log", end no command: a handler
+/// that does nothing takes the place of their default. Programs that are started do not inherit it.
+fn outlive_signals() {
+    for signal in [signal_hook::consts::SIGUSR1, signal_hook::consts::SIGUSR2] {
+        // A system that refuses it leaves the command as it would be without.
+        let _ = signal_hook::flag::register(signal, Arc::default());
+    }
+}
+
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
+    outlive_signals();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(said) => return told(&said),
@@ -186,8 +199,8 @@ fn ended(failure: &Failure) -> ExitCode {
     if !failure.message.is_empty() {
         // If standard error is gone, the exit status still tells.
         let prefix = crate::observe::log::error_prefix();
-        let message = failure.message.replace('\n', &format!("\n{prefix}"));
-        let _ = writeln!(std::io::stderr(), "{prefix}whoisd: {message}");
+        let lines = failure.message.lines().map(|line| format!("{prefix}whoisd: {line}\n"));
+        let _ = std::io::stderr().write_all(lines.collect::<String>().as_bytes());
     }
     ExitCode::from(failure.status)
 }

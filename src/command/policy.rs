@@ -230,7 +230,18 @@ fn explained(told: &Value, is_live: bool) -> String {
         lines.push_str("block, limits: not known, no server answers; the lists were read anew\n");
         return lines;
     }
-    let block = if block.is_null() { "none".to_owned() } else { block_line(block) };
+    let kept = &told["kept_block"];
+    let block = match (block.is_null(), kept.is_null()) {
+        (false, _) => block_line(block),
+        (true, true) => "none".to_owned(),
+        (true, false) => {
+            let why = match text(entry, "action") {
+                "allow" | "deny" => "the list comes first",
+                _ => "queries from this machine itself are never blocked (limits.loopback_free)",
+            };
+            format!("{}; it is kept, and changes nothing: {why}", block_line(kept))
+        }
+    };
     lines.push_str(&format!("block: {block}\n"));
     for limit in items(told, "limits") {
         lines.push_str(&format!(

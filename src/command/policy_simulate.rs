@@ -44,16 +44,13 @@ pub(super) struct Options {
     #[arg(long)]
     diff: bool,
 
-    /// The query: a name, or whatever port 43 understands
-    #[arg(value_name = "NAME", required = true, trailing_var_arg = true)]
+    /// The query: a name, or whatever port 43 understands. A word that begins with a dash stands
+    /// after --
+    #[arg(value_name = "NAME", required = true)]
     query: Vec<String>,
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    // All that stands behind the name is the query's, as port 43 has it.
-    if let Some(word) = options.query.iter().find(|word| word.starts_with("--")) {
-        return Err(Failure::refused(format!("{word}: options stand before the name")));
-    }
     let flags = Flags { dir: options.dir.clone(), ..Flags::default() };
     let file = standard::file(options.config.as_deref(), options.dir.is_some());
     let settings = config::load(file.as_deref(), &flags)?.settings;

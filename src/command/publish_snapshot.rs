@@ -8,6 +8,8 @@ use std::io::BufWriter;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -16,7 +18,7 @@ use snapshot_format::sort::Scratch;
 use snapshot_format::{BuildError, Snapshot};
 
 use super::standard::DirOptions;
-use super::{Failure, output};
+use super::{Failure, output, overwriting};
 use crate::feed::key::SecretKey;
 use crate::feed::message::Source;
 use crate::feed::nats::source_of;
@@ -31,18 +33,24 @@ const FOLD_MEMORY_BYTES: usize = 256 << 20;
 ///
 /// The changes since the last base are folded into what is put there; it needs as much room in DIR
 /// as a snapshot while it runs. The directory may be served and written meanwhile. Its serial says
-/// which records of the feed it contains: a node that fetches it goes on behind it.
+/// which records of the feed it contains: a node that fetches it goes on after it.
+///
+/// A snapshot that is there already stays, with its signature and its source. --key signs it, or
+/// signs it again; --source names a source where it has none; either change is reported. Ctrl-C
+/// leaves nothing in the object store.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   whoisd publish-snapshot --dir /var/lib/whoisd --to /srv/snapshots
   whoisd publish-snapshot --dir /var/lib/whoisd --to file:///srv/snapshots --key feed.key
 
-Exit status: 0 published, or there already; 1 failed (the object store, a file); 2 wrong usage;
-3 the snapshot is damaged, or the key is none.")]
+Exit status: 0 published, or there already; 1 failed (the object store, a file), or interrupted;
+2 wrong usage; 3 the snapshot is damaged, the key is none, or what is there is signed, or of another
+source, and would be changed.")]
 pub(super) struct Options {
     #[command(flatten)]
     place: DirOptions,
-    /// Object store: a directory, file:///DIRECTORY, or s3://BUCKET/PATH in a build with S3
+    /// Object store: a directory that is no snapshot directory, file:///DIRECTORY, or
+    /// s3://BUCKET/PATH in a build with S3
     #[arg(long, value_name = "URL")]
     to: String,
     /// Whose serials the snapshot has, 1 to 64 letters, digits, ".", "_" and "-". Default the
@@ -65,6 +73,8 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let dir = &options.place.dir()?;
+    check_place(&options.to, dir)?;
+    let stop = &super::import::stop_flag()?;
     let key = options.key.as_deref().map(SecretKey::read).transpose()?;
     let objects = Objects::open(&options.to)?;
     let view = View::open(dir)?;
@@ -82,10 +92,10 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let (changed, _) = view.data().changed();
     let how = How { source: source.as_ref(), key: key.as_ref(), replace: options.replace };
     let published = if options.base || changed == 0 {
-        publish(&objects, view.base(), how, options.quiet)?
+        publish(&objects, view.base(), how, options.quiet, stop)?
     } else {
-        let folded = folded(&view, dir, options.quiet)?;
-        publish(&objects, &folded, how, options.quiet)?
+        let folded = folded(&view, dir, options.quiet, stop)?;
+        publish(&objects, &folded, how, options.quiet, stop)?
     };
     if options.quiet {
         return Ok(());
@@ -94,17 +104,29 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let of = manifest.source.as_ref();
     let of = of.map_or_else(|| "no source".to_owned(), |source| format!("source {source}"));
     let left_out = view.state().serial.saturating_sub(manifest.serial);
-    let text = format!(
+    let mut text = format!(
         "generation {}, serial {} of {of}, {} bytes: {} {}{}{}\n",
         manifest.generation,
         manifest.serial,
         manifest.bytes,
         if published.was_there { "is there already:" } else { "published to" },
         options.to,
-        key.map_or_else(String::new, |key| format!(", signed with key {}", key.public().id())),
+        published.key.map_or_else(String::new, |key| format!(", signed with key {key}")),
         if left_out == 0 { String::new() } else { format!("; {left_out} later changes left out") },
     );
+    for change in &published.changes {
+        text.push_str(&format!("changed: {change}\n"));
+    }
     output::print(text.as_bytes())
+}
+
+/// An object store of files has no place where a directory keeps its own.
+fn check_place(to: &str, dir: &Path) -> Result<(), Failure> {
+    let path = to.strip_prefix("file://").unwrap_or(to);
+    if path.contains("://") {
+        return Ok(());
+    }
+    overwriting::check_directory("--to", Path::new(path), &[dir])
 }
 
 fn publish(
@@ -112,19 +134,25 @@ fn publish(
     base: &Snapshot<Bytes>,
     how: How<'_>,
     quiet: bool,
+    stop: &Arc<AtomicBool>,
 ) -> Result<Published, Failure> {
     let bar = bar(quiet, "sending")?;
     let published = objects.publish(base, how, &mut |done, all| {
         bar.set_length(all);
         bar.set_position(done);
-        true
+        !stop.load(Ordering::Relaxed)
     });
     bar.finish_and_clear();
     Ok(published?)
 }
 
 /// The generation as one base, in a file without a name that vanishes with the process.
-fn folded(view: &View, dir: &Path, quiet: bool) -> Result<Snapshot<Bytes>, Failure> {
+fn folded(
+    view: &View,
+    dir: &Path,
+    quiet: bool,
+    stop: &Arc<AtomicBool>,
+) -> Result<Snapshot<Bytes>, Failure> {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
         Failure::failed(format!("{}: cannot {what}: {error}", dir.display()))
     };
@@ -135,9 +163,12 @@ fn folded(view: &View, dir: &Path, quiet: bool) -> Result<Snapshot<Bytes>, Failu
     let made = fold(view.data(), out, &scratch, FOLD_MEMORY_BYTES, &mut |done, all| {
         bar.set_length(all);
         bar.set_position(done);
-        true
+        !stop.load(Ordering::Relaxed)
     });
     bar.finish_and_clear();
+    if stop.load(Ordering::Relaxed) {
+        return Err(ObjectError::Interrupted.into());
+    }
     drop(made.map_err(|error| match error {
         BuildError::Base(_) => Failure::refused(format!("{}: {error}", dir.display())),
         error => failed("fold the changes", &error),
@@ -163,7 +194,8 @@ impl From<ObjectError> for Failure {
             ObjectError::Directory(error) => error.into(),
             ObjectError::Damaged(_)
             | ObjectError::OtherSource { .. }
-            | ObjectError::NotPermitted { .. } => Self::refused(error),
+            | ObjectError::NotPermitted { .. }
+            | ObjectError::Signed { .. } => Self::refused(error),
             _ => Self::failed(error),
         }
     }

@@ -45,13 +45,9 @@ pub(super) struct Options {
         value_parser = clap::value_parser!(u64).range(1..=600_000))]
     timeout_ms: u64,
 
-    /// The query
-    #[arg(
-        value_name = "QUERY",
-        required = true,
-        trailing_var_arg = true,
-        allow_hyphen_values = true
-    )]
+    /// The query. Options may stand before and after its words; a word that begins with a dash
+    /// stands after --, with all that follow it
+    #[arg(value_name = "QUERY", required = true)]
     query: Vec<String>,
 }
 

@@ -1,11 +1,19 @@
 //! `whoisd reload`: a server that runs reads its configuration and lists anew.
 
+use std::io::Write;
+use std::thread;
+use std::time::Duration;
+
 use clap::Args;
+use crossbeam::channel::bounded;
 use serde_json::Value;
 
 use super::control::{ControlOptions, items};
 use super::{Failure, output};
-use crate::control::Request;
+use crate::control::{AskError, RELOAD_TIME, Request, ask};
+
+/// How long a reload is waited for in silence: what most take, and far more.
+const SILENT: Duration = Duration::from_secs(2);
 
 /// Have the server read its configuration and lists anew
 ///
@@ -13,7 +21,8 @@ use crate::control::Request;
 /// lists, limits, blocks, signs of mining, the query log, the level of the log. What cannot is
 /// named, setting by setting, and takes a restart. With an error in the configuration, or a tier
 /// taken away that lists name, all stays as it was; a list with an error keeps what it held before.
-/// SIGHUP does the same, with the answer in the log.
+/// SIGHUP does the same, with the answer in the log. A server that does not answer is
+/// waited for for up to 120 s, which standard error says after 2 s.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  whoisd reload\n  \
     whoisd reload --control /run/whoisd/control.sock\n\n\
@@ -25,7 +34,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let told = options.control.ask(&Request::Reload)?;
+    let told = asked(options)?;
     let mut lines = String::new();
     let changes = items(&told, "changed").iter().chain(items(&told, "takes_restart"));
     for line in changes.filter_map(Value::as_str) {
@@ -44,4 +53,26 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     }
     let problem = format!("{}\nwhat it held before is in force", errors.join("\n"));
     Err(Failure::refused(problem))
+}
+
+/// Asks the server, and says what is waited for if it takes its time.
+fn asked(options: &Options) -> Result<Value, Failure> {
+    let path = options.control.socket()?;
+    let place = path.display().to_string();
+    let (reply, outcome) = bounded(1);
+    thread::spawn(move || {
+        // Whoever waits for it waits until it is there.
+        let _ = reply.send(ask(&path, &Request::Reload));
+    });
+    let told = outcome.recv_timeout(SILENT).or_else(|_| {
+        let longest_s = RELOAD_TIME.as_secs();
+        // If standard error is gone, nobody is there to wonder.
+        let _ = writeln!(
+            std::io::stderr(),
+            "whoisd: {place}: the server is reloading, or hangs; waiting up to {longest_s} s"
+        );
+        outcome.recv()
+    });
+    let broke = || AskError::NoServer(format!("{place}: the thread that asks broke"));
+    told.map_err(|_| Failure::from(broke()))?.map_err(Failure::from)
 }

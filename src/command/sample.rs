@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::Failure;
+use super::{Failure, overwriting};
 use crate::export::csv::{Checksum, Options as CsvOptions};
 use crate::export::{file_name, time};
 use crate::observe::clock;
@@ -59,11 +59,11 @@ pub(super) struct Options {
     watermark: Option<i64>,
 
     /// Write a deposit in the XML model: a file (gzip if it ends in .gz), a directory, or - for
-    /// standard output
-    #[arg(long, value_name = "PATH", value_parser = super::kinds::file())]
+    /// standard output; not in a snapshot directory
+    #[arg(long, value_name = "PATH", value_parser = super::kinds::file_or_directory())]
     rde_xml: Option<PathBuf>,
 
-    /// Write a deposit in the CSV model into this directory
+    /// Write a deposit in the CSV model into this directory, which is no snapshot directory
     #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     rde_csv: Option<PathBuf>,
 
@@ -109,6 +109,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         let message = "sample: nothing to write; name --into DIR, --rde-xml PATH or --rde-csv DIR";
         return Err(Failure { status: 2, message: message.to_owned() });
     }
+    check_places(options)?;
     let registry = Registry::new(&settings);
     let mut teller = Teller::new(options.quiet);
     let mut written = Vec::new();
@@ -134,6 +135,27 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     }
     teller.finish();
     print_summary(&registry, &written, options.rde_xml.as_deref() == Some(Path::new("-")))
+}
+
+/// Refuses deposits among the files of a snapshot directory.
+fn check_places(options: &Options) -> Result<(), Failure> {
+    let into: Vec<_> = options.into.as_deref().into_iter().collect();
+    match options.rde_xml.as_deref().filter(|path| *path != Path::new("-")) {
+        Some(path) if is_directory(path) => {
+            overwriting::check_directory("--rde-xml", path, &into)?;
+        }
+        Some(path) => overwriting::check("--rde-xml", path, &[], &into)?,
+        None => {}
+    }
+    options
+        .rde_csv
+        .as_deref()
+        .map_or(Ok(()), |path| overwriting::check_directory("--rde-csv", path, &into))
+}
+
+/// Whether a path names a directory, which may have to be made.
+fn is_directory(path: &Path) -> bool {
+    path.is_dir() || path.as_os_str().to_string_lossy().ends_with('/')
 }
 
 /// Refuses to put a sample in the place of a registry: nothing of that would be left. Returns
@@ -188,8 +210,7 @@ fn write_xml(
             done => done.map(|()| None),
         };
     }
-    let is_directory = path.is_dir() || path.as_os_str().to_string_lossy().ends_with('/');
-    let path = if is_directory {
+    let path = if is_directory(path) {
         fs::create_dir_all(path)?;
         let settings = registry.settings();
         let extension = if gzip { "xml.gz" } else { "xml" };
@@ -198,11 +219,15 @@ fn write_xml(
     } else {
         path.to_owned()
     };
+    let compressed = path.extension().is_some_and(|extension| extension == "gz");
+    // A pipe, a device or a link stays what it is.
+    if fs::symlink_metadata(&path).is_ok_and(|there| !there.is_file()) {
+        return write_xml_file(registry, &path, compressed, progress).map(|()| Some(path));
+    }
     // Whoever reads the directory never sees half a deposit.
     let mut aside = path.clone().into_os_string();
     aside.push(".new");
     let aside = PathBuf::from(aside);
-    let compressed = path.extension().is_some_and(|extension| extension == "gz");
     let done = write_xml_file(registry, &aside, compressed, progress);
     if let Err(error) = done.and_then(|()| fs::rename(&aside, &path)) {
         // The first error tells more than a second one would.

@@ -53,6 +53,12 @@ use crate::shard::{Answerer, Fleet, Plan, ShardReport, Sources, aside, cores, li
 use crate::status::{self, Service};
 use crate::view::{Data, View};
 
+/// What the process has open beside its shards when it starts, and nothing more: with 24 in all two
+/// shards do not start, with 28 they do.
+const DESCRIPTORS_OF_PROCESS_MIN: u64 = 16;
+/// What a shard has open without a connection: rings, listeners and what wakes it.
+const DESCRIPTORS_PER_SHARD_MIN: u64 = 16;
+
 /// What the control thread may have to hear at once, besides the shards.
 const EVENTS_MAX: usize = 16;
 
@@ -115,7 +121,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         engine: engine.engine,
         shutdown_ms: settings.shutdown_ms,
     };
-    check_descriptors(cores.len(), &plan);
+    check_descriptors(cores.len(), settings);
 
     let (sender, events) = bounded(EVENTS_MAX + 2 * cores.len());
     let guarding = Guarding::start(settings, dir, Arc::clone(&tables.lists), &cores)?;
@@ -284,6 +290,8 @@ impl Drop for CheckBehind {
 }
 
 fn usable_cores(settings: &Settings) -> Result<Vec<usize>, Failure> {
+    check_updater_core(settings)
+        .map_err(|problem| Failure::failed(format!("updater.core: {problem}")))?;
     let Some(wanted) = &settings.cores else {
         return cores::allowed().map_err(Failure::failed);
     };
@@ -293,9 +301,15 @@ fn usable_cores(settings: &Settings) -> Result<Vec<usize>, Failure> {
     Ok(wanted.clone())
 }
 
+/// Whether the core that changes are applied on is one of this machine's.
+pub(super) fn check_updater_core(settings: &Settings) -> Result<(), String> {
+    settings.updater_core.map_or(Ok(()), |core| cores::check(&[core], &cores::online()?))
+}
+
 /// The engine, as far as the system lets this process have it. What it refuses it refuses again:
 /// starting again does not help.
-fn engine(settings: &Settings, shard_count: usize) -> Result<Choice, Failure> {
+pub(super) fn engine(settings: &Settings, shard_count: usize) -> Result<Choice, Failure> {
+    check_least_descriptors(shard_count).map_err(Failure::refused)?;
     system::check_io_uring().map_err(Failure::refused)?;
     let wanted = settings.port43.engine;
     let ring = system::ring_bytes(wanted, settings.port43.connections_max, settings.listen.len());
@@ -322,24 +336,44 @@ fn claim(wanted: &[SocketAddr]) -> Result<Vec<SocketAddr>, Failure> {
     wanted.iter().map(claim).collect()
 }
 
+/// Whether shards could start at all with the descriptors that this process may have.
+fn check_least_descriptors(shard_count: usize) -> Result<(), String> {
+    let Ok((_, hard)) = rlimit::Resource::NOFILE.get() else { return Ok(()) };
+    let each = DESCRIPTORS_PER_SHARD_MIN.saturating_mul(shard_count as u64);
+    let least = DESCRIPTORS_OF_PROCESS_MIN.saturating_add(each);
+    if hard >= least {
+        return Ok(());
+    }
+    Err(format!(
+        "open descriptors are short: the limit is {hard}, {shard_count} shards need {least} before \
+         the first connection; raise LimitNOFILE in the unit, or `ulimit -n` before the server"
+    ))
+}
+
 /// Raises the limit of open descriptors as far as it goes, and warns if that is not enough.
-fn check_descriptors(shard_count: usize, plan: &Plan) {
-    let per_shard = plan.port43.connections_max + DESCRIPTORS_PER_SHARD;
+fn check_descriptors(shard_count: usize, settings: &Settings) {
+    if let Some(short) = short_descriptors(settings, shard_count) {
+        tracing::warn!("{short}");
+    }
+}
+
+/// What is short of open descriptors, once the limit is raised as far as it goes.
+pub(super) fn short_descriptors(settings: &Settings, shard_count: usize) -> Option<String> {
+    let per_shard = settings.port43.connections_max + DESCRIPTORS_PER_SHARD;
     let needed = per_shard.saturating_mul(shard_count as u64) + DESCRIPTORS_OF_PROCESS;
-    let Ok((soft, hard)) = rlimit::Resource::NOFILE.get() else { return };
+    let (soft, hard) = rlimit::Resource::NOFILE.get().ok()?;
     if soft >= needed {
-        return;
+        return None;
     }
     let raised = needed.min(hard);
-    let set = rlimit::Resource::NOFILE.set(raised, hard);
-    if set.is_err() || raised < needed {
-        tracing::warn!(
-            limit = if set.is_ok() { raised } else { soft },
-            needed,
-            "the limit of open descriptors is below what connections_per_shard_max may need; \
-             raise LimitNOFILE, or lower connections_per_shard_max"
-        );
-    }
+    let is_set = rlimit::Resource::NOFILE.set(raised, hard).is_ok();
+    let limit = if is_set { raised } else { soft };
+    (limit < needed).then(|| {
+        format!(
+            "the limit of open descriptors is below what connections_per_shard_max may need: \
+             {limit} of {needed}; raise LimitNOFILE, or lower connections_per_shard_max"
+        )
+    })
 }
 
 fn no_signals(error: io::Error) -> Failure {

@@ -109,9 +109,10 @@ fn busiest(load: f64) -> String {
 
 fn feed(figures: &Figures) -> String {
     let Some(feed) = &figures.feed else {
-        return match figures.spool {
-            true => "spool of the directory".to_owned(),
-            false => "none; the directory is followed".to_owned(),
+        return match (figures.spool, &figures.spool_waits) {
+            (_, Some(waits)) => format!("spool of the directory; {}", text::clean(waits)),
+            (true, None) => "spool of the directory".to_owned(),
+            (false, None) => "none; the directory is followed".to_owned(),
         };
     };
     let word = if feed.connected { "connected" } else { "NOT CONNECTED" };
@@ -142,6 +143,7 @@ fn as_json(figures: &Figures, rates: &Rates) -> String {
         "domains": figures.domains,
         "feed": feed,
         "spool": figures.spool,
+        "spool_waits": figures.spool_waits,
         "shards": figures.shards.len(),
         "connections_open": figures.shards.iter().map(|of| of.connections_open).sum::<u64>(),
         "queries": figures.shards.iter().flat_map(|of| &of.queries).map(|of| of.count).sum::<u64>(),
@@ -204,6 +206,8 @@ mod tests {
         assert_eq!(lines(&now, &rates), expected);
         now.spool = true;
         assert_eq!(feed(&now), "spool of the directory");
+        now.spool_waits = Some("2 files wait in the spool for 35 s".to_owned());
+        assert_eq!(feed(&now), "spool of the directory; 2 files wait in the spool for 35 s");
         let error = Some("no server\x1b[2J".to_owned());
         now.feed = Some(Feed { connected: false, backlog: 5, error });
         assert_eq!(feed(&now), "NOT CONNECTED, 5 waiting; no server [2J");

@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{Effective, Origin, Settings};
 use crate::policy::guard::Mode;
+use crate::querylog::Privacy;
 
 /// The contradictions: the key to change, and what is wrong. Two values contradict each other only
 /// if both were set; a default gives way.
@@ -25,7 +26,37 @@ pub(super) fn find(effective: &Effective) -> Vec<(String, String)> {
         );
         found.push(("blocks.first_s".to_owned(), problem));
     }
+    let port43 = &settings.port43;
+    if are_set(["port43.total_ms", "port43.first_byte_ms"])
+        && port43.total_ms < port43.first_byte_ms
+    {
+        let problem = format!(
+            "{} ms are fewer than a client has for its first byte, port43.first_byte_ms = {}",
+            port43.total_ms, port43.first_byte_ms
+        );
+        found.push(("port43.total_ms".to_owned(), problem));
+    }
+    if let Some(nftables) = settings.policy.nftables.as_ref()
+        && nftables.set4 == nftables.set6
+    {
+        let problem = format!(
+            "{:?} is the set of IPv4 addresses already, policy.nftables.set4; a set of nftables \
+             has one kind of addresses",
+            nftables.set6
+        );
+        found.push(("policy.nftables.set6".to_owned(), problem));
+    }
     let log = &settings.query_log;
+    if are_set(["query_log.keep_s", "query_log.rotate_s"])
+        && log.keep_s > 0
+        && log.keep_s < log.rotate_s
+    {
+        let problem = format!(
+            "{} s are fewer than one file is written for, query_log.rotate_s = {}; 0 keeps all",
+            log.keep_s, log.rotate_s
+        );
+        found.push(("query_log.keep_s".to_owned(), problem));
+    }
     if are_set(["query_log.keep_bytes", "query_log.rotate_bytes"])
         && log.keep_bytes > 0
         && log.keep_bytes < log.rotate_bytes
@@ -44,6 +75,14 @@ pub(super) fn doubtful(settings: &Settings) -> Vec<String> {
     let mut found = Vec::new();
     prices(settings, &mut found);
     registrars(settings, &mut found);
+    let privacy = &settings.query_log.privacy;
+    if let (Privacy::None, Some(file)) = (privacy.privacy, &privacy.key_file) {
+        let problem = format!(
+            "{} is not read: query_log.privacy is \"none\", and the log shows whole addresses",
+            file.display()
+        );
+        found.push(("query_log.privacy_key_file".to_owned(), problem));
+    }
     found.into_iter().map(|(key, problem)| format!("{key}: {problem}")).collect()
 }
 

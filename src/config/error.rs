@@ -85,6 +85,29 @@ impl ConfigError {
         }
     }
 
+    /// The line of the file that it is about; 0 if it is about none.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        match self {
+            Self::Refused { line, .. } => *line,
+            Self::Setting { place, .. } => {
+                let line = place.rsplit_once(':').and_then(|(_, line)| line.parse().ok());
+                line.unwrap_or(0)
+            }
+            _ => 0,
+        }
+    }
+
+    /// The key with its table that it is about; empty if it is about none.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Refused { key, .. } | Self::Setting { key, .. } => key,
+            Self::Missing { key, .. } => key,
+            Self::Read { .. } | Self::Several(_) => "",
+        }
+    }
+
     /// Exit status of a command that meets this: 1 if it could not be read, 3 if it is refused.
     #[must_use]
     pub fn status(&self) -> u8 {

@@ -1,10 +1,9 @@
-//! Puts flags, file and defaults together, and checks every value against its bound, and those
-//! that contradict each other.
+//! Puts flags, file and defaults together; checks every value, and those that contradict others.
 //!
 //! # Invariants
 //!
-//! - `all-at-once`: a value that cannot be used is noted, and the others are looked at; settings
-//!   come out only if nothing was noted.
+//! - `all-at-once`: a value that cannot be used is noted, and the others are looked at. Errors are
+//!   in the order of lines.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -33,8 +32,27 @@ pub fn load(path: Option<&Path>, flags: &Flags) -> Result<Effective, ConfigError
     merge(&source, flags)
 }
 
+/// [`load`], with what can be used: what cannot has its default, and an error.
+///
+/// # Errors
+///
+/// The file cannot be read, or is no TOML.
+pub fn look(
+    path: Option<&Path>,
+    flags: &Flags,
+) -> Result<(Effective, Vec<ConfigError>), ConfigError> {
+    let source = path.map(Source::read).transpose()?.unwrap_or_default();
+    Ok(merged(&source, flags))
+}
+
 /// [`load`] after the file is read.
 pub(super) fn merge(source: &Source, flags: &Flags) -> Result<Effective, ConfigError> {
+    let (effective, errors) = merged(source, flags);
+    ConfigError::of(errors)?;
+    Ok(effective)
+}
+
+fn merged(source: &Source, flags: &Flags) -> (Effective, Vec<ConfigError>) {
     let mut merge = Merge {
         source,
         effective: Effective { settings: Settings::default(), origins: HashMap::default() },
@@ -55,8 +73,8 @@ pub(super) fn merge(source: &Source, flags: &Flags) -> Result<Effective, ConfigE
     merge.contradictions();
     let Merge { effective, mut errors, .. } = merge;
     errors.splice(..0, source.errors());
-    ConfigError::of(errors)?;
-    Ok(effective)
+    errors.sort_by_key(ConfigError::line);
+    (effective, errors)
 }
 
 struct Merge<'a> {

@@ -33,7 +33,7 @@ pub use change::{ANSWERS, Change, changes};
 pub use check::Check;
 pub use error::{ConfigError, STANDARD_FILE};
 pub use feed::Nats;
-pub use load::load;
+pub use load::{load, look};
 pub use policy::{Nftables, Policy};
 pub use settings::{Effective, Flags, Origin, Settings};
 

@@ -60,6 +60,9 @@ pub struct LimitLeft {
 pub struct Explained {
     /// The block that it is under.
     pub block: Option<Blocked>,
+    /// A block around it that is kept and does not count: a list, or the address itself, comes
+    /// first.
+    pub kept: Option<Blocked>,
     /// Its limits, from the longest prefix to the shortest.
     pub limits: Vec<LimitLeft>,
 }
@@ -152,7 +155,7 @@ pub(super) mod model {
                 self.list().unwrap().into_iter().find(|block| block.prefix.contains(&address));
             let prefix = IpNet::from(address);
             let limit = LimitLeft { prefix, queries_per_min: 60, burst: 60, left: 59 };
-            Explained { block, limits: vec![limit] }
+            Explained { block, kept: None, limits: vec![limit] }
         }
     }
 }

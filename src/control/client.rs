@@ -16,8 +16,11 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::Request;
 use super::protocol::{REPLY_BYTES_MAX, read_reply};
 
-/// How long a server may take for one request: reading a million prefixes takes a few seconds.
-const REPLY_TIME: Duration = Duration::from_secs(120);
+/// How long a server may take for what it does from memory, at each step: a healthy one takes
+/// milliseconds, and a person waits.
+pub const REPLY_TIME: Duration = Duration::from_secs(5);
+/// The same for a reload: reading a million prefixes takes a few seconds, more on a busy disk.
+pub const RELOAD_TIME: Duration = Duration::from_secs(120);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +39,8 @@ pub enum AskError {
 ///
 /// There is no server, it does not answer, or it refuses.
 pub fn ask(path: &Path, request: &Request) -> Result<Value, AskError> {
-    ask_within(path, request, REPLY_TIME)
+    let time = if *request == Request::Reload { RELOAD_TIME } else { REPLY_TIME };
+    ask_within(path, request, time)
 }
 
 /// The same, where each step may take `time`.
@@ -47,11 +51,23 @@ pub fn ask(path: &Path, request: &Request) -> Result<Value, AskError> {
 pub fn ask_within(path: &Path, request: &Request, time: Duration) -> Result<Value, AskError> {
     let line = exchange(path, request, time).map_err(|error| {
         let hint = match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+                let later = match request {
+                    Request::Block { .. } | Request::Unblock { .. } | Request::Reload => {
+                        "; it may do later what was asked"
+                    }
+                    _ => "",
+                };
+                return AskError::NoServer(format!(
+                    "{}: the server does not answer in time, which is {} s{later}",
+                    path.display(),
+                    time.as_secs_f32()
+                ));
+            }
             ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
                 "; no server runs there, or its server.control names another socket"
             }
             ErrorKind::PermissionDenied => "; the socket is for the server's own user, and root",
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => "; the server does not answer in time",
             _ => "",
         };
         AskError::NoServer(format!("{}: {error}{hint}", path.display()))
@@ -104,6 +120,7 @@ mod tests {
             let time = Duration::from_millis(20);
             let error = ask_within(&path, &Request::Figures, time).unwrap_err().to_string();
             assert!(error.contains("the server does not answer in time"), "{error}");
+            assert!(!error.contains("os error"), "{error}");
         }
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
         let short = folder.path().join("short.sock");

@@ -198,6 +198,8 @@ impl Commands {
         if let Some(told) = told.as_object_mut() {
             let block = explained.block.as_ref().map_or(Value::Null, super::Blocked::json);
             told.insert("block".to_owned(), block);
+            let kept = explained.kept.as_ref().map_or(Value::Null, super::Blocked::json);
+            told.insert("kept_block".to_owned(), kept);
             told.insert("limits".to_owned(), limits.into());
         }
         told

@@ -32,7 +32,7 @@ mod socket;
 mod watch;
 
 pub use blocks::{Blocked, Blocks, Explained, LimitLeft};
-pub use client::{AskError, ask, ask_within};
+pub use client::{AskError, RELOAD_TIME, REPLY_TIME, ask, ask_within};
 pub use commands::{BLOCK_S_DEFAULT, BLOCK_S_MAX, Commands, LISTED_MAX, Told, explain_lists};
 pub use kernel::{ELEMENTS_MAX, InKernel, Kernel};
 pub use parts::{Answers, LogLevel};

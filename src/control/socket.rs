@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::fs::{Access, access};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -94,13 +95,13 @@ pub fn claim(path: &Path) -> Result<Claimed, String> {
     Ok(Claimed { listener: UnixListener::from(socket), path: path.to_owned(), inode })
 }
 
-/// Whether a server could claim the socket, which nothing is changed for. One that answers there is
-/// no hindrance: it may be the one that is to be started anew.
+/// Whether a server could claim the socket, which nothing is changed for. A server that answers
+/// there is no error, and what is said: it may be the one that is to be restarted.
 ///
 /// # Errors
 ///
-/// Its folder cannot be opened, its path is too long, or something else is there.
-pub fn may_claim(path: &Path) -> Result<(), String> {
+/// Its folder cannot be opened or written into, its path is too long, or something else is there.
+pub fn may_claim(path: &Path) -> Result<Option<String>, String> {
     let failed = |error: io::Error| format!("{}: {error}", path.display());
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -109,10 +110,23 @@ pub fn may_claim(path: &Path) -> Result<(), String> {
     if !fs::metadata(folder).map_err(|error| format!("{}: {error}", folder.display()))?.is_dir() {
         return Err(format!("{}: is no directory", folder.display()));
     }
-    SockAddr::unix(path).map_err(failed)?;
+    access(folder, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| format!("{}: this user may not write there: {error}", folder.display()))?;
+    let address = SockAddr::unix(path).map_err(failed)?;
     match fs::symlink_metadata(path) {
-        Ok(found) if !found.file_type().is_socket() => Err(no_socket(path)),
-        _ => Ok(()),
+        Ok(found) if !found.file_type().is_socket() => return Err(no_socket(path)),
+        Ok(_) => {}
+        Err(_) => return Ok(None),
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed)?;
+    // A server that hangs, with a full queue, is one too.
+    socket.set_nonblocking(true).map_err(failed)?;
+    match socket.connect(&address) {
+        Err(error) if error.kind() != ErrorKind::WouldBlock => Ok(None),
+        _ => Ok(Some(format!(
+            "{}: a server answers there; no other one starts while it runs",
+            path.display()
+        ))),
     }
 }
 

@@ -214,6 +214,12 @@ impl Compare<'_> {
         if needed > wanted {
             let text = format!("at least {needed} descriptors ({shards} shards of {each}, and 64)");
             seen.wanted = Some(text);
+        } else if shards > 0 {
+            let text = format!(
+                "at least {wanted} descriptors (the profile's, for more shards or connections; \
+                 {shards} of {each}, and 64, need {needed})"
+            );
+            seen.wanted = Some(text);
         }
         Ok(seen)
     }

@@ -60,6 +60,13 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// Whether nothing of a machine could be read: it is a copy of something else.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        let Self { release, online, nodes, memory_mib, .. } = self;
+        release.is_err() && online.is_err() && nodes.is_err() && memory_mib.is_err()
+    }
+
     /// Reads all of it.
     #[must_use]
     pub fn read(source: &Source) -> Self {

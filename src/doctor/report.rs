@@ -35,7 +35,12 @@ pub struct Subject<'a> {
 #[must_use]
 pub fn text(subject: &Subject<'_>, findings: &[Finding], verbose: bool) -> String {
     let mut out = head(subject);
-    out += &list(findings, "as the profile wants it");
+    let nothing_to_do = if subject.machine.is_unknown() {
+        "nothing of the machine is known"
+    } else {
+        "as the profile wants it"
+    };
+    out += &list(findings, nothing_to_do);
     let of = |state| findings.iter().filter(move |finding| finding.state == state);
     let unknown = of(State::Unknown).count();
     if unknown > 0 {

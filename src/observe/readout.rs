@@ -40,6 +40,8 @@ pub struct Figures {
     pub domains: u64,
     /// Whether the server takes changes from its spool.
     pub spool: bool,
+    /// What waits in the spool and since when, as a sentence, if anything does.
+    pub spool_waits: Option<String>,
     /// The feed, where there is one.
     pub feed: Option<Feed>,
     /// Whether the server is on its way out, and says so to balancers.

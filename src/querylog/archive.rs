@@ -36,6 +36,11 @@ use crate::shard::aside::{self, Place};
 
 /// File that the lock is on.
 const LOCK: &str = "LOCK";
+
+/// Whether a server has ever written a log in `dir`.
+pub(super) fn is_claimed(dir: &Path) -> bool {
+    dir.join(LOCK).is_file()
+}
 /// Permissions of a directory that is made: who asked for what is nobody else's business.
 const DIR_MODE: u32 = 0o750;
 /// Shortest time between two lines about failures, milliseconds.

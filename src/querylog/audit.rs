@@ -14,6 +14,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use super::archive::is_claimed;
 use super::counts::{ByWord, Counts};
 use super::day::Day;
 use super::read::ReadError;
@@ -102,9 +103,16 @@ impl Audit {
 ///
 /// # Errors
 ///
-/// The directory or the totals cannot be read.
+/// The directory or the totals cannot be read, or there is no log.
 pub fn audit(dir: &Path, kept: Option<&str>) -> Result<Audit, ReadError> {
     let found = survey(dir, |_| true, &mut |_| {})?;
+    // An empty answer about a directory that was mistaken for the log's would pass for a good one.
+    let totals = &found.totals;
+    let has_totals = !totals.days.is_empty() || !totals.broken.is_empty() || totals.torn;
+    let has_files = found.running.is_some() || !found.days.is_empty() || !found.damaged.is_empty();
+    if !has_totals && !has_files && !is_claimed(dir) {
+        return Err(ReadError::NoLog { path: dir.to_owned() });
+    }
     let totals = &found.totals;
     let path = dir.join(TOTALS);
     let path = path.display();

@@ -56,7 +56,7 @@ pub use segment::Format;
 pub use stream::StreamSettings;
 pub use summary::{Frequent, Numbers, Source, Summary, TOP_ROWS, TopList, summarise};
 pub use top::TEXTS_MAX;
-pub use totals::{Broken, DayTotal, Totals, first_hash};
+pub use totals::{Broken, DayTotal, Totals, first_hash, is_hash};
 pub use writer::{Changer, Prepared, Writer, check, start};
 
 use std::path::PathBuf;

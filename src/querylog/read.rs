@@ -47,6 +47,15 @@ pub enum ReadError {
         /// What it says.
         source: io::Error,
     },
+    /// The directory holds no query log.
+    #[error(
+        "{}: holds no query log (no lock, no files of queries, no totals); its directory is \
+         query_log.dir of the server's configuration", path.display()
+    )]
+    NoLog {
+        /// The directory.
+        path: PathBuf,
+    },
     /// It holds what no query log holds.
     #[error("{}:{line}: {problem}", path.display())]
     Line {

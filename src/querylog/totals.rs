@@ -123,7 +123,9 @@ pub fn first_hash() -> String {
     "0".repeat(64)
 }
 
-fn is_hash(text: &str) -> bool {
+/// Whether a text looks like a hash of a line.
+#[must_use]
+pub fn is_hash(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 

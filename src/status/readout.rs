@@ -40,6 +40,7 @@ impl Sources {
             data_age_s: figures.age_s,
             domains: figures.counts.get(Kind::Domain as usize).copied().unwrap_or(0).into(),
             spool: self.spool.is_some(),
+            spool_waits: figures.spool_waits().map(|(_, what)| what),
             feed: figures.feed.map(|feed| Feed {
                 connected: feed.server.is_some(),
                 backlog: feed.backlog_count,

@@ -61,13 +61,40 @@ impl Disk {
             if error.kind() != io::ErrorKind::PermissionDenied || owner == own {
                 return error;
             }
-            let dir = self.path.display();
-            let advice =
-                format!("`chown --reference={dir} {dir}/*` gives it to the directory's owner");
+            let advice = advice(&self.path, owner, own);
+            let (owner, own) = (user_name(owner), user_name(own));
             let whose = format!("it belongs to user {owner}, and this process is user {own}");
             io::Error::new(error.kind(), format!("{error}; {whose}: {advice}"))
         })
     }
+}
+
+/// What lets a user `own` write a file of `owner` in a directory.
+fn advice(dir: &Path, owner: u32, own: u32) -> String {
+    let shown = dir.display();
+    match fs::metadata(dir).map(|meta| meta.uid()) {
+        // A command of another user has left it there.
+        Ok(of_dir) if of_dir == own => {
+            format!("`chown --reference={shown} {shown}/*` gives it to the directory's owner")
+        }
+        _ => format!(
+            "run this as its owner, `runuser -u {} -- whoisd ...`, or give the directory to the \
+             server's user: `chown -R {} {shown}`",
+            user_name(owner),
+            user_name(own)
+        ),
+    }
+}
+
+/// The name of a user, or the number where the machine has no name for it.
+fn user_name(uid: u32) -> String {
+    let text = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let named = text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, number) = (fields.next()?, fields.nth(1)?);
+        (number.parse() == Ok(uid)).then(|| name.to_owned())
+    });
+    named.unwrap_or_else(|| uid.to_string())
 }
 
 impl Files for Disk {
@@ -211,5 +238,17 @@ mod tests {
         for name in ["LOCK", "base"] {
             assert_eq!(fs::metadata(folder.path().join(name)).unwrap().uid(), owner, "{name}");
         }
+    }
+
+    #[test]
+    fn advice_is_for_the_user_who_can_follow_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let of_dir = fs::metadata(folder.path()).unwrap().uid();
+        let said = advice(folder.path(), of_dir + 7, of_dir);
+        assert!(said.contains("chown --reference="), "{said}");
+        // The directory's owner has the file already: there is nothing to give to it.
+        let said = advice(folder.path(), of_dir, of_dir + 7);
+        assert!(said.contains("runuser -u") && !said.contains("--reference"), "{said}");
+        assert_eq!((user_name(0).as_str(), user_name(u32::MAX)), ("root", u32::MAX.to_string()));
     }
 }

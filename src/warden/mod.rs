@@ -30,7 +30,7 @@ mod tests;
 mod thread;
 mod top;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use seen::{NAME_BYTES_MAX, Seen, Watch, Watches};
 pub use site::SiteFigures;
@@ -67,6 +67,44 @@ pub struct Settings {
     pub mining: mining::Settings,
     /// The other nodes.
     pub site: Site,
+}
+
+impl Settings {
+    /// The file of the blocks of a server of `dir`.
+    fn state_path(&self, dir: &Path) -> PathBuf {
+        // A directory that is one snapshot file keeps its blocks beside itself.
+        let dir = if dir.is_file() { dir.parent().unwrap_or(dir) } else { dir };
+        self.state.clone().unwrap_or_else(|| dir.join("blocks.json"))
+    }
+
+    /// Whether a server of `dir` can keep its blocks, which nothing is changed for: what it holds
+    /// against a start, and else what it loses blocks by.
+    #[must_use]
+    pub fn check_state(&self, dir: &Path) -> StateFound {
+        let path = self.state_path(dir);
+        let at = |problem: String| format!("{}: {problem}", path.display());
+        match state::read(&path, self.state.is_some()) {
+            Ok(_) => StateFound::Good(path),
+            Err(state::Unread::Foreign(problem)) => StateFound::Foreign(at(problem)),
+            Err(state::Unread::Refused(problem)) => {
+                StateFound::Doubtful(at(format!("{problem}: blocks are not kept")))
+            }
+            Err(state::Unread::Damaged(problem)) => {
+                StateFound::Doubtful(at(format!("{problem}: a start puts it aside")))
+            }
+        }
+    }
+}
+
+/// What is found of the file of the blocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateFound {
+    /// It is a file of blocks, or is to be made.
+    Good(PathBuf),
+    /// A server starts, and does not have, or keep, its blocks.
+    Doubtful(String),
+    /// It is something else: no server starts with it.
+    Foreign(String),
 }
 
 /// How the nodes of a site tell each other what they have served.

@@ -131,7 +131,7 @@ mod tests {
         assert!(saver.is_failing());
         std::fs::remove_file(&beside).unwrap();
         saver.end(Some(book.all()));
-        let kept = state::read(&folder.path().join("blocks.json")).unwrap();
+        let kept = state::read(&folder.path().join("blocks.json"), true).unwrap();
         assert_eq!(kept.len(), 1);
     }
 }

@@ -9,8 +9,10 @@
 //!
 //! - `whole`: the file is written beside, synced and renamed; a crash leaves the old one or the new
 //!   one.
-//! - `nothing lost`: a file that cannot be read is kept under another name, with the time in it,
-//!   and is never overwritten.
+//! - `nothing lost`: a file of ours that is damaged is kept under another name, with the time in
+//!   it, and is never overwritten.
+//! - `ours alone`: what the system does not let us read stays where it is, and so does what is not
+//!   a file of blocks: neither is renamed or written over.
 //!
 //! # Does not
 //!
@@ -44,20 +46,51 @@ struct Keep<'a> {
     blocks: Vec<&'a Block>,
 }
 
-/// Reads the file; none if there is none.
+/// Why there are no blocks of a file, each with what is wrong, for a person.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// It is no file of blocks.
+    Foreign(String),
+    /// The system does not let us read it.
+    Refused(String),
+    /// It is ours, and damaged.
+    Damaged(String),
+}
+
+/// How our files begin, but for white space.
+const FIRST_BYTES: &[u8] = b"{\"version\":";
+
+/// Reads the file; none if there is none. One that somebody `named` has to begin as ours do; the
+/// one under our own name is ours, whatever is in it.
 ///
 /// # Errors
 ///
-/// What is wrong with it, for a person.
-pub(super) fn read(path: &Path) -> Result<Vec<Block>, String> {
-    let file = match File::open(path) {
-        Ok(file) => file,
+/// What is wrong with it.
+pub(super) fn read(path: &Path, named: bool) -> Result<Vec<Block>, Unread> {
+    let refused = |error: io::Error| Unread::Refused(error.to_string());
+    let meta = match fs::metadata(path) {
+        Ok(meta) => meta,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error.to_string()),
+        Err(error) => return Err(refused(error)),
     };
-    let mut text = String::new();
-    file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    let kept: Kept = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    if !meta.is_file() {
+        let what = if meta.is_dir() { "a directory" } else { "not a regular file" };
+        return Err(Unread::Foreign(format!("is {what}, expected a file for blocks")));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(refused)?;
+    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(refused)?;
+    let begin: Vec<u8> =
+        bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(16).collect();
+    if named && !begin.is_empty() && !begin.starts_with(FIRST_BYTES) {
+        let what = "is there, and is not a file of blocks; name another file, which is made";
+        return Err(Unread::Foreign(what.to_owned()));
+    }
+    decode(&bytes).map_err(Unread::Damaged)
+}
+
+fn decode(bytes: &[u8]) -> Result<Vec<Block>, String> {
+    let kept: Kept = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     if kept.version != VERSION {
         return Err(format!("version {}, this build reads {VERSION}", kept.version));
     }
@@ -67,7 +100,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Block>, String> {
     Ok(kept.blocks)
 }
 
-/// Puts a file that cannot be read aside; where it lies now.
+/// Puts a file of ours that is damaged aside; where it lies now.
 ///
 /// # Errors
 ///
@@ -106,11 +139,11 @@ mod tests {
     fn what_was_written_is_read_again_and_a_bad_file_is_kept_aside() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("blocks.json");
-        assert_eq!(read(&path), Ok(Vec::new()));
+        assert_eq!(read(&path, true), Ok(Vec::new()));
         let mut book = Book::new(Terms::default(), [], 0);
         book.block("192.0.2.0/24".parse().unwrap(), 60, "a \"reason\"", 1_000);
         write(&path, &book.all()).unwrap();
-        let kept = read(&path).unwrap();
+        let kept = read(&path, true).unwrap();
         let json = |book: &Book| {
             serde_json::to_string(&book.all().iter().map(Arc::as_ref).collect::<Vec<_>>())
         };
@@ -123,10 +156,30 @@ mod tests {
             "{\"version\":1,\"blocks\":[],\"more\":1}",
         ] {
             fs::write(&path, bad).unwrap();
-            assert!(read(&path).is_err(), "{bad}");
+            assert!(matches!(read(&path, true), Err(Unread::Damaged(_))), "{bad}");
         }
         let aside = put_aside(&path, 7).unwrap();
         assert!(aside.exists() && !path.exists());
         assert!(aside.ends_with("blocks.json.unreadable-7"));
+    }
+
+    #[test]
+    fn what_is_no_file_of_blocks_is_known_as_such_before_anything_is_done_to_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let is_foreign = |path: &Path, named| matches!(read(path, named), Err(Unread::Foreign(_)));
+        for named in [false, true] {
+            assert!(is_foreign(dir.path(), named));
+            assert!(is_foreign(Path::new("/dev/null"), named));
+        }
+        let path = dir.path().join("file");
+        for (text, named) in [("[server]\n", true), ("<?xml version=\"1.0\"?>", true)] {
+            fs::write(&path, text).unwrap();
+            assert!(is_foreign(&path, named), "{text}");
+            // Under our own name it is ours.
+            assert!(matches!(read(&path, false), Err(Unread::Damaged(_))), "{text}");
+        }
+        // As it is for root, who may read everything.
+        let within = path.join("blocks.json");
+        assert!(matches!(read(&within, true), Err(Unread::Refused(_))));
     }
 }

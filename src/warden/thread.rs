@@ -23,8 +23,9 @@ use ipnet::IpNet;
 use super::saver::Saver;
 use super::seen::{Seen, Watches};
 use super::site::{Sharing, SiteFigures};
+use super::state::{self, Unread};
 use super::top::{Top, Tops};
-use super::{SAVE_MS, Settings, TURN_MS, state};
+use super::{SAVE_MS, Settings, TURN_MS};
 use crate::observe::clock;
 use crate::policy::block::{Block, Book, Cause};
 use crate::policy::guard::Guard;
@@ -133,7 +134,7 @@ impl Figures {
 /// The warden.
 pub struct Warden {
     settings: Settings,
-    /// `None` if a file that cannot be read could not be put aside: it is not written over.
+    /// `None` if a file cannot be read, or a damaged one not put aside: it is not written over.
     saver: Option<Saver>,
     guard: Arc<Guard>,
     watches: Watches,
@@ -160,12 +161,36 @@ pub struct Warden {
     lines_left_out: u32,
 }
 
+/// The blocks of the file, and whether it may be written.
+fn kept(path: &Path, named: bool, now_ms: i64) -> io::Result<(Vec<Block>, bool)> {
+    let (problem, aside) = match state::read(path, named) {
+        Ok(kept) => return Ok((kept, true)),
+        Err(Unread::Foreign(problem)) => {
+            return Err(io::Error::other(format!("{}: {problem}", path.display())));
+        }
+        Err(Unread::Refused(problem)) => (
+            problem,
+            Err("it stays as it is: no blocks are kept before this is put right".to_owned()),
+        ),
+        Err(Unread::Damaged(problem)) => {
+            let aside = state::put_aside(path, now_ms);
+            let stays = |error| format!("{error}: no blocks are kept before this is put right");
+            (problem, aside.map(|at| at.display().to_string()).map_err(stays))
+        }
+    };
+    let may_write = aside.is_ok();
+    let (path, aside) = (path.display(), aside.unwrap_or_else(|stays| stays));
+    tracing::error!(%path, problem, aside, "blocks cannot be read; none is kept");
+    Ok((Vec::new(), may_write))
+}
+
 impl Warden {
     /// A warden of what is kept in `dir`. It ends once nobody can give it orders.
     ///
     /// # Errors
     ///
-    /// If the threads that talk to the site's server cannot be started, or its address is none.
+    /// If the file of the blocks is none of ours, or if the threads that talk to the site's server
+    /// cannot be started, or its address is none.
     pub fn new(
         settings: Settings,
         dir: &Path,
@@ -176,19 +201,8 @@ impl Warden {
         node: u64,
     ) -> io::Result<Self> {
         let now_ms = clock::wall_ms();
-        let path = settings.state.clone().unwrap_or_else(|| dir.join("blocks.json"));
-        let mut may_write = true;
-        let kept = state::read(&path).unwrap_or_else(|problem| {
-            let aside = state::put_aside(&path, now_ms);
-            may_write = aside.is_ok();
-            let aside = aside.map_or_else(
-                |error| format!("{error}: no blocks are kept before this is put right"),
-                |at| at.display().to_string(),
-            );
-            let path = path.display();
-            tracing::error!(%path, problem, aside, "blocks cannot be read; none is kept");
-            Vec::new()
-        });
+        let path = settings.state_path(dir);
+        let (kept, may_write) = kept(&path, settings.state.is_some(), now_ms)?;
         let saver = may_write.then(|| Saver::start(path, place)).transpose()?;
         let sharing = match &settings.site.redis {
             Some(url) => {

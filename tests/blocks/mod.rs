@@ -66,6 +66,6 @@ impl Blocks for Model {
         let block = self.in_force().into_iter().find(|block| block.prefix.contains(&address));
         let prefix = IpNet::from(address);
         let limit = LimitLeft { prefix, queries_per_min: 60, burst: 60, left: 59 };
-        Explained { block, limits: vec![limit] }
+        Explained { block, kept: None, limits: vec![limit] }
     }
 }

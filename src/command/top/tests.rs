@@ -66,6 +66,7 @@ fn reading(seconds: u64, cores: usize) -> Figures {
         data_age_s: 2,
         domains: 20_000_000,
         spool: false,
+        spool_waits: None,
         feed: Some(Feed { connected: true, backlog: 0, error: None }),
         draining: false,
         shards: (0..cores).map(shard).collect(),

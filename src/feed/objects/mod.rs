@@ -131,6 +131,19 @@ pub enum ObjectError {
         /// Why not, and which option permits it.
         problem: String,
     },
+    /// The very snapshot is there already, signed, and this would say something else unsigned.
+    #[error(
+        "{url}: {file} is signed with key {key}, and would say something else without a signature; \
+         sign it with --key"
+    )]
+    Signed {
+        /// The object store.
+        url: String,
+        /// The manifest that is there.
+        file: String,
+        /// Id of the key that signed it.
+        key: String,
+    },
     /// The snapshot directory cannot be written.
     #[error(transparent)]
     Directory(#[from] StoreError),
@@ -212,20 +225,22 @@ impl Objects {
     /// Reads a manifest; why not, as text.
     fn manifest(&self, name: Name, trusted: &Trusted) -> Result<ObjectManifest, String> {
         let file = name.manifest();
-        let text = self.runtime.block_on(async {
-            let got = self.store.get(&self.at(&file)).await.map_err(|error| error.to_string())?;
+        let read = self.manifest_text(&file).and_then(|text| {
+            ObjectManifest::decode(&text, name, trusted).map_err(|error| error.to_string())
+        });
+        read.map_err(|problem| format!("{file}: {problem}"))
+    }
+
+    /// The text of a manifest, whatever it says.
+    fn manifest_text(&self, file: &str) -> Result<String, String> {
+        let bytes = self.runtime.block_on(async {
+            let got = self.store.get(&self.at(file)).await.map_err(|error| error.to_string())?;
             if got.meta.size > manifest::MANIFEST_BYTES_MAX {
                 return Err(format!("has {} bytes: it is no manifest of ours", got.meta.size));
             }
             got.bytes().await.map_err(|error| error.to_string())
-        });
-        let text = text.and_then(|bytes| {
-            String::from_utf8(bytes.into()).map_err(|_| "is no text: it is damaged".to_owned())
-        });
-        let read = text.and_then(|text| {
-            ObjectManifest::decode(&text, name, trusted).map_err(|error| error.to_string())
-        });
-        read.map_err(|problem| format!("{file}: {problem}"))
+        })?;
+        String::from_utf8(bytes.into()).map_err(|_| "is no text: it is damaged".to_owned())
     }
 
     /// Why a snapshot is known to be of no use.

@@ -3,6 +3,8 @@
 //! # Invariants
 //!
 //! - The manifest comes last: a crash before it leaves an object that nobody fetches.
+//! - A manifest that is there and says the same of the snapshot stays, unless a key signs it or a
+//!   source is named that it lacks: nothing takes a signature away.
 //!
 //! # Does not
 //!
@@ -12,6 +14,7 @@ use object_store::{ObjectStoreExt, WriteMultipart};
 use snapshot_format::Snapshot;
 use twox_hash::XxHash3_128;
 
+use super::manifest::Name;
 use super::{ObjectError, ObjectManifest, Objects, PART_BYTES};
 use crate::feed::key::{SecretKey, Trusted};
 use crate::feed::message::Source;
@@ -37,11 +40,25 @@ pub struct Published {
     pub manifest: ObjectManifest,
     /// Whether it was there already, and has stayed.
     pub was_there: bool,
+    /// Id of the key that its manifest is signed with, if it is signed.
+    pub key: Option<String>,
+    /// What has changed in a manifest that was there already, each in words.
+    pub changes: Vec<String>,
+}
+
+/// A manifest that is there already.
+struct There {
+    manifest: ObjectManifest,
+    /// Id of the key that it names.
+    key: Option<String>,
 }
 
 impl Objects {
-    /// Puts a base into the object store, and its manifest beside it, written anew unless it names
-    /// another source: nodes that have followed the one would be told that they follow the other.
+    /// Puts a base into the object store, and its manifest beside it. A manifest that is there
+    /// gets a signature or a source that it lacks, and keeps those that it has; one with another
+    /// source is an error: nodes that have followed the one would be told that they follow the
+    /// other.
+    ///
     /// Asks `go_on` before each part of [`PART_BYTES`], with bytes sent and bytes in all. Reads the
     /// base three times: its checksums are compared, and its hash is made, first.
     ///
@@ -66,16 +83,8 @@ impl Objects {
             sums_hash: header.sums_hash,
         };
         let name = manifest.name();
-        let there = self.manifest(name, &Trusted::default()).ok().and_then(|there| there.source);
-        if let (Some(got), Some(own)) = (&there, &manifest.source)
-            && got != own
-        {
-            let (got, own) = (got.clone(), own.clone());
-            let (url, file) = (self.url.clone(), name.manifest());
-            return Err(ObjectError::OtherSource { url, file, got, own });
-        }
-        // Who does not say whose serials they are does not unsay it.
-        manifest.source = manifest.source.take().or(there);
+        let there = self.there(name);
+        self.settle(&mut manifest, there.as_ref(), how.key.is_some())?;
         let object = self.at(&name.snapshot());
         let was_there = match self.runtime.block_on(self.store.head(&object)) {
             Ok(meta) => meta.size == manifest.bytes && !how.replace,
@@ -85,11 +94,56 @@ impl Objects {
         if !was_there {
             self.put(&object, bytes, go_on)?;
         }
+        let own_key = how.key.map(|key| key.public().id().to_owned());
+        let (changes, key) = match &there {
+            None => (Vec::new(), own_key),
+            Some(there) => (
+                changes(there, &manifest, own_key.as_deref()),
+                own_key.or_else(|| there.key.clone()),
+            ),
+        };
+        let same = there.is_some_and(|there| there.manifest == manifest);
+        // A key signs again: a signature that is there may be wrong.
+        if same && how.key.is_none() && changes.is_empty() {
+            return Ok(Published { manifest, was_there, key, changes });
+        }
         let text = manifest.encode(how.key);
         let at = self.at(&name.manifest());
         let written = self.runtime.block_on(self.store.put(&at, text.into_bytes().into()));
         written.map_err(|error| self.failed("write the manifest", &error))?;
-        Ok(Published { manifest, was_there })
+        Ok(Published { manifest, was_there, key, changes })
+    }
+
+    /// The manifest that lies under a name, if one does that reads.
+    fn there(&self, name: Name) -> Option<There> {
+        let manifest = self.manifest(name, &Trusted::default()).ok()?;
+        let key = self.manifest_text(&name.manifest()).ok().and_then(|text| key_of(&text));
+        Some(There { manifest, key })
+    }
+
+    /// Lets a manifest say what the one says that is there already, where it says nothing itself.
+    fn settle(
+        &self,
+        manifest: &mut ObjectManifest,
+        there: Option<&There>,
+        is_signing: bool,
+    ) -> Result<(), ObjectError> {
+        let Some(there) = there else { return Ok(()) };
+        let (url, file) = (self.url.clone(), manifest.name().manifest());
+        if let (Some(got), Some(own)) = (&there.manifest.source, &manifest.source)
+            && got != own
+        {
+            let (got, own) = (got.clone(), own.clone());
+            return Err(ObjectError::OtherSource { url, file, got, own });
+        }
+        // Who does not say whose serials they are does not unsay it.
+        manifest.source = manifest.source.take().or_else(|| there.manifest.source.clone());
+        match &there.key {
+            Some(key) if !is_signing && *manifest != there.manifest => {
+                Err(ObjectError::Signed { url, file, key: key.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn put(
@@ -115,4 +169,25 @@ impl Objects {
             upload.finish().await.map(drop).map_err(failed)
         })
     }
+}
+
+/// Id of the key that a manifest names as its signer's.
+fn key_of(text: &str) -> Option<String> {
+    text.lines().find_map(|line| line.strip_prefix("key ")).map(str::to_owned)
+}
+
+/// What a manifest says that is other than what is there.
+fn changes(there: &There, manifest: &ObjectManifest, key: Option<&str>) -> Vec<String> {
+    let mut changes = Vec::new();
+    match (&there.key, key) {
+        (Some(had), Some(key)) if had != key => {
+            changes.push(format!("the signature of key {had} was replaced by one of key {key}"));
+        }
+        (None, Some(key)) => changes.push(format!("it was not signed, and is now, with key {key}")),
+        _ => {}
+    }
+    if let (None, Some(source)) = (&there.manifest.source, &manifest.source) {
+        changes.push(format!("it had no source, and has {source} now"));
+    }
+    changes
 }
