@@ -496,3 +496,22 @@ fn a_stream_that_loses_changes_is_published_into_by_nobody() {
     rogue.make(|to| to.storage = StorageType::Memory);
     open().unwrap().send(&records(1..=3)).unwrap();
 }
+
+#[test]
+fn a_stream_that_is_edited_while_it_is_published_into_is_noticed() {
+    if !is_installed() {
+        return;
+    }
+    let server = Server::start();
+    let rogue = Rogue::new(&server);
+    let limits = Limits { look: Duration::from_millis(200), ..Limits::default() };
+    let mut outbox = Outbox::open(server.address(), source("a"), None, limits).unwrap();
+    outbox.send(&records(1..=3)).unwrap();
+    rogue.edit(|to| to.max_messages = 1);
+    std::thread::sleep(limits.look);
+    let error = outbox.send(&records(4..=4)).unwrap_err();
+    assert!(matches!(error, SendError::Unfit { .. }), "{error}");
+    assert!(error.to_string().contains("max_msgs is 1: "), "{error}");
+    rogue.edit(|to| to.max_messages = -1);
+    outbox.send(&records(4..=4)).unwrap();
+}
