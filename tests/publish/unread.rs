@@ -292,7 +292,7 @@ fn a_column_that_is_gone_is_refused_by_every_way_to_publish_until_it_is_meant_to
     // Under another name it is there, if the configuration says so.
     database.session.execute(&view("id, url, policy_url AS policy"));
     let rules = "[idn-table.rename]\npolicy = \"urlPolicy\"";
-    let rules = whoisd::publish::Rules::parse(rules).unwrap();
+    let rules = publish::Rules::parse(rules).unwrap();
     assert!(publish::bootstrap(&options, &rules).is_ok());
     // It is to go.
     database.session.execute(&view("id, url"));
