@@ -13,6 +13,7 @@
 //! Keep records: whoever sends keeps them until they are acknowledged, and sends them again after
 //! an error.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
@@ -21,8 +22,9 @@ use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::stream::{
     Config, DiscardPolicy, LastRawMessageErrorKind, StorageType, Stream,
 };
+use futures_lite::future;
 use tokio::runtime::Runtime;
-use tokio::time::Instant;
+use tokio::time::Sleep;
 
 use super::LOOK_PAUSE;
 use super::connect::{Address, Connection, connect};
@@ -167,8 +169,8 @@ struct Open {
     connection: Connection,
     stream: Stream,
     last: Option<Last>,
-    /// When its configuration was looked at.
-    looked: Instant,
+    /// Runs until its configuration is to be looked at again.
+    look: Pin<Box<Sleep>>,
 }
 
 /// How one message went.
@@ -297,8 +299,15 @@ impl Outbox {
     /// The stream is looked at once in a while: somebody may have edited it.
     fn take_open(&mut self) -> Result<Open, SendError> {
         if let Some(mut open) = self.open.take() {
-            if open.looked.elapsed() >= self.limits.look {
-                open.looked = Instant::now();
+            let look = self.limits.look;
+            let is_due = self.runtime.block_on(async {
+                let is_due = future::poll_once(open.look.as_mut()).await.is_some();
+                if is_due {
+                    open.look.set(tokio::time::sleep(look));
+                }
+                is_due
+            });
+            if is_due {
                 let info = self.runtime.block_on(open.stream.get_info());
                 let config =
                     info.map_err(|error| unavailable(format!("no stream: {error}")))?.config;
@@ -313,7 +322,12 @@ impl Outbox {
             let stream = made.map_err(|error| {
                 format!("{}: cannot make stream {}: {error}", connection.server, address.stream)
             })?;
-            Ok::<_, String>(Open { connection, stream, last: None, looked: Instant::now() })
+            Ok::<_, String>(Open {
+                connection,
+                stream,
+                last: None,
+                look: Box::pin(tokio::time::sleep(limits.look)),
+            })
         });
         let open = opened.map_err(unavailable)?;
         let found = open.stream.cached_info().config.clone();

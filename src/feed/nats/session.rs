@@ -257,8 +257,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Whether stream and consumer are still there, and as they have to be: a stream that was made anew delivers nothing to
-    /// a consumer of the old one.
+    /// Whether stream and consumer are still there, and as they have to be: a stream that was made
+    /// anew delivers nothing to a consumer of the old one.
     async fn look(&self, stream: &Stream, said: &mut Said) -> Result<(), String> {
         let now =
             stream.get_info().await.map_err(|error| format!("the stream is gone: {error}"))?;
