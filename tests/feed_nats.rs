@@ -497,3 +497,27 @@ fn a_stream_that_loses_changes_is_published_into_by_nobody() {
     rogue.make(|to| to.storage = StorageType::Memory);
     open().unwrap().send(&records(1..=3)).unwrap();
 }
+
+#[test]
+fn a_stream_that_is_edited_while_it_is_published_into_is_noticed() {
+    if !is_installed() {
+        return;
+    }
+    let server = Server::start();
+    let rogue = Rogue::new(&server);
+    let limits = Limits { look: Duration::from_millis(200), ..Limits::default() };
+    let mut outbox = Outbox::open(server.address(), source("a"), None, limits).unwrap();
+    outbox.send(&records(1..=3)).unwrap();
+    rogue.edit(|to| to.max_messages = 1);
+    // The timer runs while something is sent.
+    let error = (4..100).find_map(|serial| {
+        std::thread::sleep(limits.look / 2);
+        outbox.send(&records(serial..=serial)).err()
+    });
+    let error = error.unwrap();
+    assert!(matches!(error, SendError::Unfit { .. }), "{error}");
+    assert!(error.to_string().contains("max_msgs is 1: "), "{error}");
+    rogue.edit(|to| to.max_messages = -1);
+    let next = outbox.last().unwrap().head.unwrap().last + 1;
+    outbox.send(&records(next..=next)).unwrap();
+}

@@ -15,6 +15,7 @@ const FILE_LINES_MAX: usize = 1_000;
 const LONG_FILES: &[(&str, &str)] = &[
     ("tests/store_simulation.rs", "one store under one harness, and all that befalls it"),
     ("snapshot-format/src/reader.rs", "the fields of one open snapshot stay private to it"),
+    ("tests/feed_nats.rs", "what servers and streams do to both ends, in one list"),
     (
         "snapshot-format/src/builder/mod.rs",
         "one pass over the kinds, in the order of the file; the parts share its state",

@@ -106,6 +106,7 @@ pub trait Intake: Apply {
     /// # Errors
     ///
     /// Nothing was taken in: [`ApplyError::Deposit`] with what is wrong, [`ApplyError::OutOfTurn`]
-    /// with which deposit is missing; [`ApplyError::Refused`], [`ApplyError::Already`], [`ApplyError::Store`].
+    /// with which deposit is missing; [`ApplyError::Refused`], [`ApplyError::Already`],
+    /// [`ApplyError::Store`].
     fn apply_deposit(&mut self, path: &Path) -> Result<Applied, ApplyError>;
 }

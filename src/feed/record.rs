@@ -94,8 +94,8 @@ pub enum RecordError {
     },
     /// A serial that no feed gives.
     #[error(
-        "change record: serial is {got}, expected 1 to {SERIAL_MAX}; the first record of a feed has \
-         1, each one the last one's plus 1: correct it where the record is made"
+        "change record: serial is {got}, expected 1 to {SERIAL_MAX}; the first record of a feed \
+         has 1, each one the last one's plus 1: correct it where the record is made"
     )]
     Serial {
         /// Serial of the record.

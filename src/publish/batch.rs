@@ -85,6 +85,8 @@ pub(super) struct Refused {
 #[derive(Debug, Default)]
 pub(super) struct Again {
     pub(super) read: Vec<(String, String)>,
+    /// They are gone, and their keys are none that a record can have: nothing is to be published.
+    pub(super) gone: Vec<(String, String)>,
     pub(super) refused: Vec<Refused>,
 }
 
@@ -210,13 +212,18 @@ pub(super) async fn try_again(
         head: translate::anytime(),
         kind: kind_of(kind),
         key: key.clone(),
-        is_key: key.len() <= KEY_BYTES_MAX,
+        // It is looked for whatever it is: the row may be gone.
+        is_key: true,
     };
     let entries: Vec<Entry> = waiting.iter().map(entry).collect();
     let mut again = Again::default();
     for part in entries.chunks(READ_COUNT) {
         let found = Found::read(transaction, statements, rules, part).await?;
         for entry in part {
+            if found.is_gone_for_good(entry) {
+                again.gone.extend(entry.place());
+                continue;
+            }
             match (found.record(rules, entry), entry.place()) {
                 (Ok(_), Some(place)) => again.read.push(place),
                 (Err(problem), _) => {
@@ -369,6 +376,15 @@ impl Found {
         Ok(())
     }
 
+    /// Whether no row has the key of an entry, and no record can have it.
+    fn is_gone_for_good(&self, entry: &Entry) -> bool {
+        let Some(kind) = entry.kind else { return false };
+        let place = (kind, entry.key.clone());
+        !self.documents.contains_key(&place)
+            && !self.failed.contains_key(&place)
+            && translate::delete(&entry.head, kind, &entry.key).is_err()
+    }
+
     fn bytes(&self) -> usize {
         let lengths = self.documents.values().filter(|document| document.text.is_some());
         lengths.fold(0, |sum, document| sum.saturating_add(document.bytes))
@@ -401,7 +417,8 @@ impl Found {
             None if kind == Kind::Contact && leaves.is_some() && !self.shown.contains(key) => {
                 translate::heartbeat(head)
             }
-            None => translate::delete(head, kind, key),
+            // Of a key that no record can have nothing was ever published.
+            None => translate::delete(head, kind, key).or_else(|_| translate::heartbeat(head)),
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - `known columns`: a view has no column that neither is a field of a record nor is renamed to one.
+//! - `known columns`: a view has no column that neither is a field of a record nor is renamed to
+//!   one.
 //! - `kept fields`: a view gives every field that it gave before (`whoisd.fields`): a column that
 //!   goes would take its field out of every record that is read from then on.
 //!

@@ -2,11 +2,11 @@
 //! whole as a base.
 //!
 //! In the order of the data: `address` says where the database is, `session` is the connection and
-//! `contract` what the database has to offer; `assign` gives committed changes their serials; `batch` reads
-//! the objects behind the next serials (`rows`, whatever single rows do; `unread`, those that do
-//! not read); `rules` and `translate` make records of them, without what may not leave; a [`Sink`]
-//! takes them (`directory` is one). `run` turns this round and round; `bootstrap` makes a base of
-//! `everything`.
+//! `contract` what the database has to offer; `assign` gives committed changes their serials;
+//! `batch` reads the objects behind the next serials (`rows`, whatever single rows do; `unread`,
+//! those that do not read); `rules` and `translate` make records of them, without what may not
+//! leave; a [`Sink`] takes them (`directory` is one). `run` turns this round and round;
+//! `bootstrap` makes a base of `everything`.
 //! `deploy/postgres/README.md` describes the database's side.
 //!
 //! # Invariants

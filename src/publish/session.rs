@@ -51,6 +51,7 @@ pub(super) struct UnreadStatements {
     pub(super) forget: Statement,
     pub(super) waiting: Statement,
     pub(super) tried: Statement,
+    pub(super) count: Statement,
 }
 
 /// Statements that every round needs.
@@ -294,13 +295,13 @@ async fn unread(client: &Client) -> Result<Option<UnreadStatements>, PublishErro
     let forget = format!("DELETE FROM whoisd.unread u USING {given} WHERE {same}");
     let tried =
         format!("UPDATE whoisd.unread u SET tried = clock_timestamp() FROM {given} WHERE {same}");
-    let waiting = "SELECT kind, key, count(*) OVER () FROM whoisd.unread \
-                   ORDER BY tried, kind, key LIMIT $1";
+    let waiting = "SELECT kind, key FROM whoisd.unread ORDER BY tried, kind, key LIMIT $1";
     Ok(Some(UnreadStatements {
         note: client.prepare(&note).await?,
         left_out: client.prepare(&left_out).await?,
         forget: client.prepare(&forget).await?,
         waiting: client.prepare(waiting).await?,
         tried: client.prepare(&tried).await?,
+        count: client.prepare("SELECT count(*) FROM whoisd.unread").await?,
     }))
 }

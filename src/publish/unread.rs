@@ -100,7 +100,6 @@ impl Unread {
         for refused in refused {
             self.say(refused);
         }
-        self.count = self.count.saturating_add(1);
         if let Some(statement) = &statements.unread {
             let may_read = || refused.iter().filter(|refused| refused.may_read);
             let serials: Vec<i64> = may_read()
@@ -109,6 +108,19 @@ impl Unread {
             let problems: Vec<String> = may_read().map(|refused| plain(&refused.problem)).collect();
             transaction.execute(&statement.note, &[&serials, &problems]).await?;
         }
+        self.recount(transaction, statements).await
+    }
+
+    /// Counts what waits.
+    async fn recount(
+        &mut self,
+        transaction: &Transaction<'_>,
+        statements: &Statements,
+    ) -> Result<(), PublishError> {
+        self.count = match &statements.unread {
+            Some(statement) => transaction.query_one(&statement.count, &[]).await?.try_get(0)?,
+            None => i64::try_from(self.said.len()).unwrap_or(i64::MAX),
+        };
         Ok(())
     }
 
@@ -130,7 +142,7 @@ impl Unread {
                 read.iter().map(|(kind, key)| (kind.as_str(), key.as_str())).unzip();
             transaction.execute(&statement.forget, &[&kinds, &keys]).await?;
         }
-        Ok(())
+        self.recount(transaction, statements).await
     }
 
     /// Tries what waits, if it is time. What reads by now is a change again.
@@ -147,6 +159,7 @@ impl Unread {
         loop {
             let Session { client, statements, durable, .. } = &mut *session;
             let transaction = session::begin_assigning(client, durable).await?;
+            self.recount(&transaction, statements).await?;
             let waiting = self.waiting(&transaction, statements).await?;
             if waiting.is_empty() {
                 break;
@@ -168,19 +181,16 @@ impl Unread {
 
     /// Objects that wait, those that were tried longest ago first.
     async fn waiting(
-        &mut self,
+        &self,
         transaction: &Transaction<'_>,
         statements: &Statements,
     ) -> Result<Vec<(String, String)>, PublishError> {
         let Some(statement) = &statements.unread else {
-            self.count = i64::try_from(self.said.len()).unwrap_or(i64::MAX);
             return Ok(self.said.keys().take(TRIED_COUNT).cloned().collect());
         };
         let mut waiting = Vec::new();
-        self.count = 0;
         let most = i64::try_from(TRIED_COUNT).unwrap_or(i64::MAX);
         for row in transaction.query(&statement.waiting, &[&most]).await? {
-            self.count = row.try_get(2)?;
             let (kind, key): (Raw<'_>, Raw<'_>) = (row.try_get(0)?, row.try_get(1)?);
             // A key that is no text never reads.
             if let (Ok(kind), Ok(key)) = (kind.text(), key.text()) {
@@ -203,19 +213,22 @@ impl Unread {
             self.said.remove(&(kind.clone(), key.clone()));
             tracing::info!(kind, key, "the object reads again, and is published");
         }
-        let Some(statement) = &statements.unread else { return Ok(()) };
+        for place in &outcome.gone {
+            self.said.remove(place);
+        }
+        let Some(statement) = &statements.unread else {
+            return self.recount(transaction, statements).await;
+        };
         let pairs = |of: &mut dyn Iterator<Item = (&String, &String)>| {
             of.map(|(kind, key)| (kind.clone(), key.clone())).unzip()
         };
         let (kinds, keys): (Vec<String>, Vec<String>) =
-            pairs(&mut outcome.read.iter().map(|(kind, key)| (kind, key)));
+            pairs(&mut outcome.read.iter().chain(&outcome.gone).map(|(kind, key)| (kind, key)));
         transaction.execute(&statement.forget, &[&kinds, &keys]).await?;
         let (kinds, keys): (Vec<String>, Vec<String>) =
             pairs(&mut waiting.iter().map(|(kind, key)| (kind, key)));
         transaction.execute(&statement.tried, &[&kinds, &keys]).await?;
-        let read = i64::try_from(outcome.read.len()).unwrap_or(i64::MAX);
-        self.count = self.count.saturating_sub(read);
-        Ok(())
+        self.recount(transaction, statements).await
     }
 
     fn remind(&mut self) {

@@ -191,6 +191,16 @@ impl Rogue {
         });
     }
 
+    /// Edits the stream that is there.
+    pub fn edit(&self, change: impl FnOnce(&mut Config)) {
+        self.runtime.block_on(async {
+            let mut stream = self.jetstream.get_stream("WHOISD").await.unwrap();
+            let mut config = stream.info().await.unwrap().config.clone();
+            change(&mut config);
+            self.jetstream.update_stream(config).await.unwrap();
+        });
+    }
+
     /// Removes every message of the stream.
     pub fn purge(&self) {
         let jetstream = &self.jetstream;

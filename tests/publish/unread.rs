@@ -299,3 +299,28 @@ fn a_column_that_is_gone_is_refused_by_every_way_to_publish_until_it_is_meant_to
     database.session.execute("DELETE FROM whoisd.fields WHERE field = 'urlPolicy'");
     assert_eq!(database.publish(), ["idntable new"]);
 }
+
+#[test]
+fn a_key_that_no_record_can_have_waits_while_its_row_is_there_and_no_longer() {
+    let mut database = Database::new();
+    let long = format!("repeat('k', {})", 300);
+    let keys = ["E'\\x01'", "''", &long];
+    let insert = |key: &&str| {
+        database.session.execute(&format!(
+            "INSERT INTO registry.registrars (id, name, created) VALUES ({key}, 'x', now())"
+        ));
+    };
+    keys.iter().for_each(insert);
+    let totals = database.publish_to(None);
+    // The long one cannot be looked up by the log of changes, which keeps the beginning of it.
+    assert_eq!((totals.unread_count, unread(&database)), (2, 2));
+    // As a base leaves it out, it is noted.
+    let folder = tempfile::tempdir().unwrap();
+    database.bootstrap(folder.path());
+    assert_eq!(unread(&database), 3);
+    database.session.execute("DELETE FROM registry.registrars WHERE name = 'x'");
+    database.publish();
+    let totals = database.publish_to(None);
+    assert_eq!((totals.unread_count, unread(&database)), (0, 0));
+    assert!(database.received.said(0).iter().all(|said| !said.starts_with("-registrar")));
+}

@@ -22,6 +22,9 @@ const BYTES_LITTLE: i64 = 256 << 20;
 const MESSAGES_MIN: i64 = 1000;
 const MESSAGES_LITTLE: i64 = 3 * 17_280;
 
+/// Each node has a consumer.
+const CONSUMERS_LITTLE: i32 = 100;
+
 /// What a stream's configuration does to a feed: each one names the setting, its value and what is
 /// needed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +33,19 @@ pub(super) struct Fitness {
     pub(super) refused: Vec<String>,
     /// Changes may be lost for nodes that are away, or after a failure.
     pub(super) doubtful: Vec<String>,
+}
+
+/// What was said of a stream, so that it is said once each time that it becomes true.
+#[derive(Debug, Default)]
+pub(super) struct Said(Vec<String>);
+
+impl Said {
+    /// The problems that were not there at the last look.
+    pub(super) fn news(&mut self, problems: Vec<String>) -> Vec<String> {
+        let news = problems.iter().filter(|problem| !self.0.contains(problem)).cloned().collect();
+        self.0 = problems;
+        news
+    }
 }
 
 impl Fitness {
@@ -61,6 +77,12 @@ impl Fitness {
             refused.push(format!(
                 "max_msg_size is {}, and a batch may have {message_bytes} bytes; set that, or -1",
                 config.max_message_size
+            ));
+        }
+        if config.max_consumers > 0 && config.max_consumers < CONSUMERS_LITTLE {
+            fitness.doubtful.push(format!(
+                "max_consumers is {}: so many nodes can follow it, and no other one; set -1",
+                config.max_consumers
             ));
         }
         if config.discard == DiscardPolicy::New {
@@ -210,7 +232,8 @@ mod tests {
             assert!(said.contains(named), "{named}: {fitness:?}");
             assert_eq!(fitness.refused.len(), 1, "{fitness:?}");
         }
-        let doubtful: [(&str, Change); 5] = [
+        let doubtful: [(&str, Change); 6] = [
+            ("max_consumers is 1:", |config| config.max_consumers = 1),
             ("discard", |config| config.discard = DiscardPolicy::New),
             ("storage", |config| config.storage = StorageType::Memory),
             ("max_age", |config| config.max_age = Duration::from_secs(86_400)),
@@ -222,6 +245,17 @@ mod tests {
             assert!(fitness.doubtful.join("; ").contains(named), "{named}: {fitness:?}");
             assert!(fitness.refused.is_empty(), "{fitness:?}");
         }
+    }
+
+    #[test]
+    fn a_problem_is_said_each_time_that_it_comes_and_not_while_it_stays() {
+        let problems = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        let mut said = Said::default();
+        let mut news = |words: &[&str]| said.news(problems(words));
+        assert_eq!(news(&["a"]), ["a"]);
+        assert_eq!(news(&["a", "b"]), ["b"]);
+        assert!(news(&[]).is_empty());
+        assert_eq!(news(&["b"]), ["b"]);
     }
 
     #[test]

@@ -56,6 +56,9 @@ use super::message::Source;
 /// How long the thread may take to notice that it should stop, apart from [`Apply`].
 const STOP_PAUSE: Duration = Duration::from_millis(50);
 
+/// Between two looks at a stream's configuration: somebody may have edited it.
+const LOOK_PAUSE: Duration = Duration::from_secs(60);
+
 /// What a node follows, and how.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -89,6 +92,8 @@ pub struct Timing {
     pub backoff_min: Duration,
     /// Longest pause after a failure.
     pub backoff_max: Duration,
+    /// Between two looks at the stream's configuration.
+    pub look: Duration,
 }
 
 impl Default for Timing {
@@ -100,6 +105,7 @@ impl Default for Timing {
             acknowledge: Duration::from_secs(30),
             backoff_min: Duration::from_millis(200),
             backoff_max: Duration::from_secs(30),
+            look: LOOK_PAUSE,
         }
     }
 }

@@ -13,6 +13,7 @@
 //! Keep records: whoever sends keeps them until they are acknowledged, and sends them again after
 //! an error.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
@@ -21,10 +22,13 @@ use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::stream::{
     Config, DiscardPolicy, LastRawMessageErrorKind, StorageType, Stream,
 };
+use futures_lite::future;
 use tokio::runtime::Runtime;
+use tokio::time::Sleep;
 
+use super::LOOK_PAUSE;
 use super::connect::{Address, Connection, connect};
-use super::fitness::Fitness;
+use super::fitness::{Fitness, Said};
 use crate::feed::ChangeRecord;
 use crate::feed::key::{SecretKey, Trusted};
 use crate::feed::message::{Batch, EncodeError, Head, Message, PAYLOAD_BYTES_MAX, Source, pack};
@@ -52,13 +56,16 @@ pub struct Limits {
     pub replicas: usize,
     /// Until a server has answered.
     pub request: Duration,
+    /// Between two looks at the stream's configuration.
+    pub look: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         // A week of 10 changes a second of 700 bytes.
         let age = Duration::from_secs(7 * 86_400);
-        Self { age, bytes: 4 << 30, replicas: 1, request: Duration::from_secs(5) }
+        let request = Duration::from_secs(5);
+        Self { age, bytes: 4 << 30, replicas: 1, request, look: LOOK_PAUSE }
     }
 }
 
@@ -152,6 +159,8 @@ pub struct Outbox {
     runtime: Runtime,
     next_server: usize,
     open: Option<Open>,
+    /// What was said of the stream.
+    said: Said,
 }
 
 /// A connection, and where the stream ends.
@@ -160,6 +169,8 @@ struct Open {
     connection: Connection,
     stream: Stream,
     last: Option<Last>,
+    /// Runs until its configuration is to be looked at again.
+    look: Pin<Box<Sleep>>,
 }
 
 /// How one message went.
@@ -185,7 +196,8 @@ impl Outbox {
     ) -> Result<Self, SendError> {
         address.check().map_err(unavailable)?;
         let runtime = super::runtime().map_err(unavailable)?;
-        let mut outbox = Self { address, source, key, limits, runtime, next_server: 0, open: None };
+        let (next_server, open, said) = (0, None, Said::default());
+        let mut outbox = Self { address, source, key, limits, runtime, next_server, open, said };
         outbox.last()?;
         Ok(outbox)
     }
@@ -284,8 +296,23 @@ impl Outbox {
     }
 
     /// The connection, a new one if there is none.
+    /// The stream is looked at once in a while: somebody may have edited it.
     fn take_open(&mut self) -> Result<Open, SendError> {
-        if let Some(open) = self.open.take() {
+        if let Some(mut open) = self.open.take() {
+            let look = self.limits.look;
+            let is_due = self.runtime.block_on(async {
+                let is_due = future::poll_once(open.look.as_mut()).await.is_some();
+                if is_due {
+                    open.look.set(tokio::time::sleep(look));
+                }
+                is_due
+            });
+            if is_due {
+                let info = self.runtime.block_on(open.stream.get_info());
+                let config =
+                    info.map_err(|error| unavailable(format!("no stream: {error}")))?.config;
+                self.check(&config)?;
+            }
             return Ok(open);
         }
         let (address, limits, next) = (&self.address, self.limits, &mut self.next_server);
@@ -295,26 +322,32 @@ impl Outbox {
             let stream = made.map_err(|error| {
                 format!("{}: cannot make stream {}: {error}", connection.server, address.stream)
             })?;
-            Ok::<_, String>(Open { connection, stream, last: None })
+            Ok::<_, String>(Open {
+                connection,
+                stream,
+                last: None,
+                look: Box::pin(tokio::time::sleep(limits.look)),
+            })
         });
         let open = opened.map_err(unavailable)?;
-        check(&open.stream, address)?;
+        let found = open.stream.cached_info().config.clone();
+        self.check(&found)?;
         Ok(open)
     }
-}
 
-/// Whether a stream that was found keeps what is put into it.
-fn check(stream: &Stream, address: &Address) -> Result<(), SendError> {
-    let found = &stream.cached_info().config;
-    let Fitness { refused, doubtful } =
-        Fitness::for_publisher(found, &address.subject(), MESSAGE_BYTES_MAX);
-    for problem in doubtful {
-        tracing::warn!(stream = address.stream, problem, "the stream may not keep changes");
+    /// Whether a stream keeps what is put into it.
+    fn check(&mut self, found: &Config) -> Result<(), SendError> {
+        let address = &self.address;
+        let Fitness { refused, doubtful } =
+            Fitness::for_publisher(found, &address.subject(), MESSAGE_BYTES_MAX);
+        for problem in self.said.news(doubtful) {
+            tracing::warn!(stream = address.stream, problem, "the stream may not keep changes");
+        }
+        if refused.is_empty() {
+            return Ok(());
+        }
+        Err(SendError::Unfit { stream: address.stream.clone(), problems: refused })
     }
-    if refused.is_empty() {
-        return Ok(());
-    }
-    Err(SendError::Unfit { stream: address.stream.clone(), problems: refused })
 }
 
 fn config(address: &Address, limits: Limits) -> Config {

@@ -15,13 +15,13 @@ use std::pin::{Pin, pin};
 
 use async_nats::connection::State;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
-use async_nats::jetstream::stream::Stream;
+use async_nats::jetstream::stream::{Config, Stream};
 use async_nats::jetstream::{AckKind, Message};
 use futures_lite::{StreamExt, future};
 use tokio::time::Sleep;
 
 use super::connect::{Connection, connect};
-use super::fitness::Fitness;
+use super::fitness::{Fitness, Said};
 use super::history::{History, Rewritten};
 use super::intake::{HELD_COUNT_MAX, Intake};
 use super::locate::{Place, locate};
@@ -74,6 +74,7 @@ pub(super) struct Session<'a> {
 struct Followed {
     stream: Stream,
     consumer: PullConsumer,
+    said: Said,
 }
 
 impl<'a> Session<'a> {
@@ -128,17 +129,8 @@ impl<'a> Session<'a> {
         let have = self.apply.serial();
         let state = stream.cached_info().state.clone();
         let subject = address.subject();
-        // What is there is followed all the same: without it the node has nothing.
-        let Fitness { refused, doubtful } =
-            Fitness::for_node(&stream.cached_info().config, &subject);
-        for problem in refused.into_iter().chain(doubtful) {
-            tracing::warn!(
-                feed = "nats",
-                stream = name,
-                problem,
-                "the stream does not keep changes as a feed needs it"
-            );
-        }
+        let mut said = Said::default();
+        self.warn(&stream.cached_info().config, &mut said);
         let (from, upto) = match locate(&stream, &subject, &state, have)
             .await
             .map_err(Ended::Lost)?
@@ -157,7 +149,23 @@ impl<'a> Session<'a> {
             }
         };
         let consumer = self.durable(&stream, from, upto).await.map_err(Ended::Lost)?;
-        Ok(Followed { stream, consumer })
+        Ok(Followed { stream, consumer, said })
+    }
+
+    /// Warns of what makes a stream lose changes. It is followed all the same: without it the node
+    /// has nothing.
+    fn warn(&self, config: &Config, said: &mut Said) {
+        let address = &self.settings.address;
+        let Fitness { mut refused, doubtful } = Fitness::for_node(config, &address.subject());
+        refused.extend(doubtful);
+        for problem in said.news(refused) {
+            tracing::warn!(
+                feed = "nats",
+                stream = address.stream,
+                problem,
+                "the stream does not keep changes as a feed needs it"
+            );
+        }
     }
 
     /// The durable consumer, set to begin at a place of the stream.
@@ -200,9 +208,10 @@ impl<'a> Session<'a> {
         let lost = |error: &dyn std::fmt::Display| {
             Ended::Lost(format!("{}: {error}; it is tried again", connection.server))
         };
-        let Followed { stream, consumer } = followed;
+        let Followed { stream, consumer, mut said } = followed;
         self.status.reached();
         let mut quiet = 0_u32;
+        let mut again = pin!(tokio::time::sleep(self.settings.timing.look));
         loop {
             let poll = self.settings.timing.poll;
             let request = consumer.batch().max_messages(FETCH_COUNT).expires(poll).messages();
@@ -237,22 +246,26 @@ impl<'a> Session<'a> {
                 return Err(lost(&"the connection was lost"));
             }
             quiet = if came { 0 } else { quiet.saturating_add(1) };
-            if quiet >= LOOK_POLLS {
+            // While changes come, the configuration alone may have become another one.
+            let is_due = future::poll_once(again.as_mut()).await.is_some();
+            if quiet >= LOOK_POLLS || is_due {
                 quiet = 0;
-                self.look(&stream).await.map_err(|problem| lost(&problem))?;
+                self.look(&stream, &mut said).await.map_err(|problem| lost(&problem))?;
+                again.set(tokio::time::sleep(self.settings.timing.look));
                 *self.steady = true;
             }
         }
     }
 
-    /// Whether stream and consumer are still there: a stream that was made anew delivers nothing to
-    /// a consumer of the old one.
-    async fn look(&self, stream: &Stream) -> Result<(), String> {
+    /// Whether stream and consumer are still there, and as they have to be: a stream that was made
+    /// anew delivers nothing to a consumer of the old one.
+    async fn look(&self, stream: &Stream, said: &mut Said) -> Result<(), String> {
         let now =
             stream.get_info().await.map_err(|error| format!("the stream is gone: {error}"))?;
         if now.created != stream.cached_info().created {
             return Err("the stream was made anew".to_owned());
         }
+        self.warn(&now.config, said);
         let consumer = stream.consumer_info(&self.settings.durable).await;
         let info = consumer.map_err(|error| format!("{error}: {CONSUMER_GONE}"))?;
         self.status.update(|report| {

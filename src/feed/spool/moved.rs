@@ -29,8 +29,8 @@ const FREE_BYTES: u64 = 512 << 20;
 /// Files of one name that are kept apart.
 const SAME_NAME_MAX: u32 = 100_000;
 
-/// What is kept of files that were applied: the newest, up to both, and to an eighth of the disk. The
-/// last one stays, unless the log lacks room.
+/// What is kept of files that were applied: the newest, up to both, and to an eighth of the disk.
+/// The last one stays, unless the log lacks room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
     /// Files.
