@@ -74,7 +74,7 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let dir = &options.place.dir()?;
     check_place(&options.to, dir)?;
-    let stop = &super::import::stop_flag()?;
+    let stop = &super::stopping::stop_flag()?;
     let key = options.key.as_deref().map(SecretKey::read).transpose()?;
     let objects = Objects::open(&options.to)?;
     let view = View::open(dir)?;
