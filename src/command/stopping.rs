@@ -17,7 +17,7 @@ pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-            .map_err(|error| Failure::failed(error))?;
+            .map_err(Failure::failed)?;
     }
     Ok(stop)
 }
@@ -31,7 +31,7 @@ pub(super) fn stop_at_hang_up(stop: &Arc<AtomicBool>) -> Result<(), Failure> {
     let hang_up = 1 << (SIGHUP - 1);
     if ignored & hang_up == 0 {
         signal_hook::flag::register(SIGHUP, Arc::clone(stop))
-            .map_err(|error| Failure::failed(error))?;
+            .map_err(Failure::failed)?;
     }
     Ok(())
 }
