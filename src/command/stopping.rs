@@ -30,8 +30,7 @@ pub(super) fn stop_at_hang_up(stop: &Arc<AtomicBool>) -> Result<(), Failure> {
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     let hang_up = 1 << (SIGHUP - 1);
     if ignored & hang_up == 0 {
-        signal_hook::flag::register(SIGHUP, Arc::clone(stop))
-            .map_err(Failure::failed)?;
+        signal_hook::flag::register(SIGHUP, Arc::clone(stop)).map_err(Failure::failed)?;
     }
     Ok(())
 }

@@ -49,11 +49,6 @@ const _: () = assert!(RING_PREEMPT.as_millis() < port43::limits::TICK_MS as u128
 /// long beside that turn, also where a tool that counts instructions slows it down.
 const RING_BEGIN_PREEMPT: Duration = Duration::from_millis(100);
 
-/// How long the executor beside that engine looks for events before it sleeps. The engine can
-/// always run, so that nothing but the fault that the heartbeat guards against sends the executor
-/// to sleep; a beat finds it looking, also under a tool that runs one thread at a time.
-const RING_SPIN: Duration = Duration::from_secs(1);
-
 /// How often an executor is woken until it has looked at its first task.
 const BEGIN_BEAT: Duration = Duration::from_millis(50);
 
@@ -152,13 +147,11 @@ impl Fleet {
         F: Fn(&Arc<ShardFigures>) -> A + Clone + Send + 'static,
         M: Send + 'static,
     {
-        let (beat_ms, preempt, spin, latency) = match plan.engine {
+        let (beat_ms, preempt, latency) = match plan.engine {
             EngineKind::Ring(_) => {
-                (RING_BEAT_MS, RING_BEGIN_PREEMPT, RING_SPIN, Latency::Matters(RING_PREEMPT))
+                (RING_BEAT_MS, RING_BEGIN_PREEMPT, Latency::Matters(RING_PREEMPT))
             }
-            EngineKind::Streams => {
-                (STREAMS_BEAT_MS, PREEMPT, Duration::ZERO, Latency::NotImportant)
-            }
+            EngineKind::Streams => (STREAMS_BEAT_MS, PREEMPT, Latency::NotImportant),
         };
         let locked = Locked::check(cores.len(), ring_bytes(plan))?;
         let slots_max = system::slots_max(plan.engine, cores.len());
@@ -185,7 +178,7 @@ impl Fleet {
             let life = move || {
                 let thread = rustix::thread::gettid().as_raw_nonzero().get();
                 own.engine.thread.set(u64::try_from(thread).unwrap_or(0));
-                let executor = executor(core, preempt, spin, locked)?;
+                let executor = executor(core, preempt, locked)?;
                 let rouser = rouser(thread)?;
                 executor.run(async move {
                     drop((rouser, made));
@@ -280,19 +273,13 @@ fn rouser(thread: i32) -> Result<Timer, ShardError> {
 }
 
 /// Makes a shard's executor.
-fn executor(
-    core: usize,
-    preempt: Duration,
-    spin: Duration,
-    locked: Locked,
-) -> Result<LocalExecutor, ShardError> {
+fn executor(core: usize, preempt: Duration, locked: Locked) -> Result<LocalExecutor, ShardError> {
     let make = || {
         LocalExecutorBuilder::new(Placement::Fixed(core))
             .name("shard")
             .io_memory(system::REGISTERED_BYTES)
             .ring_depth(RING_ENTRIES)
             .preempt_timer(preempt)
-            .spin_before_park(spin)
             .make()
     };
     // Other processes of this user may have used the limit up.
