@@ -214,7 +214,8 @@ fn a_server_follows_what_other_processes_apply_import_and_roll_back() {
     let said = String::from_utf8_lossy(&missing.stderr).into_owned();
     assert!(!missing.status.success() && said.contains("999 is not kept; there are"), "{said}");
     // Another full state: the sample again, without what was applied.
-    let again = program().args(["sample", "--domains", "300", "--into"]).arg(&dir).output();
+    let again =
+        program().args(["sample", "--domains", "300", "--replace", "--into"]).arg(&dir).output();
     succeeded(&again.unwrap());
     let begun = Instant::now();
     while server.ask("one.example\r\n").contains("D9-LIVE") {

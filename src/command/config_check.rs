@@ -91,6 +91,7 @@ pub(super) fn of_machine(settings: &Settings, errors: &[ConfigError]) -> Found {
             let engine = serve::engine(settings, cores.len()).map(drop);
             found.note("server.engine", engine.map_err(|failure| failure.message));
             if let Some(short) = serve::short_descriptors(settings, cores.len()) {
+                let short = format!("the limit of open descriptors is below that: {short}");
                 found.warn("port43.connections_per_shard_max", &short);
             }
         }

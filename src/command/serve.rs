@@ -353,11 +353,13 @@ fn check_least_descriptors(shard_count: usize) -> Result<(), String> {
 /// Raises the limit of open descriptors as far as it goes, and warns if that is not enough.
 fn check_descriptors(shard_count: usize, settings: &Settings) {
     if let Some(short) = short_descriptors(settings, shard_count) {
-        tracing::warn!("{short}");
+        tracing::warn!(
+            "the limit of open descriptors is below what connections_per_shard_max may need: {short}"
+        );
     }
 }
 
-/// What is short of open descriptors, once the limit is raised as far as it goes.
+/// How many open descriptors there are of those that are needed, and what to do, once the limit is raised as far as it goes.
 pub(super) fn short_descriptors(settings: &Settings, shard_count: usize) -> Option<String> {
     let per_shard = settings.port43.connections_max + DESCRIPTORS_PER_SHARD;
     let needed = per_shard.saturating_mul(shard_count as u64) + DESCRIPTORS_OF_PROCESS;
@@ -369,10 +371,7 @@ pub(super) fn short_descriptors(settings: &Settings, shard_count: usize) -> Opti
     let is_set = rlimit::Resource::NOFILE.set(raised, hard).is_ok();
     let limit = if is_set { raised } else { soft };
     (limit < needed).then(|| {
-        format!(
-            "the limit of open descriptors is below what connections_per_shard_max may need: \
-             {limit} of {needed}; raise LimitNOFILE, or lower connections_per_shard_max"
-        )
+        format!("{limit} of {needed}; raise LimitNOFILE, or lower connections_per_shard_max")
     })
 }
 

@@ -287,6 +287,7 @@ const OF_XML_ALONE: &[(&str, &str)] = &[
     ("object-unknown", "a table of an unknown kind refuses the deposit"),
     ("policy-unknown", "a policy is XML in either model"),
     ("policy-broken", "a policy is XML in either model"),
+    ("disclose-repeated", "one reader of values; of two rows it is in unread.rs"),
     ("u-name-mismatch", "one reader of values"),
     ("original-name", "one reader of values"),
     ("reference", "the end of the same pass says it"),
