@@ -41,7 +41,6 @@ fn a_file_where_a_folder_is_meant_and_the_reverse_is_wrong_usage_before_anything
         ("import deposit.xml --into text", file),
         ("import deposit.xml --into new --report empty", directory),
         ("sample --domains 100 --into text", file),
-        ("sample --domains 100 --rde-xml empty", directory),
         ("sample --domains 100 --rde-csv text", file),
         ("rollback --dir deposit.xml --to 1", file),
         ("apply empty --dir reg", directory),
