@@ -26,6 +26,7 @@ pub mod nats;
 pub mod objects;
 mod read;
 mod record;
+mod seen;
 pub mod spool;
 mod write;
 

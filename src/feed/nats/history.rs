@@ -11,16 +11,13 @@
 //!
 //! Decide what follows from a difference.
 
-use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use twox_hash::XxHash3_64;
-
 use crate::feed::message::{Batch, Source};
-use crate::feed::{ChangeRecord, VERSION};
+use crate::feed::seen::{self, Seen};
 
 /// Records that are remembered: 1 MiB of memory, more than a duplicate is ever behind.
 const HASH_COUNT_MAX: usize = 1 << 16;
@@ -35,8 +32,7 @@ const FILE_BYTES_MAX: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct History {
     source: Option<Source>,
-    /// Serial and hash of records, in order of their serials.
-    hashes: VecDeque<(u64, u64)>,
+    seen: Seen<HASH_COUNT_MAX>,
 }
 
 /// The stream is not the one that the node has followed.
@@ -76,16 +72,10 @@ impl History {
         if let Some(had) = had.as_ref().filter(|had| *had != got) {
             return Err(Rewritten::Source { got: got.clone(), had: had.clone() });
         }
-        let last = self.hashes.back().map_or(0, |(serial, _)| *serial);
-        for record in batch.records.iter().take_while(|record| record.serial <= last) {
-            let serial = record.serial;
-            let known = self.hashes.binary_search_by_key(&serial, |(serial, _)| *serial).ok();
-            let known = known.and_then(|at| self.hashes.get(at));
-            if known.is_some_and(|(_, known)| *known != hash(record)) {
-                return Err(Rewritten::Record { serial });
-            }
+        match self.seen.rewritten(&batch.records) {
+            Some(serial) => Err(Rewritten::Record { serial }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Remembers what of a batch is new behind `have`. What was there already is not looked at: it
@@ -94,24 +84,17 @@ impl History {
         if self.source.is_none() {
             self.source = Some(batch.head.source.clone());
         }
-        for record in batch.records.iter().filter(|record| record.serial > have) {
-            if self.hashes.len() >= HASH_COUNT_MAX {
-                self.hashes.pop_front();
-            }
-            self.hashes.push_back((record.serial, hash(record)));
-        }
+        self.seen.note(&batch.records, have);
     }
 
     /// Begins anew from a snapshot of `source`, whose serials were never seen.
     pub(super) fn restart(&mut self, source: Option<Source>) {
-        *self = Self { source: source.or_else(|| self.source.take()), hashes: VecDeque::new() };
+        *self = Self { source: source.or_else(|| self.source.take()), seen: Seen::default() };
     }
 
     /// Forgets what lies behind `serial`: the node does not have it any more.
     pub(super) fn cut(&mut self, serial: u64) {
-        while self.hashes.back().is_some_and(|(last, _)| *last > serial) {
-            self.hashes.pop_back();
-        }
+        self.seen.cut(serial);
     }
 
     /// Reads what a run before has written. Without a file, or with one that does not read, nothing
@@ -133,11 +116,7 @@ impl History {
 
     /// Writes what the next run has to know.
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
-        let mut aside = path.as_os_str().to_owned();
-        aside.push(".new");
-        // Not synced: after a crash of the machine an older one is as good.
-        fs::write(&aside, self.encode())?;
-        fs::rename(&aside, path)
+        seen::replace(path, &self.encode())
     }
 
     fn encode(&self) -> String {
@@ -146,57 +125,35 @@ impl History {
         if let Some(source) = &self.source {
             let _ = writeln!(text, "source {source}");
         }
-        if let Some((serial, hash)) = self.hashes.back() {
-            let _ = writeln!(text, "last {serial} {VERSION} {hash:016x}");
-        }
-        let crc = crc32c::crc32c(text.as_bytes());
-        let _ = writeln!(text, "end {crc:08x}");
+        self.seen.write_lines(&mut text, "last ", 1);
+        text.push_str(&seen::end_of(&text));
         text
     }
 
     fn decode(text: &str) -> Option<Self> {
         let text = text.get(..text.len().min(FILE_BYTES_MAX))?;
-        let is_whole = |end: &str| {
-            let body = text.rsplit_once("end ").map_or("", |(body, _)| body);
-            end == format!("end {:08x}", crc32c::crc32c(body.as_bytes()))
+        let (first, _) = text.split_once('\n')?;
+        let body = match first {
+            FIRST_LINE => seen::body_of(text)?,
+            FIRST_LINE_1 => text.strip_suffix("end\n")?,
+            _ => return None,
         };
-        let mut lines = text.lines();
-        let first = lines.next()?;
-        if first != FIRST_LINE && first != FIRST_LINE_1 {
-            return None;
-        }
         let mut history = Self::default();
-        for line in lines {
-            if is_whole(line) || (first == FIRST_LINE_1 && line == "end") {
-                return Some(history);
-            }
-            match line.split(' ').collect::<Vec<_>>().as_slice() {
-                ["source", source] => history.source = Some(source.parse().ok()?),
-                ["last", serial, version, hash] => {
-                    let hash = (serial.parse().ok()?, u64::from_str_radix(hash, 16).ok()?);
-                    // Another version of the record has other bytes.
-                    if *version == VERSION.to_string() {
-                        history.hashes.push_back(hash);
-                    }
-                }
+        for line in body.lines().skip(1) {
+            match line.split_once(' ')? {
+                ("source", source) => history.source = Some(source.parse().ok()?),
+                ("last", known) => history.seen.read_line(known)?,
                 _ => return None,
             }
         }
-        None
+        Some(history)
     }
-}
-
-/// Hash of a record as this build writes it, whoever wrote it.
-fn hash(record: &ChangeRecord) -> u64 {
-    let mut line = Vec::new();
-    record.write_json(&mut line);
-    XxHash3_64::oneshot(&line)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::Body;
+    use crate::feed::{Body, ChangeRecord};
     use crate::feed::message::Head;
 
     fn batch(source: &str, serials: std::ops::RangeInclusive<u64>, content: i64) -> Batch {
@@ -253,16 +210,7 @@ mod tests {
         assert!(History::decode(&format!("{body}end\n")).is_none());
         let body = body.replace(FIRST_LINE, FIRST_LINE_1);
         let of_before = History::decode(&format!("{body}end\n")).unwrap();
-        assert_eq!(of_before.hashes, history.hashes.range(2..).copied().collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn memory_is_bounded_and_the_newest_are_kept() {
-        let mut history = History::default();
-        let count = HASH_COUNT_MAX as u64;
-        history.note(&batch("a", 1..=count + 10, 0), 0);
-        assert_eq!(history.hashes.len(), HASH_COUNT_MAX);
-        assert_eq!(history.check(&batch("a", 1..=10, 1)), Ok(()));
-        assert!(history.check(&batch("a", 11..=11, 1)).is_err());
+        assert_eq!(of_before.seen.last(), Some(3));
+        assert!(of_before.check(&batch("a", 3..=3, 1)).is_err());
     }
 }

@@ -12,16 +12,13 @@
 //! Decide what becomes of a file: the spool does. Hold anything up: a position that cannot be
 //! written is a warning.
 
-use std::collections::VecDeque;
-use std::fmt::Write as _;
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use twox_hash::XxHash3_64;
-
 use super::apply::SpoolError;
-use crate::feed::{ChangeRecord, VERSION};
+use crate::feed::ChangeRecord;
+use crate::feed::seen::{self, Seen};
 
 /// Name of the file in a snapshot directory.
 pub const POSITION: &str = "files.position";
@@ -32,7 +29,7 @@ const WRITTEN_COUNT_MAX: usize = 64;
 /// First line of the file.
 const FIRST_LINE: &str = "whoisd-files-position 1";
 /// Longest file that is read, bytes; [`WRITTEN_COUNT_MAX`] lines of 45 bytes and four others.
-const FILE_BYTES_MAX: usize = 8 << 10;
+const FILE_BYTES_MAX: u64 = 8 << 10;
 
 /// The serials that files have brought.
 #[derive(Debug, Default)]
@@ -41,8 +38,7 @@ pub struct Position {
     path: Option<PathBuf>,
     /// The first serial that the directory ever took; 0: it is not known.
     first: u64,
-    /// Serial and hash of records, in order of their serials.
-    hashes: VecDeque<(u64, u64)>,
+    seen: Seen<HASH_COUNT_MAX>,
 }
 
 impl Position {
@@ -51,8 +47,8 @@ impl Position {
     #[must_use]
     pub fn open(dir: &Path) -> Self {
         let path = dir.join(POSITION);
-        let known = match fs::read(&path) {
-            Ok(bytes) => decode(&String::from_utf8_lossy(&bytes)),
+        let known = match read(&path) {
+            Ok(text) => decode(&text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Some(Self::default()),
             Err(_) => None,
         };
@@ -66,16 +62,11 @@ impl Position {
 
     /// Compares records with what the directory has, whose last serial is `have`.
     pub(super) fn check(&mut self, have: u64, records: &[ChangeRecord]) -> Result<(), SpoolError> {
-        if self.hashes.back().is_none_or(|(last, _)| *last != have) {
-            (self.first, self.hashes) = (0, VecDeque::new());
+        if self.seen.last() != Some(have) {
+            (self.first, self.seen) = (0, Seen::default());
         }
-        for record in records.iter().take_while(|record| record.serial <= have) {
-            let serial = record.serial;
-            let known = self.hashes.binary_search_by_key(&serial, |(serial, _)| *serial).ok();
-            let known = known.and_then(|at| self.hashes.get(at));
-            if known.is_some_and(|(_, known)| *known != hash(record)) {
-                return Err(SpoolError::Rewritten { serial });
-            }
+        if let Some(serial) = self.seen.rewritten(records) {
+            return Err(SpoolError::Rewritten { serial });
         }
         let (Some(from), Some(to)) = (records.first(), records.last()) else { return Ok(()) };
         if to.serial < self.first {
@@ -95,75 +86,43 @@ impl Position {
 
     /// Notes records that were taken in by a directory whose last serial was `have` before.
     pub(super) fn note(&mut self, have: u64, records: &[ChangeRecord]) {
-        let mut new = records.iter().filter(|record| record.serial > have).peekable();
-        let Some(first) = new.peek() else { return };
+        let Some(first) = records.iter().find(|record| record.serial > have) else { return };
         if have == 0 {
             self.first = first.serial;
         }
-        for record in new {
-            if self.hashes.len() >= HASH_COUNT_MAX {
-                self.hashes.pop_front();
-            }
-            self.hashes.push_back((record.serial, hash(record)));
-        }
+        self.seen.note(records, have);
         if let Some(path) = &self.path
-            && let Err(error) = self.write(path)
+            && let Err(error) = seen::replace(path, &self.encode())
         {
             let path = path.display();
             tracing::warn!(%path, %error, "the position of files cannot be written");
         }
     }
 
-    fn write(&self, path: &Path) -> io::Result<()> {
-        let mut aside = path.as_os_str().to_owned();
-        aside.push(".new");
-        // Not synced: after a crash of the machine less is known.
-        fs::write(&aside, self.encode())?;
-        fs::rename(&aside, path)
-    }
-
     fn encode(&self) -> String {
         let mut text = format!("{FIRST_LINE}\nfirst {}\n", self.first);
-        let passed = self.hashes.len().saturating_sub(WRITTEN_COUNT_MAX);
-        for (serial, hash) in self.hashes.iter().skip(passed) {
-            // Writing to a string does not fail.
-            let _ = writeln!(text, "{serial} {VERSION} {hash:016x}");
-        }
-        let crc = crc32c::crc32c(text.as_bytes());
-        let _ = writeln!(text, "end {crc:08x}");
+        self.seen.write_lines(&mut text, "", WRITTEN_COUNT_MAX);
+        text.push_str(&seen::end_of(&text));
         text
     }
 }
 
+/// The file at `path`, or as much of it as is enough to tell that it is too long.
+fn read(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 fn decode(text: &str) -> Option<Position> {
-    if text.len() > FILE_BYTES_MAX {
-        return None;
-    }
-    let (body, end) = text.rsplit_once("end ")?;
-    if end != format!("{:08x}\n", crc32c::crc32c(body.as_bytes())) {
-        return None;
-    }
-    let mut lines = body.lines();
+    let mut lines = seen::body_of(text)?.lines();
     if lines.next()? != FIRST_LINE {
         return None;
     }
     let first = lines.next()?.strip_prefix("first ")?.parse().ok()?;
-    let mut hashes = VecDeque::new();
-    for line in lines {
-        let [serial, version, hash] = line.split(' ').collect::<Vec<_>>().try_into().ok()?;
-        // Another version of the record has other bytes.
-        if version == VERSION.to_string() {
-            hashes.push_back((serial.parse().ok()?, u64::from_str_radix(hash, 16).ok()?));
-        }
-    }
-    Some(Position { path: None, first, hashes })
-}
-
-/// Hash of a record as this build writes it, whoever wrote it.
-fn hash(record: &ChangeRecord) -> u64 {
-    let mut line = Vec::new();
-    record.write_json(&mut line);
-    XxHash3_64::oneshot(&line)
+    let mut seen = Seen::default();
+    lines.try_for_each(|line| seen.read_line(line))?;
+    Some(Position { path: None, first, seen })
 }
 
 #[cfg(test)]
@@ -212,19 +171,19 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_cut_or_changed_says_nothing() {
-        let mut position = Position::default();
+    fn a_file_has_the_newest_and_one_that_is_cut_or_too_long_says_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut position = Position::open(dir.path());
         position.note(0, &records(1..=200, 0));
         let text = position.encode();
-        assert!(text.len() < FILE_BYTES_MAX);
-        let read = decode(&text).unwrap();
-        assert_eq!((read.first, read.hashes.len()), (1, WRITTEN_COUNT_MAX));
-        assert_eq!(read.hashes.back(), position.hashes.back());
-        for at in 0..text.len() {
-            assert!(decode(&text[..at]).is_none(), "cut at {at}");
-            let mut changed = text.clone().into_bytes();
-            changed[at] ^= 1;
-            assert!(decode(&String::from_utf8(changed).unwrap()).is_none(), "a bit of byte {at}");
+        assert!((text.len() as u64) < FILE_BYTES_MAX);
+        let known = Position::open(dir.path());
+        assert_eq!((known.first, known.seen.count()), (1, WRITTEN_COUNT_MAX));
+        assert_eq!(known.seen.last(), position.seen.last());
+        for other in [text[..text.len() - 1].to_owned(), text.repeat(3)] {
+            std::fs::write(dir.path().join(POSITION), other).unwrap();
+            let unknown = Position::open(dir.path());
+            assert_eq!((unknown.first, unknown.seen.count()), (0, 0));
         }
     }
 }
