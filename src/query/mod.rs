@@ -58,6 +58,7 @@ use crate::view::View;
 use find::Failure;
 use frame::Site;
 use parse::{Query, Target};
+use pattern::Of;
 
 /// What was asked, and what came of it: for counters and logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -278,10 +279,14 @@ fn run(
         Target::Limits => Ok(frame::limits(site, caller, out)),
         Target::Bare(name) => find::bare(site, name, display, kind, out),
         Target::Domain(name) => find::domain(site, name, display, out),
-        Target::BarePattern(text) => pattern::bare(site, text, display, kind, out),
-        Target::DomainPattern(text) => pattern::domains(site, text, display, out),
+        Target::BarePattern(text) => pattern::answer(site, (text, Of::Either), display, kind, out),
+        Target::DomainPattern(text) => {
+            pattern::answer(site, (text, Of::Domains), display, kind, out)
+        }
         Target::Nameserver(name) => find::nameserver(site, name, display, out),
-        Target::NameserverPattern(text) => pattern::nameservers(site, text, display, out),
+        Target::NameserverPattern(text) => {
+            pattern::answer(site, (text, Of::Nameservers), display, kind, out)
+        }
         Target::Address(address) => find::address(site, address, display, out),
         Target::Registrar(name) => registrar::exact(site, name, display, out),
         Target::RegistrarPart(text) => registrar::part(site, text, display, out),

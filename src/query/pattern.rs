@@ -123,30 +123,20 @@ fn pattern_of(typed: &str) -> Result<Pattern, Failure> {
     })
 }
 
-/// Answers a pattern of domain names.
-pub(super) fn domains(
-    site: &Site<'_>,
-    typed: &str,
-    display: Display,
-    out: &mut Answer,
-) -> Answered {
-    let pattern = match pattern_of(typed) {
-        Ok(pattern) => pattern,
-        Err(refused) => return no_pattern(site, typed, out)?.ok_or(refused),
-    };
-    let mut steps = WILDCARD_STEPS_MAX;
-    let matches = domains_matching(site, &pattern, &mut steps)?;
-    match with_domains(site, &matches, display, out) {
-        Some(answered) => answered,
-        None => no_domain_matched(site, typed, matches.end, out),
-    }
+/// What a pattern may be of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    Domains,
+    Nameservers,
+    /// Without a keyword: of domains, or else of nameservers.
+    Either,
 }
 
-/// Answers a pattern without a keyword: with domains, or else with nameservers, within the same
-/// bound of steps; `kind` becomes that of the records.
-pub(super) fn bare(
+/// Answers a pattern, whatever it is of within one bound of steps; `kind` becomes that of the
+/// records.
+pub(super) fn answer(
     site: &Site<'_>,
-    typed: &str,
+    (typed, of): (&str, Of),
     display: Display,
     kind: &mut QueryKind,
     out: &mut Answer,
@@ -155,13 +145,15 @@ pub(super) fn bare(
         Ok(pattern) => pattern,
         Err(refused) => return no_pattern(site, typed, out)?.ok_or(refused),
     };
-    let mut steps = WILDCARD_STEPS_MAX;
-    let matches = domains_matching(site, &pattern, &mut steps)?;
-    if let Some(answered) = with_domains(site, &matches, display, out) {
-        return answered;
+    let (mut steps, mut end) = (WILDCARD_STEPS_MAX, ListEnd::Complete);
+    if of != Of::Nameservers {
+        let matches = domains_matching(site, &pattern, &mut steps)?;
+        if let Some(answered) = with_domains(site, &matches, display, out) {
+            return answered;
+        }
+        end = matches.end;
     }
-    let mut end = matches.end;
-    if end == ListEnd::Complete {
+    if of != Of::Domains && end == ListEnd::Complete {
         let matches = nameservers_matching(site, &pattern, &mut steps)?;
         if let Some(answered) = with_nameservers(site, &matches, display, out) {
             *kind = QueryKind::NameserverPattern;
@@ -169,25 +161,10 @@ pub(super) fn bare(
         }
         end = matches.end;
     }
-    no_domain_matched(site, typed, end, out)
-}
-
-/// Answers a pattern of nameserver names.
-pub(super) fn nameservers(
-    site: &Site<'_>,
-    typed: &str,
-    display: Display,
-    out: &mut Answer,
-) -> Answered {
-    let pattern = match pattern_of(typed) {
-        Ok(pattern) => pattern,
-        Err(refused) => return no_pattern(site, typed, out)?.ok_or(refused),
-    };
-    let mut steps = WILDCARD_STEPS_MAX;
-    let matches = nameservers_matching(site, &pattern, &mut steps)?;
-    match with_nameservers(site, &matches, display, out) {
-        Some(answered) => answered,
-        None => nothing_matched(site, typed, matches.end, out),
+    if of == Of::Nameservers {
+        nothing_matched(site, typed, end, out)
+    } else {
+        no_domain_matched(site, typed, end, out)
     }
 }
 
