@@ -20,7 +20,10 @@ const LONG_FILES: &[(&str, &str)] = &[
         "snapshot-format/src/builder/mod.rs",
         "one pass over the kinds, in the order of the file; the parts share its state",
     ),
-    ("src/config/tld.rs", "every key of how answers read, with its documentation and its bound"),
+    (
+        "src/config/tld/mod.rs",
+        "every key of how answers read, with its documentation and its bound",
+    ),
     ("tests/tidy.rs", "one table of rules, and the checks that read it"),
 ];
 

@@ -47,25 +47,22 @@ pub(super) fn find(effective: &Effective) -> Vec<(String, String)> {
         found.push(("policy.nftables.set6".to_owned(), problem));
     }
     let log = &settings.query_log;
-    if are_set(["query_log.keep_s", "query_log.rotate_s"])
-        && log.keep_s > 0
-        && log.keep_s < log.rotate_s
-    {
-        let problem = format!(
-            "{} s are fewer than one file is written for, query_log.rotate_s = {}; 0 keeps all",
-            log.keep_s, log.rotate_s
-        );
-        found.push(("query_log.keep_s".to_owned(), problem));
-    }
-    if are_set(["query_log.keep_bytes", "query_log.rotate_bytes"])
-        && log.keep_bytes > 0
-        && log.keep_bytes < log.rotate_bytes
-    {
-        let problem = format!(
-            "{} bytes are fewer than one file has, query_log.rotate_bytes = {}; 0 keeps all",
-            log.keep_bytes, log.rotate_bytes
-        );
-        found.push(("query_log.keep_bytes".to_owned(), problem));
+    for (keep, kept, rotate, rotated, unit) in [
+        ("query_log.keep_s", log.keep_s, "query_log.rotate_s", log.rotate_s, "s"),
+        (
+            "query_log.keep_bytes",
+            log.keep_bytes,
+            "query_log.rotate_bytes",
+            log.rotate_bytes,
+            "bytes",
+        ),
+    ] {
+        if are_set([keep, rotate]) && kept > 0 && kept < rotated {
+            let problem = format!(
+                "{kept} {unit} are fewer than one file has, {rotate} = {rotated}; 0 keeps all"
+            );
+            found.push((keep.to_owned(), problem));
+        }
     }
     found
 }
