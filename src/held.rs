@@ -26,14 +26,12 @@ impl Held {
         // The same open file: its lock is this one's.
         file.try_clone().map(Self).map_err(TryLockError::Error)
     }
-}
 
-impl Held {
     /// Whether the file at `path` is the one that is locked. Costs two system calls.
     ///
     /// # Errors
     ///
-    /// The system refuses; that there is no such file is no error.
+    /// The system refuses; a file that is not there is not an error.
     pub fn is_of(&self, path: &Path) -> io::Result<bool> {
         let there = match fs::metadata(path) {
             Ok(there) => there,

@@ -78,8 +78,8 @@ fn build() -> io::Result<PathBuf> {
     let profile = if profile == "debug" { "dev" } else { profile };
     let target = folder.parent().ok_or_else(misplaced)?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // What `cargo run` says of this package: builds of others would differ by it, and each of the
-    // two would build anew what the other one has built.
+    // `cargo run` sets variables that name this package. Build scripts look at them, so that with
+    // them this build and the outer one would rebuild each other's dependencies every time.
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy();
         if SAID_BY_CARGO.iter().any(|said| name.starts_with(said)) {

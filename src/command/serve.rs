@@ -354,12 +354,14 @@ fn check_least_descriptors(shard_count: usize) -> Result<(), String> {
 fn check_descriptors(shard_count: usize, settings: &Settings) {
     if let Some(short) = short_descriptors(settings, shard_count) {
         tracing::warn!(
-            "the limit of open descriptors is below what connections_per_shard_max may need: {short}"
+            "the limit of open descriptors is below what connections_per_shard_max may need: \
+             {short}"
         );
     }
 }
 
-/// How many open descriptors there are of those that are needed, and what to do, once the limit is raised as far as it goes.
+/// How many open descriptors there are of those that are needed, and what to do, once the limit is
+/// raised as far as it goes. `None` if there are enough.
 pub(super) fn short_descriptors(settings: &Settings, shard_count: usize) -> Option<String> {
     let per_shard = settings.port43.connections_max + DESCRIPTORS_PER_SHARD;
     let needed = per_shard.saturating_mul(shard_count as u64) + DESCRIPTORS_OF_PROCESS;

@@ -4,7 +4,7 @@
 //! # Invariants
 //!
 //! - Memory is two small buffers, whatever the file.
-//! - UTF-8 passes as it is; whoever reads it validates it.
+//! - UTF-8 passes as it is; its reader validates it.
 //!
 //! # Does not
 //!

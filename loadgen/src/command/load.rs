@@ -164,7 +164,7 @@ impl LoadOptions {
     pub(super) fn inputs(&self) -> Vec<&Path> {
         let named = [&self.names_from, &self.names, &self.expect_from, &self.rules];
         let named = named.into_iter().filter_map(|path| path.as_deref());
-        // A profile's name is no file, and does no harm here.
+        // The name of a built-in profile names no file, which the check passes over.
         named.chain([Path::new(&self.profile)]).collect()
     }
 
@@ -220,7 +220,9 @@ fn is_there(pid: u32) -> Result<(), Failure> {
     if Path::new("/proc").join(pid.to_string()).is_dir() {
         return Ok(());
     }
-    Err(Failure::Usage(format!("--server-pid: there is no process {pid}; `pidof whoisd` names it")))
+    Err(Failure::Usage(format!(
+        "--server-pid: process {pid} does not exist; `pidof whoisd` prints the server's"
+    )))
 }
 
 /// A flag that Ctrl-C sets, and a terminal that goes away: the run ends early, with its result.

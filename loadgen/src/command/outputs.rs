@@ -88,7 +88,7 @@ fn place(path: &Path) -> PathBuf {
 fn writable(path: &Path) -> std::io::Result<()> {
     match fs::metadata(path) {
         Ok(there) if there.is_file() => OpenOptions::new().write(true).open(path).map(drop),
-        // A pipe or a device; opening it may mean something to whoever reads it.
+        // A pipe or a device: its reader may take an open and a close for the end.
         Ok(there) if !there.is_dir() => Ok(()),
         Ok(_) => Err(std::io::ErrorKind::IsADirectory.into()),
         Err(_) => File::create_new(path).and_then(|_| fs::remove_file(path)),

@@ -153,8 +153,8 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::{Body, ChangeRecord};
     use crate::feed::message::Head;
+    use crate::feed::{Body, ChangeRecord};
 
     fn batch(source: &str, serials: std::ops::RangeInclusive<u64>, content: i64) -> Batch {
         let record = |serial| ChangeRecord {
