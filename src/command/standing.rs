@@ -107,7 +107,9 @@ impl There {
         let state = self.state()?;
         let wrong = report.deposits.iter().find_map(|mark| {
             let own = state.deposits.iter().find(|own| own.tld == mark.tld).map(|own| &*own.id);
-            let there = own.unwrap_or(&*state.deposit);
+            // The last one of all is this TLD's only where nothing tells them apart.
+            let only = || state.deposits.is_empty().then_some(&*state.deposit);
+            let there = own.or_else(only)?;
             let ((id, resend), (last, corrected)) =
                 (parse_deposit_name(&mark.id), parse_deposit_name(there));
             (id == last && resend < corrected).then(|| (mark.id.clone(), there.to_owned()))

@@ -131,11 +131,15 @@ fn a_deposit_that_was_corrected_comes_back_as_it_was_only_when_that_is_permitted
         }
     }
     site.taken(&[&corrected], &[]);
+    // Another TLD counts its own deposits.
+    let demo = of_tld("demo").replace("id=\"demo\"", "id=\"20261101001\"");
+    let demo = site.file("demo.xml", &demo);
+    site.taken(&[&demo], &["--add"]);
     site.taken(&[&first], &["--allow", "older"]);
 }
 
 #[test]
-fn a_deposit_into_a_directory_that_follows_a_feed_is_refused_before_it_is_read() {
+fn a_deposit_into_a_directory_that_follows_a_feed_is_refused_unless_that_is_permitted() {
     let site = Site::new();
     let full = site.file("full.xml", &good());
     site.taken(&[&full], &[]);
