@@ -296,6 +296,6 @@ mod tests {
         is_there(std::process::id()).unwrap();
         // Beyond what Linux numbers processes with.
         let refused = is_there(1 << 23).unwrap_err();
-        assert!(matches!(refused, Failure::Usage(message) if message.contains("no process")));
+        assert!(matches!(refused, Failure::Usage(message) if message.contains("does not exist")));
     }
 }
