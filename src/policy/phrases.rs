@@ -12,6 +12,10 @@
 //!
 //! Check lengths or characters: `config::tld` does.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 /// Where a text stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -188,8 +192,8 @@ pub fn misleading(text: &str, place: Place) -> Option<(&'static str, &'static st
 }
 
 /// Whether programs would take a line of `key`, a colon and a value for more than an extra: it ends
-/// in a key of a record, holds a phrase, or is the word for a free name. Without an allocation,
-/// since extras are looked at in answers.
+/// in a key of a record, holds a phrase, or is the word for a free name. Without an allocation once
+/// [`prepare`] was called, and in one pass for all phrases, since extras are looked at in answers.
 pub(super) fn is_misleading_key(key: &str) -> bool {
     let same = |one: &[u8], other: &str| one.eq_ignore_ascii_case(other.as_bytes());
     let key = key.as_bytes();
@@ -197,10 +201,21 @@ pub(super) fn is_misleading_key(key: &str) -> bool {
         let start = key.len().checked_sub(end.len());
         start.and_then(|start| key.get(start..)).is_some_and(|tail| same(tail, end))
     };
-    let has = |phrase: &&str| key.windows(phrase.len()).any(|part| same(part, phrase));
     KEYS.iter().filter_map(|known| known.strip_suffix(':')).any(ends)
         || FREE_WORDS.iter().any(|word| same(key, word))
-        || FREE.iter().chain(QUOTA).any(has)
+        // Without the table no key would be safe.
+        || IN_KEYS.as_ref().is_none_or(|phrases| phrases.is_match(key))
+}
+
+/// The phrases that no key may hold.
+static IN_KEYS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let phrases = FREE.iter().chain(QUOTA);
+    AhoCorasick::builder().ascii_case_insensitive(true).build(phrases).ok()
+});
+
+/// Makes the table of phrases, which is needed from the first answer on.
+pub(super) fn prepare() {
+    LazyLock::force(&IN_KEYS);
 }
 
 /// A text as programs compare it: lower case, one blank between words, none before a colon.

@@ -235,6 +235,7 @@ impl Rules {
     }
 
     fn of_valid(settings: &Settings) -> Self {
+        super::phrases::prepare();
         let tables = Tables::new(settings);
         let mut suffixes = HashMap::<Box<str>, Rule, RandomState>::default();
         for suffix in tables.suffixes() {
