@@ -27,6 +27,8 @@ const UNCOUNTED: u64 = u64::MAX;
 pub struct Suffixes {
     /// All of them, sorted.
     sorted: Arc<Vec<Box<str>>>,
+    /// Names that a suffix lies below, sorted: each miss asks for one.
+    parents: Arc<Vec<Box<str>>>,
     /// Those that were inferred, with how many names each has.
     inferred: Arc<BTreeMap<Box<str>, u64>>,
 }
@@ -43,13 +45,20 @@ impl Suffixes {
         sorted.dedup();
         let inferred = sorted.iter().filter(|suffix| !is_declared(suffix));
         let inferred = inferred.map(|suffix| (suffix.clone(), UNCOUNTED)).collect();
-        Self { sorted: Arc::new(sorted), inferred: Arc::new(inferred) }
+        let parents = Arc::new(parents(&sorted));
+        Self { sorted: Arc::new(sorted), parents, inferred: Arc::new(inferred) }
     }
 
     /// All of them, sorted.
     #[must_use]
     pub fn all(&self) -> &[Box<str>] {
         &self.sorted
+    }
+
+    /// Whether a suffix lies below a name.
+    #[must_use]
+    pub fn lie_below(&self, name: &str) -> bool {
+        self.parents.binary_search_by(|there| (**there).cmp(name)).is_ok()
     }
 
     /// Adds a suffix that a deposit or a database names. Inferred ones below it go.
@@ -95,6 +104,7 @@ impl Suffixes {
         counts.remove(&suffix);
         if let Ok(at) = self.place(&suffix) {
             Arc::make_mut(&mut self.sorted).remove(at);
+            self.parents = Arc::new(parents(&self.sorted));
         }
     }
 
@@ -126,6 +136,7 @@ impl Suffixes {
     fn insert(&mut self, suffix: &str) {
         if let Err(at) = self.place(suffix) {
             Arc::make_mut(&mut self.sorted).insert(at, suffix.into());
+            self.parents = Arc::new(parents(&self.sorted));
         }
     }
 
@@ -139,8 +150,24 @@ impl Suffixes {
         Arc::make_mut(&mut self.sorted)
             .retain(|there| !(goes(there) && inferred.contains_key(there)));
         inferred.retain(|there, _| !goes(there));
+        self.parents = Arc::new(parents(&self.sorted));
         count
     }
+}
+
+/// Names that one of `suffixes` lies below, sorted.
+fn parents(suffixes: &[Box<str>]) -> Vec<Box<str>> {
+    let mut parents = Vec::new();
+    for suffix in suffixes {
+        let mut rest = &**suffix;
+        while let Some((_, parent)) = rest.split_once('.') {
+            parents.push(parent);
+            rest = parent;
+        }
+    }
+    parents.sort_unstable();
+    parents.dedup();
+    parents.into_iter().map(Box::from).collect()
 }
 
 /// Whether a name lies below `above`.
@@ -172,6 +199,22 @@ mod tests {
         suffixes.add("shop.newtld");
         suffixes.add("a.b.other");
         assert_eq!(all(&suffixes), ["b.other", "co.demo", "demo", "newtld"]);
+    }
+
+    #[test]
+    fn names_above_a_suffix_are_known_as_long_as_it_is_there() {
+        let mut suffixes = declared(&["x.co.trip", "trip"]);
+        let above = |suffixes: &Suffixes| {
+            let names = ["co.trip", "trip", "x.co.trip", "b.other", "other", "o.trip"];
+            names.map(|name| suffixes.lie_below(name))
+        };
+        assert_eq!(above(&suffixes), [true, true, false, false, false, false]);
+        suffixes.add("a.b.other");
+        assert_eq!(above(&suffixes), [true, true, false, false, true, false]);
+        suffixes.remove("a.b.other");
+        assert_eq!(above(&suffixes), [true, true, false, false, false, false]);
+        let of_base = Suffixes::of_base(["x.co.trip"].into_iter(), |_| true);
+        assert_eq!(above(&of_base), [true, true, false, false, false, false]);
     }
 
     #[test]

@@ -176,7 +176,7 @@ fn refuse_without_name(site: &Site<'_>, name: &str) -> Result<(), Failure> {
     if suffix::is_one(site.view, name) {
         return Err(Refusal::SuffixItself.into());
     }
-    if suffix::is_below(site.view, name) {
+    if site.view.suffixes_lie_below(name) {
         return Err(Refusal::SuffixBelow.into());
     }
     if !name.contains('.') {

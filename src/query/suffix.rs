@@ -28,15 +28,6 @@ pub(super) fn is_one(view: &View, name: &str) -> bool {
     view.suffixes().binary_search_by(|suffix| (**suffix).cmp(name)).is_ok()
 }
 
-/// Whether a suffix of the snapshot lies below a canonical name.
-pub(super) fn is_below(view: &View, name: &str) -> bool {
-    let below = |suffix: &str| {
-        suffix.len() > name.len()
-            && suffix.strip_suffix(name).is_some_and(|before| before.ends_with('.'))
-    };
-    view.suffixes().iter().any(|suffix| below(suffix))
-}
-
 /// Whether the names that a pattern matches lie under no suffix of the snapshot: by whole labels
 /// after its last wildcard. No if there are no such labels, or if the snapshot names no suffix.
 pub(super) fn is_of_none(view: &View, typed: &str) -> bool {
@@ -45,7 +36,7 @@ pub(super) fn is_of_none(view: &View, typed: &str) -> bool {
         after.split_once(|c| narrow(c) == '.').and_then(|(_, whole)| name::canonical(whole));
     whole.is_some_and(|whole| {
         let whole = whole.as_str();
-        let served = of_canonical(view, whole).is_some() || is_below(view, whole);
+        let served = of_canonical(view, whole).is_some() || view.suffixes_lie_below(whole);
         !served && !view.suffixes().is_empty()
     })
 }

@@ -220,6 +220,12 @@ impl View {
         self.data.suffixes()
     }
 
+    /// Whether one of these suffixes lies below a name.
+    #[must_use]
+    pub fn suffixes_lie_below(&self, name: &str) -> bool {
+        self.data.suffixes_lie_below(name)
+    }
+
     /// Which state it is.
     #[must_use]
     pub fn state(&self) -> &State {

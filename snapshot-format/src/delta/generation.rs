@@ -168,6 +168,12 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
         self.overlay.suffixes.all()
     }
 
+    /// Whether a suffix lies below a name.
+    #[must_use]
+    pub fn suffixes_lie_below(&self, name: &str) -> bool {
+        self.overlay.suffixes.lie_below(name)
+    }
+
     /// Which state it is.
     #[must_use]
     pub const fn state(&self) -> &State {
