@@ -41,7 +41,6 @@ use super::telling;
 use super::updating::{Feeds, Source, Updating};
 use crate::config::{Check, Settings};
 use crate::control::Handle;
-use crate::observe::counters::Totals;
 use crate::observe::log;
 use crate::observe::{ShardFigures, clock};
 use crate::port43::proxy::Rule;
@@ -166,7 +165,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     telling.drain();
     drop(updating);
     let (totals, cut_off_count) = fleet.stop().map_err(Failure::failed)?;
-    log_stop(&totals, cut_off_count);
+    totals.log_stop(cut_off_count);
     drop(controlling);
     drop(telling);
     // It waits for its file of blocks a bounded time, and not for a disk that holds up the log.
@@ -467,13 +466,4 @@ fn tell_start(dir: &Path, view: &View, cores: &[usize], plan: &Plan, choice: &Ch
         "serving"
     );
     systemd::ready(&format!("serving generation {generation}, {domains} domains"));
-}
-
-fn log_stop(totals: &Totals, cut_off_count: u64) {
-    let counted: Vec<_> = totals
-        .rows()
-        .filter(|(_, value)| *value > 0)
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    tracing::info!(cut_off_count, counted = %counted.join(" "), "stopped");
 }

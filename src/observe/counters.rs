@@ -98,6 +98,13 @@ macro_rules! counters {
                 $(self.$name = self.$name.wrapping_add(other.$name);)+
             }
 
+            /// Logs the end of the server with what it counted, each count a field of its own;
+            /// what is zero is left out.
+            pub fn log_stop(&self, cut_off_count: u64) {
+                let told = |value: u64| (value > 0).then_some(value);
+                tracing::info!(cut_off_count, $($name = told(self.$name),)+ "stopped");
+            }
+
             /// Name and value of every counter.
             pub fn rows(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
                 [$((stringify!($name), self.$name),)+].into_iter()

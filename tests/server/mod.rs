@@ -1,6 +1,7 @@
 //! A server as a process on loopback, for tests that ask it.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -82,6 +83,15 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// What a server counted, as the last line of its log says it; what is not there is zero.
+pub(crate) fn counts(log: &str) -> BTreeMap<String, u64> {
+    let mut lines =
+        log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let line = lines.rfind(|line| line["message"] == "stopped").unwrap();
+    let fields = line.as_object().unwrap().iter();
+    fields.filter_map(|(name, count)| Some((name.clone(), count.as_u64()?))).collect()
 }
 
 pub(crate) fn read_all(client: &mut TcpStream) -> String {

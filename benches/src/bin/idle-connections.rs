@@ -221,7 +221,7 @@ fn expect(what: &str, got: usize, expected: usize) -> io::Result<()> {
 
 /// What a server has counted at its end: the first lot has expired, nobody was thrown out.
 fn check_counters(log: &str, expired: usize) -> io::Result<()> {
-    let counted = log.lines().find(|line| line.contains("counted")).unwrap_or_default();
+    let counted = log.lines().find(|line| line.contains("stopped")).unwrap_or_default();
     let expired = format!("expired_first_byte={expired} ");
     let thrown_out = ["evicted_silent", "evicted_line", "over_bound"];
     if counted.contains(&expired) && !thrown_out.iter().any(|name| counted.contains(name)) {
