@@ -221,7 +221,7 @@ fn policy_check_counts_warns_and_refuses_with_every_place() {
     let expected = format!(
         "{good}: 3 prefixes: 2 denied, 0 allowed, 0 with limits of their own, 1 with a tier\n\
          warning: {good}:2: entry 1: 192.0.2.1/32 has no effect: 192.0.2.0/24 at {good}:2 says the \
-         same\ngood: 3 prefixes in force from 1 files, 1 warnings\n"
+         same\ngood: 3 prefixes in force from 1 file, 1 warning\n"
     );
     assert_eq!((status, out.as_str()), (0, expected.as_str()));
     let one = write("one.toml", "[[entry]]\nprefix = \"192.0.2.0\"\naction = \"no\"\n");
@@ -279,6 +279,8 @@ fn options_stand_before_and_behind_the_words_of_a_query() {
     assert_eq!((status, out.contains("own header")), (4, false), "{out}");
     let (status, _, err) = ran(&["query", "example.demo", "--server", "127.0.0.1:1"]);
     assert!(status == 1 && err.contains("cannot connect"), "{err}");
+    let (status, _, err) = ran(&["query", "example.demo", "--server", ""]);
+    assert!(status == 2 && err.contains("--server"), "{err}");
 }
 
 #[test]

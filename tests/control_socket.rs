@@ -160,7 +160,7 @@ fn the_commands_block_list_explain_and_unblock() {
     assert!(status == 3 && err.contains("write \"192.0.2.0/24\""), "{err}");
     assert_eq!(alone.whoisd(&["block", "192.0.2.0/24", "--for", "1y"]).0, 2);
     let (status, out, _) = alone.whoisd(&["reload"]);
-    assert_eq!((status, out.as_str()), (0, "lists: 1 entries in force, 0 expired, from 1 files\n"));
+    assert_eq!((status, out.as_str()), (0, "lists: 1 entry in force, 0 expired, from 1 file\n"));
 }
 
 #[test]

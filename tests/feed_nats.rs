@@ -190,7 +190,7 @@ fn what_is_missing_is_named_and_waited_for() {
     rogue.records("a", &records(1..=3), None);
     rogue.records("a", &records(6..=7), None);
     let node = Node::start(&server);
-    node.says("serial 6 came after 3: 2 changes are missing in the stream");
+    node.says("serial 6 came after 3: 2 changes missing in the stream");
     assert_eq!(node.report().serial, 3);
     rogue.records("a", &records(4..=5), None);
     node.reaches(7);

@@ -29,6 +29,7 @@ use crate::feed::spool::{self, DONE, REJECTED, SpoolError, WHY_ENDING};
 use crate::feed::{Applied, Apply, ApplyError, ChangeRecord, Intake};
 use crate::import::{Quiet, Report};
 use crate::observe::clock;
+use crate::observe::printable::counted;
 use crate::store::{Files, Live, Reader, StoreError, read_manifest};
 use crate::updater::{self, FINDINGS, FINDINGS_ENDING, Updater, Vetting};
 use crate::view::{Disk, View};
@@ -228,9 +229,9 @@ pub(super) fn tell(
             return Err(failure);
         }
     };
-    let changes = if new_count == 1 { "change" } else { "changes" };
+    let changes = counted(new_count, "change");
     let findings = match found {
-        Some(report) => format!(", {} findings", report.findings_count),
+        Some(report) => format!(", {}", counted(report.findings_count, "finding")),
         None => String::new(),
     };
     let known = if new_count == 0 && is_records(file) { "known already" } else { "applied" };
@@ -238,7 +239,7 @@ pub(super) fn tell(
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "{file}: {known}: {new_count} {changes}, generation {generation}, serial {serial}{findings}"
+        "{file}: {known}: {changes}, generation {generation}, serial {serial}{findings}"
     );
     if how.quiet { Ok(()) } else { output::print(text.as_bytes()) }
 }

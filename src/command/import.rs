@@ -32,6 +32,7 @@ use crate::import::{
     self, DepositType, ImportError, Phase, Progress, Reason, Report, Standing, Step,
 };
 use crate::observe::clock;
+use crate::observe::printable::counted;
 use crate::store::{
     DiskScratch, FEWER_PERCENT, Live, Permit, Permits, Settings as StoreSettings, StoreError,
     Writer, read_manifest,
@@ -298,7 +299,7 @@ pub(super) fn findings_text(report: &Report, has_report: bool) -> String {
     let more = report.findings_count.saturating_sub(shown);
     if more > 0 {
         let hint = if has_report { "" } else { "; --report FILE writes them all" };
-        let _ = writeln!(text, "and {more} more findings{hint}");
+        let _ = writeln!(text, "and {} more{hint}", counted(more, "finding"));
     }
     if report.findings_count > 0 {
         let _ = writeln!(text, "findings per rule:");
@@ -422,7 +423,8 @@ fn progress_line(step: Step, seconds: u64) -> String {
         Phase::Checking => "checking",
     };
     let percent = done.saturating_mul(100).checked_div(total).unwrap_or(0).min(100);
-    format!("import: {seconds} s: {word}: {percent} %, {domains} domains, {findings} findings\n")
+    let (domains, findings) = (counted(domains, "domain"), counted(findings, "finding"));
+    format!("import: {seconds} s: {word}: {percent} %, {domains}, {findings}\n")
 }
 
 /// Reads `512M`, `2G`, `1073741824`.

@@ -13,6 +13,7 @@ use super::{Failure, output, policy_simulate, standard};
 use crate::config::{self, Flags, STANDARD_FILE};
 use crate::control::{self, AskError, Request, explain_lists};
 use crate::observe::clock;
+use crate::observe::printable::counted;
 use crate::policy::Rules;
 use crate::policy::lists::{self, Action, Entry, LIST_BYTES_MAX, Lists};
 
@@ -114,9 +115,10 @@ fn check(options: &Check) -> Result<(), Failure> {
         lines.push_str(&format!("and {} warnings more\n", warnings.len() - WARNINGS_MAX));
     }
     lines.push_str(&format!(
-        "good: {} prefixes in force from {file_count} files, {} warnings\n",
-        lists.count(),
-        warnings.len()
+        "good: {} in force from {}, {}\n",
+        counted(lists.count() as u64, "prefix"),
+        counted(file_count as u64, "file"),
+        counted(warnings.len() as u64, "warning")
     ));
     output::print(lines.as_bytes())
 }

@@ -22,6 +22,7 @@ use crate::feed::address::scheme_without_slashes;
 use crate::feed::key::SecretKey;
 use crate::feed::nats::{Address, POSITION, note_source};
 use crate::observe::log;
+use crate::observe::printable::counted;
 use crate::publish::{
     self, BootstrapOptions, DirectorySink, PublishError, Rules, RulesError, Settings, Sink,
     SinkError, StreamSink,
@@ -159,14 +160,16 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         let totals = publish::once(&settings, &rules, sink).map_err(|e| failure(&e))?;
         let last = totals.last.map_or_else(|| "none".to_owned(), |last| last.to_string());
         let mut text = format!(
-            "{} records in {} batches, {} left out, last serial {last}\n",
-            totals.record_count, totals.batch_count, totals.refused_count,
+            "{} in {}, {} left out, last serial {last}\n",
+            counted(totals.record_count, "record"),
+            counted(totals.batch_count, "batch"),
+            totals.refused_count,
         );
         if totals.unread_count > 0 {
             let _ = writeln!(
                 text,
-                "{} objects wait until they can be read (whoisd.unread)",
-                totals.unread_count
+                "waiting until they can be read (whoisd.unread): {}",
+                counted(totals.unread_count, "object")
             );
         }
         return output::print(text.as_bytes());

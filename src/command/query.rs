@@ -10,6 +10,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::{Failure, answered, output};
 use crate::observe::clock;
@@ -37,7 +38,7 @@ const STANDARD_PORT: u16 = 43;
     its own ends with 0; `whoisd lookup` knows without the words.")]
 pub(super) struct Options {
     /// Server as host or address, with a port if it is not 43
-    #[arg(long, value_name = "HOST[:PORT]")]
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = NonEmptyStringValueParser::new())]
     server: String,
 
     /// Time for the whole exchange with one address of the server, in ms

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::control::{ControlOptions, items};
 use super::{Failure, output};
 use crate::control::{AskError, RELOAD_TIME, Request, ask};
+use crate::observe::printable::counted;
 
 /// How long a reload is waited for in silence: what most take, and far more.
 const SILENT: Duration = Duration::from_secs(2);
@@ -42,9 +43,12 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         lines.push('\n');
     }
     let lists = &told["lists"];
+    let count = |key: &str| lists[key].as_u64().unwrap_or(0);
     lines.push_str(&format!(
-        "lists: {} entries in force, {} expired, from {} files\n",
-        lists["entries"], lists["expired"], lists["files"]
+        "lists: {} in force, {} expired, from {}\n",
+        counted(count("entries"), "entry"),
+        count("expired"),
+        counted(count("files"), "file")
     ));
     output::print(lines.as_bytes())?;
     let errors: Vec<_> = items(lists, "errors").iter().filter_map(Value::as_str).collect();

@@ -206,8 +206,8 @@ mod tests {
         assert_eq!(lines(&now, &rates), expected);
         now.spool = true;
         assert_eq!(feed(&now), "spool of the directory");
-        now.spool_waits = Some("2 files wait in the spool for 35 s".to_owned());
-        assert_eq!(feed(&now), "spool of the directory; 2 files wait in the spool for 35 s");
+        now.spool_waits = Some("waiting in the spool for 35 s: 2 files".to_owned());
+        assert_eq!(feed(&now), "spool of the directory; waiting in the spool for 35 s: 2 files");
         let error = Some("no server\x1b[2J".to_owned());
         now.feed = Some(Feed { connected: false, backlog: 5, error });
         assert_eq!(feed(&now), "NOT CONNECTED, 5 waiting; no server [2J");

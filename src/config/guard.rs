@@ -44,14 +44,15 @@ pub(super) fn canaries(names: &[String]) -> Result<(), String> {
 pub(super) fn redis(url: &str) -> Result<(), String> {
     let wrong = "expected \"redis://127.0.0.1:6379\"";
     // The address is not quoted: it may hold a password, although it should not.
-    let server = url.into_connection_info().map_err(|error| format!("{error}; {wrong}"))?;
+    let no_address = |_| format!("is no address of a Redis server; {wrong}");
+    let server = url.into_connection_info().map_err(no_address)?;
     let settings = server.redis_settings();
     if settings.username().is_some() || settings.password().is_some() {
         return Err("the address holds a user or a password, which would be shown; put one line \
                     \"user:password\" into a file and name it as site.credentials"
             .to_owned());
     }
-    redis::Client::open(server).map(drop).map_err(|error| format!("{error}; {wrong}"))
+    redis::Client::open(server).map(drop).map_err(no_address)
 }
 
 /// Checks the name of a site's channel.

@@ -11,10 +11,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 use super::Request;
 use super::protocol::{REPLY_BYTES_MAX, read_reply};
+use super::socket::address;
 
 /// How long a server may take for what it does from memory, at each step: a healthy one takes
 /// milliseconds, and a person waits.
@@ -82,7 +83,7 @@ fn exchange(path: &Path, request: &Request, time: Duration) -> io::Result<Vec<u8
     socket.set_read_timeout(Some(time))?;
     // Of connecting, too: a server that hangs takes none once its queue is full.
     socket.set_write_timeout(Some(time))?;
-    socket.connect(&SockAddr::unix(path)?)?;
+    socket.connect(&address(path)?)?;
     let mut stream = UnixStream::from(socket);
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
@@ -124,7 +125,7 @@ mod tests {
         }
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
         let short = folder.path().join("short.sock");
-        socket.bind(&SockAddr::unix(&short).unwrap()).unwrap();
+        socket.bind(&address(&short).unwrap()).unwrap();
         socket.listen(1).unwrap();
         for _ in 0..5 {
             let time = Duration::from_millis(20);
@@ -132,5 +133,12 @@ mod tests {
             assert!(error.contains("the server does not answer in time"), "{error}");
         }
         assert!(clock::monotonic().saturating_duration_since(begun) < Duration::from_secs(120));
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_for_a_socket_is_told_its_bound() {
+        let path = Path::new("/run").join("w".repeat(110));
+        let error = ask(&path, &Request::Figures).unwrap_err().to_string();
+        assert!(error.contains("115 bytes") && error.contains("at most 107"), "{error}");
     }
 }

@@ -34,6 +34,8 @@ use crate::shard::aside::{self, Place};
 const CLIENTS_MAX: usize = 16;
 /// Connections that wait in the kernel.
 const BACKLOG: i32 = 16;
+/// Longest path that is an address: `sun_path` of unix(7), without the zero at its end, bytes.
+const PATH_BYTES_MAX: usize = 107;
 /// How long a client may take for a request, or for reading a reply: a person who types.
 pub const SILENT: Duration = Duration::from_secs(30);
 /// How often it is looked whether to end.
@@ -65,6 +67,22 @@ impl Drop for Claimed {
     }
 }
 
+/// A socket's address: its path, which has less room than paths have.
+///
+/// # Errors
+///
+/// It is too long, or holds a byte of zero.
+pub(super) fn address(path: &Path) -> io::Result<SockAddr> {
+    SockAddr::unix(path).map_err(|_| {
+        let problem = format!(
+            "a path of {} bytes is no address of a socket, expected at most {PATH_BYTES_MAX}; \
+             choose a shorter one",
+            path.as_os_str().len()
+        );
+        io::Error::new(ErrorKind::InvalidInput, problem)
+    })
+}
+
 /// Listens at `path`.
 ///
 /// # Errors
@@ -84,7 +102,7 @@ pub fn claim(path: &Path) -> Result<Claimed, String> {
         _ => failed(error),
     })?;
     clear(path)?;
-    let address = SockAddr::unix(path).map_err(failed)?;
+    let address = address(path).map_err(failed)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed)?;
     socket.bind(&address).map_err(failed)?;
     // Nobody can connect before it listens.
@@ -112,7 +130,7 @@ pub fn may_claim(path: &Path) -> Result<Option<String>, String> {
     }
     access(folder, Access::WRITE_OK | Access::EXEC_OK)
         .map_err(|error| format!("{}: this user may not write there: {error}", folder.display()))?;
-    let address = SockAddr::unix(path).map_err(failed)?;
+    let address = address(path).map_err(failed)?;
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => return Err(no_socket(path)),
         Ok(_) => {}

@@ -12,11 +12,12 @@ use serde::Serialize;
 
 use super::machine::Machine;
 use super::network::{Interface, Interrupt};
-use super::profile::{Profile, Wanted, counted, release};
+use super::profile::{Profile, Wanted, release};
 use super::settings::{Form, Setting};
 use super::shards::{Placement, in_use, physical_cores, set_cores};
 use super::source::{Fact, Unknown};
 use crate::config::Settings;
+use crate::observe::printable::counted;
 use crate::shard::system::{self, DESCRIPTORS_OF_PROCESS, DESCRIPTORS_PER_SHARD};
 use crate::shard::{RING_ENTRIES, cores};
 
@@ -236,7 +237,8 @@ impl Compare<'_> {
         let ring = system::ring_bytes(port43.engine, port43.connections_max, listeners);
         let needed = system::locked_bytes_by_release(shards.len(), ring, release).div_ceil(1024);
         let mut seen = self.limit(setting, got, needed, &format!("LimitMEMLOCK={needed}K"))?;
-        let text = format!("at least {needed} KiB ({}, {release})", counted(shards.len(), "shard"));
+        let text =
+            format!("at least {needed} KiB ({}, {release})", counted(shards.len() as u64, "shard"));
         seen.wanted = Some(text);
         Ok(seen)
     }
@@ -309,7 +311,7 @@ impl Compare<'_> {
             got.push(format!("{count} on node {}", node.id));
         }
         let mut seen = Seen::new(got.join(", "), good, set_cores(self.settings, &placement.shards));
-        let what = counted(usize::try_from(wanted).unwrap_or(usize::MAX), "physical core");
+        let what = counted(wanted, "physical core");
         let list = cores::format(&placement.shards);
         seen.wanted = Some(format!("{what} free on each node: shards on {list}"));
         Ok(seen)
@@ -320,7 +322,7 @@ impl Compare<'_> {
         let placement = Placement::wanted(self.machine, self.profile)?;
         let physical = physical_cores(self.machine, &shards)?;
         let most = physical.iter().map(Vec::len).max().unwrap_or(0);
-        let got = format!("up to {}", counted(most, "shard"));
+        let got = format!("up to {}", counted(most as u64, "shard"));
         let change = set_cores(self.settings, &placement.shards);
         let mut seen = Seen::new(got, most as u64 <= wanted, change);
         seen.wanted = Some(format!("at most {wanted} on a physical core"));

@@ -15,6 +15,7 @@ use toml::{Table, Value as Toml};
 
 use super::machine::Machine;
 use super::settings::{self, Form, Setting};
+use crate::observe::printable::counted;
 
 /// Longest profile, in bytes: the largest here has 3 KB.
 pub const PROFILE_BYTES_MAX: u64 = 64 * 1024;
@@ -189,9 +190,9 @@ impl Profile {
         let count = online.len() as u64;
         let nodes = machine.nodes.as_ref().map_or_else(
             |_| "an unknown number of nodes".to_owned(),
-            |nodes| counted(nodes.len(), "node"),
+            |nodes| counted(nodes.len() as u64, "node"),
         );
-        let why = format!("{} and {nodes}", counted(online.len(), "core"));
+        let why = format!("{} and {nodes}", counted(online.len() as u64, "core"));
         let mut chosen = Self::load(smallest)?;
         for (name, text) in EMBEDDED {
             let profile = Self::parse(name, text)?;
@@ -201,11 +202,6 @@ impl Profile {
         }
         Ok((chosen, why))
     }
-}
-
-/// `1 core`, `2 cores`.
-pub(super) fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// The first two numbers of a kernel release.

@@ -10,9 +10,10 @@ use serde_json::json;
 
 use super::check::{Finding, State};
 use super::machine::Machine;
-use super::profile::{Profile, counted};
+use super::profile::Profile;
 use super::shards::Row;
 use super::source::Fact;
+use crate::observe::printable::counted;
 use crate::shard::cores;
 
 /// Longest line of running text; commands are never broken.
@@ -52,7 +53,8 @@ pub fn text(subject: &Subject<'_>, findings: &[Finding], verbose: bool) -> Strin
     }
     let good = of(State::Good).count();
     let hint = if verbose { ":" } else { " (--verbose lists them)" };
-    let _ = write!(out, "\n{good} of {} as wanted{hint}\n", counted(findings.len(), "setting"));
+    let _ =
+        write!(out, "\n{good} of {} as wanted{hint}\n", counted(findings.len() as u64, "setting"));
     if verbose {
         for Finding { key, wanted, got, .. } in of(State::Good) {
             wrap(&mut out, "  ", &format!("{key} is {got}, wanted {wanted}"));
@@ -134,7 +136,7 @@ fn head(subject: &Subject<'_>) -> String {
     let machine = subject.machine;
     let or_unknown =
         |fact: Fact<String>| fact.unwrap_or_else(|unknown| format!("unknown ({unknown})"));
-    let nodes = machine.nodes.as_ref().map(|nodes| counted(nodes.len(), "node"));
+    let nodes = machine.nodes.as_ref().map(|nodes| counted(nodes.len() as u64, "node"));
     let mut out = String::new();
     let (name, why) = (&subject.profile.name, subject.chosen);
     let embedded = super::profile::EMBEDDED.iter().any(|(known, _)| known == name);

@@ -12,6 +12,7 @@
 use std::path::Path;
 
 use super::ChangeRecord;
+use crate::observe::printable::counted;
 
 /// Takes change records in, in order of their serials.
 pub trait Apply {
@@ -44,8 +45,8 @@ pub struct Applied {
 pub enum ApplyError {
     /// Records are missing in front of the batch. Deliver them, or fetch a newer base.
     #[error(
-        "serial {got} does not follow {have}: {} changes are missing; deliver them, or fetch a \
-         newer snapshot", got.saturating_sub(*have).saturating_sub(1)
+        "serial {got} does not follow {have}: {} missing; deliver them, or fetch a newer snapshot",
+        counted(got.saturating_sub(*have).saturating_sub(1), "change")
     )]
     Gap {
         /// Last serial that is on the disk.

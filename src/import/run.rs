@@ -23,6 +23,7 @@ use super::progress::{Phase, Progress, Step, Watch};
 use super::rule::Rule;
 use super::source::Pipes;
 use super::standing::Standing;
+use crate::observe::printable::counted;
 
 /// Input from which on sections are aligned for huge pages, bytes.
 const LARGE_INPUT_BYTES: u64 = 64 << 20;
@@ -133,13 +134,15 @@ impl fmt::Display for ImportError {
         match &self.reason {
             Reason::Refused(finding) => write!(f, "{finding}"),
             Reason::Strict => {
-                write!(f, "{count} findings, expected none; leave out --strict to serve the rest")
+                let found = counted(count, "finding");
+                write!(f, "{found}, expected none; leave out --strict to serve the rest")
             }
             Reason::TooMany(max) => {
                 write!(
                     f,
-                    "{count} findings, at most {max} are allowed; raise --findings-max, or \
-                     updater.findings_max of a server"
+                    "{}, at most {max} are allowed; raise --findings-max, or \
+                     updater.findings_max of a server",
+                    counted(count, "finding")
                 )
             }
             Reason::NotAllowed(why) => f.write_str(why),

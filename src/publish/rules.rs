@@ -85,8 +85,13 @@ pub enum RulesError {
         source: std::io::Error,
     },
     /// It is no TOML, or has keys that there are not.
-    #[error("{0}")]
-    Toml(#[from] toml::de::Error),
+    #[error("line {line}: {problem}")]
+    Toml {
+        /// From 1.
+        line: usize,
+        /// What the parser says.
+        problem: String,
+    },
     /// A rule names a field that a record of the kind does not have.
     #[error(
         "{place}: {path:?} is no field of a record; change-record.schema.json has the fields, with \
@@ -157,7 +162,11 @@ impl Rules {
     ///
     /// What is wrong with it, and where.
     pub fn parse(text: &str) -> Result<Self, RulesError> {
-        let file: File = toml::from_str(text)?;
+        let file: File = toml::from_str(text).map_err(|error: toml::de::Error| {
+            let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or("");
+            let line = before.matches('\n').count().saturating_add(1);
+            RulesError::Toml { line, problem: error.message().replace('\n', " ") }
+        })?;
         let mut rules =
             Self { others: Zone::of("", file.model, &ZoneRules::default())?, ..Self::default() };
         for kind in Kind::ALL {

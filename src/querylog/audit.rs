@@ -21,6 +21,7 @@ use super::read::ReadError;
 use super::row::shown;
 use super::survey::{DayFound, survey};
 use super::totals::TOTALS;
+use crate::observe::printable::counted;
 
 /// Differences of a day that are named.
 const NAMED_MAX: usize = 8;
@@ -72,11 +73,14 @@ impl Audit {
         let mut text = String::new();
         for (day, queries, verdict) in &self.days {
             let _ = match verdict {
-                Verdict::Agrees => writeln!(text, "{day}: {queries} queries, as in its files"),
+                Verdict::Agrees => {
+                    writeln!(text, "{day}: {}, as in its files", counted(*queries, "query"))
+                }
                 Verdict::FilesGone { present, expected } => writeln!(
                     text,
-                    "{day}: {queries} queries, not counted anew: {present} of {expected} segments \
-                     are there"
+                    "{day}: {}, not counted anew: {present} of {} there",
+                    counted(*queries, "query"),
+                    counted(*expected, "segment")
                 ),
                 Verdict::Differs(differences) => {
                     writeln!(text, "{day}: DIFFERS: {}", differences.join("; "))
@@ -145,14 +149,13 @@ pub fn audit(dir: &Path, kept: Option<&str>) -> Result<Audit, ReadError> {
             audit.days.push((*day, one.noted.queries, verdict));
         }
         has_older |= one.last.is_some() || one.behind_segments > 0;
-        let counted = if one.is_in_totals { 0 } else { one.present + one.damaged.len() as u64 };
-        open += one.behind_segments + counted;
+        let uncounted = if one.is_in_totals { 0 } else { one.present + one.damaged.len() as u64 };
+        open += one.behind_segments + uncounted;
         if one.behind_segments > 0 && found.running != Some(*day) {
             audit.problems.push(format!(
-                "{day}: {} segments stand in no total, and the day is over: a line of {path} is \
-                 gone, or somebody put files there, or a server that was just started still \
-                 counts them",
-                one.behind_segments
+                "{day}: {} in no total, and the day is over: a line of {path} is gone, or \
+                 somebody put files there, or a server that was just started still counts them",
+                counted(one.behind_segments, "segment")
             ));
         }
     }
@@ -161,7 +164,7 @@ pub fn audit(dir: &Path, kept: Option<&str>) -> Result<Audit, ReadError> {
     };
     audit.problems.extend(found.damaged.iter().filter(|error| !in_totals(error)).cloned());
     if open > 0 {
-        audit.notes.push(format!("{open} segments stand in no total yet"));
+        audit.notes.push(format!("{} in no total yet", counted(open, "segment")));
     }
     Ok(audit)
 }
@@ -173,7 +176,7 @@ fn check(found: &DayFound, has_older: bool, is_deleting: bool) -> Verdict {
     let mut differences = found.damaged.clone();
     if present >= expected {
         if present > expected {
-            differences.push(format!("{present} segments, the total has {expected}"));
+            differences.push(format!("{}, the total has {expected}", counted(present, "segment")));
         }
         differences.extend(compare(&found.noted, &found.files, |total, files| total != files));
         return if differences.is_empty() {
@@ -194,7 +197,7 @@ fn check(found: &DayFound, has_older: bool, is_deleting: bool) -> Verdict {
     if differences.is_empty() {
         return Verdict::FilesGone { present, expected };
     }
-    differences.insert(0, format!("{present} of {expected} segments are there"));
+    differences.insert(0, format!("{present} of {} there", counted(expected, "segment")));
     Verdict::Differs(differences)
 }
 

@@ -22,6 +22,7 @@ use super::read::ReadError;
 use super::row::shown;
 use super::survey::{DayFound, Survey, survey};
 use super::top::Top;
+use crate::observe::printable::counted;
 
 /// Rows of each list of the most frequent.
 pub const TOP_ROWS: usize = 20;
@@ -220,7 +221,7 @@ impl Summary {
                 let _ = writeln!(text, "{queries:>12}  {}", shown(name));
             }
         }
-        let _ = writeln!(text, "\n{} files", self.files);
+        let _ = writeln!(text, "\n{}", counted(self.files, "file"));
         for torn in &self.torn {
             let _ =
                 writeln!(text, "{torn}: ends within a block; what follows there is not counted");

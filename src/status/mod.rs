@@ -48,6 +48,7 @@ use self::bounded::Bounded;
 pub use self::metrics::Service;
 use self::metrics::Text;
 use crate::feed::{nats, spool};
+use crate::observe::printable::counted;
 use crate::shard::aside::{self, Place};
 use crate::updater::Views;
 use crate::view::believed;
@@ -164,11 +165,13 @@ impl Figures {
         let waiting = self.spool.as_ref()?.waiting.as_ref()?;
         let (count, age_s) = (waiting.count, waiting.age_s(self.steady_ms));
         let what = if waiting.file.is_empty() {
-            format!("{count} files are in the spool, and none was applied for {age_s} s")
+            format!("{} in the spool, and none was applied for {age_s} s", counted(count, "file"))
         } else {
             format!(
-                "{count} files wait in the spool for {age_s} s, the first of them {}: {}",
-                waiting.file, waiting.problem
+                "waiting in the spool for {age_s} s: {}, the first of them {}: {}",
+                counted(count, "file"),
+                waiting.file,
+                waiting.problem
             )
         };
         Some((age_s, what))

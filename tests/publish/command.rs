@@ -25,7 +25,7 @@ fn it_publishes_into_a_directory_and_makes_bases() {
     // The server of the tests runs without fsync, which is warned of, and nothing else is said.
     let said: Vec<_> = err.lines().filter(|line| !line.contains("fsync = off")).collect();
     assert_eq!((status, said.len()), (0, 0), "{err}");
-    assert_eq!(out, "7 records in 1 batches, 0 left out, last serial 7\n");
+    assert_eq!(out, "7 records in 1 batch, 0 left out, last serial 7\n");
     let batch = path("feed/00000000000000000001-00000000000000000007.jsonl");
     assert_eq!(fs::read_to_string(batch).unwrap().lines().count(), 7);
     let (_, out, _) = publish(&["--from", &from, "--to", &path("feed"), "--once"]);

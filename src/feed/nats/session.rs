@@ -28,6 +28,7 @@ use super::locate::{Place, locate};
 use super::{Kind, Settings, Status, Wanted, write_position};
 use crate::feed::message::{Batch, MessageError};
 use crate::feed::{Apply, ApplyError, ChangeRecord};
+use crate::observe::printable::counted;
 
 /// Messages of one request: at most 32 MiB.
 const FETCH_COUNT: usize = 32;
@@ -445,8 +446,9 @@ impl<'a> Session<'a> {
             source: None,
             unnamed: true,
             why: format!(
-                "serial {got} came after {have}: {missing} changes are missing in the stream; \
-                 publish them, or a newer snapshot"
+                "serial {got} came after {have}: {} missing in the stream; publish them, or a \
+                 newer snapshot",
+                counted(missing, "change")
             ),
         }))
     }

@@ -62,8 +62,8 @@ fn days_whose_oldest_files_are_deleted_are_good_and_no_others() {
     }
     let restore = || kept.iter().for_each(|(file, bytes)| fs::write(file, bytes).unwrap());
     for (gone, expected) in [
-        (3, "2026-11-26: DIFFERS: 3 of 4 segments are there; its last one, queries-20261126"),
-        (4, "2026-11-27: DIFFERS: 2 of 3 segments are there; files of it are gone, and older"),
+        (3, "2026-11-26: DIFFERS: 3 of 4 segments there; its last one, queries-20261126"),
+        (4, "2026-11-27: DIFFERS: 2 of 3 segments there; files of it are gone, and older"),
     ] {
         restore();
         fs::remove_file(&files[gone]).unwrap();
@@ -83,7 +83,7 @@ fn a_file_that_was_changed_shows_beside_a_deleted_one_of_its_day() {
     fs::write(&files[1], b"garbage").unwrap();
     refused(dir, ":1: damaged from here on");
     put(&files[1], "a.example", 7);
-    refused(dir, "3 of 4 segments are there; lost: the total says 0, the files 7");
+    refused(dir, "3 of 4 segments there; lost: the total says 0, the files 7");
     let summary = summarise(dir, None, None).unwrap();
     assert_eq!((summary.total.queries, summary.total.lost), (10, 0), "from the totals");
 }
@@ -94,9 +94,9 @@ fn a_file_that_was_put_in_shows_also_behind_the_last_one_of_its_day() {
     let dir = folder.path();
     let _ = three_days(dir);
     for (name, expected) in [
-        ("queries-20261126T235959Z-7", "2026-11-26: 1 segments stand in no total, and the day"),
-        ("queries-20261125T120000Z-1", "2026-11-25: 1 segments stand in no total"),
-        ("queries-20291125T120000Z-1", "2029-11-25: 1 segments stand in no total"),
+        ("queries-20261126T235959Z-7", "2026-11-26: 1 segment in no total, and the day"),
+        ("queries-20261125T120000Z-1", "2026-11-25: 1 segment in no total"),
+        ("queries-20291125T120000Z-1", "2029-11-25: 1 segment in no total"),
         ("queries-20261127T000000Z-1", "4 segments, the total has 3"),
     ] {
         let path = dir.join(format!("{name}.jsonl.gz"));
@@ -107,7 +107,7 @@ fn a_file_that_was_put_in_shows_also_behind_the_last_one_of_its_day() {
     let path = dir.join("queries-20261128T235959Z-1.jsonl.gz");
     put(&path, "a.example", 0);
     let (is_good, text) = said(dir);
-    assert!(is_good && text.contains("4 segments stand in no total yet"), "it runs: {text}");
+    assert!(is_good && text.contains("4 segments in no total yet"), "it runs: {text}");
     fs::write(&path, b"garbage").unwrap();
     refused(dir, "WRONG: ");
     let summary = summarise(dir, None, None).unwrap();
@@ -126,7 +126,7 @@ fn lines_that_were_cut_off_the_totals_show_and_a_lost_line_end_loses_nothing() {
     for (kept, day) in [(first, "2026-11-27"), (0, "2026-11-26"), (good.len() - 9, "2026-11-27")] {
         fs::write(&path, &good[..kept]).unwrap();
         refused(dir, &format!("{day}: "));
-        refused(dir, "stand in no total, and the day is over: a line of");
+        refused(dir, "in no total, and the day is over: a line of");
     }
     fs::write(&path, good.trim_end()).unwrap();
     assert!(said(dir).0, "{}", said(dir).1);
@@ -233,7 +233,7 @@ fn a_changed_total_a_changed_file_and_a_lost_end_are_found_and_named() {
     assert!(text().contains("2 segments, the total has 1"), "{}", text());
     fs::remove_file(folder.path().join("queries-20261126T000000Z-1.jsonl.gz")).unwrap();
     fs::remove_file(&first).unwrap();
-    assert!(text().contains("2026-11-26: 301 queries, not counted anew: 0 of 1 segments"));
+    assert!(text().contains("2026-11-26: 301 queries, not counted anew: 0 of 1 segment there"));
     assert!(text().contains("good; last hash"), "files may go, by age or size");
     let summary = summarise(folder.path(), None, None).unwrap();
     assert_eq!(summary.total.queries, 321);
