@@ -254,6 +254,10 @@ impl Answer {
 
     /// A part of a started line that comes from the data.
     pub(super) fn part_of_data(&mut self, part: &str) {
+        // Names as nearly all are, at once: a list holds fifty.
+        if part.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~')) {
+            return self.part(part.as_bytes());
+        }
         for c in part.chars() {
             let c = if breaks_lines(c) { ' ' } else { c };
             self.part(c.encode_utf8(&mut [0; 4]).as_bytes());

@@ -127,6 +127,12 @@ pub(super) fn parse(line: &[u8]) -> Result<Query<'_>, Refusal> {
         return Err(Refusal::Length);
     }
     let text = std::str::from_utf8(line).map_err(|_not_utf8| Refusal::Utf8)?;
+    // The usual query. No keyword holds a dot, no option begins without a hyphen, and no address
+    // has letters without colons.
+    if Bytes::of(text).is_plain_name() && !text.starts_with('-') {
+        let name = text.strip_prefix('.').unwrap_or(text);
+        return Ok(Query { display: Display::Auto, target: Target::Bare(name) });
+    }
     // Without a branch in it, the loop takes many bytes at once.
     let unusual = line.iter().fold(false, |unusual, &byte| unusual | !(b' '..0x7f).contains(&byte));
     if unusual && text.chars().any(|c| c.is_control() && c != '\t') {
@@ -196,10 +202,6 @@ impl Keyword {
 
 fn target(typed: Typed, text: &str) -> Result<(Display, Target<'_>), Refusal> {
     let (word, rest) = typed.split_word(text);
-    if rest.is_empty() && Bytes::of(word).is_plain_name() {
-        // The usual query. No keyword holds a dot, and no address letters without colons.
-        return Ok((Display::Auto, Target::Bare(word.strip_prefix('.').unwrap_or(word))));
-    }
     if typed.is(word, &["help", "?", "/?", "/h", "/help"]) {
         return Ok((Display::Auto, Target::Help));
     }
