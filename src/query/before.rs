@@ -40,6 +40,11 @@ pub(super) fn after_options(typed: Typed, text: &str) -> Result<Option<&str>, Re
 
 /// A sign or word that says how to show what is found, and what follows it.
 pub(super) fn display_before(typed: Typed, text: &str) -> (Display, &str) {
+    // Most texts begin like none of them.
+    let first = text.as_bytes().first().map(u8::to_ascii_lowercase);
+    if typed.is_plain && !matches!(first, Some(b'=' | b'$' | b'f' | b's')) {
+        return (Display::Auto, text);
+    }
     let (display, rest) = sign_before(typed, text);
     if display != Display::Auto {
         return (display, rest);

@@ -82,6 +82,9 @@ impl Typed {
 
     /// The same without the quotation marks around all of it.
     pub(super) fn unquoted(self, text: &str) -> &str {
+        if self.is_plain && !matches!(text.as_bytes(), [b'"' | b'\'' | b'`', ..]) {
+            return text;
+        }
         let mut text = text;
         while let Some(inner) = text.strip_prefix(is_quote).and_then(|t| t.strip_suffix(is_quote)) {
             text = self.trim(inner);
