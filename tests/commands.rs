@@ -225,11 +225,13 @@ fn policy_check_counts_warns_and_refuses_with_every_place() {
     );
     assert_eq!((status, out.as_str()), (0, expected.as_str()));
     let one = write("one.toml", "[[entry]]\nprefix = \"192.0.2.0\"\naction = \"no\"\n");
-    let two = write("two.toml", "[[entry]]\nprefix = \"192.0.2.1/24\"\naction = \"deny\"\n");
+    let two = "[[entry]]\nprefix = \"192.0.2.1/24\"\naction = \"deny\"\n";
+    let two = write("two.toml", &format!("{two}[[entry]]\nprefix = \"::1\"\naction = \"deyn\"\n"));
     let (status, out, err) = ran(&["policy", "check", &good, &one, &two]);
     assert_eq!((status, out.as_str()), (3, ""));
     assert!(err.contains(&format!("{one}:3: entry 1: action: \"no\"")), "{err}");
     assert!(err.contains(&format!("{two}:2: entry 1: prefix: \"192.0.2.1/24\"")), "{err}");
+    assert!(err.contains(&format!("{two}:6: entry 2: action: \"deyn\"")), "{err}");
     let other = write("other.toml", "[[entry]]\nprefix = \"192.0.2.0/24\"\naction = \"allow\"\n");
     let (status, _, err) = ran(&["policy", "check", &good, &other]);
     assert!(status == 3 && err.contains(&format!("\"deny\" at {good}:2")), "{err}");

@@ -193,7 +193,7 @@ fn lists_are_taken_over_when_they_change_and_one_with_an_error_keeps_the_old_one
         err.contains(&format!("{file}:2: entry 1: prefix: \"192.0.2.1/24\" has bits")),
         "{err}"
     );
-    assert!(err.ends_with("what it held before is in force\n"), "{err}");
+    assert!(err.ends_with("entries read from it before stay in force\n"), "{err}");
     place.wait_for("192.0.2.1", true);
     let status = ask(&place.path("control.sock"), &Request::Status).unwrap();
     assert_eq!(status["lists"]["whoisd_lists_failing"], 1);
@@ -201,7 +201,7 @@ fn lists_are_taken_over_when_they_change_and_one_with_an_error_keeps_the_old_one
     place.wait_for("203.0.113.1", true);
     place.wait_for("192.0.2.1", false);
     let log = server.stop();
-    assert!(log.contains("list refused; what it held before is in force"), "{log}");
+    assert!(log.contains("list refused; entries read from it before stay in force"), "{log}");
     assert!(log.contains("every list is good again"), "{log}");
     // Without a server, the files are read.
     let told = place.explain("203.0.113.1");

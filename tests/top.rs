@@ -100,13 +100,17 @@ impl Drop for OnTerminal {
 }
 
 fn on_terminal(folder: &Path, socket: &Path) -> OnTerminal {
+    on_terminal_of("xterm-256color", folder, socket)
+}
+
+fn on_terminal_of(kind: &str, folder: &Path, socket: &Path) -> OnTerminal {
     let log = folder.join("typescript");
     let view = format!("exec {PROGRAM} top --control {} --interval 0.2", socket.display());
     let command = format!("stty rows 24 columns 80; {view}");
     let script = Command::new("script")
         .args(["--quiet", "--flush", "--return", "--command", &command])
         .arg(&log)
-        .env("TERM", "xterm-256color")
+        .env("TERM", kind)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -137,6 +141,16 @@ fn assert_given_back(log: &Path) {
     assert!(shown[left..].contains("\x1b[?25h"), "{:?}", &shown[left..]);
     assert!(shown.find("\x1b[?1049h").unwrap() < left);
     assert!(!shown[left..].contains("\x1b[?1049h"));
+}
+
+#[test]
+fn a_terminal_without_a_screen_is_told_of_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = played(folder.path(), figures);
+    let mut terminal = on_terminal_of("dumb", folder.path(), &socket);
+    assert_eq!(terminal.script.wait().unwrap().code(), Some(1));
+    let shown = wait_for(&terminal.log, "--once prints one screen as text");
+    assert!(!shown.contains("\x1b["), "{shown:?}");
 }
 
 #[test]

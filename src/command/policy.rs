@@ -1,6 +1,7 @@
 //! `whoisd policy`: checks lists, explains what applies to an address.
 
 use std::fs;
+use std::iter::once;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -162,7 +163,10 @@ fn read_one(path: &Path) -> Result<Result<Arc<[Entry]>, String>, Failure> {
         return Ok(Err(format!("{place}: {got} bytes, at most {LIST_BYTES_MAX} are allowed")));
     }
     let text = fs::read_to_string(path).map_err(failed)?;
-    Ok(lists::parse(&path.to_string_lossy(), &text).map_err(|error| error.to_string()))
+    Ok(lists::check(&path.to_string_lossy(), &text).map_err(|(first, more)| {
+        let said: Vec<_> = once(first).chain(more).map(|error| error.to_string()).collect();
+        said.join("\n")
+    }))
 }
 
 fn explain(options: &Explain) -> Result<(), Failure> {

@@ -55,7 +55,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     if errors.is_empty() {
         return Ok(());
     }
-    let problem = format!("{}\nwhat it held before is in force", errors.join("\n"));
+    let problem = format!("{}\nentries read from it before stay in force", errors.join("\n"));
     Err(Failure::refused(problem))
 }
 

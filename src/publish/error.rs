@@ -19,7 +19,7 @@ pub enum PublishError {
         problem: String,
     },
     /// The database refuses, or is gone. Trying again may help.
-    #[error("database: {problem}{}", if *.lasting { "" } else { "; it is tried again" })]
+    #[error("database: {problem}")]
     Database {
         /// What the database says.
         problem: String,

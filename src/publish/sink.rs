@@ -72,7 +72,7 @@ impl Told {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SinkError {
     /// It may go another time: the disk is full, the network is gone.
-    #[error("{0}; it is tried again")]
+    #[error("{0}")]
     Transient(String),
     /// It stays so until somebody does something.
     #[error("{0}")]

@@ -97,6 +97,10 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         let problem = "standard output is no terminal; --once prints one screen as text";
         return Err(Failure::failed(problem));
     }
+    if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
+        let problem = "TERM is \"dumb\", which has no screen; --once prints one screen as text";
+        return Err(Failure::failed(problem));
+    }
     live(&client, first, options.interval)
         .map_err(|error| Failure::failed(format!("the terminal: {error}")))
 }

@@ -48,7 +48,7 @@ impl Figures {
         [
             (
                 "whoisd_lists_failing",
-                "Whether a file of lists has an error: what it held before is in force.",
+                "Whether a file of lists has an error: entries read from it before stay in force.",
                 u64::from(self.failing.load(Ordering::Relaxed)),
             ),
             ("whoisd_lists_files", "Files of lists.", value(&self.file_count)),
@@ -259,7 +259,7 @@ impl Watch {
         };
         let Looked { file_count, entry_count, expired_count, .. } = looked;
         for error in looked.errors.iter().filter(|error| !self.said.contains(error)) {
-            tracing::error!(error, "list refused; what it held before is in force");
+            tracing::error!(error, "list refused; entries read from it before stay in force");
         }
         if !self.said.is_empty() && looked.errors.is_empty() {
             tracing::info!("every list is good again");

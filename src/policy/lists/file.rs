@@ -93,26 +93,45 @@ impl<'de> Deserialize<'de> for OneOrMore {
     }
 }
 
+/// Most errors of a file that are told at once.
+const ERRORS_MAX: usize = 20;
+
 /// Reads the text of a file that is named `file` in messages.
 ///
 /// # Errors
 ///
 /// The first thing that is wrong, with its place.
 pub fn parse(file: &str, text: &str) -> Result<Arc<[Entry]>, ListError> {
+    check(file, text).map_err(|(first, _more)| first)
+}
+
+/// As [`parse`].
+///
+/// # Errors
+///
+/// The first thing that is wrong, and what is wrong with later entries, [`ERRORS_MAX`] in all.
+pub fn check(file: &str, text: &str) -> Result<Arc<[Entry]>, (ListError, Vec<ListError>)> {
+    let alone = |error| (error, Vec::new());
     let reader = Reader { file: file.into(), lines: Lines::new(text) };
     if text.len() > LIST_BYTES_MAX {
         let got = text.len();
         let problem = format!("{got} bytes, at most {LIST_BYTES_MAX} are allowed; split the file");
-        return Err(reader.refused(0, "", &(0..0), problem));
+        return Err(alone(reader.refused(0, "", &(0..0), problem)));
     }
     let parsed: File = toml::from_str(text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
         let number = entries_begun(text, span.start);
-        reader.refused(number, "", &span, plain(error.message()))
+        alone(reader.refused(number, "", &span, plain(error.message())))
     })?;
     let mut entries = Vec::new();
-    for (written, number) in parsed.entry.iter().zip(1_u32..) {
-        reader.entry(written, number, &mut entries)?;
+    let wrong = parsed
+        .entry
+        .iter()
+        .zip(1_u32..)
+        .filter_map(|(written, number)| reader.entry(written, number, &mut entries).err());
+    let mut wrong = wrong.take(ERRORS_MAX);
+    if let Some(first) = wrong.next() {
+        return Err((first, wrong.collect()));
     }
     Ok(entries.into())
 }

@@ -35,7 +35,7 @@ use ipnet::IpNet;
 
 pub use error::ListError;
 pub(crate) use file::unmapped;
-pub use file::{parse, prefix};
+pub use file::{check, parse, prefix};
 pub use review::{Warning, review};
 pub use table::Lists;
 
