@@ -3,8 +3,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use snapshot_format::object::Domain;
 use snapshot_format::record::Meta;
 use snapshot_format::{Builder, Change, Object, Options, delta};
@@ -12,6 +15,7 @@ use whoisd::feed::key::{SecretKey, Trusted};
 use whoisd::feed::nats::{Wanted, note_source};
 use whoisd::feed::objects::{Arrived, How, ObjectError, Objects, PART_BYTES};
 use whoisd::store::{DiskScratch, Files, Live, Settings, Stamp, Writer};
+use whoisd::updater::{self, Fetcher, Updater};
 use whoisd::view::{Disk, View};
 
 /// The writer of a directory. A program that another test starts at this moment holds the lock
@@ -29,9 +33,12 @@ fn lock(path: &Path) -> Writer<Disk> {
 
 /// A directory whose current base holds one domain, as of a serial.
 fn directory(path: &Path, serial: u64, name: &str) {
+    directory_of(path, serial, name, 1_764_000_000_000);
+}
+
+fn directory_of(path: &Path, serial: u64, name: &str, watermark_ms: i64) {
     let writer = lock(path);
     let mut base = writer.begin().unwrap();
-    let watermark_ms = 1_764_000_000_000;
     let options =
         Options { generation: base.generation(), serial, watermark_ms, ..Options::default() };
     let scratch = Rc::new(DiskScratch::new(writer.files().path()));
@@ -145,7 +152,7 @@ fn a_snapshot_of_several_parts_arrives_whole() {
     let place = Place::new();
     let path = place.folder.path().join("large");
     let program = env!("CARGO_BIN_EXE_whoisd");
-    let made = std::process::Command::new(program)
+    let made = Command::new(program)
         .args(["sample", "--domains", "30000", "--into", path.to_str().unwrap()])
         .output()
         .unwrap();
@@ -252,6 +259,65 @@ fn only_what_a_trusted_key_signed_is_fetched() {
 }
 
 #[test]
+fn a_manifest_says_the_sha256_that_sha256sum_prints() {
+    let place = Place::new();
+    place.publish(7, None, None);
+    let said = fs::read_to_string(place.object(7, ".manifest")).unwrap();
+    let sum = Command::new("sha256sum").arg(place.object(7, ".snapshot")).output().unwrap();
+    let sum = String::from_utf8(sum.stdout).unwrap();
+    let digits = sum.split(' ').next().unwrap();
+    assert!(said.contains(&format!("\nsha256 {digits}\n")), "{sum} {said}");
+}
+
+#[test]
+fn a_node_does_not_go_back_to_an_older_time_of_the_serial_that_it_has() {
+    let place = Place::new();
+    place.publish(7, None, None);
+    directory_of(&place.node(), 7, "of-7.demo", 1_764_000_000_001);
+    let live = Live::open(lock(&place.node())).unwrap();
+    let views = Arc::new(ArcSwap::from_pointee(View::open(&place.node()).unwrap()));
+    let url = format!("file://{}", place.folder.path().join("store").display());
+    let fetcher = Fetcher { objects: Objects::open(&url).unwrap(), trusted: Trusted::default() };
+    let mut updater =
+        Updater::new(live, views, updater::Settings::default()).with_fetcher(Some(fetcher));
+    let wanted = Wanted { serial_min: 0, source: None, unnamed: true, why: String::new() };
+    let problem = updater.fetch(&wanted).unwrap_err();
+    assert!(
+        problem.contains("those here are of") && problem.contains("--allow older"),
+        "{problem}"
+    );
+    place.publish(8, None, None);
+    assert_eq!(updater.fetch(&wanted).unwrap().serial, 8, "its serial is newer, its time is not");
+}
+
+#[test]
+fn the_command_trusts_the_keys_of_the_configuration_and_says_what_nobody_vouches_for() {
+    let place = Place::new();
+    let at = |name: &str| place.folder.path().join(name).to_str().unwrap().to_owned();
+    let (key, node, store, config) = (at("key"), at("node"), at("store"), at("whoisd.toml"));
+    SecretKey::generate().unwrap().write_new(Path::new(&key)).unwrap();
+    let nats =
+        format!("[feed.nats]\nservers = [\"nats://127.0.0.1\"]\ntrusted_keys = [\"{key}.pub\"]");
+    fs::write(&config, nats).unwrap();
+    place.publish(7, None, None);
+    let fetch = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_whoisd"));
+        let output =
+            command.args(["fetch-snapshot", "--from", &store, "--into", &node]).args(more).output();
+        let output = output.unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code().unwrap(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let (status, said) = fetch(&["--config", &config]);
+    assert!(status == 1 && said.contains("is not signed"), "{status} {said}");
+    let (status, said) = fetch(&[]);
+    assert!(status == 0 && said.contains("no key is trusted"), "{status} {said}");
+    place.publish(8, None, Some(&SecretKey::read(Path::new(&key)).unwrap()));
+    let (status, said) = fetch(&["--config", &config]);
+    assert!(status == 0 && said.contains("signed by a trusted key"), "{status} {said}");
+}
+
+#[test]
 fn only_serials_of_the_wanted_source_are_fetched() {
     let place = Place::new();
     place.publish(7, Some("a"), None);
@@ -295,7 +361,7 @@ fn the_commands_publish_and_fetch() {
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let ran = |arguments: &[&str]| {
         let program = env!("CARGO_BIN_EXE_whoisd");
-        let output = std::process::Command::new(program).args(arguments).output().unwrap();
+        let output = Command::new(program).args(arguments).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code().unwrap(), text(&output.stdout) + &text(&output.stderr))
     };
@@ -315,7 +381,10 @@ fn the_commands_publish_and_fetch() {
     // Changes are folded into what is published, or left out and said so.
     append(Path::new(&registry), 8, "of-8.demo");
     let (status, text) = ran(&["publish-snapshot", "--dir", &registry, "--to", &store, "--base"]);
-    assert!(status == 0 && text.contains("serial 7") && text.contains("1 later changes"), "{text}");
+    assert!(
+        status == 0 && text.contains("serial 7") && text.contains("left out: 1 later change"),
+        "{text}"
+    );
     let (status, text) = ran(&publish);
     assert!(status == 0 && text.contains("serial 8 of source a"), "{text}");
     let (status, text) = ran(&fetch);
@@ -360,10 +429,7 @@ fn a_directory_that_follows_a_source_publishes_and_fetches_under_no_other() {
     let store = place.folder.path().join("store").display().to_string();
     let path = place.folder.path().join("registry-9");
     let run = |arguments: &[&str]| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_whoisd"))
-            .args(arguments)
-            .output()
-            .unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_whoisd")).args(arguments).output().unwrap();
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     place.publish(9, Some("registry-a"), None);

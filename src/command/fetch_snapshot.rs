@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::fresh::Fresh;
 use super::publish_snapshot::bar;
-use super::{Failure, output};
+use super::{Failure, output, standard};
 use crate::feed::key::Trusted;
 use crate::feed::message::Source;
 use crate::feed::nats::{POSITION, Wanted, note_source, source_of};
@@ -17,9 +17,9 @@ use crate::view::{self, Data, Disk};
 
 /// Fetch the newest snapshot of an object store into a snapshot directory
 ///
-/// It becomes the directory's next generation once its length, hash, checksums and, with --trusted,
-/// its signature are right; a damaged one is passed over for the next older one, and so is one with
-/// a lower serial than the directory has, but for --allow feed. What would lose much of a registry
+/// It becomes the directory's next generation once its length, SHA-256, checksums and, where a key
+/// is trusted, its signature are right; a damaged one is passed over for the next older one, and so
+/// is one with a lower serial than the directory has, but for --allow feed. What would lose much of a registry
 /// is refused unless --allow permits it: no or far fewer domains, of any TLD, older data, a state
 /// that does not read.
 #[derive(Debug, Args)]
@@ -36,9 +36,15 @@ pub(super) struct Options {
     /// Snapshot directory; it is made if it does not exist. No server may be writing it
     #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     into: PathBuf,
-    /// Take only what the public key in FILE has signed; may be given several times
+    /// Take only what the public key in FILE has signed; may be given several times. Default
+    /// feed.nats.trusted_keys of the configuration
     #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     trusted: Vec<PathBuf>,
+    /// Configuration file whose feed.nats.trusted_keys are meant. Default
+    /// /etc/whoisd/whoisd.toml, if it is there
+    #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
+    #[arg(conflicts_with = "trusted")]
+    config: Option<PathBuf>,
     /// Take only a snapshot with the serials of this source. Default the source that the directory
     /// follows, if it follows one
     #[arg(long, value_name = "NAME")]
@@ -58,6 +64,20 @@ pub(super) struct Options {
     quiet: bool,
 }
 
+/// What is said of a snapshot whose signature nobody has looked at.
+const NOT_VOUCHED: &str =
+    "no key is trusted: whoever writes into the object store can make it say anything (--trusted)";
+
+/// The keys of `--trusted`, or else those that a server with the configuration trusts.
+fn trusted(options: &Options) -> Result<Trusted, Failure> {
+    if !options.trusted.is_empty() {
+        return Ok(Trusted::read(&options.trusted)?);
+    }
+    let settings = standard::settings(options.config.as_deref(), None)?;
+    let keys = settings.nats.map(|nats| nats.trusted_keys).unwrap_or_default();
+    Ok(Trusted::read(&keys)?)
+}
+
 /// The directory that an address names, if it names one.
 fn local(url: &str) -> Option<&Path> {
     let path = url.strip_prefix("file://").or_else(|| (!url.contains("://")).then_some(url));
@@ -65,7 +85,7 @@ fn local(url: &str) -> Option<&Path> {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let trusted = Trusted::read(&options.trusted)?;
+    let trusted = trusted(options)?;
     // What is made by the first snapshot that is put there is no place to fetch from.
     if let Some(path) = local(&options.from).filter(|path| !path.is_dir()) {
         let path = path.display();
@@ -116,8 +136,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     }
     let (object, manifest) = (&arrived.object, &arrived.manifest);
     text.push_str(&format!(
-        "fetched serial {}, {} bytes, as generation {}\n",
-        object.serial, object.bytes, manifest.current.base_generation
+        "fetched serial {}, {} bytes, as generation {}; {}\n",
+        object.serial,
+        object.bytes,
+        manifest.current.base_generation,
+        if trusted.is_empty() { NOT_VOUCHED } else { "signed by a trusted key" }
     ));
     output::print(text.as_bytes())
 }

@@ -23,6 +23,7 @@ use crate::feed::key::SecretKey;
 use crate::feed::message::Source;
 use crate::feed::nats::source_of;
 use crate::feed::objects::{How, ObjectError, Objects, Published};
+use crate::observe::printable::counted;
 use crate::store::DiskScratch;
 use crate::view::{Bytes, View};
 
@@ -112,7 +113,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         if published.was_there { "is there already:" } else { "published to" },
         options.to,
         published.key.map_or_else(String::new, |key| format!(", signed with key {key}")),
-        if left_out == 0 { String::new() } else { format!("; {left_out} later changes left out") },
+        if left_out == 0 {
+            String::new()
+        } else {
+            format!("; left out: {}", counted(left_out, "later change"))
+        },
     );
     for change in &published.changes {
         text.push_str(&format!("changed: {change}\n"));

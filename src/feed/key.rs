@@ -203,6 +203,12 @@ impl Trusted {
         paths.iter().map(|path| PublicKey::read(path)).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Whether there is none: signatures are not looked at then.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether octets may be relied on: always without a trusted key, else if one of them signed.
     ///
     /// # Errors

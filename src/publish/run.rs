@@ -305,7 +305,7 @@ impl Publisher<'_> {
                 Ok(()) => return Ok(()),
                 Err(error) if error.is_transient() => {
                     let pause_ms = u64::try_from(self.pause.as_millis()).unwrap_or(u64::MAX);
-                    tracing::warn!(%error, pause_ms, "publishing is interrupted; it is tried again");
+                    tracing::warn!(%error, pause_ms, "cannot publish; it is tried again");
                     self.rest(stop);
                 }
                 Err(error) if self.has_published && error.may_be_mended() => {

@@ -264,9 +264,14 @@ impl Updater {
         self.fold = None;
         // What the stream's source says goes, as it would by its changes; but for a registry
         // without domains, which is none that anybody means to serve.
-        let permits = Permits { named: vec![Permit::Older, Permit::Fewer], ..Permits::default() };
+        // Nor for the same serial with an older time: nothing in a stream goes back so.
         let there = Arc::clone(self.live.generation());
         let mut vet = |made: &Data| {
+            let mut named = vec![Permit::Fewer];
+            if made.state().serial > there.state().serial {
+                named.push(Permit::Older);
+            }
+            let permits = Permits { named, ..Permits::default() };
             let holds =
                 |data: &Data| Holds::of(data.state(), data.count(Kind::Domain).into(), i64::MAX);
             permits.check(holds(&there), holds(made)).map_err(|problem| {

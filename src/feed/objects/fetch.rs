@@ -17,10 +17,10 @@ use std::sync::Arc;
 
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use sha2::{Digest, Sha256};
 use snapshot_format::delta::Generation;
 use snapshot_format::limits::HEADER_BYTES;
 use snapshot_format::{FormatError, Header, Snapshot};
-use twox_hash::xxhash3_128;
 
 use super::{ObjectError, ObjectManifest, Objects, PART_BYTES};
 use crate::feed::key::Trusted;
@@ -161,10 +161,11 @@ impl Objects {
             .seek(SeekFrom::Start(0))
             .and_then(|_| base.write_all(&header.encode()))
             .and_then(|()| base.flush());
-        rewritten.map_err(|error| over(disk(writer, &base, error)))?;
-        if let Some(made) = check(writer, &base).map_err(damaged)? {
-            vet(&made).map_err(|problem| over(ObjectError::NotPermitted { problem }))?;
-        }
+        rewritten.map_err(|error| over(disk(writer, &base, "write it", error)))?;
+        let bytes = writer.files().base(base.aside());
+        let bytes = bytes.map_err(|error| over(disk(writer, &base, "read it back", error)))?;
+        let made = check::<F>(bytes).map_err(damaged)?;
+        vet(&made).map_err(|problem| over(ObjectError::NotPermitted { problem }))?;
         writer.publish(base).map_err(over)
     }
 
@@ -178,7 +179,7 @@ impl Objects {
         go_on: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Vec<u8>, Failed> {
         let size = object.bytes;
-        let mut hash = xxhash3_128::Hasher::new();
+        let mut hash = Sha256::new();
         let (mut header, mut got) = (Vec::new(), 0_u64);
         while got < size {
             if !go_on(got, size) {
@@ -194,11 +195,11 @@ impl Objects {
             if got == 0 {
                 header.extend_from_slice(part.get(..HEADER_BYTES).unwrap_or(&part));
             }
-            hash.write(&part);
-            base.write_all(&part).map_err(|error| over(disk(writer, base, error)))?;
+            hash.update(&part);
+            base.write_all(&part).map_err(|error| over(disk(writer, base, "write it", error)))?;
             got = end;
         }
-        if hash.finish_128() != object.hash {
+        if <[u8; 32]>::from(hash.finalize()) != object.hash {
             return Err(Failed::Damaged("its bytes are not those of its manifest".to_owned()));
         }
         Ok(header)
@@ -206,19 +207,20 @@ impl Objects {
 }
 
 /// Reads the new base back: what the disk holds is what is checked.
-fn check<F: Files>(
-    writer: &Writer<F>,
-    base: &NewBase<F>,
-) -> Result<Option<GenerationOf<F>>, FormatError> {
-    let Ok(bytes) = writer.files().base(base.aside()) else { return Ok(None) };
+fn check<F: Files>(bytes: F::Base) -> Result<GenerationOf<F>, FormatError> {
     let made = Snapshot::open(bytes)?;
     made.check_sums()?;
-    Generation::of_base(Arc::new(made)).map(Some)
+    Generation::of_base(Arc::new(made))
 }
 
-fn disk<F: Files>(writer: &Writer<F>, base: &NewBase<F>, source: std::io::Error) -> StoreError {
+fn disk<F: Files>(
+    writer: &Writer<F>,
+    base: &NewBase<F>,
+    what: &'static str,
+    source: std::io::Error,
+) -> StoreError {
     let path = writer.files().path().join(base.aside());
-    StoreError::Io { path, what: "write it", source }
+    StoreError::Io { path, what, source }
 }
 
 fn over(error: impl Into<ObjectError>) -> Failed {

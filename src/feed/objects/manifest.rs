@@ -1,13 +1,13 @@
 //! What an object store says of a snapshot that it holds: a small text beside it, written last.
 //!
 //! ```text
-//! whoisd-object 1
+//! whoisd-object 2
 //! source registry-a               whose serials these are; - if it has none
 //! generation 12                   at whoever published it
 //! serial 8812                     last change that it contains
 //! time 1764000000000              time of the data, ms since 1970-01-01T00:00:00Z
 //! bytes 331000000                 length of the snapshot
-//! xxh3 32 digits                  hash of all of its bytes
+//! sha256 64 digits                hash of all of its bytes, as `sha256sum` prints it
 //! sums 16 digits                  the header's hash over its block checksums
 //! key 16 digits                   if it is signed: id of the key,
 //! signature 128 digits            Ed25519 over every line before `key`
@@ -17,6 +17,8 @@
 //! # Invariants
 //!
 //! - Name and content agree: an old snapshot cannot be given a newer name.
+//! - What is signed binds every byte of the snapshot, by a hash for which nobody can make another
+//!   file. Form 1 had XXH3, for which anybody can: it is refused.
 //!
 //! # Does not
 //!
@@ -26,9 +28,12 @@ use std::fmt::Write;
 
 use crate::feed::key::{SecretKey, SignatureError, Trusted};
 use crate::feed::message::Source;
+use crate::import::value;
 
 /// First line: name and version of the form.
-const FIRST_LINE: &str = "whoisd-object 1";
+const FIRST_LINE: &str = "whoisd-object 2";
+/// First line of the form before it.
+const FIRST_LINE_1: &str = "whoisd-object 1";
 /// Longest manifest that is read, bytes; ours have about 500.
 pub(super) const MANIFEST_BYTES_MAX: u64 = 4096;
 /// Ending of a manifest's name.
@@ -49,8 +54,8 @@ pub struct ObjectManifest {
     pub time_ms: i64,
     /// Its length, bytes.
     pub bytes: u64,
-    /// xxh3 (128 bits) of all of its bytes.
-    pub hash: u128,
+    /// SHA-256 of all of its bytes.
+    pub hash: [u8; 32],
     /// The header's hash over its block checksums.
     pub sums_hash: u64,
 }
@@ -129,11 +134,15 @@ impl ObjectManifest {
         let source = source.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
         let mut text = format!(
             "{FIRST_LINE}\nsource {source}\ngeneration {generation}\nserial {serial}\n\
-             time {time_ms}\nbytes {bytes}\nxxh3 {hash:032x}\nsums {sums_hash:016x}\n"
+             time {time_ms}\nbytes {bytes}\nsha256 "
         );
+        // Writing to a string does not fail, here and below.
+        for octet in hash {
+            let _ = write!(text, "{octet:02x}");
+        }
+        let _ = writeln!(text, "\nsums {sums_hash:016x}");
         if let Some(key) = key {
             let signature = key.sign(text.as_bytes());
-            // Writing to a string does not fail, here and below.
             let _ = writeln!(text, "key {}\nsignature {signature}", key.public().id());
         }
         let crc = crc32c::crc32c(text.as_bytes());
@@ -169,6 +178,9 @@ impl ObjectManifest {
     fn of_lines(signed: &str) -> Result<Self, String> {
         let mut lines = signed.lines();
         let first = lines.next().unwrap_or_default();
+        if first == FIRST_LINE_1 {
+            return Err("is of form 1, whose hash anybody can find other bytes for".to_owned());
+        }
         if first != FIRST_LINE {
             return Err(format!("starts with {first:?}, expected {FIRST_LINE:?}"));
         }
@@ -186,8 +198,9 @@ impl ObjectManifest {
             serial: number("serial", next("serial")?)?,
             time_ms: next("time")?.parse().map_err(|_| "time is no number".to_owned())?,
             bytes: number("bytes", next("bytes")?)?,
-            hash: u128::from_str_radix(next("xxh3")?, 16)
-                .map_err(|_| "xxh3 is no hexadecimal number".to_owned())?,
+            hash: value::hex(next("sha256")?)
+                .and_then(|octets| octets.try_into().ok())
+                .ok_or_else(|| "sha256 is not 64 hexadecimal digits".to_owned())?,
             sums_hash: u64::from_str_radix(next("sums")?, 16)
                 .map_err(|_| "sums is no hexadecimal number".to_owned())?,
         };
@@ -226,7 +239,7 @@ mod tests {
             serial: 8812,
             time_ms: 1_764_000_000_000,
             bytes: 4096,
-            hash: 0x0123_4567,
+            hash: [0x17; 32],
             sums_hash: 0x89ab_cdef,
         }
     }
@@ -277,6 +290,23 @@ mod tests {
         assert!(matches!(refused, Err(ManifestError::Signature(SignatureError::Wrong { .. }))));
         let renamed = ObjectManifest::decode(&text, newer, &trusted);
         assert_eq!(renamed, Err(ManifestError::Renamed { got: 8812, name: 8813 }));
+    }
+
+    #[test]
+    fn the_form_whose_hash_is_no_cryptographic_one_is_refused_signed_or_not() {
+        let key = SecretKey::generate().unwrap();
+        let (text, name) = (example().encode(None), example().name());
+        let (body, _) = text.rsplit_once("crc32c").unwrap();
+        let mut old = body.replace("whoisd-object 2", "whoisd-object 1");
+        let at = old.find("sha256").unwrap();
+        old.replace_range(at..at + 71, "xxh3 00000000000000000000000001234567");
+        let signature = key.sign(old.as_bytes());
+        let signed = format!("{old}key {}\nsignature {signature}\n", key.public().id());
+        for trusted in [Trusted::default(), Trusted::new(vec![key.public()])] {
+            let whole = format!("{signed}crc32c {:08x}\n", crc32c::crc32c(signed.as_bytes()));
+            let error = ObjectManifest::decode(&whole, name, &trusted).unwrap_err().to_string();
+            assert!(error.contains("form 1") && error.contains("publish"), "{error}");
+        }
     }
 
     #[test]

@@ -11,8 +11,8 @@
 //! Make the base: whoever calls has one, mapped or in memory.
 
 use object_store::{ObjectStoreExt, WriteMultipart};
+use sha2::{Digest, Sha256};
 use snapshot_format::Snapshot;
-use twox_hash::XxHash3_128;
 
 use super::manifest::Name;
 use super::{ObjectError, ObjectManifest, Objects, PART_BYTES};
@@ -79,7 +79,7 @@ impl Objects {
             serial: header.serial,
             time_ms: header.watermark_ms,
             bytes: bytes.len() as u64,
-            hash: XxHash3_128::oneshot(bytes),
+            hash: Sha256::digest(bytes).into(),
             sums_hash: header.sums_hash,
         };
         let name = manifest.name();
