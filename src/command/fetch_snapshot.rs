@@ -19,9 +19,9 @@ use crate::view::{self, Data, Disk};
 ///
 /// It becomes the directory's next generation once its length, SHA-256, checksums and, where a key
 /// is trusted, its signature are right; a damaged one is passed over for the next older one, and so
-/// is one with a lower serial than the directory has, but for --allow feed. What would lose much of a registry
-/// is refused unless --allow permits it: no or far fewer domains, of any TLD, older data, a state
-/// that does not read.
+/// is one with a lower serial than the directory has, but for --allow feed. What would lose much of
+/// a registry is refused unless --allow permits it: no or far fewer domains, of any TLD, older
+/// data, a state that does not read.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   whoisd fetch-snapshot --from /srv/snapshots --into /var/lib/whoisd

@@ -54,6 +54,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use rustix::fs::Mode;
 
 use crate::store::StoreError;
 
@@ -146,6 +147,14 @@ impl From<StoreError> for Failure {
     }
 }
 
+/// What this process writes holds data of people: nobody but its user and group gets at it,
+/// whatever the umask that it was started with. A stricter one stays.
+fn keep_from_others() {
+    let others = Mode::RWXO | Mode::WGRP;
+    let given = rustix::process::umask(others);
+    rustix::process::umask(given | others);
+}
+
 /// SIGUSR1 and SIGUSR2, which other daemons take for "reopen the log", end no command: a handler
 /// that does nothing takes the place of their default. Programs that are started do not inherit it.
 fn outlive_signals() {
@@ -159,6 +168,7 @@ fn outlive_signals() {
 #[must_use]
 pub fn run() -> ExitCode {
     outlive_signals();
+    keep_from_others();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(said) => return told(&said),

@@ -76,9 +76,10 @@ impl ReportFile {
     }
 }
 
-/// Temporary files are for their owner alone; a report is like any other output.
+/// Temporary files are for their owner alone; a report is for its group as well. It names objects
+/// of the registry.
 fn readable(file: &File) {
     use std::os::unix::fs::PermissionsExt;
     // A report that only its owner may read is still a report.
-    let _ = file.set_permissions(fs::Permissions::from_mode(0o644));
+    let _ = file.set_permissions(fs::Permissions::from_mode(0o640));
 }

@@ -50,7 +50,7 @@ use crate::shard::listen::ListenError;
 use crate::shard::system::{self, DESCRIPTORS_OF_PROCESS, DESCRIPTORS_PER_SHARD};
 use crate::shard::{Answerer, Fleet, Plan, ShardReport, Sources, aside, cores, listen};
 use crate::status::{self, Service};
-use crate::view::{Data, View};
+use crate::view::{Data, Disk, View};
 
 /// What the process has open beside its shards when it starts, and nothing more: with 24 in all two
 /// shards do not start, with 28 they do.
@@ -105,6 +105,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let settings = &effective.settings;
     log::start(settings.log).map_err(Failure::failed)?;
     let dir = settings.dir()?;
+    warn_if_open(dir);
     let source = Source::open(settings, dir)?;
     let view = Arc::new(open(dir, source.generation(), settings.check)?);
     let views = Arc::new(ArcSwap::new(Arc::clone(&view)));
@@ -172,6 +173,17 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     drop(guarding);
     logging.stop();
     outcome?.map_or(Ok(()), |error| Err(damaged(dir, &error)))
+}
+
+/// The directory holds data of people.
+fn warn_if_open(dir: &Path) {
+    if let Some(mode) = Disk::new(dir).open_to_all() {
+        tracing::warn!(
+            dir = %dir.display(),
+            mode = format!("{mode:04o}"),
+            "every user of this machine gets at the snapshot directory"
+        );
+    }
 }
 
 /// What makes the answerer of each shard.

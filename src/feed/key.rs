@@ -11,7 +11,7 @@
 //! Know what is signed.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -335,6 +335,8 @@ fn create(path: &Path, mode: u32, text: &str) -> Result<(), KeyError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(mode);
     let mut file = options.open(path).map_err(failed(path, "make it"))?;
+    // The public one is there to be handed out, whatever this process's umask.
+    file.set_permissions(Permissions::from_mode(mode)).map_err(failed(path, "set its mode"))?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     written.map_err(failed(path, "write it"))
 }
@@ -393,7 +395,7 @@ mod tests {
         assert_eq!(Trusted::read(&[public]).unwrap(), Trusted::new(vec![key.public()]));
         let again = key.write_new(&path).unwrap_err().to_string();
         assert!(again.contains("cannot make it"), "{again}");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
         let exposed = SecretKey::read(&path).unwrap_err().to_string();
         assert!(exposed.contains("has mode 0640") && exposed.contains("chmod 600"), "{exposed}");
     }

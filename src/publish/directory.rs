@@ -22,6 +22,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ const LINE_BYTES_MAX: i64 = 4 << 20;
 const DIGITS: usize = 20;
 const PUBLISHED: &str = ".published";
 const LOCK: &str = ".publisher";
+/// Its permissions: who may open it could hold it.
+const LOCK_MODE: u32 = 0o600;
 const ASIDE: &str = ".batch.new";
 /// Where whoever applies batches keeps them.
 const TAKEN: [&str; 2] = ["done", "rejected"];
@@ -98,7 +101,7 @@ impl DirectorySink {
 
     fn lock(&self) -> Result<Held, SinkError> {
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false);
+        options.write(true).create(true).truncate(false).mode(LOCK_MODE);
         let file = options.open(self.path.join(LOCK)).map_err(self.failed("open its lock"))?;
         for _ in 0..LOCK_TRIES {
             match Held::try_new(&file) {

@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -36,6 +36,8 @@ use crate::shard::aside::{self, Place};
 
 /// File that the lock is on.
 const LOCK: &str = "LOCK";
+/// Its permissions: who may open it could hold it.
+const LOCK_MODE: u32 = 0o600;
 
 /// Whether a server has ever written a log in `dir`.
 pub(super) fn is_claimed(dir: &Path) -> bool {
@@ -460,7 +462,8 @@ fn lock(dir: &Path) -> Result<Held, String> {
     let path = dir.join(LOCK);
     let failed = |error: io::Error| format!("{}: {error}", path.display());
     let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    options.write(true).create(true).truncate(false).mode(LOCK_MODE);
+    let file = options.open(&path).map_err(failed)?;
     match Held::try_new(&file) {
         Ok(held) => Ok(held),
         Err(TryLockError::Error(error)) => Err(failed(error)),

@@ -4,6 +4,8 @@
 //!
 //! - What root makes in a directory of somebody else belongs to the directory's owner, who could
 //!   not write it otherwise: the first import, most often, is root's, and the server is not.
+//! - Data of people: files are for their user and group, and the lock for its user alone, since
+//!   whoever may open it could hold it.
 //! - A file that is made with a length has that length in blocks of zeros, so that writing into it
 //!   changes no metadata and needs no room.
 //!
@@ -11,9 +13,11 @@
 //!
 //! Know what files mean: `store` does.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, fchown};
+use std::os::unix::fs::{
+    DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown,
+};
 use std::path::{Path, PathBuf};
 
 use super::map::{Bytes, LogBytes};
@@ -22,6 +26,12 @@ use crate::store::Files;
 
 /// Zeros are written in pieces of it: aligned, so that the page cache uses huge pages.
 const ZEROS_BYTES: usize = 2 << 20;
+/// Permissions of a directory, of its files and of its lock.
+const DIR_MODE: u32 = 0o750;
+const FILE_MODE: u32 = 0o640;
+const LOCK_MODE: u32 = 0o600;
+/// Permissions of those who are neither the owner nor of the group.
+const OTHERS: u32 = 0o007;
 
 /// A snapshot directory on the disk.
 #[derive(Debug, Clone)]
@@ -34,6 +44,14 @@ impl Disk {
     #[must_use]
     pub fn new(path: &Path) -> Self {
         Self { path: path.to_owned() }
+    }
+
+    /// The directory's mode, if every user of the machine gets at what it holds.
+    #[must_use]
+    pub fn open_to_all(&self) -> Option<u32> {
+        let meta = fs::metadata(&self.path).ok().filter(fs::Metadata::is_dir)?;
+        let mode = meta.mode() & 0o7777;
+        (mode & OTHERS != 0).then_some(mode)
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -52,10 +70,11 @@ impl Disk {
         fchown(file, Some(owner.uid()), Some(owner.gid()))
     }
 
-    /// Opens a file for writing; a refusal says whose it is.
+    /// Opens a file for writing; a refusal says whose it is. One that is made is for its user and
+    /// group.
     fn write(&self, name: &str, options: &mut OpenOptions) -> io::Result<File> {
         let path = self.at(name);
-        options.read(true).write(true).open(&path).map_err(|error| {
+        options.mode(FILE_MODE).read(true).write(true).open(&path).map_err(|error| {
             let Some(owner) = fs::metadata(&path).ok().map(|of| of.uid()) else { return error };
             let own = rustix::process::geteuid().as_raw();
             if error.kind() != io::ErrorKind::PermissionDenied || owner == own {
@@ -108,12 +127,14 @@ impl Files for Disk {
     }
 
     fn make(&self) -> io::Result<()> {
-        fs::create_dir_all(&self.path)
+        DirBuilder::new().recursive(true).mode(DIR_MODE).create(&self.path)
     }
 
     fn lock(&self, name: &str) -> io::Result<Result<Held, String>> {
         let mut file = self.write(name, OpenOptions::new().create(true).truncate(false))?;
         self.give(&file)?;
+        // Who may open it could hold it. Another's file, which this process may write, stays so.
+        let _ = file.set_permissions(Permissions::from_mode(LOCK_MODE));
         let held = match Held::try_new(&file) {
             Ok(held) => held,
             Err(TryLockError::WouldBlock) => {
@@ -238,6 +259,25 @@ mod tests {
         for name in ["LOCK", "base"] {
             assert_eq!(fs::metadata(folder.path().join(name)).unwrap().uid(), owner, "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_made_is_for_its_user_and_group_and_the_lock_for_its_user_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("registry");
+        let disk = Disk::new(&path);
+        disk.make().unwrap();
+        fs::write(path.join("LOCK"), "").unwrap();
+        fs::set_permissions(path.join("LOCK"), Permissions::from_mode(0o644)).unwrap();
+        let _lock = disk.lock("LOCK").unwrap().unwrap();
+        disk.create("base", 10).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        let modes = [path.clone(), path.join("base"), path.join("LOCK")].map(|path| mode(&path));
+        assert_eq!(modes.map(|mode| mode & 0o027), [0; 3], "{modes:?}");
+        assert_eq!(modes[2], 0o600);
+        assert_eq!(disk.open_to_all(), None);
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(disk.open_to_all(), Some(0o755));
     }
 
     #[test]
