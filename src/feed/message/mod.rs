@@ -117,9 +117,14 @@ pub enum MessageError {
         /// What it should be.
         expected: &'static str,
     },
-    /// Another version of the form.
-    #[error("message: form {got:?}, this build reads {VERSION}; update whoisd first on the nodes")]
+    /// Another version of the form, from whom the feed comes as far as anybody can tell.
+    #[error(
+        "serials {} to {}: form {got:?}, this build reads {VERSION}; update whoisd first on the \
+         nodes", head.first, head.last
+    )]
     Version {
+        /// What the message says of itself.
+        head: Box<Head>,
         /// The version.
         got: String,
     },
@@ -179,8 +184,9 @@ impl MessageError {
     #[must_use]
     pub fn head(&self) -> Option<&Head> {
         match self {
-            Self::Field { .. } | Self::Version { .. } => None,
-            Self::TooLong { head, .. }
+            Self::Field { .. } => None,
+            Self::Version { head, .. }
+            | Self::TooLong { head, .. }
             | Self::Signature { head, .. }
             | Self::Record { head, .. }
             | Self::Serials { head, .. } => Some(head),
@@ -268,7 +274,7 @@ impl Message {
         ];
         if let Some(key) = key {
             fields.push((KEY_FIELD, key.public().id().to_owned()));
-            fields.push((SIGNATURE_FIELD, key.sign(&signed(&head, &payload))));
+            fields.push((SIGNATURE_FIELD, key.sign(&signed(VERSION, &head, &payload))));
         }
         Ok(Self { head, fields, payload })
     }
@@ -280,20 +286,17 @@ impl Head {
     /// # Errors
     ///
     /// A field is missing or unreadable: it is no batch of ours.
-    pub fn decode<'a>(
+    fn decode<'a>(
         field: impl Fn(&'static str) -> Option<&'a str>,
-    ) -> Result<Self, MessageError> {
+    ) -> Result<(Self, &'a str), MessageError> {
         let wrong = |name, got: Option<&str>, expected| {
             let got = got.map_or_else(|| "missing".to_owned(), |got| format!("{:?}", clip(got)));
             MessageError::Field { field: name, got, expected }
         };
-        match field(VERSION_FIELD) {
-            Some(VERSION) => {}
-            Some(got) if got.parse::<u32>().is_ok() => {
-                return Err(MessageError::Version { got: clip(got) });
-            }
-            got => return Err(wrong(VERSION_FIELD, got, "a version of the form")),
-        }
+        let version = field(VERSION_FIELD);
+        let version = version
+            .filter(|got| got.parse::<u32>().is_ok())
+            .ok_or_else(|| wrong(VERSION_FIELD, version, "a version of the form"))?;
         let source = field(SOURCE_FIELD);
         let source = source
             .and_then(|text| text.parse().ok())
@@ -308,7 +311,36 @@ impl Head {
         if span.is_none_or(|span| span >= RECORD_COUNT_MAX as u64) {
             return Err(wrong(LAST_FIELD, field(LAST_FIELD), "the first serial, or a few more"));
         }
-        Ok(Self { source, first, last })
+        Ok((Self { source, first, last }, version))
+    }
+
+    /// Reads the head of a message, and whether it may be relied on. What is not signed by a
+    /// trusted key is foreign before anything else is judged of it: its version, its length.
+    ///
+    /// # Errors
+    ///
+    /// It is no batch of ours, is not signed by a trusted key, or has another form or more bytes
+    /// than are read.
+    pub fn trusted<'a>(
+        field: impl Fn(&'static str) -> Option<&'a str>,
+        payload: &[u8],
+        trusted: &Trusted,
+    ) -> Result<Self, MessageError> {
+        let (head, version) = Self::decode(&field)?;
+        let head = Box::new(head);
+        if !trusted.is_empty() {
+            let signature = field(KEY_FIELD).zip(field(SIGNATURE_FIELD));
+            if let Err(problem) = trusted.check(&signed(version, &head, payload), signature) {
+                return Err(MessageError::Signature { head, problem });
+            }
+        }
+        if version != VERSION {
+            return Err(MessageError::Version { head, got: clip(version) });
+        }
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(MessageError::TooLong { head, got: payload.len() });
+        }
+        Ok(*head)
     }
 }
 
@@ -323,14 +355,7 @@ impl Batch {
         payload: &[u8],
         trusted: &Trusted,
     ) -> Result<Self, MessageError> {
-        let head = Head::decode(&field)?;
-        if payload.len() > PAYLOAD_BYTES_MAX {
-            return Err(MessageError::TooLong { head: Box::new(head), got: payload.len() });
-        }
-        let signature = field(KEY_FIELD).zip(field(SIGNATURE_FIELD));
-        if let Err(problem) = trusted.check(&signed(&head, payload), signature) {
-            return Err(MessageError::Signature { head: Box::new(head), problem });
-        }
+        let head = Head::trusted(field, payload, trusted)?;
         let records = records(&head, payload)?;
         Ok(Self { head, records })
     }
@@ -390,10 +415,11 @@ pub fn pack(records: &[ChangeRecord]) -> usize {
 }
 
 /// What a signature is made over: a name that nothing else that is signed starts with, then each
-/// part in a form that no other parts have.
-fn signed(head: &Head, payload: &[u8]) -> Vec<u8> {
+/// part in a form that no other parts have. Every version has these parts, so that a node tells a
+/// later one of its publisher from a stranger's.
+fn signed(version: &str, head: &Head, payload: &[u8]) -> Vec<u8> {
     let Head { source, first, last } = head;
-    let text = format!("whoisd batch {VERSION}\n{source}\n{first}\n{last}\n{}\n", payload.len());
+    let text = format!("whoisd batch {version}\n{source}\n{first}\n{last}\n{}\n", payload.len());
     [text.as_bytes(), payload].concat()
 }
 

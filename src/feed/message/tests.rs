@@ -127,7 +127,28 @@ fn what_somebody_else_sent_says_so() {
     set(&mut newer, "Whoisd-Batch", "2");
     let error = read(&newer, &Trusted::default()).unwrap_err();
     assert!(matches!(error, MessageError::Version { .. }) && !error.is_foreign());
-    assert!(Head::decode(|_| None).unwrap_err().to_string().contains("Whoisd-Batch is missing"));
+    let nothing = Head::trusted(|_| None, &[], &Trusted::default()).unwrap_err();
+    assert!(nothing.to_string().contains("Whoisd-Batch is missing"));
+}
+
+#[test]
+fn with_a_trusted_key_the_signature_is_judged_before_version_and_length() {
+    let key = SecretKey::generate().unwrap();
+    let trusted = Trusted::new(vec![key.public()]);
+    let message = Message::encode(&source(), &beats(7..=8), Some(&key)).unwrap();
+    let mut newer = message.clone();
+    set(&mut newer, "Whoisd-Batch", "2");
+    assert!(read(&newer, &trusted).unwrap_err().is_foreign(), "anybody can write a 2");
+    let of_two = signed("2", &newer.head, &newer.payload);
+    set(&mut newer, "Whoisd-Signature", &key.sign(&of_two));
+    let error = read(&newer, &trusted).unwrap_err();
+    assert!(matches!(error, MessageError::Version { .. }) && !error.is_foreign(), "{error}");
+    assert_eq!(error.head(), Some(&message.head));
+    let mut long = message;
+    long.payload = vec![b'\n'; PAYLOAD_BYTES_MAX + 1];
+    assert!(read(&long, &trusted).unwrap_err().is_foreign());
+    let error = read(&long, &Trusted::default()).unwrap_err();
+    assert!(matches!(error, MessageError::TooLong { .. }), "{error}");
 }
 
 #[test]

@@ -4,14 +4,20 @@
 //!
 //! - Costs one request a halving: 30 for a thousand million messages.
 //! - What is found is a place to start from, not a promise: records are looked at when they come.
+//! - Where keys are trusted, only what one of them signed says where a place is. A walk past
+//!   strangers is bounded; behind it the place is not known, and what a durable consumer has
+//!   acknowledged counts.
 //!
 //! # Does not
 //!
-//! Check signatures: a stranger's message can only make it start at a worse place.
+//! Read records.
+
+use std::cell::Cell;
 
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, State, Stream};
 
-use crate::feed::message::Head;
+use crate::feed::key::Trusted;
+use crate::feed::message::{Head, MessageError};
 
 /// Messages in a row that may be no batches before the search gives up on them.
 const STRANGERS_MAX: u64 = 16;
@@ -33,6 +39,9 @@ pub(super) enum Place {
 struct Heads<'a> {
     stream: &'a Stream,
     subject: &'a str,
+    trusted: &'a Trusted,
+    /// Whether a walk past strangers came to its bound.
+    is_lost: Cell<bool>,
 }
 
 impl Heads<'_> {
@@ -49,11 +58,17 @@ impl Heads<'_> {
                 Err(error) => return Err(format!("cannot read the stream: {error}")),
             };
             let field = |name: &'static str| message.headers.get(name).map(|text| text.as_str());
-            if let Ok(head) = Head::decode(field) {
-                return Ok(Some((message.sequence, head)));
+            match Head::trusted(field, &message.payload, self.trusted) {
+                Ok(head) => return Ok(Some((message.sequence, head))),
+                // It lies where it lies, whether it can be taken in or not.
+                Err(MessageError::Version { head, .. } | MessageError::TooLong { head, .. }) => {
+                    return Ok(Some((message.sequence, *head)));
+                }
+                Err(_foreign) => {}
             }
             sequence = message.sequence.saturating_add(1);
         }
+        self.is_lost.set(true);
         Ok(None)
     }
 }
@@ -68,8 +83,9 @@ pub(super) async fn locate(
     subject: &str,
     state: &State,
     have: u64,
+    trusted: &Trusted,
 ) -> Result<Place, String> {
-    let heads = Heads { stream, subject };
+    let heads = Heads { stream, subject, trusted, is_lost: Cell::new(false) };
     let wanted = have.saturating_add(1);
     let first = state.first_sequence.max(1);
     if state.messages == 0 {
@@ -87,7 +103,7 @@ pub(super) async fn locate(
         least = Some(least.unwrap_or(u64::MAX).min(head.first));
         at = sequence.saturating_add(1);
     }
-    if let Some(least) = least {
+    if let Some(least) = least.filter(|_| !heads.is_lost.get()) {
         return Ok(Place::Behind(least));
     }
     // The last batch that does not begin behind the wanted serial lies in `low..high`.
@@ -104,5 +120,8 @@ pub(super) async fn locate(
         }
     }
     let from = low.saturating_sub(MARGIN_COUNT).max(first);
+    if heads.is_lost.get() {
+        return Ok(Place::Between(from, state.last_sequence.saturating_add(1)));
+    }
     Ok(Place::Between(from, low.saturating_add(u64::from(passed))))
 }

@@ -132,7 +132,8 @@ impl<'a> Session<'a> {
         let subject = address.subject();
         let mut said = Said::default();
         self.warn(&stream.cached_info().config, &mut said);
-        let (from, upto) = match locate(&stream, &subject, &state, have)
+        let trusted = &self.settings.trusted;
+        let (from, upto) = match locate(&stream, &subject, &state, have, trusted)
             .await
             .map_err(Ended::Lost)?
         {
@@ -279,15 +280,17 @@ impl<'a> Session<'a> {
     async fn receive(&mut self, message: Message) {
         let (now_ms, bytes) = ((self.settings.now_ms)(), message.payload.len());
         let pending = message.info().map_or(0, |info| info.pending);
-        self.status.update(|report| {
-            report.received_ms = now_ms;
-            report.backlog_count = pending;
-        });
+        self.status.update(|report| report.backlog_count = pending);
         let headers = message.headers.as_ref();
         let field = |name: &'static str| {
             headers.and_then(|headers| headers.get(name)).map(|text| text.as_str())
         };
-        match Batch::decode(field, &message.payload, &self.settings.trusted) {
+        let read = Batch::decode(field, &message.payload, &self.settings.trusted);
+        // A stranger's message is no sign that the feed lives.
+        if !read.as_ref().is_err_and(MessageError::is_foreign) {
+            self.status.update(|report| report.received_ms = now_ms);
+        }
+        match read {
             Ok(batch) => self.intake.offer(batch, message, bytes),
             Err(problem) => self.refuse(problem, &message).await,
         }
