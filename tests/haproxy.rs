@@ -48,9 +48,11 @@ fn free_port() -> u16 {
 /// 127.0.0.2 for version 2, 127.0.0.3 for version 1. `more` are further lines of `[server]`, and
 /// tables behind it.
 fn start(dir: &Path, name: &str, more: &str) -> Server {
+    // Whom a proxy names is limited, an address of this machine as well.
+    let limits = if more.contains("[limits]") { "" } else { "[limits]\nmode = \"off\"\n" };
     let text = format!(
         "[server]\ndir = \"{SNAPSHOT}\"\n\
-         listen = [\"127.0.0.1:0\", \"127.0.0.2:0\", \"127.0.0.3:0\"]\n{more}\n\
+         listen = [\"127.0.0.1:0\", \"127.0.0.2:0\", \"127.0.0.3:0\"]\n{more}\n{limits}\
          [[proxy]]\nlisten = \"127.0.0.2:0\"\nfrom = [\"127.0.0.0/8\"]\nheader = \"v2\"\n\
          [[proxy]]\nlisten = \"127.0.0.3:0\"\nfrom = [\"127.0.0.0/8\"]\nheader = \"v1\"\n"
     );
@@ -192,7 +194,7 @@ fn queries_through_haproxy_are_answered_as_the_clients_own_and_its_checks_as_its
 }
 
 /// Limits, blocks and lists go by the client that the header names, not by the proxy, whose own
-/// checks have none.
+/// checks have none. All of them are addresses of this machine, which is free by itself alone.
 #[test]
 fn each_client_behind_haproxy_has_its_own_limits_and_block() {
     let dir = tempfile::tempdir().unwrap();
@@ -200,7 +202,7 @@ fn each_client_behind_haproxy_has_its_own_limits_and_block() {
     fs::write(&list, "[[entry]]\nprefix = \"127.0.0.60\"\naction = \"deny\"\n").unwrap();
     let (list, state) = (list.display(), dir.path().join("blocks.json"));
     let more = format!(
-        "[limits]\nloopback_free = false\n[blocks]\nstate = \"{}\"\npatience_burst = 5\n\
+        "[limits]\ncontact = \"noc@registry.demo\"\n[blocks]\nstate = \"{}\"\npatience_burst = 5\n\
          [policy]\nlists = [\"{list}\"]",
         state.display()
     );

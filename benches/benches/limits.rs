@@ -70,7 +70,7 @@ fn alone(options: Options, queries: usize) {
     let guard = guard(Mode::On);
     let ask = |address: &IpAddr| {
         let now_us = clock::micros();
-        if let Admission::Open(pass) = guard.admit(*address, clock::wall_ms) {
+        if let Admission::Open(pass) = guard.admit(*address, false, clock::wall_ms) {
             black_box(guard.charge(&pass, 1, now_us));
         }
     };
@@ -113,6 +113,7 @@ fn beside(view: &Arc<View>, options: Options, queries: usize) {
                 client,
                 server: client,
                 complete_us: 0,
+                proxied: false,
                 local: false,
             };
             black_box(answerer.answer(asked, &mut buffer));

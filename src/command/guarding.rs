@@ -158,7 +158,7 @@ impl Blocks for Desk {
             let kept = blocks.of(address.to_canonical(), clock::wall_ms(), counts);
             kept.map(|block| blocked(block))
         };
-        match self.guard.standing(address, clock::wall_ms) {
+        match self.guard.standing(address, false, clock::wall_ms) {
             Admission::Denied(_) => Explained { kept: kept(), ..Explained::default() },
             Admission::Blocked(block) => {
                 Explained { block: Some(blocked(&block)), ..Explained::default() }

@@ -328,11 +328,11 @@ impl Guard {
         &self.figures
     }
 
-    /// Whether a query from `address` is looked at, which counts as one. `now_ms` reads the wall
-    /// clock, if that is needed.
+    /// Whether a query from `address` is looked at, which counts as one; `proxied`: a proxy names
+    /// the address. `now_ms` reads the wall clock, if that is needed.
     #[inline]
-    pub fn admit(&self, address: IpAddr, now_ms: impl FnOnce() -> i64) -> Admission {
-        let admission = self.standing(address, now_ms);
+    pub fn admit(&self, address: IpAddr, proxied: bool, now_ms: impl FnOnce() -> i64) -> Admission {
+        let admission = self.standing(address, proxied, now_ms);
         match &admission {
             Admission::Open(_) => {}
             Admission::Denied(by) => {
@@ -344,9 +344,14 @@ impl Guard {
         admission
     }
 
-    /// How an address stands, without a query.
+    /// How an address stands, without a query. A proxy may name this machine for anybody.
     #[inline]
-    pub fn standing(&self, address: IpAddr, now_ms: impl FnOnce() -> i64) -> Admission {
+    pub fn standing(
+        &self,
+        address: IpAddr,
+        proxied: bool,
+        now_ms: impl FnOnce() -> i64,
+    ) -> Admission {
         let address = unmapped(address);
         let settings = self.settings.load();
         let lists = self.lists.load();
@@ -362,7 +367,7 @@ impl Guard {
             Some((Action::Limits(own), length)) => {
                 pass.own = Some(OwnLevel::of(own, length, address));
             }
-            _ if pass.settings.loopback_free && address.is_loopback() => {
+            _ if pass.settings.loopback_free && !proxied && address.is_loopback() => {
                 (pass.limited, pass.exempt) = (false, limited);
                 return Admission::Open(pass);
             }
@@ -427,7 +432,7 @@ impl Guard {
 
     /// Charges what a source has used at another node of the site.
     pub fn add(&self, address: IpAddr, price: u32, now_us: u64) {
-        let Admission::Open(pass) = self.standing(address, || i64::MAX) else { return };
+        let Admission::Open(pass) = self.standing(address, false, || i64::MAX) else { return };
         if pass.limited {
             self.limiter.add(pass.address, pass.levels(), price, now_us);
         }

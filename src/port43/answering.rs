@@ -21,6 +21,8 @@ pub struct Asked<'a> {
     /// When the line was complete, on [`crate::observe::clock::micros`]; what lies between then and
     /// now is waiting.
     pub complete_us: u64,
+    /// Whether `client` is whom a trusted proxy names.
+    pub proxied: bool,
     /// Whether it is a proxy's own connection (its health check), not one that it passes on;
     /// `client` is then the proxy.
     pub local: bool,

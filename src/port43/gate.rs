@@ -63,8 +63,10 @@ impl Gate {
             Some(Source::Client { server, .. }) => server,
             Some(Source::Own) | None => self.address,
         };
-        let (client, local) = (client_of(peer, source), source == Some(Source::Own));
-        Asked { line, is_unfinished: false, client, server, complete_us, local }
+        let client = client_of(peer, source);
+        let proxied = matches!(source, Some(Source::Client { .. }));
+        let local = source == Some(Source::Own);
+        Asked { line, is_unfinished: false, client, server, complete_us, proxied, local }
     }
 }
 

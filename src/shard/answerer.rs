@@ -194,7 +194,7 @@ impl Answerer {
         let admission = if asked.local {
             Admission::Open(guard.admit_local(address))
         } else {
-            guard.admit(address, clock::wall_ms)
+            guard.admit(address, asked.proxied, clock::wall_ms)
         };
         let contact = || guard.settings();
         let refused = match admission {
