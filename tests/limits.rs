@@ -116,6 +116,29 @@ fn a_client_sees_its_limit_coming_is_refused_in_one_grammar_and_served_again() {
 }
 
 #[test]
+fn many_records_and_a_contact_by_its_roid_cost_what_each_does_by_itself() {
+    let prices = "price_exact = 3\nprice_wildcard = 5\nprice_contact = 7\n";
+    // One query a minute comes back, so that none does while this asks.
+    let slow = "v4_32_per_min = 1\nv4_32_burst = 60\n[defaults]\npreset = \"open\"\n";
+    let guarded = Guarded::start(&format!("{LIMITED}{prices}{slow}"));
+    let left = || {
+        let limits = guarded.server.ask("limits\r\n");
+        let line = limits.lines().find(|line| line.ends_with("127.0.0.1/32")).unwrap();
+        line.trim_start_matches('%').split_whitespace().next().unwrap().parse::<u32>().unwrap()
+    };
+    assert_eq!(left(), 60);
+    let list = guarded.server.ask("exampl%\r\n");
+    assert!(list.contains("(example.demo)"), "{list}");
+    assert_eq!(left(), 55, "a list costs what the pattern does");
+    let full = guarded.server.ask("full exampl%\r\n");
+    assert_eq!(full.matches("Domain Name: ").count(), 4, "{full}");
+    assert_eq!(left(), 43, "four records are four queries");
+    let contact = guarded.server.ask("id K00000-DEMO\r\n");
+    assert!(contact.contains("C00000u-DEMO"), "{contact}");
+    assert_eq!(left(), 36, "a contact is one, however it is asked for");
+}
+
+#[test]
 fn wildcards_and_lists_of_registrars_cost_more() {
     for line in ["exampl%.demo\r\n", "registrar zzz\r\n", "registrar z*\r\n"] {
         let guarded = Guarded::start(LIMITED);

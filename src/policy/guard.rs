@@ -329,10 +329,10 @@ impl Guard {
     }
 
     /// Whether a query from `address` is looked at, which counts as one; `proxied`: a proxy names
-    /// the address. `now_ms` reads the wall clock, if that is needed.
+    /// the address. `now` reads the wall clock, if that is needed.
     #[inline]
     pub fn admit(&self, address: IpAddr, proxied: bool, now_ms: impl FnOnce() -> i64) -> Admission {
-        let admission = self.standing(address, proxied, now_ms);
+        let admission = self.standing(address, proxied, now);
         match &admission {
             Admission::Open(_) => {}
             Admission::Denied(by) => {
@@ -346,12 +346,7 @@ impl Guard {
 
     /// How an address stands, without a query. A proxy may name this machine for anybody.
     #[inline]
-    pub fn standing(
-        &self,
-        address: IpAddr,
-        proxied: bool,
-        now_ms: impl FnOnce() -> i64,
-    ) -> Admission {
+    pub fn standing(&self, address: IpAddr, proxied: bool, now: impl FnOnce() -> i64) -> Admission {
         let address = unmapped(address);
         let settings = self.settings.load();
         let lists = self.lists.load();
@@ -376,7 +371,7 @@ impl Guard {
         let blocks = self.blocks.load();
         if blocks.count() > 0 {
             let counts = |block: &Block| pass.settings.is_in_force(block);
-            if let Some(block) = blocks.of(address, now_ms(), counts) {
+            if let Some(block) = blocks.of(address, now(), counts) {
                 return Admission::Blocked(Arc::clone(block));
             }
         }
@@ -481,7 +476,9 @@ impl Pass {
         self.lists.standing(self.address).tier
     }
 
-    fn levels(&self) -> &[Level] {
+    /// Its limits.
+    #[must_use]
+    pub fn levels(&self) -> &[Level] {
         match &self.own {
             Some(own) => &own.0,
             None => self.settings.levels.of(self.address),

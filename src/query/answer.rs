@@ -48,6 +48,16 @@ pub struct Answer {
     now_us: Option<fn() -> u64>,
     /// When the answer began.
     began_us: u64,
+    shown: Shown,
+}
+
+/// Whole records that an answer shows, those of contacts apart: what it is worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Domains, nameservers, registrars, names that are kept back.
+    pub records: u32,
+    /// Contacts that are asked for by themselves.
+    pub contacts: u32,
 }
 
 impl Default for Answer {
@@ -61,8 +71,15 @@ impl Answer {
     #[must_use]
     pub fn new() -> Self {
         let bytes = vec![0; ANSWER_BYTES_MAX + WIDE_BYTES].into_boxed_slice();
-        let (now_us, began_us) = (None, 0);
-        Self { bytes, len: 0, body_end_max: ANSWER_BYTES_MAX, cut: false, now_us, began_us }
+        Self {
+            bytes,
+            len: 0,
+            body_end_max: ANSWER_BYTES_MAX,
+            cut: false,
+            now_us: None,
+            began_us: 0,
+            shown: Shown::default(),
+        }
     }
 
     /// As [`Self::new`], with a clock that is read when an answer begins: where looking up ends and
@@ -88,11 +105,25 @@ impl Answer {
     pub(super) fn begin(&mut self, tail_bytes: usize) {
         self.len = 0;
         self.cut = false;
+        self.shown = Shown::default();
         if let Some(now_us) = self.now_us {
             self.began_us = now_us();
         }
         let reserved = tail_bytes.saturating_add(CLOSING_BYTES_MAX);
         self.body_end_max = ANSWER_BYTES_MAX.saturating_sub(reserved);
+    }
+
+    /// Which records it shows.
+    #[must_use]
+    pub const fn shown(&self) -> Shown {
+        self.shown
+    }
+
+    /// Notes that a record is shown, or else a contact.
+    pub(super) const fn note_shown(&mut self, is_contact: bool) {
+        let Shown { records, contacts } = &mut self.shown;
+        let count = if is_contact { contacts } else { records };
+        *count = count.saturating_add(1);
     }
 
     /// Ends the body: what follows may use the reserved room.

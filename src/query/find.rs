@@ -434,6 +434,7 @@ pub(super) fn contact(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answere
         return Err(Refusal::Contact.into());
     }
     let mut records = Records::begin(site, &rule, out);
+    records.of_contacts = true;
     let mut narrowed = Identifier::new();
     let is_there = |id: &str| site.snapshot.find_contacts(id).next().is_some();
     let id = as_kept(typed, &mut narrowed, is_there);
@@ -468,6 +469,7 @@ pub(super) fn roid(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answered {
             Owner::Contact(_) => defaults,
         };
         let records = records.get_or_insert_with(|| Records::begin(site, rule.rule(), out));
+        records.of_contacts = matches!(owner, Owner::Contact(_));
         let fits = records.add(out, |out| match owner {
             Owner::Domain(domain) => {
                 render::domain(site, rule, domain, out)?;

@@ -220,13 +220,15 @@ pub(super) struct Records<'a> {
     rule: &'a Rule,
     count: usize,
     full: bool,
+    /// Whether the next ones are contacts.
+    pub(super) of_contacts: bool,
 }
 
 impl<'a> Records<'a> {
     /// Starts an answer of records.
     pub(super) fn begin(site: &'a Site<'a>, rule: &'a Rule, out: &mut Answer) -> Self {
         begin(rule, out);
-        Self { site, rule, count: 0, full: false }
+        Self { site, rule, count: 0, full: false, of_contacts: false }
     }
 
     /// Adds a record; `false` if it does not fit after those before it.
@@ -245,6 +247,7 @@ impl<'a> Records<'a> {
             self.full = true;
         } else {
             self.count = self.count.saturating_add(1);
+            out.note_shown(self.of_contacts);
         }
         Ok(!self.full && !out.is_cut())
     }

@@ -28,7 +28,7 @@ use crate::policy::lists::Entry;
 use crate::policy::{Rules, Tier};
 use crate::port43::{self, Answering, Asked};
 use crate::query::{
-    self, Answer, AnswerResult, Caller, Limits, QueryKind, Refusal, Refused, Request,
+    self, Answer, AnswerResult, Caller, Limits, QueryKind, Refusal, Refused, Request, Shown,
 };
 use crate::querylog::{self, Recorder};
 use crate::view::View;
@@ -256,9 +256,15 @@ impl Answerer {
         };
         let caller = Caller { tier, limits: limits_of(pass, &uses), scarce };
         let answered = query::answer_request(view, rules, &caller, request, out);
+        let more = price_of_shown(&pass.settings().prices, out.shown()).saturating_sub(price);
+        if more > 0 && pass.is_limited() {
+            // It may go below nothing: the next query waits for it.
+            guard.limiter().add(pass.address(), pass.levels(), more, now_us);
+        }
         let outcome = Ended::of(kind, answered.result);
         let missed = outcome == Ended::NotFound;
-        let seen = seen.map(|seen| seen.named(subject).missed(missed).dry_run(dry_run));
+        let told = |seen: Seen| seen.named(subject).missed(missed).dry_run(dry_run).more(more);
+        let seen = seen.map(told);
         Told { kind: answered.kind, outcome, subject, tier, seen }
     }
 
@@ -322,6 +328,12 @@ fn denied(view: &View, rules: &Rules, by: &Denied, contact: &str, out: &mut Answ
     };
     let contact = text(|entry| &entry.contact).unwrap_or(contact);
     query::refuse(view, rules, &refused, contact, out);
+}
+
+/// What an answer is worth by the records in it: each what a query for it alone costs.
+const fn price_of_shown(prices: &Prices, shown: Shown) -> u32 {
+    let contacts = shown.contacts.saturating_mul(prices.contact);
+    contacts.saturating_add(shown.records.saturating_mul(prices.exact))
 }
 
 /// What a kind of query costs.

@@ -58,6 +58,15 @@ impl Seen {
         }
     }
 
+    /// The same for a higher price.
+    #[must_use]
+    pub const fn more(mut self, price: u32) -> Self {
+        if !self.exempt {
+            self.price = self.price.saturating_add(price);
+        }
+        self
+    }
+
     /// A query of a source without limits.
     #[must_use]
     pub const fn exempt(address: IpAddr) -> Self {
