@@ -331,7 +331,7 @@ impl Guard {
     /// Whether a query from `address` is looked at, which counts as one; `proxied`: a proxy names
     /// the address. `now` reads the wall clock, if that is needed.
     #[inline]
-    pub fn admit(&self, address: IpAddr, proxied: bool, now_ms: impl FnOnce() -> i64) -> Admission {
+    pub fn admit(&self, address: IpAddr, proxied: bool, now: impl FnOnce() -> i64) -> Admission {
         let admission = self.standing(address, proxied, now);
         match &admission {
             Admission::Open(_) => {}
