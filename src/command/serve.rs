@@ -112,7 +112,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let tables = Tables::new(settings)?;
     let cores = usable_cores(settings)?;
     let engine = engine(settings, cores.len())?;
-    let listen = claim(&settings.listen)?;
+    let (claims, listen) = claim(&settings.listen)?;
     let claimed = telling::Claimed::new(settings)?;
     let plan = Plan {
         proxies: settled(&settings.proxies, &settings.listen, &listen),
@@ -161,7 +161,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         drop(check);
         Ok(damage)
     };
-    let outcome = if started(&events, cores.len()) { attend() } else { Ok(None) };
+    let outcome = if started(&events, cores.len(), claims) { attend() } else { Ok(None) };
     systemd::stopping();
     telling.drain();
     drop(updating);
@@ -338,13 +338,15 @@ fn settled(rules: &[Rule], wanted: &[SocketAddr], got: &[SocketAddr]) -> Vec<Arc
     rules.iter().map(settle).collect()
 }
 
-fn claim(wanted: &[SocketAddr]) -> Result<Vec<SocketAddr>, Failure> {
+fn claim(wanted: &[SocketAddr]) -> Result<(Vec<listen::Claim>, Vec<SocketAddr>), Failure> {
     let is_held = |error: &ListenError| matches!(error, ListenError::InUse { .. });
     let claim = |address: &SocketAddr| {
         let claimed = patiently(patience::ADDRESS, is_held, || listen::claim(*address));
         claimed.map_err(Failure::failed)
     };
-    wanted.iter().map(claim).collect()
+    let claims = wanted.iter().map(claim).collect::<Result<Vec<_>, _>>()?;
+    let addresses = claims.iter().map(|claim| claim.address).collect();
+    Ok((claims, addresses))
 }
 
 /// Whether shards could start at all with the descriptors that this process may have.
@@ -429,9 +431,17 @@ fn watch_signals(
     spawned.map(drop).map_err(no_signals)
 }
 
-/// Waits until every shard serves; false if one has ended or a signal came first.
-fn started(events: &Receiver<ControlEvent>, shard_count: usize) -> bool {
-    (0..shard_count).all(|_| matches!(events.recv(), Ok(ControlEvent::Shard(ShardReport::Ready))))
+/// Waits until every shard serves; false if one has ended or a signal came first. The addresses are
+/// held until then.
+fn started(
+    events: &Receiver<ControlEvent>,
+    shard_count: usize,
+    claims: Vec<listen::Claim>,
+) -> bool {
+    let is_ready = |event| matches!(event, Ok(ControlEvent::Shard(ShardReport::Ready)));
+    let all = (0..shard_count).all(|_| is_ready(events.recv()));
+    drop(claims);
+    all
 }
 
 /// Waits for a signal, for a shard to end, which it only does by itself if it broke, or for damage,

@@ -72,12 +72,21 @@ impl ListenError {
     }
 }
 
-/// Checks that nobody listens on `address`, and gives it back with its port settled.
+/// An address that nobody listens on, whose port is settled. The kernel gives that port to nobody
+/// else who asks for a free one, as long as this is held: until the shards have bound it.
+#[derive(Debug)]
+pub struct Claim {
+    /// The address.
+    pub address: SocketAddr,
+    _bound: Socket,
+}
+
+/// Checks that nobody listens on `address`, and settles its port.
 ///
 /// # Errors
 ///
 /// If it cannot be listened on.
-pub fn claim(address: SocketAddr) -> Result<SocketAddr, ListenError> {
+pub fn claim(address: SocketAddr) -> Result<Claim, ListenError> {
     let others = listening();
     let is_shared = others.iter().any(|other| shares(address, *other))
         || others.iter().any(|other| may_share(address, *other)) && is_refused_alone(address);
@@ -97,11 +106,11 @@ fn bind_socket(address: SocketAddr) -> io::Result<Socket> {
 }
 
 /// Binds as the shards will, which settles port 0.
-fn bind(address: SocketAddr) -> io::Result<SocketAddr> {
-    bind_socket(address)?
-        .local_addr()?
-        .as_socket()
-        .ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))
+fn bind(address: SocketAddr) -> io::Result<Claim> {
+    let bound = bind_socket(address)?;
+    let address = bound.local_addr()?.as_socket();
+    let address = address.ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))?;
+    Ok(Claim { address, _bound: bound })
 }
 
 /// A listener on `address` as the ring engine needs it, with room for `backlog_count` connections
@@ -234,14 +243,26 @@ mod tests {
         socket.listen(1).unwrap();
         let port = socket.local_addr().unwrap().as_socket().unwrap().port();
         let wanted = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-        assert_eq!(claim(wanted).unwrap(), wanted);
+        assert_eq!(claim(wanted).unwrap().address, wanted);
     }
 
     #[test]
     fn a_free_port_is_settled() {
-        let address = claim("127.0.0.1:0".parse().unwrap()).unwrap();
-        assert_ne!(address.port(), 0);
-        assert_eq!(claim(address).unwrap(), address);
+        let claimed = claim("127.0.0.1:0".parse().unwrap()).unwrap();
+        assert_ne!(claimed.address.port(), 0);
+        assert_eq!(claim(claimed.address).unwrap().address, claimed.address);
+    }
+
+    #[test]
+    fn a_settled_port_is_given_to_nobody_else_until_it_is_bound() {
+        let held: Vec<_> =
+            (0..200).map(|_| claim("127.0.0.1:0".parse().unwrap()).unwrap()).collect();
+        let mut ports: Vec<_> = held.iter().map(|one| one.address.port()).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 200);
+        // The shards bind it all the same.
+        open(held[0].address, 1).unwrap();
     }
 
     #[test]

@@ -57,7 +57,8 @@ fn ask(address: SocketAddr, line: &[u8]) -> io::Result<Vec<u8>> {
 /// What went wrong with an engine, if something did.
 fn tried(engine: EngineKind) -> Result<(), String> {
     let address = "127.0.0.1:0".parse().map_err(|error| format!("{error}"))?;
-    let address = listen::claim(address).map_err(|error| error.to_string())?;
+    let claim = listen::claim(address).map_err(|error| error.to_string())?;
+    let address = claim.address;
     let plan = Plan {
         listen: vec![address],
         proxies: Vec::new(),

@@ -17,7 +17,8 @@ use crate::shard::listen;
 /// The first address is for everybody, the second for proxies.
 fn serve(engine: EngineKind, from: &str, header: Expected, port43: port43::Settings) -> Served {
     let claim = || listen::claim("127.0.0.1:0".parse().unwrap()).unwrap();
-    let addresses = vec![claim(), claim()];
+    let claims = [claim(), claim()];
+    let addresses: Vec<_> = claims.iter().map(|claim| claim.address).collect();
     let rule = Rule { listen: addresses[1], from: vec![from.parse().unwrap()], header };
     let echo = |_: &Arc<ShardFigures>| Echo;
     serve_behind(engine, addresses, vec![Arc::new(rule)], port43, &echo)

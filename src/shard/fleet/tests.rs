@@ -106,7 +106,8 @@ where
     F: Fn(&Arc<ShardFigures>) -> Echo + Clone + Send + 'static,
 {
     let claim = |text: &&str| listen::claim(text.parse().unwrap()).unwrap();
-    let addresses: Vec<_> = listen.iter().map(claim).collect();
+    let claims: Vec<_> = listen.iter().map(claim).collect();
+    let addresses = claims.iter().map(|claim| claim.address).collect();
     serve_behind(engine, addresses, Vec::new(), port43, answering)
 }
 
@@ -126,7 +127,8 @@ where
 
 /// Serves one address for clients who may take so long to end after a stop.
 fn serve_for(engine: EngineKind, shutdown_ms: u64) -> Served {
-    let listen = vec![listen::claim("127.0.0.1:0".parse().unwrap()).unwrap()];
+    let claim = listen::claim("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listen = vec![claim.address];
     let plan = Plan { listen, proxies: Vec::new(), port43: patient(), engine, shutdown_ms };
     serve_plan(plan, &|_: &Arc<ShardFigures>| Echo)
 }
@@ -245,7 +247,8 @@ fn ipv4_and_ipv6_are_served_also_on_the_unspecified_addresses_of_one_port() {
         assert!(peer.starts_with("[::1]:"), "{peer}");
         served.stop();
 
-        let port = listen::claim("[::]:0".parse().unwrap()).unwrap().port();
+        let held = listen::claim("[::]:0".parse().unwrap()).unwrap();
+        let port = held.address.port();
         let served =
             serve_on(engine, &[&format!("0.0.0.0:{port}"), &format!("[::]:{port}")], patient());
         for (address, prefix) in [("127.0.0.1", "127.0.0.1:"), ("[::1]", "[::1]:")] {
