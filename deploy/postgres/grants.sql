@@ -9,6 +9,14 @@ DO $$ BEGIN
     END IF;
 END $$;
 
+-- PostgreSQL lets everybody execute a new function, and these write with the rights of their owner.
+-- Triggers call them all the same; a role of the registry whose procedures call whoisd.note gets a
+-- GRANT of its own.
+REVOKE EXECUTE ON FUNCTION
+    whoisd.note(text, text), whoisd.note_row(), whoisd.wake(), whoisd.refuse_truncate(),
+    whoisd.follow(regclass, text[])
+    FROM PUBLIC;
+
 GRANT USAGE ON SCHEMA whoisd TO whoisd_publisher;
 GRANT SELECT ON
     whoisd.contract, whoisd.registrars, whoisd.idn_tables, whoisd.contacts, whoisd.hosts,

@@ -140,6 +140,21 @@ fn heartbeats_have_serials_of_their_own_and_come_only_in_silence() {
 }
 
 #[test]
+fn nobody_executes_what_writes_with_the_rights_of_its_owner() {
+    let mut database = Database::new();
+    database.session.execute(
+        "DO $$ DECLARE open text; BEGIN
+             SELECT string_agg(p.oid::regprocedure::text, ', ') INTO open
+                 FROM pg_proc p WHERE p.pronamespace = 'whoisd'::regnamespace AND p.prosecdef
+                 AND has_function_privilege('public', p.oid, 'EXECUTE');
+             IF open IS NOT NULL THEN RAISE EXCEPTION 'everybody may execute %', open; END IF;
+         END $$",
+    );
+    // Changes are noted all the same, by a role that has no rights here.
+    assert_eq!(database.commit(&registrar("plain")), ["registrar plain"]);
+}
+
+#[test]
 fn rows_that_are_no_records_are_left_out_and_the_rest_goes_on() {
     let mut database = Database::new();
     let came = database.commit(
