@@ -421,21 +421,26 @@ fn the_deployed_example_lets_a_publisher_write_and_a_node_only_read() {
     let mut outbox =
         Outbox::open(address("publisher:p-secret"), source("a"), None, limits).unwrap();
     outbox.send(&records(1..=3)).unwrap();
-    let node = Plan::default().start(address("node:n-secret"));
+    let node = Plan::default().start(address("node-1:n-secret"));
     node.reaches(3);
     outbox.send(&records(4..=5)).unwrap();
     node.reaches(5);
     // Set back, it replaces its consumer.
     let memory = node.stop();
     memory.replace(2);
-    let node = Plan { memory, ..Plan::default() }.start(address("node:n-secret"));
+    let node = Plan { memory, ..Plan::default() }.start(address("node-1:n-secret"));
     node.reaches(5);
     node.is_well();
+    let other = Plan { durable: Some("node-2".to_owned()), ..Plan::default() };
+    let other = other.start(address("node-1:n-secret"));
+    other.says("durable consumer node-2");
+    assert_eq!(other.report().serial, 0, "one node does not stand in another one's place");
+    drop(other);
     let limits = Limits { request: Duration::from_millis(300), ..limits };
-    let mut as_node = Outbox::open(address("node:n-secret"), source("a"), None, limits).unwrap();
+    let mut as_node = Outbox::open(address("node-1:n-secret"), source("a"), None, limits).unwrap();
     let refused = as_node.send(&records(6..=6)).unwrap_err().to_string();
     assert!(refused.contains("serials were not stored"), "{refused}");
-    let stranger = Plan::default().start(address("node:wrong"));
+    let stranger = Plan::default().start(address("node-1:wrong"));
     stranger.says("authorization");
     drop(stranger);
     let none = folder.path().join("none");

@@ -26,6 +26,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// What a printed command begins with.
 const PROGRAMS: &[&str] = &[
@@ -89,7 +90,9 @@ fn is_command(line: &str) -> bool {
     // Variables of the environment may come first.
     let is_variable = |word: &&str| {
         let name = word.split_once('=').map_or("", |(name, _)| name);
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+        let is_of_name =
+            |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+        !name.is_empty() && name.bytes().all(is_of_name)
     };
     let word = line.split([' ', ';']).find(|word| !is_variable(word)).unwrap_or_default();
     PROGRAMS.contains(&word)
@@ -200,15 +203,18 @@ fn whoisd() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_whoisd"))
 }
 
-/// The load generator of this build, which another package makes.
-fn loadgen() -> PathBuf {
-    let path = whoisd().with_file_name("whois-loadgen");
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "whois-loadgen"])
-        .current_dir(root())
-        .status();
-    assert!(built.unwrap().success());
-    path
+/// The load generator of this build, which another package makes. It is made once: cargo puts the
+/// file in place anew each time, while another test may be starting it.
+fn loadgen() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--package", "whois-loadgen"])
+            .current_dir(root())
+            .status();
+        assert!(built.unwrap().success());
+        whoisd().with_file_name("whois-loadgen")
+    })
 }
 
 /// One line of a file.
@@ -304,7 +310,7 @@ fn run_all(names: &[&str]) {
     if !is_root() {
         return;
     }
-    loadgen();
+    let _built = loadgen();
     for name in names {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("script");
@@ -330,7 +336,7 @@ fn every_printed_command_is_listed_and_none_that_is_not_printed_any_more() {
         compare(path, name, &of_head(path));
     }
     for (program, name) in HELPS {
-        let path = if *program == "whoisd" { whoisd() } else { loadgen() };
+        let path = if *program == "whoisd" { whoisd() } else { loadgen().to_owned() };
         compare(&format!("{program} help"), name, &of_help(&path, &[]));
     }
 }

@@ -424,7 +424,7 @@ fn the_deployed_example_takes_the_log_of_a_node_once_its_lines_are_let_in() {
     make_stream_by(&server, async_nats::ConnectOptions::with_user_and_password(name, password));
     let folder = tempfile::tempdir().unwrap();
     let credentials = folder.path().join("node");
-    fs::write(&credentials, "node:n-secret\n").unwrap();
+    fs::write(&credentials, "node-1:n-secret\n").unwrap();
     fs::set_permissions(&credentials, fs::Permissions::from_mode(0o600)).unwrap();
     let mut settings = stream_settings(&server);
     settings.stream.as_mut().unwrap().credentials = Some(credentials);

@@ -90,7 +90,7 @@ impl Server {
                 command.args(["-js", "-sd"]).arg(store);
             }
         }
-        command.env("WHOISD_PUBLISHER", "p-secret").env("WHOISD_NODE", "n-secret");
+        command.env("WHOISD_PUBLISHER", "p-secret").env("WHOISD_NODE_1", "n-secret");
         command.env("WHOISD_ADMIN", "a-secret");
         command.stdout(Stdio::null()).stderr(Stdio::null());
         self.child = Some(command.spawn().unwrap());
@@ -319,6 +319,8 @@ pub struct Plan {
     pub shelf: Shelf,
     pub trusted: Trusted,
     pub position: Option<PathBuf>,
+    /// Another durable consumer than `node-1`.
+    pub durable: Option<String>,
     /// In place of the shelf.
     pub fetch: Option<Fetch>,
 }
@@ -327,7 +329,7 @@ impl Plan {
     pub fn start(self, address: Address) -> Node {
         let settings = Settings {
             address,
-            durable: "node-1".to_owned(),
+            durable: self.durable.unwrap_or_else(|| "node-1".to_owned()),
             trusted: self.trusted,
             position: self.position,
             now_ms: || 42,
