@@ -109,7 +109,7 @@ pub fn parse(file: &str, text: &str) -> Result<Arc<[Entry]>, ListError> {
 ///
 /// # Errors
 ///
-/// The first thing that is wrong, and what is wrong with later entries, [`ERRORS_MAX`] in all.
+/// The first thing that is wrong, and what is wrong with later entries, 20 in all at most.
 pub fn check(file: &str, text: &str) -> Result<Arc<[Entry]>, (ListError, Vec<ListError>)> {
     let alone = |error| (error, Vec::new());
     let reader = Reader { file: file.into(), lines: Lines::new(text) };
