@@ -350,3 +350,23 @@ fn config_check_counts_descriptors_as_a_start_does() {
     assert_eq!(status, Some(0), "{err}");
     assert!(out.contains("warning: port43.connections_per_shard_max: "), "{out}");
 }
+
+#[test]
+fn config_check_warns_where_a_contact_shows_less_than_its_table_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    let made = ran(&["sample", "--domains", "100", "--into", dir.to_str().unwrap()]);
+    assert_eq!(made.0, 0, "{made:?}");
+    let check = |more: &str| {
+        let file = folder.path().join("whoisd.toml");
+        let server = format!("[server]\ndir = {dir:?}\nlisten = [\"127.0.0.1:0\"]\n");
+        fs::write(&file, format!("{server}{more}")).unwrap();
+        ran(&["config", "check", file.to_str().unwrap()])
+    };
+    let tld = "[[tld]]\nsuffix = \"demo\"\nregistrant = { phone = \"redacted\" }\n";
+    let (status, out, err) = check(&format!("[defaults]\npreset = \"open\"\n{tld}"));
+    assert!(status == 0 && out.contains("warning: defaults.contact: "), "{out}{err}");
+    let named = "[defaults]\npreset = \"open\"\ncontact = { phone = \"shown\" }\n";
+    let (status, out, err) = check(&format!("{named}{tld}"));
+    assert!(status == 0 && !out.contains("defaults.contact"), "{out}{err}");
+}

@@ -26,6 +26,7 @@ use crate::control::{self, Watch};
 use crate::feed::key::Trusted;
 use crate::feed::objects::Objects;
 use crate::observe::clock;
+use crate::policy::Rules;
 use crate::policy::lists::Lists;
 use crate::querylog;
 use crate::shard::cores;
@@ -187,6 +188,11 @@ fn may_write_into(dir: &Path) -> Result<(), String> {
         .map_err(|error| format!("{}: this user may not write there: {error}", place.display()))
 }
 
+/// A contact belongs to no suffix.
+const CONTACT_RESTRICTED: &str = "defaults.contact: queries for a contact show less than \
+    [defaults] says, since a [[tld]] hides it in its domains; set the fields in \
+    [defaults.contact] if they are to be shown all the same";
+
 fn lists(settings: &Settings, found: &mut Found) {
     let tables = match Tables::new(settings) {
         Ok(tables) => tables,
@@ -194,6 +200,9 @@ fn lists(settings: &Settings, found: &mut Found) {
         Err(_) if !found.refused.is_empty() => return,
         Err(failure) => return found.note("defaults", Err(failure.message)),
     };
+    if Rules::compile(&settings.answers).is_ok_and(|rules| rules.contact_is_restricted()) {
+        found.warnings.push(CONTACT_RESTRICTED.to_owned());
+    }
     let swapped = Arc::new(ArcSwap::from_pointee(Lists::default()));
     let mut watch = Watch::new(settings.policy.lists.clone(), swapped, tables.has_tier());
     for error in watch.look(clock::wall_ms(), true).errors {

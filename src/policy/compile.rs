@@ -17,11 +17,12 @@ use hashbrown::HashMap;
 
 use super::keys::CONTACT_LABELS;
 use super::label::Label;
-use super::mask::{BlockMask, Mask, Sees, Wish};
+use super::mask::{BlockMask, CONTACT_BLOCK, Mask, Sees, Wish};
 use super::preset::{Draft, blocks};
 use super::rules::{
     BlockRule, CONTACT_FIELD_COUNT, ExtrasRule, FieldRule, Rule, ShownField, Step, longest,
 };
+use super::strict::restrict;
 use super::text::{verbatim, wrapped};
 use crate::config::tier::{Layer, Tier, TierTld};
 use crate::config::tld::{
@@ -76,24 +77,47 @@ impl<'a> Tables<'a> {
 
     /// The rule of `suffix`; without one, that of the answers which belong to none.
     pub(super) fn rule(&self, suffix: Option<&str>) -> Rule {
-        let suffix = suffix.unwrap_or_default();
-        let own = longest(suffix, |suffix| self.own.get(suffix).copied());
+        // A contact belongs to no suffix: what any of them hides of it is hidden.
+        let others = match suffix {
+            Some(_) => Vec::new(),
+            None => self.suffixes().map(|suffix| self.of(suffix)).collect(),
+        };
+        rule(&self.settings.defaults, &self.of(suffix.unwrap_or_default()), &others)
+    }
+
+    /// The tables of a suffix, the empty one for none.
+    fn of(&self, suffix: &str) -> OfSuffix<'a> {
         let tiers = self.settings.tier.iter().zip(&self.tiers).map(|(tier, tables)| {
             let below = longest(suffix, |suffix| tables.get(suffix).copied());
             [Some(tier.layer()), below.map(TierTld::layer)]
         });
-        rule(&self.settings.defaults, own, tiers)
+        OfSuffix {
+            own: longest(suffix, |suffix| self.own.get(suffix).copied()),
+            tiers: tiers.collect(),
+        }
     }
 }
 
-/// One rule out of its tables; `tiers` has the two of each tier.
-fn rule<'a>(
-    defaults: &'a Tld,
+/// What tables say about one suffix.
+struct OfSuffix<'a> {
     own: Option<&'a Tld>,
-    tiers: impl Iterator<Item = [Option<Layer<'a>>; 2]>,
-) -> Rule {
+    /// The two of each tier.
+    tiers: Vec<[Option<Layer<'a>>; 2]>,
+}
+
+impl<'a> OfSuffix<'a> {
+    /// What the public sees by them, over `defaults`, and what a tier sees.
+    fn layers(&self, defaults: &'a Tld, tier: Option<usize>) -> Vec<Layer<'a>> {
+        let own = [Some(defaults.layer()), self.own.map(Tld::layer)];
+        let of_tier = tier.and_then(|tier| self.tiers.get(tier)).into_iter().flatten().copied();
+        own.into_iter().chain(of_tier).flatten().collect()
+    }
+}
+
+/// One rule out of its tables; a contact shows no more under it than under `others`.
+fn rule<'a>(defaults: &'a Tld, of: &OfSuffix<'a>, others: &[OfSuffix<'a>]) -> Rule {
     let absent = Tld::default();
-    let own = own.unwrap_or(&absent);
+    let own = of.own.unwrap_or(&absent);
     let text = |of: fn(&Tld) -> Option<&String>, otherwise: &'static str| {
         of(own).or_else(|| of(defaults)).map_or(otherwise, String::as_str).to_owned()
     };
@@ -102,11 +126,21 @@ fn rule<'a>(
         redacted: text(|t| t.redacted_text.as_ref(), REDACTED),
         redacted_email: text(|t| t.redacted_email_text.as_ref(), REDACTED_EMAIL),
     };
-    let public = [defaults.layer(), own.layer()];
-    let drafts = drafts(&public);
-    let tiers = tiers.map(|of_tier| {
-        let layers: Vec<_> = public.into_iter().chain(of_tier.into_iter().flatten()).collect();
-        let mut of_tier = self::drafts(&layers);
+    let mut contact_is_restricted = false;
+    let mut drafts_of = |layers: &[Layer<'a>], tier: Option<usize>| {
+        let mut of_layers = drafts(layers);
+        for other in others {
+            let of_other = other.layers(defaults, tier);
+            let hidden = (&drafts(&of_other), &*of_other);
+            contact_is_restricted |= restrict(&mut of_layers[CONTACT_BLOCK], hidden, layers);
+        }
+        of_layers
+    };
+    let public = of.layers(defaults, None);
+    let drafts = drafts_of(&public, None);
+    let tiers = (0..of.tiers.len()).map(|tier| {
+        let layers = of.layers(defaults, Some(tier));
+        let mut of_tier = drafts_of(&layers, Some(tier));
         for (draft, public) in of_tier.iter_mut().zip(&drafts) {
             draft.keep_published(public);
         }
@@ -127,6 +161,7 @@ fn rule<'a>(
         contact,
         public,
         tiers,
+        contact_is_restricted,
         prefer_localised: own.postal.or(defaults.postal) == Some(Postal::Loc),
         complaint_form: own.complaint_form.or(defaults.complaint_form).unwrap_or(true),
         header: header.into(),

@@ -17,6 +17,7 @@ pub mod mining;
 pub mod phrases;
 mod preset;
 mod rules;
+mod strict;
 mod text;
 mod tier;
 

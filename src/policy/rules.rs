@@ -119,6 +119,8 @@ pub(crate) struct Rule {
     pub(super) public: Mask,
     /// What the tiers see, in the order of [`Tier::index`] from 1.
     pub(super) tiers: Box<[Mask]>,
+    /// Whether a contact shows less than its own tables say, since a suffix hides it.
+    pub(super) contact_is_restricted: bool,
     /// Whether the localised address is preferred.
     pub(crate) prefer_localised: bool,
     pub(crate) complaint_form: bool,
@@ -294,6 +296,12 @@ impl Rules {
     /// The rule of answers that belong to no suffix.
     pub(crate) const fn defaults(&self) -> &Rule {
         &self.defaults
+    }
+
+    /// Whether `contact ID` shows less than `[defaults]` or a tier says, since a suffix hides it.
+    #[must_use]
+    pub const fn contact_is_restricted(&self) -> bool {
+        self.defaults.contact_is_restricted
     }
 
     /// What the configuration adds to the registrar with this identifier, or else with this IANA

@@ -72,7 +72,8 @@ pub struct Tld {
     /// The billing contact's block.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub billing: Option<Block>,
-    /// Answers to `contact ID`; of `[defaults]` only, since a contact has no suffix.
+    /// Answers to `contact ID` and to a contact's ROID; of `[defaults]` only, since a contact has
+    /// no suffix. Where nothing is said here, they show no more than the strictest suffix does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contact: Option<Block>,
     /// How a redacted field reads: `text` (default), `empty` (the key alone) or `left-out`.
