@@ -65,8 +65,8 @@ pub(super) struct Options {
 }
 
 /// What is said of a snapshot whose signature nobody has looked at.
-const NOT_VOUCHED: &str =
-    "no key is trusted: whoever writes into the object store can make it say anything (--trusted)";
+const NOT_VOUCHED: &str = "not verified: no key is trusted, and anybody with access to the object \
+    store can change it; --trusted FILE checks the signature";
 
 /// The keys of `--trusted`, or else those that a server with the configuration trusts.
 fn trusted(options: &Options) -> Result<Trusted, Failure> {

@@ -44,15 +44,15 @@ pub(super) fn canaries(names: &[String]) -> Result<(), String> {
 pub(super) fn redis(url: &str) -> Result<(), String> {
     let wrong = "expected \"redis://127.0.0.1:6379\"";
     // The address is not quoted: it may hold a password, although it should not.
-    let no_address = |_| format!("is no address of a Redis server; {wrong}");
-    let server = url.into_connection_info().map_err(no_address)?;
+    let not_redis = |_| format!("is not the address of a Redis server; {wrong}");
+    let server = url.into_connection_info().map_err(not_redis)?;
     let settings = server.redis_settings();
     if settings.username().is_some() || settings.password().is_some() {
         return Err("the address holds a user or a password, which would be shown; put one line \
                     \"user:password\" into a file and name it as site.credentials"
             .to_owned());
     }
-    redis::Client::open(server).map(drop).map_err(no_address)
+    redis::Client::open(server).map(drop).map_err(not_redis)
 }
 
 /// Checks the name of a site's channel.

@@ -200,7 +200,7 @@ fn check_suffixes(tier: &Tier, path: &str, problems: &mut Problems) {
         tld.layer().check(&path, problems);
         let got = &tld.suffix;
         let problem = match canonical_suffix(got).map(|suffix| suffixes.insert(suffix)) {
-            None => format!("\"{got}\" is no domain name; expected one such as example"),
+            None => format!("\"{got}\" is not a domain name; expected one such as example"),
             Some(false) => format!("\"{got}\" has a table of this tier already; join the two"),
             Some(true) => continue,
         };

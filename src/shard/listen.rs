@@ -256,11 +256,11 @@ mod tests {
     #[test]
     fn a_settled_port_is_given_to_nobody_else_until_it_is_bound() {
         let held: Vec<_> =
-            (0..200).map(|_| claim("127.0.0.1:0".parse().unwrap()).unwrap()).collect();
+            (0..400).map(|_| claim("127.0.0.1:0".parse().unwrap()).unwrap()).collect();
         let mut ports: Vec<_> = held.iter().map(|one| one.address.port()).collect();
         ports.sort_unstable();
         ports.dedup();
-        assert_eq!(ports.len(), 200);
+        assert_eq!(ports.len(), 400);
         // The shards bind it all the same.
         open(held[0].address, 1).unwrap();
     }

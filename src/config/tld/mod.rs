@@ -321,7 +321,7 @@ impl TryFrom<String> for Field {
                 Some(text) => Self::Text(text.trim().to_owned()),
                 None => {
                     return Err(format!(
-                        "\"{word}\" is no rule of a field; expected shown, consent, redacted, \
+                        "\"{word}\" is not a rule for a field; expected shown, consent, redacted, \
                          empty, left-out, text:... or, in a tier, always"
                     ));
                 }
@@ -409,7 +409,7 @@ impl Settings {
             match canonical_suffix(got).map(|suffix| suffixes.insert(suffix)) {
                 None => problems.add(
                     &format!("{path}.suffix"),
-                    format!("\"{got}\" is no domain name; expected one such as example"),
+                    format!("\"{got}\" is not a domain name; expected one such as example"),
                 ),
                 Some(false) => problems.add(
                     &format!("{path}.suffix"),

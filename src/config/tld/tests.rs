@@ -41,14 +41,14 @@ fn unknown_keys_and_words_are_refused() {
     let error = toml::from_str::<Settings>("[defaults]\nextras = 3").unwrap_err();
     assert!(error.to_string().contains("a list of keys"), "{error}");
     let error = toml::from_str::<Settings>("[defaults.tech]\nname = \"hidden\"").unwrap_err();
-    assert!(error.to_string().contains("\"hidden\" is no rule of a field"), "{error}");
+    assert!(error.to_string().contains("\"hidden\" is not a rule for a field"), "{error}");
 }
 
 #[test]
 fn messages_name_key_value_and_bound() {
     let cases = [
-        ("[[tld]]\nsuffix = \"a..b\"", "tld[1].suffix: \"a..b\" is no domain name"),
-        ("[[tld]]", "tld[1].suffix: \"\" is no domain name"),
+        ("[[tld]]\nsuffix = \"a..b\"", "tld[1].suffix: \"a..b\" is not a domain name"),
+        ("[[tld]]", "tld[1].suffix: \"\" is not a domain name"),
         ("[defaults]\nsuffix = \"x\"", "defaults.suffix: \"x\" belongs into a [[tld]] table"),
         (
             "[[tld]]\nsuffix = \"x\"\n[[tld]]\nsuffix = \"X.\"",
