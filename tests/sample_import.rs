@@ -9,7 +9,7 @@ use std::rc::Rc;
 use snapshot_format::layout::Kind;
 use snapshot_format::sort::{MemoryScratch, Scratch};
 use snapshot_format::{Change, Object, dump};
-use whoisd::feed::{Body, ChangeRecord};
+use whoisd::feed::ChangeRecord;
 use whoisd::import::{Known, Options, Pipes, Quiet, changes};
 use whoisd::view::View;
 
@@ -104,6 +104,8 @@ fn objects(path: &str) -> Vec<Object> {
         deposits: vec![PathBuf::from(path)],
         pipes: Pipes::default(),
         memory_bytes: Options::MEMORY_BYTES_MIN,
+        content_bytes_max: Options::CONTENT_BYTES_MAX,
+        follow: whoisd::import::Follow::Any,
         strict: true,
         findings_max: None,
         now_ms: i64::MAX,
@@ -116,7 +118,7 @@ fn objects(path: &str) -> Vec<Object> {
         .visit(&Empty, &mut Quiet, &mut |change| {
             let Change::Upsert(object) = &change else { panic!("{change:?}") };
             objects.push(Object::clone(object));
-            let body = Body::Change(change);
+            let body = change.into();
             let record =
                 ChangeRecord { serial: 1, committed_ms: 0, transaction: String::new(), body };
             let mut line = Vec::new();

@@ -55,7 +55,7 @@ fn records(data: &Data, changes: Vec<Change>) -> Vec<ChangeRecord> {
         serial,
         committed_ms: 1,
         transaction: String::new(),
-        body: Body::Change(change),
+        body: Body::from(change),
     };
     (first..).zip(changes).map(record).collect()
 }

@@ -48,6 +48,8 @@ fn run(model: &str, deposit: &Path, directory: &Path, options: Options) {
                 deposits: vec![deposit.to_owned()],
                 pipes: import::Pipes::default(),
                 memory_bytes: import::Options::MEMORY_BYTES,
+                content_bytes_max: import::Options::CONTENT_BYTES_MAX,
+                follow: import::Follow::Any,
                 strict: true,
                 findings_max: None,
                 now_ms: wall_ms(),

@@ -43,6 +43,8 @@ const RECORDS_MAX: u32 = 64;
 const FOUND_MAX: usize = 100_000;
 /// Memory of a fold, bytes.
 const FOLD_BYTES: usize = 1 << 20;
+/// Most memory that an input may take, bytes; the inputs have up to 64 KiB.
+pub const MEMORY_BYTES: u64 = 16 << 20;
 
 type Generated = Generation<Vec<u8>, Vec<u8>>;
 
@@ -319,12 +321,12 @@ mod tests {
 
     #[test]
     fn bases_of_the_corpus_and_their_mutations_hold() {
-        replay::run("snapshot_base", 3_000, base);
+        replay::run("snapshot_base", 3_000, MEMORY_BYTES, base);
     }
 
     #[test]
     fn logs_of_the_corpus_and_their_mutations_hold() {
-        replay::run("snapshot_log", 3_000, log);
+        replay::run("snapshot_log", 3_000, MEMORY_BYTES, log);
     }
 
     /// Batches over the fixture, as a log: what the corpus of logs begins with.

@@ -12,6 +12,7 @@
 
 // What registry objects are.
 pub mod change;
+mod footprint;
 pub mod limits;
 pub mod object;
 pub mod record;

@@ -27,7 +27,7 @@ use super::{Failure, output};
 use crate::config::Settings;
 use crate::feed::spool::{self, DONE, REJECTED, SpoolError, WHY_ENDING};
 use crate::feed::{Applied, Apply, ApplyError, ChangeRecord, Intake};
-use crate::import::{Quiet, Report};
+use crate::import::{Follow, Quiet, Report};
 use crate::observe::clock;
 use crate::observe::printable::counted;
 use crate::store::{Files, Live, Reader, StoreError, read_manifest};
@@ -141,6 +141,10 @@ impl Apply for Direct {
         self.0.generation().state().serial
     }
 
+    fn batch_bytes_max(&self) -> usize {
+        self.0.settings().batch_bytes_max()
+    }
+
     fn apply(&mut self, records: &[ChangeRecord]) -> Result<Applied, ApplyError> {
         self.0.apply(records)
     }
@@ -159,7 +163,10 @@ fn directly(options: &Options, live: Live<Disk>, settings: &Settings) -> Result<
     let files = std::slice::from_ref(&options.file);
     if is_records(&options.file) {
         let mut position = spool::Position::open(live.writer().files().path());
-        let applied = spool::apply_file(&options.file, &mut direct(live, settings)?, &mut position);
+        let applied = {
+            let intake = &mut direct(live, settings)?;
+            spool::apply_file(&options.file, Follow::Any, intake, &mut position)
+        };
         return tell(files, applied, None, Telling { quiet: false, has_report: false });
     }
     let apply = |vetting: &mut Vetting<'_>| deposit_directly(files, live, settings, vetting);

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, IsTerminal, Write};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -110,6 +111,10 @@ pub(super) struct Options {
     /// Memory to use, 64M to 1024G; what does not fit is sorted in files in the directory
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory_bytes)]
     memory: usize,
+    /// Refuse the deposit if its files have more, unpacked, 1M to 1024T: a small file may hold a
+    /// thousand times as much
+    #[arg(long, value_name = "SIZE", default_value = "4T", value_parser = unpacked_bytes)]
+    unpacked_max: u64,
     /// Older states to keep for `whoisd rollback`, each as large as a snapshot
     #[arg(long, value_name = "N", default_value_t = 1)]
     keep: usize,
@@ -146,6 +151,8 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
         deposits: arguments.deposits.clone(),
         pipes: import::Pipes::until(Arc::clone(&stop)),
         memory_bytes: arguments.memory,
+        content_bytes_max: arguments.unpacked_max,
+        follow: import::Follow::Any,
         strict: arguments.strict,
         findings_max: arguments.findings_max,
         now_ms: clock::wall_ms(),
@@ -206,6 +213,7 @@ fn change(
         strict: options.strict,
         findings_max: options.findings_max,
         memory_bytes: Some(options.memory_bytes),
+        content_bytes_max: Some(options.content_bytes_max),
         pipes: options.pipes.clone(),
         lines: lines.as_mut().map(|lines| &mut lines.file as &mut dyn Write),
         ..Vetting::new(options.now_ms, &mut display)
@@ -429,20 +437,34 @@ fn progress_line(step: Step, seconds: u64) -> String {
 
 /// Reads `512M`, `2G`, `1073741824`.
 pub(super) fn memory_bytes(text: &str) -> Result<usize, String> {
-    const GIB: usize = 1 << 30;
+    let bounds = import::Options::MEMORY_BYTES_MIN as u64..=1 << 40;
+    let bytes = size_bytes(text, bounds, "64M to 1024G")?;
+    usize::try_from(bytes).map_err(|error| error.to_string())
+}
+
+/// The bytes of `--unpacked-max`.
+fn unpacked_bytes(text: &str) -> Result<u64, String> {
+    size_bytes(text, 1 << 20..=1 << 50, "1M to 1024T")
+}
+
+/// The bytes of a size such as `512M`.
+fn size_bytes(text: &str, bounds: RangeInclusive<u64>, expected: &str) -> Result<u64, String> {
     let trimmed = text.trim_end_matches("iB").trim_end_matches('B');
-    let (digits, unit) = match trimmed.chars().last() {
-        Some('K' | 'k') => (trimmed.trim_end_matches(['K', 'k']), 1 << 10),
-        Some('M' | 'm') => (trimmed.trim_end_matches(['M', 'm']), 1 << 20),
-        Some('G' | 'g') => (trimmed.trim_end_matches(['G', 'g']), GIB),
-        _ => (trimmed, 1),
+    let digits = trimmed.trim_end_matches(['K', 'k', 'M', 'm', 'G', 'g', 'T', 't']);
+    let unit = match trimmed.get(digits.len()..).map(str::to_ascii_uppercase).as_deref() {
+        Some("") => Some(1),
+        Some("K") => Some(1 << 10),
+        Some("M") => Some(1 << 20),
+        Some("G") => Some(1 << 30),
+        Some("T") => Some(1 << 40),
+        _ => None,
     };
-    let bytes = digits.parse::<usize>().ok().and_then(|count| count.checked_mul(unit));
-    let bytes = bytes.ok_or_else(|| {
-        format!("{text:?} is not a size, expected a number with K, M or G, as in 512M")
+    let bytes = digits.parse::<u64>().ok().zip(unit);
+    let bytes = bytes.and_then(|(count, unit)| count.checked_mul(unit)).ok_or_else(|| {
+        format!("{text:?} is not a size, expected a number with K, M, G or T, as in 512M")
     })?;
-    if !(import::Options::MEMORY_BYTES_MIN..=1024 * GIB).contains(&bytes) {
-        return Err(format!("{text} is out of bounds, expected 64M to 1024G"));
+    if !bounds.contains(&bytes) {
+        return Err(format!("{text} is out of bounds, expected {expected}"));
     }
     Ok(bytes)
 }

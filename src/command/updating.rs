@@ -184,7 +184,7 @@ fn first_snapshot(nats: &Nats, writer: &Writer<Disk>) -> Result<(), Failure> {
 
 fn open_spool(dir: &Path, keep: spool::Keep, status: Arc<spool::Status>) -> Result<Spool, Failure> {
     let path = dir.join(SPOOL);
-    Spool::open(&path, keep, status)
+    Spool::open(&path, keep, status, clock::wall_ms)
         .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
 }
 

@@ -9,7 +9,7 @@ use super::Settings;
 use super::file::File;
 use crate::policy::{block, limit, mining};
 use crate::port43::limits::{self, Bound};
-use crate::updater::FINDINGS_MAX;
+use crate::updater::{self, DEPOSIT_BYTES_MAX, FINDINGS_MAX};
 use crate::warden;
 
 /// From the stop signal until connections in flight are cut, milliseconds.
@@ -24,7 +24,7 @@ pub const KEEP: Bound = Bound::new(1, 0, 16);
 /// How often a directory is looked at that another process writes, milliseconds.
 pub const FOLLOW_MS: Bound = Bound::new(100, 10, 60_000);
 /// Memory for reading deposits and for folds, bytes.
-pub const MEMORY_BYTES: Bound = Bound::new(256 << 20, 64 << 20, 1 << 40);
+pub const MEMORY_BYTES: Bound = Bound::new(updater::MEMORY_BYTES, 64 << 20, 1 << 40);
 /// Shortest block that is worth an element of the kernel's set, seconds.
 pub const NFTABLES_MIN_S: Bound = Bound::new(3600, 1, 31_536_000);
 
@@ -151,6 +151,20 @@ pub const NUMBERS: &[Number] = &[
         spool_keep.bytes
     ),
     number!(
+        "updater.spool_rejected_bytes",
+        "bytes",
+        Bound::new(1 << 30, 1 << 20, 1 << 50),
+        updater.spool_rejected_bytes,
+        spool_keep.rejected_bytes
+    ),
+    number!(
+        "updater.spool_days",
+        "days",
+        Bound::new(30, 1, 36_500),
+        updater.spool_days,
+        spool_keep.days
+    ),
+    number!(
         "updater.memory_bytes",
         "bytes",
         MEMORY_BYTES,
@@ -163,6 +177,13 @@ pub const NUMBERS: &[Number] = &[
         Bound::new(FINDINGS_MAX, 0, FINDINGS_MAX),
         updater.findings_max,
         updater.findings_max
+    ),
+    number!(
+        "updater.deposit_bytes_max",
+        "bytes",
+        Bound::new(DEPOSIT_BYTES_MAX, 1 << 20, 1 << 50),
+        updater.deposit_bytes_max,
+        updater.deposit_bytes_max
     ),
     number!(
         "updater.fold_changed_percent",

@@ -14,10 +14,18 @@ use std::path::Path;
 use super::ChangeRecord;
 use crate::observe::printable::counted;
 
+/// Memory of a batch where nothing else is set, bytes.
+const BATCH_BYTES_MAX: usize = 64 << 20;
+
 /// Takes change records in, in order of their serials.
 pub trait Apply {
     /// The last serial that is on the disk; 0 before the first.
     fn serial(&self) -> u64;
+
+    /// Most memory that the records of a batch may take, bytes: who gathers them stops there.
+    fn batch_bytes_max(&self) -> usize {
+        BATCH_BYTES_MAX
+    }
 
     /// Takes records in as one batch. When it returns, the batch is on the disk and answers come
     /// from it: whoever delivered it may acknowledge it. Records that are there already are

@@ -11,6 +11,7 @@
 //! Check the order of serials: whoever applies records knows the last one.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -53,10 +54,17 @@ pub struct ChangeRecord {
 /// What a record says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
-    /// An object is so, or is gone, from now on.
-    Change(Change),
+    /// An object is so, or is gone, from now on. Records are handed from thread to thread: a copy
+    /// of one shares it.
+    Change(Arc<Change>),
     /// Nothing changed up to the record's time.
     Heartbeat,
+}
+
+impl From<Change> for Body {
+    fn from(change: Change) -> Self {
+        Self::Change(Arc::new(change))
+    }
 }
 
 /// A line is no change record.
@@ -197,10 +205,10 @@ impl ChangeRecord {
     pub fn write_json(&self, out: &mut Vec<u8>) {
         let (kind, upsert, delete) = match &self.body {
             Body::Heartbeat => (HEARTBEAT, None, None),
-            Body::Change(Change::Upsert(object)) => {
-                (word(object.kind()), Some(write::object(object)), None)
-            }
-            Body::Change(Change::Delete { kind, key }) => (word(*kind), None, Some(key.as_str())),
+            Body::Change(change) => match &**change {
+                Change::Upsert(object) => (word(object.kind()), Some(write::object(object)), None),
+                Change::Delete { kind, key } => (word(*kind), None, Some(key.as_str())),
+            },
         };
         let line = LineOut {
             v: VERSION,
@@ -214,6 +222,18 @@ impl ChangeRecord {
         // Memory takes every byte, and no key of a map is anything but a text.
         let _ = serde_json::to_writer(&mut *out, &line);
         out.push(b'\n');
+    }
+
+    /// Memory that it takes, with its change, bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let change = match &self.body {
+            Body::Change(change) => change.memory_bytes(),
+            Body::Heartbeat => 0,
+        };
+        // In a list that grows by doubling.
+        let own = size_of::<Self>().saturating_mul(2).saturating_add(self.transaction.capacity());
+        own.saturating_add(change)
     }
 
     /// Reads one line, with or without its line end.
@@ -252,7 +272,7 @@ impl ChangeRecord {
         let kind = kind(&fields.kind)?;
         let body = match kind {
             None => heartbeat(&fields)?,
-            Some(kind) => Body::Change(change(kind, &fields, &mut reader)?),
+            Some(kind) => change(kind, &fields, &mut reader)?.into(),
         };
         if let Some(defect) = refusal(&mut reader) {
             let key = match &body {

@@ -39,7 +39,7 @@ use super::run::{self, ImportError, Options, Report, conclude};
 use super::sink::{Heard, Sink};
 
 /// Most hosts whose identifier a deposit may change while renamed hosts are still recognised.
-const REASSIGNED_MAX: usize = 1 << 16;
+const REASSIGNED_MAX: usize = 1 << 14;
 
 /// A differential or incremental deposit that was read and not yet applied.
 pub struct Changes<'r> {
@@ -143,7 +143,7 @@ impl Changes<'_> {
         progress: &mut dyn Progress,
         visit: &mut dyn FnMut(Change) -> io::Result<()>,
     ) -> Result<Report, ImportError> {
-        let seen = Seen::new(known);
+        let seen = Seen::new(known, self.options.table_bytes().wrapping_div(8));
         let is_diff = self.kind == DepositType::Diff && self.resend == 0;
         let (watermark, zones) = (self.envelope.watermark, self.zones());
         let scope = Context { watermark, zones, others: known.others().to_vec(), policies: &[] };

@@ -36,8 +36,10 @@ use super::part::DomainPart;
 use super::removal::Removal;
 use super::rule::Rule;
 
-/// Most host attributes that are remembered to push each of them once.
-const HOST_ATTRIBUTES_MAX: usize = 1 << 16;
+/// Most bytes of host attributes that are remembered to push each of them once.
+const HOST_ATTRIBUTES_BYTES_MAX: usize = 4 << 20;
+/// What one takes besides its text, bytes.
+const HOST_ATTRIBUTE_BYTES: usize = 64;
 /// Bytes from which on parts of one domain make another entry of the sorter.
 const PARTS_BYTES_MAX: usize = 64 << 10;
 
@@ -61,6 +63,7 @@ pub(super) struct Collector<'f, 'r> {
     /// Objects that are deleted.
     removals: u64,
     host_attributes: HashSet<Vec<u8>, RandomState>,
+    host_attributes_bytes: usize,
     /// Nameservers that domains name, where a snapshot is to be built.
     named: Option<NamedHosts>,
     /// Number of the deposit that is read.
@@ -107,6 +110,7 @@ impl<'f, 'r> Collector<'f, 'r> {
             counts: [0; 7],
             removals: 0,
             host_attributes: HashSet::default(),
+            host_attributes_bytes: 0,
             named: None,
             deposit: 0,
             standing: false,
@@ -116,7 +120,12 @@ impl<'f, 'r> Collector<'f, 'r> {
     /// Begins with the next deposit.
     pub(super) fn begin(&mut self, deposit: u8) {
         self.deposit = deposit;
+        self.forget_host_attributes();
+    }
+
+    fn forget_host_attributes(&mut self) {
         self.host_attributes.clear();
+        self.host_attributes_bytes = 0;
     }
 
     /// Begins with what stays beside the deposits.
@@ -258,9 +267,11 @@ impl<'f, 'r> Collector<'f, 'r> {
         if self.host_attributes.contains(&seen) {
             return Ok(());
         }
-        if self.host_attributes.len() >= HOST_ATTRIBUTES_MAX {
-            self.host_attributes.clear();
+        let bytes = seen.capacity().saturating_add(HOST_ATTRIBUTE_BYTES);
+        if self.host_attributes_bytes.saturating_add(bytes) > HOST_ATTRIBUTES_BYTES_MAX {
+            self.forget_host_attributes();
         }
+        self.host_attributes_bytes = self.host_attributes_bytes.saturating_add(bytes);
         self.host_attributes.insert(seen);
         self.nameserver(rank, place, host)
     }

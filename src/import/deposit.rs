@@ -134,7 +134,8 @@ impl Import<'_, '_> {
     }
 
     fn sources(&mut self) -> Result<Sources, Reason> {
-        Sources::open(&self.options.deposits, &self.options.pipes, self.scratch)
+        let Options { deposits, pipes, content_bytes_max, follow, .. } = self.options;
+        Sources::open(deposits, pipes, self.scratch, *content_bytes_max, *follow)
             .map_err(|SourceError { name, error }| self.unreadable(&name, error))
     }
 

@@ -164,6 +164,8 @@ pub(crate) struct Defects {
 impl Defects {
     /// Most defects that are kept of one object; the rest would say the same.
     const COUNT_MAX: usize = 64;
+    /// Most bytes that are kept of what was read: more than a finding quotes.
+    const GOT_BYTES_MAX: usize = 1024;
 
     pub(crate) fn add(
         &mut self,
@@ -172,7 +174,11 @@ impl Defects {
         got: impl Into<String>,
     ) {
         if self.list.len() < Self::COUNT_MAX {
-            self.list.push(Defect { rule, field: field.into(), got: got.into() });
+            let mut got = got.into();
+            if got.len() > Self::GOT_BYTES_MAX {
+                got = clip(&got, Self::GOT_BYTES_MAX).to_owned();
+            }
+            self.list.push(Defect { rule, field: short(field.into()), got });
         }
     }
 }
@@ -192,6 +198,8 @@ impl<'r> Findings<'r> {
     pub(super) const KEPT_MAX: usize = 1000;
     /// Longest quotation of what was read, bytes.
     const GOT_BYTES_MAX: usize = 200;
+    /// Longest name of a field, bytes.
+    const FIELD_BYTES_MAX: usize = 256;
 
     pub(super) fn new(report: Option<&'r mut dyn Write>) -> Self {
         Self {
@@ -248,7 +256,7 @@ impl<'r> Findings<'r> {
             record: (place.line > 0 && csv).then_some(place.line),
             object: kind.word(),
             key: clip(key, Self::GOT_BYTES_MAX).to_owned(),
-            field: field.into(),
+            field: short(field.into()),
             what: text.what,
             got: clip(got, Self::GOT_BYTES_MAX).to_owned(),
             expected: text.expected,
@@ -303,6 +311,16 @@ impl<'r> Findings<'r> {
     /// What was kept, and why the report could not be written, if so.
     pub(super) fn into_parts(self) -> (Vec<Finding>, Option<io::Error>) {
         (self.kept, self.report_error)
+    }
+}
+
+/// The name of an element or field, no longer than any is.
+fn short(field: Cow<'static, str>) -> Cow<'static, str> {
+    match field {
+        Cow::Owned(text) if text.len() > Findings::FIELD_BYTES_MAX => {
+            Cow::Owned(clip(&text, Findings::FIELD_BYTES_MAX).to_owned())
+        }
+        field => field,
     }
 }
 

@@ -25,7 +25,7 @@ use snapshot_format::sort::{MemoryScratch, Scratch};
 use snapshot_format::verify::verify;
 use snapshot_format::{Builder, Change, Kind, Snapshot};
 
-use super::{DepositType, ImportError, Known, Options, Pipes, Quiet, changes, head, run};
+use super::{DepositType, Follow, ImportError, Known, Options, Pipes, Quiet, changes, head, run};
 
 /// The time of imports: 2026-11-22.
 const NOW_MS: i64 = 1_795_305_600_000;
@@ -33,6 +33,8 @@ const NOW_MS: i64 = 1_795_305_600_000;
 const FILES_MAX: usize = 40;
 /// Findings after which an import of the fuzzer ends: more is the same again.
 const FINDINGS_MAX: u64 = 1_000;
+/// Most bytes of an input, unpacked: scratch files are in memory here.
+const CONTENT_BYTES_MAX: u64 = 4 << 20;
 /// Longest refusal, bytes: it quotes a little of what was read.
 const REFUSAL_BYTES_MAX: usize = 4_096;
 
@@ -78,6 +80,8 @@ fn options(path: &Path) -> Options {
     Options {
         deposits: vec![PathBuf::from(path)],
         pipes: Pipes::default(),
+        content_bytes_max: CONTENT_BYTES_MAX,
+        follow: Follow::Any,
         memory_bytes: Options::MEMORY_BYTES_MIN,
         strict: false,
         findings_max: Some(FINDINGS_MAX),

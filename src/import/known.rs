@@ -3,8 +3,8 @@
 //!
 //! # Invariants
 //!
-//! - Memory is one hash for each key that the deposit names, at most [`KEYS_MAX`] of them; beyond
-//!   that nothing is said to be missing.
+//! - Memory is one hash for each key that the deposit names, and what is looked at again at the
+//!   end, within the bytes that [`Seen::new`] is given; beyond that nothing is said to be missing.
 //!
 //! # Does not
 //!
@@ -22,10 +22,10 @@ use super::findings::ObjectKind;
 use super::rule::Rule;
 use super::sink::Heard;
 
-/// Most keys that are remembered: twice the changes of the largest deposit.
-const KEYS_MAX: usize = 1 << 22;
-/// Most things of a kind that are looked at again at the end.
-const LATE_MAX: usize = 1 << 16;
+/// What a key takes, with the tables before and after they grow, bytes.
+const KEY_BYTES: usize = 64;
+/// Such a part of the memory is for what is looked at again at the end.
+const LATE_SHARE: usize = 4;
 
 /// What the registry has before the changes are applied. An error stops the deposit.
 pub trait Known {
@@ -87,8 +87,8 @@ pub(super) struct Seen<'k> {
     hasher: RandomState,
     present: HashSet<u64, RandomState>,
     gone: HashSet<u64, RandomState>,
-    /// Hosts of the deposit by their identifiers: how many.
-    roids: HashMap<String, u32, RandomState>,
+    /// Hosts of the deposit by the hashes of their identifiers: how many.
+    roids: HashMap<u64, u32, RandomState>,
     /// How many more objects of each kind there are than before.
     more: [i64; 6],
     /// Variants and their original names, looked for when all domains have come.
@@ -97,6 +97,9 @@ pub(super) struct Seen<'k> {
     same_roids: Vec<(ObjectKind, String, String)>,
     /// NNDNs whose names were domains before: these may come as well, and say so themselves.
     domain_nndns: Vec<String>,
+    /// What these three may still take, bytes.
+    late_bytes: usize,
+    keys_max: usize,
     is_full: bool,
 }
 
@@ -110,7 +113,10 @@ pub(super) struct Late {
 }
 
 impl<'k> Seen<'k> {
-    pub(super) fn new(known: &'k dyn Known) -> Self {
+    /// What is known of a deposit that begins, within `memory_bytes`.
+    pub(super) fn new(known: &'k dyn Known, memory_bytes: usize) -> Self {
+        let late_bytes = memory_bytes.wrapping_div(LATE_SHARE);
+        let keys_max = memory_bytes.saturating_sub(late_bytes).wrapping_div(KEY_BYTES);
         Self {
             known,
             hasher: RandomState::new(),
@@ -121,6 +127,8 @@ impl<'k> Seen<'k> {
             variants: Vec::new(),
             same_roids: Vec::new(),
             domain_nndns: Vec::new(),
+            late_bytes,
+            keys_max,
             is_full: false,
         }
     }
@@ -150,7 +158,7 @@ impl<'k> Seen<'k> {
         if let Object::Nameserver(host) = object
             && !host.roid.is_empty()
         {
-            let count = self.roids.entry_ref(host.roid.as_str()).or_insert(0);
+            let count = self.roids.entry(self.hasher.hash_one(&host.roid)).or_insert(0);
             *count = count.saturating_add(1);
         }
         self.bound();
@@ -176,9 +184,19 @@ impl<'k> Seen<'k> {
         }
     }
 
+    /// Whether two names can be kept until the end.
+    fn is_room_for(&mut self, key: &str, other: &str) -> bool {
+        let texts = key.len().saturating_add(other.len());
+        let bytes = texts.saturating_add(size_of::<(ObjectKind, String, String)>());
+        // A list that grows is there twice.
+        let left = self.late_bytes.checked_sub(bytes.saturating_mul(2));
+        self.late_bytes = left.unwrap_or(self.late_bytes);
+        left.is_some()
+    }
+
     fn bound(&mut self) {
         let keys = self.present.len().saturating_add(self.gone.len());
-        self.is_full = keys.saturating_add(self.roids.len()) >= KEYS_MAX;
+        self.is_full = keys.saturating_add(self.roids.len()) >= self.keys_max;
     }
 
     /// Objects of a kind that the registry has once the deposit is applied, as a deposit of `zones`
@@ -206,7 +224,8 @@ impl<'k> Seen<'k> {
                 HostLink::Roid(roid) => self.refer_roid(roid, heard)?,
             }
         }
-        if !domain.original_name.is_empty() && self.variants.len() < LATE_MAX {
+        if !domain.original_name.is_empty() && self.is_room_for(&domain.name, &domain.original_name)
+        {
             self.variants.push((domain.name.clone(), domain.original_name.clone()));
         }
         Ok(())
@@ -244,7 +263,7 @@ impl<'k> Seen<'k> {
     }
 
     fn refer_roid(&self, roid: &str, heard: Heard<'_>) -> io::Result<()> {
-        let own = self.roids.get(roid).copied().unwrap_or(0);
+        let own = self.roids.get(&self.hasher.hash_one(roid)).copied().unwrap_or(0);
         let count = if own > 0 {
             usize::try_from(own).unwrap_or(usize::MAX)
         } else {
@@ -263,15 +282,14 @@ impl<'k> Seen<'k> {
 
     /// Another object of the registry has the identifier of one of the deposit.
     pub(super) fn same_roid(&mut self, kind: ObjectKind, key: &str, other: &str) {
-        if self.same_roids.len() < LATE_MAX {
+        if self.is_room_for(key, other) {
             self.same_roids.push((kind, key.to_owned(), other.to_owned()));
         }
     }
 
     /// Notes an NNDN whose name is a domain; deletes have come.
     pub(super) fn nndn(&mut self, name: &str) -> io::Result<()> {
-        let room = !self.is_full && self.domain_nndns.len() < LATE_MAX;
-        if room && self.has(Kind::Domain, name)? {
+        if !self.is_full && self.has(Kind::Domain, name)? && self.is_room_for(name, "") {
             self.domain_nndns.push(name.to_owned());
         }
         Ok(())

@@ -54,5 +54,5 @@ pub use model::envelope::{DepositType, parse_deposit_name};
 pub use progress::{Phase, Progress, Quiet, Step};
 pub use rule::{RULES, Rule, RuleText, Severity};
 pub use run::{ImportError, Options, Reason, Report, run, run_beside};
-pub use source::Pipes;
+pub use source::{Follow, Pipes, open_plain};
 pub use standing::{Kept, Standing, Zones, fate, zone_of};

@@ -21,7 +21,7 @@ use super::model::Stop;
 use super::model::envelope::{Count, Envelope};
 use super::progress::{Phase, Progress, Step, Watch};
 use super::rule::Rule;
-use super::source::Pipes;
+use super::source::{Follow, Pipes};
 use super::standing::Standing;
 use crate::observe::printable::counted;
 
@@ -43,6 +43,10 @@ pub struct Options {
     pub pipes: Pipes,
     /// Memory to use, bytes; see [`Options::MEMORY_BYTES_MIN`].
     pub memory_bytes: usize,
+    /// Most bytes that are read of its files, unpacked; what is read twice counts twice.
+    pub content_bytes_max: u64,
+    /// What may stand where they are read.
+    pub follow: Follow,
     /// Refuse the deposit on any finding.
     pub strict: bool,
     /// Refuse the deposit on more findings than that.
@@ -56,6 +60,8 @@ pub struct Options {
 }
 
 impl Options {
+    /// Default of `content_bytes_max`: fifty times the deposit of the largest registry.
+    pub const CONTENT_BYTES_MAX: u64 = 1 << 42;
     /// Default of `memory_bytes`.
     pub const MEMORY_BYTES: usize = 1 << 30;
     /// Least memory, bytes: below it what does not depend on the setting is most of it.

@@ -11,6 +11,8 @@
 //!
 //! Decide what becomes of a row that is no record: the callers leave it out, loudly.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use snapshot_format::limits::TEXT_BYTES_MAX;
 use snapshot_format::{Change, Kind, Object};
@@ -139,9 +141,10 @@ pub(super) fn transaction(head: &Head) -> String {
 
 /// The object of a record.
 pub(super) fn object(record: ChangeRecord) -> Option<Object> {
-    match record.body {
-        Body::Change(Change::Upsert(object)) => Some(*object),
-        _ => None,
+    let Body::Change(change) = record.body else { return None };
+    match Arc::unwrap_or_clone(change) {
+        Change::Upsert(object) => Some(*object),
+        Change::Delete { .. } => None,
     }
 }
 

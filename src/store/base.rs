@@ -2,6 +2,7 @@
 //!
 //! # Invariants
 //!
+//! - It leaves free what is to stay free of the disk.
 //! - Dropped before it is published, it removes itself; after a crash the next writer does.
 //!
 //! # Does not
@@ -15,6 +16,7 @@ use snapshot_format::Header;
 use super::error::{StoreError, failed};
 use super::files::Files;
 use super::manifest::Chain;
+use super::room::Spare;
 use super::{ASIDE_ENDING, base_name};
 
 /// A base that is being written.
@@ -25,6 +27,7 @@ pub struct NewBase<F: Files> {
     name: String,
     aside: String,
     file: Option<F::File>,
+    spare: Spare,
 }
 
 impl<F: Files> NewBase<F> {
@@ -33,7 +36,8 @@ impl<F: Files> NewBase<F> {
         let name = base_name(generation);
         let aside = format!("{name}{ASIDE_ENDING}");
         let file = files.create(&aside, 0).map_err(failed(files, &aside, "make it"))?;
-        Ok(Self { files: files.clone(), generation, name, aside, file: Some(file) })
+        let spare = Spare::of(files.path());
+        Ok(Self { files: files.clone(), generation, name, aside, file: Some(file), spare })
     }
 
     /// Number of the generation that it will be.
@@ -94,6 +98,7 @@ impl<F: Files> NewBase<F> {
 
 impl<F: Files> Write for NewBase<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.spare.take(bytes.len())?;
         self.file.as_mut().map_or_else(gone, |file| file.write(bytes))
     }
 

@@ -42,6 +42,7 @@ mod live;
 mod log;
 mod manifest;
 mod reader;
+mod room;
 mod scratch;
 mod writer;
 
@@ -54,6 +55,7 @@ pub use live::{Fold, Live, Stamp};
 pub use log::Rest;
 pub use manifest::{Chain, LogName, Manifest};
 pub use reader::{Reader, open_chain, read_manifest};
+pub use room::Room;
 pub use scratch::DiskScratch;
 pub use writer::{Settings, Writer};
 

@@ -1,9 +1,16 @@
 //! Scratch files without a name, in a directory; they vanish with the process.
+//!
+//! # Invariants
+//!
+//! - What is to stay free of the disk they leave free.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use snapshot_format::sort::{Scratch, ScratchFile};
+
+use super::room::Spare;
 
 /// Scratch files in a directory.
 #[derive(Debug, Clone)]
@@ -21,6 +28,36 @@ impl DiskScratch {
 
 impl Scratch for DiskScratch {
     fn create(&self) -> io::Result<Box<dyn ScratchFile>> {
-        Ok(Box::new(tempfile::tempfile_in(&self.path)?))
+        let file = tempfile::tempfile_in(&self.path)?;
+        Ok(Box::new(Sparing { file, spare: Spare::of(&self.path) }))
+    }
+}
+
+/// A file that leaves room.
+struct Sparing {
+    file: File,
+    spare: Spare,
+}
+
+impl Write for Sparing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.spare.take(bytes.len())?;
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Read for Sparing {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.file.read(out)
+    }
+}
+
+impl Seek for Sparing {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
     }
 }

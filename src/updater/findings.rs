@@ -10,10 +10,11 @@
 //!
 //! Hold up a deposit: where the folder cannot be written, the log has the number alone.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+
+use crate::feed::spool::{Folder, short};
 
 /// Folder of the files, beside the deposits.
 pub use crate::feed::spool::FINDINGS;
@@ -27,7 +28,8 @@ const FILES_MAX: usize = 200;
 
 /// The file of one deposit, while it is written.
 pub(super) struct Lines {
-    folder: PathBuf,
+    folder: Folder,
+    path: PathBuf,
     name: String,
     file: BufWriter<File>,
     left_bytes: u64,
@@ -37,28 +39,29 @@ pub(super) struct Lines {
 impl Lines {
     /// The file of a deposit of a spool; `None`: it cannot be made.
     pub(super) fn of(deposit: &Path) -> Option<Self> {
-        let folder = deposit.parent()?.join(FINDINGS);
-        let name = format!("{}{FINDINGS_ENDING}", deposit.file_name()?.to_str()?);
-        fs::create_dir_all(&folder).ok()?;
-        let file = File::create(folder.join(format!(".{name}"))).ok()?;
-        let file = BufWriter::new(file);
-        Some(Self { folder, name, file, left_bytes: FILE_BYTES_MAX, is_full: false })
+        let path = deposit.parent()?.join(FINDINGS);
+        let name = format!("{}{FINDINGS_ENDING}", short(deposit.file_name()?.to_str()?));
+        let folder = Folder::open(&path).ok()?;
+        let file = BufWriter::new(folder.create(&aside(&name)).ok()?);
+        Some(Self { folder, path, name, file, left_bytes: FILE_BYTES_MAX, is_full: false })
     }
 
     /// Keeps the file if anything was found; its path, unless it could not be written.
     pub(super) fn keep(mut self, found: u64) -> Option<PathBuf> {
-        let aside = self.folder.join(format!(".{}", self.name));
         let written = self.file.flush();
         if found == 0 || written.is_err() {
-            // What stays is overwritten by the next one.
-            let _ = fs::remove_file(aside);
+            // What stays is removed for the next one.
+            let _ = self.folder.remove(&aside(&self.name));
             return None;
         }
-        let path = self.folder.join(&self.name);
-        fs::rename(aside, &path).ok()?;
+        self.folder.rename(&aside(&self.name), &self.name).ok()?;
         prune(&self.folder);
-        Some(path)
+        Some(self.path.join(&self.name))
     }
+}
+
+fn aside(name: &str) -> String {
+    format!(".{name}")
 }
 
 impl Write for Lines {
@@ -79,22 +82,20 @@ impl Write for Lines {
 }
 
 /// Removes the oldest files of a folder. What cannot be removed stays.
-fn prune(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    let mut files: Vec<(SystemTime, PathBuf)> = entries
-        .filter_map(Result::ok)
-        .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .collect();
-    files.sort_unstable();
+fn prune(folder: &Folder) {
+    let Ok(mut files) = folder.files() else { return };
+    files.retain(|file| !file.name.starts_with('.'));
+    files.sort_unstable_by_key(|file| file.changed);
     let excess = files.len().saturating_sub(FILES_MAX);
-    for (_, path) in files.into_iter().take(excess) {
-        let _ = fs::remove_file(path);
+    for file in files.into_iter().take(excess) {
+        let _ = folder.remove(&file.name);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

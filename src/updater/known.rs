@@ -19,15 +19,17 @@ use snapshot_format::{Change, Kind};
 use super::{Updater, findings};
 use crate::feed::{Applied, ApplyError};
 use crate::import::{
-    self, CLOCK_TOLERANCE_MS, Changes, DepositType, ImportError, Known, Pipes, Progress, Quiet,
-    Reason, Report, Rule, fate, parse_deposit_name,
+    self, CLOCK_TOLERANCE_MS, Changes, DepositType, Follow, ImportError, Known, Pipes, Progress,
+    Quiet, Reason, Report, Rule, fate, parse_deposit_name,
 };
 use crate::observe::clock;
+use crate::observe::printable::counted;
 use crate::store::{DiskScratch, Files, Stamp};
 use crate::view::Data;
 
-/// Changes of one deposit: they are applied as one batch, which stands in memory.
-const CHANGES_MAX: usize = 2_000_000;
+/// What the changes of a deposit may take of the memory: they are applied as one batch, which
+/// stands in memory while it is encoded. Reading takes half of it before.
+const CHANGES_SHARE: (usize, usize) = (3, 8);
 
 /// How a deposit of changes is looked at before it is applied, and what was found.
 pub struct Vetting<'v> {
@@ -37,6 +39,10 @@ pub struct Vetting<'v> {
     pub findings_max: Option<u64>,
     /// Memory for reading it, bytes; `None`: as the updater is set.
     pub memory_bytes: Option<usize>,
+    /// Most bytes that are read of it, unpacked; `None`: as the updater is set.
+    pub content_bytes_max: Option<u64>,
+    /// What may stand where it is read.
+    pub follow: Follow,
     /// The time, ms since the epoch: a watermark after it is not believed.
     pub now_ms: i64,
     /// What came through pipes.
@@ -56,6 +62,8 @@ impl<'v> Vetting<'v> {
             strict: false,
             findings_max: None,
             memory_bytes: None,
+            content_bytes_max: None,
+            follow: Follow::Any,
             now_ms,
             pipes: Pipes::default(),
             lines: None,
@@ -108,10 +116,13 @@ pub fn vet(
     directory: &Path,
     vetting: &mut Vetting<'_>,
 ) -> Result<Vetted, ApplyError> {
+    let memory_bytes = vetting.memory_bytes.unwrap_or(import::Options::MEMORY_BYTES_MIN);
     let options = import::Options {
         deposits: paths.to_vec(),
         pipes: vetting.pipes.clone(),
-        memory_bytes: vetting.memory_bytes.unwrap_or(import::Options::MEMORY_BYTES_MIN),
+        content_bytes_max: vetting.content_bytes_max.unwrap_or(import::Options::CONTENT_BYTES_MAX),
+        follow: vetting.follow,
+        memory_bytes: (memory_bytes / 2).max(import::Options::MEMORY_BYTES_MIN),
         strict: vetting.strict,
         findings_max: vetting.findings_max,
         now_ms: vetting.now_ms,
@@ -128,19 +139,21 @@ pub fn vet(
     };
     let full = check(state, &mut deposit, vetting.now_ms)?;
     let (name, tld, watermark_ms) = (deposit.name(), deposit.tld.clone(), deposit.watermark_ms);
+    let mut room = Room::of(memory_bytes);
     let mut changes: Vec<Change> = Vec::new();
     let before = Before::new(generation, &deposit);
     let visited = deposit.visit(&before, vetting.progress, &mut |change| {
-        if changes.len() >= CHANGES_MAX {
-            return Err(io::Error::other(format!(
-                "more than {CHANGES_MAX} changes in one deposit; import a FULL one"
-            )));
-        }
+        room.take(&change)?;
         changes.push(change);
         Ok(())
     });
     match visited {
         Ok(report) => vetting.report = Some(Box::new(report)),
+        // It will not fit another time either.
+        Err(_) if room.is_short() => {
+            let problem = room.problem(changes.len(), memory_bytes);
+            return Err(ApplyError::Deposit { problem });
+        }
         Err(error) => return Err(vetting.refused(error)),
     }
     let committed_ms = believed(state, vetting.now_ms)
@@ -148,6 +161,41 @@ pub fn vet(
     let (id, tld) = ((*name).into(), (*tld).into());
     let mark = DepositMark { id, tld, watermark_ms, full };
     Ok(Vetted { deposit: name, mark, committed_ms, changes })
+}
+
+/// What the changes of a deposit may take.
+struct Room {
+    bytes: usize,
+    left_bytes: Option<usize>,
+}
+
+impl Room {
+    fn of(memory_bytes: usize) -> Self {
+        let (part, of) = CHANGES_SHARE;
+        let bytes = memory_bytes / of * part;
+        Self { bytes, left_bytes: Some(bytes) }
+    }
+
+    fn take(&mut self, change: &Change) -> io::Result<()> {
+        // The list grows by doubling.
+        let bytes = change.memory_bytes() + size_of::<Change>();
+        self.left_bytes = self.left_bytes.and_then(|left| left.checked_sub(bytes));
+        if self.is_short() { Err(io::Error::other("no room")) } else { Ok(()) }
+    }
+
+    const fn is_short(&self) -> bool {
+        self.left_bytes.is_none()
+    }
+
+    fn problem(&self, fit: usize, memory_bytes: usize) -> String {
+        format!(
+            "its changes take more than {} MiB of memory: {} fit into what {} MiB leave for them; \
+             give it more (updater.memory_bytes, or --memory), or import a FULL one",
+            self.bytes >> 20,
+            counted(fit as u64, "change"),
+            memory_bytes >> 20
+        )
+    }
 }
 
 /// What a generation knows before a deposit is applied.
@@ -283,6 +331,8 @@ impl Updater {
         let mut progress = Quiet;
         let mut vetting = Vetting::new(clock::wall_ms(), &mut progress);
         vetting.findings_max = Some(self.settings.findings_max);
+        // Others may write where it lies.
+        vetting.follow = Follow::Files;
         let mut lines = findings::Lines::of(path);
         vetting.lines = lines.as_mut().map(|lines| lines as &mut dyn Write);
         let applied = self.apply_files(&[path.to_owned()], &mut vetting);
@@ -311,6 +361,7 @@ impl Updater {
         let generation = std::sync::Arc::clone(self.generation());
         let memory_bytes = self.settings.memory().max(import::Options::MEMORY_BYTES_MIN);
         vetting.memory_bytes.get_or_insert(memory_bytes);
+        vetting.content_bytes_max.get_or_insert(self.settings.deposit_bytes_max);
         let directory = self.live.writer().files().path().to_owned();
         let vetted = vet(&generation, paths, &directory, vetting)?;
         let state = generation.state();

@@ -52,20 +52,39 @@ pub struct Settings {
     pub memory_bytes: u64,
     /// A deposit of the spool with more findings is refused.
     pub findings_max: u64,
+    /// A deposit of the spool with more bytes, unpacked, is refused.
+    pub deposit_bytes_max: u64,
 }
+
+/// Memory without a setting, bytes.
+pub const MEMORY_BYTES: u64 = 1 << 30;
+/// Bytes of a deposit of the spool without a setting: ten times what fits into that memory.
+pub const DEPOSIT_BYTES_MAX: u64 = 16 << 30;
 
 /// Most findings of a deposit that are ever counted: a bound that none reaches.
 pub const FINDINGS_MAX: u64 = 1 << 40;
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { fold: Policy::default(), memory_bytes: 256 << 20, findings_max: FINDINGS_MAX }
+        Self {
+            fold: Policy::default(),
+            memory_bytes: MEMORY_BYTES,
+            findings_max: FINDINGS_MAX,
+            deposit_bytes_max: DEPOSIT_BYTES_MAX,
+        }
     }
 }
 
 impl Settings {
     fn memory(&self) -> usize {
         usize::try_from(self.memory_bytes).unwrap_or(usize::MAX)
+    }
+
+    /// Memory of the records of a batch, bytes: what they are encoded into takes about as much, and
+    /// the next batch is gathered meanwhile.
+    #[must_use]
+    pub fn batch_bytes_max(&self) -> usize {
+        self.memory() / 4
     }
 }
 
@@ -123,6 +142,12 @@ impl Updater {
         self
     }
 
+    /// What it keeps to.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The current generation.
     #[must_use]
     pub const fn generation(&self) -> &Arc<Data> {
@@ -148,7 +173,7 @@ impl Updater {
         let changes: Vec<&Change> = new
             .iter()
             .filter_map(|record| match &record.body {
-                Body::Change(change) => Some(change),
+                Body::Change(change) => Some(&**change),
                 Body::Heartbeat => None,
             })
             .collect();

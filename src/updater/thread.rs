@@ -46,6 +46,7 @@ pub enum Job {
 pub struct Handle {
     jobs: Sender<Job>,
     serial: Arc<AtomicU64>,
+    batch_bytes_max: usize,
 }
 
 impl Handle {
@@ -63,6 +64,10 @@ impl Handle {
 impl Apply for Handle {
     fn serial(&self) -> u64 {
         self.serial.load(Ordering::Acquire)
+    }
+
+    fn batch_bytes_max(&self) -> usize {
+        self.batch_bytes_max
     }
 
     fn apply(&mut self, records: &[ChangeRecord]) -> Result<Applied, ApplyError> {
@@ -93,7 +98,8 @@ impl Intake for Handle {
 pub fn start(updater: Updater, place: Place<'_>) -> io::Result<(Handle, JoinHandle<()>)> {
     let (jobs, queue) = bounded(JOBS_MAX);
     let serial = Arc::new(AtomicU64::new(updater.generation().state().serial));
-    let handle = Handle { jobs, serial: Arc::clone(&serial) };
+    let batch_bytes_max = updater.settings().batch_bytes_max();
+    let handle = Handle { jobs, serial: Arc::clone(&serial), batch_bytes_max };
     let thread = aside::spawn("updater", place, move || run(updater, &queue, &serial))?;
     Ok((handle, thread))
 }

@@ -27,7 +27,7 @@ fn one_record_of_each_kind_is_written_as_the_file_says() {
     for (kind, key) in Kind::ALL.into_iter().zip(keys) {
         let key = key.to_owned();
         let mut record = record_of(objects::domain());
-        record.body = Body::Change(Change::Delete { kind, key });
+        record.body = Change::Delete { kind, key }.into();
         records.push(record);
     }
     records.push(ChangeRecord { body: Body::Heartbeat, ..record_of(objects::domain()) });

@@ -105,8 +105,9 @@ fn names_become_a_labels_in_lower_case_without_a_final_dot() {
         "ns":["NS1.Example.","ns2.bücher.test"],"status":["ok"]}}"#;
     let record = ChangeRecord::parse(line.as_bytes()).unwrap();
     assert_eq!(record.committed_ms, 1_795_608_000_000);
-    let Body::Change(Change::Upsert(object)) = record.body else { panic!() };
-    let Object::Domain(domain) = *object else { panic!() };
+    let Body::Change(change) = record.body else { panic!() };
+    let Change::Upsert(object) = &*change else { panic!() };
+    let Object::Domain(domain) = &**object else { panic!() };
     assert_eq!(
         (domain.name.as_str(), domain.u_name.as_str()),
         ("xn--bcher-kva.test", "bücher.test")

@@ -6,7 +6,7 @@ use snapshot_format::object::{
 };
 use snapshot_format::status::{ContactStatuses, DomainStatuses, HostStatuses, RegistrarStatus};
 use snapshot_format::{Change, Object};
-use whoisd::feed::{Body, ChangeRecord};
+use whoisd::feed::ChangeRecord;
 
 /// 2026-11-25T12:00:00Z, ms since the epoch.
 pub(crate) const NOW_MS: i64 = 1_795_608_000_000;
@@ -28,7 +28,7 @@ pub(crate) fn record_of(object: Object) -> ChangeRecord {
         serial: 1,
         committed_ms: NOW_MS + 250,
         transaction: text("T-4711"),
-        body: Body::Change(Change::Upsert(Box::new(object))),
+        body: Change::Upsert(Box::new(object)).into(),
     }
 }
 

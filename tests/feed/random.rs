@@ -323,9 +323,9 @@ impl Random {
             1 | 2 => {
                 let object = self.object();
                 let key = object.key().to_owned();
-                Body::Change(Change::Delete { kind: object.kind(), key })
+                Change::Delete { kind: object.kind(), key }.into()
             }
-            _ => Body::Change(Change::Upsert(Box::new(self.object()))),
+            _ => Change::Upsert(Box::new(self.object())).into(),
         };
         let committed_ms = (self.next() % 4_102_444_800_000) as i64;
         let serial = self.next() % SERIAL_MAX + 1;

@@ -56,7 +56,7 @@ impl Registry {
                 serial: self.serial,
                 committed_ms: NOW_MS + self.serial.cast_signed(),
                 transaction: transaction.clone(),
-                body: Body::Change(change.clone()),
+                body: change.clone().into(),
             };
             let line = written(&record);
             let read = ChangeRecord::parse(&line).unwrap();

@@ -10,18 +10,28 @@ use std::sync::OnceLock;
 use targets::Target;
 
 /// The targets of the format's own crate.
-const FORMAT_TARGETS: [Target; 2] =
-    [("snapshot_base", snapshot_format::fuzz::base), ("snapshot_log", snapshot_format::fuzz::log)];
+const FORMAT_TARGETS: [Target; 2] = [
+    ("snapshot_base", snapshot_format::fuzz::base, snapshot_format::fuzz::MEMORY_BYTES),
+    ("snapshot_log", snapshot_format::fuzz::log, snapshot_format::fuzz::MEMORY_BYTES),
+];
 
-static TARGET: OnceLock<fn(&[u8])> = OnceLock::new();
+static TARGET: OnceLock<Target> = OnceLock::new();
 
-fn target() -> fn(&[u8]) {
+fn target() -> Target {
     let name = std::env::var("WHOISD_FUZZ_TARGET").unwrap_or_default();
     let mut all = targets::TARGETS.iter().chain(&FORMAT_TARGETS);
-    match all.find(|(target, _)| *target == name) {
-        Some((_, law)) => *law,
+    match all.find(|(target, ..)| *target == name) {
+        Some(target) => {
+            // What is made once for all inputs is no input's.
+            target.1(b"");
+            *target
+        }
         None => panic!("WHOISD_FUZZ_TARGET={name:?} names no target; see tests/fuzz/targets.rs"),
     }
 }
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| TARGET.get_or_init(target)(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    let (name, law, memory_bytes) = TARGET.get_or_init(target);
+    let taken = allocation_counter::measure(|| law(input)).bytes_max;
+    assert!(taken <= *memory_bytes, "{name}: {taken} bytes of memory");
+});

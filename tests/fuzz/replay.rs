@@ -4,6 +4,7 @@
 //! # Invariants
 //!
 //! - `repeats`: the same corpus and the same count give the same inputs in the same order.
+//! - `bounded`: no input takes more memory than its target may.
 //! - An input that breaks the law is shown whole, as a byte string, with its number.
 //!
 //! # Does not
@@ -22,28 +23,45 @@ const CHANGES_MAX: usize = 6;
 const NUMBERS: [u64; 12] =
     [0, 1, 7, 8, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fff_ffff, 0xffff_ffff, u64::MAX / 2, u64::MAX];
 
-/// Holds a law against every input of the corpus `target`, then against `count` mutations of them;
-/// `WHOISD_FUZZ_INPUTS` asks for another count.
-pub(crate) fn run(target: &str, count: usize, law: impl Fn(&[u8])) {
+/// Holds a law against every input of the corpus `target`, then against `count` mutations of them,
+/// and sees to it that none takes more than `memory_bytes`; `WHOISD_FUZZ_INPUTS` asks for another
+/// count.
+pub(crate) fn run(target: &str, count: usize, memory_bytes: u64, law: impl Fn(&[u8])) {
     let corpus = corpus(target);
     assert!(!corpus.is_empty(), "tests/fuzz/corpus/{target} is empty");
+    // What is made once for all inputs is no input's.
+    law(&corpus[0].1);
+    let mut peak_bytes = 0;
+    let mut hold = |input: &[u8], what: &str| {
+        let taken = hold(&law, input, what);
+        let shown = input.escape_ascii();
+        assert!(taken <= memory_bytes, "{what} takes {taken} bytes of memory: b\"{shown}\"");
+        peak_bytes = taken.max(peak_bytes);
+    };
     for (name, input) in &corpus {
-        hold(&law, input, &format!("{target}: corpus input {name}"));
+        hold(input, &format!("{target}: corpus input {name}"));
     }
     let asked = std::env::var("WHOISD_FUZZ_INPUTS").ok().and_then(|count| count.parse().ok());
     let seed = target.bytes().fold(0, |seed: u64, byte| seed.wrapping_mul(31) + u64::from(byte));
     let mut random = Random(seed);
     for number in 0..asked.unwrap_or(count) {
         let input = mutated(&mut random, &corpus);
-        hold(&law, &input, &format!("{target}: mutation {number}"));
+        hold(&input, &format!("{target}: mutation {number}"));
     }
+    println!("{target}: at most {peak_bytes} bytes of memory, {memory_bytes} are permitted");
 }
 
-fn hold(law: &impl Fn(&[u8]), input: &[u8], what: &str) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| law(input))) {
+/// Holds a law against an input; the most memory that it took at once, bytes.
+fn hold(law: &impl Fn(&[u8]), input: &[u8], what: &str) -> u64 {
+    let mut outcome = Ok(());
+    let taken = allocation_counter::measure(|| {
+        outcome = catch_unwind(AssertUnwindSafe(|| law(input)));
+    });
+    if let Err(panic) = outcome {
         println!("{what} breaks the law: b\"{}\"", input.escape_ascii());
         resume_unwind(panic);
     }
+    taken.bytes_max
 }
 
 /// The inputs of a corpus, in order of their names.

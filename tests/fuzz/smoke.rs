@@ -14,9 +14,9 @@ mod targets;
 
 /// Holds the law of a target against its corpus and `count` mutations.
 fn hold(name: &str, count: usize) {
-    let target = targets::TARGETS.iter().find(|(target, _)| *target == name);
-    let (_, law) = target.expect("a target of that name");
-    replay::run(name, count, law);
+    let target = targets::TARGETS.iter().find(|(target, ..)| *target == name);
+    let (_, law, memory_bytes) = target.expect("a target of that name");
+    replay::run(name, count, *memory_bytes, law);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_manifest_that_is_read_is_written_as_the_same() {
 #[test]
 fn every_target_has_a_corpus_and_a_line_in_the_script() {
     let script = include_str!("run");
-    for (name, _) in targets::TARGETS {
+    for (name, ..) in targets::TARGETS {
         assert!(!replay::corpus(name).is_empty(), "{name}");
         assert!(script.contains(name), "{name}");
     }

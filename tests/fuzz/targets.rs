@@ -12,20 +12,24 @@ use whoisd::view::View;
 
 use super::registry;
 
-/// A name, and what it does with an input.
-pub(crate) type Target = (&'static str, fn(&[u8]));
+/// A name, what it does with an input, and the most memory that this may take, bytes.
+pub(crate) type Target = (&'static str, fn(&[u8]), u64);
+
+/// What the readers of deposits may take: `memory_bytes` of their options.
+const DEPOSIT_BYTES: u64 = 64 << 20;
+const MIB: u64 = 1 << 20;
 
 /// Every target of this crate.
 pub(crate) const TARGETS: [Target; 9] = [
-    ("query_line", query_line),
-    ("proxy_header", whoisd::port43::proxy::fuzz::header),
-    ("lists", whoisd::policy::lists::fuzz::file),
-    ("configuration", whoisd::config::fuzz::file),
-    ("change_record", whoisd::feed::fuzz::change_record),
-    ("change_batch", whoisd::feed::fuzz::change_batch),
-    ("deposit_xml", whoisd::import::fuzz::deposit_xml),
-    ("deposit_csv", whoisd::import::fuzz::deposit_csv),
-    ("manifest", whoisd::store::fuzz::manifest),
+    ("query_line", query_line, MIB),
+    ("proxy_header", whoisd::port43::proxy::fuzz::header, MIB),
+    ("lists", whoisd::policy::lists::fuzz::file, 4 * MIB),
+    ("configuration", whoisd::config::fuzz::file, 4 * MIB),
+    ("change_record", whoisd::feed::fuzz::change_record, MIB),
+    ("change_batch", whoisd::feed::fuzz::change_batch, 4 * MIB),
+    ("deposit_xml", whoisd::import::fuzz::deposit_xml, DEPOSIT_BYTES),
+    ("deposit_csv", whoisd::import::fuzz::deposit_csv, DEPOSIT_BYTES),
+    ("manifest", whoisd::store::fuzz::manifest, MIB),
 ];
 
 thread_local! {

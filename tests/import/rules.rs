@@ -340,10 +340,9 @@ fn a_finding_says_where_what_and_why() {
 #[test]
 fn a_change_record_has_a_registrars_addresses_in_the_same_form() {
     let line = br#"{"v":1,"serial":1,"committed":"2026-11-22T00:00:00Z","kind":"registrar","upsert":{"id":"R1","name":"One","url":"www.one.test","whoisInfo":{"name":"http://whois.one.test:43/","url":"n/a"}}}"#;
-    let Body::Change(Change::Upsert(object)) = ChangeRecord::parse(line).unwrap().body else {
-        panic!()
-    };
-    let Object::Registrar(registrar) = *object else { panic!() };
+    let Body::Change(change) = ChangeRecord::parse(line).unwrap().body else { panic!() };
+    let Change::Upsert(object) = &*change else { panic!() };
+    let Object::Registrar(registrar) = &**object else { panic!() };
     assert_eq!(registrar.url, "http://www.one.test");
     assert_eq!(registrar.whois_name, "whois.one.test");
     assert_eq!(registrar.whois_url, "");

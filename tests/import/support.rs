@@ -144,6 +144,8 @@ pub(crate) fn options(paths: &[&Path]) -> Options {
         deposits: paths.iter().map(|&path| PathBuf::from(path)).collect(),
         pipes: whoisd::import::Pipes::default(),
         memory_bytes: 64 << 20,
+        content_bytes_max: Options::CONTENT_BYTES_MAX,
+        follow: whoisd::import::Follow::Any,
         strict: false,
         findings_max: None,
         now_ms: NOW_MS,

@@ -38,7 +38,7 @@ fn apply(path: &Path, serial: u64, records: &[ChangeRecord]) {
     for (expected, record) in (serial + 1..).zip(later) {
         assert_eq!(record.serial, expected);
         let Body::Change(change) = &record.body else { continue };
-        let batch = delta::encode(live.generation(), [change], &mut |_, _| {}).unwrap();
+        let batch = delta::encode(live.generation(), [&**change], &mut |_, _| {}).unwrap();
         let committed_ms = record.committed_ms;
         let stamp = Stamp { serial: record.serial, committed_ms, heartbeat_ms: committed_ms };
         live.append(&batch, stamp).unwrap();

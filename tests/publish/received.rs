@@ -41,7 +41,7 @@ impl Sink for Received {
             assert_eq!(read, *record);
             if let Body::Change(change) = &record.body {
                 let key = (change.kind(), change.key().to_owned());
-                match change {
+                match &**change {
                     Change::Upsert(object) => {
                         self.objects.insert(key, Object::clone(object));
                     }
@@ -62,7 +62,7 @@ pub(crate) fn said(record: &ChangeRecord) -> String {
     match &record.body {
         Body::Heartbeat => "heartbeat".to_owned(),
         Body::Change(change) => {
-            let sign = if matches!(change, Change::Delete { .. }) { "-" } else { "" };
+            let sign = if matches!(**change, Change::Delete { .. }) { "-" } else { "" };
             format!("{sign}{} {}", word(change.kind()), change.key())
         }
     }

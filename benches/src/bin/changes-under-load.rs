@@ -23,7 +23,7 @@ use clap::Parser;
 use serde_json::json;
 use snapshot_format::object::{Contact, ContactLink, ContactRole, Domain, Postal, Time};
 use snapshot_format::{Change, Object};
-use whoisd::feed::{Body, ChangeRecord};
+use whoisd::feed::ChangeRecord;
 use whoisd::store::read_manifest;
 use whoisd::view::{Disk, View};
 use whoisd_benches::load::LoadOptions;
@@ -173,7 +173,7 @@ impl Changer {
         changes.extend(pair(number));
         let mut out = Vec::new();
         for (serial, change) in (number * self.per_file + 1..).zip(changes) {
-            let body = Body::Change(change);
+            let body = change.into();
             let transaction = format!("T{number}");
             ChangeRecord { serial, committed_ms: 1_800_000_000_000, transaction, body }
                 .write_json(&mut out);

@@ -104,6 +104,15 @@ pub struct Batch {
     pub records: Vec<ChangeRecord>,
 }
 
+impl Batch {
+    /// Memory that its records take, bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let records = self.records.iter().map(ChangeRecord::memory_bytes);
+        records.fold(size_of::<Self>(), usize::saturating_add)
+    }
+}
+
 /// A message is no batch that can be taken in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {

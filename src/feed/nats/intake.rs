@@ -3,7 +3,8 @@
 //!
 //! # Invariants
 //!
-//! - At most [`HELD_COUNT_MAX`] batches are held back, and at most [`HELD_BYTES_MAX`] of them.
+//! - At most [`HELD_COUNT_MAX`] batches are held back, and no more once they take the memory that
+//!   [`Intake::new`] is given.
 //!
 //! # Does not
 //!
@@ -15,8 +16,6 @@ use crate::feed::message::Batch;
 
 /// Most batches that are held back.
 pub(super) const HELD_COUNT_MAX: usize = 256;
-/// Most bytes of payload that are held back.
-pub(super) const HELD_BYTES_MAX: usize = 64 << 20;
 
 /// Batches that were received and not taken in yet; `T` is what they are acknowledged with.
 #[derive(Debug)]
@@ -25,6 +24,7 @@ pub(super) struct Intake<T> {
     held: BTreeMap<(u64, u64), Held<T>>,
     came: u64,
     bytes: usize,
+    bytes_max: usize,
 }
 
 #[derive(Debug)]
@@ -34,15 +34,15 @@ struct Held<T> {
     bytes: usize,
 }
 
-impl<T> Default for Intake<T> {
-    fn default() -> Self {
-        Self { held: BTreeMap::new(), came: 0, bytes: 0 }
-    }
-}
-
 impl<T> Intake<T> {
-    /// Takes a batch whose payload has `bytes`.
-    pub(super) fn offer(&mut self, batch: Batch, token: T, bytes: usize) {
+    /// Nothing yet; batches that are held back may take `bytes_max`.
+    pub(super) const fn new(bytes_max: usize) -> Self {
+        Self { held: BTreeMap::new(), came: 0, bytes: 0, bytes_max }
+    }
+
+    /// Takes a batch.
+    pub(super) fn offer(&mut self, batch: Batch, token: T) {
+        let bytes = batch.memory_bytes();
         self.bytes = self.bytes.saturating_add(bytes);
         self.came = self.came.wrapping_add(1);
         self.held.insert((batch.head.first, self.came), Held { batch, token, bytes });
@@ -66,7 +66,7 @@ impl<T> Intake<T> {
 
     /// Whether no more batches may be held back.
     pub(super) fn is_full(&self) -> bool {
-        self.held.len() >= HELD_COUNT_MAX || self.bytes >= HELD_BYTES_MAX
+        self.held.len() >= HELD_COUNT_MAX || self.bytes >= self.bytes_max
     }
 }
 
@@ -91,21 +91,22 @@ mod tests {
 
     #[test]
     fn batches_come_out_in_order_however_they_came_in() {
-        let mut intake = Intake::default();
-        intake.offer(batch(7, 9), 3, 10);
-        intake.offer(batch(4, 6), 2, 10);
+        let mut intake = Intake::new(1 << 20);
+        intake.offer(batch(7, 9), 3);
+        intake.offer(batch(4, 6), 2);
         assert_eq!((taken(&mut intake, 0), intake.gap()), (vec![], Some(4)));
-        intake.offer(batch(1, 3), 1, 10);
+        intake.offer(batch(1, 3), 1);
+        assert!(intake.bytes > 0);
         assert_eq!(taken(&mut intake, 0), [(1, 1), (4, 2), (7, 3)]);
         assert_eq!((intake.gap(), intake.bytes), (None, 0));
     }
 
     #[test]
     fn what_is_there_already_comes_out_too_so_that_it_is_acknowledged() {
-        let mut intake = Intake::default();
-        intake.offer(batch(1, 3), 1, 10);
+        let mut intake = Intake::new(1 << 20);
+        intake.offer(batch(1, 3), 1);
         for (last, token) in [(9, 2), (7, 3), (9, 4)] {
-            intake.offer(batch(6, last), token, 10);
+            intake.offer(batch(6, last), token);
         }
         assert_eq!(taken(&mut intake, 5), [(1, 1), (6, 2), (6, 3), (6, 4)]);
         assert_eq!(intake.bytes, 0);
@@ -113,14 +114,16 @@ mod tests {
 
     #[test]
     fn what_is_held_back_is_bounded() {
-        let mut intake = Intake::default();
+        let mut intake = Intake::new(1 << 20);
         for first in 10..10 + HELD_COUNT_MAX as u64 {
             assert!(!intake.is_full());
-            intake.offer(batch(first, first), 0, 1);
+            intake.offer(batch(first, first), 0);
         }
         assert!(intake.is_full());
-        let mut large = Intake::default();
-        large.offer(batch(1, 1), 0, HELD_BYTES_MAX);
-        assert!(large.is_full());
+        let mut small = Intake::new(batch(1, 1).memory_bytes() + 1);
+        small.offer(batch(1, 1), 0);
+        assert!(!small.is_full());
+        small.offer(batch(2, 2), 0);
+        assert!(small.is_full());
     }
 }

@@ -86,7 +86,7 @@ impl<'a> Session<'a> {
         status: &'a Status,
         steady: &'a mut bool,
     ) -> Self {
-        let intake = Intake::default();
+        let intake = Intake::new(apply.batch_bytes_max());
         Self { settings, apply, history, status, intake, stuck: None, gap: None, steady }
     }
 
@@ -278,7 +278,7 @@ impl<'a> Session<'a> {
 
     /// Takes a message, or leaves it out.
     async fn receive(&mut self, message: Message) {
-        let (now_ms, bytes) = ((self.settings.now_ms)(), message.payload.len());
+        let now_ms = (self.settings.now_ms)();
         let pending = message.info().map_or(0, |info| info.pending);
         self.status.update(|report| report.backlog_count = pending);
         let headers = message.headers.as_ref();
@@ -291,7 +291,7 @@ impl<'a> Session<'a> {
             self.status.update(|report| report.received_ms = now_ms);
         }
         match read {
-            Ok(batch) => self.intake.offer(batch, message, bytes),
+            Ok(batch) => self.intake.offer(batch, message),
             Err(problem) => self.refuse(problem, &message).await,
         }
     }
@@ -324,8 +324,9 @@ impl<'a> Session<'a> {
             let mut rewritten = None;
             let mut together = Vec::new();
             let mut upto = self.apply.serial();
-            let mut count = 0_usize;
-            while count < TOGETHER_RECORDS_MAX {
+            let (mut count, mut bytes) = (0_usize, 0_usize);
+            let bytes_max = self.apply.batch_bytes_max();
+            while count < TOGETHER_RECORDS_MAX && bytes < bytes_max {
                 let Some((batch, message)) = self.intake.next(upto) else { break };
                 if let Err(problem) = self.history.check(&batch) {
                     rewritten = Some(wanted_after(&problem, &batch));
@@ -334,6 +335,7 @@ impl<'a> Session<'a> {
                 self.history.note(&batch, upto);
                 upto = upto.max(batch.head.last);
                 count = count.saturating_add(batch.records.len());
+                bytes = bytes.saturating_add(batch.memory_bytes());
                 together.push((batch, message));
             }
             if together.is_empty() && rewritten.is_none() {

@@ -4,17 +4,15 @@
 //!
 //! Move files, or wait.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use super::position::Position;
 use crate::feed::{Applied, ApplyError, ChangeRecord, Intake, LINE_BYTES_MAX, RecordError};
+use crate::import::{Follow, open_plain};
 
 /// Records of a file that are applied as one batch.
 const BATCH_RECORDS_MAX: usize = 100_000;
-/// Bytes of lines that are applied as one batch, however few records they are.
-const BATCH_BYTES_MAX: usize = 256 << 20;
 /// Blank lines that are passed over in front of a file's first record.
 const BLANK_LINES_MAX: usize = 1000;
 
@@ -84,22 +82,25 @@ impl SpoolError {
 }
 
 /// Applies a file of change records, one a line, or a DIFF or INCR deposit: any file that does not
-/// end in `.jsonl`. Records are taken in by batches of up to 100,000, or 256 MiB of lines, and
-/// compared with what `position` knows of their serials.
+/// end in `.jsonl`. Records are taken in by batches of up to 100,000, or of the memory that
+/// `intake` leaves for them, and compared with what `position` knows of their serials. `follow`
+/// says what may stand at `path`.
 ///
 /// # Errors
 ///
 /// The first thing that is wrong. Batches before it are applied.
 pub fn apply_file(
     path: &Path,
+    follow: Follow,
     intake: &mut dyn Intake,
     position: &mut Position,
 ) -> Result<Applied, SpoolError> {
     if !is_records(path) {
         return Ok(intake.apply_deposit(path)?);
     }
-    let mut lines = BufReader::with_capacity(1 << 20, File::open(path)?);
+    let mut lines = BufReader::with_capacity(1 << 20, follow.open(path)?);
     let mut batch = Vec::new();
+    let bytes_max = intake.batch_bytes_max();
     let mut applied: Option<Applied> = None;
     let mut take = |batch: &mut Vec<ChangeRecord>| -> Result<(), SpoolError> {
         let have = intake.serial();
@@ -122,9 +123,10 @@ pub fn apply_file(
             continue;
         }
         let record = ChangeRecord::parse(&line);
-        batch.push(record.map_err(|source| SpoolError::Record { line: number, source })?);
-        bytes = bytes.saturating_add(read);
-        if batch.len() >= BATCH_RECORDS_MAX || bytes >= BATCH_BYTES_MAX {
+        let record = record.map_err(|source| SpoolError::Record { line: number, source })?;
+        bytes = bytes.saturating_add(record.memory_bytes());
+        batch.push(record);
+        if batch.len() >= BATCH_RECORDS_MAX || bytes >= bytes_max {
             take(&mut batch)?;
             bytes = 0;
         }
@@ -138,7 +140,7 @@ pub fn apply_file(
 /// The serial of the first record of a file of records; 0 of one that has none or does not read: it
 /// is refused when its turn comes, and that is at once.
 pub(super) fn first_serial(path: &Path) -> u64 {
-    let Ok(file) = File::open(path) else { return 0 };
+    let Ok(file) = open_plain(path) else { return 0 };
     let (mut lines, mut line) = (BufReader::new(file), Vec::new());
     for _ in 0..BLANK_LINES_MAX {
         if next_line(&mut lines, &mut line).is_ok_and(|read| read == 0) {

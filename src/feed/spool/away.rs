@@ -10,13 +10,13 @@
 //! Decide the outcome, or log: the parent does.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::moved::{self, Done, Keep, Room};
+use super::moved::{Bounds, Keep, Shelf};
 use super::{DONE, REJECTED, WHY_ENDING};
+use crate::store::Room;
 
 /// What became of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,14 +57,20 @@ impl Stuck {
 
 /// What tells a file from another one of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Id {
+pub(super) struct Id {
     inode: u64,
     bytes: u64,
     modified: (i64, i64),
 }
 
 impl Id {
-    fn of(path: &Path) -> Option<Self> {
+    /// As one line of text.
+    pub(super) fn text(self) -> String {
+        let Self { inode, bytes, modified: (s, ns) } = self;
+        format!("{inode} {bytes} {s} {ns}")
+    }
+
+    pub(super) fn of(path: &Path) -> Option<Self> {
         let meta = path.symlink_metadata().ok()?;
         let modified = (meta.mtime(), meta.mtime_nsec());
         Some(Self { inode: meta.ino(), bytes: meta.len(), modified })
@@ -74,15 +80,26 @@ impl Id {
 /// Where files go.
 #[derive(Debug)]
 pub(super) struct Away {
-    pub(super) done: Done,
-    rejected: PathBuf,
+    pub(super) done: Shelf,
+    pub(super) rejected: Shelf,
     stuck: BTreeMap<String, Stuck>,
 }
 
 impl Away {
-    pub(super) fn open(spool: &Path, keep: Keep) -> Self {
-        let done = Done::open(&spool.join(DONE), keep, Room::of);
-        Self { done, rejected: spool.join(REJECTED), stuck: BTreeMap::new() }
+    pub(super) fn open(spool: &Path, keep: Keep, wall_ms: fn() -> i64) -> Self {
+        let Keep { count, bytes, rejected_bytes, days } = keep;
+        let done = Bounds { count, bytes, days, gives_way: true };
+        // Somebody has to look at these.
+        let rejected = Bounds { count: u64::MAX, bytes: rejected_bytes, days, gives_way: false };
+        let [done, rejected] = [(DONE, done), (REJECTED, rejected)]
+            .map(|(folder, bounds)| Shelf::open(&spool.join(folder), bounds, Room::of, wall_ms));
+        Self { done, rejected, stuck: BTreeMap::new() }
+    }
+
+    /// Removes what is beyond the bounds of either folder.
+    pub(super) fn clear(&mut self) {
+        self.done.clear();
+        self.rejected.clear();
     }
 
     /// Moves a file, or remembers that it cannot be moved.
@@ -118,11 +135,11 @@ impl Away {
     }
 
     fn moved(&mut self, name: &str, from: &Path, end: &End) -> io::Result<()> {
-        let End::Rejected(why) = end else { return self.done.take(from, name) };
-        // Somebody may have taken it away while the server runs.
-        fs::create_dir_all(&self.rejected)?;
-        let free = moved::free_name(&self.rejected, name)?;
-        fs::write(self.rejected.join(format!("{free}{WHY_ENDING}")), format!("{why}\n"))?;
-        moved::rename(from, &self.rejected, &free)
+        match end {
+            End::Applied => self.done.take(from, name, None),
+            End::Rejected(why) => {
+                self.rejected.take(from, name, Some((WHY_ENDING, &format!("{why}\n"))))
+            }
+        }
     }
 }

@@ -8,7 +8,10 @@
 //!   changes nothing.
 //! - A file whose serials are to come waits for the file that has those before, whatever the two
 //!   are called; what nobody has brought holds up everything behind it.
-//! - `done/` is bounded, and no file there or in `rejected/` takes the place of another one.
+//! - `done/` and `rejected/` are bounded, and no file there takes the place of another one.
+//! - Whoever may write into the spool chooses neither what else is read nor where files go: no
+//!   symbolic link is followed in it.
+//! - A file over which this process has ended twice is refused.
 //!
 //! # Does not
 //!
@@ -16,12 +19,14 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 mod apply;
+mod attempt;
 mod away;
+mod folder;
 mod moved;
 mod position;
 mod status;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::ffi::OsStr;
 use std::fs::{self, FileType};
 use std::io;
@@ -33,11 +38,16 @@ use std::time::Duration;
 
 pub use self::apply::{SpoolError, apply_file};
 use self::apply::{first_serial, is_records};
+pub use self::attempt::ATTEMPT;
+use self::attempt::Attempt;
 use self::away::{Away, End};
+
+pub(crate) use self::folder::{Folder, short};
 pub use self::moved::Keep;
 pub use self::position::{POSITION, Position};
 pub use self::status::{Report, Status, Waiting};
 use super::{Applied, ApplyError, Intake};
+use crate::import::Follow;
 
 /// How often the directory is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -45,6 +55,9 @@ const LOOK: Duration = Duration::from_millis(50);
 const RETRY: Duration = Duration::from_secs(1);
 /// How long a deposit waits for the one that it follows, ms: both may have been handed in at once.
 const TURN_WAIT_MS: i64 = 10_000;
+
+/// Files that are looked at in one pass; a name has up to 255 bytes.
+const NAMES_MAX: usize = 1 << 16;
 
 /// Folder of files that were applied.
 pub const DONE: &str = "done";
@@ -61,6 +74,7 @@ pub struct Spool {
     path: PathBuf,
     away: Away,
     position: Position,
+    attempt: Attempt,
     status: Arc<Status>,
     /// Deposits that wait for the one that they follow, and since when.
     out_of_turn: BTreeMap<String, i64>,
@@ -88,19 +102,28 @@ struct Waits {
 
 impl Spool {
     /// The spool at `path`, a folder of a snapshot directory; it is made if it is not there. `keep`
-    /// bounds `done/`.
+    /// bounds `done/` and `rejected/`, whose files have their days by `wall_ms`.
     ///
     /// # Errors
     ///
     /// It cannot be made.
-    pub fn open(path: &Path, keep: Keep, status: Arc<Status>) -> io::Result<Self> {
-        for folder in [path.to_owned(), path.join(DONE), path.join(REJECTED)] {
-            fs::create_dir_all(folder)?;
+    pub fn open(
+        path: &Path,
+        keep: Keep,
+        status: Arc<Status>,
+        wall_ms: fn() -> i64,
+    ) -> io::Result<Self> {
+        fs::create_dir_all(path)?;
+        for folder in [DONE, REJECTED] {
+            let within =
+                |error: io::Error| io::Error::new(error.kind(), format!("{folder}/: {error}"));
+            Folder::open(&path.join(folder)).map_err(within)?;
         }
         Ok(Self {
             path: path.to_owned(),
-            away: Away::open(path, keep),
+            away: Away::open(path, keep, wall_ms),
             position: path.parent().map(Position::open).unwrap_or_default(),
+            attempt: path.parent().map(Attempt::open).unwrap_or_default(),
             status,
             out_of_turn: BTreeMap::new(),
             said: String::new(),
@@ -142,7 +165,7 @@ impl Spool {
             self.arrange(&mut names);
         }
         if !names.is_empty() {
-            self.away.done.clear();
+            self.away.clear();
         }
         let waits = match self.in_order_of_names(&names, intake) {
             Some(Waits { is_gap: true, .. }) => {
@@ -229,7 +252,14 @@ impl Spool {
     fn take(&mut self, name: &str, intake: &mut dyn Intake) -> Outcome {
         let path = self.path.join(name);
         let waits = |problem: String, is_gap| Waits { name: name.to_owned(), problem, is_gap };
-        match apply_file(&path, intake, &mut self.position) {
+        if let Some(why) = self.attempt.refuses(&path) {
+            self.refuse(name, &path, why);
+            return Outcome::Settled;
+        }
+        self.attempt.begin(&path);
+        let applied = apply_file(&path, Follow::Files, intake, &mut self.position);
+        self.attempt.end();
+        match applied {
             Ok(Applied { serial, generation, new_count: 0 }) if is_records(&path) => {
                 tracing::info!(file = name, serial, generation, "known already");
                 self.settle(name, &path, End::Applied);
@@ -283,7 +313,8 @@ impl Spool {
     /// starts with a point, and renames it. What is no file, or has no name that can be said, is
     /// refused.
     fn names(&mut self) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
+        // The first ones: how many there are is for others to say.
+        let mut names = BinaryHeap::new();
         for entry in fs::read_dir(&self.path)? {
             let (entry, kind) = match entry.and_then(|entry| Ok((entry.file_type()?, entry))) {
                 Ok((kind, entry)) => (entry, kind),
@@ -298,12 +329,16 @@ impl Spool {
                 continue;
             }
             match strange(&file_name, kind) {
-                None => names.push(name.into_owned()),
+                None => {
+                    names.push(name.into_owned());
+                    if names.len() > NAMES_MAX {
+                        names.pop();
+                    }
+                }
                 Some(why) => self.refuse(&name, &entry.path(), why.to_owned()),
             }
         }
-        names.sort_unstable();
-        Ok(names)
+        Ok(names.into_sorted_vec())
     }
 
     fn say(&mut self, text: &str) {

@@ -1,5 +1,6 @@
-//! Where files of the spool go: renamed, never over another one, and of those that were applied
-//! only the newest are kept, as far as the disk has room for them.
+//! Where files of the spool go: renamed, never over another one. Of each folder only the newest are
+//! kept, within bounds of number, bytes and days, as far as the disk has room: they hold data of
+//! people.
 //!
 //! # Invariants
 //!
@@ -10,109 +11,130 @@
 //! Decide which folder: the parent does.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
+use super::folder::Folder;
+use crate::store::Room;
 
 /// Files that are kept in `done/` without a setting.
 const DONE_COUNT: u64 = 10_000;
 /// Their bytes.
 const DONE_BYTES: u64 = 1 << 30;
-/// Such a share of the disk is theirs at most, and such a one has to stay free beside them.
-const DISK_SHARE: u64 = 8;
-/// More need not stay free, bytes: with less a log gets shorter parts; see `store::live`.
-const FREE_BYTES: u64 = 512 << 20;
-/// Files of one name that are kept apart.
-const SAME_NAME_MAX: u32 = 100_000;
+/// Bytes that are kept in `rejected/`.
+const REJECTED_BYTES: u64 = 1 << 30;
+/// Days that files are kept in either.
+const DAYS: u64 = 30;
+const DAY: Duration = Duration::from_secs(86_400);
+/// What a file takes at least, bytes: a block.
+const FILE_BYTES_MIN: u64 = 4096;
 
-/// What is kept of files that were applied: the newest, up to both, and to an eighth of the disk.
-/// The last one stays, unless the log lacks room.
+/// What is kept of files that were applied or refused: the newest, up to all of these, and to an
+/// eighth of the disk. The last one stays, unless the log lacks room or its days are over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
-    /// Files.
+    /// Files that were applied.
     pub count: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Bytes of files that were refused.
+    pub rejected_bytes: u64,
+    /// Days that files of either kind are kept.
+    pub days: u64,
 }
 
 impl Default for Keep {
     fn default() -> Self {
-        Self { count: DONE_COUNT, bytes: DONE_BYTES }
+        let (count, bytes, rejected_bytes) = (DONE_COUNT, DONE_BYTES, REJECTED_BYTES);
+        Self { count, bytes, rejected_bytes, days: DAYS }
     }
 }
 
-/// A disk, bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Room {
-    pub(super) all: u64,
-    pub(super) free: u64,
+/// What one folder keeps.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) count: u64,
+    pub(super) bytes: u64,
+    pub(super) days: u64,
+    /// Whether files go where the disk has little room.
+    pub(super) gives_way: bool,
 }
 
-impl Room {
-    /// Of the disk that has a folder; `None`: it does not say.
-    pub(super) fn of(path: &Path) -> Option<Self> {
-        let system = rustix::fs::statvfs(path).ok()?;
-        let bytes = |blocks: u64| blocks.saturating_mul(system.f_frsize);
-        Some(Self { all: bytes(system.f_blocks), free: bytes(system.f_bavail) })
-            .filter(|room| room.all > 0)
-    }
-
-    const fn share(self) -> u64 {
-        self.all / DISK_SHARE
-    }
-
-    fn is_little(self) -> bool {
-        self.free < FREE_BYTES.min(self.share())
-    }
-}
-
-/// The folder of files that were applied.
+/// A file that is kept.
 #[derive(Debug)]
-pub(super) struct Done {
+struct Kept {
+    name: String,
+    bytes: u64,
+    /// When it came, ms since the epoch.
+    came_ms: i64,
+}
+
+/// A folder of files that the spool is done with.
+#[derive(Debug)]
+pub(super) struct Shelf {
     path: PathBuf,
-    keep: Keep,
+    bounds: Bounds,
     room: fn(&Path) -> Option<Room>,
+    now_ms: fn() -> i64,
     /// Whether it was said that the disk has little room.
     is_said: bool,
-    /// Names and bytes, the oldest first.
-    files: VecDeque<(String, u64)>,
+    /// The oldest first.
+    files: VecDeque<Kept>,
     bytes: u64,
 }
 
-impl Done {
+impl Shelf {
     /// The folder at `path`, with what lies there in the order in which it came.
-    pub(super) fn open(path: &Path, keep: Keep, room: fn(&Path) -> Option<Room>) -> Self {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-            let Ok(meta) = entry.metadata() else { continue };
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            if meta.is_file() {
-                // A rename changes this time, and leaves the others.
-                files.push(((meta.ctime(), meta.ctime_nsec()), name, meta.len()));
-            }
-        }
-        files.sort_unstable();
-        let files: VecDeque<_> = files.into_iter().map(|(_, name, bytes)| (name, bytes)).collect();
-        let bytes = files.iter().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
+    pub(super) fn open(
+        path: &Path,
+        bounds: Bounds,
+        room: fn(&Path) -> Option<Room>,
+        now_ms: fn() -> i64,
+    ) -> Self {
+        let listed = Folder::open(path).and_then(|folder| folder.files());
+        let mut listed = listed.unwrap_or_default();
+        listed.sort_unstable_by(|one, other| {
+            (one.changed, &one.name).cmp(&(other.changed, &other.name))
+        });
         let (path, is_said) = (path.to_owned(), false);
-        let mut done = Self { path, keep, room, is_said, files, bytes };
-        done.clear();
-        done
+        let (files, bytes) = (VecDeque::with_capacity(listed.len()), 0);
+        let mut shelf = Self { path, bounds, room, now_ms, is_said, files, bytes };
+        for file in listed {
+            let came_ms = file.changed.0.saturating_mul(1000);
+            shelf.note(file.name, file.bytes, came_ms);
+        }
+        shelf.clear();
+        shelf
     }
 
-    /// Takes a file that was applied.
-    pub(super) fn take(&mut self, from: &Path, name: &str) -> io::Result<()> {
-        let bytes = fs::metadata(from).map_or(0, |meta| meta.len());
-        // Somebody may have taken it away while the server runs.
-        fs::create_dir_all(&self.path)?;
-        let free = free_name(&self.path, name)?;
-        rename(from, &self.path, &free)?;
-        self.files.push_back((free, bytes));
+    fn note(&mut self, name: String, bytes: u64, came_ms: i64) {
+        let bytes = bytes.max(FILE_BYTES_MIN);
+        self.files.push_back(Kept { name, bytes, came_ms });
         self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Takes a file, and beside it a text about it: the ending of its name, and the text.
+    pub(super) fn take(
+        &mut self,
+        from: &Path,
+        name: &str,
+        about: Option<(&str, &str)>,
+    ) -> io::Result<()> {
+        let bytes = from.symlink_metadata().map_or(0, |meta| meta.len());
+        // Somebody may have taken it away while the server runs.
+        let folder = Folder::open(&self.path)?;
+        let free = folder.free_name(name)?;
+        let now_ms = (self.now_ms)();
+        let about = about.map(|(ending, text)| (format!("{free}{ending}"), text));
+        if let Some((name, text)) = &about {
+            folder.write(name, text)?;
+        }
+        folder.take(from, &free)?;
+        if let Some((name, text)) = about {
+            self.note(name, text.len() as u64, now_ms);
+        }
+        self.note(free, bytes, now_ms);
         self.clear();
         Ok(())
     }
@@ -130,11 +152,21 @@ impl Done {
     }
 
     fn give_up(&mut self, least: usize) {
+        let is_old = |kept: &Kept, now_ms: i64, days: u64| {
+            let age_ms = u64::try_from(now_ms.saturating_sub(kept.came_ms)).unwrap_or(0);
+            Duration::from_millis(age_ms)
+                > DAY.saturating_mul(u32::try_from(days).unwrap_or(u32::MAX))
+        };
+        while let Some(oldest) = self.files.front()
+            && is_old(oldest, (self.now_ms)(), self.bounds.days)
+        {
+            self.remove_oldest();
+        }
         while self.files.len() > least {
             let room = (self.room)(&self.path);
-            let bytes = room.map_or(self.keep.bytes, |room| self.keep.bytes.min(room.share()));
-            let is_little = room.is_some_and(Room::is_little);
-            let is_over = self.files.len() as u64 > self.keep.count || self.bytes > bytes;
+            let bytes = room.map_or(self.bounds.bytes, |room| self.bounds.bytes.min(room.share()));
+            let is_little = self.bounds.gives_way && room.is_some_and(Room::is_little);
+            let is_over = self.files.len() as u64 > self.bounds.count || self.bytes > bytes;
             self.say(is_little);
             if !is_little && (!is_over || self.files.len() <= 1) {
                 return;
@@ -157,81 +189,104 @@ impl Done {
     }
 
     fn remove_oldest(&mut self) {
-        let Some((name, bytes)) = self.files.pop_front() else { return };
+        let Some(Kept { name, bytes, .. }) = self.files.pop_front() else { return };
         self.bytes = self.bytes.saturating_sub(bytes);
-        match fs::remove_file(self.path.join(&name)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => {
-                tracing::warn!(file = name, %error, "a file of done/ cannot be removed");
-            }
+        let removed = Folder::open(&self.path).and_then(|folder| folder.remove(&name));
+        if let Err(error) = removed {
+            let path = self.path.display();
+            tracing::warn!(%path, file = name, %error, "a file of the spool cannot be removed");
         }
-    }
-}
-
-/// A name that no file of a folder has: the one that is wanted, or that with a number behind it.
-pub(super) fn free_name(folder: &Path, name: &str) -> io::Result<String> {
-    let with_number = (1..SAME_NAME_MAX).map(|number| format!("{name}.{number}"));
-    std::iter::once(name.to_owned())
-        .chain(with_number)
-        .find(|name| folder.join(name).symlink_metadata().is_err())
-        .ok_or_else(|| io::Error::other(format!("too many files are called {name}")))
-}
-
-/// Renames a file into a folder; one of the name is an error.
-pub(super) fn rename(from: &Path, folder: &Path, name: &str) -> io::Result<()> {
-    let to = folder.join(name);
-    match renameat_with(CWD, from, CWD, &to, RenameFlags::NOREPLACE) {
-        // The file system does not know how; nobody else writes here.
-        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, &to),
-        renamed => Ok(renamed?),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::fs;
 
     use super::*;
 
+    const DAY_MS: i64 = 86_400_000;
+
     thread_local! {
         static ROOM: Cell<Option<Room>> = const { Cell::new(None) };
+        static NOW_MS: Cell<i64> = const { Cell::new(0) };
     }
 
-    /// A folder in which files of 100 bytes lie, and that much of a disk.
-    fn done(folder: &Path, count: usize, room: Room) -> Done {
+    /// A folder in which files of a block lie, and that much of a disk.
+    fn shelf(folder: &Path, count: usize, room: Room) -> Shelf {
         ROOM.set(Some(room));
-        let mut done = Done::open(&folder.join("done"), Keep::default(), |_| ROOM.get());
+        let Keep { count: count_max, bytes, days, .. } = Keep::default();
+        let bounds = Bounds { count: count_max, bytes, days, gives_way: true };
+        let mut shelf = Shelf::open(&folder.join("done"), bounds, |_| ROOM.get(), || NOW_MS.get());
         for number in 0..count {
             let file = folder.join(format!("{number}"));
             fs::write(&file, [0; 100]).unwrap();
-            done.take(&file, &format!("{number}")).unwrap();
+            shelf.take(&file, &format!("{number}"), None).unwrap();
         }
-        done
+        shelf
     }
 
     #[test]
-    fn files_have_an_eighth_of_the_disk_at_most() {
+    fn files_have_an_eighth_of_the_disk_at_most_and_a_small_one_counts_as_a_block() {
         let folder = tempfile::tempdir().unwrap();
-        let done = done(folder.path(), 20, Room { all: 8000, free: 8000 });
-        assert_eq!((done.files.len(), done.bytes), (10, 1000));
+        let all = 10 * FILE_BYTES_MIN * 8;
+        let shelf = shelf(folder.path(), 20, Room { all, free: all });
+        assert_eq!((shelf.files.len(), shelf.bytes), (10, 10 * FILE_BYTES_MIN));
         assert_eq!(fs::read_dir(folder.path().join("done")).unwrap().count(), 10);
     }
 
     #[test]
     fn files_go_before_the_log_lacks_room_and_the_newest_one_goes_last() {
         let folder = tempfile::tempdir().unwrap();
-        let mut done = done(folder.path(), 5, Room { all: 8000, free: 1000 });
-        assert_eq!(done.files.len(), 5);
-        done.clear_all();
-        assert_eq!(done.files.len(), 5, "there is room");
-        ROOM.set(Some(Room { all: 8000, free: 999 }));
-        done.clear();
-        assert_eq!(done.files.front().unwrap().0, "4");
-        done.clear_all();
-        assert_eq!((done.files.len(), done.bytes), (0, 0));
-        // Of a large disk as much as parts of the usual length want.
-        let large = |free| Room { all: 1 << 40, free }.is_little();
-        assert!(!large(FREE_BYTES) && large(FREE_BYTES - 1));
+        let (all, little) = (800 << 20, 100 << 20);
+        let mut shelf = shelf(folder.path(), 5, Room { all, free: little });
+        assert_eq!(shelf.files.len(), 5);
+        shelf.clear_all();
+        assert_eq!(shelf.files.len(), 5, "there is room");
+        ROOM.set(Some(Room { all, free: little - 1 }));
+        shelf.clear();
+        assert_eq!(shelf.files.front().unwrap().name, "4");
+        shelf.clear_all();
+        assert_eq!((shelf.files.len(), shelf.bytes), (0, 0));
+    }
+
+    #[test]
+    fn files_go_after_their_days_the_newest_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let room = Room { all: 1 << 40, free: 1 << 40 };
+        let mut shelf = shelf(folder.path(), 2, room);
+        let days = i64::try_from(DAYS).unwrap();
+        NOW_MS.set(days * DAY_MS);
+        let file = folder.path().join("late");
+        fs::write(&file, "").unwrap();
+        shelf.take(&file, "late", Some((".why", "because\n"))).unwrap();
+        assert_eq!(shelf.files.len(), 4);
+        NOW_MS.set(days * DAY_MS + 1);
+        shelf.clear();
+        let left: Vec<_> = shelf.files.iter().map(|kept| kept.name.as_str()).collect();
+        assert_eq!(left, ["late.why", "late"]);
+        NOW_MS.set(2 * days * DAY_MS + 1);
+        shelf.clear();
+        assert_eq!(fs::read_dir(folder.path().join("done")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_name_of_the_greatest_length_finds_its_place_with_the_reason_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut shelf = shelf(folder.path(), 0, Room { all: 1 << 40, free: 1 << 40 });
+        let name = format!("{}.jsonl", "n".repeat(249));
+        for _ in 0..2 {
+            let file = folder.path().join(&name);
+            fs::write(&file, "").unwrap();
+            shelf.take(&file, &name, Some((".why", "because\n"))).unwrap();
+        }
+        let listed = fs::read_dir(folder.path().join("done")).unwrap();
+        let mut endings: Vec<_> = listed
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .map(|name| name.split_once("n.").unwrap().1.to_owned())
+            .collect();
+        endings.sort();
+        assert_eq!(endings, ["jsonl", "jsonl.1", "jsonl.1.why", "jsonl.why"]);
     }
 }

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::os::unix::ffi::OsStrExt;
 
-use super::moved::Done;
+use super::moved::{Bounds, Shelf};
 use super::*;
 use crate::feed::{Apply, Body, ChangeRecord};
 
@@ -60,10 +60,17 @@ fn put(folder: &Path, name: &str, serial: u64) {
 
 fn spool(folder: &Path, keep: Keep) -> (Spool, Arc<Status>) {
     let status = Arc::new(Status::new(|| NOW_MS.get()));
-    let mut spool = Spool::open(folder, keep, Arc::clone(&status)).unwrap();
+    let mut spool = Spool::open(folder, keep, Arc::clone(&status), || NOW_MS.get()).unwrap();
     // The disk that this runs on is of no importance.
-    spool.away.done = Done::open(&folder.join(DONE), keep, |_| None);
-    (Spool { position: Position::default(), ..spool }, status)
+    spool.away.done = shelf(folder, keep);
+    let (position, attempt) = (Position::default(), Attempt::default());
+    (Spool { position, attempt, ..spool }, status)
+}
+
+fn shelf(folder: &Path, keep: Keep) -> Shelf {
+    let Keep { count, bytes, days, .. } = keep;
+    let bounds = Bounds { count, bytes, days, gives_way: true };
+    Shelf::open(&folder.join(DONE), bounds, |_| None, || NOW_MS.get())
 }
 
 fn listed(folder: &Path) -> Vec<String> {
@@ -113,7 +120,7 @@ fn what_nobody_has_brought_is_waited_for_and_told_of_until_it_comes() {
 #[test]
 fn files_that_were_applied_are_kept_up_to_a_bound_and_none_takes_anothers_place() {
     let folder = tempfile::tempdir().unwrap();
-    let keep = Keep { count: 3, bytes: 1 << 20 };
+    let keep = Keep { count: 3, bytes: 1 << 20, ..Keep::default() };
     let (mut spool, _) = spool(folder.path(), keep);
     let mut taken = Taken::default();
     let done = folder.path().join(DONE);
@@ -134,8 +141,8 @@ fn files_that_were_applied_are_kept_up_to_a_bound_and_none_takes_anothers_place(
     let rejected = listed(&folder.path().join(REJECTED));
     assert_eq!(rejected, ["bad.jsonl", "bad.jsonl.1", "bad.jsonl.1.why", "bad.jsonl.why"]);
     // The bound holds for what an earlier run has left, and for bytes.
-    let keep = Keep { count: 3, bytes: 1 };
-    drop(Done::open(&done, keep, |_| None));
+    let keep = Keep { count: 3, bytes: 1, ..Keep::default() };
+    drop(shelf(folder.path(), keep));
     assert_eq!(listed(&done), ["5.jsonl"], "the newest stays");
 }
 
@@ -267,4 +274,44 @@ fn deposits_that_follow_each_other_are_applied_whatever_their_names() {
     NOW_MS.set(2 * TURN_WAIT_MS);
     assert!(!spool.pass(&mut taken).unwrap());
     assert_eq!(listed(&folder.path().join(REJECTED)), ["d7.xml", "d7.xml.why"]);
+}
+
+#[test]
+fn a_file_over_which_two_runs_ended_is_refused_and_what_follows_is_applied() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("spool");
+    fs::create_dir(&folder).unwrap();
+    put(&folder, "a.jsonl", 1);
+    put(&folder, "b.jsonl", 2);
+    // Neither run came to its end.
+    for _ in 0..2 {
+        Attempt::open(dir.path()).begin(&folder.join("a.jsonl"));
+    }
+    let status = Arc::new(Status::new(|| NOW_MS.get()));
+    let mut spool =
+        Spool::open(&folder, Keep::default(), Arc::clone(&status), || NOW_MS.get()).unwrap();
+    let mut taken = Taken::default();
+    assert!(!spool.pass(&mut taken).unwrap());
+    assert_eq!(taken.batches, [2]);
+    let why = fs::read_to_string(folder.join("rejected/a.jsonl.why")).unwrap();
+    assert!(why.starts_with("the process ended 2 times while it applied this file"), "{why}");
+    assert!(!dir.path().join(ATTEMPT).exists());
+}
+
+#[test]
+fn names_of_the_greatest_length_hold_up_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut spool, status) = spool(folder.path(), Keep::default());
+    let mut taken = Taken::default();
+    for begin in ["a", "b"] {
+        let name = format!("{}.jsonl", begin.repeat(249));
+        fs::write(folder.path().join(name), "no record\n").unwrap();
+    }
+    put(folder.path(), &format!("{}.jsonl", "c".repeat(249)), 1);
+    put(folder.path(), "d.jsonl", 2);
+    assert!(!spool.pass(&mut taken).unwrap());
+    assert_eq!(taken.batches, [1, 2]);
+    let report = status.report();
+    assert_eq!((report.rejected_count, report.applied_count), (2, 2));
+    assert_eq!(listed(&folder.path().join(REJECTED)).len(), 4, "each with its reason");
 }

@@ -15,9 +15,8 @@ use crate::import::value::{self, Read};
 use crate::import::xml::element::{Element, Name, Space};
 use crate::import::xml::{Step, XmlError};
 
-/// Most entries of menu, counts, policies, CSV definitions, their fields and files: bounds what a
-/// hostile deposit can make us keep.
-const ENTRIES_MAX: usize = 4096;
+/// Most names of unknown objects that are told apart.
+const UNKNOWN_MAX: usize = 4096;
 
 /// Longest identifier of a deposit that is kept, bytes: RFC 8909 allows 13 characters.
 pub(in crate::import) const DEPOSIT_ID_BYTES_MAX: usize = 64;
@@ -255,7 +254,7 @@ impl Reading<'_, '_, '_, '_> {
             match Self::known(element) {
                 Some(Name::ObjUri) => {
                     let text = leaf(self.xml, &mut self.defects, "objURI")?;
-                    bounded(&mut envelope.menu, text.to_owned())?;
+                    self.room.keep(&mut envelope.menu, text.to_owned(), text.len())?;
                 }
                 Some(Name::Version) => {
                     let text = leaf(self.xml, &mut self.defects, "version")?;
@@ -298,7 +297,7 @@ impl Reading<'_, '_, '_, '_> {
                 _ => {
                     // Once per name: there may be millions.
                     let name = self.xml.opened();
-                    if !unknown_objects.contains(name) && unknown_objects.len() < ENTRIES_MAX {
+                    if !unknown_objects.contains(name) && unknown_objects.len() < UNKNOWN_MAX {
                         unknown_objects.insert(name.to_owned());
                         self.defects.add(Rule::ObjectUnknown, "", name);
                     }
@@ -358,7 +357,8 @@ impl Reading<'_, '_, '_, '_> {
         if count.count.is_none() {
             self.defects.add(Rule::CountUnreadable, "count", text);
         }
-        bounded(&mut envelope.counts, count)
+        let bytes = count.uri.len().saturating_add(count.rcdn.len());
+        self.room.keep(&mut envelope.counts, count, bytes)
     }
 
     /// A policy: its scope ends in an object, its element is one of that object's.
@@ -381,7 +381,12 @@ impl Reading<'_, '_, '_, '_> {
         match kind {
             Some(kind) if crate::import::policy::is_known(kind, name) => {
                 let word = local(element).to_owned();
-                bounded(&mut envelope.policies, Policy { kind, element: name, word })?;
+                let bytes = word.len();
+                self.room.keep(
+                    &mut envelope.policies,
+                    Policy { kind, element: name, word },
+                    bytes,
+                )?;
             }
             _ => self.defects.add(Rule::PolicyUnknown, "policy", format!("{scope} {element}")),
         }
@@ -414,7 +419,8 @@ impl Reading<'_, '_, '_, '_> {
                     _ => self.unknown(element)?,
                 }
             }
-            bounded(&mut envelope.definitions, definition)?;
+            let bytes = definition.name.len().saturating_add(definition.separator.len());
+            self.room.keep(&mut envelope.definitions, definition, bytes)?;
         }
         Ok(())
     }
@@ -438,7 +444,8 @@ impl Reading<'_, '_, '_, '_> {
                 custom: self.xml.attribute("name").unwrap_or_default().to_owned(),
             };
             self.xml.skip()?;
-            bounded(&mut definition.fields, field)?;
+            let bytes = field.local.len().saturating_add(field.custom.len());
+            self.room.keep(&mut definition.fields, field, bytes)?;
         }
         Ok(())
     }
@@ -460,7 +467,11 @@ impl Reading<'_, '_, '_, '_> {
             };
             leaf(self.xml, &mut self.defects, "file")?.clone_into(&mut file.name);
             file.place.line = self.xml.line();
-            bounded(&mut definition.files, file)?;
+            let texts = [&file.name, &file.compression, &file.encoding, &file.checksum];
+            let bytes = texts
+                .iter()
+                .fold(file.algorithm.len(), |sum, text| usize::saturating_add(sum, text.len()));
+            self.room.keep(&mut definition.files, file, bytes)?;
         }
         Ok(())
     }
@@ -473,13 +484,4 @@ fn zone(defects: &mut Defects, field: &'static str, text: &str, slot: &mut Strin
         defects.add(Rule::HeaderTld, field, text);
     }
     value::name(bare.unwrap_or(text), slot)
-}
-
-fn bounded<T>(list: &mut Vec<T>, item: T) -> Result<(), XmlError> {
-    if list.len() >= ENTRIES_MAX {
-        let got = format!("a list of more than {ENTRIES_MAX} entries");
-        return Err(XmlError::Broken(Rule::XmlBounds, got));
-    }
-    list.push(item);
-    Ok(())
 }

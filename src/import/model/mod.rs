@@ -16,9 +16,11 @@ mod deletes;
 mod domain;
 pub(super) mod envelope;
 mod host;
+mod room;
 
 pub(super) use contact::{gurid, registrar_status};
 use envelope::Wanted;
+use room::Room;
 
 use std::io::{self, Read};
 
@@ -80,6 +82,7 @@ pub(super) struct Reading<'x, 'c, 'f, 'r> {
     /// Memory for a domain.
     pub(super) spare_domain: Domain,
     pub(super) wanted: Wanted,
+    room: Room,
 }
 
 impl<'x, 'c, 'f, 'r> Reading<'x, 'c, 'f, 'r> {
@@ -90,7 +93,8 @@ impl<'x, 'c, 'f, 'r> Reading<'x, 'c, 'f, 'r> {
         wanted: Wanted,
     ) -> Self {
         let (defects, spare_domain) = (Defects::default(), Domain::default());
-        Self { xml, out, defects, place, spare_domain, wanted }
+        let room = Room::default();
+        Self { xml, out, defects, place, spare_domain, wanted, room }
     }
 }
 

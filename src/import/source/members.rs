@@ -4,6 +4,8 @@
 //! # Invariants
 //!
 //! - Nothing is unpacked into a folder: names of members lead nowhere.
+//! - Names are held in memory within [`NAMES_BYTES_MAX`], and what is read to find them within
+//!   [`EXTENSION_BYTES_MAX`] a member.
 //! - A sparse file takes at most [`HOLES_BYTES_MAX`] more than the archive has of it.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
@@ -17,6 +19,7 @@ use hashbrown::HashSet;
 use snapshot_format::sort::{Scratch, ScratchFile};
 use tar::Entry;
 
+use super::limit::Limit;
 use super::{Shared, base_name, invalid};
 
 /// Length of a header, and of a block.
@@ -31,6 +34,12 @@ const HOLES_BYTES_MAX: u64 = 64 << 20;
 /// Most bytes that may stand before a member to say what it is: long names, pax attributes, sparse
 /// maps. They are held in memory.
 const EXTENSION_BYTES_MAX: u64 = 1 << 20;
+/// Longest name of a member, bytes: the longest path that Linux opens.
+const NAME_BYTES_MAX: usize = 4096;
+/// What all names may take, bytes.
+const NAMES_BYTES_MAX: usize = 32 << 20;
+/// What a name takes besides its bytes, with its member, bytes.
+const NAME_OWN_BYTES: usize = 320;
 /// Most pieces of a sparse file.
 const PIECES_MAX: usize = 1 << 16;
 
@@ -51,9 +60,14 @@ pub(super) struct Members {
 }
 
 /// Lists the members of a tar.
-pub(super) fn members(tar: &Shared, scratch: &Rc<dyn Scratch>) -> io::Result<Members> {
+pub(super) fn members(
+    tar: &Shared,
+    scratch: &Rc<dyn Scratch>,
+    limit: &Limit,
+) -> io::Result<Members> {
     let mut found = Members::default();
-    let mut filled = Filled { scratch, file: None, bytes: 0 };
+    let mut filled = Filled { scratch, limit, file: None, bytes: 0 };
+    let mut names = Names::default();
     let mut sparse = Vec::new();
     let mut file = tar.borrow_mut();
     let start = after_label(&mut *file)?;
@@ -66,14 +80,14 @@ pub(super) fn members(tar: &Shared, scratch: &Rc<dyn Scratch>) -> io::Result<Mem
         left_bytes.set(EXTENSION_BYTES_MAX);
         let Some(entry) = entries.next() else { break };
         let mut entry = entry?;
-        let mut name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let mut name = names.take(&entry.path_bytes())?;
         if found.files.len().saturating_add(found.links.len()) >= MEMBERS_MAX {
             return Err(invalid("more than 65536 members"));
         }
         let kind = entry.header().entry_type();
         if kind.is_hard_link() || kind.is_symlink() {
             let target = entry.link_name_bytes().unwrap_or_default();
-            let target = String::from_utf8_lossy(&target).into_owned();
+            let target = names.take(&target)?;
             let of = |name: &str| base_name(Path::new(name)).to_owned();
             found.links.push((of(&name), of(&target)));
             continue;
@@ -91,7 +105,9 @@ pub(super) fn members(tar: &Shared, scratch: &Rc<dyn Scratch>) -> io::Result<Mem
             left_bytes.set(u64::MAX);
             (offset, size) = match map {
                 Some(Map { pieces, real_bytes, name: real_name }) => {
-                    name = real_name.unwrap_or(name);
+                    if let Some(real_name) = real_name {
+                        name = names.take(real_name.as_bytes())?;
+                    }
                     filled.fill(entry, pieces, real_bytes)?
                 }
                 None => filled.copy(entry, size, stored)?,
@@ -110,6 +126,30 @@ pub(super) fn members(tar: &Shared, scratch: &Rc<dyn Scratch>) -> io::Result<Mem
     }
     last_of_each(&mut found.files);
     Ok(found)
+}
+
+/// Names that are held in memory.
+struct Names {
+    left_bytes: usize,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { left_bytes: NAMES_BYTES_MAX }
+    }
+}
+
+impl Names {
+    fn take(&mut self, name: &[u8]) -> io::Result<String> {
+        if name.len() > NAME_BYTES_MAX {
+            return Err(invalid("a name of more than 4096 bytes"));
+        }
+        // Several lists have it, and each byte may become three.
+        let bytes = name.len().saturating_mul(3).saturating_add(NAME_OWN_BYTES);
+        let left_bytes = self.left_bytes.checked_sub(bytes);
+        self.left_bytes = left_bytes.ok_or_else(|| invalid("names of more than 32 MiB"))?;
+        Ok(String::from_utf8_lossy(name).into_owned())
+    }
 }
 
 /// Of several members of one name `tar x` leaves the last one: `tar -r` adds what replaces another.
@@ -223,6 +263,7 @@ fn listed(from: &mut impl BufRead) -> io::Result<Vec<(u64, u64)>> {
 /// Sparse files with their holes filled, one after another in one scratch file.
 struct Filled<'s> {
     scratch: &'s Rc<dyn Scratch>,
+    limit: &'s Limit,
     file: Option<Box<dyn ScratchFile>>,
     bytes: u64,
 }
@@ -238,6 +279,7 @@ impl Filled<'_> {
     /// Takes a file whose holes the reader of the archive fills; `stored` bytes of it are data.
     fn copy(&mut self, entry: impl Read, size: u64, stored: u64) -> io::Result<(u64, u64)> {
         check_holes(size.saturating_sub(stored))?;
+        self.limit.take(size)?;
         let file = self.file()?;
         let copied = io::copy(&mut entry.take(size), file)?;
         Ok(self.took(copied))
@@ -257,6 +299,7 @@ impl Filled<'_> {
         };
         let data = pieces.iter().fold(0u64, |sum, &(_, bytes)| sum.saturating_add(bytes));
         check_holes(real_bytes.saturating_sub(data))?;
+        self.limit.take(real_bytes)?;
         let file = self.file()?;
         let mut at = 0u64;
         let end = [(real_bytes, 0)];

@@ -3,6 +3,7 @@
 //! # Invariants
 //!
 //! - A CSV file is found below the places that the operator named: no name leads out of them.
+//! - What is read of all of them, unpacked, is bounded.
 //!
 //! # Does not
 //!
@@ -11,11 +12,12 @@
 
 mod gunzip;
 mod kind;
+mod limit;
 mod members;
 mod pipe;
+mod plain;
 
 use std::cell::{Cell, RefCell};
-use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path, PathBuf};
@@ -28,7 +30,9 @@ use self::members::Members;
 
 pub(super) use self::gunzip::Gunzip;
 pub(super) use self::kind::{Packing, is_gzip};
+use self::limit::Limit;
 pub use self::pipe::Pipes;
+pub use self::plain::{Follow, open_plain};
 
 /// Read buffer of compressed files, bytes.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -65,6 +69,8 @@ pub(super) struct Source {
     base_name: String,
     bytes: Bytes,
     gzip: bool,
+    limit: Limit,
+    follow: Follow,
 }
 
 /// What the operator named.
@@ -82,16 +88,23 @@ pub(super) struct Sources {
     pub(super) total_bytes: u64,
     /// Whether something followed the end of compressed data.
     pub(super) trailing: Rc<Cell<bool>>,
+    /// What its content may have.
+    limit: Limit,
+    follow: Follow,
 }
 
 impl Sources {
-    /// Opens the files that the operator named.
+    /// Opens the files that the operator named; all that is read of them, unpacked, has at most
+    /// `content_bytes_max`.
     pub(super) fn open(
         paths: &[PathBuf],
         pipes: &Pipes,
         scratch: &Rc<dyn Scratch>,
+        content_bytes_max: u64,
+        follow: Follow,
     ) -> Result<Self, SourceError> {
-        let mut sources = Self::default();
+        let limit = Limit::new(content_bytes_max);
+        let mut sources = Self { limit, follow, ..Self::default() };
         for path in paths {
             let name = path.display().to_string();
             sources
@@ -108,7 +121,7 @@ impl Sources {
         pipes: &Pipes,
         scratch: &Rc<dyn Scratch>,
     ) -> io::Result<()> {
-        let metadata = std::fs::metadata(path)?;
+        let metadata = self.follow.metadata(path)?;
         let file_type = metadata.file_type();
         if file_type.is_dir() {
             let what = "is a directory; name the XML file of the deposit in it";
@@ -123,13 +136,13 @@ impl Sources {
             return Err(io::Error::other("is a device; name a file or a pipe"));
         };
         self.total_bytes = self.total_bytes.saturating_add(size);
-        let (kind, gzip) = kind_of(open(&bytes)?)?;
+        let (kind, gzip) = kind_of(open(&bytes, self.follow)?)?;
         if kind == Kind::Tar {
             let tar: Shared = match bytes {
                 bytes if gzip => self.unpacked(&bytes, scratch)?,
                 Bytes::Part { file, .. } => file,
                 Bytes::Path(path) => {
-                    let file: Box<dyn Seekable> = Box::new(File::open(path)?);
+                    let file: Box<dyn Seekable> = Box::new(self.follow.open(&path)?);
                     Rc::new(RefCell::new(file))
                 }
             };
@@ -139,7 +152,7 @@ impl Sources {
             self.directories.push(path.parent().map(Path::to_owned).unwrap_or_default());
         }
         let base_name = base_name(path).to_owned();
-        self.put(kind, Source { name: name.to_owned(), base_name, bytes, gzip });
+        self.put(kind, self.source(name.to_owned(), base_name, bytes, gzip));
         Ok(())
     }
 
@@ -149,19 +162,24 @@ impl Sources {
         tar: &Shared,
         scratch: &Rc<dyn Scratch>,
     ) -> io::Result<()> {
-        let Members { files, links } = members::members(tar, scratch)?;
+        let Members { files, links } = members::members(tar, scratch, &self.limit)?;
         self.links.extend(links);
         for member in files {
             let bytes = Bytes::Part { file: member.tar, offset: member.offset, size: member.size };
             let base_name = base_name(Path::new(&member.name)).to_owned();
             let name = format!("{name}:{}", member.name);
-            let (kind, gzip) = kind_of(open(&bytes)?)?;
+            let (kind, gzip) = kind_of(open(&bytes, self.follow)?)?;
             if kind == Kind::Tar {
                 return Err(invalid("a tar within a tar"));
             }
-            self.put(kind, Source { name, base_name, bytes, gzip });
+            self.put(kind, self.source(name, base_name, bytes, gzip));
         }
         Ok(())
+    }
+
+    fn source(&self, name: String, base_name: String, bytes: Bytes, gzip: bool) -> Source {
+        let (limit, follow) = (self.limit.clone(), self.follow);
+        Source { name, base_name, bytes, gzip, limit, follow }
     }
 
     fn put(&mut self, kind: Kind, source: Source) {
@@ -179,8 +197,9 @@ impl Sources {
     /// they stand.
     fn unpacked(&self, bytes: &Bytes, scratch: &Rc<dyn Scratch>) -> io::Result<Shared> {
         let mut file: Box<dyn ScratchFile> = scratch.create()?;
-        let from = BufReader::with_capacity(BUFFER_BYTES, open(bytes)?);
-        io::copy(&mut Gunzip::new(from, Rc::clone(&self.trailing)), &mut file)?;
+        let from = BufReader::with_capacity(BUFFER_BYTES, open(bytes, self.follow)?);
+        let unpacked = Gunzip::new(from, Rc::clone(&self.trailing));
+        io::copy(&mut self.limit.of(unpacked), &mut file)?;
         Ok(Rc::new(RefCell::new(Box::new(file))))
     }
 
@@ -208,15 +227,12 @@ impl Sources {
         let path = self.directories.iter().flat_map(|directory| {
             names.iter().flatten().map(|name| directory.join(name)).collect::<Vec<_>>()
         });
-        let path = path.into_iter().find(|path| path.is_file())?;
+        let is_file = |path: &PathBuf| self.follow.metadata(path).is_ok_and(|meta| meta.is_file());
+        let path = path.into_iter().find(is_file)?;
         let size = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
         self.total_bytes = self.total_bytes.saturating_add(size);
-        Some(Source {
-            name: path.display().to_string(),
-            base_name: base_name.to_owned(),
-            bytes: Bytes::Path(path),
-            gzip: false,
-        })
+        let name = path.display().to_string();
+        Some(self.source(name, base_name.to_owned(), Bytes::Path(path), false))
     }
 
     /// The file among those that were named whose name ends in most of `parts`.
@@ -236,7 +252,8 @@ impl Sources {
 impl Source {
     /// The bytes as they are stored; `read_bytes` counts them.
     pub(super) fn stored(&self, read_bytes: &Rc<Cell<u64>>) -> io::Result<Box<dyn Read>> {
-        let counted = Counted { from: open(&self.bytes)?, read_bytes: Rc::clone(read_bytes) };
+        let from = open(&self.bytes, self.follow)?;
+        let counted = Counted { from, read_bytes: Rc::clone(read_bytes) };
         Ok(Box::new(counted))
     }
 
@@ -248,16 +265,16 @@ impl Source {
     ) -> io::Result<Box<dyn Read>> {
         let stored = self.stored(read_bytes)?;
         if !self.gzip {
-            return Ok(stored);
+            return Ok(Box::new(self.limit.of(stored)));
         }
         let from = BufReader::with_capacity(BUFFER_BYTES, stored);
-        Ok(Box::new(Gunzip::new(from, Rc::clone(trailing))))
+        Ok(Box::new(self.limit.of(Gunzip::new(from, Rc::clone(trailing)))))
     }
 }
 
-fn open(bytes: &Bytes) -> io::Result<Box<dyn Read>> {
+fn open(bytes: &Bytes, follow: Follow) -> io::Result<Box<dyn Read>> {
     Ok(match bytes {
-        Bytes::Path(path) => Box::new(File::open(path)?),
+        Bytes::Path(path) => Box::new(follow.open(path)?),
         Bytes::Part { file, offset, size } => {
             Box::new(Part { file: Rc::clone(file), offset: *offset, left_bytes: *size })
         }

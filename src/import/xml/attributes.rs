@@ -5,8 +5,7 @@ use quick_xml::XmlVersion;
 use quick_xml::events::BytesStart;
 
 use super::text::{MARKUP, QUOTE, UNCLEAN, plain_start};
-use super::{XmlError, broken};
-use crate::import::rule::Rule;
+use super::{NAME_BYTES_MAX, XmlError, bounds, broken, check_name};
 
 /// Most attributes of one element.
 const ATTRIBUTES_MAX: usize = 256;
@@ -76,7 +75,8 @@ impl Attributes {
             let value_at = name_end.checked_add(2)?;
             let known = name.starts_with("xmlns") || self.value(name).is_some();
             let opens = tail.get(name_end..value_at) == Some("=\"");
-            if name.is_empty() || known || !opens || self.ends.len() >= ATTRIBUTES_MAX {
+            let is_long = name.len() > NAME_BYTES_MAX;
+            if name.is_empty() || is_long || known || !opens || self.ends.len() >= ATTRIBUTES_MAX {
                 return None;
             }
             let value = tail.as_bytes().get(value_at..)?;
@@ -105,10 +105,10 @@ impl Attributes {
         {
             let attribute = attribute.map_err(|error| broken(&error.to_string()))?;
             if self.ends.len() >= ATTRIBUTES_MAX {
-                let got = format!("more than {ATTRIBUTES_MAX} attributes");
-                return Err(XmlError::Broken(Rule::XmlBounds, got));
+                return Err(bounds(&format!("more than {ATTRIBUTES_MAX} attributes")));
             }
             let name = attribute.key.into_inner();
+            check_name(name)?;
             if self.value(name).is_some() {
                 return Err(broken(&format!("the attribute {name} twice")));
             }

@@ -23,6 +23,8 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// Longest token, bytes: a text or a tag with its attributes. EPP's longest text is a DNSSEC key
 /// of some hundred bytes.
 pub(super) const TOKEN_BYTES_MAX: usize = 1 << 20;
+/// Longest tag, bytes. Those of deposits with all of their namespaces have some two thousand.
+pub(super) const TAG_BYTES_MAX: usize = 64 << 10;
 
 /// Text that is being read.
 pub(super) struct Input<R> {

@@ -6,7 +6,8 @@
 //!
 //! # Invariants
 //!
-//! - Memory is bounded: token size, nesting, number of remembered names and scopes.
+//! - Memory is bounded in bytes: tokens and tags, names, nesting, what is remembered of names and
+//!   scopes, bindings in force; some 8 MiB whatever is read.
 //! - Document type declarations are refused, so entities are the five predefined ones and
 //!   character references.
 //! - A raw name means one element within one scope of namespace declarations: the cache of a
@@ -36,10 +37,15 @@ use self::input::Input;
 use self::scope::Scopes;
 pub(super) use self::text::collapse;
 use super::encoding::Declared;
+use super::findings::clip;
 use super::rule::Rule;
 
 /// Deepest nesting: deposits have about 8 levels.
 const DEPTH_MAX: usize = 64;
+/// Longest name of an element or of an attribute, with its prefix, bytes; those of the schemas have
+/// up to 30.
+const NAME_BYTES_MAX: usize = 256;
+
 /// What comes next in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
@@ -286,6 +292,7 @@ impl<R: Read> Xml<R> {
         // Without an open element its name is empty, and so is none that was read.
         let opened = self.opened();
         if self.open.is_empty() || opened != name {
+            let name = clip(name, NAME_BYTES_MAX);
             let got = format!("</{name}> where </{opened}> is due");
             return Err(broken(&got));
         }
@@ -315,26 +322,29 @@ impl<R: Read> Xml<R> {
             return Ok(Step::Open(element));
         }
         if self.open.len() >= DEPTH_MAX {
-            let got = format!("more than {DEPTH_MAX} levels of elements");
-            return Err(XmlError::Broken(Rule::XmlBounds, got));
+            return Err(bounds(&format!("more than {DEPTH_MAX} levels of elements")));
         }
         if self.open.is_empty() && self.seen_root {
             return Err(broken("a second outermost element"));
         }
         self.seen_root = true;
         let end = self.end_of_start_tag()?;
+        if end > input::TAG_BYTES_MAX {
+            return Err(bounds("a tag of more than 64 KiB"));
+        }
         let tag = self.input.start(end);
         let inner = tag.get(1..end.saturating_sub(1)).unwrap_or_default();
         let (inner, empty) = inner.strip_suffix('/').map_or((inner, false), |inner| (inner, true));
         let white = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
         let name_end = inner.as_bytes().iter().position(white).unwrap_or(inner.len());
         let (name, raw) = inner.split_at_checked(name_end).unwrap_or_default();
+        check_name(name)?;
         self.attributes.read(inner, name_end)?;
         let declares =
             !self.attributes.is_empty() && memchr::memmem::find(raw.as_bytes(), b"xmlns").is_some();
         self.open.push(Open { name_at: self.names.len(), outer: self.scopes.current() });
         if declares {
-            self.scopes.enter(raw, self.attributes.pairs());
+            self.scopes.enter(raw, self.attributes.pairs())?;
         }
         self.names.push_str(name);
         self.empty = empty;
@@ -444,8 +454,7 @@ impl<R: Read> Xml<R> {
 
     fn check_raw(&self) -> Result<(), XmlError> {
         if self.raw.len() > input::TOKEN_BYTES_MAX {
-            let got = "a text of more than 1 MiB".to_owned();
-            return Err(XmlError::Broken(Rule::XmlBounds, got));
+            return Err(bounds("a text of more than 1 MiB"));
         }
         Ok(())
     }
@@ -453,6 +462,19 @@ impl<R: Read> Xml<R> {
 
 fn broken(got: &str) -> XmlError {
     XmlError::Broken(Rule::XmlMalformed, got.to_owned())
+}
+
+fn bounds(got: &str) -> XmlError {
+    XmlError::Broken(Rule::XmlBounds, got.to_owned())
+}
+
+/// Refuses a name of an element or of an attribute that is longer than any is.
+fn check_name(name: &str) -> Result<(), XmlError> {
+    if name.len() > NAME_BYTES_MAX {
+        let start = clip(name, 40);
+        return Err(bounds(&format!("a name of {} bytes, {start}..", name.len())));
+    }
+    Ok(())
 }
 
 fn check_encoding(encoding: &str) -> Result<(), XmlError> {

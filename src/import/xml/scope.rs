@@ -3,7 +3,8 @@
 //! # Invariants
 //!
 //! - A scope never changes; declarations make a new one on top of the current one.
-//! - At most [`SCOPES_MAX`] scopes and [`NAMES_MAX`] names each are remembered.
+//! - At most [`SCOPES_MAX`] scopes and [`NAMES_MAX`] names each are remembered, and of all of them
+//!   [`REMEMBERED_BYTES_MAX`]. What is not remembered is worked out again.
 //!
 //! # Does not
 //!
@@ -13,14 +14,21 @@
 use ahash::RandomState;
 use hashbrown::HashMap;
 
-use super::XmlError;
 use super::element::{Element, Name, Space};
+use super::{XmlError, bounds};
 use crate::import::rule::Rule;
 
 /// Most scopes that are remembered beyond their element: deposits have one, or one per kind.
 const SCOPES_MAX: usize = 256;
 /// Most raw names that are remembered per scope; deposits have about a hundred.
 const NAMES_MAX: usize = 4096;
+/// Most bytes of names and declarations that are remembered, of all scopes; deposits have some
+/// thousands.
+const REMEMBERED_BYTES_MAX: usize = 1 << 20;
+/// What an entry takes beside its text, at most, bytes.
+const ENTRY_BYTES: usize = 128;
+/// Most prefixes that are in force at one place; deposits have up to 30.
+const BINDINGS_MAX: usize = 256;
 
 type Map<K, V> = HashMap<K, V, RandomState>;
 
@@ -33,6 +41,8 @@ struct Scope {
     names: Vec<(Box<str>, Element, usize)>,
     positions: Map<Box<str>, usize>,
     last: usize,
+    /// What its names take.
+    bytes: usize,
 }
 
 impl Scope {
@@ -72,6 +82,8 @@ pub(super) struct Scopes {
     current: usize,
     /// Scopes from here on are not remembered: they go with their element.
     remembered: usize,
+    /// What names and scopes may still take to be remembered.
+    left_bytes: usize,
 }
 
 impl Scopes {
@@ -80,7 +92,14 @@ impl Scopes {
             bindings: vec![("".into(), Space::Foreign), ("xml".into(), Space::Foreign)],
             ..Scope::default()
         };
-        Self { scopes: vec![outermost], known: Map::default(), current: 0, remembered: 1 }
+        let left_bytes = REMEMBERED_BYTES_MAX;
+        Self {
+            scopes: vec![outermost],
+            known: Map::default(),
+            current: 0,
+            remembered: 1,
+            left_bytes,
+        }
     }
 
     /// The scope in force.
@@ -90,15 +109,19 @@ impl Scopes {
 
     /// An element opens that may declare namespaces: its raw attributes, and the attributes
     /// themselves.
+    ///
+    /// # Errors
+    ///
+    /// More than [`BINDINGS_MAX`] prefixes would be in force.
     pub(super) fn enter<'a>(
         &mut self,
         raw: &str,
         attributes: impl Iterator<Item = (&'a str, &'a str)>,
-    ) {
+    ) -> Result<(), XmlError> {
         let key = (self.current, Box::from(raw));
         if let Some(&scope) = self.known.get(&key) {
             self.current = scope;
-            return;
+            return Ok(());
         }
         let mut bindings =
             self.scopes.get(self.current).map(|scope| scope.bindings.clone()).unwrap_or_default();
@@ -113,25 +136,41 @@ impl Scopes {
                 None => continue,
             };
             bindings.retain(|(bound, _)| &**bound != prefix);
+            if bindings.len() >= BINDINGS_MAX {
+                return Err(bounds(&format!("more than {BINDINGS_MAX} prefixes of namespaces")));
+            }
             bindings.push((prefix.into(), Space::of_uri(uri)));
             changed = true;
         }
         if !changed {
-            return;
+            return Ok(());
         }
         let scope = self.scopes.len();
-        if self.known.len() < SCOPES_MAX && self.remembered == scope {
+        let of_bindings = bindings.iter().map(|(prefix, _)| entry_bytes(prefix.len()));
+        let bytes = of_bindings.fold(entry_bytes(raw.len()), usize::saturating_add);
+        if self.known.len() < SCOPES_MAX && self.remembered == scope && self.spend(bytes) {
             self.known.insert(key, scope);
             self.remembered = scope.saturating_add(1);
         }
         self.scopes.push(Scope { bindings, ..Scope::default() });
         self.current = scope;
+        Ok(())
+    }
+
+    /// Whether something of `bytes` may be remembered besides what is.
+    const fn spend(&mut self, bytes: usize) -> bool {
+        match self.left_bytes.checked_sub(bytes) {
+            Some(left_bytes) => self.left_bytes = left_bytes,
+            None => return false,
+        }
+        true
     }
 
     /// The innermost element closes; `outer` was in force before it opened.
     pub(super) fn leave(&mut self, outer: usize) {
         if outer != self.current && self.current >= self.remembered {
-            self.scopes.truncate(self.current);
+            let gone = self.scopes.drain(self.current..).map(|scope| scope.bytes);
+            self.left_bytes = gone.fold(self.left_bytes, usize::saturating_add);
         }
         self.current = outer;
     }
@@ -161,12 +200,23 @@ impl Scopes {
             return Err(XmlError::Broken(Rule::XmlMalformed, got));
         };
         let element = Element { space, name: Name::of(local) };
-        if scope.names.len() < NAMES_MAX {
+        // A name stands in a list and in a map.
+        let bytes = entry_bytes(raw.len()).saturating_mul(2);
+        let left_bytes = self.left_bytes.checked_sub(bytes);
+        if scope.names.len() < NAMES_MAX
+            && let Some(left_bytes) = left_bytes
+        {
+            self.left_bytes = left_bytes;
+            scope.bytes = scope.bytes.saturating_add(bytes);
             scope.positions.insert(raw.into(), scope.names.len());
             scope.names.push((raw.into(), element, 0));
         }
         Ok(element)
     }
+}
+
+const fn entry_bytes(text_bytes: usize) -> usize {
+    text_bytes.saturating_add(ENTRY_BYTES)
 }
 
 /// Whether `text` is a name without a colon, as far as ASCII goes.
