@@ -50,7 +50,8 @@ fn write(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Runs it where the commands of cargo that `failing` names fail, and the demo if that is named.
+/// Runs it where the commands of cargo that `failing` names fail, and the demo and the check of
+/// dependencies if these are named.
 fn run(failing: &str) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
@@ -60,8 +61,10 @@ fn run(failing: &str) -> Output {
     write(&place("benches/src/bin/scale.rs"), "");
     write(&place("bin/cargo"), CARGO);
     write(&place("deploy/packages"), "#!/bin/sh\necho packages: \"$@\"\n");
-    let demo = if failing.contains("demo") { "false" } else { "true" };
-    write(&place("deploy/demo"), &format!("#!/bin/sh\n{demo}\n"));
+    for (script, word) in [("deploy/demo", "demo"), ("tests/deny", "deny")] {
+        let outcome = if failing.contains(word) { "false" } else { "true" };
+        write(&place(script), &format!("#!/bin/sh\n{outcome}\n"));
+    }
     let path = format!("{}:{}", place("bin").display(), std::env::var("PATH").unwrap());
     let mut command = Command::new(place("tests/run"));
     command.env("PATH", path).env("FAILING", failing).output().unwrap()
@@ -114,7 +117,7 @@ fn a_run_goes_on_after_failures_and_names_each_of_them_at_its_end() {
 
 #[test]
 fn any_one_failure_is_enough() {
-    for failing in ["fmt", "clippy", "doc", "test", "bench", "run", "demo"] {
+    for failing in ["fmt", "clippy", "doc", "deny", "test", "bench", "run", "demo"] {
         let output = run(failing);
         assert_eq!(output.status.code(), Some(1), "{failing}: {}", text(&output));
     }
