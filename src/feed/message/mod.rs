@@ -26,7 +26,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::key::{SecretKey, SignatureError, Trusted};
-use super::{ChangeRecord, RecordError};
+use super::{ChangeRecord, RecordError, SERIAL_MAX};
 
 /// Most bytes of a payload: what a NATS server takes by default (1 MiB), without the header.
 pub const PAYLOAD_BYTES_MAX: usize = (1 << 20) - (8 << 10);
@@ -312,8 +312,10 @@ impl Head {
             .ok_or_else(|| wrong(SOURCE_FIELD, source, "the name of a source"))?;
         let serial = |name| {
             let text = field(name);
-            let serial = text.and_then(|text| text.parse().ok()).filter(|serial| *serial > 0);
-            serial.ok_or_else(|| wrong(name, text, "a serial from 1"))
+            // What follows the last one of all could not be counted.
+            let known = |serial: &u64| (1..=SERIAL_MAX).contains(serial);
+            let serial = text.and_then(|text| text.parse().ok()).filter(known);
+            serial.ok_or_else(|| wrong(name, text, "a serial from 1 to 9223372036854775807"))
         };
         let (first, last): (u64, u64) = (serial(FIRST_FIELD)?, serial(LAST_FIELD)?);
         let span = last.checked_sub(first);

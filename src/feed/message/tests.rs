@@ -84,6 +84,17 @@ fn an_old_signed_batch_cannot_take_other_serials() {
 }
 
 #[test]
+fn a_message_beyond_the_last_serial_is_somebody_elses() {
+    let mut message = Message::encode(&source(), &beats(7..=8), None).unwrap();
+    for (first, last) in [(SERIAL_MAX, SERIAL_MAX + 1), (u64::MAX, u64::MAX)] {
+        set(&mut message, "Whoisd-First", &first.to_string());
+        set(&mut message, "Whoisd-Last", &last.to_string());
+        let error = read(&message, &Trusted::default()).unwrap_err();
+        assert!(error.is_foreign() && error.to_string().contains("9223372036854775807"), "{error}");
+    }
+}
+
+#[test]
 fn what_is_unsigned_is_refused_when_a_key_is_trusted() {
     let key = SecretKey::generate().unwrap();
     let message = Message::encode(&source(), &beats(1..=1), None).unwrap();

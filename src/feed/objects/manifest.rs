@@ -26,6 +26,7 @@
 
 use std::fmt::Write;
 
+use crate::feed::SERIAL_MAX;
 use crate::feed::key::{SecretKey, SignatureError, Trusted};
 use crate::feed::message::Source;
 use crate::import::value;
@@ -204,6 +205,10 @@ impl ObjectManifest {
             sums_hash: u64::from_str_radix(next("sums")?, 16)
                 .map_err(|_| "sums is no hexadecimal number".to_owned())?,
         };
+        if manifest.serial > SERIAL_MAX {
+            let got = manifest.serial;
+            return Err(format!("serial is {got}, which no record has: at most {SERIAL_MAX}"));
+        }
         lines.next().map_or(Ok(manifest), |line| Err(format!("has the line {line:?}")))
     }
 }
@@ -290,6 +295,16 @@ mod tests {
         assert!(matches!(refused, Err(ManifestError::Signature(SignatureError::Wrong { .. }))));
         let renamed = ObjectManifest::decode(&text, newer, &trusted);
         assert_eq!(renamed, Err(ManifestError::Renamed { got: 8812, name: 8813 }));
+    }
+
+    #[test]
+    fn a_serial_that_no_record_has_is_refused() {
+        for (serial, is_read) in [(SERIAL_MAX, true), (SERIAL_MAX + 1, false), (u64::MAX, false)] {
+            let manifest = ObjectManifest { serial, ..example() };
+            let name = manifest.name();
+            let read = ObjectManifest::decode(&manifest.encode(None), name, &Trusted::default());
+            assert_eq!(read.is_ok(), is_read, "{serial}: {read:?}");
+        }
     }
 
     #[test]
