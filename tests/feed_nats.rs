@@ -15,7 +15,7 @@ use async_nats::jetstream::stream::{Config, StorageType};
 use nats::{
     Memory, Node, Plan, Rogue, Server, is_installed, outbox, record, records, source, until,
 };
-use whoisd::feed::key::{SecretKey, Trusted};
+use whoisd::feed::key::{SecretKey, Signer, Trusted};
 use whoisd::feed::message::Message;
 use whoisd::feed::nats::{Address, Fetched, Limits, Outbox, Refetch, SendError, Wanted};
 use whoisd::feed::objects::{How, Objects};
@@ -277,7 +277,7 @@ fn what_is_not_signed_right_is_left_out_and_the_right_one_taken() {
     let (key, other) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
     let limits = Limits::default();
     let mut outbox =
-        Outbox::open(server.address(), source("a"), Some(key.clone()), limits).unwrap();
+        Outbox::open(server.address(), source("a"), Some(key.clone().into()), limits).unwrap();
     outbox.send(&records(1..=3)).unwrap();
     let trusted = Trusted::new(vec![key.public()]);
     let node = Plan { trusted, ..Plan::default() }.start(server.address());
@@ -339,6 +339,53 @@ fn what_no_trusted_key_signed_does_not_move_stop_or_reconnect_a_node() {
     // Lost among strangers, it goes on where it had acknowledged: nothing is read twice.
     assert_eq!(report.duplicate_count, 0, "{report:?}");
     assert_eq!(node.stop().records(), records(1..=7));
+}
+
+#[test]
+fn a_publisher_with_a_key_goes_on_from_what_a_believed_key_signed() {
+    if !is_installed() {
+        return;
+    }
+    let server = Server::start();
+    let (key, next) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
+    let open = |signer: Signer| {
+        Outbox::open(server.address(), source("a"), Some(signer), Limits::default())
+    };
+    let end = |outbox: &mut Outbox| outbox.last().unwrap().head.unwrap().last;
+    open(key.clone().into()).unwrap().send(&records(1..=3)).unwrap();
+    // Somebody claims that more has come, and who has another source's serials writes too.
+    let rogue = Rogue::new(&server);
+    rogue.records("a", &records(4..=9), None);
+    rogue.records("b", &records(4..=9), Some(&SecretKey::generate().unwrap()));
+    let mut outbox = open(key.clone().into()).unwrap();
+    assert_eq!(end(&mut outbox), 3);
+    outbox.send(&records(4..=5)).unwrap();
+    assert_eq!(end(&mut outbox), 5);
+    // Another key has to be told of the one of before.
+    let refused = open(next.clone().into()).unwrap_err();
+    assert!(matches!(refused, SendError::Unvouched { have: 5 }), "{refused}");
+    let former = Trusted::new(vec![key.public()]);
+    let mut outbox = open(Signer::new(next.clone(), former)).unwrap();
+    assert_eq!(end(&mut outbox), 5);
+    outbox.send(&records(6..=6)).unwrap();
+    assert_eq!(end(&mut open(next.into()).unwrap()), 6);
+}
+
+#[test]
+fn a_stream_that_was_not_signed_is_adopted_once() {
+    if !is_installed() {
+        return;
+    }
+    let server = Server::start();
+    outbox(&server, "a").send(&records(1..=3)).unwrap();
+    let signer = Signer::from(SecretKey::generate().unwrap());
+    let open = |signer: Signer| {
+        Outbox::open(server.address(), source("a"), Some(signer), Limits::default())
+    };
+    let refused = open(signer.clone()).unwrap_err();
+    assert!(refused.to_string().contains("give --adopt once"), "{refused}");
+    open(signer.clone().adopting()).unwrap().send(&records(4..=4)).unwrap();
+    assert_eq!(open(signer).unwrap().last().unwrap().head.unwrap().last, 4);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::import::memory_bytes;
 use super::output;
 use super::stopping::stop_flag;
 use crate::feed::address::scheme_without_slashes;
-use crate::feed::key::SecretKey;
+use crate::feed::key::{SecretKey, Signer, Trusted};
 use crate::feed::nats::{Address, POSITION, note_source};
 use crate::observe::log;
 use crate::observe::printable::counted;
@@ -68,6 +68,14 @@ pub(super) struct Options {
     /// Sign what goes into the stream with the secret key in FILE (`whoisd key new`)
     #[arg(long, value_name = "FILE", requires = "to", value_parser = super::kinds::file())]
     key: Option<PathBuf>,
+    /// Go on from what the key of this public key has signed as well: the one of before, once the
+    /// key was changed. May be given several times
+    #[arg(long, value_name = "FILE", requires = "key", value_parser = super::kinds::file())]
+    trusted: Vec<PathBuf>,
+    /// Go on from the end of the stream whoever has written it: once, where it was not signed
+    /// before
+    #[arg(long, requires = "key", conflicts_with = "trusted")]
+    adopt: bool,
     /// What may leave the registry, per zone; without it everything does
     #[arg(long, value_name = "FILE", value_parser = super::kinds::file())]
     config: Option<PathBuf>,
@@ -224,7 +232,10 @@ fn sink(options: &Options, to: &Path) -> Result<Box<dyn Sink>, Failure> {
         Address::parse(url).map_err(|problem| Failure::refused(format!("--to: {problem}")))?;
     address.credentials.clone_from(&options.credentials);
     let key = options.key.as_deref().map(SecretKey::read).transpose()?;
-    Ok(Box::new(StreamSink::new(address, key)))
+    let former = Trusted::read(&options.trusted)?;
+    let signer = key.map(|key| Signer::new(key, former));
+    let signer = if options.adopt { signer.map(Signer::adopting) } else { signer };
+    Ok(Box::new(StreamSink::new(address, signer)))
 }
 
 fn bootstrap(options: &BootstrapOptions, rules: &Rules) -> Result<(), Failure> {

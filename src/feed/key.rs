@@ -16,7 +16,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 
 use crate::export::encode;
@@ -186,6 +186,37 @@ impl PublicKey {
 /// The keys that a node trusts. Without one, signatures are not looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trusted(Vec<PublicKey>);
+
+/// A publisher's key, and whose messages it goes on from.
+#[derive(Debug, Clone)]
+pub struct Signer {
+    pub(super) key: SecretKey,
+    /// Who signed what a stream ends with.
+    pub(super) believed: Trusted,
+}
+
+impl Signer {
+    /// Signs with `key`, and goes on from what it signed itself, or the keys of `former`.
+    #[must_use]
+    pub fn new(key: SecretKey, former: Trusted) -> Self {
+        let mut believed = former;
+        believed.0.push(key.public());
+        Self { key, believed }
+    }
+
+    /// Goes on from any message, whoever has written it: once, where a stream was not signed
+    /// before.
+    #[must_use]
+    pub fn adopting(self) -> Self {
+        Self { believed: Trusted::default(), ..self }
+    }
+}
+
+impl From<SecretKey> for Signer {
+    fn from(key: SecretKey) -> Self {
+        Self::new(key, Trusted::default())
+    }
+}
 
 impl Trusted {
     /// Trusts these keys.

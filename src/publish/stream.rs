@@ -9,7 +9,7 @@
 //! Know the wire: `feed::nats` does.
 
 use crate::feed::ChangeRecord;
-use crate::feed::key::SecretKey;
+use crate::feed::key::Signer;
 use crate::feed::message::Source;
 use crate::feed::nats::{Address, Limits, Outbox, SendError};
 
@@ -19,16 +19,16 @@ use super::sink::{Last, Sink, SinkError, Told};
 #[derive(Debug)]
 pub struct StreamSink {
     address: Address,
-    key: Option<SecretKey>,
+    signer: Option<Signer>,
     outbox: Option<(Source, Outbox)>,
 }
 
 impl StreamSink {
-    /// Sends into the stream at `address`, signed by `key` if there is one. Connects when it is
+    /// Sends into the stream at `address`, signed by `signer` if there is one. Connects when it is
     /// asked first.
     #[must_use]
-    pub const fn new(address: Address, key: Option<SecretKey>) -> Self {
-        Self { address, key, outbox: None }
+    pub const fn new(address: Address, signer: Option<Signer>) -> Self {
+        Self { address, signer, outbox: None }
     }
 }
 
@@ -40,6 +40,7 @@ fn failed(error: SendError) -> SinkError {
         }
         SendError::OtherSource { .. }
         | SendError::Strangers
+        | SendError::Unvouched { .. }
         | SendError::Unfit { .. }
         | SendError::Encode(_) => SinkError::Lasting(error.to_string()),
     }
@@ -53,8 +54,8 @@ impl Sink for StreamSink {
         let (_, outbox) = match self.outbox.take().filter(|(known, _)| *known == own) {
             Some(outbox) => self.outbox.insert(outbox),
             None => {
-                let (address, key) = (self.address.clone(), self.key.clone());
-                let outbox = Outbox::open(address, own.clone(), key, Limits::default());
+                let (address, signer) = (self.address.clone(), self.signer.clone());
+                let outbox = Outbox::open(address, own.clone(), signer, Limits::default());
                 self.outbox.insert((own.clone(), outbox.map_err(failed)?))
             }
         };

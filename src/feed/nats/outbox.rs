@@ -30,8 +30,10 @@ use super::LOOK_PAUSE;
 use super::connect::{Address, Connection, connect};
 use super::fitness::{Fitness, Said};
 use crate::feed::ChangeRecord;
-use crate::feed::key::{SecretKey, Trusted};
-use crate::feed::message::{Batch, EncodeError, Head, Message, PAYLOAD_BYTES_MAX, Source, pack};
+use crate::feed::key::{Signer, Trusted};
+use crate::feed::message::{
+    Batch, EncodeError, Head, Message, MessageError, PAYLOAD_BYTES_MAX, Source, pack,
+};
 
 /// How often a batch is tried before the caller hears of it.
 const TRIES_MAX: usize = 4;
@@ -127,6 +129,17 @@ pub enum SendError {
          there: remove them"
     )]
     Strangers,
+    /// Nobody whom this publisher believes has signed the end of the stream.
+    #[error(
+        "the stream ends with serials of this source up to {have}, and no key that this publisher \
+         believes has signed them: if the key was changed, name the public key of before with \
+         --trusted; if the stream was not signed until now, give --adopt once; otherwise somebody \
+         else writes there"
+    )]
+    Unvouched {
+        /// Last serial of the newest of these messages.
+        have: u64,
+    },
     /// The stream does not keep what is put into it.
     #[error(
         "stream {stream} does not keep changes for the nodes: {}; edit it, or let the publisher \
@@ -154,7 +167,7 @@ fn unavailable(problem: impl ToString) -> SendError {
 pub struct Outbox {
     address: Address,
     source: Source,
-    key: Option<SecretKey>,
+    signer: Option<Signer>,
     limits: Limits,
     runtime: Runtime,
     next_server: usize,
@@ -191,13 +204,13 @@ impl Outbox {
     pub fn open(
         address: Address,
         source: Source,
-        key: Option<SecretKey>,
+        signer: Option<Signer>,
         limits: Limits,
     ) -> Result<Self, SendError> {
         address.check().map_err(unavailable)?;
         let runtime = super::runtime().map_err(unavailable)?;
         let (next_server, open, said) = (0, None, Said::default());
-        let mut outbox = Self { address, source, key, limits, runtime, next_server, open, said };
+        let mut outbox = Self { address, source, signer, limits, runtime, next_server, open, said };
         outbox.last()?;
         Ok(outbox)
     }
@@ -209,7 +222,7 @@ impl Outbox {
     /// See [`Self::open`].
     pub fn last(&mut self) -> Result<Last, SendError> {
         let mut open = self.take_open()?;
-        let last = self.runtime.block_on(read_last(&open.stream, &self.address.subject()))?;
+        let last = self.runtime.block_on(self.read_last(&open.stream))?;
         open.last = Some(last.clone());
         self.open = Some(open);
         Ok(last)
@@ -233,7 +246,7 @@ impl Outbox {
             });
             let last = match cached {
                 Some(last) => last,
-                None => self.runtime.block_on(read_last(&open.stream, &self.address.subject()))?,
+                None => self.runtime.block_on(self.read_last(&open.stream))?,
             };
             let Some(rest) = self.rest(records, &last)? else {
                 let serial = last.head.as_ref().map_or(0, |head| head.last);
@@ -242,7 +255,8 @@ impl Outbox {
                 return Ok(Sent { serial, message_count });
             };
             let rest = rest.get(..pack(rest)).unwrap_or(rest);
-            let message = Message::encode(&self.source, rest, self.key.as_ref())?;
+            let key = self.signer.as_ref().map(|signer| &signer.key);
+            let message = Message::encode(&self.source, rest, key)?;
             let head = message.head.clone();
             let sending = publish(&open, &self.address, message, last.sequence, with_id);
             match self.runtime.block_on(sending) {
@@ -293,6 +307,49 @@ impl Outbox {
             }
             _ => Ok(Some(rest)),
         }
+    }
+
+    /// Where a stream ends: with a key, behind the last message that a believed key signed.
+    async fn read_last(&self, stream: &Stream) -> Result<Last, SendError> {
+        let failed =
+            |error: &dyn std::fmt::Display| unavailable(format!("cannot read it: {error}"));
+        let state = stream.get_info().await.map_err(|error| failed(&error))?.state;
+        let (sequence, subject) = (state.last_sequence, self.address.subject());
+        let nobody = Trusted::default();
+        let believed = self.signer.as_ref().map_or(&nobody, |signer| &signer.believed);
+        let mut unvouched = None;
+        let first = state.first_sequence.max(1);
+        let mut at = sequence;
+        for _ in 0..STRANGERS_MAX {
+            if state.messages == 0 || at < first {
+                return match unvouched {
+                    Some(have) => Err(SendError::Unvouched { have }),
+                    None => Ok(Last { sequence, head: None, record: None }),
+                };
+            }
+            match stream.get_raw_message(at).await {
+                Ok(message) if message.subject.as_str() == subject => {
+                    let field =
+                        |name: &'static str| message.headers.get(name).map(|got| got.as_str());
+                    match Head::trusted(field, &message.payload, believed) {
+                        Ok(head) => {
+                            let batch = Batch::decode(field, &message.payload, believed);
+                            let record = batch.ok().and_then(|mut batch| batch.records.pop());
+                            return Ok(Last { sequence, head: Some(head), record });
+                        }
+                        Err(MessageError::Signature { head, .. }) if head.source == self.source => {
+                            unvouched.get_or_insert(head.last);
+                        }
+                        Err(_) => {}
+                    }
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {}
+                Err(error) => return Err(failed(&error)),
+            }
+            at = at.saturating_sub(1);
+        }
+        Err(unvouched.map_or(SendError::Strangers, |have| SendError::Unvouched { have }))
     }
 
     /// The connection, a new one if there is none.
@@ -363,39 +420,6 @@ fn config(address: &Address, limits: Limits) -> Config {
         num_replicas: limits.replicas,
         ..Config::default()
     }
-}
-
-/// Where a stream ends.
-async fn read_last(stream: &Stream, subject: &str) -> Result<Last, SendError> {
-    let failed = |error: &dyn std::fmt::Display| unavailable(format!("cannot read it: {error}"));
-    let state = stream.get_info().await.map_err(|error| failed(&error))?.state;
-    let sequence = state.last_sequence;
-    if state.messages == 0 {
-        return Ok(Last { sequence, head: None, record: None });
-    }
-    let mut at = sequence;
-    for _ in 0..STRANGERS_MAX {
-        if at < state.first_sequence.max(1) {
-            return Ok(Last { sequence, head: None, record: None });
-        }
-        match stream.get_raw_message(at).await {
-            Ok(message) if message.subject.as_str() == subject => {
-                let field = |name: &'static str| message.headers.get(name).map(|got| got.as_str());
-                // Any key's: the one that signs may have been changed since.
-                let trusted = Trusted::default();
-                if let Ok(head) = Head::trusted(field, &message.payload, &trusted) {
-                    let batch = Batch::decode(field, &message.payload, &trusted);
-                    let record = batch.ok().and_then(|mut batch| batch.records.pop());
-                    return Ok(Last { sequence, head: Some(head), record });
-                }
-            }
-            Ok(_) => {}
-            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {}
-            Err(error) => return Err(failed(&error)),
-        }
-        at = at.saturating_sub(1);
-    }
-    Err(SendError::Strangers)
 }
 
 async fn publish(
