@@ -35,8 +35,10 @@ pub mod query;
 pub mod shard;
 
 // Seen from both.
+pub mod bounds;
 mod idn;
 pub mod observe;
+pub mod place;
 
 // Kept inputs of the fuzzer, and mutations of them; they name this crate as its users do.
 #[cfg(test)]

@@ -6,11 +6,11 @@ mod registry;
 mod script;
 
 use allocation_counter::measure;
-use whoisd::config::tld::Settings;
+use whoisd::place::aside::{Place, Weight};
+use whoisd::policy::display::settings::Settings;
 use whoisd::policy::{Rules, Tier};
 use whoisd::query::{Answer, answer};
 use whoisd::querylog;
-use whoisd::shard::aside::{Place, Weight};
 use whoisd::view::View;
 
 #[test]

@@ -23,8 +23,8 @@ use whoisd::control::{
     Blocks, Commands, Keeper, REQUEST_BYTES_MAX, Request, Watch, ask, claim, serve, start_keeper,
 };
 use whoisd::observe::clock;
+use whoisd::place::aside::{Place, Weight};
 use whoisd::policy::lists::Lists;
-use whoisd::shard::aside::{Place, Weight};
 
 use blocks::Model;
 

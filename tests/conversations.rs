@@ -14,7 +14,7 @@ mod script;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use whoisd::config::tld::Settings;
+use whoisd::policy::display::settings::Settings;
 use whoisd::policy::{Rules, Tier};
 use whoisd::query::{Answer, answer};
 use whoisd::view::View;
@@ -33,7 +33,7 @@ fn shown(answer: &[u8]) -> String {
         for c in line.chars() {
             match c {
                 '\\' => shown.push_str("\\\\"),
-                c if whoisd::query::breaks_lines(c) => {
+                c if whoisd::bounds::breaks_lines(c) => {
                     let mut bytes = [0; 4];
                     for byte in c.encode_utf8(&mut bytes).bytes() {
                         write!(shown, "\\x{byte:02x}").unwrap();

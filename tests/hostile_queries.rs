@@ -8,9 +8,10 @@ mod script;
 use snapshot_format::object::{
     Contact, ContactLink, ContactRole, Domain, HostLink, Nameserver, Postal, PostalKind,
 };
-use whoisd::config::tld::Settings;
+use whoisd::bounds::breaks_lines;
+use whoisd::policy::display::settings::Settings;
 use whoisd::policy::{Rules, Tier};
-use whoisd::query::{ANSWER_BYTES_MAX, Answer, AnswerResult, Outcome, answer, breaks_lines};
+use whoisd::query::{ANSWER_BYTES_MAX, Answer, AnswerResult, Outcome, answer};
 use whoisd::view::View;
 
 /// A splitmix64 sequence: the seed replays the run.
@@ -258,7 +259,7 @@ fn a_record_that_does_not_fit_loses_its_last_lines_and_says_so() {
 
 #[test]
 fn the_longest_texts_of_a_configuration_leave_room_for_the_record() {
-    let text = |c: &str| c.repeat(whoisd::config::tld::TEXT_BYTES_MAX / c.len());
+    let text = |c: &str| c.repeat(whoisd::policy::display::settings::TEXT_BYTES_MAX / c.len());
     let config = format!(
         "[defaults]\npreset = \"open\"\nheader = {:?}\nfooter = {:?}\ndisclaimer = {:?}\n",
         text("h\n"),

@@ -20,7 +20,7 @@ use std::time::Duration;
 use whoisd::config::Nftables;
 use whoisd::control::{Blocks, InKernel, Kernel};
 use whoisd::observe::clock;
-use whoisd::shard::aside::{Place, Weight};
+use whoisd::place::aside::{Place, Weight};
 
 use blocks::Model;
 

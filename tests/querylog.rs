@@ -20,11 +20,11 @@ use std::time::Duration;
 
 use futures_lite::StreamExt;
 use tokio::runtime::Builder;
+use whoisd::place::aside::{Place, Weight};
 use whoisd::querylog::{
     Counts, Entry, Format, Privacy, ROW_VERSION, Recorder, Row, Settings, StreamSettings, Writer,
     read_lines, start,
 };
-use whoisd::shard::aside::{Place, Weight};
 
 const PLACE: Place<'_> = Place { core: None, shard_cores: &[], weight: Weight::Full };
 /// 2026-11-26T01:22:03.456Z.

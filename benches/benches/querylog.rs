@@ -7,8 +7,8 @@
 
 use std::net::Ipv4Addr;
 
+use whoisd::place::aside::{Place, Weight};
 use whoisd::querylog::{Entry, Format, Privacy, Recorder, Settings, start, summarise};
-use whoisd::shard::aside::{Place, Weight};
 use whoisd_benches::{Options, measure, print, print_figures, timed};
 
 const PLACE: Place<'_> = Place { core: None, shard_cores: &[], weight: Weight::Full };

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use snapshot_format::Kind;
 use snapshot_format::record::{ArchivedContact, ArchivedDomain, ContactField};
-use whoisd::config::tld::Settings as Rulebook;
+use whoisd::policy::display::settings::Settings as Rulebook;
 use whoisd::policy::guard::Guard;
 use whoisd::policy::{Rules, Tier};
 use whoisd::query::{Answer, answer, steps};

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use snapshot_format::Kind;
 use snapshot_format::record::ArchivedDomain;
-use whoisd::config::tld::Settings;
+use whoisd::policy::display::settings::Settings;
 use whoisd::policy::{Rules, Tier};
 use whoisd::query::{Answer, answer};
 use whoisd::view::View;

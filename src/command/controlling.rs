@@ -24,9 +24,9 @@ use super::settings::SettingsOptions;
 use crate::config::Settings;
 use crate::control::{self, Blocks, Commands, Handle, Keeper, Kernel, Part, Told, Watch};
 use crate::observe::clock;
+use crate::place::aside::{Place, Weight};
 use crate::policy::Rules;
 use crate::policy::lists::Lists;
-use crate::shard::aside::{Place, Weight};
 use crate::status::Sources;
 
 /// What shards answer under, swapped while they do.

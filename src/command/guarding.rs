@@ -22,12 +22,12 @@ use super::Failure;
 use crate::config::Settings;
 use crate::control::{Blocked, Blocks, Explained, LimitLeft, Part};
 use crate::observe::clock;
+use crate::place::aside::{Place, Weight};
 use crate::policy::block::Block;
 use crate::policy::guard::{self, Admission, Guard};
 use crate::policy::limit::Use;
 use crate::policy::lists::Lists;
 use crate::policy::mining::Flag;
-use crate::shard::aside::{Place, Weight};
 use crate::warden::{self, Order, StateFound, Warden, Watch, Watches};
 
 /// Orders that wait for the warden.

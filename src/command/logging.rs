@@ -15,8 +15,8 @@ use crossbeam::channel::{Receiver, bounded};
 use super::Failure;
 use crate::config::Settings;
 use crate::control::Part;
+use crate::place::aside::{Place, Weight};
 use crate::querylog::{self, Changer, Figures, Prepared, Recorder, Writer};
-use crate::shard::aside::{Place, Weight};
 
 /// The writer, if queries are logged.
 pub(super) struct Logging {

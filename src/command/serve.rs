@@ -43,12 +43,13 @@ use crate::config::{Check, Settings};
 use crate::control::Handle;
 use crate::observe::log;
 use crate::observe::{ShardFigures, clock};
+use crate::place::aside::{Place, Weight};
+use crate::place::{aside, cores};
 use crate::port43::proxy::Rule;
 use crate::port43::{self, Choice};
-use crate::shard::aside::{Place, Weight};
 use crate::shard::listen::ListenError;
 use crate::shard::system::{self, DESCRIPTORS_OF_PROCESS, DESCRIPTORS_PER_SHARD};
-use crate::shard::{Answerer, Fleet, Plan, ShardReport, Sources, aside, cores, listen};
+use crate::shard::{Answerer, Fleet, Plan, ShardReport, Sources, listen};
 use crate::status::{self, Service};
 use crate::view::{Data, Disk, View};
 

@@ -22,7 +22,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::Failure;
 use super::patience::{self, patiently};
 use crate::config::Settings;
-use crate::shard::aside::Place;
+use crate::place::aside::Place;
 use crate::status::{self, Sources};
 
 /// Health checks that may wait to be accepted.
@@ -137,7 +137,7 @@ mod tests {
     use std::net::TcpStream;
 
     use super::*;
-    use crate::shard::aside::Weight;
+    use crate::place::aside::Weight;
 
     #[test]
     fn health_checks_are_accepted_only_while_every_shard_serves() {

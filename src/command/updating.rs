@@ -22,7 +22,7 @@ use crate::feed::nats::{self, POSITION, Wanted, note_source};
 use crate::feed::objects::Objects;
 use crate::feed::spool::{self, Spool};
 use crate::observe::clock;
-use crate::shard::aside::{self, Place, Weight};
+use crate::place::aside::{self, Place, Weight};
 use crate::store::{
     Files, Live, Reader, Settings as StoreSettings, StoreError, Writer, read_manifest,
 };

@@ -154,7 +154,7 @@ fn prices(settings: &Settings, found: &mut Vec<(String, String)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::tld::Registrar;
+    use crate::policy::display::settings::Registrar;
 
     #[test]
     fn a_price_above_a_burst_is_said_to_cost_all_of_it() {

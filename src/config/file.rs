@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ConfigError, tier, tld};
+use super::ConfigError;
 use crate::observe::printable::printable;
+use crate::policy::display;
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -32,11 +33,11 @@ pub(super) struct File {
     pub(super) mining: Mining,
     pub(super) site: Site,
     pub(super) query_log: QueryLog,
-    // The fields of `tld::Settings`: serde's `flatten` would let unknown keys pass.
-    pub(super) defaults: tld::Tld,
-    pub(super) tld: Vec<tld::Tld>,
-    pub(super) registrar: Vec<tld::Registrar>,
-    pub(super) tier: Vec<tier::Tier>,
+    // The fields of `display::settings::Settings`: serde's `flatten` would let unknown keys pass.
+    pub(super) defaults: display::settings::Tld,
+    pub(super) tld: Vec<display::settings::Tld>,
+    pub(super) registrar: Vec<display::settings::Registrar>,
+    pub(super) tier: Vec<display::tier::Tier>,
 }
 
 /// `[server]`.

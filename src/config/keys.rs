@@ -7,8 +7,9 @@ use toml::Spanned;
 
 use super::Settings;
 use super::file::File;
+use crate::bounds::Bound;
 use crate::policy::{block, limit, mining};
-use crate::port43::limits::{self, Bound};
+use crate::port43::limits;
 use crate::updater::{self, DEPOSIT_BYTES_MAX, FINDINGS_MAX};
 use crate::warden;
 

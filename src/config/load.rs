@@ -16,8 +16,8 @@ use toml::Spanned;
 use super::file::Source;
 use super::keys::NUMBERS;
 use super::settings::{Effective, Flags, Origin, Settings};
-use super::{ConfigError, contradiction, feed, guard as checks, policy, proxy, query_log, tld};
-use crate::shard::cores;
+use super::{ConfigError, contradiction, feed, guard as checks, policy, proxy, query_log};
+use crate::place::cores;
 
 /// Most addresses listened on; each costs every shard a listener.
 pub(super) const LISTEN_COUNT_MAX: usize = 64;
@@ -429,7 +429,7 @@ impl Merge<'_> {
     /// How answers read.
     fn answers(&mut self) {
         let file = &self.source.file;
-        let answers = tld::Settings {
+        let answers = crate::policy::display::settings::Settings {
             defaults: file.defaults.clone(),
             tld: file.tld.clone(),
             registrar: file.registrar.clone(),

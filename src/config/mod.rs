@@ -25,10 +25,7 @@ mod proxy;
 mod query_log;
 mod settings;
 mod show;
-pub mod tier;
-pub mod tld;
 
-pub use crate::port43::limits::Bound;
 pub use change::{ANSWERS, Change, changes};
 pub use check::Check;
 pub use error::{ConfigError, STANDARD_FILE};

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::keys::NUMBERS;
-use super::{Effective, Settings, proxy, query_log, tier, tld};
-use crate::shard::cores;
+use super::{Effective, Settings, proxy, query_log};
+use crate::place::cores;
+use crate::policy::display;
 
 impl Effective {
     /// The effective configuration: a configuration file that gives the same settings again.
@@ -36,7 +37,8 @@ impl Effective {
         }
         let answers = &self.settings.answers;
         let shown = ShownAnswers {
-            defaults: (answers.defaults != tld::Tld::default()).then_some(&answers.defaults),
+            defaults: (answers.defaults != display::settings::Tld::default())
+                .then_some(&answers.defaults),
             tld: &answers.tld,
             registrar: &answers.registrar,
             tier: &answers.tier,
@@ -60,13 +62,13 @@ struct ShownProxies {
 #[derive(Serialize)]
 struct ShownAnswers<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    defaults: Option<&'a tld::Tld>,
+    defaults: Option<&'a display::settings::Tld>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    tld: &'a [tld::Tld],
+    tld: &'a [display::settings::Tld],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    registrar: &'a [tld::Registrar],
+    registrar: &'a [display::settings::Registrar],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    tier: &'a [tier::Tier],
+    tier: &'a [display::tier::Tier],
 }
 
 /// Every key with its value as TOML, table by table.

@@ -6,7 +6,7 @@ use super::file::Source;
 use super::keys::{NUMBERS, OTHERS};
 use super::load::merge;
 use super::{Effective, Flags, Origin, Settings, changes};
-use crate::port43::limits::Bound;
+use crate::bounds::Bound;
 
 const EXAMPLE: &str = include_str!("../../deploy/whoisd.toml");
 
@@ -349,11 +349,11 @@ fn keys_of<T: serde::de::DeserializeOwned>() -> Vec<String> {
 fn the_example_lists_every_key_of_the_answers_and_the_proxies() {
     for (table, keys) in [
         ("proxy", keys_of::<super::file::Proxy>()),
-        ("defaults", keys_of::<super::tld::Tld>()),
-        ("defaults.registrant", keys_of::<super::tld::Block>()),
-        ("registrar", keys_of::<super::tld::Registrar>()),
-        ("tier", keys_of::<super::tier::Tier>()),
-        ("tier.tld", keys_of::<super::tier::TierTld>()),
+        ("defaults", keys_of::<crate::policy::display::settings::Tld>()),
+        ("defaults.registrant", keys_of::<crate::policy::display::settings::Block>()),
+        ("registrar", keys_of::<crate::policy::display::settings::Registrar>()),
+        ("tier", keys_of::<crate::policy::display::tier::Tier>()),
+        ("tier.tld", keys_of::<crate::policy::display::tier::TierTld>()),
     ] {
         for key in keys {
             // Blocks are tables of their own.

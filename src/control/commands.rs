@@ -19,7 +19,7 @@ use snapshot_format::dump::Utc;
 use super::blocks::Blocks;
 use super::protocol::{Handler, Request};
 use super::reload::Handle;
-use crate::config::tld::answer_line;
+use crate::policy::display::settings::answer_line;
 use crate::policy::lists::{Action, Entry, Lists, NOTE_BYTES_MAX, prefix};
 use crate::policy::mining::Flag;
 
@@ -266,8 +266,8 @@ mod tests {
     use super::super::watch::Watch;
     use super::*;
     use crate::config::Settings;
+    use crate::place::aside::{Place, Weight};
     use crate::policy::lists::parse;
-    use crate::shard::aside::{Place, Weight};
 
     const NOW_MS: i64 = 1_800_000_000_000;
 

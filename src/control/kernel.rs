@@ -32,7 +32,7 @@ use ipnet::IpNet;
 
 use super::blocks::{Blocked, Blocks};
 use crate::config::Nftables;
-use crate::shard::aside::{self, Place};
+use crate::place::aside::{self, Place};
 
 /// Most elements of both sets: some 10 MB of the kernel's memory.
 pub const ELEMENTS_MAX: usize = 65_536;

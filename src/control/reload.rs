@@ -22,8 +22,8 @@ use serde_json::{Value, json};
 
 use super::watch::{Looked, Watch};
 use crate::config::{Change, Settings, changes};
+use crate::place::aside::{self, Place};
 use crate::policy::Rules;
-use crate::shard::aside::{self, Place};
 
 /// How often the files of lists are looked at.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);

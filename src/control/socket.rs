@@ -28,7 +28,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::protocol::{Handler, REQUEST_BYTES_MAX, read_request, reply_line};
-use crate::shard::aside::{self, Place};
+use crate::place::aside::{self, Place};
 
 /// Clients at once: commands are short, and `whoisd top` is one.
 const CLIENTS_MAX: usize = 16;

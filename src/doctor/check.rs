@@ -18,8 +18,9 @@ use super::shards::{Placement, in_use, physical_cores, set_cores};
 use super::source::{Fact, Unknown};
 use crate::config::Settings;
 use crate::observe::printable::counted;
+use crate::place::cores;
+use crate::shard::RING_ENTRIES;
 use crate::shard::system::{self, DESCRIPTORS_OF_PROCESS, DESCRIPTORS_PER_SHARD};
-use crate::shard::{RING_ENTRIES, cores};
 
 /// How a setting stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -157,7 +157,7 @@ fn affinity(source: &Source, path: &str) -> Fact<Vec<usize>> {
     let text = source.text(path)?;
     let list = text.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
     let list = list.ok_or_else(|| Unknown(format!("/{path}: no Cpus_allowed_list")))?.trim();
-    crate::shard::cores::parse(list).map_err(|_| not(path, list, "a list of cores"))
+    crate::place::cores::parse(list).map_err(|_| not(path, list, "a list of cores"))
 }
 
 fn nodes(source: &Source) -> Fact<Vec<Node>> {

@@ -14,7 +14,7 @@ use super::profile::Profile;
 use super::shards::Row;
 use super::source::Fact;
 use crate::observe::printable::counted;
-use crate::shard::cores;
+use crate::place::cores;
 
 /// Longest line of running text; commands are never broken.
 const LINE_CHARS_MAX: usize = 92;

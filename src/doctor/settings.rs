@@ -60,7 +60,7 @@ pub fn of(key: &str) -> Option<&'static Setting> {
 }
 
 /// Number of cores that a profile may name at most.
-const CORES: u64 = crate::shard::cores::CORES_MAX as u64;
+const CORES: u64 = crate::place::cores::CORES_MAX as u64;
 
 macro_rules! setting {
     ($key:literal, $unit:literal, $form:expr, $bounds:expr, $rank:literal, $default:literal,

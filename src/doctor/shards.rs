@@ -13,7 +13,7 @@ use super::network::{Interface, Interrupt};
 use super::profile::Profile;
 use super::source::{Fact, Unknown, sorted};
 use crate::config::Settings;
-use crate::shard::cores;
+use crate::place::cores;
 
 /// Where the shards of a profile sit on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::PathBuf;
 
-use crate::shard::cores::CORES_MAX;
+use crate::place::cores::CORES_MAX;
 
 /// Most of one file. `/proc/interrupts` is the largest: 1 MB for 128 cores and 600 interrupts.
 pub const FILE_BYTES_MAX: u64 = 8 << 20;

@@ -28,7 +28,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Bound;
+use crate::bounds::Bound;
 
 /// Most blocks at once: some 10 MiB, and a copy of them takes some ms.
 pub const BLOCKS_MAX: usize = 65_536;

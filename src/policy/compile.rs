@@ -24,10 +24,10 @@ use super::rules::{
 };
 use super::strict::restrict;
 use super::text::{verbatim, wrapped};
-use crate::config::tier::{Layer, Tier, TierTld};
-use crate::config::tld::{
+use crate::policy::display::settings::{
     Extras, ExtrasWord, Field, Model, Postal, Preset, RedactedAs, Settings, Tld, canonical_suffix,
 };
+use crate::policy::display::tier::{Layer, Tier, TierTld};
 
 /// The line that answers with statuses carry (ICANN, additional WHOIS information policy).
 const STATUS_CODE_LINE: &str =

@@ -7,6 +7,7 @@
 
 pub mod block;
 mod compile;
+pub mod display;
 pub mod guard;
 mod keys;
 mod label;

@@ -10,7 +10,7 @@
 //!
 //! # Does not
 //!
-//! Check lengths or characters: `config::tld` does.
+//! Check lengths or characters: `display::settings` does.
 
 use std::sync::LazyLock;
 

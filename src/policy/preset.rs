@@ -12,7 +12,7 @@
 //!
 //! Know lines or texts: `rules` compiles those.
 
-use crate::config::tld::{Block, Field, Model, Preset};
+use crate::policy::display::settings::{Block, Field, Model, Preset};
 
 /// A contact block before it is compiled.
 #[derive(Debug, Clone)]

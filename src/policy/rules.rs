@@ -4,7 +4,7 @@
 //! # Invariants
 //!
 //! - `whole-lines`: each byte string here is empty or ends in CRLF, and holds no line that the
-//!   configuration did not mean: `config::tld` has checked the texts.
+//!   configuration did not mean: `display::settings` has checked the texts.
 //! - `tail-fits`: header, tails and the longest line of ours fit an answer together; a constant
 //!   beside the answer buffer asserts it.
 //!
@@ -21,7 +21,7 @@ use super::compile::Tables;
 use super::label::{LABEL_BYTES, Label};
 use super::mask::{BlockMask, CONTACT_BLOCK, Mask, Sees};
 use super::tier::{PUBLIC_TIER, Tier};
-use crate::config::tld::{SettingError, Settings};
+use crate::policy::display::settings::{SettingError, Settings};
 
 /// Fields of a contact block.
 pub(crate) const CONTACT_FIELD_COUNT: usize = 13;
@@ -332,7 +332,7 @@ pub(super) fn longest<T>(name: &str, get: impl Fn(&str) -> Option<T>) -> Option<
 mod tests {
     use super::super::compile::DISCLAIMER;
     use super::*;
-    use crate::config::tld::Tld;
+    use crate::policy::display::settings::Tld;
 
     fn rules(text: &str) -> Rules {
         Rules::compile(&toml::from_str(text).unwrap()).unwrap()

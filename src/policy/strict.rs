@@ -12,8 +12,8 @@
 
 use super::mask::CONTACT_BLOCK;
 use super::preset::Draft;
-use crate::config::tier::Layer;
-use crate::config::tld::{Block, Field};
+use crate::policy::display::settings::{Block, Field};
+use crate::policy::display::tier::Layer;
 
 /// How much a field hides.
 const fn hides(field: &Field) -> u8 {

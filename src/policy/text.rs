@@ -7,7 +7,7 @@
 //!
 //! # Does not
 //!
-//! Check the texts: `config::tld` does.
+//! Check the texts: `display::settings` does.
 
 /// Longest line of a wrapped text, characters without the line end.
 pub(super) const LINE_CHARS_MAX: usize = 72;

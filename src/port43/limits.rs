@@ -8,6 +8,8 @@
 //!
 //! Read configuration: `config` fills [`Settings`] and names the key of a value out of bounds.
 
+use crate::bounds::Bound;
+
 /// Longest query line in bytes, without its line end. RFC 3912 gives no limit; the longest legal
 /// query is a keyword and a name of 253 characters, typed in Unicode at up to four bytes each.
 pub const QUERY_LINE_BYTES_MAX: usize = 1024;
@@ -78,24 +80,6 @@ pub const SOURCE_GROUPS: usize = 1_024;
 /// before the place goes to somebody else. A client that means well closes, or asks, within the
 /// time that its network takes.
 pub const ROOM_GRACE_MS: u64 = 100;
-
-/// A bounded setting: its default and what it may be set to.
-#[derive(Clone, Copy, Debug)]
-pub struct Bound {
-    /// The value without configuration.
-    pub default: u64,
-    /// Smallest value accepted.
-    pub min: u64,
-    /// Largest value accepted.
-    pub max: u64,
-}
-
-impl Bound {
-    pub(crate) const fn new(default: u64, min: u64, max: u64) -> Self {
-        assert!(min <= default && default <= max, "the default lies outside of its bounds");
-        Self { default, min, max }
-    }
-}
 
 /// Open connections of one shard. 8,192 at 20 ms each carry 400,000 queries a second.
 pub const CONNECTIONS_PER_SHARD: Bound = Bound::new(8_192, 1, 1_000_000);

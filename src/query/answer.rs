@@ -16,6 +16,7 @@
 
 use super::copies::{VALUE_BYTES, copy, copy_plain, is_plain};
 use super::number::{Decimal, TimeText};
+use crate::bounds::breaks_lines;
 use crate::policy::{LABEL_BYTES, Label};
 
 /// Size of the answer buffer, bytes. The largest answer of a real registry has about 5 KB; a
@@ -32,7 +33,8 @@ const WIDE_BYTES: usize = LABEL_BYTES + VALUE_BYTES + 2;
 const _: () = assert!(
     // Header, disclaimer and footer are wrapped: a line end of two bytes for each character at
     // most. Half the buffer stays for the body.
-    3 * 3 * crate::config::tld::TEXT_BYTES_MAX + CLOSING_BYTES_MAX < ANSWER_BYTES_MAX * 2 / 3
+    3 * 3 * crate::policy::display::settings::TEXT_BYTES_MAX + CLOSING_BYTES_MAX
+        < ANSWER_BYTES_MAX * 2 / 3
 );
 
 /// An answer: a buffer of fixed capacity, used again and again.
@@ -396,23 +398,6 @@ impl Lines<'_> {
         }
         self.at = self.at.saturating_add(label_bytes).saturating_add(length).saturating_add(2);
     }
-}
-
-/// Whether a character could make one line look like two, or turn its text around: controls,
-/// the Unicode line and paragraph separators, and the controls of writing direction.
-#[must_use]
-pub const fn breaks_lines(c: char) -> bool {
-    matches!(c,
-        '\u{0}'..='\u{1f}'
-        | '\u{7f}'..='\u{9f}'
-        | '\u{61c}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2066}'..='\u{2069}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}'
-    )
 }
 
 #[cfg(test)]

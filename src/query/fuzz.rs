@@ -12,7 +12,8 @@
 //!
 //! Stand in a release: built for tests and for the fuzzer alone.
 
-use super::{ANSWER_BYTES_MAX, Answer, AnswerResult, Outcome, answer, breaks_lines};
+use super::{ANSWER_BYTES_MAX, Answer, AnswerResult, Outcome, answer};
+use crate::bounds::breaks_lines;
 use crate::policy::{Rules, Tier};
 use crate::view::View;
 

@@ -46,7 +46,7 @@ mod phrases_tests;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{ANSWER_BYTES_MAX, Answer, Shown, breaks_lines};
+pub use answer::{ANSWER_BYTES_MAX, Answer, Shown};
 pub use parse::{QUERY_LINE_BYTES_MAX, Refusal};
 pub use quota::{Limits, Refused};
 pub use suffix::suffix_of;

@@ -13,7 +13,7 @@ use snapshot_format::sort::MemoryScratch;
 use snapshot_format::{Builder, Options, builder::contact_order_key};
 
 use super::*;
-use crate::config::tld::Settings;
+use crate::policy::display::settings::Settings;
 use crate::policy::{CONTACT_FIELD_COUNT, Wish};
 
 /// Domains of the registry, each with four contacts of its own.

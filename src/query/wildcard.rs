@@ -18,6 +18,7 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+use crate::bounds::breaks_lines;
 use crate::idn::{self, FOLDED_BYTES_MAX, Short, U_NAME_BYTES_MAX};
 
 use super::typed::narrow;
@@ -72,7 +73,7 @@ impl Pattern {
         for c in idn::mapped(typed).ok_or(PatternError::Form)? {
             let c = if c == '*' { '%' } else { c };
             let allowed = c.is_ascii_alphanumeric() || "-.%_".contains(c) || !c.is_ascii();
-            if !allowed || c == '\u{fffd}' || super::breaks_lines(c) || c.is_whitespace() {
+            if !allowed || c == '\u{fffd}' || breaks_lines(c) || c.is_whitespace() {
                 return Err(PatternError::Form);
             }
             early |= chars < WILDCARD_FREE_CHARS && matches!(c, '%' | '_');

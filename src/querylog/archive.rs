@@ -32,7 +32,7 @@ use super::segment::Segment;
 use super::segment_name::{PART, Segments, Stem, list};
 use super::totals::{Chain, OpenDay, Totals};
 use crate::held::Held;
-use crate::shard::aside::{self, Place};
+use crate::place::aside::{self, Place};
 
 /// File that the lock is on.
 const LOCK: &str = "LOCK";

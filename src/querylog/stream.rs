@@ -30,7 +30,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::figures::{Figures, add};
 use crate::feed::nats::{Address, Backoff, Connection, STREAM, connect};
 use crate::observe::clock;
-use crate::shard::aside::{self, Place};
+use crate::place::aside::{self, Place};
 
 /// Batches that wait for a server: about 25 KB each when there is much to log, so 25 MB and a
 /// million queries; a quarter of an hour when there is little.

@@ -30,7 +30,7 @@ use super::row::{ROW_VERSION, Row, escape};
 use super::stream::{Batch, Stream};
 use super::{Settings, StartError};
 use crate::observe::clock;
-use crate::shard::aside::{self, Place};
+use crate::place::aside::{self, Place};
 
 /// How often rings are emptied, milliseconds: at 100,000 queries a second, 600 KB of a ring.
 const DRAIN_MS: u64 = 50;

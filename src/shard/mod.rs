@@ -15,8 +15,6 @@
 //! Know how the view came to be, or what an answer says.
 
 mod answerer;
-pub mod aside;
-pub mod cores;
 mod fleet;
 pub mod listen;
 pub mod system;

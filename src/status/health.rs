@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::shard::aside::{self, Place};
+use crate::place::aside::{self, Place};
 
 /// How often it is looked whether to end: short against the interval of any balancer's checks.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
@@ -58,7 +58,7 @@ mod tests {
     use std::net::TcpStream;
 
     use super::*;
-    use crate::shard::aside::Weight;
+    use crate::place::aside::Weight;
 
     #[test]
     fn connections_are_accepted_and_closed_and_refused_from_the_stop_on() {

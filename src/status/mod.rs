@@ -49,7 +49,7 @@ pub use self::metrics::Service;
 use self::metrics::Text;
 use crate::feed::{nats, spool};
 use crate::observe::printable::counted;
-use crate::shard::aside::{self, Place};
+use crate::place::aside::{self, Place};
 use crate::updater::Views;
 use crate::view::believed;
 
@@ -362,7 +362,7 @@ pub(in crate::status) mod tests {
     use snapshot_format::{Builder, Options};
 
     use super::*;
-    use crate::shard::aside::Weight;
+    use crate::place::aside::Weight;
     use crate::view::View;
 
     const NOW_MS: i64 = 1_800_000_000_000;

@@ -22,7 +22,7 @@ use snapshot_format::{BuildError, Kind};
 
 use super::Updater;
 use crate::observe::clock;
-use crate::shard::aside;
+use crate::place::aside;
 use crate::store::{DiskScratch, Files, Fold, NewBase};
 use crate::view::Disk;
 

@@ -21,7 +21,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use super::{Updater, Views};
 use crate::feed::nats::{Fetched, Refetch, Wanted};
 use crate::feed::{Applied, Apply, ApplyError, ChangeRecord, Intake};
-use crate::shard::aside::{self, Place};
+use crate::place::aside::{self, Place};
 use crate::store::Reader;
 use crate::view::{Disk, View};
 

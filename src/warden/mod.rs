@@ -37,7 +37,7 @@ pub use site::SiteFigures;
 pub use thread::{Figures, Order, Warden, start};
 pub use top::Top;
 
-use crate::config::Bound;
+use crate::bounds::Bound;
 use crate::policy::{block, mining};
 
 /// How often usage goes to the other nodes of a site, milliseconds.

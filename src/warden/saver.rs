@@ -18,8 +18,8 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::state;
+use crate::place::aside::{self, Place};
 use crate::policy::block::Block;
-use crate::shard::aside::{self, Place};
 
 /// How long the end of the server waits for the file.
 const END_TIME: Duration = Duration::from_secs(5);
@@ -102,8 +102,8 @@ mod tests {
     use std::io::Read;
     use std::thread;
 
+    use crate::place::aside::Weight;
     use crate::policy::block::{Book, Cause, Terms};
-    use crate::shard::aside::Weight;
 
     const PLACE: Place<'_> = Place { core: None, shard_cores: &[], weight: Weight::Full };
 

@@ -37,9 +37,9 @@ use redis::{ConnectionInfo, ErrorKind, IntoConnectionInfo};
 
 use super::Site;
 use crate::observe::clock;
+use crate::place::aside::{self, Place};
 use crate::policy::guard::Guard;
 use crate::secret;
-use crate::shard::aside::{self, Place};
 
 /// Sources of one message.
 const SOURCES_MAX: usize = 16_384;

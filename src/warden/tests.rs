@@ -8,9 +8,9 @@ use crossbeam::channel::{Sender, bounded};
 
 use super::thread::{Now, Order, Warden};
 use super::{Seen, Settings, Watch, Watches};
+use crate::place::aside::{Place, Weight};
 use crate::policy::guard::{self, Guard};
 use crate::policy::lists::Lists;
-use crate::shard::aside::{Place, Weight};
 
 const PLACE: Place<'_> = Place { core: None, shard_cores: &[], weight: Weight::Full };
 

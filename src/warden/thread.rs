@@ -27,11 +27,11 @@ use super::state::{self, Unread};
 use super::top::{Top, Tops};
 use super::{SAVE_MS, Settings, TURN_MS};
 use crate::observe::clock;
+use crate::place::aside::{self, Place};
 use crate::policy::block::{Block, Book, Cause};
 use crate::policy::guard::Guard;
 use crate::policy::limit::{self, source_of};
 use crate::policy::mining::{Flag, Miner, Signal};
-use crate::shard::aside::{self, Place};
 
 /// Flags that are kept to be looked at.
 const FLAGS_KEPT_MAX: usize = 256;

@@ -6,8 +6,8 @@
 
 use std::cell::OnceCell;
 
-use whoisd::config::tld::Settings;
 use whoisd::policy::Rules;
+use whoisd::policy::display::settings::Settings;
 use whoisd::view::View;
 
 use super::registry;

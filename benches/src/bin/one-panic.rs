@@ -17,8 +17,9 @@ use std::time::Duration;
 use crossbeam::channel::bounded;
 use whoisd::observe::ShardFigures;
 use whoisd::observe::counters::AnswerClass;
+use whoisd::place::cores;
 use whoisd::port43::{Answering, Asked, EngineKind, Settings, Sockets};
-use whoisd::shard::{Fleet, Plan, ShardReport, cores, listen};
+use whoisd::shard::{Fleet, Plan, ShardReport, listen};
 use whoisd_benches::print;
 
 /// How long a client waits: for a shard that hangs.

@@ -140,7 +140,7 @@ fn start(
     waited: Sender<Waited>,
     ending: &Arc<AtomicBool>,
 ) -> io::Result<(Fleet, thread::JoinHandle<()>)> {
-    let rules: whoisd::config::tld::Settings =
+    let rules: whoisd::policy::display::settings::Settings =
         toml::from_str(workload::RULES).map_err(io::Error::other)?;
     let rules = Arc::new(Rules::compile(&rules).map_err(io::Error::other)?);
     let open = || View::open(dir).map(Arc::new).map_err(io::Error::other);

@@ -91,7 +91,7 @@ pub(in crate::command) fn percent(share: f64) -> String {
 
 /// A text of the server in one line that a terminal takes no orders from.
 pub(in crate::command) fn clean(text: &str) -> String {
-    text.replace(crate::query::breaks_lines, " ")
+    text.replace(crate::bounds::breaks_lines, " ")
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1,000,000")]

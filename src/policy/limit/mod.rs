@@ -27,7 +27,7 @@ use prefix::Keys;
 pub(crate) use prefix::unmapped;
 use table::{Charged, Table, Terms};
 
-use crate::config::Bound;
+use crate::bounds::Bound;
 
 /// Microseconds in a minute.
 const MINUTE_US: u64 = 60_000_000;

@@ -23,7 +23,7 @@ use super::{
     Action, Entry, LIST_BYTES_MAX, ListError, NOTE_BYTES_MAX, OWN_LIMIT_MAX, OwnLimits,
     PREFIX_COUNT_MAX, Per, TIER_BYTES_MAX,
 };
-use crate::config::tld::answer_line;
+use crate::policy::display::settings::answer_line;
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]

@@ -28,7 +28,7 @@ use hashbrown::{HashMap, HashSet};
 use ipnet::IpNet;
 
 use super::limit::source_of;
-use crate::config::Bound;
+use crate::bounds::Bound;
 use sequence::Sequences;
 
 /// Length of a window, milliseconds.

@@ -260,7 +260,7 @@ mod tests {
     use snapshot_format::sort::MemoryScratch;
     use snapshot_format::{Builder, Kind, Options, Snapshot};
 
-    use crate::config::tld;
+    use crate::policy::display::settings;
     use crate::policy::{Rules, Tier};
 
     /// Texts, among them those that need care.
@@ -320,9 +320,9 @@ mod tests {
         }
         builder.finish(&Meta::default(), &mut |_name, _defect| {}).unwrap();
         let snapshot = Snapshot::open(bytes.into_inner()).unwrap();
-        let settings: tld::Settings = toml::from_str("[defaults]\npreset = \"open\"").unwrap();
+        let settings: settings::Settings = toml::from_str("[defaults]\npreset = \"open\"").unwrap();
         let mut plain_count = 0;
-        for settings in [settings, tld::Settings::default()] {
+        for settings in [settings, settings::Settings::default()] {
             let rules = Rules::compile(&settings).unwrap();
             let rule = rules.defaults().seen_by(Tier::PUBLIC);
             for ordinal in 0..snapshot.count(Kind::Contact) {

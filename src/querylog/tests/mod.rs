@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::segment_name::{counted, list};
 use super::writer::Core;
 use super::*;
-use crate::shard::aside::{Place, Weight};
+use crate::place::aside::{Place, Weight};
 
 /// 2026-11-26T01:22:03.456Z.
 const NOW_MS: i64 = 1_795_656_123_456;

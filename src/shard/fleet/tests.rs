@@ -9,8 +9,9 @@ use crossbeam::channel::{Receiver, bounded};
 use super::*;
 use crate::observe::clock;
 use crate::observe::counters::AnswerClass;
+use crate::place::cores;
 use crate::port43::Asked;
-use crate::shard::{cores, listen};
+use crate::shard::listen;
 
 /// More than the kernel takes for a client that does not read.
 const BIG_BYTES: usize = 64 * 1024 * 1024;

@@ -15,8 +15,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::tier::{self, Tier};
 use crate::import::{value, web};
+use crate::policy::display::tier::{self, Tier};
 use crate::policy::phrases::{Place, misleading};
 
 /// Longest disclaimer, header or footer, bytes. Three of them and a record fit one answer.
@@ -562,7 +562,7 @@ impl Registrar {
     }
 
     /// What is set of WHOIS server and URL: key, text, form in answers, what is expected.
-    pub(super) fn followed(
+    pub(crate) fn followed(
         &self,
     ) -> impl Iterator<Item = (&'static str, &str, Option<String>, &'static str)> {
         let server = (
@@ -608,7 +608,7 @@ fn line(text: &str, bytes_max: usize, place: Place) -> Result<(), String> {
             "{text:?} has {got} bytes; 1 to {bytes_max} without blanks around are allowed"
         ));
     }
-    match text.chars().find(|&c| crate::query::breaks_lines(c)) {
+    match text.chars().find(|&c| crate::bounds::breaks_lines(c)) {
         Some(c) => Err(format!("{c:?} is not allowed; the text has one line")),
         None => words(text, place),
     }
@@ -620,7 +620,7 @@ fn paragraph(text: &str, place: Place) -> Result<(), String> {
         let got = text.len();
         return Err(format!("{got} bytes, at most {TEXT_BYTES_MAX} are allowed"));
     }
-    let breaks = |c: char| c != '\n' && crate::query::breaks_lines(c);
+    let breaks = |c: char| c != '\n' && crate::bounds::breaks_lines(c);
     match text.chars().find(|&c| breaks(c)) {
         Some(c) => Err(format!("{c:?} is not allowed; lines end in \\n")),
         None => words(text, place),

@@ -13,7 +13,7 @@
 use hashbrown::HashSet;
 use serde::{Deserialize, Serialize};
 
-use super::tld::{
+use super::settings::{
     Block, Extras, Field, Model, Preset, Problems, Tld, canonical_suffix, check_extras,
 };
 
@@ -226,7 +226,7 @@ fn problem_of_name(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tld::Settings;
+    use super::super::settings::Settings;
     use super::*;
 
     fn problem(text: &str) -> String {

@@ -1,0 +1,8 @@
+//! What answers show: the keys of the configuration that say it.
+//!
+//! # Does not
+//!
+//! Compile them: [`crate::policy::Rules`] does.
+
+pub mod settings;
+pub mod tier;
