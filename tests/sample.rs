@@ -346,7 +346,7 @@ fn the_csv_model_validates_and_its_checksums_are_right() {
             assert_eq!(gzip, piece.starts_with("compression=\"gzip\""));
             files += 1;
         }
-        assert_eq!(files, 19);
+        assert_eq!(files, 20);
         assert_eq!(rows(directory.path(), "domain-20260101.csv", gzip), 2000);
         let hosts = rows(directory.path(), "host-20260101.csv", gzip);
         assert_eq!(hosts, registry.nameserver_count());

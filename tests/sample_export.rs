@@ -11,7 +11,7 @@ use snapshot_format::object::{
 };
 use snapshot_format::status::{ContactStatuses, DomainStatuses, HostStatuses};
 use whoisd::export::csv::Options;
-use whoisd::export::{Repository, Source, Visit, csv, xml};
+use whoisd::export::{Repository, Source, Visit, VisitDomain, csv, xml};
 
 /// One object of each kind.
 struct One {
@@ -52,8 +52,8 @@ impl Source for One {
         Ok(())
     }
 
-    fn domains(&mut self, visit: Visit<'_, Domain>) -> io::Result<()> {
-        visit(&self.domain)
+    fn domains(&mut self, visit: VisitDomain<'_>) -> io::Result<()> {
+        visit(&self.domain, &[])
     }
 }
 

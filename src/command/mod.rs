@@ -13,7 +13,9 @@ mod config;
 mod config_check;
 mod control;
 mod controlling;
+mod deposit_file;
 mod doctor;
+mod export;
 mod fetch_snapshot;
 mod fresh;
 mod guarding;
@@ -81,6 +83,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Import(import::Options),
+    Export(export::Options),
     Sample(sample::Options),
     Serve(serve::Options),
     Apply(apply::Options),
@@ -175,6 +178,7 @@ pub fn run() -> ExitCode {
     };
     let done = match arguments.command {
         Command::Import(options) => import::run(&options),
+        Command::Export(options) => export::run(&options),
         Command::Sample(options) => sample::run(&options),
         Command::Serve(options) => serve::run(&options),
         Command::Apply(options) => apply::run(&options),

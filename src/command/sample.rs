@@ -1,19 +1,14 @@
 //! `whoisd sample`: makes a registry to work with.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use indicatif::{ProgressBar, ProgressStyle};
 
+use super::deposit_file::{Teller, is_directory, write_xml};
 use super::{Failure, overwriting};
 use crate::export::csv::{Checksum, Options as CsvOptions};
-use crate::export::{file_name, time};
-use crate::observe::clock;
+use crate::export::time;
 use crate::sample::settings::{
     DOMAINS_MAX, DOMAINS_MIN, SEED_DEFAULT, TLDS_DEFAULT, WATERMARK_DEFAULT_S,
 };
@@ -111,10 +106,14 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     }
     check_places(options)?;
     let registry = Registry::new(&settings);
-    let mut teller = Teller::new(options.quiet);
+    let mut teller = Teller::new("sample", options.quiet);
     let mut written = Vec::new();
     if let Some(path) = &options.rde_xml {
-        let done = write_xml(&registry, path, options.gzip, &mut teller);
+        let tld = settings.tlds().first().map_or("", String::as_str);
+        let named = (tld, settings.watermark_s() * 1000);
+        let done = write_xml(path, options.gzip, named, &mut |out| {
+            deposit::write_rde_xml(&registry, out, &mut |w, d, a| teller.tell(w, d, a))
+        });
         written.extend(done.map_err(|error| failed(path, &error))?);
     }
     if let Some(path) = &options.rde_csv {
@@ -153,11 +152,6 @@ fn check_places(options: &Options) -> Result<(), Failure> {
         .map_or(Ok(()), |path| overwriting::check_directory("--rde-csv", path, &into))
 }
 
-/// Whether a path names a directory, which may have to be made.
-fn is_directory(path: &Path) -> bool {
-    path.is_dir() || path.as_os_str().to_string_lossy().ends_with('/')
-}
-
 /// Refuses to put a sample in the place of a registry: nothing of that would be left. Returns
 /// whether a state that does not read may go.
 fn may_replace(path: &Path, replace: bool) -> Result<bool, Failure> {
@@ -192,64 +186,6 @@ fn parse_watermark(text: &str) -> Result<i64, String> {
 
 fn failed(path: &Path, error: &io::Error) -> Failure {
     Failure { status: 1, message: format!("sample: {}: {error}", path.display()) }
-}
-
-/// Writes the XML model; gives the path, unless it went to standard output.
-fn write_xml(
-    registry: &Registry,
-    path: &Path,
-    gzip: bool,
-    teller: &mut Teller,
-) -> io::Result<Option<PathBuf>> {
-    let progress = &mut |what, done, all| teller.tell(what, done, all);
-    if path == Path::new("-") {
-        let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-        return match deposit::write_rde_xml(registry, &mut out, progress) {
-            // A reader that has gone away (`| head`) is no error.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(None),
-            done => done.map(|()| None),
-        };
-    }
-    let path = if is_directory(path) {
-        fs::create_dir_all(path)?;
-        let settings = registry.settings();
-        let extension = if gzip { "xml.gz" } else { "xml" };
-        let tld = settings.tlds().first().map_or("", String::as_str);
-        path.join(file_name(tld, settings.watermark_s() * 1000, extension))
-    } else {
-        path.to_owned()
-    };
-    let compressed = path.extension().is_some_and(|extension| extension == "gz");
-    // A pipe, a device or a link stays what it is.
-    if fs::symlink_metadata(&path).is_ok_and(|there| !there.is_file()) {
-        return write_xml_file(registry, &path, compressed, progress).map(|()| Some(path));
-    }
-    // Whoever reads the directory never sees half a deposit.
-    let mut aside = path.clone().into_os_string();
-    aside.push(".new");
-    let aside = PathBuf::from(aside);
-    let done = write_xml_file(registry, &aside, compressed, progress);
-    if let Err(error) = done.and_then(|()| fs::rename(&aside, &path)) {
-        // The first error tells more than a second one would.
-        let _ = fs::remove_file(&aside);
-        return Err(error);
-    }
-    Ok(Some(path))
-}
-
-fn write_xml_file(
-    registry: &Registry,
-    path: &Path,
-    compressed: bool,
-    progress: build::Progress<'_>,
-) -> io::Result<()> {
-    let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
-    if !compressed {
-        return deposit::write_rde_xml(registry, &mut file, progress);
-    }
-    let mut out = BufWriter::with_capacity(1 << 16, GzEncoder::new(file, Compression::fast()));
-    deposit::write_rde_xml(registry, &mut out, progress)?;
-    out.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?.flush()
 }
 
 fn print_queries(settings: &Settings) -> Result<(), Failure> {
@@ -300,51 +236,5 @@ fn print(text: &str, to_stderr: bool) -> Result<(), Failure> {
     }
 }
 
-/// Tells progress: a bar on a terminal, a line every few seconds otherwise.
-struct Teller {
-    bar: Option<ProgressBar>,
-    quiet: bool,
-    what: &'static str,
-    told: std::time::Instant,
-}
-
 /// What a sample says that it is made by begins with this.
 const SOURCE: &str = "whoisd sample";
-/// Time between two plain lines.
-const LINE_EVERY: Duration = Duration::from_secs(5);
-
-impl Teller {
-    fn new(quiet: bool) -> Self {
-        let bar = (!quiet && io::stderr().is_terminal()).then(|| {
-            let bar = ProgressBar::new(0);
-            let template = "{msg:22} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}";
-            bar.with_style(
-                ProgressStyle::with_template(template)
-                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
-            )
-        });
-        Self { bar, quiet, what: "", told: clock::monotonic() }
-    }
-
-    fn tell(&mut self, what: &'static str, done: u64, all: u64) {
-        if let Some(bar) = &self.bar {
-            if self.what != what {
-                self.what = what;
-                bar.reset();
-                bar.set_length(all);
-                bar.set_message(what);
-            }
-            bar.set_position(done);
-        } else if !self.quiet && self.told.elapsed() >= LINE_EVERY {
-            self.told = clock::monotonic();
-            // If standard error is gone, the work goes on.
-            let _ = writeln!(io::stderr(), "sample: {what}: {done} of {all}");
-        }
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}

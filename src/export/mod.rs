@@ -10,8 +10,8 @@
 //!
 //! # Does not
 //!
-//! Know where objects come from ([`Source`]: a generated sample, later a served generation), or
-//! write what a model has no room for:
+//! Know where objects come from ([`Source`]: a generated sample, or a served generation), or write
+//! what a model has no room for:
 //!
 //! | | XML model | CSV model |
 //! |---|---|---|
@@ -19,6 +19,9 @@
 //! | registrar's WHOIS server name | `whoisInfo/name` | `rdeCsv:fCustom name="whoisName"` |
 //! | policy address of an IDN table | `urlPolicy` | `rdeCsv:fCustom name="urlPolicy"` |
 //! | nameserver referred to by ROID | refused | its own `domainNameServers` file |
+//! | nameserver that host attributes state | `hostAttr`, all of the domain's with it | `domainNameServersAddresses` |
+//! | client of a registrar that is not there | left out | as it is |
+//! | nameserver object without a ROID | as it is | refused |
 //! | DS and key data of one domain | key data within the DS data, in order | both |
 //!
 //! # Several top-level domains
@@ -33,6 +36,7 @@ pub(crate) mod calendar;
 pub mod csv;
 pub(crate) mod encode;
 mod envelope;
+pub mod served;
 pub mod time;
 pub mod xml;
 
@@ -43,6 +47,9 @@ use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Regis
 
 /// Takes one object after another; an error ends the pass.
 pub type Visit<'a, T> = &'a mut dyn FnMut(&T) -> io::Result<()>;
+
+/// Takes one domain after another, with the nameservers that its host attributes state.
+pub type VisitDomain<'a> = &'a mut dyn FnMut(&Domain, &[Nameserver]) -> io::Result<()>;
 
 /// What a deposit's envelope says (RFC 8909 section 5.1, RFC 9022 section 5.9).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -114,12 +121,13 @@ pub trait Source {
     /// See [`Self::registrars`].
     fn nndns(&mut self, visit: Visit<'_, Nndn>) -> io::Result<()>;
 
-    /// Goes over the domains.
+    /// Goes over the domains, each with those of its nameservers that host attributes alone state
+    /// (RFC 5732 section 1.1).
     ///
     /// # Errors
     ///
     /// See [`Self::registrars`].
-    fn domains(&mut self, visit: Visit<'_, Domain>) -> io::Result<()>;
+    fn domains(&mut self, visit: VisitDomain<'_>) -> io::Result<()>;
 }
 
 /// The name of a full deposit's file (Specification 2 of the registry agreement, part A section

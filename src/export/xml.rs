@@ -47,7 +47,11 @@ pub fn write(source: &mut dyn Source, out: &mut dyn Write) -> io::Result<()> {
     each!(contacts, contact);
     each!(nameservers, nameserver);
     each!(nndns, nndn);
-    each!(domains, domain);
+    source.domains(&mut |object, attributes| {
+        text.clear();
+        domain(object, attributes, &mut text)?;
+        out.write_all(text.as_bytes())
+    })?;
     text.clear();
     envelope::close(&mut text);
     out.write_all(text.as_bytes())?;
@@ -233,17 +237,21 @@ fn transfer(space: &str, data: &Transfer, out: &mut String) {
     time(&tag("exDate"), data.expires, out);
 }
 
+fn addresses(name: &str, host: &Nameserver, out: &mut String) {
+    for &v4 in &host.v4 {
+        attributed(name, "ip", "v4", &Ipv4Addr::from(v4).to_string(), out);
+    }
+    for &v6 in &host.v6 {
+        attributed(name, "ip", "v6", &Ipv6Addr::from(v6).to_string(), out);
+    }
+}
+
 fn nameserver(nameserver: &Nameserver, out: &mut String) -> io::Result<()> {
     out.push_str("<rdeHost:host>");
     element("rdeHost:name", &nameserver.name, out);
     element("rdeHost:roid", &nameserver.roid, out);
     statuses("rdeHost:status", words_of(nameserver.statuses.bits, HOST_STATUS_WORDS), out);
-    for &v4 in &nameserver.v4 {
-        attributed("rdeHost:addr", "ip", "v4", &Ipv4Addr::from(v4).to_string(), out);
-    }
-    for &v6 in &nameserver.v6 {
-        attributed("rdeHost:addr", "ip", "v6", &Ipv6Addr::from(v6).to_string(), out);
-    }
+    addresses("rdeHost:addr", nameserver, out);
     element("rdeHost:clID", &nameserver.registrar, out);
     actor("rdeHost:crRr", &nameserver.creator, out);
     time("rdeHost:crDate", nameserver.created, out);
@@ -298,7 +306,7 @@ pub(super) fn domain_words(
     (epp, words_of(bits & DomainStatuses::RGP, DOMAIN_STATUS_WORDS).chain(last))
 }
 
-fn domain(domain: &Domain, out: &mut String) -> io::Result<()> {
+fn domain(domain: &Domain, attributes: &[Nameserver], out: &mut String) -> io::Result<()> {
     out.push_str("<rdeDomain:domain>");
     element("rdeDomain:name", &domain.name, out);
     element("rdeDomain:roid", &domain.roid, out);
@@ -315,7 +323,7 @@ fn domain(domain: &Domain, out: &mut String) -> io::Result<()> {
     for link in domain.contacts.iter().filter(|link| link.role != ContactRole::Registrant) {
         attributed("rdeDomain:contact", "type", role_word(link.role), &link.id, out);
     }
-    delegation(domain, out)?;
+    delegation(domain, attributes, out)?;
     element("rdeDomain:clID", &domain.registrar, out);
     actor("rdeDomain:crRr", &domain.creator, out);
     time("rdeDomain:crDate", domain.created, out);
@@ -335,14 +343,26 @@ fn domain(domain: &Domain, out: &mut String) -> io::Result<()> {
     Ok(())
 }
 
-fn delegation(domain: &Domain, out: &mut String) -> io::Result<()> {
+/// EPP has objects or attributes for one domain (RFC 5731 section 1.1): where one nameserver is an
+/// attribute, all are.
+fn delegation(domain: &Domain, attributes: &[Nameserver], out: &mut String) -> io::Result<()> {
     if domain.nameservers.is_empty() {
         return Ok(());
     }
     out.push_str("<rdeDomain:ns>");
     for link in &domain.nameservers {
         match link {
-            HostLink::Name(name) => element("domain:hostObj", name, out),
+            HostLink::Name(name) if attributes.is_empty() => {
+                element("domain:hostObj", name, out);
+            }
+            HostLink::Name(name) => {
+                out.push_str("<domain:hostAttr>");
+                element("domain:hostName", name, out);
+                if let Some(host) = attributes.iter().find(|host| host.name == *name) {
+                    addresses("domain:hostAddr", host, out);
+                }
+                out.push_str("</domain:hostAttr>");
+            }
             HostLink::Roid(roid) => {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidInput,

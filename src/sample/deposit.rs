@@ -17,7 +17,7 @@ use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Regis
 use super::build::Progress;
 use super::{EXTRA_KEYS, Registry, Workspace};
 use crate::export::csv::Options;
-use crate::export::{Repository, Source, Visit, csv, time, xml};
+use crate::export::{Repository, Source, Visit, VisitDomain, csv, time, xml};
 
 /// Progress is told every so many objects.
 const TELL_EVERY: u64 = 1 << 12;
@@ -132,12 +132,12 @@ impl Source for SampleSource<'_, '_> {
         Ok(())
     }
 
-    fn domains(&mut self, visit: Visit<'_, Domain>) -> io::Result<()> {
+    fn domains(&mut self, visit: VisitDomain<'_>) -> io::Result<()> {
         let mut domain = Domain::default();
         let count = self.registry.domain_count();
         for i in 0..count {
             self.registry.domain(i, &mut self.workspace, &mut domain);
-            visit(&domain)?;
+            visit(&domain, &[])?;
             self.tell("domains", i + 1, count);
         }
         Ok(())

@@ -23,7 +23,7 @@ fn target() -> Target {
     match all.find(|(target, ..)| *target == name) {
         Some(target) => {
             // What is made once for all inputs is no input's.
-            target.1(b"");
+            target.1(b"\0");
             *target
         }
         None => panic!("WHOISD_FUZZ_TARGET={name:?} names no target; see tests/fuzz/targets.rs"),

@@ -31,6 +31,7 @@ mod hosts;
 mod lookup;
 mod mark;
 mod naming;
+mod objects;
 mod others;
 mod overlay;
 mod set;
@@ -42,6 +43,7 @@ pub use generation::{Generation, State};
 pub use lookup::{Owner, Variant};
 pub use mark::DepositMark;
 pub use naming::Naming;
+pub use objects::Chosen;
 pub use others::{Fate, Gone, Shared, others, shared};
 
 pub(crate) use overlay::addresses_of;

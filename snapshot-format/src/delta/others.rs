@@ -112,6 +112,12 @@ const ORDINAL_END: u32 = 1 << 31;
 #[derive(Default)]
 pub struct Shared(Referred);
 
+impl Shared {
+    pub(super) fn has(&self, kind: Kind, ordinal: u32) -> bool {
+        self.0.has(kind, ordinal)
+    }
+}
+
 /// Looks through a generation for what names that stay refer to: one pass over all domains.
 ///
 /// # Errors

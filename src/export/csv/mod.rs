@@ -153,6 +153,11 @@ impl Deposit<'_> {
                 "domainNameServers-roid",
                 &[&[parent, "rdeCsv:fRoid"]],
             )?,
+            attributes: self.table(
+                "domainNameServersAddresses",
+                "domainNameServersAddresses",
+                &[&by_name, &["csvHost:fAddr", "csvHost:fAddrVersion"]],
+            )?,
             ds: self.table("dnssec", "dnssec-ds", &[&signed, &ds, &["csvDomain:fDigest"]])?,
             keys: self.table("dnssec", "dnssec-key", &[&signed, &key, &["csvDomain:fPubKey"]])?,
             transfers: self.table(
@@ -161,7 +166,7 @@ impl Deposit<'_> {
                 &[&[parent], &TRANSFER_FIELDS, &["rdeCsv:fExDate"]],
             )?,
         };
-        source.domains(&mut |domain| tables.write(domain, keys))?;
+        source.domains(&mut |domain, attributes| tables.write(domain, attributes, keys))?;
         self.declare("csvDomain", tables.into())
     }
 

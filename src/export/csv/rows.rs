@@ -5,9 +5,10 @@
 //! Know which columns the definitions declare: `mod.rs` does, in the same order.
 
 use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use snapshot_format::object::{
-    Contact, ContactRole, Disclose, Domain, HostLink, Phone, Postal, Transfer,
+    Contact, ContactRole, Disclose, Domain, HostLink, Nameserver, Phone, Postal, Transfer,
 };
 use snapshot_format::status::{CONTACT_STATUS_WORDS, words_of};
 
@@ -41,13 +42,19 @@ pub(super) struct DomainTables {
     pub(super) statuses: Table,
     pub(super) nameservers: Table,
     pub(super) roids: Table,
+    pub(super) attributes: Table,
     pub(super) ds: Table,
     pub(super) keys: Table,
     pub(super) transfers: Table,
 }
 
 impl DomainTables {
-    pub(super) fn write(&mut self, domain: &Domain, keys: &[String]) -> io::Result<()> {
+    pub(super) fn write(
+        &mut self,
+        domain: &Domain,
+        attributes: &[Nameserver],
+        keys: &[String],
+    ) -> io::Result<()> {
         let name = &domain.name;
         let role = |role| domain.contacts.iter().find(move |link| link.role == role);
         let holder = role(ContactRole::Registrant).map_or("", |link| &link.id);
@@ -71,7 +78,10 @@ impl DomainTables {
         self.write_statuses(domain)?;
         for link in &domain.nameservers {
             match link {
-                HostLink::Name(host) => self.nameservers.row(&[name, host])?,
+                HostLink::Name(host) => match attributes.iter().find(|own| own.name == *host) {
+                    Some(own) => self.write_attribute(name, own)?,
+                    None => self.nameservers.row(&[name, host])?,
+                },
                 HostLink::Roid(roid) => self.roids.row(&[name, roid])?,
             }
         }
@@ -82,6 +92,18 @@ impl DomainTables {
             self.transfers.end()?;
         }
         Ok(())
+    }
+
+    /// A row for each address, or one without.
+    fn write_attribute(&mut self, domain: &str, host: &Nameserver) -> io::Result<()> {
+        let v4 = host.v4.iter().map(|&v4| (Ipv4Addr::from(v4).to_string(), "v4"));
+        let v6 = host.v6.iter().map(|&v6| (Ipv6Addr::from(v6).to_string(), "v6"));
+        let mut has_any = false;
+        for (address, version) in v4.chain(v6) {
+            has_any = true;
+            self.attributes.row(&[domain, &host.name, &address, version])?;
+        }
+        if has_any { Ok(()) } else { self.attributes.row(&[domain, &host.name, "", ""]) }
     }
 
     /// An RGP status goes beside an EPP one: beside EPP's `pendingDelete`, if that is there.
@@ -127,9 +149,18 @@ impl DomainTables {
 
 impl From<DomainTables> for Vec<Table> {
     fn from(t: DomainTables) -> Self {
-        let DomainTables { domain, contacts, statuses, nameservers, roids, ds, keys, transfers } =
-            t;
-        vec![domain, contacts, statuses, nameservers, roids, ds, keys, transfers]
+        let DomainTables {
+            domain,
+            contacts,
+            statuses,
+            nameservers,
+            roids,
+            attributes,
+            ds,
+            keys,
+            transfers,
+        } = t;
+        vec![domain, contacts, statuses, nameservers, roids, attributes, ds, keys, transfers]
     }
 }
 

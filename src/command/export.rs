@@ -1,0 +1,224 @@
+//! `whoisd export`: a deposit out of a snapshot directory.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+use snapshot_format::delta::Chosen;
+use snapshot_format::layout::Kind;
+
+use super::deposit_file::{Teller, is_directory, write_xml};
+use super::stopping::{stop_at_hang_up, stop_flag};
+use super::{Failure, output, overwriting};
+use crate::export::csv::{self, Checksum, Options as CsvOptions};
+use crate::export::served::{Served, is_below};
+use crate::export::{Source, xml};
+use crate::observe::printable::counted;
+use crate::view::View;
+
+/// Write a deposit (RDE, RFC 8909 and RFC 9022) of what a snapshot directory has
+///
+/// A FULL deposit with every object and every field that the directory keeps, whatever the rules of
+/// answers hide: it is for who may have all of it. Importing it makes the same registry again. Live
+/// changes are in it. A server may run on the directory meanwhile; the deposit is of the state that
+/// was there when the command began.
+///
+/// The deposit is of one TLD: with several, name one (--tld), and its names come with the contacts,
+/// nameservers, registrars and IDN tables that they refer to.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  whoisd export /var/lib/whoisd --rde-xml deposit.xml.gz
+  whoisd export /var/lib/whoisd --rde-csv model --gzip
+  whoisd export /var/lib/whoisd --rde-xml - --tld test
+
+Key-value extras are in the CSV model alone: the XML model has no room for them. The CSV model needs
+the ROID of every nameserver that is an object.
+
+Exit status: 0 written; 1 cannot be read or written, or interrupted; 2 wrong usage; 3 the directory
+is damaged, or has several TLDs.")]
+pub(super) struct Options {
+    /// Snapshot directory
+    #[arg(value_name = "DIR", value_parser = super::kinds::directory())]
+    dir: PathBuf,
+    /// Write the XML model: a file (gzip if it ends in .gz), a directory, or - for standard output;
+    /// not in a snapshot directory
+    #[arg(long, value_name = "PATH", value_parser = super::kinds::file_or_directory())]
+    rde_xml: Option<PathBuf>,
+    /// Write the CSV model into this directory, which is no snapshot directory
+    #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
+    rde_csv: Option<PathBuf>,
+    /// The TLD that the deposit is of
+    #[arg(long, value_name = "NAME")]
+    tld: Option<String>,
+    /// Compress with gzip what is written into a directory
+    #[arg(long)]
+    gzip: bool,
+    /// Sum CSV files with SHA256 instead of CRC32
+    #[arg(long, requires = "rde_csv")]
+    sha256: bool,
+    /// Do not tell progress
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// Status 1: a file cannot be read or written, or an interruption; 3: damage, or several TLDs.
+pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    if options.rde_xml.is_none() && options.rde_csv.is_none() {
+        let message = "export: nothing to write; name --rde-xml PATH or --rde-csv DIR".to_owned();
+        return Err(Failure { status: 2, message });
+    }
+    check_places(options)?;
+    let stop = stop_flag()?;
+    stop_at_hang_up(&stop)?;
+    let view = View::open(&options.dir)?;
+    let (suffixes, is_all) = suffixes(&view, options)?;
+    let what = What { view: &view, suffixes: &suffixes, is_all };
+    let mut text = String::new();
+    if let Some(path) = &options.rde_xml {
+        let is_output = path == Path::new("-");
+        let named = (suffixes.first().map_or("", String::as_str), view.state().committed_ms);
+        let mut written = None;
+        let made = one(&what, options.quiet, &stop, &mut |source| {
+            written = write_xml(path, options.gzip, named, &mut |out| xml::write(source, out))?;
+            Ok(())
+        });
+        let counts = made.map_err(|error| failed(path, &error))?;
+        if !is_output {
+            summary(&mut text, &counts, written.as_deref().unwrap_or(path));
+        }
+    }
+    if let Some(path) = &options.rde_csv {
+        let checksum = if options.sha256 { Checksum::Sha256 } else { Checksum::Crc32 };
+        let csv = CsvOptions { gzip: options.gzip, checksum };
+        let mut written = PathBuf::new();
+        let made = one(&what, options.quiet, &stop, &mut |source| {
+            written = csv::write(source, path, csv)?;
+            Ok(())
+        });
+        let counts = made.map_err(|error| failed(path, &error))?;
+        summary(&mut text, &counts, &written);
+    }
+    output::print(text.as_bytes())
+}
+
+/// What a deposit holds.
+struct Counts {
+    objects: [u64; 6],
+    unread: u64,
+}
+
+/// What goes into a deposit.
+struct What<'w> {
+    view: &'w View,
+    suffixes: &'w [String],
+    is_all: bool,
+}
+
+/// Writes one deposit.
+fn one(
+    what: &What<'_>,
+    quiet: bool,
+    stop: &AtomicBool,
+    write: &mut dyn FnMut(&mut dyn Source) -> io::Result<()>,
+) -> io::Result<Counts> {
+    let mut teller = Teller::new("export", quiet);
+    let mut progress = |pass, done, all| {
+        teller.tell(pass, done, all);
+        if stop.load(Ordering::Relaxed) { Err(io::Error::other("interrupted")) } else { Ok(()) }
+    };
+    let data = what.view.data();
+    let is_meant = |name: &str| what.suffixes.iter().any(|suffix| is_below(name, suffix));
+    let chosen = if what.is_all { Chosen::all() } else { Chosen::of(data, &is_meant)? };
+    let mut source = Served::new(data, chosen, what.suffixes.to_vec(), &mut progress);
+    let written = write(&mut source);
+    let counts = Counts { objects: source.counts(), unread: source.unread_count };
+    teller.finish();
+    written.map(|()| counts)
+}
+
+/// The suffixes of the deposit, its TLD first, and whether it has all that the directory has. A
+/// directory of one deposit goes out as that came in, whatever suffixes it has.
+fn suffixes(view: &View, options: &Options) -> Result<(Vec<String>, bool), Failure> {
+    let there: Vec<&str> = view.suffixes().iter().map(|suffix| &**suffix).collect();
+    let is_highest =
+        |name: &&&str| !there.iter().any(|other| other != *name && is_below(name, other));
+    let marks = view.state().deposits.iter().map(|mark| &*mark.tld);
+    let mut tlds: Vec<&str> = marks.filter(|tld| !tld.is_empty()).collect();
+    if tlds.is_empty() {
+        tlds = there.iter().filter(is_highest).copied().collect();
+    }
+    let dir = options.dir.display();
+    let refused = |problem: String| Err(Failure::refused(format!("export: {dir} {problem}")));
+    let Some(named) = &options.tld else {
+        return match tlds.as_slice() {
+            [] => refused("has no names; name a TLD with --tld".to_owned()),
+            [tld] => {
+                let others = there.iter().filter(|suffix| *suffix != tld);
+                let all = [tld].into_iter().chain(others);
+                Ok((all.map(|suffix| (*suffix).to_owned()).collect(), true))
+            }
+            several => refused(format!(
+                "has {} TLDs, and a deposit is of one: name it with --tld, one of {}",
+                several.len(),
+                several.join(", ")
+            )),
+        };
+    };
+    let tld = crate::feed::normal_name(named).unwrap_or_default();
+    if !there.contains(&tld.as_str()) && !tlds.contains(&tld.as_str()) {
+        return refused(format!("has no TLD {named:?}; it has {}", there.join(", ")));
+    }
+    let below = there.iter().filter(|suffix| **suffix != tld && is_below(suffix, &tld));
+    let below: Vec<String> = below.map(|suffix| (*suffix).to_owned()).collect();
+    Ok(([tld].into_iter().chain(below).collect(), false))
+}
+
+/// Refuses deposits among the files of a snapshot directory.
+fn check_places(options: &Options) -> Result<(), Failure> {
+    match options.rde_xml.as_deref().filter(|path| *path != Path::new("-")) {
+        Some(path) if is_directory(path) => {
+            overwriting::check_directory("--rde-xml", path, &[&options.dir])?;
+        }
+        Some(path) => overwriting::check("--rde-xml", path, &[], &[&options.dir])?,
+        None => {}
+    }
+    options
+        .rde_csv
+        .as_deref()
+        .map_or(Ok(()), |path| overwriting::check_directory("--rde-csv", path, &[&options.dir]))
+}
+
+fn summary(text: &mut String, counts: &Counts, path: &Path) {
+    let of = |kind: Kind, one: &str| counted(counts.objects[kind as usize], one);
+    let _ = writeln!(
+        text,
+        "written: {}: {}, {}, {}, {}, {}, {}",
+        path.display(),
+        of(Kind::Domain, "domain"),
+        of(Kind::Nameserver, "nameserver"),
+        of(Kind::Contact, "contact"),
+        of(Kind::Registrar, "registrar"),
+        of(Kind::IdnTable, "IDN table"),
+        of(Kind::Nndn, "reserved name"),
+    );
+    if counts.unread > 0 {
+        let _ = writeln!(
+            text,
+            "without DNSSEC data, which did not read when they were imported: {}",
+            counted(counts.unread, "domain")
+        );
+    }
+}
+
+fn failed(path: &Path, error: &io::Error) -> Failure {
+    let message = format!("export: {}: {error}", path.display());
+    let is_damage = error.kind() == io::ErrorKind::InvalidData;
+    if is_damage { Failure::refused(message) } else { Failure::failed(message) }
+}

@@ -1,0 +1,307 @@
+//! `whoisd export`: what goes out of a directory is what came in, in both models, after live changes
+//! and a fold as well.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
+
+mod server;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use server::{Server, program};
+use snapshot_format::delta::Chosen;
+use snapshot_format::layout::Kind;
+use snapshot_format::object::{Actor, Domain, Nameserver, Transfer};
+use snapshot_format::{Change, Object};
+use whoisd::feed::ChangeRecord;
+use whoisd::view::View;
+
+/// Everything that a directory has, by kind and key: objects, and what host attributes state.
+#[derive(Debug, PartialEq, Eq)]
+struct All {
+    objects: BTreeMap<(Kind, String), Object>,
+    attributes: BTreeMap<(String, String), Nameserver>,
+}
+
+/// An object without what the XML model has no room for: key-value extras, and the client of a
+/// registrar that is not there.
+fn as_xml_has_it(object: &Object) -> Object {
+    let mut object = object.clone();
+    let transfer = |transfer: &mut Option<Transfer>| {
+        for actor in transfer.iter_mut().flat_map(|of| [&mut of.requester, &mut of.actor]) {
+            known(actor);
+        }
+    };
+    match &mut object {
+        Object::Domain(domain) => {
+            domain.extras.clear();
+            [&mut domain.creator, &mut domain.updater].into_iter().for_each(known);
+            transfer(&mut domain.transfer);
+        }
+        Object::Contact(contact) => {
+            [&mut contact.creator, &mut contact.updater].into_iter().for_each(known);
+            transfer(&mut contact.transfer);
+        }
+        Object::Nameserver(host) => {
+            [&mut host.creator, &mut host.updater].into_iter().for_each(known);
+        }
+        Object::Registrar(_) | Object::IdnTable(_) | Object::Nndn(_) => {}
+    }
+    object
+}
+
+fn known(actor: &mut Actor) {
+    if actor.registrar.is_empty() {
+        actor.client.clear();
+    }
+}
+
+impl All {
+    fn of(dir: &Path) -> Self {
+        let view = View::open(dir).unwrap();
+        let (mut objects, mut attributes) = (BTreeMap::new(), BTreeMap::new());
+        let all = Chosen::all();
+        for kind in Kind::ALL {
+            let take = &mut |object: Object| {
+                let key = (object.kind(), object.key().to_owned());
+                assert!(objects.insert(key.clone(), object).is_none(), "{key:?} twice");
+                Ok(())
+            };
+            view.data().objects(kind, &all, take).unwrap();
+        }
+        let take = &mut |domain: &Domain, own: &[Nameserver]| {
+            for host in own {
+                attributes.insert((domain.name.clone(), host.name.clone()), host.clone());
+            }
+            Ok(())
+        };
+        view.data().domain_objects(&all, take).unwrap();
+        Self { objects, attributes }
+    }
+
+    fn in_xml(mut self) -> Self {
+        self.objects.values_mut().for_each(|object| *object = as_xml_has_it(object));
+        self
+    }
+
+    fn assert_is(&self, other: &Self, what: &str) {
+        for (key, object) in &self.objects {
+            assert_eq!(Some(object), other.objects.get(key), "{what}: {key:?}");
+        }
+        assert_eq!(self.objects.len(), other.objects.len(), "{what}");
+        assert_eq!(self.attributes, other.attributes, "{what}");
+    }
+}
+
+/// The XML files of a folder.
+fn documents(folder: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|of| of == "xml")).collect()
+}
+
+fn assert_is_valid(deposit: &Path) {
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rde-schema/all.xsd");
+    let mut xmllint = Command::new("xmllint");
+    let output = xmllint.args(["--noout", "--nonet", "--schema", schema]).arg(deposit).output();
+    let output = output.expect("xmllint is not installed: install the package libxml2-utils");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+struct Site(tempfile::TempDir);
+
+impl Site {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        program().args(arguments).current_dir(self.0.path()).output().unwrap()
+    }
+
+    fn done(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Sends a directory out in both models and in again, and compares.
+    fn assert_is_identity(&self, dir: &str, what: &str) {
+        let all = All::of(&self.at(dir));
+        self.done(&["export", dir, "--rde-xml", "out.xml", "--rde-csv", "csv", "--quiet"]);
+        let [csv] = documents(&self.at("csv")).try_into().unwrap();
+        let (xml_dir, csv_dir) = (format!("{dir}-xml"), format!("{dir}-csv"));
+        self.done(&["import", "out.xml", "--into", &xml_dir, "--quiet"]);
+        self.done(&["import", csv.to_str().unwrap(), "--into", &csv_dir, "--quiet"]);
+        All::of(&self.at(&csv_dir)).assert_is(&all, &format!("{what}, CSV"));
+        let xml = All::of(&self.at(&xml_dir));
+        xml.assert_is(&all.in_xml(), &format!("{what}, XML"));
+        fs::remove_dir_all(self.at("csv")).unwrap();
+    }
+}
+
+fn path_of(deposit: &str) -> String {
+    format!("{}/tests/deposits/{deposit}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_samples_of_the_rfc_go_out_as_they_came_in() {
+    for deposit in ["rfc9022-full-xml.xml", "rfc9022-csv/deposit.xml"] {
+        let site = Site::new();
+        site.done(&["import", &path_of(deposit), "--into", "a", "--quiet"]);
+        site.assert_is_identity("a", deposit);
+    }
+}
+
+#[test]
+fn generated_registries_go_out_as_they_came_in() {
+    for seed in ["1", "2", "3"] {
+        let site = Site::new();
+        site.done(&["sample", "--domains", "400", "--seed", seed, "--rde-csv", "sample"]);
+        let [xml] = documents(&site.at("sample")).try_into().unwrap();
+        site.done(&["import", xml.to_str().unwrap(), "--into", "a", "--quiet"]);
+        site.assert_is_identity("a", &format!("seed {seed}"));
+        assert_is_valid(&site.at("out.xml"));
+    }
+}
+
+/// A deposit of a registry with host attributes.
+const ATTRIBUTES: &str = r#"<rde:deposit type="FULL" id="20261101001"
+    xmlns:rde="urn:ietf:params:xml:ns:rde-1.0" xmlns:h="urn:ietf:params:xml:ns:rdeHeader-1.0"
+    xmlns:d="urn:ietf:params:xml:ns:rdeDomain-1.0" xmlns:e="urn:ietf:params:xml:ns:domain-1.0"
+    xmlns:r="urn:ietf:params:xml:ns:rdeRegistrar-1.0">
+  <rde:watermark>2026-11-01T00:00:00Z</rde:watermark>
+  <rde:rdeMenu><rde:version>1.0</rde:version>
+    <rde:objURI>urn:ietf:params:xml:ns:rdeDomain-1.0</rde:objURI></rde:rdeMenu>
+  <rde:contents>
+    <h:header><h:tld>test</h:tld>
+      <h:count uri="urn:ietf:params:xml:ns:rdeDomain-1.0">2</h:count></h:header>
+    <r:registrar><r:id>R1</r:id><r:name>One</r:name></r:registrar>
+    <d:domain><d:name>a.test</d:name><d:roid>D1-TEST</d:roid><d:status s="ok"/>
+      <d:ns><e:hostAttr><e:hostName>ns1.a.test</e:hostName>
+          <e:hostAddr ip="v4">192.0.2.1</e:hostAddr><e:hostAddr ip="v6">2001:db8::1</e:hostAddr>
+        </e:hostAttr>
+        <e:hostAttr><e:hostName>ns.other.example</e:hostName></e:hostAttr></d:ns>
+      <d:clID>R1</d:clID><d:crDate>2010-01-01T00:00:00Z</d:crDate>
+      <d:exDate>2030-01-01T00:00:00Z</d:exDate></d:domain>
+    <d:domain><d:name>b.test</d:name><d:roid>D2-TEST</d:roid><d:status s="ok"/>
+      <d:ns><e:hostAttr><e:hostName>ns1.a.test</e:hostName></e:hostAttr></d:ns>
+      <d:clID>R1</d:clID><d:crDate>2010-01-01T00:00:00Z</d:crDate>
+      <d:exDate>2030-01-01T00:00:00Z</d:exDate></d:domain>
+  </rde:contents></rde:deposit>"#;
+
+#[test]
+fn host_attributes_go_out_as_attributes_with_their_addresses() {
+    let site = Site::new();
+    fs::write(site.at("attributes.xml"), ATTRIBUTES).unwrap();
+    site.done(&["import", "attributes.xml", "--into", "a", "--quiet"]);
+    let all = All::of(&site.at("a"));
+    assert_eq!((all.objects.len(), all.attributes.len()), (3, 3), "{all:?}");
+    site.assert_is_identity("a", "host attributes");
+}
+
+#[test]
+fn live_changes_are_in_it_before_and_after_a_fold() {
+    let site = Site::new();
+    site.done(&["import", &path_of("rfc9022-full-xml.xml"), "--into", "a", "--quiet"]);
+    let changed = |serial: u64, change: Change| {
+        let record = ChangeRecord {
+            serial,
+            committed_ms: 1_795_608_000_000,
+            transaction: String::new(),
+            body: change.into(),
+        };
+        let mut line = Vec::new();
+        record.write_json(&mut line);
+        String::from_utf8(line).unwrap()
+    };
+    let all = All::of(&site.at("a"));
+    let domain = all.objects.values().find_map(|object| match object {
+        Object::Domain(domain) => Some(domain.clone()),
+        _ => None,
+    });
+    let domain = domain.unwrap();
+    let new = Domain { name: "new.test".to_owned(), roid: "N1-TEST".to_owned(), ..domain.clone() };
+    let moved = Domain { registrar: domain.creator.registrar.clone(), ..domain };
+    let lines = [new, moved]
+        .into_iter()
+        .zip(1..)
+        .map(|(domain, serial)| changed(serial, Change::Upsert(Box::new(Object::Domain(domain)))));
+    fs::write(site.at("changes.jsonl"), lines.collect::<String>()).unwrap();
+    site.done(&["apply", "changes.jsonl", "--dir", "a"]);
+    let after = All::of(&site.at("a"));
+    assert!(after.objects.contains_key(&(Kind::Domain, "new.test".to_owned())));
+    site.assert_is_identity("a", "live changes");
+    let base = |view: &View| view.base().header().generation;
+    let before = base(&View::open(&site.at("a")).unwrap());
+    let config = "[updater]\nspool = true\nfold_changed_percent = 0\nfold_changed_count = 1\n";
+    fs::write(site.at("whoisd.toml"), config).unwrap();
+    let (config, dir) = (site.at("whoisd.toml"), site.at("a"));
+    let own = ["--config", config.to_str().unwrap(), "--dir", dir.to_str().unwrap()];
+    let server = Server::start(&[&own[..], &["--listen", "127.0.0.1:0", "--cores", "0"]].concat());
+    let has_folded = || base(&View::open(&dir).unwrap()) > before;
+    for _ in 0..2400 {
+        if has_folded() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(has_folded(), "no fold in two minutes");
+    drop(server);
+    All::of(&dir).assert_is(&after, "a fold");
+    site.done(&["export", "a", "--rde-csv", "folded", "--quiet"]);
+    let [csv] = documents(&site.at("folded")).try_into().unwrap();
+    site.done(&["import", csv.to_str().unwrap(), "--into", "again", "--quiet"]);
+    All::of(&site.at("again")).assert_is(&after, "a fold, CSV");
+}
+
+#[test]
+fn one_tld_goes_out_with_what_its_names_refer_to() {
+    let site = Site::new();
+    let tlds = ["--tld", "one", "--tld", "two"];
+    let sample = ["sample", "--domains", "300", "--into", "a", "--quiet"];
+    site.done(&[&sample[..], &tlds].concat());
+    let all = All::of(&site.at("a"));
+    site.done(&["export", "a", "--tld", "two", "--rde-xml", "two.xml", "--quiet"]);
+    site.done(&["import", "two.xml", "--into", "b", "--quiet"]);
+    let two = All::of(&site.at("b"));
+    let is_two = |name: &str| name == "two" || name.ends_with(".two");
+    let domains = |of: &All| -> Vec<String> {
+        let keys = of.objects.keys().filter(|(kind, _)| *kind == Kind::Domain);
+        keys.map(|(_, name)| name.clone()).filter(|name| is_two(name)).collect()
+    };
+    assert!(!domains(&all).is_empty());
+    assert_eq!(domains(&two), domains(&all));
+    let of_kind = |kind: Kind| two.objects.keys().filter(|(of, _)| *of == kind).count();
+    assert_eq!(of_kind(Kind::Domain), domains(&all).len(), "and no other");
+    assert!(of_kind(Kind::Contact) > 0 && of_kind(Kind::Nameserver) > 0);
+    for (key, object) in two.objects {
+        let other = all.objects.get(&key).unwrap_or_else(|| panic!("{key:?}"));
+        assert_eq!(object, as_xml_has_it(other), "{key:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_written_is_said_with_what_to_do() {
+    let site = Site::new();
+    site.done(&["sample", "--domains", "100", "--tld", "one", "--into", "a", "--quiet"]);
+    let says = |arguments: &[&str], status: i32, words: &str| {
+        let output = site.run(arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}");
+        assert!(said.contains(words), "{arguments:?}: {said}");
+    };
+    says(&["export", "a"], 2, "name --rde-xml PATH or --rde-csv DIR");
+    says(&["export", "a", "--rde-xml", "a/out.xml"], 2, "lies in the snapshot directory");
+    says(&["export", "a", "--rde-csv", "a"], 2, "is the snapshot directory");
+    says(&["export", "none", "--rde-xml", "x.xml"], 3, "no snapshot directory");
+    says(&["export", "a", "--tld", "three", "--rde-xml", "x.xml"], 3, "has no TLD \"three\"");
+    assert!(!site.at("x.xml").exists());
+    let to_output = site.done(&["export", "a", "--rde-xml", "-", "--quiet"]);
+    assert!(to_output.starts_with("<?xml") && to_output.trim_end().ends_with("</rde:deposit>"));
+}
