@@ -1,7 +1,6 @@
 //! The feed of a fleet against a real NATS server: what arrives, what breaks, what heals.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be done fails it")]
 #![expect(clippy::disallowed_types, reason = "a node in memory, shared with the test")]
-#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 #![expect(unreachable_pub, reason = "the helpers are a module of this test")]
 
 mod nats;

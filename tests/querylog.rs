@@ -2,7 +2,6 @@
 //! commands; what they say against a model from a seed.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be done fails it")]
 #![expect(clippy::disallowed_types, reason = "the helpers have a node in memory")]
-#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 #![expect(unreachable_pub, reason = "the helpers are a module of this test")]
 #![expect(dead_code, reason = "the helpers serve the feed's tests too")]
 
