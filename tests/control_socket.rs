@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use whoisd::config::Settings;
 use whoisd::control::{
-    Blocks, Commands, Keeper, REQUEST_BYTES_MAX, Request, Watch, ask, claim, serve, start_keeper,
+    Blocks, Commands, Keeper, ListWatcher, REQUEST_BYTES_MAX, Request, ask, claim, serve,
+    start_keeper,
 };
 use whoisd::observe::clock;
 use whoisd::place::aside::{Place, Weight};
@@ -47,7 +48,8 @@ impl Alone {
         let file = folder.path().join("a.toml");
         fs::write(&file, list).unwrap();
         let lists = Arc::new(ArcSwap::from_pointee(Lists::default()));
-        let mut watch = Watch::new(vec![file.clone()], Arc::clone(&lists), Box::new(|_| true));
+        let mut watch =
+            ListWatcher::new(vec![file.clone()], Arc::clone(&lists), Box::new(|_| true));
         assert!(watch.look(clock::wall_ms(), true).errors.is_empty());
         let mut settings = Settings::default();
         settings.policy.lists = vec![file];

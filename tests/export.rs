@@ -1,5 +1,5 @@
-//! `whoisd export`: what goes out of a directory is what came in, in both models, after live changes
-//! and a fold as well.
+//! `whoisd export`: what goes out of a directory is what came in, in both models, after live
+//! changes and a fold as well.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 mod server;

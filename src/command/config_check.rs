@@ -22,7 +22,7 @@ use super::controlling::Tables;
 use super::serve;
 use super::telling::Claimed;
 use crate::config::{ConfigError, Settings};
-use crate::control::{self, Watch};
+use crate::control::{self, ListWatcher};
 use crate::feed::key::Trusted;
 use crate::feed::objects::Objects;
 use crate::observe::clock;
@@ -204,7 +204,7 @@ fn lists(settings: &Settings, found: &mut Found) {
         found.warnings.push(CONTACT_RESTRICTED.to_owned());
     }
     let swapped = Arc::new(ArcSwap::from_pointee(Lists::default()));
-    let mut watch = Watch::new(settings.policy.lists.clone(), swapped, tables.has_tier());
+    let mut watch = ListWatcher::new(settings.policy.lists.clone(), swapped, tables.has_tier());
     for error in watch.look(clock::wall_ms(), true).errors {
         found.note("policy.lists", Err(error));
     }

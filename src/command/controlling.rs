@@ -22,7 +22,7 @@ use super::guarding::Guarding;
 use super::logging::Logging;
 use super::settings::SettingsOptions;
 use crate::config::Settings;
-use crate::control::{self, Blocks, Commands, Handle, Keeper, Kernel, Part, Told, Watch};
+use crate::control::{self, Blocks, Commands, Handle, Keeper, Kernel, ListWatcher, Part, Told};
 use crate::observe::clock;
 use crate::place::aside::{Place, Weight};
 use crate::policy::Rules;
@@ -78,7 +78,7 @@ impl Controlling {
         let blocks: Arc<dyn Blocks> = guarding.desk();
         let lists = Arc::clone(&tables.lists);
         let mut watch =
-            Watch::new(settings.policy.lists.clone(), Arc::clone(&lists), tables.has_tier());
+            ListWatcher::new(settings.policy.lists.clone(), Arc::clone(&lists), tables.has_tier());
         let looked = watch.look(clock::wall_ms(), true);
         if !looked.errors.is_empty() {
             return Err(Failure::refused(looked.errors.join("\n")));

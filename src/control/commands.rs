@@ -263,7 +263,7 @@ mod tests {
 
     use super::super::blocks::model::Model;
     use super::super::reload::{Keeper, start};
-    use super::super::watch::Watch;
+    use super::super::watch::ListWatcher;
     use super::*;
     use crate::config::Settings;
     use crate::place::aside::{Place, Weight};
@@ -279,7 +279,7 @@ mod tests {
             load: Box::new(|| Err("whoisd.toml:3: no".to_owned())),
             started: Settings::default(),
             parts: Vec::new(),
-            watch: Watch::new(Vec::new(), Arc::clone(&lists), Box::new(|_| true)),
+            watch: ListWatcher::new(Vec::new(), Arc::clone(&lists), Box::new(|_| true)),
             now_ms: || NOW_MS,
             reloading: |_| {},
         };

@@ -40,4 +40,4 @@ pub use patterns::find;
 pub use protocol::{Handler, REQUEST_BYTES_MAX, Request};
 pub use reload::{Handle, Keeper, Load, Part, start as start_keeper};
 pub use socket::{Claimed, SILENT, claim, may_claim, serve};
-pub use watch::{Figures, HasTier, Looked, Watch};
+pub use watch::{Figures, HasTier, ListWatcher, Looked};

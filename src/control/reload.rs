@@ -20,7 +20,7 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde_json::{Value, json};
 
-use super::watch::{Looked, Watch};
+use super::watch::{ListWatcher, Looked};
 use crate::config::{Change, Settings, changes};
 use crate::place::aside::{self, Place};
 use crate::policy::Rules;
@@ -60,7 +60,7 @@ pub struct Keeper {
     /// What can change, besides the lists.
     pub parts: Vec<Box<dyn Part>>,
     /// The lists.
-    pub watch: Watch,
+    pub watch: ListWatcher,
     /// The wall clock, ms since the epoch.
     pub now_ms: fn() -> i64,
     /// Called with true when a reload begins, with false when it has ended.
@@ -263,7 +263,7 @@ mod tests {
                 load: Box::new(move || Result::clone(&source.load())),
                 started: started.clone(),
                 parts: vec![Box::new(part)],
-                watch: Watch::new(Vec::new(), Arc::clone(&lists), Box::new(|_| true)),
+                watch: ListWatcher::new(Vec::new(), Arc::clone(&lists), Box::new(|_| true)),
                 now_ms: || 1_800_000_000_000,
                 reloading: |_| {},
             };

@@ -29,6 +29,6 @@ pub use tier::{PUBLIC_TIER, Tier};
 pub(crate) use label::{LABEL_BYTES, Label};
 pub(crate) use mask::Wish;
 pub(crate) use rules::{
-    CONTACT_FIELD_COUNT, ExtrasRule, FieldRule, RegistrarRule, Rule, Seen, SeenBlock, ShownField,
-    Step,
+    CONTACT_FIELD_COUNT, ExtrasRule, FieldRule, RegistrarRule, Rule, SeenBlock, ShownField, Step,
+    TierRule,
 };

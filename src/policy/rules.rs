@@ -136,7 +136,7 @@ pub(crate) struct Rule {
 
 /// A rule as one tier sees it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Seen<'a> {
+pub(crate) struct TierRule<'a> {
     rule: &'a Rule,
     pub(crate) mask: &'a Mask,
 }
@@ -152,7 +152,7 @@ pub(crate) struct SeenBlock<'a> {
     pub(crate) print_empty: bool,
 }
 
-impl Deref for Seen<'_> {
+impl Deref for TierRule<'_> {
     type Target = Rule;
 
     #[inline]
@@ -164,14 +164,14 @@ impl Deref for Seen<'_> {
 impl Rule {
     /// The rule as a tier sees it: as the public does, if there is no such tier.
     #[inline]
-    pub(crate) fn seen_by(&self, tier: Tier) -> Seen<'_> {
+    pub(crate) fn seen_by(&self, tier: Tier) -> TierRule<'_> {
         let place = usize::from(tier.index()).checked_sub(1);
         let mask = place.and_then(|place| self.tiers.get(place)).unwrap_or(&self.public);
-        Seen { rule: self, mask }
+        TierRule { rule: self, mask }
     }
 }
 
-impl<'a> Seen<'a> {
+impl<'a> TierRule<'a> {
     /// What is the same for every tier.
     #[inline]
     pub(crate) const fn rule(self) -> &'a Rule {

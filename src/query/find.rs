@@ -29,7 +29,7 @@ use super::suffix;
 use super::typed::narrow;
 use super::{AnswerResult, QueryKind};
 use crate::idn::{self, Short};
-use crate::policy::Seen;
+use crate::policy::TierRule;
 use crate::view::{Data, View};
 
 /// Longest chain from a variant to its primary.
@@ -259,7 +259,7 @@ pub(super) fn is_served(site: &Site<'_>, name: &str) -> bool {
 #[inline]
 pub(super) fn domain_record(
     site: &Site<'_>,
-    rule: Seen<'_>,
+    rule: TierRule<'_>,
     record: &ArchivedDomain,
     out: &mut Answer,
 ) -> Answered {
@@ -268,7 +268,7 @@ pub(super) fn domain_record(
 
 pub(super) fn domain_records(
     site: &Site<'_>,
-    rule: Seen<'_>,
+    rule: TierRule<'_>,
     matches: &[&ArchivedDomain],
     end: ListEnd,
     out: &mut Answer,
@@ -290,7 +290,7 @@ pub(super) fn domain_records(
 
 pub(super) fn domain_list(
     site: &Site<'_>,
-    rule: Seen<'_>,
+    rule: TierRule<'_>,
     matches: &[&ArchivedDomain],
     end: ListEnd,
     out: &mut Answer,
@@ -354,7 +354,7 @@ pub(super) fn address(
 /// Shows nameservers: one whole, several as a list, unless the query asks for another display.
 pub(super) fn nameservers<'a, I>(
     site: &Site<'_>,
-    rule: Seen<'_>,
+    rule: TierRule<'_>,
     matches: impl Fn() -> I,
     end: ListEnd,
     display: Display,

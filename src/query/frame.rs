@@ -22,7 +22,7 @@ use super::parse::Refusal;
 use super::quota::{self, Refused};
 use super::{AnswerResult, Caller, QueryKind};
 use crate::policy::limit::Use;
-use crate::policy::{Rule, Rules, Seen, Tier};
+use crate::policy::{Rule, Rules, Tier, TierRule};
 use crate::view::{Data, View};
 
 const COMPLAINT_FORM: &[u8] = b"URL of the ICANN Whois Inaccuracy Complaint Form: \
@@ -102,13 +102,13 @@ impl<'a> Site<'a> {
 
     /// The rule of a name, as who asks sees it.
     #[inline]
-    pub(super) fn rule_of(&self, name: &str) -> Seen<'a> {
+    pub(super) fn rule_of(&self, name: &str) -> TierRule<'a> {
         self.rules.of_name(name).seen_by(self.tier)
     }
 
     /// The rule of answers that belong to no suffix, as who asks sees it.
     #[inline]
-    pub(super) fn defaults(&self) -> Seen<'a> {
+    pub(super) fn defaults(&self) -> TierRule<'a> {
         self.rules.defaults().seen_by(self.tier)
     }
 }

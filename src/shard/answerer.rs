@@ -32,7 +32,7 @@ use crate::query::{
 };
 use crate::querylog::{self, Recorder};
 use crate::view::View;
-use crate::warden::{Seen, Watch};
+use crate::warden::{Observed, Watch};
 
 /// What all shards answer with.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ struct Told<'a> {
     subject: &'a str,
     tier: Tier,
     /// Who asked; `None`: with limits off nobody is watched, and a balancer's own check never.
-    seen: Option<Seen>,
+    seen: Option<Observed>,
 }
 
 /// How a query ended, for figures and logs.
@@ -210,7 +210,7 @@ impl Answerer {
                 Ended::Denied
             }
         };
-        let seen = Seen::new(address.to_canonical(), 0).refused(false);
+        let seen = Observed::new(address.to_canonical(), 0).refused(false);
         let (kind, subject) = (request.kind(), request.subject());
         Told { kind, outcome: refused, subject, tier: Tier::PUBLIC, seen: Some(seen) }
     }
@@ -231,9 +231,9 @@ impl Answerer {
         let (kind, subject) = (request.kind(), request.subject());
         let price = price_of(&pass.settings().prices, kind);
         let seen = if pass.is_limited() {
-            Some(Seen::new(pass.address(), price))
+            Some(Observed::new(pass.address(), price))
         } else {
-            pass.is_exempt().then(|| Seen::exempt(pass.address()))
+            pass.is_exempt().then(|| Observed::exempt(pass.address()))
         };
         let tier = pass.tier().and_then(|name| rules.tier(name)).unwrap_or(Tier::PUBLIC);
         let mut dry_run = None;
@@ -263,7 +263,7 @@ impl Answerer {
         }
         let outcome = Ended::of(kind, answered.result);
         let missed = outcome == Ended::NotFound;
-        let told = |seen: Seen| seen.named(subject).missed(missed).dry_run(dry_run).more(more);
+        let told = |seen: Observed| seen.named(subject).missed(missed).dry_run(dry_run).more(more);
         let seen = seen.map(told);
         Told { kind: answered.kind, outcome, subject, tier, seen }
     }

@@ -2,7 +2,7 @@
 //! what the other nodes of the site have served, who asks most.
 //!
 //! ```text
-//! shards ─ Seen ─▶ bounded rings ─▶ warden ─▶ book ─▶ Blocks, swapped ─▶ shards
+//! shards ─ Observed ─▶ bounded rings ─▶ warden ─▶ book ─▶ Blocks, swapped ─▶ shards
 //!                                     │ │ └─▶ miner ─▶ flags (and blocks, if told to)
 //!                                     │ └───▶ site: Redis, both ways ─▶ limiter
 //!                                     └─────▶ file of the blocks
@@ -32,7 +32,7 @@ mod top;
 
 use std::path::{Path, PathBuf};
 
-pub use seen::{NAME_BYTES_MAX, Seen, Watch, Watches};
+pub use seen::{NAME_BYTES_MAX, Observed, Watch, Watches};
 pub use site::SiteFigures;
 pub use thread::{Figures, Order, Warden, start};
 pub use top::Top;

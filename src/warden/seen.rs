@@ -22,7 +22,7 @@ pub const NAME_BYTES_MAX: usize = 72;
 
 /// One query, as the warden sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen {
+pub struct Observed {
     /// Who asked.
     pub address: IpAddr,
     /// What it cost.
@@ -41,7 +41,7 @@ pub struct Seen {
     name: [u8; NAME_BYTES_MAX],
 }
 
-impl Seen {
+impl Observed {
     /// A query without a name.
     #[must_use]
     pub const fn new(address: IpAddr, price: u32) -> Self {
@@ -111,7 +111,7 @@ impl Seen {
 
 #[derive(Debug)]
 struct Ring {
-    queue: ArrayQueue<Seen>,
+    queue: ArrayQueue<Observed>,
     dropped: AtomicU64,
 }
 
@@ -122,7 +122,7 @@ pub struct Watch(Arc<Ring>);
 impl Watch {
     /// Tells the warden, if there is room.
     #[inline]
-    pub fn tell(&self, seen: Seen) {
+    pub fn tell(&self, seen: Observed) {
         if self.0.queue.push(seen).is_err() {
             self.0.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -145,7 +145,7 @@ impl Watches {
     }
 
     /// Takes what is there: of each ring no more than it can hold, so that this comes to an end.
-    pub fn take(&self, mut each: impl FnMut(&Seen)) {
+    pub fn take(&self, mut each: impl FnMut(&Observed)) {
         for ring in &self.0 {
             for _ in 0..RING_ENTRIES {
                 let Some(seen) = ring.queue.pop() else { break };
@@ -168,11 +168,11 @@ mod tests {
     #[test]
     fn a_full_ring_drops_and_counts_and_holds_up_nobody() {
         let (watches, watch) = Watches::new(2);
-        let seen = Seen::new(IpAddr::from([192, 0, 2, 1]), 1).named(&"n".repeat(300));
+        let seen = Observed::new(IpAddr::from([192, 0, 2, 1]), 1).named(&"n".repeat(300));
         for _ in 0..RING_ENTRIES + 10 {
             watch[0].tell(seen);
         }
-        watch[1].tell(Seen::new(IpAddr::from([192, 0, 2, 2]), 1).named("x.demo"));
+        watch[1].tell(Observed::new(IpAddr::from([192, 0, 2, 2]), 1).named("x.demo"));
         assert_eq!(watches.dropped_count(), 10);
         let mut names = Vec::new();
         watches.take(|seen| names.push(seen.name().len()));

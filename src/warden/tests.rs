@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use crossbeam::channel::{Sender, bounded};
 
 use super::thread::{Now, Order, Warden};
-use super::{Seen, Settings, Watch, Watches};
+use super::{Observed, Settings, Watch, Watches};
 use crate::place::aside::{Place, Weight};
 use crate::policy::guard::{self, Guard};
 use crate::policy::lists::Lists;
@@ -36,9 +36,9 @@ fn at(ms: i64) -> Now {
     Now { wall_ms: ms, steady_ms: ms }
 }
 
-fn strike(host: u8) -> Seen {
+fn strike(host: u8) -> Observed {
     let address = IpAddr::from([192, 0, 2, host]);
-    Seen::new(address, 1).refused(true)
+    Observed::new(address, 1).refused(true)
 }
 
 fn until_ms(guard: &Guard, host: u8, now_ms: i64) -> Option<i64> {
@@ -105,7 +105,7 @@ fn mining_flags_and_blocks_only_if_told_to() {
         let settings = Settings { mining_blocks, ..Settings::default() };
         let mut kept = warden(settings, dir.path());
         for number in 0..40 {
-            let seen = Seen::new(IpAddr::from([192, 0, 2, 9]), 1);
+            let seen = Observed::new(IpAddr::from([192, 0, 2, 9]), 1);
             kept.watch.tell(seen.named(&format!("shop{number}.demo")));
         }
         kept.warden.turn(at(0));
@@ -118,7 +118,7 @@ fn mining_flags_and_blocks_only_if_told_to() {
         assert_eq!(counts, [("sequence", 1)]);
         assert_eq!(until_ms(&kept.guard, 77, 0).is_some(), mining_blocks, "its whole network");
         // Who comes upon the end of a run that others have walked is told of, and served.
-        let other = Seen::new(IpAddr::from([203, 0, 113, 9]), 1);
+        let other = Observed::new(IpAddr::from([203, 0, 113, 9]), 1);
         kept.watch.tell(other.named("shop40.demo"));
         kept.warden.turn(at(200));
         let (reply, flags) = bounded(1);
@@ -187,7 +187,8 @@ fn who_has_no_limits_is_shown_and_never_held_for_a_miner() {
     let mut kept = warden(Settings::default(), dir.path());
     let address = IpAddr::from([192, 0, 2, 9]);
     for number in 0..2_000 {
-        kept.watch.tell(Seen::exempt(address).named(&format!("name{number}.demo")).missed(true));
+        kept.watch
+            .tell(Observed::exempt(address).named(&format!("name{number}.demo")).missed(true));
     }
     kept.warden.turn(at(0));
     kept.warden.turn(at(1_000));
@@ -198,7 +199,7 @@ fn who_has_no_limits_is_shown_and_never_held_for_a_miner() {
     // The same of anybody else is seen.
     for number in 0..2_000 {
         let other = IpAddr::from([192, 0, 2, 10]);
-        kept.watch.tell(Seen::new(other, 1).named(&format!("name{number}.demo")).missed(true));
+        kept.watch.tell(Observed::new(other, 1).named(&format!("name{number}.demo")).missed(true));
     }
     kept.warden.turn(at(2_000));
     assert!(figures.flags().map(|(_, count)| count).sum::<u64>() > 0);

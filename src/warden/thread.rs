@@ -21,7 +21,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use ipnet::IpNet;
 
 use super::saver::Saver;
-use super::seen::{Seen, Watches};
+use super::seen::{Observed, Watches};
 use super::site::{Sharing, SiteFigures};
 use super::state::{self, Unread};
 use super::top::{Top, Tops};
@@ -335,7 +335,7 @@ impl Warden {
         }
     }
 
-    fn see(&mut self, seen: &Seen, now_ms: i64) {
+    fn see(&mut self, seen: &Observed, now_ms: i64) {
         let source = source_of(seen.address);
         self.tops.count(source, seen.refused);
         if seen.exempt {

@@ -79,7 +79,7 @@ pub struct Looked {
 }
 
 /// Looks after the files of lists.
-pub struct Watch {
+pub struct ListWatcher {
     patterns: Vec<PathBuf>,
     held: Vec<Held>,
     shown: Arc<ArcSwap<Lists>>,
@@ -125,7 +125,7 @@ impl Stamp {
     }
 }
 
-impl Watch {
+impl ListWatcher {
     /// Looks after files that `patterns` name, and shows them in `shown`. Nothing is read yet.
     #[must_use]
     pub fn new(patterns: Vec<PathBuf>, shown: Arc<ArcSwap<Lists>>, has_tier: HasTier) -> Self {

@@ -10,7 +10,7 @@ const NOW_MS: i64 = 1_800_000_000_000;
 struct Files {
     folder: tempfile::TempDir,
     shown: Arc<ArcSwap<Lists>>,
-    watch: Watch,
+    watch: ListWatcher,
 }
 
 impl Files {
@@ -19,7 +19,7 @@ impl Files {
         let shown = Arc::new(ArcSwap::from_pointee(Lists::default()));
         let patterns = vec![folder.path().join("*.toml")];
         let has_tier = Box::new(|tier: &str| tier != "unknown");
-        let watch = Watch::new(patterns, Arc::clone(&shown), has_tier);
+        let watch = ListWatcher::new(patterns, Arc::clone(&shown), has_tier);
         Self { folder, shown, watch }
     }
 

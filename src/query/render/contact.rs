@@ -20,7 +20,7 @@ use snapshot_format::record::{ArchivedContact, ContactField};
 use snapshot_format::status::{CONTACT_STATUS_WORDS, words_of};
 
 use super::RegistrarView;
-use crate::policy::{CONTACT_FIELD_COUNT, FieldRule, Seen, SeenBlock, ShownField, Step, Wish};
+use crate::policy::{CONTACT_FIELD_COUNT, FieldRule, SeenBlock, ShownField, Step, TierRule, Wish};
 use crate::query::answer::{Answer, Lines};
 use crate::query::frame::Site;
 
@@ -67,7 +67,7 @@ const SOURCES: [Source; CONTACT_FIELD_COUNT] = {
 };
 
 /// Writes a contact's block.
-pub(super) fn block(block: &SeenBlock<'_>, view: &View<'_>, out: &mut Answer) {
+pub(super) fn block(block: &SeenBlock<'_>, view: &ContactView<'_>, out: &mut Answer) {
     if view.plain
         && let bytes_max = block.rule.usual_bytes_max.saturating_add(view.fields.text_bytes())
         && let Some(mut lines) = out.lines(bytes_max)
@@ -103,13 +103,13 @@ pub(super) fn block(block: &SeenBlock<'_>, view: &View<'_>, out: &mut Answer) {
 /// Writes a contact as a record of its own.
 pub(in crate::query) fn contact(
     site: &Site<'_>,
-    rule: Seen<'_>,
+    rule: TierRule<'_>,
     record: &ArchivedContact,
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
     out.line("Contact ID: ", record.field(ContactField::Id));
     let shown = rule.contact();
-    block(&shown, &View::of(rule, &shown, record), out);
+    block(&shown, &ContactView::of(rule, &shown, record), out);
     for word in words_of(record.statuses.to_native(), CONTACT_STATUS_WORDS) {
         let word = word.as_bytes();
         out.line_of(&[b"Contact Status: ", word, b" https://icann.org/epp#", word]);
@@ -122,7 +122,7 @@ pub(in crate::query) fn contact(
 }
 
 /// A contact with the address that the rule prefers.
-pub(super) struct View<'a> {
+pub(super) struct ContactView<'a> {
     record: &'a ArchivedContact,
     fields: Packed<'a>,
     /// The address: among `fields`, or the second one.
@@ -133,8 +133,12 @@ pub(super) struct View<'a> {
     plain: bool,
 }
 
-impl<'a> View<'a> {
-    pub(super) fn of(rule: Seen<'_>, block: &SeenBlock<'_>, record: &'a ArchivedContact) -> Self {
+impl<'a> ContactView<'a> {
+    pub(super) fn of(
+        rule: TierRule<'_>,
+        block: &SeenBlock<'_>,
+        record: &'a ArchivedContact,
+    ) -> Self {
         let fields = record.packed();
         let second = if rule.prefer_localised { record.second_postal() } else { None };
         let localised = second.is_some() || record.postal_kind == PostalKind::Loc as u8;
@@ -328,15 +332,15 @@ mod tests {
             for ordinal in 0..snapshot.count(Kind::Contact) {
                 let record = snapshot.record(ordinal).unwrap();
                 for rules in rule.blocks() {
-                    let text = |view: &View<'_>| {
+                    let text = |view: &ContactView<'_>| {
                         let mut out = Answer::new();
                         out.begin(0);
                         block(&rules, view, &mut out);
                         String::from_utf8(out.bytes().to_vec()).unwrap()
                     };
-                    let view = View::of(rule, &rules, record);
+                    let view = ContactView::of(rule, &rules, record);
                     plain_count += u32::from(view.plain);
-                    assert_eq!(text(&view), text(&View { plain: false, ..view }));
+                    assert_eq!(text(&view), text(&ContactView { plain: false, ..view }));
                 }
             }
         }

@@ -26,7 +26,7 @@ use snapshot_format::status::DomainStatuses;
 use super::nameserver::addresses;
 use super::{RegistrarView, contact, optional};
 use crate::idn;
-use crate::policy::{ExtrasRule, Seen, is_extra_key};
+use crate::policy::{ExtrasRule, TierRule, is_extra_key};
 use crate::query::answer::Answer;
 use crate::query::frame::Site;
 use crate::query::number::{Decimal, base64, code_point, hex};
@@ -83,7 +83,7 @@ const ALL_STATUSES: u32 = (1 << STATUS_LINES.len()) - 1;
 /// Writes a domain's record, all but the complaint-form line.
 pub(in crate::query) fn domain(
     site: &Site<'_>,
-    rule: Seen<'_>,
+    rule: TierRule<'_>,
     record: &ArchivedDomain,
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
@@ -155,12 +155,12 @@ pub(in crate::query) fn reserved(
 
 fn contacts(
     site: &Site<'_>,
-    rule: Seen<'_>,
+    rule: TierRule<'_>,
     record: &ArchivedDomain,
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
     // One contact often has several roles: its record is checked once.
-    let mut last: Option<(u32, contact::View<'_>)> = None;
+    let mut last: Option<(u32, contact::ContactView<'_>)> = None;
     for (block, ordinal) in rule.blocks().zip(record.contacts.iter()) {
         let ordinal = ordinal.to_native();
         if !block.mask.is_shown() || ordinal == NONE {
@@ -171,7 +171,7 @@ fn contacts(
             _ => {
                 // It may be gone, or not come yet.
                 let Some(record) = site.snapshot.record(ordinal)? else { continue };
-                last.insert((ordinal, contact::View::of(rule, &block, record)))
+                last.insert((ordinal, contact::ContactView::of(rule, &block, record)))
             }
         };
         contact::block(&block, view, out);
@@ -202,7 +202,7 @@ fn u_name_of<'a>(u_name: &'a str, decoded: Option<&'a idn::UName>) -> &'a str {
     decoded.map_or(u_name, |decoded| decoded.as_str())
 }
 
-fn dates(rule: Seen<'_>, record: &ArchivedDomain, out: &mut Answer) {
+fn dates(rule: TierRule<'_>, record: &ArchivedDomain, out: &mut Answer) {
     if !out.time("Updated Date: ", record.updated_ms.to_native()) {
         optional(rule, "Updated Date: ", "", out);
     }
@@ -237,7 +237,7 @@ fn statuses(bits: u32, out: &mut Answer) {
 
 fn nameservers(
     site: &Site<'_>,
-    rule: Seen<'_>,
+    rule: TierRule<'_>,
     record: &ArchivedDomain,
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
@@ -253,7 +253,7 @@ fn nameservers(
 
 fn sorted_nameservers<const N: usize>(
     site: &Site<'_>,
-    rule: Seen<'_>,
+    rule: TierRule<'_>,
     record: &ArchivedDomain,
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
@@ -357,7 +357,7 @@ fn variants(site: &Site<'_>, primary: &str, out: &mut Answer) -> Result<(), Corr
 }
 
 /// Writes the key-value extras that the rule allows.
-fn extras(rule: Seen<'_>, cold: &ArchivedDomainCold, out: &mut Answer) {
+fn extras(rule: TierRule<'_>, cold: &ArchivedDomainCold, out: &mut Answer) {
     for extra in cold.extras.iter() {
         let (key, value) = (extra.0.as_str(), extra.1.as_str());
         let allowed = match &rule.mask.extras {

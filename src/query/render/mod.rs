@@ -26,12 +26,12 @@ use snapshot_format::record::ArchivedRegistrar;
 
 use super::answer::Answer;
 use super::frame::Site;
-use crate::policy::{RegistrarRule, Seen};
+use crate::policy::{RegistrarRule, TierRule};
 use crate::view::Registrar;
 
 /// A line that is left out without a value, unless the rule prints empty fields.
 #[inline]
-fn optional(rule: Seen<'_>, label: &str, value: &str, out: &mut Answer) {
+fn optional(rule: TierRule<'_>, label: &str, value: &str, out: &mut Answer) {
     if !value.is_empty() || rule.mask.print_empty {
         out.line(label, value);
     }

@@ -10,7 +10,7 @@ use snapshot_format::Corrupt;
 use snapshot_format::record::ArchivedNameserver;
 
 use super::{RegistrarView, optional};
-use crate::policy::Seen;
+use crate::policy::TierRule;
 use crate::query::answer::Answer;
 use crate::query::frame::Site;
 use crate::query::number::{v4_text, v6_text};
@@ -18,7 +18,7 @@ use crate::query::number::{v4_text, v6_text};
 /// Writes the record.
 pub(in crate::query) fn nameserver(
     site: &Site<'_>,
-    rule: Seen<'_>,
+    rule: TierRule<'_>,
     record: &ArchivedNameserver,
     out: &mut Answer,
 ) -> Result<(), Corrupt> {

@@ -10,14 +10,14 @@ use snapshot_format::object::PostalKind;
 use snapshot_format::record::ArchivedRegistrar;
 
 use super::{RegistrarView, optional};
-use crate::policy::Seen;
+use crate::policy::TierRule;
 use crate::query::answer::Answer;
 use crate::query::frame::Site;
 
 /// Writes the record. The IANA identifier and the abuse contact come after the standard fields.
 pub(in crate::query) fn registrar(
     site: &Site<'_>,
-    rule: Seen<'_>,
+    rule: TierRule<'_>,
     record: &ArchivedRegistrar,
     out: &mut Answer,
 ) {
