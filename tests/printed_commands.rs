@@ -1,5 +1,6 @@
 //! Every command that the documents, the heads of units and the help texts print is run as printed,
 //! or listed with the reason why it cannot be: `tests/printed/*.txt`, one file for each document.
+//! Each page `docs/PAGE.md` has `tests/printed/docs/PAGE.txt`, also one that prints no command.
 //!
 //! A file has the document's commands in their order, and what is needed between them:
 //!
@@ -19,9 +20,10 @@
 //!
 //! # Does not
 //!
-//! Read benches/README.md (its programs run in `tests/run`, at smoke size).
+//! Read benches/*.md (their programs run in `tests/run`, at smoke size).
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,9 +60,9 @@ const PROGRAMS: &[&str] = &[
 
 /// How blocks begin that hold no command.
 const NO_COMMANDS: &[&str] =
-    &["{", "[", "%ERROR", ">>>", "registry ──", "about =", "scrape_configs:"];
+    &["{", "[", "%ERROR", ">>>", "Domain Name:", "registry ──", "about =", "scrape_configs:"];
 
-/// Document, and the file that runs it.
+/// Document, and the file that runs it; see [`documents`] for those of `docs/`.
 const DOCUMENTS: &[(&str, &str)] = &[
     ("README.md", "readme.txt"),
     ("loadgen/README.md", "loadgen.txt"),
@@ -327,10 +329,48 @@ fn run_all(names: &[&str]) {
     }
 }
 
+/// Names of the files of a folder with that ending, without it.
+fn files_of(folder: &str, ending: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(root().join(folder)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter_map(|name| name.strip_suffix(ending).map(str::to_owned)).collect()
+}
+
+/// Every document and its file: [`DOCUMENTS`], and each page of `docs/`.
+fn documents() -> Vec<(String, String)> {
+    let named = DOCUMENTS.iter().map(|(path, name)| ((*path).to_owned(), (*name).to_owned()));
+    let pages = files_of("docs", ".md").into_iter();
+    named.chain(pages.map(|page| (format!("docs/{page}.md"), format!("docs/{page}.txt")))).collect()
+}
+
+#[test]
+fn every_page_of_the_manual_has_a_list_and_every_list_a_document() {
+    let (pages, lists) = (files_of("docs", ".md"), files_of("tests/printed/docs", ".txt"));
+    assert_eq!(pages, lists, "pages in docs/, and lists in tests/printed/docs/");
+    assert!(pages.len() > 10, "the walk finds only {pages:?}");
+    let named = [DOCUMENTS, HEADS, HELPS].concat();
+    let named = named.iter().map(|(_, name)| name.trim_end_matches(".txt").to_owned());
+    let files = files_of("tests/printed", ".txt");
+    assert_eq!(named.collect::<BTreeSet<_>>(), files, "lists named here, and in tests/printed/");
+}
+
+/// The answer that README.md shows is how that of the sample begins, whatever the sample's size.
+#[test]
+fn the_answer_of_the_readme_is_one_of_the_sample() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().to_str().unwrap();
+    printed(&whoisd(), &["sample", "--quiet", "--domains", "100", "--into", directory]);
+    let answer = printed(&whoisd(), &["lookup", "--dir", directory, "example.demo"]);
+    let readme = read("README.md");
+    let shown = readme.split("```\n").nth(1).unwrap();
+    assert!(shown.starts_with("Domain Name: example.demo\n"), "{shown}");
+    assert!(answer.replace("\r\n", "\n").starts_with(shown), "{shown}\n{answer}");
+}
+
 #[test]
 fn every_printed_command_is_listed_and_none_that_is_not_printed_any_more() {
-    for (path, name) in DOCUMENTS {
-        compare(path, name, &of_document(path));
+    for (path, name) in documents() {
+        compare(&path, &name, &of_document(&path));
     }
     for (path, name) in HEADS {
         compare(path, name, &of_head(path));
@@ -343,7 +383,8 @@ fn every_printed_command_is_listed_and_none_that_is_not_printed_any_more() {
 
 #[test]
 fn the_commands_of_the_documents_work_as_printed() {
-    let names: Vec<_> = DOCUMENTS.iter().map(|(_, name)| *name).collect();
+    let documents = documents();
+    let names: Vec<_> = documents.iter().map(|(_, name)| name.as_str()).collect();
     run_all(&names);
 }
 

@@ -66,11 +66,11 @@ fn an_object_with_nothing_but_its_key_is_written_short() {
 }
 
 #[test]
-fn the_records_of_the_readme_are_records() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
-    let begin = readme.find("    {\"v\":1").unwrap();
-    let (text, _) = readme[begin..].split_once("\n\n").unwrap();
+fn the_records_of_the_manual_are_records() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/changes.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let begin = page.find("    {\"v\":1").unwrap();
+    let (text, _) = page[begin..].split_once("\n\n").unwrap();
     let records = text.replace("\n     ", "");
     let records: Vec<_> =
         records.lines().map(|line| ChangeRecord::parse(line.as_bytes()).unwrap()).collect();
