@@ -4,7 +4,7 @@
 //!
 //! Nothing here is judged by the clock; timeouts only end what hangs. How many turns of the engine
 //! a good query waits is held in `src/port43/ring/simulation/fairness.rs` and `src/port43/pool.rs`.
-//! How long it waits is printed by the long run, whose figures README.md gives:
+//! How long it waits is printed by the long run, whose figures benches/MEASUREMENTS.md gives:
 //!
 //! ```text
 //! WHOISD_HOSTILE=long cargo test --release --test hostile_clients -- --nocapture

@@ -198,7 +198,7 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "a snapshot should lie in memory as a whole: 240 to 300 bytes a domain, twice while an \
          import replaces it",
-        "measured: 5.89 GB for 20,000,000 domains (README.md, \"Measurements\")"
+        "measured: 5.89 GB for 20,000,000 domains (benches/MEASUREMENTS.md)"
     ),
     setting!(
         "whoisd.connections_per_shard_max",

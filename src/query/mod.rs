@@ -227,7 +227,7 @@ impl<'a> Request<'a> {
 }
 
 /// Answers a query line from `view`, as `tier` of `rules` sees it, without limits. `line` may have
-/// its line end; what follows that is not looked at. What it costs: README.md, "Measurements".
+/// its line end; what follows that is not looked at. What it costs: benches/MEASUREMENTS.md.
 pub fn answer(view: &View, rules: &Rules, tier: Tier, line: &[u8], out: &mut Answer) -> Outcome {
     answer_request(view, rules, &Caller::of(tier), Request::read(line), out)
 }

@@ -112,7 +112,7 @@ impl Recorder {
     }
 
     /// Hands an entry over, or counts it as dropped if the ring is full. Never waits, allocates or
-    /// calls the kernel. What it costs: README.md, "Query log".
+    /// calls the kernel. What it costs: benches/MEASUREMENTS.md.
     #[inline]
     pub fn record(&mut self, entry: Entry<'_>) {
         let (header, texts) = entry.parts();

@@ -1,6 +1,6 @@
 //! Builds a snapshot from objects that come kind by kind, in ascending order of their keys.
 //!
-//! Cost per domain, measured in release on one core: see README.md, "Measurements". Memory:
+//! Cost per domain, measured in release on one core: see benches/MEASUREMENTS.md. Memory:
 //! [`Options::memory_bytes`], whatever the number of objects; beyond it scratch files take over.
 //!
 //! # Invariants

@@ -118,7 +118,7 @@ fn a_query_that_a_network_refuses_costs_its_address_nothing() {
     assert_eq!(lefts(&limiter, victim)[0], 60);
 }
 
-/// `WHOISD_ATTACK_STEPS=30000000` with `--release` is the long run of README.md.
+/// `WHOISD_ATTACK_STEPS=30000000` with `--release` is the long run of benches/MEASUREMENTS.md.
 ///
 /// A million addresses that ask as fast as they can, in small tables and in the default one, beside
 /// clients that stay below all of their limits: these are never refused.
