@@ -2,7 +2,7 @@
 //!
 //! # Does not
 //!
-//! Judge: a benchmark prints figures; README.md says which of them are targets.
+//! Judge: a benchmark prints figures; MEASUREMENTS.md says which of them are targets.
 
 pub mod bare;
 pub mod callgrind;
