@@ -186,6 +186,9 @@ fn decode_2(body: &str) -> Result<Manifest, String> {
                 };
                 let parts = parts.first().map_or(Ok(1), |parts| number("parts", parts))?;
                 let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+                if parts == 0 {
+                    return Err(format!("{line:?} is a log without a part"));
+                }
                 chain.logs.push(LogName { epoch: number("log", epoch)?, last, parts });
             }
             _ => {
