@@ -37,6 +37,7 @@ fn no_command_writes_for_other_users_whatever_the_umask() {
         "sample --domains 100 --rde-xml deposit.xml",
         "sample --domains 100 --rde-csv csv",
         "import deposit.xml --into registry --report report.jsonl",
+        "export registry --rde-xml again.xml --rde-csv again",
         "key new key",
         "publish-snapshot --dir registry --to store --key key",
         "fetch-snapshot --from store --into node --trusted key.pub",

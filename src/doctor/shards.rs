@@ -240,7 +240,7 @@ impl Look<'_> {
             let wanted = format!("cores of {}", cores::format(online));
             let mut finding = self.placed(self.finding("shards.online", 100, &wanted, got));
             finding.why = "the server does not start".to_owned();
-            "README.md; `whoisd serve` checks it".clone_into(&mut finding.measured);
+            "`whoisd serve` checks it".clone_into(&mut finding.measured);
             finding
         })
     }

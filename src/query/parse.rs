@@ -120,6 +120,33 @@ pub enum Refusal {
     Damaged,
 }
 
+impl Refusal {
+    /// Every one, in the order above.
+    pub(super) const ALL: [Self; 19] = [
+        Self::Empty,
+        Self::Length,
+        Self::Unfinished,
+        Self::Utf8,
+        Self::Control,
+        Self::Option,
+        Self::Keyword,
+        Self::Words,
+        Self::Name,
+        Self::Address,
+        Self::Suffix,
+        Self::SuffixItself,
+        Self::SuffixBelow,
+        Self::OneLabel,
+        Self::WildcardEarly,
+        Self::WildcardKind,
+        Self::Budget,
+        Self::Contact,
+        Self::Damaged,
+    ];
+}
+
+const _: () = assert!(Refusal::ALL.len() == Refusal::Damaged as usize + 1, "one is missing");
+
 /// Reads a query line.
 pub(super) fn parse(line: &[u8]) -> Result<Query<'_>, Refusal> {
     let line = memchr::memchr2(b'\n', b'\r', line).and_then(|end| line.get(..end)).unwrap_or(line);

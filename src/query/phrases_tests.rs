@@ -12,28 +12,6 @@ use crate::policy::Rules;
 use crate::policy::limit::{Level, Over, Use};
 use crate::policy::phrases::{FREE, KEYS, Place, QUOTA, misleading};
 
-const REFUSALS: [Refusal; 19] = [
-    Refusal::Empty,
-    Refusal::Length,
-    Refusal::Utf8,
-    Refusal::Control,
-    Refusal::Option,
-    Refusal::Keyword,
-    Refusal::Words,
-    Refusal::Name,
-    Refusal::Address,
-    Refusal::Suffix,
-    Refusal::SuffixItself,
-    Refusal::SuffixBelow,
-    Refusal::OneLabel,
-    Refusal::Unfinished,
-    Refusal::WildcardEarly,
-    Refusal::WildcardKind,
-    Refusal::Budget,
-    Refusal::Contact,
-    Refusal::Damaged,
-];
-
 fn text(write: impl FnOnce(&mut Answer)) -> String {
     let mut out = Answer::new();
     out.begin(0);
@@ -80,7 +58,7 @@ fn an_error_that_leaves_the_name_open_reads_as_a_quota() {
     let rules = Rules::standard();
     let view = super::tests::empty_view();
     let site = frame::Site::new(&view, &rules, crate::policy::Tier::PUBLIC);
-    for refusal in REFUSALS {
+    for refusal in Refusal::ALL {
         let answer = text(|out| refuse(&site, refusal, out)).to_lowercase();
         // What names addresses, contacts or several records names no domain.
         let open = !["ADDRESS", "WILDCARD", "BUDGET", "CONTACT"].contains(&refusal.code());
@@ -100,7 +78,7 @@ fn no_text_of_ours_reads_as_free_or_registered() {
     let rules = Rules::standard();
     let of_bytes = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let mut texts: Vec<String> = frame::TEXTS.iter().map(|bytes| of_bytes(bytes)).collect();
-    texts.extend(REFUSALS.iter().map(|refusal| refusal.text().to_owned()));
+    texts.extend(Refusal::ALL.iter().map(|refusal| refusal.text().to_owned()));
     texts.push(of_bytes(render::RESERVED_NOTE));
     texts.push(of_bytes(&rules.defaults().tail_with_statuses));
     texts.push(text(|out| quota::scarce(&scarce, out)));

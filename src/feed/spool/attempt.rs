@@ -1,10 +1,12 @@
 //! The file that is being applied, noted where the next run finds it: one over which this process
-//! dies twice (memory, the system's limits, a fault of ours) must not end it at each start.
+//! dies (memory, a fault of ours) must not end it at each start.
 //!
 //! # Invariants
 //!
 //! - A note is there while a file is applied, and only then; it says how often runs have ended over
 //!   that file before. What an end of the whole machine cut off does not count.
+//! - A run that the kernel ended for want of memory counts at once. Whoever else ends a process,
+//!   with SIGKILL, may hit a good file by chance: that takes [`ENDS_MAX`] times in a row.
 //!
 //! # Does not
 //!
@@ -22,10 +24,13 @@ pub const ATTEMPT: &str = "files.attempt";
 const FIRST_LINE: &str = "whoisd-files-attempt 1";
 /// Longest file that is read, bytes.
 const FILE_BYTES_MAX: u64 = 1024;
-/// Runs that may end over a file before it is refused.
-const ENDS_MAX: u32 = 2;
+/// Runs that may end over a file, whoever ended them, before it is refused.
+const ENDS_MAX: u32 = 5;
 /// Names one run of the machine.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+/// Has a line `oom_kill N`: processes that the kernel ended for want of memory, of the machine or of
+/// a group such as a unit with MemoryMax.
+const VMSTAT: &str = "/proc/vmstat";
 
 /// The note of a snapshot directory.
 #[derive(Debug, Default)]
@@ -33,8 +38,18 @@ pub(super) struct Attempt {
     /// Where it is written; `None`: nowhere.
     path: Option<PathBuf>,
     boot: String,
-    /// The file over which runs ended, and how many.
-    ended: Option<(String, u32)>,
+    /// The file over which the last run ended.
+    ended: Option<Ended>,
+}
+
+/// A file over which runs ended.
+#[derive(Debug, PartialEq, Eq)]
+struct Ended {
+    file: String,
+    /// How many in a row.
+    ends: u32,
+    /// Whether the kernel ended processes for want of memory while it was applied.
+    for_memory: bool,
 }
 
 impl Attempt {
@@ -42,20 +57,30 @@ impl Attempt {
     pub(super) fn open(dir: &Path) -> Self {
         let boot = fs::read_to_string(BOOT_ID).unwrap_or_default().trim().to_owned();
         let path = dir.join(ATTEMPT);
-        let ended = read(&path).ok().and_then(|text| decode(&text, &boot));
+        let ended = read(&path).ok().and_then(|text| decode(&text, &boot, oom_kills()));
         Self { path: Some(path), boot, ended }
     }
 
     /// Why a file is not to be tried again, if it is not.
     pub(super) fn refuses(&self, file: &Path) -> Option<String> {
-        let (known, ends) = self.ended.as_ref()?;
-        let is_it = Id::of(file).is_some_and(|id| id.text() == *known);
-        (is_it && *ends >= ENDS_MAX).then(|| {
+        let Ended { file: known, ends, for_memory } = self.ended.as_ref()?;
+        if Id::of(file)?.text() != *known {
+            return None;
+        }
+        if *for_memory {
+            return Some(
+                "the process ended while it applied this file, and the kernel was ending processes \
+                 for want of memory (`journalctl -k`): give the server more (MemoryMax of the \
+                 unit), or lower updater.memory_bytes, or correct the file, and put it into the \
+                 spool again"
+                    .to_owned(),
+            );
+        }
+        (*ends >= ENDS_MAX).then(|| {
             format!(
-                "the process ended {ends} times while it applied this file, without a word of its \
-                 own: look for what ended it in the system's log (memory: `journalctl -k`, \
-                 MemoryMax of the unit), give it what it lacks or correct the file, and put it \
-                 into the spool again"
+                "the process ended {ends} times in a row while it applied this file, without a \
+                 word of its own: look for what ended it (`systemctl status whoisd`, \
+                 `coredumpctl`), correct the file if it is that, and put it into the spool again"
             )
         })
     }
@@ -64,11 +89,9 @@ impl Attempt {
     pub(super) fn begin(&self, file: &Path) {
         let (Some(path), Some(id)) = (&self.path, Id::of(file)) else { return };
         let id = id.text();
-        let ends = match &self.ended {
-            Some((known, ends)) if *known == id => *ends,
-            _ => 0,
-        };
-        let text = format!("{FIRST_LINE}\nfile {id}\nends {ends}\nboot {}\n", self.boot);
+        let ends = self.ended.as_ref().filter(|ended| ended.file == id).map_or(0, |had| had.ends);
+        let (boot, oom) = (&self.boot, oom_kills());
+        let text = format!("{FIRST_LINE}\nfile {id}\nends {ends}\noom {oom}\nboot {boot}\n");
         // Not synced: what a power failure takes away does not count.
         if let Err(error) = fs::write(path, text) {
             let path = path.display();
@@ -91,16 +114,25 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
+/// Processes that the kernel has ended for want of memory since it was started; 0 if it does not say.
+fn oom_kills() -> u64 {
+    let text = fs::read_to_string(VMSTAT).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
+    line.and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
 /// The file of a note, and how often a run has ended over it, the last one included.
-fn decode(text: &str, boot: &str) -> Option<(String, u32)> {
+fn decode(text: &str, boot: &str, oom_now: u64) -> Option<Ended> {
     let mut lines = text.lines();
     if lines.next()? != FIRST_LINE {
         return None;
     }
     let file = lines.next()?.strip_prefix("file ")?.to_owned();
     let ends: u32 = lines.next()?.strip_prefix("ends ")?.parse().ok()?;
+    let oom_then: u64 = lines.next()?.strip_prefix("oom ")?.parse().ok()?;
     let is_same_boot = lines.next()?.strip_prefix("boot ")? == boot;
-    Some((file, ends.saturating_add(u32::from(is_same_boot))))
+    let ends = ends.saturating_add(u32::from(is_same_boot));
+    Some(Ended { file, ends, for_memory: is_same_boot && oom_now > oom_then })
 }
 
 #[cfg(test)]
@@ -108,32 +140,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_over_which_two_runs_ended_is_refused_at_the_second_start_after_it() {
+    fn a_file_over_which_run_after_run_ended_is_refused_and_no_other() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.jsonl");
         fs::write(&file, "x").unwrap();
-        let first = Attempt::open(dir.path());
-        assert_eq!(first.refuses(&file), None);
-        first.begin(&file);
-        let second = Attempt::open(dir.path());
-        assert_eq!(second.refuses(&file), None, "whoever ended it");
-        second.begin(&file);
-        let third = Attempt::open(dir.path());
-        let why = third.refuses(&file).unwrap();
-        assert!(why.starts_with("the process ended 2 times while it applied this file"), "{why}");
+        for _ in 0..ENDS_MAX {
+            let run = Attempt::open(dir.path());
+            assert_eq!(run.refuses(&file), None, "whoever ended it");
+            run.begin(&file);
+        }
+        let last = Attempt::open(dir.path());
+        let why = last.refuses(&file).unwrap();
+        assert!(why.starts_with("the process ended 5 times in a row while it applied"), "{why}");
         // Another file of its name, or one that was applied to its end.
         fs::write(&file, "corrected").unwrap();
-        assert_eq!(third.refuses(&file), None);
-        third.begin(&file);
-        third.end();
+        assert_eq!(last.refuses(&file), None);
+        last.begin(&file);
+        last.end();
         assert_eq!(Attempt::open(dir.path()).ended, None);
     }
 
     #[test]
-    fn an_end_of_the_machine_does_not_count() {
-        let text = |boot| format!("{FIRST_LINE}\nfile 1 2 3 4\nends 1\nboot {boot}\n");
-        let decoded = |boot| decode(&text(boot), "b").unwrap().1;
-        assert_eq!((decoded("b"), decoded("a")), (2, 1));
-        assert_eq!(decode("something else", "b"), None);
+    fn an_end_for_want_of_memory_counts_at_once_and_one_of_the_machine_never() {
+        let text = |boot| format!("{FIRST_LINE}\nfile 1 2 3 4\nends 1\noom 7\nboot {boot}\n");
+        let ended = |boot, oom_now| decode(&text(boot), "b", oom_now).unwrap();
+        assert_eq!((ended("b", 7).ends, ended("b", 7).for_memory), (2, false));
+        assert!(ended("b", 8).for_memory);
+        assert_eq!((ended("a", 8).ends, ended("a", 8).for_memory), (1, false));
+        assert_eq!(decode("something else", "b", 0), None);
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.jsonl");
+        fs::write(&file, "x").unwrap();
+        let ended = Ended { file: Id::of(&file).unwrap().text(), ends: 1, for_memory: true };
+        let second = Attempt { ended: Some(ended), ..Attempt::default() };
+        assert!(second.refuses(&file).unwrap().contains("for want of memory"));
     }
 }
