@@ -29,8 +29,8 @@ use whoisd::feed::{Applied, Apply, ApplyError, Body, ChangeRecord};
 const STEPS_MAX: u32 = 6_000;
 const STEP: Duration = Duration::from_millis(20);
 
-/// Whether there is a server to test with. Without one a test fails, unless `WHOISD_NO_NATS` is set:
-/// nobody reads what a test that passes has printed.
+/// Whether there is a server to test with. Without one a test fails, unless `WHOISD_NO_NATS` is
+/// set: nobody reads what a test that passes has printed.
 pub fn is_installed() -> bool {
     let found = Command::new("nats-server").arg("--version").output().is_ok();
     let told = std::env::var_os("WHOISD_NO_NATS").is_some();

@@ -28,8 +28,8 @@ const FILE_BYTES_MAX: u64 = 1024;
 const ENDS_MAX: u32 = 5;
 /// Names one run of the machine.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
-/// Has a line `oom_kill N`: processes that the kernel ended for want of memory, of the machine or of
-/// a group such as a unit with MemoryMax.
+/// Has a line `oom_kill N`: processes that the kernel ended for want of memory, of the machine or
+/// of a group such as a unit with MemoryMax.
 const VMSTAT: &str = "/proc/vmstat";
 
 /// The note of a snapshot directory.
@@ -114,7 +114,8 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Processes that the kernel has ended for want of memory since it was started; 0 if it does not say.
+/// Processes that the kernel has ended for want of memory since it was started; 0 if it does not
+/// say.
 fn oom_kills() -> u64 {
     let text = fs::read_to_string(VMSTAT).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
