@@ -301,7 +301,37 @@ fn what_cannot_be_written_is_said_with_what_to_do() {
     says(&["export", "a", "--rde-csv", "a"], 2, "is the snapshot directory");
     says(&["export", "none", "--rde-xml", "x.xml"], 3, "no snapshot directory");
     says(&["export", "a", "--tld", "three", "--rde-xml", "x.xml"], 3, "has no TLD \"three\"");
+    says(&["export", "a", "--rde-xml", "both/", "--rde-csv", "both"], 2, "name two places");
     assert!(!site.at("x.xml").exists());
     let to_output = site.done(&["export", "a", "--rde-xml", "-", "--quiet"]);
     assert!(to_output.starts_with("<?xml") && to_output.trim_end().ends_with("</rde:deposit>"));
+}
+
+#[test]
+fn of_a_damaged_base_nothing_is_made() {
+    let site = Site::new();
+    site.done(&["sample", "--domains", "300", "--tld", "one", "--into", "a", "--quiet"]);
+    let base = fs::read_dir(site.at("a")).unwrap().map(|entry| entry.unwrap().path());
+    let base = base.filter(|path| path.extension().is_some_and(|of| of == "snapshot"));
+    let [base] = base.collect::<Vec<_>>().try_into().unwrap();
+    let mut bytes = fs::read(&base).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    fs::write(&base, bytes).unwrap();
+    let output = site.run(&["export", "a", "--rde-xml", "out.xml"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(!site.at("out.xml").exists());
+}
+
+#[test]
+fn standard_output_has_the_deposit_and_nothing_else() {
+    let site = Site::new();
+    site.done(&["sample", "--domains", "300", "--tld", "one", "--into", "a", "--quiet"]);
+    let text = site.done(&["export", "a", "--rde-xml", "-", "--rde-csv", "csv", "--quiet"]);
+    assert!(text.trim_end().ends_with("</rde:deposit>"), "{}", &text[text.len() - 200..]);
+    // What is written aside is nobody's file.
+    fs::write(site.at("out.xml.new"), "mine").unwrap();
+    site.done(&["export", "a", "--rde-xml", "out.xml", "--quiet"]);
+    assert_eq!(fs::read_to_string(site.at("out.xml.new")).unwrap(), "mine");
+    assert_eq!(fs::read_to_string(site.at("out.xml")).unwrap(), text);
 }

@@ -195,8 +195,29 @@ fn what_a_deposit_holds_unpacked_is_bounded_however_it_is_packed() {
     for file in [xml.clone().into_bytes(), packed(xml.as_bytes()), packed(&tar), tar] {
         assert_eq!(imported(&file, None).0, Ok(()));
         let refused = imported(&file, Some(2 * MIB)).0.unwrap_err();
-        assert!(refused.contains("more than 2 MiB, unpacked"), "{refused}");
+        assert!(refused.contains("more than 2097152 bytes, unpacked"), "{refused}");
     }
+}
+
+#[test]
+fn tables_beside_the_xml_count_as_well() {
+    let site = tempfile::tempdir().unwrap();
+    let csv = whoisd::export::csv::Options { gzip: true, ..Default::default() };
+    let tlds = ["one".to_owned()];
+    let settings = whoisd::sample::Settings::parse(1, 2_000, &tlds, 1_767_225_600).unwrap();
+    let registry = whoisd::sample::Registry::new(&settings);
+    let made =
+        whoisd::sample::deposit::write_rde_csv(&registry, site.path(), csv, &mut |_, _, _| {});
+    let scratch: Rc<dyn Scratch> = Rc::new(DiskScratch::new(site.path()));
+    let options = options(&made.unwrap());
+    let done = |content_bytes_max| {
+        let options = Options { content_bytes_max, ..options.clone() };
+        let out = Cursor::new(Vec::new());
+        import::run(&options, &scratch, out, None, &mut Quiet).map(|_| ())
+    };
+    assert!(done(64 * MIB).is_ok());
+    let refused = done(200_000).unwrap_err().to_string();
+    assert!(refused.contains("more than 200000 bytes, unpacked"), "{refused}");
 }
 
 /// A directory with a FULL deposit of one domain.

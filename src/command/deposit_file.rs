@@ -4,8 +4,9 @@
 //!
 //! Know what a deposit holds.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
+use std::fs::{self, File, Permissions};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,8 +14,12 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::Failure;
 use crate::export::file_name;
 use crate::observe::clock;
+
+/// Permissions of a deposit: it has data of people.
+const FILE_MODE: u32 = 0o640;
 
 /// Writes a deposit.
 pub(super) type WriteTo<'w> = &'w mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
@@ -34,11 +39,7 @@ pub(super) fn write_xml(
 ) -> io::Result<Option<PathBuf>> {
     if path == Path::new("-") {
         let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-        return match write(&mut out) {
-            // A reader that has gone away (`| head`) is no error.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(None),
-            done => done.map(|()| None),
-        };
+        return write(&mut out).map(|()| None);
     }
     let path = if is_directory(path) {
         fs::create_dir_all(path)?;
@@ -49,23 +50,36 @@ pub(super) fn write_xml(
     let compressed = path.extension().is_some_and(|extension| extension == "gz");
     // A pipe, a device or a link stays what it is.
     if fs::symlink_metadata(&path).is_ok_and(|there| !there.is_file()) {
-        return write_file(&path, compressed, write).map(|()| Some(path));
+        return write_into(File::create(&path)?, compressed, write).map(|()| Some(path));
     }
-    // Whoever reads the directory never sees half a deposit.
-    let mut aside = path.clone().into_os_string();
-    aside.push(".new");
-    let aside = PathBuf::from(aside);
-    let done = write_file(&aside, compressed, write);
-    if let Err(error) = done.and_then(|()| fs::rename(&aside, &path)) {
-        // The first error tells more than a second one would.
-        let _ = fs::remove_file(&aside);
-        return Err(error);
-    }
+    // Whoever reads the directory never sees half a deposit, or one of two commands at once.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let aside = tempfile::Builder::new()
+        .prefix(".whoisd-")
+        .suffix(".new")
+        .permissions(Permissions::from_mode(FILE_MODE))
+        .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))?;
+    write_into(aside.reopen()?, compressed, write)?;
+    aside.persist(&path).map_err(|error| error.error)?;
     Ok(Some(path))
 }
 
-fn write_file(path: &Path, compressed: bool, write: WriteTo<'_>) -> io::Result<()> {
-    let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
+/// Refuses to write both models into one place: files of the two have one name.
+pub(super) fn check_two_places(xml: Option<&Path>, csv: Option<&Path>) -> Result<(), Failure> {
+    let (Some(xml), Some(csv)) = (xml, csv) else { return Ok(()) };
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if xml == csv || real(xml) == real(csv) {
+        let message = format!(
+            "--rde-xml and --rde-csv: both are {}, and would overwrite each other; name two places",
+            xml.display()
+        );
+        return Err(Failure { status: 2, message });
+    }
+    Ok(())
+}
+
+fn write_into(file: File, compressed: bool, write: WriteTo<'_>) -> io::Result<()> {
+    let mut file = BufWriter::with_capacity(1 << 20, file);
     if !compressed {
         return write(&mut file);
     }

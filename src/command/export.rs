@@ -1,7 +1,7 @@
 //! `whoisd export`: a deposit out of a snapshot directory.
 
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,7 +9,7 @@ use clap::Args;
 use snapshot_format::delta::Chosen;
 use snapshot_format::layout::Kind;
 
-use super::deposit_file::{Teller, is_directory, write_xml};
+use super::deposit_file::{Teller, check_two_places, is_directory, write_xml};
 use super::stopping::{stop_at_hang_up, stop_flag};
 use super::{Failure, output, overwriting};
 use crate::export::csv::{self, Checksum, Options as CsvOptions};
@@ -35,10 +35,11 @@ Examples:
   whoisd export /var/lib/whoisd --rde-xml - --tld test
 
 Key-value extras are in the CSV model alone: the XML model has no room for them. The CSV model needs
-the ROID of every nameserver that is an object.
+the ROID of every nameserver that is an object. A file is written aside and renamed; a folder of CSV
+files is good once the command has ended with 0.
 
-Exit status: 0 written; 1 cannot be read or written, or interrupted; 2 wrong usage; 3 the directory
-is damaged, or has several TLDs.")]
+Exit status: 0 written; 1 cannot be read or written, or interrupted; 2 wrong usage; 3 there is no
+snapshot, it is damaged, it has several TLDs, or not the one that was named.")]
 pub(super) struct Options {
     /// Snapshot directory
     #[arg(value_name = "DIR", value_parser = super::kinds::directory())]
@@ -78,11 +79,16 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let stop = stop_flag()?;
     stop_at_hang_up(&stop)?;
     let view = View::open(&options.dir)?;
+    // Nothing is made of a damaged base.
+    let dir = options.dir.display();
+    let damaged = |error| Failure::refused(format!("export: {dir}: {error}"));
+    if view.check_behind(&|| !stop.load(Ordering::Relaxed)).map_err(damaged)?.is_none() {
+        return Err(Failure::failed("export: interrupted"));
+    }
     let (suffixes, is_all) = suffixes(&view, options)?;
     let what = What { view: &view, suffixes: &suffixes, is_all };
     let mut text = String::new();
     if let Some(path) = &options.rde_xml {
-        let is_output = path == Path::new("-");
         let named = (suffixes.first().map_or("", String::as_str), view.state().committed_ms);
         let mut written = None;
         let made = one(&what, options.quiet, &stop, &mut |source| {
@@ -90,9 +96,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             Ok(())
         });
         let counts = made.map_err(|error| failed(path, &error))?;
-        if !is_output {
-            summary(&mut text, &counts, written.as_deref().unwrap_or(path));
-        }
+        summary(&mut text, &counts, written.as_deref().unwrap_or(path));
     }
     if let Some(path) = &options.rde_csv {
         let checksum = if options.sha256 { Checksum::Sha256 } else { Checksum::Crc32 };
@@ -104,6 +108,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         });
         let counts = made.map_err(|error| failed(path, &error))?;
         summary(&mut text, &counts, &written);
+    }
+    if options.rde_xml.as_deref() == Some(Path::new("-")) {
+        // Standard output has the deposit; if standard error is gone, that is whole all the same.
+        let _ = io::stderr().write_all(text.as_bytes());
+        return Ok(());
     }
     output::print(text.as_bytes())
 }
@@ -180,8 +189,9 @@ fn suffixes(view: &View, options: &Options) -> Result<(Vec<String>, bool), Failu
     Ok(([tld].into_iter().chain(below).collect(), false))
 }
 
-/// Refuses deposits among the files of a snapshot directory.
+/// Refuses deposits among the files of a snapshot directory, and two in one place.
 fn check_places(options: &Options) -> Result<(), Failure> {
+    check_two_places(options.rde_xml.as_deref(), options.rde_csv.as_deref())?;
     match options.rde_xml.as_deref().filter(|path| *path != Path::new("-")) {
         Some(path) if is_directory(path) => {
             overwriting::check_directory("--rde-xml", path, &[&options.dir])?;

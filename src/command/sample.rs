@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::deposit_file::{Teller, is_directory, write_xml};
+use super::deposit_file::{Teller, check_two_places, is_directory, write_xml};
 use super::{Failure, overwriting};
 use crate::export::csv::{Checksum, Options as CsvOptions};
 use crate::export::time;
@@ -114,7 +114,12 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         let done = write_xml(path, options.gzip, named, &mut |out| {
             deposit::write_rde_xml(&registry, out, &mut |w, d, a| teller.tell(w, d, a))
         });
-        written.extend(done.map_err(|error| failed(path, &error))?);
+        // A reader that has gone away (`| head`) is no error.
+        let is_gone = |error: &io::Error| error.kind() == ErrorKind::BrokenPipe;
+        match done {
+            Err(error) if path == Path::new("-") && is_gone(&error) => {}
+            done => written.extend(done.map_err(|error| failed(path, &error))?),
+        }
     }
     if let Some(path) = &options.rde_csv {
         let checksum = if options.sha256 { Checksum::Sha256 } else { Checksum::Crc32 };
@@ -138,6 +143,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 
 /// Refuses deposits among the files of a snapshot directory.
 fn check_places(options: &Options) -> Result<(), Failure> {
+    check_two_places(options.rde_xml.as_deref(), options.rde_csv.as_deref())?;
     let into: Vec<_> = options.into.as_deref().into_iter().collect();
     match options.rde_xml.as_deref().filter(|path| *path != Path::new("-")) {
         Some(path) if is_directory(path) => {

@@ -460,11 +460,8 @@ fn read(
             let file = collector.findings.file(&source.name, true);
             let failed =
                 |stop| Failure { stop, place: Place { file, line: 0 }, file: source.name.clone() };
-            let stored = source
-                .stored(&watch.read_bytes)
-                .map_err(|error| failed(Stop::Xml(XmlError::Io(error))))?;
             let file = (file, &sources.trailing);
-            csv::read(definition, reference, stored, file, collector, watch).map_err(failed)?;
+            csv::read(definition, reference, &source, file, collector, watch).map_err(failed)?;
         }
     }
     if sources.trailing.get() {

@@ -5,6 +5,7 @@
 //!
 //! - A note is there while a file is applied, and only then; it says how often runs have ended over
 //!   that file before. What an end of the whole machine cut off does not count.
+//! - A run that took some records of the file in does not count.
 //! - A run that the kernel ended for want of memory counts at once. Whoever else ends a process,
 //!   with SIGKILL, may hit a good file by chance: that takes [`ENDS_MAX`] times in a row.
 //!
@@ -50,6 +51,8 @@ struct Ended {
     ends: u32,
     /// Whether the kernel ended processes for want of memory while it was applied.
     for_memory: bool,
+    /// The last serial of the directory when the run began with it.
+    serial: u64,
 }
 
 impl Attempt {
@@ -61,10 +64,11 @@ impl Attempt {
         Self { path: Some(path), boot, ended }
     }
 
-    /// Why a file is not to be tried again, if it is not.
-    pub(super) fn refuses(&self, file: &Path) -> Option<String> {
-        let Ended { file: known, ends, for_memory } = self.ended.as_ref()?;
-        if Id::of(file)?.text() != *known {
+    /// Why a file is not to be tried again by a directory that has serials up to `serial`, if it is
+    /// not. A run that took some of its records in has shown that they can be.
+    pub(super) fn refuses(&self, file: &Path, serial: u64) -> Option<String> {
+        let Ended { file: known, ends, for_memory, serial: before } = self.ended.as_ref()?;
+        if Id::of(file)?.text() != *known || serial > *before {
             return None;
         }
         if *for_memory {
@@ -86,12 +90,15 @@ impl Attempt {
     }
 
     /// A file is about to be applied.
-    pub(super) fn begin(&self, file: &Path) {
+    pub(super) fn begin(&self, file: &Path, serial: u64) {
         let (Some(path), Some(id)) = (&self.path, Id::of(file)) else { return };
         let id = id.text();
-        let ends = self.ended.as_ref().filter(|ended| ended.file == id).map_or(0, |had| had.ends);
+        let is_same = |ended: &&Ended| ended.file == id && ended.serial == serial;
+        let ends = self.ended.as_ref().filter(is_same).map_or(0, |ended| ended.ends);
         let (boot, oom) = (&self.boot, oom_kills());
-        let text = format!("{FIRST_LINE}\nfile {id}\nends {ends}\noom {oom}\nboot {boot}\n");
+        let text = format!(
+            "{FIRST_LINE}\nfile {id}\nserial {serial}\nends {ends}\noom {oom}\nboot {boot}\n"
+        );
         // Not synced: what a power failure takes away does not count.
         if let Err(error) = fs::write(path, text) {
             let path = path.display();
@@ -99,8 +106,9 @@ impl Attempt {
         }
     }
 
-    /// Applying it has ended, however.
-    pub(super) fn end(&self) {
+    /// Applying it has ended, however; what was known of ends before is forgotten.
+    pub(super) fn end(&mut self) {
+        self.ended = None;
         if let Some(path) = &self.path {
             // A rest that stays names a file that is no longer there, or is applied again.
             let _ = fs::remove_file(path);
@@ -129,11 +137,12 @@ fn decode(text: &str, boot: &str, oom_now: u64) -> Option<Ended> {
         return None;
     }
     let file = lines.next()?.strip_prefix("file ")?.to_owned();
+    let serial: u64 = lines.next()?.strip_prefix("serial ")?.parse().ok()?;
     let ends: u32 = lines.next()?.strip_prefix("ends ")?.parse().ok()?;
     let oom_then: u64 = lines.next()?.strip_prefix("oom ")?.parse().ok()?;
     let is_same_boot = lines.next()?.strip_prefix("boot ")? == boot;
     let ends = ends.saturating_add(u32::from(is_same_boot));
-    Some(Ended { file, ends, for_memory: is_same_boot && oom_now > oom_then })
+    Some(Ended { file, ends, for_memory: is_same_boot && oom_now > oom_then, serial })
 }
 
 #[cfg(test)]
@@ -147,23 +156,25 @@ mod tests {
         fs::write(&file, "x").unwrap();
         for _ in 0..ENDS_MAX {
             let run = Attempt::open(dir.path());
-            assert_eq!(run.refuses(&file), None, "whoever ended it");
-            run.begin(&file);
+            assert_eq!(run.refuses(&file, 7), None, "whoever ended it");
+            run.begin(&file, 7);
         }
-        let last = Attempt::open(dir.path());
-        let why = last.refuses(&file).unwrap();
+        let mut last = Attempt::open(dir.path());
+        assert_eq!(last.refuses(&file, 8), None, "a batch of it was taken in");
+        let why = last.refuses(&file, 7).unwrap();
         assert!(why.starts_with("the process ended 5 times in a row while it applied"), "{why}");
         // Another file of its name, or one that was applied to its end.
         fs::write(&file, "corrected").unwrap();
-        assert_eq!(last.refuses(&file), None);
-        last.begin(&file);
+        assert_eq!(last.refuses(&file, 7), None);
+        last.begin(&file, 7);
         last.end();
-        assert_eq!(Attempt::open(dir.path()).ended, None);
+        assert_eq!((&last.ended, Attempt::open(dir.path()).ended), (&None, None));
     }
 
     #[test]
     fn an_end_for_want_of_memory_counts_at_once_and_one_of_the_machine_never() {
-        let text = |boot| format!("{FIRST_LINE}\nfile 1 2 3 4\nends 1\noom 7\nboot {boot}\n");
+        let text =
+            |boot| format!("{FIRST_LINE}\nfile 1 2 3 4\nserial 7\nends 1\noom 7\nboot {boot}\n");
         let ended = |boot, oom_now| decode(&text(boot), "b", oom_now).unwrap();
         assert_eq!((ended("b", 7).ends, ended("b", 7).for_memory), (2, false));
         assert!(ended("b", 8).for_memory);
@@ -172,8 +183,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.jsonl");
         fs::write(&file, "x").unwrap();
-        let ended = Ended { file: Id::of(&file).unwrap().text(), ends: 1, for_memory: true };
+        let ended =
+            Ended { file: Id::of(&file).unwrap().text(), ends: 1, for_memory: true, serial: 7 };
         let second = Attempt { ended: Some(ended), ..Attempt::default() };
-        assert!(second.refuses(&file).unwrap().contains("for want of memory"));
+        assert!(second.refuses(&file, 7).unwrap().contains("for want of memory"));
     }
 }

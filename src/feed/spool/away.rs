@@ -88,9 +88,10 @@ pub(super) struct Away {
 impl Away {
     pub(super) fn open(spool: &Path, keep: Keep, wall_ms: fn() -> i64) -> Self {
         let Keep { count, bytes, rejected_bytes, days } = keep;
-        let done = Bounds { count, bytes, days, gives_way: true };
+        let done = Bounds { count, bytes, days, gives_way: true, least: 1 };
         // Somebody has to look at these.
-        let rejected = Bounds { count: u64::MAX, bytes: rejected_bytes, days, gives_way: false };
+        let rejected =
+            Bounds { count: u64::MAX, bytes: rejected_bytes, days, gives_way: false, least: 2 };
         let [done, rejected] = [(DONE, done), (REJECTED, rejected)]
             .map(|(folder, bounds)| Shelf::open(&spool.join(folder), bounds, Room::of, wall_ms));
         Self { done, rejected, stuck: BTreeMap::new() }

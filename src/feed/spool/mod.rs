@@ -252,11 +252,13 @@ impl Spool {
     fn take(&mut self, name: &str, intake: &mut dyn Intake) -> Outcome {
         let path = self.path.join(name);
         let waits = |problem: String, is_gap| Waits { name: name.to_owned(), problem, is_gap };
-        if let Some(why) = self.attempt.refuses(&path) {
+        if let Some(why) = self.attempt.refuses(&path, intake.serial()) {
             self.refuse(name, &path, why);
+            // It may come again as it is.
+            self.attempt.end();
             return Outcome::Settled;
         }
-        self.attempt.begin(&path);
+        self.attempt.begin(&path, intake.serial());
         let applied = apply_file(&path, Follow::Files, intake, &mut self.position);
         self.attempt.end();
         match applied {

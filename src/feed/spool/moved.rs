@@ -59,6 +59,8 @@ pub(super) struct Bounds {
     pub(super) days: u64,
     /// Whether files go where the disk has little room.
     pub(super) gives_way: bool,
+    /// Files that stay in any case: the newest one, and what says why it is there.
+    pub(super) least: usize,
 }
 
 /// A file that is kept.
@@ -142,7 +144,7 @@ impl Shelf {
     /// Removes the oldest files, down to the bounds and until the disk has room; the newest stays,
     /// for whoever waits to see it.
     pub(super) fn clear(&mut self) {
-        self.give_up(1);
+        self.give_up(self.bounds.least);
     }
 
     /// Removes the oldest files, down to the bounds and until the disk has room, or all: the log
@@ -168,7 +170,7 @@ impl Shelf {
             let is_little = self.bounds.gives_way && room.is_some_and(Room::is_little);
             let is_over = self.files.len() as u64 > self.bounds.count || self.bytes > bytes;
             self.say(is_little);
-            if !is_little && (!is_over || self.files.len() <= 1) {
+            if !is_little && (!is_over || self.files.len() <= self.bounds.least) {
                 return;
             }
             self.remove_oldest();
@@ -217,7 +219,7 @@ mod tests {
     fn shelf(folder: &Path, count: usize, room: Room) -> Shelf {
         ROOM.set(Some(room));
         let Keep { count: count_max, bytes, days, .. } = Keep::default();
-        let bounds = Bounds { count: count_max, bytes, days, gives_way: true };
+        let bounds = Bounds { count: count_max, bytes, days, gives_way: true, least: 1 };
         let mut shelf = Shelf::open(&folder.join("done"), bounds, |_| ROOM.get(), || NOW_MS.get());
         for number in 0..count {
             let file = folder.join(format!("{number}"));

@@ -69,7 +69,7 @@ fn spool(folder: &Path, keep: Keep) -> (Spool, Arc<Status>) {
 
 fn shelf(folder: &Path, keep: Keep) -> Shelf {
     let Keep { count, bytes, days, .. } = keep;
-    let bounds = Bounds { count, bytes, days, gives_way: true };
+    let bounds = Bounds { count, bytes, days, gives_way: true, least: 1 };
     Shelf::open(&folder.join(DONE), bounds, |_| None, || NOW_MS.get())
 }
 
@@ -282,23 +282,27 @@ fn a_file_over_which_run_after_run_ended_is_refused_and_what_follows_is_applied(
     let folder = dir.path().join("spool");
     fs::create_dir(&folder).unwrap();
     put(&folder, "a.jsonl", 1);
-    put(&folder, "b.jsonl", 2);
+    fs::write(folder.join("b.xml"), "1").unwrap();
     // No run came to its end.
     for _ in 0..5 {
-        Attempt::open(dir.path()).begin(&folder.join("a.jsonl"));
+        Attempt::open(dir.path()).begin(&folder.join("a.jsonl"), 0);
     }
     let status = Arc::new(Status::new(|| NOW_MS.get()));
     let mut spool =
         Spool::open(&folder, Keep::default(), Arc::clone(&status), || NOW_MS.get()).unwrap();
     let mut taken = Taken::default();
     assert!(!spool.pass(&mut taken).unwrap());
-    assert_eq!(taken.batches, [2]);
+    assert_eq!((taken.batches.len(), taken.deposits), (0, 1));
     let why = fs::read_to_string(folder.join("rejected/a.jsonl.why")).unwrap();
     assert!(
         why.starts_with("the process ended 5 times in a row while it applied this file"),
         "{why}"
     );
     assert!(!dir.path().join(ATTEMPT).exists());
+    // Moved back as it is, it gets another try.
+    fs::rename(folder.join("rejected/a.jsonl"), folder.join("a.jsonl")).unwrap();
+    assert!(!spool.pass(&mut taken).unwrap());
+    assert_eq!((&taken.batches[..], listed(&folder.join(DONE)).len()), (&[1][..], 2));
 }
 
 #[test]

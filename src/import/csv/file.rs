@@ -23,7 +23,7 @@ use crate::import::findings::{ObjectKind, Place};
 use crate::import::model::Stop;
 use crate::import::progress::Watch;
 use crate::import::rule::Rule;
-use crate::import::source::{Gunzip, is_gzip};
+use crate::import::source::{Gunzip, Source, is_gzip};
 use crate::import::xml::XmlError;
 
 /// Longest row, bytes.
@@ -36,7 +36,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 pub(in crate::import) fn read(
     definition: &Definition,
     reference: &FileReference,
-    stored: Box<dyn Read>,
+    source: &Source,
     (file, trailing): (u16, &Rc<Cell<bool>>),
     out: &mut Collector<'_, '_>,
     watch: &mut Watch<'_>,
@@ -66,6 +66,7 @@ pub(in crate::import) fn read(
     };
     let outer = Rc::new(RefCell::new(expected.start()));
     let inner = Rc::new(RefCell::new(expected.start()));
+    let stored = source.stored(&watch.read_bytes).map_err(XmlError::Io)?;
     let summed = Summed { from: stored, sum: Rc::clone(&outer), row_bytes: None };
     let mut summed = BufReader::with_capacity(BUFFER_BYTES, summed);
     // No text begins as gzip does.
@@ -80,7 +81,7 @@ pub(in crate::import) fn read(
         let sum = Rc::new(RefCell::new(Sum::None));
         Box::new(Summed { from: summed, sum, row_bytes })
     };
-    let content = Box::new(Utf8::new(content, encoding));
+    let content = Box::new(Utf8::new(source.limited(content), encoding));
     rows(definition, content, &since_row, file, &mut row, out, watch)?;
     let got = [outer.take().end(), if compressed { inner.take().end() } else { None }];
     if expected.value.is_some() && !got.contains(&expected.value) {

@@ -36,9 +36,9 @@ impl Limit {
             None => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!(
-                    "its files have more than {} MiB, unpacked; permit more if it is a deposit all \
-                     the same (updater.deposit_bytes_max, or --unpacked-max)",
-                    self.bytes_max.wrapping_shr(20)
+                    "its files have more than {} bytes, unpacked; permit more if it is a deposit \
+                     all the same (updater.deposit_bytes_max, or --unpacked-max)",
+                    self.bytes_max
                 ),
             )),
         }
@@ -72,6 +72,8 @@ mod tests {
         copy(2 << 20).unwrap();
         copy(3 << 20).unwrap();
         let refused = copy(1).unwrap_err();
-        assert!(refused.to_string().starts_with("its files have more than 5 MiB, unpacked"));
+        assert!(
+            refused.to_string().starts_with("its files have more than 5242880 bytes, unpacked")
+        );
     }
 }

@@ -250,6 +250,11 @@ impl Sources {
 }
 
 impl Source {
+    /// Counts what is read of its content, once it is unpacked.
+    pub(super) fn limited(&self, content: Box<dyn Read>) -> Box<dyn Read> {
+        Box::new(self.limit.of(content))
+    }
+
     /// The bytes as they are stored; `read_bytes` counts them.
     pub(super) fn stored(&self, read_bytes: &Rc<Cell<u64>>) -> io::Result<Box<dyn Read>> {
         let from = open(&self.bytes, self.follow)?;
