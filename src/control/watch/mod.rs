@@ -10,7 +10,7 @@
 //!
 //! # Does not
 //!
-//! Read a clock, or run by itself: who calls [`Watch::look`] says when.
+//! Read a clock, or run by itself: who calls [`ListWatcher::look`] says when.
 
 use std::fs::{self, File};
 use std::io::Read;
