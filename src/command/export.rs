@@ -48,7 +48,7 @@ pub(super) struct Options {
     /// not in a snapshot directory
     #[arg(long, value_name = "PATH", value_parser = super::kinds::file_or_directory())]
     rde_xml: Option<PathBuf>,
-    /// Write the CSV model into this directory, which is no snapshot directory
+    /// Write the CSV model into this directory, not a snapshot directory
     #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     rde_csv: Option<PathBuf>,
     /// The TLD that the deposit is of

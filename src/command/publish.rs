@@ -72,8 +72,8 @@ pub(super) struct Options {
     /// key was changed. May be given several times
     #[arg(long, value_name = "FILE", requires = "key", value_parser = super::kinds::file())]
     trusted: Vec<PathBuf>,
-    /// Go on from the end of the stream whoever has written it: once, where it was not signed
-    /// before
+    /// Resume after the last message of the stream, whatever its signature: once, for a stream
+    /// that was not signed before
     #[arg(long, requires = "key", conflicts_with = "trusted")]
     adopt: bool,
     /// What may leave the registry, per zone; without it everything does

@@ -16,7 +16,7 @@ use snapshot_format::Header;
 use super::error::{StoreError, failed};
 use super::files::Files;
 use super::manifest::Chain;
-use super::room::Spare;
+use super::room::{Room, Spare};
 use super::{ASIDE_ENDING, base_name};
 
 /// A base that is being written.
@@ -36,7 +36,7 @@ impl<F: Files> NewBase<F> {
         let name = base_name(generation);
         let aside = format!("{name}{ASIDE_ENDING}");
         let file = files.create(&aside, 0).map_err(failed(files, &aside, "make it"))?;
-        let spare = Spare::of(files.path());
+        let spare = Spare::of(files.path(), Room::of);
         Ok(Self { files: files.clone(), generation, name, aside, file: Some(file), spare })
     }
 

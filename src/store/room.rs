@@ -62,8 +62,8 @@ pub(super) struct Spare {
 }
 
 impl Spare {
-    pub(super) fn of(path: &Path) -> Self {
-        Self { path: path.to_owned(), room: Room::of, left_bytes: 0 }
+    pub(super) fn of(path: &Path, room: fn(&Path) -> Option<Room>) -> Self {
+        Self { path: path.to_owned(), room, left_bytes: 0 }
     }
 
     /// Bytes are about to be written.

@@ -10,26 +10,27 @@ use std::path::{Path, PathBuf};
 
 use snapshot_format::sort::{Scratch, ScratchFile};
 
-use super::room::Spare;
+use super::room::{Room, Spare};
 
 /// Scratch files in a directory.
 #[derive(Debug, Clone)]
 pub struct DiskScratch {
     path: PathBuf,
+    room: fn(&Path) -> Option<Room>,
 }
 
 impl DiskScratch {
     /// Scratch files in `path`.
     #[must_use]
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self { path: path.to_owned(), room: Room::of }
     }
 }
 
 impl Scratch for DiskScratch {
     fn create(&self) -> io::Result<Box<dyn ScratchFile>> {
         let file = tempfile::tempfile_in(&self.path)?;
-        Ok(Box::new(Sparing { file, spare: Spare::of(&self.path) }))
+        Ok(Box::new(Sparing { file, spare: Spare::of(&self.path, self.room) }))
     }
 }
 
@@ -59,5 +60,21 @@ impl Read for Sparing {
 impl Seek for Sparing {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.file.seek(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scratch_file_stops_where_the_reserve_of_the_disk_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let room = |_: &Path| Some(Room { all: 800 << 20, free: (100 << 20) + 4096 });
+        let scratch = DiskScratch { room, ..DiskScratch::new(folder.path()) };
+        let mut file = scratch.create().unwrap();
+        file.write_all(&[0; 4096]).unwrap();
+        let refused = scratch.create().unwrap().write_all(&[0; 4097]).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::StorageFull, "{refused}");
     }
 }

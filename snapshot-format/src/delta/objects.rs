@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - An object comes as it was given, but for what the format does not keep (see `revert`).
-//! - What only names refer to, and nobody has stated, is no object: it comes with the domains.
+//! - A nameserver without an object of its own comes with the domains that name it.
 //!
 //! # Does not
 //!

@@ -78,7 +78,6 @@ impl Folder {
             let Some(stat) = self.stat(name) else { continue };
             if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
                 let bytes = u64::try_from(stat.st_size).unwrap_or(0);
-                #[allow(clippy::useless_conversion, reason = "its type differs by machine")]
                 let nanoseconds = i64::try_from(stat.st_ctime_nsec).unwrap_or(0);
                 let changed = (stat.st_ctime, nanoseconds);
                 files.push(Entry { name: name.to_owned(), bytes, changed });

@@ -306,6 +306,20 @@ fn a_file_over_which_run_after_run_ended_is_refused_and_what_follows_is_applied(
 }
 
 #[test]
+fn a_link_that_takes_the_place_of_a_file_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "elsewhere.jsonl", 1);
+    let link = folder.path().join("link.jsonl");
+    std::os::unix::fs::symlink("elsewhere.jsonl", &link).unwrap();
+    let (mut taken, mut position) = (Taken::default(), Position::default());
+    let refused = apply_file(&link, Follow::Files, &mut taken, &mut position).unwrap_err();
+    assert!(refused.to_string().contains("symbolic link"), "{refused}");
+    assert_eq!(first_serial(&link), 0);
+    apply_file(&link, Follow::Any, &mut taken, &mut position).unwrap();
+    assert_eq!(taken.batches, [1]);
+}
+
+#[test]
 fn names_of_the_greatest_length_hold_up_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (mut spool, status) = spool(folder.path(), Keep::default());
