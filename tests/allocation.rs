@@ -9,7 +9,7 @@ use allocation_counter::measure;
 use whoisd::place::aside::{Place, Weight};
 use whoisd::policy::display::settings::Settings;
 use whoisd::policy::{Rules, Tier};
-use whoisd::query::{Answer, answer};
+use whoisd::query::whois::{Answer, answer};
 use whoisd::querylog;
 use whoisd::view::View;
 

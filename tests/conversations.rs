@@ -16,7 +16,7 @@ use std::path::Path;
 
 use whoisd::policy::display::settings::Settings;
 use whoisd::policy::{Rules, Tier};
-use whoisd::query::{Answer, answer};
+use whoisd::query::whois::{Answer, answer};
 use whoisd::view::View;
 
 use script::{files, sections, unescape};

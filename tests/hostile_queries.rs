@@ -11,7 +11,7 @@ use snapshot_format::object::{
 use whoisd::bounds::breaks_lines;
 use whoisd::policy::display::settings::Settings;
 use whoisd::policy::{Rules, Tier};
-use whoisd::query::{ANSWER_BYTES_MAX, Answer, AnswerResult, Outcome, answer};
+use whoisd::query::whois::{ANSWER_BYTES_MAX, Answer, AnswerResult, Outcome, answer};
 use whoisd::view::View;
 
 /// A splitmix64 sequence: the seed replays the run.

@@ -21,7 +21,7 @@ use snapshot_format::record::{ArchivedContact, ArchivedDomain, ContactField};
 use whoisd::policy::display::settings::Settings as Rulebook;
 use whoisd::policy::guard::Guard;
 use whoisd::policy::{Rules, Tier};
-use whoisd::query::{Answer, answer, steps};
+use whoisd::query::whois::{Answer, answer, steps};
 use whoisd::sample::build::build_directory;
 use whoisd::sample::{Registry, Settings};
 use whoisd::shard::{Answerer, Sources};

@@ -11,7 +11,7 @@ use snapshot_format::Kind;
 use snapshot_format::record::ArchivedDomain;
 use whoisd::policy::display::settings::Settings;
 use whoisd::policy::{Rules, Tier};
-use whoisd::query::{Answer, answer};
+use whoisd::query::whois::{Answer, answer};
 use whoisd::view::View;
 
 use crate::Random;

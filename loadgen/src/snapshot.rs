@@ -18,7 +18,7 @@ use snapshot_format::reader::Archived;
 use snapshot_format::record::{ArchivedContact, ArchivedDomain, ArchivedRegistrar, ContactField};
 use whoisd::config::{self, Flags};
 use whoisd::policy::{Rules, Tier};
-use whoisd::query::{Answer, answer};
+use whoisd::query::whois::{Answer, answer};
 use whoisd::view::View;
 
 /// What every A-label starts with.

@@ -7,7 +7,7 @@
 
 use super::Failure;
 use crate::policy::phrases::{FREE, FREE_AT_START, KEYS, LAST_UPDATE, folded};
-use crate::query::{AnswerResult, Refusal};
+use crate::query::whois::{AnswerResult, Refusal};
 
 /// The line of a name that is kept back.
 const RESERVED: &str = "reserved name:";

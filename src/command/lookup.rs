@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Failure, answered, output, standard};
 use crate::policy::{Rules, Tier};
-use crate::query::{self, Answer};
+use crate::query::whois::{self, Answer};
 use crate::view::View;
 
 /// Ask a snapshot directory directly: the same bytes as port 43
@@ -42,7 +42,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let view = View::open(settings.dir()?)?;
     let mut answer = Answer::new();
     let line = options.query.join(" ");
-    let outcome = query::answer(&view, &rules, Tier::PUBLIC, line.as_bytes(), &mut answer);
+    let outcome = whois::answer(&view, &rules, Tier::PUBLIC, line.as_bytes(), &mut answer);
     output::print_answer(answer.bytes())?;
     answered::of_result(outcome.result)
 }

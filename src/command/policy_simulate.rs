@@ -11,7 +11,7 @@ use clap::Args;
 use super::{Failure, answered, output, standard};
 use crate::config::{self, Flags};
 use crate::policy::{Rules, Tier};
-use crate::query::{self, Answer};
+use crate::query::whois::{self, Answer};
 use crate::view::View;
 
 /// Show the answer that a tier would get
@@ -61,7 +61,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let line = options.query.join(" ");
     let ask = |tier| {
         let mut answer = Answer::new();
-        let outcome = query::answer(&view, &rules, tier, line.as_bytes(), &mut answer);
+        let outcome = whois::answer(&view, &rules, tier, line.as_bytes(), &mut answer);
         (answer, outcome)
     };
     let (answer, outcome) = ask(tier);

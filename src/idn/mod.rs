@@ -265,6 +265,18 @@ fn has_few_marks(text: &str) -> bool {
     true
 }
 
+/// A character as a keyboard without an input method has it: fullwidth forms as ASCII.
+pub(crate) const fn narrow(c: char) -> char {
+    match c {
+        '\u{ff01}'..='\u{ff5e}' => match char::from_u32((c as u32).wrapping_sub(0xfee0)) {
+            Some(narrow) => narrow,
+            None => c,
+        },
+        '\u{3002}' | '\u{ff61}' => '.',
+        _ => c,
+    }
+}
+
 /// Whether a character has no shape of its own (`Default_Ignorable_Code_Point` of Unicode, without
 /// the joiners, which mean something in names): copied along with a text, and not seen in it.
 pub(crate) const fn is_ignorable(c: char) -> bool {

@@ -1,13 +1,14 @@
-//! Which records answer a query.
+//! Which records answer a question.
 //!
 //! # Invariants
 //!
-//! - `bounded`: a chain of variants has at most [`VARIANT_HOPS_MAX`] steps; lists end where the
-//!   answer is full.
+//! - `bounded`: a chain of variants has at most [`VARIANT_HOPS_MAX`] steps; lists hold at most
+//!   [`WILDCARD_NAMES_MAX`] matches, but for those of an address, which are not collected.
+//! - `no-text`: nothing here knows how a question was written, or how its answer reads.
 //!
 //! # Does not
 //!
-//! Write lines: `render` and `frame` do. Know patterns (`pattern`) or names of registrars
+//! Decide what a requester may see: `policy` does. Know patterns (`pattern`) or names of registrars
 //! (`registrar`).
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
@@ -17,33 +18,82 @@ use std::net::IpAddr;
 use snapshot_format::Corrupt;
 use snapshot_format::delta::Owner;
 use snapshot_format::object::NndnState;
-use snapshot_format::record::{ArchivedDomain, ArchivedNameserver, ArchivedNndn};
+use snapshot_format::record::{ArchivedContact, ArchivedDomain, ArchivedNameserver, ArchivedNndn};
 
-use super::answer::Answer;
-use super::frame::{self, Above, ListEnd, Records, Site, Tail};
-use super::name;
-use super::parse::{Display, QUERY_LINE_BYTES_MAX, Query, Refusal, Target};
-use super::registrar;
-use super::render;
-use super::suffix;
-use super::typed::narrow;
-use super::{AnswerResult, QueryKind};
-use crate::idn::{self, Short};
-use crate::policy::TierRule;
+use super::pattern::{self, Of};
+use super::question::{Question, Settled};
+use super::wildcard::WILDCARD_NAMES_MAX;
+use super::{registrar, suffix};
+use crate::idn::{self, Short, narrow};
 use crate::view::{Data, View};
 
 /// Longest chain from a variant to its primary.
 const VARIANT_HOPS_MAX: usize = 8;
 
-const MANY_NAMESERVERS: &[u8] = b"Query matched more than one name server:\r\n";
-const ONE_NAMESERVER: &[u8] = b"Query matched one name server:\r\n";
-const MANY_DOMAINS: &[u8] = b"Query matched more than one domain:\r\n";
-const ONE_DOMAIN: &[u8] = b"Query matched one domain:\r\n";
+/// Longest identifier that can be asked for, bytes: no protocol takes a longer question.
+pub(super) const IDENTIFIER_BYTES_MAX: usize = 1024;
 
-/// Why a query has no answer of its kind.
-#[derive(Debug, Clone, Copy)]
+/// What answers a question.
+#[derive(Clone, Copy)]
+pub(super) enum Found<'v, 'r> {
+    /// The domain of a name, or the one that the name is a variant or a mirror of.
+    Domain(&'v ArchivedDomain),
+    /// The domains that match a pattern: one at least.
+    Domains(&'r Matches<&'v ArchivedDomain>),
+    /// A name that is kept back from registration.
+    Reserved(&'v ArchivedNndn),
+    /// The nameserver of a name.
+    Nameserver(&'v ArchivedNameserver),
+    /// The nameservers that match a pattern: one at least.
+    Nameservers(&'r Matches<&'v ArchivedNameserver>),
+    /// The nameservers of an address: one at least.
+    NameserversAt(At<'v>),
+    /// The ordinals of registrars: one at least.
+    Registrars(&'r Matches<u32>),
+    /// The contacts with an identifier: one at least.
+    Contacts(&'r Matches<&'v ArchivedContact>),
+    /// The records with a repository object identifier, variants included: one at least.
+    Objects(&'r Matches<Owner<'v>>),
+    /// Nothing.
+    Absent(Absent<'r>),
+}
+
+/// What is known about a name or identifier that no record has.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Absent<'r> {
+    /// Nothing more.
+    NoRecord,
+    /// It is a name below this one: a host below a domain is not free.
+    Below(Above<'r>),
+    /// It lies under no suffix of the snapshot.
+    Elsewhere,
+    /// It is a suffix of the snapshot itself.
+    SuffixItself,
+    /// Suffixes of the snapshot lie below it.
+    SuffixBelow,
+    /// It has no dot.
+    OneLabel,
+}
+
+/// What there is above a name that no record has.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Above<'n> {
+    Registered(&'n str),
+    KeptBack(&'n str),
+}
+
+/// Why a question cannot be answered.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Failure {
-    Refused(Refusal),
+    /// Not the name of a domain or a host.
+    Name,
+    /// A wildcard among the first characters.
+    WildcardEarly,
+    /// A wildcard in an identifier.
+    WildcardKind,
+    /// The pattern needs more steps than one query may take.
+    Budget,
+    /// A record that cannot be read.
     Damaged(Corrupt),
 }
 
@@ -53,195 +103,154 @@ impl From<Corrupt> for Failure {
     }
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+/// The nameservers of an address.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At<'v> {
+    data: &'v Data,
+    address: IpAddr,
+}
+
+impl<'v> At<'v> {
+    /// All of them, in the order of their ordinals.
+    pub(super) fn iter(self) -> impl Iterator<Item = Result<&'v ArchivedNameserver, Corrupt>> {
+        self.data.nameservers_by_address(self.address)
     }
 }
 
-pub(super) type Answered = Result<AnswerResult, Failure>;
+/// Why a list of matches ends where it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ListEnd {
+    /// Everything is there.
+    Complete,
+    /// There are more than are listed.
+    More,
+    /// The step budget ran out.
+    Budget,
+}
 
-/// The query that is meant where a pattern is the name of a record, or a registrar's name is none.
-/// A record that is damaged settles nothing: answering says so.
+/// The first matches of a question.
+pub(super) struct Matches<T> {
+    list: [Option<T>; WILDCARD_NAMES_MAX],
+    count: usize,
+    pub(super) end: ListEnd,
+}
+
+impl<T: Copy> Matches<T> {
+    pub(super) const fn new() -> Self {
+        Self { list: [None; WILDCARD_NAMES_MAX], count: 0, end: ListEnd::Complete }
+    }
+
+    /// Adds one; `false` if there was no room.
+    pub(super) fn push(&mut self, found: T) -> bool {
+        let Some(place) = self.list.get_mut(self.count) else {
+            self.end = ListEnd::More;
+            return false;
+        };
+        *place = Some(found);
+        self.count = self.count.saturating_add(1);
+        true
+    }
+
+    pub(super) const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Whether a whole search found nothing.
+    pub(super) fn is_none(&self) -> bool {
+        self.count == 0 && self.end == ListEnd::Complete
+    }
+
+    /// Whether there is one match, and certainly no other.
+    pub(super) fn is_only_one(&self) -> bool {
+        self.count == 1 && self.end == ListEnd::Complete
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = T> {
+        self.list.iter().take(self.count).copied().flatten()
+    }
+}
+
+/// An identifier whose fullwidth characters are narrow: no longer than what was typed.
+type Identifier = Short<IDENTIFIER_BYTES_MAX>;
+
+/// Room for what is found, on the stack of the caller: empty until something needs it.
+#[derive(Default)]
+pub(super) struct Room<'v> {
+    pub(super) domains: Option<Matches<&'v ArchivedDomain>>,
+    pub(super) nameservers: Option<Matches<&'v ArchivedNameserver>>,
+    pub(super) registrars: Option<Matches<u32>>,
+    contacts: Option<Matches<&'v ArchivedContact>>,
+    objects: Option<Matches<Owner<'v>>>,
+}
+
+/// What answers a question. Costs: benches/MEASUREMENTS.md.
+///
+/// # Errors
+///
+/// What was typed cannot be looked up, or a record cannot be read.
 #[inline]
-pub(super) fn settled<'a>(view: &View, query: Query<'a>) -> Query<'a> {
-    match query.target {
-        Target::BarePattern(_)
-        | Target::DomainPattern(_)
-        | Target::NameserverPattern(_)
-        | Target::Registrar(_) => {
-            let target = settled_target(view, query.target);
-            Query { target, ..query }
-        }
-        _ => query,
-    }
-}
-
-#[cold]
-fn settled_target<'a>(view: &View, target: Target<'a>) -> Target<'a> {
-    let is_nameserver = |name: &str| matches!(view.data().find_nameserver(name), Ok(Some(_)));
-    let is_domain = |name: &str| {
-        matches!(view.data().find_domain(name), Ok(Some(_)))
-            || matches!(view.data().find_nndn(name), Ok(Some(_)))
+pub(super) fn find<'v, 'r>(
+    view: &'v View,
+    settled: &'r Settled<'_>,
+    room: &'r mut Room<'v>,
+) -> Result<Found<'v, 'r>, Failure> {
+    let of = match settled.question() {
+        Question::Name(_) => return domain(view, settled, true),
+        Question::Domain(_) => return domain(view, settled, false),
+        Question::Nameserver(_) => return nameserver(view, settled),
+        Question::Address(address) => return at_address(view, address),
+        Question::Registrar(typed) => return registrar::exact(view, typed, room),
+        Question::RegistrarPart(typed) => return registrar::part(view, typed, room),
+        Question::Contact(typed) => return contacts(view.data(), typed, room),
+        Question::Roid(typed) => return objects(view.data(), typed, room),
+        Question::NamePattern(_) => Of::Either,
+        Question::DomainPattern(_) => Of::Domains,
+        Question::NameserverPattern(_) => Of::Nameservers,
     };
-    match target {
-        Target::Registrar(text) if !registrar::is_one(view, text) => Target::RegistrarPart(text),
-        Target::BarePattern(text)
-        | Target::DomainPattern(text)
-        | Target::NameserverPattern(text)
-            if !text.contains(is_many) =>
-        {
-            let Some(name) = name::canonical(text) else { return target };
-            match target {
-                Target::NameserverPattern(_) if is_nameserver(name.as_str()) => {
-                    Target::Nameserver(text)
-                }
-                Target::BarePattern(_) | Target::DomainPattern(_) if is_domain(name.as_str()) => {
-                    Target::Domain(text)
-                }
-                Target::BarePattern(_) if is_nameserver(name.as_str()) => Target::Nameserver(text),
-                _ => target,
-            }
-        }
-        _ => target,
-    }
+    pattern::matching(view, settled, of, room)
 }
 
-/// Answers a domain name.
+/// The domain of a name, or else, if there is no keyword, the nameserver.
 #[inline]
-pub(super) fn domain(site: &Site<'_>, typed: &str, display: Display, out: &mut Answer) -> Answered {
-    let name = name::canonical(typed).ok_or(Refusal::Name)?;
-    match named_domain(site, name.as_str(), display, out)? {
-        Some(result) => Ok(result),
-        None => no_domain(site, name.as_str(), out),
+fn domain<'v, 'r>(
+    view: &'v View,
+    settled: &'r Settled<'_>,
+    or_nameserver: bool,
+) -> Result<Found<'v, 'r>, Failure> {
+    let (data, name) = (view.data(), settled.name().ok_or(Failure::Name)?);
+    if let Some(record) = registered(data, name)? {
+        return Ok(Found::Domain(record));
     }
-}
-
-/// Answers a name without a keyword: with the domain of that name, or else the nameserver; `kind`
-/// becomes that of the record.
-#[inline]
-pub(super) fn bare(
-    site: &Site<'_>,
-    typed: &str,
-    display: Display,
-    kind: &mut QueryKind,
-    out: &mut Answer,
-) -> Answered {
-    let name = name::canonical(typed).ok_or(Refusal::Name)?;
-    let name = name.as_str();
-    if let Some(result) = named_domain(site, name, display, out)? {
-        return Ok(result);
+    if let Some(nndn) = data.find_nndn(name)? {
+        return reserved(data, nndn);
     }
-    if let Some(record) = site.snapshot.find_nameserver(name)? {
-        *kind = QueryKind::Nameserver;
-        return one_nameserver(site, record, display, out);
+    if or_nameserver && let Some(record) = data.find_nameserver(name)? {
+        return Ok(Found::Nameserver(record));
     }
-    no_domain(site, name, out)
-}
-
-/// Answers with the domain, or the name that is kept back, of a canonical name.
-#[inline]
-fn named_domain(
-    site: &Site<'_>,
-    name: &str,
-    display: Display,
-    out: &mut Answer,
-) -> Result<Option<AnswerResult>, Failure> {
-    if let Some(record) = registered(site.snapshot, name)? {
-        let rule = site.rule_of(&record.name);
-        return Ok(Some(if display == Display::List {
-            domain_list(site, rule, &[record], ListEnd::Complete, out)
-        } else {
-            domain_record(site, rule, record, out)?
-        }));
-    }
-    match site.snapshot.find_nndn(name)? {
-        Some(nndn) => reserved(site, nndn, out).map(Some),
-        None => Ok(None),
-    }
-}
-
-/// Says that there is no domain of a canonical name, and why, where a reason is known.
-fn no_domain(site: &Site<'_>, name: &str, out: &mut Answer) -> Answered {
-    refuse_without_name(site, name)?;
-    if !is_served(site, name) {
-        return Err(Refusal::Suffix.into());
-    }
-    let above = above(site, name)?;
-    Ok(frame::not_found_below(site, &site.rule_of(name), above, out))
-}
-
-/// Refuses a canonical name that is a suffix itself, or above one, or has no dot.
-fn refuse_without_name(site: &Site<'_>, name: &str) -> Result<(), Failure> {
-    if suffix::is_one(site.view, name) {
-        return Err(Refusal::SuffixItself.into());
-    }
-    if site.view.suffixes_lie_below(name) {
-        return Err(Refusal::SuffixBelow.into());
-    }
-    if !name.contains('.') {
-        return Err(Refusal::OneLabel.into());
-    }
-    Ok(())
-}
-
-/// What is registered, or kept back, above a name that is not: the nearest within its suffix.
-pub(super) fn above<'n>(site: &Site<'_>, name: &'n str) -> Result<Option<Above<'n>>, Corrupt> {
-    let mut rest = name;
-    // At most as many steps as a name has labels, 127.
-    while let Some((_, parent)) = rest.split_once('.') {
-        if suffix::is_one(site.view, parent) || !parent.contains('.') {
-            break;
-        }
-        if site.snapshot.find_domain(parent)?.is_some() {
-            return Ok(Some(Above::Registered(parent)));
-        }
-        if site.snapshot.find_nndn(parent)?.is_some() {
-            return Ok(Some(Above::KeptBack(parent)));
-        }
-        rest = parent;
-    }
-    Ok(None)
-}
-
-/// Answers a name that is no domain name: with the record that it mirrors, or with its own.
-fn reserved(site: &Site<'_>, nndn: &ArchivedNndn, out: &mut Answer) -> Answered {
-    if nndn.state == NndnState::Mirrored as u8
-        && let Some(record) = registered(site.snapshot, &nndn.original_name)?
-    {
-        return domain_record(site, site.rule_of(&record.name), record, out);
-    }
-    let rule = site.rule_of(&nndn.name);
-    let mut records = Records::begin(site, &rule, out);
-    records.add(out, |out| render::reserved(site, nndn, out))?;
-    records.finish(Tail::Plain, ListEnd::Complete, out);
-    Ok(AnswerResult::Reserved)
+    Ok(Found::Absent(without_domain(view, name)?))
 }
 
 /// The domain of that name, or the one that it is a variant of.
 #[inline]
-pub(super) fn registered<'a>(
-    snapshot: &'a Data,
+pub(super) fn registered<'v>(
+    data: &'v Data,
     name: &str,
-) -> Result<Option<&'a ArchivedDomain>, Corrupt> {
-    match snapshot.find_domain(name)? {
-        Some(record) => primary(snapshot, record).map(Some),
+) -> Result<Option<&'v ArchivedDomain>, Corrupt> {
+    match data.find_domain(name)? {
+        Some(record) => primary(data, record).map(Some),
         None => Ok(None),
     }
 }
 
 /// The domain that `record` is a variant of, or itself.
-fn primary<'a>(
-    snapshot: &'a Data,
-    record: &'a ArchivedDomain,
-) -> Result<&'a ArchivedDomain, Corrupt> {
+fn primary<'v>(data: &'v Data, record: &'v ArchivedDomain) -> Result<&'v ArchivedDomain, Corrupt> {
     let mut record = record;
     for _ in 0..VARIANT_HOPS_MAX {
         let Some(cold) = record.cold.as_ref() else { break };
         if cold.original_name.is_empty() {
             break;
         }
-        match snapshot.find_domain(&cold.original_name)? {
+        match data.find_domain(&cold.original_name)? {
             Some(original) => record = original,
             None => break,
         }
@@ -249,144 +258,115 @@ fn primary<'a>(
     Ok(record)
 }
 
+/// A name that is no domain name, or the domain that it mirrors.
+fn reserved<'v, 'r>(data: &'v Data, nndn: &'v ArchivedNndn) -> Result<Found<'v, 'r>, Failure> {
+    if nndn.state == NndnState::Mirrored as u8
+        && let Some(record) = registered(data, &nndn.original_name)?
+    {
+        return Ok(Found::Domain(record));
+    }
+    Ok(Found::Reserved(nndn))
+}
+
+/// Why no domain has a name, where a reason is known.
+fn without_domain<'n>(view: &View, name: &'n str) -> Result<Absent<'n>, Corrupt> {
+    if let Some(reason) = no_whole_name(view, name) {
+        return Ok(reason);
+    }
+    if !is_served(view, name) {
+        return Ok(Absent::Elsewhere);
+    }
+    Ok(above(view, name)?.map_or(Absent::NoRecord, Absent::Below))
+}
+
+/// Whether a name is a suffix itself, or above one, or has no dot.
+fn no_whole_name<'r>(view: &View, name: &str) -> Option<Absent<'r>> {
+    match () {
+        () if suffix::is_one(view, name) => Some(Absent::SuffixItself),
+        () if view.suffixes_lie_below(name) => Some(Absent::SuffixBelow),
+        () if !name.contains('.') => Some(Absent::OneLabel),
+        () => None,
+    }
+}
+
+/// What is registered, or kept back, above a name that no record has: the nearest within its
+/// suffix.
+pub(super) fn above<'n>(view: &View, name: &'n str) -> Result<Option<Above<'n>>, Corrupt> {
+    let mut rest = name;
+    // At most as many steps as a name has labels, 127.
+    while let Some((_, parent)) = rest.split_once('.') {
+        if suffix::is_one(view, parent) || !parent.contains('.') {
+            break;
+        }
+        if view.data().find_domain(parent)?.is_some() {
+            return Ok(Some(Above::Registered(parent)));
+        }
+        if view.data().find_nndn(parent)?.is_some() {
+            return Ok(Some(Above::KeptBack(parent)));
+        }
+        rest = parent;
+    }
+    Ok(None)
+}
+
 /// Whether a name lies under one of the snapshot's suffixes, or is one. A snapshot that names no
 /// suffix serves every name.
-pub(super) fn is_served(site: &Site<'_>, name: &str) -> bool {
-    site.view.suffixes().is_empty() || suffix::of_canonical(site.view, name).is_some()
+pub(super) fn is_served(view: &View, name: &str) -> bool {
+    view.suffixes().is_empty() || suffix::of_canonical(view, name).is_some()
 }
 
-/// Shows one domain whole.
-#[inline]
-pub(super) fn domain_record(
-    site: &Site<'_>,
-    rule: TierRule<'_>,
-    record: &ArchivedDomain,
-    out: &mut Answer,
-) -> Answered {
-    domain_records(site, rule, &[record], ListEnd::Complete, out)
+fn nameserver<'v, 'r>(view: &'v View, settled: &'r Settled<'_>) -> Result<Found<'v, 'r>, Failure> {
+    let name = settled.name().ok_or(Failure::Name)?;
+    Ok(match view.data().find_nameserver(name)? {
+        Some(record) => Found::Nameserver(record),
+        None => Found::Absent(no_whole_name(view, name).unwrap_or(Absent::NoRecord)),
+    })
 }
 
-pub(super) fn domain_records(
-    site: &Site<'_>,
-    rule: TierRule<'_>,
-    matches: &[&ArchivedDomain],
-    end: ListEnd,
-    out: &mut Answer,
-) -> Answered {
-    let mut records = Records::begin(site, &rule, out);
-    for record in matches {
-        let rule = site.rule_of(&record.name);
-        let fits = records.add(out, |out| {
-            render::domain(site, rule, record, out)?;
-            frame::complaint_form(&rule, out);
-            Ok(())
-        })?;
-        if !fits {
-            break;
-        }
-    }
-    Ok(records.finish(Tail::Domains, end, out))
+fn at_address<'v, 'r>(view: &'v View, address: IpAddr) -> Result<Found<'v, 'r>, Failure> {
+    let at = At { data: view.data(), address };
+    let first = at.iter().next().transpose()?;
+    Ok(first.map_or(Found::Absent(Absent::NoRecord), |_| Found::NameserversAt(at)))
 }
 
-pub(super) fn domain_list(
-    site: &Site<'_>,
-    rule: TierRule<'_>,
-    matches: &[&ArchivedDomain],
-    end: ListEnd,
-    out: &mut Answer,
-) -> AnswerResult {
-    frame::begin(&rule, out);
-    out.raw(if matches.len() == 1 { ONE_DOMAIN } else { MANY_DOMAINS });
-    let mut end = end;
-    for record in matches {
-        if !frame::list_line(&record.roid, &record.name, out) {
-            end = ListEnd::More;
-            break;
-        }
-    }
-    frame::finish_list(site, &rule, end, out)
-}
-
-/// Answers a nameserver's name.
-pub(super) fn nameserver(
-    site: &Site<'_>,
+fn contacts<'v, 'r>(
+    data: &'v Data,
     typed: &str,
-    display: Display,
-    out: &mut Answer,
-) -> Answered {
-    let name = name::canonical(typed).ok_or(Refusal::Name)?;
-    match site.snapshot.find_nameserver(name.as_str())? {
-        None => {
-            refuse_without_name(site, name.as_str())?;
-            Ok(frame::not_found(site, &site.rule_of(name.as_str()), out))
-        }
-        Some(record) => one_nameserver(site, record, display, out),
-    }
-}
-
-fn one_nameserver(
-    site: &Site<'_>,
-    record: &ArchivedNameserver,
-    display: Display,
-    out: &mut Answer,
-) -> Answered {
-    let one = || std::iter::once(Ok(record));
-    nameservers(site, site.rule_of(&record.name), one, ListEnd::Complete, display, out)
-}
-
-/// Answers an address.
-pub(super) fn address(
-    site: &Site<'_>,
-    address: IpAddr,
-    display: Display,
-    out: &mut Answer,
-) -> Answered {
-    let all = || site.snapshot.nameservers_by_address(address);
-    match all().next().transpose()? {
-        None => Ok(frame::not_found(site, &site.defaults(), out)),
-        Some(first) => {
-            let rule = site.rule_of(&first.name);
-            nameservers(site, rule, all, ListEnd::Complete, display, out)
-        }
-    }
-}
-
-/// Shows nameservers: one whole, several as a list, unless the query asks for another display.
-pub(super) fn nameservers<'a, I>(
-    site: &Site<'_>,
-    rule: TierRule<'_>,
-    matches: impl Fn() -> I,
-    end: ListEnd,
-    display: Display,
-    out: &mut Answer,
-) -> Answered
-where
-    I: Iterator<Item = Result<&'a ArchivedNameserver, Corrupt>>,
-{
-    let one = matches().nth(1).is_none();
-    let only_one = one && end == ListEnd::Complete;
-    if display == Display::Full || (only_one && display == Display::Auto) {
-        let mut records = Records::begin(site, &rule, out);
-        for record in matches() {
-            let record = record?;
-            let rule = site.rule_of(&record.name);
-            if !records.add(out, |out| render::nameserver(site, rule, record, out))? {
-                break;
-            }
-        }
-        return Ok(records.finish(Tail::Plain, end, out));
-    }
-    frame::begin(&rule, out);
-    out.raw(if one { ONE_NAMESERVER } else { MANY_NAMESERVERS });
-    let mut end = end;
-    for record in matches() {
-        let record = record?;
-        if !frame::list_line(&record.roid, &record.name, out) {
-            end = ListEnd::More;
+    room: &'r mut Room<'v>,
+) -> Result<Found<'v, 'r>, Failure> {
+    let mut narrowed = None;
+    let id = as_kept(typed, &mut narrowed, |id| data.find_contacts(id).next().is_some());
+    let found = room.contacts.insert(Matches::new());
+    for record in data.find_contacts(id) {
+        if !found.push(record?) {
             break;
         }
     }
-    Ok(frame::finish_list(site, &rule, end, out))
+    if found.is_none() { no_identifier(typed) } else { Ok(Found::Contacts(found)) }
+}
+
+fn objects<'v, 'r>(
+    data: &'v Data,
+    typed: &str,
+    room: &'r mut Room<'v>,
+) -> Result<Found<'v, 'r>, Failure> {
+    let mut narrowed = None;
+    let roid = as_kept(typed, &mut narrowed, |roid| data.find_roid(roid).next().is_some());
+    let found = room.objects.insert(Matches::new());
+    for owner in data.find_roid(roid) {
+        if !found.push(owner?) {
+            break;
+        }
+    }
+    if found.is_none() { no_identifier(typed) } else { Ok(Found::Objects(found)) }
+}
+
+/// Nothing has an identifier, which knows no wildcards.
+fn no_identifier<'v, 'r>(typed: &str) -> Result<Found<'v, 'r>, Failure> {
+    if typed.contains(is_many) {
+        return Err(Failure::WildcardKind);
+    }
+    Ok(Found::Absent(Absent::NoRecord))
 }
 
 /// Whether a character is a wildcard that no identifier has.
@@ -394,22 +374,11 @@ pub(super) const fn is_many(c: char) -> bool {
     matches!(narrow(c), '%' | '*')
 }
 
-/// Nothing was found under an identifier or a name that knows no wildcards.
-pub(super) fn no_such(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answered {
-    if typed.contains(is_many) {
-        return Err(Refusal::WildcardKind.into());
-    }
-    Ok(frame::not_found(site, &site.defaults(), out))
-}
-
-/// An identifier whose fullwidth characters are narrow: no longer than what was typed.
-type Identifier = Short<QUERY_LINE_BYTES_MAX>;
-
 /// An identifier as it was typed, or, if nothing has that one, decoded where it is an A-label, or
 /// without fullwidth and invisible characters.
 fn as_kept<'t>(
     typed: &'t str,
-    narrowed: &'t mut Identifier,
+    narrowed: &'t mut Option<Identifier>,
     is_there: impl Fn(&str) -> bool,
 ) -> &'t str {
     // Debian's client sends a last word beyond ASCII as an A-label.
@@ -417,6 +386,7 @@ fn as_kept<'t>(
     if (typed.is_ascii() && decoded.is_none()) || is_there(typed) {
         return typed;
     }
+    let narrowed = narrowed.insert(Identifier::new());
     if let Some(decoded) = decoded {
         narrowed.push_all(decoded.as_bytes());
         return narrowed.as_str();
@@ -425,71 +395,4 @@ fn as_kept<'t>(
         narrowed.push_char(narrow(c));
     }
     narrowed.as_str()
-}
-
-/// Answers a contact's identifier.
-pub(super) fn contact(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answered {
-    let rule = site.defaults();
-    if !rule.contact().mask.is_shown() {
-        return Err(Refusal::Contact.into());
-    }
-    let mut records = Records::begin(site, &rule, out);
-    records.of_contacts = true;
-    let mut narrowed = Identifier::new();
-    let is_there = |id: &str| site.snapshot.find_contacts(id).next().is_some();
-    let id = as_kept(typed, &mut narrowed, is_there);
-    for record in site.snapshot.find_contacts(id) {
-        let record = record?;
-        if !records.add(out, |out| render::contact(site, rule, record, out))? {
-            break;
-        }
-    }
-    if records.count() == 0 {
-        return no_such(site, typed, out);
-    }
-    Ok(records.finish(Tail::Statuses, ListEnd::Complete, out))
-}
-
-/// Answers a repository object identifier with the record itself, a variant included.
-pub(super) fn roid(site: &Site<'_>, typed: &str, out: &mut Answer) -> Answered {
-    let defaults = site.defaults();
-    let mut records = None;
-    let mut tail = Tail::Plain;
-    let mut narrowed = Identifier::new();
-    let is_there = |roid: &str| site.snapshot.find_roid(roid).next().is_some();
-    let id = as_kept(typed, &mut narrowed, is_there);
-    for owner in site.snapshot.find_roid(id) {
-        let owner = owner?;
-        let rule = match owner {
-            Owner::Domain(domain) => site.rule_of(&domain.name),
-            Owner::Nameserver(nameserver) => site.rule_of(&nameserver.name),
-            Owner::Contact(_) if !defaults.contact().mask.is_shown() => {
-                return Err(Refusal::Contact.into());
-            }
-            Owner::Contact(_) => defaults,
-        };
-        let records = records.get_or_insert_with(|| Records::begin(site, rule.rule(), out));
-        records.of_contacts = matches!(owner, Owner::Contact(_));
-        let fits = records.add(out, |out| match owner {
-            Owner::Domain(domain) => {
-                render::domain(site, rule, domain, out)?;
-                frame::complaint_form(&rule, out);
-                Ok(())
-            }
-            Owner::Nameserver(nameserver) => render::nameserver(site, rule, nameserver, out),
-            Owner::Contact(contact) => render::contact(site, rule, contact, out),
-        })?;
-        match owner {
-            Owner::Domain(_) => tail = Tail::Domains,
-            Owner::Contact(_) if tail == Tail::Plain => tail = Tail::Statuses,
-            Owner::Contact(_) | Owner::Nameserver(_) => {}
-        }
-        if !fits {
-            break;
-        }
-    }
-    match records {
-        Some(records) => Ok(records.finish(tail, ListEnd::Complete, out)),
-        None => no_such(site, typed, out),
-    }
 }

@@ -10,123 +10,75 @@
 //!
 //! # Does not
 //!
-//! Fold names: `idn` does, and the view keeps what came of it for the names that are there.
+//! Fold names: `idn` does, and the view keeps what came of it for the names that are there. Show
+//! registrars.
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use snapshot_format::Corrupt;
-use snapshot_format::key::RegistrarKey;
-use snapshot_format::record::ArchivedRegistrar;
-
-use super::AnswerResult;
-use super::answer::Answer;
-use super::find::{Answered, Failure, is_many};
-use super::frame::{self, ListEnd, Records, Site, Tail};
-use super::number::Decimal;
-use super::parse::{Display, QUERY_LINE_BYTES_MAX, Refusal};
-use super::render;
-use super::typed::narrow;
-use super::wildcard::{
-    Pattern, RECORD_STEPS, WILDCARD_NAMES_MAX, WILDCARD_STEPS_MAX, has_wildcard, is_wildcard,
-};
-use crate::idn::{self, FOLDED_BYTES_MAX, Folded, Short, U_NAME_BYTES_MAX};
+use super::find::{Absent, Failure, Found, IDENTIFIER_BYTES_MAX, ListEnd, Matches, Room, is_many};
+use super::wildcard::{Pattern, RECORD_STEPS, WILDCARD_STEPS_MAX, has_wildcard, is_wildcard};
+use crate::idn::{self, FOLDED_BYTES_MAX, Folded, Short, U_NAME_BYTES_MAX, narrow};
 use crate::view::{RegistrarName, View};
 
-const MANY: &[u8] = b"Query matched more than one registrar:\r\n";
-const ONE: &[u8] = b"Query matched one registrar:\r\n";
-
-/// Ordinals of registrars: as many as an answer lists.
-struct Ordinals {
-    list: [u32; WILDCARD_NAMES_MAX],
-    count: usize,
-    end: ListEnd,
-}
-
-impl Ordinals {
-    const fn new() -> Self {
-        Self { list: [0; WILDCARD_NAMES_MAX], count: 0, end: ListEnd::Complete }
-    }
-
-    /// Adds one; `false` if there was no room.
-    fn push(&mut self, ordinal: u32) -> bool {
-        let Some(place) = self.list.get_mut(self.count) else {
-            self.end = ListEnd::More;
-            return false;
-        };
-        *place = ordinal;
-        self.count = self.count.saturating_add(1);
-        true
-    }
-
-    fn of<'n>(names: impl Iterator<Item = &'n RegistrarName>) -> Option<Self> {
-        let mut found = Self::new();
-        // To the first that finds no room.
-        let _ = names.take_while(|name| found.push(name.ordinal)).count();
-        (found.count > 0).then_some(found)
-    }
-
-    /// Whether a whole search found nothing.
-    fn is_none(&self) -> bool {
-        self.count == 0 && self.end == ListEnd::Complete
-    }
-
-    fn iter(&self) -> impl Iterator<Item = u32> {
-        self.list.iter().take(self.count).copied()
-    }
+/// The ordinals of registrars, as many as an answer lists; none if there are none.
+fn listed(ordinals: impl Iterator<Item = u32>) -> Option<Matches<u32>> {
+    let mut found = Matches::new();
+    // To the first that finds no room.
+    let _ = ordinals.take_while(|ordinal| found.push(*ordinal)).count();
+    (found.count() > 0).then_some(found)
 }
 
 /// Whether a registrar has exactly this name or identifier, so that one is asked for, not a list.
 pub(super) fn is_one(view: &View, typed: &str) -> bool {
-    let known = |id| view.data().find_registrars(RegistrarKey::IanaId(id)).next().is_some();
-    iana_id(typed).is_some_and(known) || named(view, typed).is_some()
+    with_iana_id(view, typed).is_some() || named(view, typed).is_some()
 }
 
-/// Answers a registrar's name or IANA identifier.
-pub(super) fn exact(site: &Site<'_>, typed: &str, display: Display, out: &mut Answer) -> Answered {
-    if let Some(iana_id) = iana_id(typed) {
-        let all = || site.snapshot.find_registrars(RegistrarKey::IanaId(iana_id));
-        if all().next().is_some() {
-            return if display == Display::List {
-                list_of_records(site, all, out)
-            } else {
-                records(site, all(), ListEnd::Complete, out)
-            };
-        }
-    }
-    match named(site.view, typed) {
-        Some(found) if display == Display::List => list(site, &found, out),
-        Some(found) => whole(site, &found, out),
-        None => part(site, typed, display, out),
-    }
+/// The registrars of exactly this name or IANA identifier.
+pub(super) fn exact<'v, 'r>(
+    view: &'v View,
+    typed: &str,
+    room: &'r mut Room<'v>,
+) -> Result<Found<'v, 'r>, Failure> {
+    let found = with_iana_id(view, typed).or_else(|| named(view, typed));
+    Ok(match found {
+        Some(found) => Found::Registrars(room.registrars.insert(found)),
+        None => Found::Absent(Absent::NoRecord),
+    })
 }
 
-/// Answers a pattern, or a part of a name.
-pub(super) fn part(site: &Site<'_>, typed: &str, display: Display, out: &mut Answer) -> Answered {
-    let mut found = found_by(site.view, typed);
+/// The registrars that a pattern or a part of a name stands for.
+pub(super) fn part<'v, 'r>(
+    view: &'v View,
+    typed: &str,
+    room: &'r mut Room<'v>,
+) -> Result<Found<'v, 'r>, Failure> {
+    let mut found = found_by(view, typed);
     if found.is_none()
         && let Some(decoded) = with_last_word_decoded(typed)
     {
-        found = found_by(site.view, decoded.as_str());
+        found = found_by(view, decoded.as_str());
     }
-    if found.count == 0 {
-        if found.end == ListEnd::Budget {
-            return Err(Refusal::Budget.into());
-        }
-        return Ok(frame::not_found(site, &site.defaults(), out));
+    match (found.count(), found.end) {
+        (0, ListEnd::Budget) => Err(Failure::Budget),
+        (0, _) => Ok(Found::Absent(Absent::NoRecord)),
+        _ => Ok(Found::Registrars(room.registrars.insert(found))),
     }
-    let only_one = found.count == 1 && found.end == ListEnd::Complete;
-    if display == Display::Full || (only_one && display == Display::Auto) {
-        return whole(site, &found, out);
-    }
-    list(site, &found, out)
+}
+
+/// The registrars of the IANA identifier that a text of digits is, in any width.
+fn with_iana_id(view: &View, typed: &str) -> Option<Matches<u32>> {
+    let id = typed
+        .chars()
+        .try_fold(0_u32, |id, c| id.checked_mul(10)?.checked_add(narrow(c).to_digit(10)?));
+    listed(view.registrar_names().with_iana_id(id.filter(|&id| id != 0)?))
 }
 
 /// The registrars that a pattern matches, or whose names have these words.
-fn found_by(view: &View, text: &str) -> Ordinals {
+fn found_by(view: &View, text: &str) -> Matches<u32> {
     if !has_wildcard(text) {
-        return idn::words(text).map_or_else(Ordinals::new, |words| with_part(view, &words));
+        return idn::words(text).map_or_else(Matches::new, |words| with_part(view, &words));
     }
-    let Some(folded) = idn::folded(text) else { return Ordinals::new() };
+    let Some(folded) = idn::folded(text) else { return Matches::new() };
     let pattern = Pattern::of_folded(folded.as_str());
     let is_dotted = ends_in_dots_after_wildcard(text);
     let found = matching(view, &pattern, is_dotted, |name| Some(&name.folded));
@@ -159,15 +111,15 @@ fn ends_in_dots_after_wildcard(text: &str) -> bool {
 }
 
 /// The registrars of exactly this name, or of these words.
-fn named(view: &View, typed: &str) -> Option<Ordinals> {
+fn named(view: &View, typed: &str) -> Option<Matches<u32>> {
     let names = view.registrar_names();
     let with_folded = |text: &str| {
         let folded = idn::folded(text)?;
-        Ordinals::of(names.with_folded(folded.as_str()).iter())
+        listed(names.with_folded(folded.as_str()).iter().map(|name| name.ordinal))
     };
     let with_words = |text: &str| {
         let words = idn::words(text).filter(|_| !has_wildcard(text))?;
-        Ordinals::of(names.with_words(words.as_str()))
+        listed(names.with_words(words.as_str()).map(|name| name.ordinal))
     };
     if let Some(found) = with_folded(typed) {
         return Some(found);
@@ -187,8 +139,8 @@ fn matching<'v>(
     pattern: &Pattern,
     is_dotted: bool,
     form: impl Fn(&'v RegistrarName) -> Option<&'v str>,
-) -> Ordinals {
-    let mut found = Ordinals::new();
+) -> Matches<u32> {
+    let mut found = Matches::new();
     let mut steps = WILDCARD_STEPS_MAX;
     let ends_dotted = |ordinal| {
         view.registrar(ordinal).is_some_and(|registrar| registrar.name.trim_end().ends_with('.'))
@@ -213,8 +165,8 @@ fn matching<'v>(
 }
 
 /// The registrars whose names have these words one after another, the last one perhaps in part.
-fn with_part(view: &View, words: &Folded) -> Ordinals {
-    let mut found = Ordinals::new();
+fn with_part(view: &View, words: &Folded) -> Matches<u32> {
+    let mut found = Matches::new();
     let mut steps = WILDCARD_STEPS_MAX;
     let words = words.as_bytes();
     if words.is_empty() {
@@ -239,85 +191,11 @@ fn with_part(view: &View, words: &Folded) -> Ordinals {
     found
 }
 
-fn whole(site: &Site<'_>, found: &Ordinals, out: &mut Answer) -> Answered {
-    let of_ordinal = |ordinal| site.snapshot.record::<ArchivedRegistrar>(ordinal).transpose();
-    records(site, found.iter().filter_map(of_ordinal), found.end, out)
-}
-
-fn records<'a>(
-    site: &Site<'a>,
-    found: impl Iterator<Item = Result<&'a ArchivedRegistrar, Corrupt>>,
-    end: ListEnd,
-    out: &mut Answer,
-) -> Answered {
-    let rule = site.defaults();
-    let mut records = Records::begin(site, &rule, out);
-    for record in found {
-        let record = record?;
-        let fits = records.add(out, |out| {
-            render::registrar(site, rule, record, out);
-            Ok(())
-        })?;
-        if !fits {
-            break;
-        }
-    }
-    Ok(records.finish(Tail::Plain, end, out))
-}
-
-/// Lists registrars by their IANA identifiers, which a query may name, and names.
-fn list(site: &Site<'_>, found: &Ordinals, out: &mut Answer) -> Result<AnswerResult, Failure> {
-    let rule = site.defaults();
-    frame::begin(&rule, out);
-    out.raw(if found.count == 1 { ONE } else { MANY });
-    let mut end = found.end;
-    for registrar in found.iter().filter_map(|ordinal| site.view.registrar(ordinal)) {
-        if !list_line(registrar.iana_id, &registrar.name, out) {
-            end = ListEnd::More;
-            break;
-        }
-    }
-    Ok(frame::finish_list(site, &rule, end, out))
-}
-
-/// The same of records, of which there are few.
-fn list_of_records<'a, I>(site: &Site<'_>, all: impl Fn() -> I, out: &mut Answer) -> Answered
-where
-    I: Iterator<Item = Result<&'a ArchivedRegistrar, Corrupt>>,
-{
-    let rule = site.defaults();
-    frame::begin(&rule, out);
-    out.raw(if all().nth(1).is_none() { ONE } else { MANY });
-    let mut end = ListEnd::Complete;
-    for record in all() {
-        let record = record?;
-        if !list_line(record.iana_id.to_native(), &record.name, out) {
-            end = ListEnd::More;
-            break;
-        }
-    }
-    Ok(frame::finish_list(site, &rule, end, out))
-}
-
-/// Names are free texts: without something before it, one could read as a line of a record.
-fn list_line(iana_id: u32, name: &str, out: &mut Answer) -> bool {
-    let id = Decimal::of(u64::from(iana_id));
-    frame::list_line(if iana_id == 0 { "-" } else { id.as_str() }, name, out)
-}
-
-/// The identifier that a text of digits is, in any width.
-fn iana_id(typed: &str) -> Option<u32> {
-    let id = typed
-        .chars()
-        .try_fold(0_u32, |id, c| id.checked_mul(10)?.checked_add(narrow(c).to_digit(10)?));
-    id.filter(|&id| id != 0)
-}
-
 /// A registrar's name of which the last word was sent as A-labels, as Debian's client does:
 /// `Jürg xn--mller-kva`.
 fn with_last_word_decoded(
     typed: &str,
-) -> Option<Short<{ QUERY_LINE_BYTES_MAX + U_NAME_BYTES_MAX }>> {
+) -> Option<Short<{ IDENTIFIER_BYTES_MAX + U_NAME_BYTES_MAX }>> {
     let word_at = typed.rfind(' ').map_or(0, |blank| blank.saturating_add(1));
     let (before, word) = typed.split_at_checked(word_at)?;
     let word = idn::decoded(word)?;
@@ -339,7 +217,8 @@ mod tests {
 
     use super::*;
     use crate::policy::{Rules, Tier};
-    use crate::query::{QueryKind, Request, answer};
+    use crate::query::QueryKind;
+    use crate::query::whois::{Answer, Request, answer};
 
     /// A registry of registrars with these names.
     fn registry(names: impl Iterator<Item = String>) -> View {

@@ -7,8 +7,8 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use super::name;
-use super::typed::narrow;
 use super::wildcard::is_wildcard;
+use crate::idn::narrow;
 use crate::view::View;
 
 /// The suffix of the snapshot that a canonical name lies under, or is.

@@ -19,9 +19,7 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use crate::bounds::breaks_lines;
-use crate::idn::{self, FOLDED_BYTES_MAX, Short, U_NAME_BYTES_MAX};
-
-use super::typed::narrow;
+use crate::idn::{self, FOLDED_BYTES_MAX, Short, U_NAME_BYTES_MAX, narrow};
 
 /// Characters at the beginning of a pattern that may not be wildcards.
 pub const WILDCARD_FREE_CHARS: usize = 5;

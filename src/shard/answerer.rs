@@ -1,8 +1,8 @@
 //! What a shard answers with: who may ask, the view, the rules, and the query module between them.
 //!
 //! ```text
-//! asked ─▶ admit (lists, block) ─▶ read ─▶ charge (limits) ─▶ answer under the tier ─▶ told
-//!            └─ refused ───────────────────────┴─▶ refusal ────────────────────────────┘
+//! asked ─▶ read ─▶ admit (lists, block) ─▶ settle ─▶ charge (limits) ─▶ answer under the tier ─▶ told
+//!                   └─ refused ─────────────────────────┴─▶ refusal ───────────────────────────────┘
 //! ```
 //!
 //! # Invariants
@@ -27,9 +27,10 @@ use crate::policy::limit::Uses;
 use crate::policy::lists::Entry;
 use crate::policy::{Rules, Tier};
 use crate::port43::{self, Answering, Asked};
-use crate::query::{
-    self, Answer, AnswerResult, Caller, Limits, QueryKind, Refusal, Refused, Request, Shown,
+use crate::query::whois::{
+    self, Answer, AnswerResult, Caller, Limits, Query, Refusal, Refused, Request, Shown,
 };
+use crate::query::{QueryKind, suffix_of};
 use crate::querylog::{self, Recorder};
 use crate::view::View;
 use crate::warden::{Observed, Watch};
@@ -62,6 +63,8 @@ struct Told<'a> {
     outcome: Ended,
     /// The name or identifier that was asked for.
     subject: &'a str,
+    /// The suffix that the name lies under, if there is a log.
+    suffix: &'a str,
     tier: Tier,
     /// Who asked; `None`: with limits off nobody is watched, and a balancer's own check never.
     seen: Option<Observed>,
@@ -179,7 +182,7 @@ impl Answerer {
 
     fn decide<'a>(
         &self,
-        view: &View,
+        view: &'a View,
         rules: &Rules,
         asked: &Asked<'a>,
         now_us: u64,
@@ -199,7 +202,8 @@ impl Answerer {
         let contact = || guard.settings();
         let refused = match admission {
             Admission::Open(pass) => {
-                return self.serve(view, rules, &pass, request, now_us, out);
+                let query = request.settled(view);
+                return self.serve(view, rules, &pass, &query, now_us, out);
             }
             Admission::Blocked(block) => {
                 blocked(view, rules, &block, &contact().contact, out);
@@ -212,23 +216,29 @@ impl Answerer {
         };
         let seen = Observed::new(address.to_canonical(), 0).refused(false);
         let (kind, subject) = (request.kind(), request.subject());
-        Told { kind, outcome: refused, subject, tier: Tier::PUBLIC, seen: Some(seen) }
+        let suffix = self.logged(|| suffix_of(view, subject).filter(|_| is_of_names(kind)));
+        Told { kind, outcome: refused, subject, suffix, tier: Tier::PUBLIC, seen: Some(seen) }
+    }
+
+    /// What the log alone needs; nothing without one.
+    fn logged<'a>(&self, suffix: impl FnOnce() -> Option<&'a str>) -> &'a str {
+        self.log.as_ref().and_then(|_| suffix()).unwrap_or_default()
     }
 
     /// Answers who may ask, within his limits.
     #[inline]
     fn serve<'a>(
         &self,
-        view: &View,
+        view: &'a View,
         rules: &Rules,
         pass: &Pass,
-        request: Request<'a>,
+        query: &Query<'a>,
         now_us: u64,
         out: &mut Answer,
     ) -> Told<'a> {
         let guard = &self.sources.guard;
-        let request = request.settled(view);
-        let (kind, subject) = (request.kind(), request.subject());
+        let (kind, subject) = (query.kind(), query.subject());
+        let suffix = self.logged(|| query.suffix(view));
         let price = price_of(&pass.settings().prices, kind);
         let seen = if pass.is_limited() {
             Some(Observed::new(pass.address(), price))
@@ -245,9 +255,9 @@ impl Answerer {
                 None
             }
             Charge::Refused { over, strike } => {
-                query::refuse(view, rules, &Refused::Quota(over), &pass.settings().contact, out);
+                whois::refuse(view, rules, &Refused::Quota(over), &pass.settings().contact, out);
                 let seen = seen.map(|seen| seen.refused(strike));
-                return Told { kind, outcome: Ended::Limited, subject, tier, seen };
+                return Told { kind, outcome: Ended::Limited, subject, suffix, tier, seen };
             }
         };
         let uses = match kind {
@@ -255,7 +265,7 @@ impl Answerer {
             _ => Uses::default(),
         };
         let caller = Caller { tier, limits: limits_of(pass, &uses), scarce };
-        let answered = query::answer_request(view, rules, &caller, request, out);
+        let answered = whois::answer_query(view, rules, &caller, query, out);
         let more = price_of_shown(&pass.settings().prices, out.shown()).saturating_sub(price);
         if more > 0 && pass.is_limited() {
             // It may go below nothing: the next query waits for it.
@@ -265,20 +275,13 @@ impl Answerer {
         let missed = outcome == Ended::NotFound;
         let told = |seen: Observed| seen.named(subject).missed(missed).dry_run(dry_run).more(more);
         let seen = seen.map(told);
-        Told { kind: answered.kind, outcome, subject, tier, seen }
+        Told { kind: answered.kind, outcome, subject, suffix, tier, seen }
     }
 
     /// Puts a query into the log, if there is one.
     #[inline]
     fn log(&mut self, view: &View, rules: &Rules, asked: &Asked<'_>, told: &Told<'_>, made: Made) {
         let Some(log) = &mut self.log else { return };
-        let suffix = match told.kind {
-            QueryKind::Domain
-            | QueryKind::DomainPattern
-            | QueryKind::Nameserver
-            | QueryKind::NameserverPattern => query::suffix_of(view, told.subject),
-            _ => None,
-        };
         let micros = made.at_us.saturating_sub(asked.complete_us);
         // A query that is refused for its form is logged as it came.
         let name = if told.subject.is_empty() { asked.line } else { told.subject.as_bytes() };
@@ -289,7 +292,7 @@ impl Answerer {
             kind: told.kind.word(),
             outcome: told.outcome.word(),
             tier: rules.tier_names().nth(usize::from(told.tier.index())).unwrap_or_default(),
-            suffix: suffix.unwrap_or_default(),
+            suffix: told.suffix,
             name,
             bytes: u32::try_from(made.bytes).unwrap_or(u32::MAX),
             micros: u32::try_from(micros).unwrap_or(u32::MAX),
@@ -297,6 +300,17 @@ impl Answerer {
             generation: view.generation(),
         });
     }
+}
+
+/// Whether a query asks for names that lie under a suffix.
+const fn is_of_names(kind: QueryKind) -> bool {
+    matches!(
+        kind,
+        QueryKind::Domain
+            | QueryKind::DomainPattern
+            | QueryKind::Nameserver
+            | QueryKind::NameserverPattern
+    )
 }
 
 /// An answer that was made.
@@ -316,7 +330,7 @@ fn blocked(view: &View, rules: &Rules, block: &Block, contact: &str, out: &mut A
         cause: block.cause.word(),
         reason: &block.reason,
     };
-    query::refuse(view, rules, &refused, contact, out);
+    whois::refuse(view, rules, &refused, contact, out);
 }
 
 fn denied(view: &View, rules: &Rules, by: &Denied, contact: &str, out: &mut Answer) {
@@ -327,7 +341,7 @@ fn denied(view: &View, rules: &Rules, by: &Denied, contact: &str, out: &mut Answ
         reason: text(|entry| &entry.reason).unwrap_or_default(),
     };
     let contact = text(|entry| &entry.contact).unwrap_or(contact);
-    query::refuse(view, rules, &refused, contact, out);
+    whois::refuse(view, rules, &refused, contact, out);
 }
 
 /// What an answer is worth by the records in it: each what a query for it alone costs.
@@ -400,4 +414,4 @@ impl Answering for Answerer {
 }
 
 // The engine cuts a line one byte behind the longest: `query` must take that one for too long.
-const _: () = assert!(port43::limits::QUERY_LINE_BYTES_MAX == query::QUERY_LINE_BYTES_MAX);
+const _: () = assert!(port43::limits::QUERY_LINE_BYTES_MAX == whois::QUERY_LINE_BYTES_MAX);

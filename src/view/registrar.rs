@@ -64,6 +64,8 @@ pub struct RegistrarNames {
     names: Box<[RegistrarName]>,
     /// Indexes of `names` in the order of their words.
     by_words: Box<[u32]>,
+    /// IANA identifiers that are not 0, and whose they are, in their order.
+    by_iana_id: Box<[(u32, u32)]>,
 }
 
 impl RegistrarNames {
@@ -82,7 +84,13 @@ impl RegistrarNames {
         by_words.sort_by(|&a, &b| {
             words_of(a).map(|name| &name.words).cmp(&words_of(b).map(|name| &name.words))
         });
-        Self { names, by_words }
+        let with_id = |(registrar, ordinal): (&Option<Registrar>, u32)| {
+            let id = registrar.as_ref()?.iana_id;
+            (id != 0).then_some((id, ordinal))
+        };
+        let mut by_iana_id: Box<[_]> = registrars.iter().zip(0_u32..).filter_map(with_id).collect();
+        by_iana_id.sort_unstable();
+        Self { names, by_words, by_iana_id }
     }
 
     /// All of them.
@@ -97,6 +105,13 @@ impl RegistrarNames {
         let start = self.names.partition_point(|name| &*name.folded < folded);
         let end = self.names.partition_point(|name| &*name.folded <= folded);
         self.names.get(start..end).unwrap_or_default()
+    }
+
+    /// The ordinals of the registrars with this IANA identifier, ascending; several may have one.
+    pub fn with_iana_id(&self, id: u32) -> impl Iterator<Item = u32> {
+        let start = self.by_iana_id.partition_point(|(of, _)| *of < id);
+        let rest = self.by_iana_id.get(start..).unwrap_or_default().iter();
+        rest.take_while(move |(of, _)| *of == id).map(|(_, ordinal)| *ordinal)
     }
 
     /// Those that consist of these words; none for no word.

@@ -41,7 +41,7 @@ fn query_line(input: &[u8]) {
     let Some((&first, line)) = input.split_first() else { return };
     WORLD.with(|world| {
         let (view, rules) = world.get_or_init(|| (registry::small(), [Rules::standard(), open()]));
-        whoisd::query::fuzz::line(view, &rules[usize::from(first & 1)], line);
+        whoisd::query::whois::fuzz::line(view, &rules[usize::from(first & 1)], line);
     });
 }
 

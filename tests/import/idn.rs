@@ -1,7 +1,7 @@
 //! Import, typed query and answer judge internationalised names alike.
 
 use whoisd::policy::{Rules, Tier};
-use whoisd::query::{Answer, answer};
+use whoisd::query::whois::{Answer, answer};
 use whoisd::view::View;
 
 use crate::support::{import, spoiled};

@@ -2,7 +2,7 @@
 
 use snapshot_format::object::Disclose;
 use whoisd::policy::{Rules, Tier};
-use whoisd::query::{Answer, answer};
+use whoisd::query::whois::{Answer, answer};
 use whoisd::view::View;
 
 use crate::csv_model;

@@ -7,7 +7,7 @@ use std::thread;
 use snapshot_format::{Kind, delta};
 use whoisd::feed::{Body, ChangeRecord};
 use whoisd::policy::{Rules, Tier};
-use whoisd::query::{self, Answer};
+use whoisd::query::whois::{self, Answer};
 use whoisd::store::{Live, Settings, Stamp, Writer};
 use whoisd::view::{Disk, View};
 
@@ -21,7 +21,7 @@ fn answers(path: &Path, queries: &[String]) -> Vec<String> {
     let view = View::open(path).unwrap();
     let mut answer = Answer::new();
     let answer_to = |query: &String| {
-        query::answer(&view, &rules, Tier::PUBLIC, query.as_bytes(), &mut answer);
+        whois::answer(&view, &rules, Tier::PUBLIC, query.as_bytes(), &mut answer);
         let text = String::from_utf8_lossy(answer.bytes()).into_owned();
         let lines = text.lines().filter(|line| !line.starts_with(">>>"));
         lines.collect::<Vec<_>>().join("\n")

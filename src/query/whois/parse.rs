@@ -33,8 +33,10 @@ use std::net::IpAddr;
 
 use super::address;
 use super::before::{after_joint, after_options, display_before, sign_before};
-use super::typed::{Bytes, Typed, host, narrow};
-use super::wildcard::has_wildcard;
+use super::typed::{Bytes, Typed, host};
+use crate::idn::narrow;
+use crate::query::question::Question;
+use crate::query::wildcard::has_wildcard;
 
 /// Longest query line without its line end, bytes.
 pub const QUERY_LINE_BYTES_MAX: usize = 1024;
@@ -50,29 +52,17 @@ pub(super) enum Display {
     List,
 }
 
-/// What is asked for.
+/// What a line asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target<'a> {
     Help,
     Limits,
-    /// A name without a keyword: a domain, or else a nameserver.
-    Bare(&'a str),
-    BarePattern(&'a str),
-    Domain(&'a str),
-    DomainPattern(&'a str),
-    Nameserver(&'a str),
-    NameserverPattern(&'a str),
-    Address(IpAddr),
-    Registrar(&'a str),
-    /// A registrar's name with wildcards, or a part of one.
-    RegistrarPart(&'a str),
-    Contact(&'a str),
-    Roid(&'a str),
+    Records(Question<'a>),
 }
 
-/// A query.
+/// A line that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Query<'a> {
+pub(super) struct Line<'a> {
     pub(super) display: Display,
     pub(super) target: Target<'a>,
 }
@@ -148,7 +138,7 @@ impl Refusal {
 const _: () = assert!(Refusal::ALL.len() == Refusal::Damaged as usize + 1, "one is missing");
 
 /// Reads a query line.
-pub(super) fn parse(line: &[u8]) -> Result<Query<'_>, Refusal> {
+pub(super) fn parse(line: &[u8]) -> Result<Line<'_>, Refusal> {
     let line = memchr::memchr2(b'\n', b'\r', line).and_then(|end| line.get(..end)).unwrap_or(line);
     if line.len() > QUERY_LINE_BYTES_MAX {
         return Err(Refusal::Length);
@@ -158,7 +148,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Query<'_>, Refusal> {
     // has letters without colons.
     if Bytes::of(text).is_plain_name() && !text.starts_with('-') {
         let name = text.strip_prefix('.').unwrap_or(text);
-        return Ok(Query { display: Display::Auto, target: Target::Bare(name) });
+        return Ok(Line { display: Display::Auto, target: Target::Records(Question::Name(name)) });
     }
     // Without a branch in it, the loop takes many bytes at once.
     let unusual = line.iter().fold(false, |unusual, &byte| unusual | !(b' '..0x7f).contains(&byte));
@@ -171,11 +161,11 @@ pub(super) fn parse(line: &[u8]) -> Result<Query<'_>, Refusal> {
         return Err(Refusal::Empty);
     }
     let Some(text) = after_options(typed, text)? else {
-        return Ok(Query { display: Display::Auto, target: Target::Help });
+        return Ok(Line { display: Display::Auto, target: Target::Help });
     };
     let (display, text) = display_before(typed, text);
     let (inner, target) = target(typed, text)?;
-    Ok(Query { display: if inner == Display::Auto { display } else { inner }, target })
+    Ok(Line { display: if inner == Display::Auto { display } else { inner }, target })
 }
 
 /// What a keyword names.
@@ -201,7 +191,7 @@ impl Keyword {
     }
 
     /// What is asked for by what follows the keyword.
-    fn target(self, typed: Typed, text: &str) -> Result<(Display, Target<'_>), Refusal> {
+    fn question(self, typed: Typed, text: &str) -> Result<(Display, Question<'_>), Refusal> {
         let colon = text.starts_with(|c| narrow(c) == ':');
         let text = if colon { after_joint(typed, text) } else { text };
         let (mut display, mut text) = sign_before(typed, text);
@@ -216,14 +206,14 @@ impl Keyword {
         if text.is_empty() {
             return Err(Refusal::Keyword);
         }
-        let target = match self {
+        let question = match self {
             Self::Domain => domain(typed, text)?,
             Self::Nameserver => nameserver(typed, text)?,
-            Self::Contact => Target::Contact(text),
-            Self::Registrar => Target::Registrar(text),
-            Self::Roid => Target::Roid(text),
+            Self::Contact => Question::Contact(text),
+            Self::Registrar => Question::Registrar(text),
+            Self::Roid => Question::Roid(text),
         };
-        Ok((display, target))
+        Ok((display, question))
     }
 }
 
@@ -238,46 +228,50 @@ fn target(typed: Typed, text: &str) -> Result<(Display, Target<'_>), Refusal> {
     if text.is_empty() {
         return Err(Refusal::Keyword);
     }
-    if let Some(keyword) = Keyword::of(typed, word) {
-        return keyword.target(typed, rest);
-    }
-    // `domain=NAME`, `ns: NAME`.
-    if let Some((first, joined)) = typed.split_joint(text, word)
-        && let Some(keyword) = Keyword::of(typed, first)
-    {
-        // The sign has the place of a blank, and no meaning of its own.
-        return keyword.target(typed, joined);
+    // `domain NAME`; `domain=NAME`, `ns: NAME`: the sign has the place of a blank.
+    let joint = || {
+        let (first, joined) = typed.split_joint(text, word)?;
+        Some((Keyword::of(typed, first)?, joined))
+    };
+    let keyword = Keyword::of(typed, word).map(|keyword| (keyword, rest)).or_else(joint);
+    if let Some((keyword, rest)) = keyword {
+        let (display, question) = keyword.question(typed, rest)?;
+        return Ok((display, Target::Records(question)));
     }
     if !rest.is_empty() && !is_in_english(typed, rest) {
         return Err(Refusal::Words);
     }
-    Ok((Display::Auto, bare(word)?))
+    Ok((Display::Auto, Target::Records(bare(word)?)))
 }
 
 /// A name without a keyword, or an address.
-fn bare(word: &str) -> Result<Target<'_>, Refusal> {
+fn bare(word: &str) -> Result<Question<'_>, Refusal> {
     let name = match name_or_address(word)? {
-        Ok(address) => return Ok(Target::Address(address)),
+        Ok(address) => return Ok(Question::Address(address)),
         Err(name) => name,
     };
-    Ok(if has_wildcard(name) { Target::BarePattern(name) } else { Target::Bare(name) })
+    Ok(if has_wildcard(name) { Question::NamePattern(name) } else { Question::Name(name) })
 }
 
-fn domain(typed: Typed, text: &str) -> Result<Target<'_>, Refusal> {
+fn domain(typed: Typed, text: &str) -> Result<Question<'_>, Refusal> {
     let name = match name_or_address(one_word(typed, text)?)? {
         // A domain has none, and no domain is called so.
         Ok(_address) => return Err(Refusal::Address),
         Err(name) => name,
     };
-    Ok(if has_wildcard(name) { Target::DomainPattern(name) } else { Target::Domain(name) })
+    Ok(if has_wildcard(name) { Question::DomainPattern(name) } else { Question::Domain(name) })
 }
 
-fn nameserver(typed: Typed, text: &str) -> Result<Target<'_>, Refusal> {
+fn nameserver(typed: Typed, text: &str) -> Result<Question<'_>, Refusal> {
     let name = match name_or_address(one_word(typed, text)?)? {
-        Ok(address) => return Ok(Target::Address(address)),
+        Ok(address) => return Ok(Question::Address(address)),
         Err(name) => name,
     };
-    Ok(if has_wildcard(name) { Target::NameserverPattern(name) } else { Target::Nameserver(name) })
+    Ok(if has_wildcard(name) {
+        Question::NameserverPattern(name)
+    } else {
+        Question::Nameserver(name)
+    })
 }
 
 /// The address that a word is, or the name in it.
@@ -327,41 +321,46 @@ mod tests {
     use super::*;
 
     fn targets(line: &str) -> Result<Target<'_>, Refusal> {
-        parse(line.as_bytes()).map(|query| query.target)
+        parse(line.as_bytes()).map(|line| line.target)
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "beside what a line is refused for")]
+    const fn asks(question: Question<'_>) -> Result<Target<'_>, Refusal> {
+        Ok(Target::Records(question))
     }
 
     #[test]
     fn keywords_in_any_case_name_the_kind() {
-        assert_eq!(targets("foo.demo\r\n"), Ok(Target::Bare("foo.demo")));
+        assert_eq!(targets("foo.demo\r\n"), asks(Question::Name("foo.demo")));
         for line in ["domain x.demo", "DOM x.demo", " Do \t x.demo  \n", "domain x.demo/e"] {
-            assert_eq!(targets(line), Ok(Target::Domain("x.demo")), "{line:?}");
+            assert_eq!(targets(line), asks(Question::Domain("x.demo")), "{line:?}");
         }
         for line in ["nameserver ns.x.demo", "host ns.x.demo", "NS ns.x.demo"] {
-            assert_eq!(targets(line), Ok(Target::Nameserver("ns.x.demo")));
+            assert_eq!(targets(line), asks(Question::Nameserver("ns.x.demo")));
         }
-        assert_eq!(targets("contact C-1"), Ok(Target::Contact("C-1")));
-        assert_eq!(targets("co C-1"), Ok(Target::Contact("C-1")));
-        assert_eq!(targets("registrar A, Inc."), Ok(Target::Registrar("A, Inc.")));
-        assert_eq!(targets("re 7"), Ok(Target::Registrar("7")));
-        assert_eq!(targets("ID D1-X"), Ok(Target::Roid("D1-X")));
+        assert_eq!(targets("contact C-1"), asks(Question::Contact("C-1")));
+        assert_eq!(targets("co C-1"), asks(Question::Contact("C-1")));
+        assert_eq!(targets("registrar A, Inc."), asks(Question::Registrar("A, Inc.")));
+        assert_eq!(targets("re 7"), asks(Question::Registrar("7")));
+        assert_eq!(targets("ID D1-X"), asks(Question::Roid("D1-X")));
         assert_eq!(targets("help"), Ok(Target::Help));
         assert_eq!(targets("?"), Ok(Target::Help));
         assert_eq!(targets("LIMITS"), Ok(Target::Limits));
-        assert_eq!(targets("domain limits"), Ok(Target::Domain("limits")));
-        assert_eq!(targets("domain domain.demo"), Ok(Target::Domain("domain.demo")));
-        assert_eq!(targets("help.demo"), Ok(Target::Bare("help.demo")));
+        assert_eq!(targets("domain limits"), asks(Question::Domain("limits")));
+        assert_eq!(targets("domain domain.demo"), asks(Question::Domain("domain.demo")));
+        assert_eq!(targets("help.demo"), asks(Question::Name("help.demo")));
     }
 
     #[test]
     fn addresses_are_nameservers() {
-        let address = Target::Address("2001:db8::1".parse().unwrap());
-        assert_eq!(targets("2001:DB8::1"), Ok(address));
-        assert_eq!(targets("nameserver 2001:db8:0::1"), Ok(address));
-        assert_eq!(targets("192.0.2.1"), Ok(Target::Address("192.0.2.1".parse().unwrap())));
+        let address = Question::Address("2001:db8::1".parse().unwrap());
+        assert_eq!(targets("2001:DB8::1"), asks(address));
+        assert_eq!(targets("nameserver 2001:db8:0::1"), asks(address));
+        assert_eq!(targets("192.0.2.1"), asks(Question::Address("192.0.2.1".parse().unwrap())));
         assert_eq!(targets("192.0.2.%"), Err(Refusal::WildcardKind));
         assert_eq!(targets("host 2001:db8::%"), Err(Refusal::WildcardKind));
-        assert_eq!(targets("12306.%"), Ok(Target::BarePattern("12306.%")));
-        assert_eq!(targets("%"), Ok(Target::BarePattern("%")));
+        assert_eq!(targets("12306.%"), asks(Question::NamePattern("12306.%")));
+        assert_eq!(targets("%"), asks(Question::NamePattern("%")));
         assert_eq!(targets("domain 192.0.2.1"), Err(Refusal::Address));
         assert_eq!(targets("192.0.2.0/24"), Err(Refusal::Address));
         for text in [
@@ -372,7 +371,7 @@ mod tests {
             "<user@[ipv6:2001:db8::1]>",
             "ｈｔｔｐ：／／［２００１：ｄｂ８：：１］：８０／",
         ] {
-            assert_eq!(targets(text), Ok(address), "{text}");
+            assert_eq!(targets(text), asks(address), "{text}");
         }
         for text in ["user@[192.0.2.1]", "http://192.0.2.1:80/", "ｈｔｔｐ：／／192.0.2.1／"]
         {
@@ -382,45 +381,61 @@ mod tests {
 
     #[test]
     fn full_and_list_are_asked_for_by_sign_or_word() {
-        let display = |line: &'static str| parse(line.as_bytes()).unwrap();
-        let (bare, domain) = (Target::Bare("x.demo"), Target::Domain("x.demo"));
+        let shown = |line: &'static str| {
+            let Line { display, target } = parse(line.as_bytes()).unwrap();
+            let Target::Records(question) = target else { panic!("{line}: {target:?}") };
+            (display, question)
+        };
+        let (bare, domain) = (Question::Name("x.demo"), Question::Domain("x.demo"));
         for line in ["=x.demo", "= x.demo", "full x.demo", "＝x.demo"] {
-            assert_eq!(display(line), Query { display: Display::Full, target: bare });
+            assert_eq!(shown(line), (Display::Full, bare), "{line}");
         }
         for line in ["$x.demo", "SUM x.demo"] {
-            assert_eq!(display(line), Query { display: Display::List, target: bare });
+            assert_eq!(shown(line), (Display::List, bare), "{line}");
         }
         for line in
             ["=domain x.demo", "domain =x.demo", "dom = x.demo", "do full x.demo", "=do x.demo"]
         {
-            assert_eq!(display(line), Query { display: Display::Full, target: domain });
+            assert_eq!(shown(line), (Display::Full, domain), "{line}");
         }
         for line in ["summary dom x.demo", "domain $x.demo", "domain sum x.demo", "= dom $ x.demo"]
         {
-            assert_eq!(display(line), Query { display: Display::List, target: domain });
+            assert_eq!(shown(line), (Display::List, domain), "{line}");
         }
         for line in
             ["domain=x.demo", "DOM: x.demo", "do:x.demo", "domain : x.demo", "domain :x.demo"]
         {
-            assert_eq!(display(line), Query { display: Display::Auto, target: domain });
+            assert_eq!(shown(line), (Display::Auto, domain), "{line}");
         }
         for line in ["full=x.demo", "Full: x.demo", "full = x.demo", "full : x.demo", "＝　x.demo"]
         {
-            assert_eq!(display(line), Query { display: Display::Full, target: bare }, "{line}");
+            assert_eq!(shown(line), (Display::Full, bare), "{line}");
         }
         for line in ["sum=domain x.demo", "domain sum: x.demo", "domain : $ x.demo"] {
-            assert_eq!(display(line), Query { display: Display::List, target: domain }, "{line}");
+            assert_eq!(shown(line), (Display::List, domain), "{line}");
         }
-        assert_eq!(targets("ns : ::1"), Ok(Target::Address("::1".parse().unwrap())));
-        assert_eq!(targets("ns ::1"), Ok(Target::Address("::1".parse().unwrap())));
+        assert_eq!(targets("ns : ::1"), asks(Question::Address("::1".parse().unwrap())));
+        assert_eq!(targets("ns ::1"), asks(Question::Address("::1".parse().unwrap())));
         assert_eq!(targets("full="), Err(Refusal::Keyword));
         let registrar = |line| targets(line).unwrap();
-        assert_eq!(registrar("registrar =A, Inc."), Target::Registrar("A, Inc."));
-        assert_eq!(registrar("registrar=A, Inc."), Target::Registrar("A, Inc."));
-        assert_eq!(registrar("registrar Full Names"), Target::Registrar("Full Names"));
-        assert_eq!(registrar("\"registrar A, Inc.\""), Target::Registrar("A, Inc."));
-        assert_eq!(registrar("registrar “A, Inc.”"), Target::Registrar("A, Inc."));
-        assert_eq!(targets("domain full"), Ok(Target::Domain("full")));
+        assert_eq!(
+            registrar("registrar =A, Inc."),
+            Target::Records(Question::Registrar("A, Inc."))
+        );
+        assert_eq!(registrar("registrar=A, Inc."), Target::Records(Question::Registrar("A, Inc.")));
+        assert_eq!(
+            registrar("registrar Full Names"),
+            Target::Records(Question::Registrar("Full Names"))
+        );
+        assert_eq!(
+            registrar("\"registrar A, Inc.\""),
+            Target::Records(Question::Registrar("A, Inc."))
+        );
+        assert_eq!(
+            registrar("registrar “A, Inc.”"),
+            Target::Records(Question::Registrar("A, Inc."))
+        );
+        assert_eq!(targets("domain full"), asks(Question::Domain("full")));
         assert_eq!(targets("ns ="), Err(Refusal::Keyword));
         assert_eq!(targets("ns:"), Err(Refusal::Keyword));
         assert_eq!(targets("="), Err(Refusal::Keyword));
@@ -450,10 +465,10 @@ mod tests {
             "domain x.demo ／ｅ",
             "domain x.demo, ",
         ] {
-            assert_eq!(targets(line), Ok(Target::Domain("x.demo")), "{line:?}");
+            assert_eq!(targets(line), asks(Question::Domain("x.demo")), "{line:?}");
         }
-        assert_eq!(targets("domain x％.demo"), Ok(Target::DomainPattern("x％.demo")));
-        assert_eq!(targets("x*.demo"), Ok(Target::BarePattern("x*.demo")));
+        assert_eq!(targets("domain x％.demo"), asks(Question::DomainPattern("x％.demo")));
+        assert_eq!(targets("x*.demo"), asks(Question::NamePattern("x*.demo")));
         assert_eq!(targets("\"\""), Err(Refusal::Empty));
         assert_eq!(targets("domain \"\""), Err(Refusal::Keyword));
         assert_eq!(targets("http://"), Err(Refusal::Name));
@@ -463,10 +478,10 @@ mod tests {
     fn lines_end_in_cr_lf_or_nothing_and_are_bounded() {
         let more = ["x.demo\r\nmore", "x.demo\n\0", "x.demo\rmore", "x.demo\r\0"];
         for line in ["x.demo\r\n", "x.demo\n", "x.demo", "x.demo\r"].into_iter().chain(more) {
-            assert_eq!(targets(line), Ok(Target::Bare("x.demo")), "{line:?}");
+            assert_eq!(targets(line), asks(Question::Name("x.demo")), "{line:?}");
         }
         let longest = format!("{}x", " ".repeat(QUERY_LINE_BYTES_MAX - 1));
-        assert_eq!(targets(&format!("{longest}\r\n")), Ok(Target::Bare("x")));
+        assert_eq!(targets(&format!("{longest}\r\n")), asks(Question::Name("x")));
         assert_eq!(targets(&format!(" {longest}\r\n")), Err(Refusal::Length));
     }
 

@@ -7,7 +7,8 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use super::parse::{Display, Refusal};
-use super::typed::{Typed, narrow};
+use super::typed::Typed;
+use crate::idn::narrow;
 
 /// What follows the leading options; none if they ask for help and nothing follows. Those that take
 /// an argument are RIPE's (`-i`, `-s`, `-T`, `-t`, `-v`, `-q`, `-g`, `-V`) and CORE's and DENIC's
@@ -81,10 +82,11 @@ pub(super) fn sign_before(typed: Typed, text: &str) -> (Display, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::parse::{Target, parse};
+    use crate::query::question::Question;
+    use crate::query::whois::parse::{Target, parse};
 
     fn targets(line: &str) -> Result<Target<'_>, Refusal> {
-        parse(line.as_bytes()).map(|query| query.target)
+        parse(line.as_bytes()).map(|line| line.target)
     }
 
     #[test]
@@ -108,13 +110,12 @@ mod tests {
             "-Ｔ dn x.demo",
         ];
         for line in lines {
-            let bare = Target::Bare("x.demo");
             let expected = if line.contains(" domain x") && !line.contains("T domain") {
-                Target::Domain("x.demo")
+                Question::Domain("x.demo")
             } else {
-                bare
+                Question::Name("x.demo")
             };
-            assert_eq!(targets(line), Ok(expected), "{line}");
+            assert_eq!(targets(line), Ok(Target::Records(expected)), "{line}");
         }
         for line in ["-r", "-T x.demo", "--charset x.demo", "--"] {
             assert_eq!(targets(line), Err(Refusal::Option), "{line}");
@@ -123,6 +124,6 @@ mod tests {
         {
             assert_eq!(targets(line), Ok(Target::Help), "{line}");
         }
-        assert_eq!(targets("-h x.demo"), Ok(Target::Bare("x.demo")));
+        assert_eq!(targets("-h x.demo"), Ok(Target::Records(Question::Name("x.demo"))));
     }
 }

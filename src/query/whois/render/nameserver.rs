@@ -11,12 +11,12 @@ use snapshot_format::record::ArchivedNameserver;
 
 use super::{RegistrarView, optional};
 use crate::policy::TierRule;
-use crate::query::answer::Answer;
-use crate::query::frame::Site;
 use crate::query::number::{v4_text, v6_text};
+use crate::query::whois::answer::Answer;
+use crate::query::whois::frame::Site;
 
 /// Writes the record.
-pub(in crate::query) fn nameserver(
+pub(in crate::query::whois) fn nameserver(
     site: &Site<'_>,
     rule: TierRule<'_>,
     record: &ArchivedNameserver,

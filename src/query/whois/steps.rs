@@ -14,8 +14,10 @@ use snapshot_format::record::ArchivedDomain;
 
 use super::answer::Answer;
 use super::frame::Site;
-use super::{AnswerResult, QueryKind, Refusal, find, kind_of, name, parse};
+use super::{AnswerResult, Refusal, Request, parse, show};
 use crate::policy::{Rules, Tier};
+use crate::query::find::{self, ListEnd};
+use crate::query::{QueryKind, name};
 use crate::view::View;
 
 /// Parses a line and says what kind of query it is.
@@ -24,7 +26,7 @@ use crate::view::View;
 ///
 /// Why it is none.
 pub fn parse(line: &[u8]) -> Result<QueryKind, Refusal> {
-    parse::parse(line).map(|query| kind_of(query.target))
+    parse::parse(line).map(|line| Request(Ok(line)).kind())
 }
 
 /// Finds the domain that answers a typed name; none also where the record is damaged.
@@ -42,6 +44,6 @@ pub fn render(
     out: &mut Answer,
 ) -> AnswerResult {
     let site = Site::new(view, rules, Tier::PUBLIC);
-    find::domain_record(&site, site.rule_of(&record.name), record, out)
+    show::domains(&site, std::iter::once(record), ListEnd::Complete, out)
         .unwrap_or(AnswerResult::Refused(Refusal::Damaged))
 }

@@ -11,11 +11,11 @@ use snapshot_format::record::ArchivedRegistrar;
 
 use super::{RegistrarView, optional};
 use crate::policy::TierRule;
-use crate::query::answer::Answer;
-use crate::query::frame::Site;
+use crate::query::whois::answer::Answer;
+use crate::query::whois::frame::Site;
 
 /// Writes the record. The IANA identifier and the abuse contact come after the standard fields.
-pub(in crate::query) fn registrar(
+pub(in crate::query::whois) fn registrar(
     site: &Site<'_>,
     rule: TierRule<'_>,
     record: &ArchivedRegistrar,

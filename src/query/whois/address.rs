@@ -15,8 +15,7 @@
 use std::net::IpAddr;
 
 use super::parse::Refusal;
-use super::typed::narrow;
-use crate::idn::{Short, is_ignorable};
+use crate::idn::{Short, is_ignorable, narrow};
 
 /// Longest text that may be an address, bytes: the longest address has 45, a zone 15, and there may
 /// be brackets, a prefix length or a port.

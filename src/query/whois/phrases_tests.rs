@@ -97,7 +97,7 @@ fn the_answer_without_a_record_says_so_in_the_words_of_each_program() {
     let site = frame::Site::new(&view, &rules, crate::policy::Tier::PUBLIC);
     let site = site.asked(super::QueryKind::Domain);
     let answer = text(|out| {
-        frame::not_found(&site, rules.defaults(), out);
+        frame::not_found(&site, rules.defaults(), None, out);
     });
     // `No Data Found` at the start; `Domain not found` with this case anywhere; `not found`.
     assert!(answer.starts_with("No Data Found\r\n% Domain not found.\r\n>>> Last"), "{answer}");

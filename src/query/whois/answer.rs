@@ -15,9 +15,9 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use super::copies::{VALUE_BYTES, copy, copy_plain, is_plain};
-use super::number::{Decimal, TimeText};
 use crate::bounds::breaks_lines;
 use crate::policy::{LABEL_BYTES, Label};
+use crate::query::number::{Decimal, TimeText};
 
 /// Size of the answer buffer, bytes. The largest answer of a real registry has about 5 KB; a
 /// list of nameservers by address fills the buffer with about 1,500 lines.
@@ -60,6 +60,11 @@ pub struct Shown {
     pub records: u32,
     /// Contacts that are asked for by themselves.
     pub contacts: u32,
+}
+
+impl Shown {
+    pub(super) const CONTACT: Self = Self { records: 0, contacts: 1 };
+    pub(super) const RECORD: Self = Self { records: 1, contacts: 0 };
 }
 
 impl Default for Answer {
@@ -121,11 +126,11 @@ impl Answer {
         self.shown
     }
 
-    /// Notes that a record is shown, or else a contact.
-    pub(super) const fn note_shown(&mut self, is_contact: bool) {
-        let Shown { records, contacts } = &mut self.shown;
-        let count = if is_contact { contacts } else { records };
-        *count = count.saturating_add(1);
+    /// Notes that the answer shows these as well.
+    #[inline]
+    pub(super) const fn note_shown(&mut self, more: Shown) {
+        self.shown.records = self.shown.records.saturating_add(more.records);
+        self.shown.contacts = self.shown.contacts.saturating_add(more.contacts);
     }
 
     /// Ends the body: what follows may use the reserved room.

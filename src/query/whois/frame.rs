@@ -16,13 +16,15 @@
 
 use snapshot_format::Corrupt;
 
-use super::answer::Answer;
-use super::number::{Decimal, TimeText};
+use super::answer::{Answer, Shown};
 use super::parse::Refusal;
 use super::quota::{self, Refused};
-use super::{AnswerResult, Caller, QueryKind};
+use super::{AnswerResult, Caller};
 use crate::policy::limit::Use;
 use crate::policy::{Rule, Rules, Tier, TierRule};
+use crate::query::QueryKind;
+use crate::query::find::{Above, ListEnd};
+use crate::query::number::{Decimal, TimeText};
 use crate::view::{Data, View};
 
 const COMPLAINT_FORM: &[u8] = b"URL of the ICANN Whois Inaccuracy Complaint Form: \
@@ -86,12 +88,6 @@ impl<'a> Site<'a> {
     #[inline]
     pub(super) fn asked(self, asked: QueryKind) -> Self {
         Self { asked, ..self }
-    }
-
-    /// Whether a query of this kind is answered.
-    #[inline]
-    pub(super) fn is_asked(&self, kind: QueryKind) -> bool {
-        self.asked == kind
     }
 
     /// The same, saying what little is left to the caller.
@@ -176,24 +172,9 @@ fn no_record(site: &Site<'_>, rule: &Rule, out: &mut Answer) {
     }
 }
 
-/// Says that there is no such record.
-pub(super) fn not_found(site: &Site<'_>, rule: &Rule, out: &mut Answer) -> AnswerResult {
-    begin(rule, out);
-    no_record(site, rule, out);
-    finish(site, rule, Tail::Plain, out);
-    AnswerResult::NotFound
-}
-
-/// What there is above a name that is not.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Above<'a> {
-    Registered(&'a str),
-    KeptBack(&'a str),
-}
-
-/// As [`not_found`], with the name that is there, if there is one: a host below a domain is not
-/// free.
-pub(super) fn not_found_below(
+/// Says that there is no such record, with the name that is there above it, if there is one: a host
+/// below a domain is not free.
+pub(super) fn not_found(
     site: &Site<'_>,
     rule: &Rule,
     above: Option<Above<'_>>,
@@ -220,41 +201,34 @@ pub(super) struct Records<'a> {
     rule: &'a Rule,
     count: usize,
     full: bool,
-    /// Whether the next ones are contacts.
-    pub(super) of_contacts: bool,
 }
 
 impl<'a> Records<'a> {
     /// Starts an answer of records.
     pub(super) fn begin(site: &'a Site<'a>, rule: &'a Rule, out: &mut Answer) -> Self {
         begin(rule, out);
-        Self { site, rule, count: 0, full: false, of_contacts: false }
+        Self { site, rule, count: 0, full: false }
     }
 
     /// Adds a record; `false` if it does not fit after those before it.
     pub(super) fn add(
         &mut self,
         out: &mut Answer,
-        write: impl FnOnce(&mut Answer) -> Result<(), Corrupt>,
+        write: impl FnOnce(&mut Answer) -> Result<Shown, Corrupt>,
     ) -> Result<bool, Corrupt> {
         let start = out.len();
         if self.count > 0 {
             out.blank();
         }
-        write(out)?;
+        let shown = write(out)?;
         if out.is_cut() && self.count > 0 {
             out.truncate(start);
             self.full = true;
         } else {
             self.count = self.count.saturating_add(1);
-            out.note_shown(self.of_contacts);
+            out.note_shown(shown);
         }
         Ok(!self.full && !out.is_cut())
-    }
-
-    /// How many records the answer has so far.
-    pub(super) const fn count(&self) -> usize {
-        self.count
     }
 
     /// Ends the answer.
@@ -297,17 +271,6 @@ pub(super) fn list_line(roid: &str, name: &str, out: &mut Answer) -> bool {
         out.end_line();
     }
     !out.is_cut()
-}
-
-/// Why a list of matches ends where it ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ListEnd {
-    /// Everything is there.
-    Complete,
-    /// There are more than are listed.
-    More,
-    /// The step budget ran out.
-    Budget,
 }
 
 /// Ends a list.

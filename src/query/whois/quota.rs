@@ -21,9 +21,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::answer::Answer;
-use super::number::TimeText;
 use crate::idn::Short;
 use crate::policy::limit::{Over, Use};
+use crate::query::number::TimeText;
 
 /// Longest line of this file without texts of an operator, bytes.
 const LINE_BYTES_MAX: usize = 160;

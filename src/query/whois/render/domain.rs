@@ -27,9 +27,9 @@ use super::nameserver::addresses;
 use super::{RegistrarView, contact, optional};
 use crate::idn;
 use crate::policy::{ExtrasRule, TierRule, is_extra_key};
-use crate::query::answer::Answer;
-use crate::query::frame::Site;
 use crate::query::number::{Decimal, base64, code_point, hex};
+use crate::query::whois::answer::Answer;
+use crate::query::whois::frame::Site;
 
 /// Nameservers that are sorted on a small piece of stack: more than most domains have.
 const NAMESERVERS_USUAL: usize = 8;
@@ -40,7 +40,7 @@ const NAMESERVERS_MAX: usize = snapshot_format::limits::LIST_COUNT_MAX;
 const HEX_BYTES: usize = 32;
 
 /// What the answer about a kept-back name says: neither that it is free nor that it is registered.
-pub(in crate::query) const RESERVED_NOTE: &[u8] =
+pub(in crate::query::whois) const RESERVED_NOTE: &[u8] =
     b"Note: The registry keeps this name back. Nobody holds it, and requests for it are \
       refused.\r\n";
 
@@ -81,7 +81,7 @@ const STATUS_LINES: [&str; 23] = status_lines![
 const ALL_STATUSES: u32 = (1 << STATUS_LINES.len()) - 1;
 
 /// Writes a domain's record, all but the complaint-form line.
-pub(in crate::query) fn domain(
+pub(in crate::query::whois) fn domain(
     site: &Site<'_>,
     rule: TierRule<'_>,
     record: &ArchivedDomain,
@@ -131,7 +131,7 @@ pub(in crate::query) fn domain(
 }
 
 /// Writes the record of a name that is kept back.
-pub(in crate::query) fn reserved(
+pub(in crate::query::whois) fn reserved(
     site: &Site<'_>,
     record: &ArchivedNndn,
     out: &mut Answer,

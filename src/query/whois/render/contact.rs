@@ -21,8 +21,8 @@ use snapshot_format::status::{CONTACT_STATUS_WORDS, words_of};
 
 use super::RegistrarView;
 use crate::policy::{CONTACT_FIELD_COUNT, FieldRule, SeenBlock, ShownField, Step, TierRule, Wish};
-use crate::query::answer::{Answer, Lines};
-use crate::query::frame::Site;
+use crate::query::whois::answer::{Answer, Lines};
+use crate::query::whois::frame::Site;
 
 /// How a shown field is taken from the record.
 struct Source {
@@ -101,7 +101,7 @@ pub(super) fn block(block: &SeenBlock<'_>, view: &ContactView<'_>, out: &mut Ans
 }
 
 /// Writes a contact as a record of its own.
-pub(in crate::query) fn contact(
+pub(in crate::query::whois) fn contact(
     site: &Site<'_>,
     rule: TierRule<'_>,
     record: &ArchivedContact,

@@ -13,19 +13,7 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use crate::idn::is_ignorable;
-
-/// A character as a keyboard without an input method has it: fullwidth forms as ASCII.
-pub(super) const fn narrow(c: char) -> char {
-    match c {
-        '\u{ff01}'..='\u{ff5e}' => match char::from_u32((c as u32).wrapping_sub(0xfee0)) {
-            Some(narrow) => narrow,
-            None => c,
-        },
-        '\u{3002}' | '\u{ff61}' => '.',
-        _ => c,
-    }
-}
+use crate::idn::{is_ignorable, narrow};
 
 /// Whether a character separates words.
 const fn is_blank(c: char) -> bool {

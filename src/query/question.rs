@@ -1,0 +1,157 @@
+//! What is asked for, whichever protocol asks.
+//!
+//! # Invariants
+//!
+//! - `mapped once`: a [`Settled`] question holds its name in the form of the records' keys; finding,
+//!   showing and the query log use that one.
+//!
+//! # Does not
+//!
+//! Know how questions are written, or how answers read.
+
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use std::net::IpAddr;
+
+use super::find::is_many;
+use super::name::{self, Name};
+use super::{QueryKind, registrar, suffix};
+use crate::view::View;
+
+/// What is asked for, as it was typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Question<'a> {
+    /// A name alone: a domain, or else a nameserver.
+    Name(&'a str),
+    NamePattern(&'a str),
+    Domain(&'a str),
+    DomainPattern(&'a str),
+    Nameserver(&'a str),
+    NameserverPattern(&'a str),
+    Address(IpAddr),
+    Registrar(&'a str),
+    /// A registrar's name with wildcards, or a part of one.
+    RegistrarPart(&'a str),
+    Contact(&'a str),
+    Roid(&'a str),
+}
+
+impl<'a> Question<'a> {
+    /// What kind of query it is.
+    pub(super) const fn kind(self) -> QueryKind {
+        match self {
+            Self::Name(_) | Self::Domain(_) => QueryKind::Domain,
+            Self::NamePattern(_) | Self::DomainPattern(_) => QueryKind::DomainPattern,
+            Self::Nameserver(_) => QueryKind::Nameserver,
+            Self::NameserverPattern(_) => QueryKind::NameserverPattern,
+            Self::Address(_) => QueryKind::Address,
+            Self::Registrar(_) => QueryKind::Registrar,
+            Self::RegistrarPart(_) => QueryKind::RegistrarPattern,
+            Self::Contact(_) => QueryKind::Contact,
+            Self::Roid(_) => QueryKind::Roid,
+        }
+    }
+
+    /// The name, pattern or identifier that is asked for, as it was typed; empty for an address.
+    pub(super) const fn subject(self) -> &'a str {
+        match self {
+            Self::Name(text)
+            | Self::NamePattern(text)
+            | Self::Domain(text)
+            | Self::DomainPattern(text)
+            | Self::Nameserver(text)
+            | Self::NameserverPattern(text)
+            | Self::Registrar(text)
+            | Self::RegistrarPart(text)
+            | Self::Contact(text)
+            | Self::Roid(text) => text,
+            Self::Address(_) => "",
+        }
+    }
+
+    /// The question that is meant: a pattern that is the name of a record asks for that record; a
+    /// registrar's name that no registrar has asks for a list. Names without wildcards, the usual
+    /// question, are mapped and not looked up. A damaged record settles nothing: finding reports it.
+    #[inline]
+    pub(super) fn settled(self, view: &View) -> Settled<'a> {
+        match self {
+            Self::Name(typed) | Self::Domain(typed) | Self::Nameserver(typed) => {
+                Settled { question: self, name: name::canonical(typed) }
+            }
+            Self::Address(_) | Self::RegistrarPart(_) | Self::Contact(_) | Self::Roid(_) => {
+                Settled { question: self, name: None }
+            }
+            Self::NamePattern(_)
+            | Self::DomainPattern(_)
+            | Self::NameserverPattern(_)
+            | Self::Registrar(_) => self.looked_up(view),
+        }
+    }
+
+    #[cold]
+    fn looked_up(self, view: &View) -> Settled<'a> {
+        let name = match self {
+            Self::Registrar(typed) if registrar::is_one(view, typed) => None,
+            Self::Registrar(typed) => {
+                return Settled { question: Self::RegistrarPart(typed), name: None };
+            }
+            _ if self.subject().contains(is_many) => None,
+            _ => name::canonical(self.subject()),
+        };
+        let question = name.as_ref().and_then(|name| self.of_record(view, name.as_str()));
+        Settled { question: question.unwrap_or(self), name }
+    }
+
+    /// The question for the record of this name that a pattern asks for, if there is one.
+    fn of_record(self, view: &View, name: &str) -> Option<Self> {
+        let data = view.data();
+        let is_nameserver = || matches!(data.find_nameserver(name), Ok(Some(_)));
+        let is_domain = || {
+            matches!(data.find_domain(name), Ok(Some(_)))
+                || matches!(data.find_nndn(name), Ok(Some(_)))
+        };
+        match self {
+            Self::NamePattern(typed) | Self::DomainPattern(typed) if is_domain() => {
+                Some(Self::Domain(typed))
+            }
+            Self::NamePattern(typed) | Self::NameserverPattern(typed) if is_nameserver() => {
+                Some(Self::Nameserver(typed))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A question as it is meant.
+#[derive(Debug, Clone)]
+pub(super) struct Settled<'a> {
+    question: Question<'a>,
+    name: Option<Name>,
+}
+
+impl<'a> Settled<'a> {
+    pub(super) const fn question(&self) -> Question<'a> {
+        self.question
+    }
+
+    /// The name that it is about, in the form of the records' keys; none if what was typed is not
+    /// the name of a domain or a host.
+    #[inline]
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_ref().map(Name::as_str)
+    }
+
+    /// The suffix of the snapshot that its name, or its pattern, lies under.
+    pub(super) fn suffix<'v>(&self, view: &'v View) -> Option<&'v str> {
+        match (self.name(), self.question) {
+            (Some(name), _) => suffix::of_canonical(view, name),
+            (
+                None,
+                Question::NamePattern(typed)
+                | Question::DomainPattern(typed)
+                | Question::NameserverPattern(typed),
+            ) => suffix::suffix_of(view, typed),
+            (None, _) => None,
+        }
+    }
+}
