@@ -27,6 +27,14 @@ impl<const N: usize> Short<N> {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
+    pub(crate) fn as_bytes_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(..self.len).unwrap_or_default()
+    }
+
+    pub(crate) const fn clear(&mut self) {
+        self.len = 0;
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }

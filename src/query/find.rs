@@ -30,6 +30,10 @@ use crate::view::{Data, View};
 /// Longest chain from a variant to its primary.
 const VARIANT_HOPS_MAX: usize = 8;
 
+/// Most records with one identifier that an answer shows: those of several TLDs, or that differ in
+/// case.
+const SAME_ID_MAX: usize = 16;
+
 /// Longest identifier that can be asked for, bytes: no protocol takes a longer question.
 pub(super) const IDENTIFIER_BYTES_MAX: usize = 1024;
 
@@ -51,9 +55,9 @@ pub(super) enum Found<'v, 'r> {
     /// The ordinals of registrars: one at least.
     Registrars(&'r Matches<u32>),
     /// The contacts with an identifier: one at least.
-    Contacts(&'r Matches<&'v ArchivedContact>),
+    Contacts(&'r SameId<&'v ArchivedContact>),
     /// The records with a repository object identifier, variants included: one at least.
-    Objects(&'r Matches<Owner<'v>>),
+    Objects(&'r SameId<Owner<'v>>),
     /// Nothing.
     Absent(Absent<'r>),
 }
@@ -128,16 +132,16 @@ pub(super) enum ListEnd {
     Budget,
 }
 
-/// The first matches of a question.
-pub(super) struct Matches<T> {
-    list: [Option<T>; WILDCARD_NAMES_MAX],
+/// The first matches of a question, at most `N`.
+pub(super) struct Matches<T, const N: usize = WILDCARD_NAMES_MAX> {
+    list: [Option<T>; N],
     count: usize,
     pub(super) end: ListEnd,
 }
 
-impl<T: Copy> Matches<T> {
+impl<T: Copy, const N: usize> Matches<T, N> {
     pub(super) const fn new() -> Self {
-        Self { list: [None; WILDCARD_NAMES_MAX], count: 0, end: ListEnd::Complete }
+        Self { list: [None; N], count: 0, end: ListEnd::Complete }
     }
 
     /// Adds one; `false` if there was no room.
@@ -170,6 +174,9 @@ impl<T: Copy> Matches<T> {
     }
 }
 
+/// The records with one identifier.
+pub(super) type SameId<T> = Matches<T, SAME_ID_MAX>;
+
 /// An identifier whose fullwidth characters are narrow: no longer than what was typed.
 type Identifier = Short<IDENTIFIER_BYTES_MAX>;
 
@@ -179,8 +186,8 @@ pub(super) struct Room<'v> {
     pub(super) domains: Option<Matches<&'v ArchivedDomain>>,
     pub(super) nameservers: Option<Matches<&'v ArchivedNameserver>>,
     pub(super) registrars: Option<Matches<u32>>,
-    contacts: Option<Matches<&'v ArchivedContact>>,
-    objects: Option<Matches<Owner<'v>>>,
+    contacts: Option<SameId<&'v ArchivedContact>>,
+    objects: Option<SameId<Owner<'v>>>,
 }
 
 /// What answers a question. Costs: benches/MEASUREMENTS.md.
@@ -191,10 +198,10 @@ pub(super) struct Room<'v> {
 #[inline]
 pub(super) fn find<'v, 'r>(
     view: &'v View,
-    settled: &'r Settled<'_>,
+    settled: &Settled<'r>,
     room: &'r mut Room<'v>,
 ) -> Result<Found<'v, 'r>, Failure> {
-    let of = match settled.question() {
+    let of = match settled.question {
         Question::Name(_) => return domain(view, settled, true),
         Question::Domain(_) => return domain(view, settled, false),
         Question::Nameserver(_) => return nameserver(view, settled),
@@ -214,10 +221,10 @@ pub(super) fn find<'v, 'r>(
 #[inline]
 fn domain<'v, 'r>(
     view: &'v View,
-    settled: &'r Settled<'_>,
+    settled: &Settled<'r>,
     or_nameserver: bool,
 ) -> Result<Found<'v, 'r>, Failure> {
-    let (data, name) = (view.data(), settled.name().ok_or(Failure::Name)?);
+    let (data, name) = (view.data(), settled.name.ok_or(Failure::Name)?);
     if let Some(record) = registered(data, name)? {
         return Ok(Found::Domain(record));
     }
@@ -315,8 +322,8 @@ pub(super) fn is_served(view: &View, name: &str) -> bool {
     view.suffixes().is_empty() || suffix::of_canonical(view, name).is_some()
 }
 
-fn nameserver<'v, 'r>(view: &'v View, settled: &'r Settled<'_>) -> Result<Found<'v, 'r>, Failure> {
-    let name = settled.name().ok_or(Failure::Name)?;
+fn nameserver<'v, 'r>(view: &'v View, settled: &Settled<'r>) -> Result<Found<'v, 'r>, Failure> {
+    let name = settled.name.ok_or(Failure::Name)?;
     Ok(match view.data().find_nameserver(name)? {
         Some(record) => Found::Nameserver(record),
         None => Found::Absent(no_whole_name(view, name).unwrap_or(Absent::NoRecord)),

@@ -21,28 +21,41 @@ const LABEL_BYTES_MAX: usize = 63;
 /// (non-transitional), label by label. `None` if it is no domain name. Names of hosts may have
 /// underscores.
 pub(super) fn canonical(typed: &str) -> Option<Name> {
-    if typed.is_ascii() {
-        return of_ascii(typed.strip_suffix('.').unwrap_or(typed).as_bytes());
-    }
-    idn::typed_to_ascii(typed)
+    let mut name = Name::new();
+    map(typed, &mut name).then_some(name)
 }
 
-fn of_ascii(typed: &[u8]) -> Option<Name> {
-    let mut name = Name::new();
-    let mut label_bytes = 0_usize;
-    for &byte in typed {
-        match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'A'..=b'Z' => {
-                label_bytes = label_bytes.saturating_add(1);
-            }
-            b'.' if (1..=LABEL_BYTES_MAX).contains(&label_bytes) => label_bytes = 0,
-            _ => return None,
-        }
-        if !name.push(byte.to_ascii_lowercase()) {
-            return None;
-        }
+/// As [`canonical`], in the room that the caller has; `false` if it is no domain name, and `name`
+/// holds nothing of use then.
+#[inline]
+pub(super) fn map(typed: &str, name: &mut Name) -> bool {
+    if typed.is_ascii() {
+        return of_ascii(typed.strip_suffix('.').unwrap_or(typed).as_bytes(), name);
     }
-    (1..=LABEL_BYTES_MAX).contains(&label_bytes).then_some(name)
+    let mapped = idn::typed_to_ascii(typed);
+    mapped.inspect(|mapped| *name = *mapped).is_some()
+}
+
+fn of_ascii(typed: &[u8], name: &mut Name) -> bool {
+    name.clear();
+    if !name.push_all(typed) {
+        return false;
+    }
+    let mut label_bytes = 0_usize;
+    for byte in name.as_bytes_mut() {
+        let class = match *byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => *byte,
+            b'A'..=b'Z' => byte.to_ascii_lowercase(),
+            b'.' if (1..=LABEL_BYTES_MAX).contains(&label_bytes) => {
+                label_bytes = 0;
+                continue;
+            }
+            _ => return false,
+        };
+        *byte = class;
+        label_bytes = label_bytes.saturating_add(1);
+    }
+    (1..=LABEL_BYTES_MAX).contains(&label_bytes)
 }
 
 #[cfg(test)]

@@ -35,11 +35,11 @@ pub(super) enum Of {
 /// The first records that match a pattern.
 pub(super) fn matching<'v, 'r>(
     view: &'v View,
-    settled: &'r Settled<'_>,
+    settled: &Settled<'r>,
     of: Of,
     room: &'r mut Room<'v>,
 ) -> Result<Found<'v, 'r>, Failure> {
-    let typed = settled.question().subject();
+    let typed = settled.question.subject();
     let pattern = match Pattern::new(typed) {
         Ok(pattern) => pattern,
         Err(error) => {
@@ -166,10 +166,10 @@ fn collect<'v, T>(
 /// pattern.
 fn no_pattern<'n>(
     view: &View,
-    settled: &'n Settled<'_>,
+    settled: &Settled<'n>,
     of: Of,
 ) -> Result<Option<Absent<'n>>, Failure> {
-    let Some(name) = settled.name() else { return Ok(None) };
+    let Some(name) = settled.name else { return Ok(None) };
     let is_elsewhere = name.contains('.') && !find::is_served(view, name);
     let above = find::above(view, name)?;
     if of == Of::Nameservers {
@@ -179,12 +179,12 @@ fn no_pattern<'n>(
 }
 
 /// What is known about the names that a pattern of domains stands for, if none of them is there.
-fn no_domain<'n>(view: &View, settled: &'n Settled<'_>) -> Result<Option<Absent<'n>>, Failure> {
-    if let Some(name) = settled.name()
+fn no_domain<'n>(view: &View, settled: &Settled<'n>) -> Result<Option<Absent<'n>>, Failure> {
+    if let Some(name) = settled.name
         && let Some(above) = find::above(view, name)?
     {
         return Ok(Some(Absent::Below(above)));
     }
-    let is_of_none = suffix::is_of_none(view, settled.question().subject());
+    let is_of_none = suffix::is_of_none(view, settled.question.subject());
     Ok(is_of_none.then_some(Absent::Elsewhere))
 }

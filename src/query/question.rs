@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - `mapped once`: a [`Settled`] question holds its name in the form of the records' keys; finding,
-//!   showing and the query log use that one.
+//! - `mapped once`: a [`Settled`] question has its name in the form of the records' keys; finding,
+//!   showing and the query log use that one. The protocol lends the room for it.
 //!
 //! # Does not
 //!
@@ -69,37 +69,37 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// The question that is meant: a pattern that is the name of a record asks for that record; a
+    /// Makes it the question that is meant, with its name in the form of the records' keys in `name`;
+    /// `false` if it has none. A pattern that is the name of a record asks for that record; a
     /// registrar's name that no registrar has asks for a list. Names without wildcards, the usual
     /// question, are mapped and not looked up. A damaged record settles nothing: finding reports it.
     #[inline]
-    pub(super) fn settled(self, view: &View) -> Settled<'a> {
-        match self {
+    pub(super) fn settle(&mut self, view: &View, name: &mut Name) -> bool {
+        match *self {
             Self::Name(typed) | Self::Domain(typed) | Self::Nameserver(typed) => {
-                Settled { question: self, name: name::canonical(typed) }
+                name::map(typed, name)
             }
-            Self::Address(_) | Self::RegistrarPart(_) | Self::Contact(_) | Self::Roid(_) => {
-                Settled { question: self, name: None }
-            }
+            Self::Address(_) | Self::RegistrarPart(_) | Self::Contact(_) | Self::Roid(_) => false,
             Self::NamePattern(_)
             | Self::DomainPattern(_)
             | Self::NameserverPattern(_)
-            | Self::Registrar(_) => self.looked_up(view),
+            | Self::Registrar(_) => self.look_up(view, name),
         }
     }
 
     #[cold]
-    fn looked_up(self, view: &View) -> Settled<'a> {
-        let name = match self {
-            Self::Registrar(typed) if registrar::is_one(view, typed) => None,
-            Self::Registrar(typed) => {
-                return Settled { question: Self::RegistrarPart(typed), name: None };
+    fn look_up(&mut self, view: &View, name: &mut Name) -> bool {
+        if let Self::Registrar(typed) = *self {
+            if !registrar::is_one(view, typed) {
+                *self = Self::RegistrarPart(typed);
             }
-            _ if self.subject().contains(is_many) => None,
-            _ => name::canonical(self.subject()),
-        };
-        let question = name.as_ref().and_then(|name| self.of_record(view, name.as_str()));
-        Settled { question: question.unwrap_or(self), name }
+            return false;
+        }
+        if self.subject().contains(is_many) || !name::map(self.subject(), name) {
+            return false;
+        }
+        *self = self.of_record(view, name.as_str()).unwrap_or(*self);
+        true
     }
 
     /// The question for the record of this name that a pattern asks for, if there is one.
@@ -122,28 +122,19 @@ impl<'a> Question<'a> {
     }
 }
 
-/// A question as it is meant.
-#[derive(Debug, Clone)]
-pub(super) struct Settled<'a> {
-    question: Question<'a>,
-    name: Option<Name>,
-}
-
-impl<'a> Settled<'a> {
-    pub(super) const fn question(&self) -> Question<'a> {
-        self.question
-    }
-
+/// A question as it is meant: see [`Question::settle`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settled<'q> {
+    pub(super) question: Question<'q>,
     /// The name that it is about, in the form of the records' keys; none if what was typed is not
     /// the name of a domain or a host.
-    #[inline]
-    pub(super) fn name(&self) -> Option<&str> {
-        self.name.as_ref().map(Name::as_str)
-    }
+    pub(super) name: Option<&'q str>,
+}
 
+impl Settled<'_> {
     /// The suffix of the snapshot that its name, or its pattern, lies under.
     pub(super) fn suffix<'v>(&self, view: &'v View) -> Option<&'v str> {
-        match (self.name(), self.question) {
+        match (self.name, self.question) {
             (Some(name), _) => suffix::of_canonical(view, name),
             (
                 None,

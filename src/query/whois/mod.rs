@@ -45,10 +45,11 @@ pub use quota::{Limits, Refused};
 use crate::policy::limit::Use;
 use crate::policy::{Rules, Tier};
 use crate::query::QueryKind;
-use crate::query::question::Settled;
+use crate::query::name::Name;
+use crate::query::question::{Question, Settled};
 use crate::view::View;
 use frame::Site;
-use parse::{Display, Line, Target};
+use parse::{Line, Target};
 
 /// What was asked, and what came of it: for counters and logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -119,14 +120,11 @@ impl<'a> Request<'a> {
     #[must_use]
     #[inline]
     pub fn settled(self, view: &View) -> Query<'a> {
-        Query(match self.0 {
-            Ok(Line { display, target: Target::Records(question) }) => {
-                Meant::Records(display, question.settled(view))
-            }
-            Ok(Line { target: Target::Help, .. }) => Meant::Help,
-            Ok(Line { target: Target::Limits, .. }) => Meant::Limits,
-            Err(refusal) => Meant::Nothing(refusal),
-        })
+        let mut query = Query { read: self, name: Name::new(), has_name: false };
+        if let Ok(Line { target: Target::Records(question), .. }) = &mut query.read.0 {
+            query.has_name = question.settle(view, &mut query.name);
+        }
+        query
     }
 
     /// What kind of query it is by its form.
@@ -152,18 +150,12 @@ impl<'a> Request<'a> {
 
 /// A query as it is meant: see [`Request::settled`].
 #[derive(Clone, Debug)]
-pub struct Query<'a>(Meant<'a>);
-
-#[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives on the stack, and is nearly always that one"
-)]
-enum Meant<'a> {
-    Records(Display, Settled<'a>),
-    Help,
-    Limits,
-    Nothing(Refusal),
+pub struct Query<'a> {
+    read: Request<'a>,
+    /// Of use with `has_name` alone. It is filled where it lies: moving it costs more than looking
+    /// at it.
+    name: Name,
+    has_name: bool,
 }
 
 impl<'a> Query<'a> {
@@ -171,31 +163,30 @@ impl<'a> Query<'a> {
     #[must_use]
     #[inline]
     pub const fn kind(&self) -> QueryKind {
-        match &self.0 {
-            Meant::Records(_, settled) => settled.question().kind(),
-            Meant::Help => QueryKind::Help,
-            Meant::Limits => QueryKind::Limits,
-            Meant::Nothing(_) => QueryKind::Unreadable,
-        }
+        self.read.kind()
     }
 
     /// The name, pattern or identifier that is asked for, as it was typed; empty if there is none.
     #[must_use]
     #[inline]
     pub const fn subject(&self) -> &'a str {
-        match &self.0 {
-            Meant::Records(_, settled) => settled.question().subject(),
-            Meant::Help | Meant::Limits | Meant::Nothing(_) => "",
-        }
+        self.read.subject()
     }
 
     /// The suffix of the snapshot that the name which is asked for lies under.
     #[must_use]
     pub fn suffix<'v>(&self, view: &'v View) -> Option<&'v str> {
-        match &self.0 {
-            Meant::Records(_, settled) => settled.suffix(view),
-            Meant::Help | Meant::Limits | Meant::Nothing(_) => None,
+        match self.read.0 {
+            Ok(Line { target: Target::Records(question), .. }) => {
+                self.asking(question).suffix(view)
+            }
+            _ => None,
         }
+    }
+
+    #[inline]
+    fn asking(&self, question: Question<'a>) -> Settled<'_> {
+        Settled { question, name: self.has_name.then(|| self.name.as_str()) }
     }
 }
 
@@ -215,11 +206,13 @@ pub fn answer_query(
 ) -> Outcome {
     let mut kind = query.kind();
     let site = Site::new(view, rules, caller.tier).asked(kind).telling(caller.scarce);
-    let answered = match &query.0 {
-        Meant::Records(display, settled) => show::answer(&site, *display, settled, &mut kind, out),
-        Meant::Help => Ok(frame::help(&site, caller, out)),
-        Meant::Limits => Ok(frame::limits(&site, caller, out)),
-        Meant::Nothing(refusal) => Err(*refusal),
+    let answered = match query.read.0 {
+        Ok(Line { target: Target::Records(question), display }) => {
+            show::answer(&site, display, &query.asking(question), &mut kind, out)
+        }
+        Ok(Line { target: Target::Help, .. }) => Ok(frame::help(&site, caller, out)),
+        Ok(Line { target: Target::Limits, .. }) => Ok(frame::limits(&site, caller, out)),
+        Err(refusal) => Err(refusal),
     };
     let result = answered.unwrap_or_else(|refusal| {
         frame::refuse(&site, refusal, out);

@@ -23,7 +23,7 @@ use super::parse::{Display, Refusal};
 use super::{AnswerResult, render};
 use crate::policy::TierRule;
 use crate::query::QueryKind;
-use crate::query::find::{Absent, Failure, Found, ListEnd, Matches, Room, find};
+use crate::query::find::{Absent, Failure, Found, ListEnd, Matches, Room, SameId, find};
 use crate::query::number::Decimal;
 use crate::query::question::{Question, Settled};
 
@@ -64,7 +64,7 @@ pub(super) fn answer(
     out: &mut Answer,
 ) -> Answered {
     // Whether contacts are shown does not depend on which there are.
-    if matches!(settled.question(), Question::Contact(_)) && !shows_contacts(site.defaults()) {
+    if matches!(settled.question, Question::Contact(_)) && !shows_contacts(site.defaults()) {
         return Err(Refusal::Contact);
     }
     let mut room = Room::default();
@@ -75,7 +75,7 @@ pub(super) fn answer(
         Found::Absent(absent) => nothing(site, settled, absent, out),
         found => {
             *kind = kind_of(*kind, &found);
-            others(site, display, settled.question(), found, out)
+            others(site, display, settled.question, found, out)
         }
     }
 }
@@ -159,13 +159,13 @@ fn nothing(
             return Err(refusal_of(absent));
         }
     };
-    let rule = match settled.question() {
+    let rule = match settled.question {
         Question::Name(typed)
         | Question::NamePattern(typed)
         | Question::Domain(typed)
         | Question::DomainPattern(typed)
         | Question::Nameserver(typed)
-        | Question::NameserverPattern(typed) => site.rule_of(settled.name().unwrap_or(typed)),
+        | Question::NameserverPattern(typed) => site.rule_of(settled.name.unwrap_or(typed)),
         Question::Address(_)
         | Question::Registrar(_)
         | Question::RegistrarPart(_)
@@ -226,28 +226,7 @@ fn records<'s, T: Copy>(
     })
 }
 
-/// Lists records; `one`: there is one alone.
-fn list<T>(
-    site: &Site<'_>,
-    rule: TierRule<'_>,
-    heading: &[u8],
-    matches: impl Iterator<Item = Result<T, Corrupt>>,
-    line: impl Fn(T, &mut Answer) -> bool,
-    end: ListEnd,
-    out: &mut Answer,
-) -> Answered {
-    frame::begin(&rule, out);
-    out.raw(heading);
-    let mut end = end;
-    for record in matches {
-        if !line(record?, out) {
-            end = ListEnd::More;
-            break;
-        }
-    }
-    Ok(frame::finish_list(site, &rule, end, out))
-}
-
+/// Lists domains; `one`: there is one alone.
 fn domain_list<'v>(
     site: &Site<'_>,
     matches: impl Iterator<Item = &'v ArchivedDomain>,
@@ -256,11 +235,10 @@ fn domain_list<'v>(
 ) -> Answered {
     let mut matches = matches.peekable();
     let rule = matches.peek().map_or_else(|| site.defaults(), |first| site.rule_of(&first.name));
-    let heading = if one { ONE_DOMAIN } else { MANY_DOMAINS };
-    let line = |record: &ArchivedDomain, out: &mut Answer| {
-        frame::list_line(&record.roid, &record.name, out)
-    };
-    list(site, rule, heading, matches.map(Ok), line, end, out)
+    frame::begin(&rule, out);
+    out.raw(if one { ONE_DOMAIN } else { MANY_DOMAINS });
+    let fits = matches.all(|record| frame::list_line(&record.roid, &record.name, out));
+    Ok(frame::finish_list(site, &rule, if fits { end } else { ListEnd::More }, out))
 }
 
 fn nameservers<'v>(
@@ -281,11 +259,17 @@ fn nameservers<'v>(
     let mut matches = matches.peekable();
     let first = matches.peek().and_then(|first| first.as_ref().ok());
     let rule = first.map_or_else(|| site.defaults(), |first| rule_of(first));
-    let heading = if one { ONE_NAMESERVER } else { MANY_NAMESERVERS };
-    let line = |record: &ArchivedNameserver, out: &mut Answer| {
-        frame::list_line(&record.roid, &record.name, out)
-    };
-    list(site, rule, heading, matches, line, end, out)
+    frame::begin(&rule, out);
+    out.raw(if one { ONE_NAMESERVER } else { MANY_NAMESERVERS });
+    let mut end = end;
+    for record in matches {
+        let record = record?;
+        if !frame::list_line(&record.roid, &record.name, out) {
+            end = ListEnd::More;
+            break;
+        }
+    }
+    Ok(frame::finish_list(site, &rule, end, out))
 }
 
 fn registrars(site: &Site<'_>, found: &Matches<u32>, whole: bool, out: &mut Answer) -> Answered {
@@ -299,9 +283,11 @@ fn registrars(site: &Site<'_>, found: &Matches<u32>, whole: bool, out: &mut Answ
         let all = found.iter().filter_map(of_ordinal);
         return records(site, all, |_| rule, write, (Tail::Plain, found.end), out);
     }
-    let heading = if found.count() == 1 { ONE_REGISTRAR } else { MANY_REGISTRARS };
-    let all = found.iter().filter_map(|ordinal| site.view.registrar(ordinal)).map(Ok);
-    list(site, rule, heading, all, |r, out| registrar_line(r.iana_id, &r.name, out), found.end, out)
+    frame::begin(&rule, out);
+    out.raw(if found.count() == 1 { ONE_REGISTRAR } else { MANY_REGISTRARS });
+    let mut all = found.iter().filter_map(|ordinal| site.view.registrar(ordinal));
+    let fits = all.all(|registrar| registrar_line(registrar.iana_id, &registrar.name, out));
+    Ok(frame::finish_list(site, &rule, if fits { found.end } else { ListEnd::More }, out))
 }
 
 /// Lists a registrar by its IANA identifier, which a query may name, and its name. Names are free
@@ -323,7 +309,7 @@ fn reserved(site: &Site<'_>, record: &ArchivedNndn, out: &mut Answer) -> Answere
     Ok(AnswerResult::Reserved)
 }
 
-fn contacts(site: &Site<'_>, found: &Matches<&ArchivedContact>, out: &mut Answer) -> Answered {
+fn contacts(site: &Site<'_>, found: &SameId<&ArchivedContact>, out: &mut Answer) -> Answered {
     let rule = site.defaults();
     let write = |rule, record, out: &mut Answer| {
         render::contact(site, rule, record, out)?;
@@ -334,7 +320,7 @@ fn contacts(site: &Site<'_>, found: &Matches<&ArchivedContact>, out: &mut Answer
 }
 
 /// Shows the records with a repository object identifier, a variant as itself.
-fn objects(site: &Site<'_>, found: &Matches<Owner<'_>>, out: &mut Answer) -> Answered {
+fn objects(site: &Site<'_>, found: &SameId<Owner<'_>>, out: &mut Answer) -> Answered {
     let defaults = site.defaults();
     let mut tail = Tail::Plain;
     for owner in found.iter() {
