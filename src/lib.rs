@@ -36,6 +36,7 @@ pub mod shard;
 
 // Seen from both.
 pub mod bounds;
+pub mod field;
 mod idn;
 pub mod observe;
 pub mod place;

@@ -114,7 +114,7 @@ const WRITES: &[&str] = &[
 ];
 const CLOCKS: &[&str] = &["Instant", "SystemTime", "clock::"];
 
-const QUERY: &[&str] = &["bounds", "idn", "policy", "view"];
+const QUERY: &[&str] = &["bounds", "field", "idn", "policy", "view"];
 const DOCTOR: &[&str] = &["config", "observe", "place", "shard"];
 
 /// The rules of DESIGN.md section 3. A module that is not listed is refused: decide first.
@@ -147,8 +147,8 @@ const RULES: &[Rule] = &[
     },
     Rule { module: "sample", may_import: &["export", "idn", "store", "view"], never: SOCKETS },
     Rule { module: "export", may_import: &[], never: SOCKETS },
-    Rule { module: "policy", may_import: &["bounds", "import"], never: SOCKETS },
-    Rule { module: "policy", may_import: &["bounds", "import"], never: FILES },
+    Rule { module: "policy", may_import: &["bounds", "field", "import"], never: SOCKETS },
+    Rule { module: "policy", may_import: &["bounds", "field", "import"], never: FILES },
     Rule { module: "query", may_import: QUERY, never: SOCKETS },
     Rule { module: "query", may_import: QUERY, never: FILES },
     Rule { module: "query", may_import: QUERY, never: CLOCKS },
@@ -174,6 +174,9 @@ const RULES: &[Rule] = &[
     Rule { module: "bounds", may_import: &[], never: SOCKETS },
     Rule { module: "bounds", may_import: &[], never: FILES },
     Rule { module: "bounds", may_import: &[], never: CLOCKS },
+    Rule { module: "field", may_import: &[], never: SOCKETS },
+    Rule { module: "field", may_import: &[], never: FILES },
+    Rule { module: "field", may_import: &[], never: CLOCKS },
     Rule { module: "place", may_import: &[], never: SOCKETS },
     Rule { module: "place", may_import: &[], never: CLOCKS },
     Rule { module: "idn", may_import: &[], never: SOCKETS },

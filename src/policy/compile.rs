@@ -15,15 +15,13 @@
 use ahash::RandomState;
 use hashbrown::HashMap;
 
-use super::keys::CONTACT_LABELS;
 use super::label::Label;
 use super::mask::{BlockMask, CONTACT_BLOCK, Mask, Sees, Wish};
 use super::preset::{Draft, blocks};
-use super::rules::{
-    BlockRule, CONTACT_FIELD_COUNT, ExtrasRule, FieldRule, Rule, ShownField, Step, longest,
-};
+use super::rules::{BlockRule, ExtrasRule, FieldRule, Rule, Step, longest};
 use super::strict::restrict;
 use super::text::{verbatim, wrapped};
+use crate::field::contact::{BLOCK, FIELD_COUNT, ROLE_COUNT, ROLES, ShownField};
 use crate::policy::display::settings::{
     Extras, ExtrasWord, Field, Model, Postal, Preset, RedactedAs, Settings, Tld, canonical_suffix,
 };
@@ -174,7 +172,7 @@ fn rule<'a>(defaults: &'a Tld, of: &OfSuffix<'a>, others: &[OfSuffix<'a>]) -> Ru
 
 /// The blocks that come of tables, each over those before it. One that names its own preset starts
 /// from it alone.
-fn drafts(layers: &[Layer<'_>]) -> [Draft; 5] {
+fn drafts(layers: &[Layer<'_>]) -> [Draft; ROLE_COUNT] {
     let start = layers.iter().rposition(|layer| layer.preset.is_some()).unwrap_or(0);
     let layers = layers.get(start..).unwrap_or_default();
     let preset = layers.first().and_then(|layer| layer.preset);
@@ -192,7 +190,7 @@ fn drafts(layers: &[Layer<'_>]) -> [Draft; 5] {
 }
 
 /// What is seen under these tables.
-fn mask(style: &Style, layers: &[Layer<'_>], drafts: &[Draft; 5]) -> Mask {
+fn mask(style: &Style, layers: &[Layer<'_>], drafts: &[Draft; ROLE_COUNT]) -> Mask {
     let last = layers.iter().rev();
     Mask {
         blocks: std::array::from_fn(|block| {
@@ -254,14 +252,19 @@ fn line(label: &str, text: &str) -> Box<[u8]> {
     format!("{}\r\n", line.trim_end()).into_bytes().into()
 }
 
-fn compile_blocks(style: &Style, drafts: &[Draft; 5], public: &Mask) -> [BlockRule; 5] {
+fn compile_blocks(
+    style: &Style,
+    drafts: &[Draft; ROLE_COUNT],
+    public: &Mask,
+) -> [BlockRule; ROLE_COUNT] {
     std::array::from_fn(|block| {
-        let (draft, labels) = (&drafts[block], &CONTACT_LABELS[block]);
-        let fields: [FieldRule; CONTACT_FIELD_COUNT] = std::array::from_fn(|index| {
-            let label = labels[index];
+        let draft = &drafts[block];
+        let fields: [FieldRule; FIELD_COUNT] = std::array::from_fn(|index| {
+            let row = &BLOCK[index];
+            let label = &format!("{}: ", row.label(ROLES[block]));
             FieldRule {
                 label: Label::new(label),
-                redacted_line: style.redacted_line(label, index == ShownField::Email as usize),
+                redacted_line: style.redacted_line(label, row.shown == ShownField::Email),
                 own_line: match &draft.fields[index] {
                     Field::Text(text) => line(label, text),
                     _ => Box::default(),

@@ -1,4 +1,4 @@
-//! Keys of answers: the labels of contact blocks, and which keys an extra may not use.
+//! Which keys a key-value extra may not use.
 //!
 //! # Invariants
 //!
@@ -11,75 +11,13 @@
 //! Render.
 
 use super::phrases::is_misleading_key;
+use crate::field;
 
 /// Longest key of an extra, bytes.
 const EXTRA_KEY_BYTES_MAX: usize = 64;
 
-macro_rules! contact_labels {
-    ($role:literal) => {
-        [
-            concat!("Registry ", $role, " ID: "),
-            concat!($role, " Name: "),
-            concat!($role, " Organization: "),
-            concat!($role, " Street: "),
-            concat!($role, " City: "),
-            concat!($role, " State/Province: "),
-            concat!($role, " Postal Code: "),
-            concat!($role, " Country: "),
-            concat!($role, " Phone: "),
-            concat!($role, " Phone Ext: "),
-            concat!($role, " Fax: "),
-            concat!($role, " Fax Ext: "),
-            concat!($role, " Email: "),
-        ]
-    };
-}
-
-/// Labels of the contact blocks with colon and blank: registrant, administrative, technical,
-/// billing, and the contact of no role.
-pub(super) const CONTACT_LABELS: [[&str; 13]; 5] = [
-    contact_labels!("Registrant"),
-    contact_labels!("Admin"),
-    contact_labels!("Tech"),
-    contact_labels!("Billing"),
-    contact_labels!("Contact"),
-];
-
-/// Keys of all other lines, and those of the layout before the consistent labels of 2017.
-const RESERVED: &[&str] = &[
-    "Domain Name",
-    "Internationalized Domain Name",
-    "Registry Domain ID",
-    "Registrar WHOIS Server",
-    "Registrar URL",
-    "Updated Date",
-    "Creation Date",
-    "Registry Expiry Date",
-    "Registrar Registration Expiration Date",
-    "Registrar",
-    "Registrar IANA ID",
-    "Registrar Abuse Contact Email",
-    "Registrar Abuse Contact Phone",
-    "Reseller",
-    "Domain Status",
-    "Name Server",
-    "IP Address",
-    "DNSSEC",
-    "DNSSEC DS Data",
-    "DNSSEC Key Data",
-    "URL of the ICANN Whois Inaccuracy Complaint Form",
-    "URL of the ICANN RDDS Inaccuracy Complaint Form",
-    "Server Name",
-    "Street",
-    "City",
-    "State/Province",
-    "Postal Code",
-    "Country",
-    "Phone Number",
-    "Phone Ext",
-    "Fax Number",
-    "Fax Ext",
-    "Email",
+/// Keys of lines in the layout before the consistent labels of 2017, and those of newer policies.
+const OTHER_LAYOUTS: &[&str] = &[
     "Admin Contact",
     "Technical Contact",
     "Domain ID",
@@ -87,21 +25,7 @@ const RESERVED: &[&str] = &[
     "Referral URL",
     "Sponsoring Registrar",
     "Sponsoring Registrar IANA ID",
-    "Registrant ID",
-    "Admin ID",
-    "Tech ID",
-    "Billing ID",
-    "IDN Table",
-    "Unicode Code Points",
-    "Active Variant",
-    "Contact ID",
-    "Contact Status",
-    "Reserved Name",
-    "Internationalized Reserved Name",
-    "Reserved Name State",
-    "Variant Of",
-    "Note",
-    "Query matched more than one name server",
+    "URL of the ICANN RDDS Inaccuracy Complaint Form",
 ];
 
 /// Whether a key-value extra with this key may be shown: letters, digits, single blanks and
@@ -117,11 +41,9 @@ pub fn is_extra_key(key: &str) -> bool {
         && !key.ends_with(' ')
         && !key.as_bytes().windows(2).any(|pair| pair == b"  ")
         && !is_misleading_key(key)
-        && !RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(key))
-        && !CONTACT_LABELS
-            .as_flattened()
-            .iter()
-            .any(|label| label.trim_end_matches(": ").eq_ignore_ascii_case(key))
+        && !OTHER_LAYOUTS.iter().any(|reserved| reserved.eq_ignore_ascii_case(key))
+        && !field::is_label(key)
+        && !field::is_heading(key)
 }
 
 #[cfg(test)]
@@ -131,6 +53,9 @@ mod tests {
     #[test]
     fn no_extra_takes_the_key_of_a_standard_line() {
         for key in ["domain name", "Registrant Name", "TECH EMAIL", "DNSSEC", "Registrant ID"] {
+            assert!(!is_extra_key(key), "{key}");
+        }
+        for key in ["Query matched one domain", "Query matched more than one Name Server", "Note"] {
             assert!(!is_extra_key(key), "{key}");
         }
         assert!(!is_extra_key("My Domain Name"));

@@ -2,7 +2,7 @@
 //!
 //! # Does not
 //!
-//! Know which keys there are: `keys` does.
+//! Know which keys there are: `field` does.
 
 /// Bytes of a [`Label`]; the longest is `Registrant State/Province: `.
 pub(crate) const LABEL_BYTES: usize = 32;
@@ -28,13 +28,14 @@ impl Label {
 
 #[cfg(test)]
 mod tests {
-    use super::super::keys::CONTACT_LABELS;
     use super::*;
+    use crate::field::contact::{BLOCK, ROLES};
 
     #[test]
     fn every_label_fits_its_piece() {
-        for label in CONTACT_LABELS.as_flattened() {
-            let piece = Label::new(label);
+        let labels = ROLES.iter().flat_map(|role| BLOCK.iter().map(|row| row.label(*role)));
+        for label in labels.map(|label| format!("{label}: ")) {
+            let piece = Label::new(&label);
             assert_eq!(&piece.bytes[..piece.len], label.as_bytes());
         }
     }

@@ -11,12 +11,13 @@
 //!
 //! Know lines, or which tier it belongs to.
 
-use super::rules::{CONTACT_FIELD_COUNT, ExtrasRule};
+use super::rules::ExtrasRule;
+#[cfg(test)]
+use crate::field::contact::ShownField;
+use crate::field::contact::{FIELD_COUNT, ROLE_COUNT};
 
-/// Blocks: registrant, administrative, technical, billing, and the contact of no role.
-pub(crate) const BLOCK_COUNT: usize = 5;
 /// The contact of no role among the blocks.
-pub(crate) const CONTACT_BLOCK: usize = 4;
+pub(crate) const CONTACT_BLOCK: usize = ROLE_COUNT - 1;
 
 /// How a tier sees one field of one block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,14 +76,14 @@ const FIELD_MASK: u64 = (1 << FIELD_BITS) - 1;
 /// Whether the block is there.
 const BLOCK_BIT: u64 = 1 << 63;
 
-const _: () = assert!(Sees::ALL.len() <= 1 << FIELD_BITS && CONTACT_FIELD_COUNT <= 21);
+const _: () = assert!(Sees::ALL.len() <= 1 << FIELD_BITS && FIELD_COUNT <= 21);
 
 /// A block and its fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BlockMask(u64);
 
 impl BlockMask {
-    pub(super) fn new(shown: bool, fields: [Sees; CONTACT_FIELD_COUNT]) -> Self {
+    pub(super) fn new(shown: bool, fields: [Sees; FIELD_COUNT]) -> Self {
         let bits = if shown { BLOCK_BIT } else { 0 };
         // The first field has the lowest bits.
         let fields = fields.iter().rev().fold(0, |bits, sees| bits << FIELD_BITS | *sees as u64);
@@ -95,17 +96,17 @@ impl BlockMask {
         self.0 & BLOCK_BIT != 0
     }
 
-    /// How a [`super::ShownField`] is seen.
+    /// How a field is seen.
     #[cfg(test)]
-    pub(crate) fn sees(self, field: usize) -> Sees {
-        self.fields().nth(field).unwrap_or(Sees::Redacted)
+    pub(crate) fn sees(self, field: ShownField) -> Sees {
+        self.fields().nth(field as usize).unwrap_or(Sees::Redacted)
     }
 
     /// How each field is seen, in their order.
     #[inline]
     pub(crate) fn fields(self) -> impl Iterator<Item = Sees> {
         let mut bits = self.0;
-        (0..CONTACT_FIELD_COUNT).map(move |_| {
+        (0..FIELD_COUNT).map(move |_| {
             let field = bits & FIELD_MASK;
             bits >>= FIELD_BITS;
             Sees::ALL[usize::try_from(field).unwrap_or(0).min(Sees::ALL.len() - 1)]
@@ -116,13 +117,16 @@ impl BlockMask {
 /// What one tier sees of the records of one suffix.
 #[derive(Debug)]
 pub(crate) struct Mask {
-    pub(crate) blocks: [BlockMask; BLOCK_COUNT],
+    pub(crate) blocks: [BlockMask; ROLE_COUNT],
     /// Whether a field without a value keeps its key. One style in the whole answer: the grammar
     /// of ICANN's testing tool asks for that.
     pub(crate) print_empty: bool,
     pub(crate) nameserver_addresses: bool,
     pub(crate) extras: ExtrasRule,
 }
+
+// As ARCHITECTURE.md and the bound of tiers say.
+const _: () = assert!(size_of::<Mask>() == 72);
 
 #[cfg(test)]
 mod tests {
@@ -136,7 +140,7 @@ mod tests {
                 let mask = BlockMask::new(shown, fields);
                 assert_eq!(mask.is_shown(), shown);
                 assert!(mask.fields().eq(fields));
-                assert_eq!(mask.sees(12), fields[12]);
+                assert_eq!(mask.sees(ShownField::Email), fields[12]);
             }
         }
     }

@@ -28,7 +28,4 @@ pub use tier::{PUBLIC_TIER, Tier};
 
 pub(crate) use label::{LABEL_BYTES, Label};
 pub(crate) use mask::Wish;
-pub(crate) use rules::{
-    CONTACT_FIELD_COUNT, ExtrasRule, FieldRule, RegistrarRule, Rule, SeenBlock, ShownField, Step,
-    TierRule,
-};
+pub(crate) use rules::{ExtrasRule, FieldRule, RegistrarRule, Rule, SeenBlock, Step, TierRule};

@@ -5,20 +5,21 @@
 //! - `published`: what ICANN's policies publish whatever a contact wishes (state and country of the
 //!   registrant) is [`Field::Always`] in their presets, and `shown` in a block of the configuration
 //!   does not weaken that: it would let a wish hide what the policy shows.
-//! - Fields are in the order of [`super::ShownField`], blocks in that of
-//!   [`super::keys::CONTACT_LABELS`].
+//! - Fields are in the order of [`crate::field::contact::ShownField`], blocks in that of
+//!   [`crate::field::contact::ROLES`].
 //!
 //! # Does not
 //!
 //! Know lines or texts: `rules` compiles those.
 
+use crate::field::contact::{FIELD_COUNT, ROLE_COUNT};
 use crate::policy::display::settings::{Block, Field, Model, Preset};
 
 /// A contact block before it is compiled.
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
     pub(super) shown: bool,
-    pub(super) fields: [Field; 13],
+    pub(super) fields: [Field; FIELD_COUNT],
 }
 
 // Short names, so that a preset reads as a table.
@@ -30,7 +31,7 @@ const L: Field = Field::LeftOut;
 const A: Field = Field::Always;
 
 impl Draft {
-    const fn new(shown: bool, fields: [Field; 13]) -> Self {
+    const fn new(shown: bool, fields: [Field; FIELD_COUNT]) -> Self {
         Self { shown, fields }
     }
 
@@ -49,8 +50,8 @@ impl Draft {
         if let Some(shown) = block.shown {
             self.shown = shown;
         }
-        for (field, (_, own)) in self.fields.iter_mut().zip(block.own_fields()) {
-            let Some(rule) = own.or(block.fields.as_ref()) else { continue };
+        for (index, field) in self.fields.iter_mut().enumerate() {
+            let Some(rule) = block.rule(index) else { continue };
             if !(*field == Field::Always && *rule == Field::Shown) {
                 *field = rule.clone();
             }
@@ -60,7 +61,7 @@ impl Draft {
 
 /// The blocks of a preset under a model: registrant, administrative, technical, billing, and the
 /// contact of no role.
-pub(super) fn blocks(preset: Preset, model: Model) -> [Draft; 5] {
+pub(super) fn blocks(preset: Preset, model: Model) -> [Draft; ROLE_COUNT] {
     let mut blocks = of_preset(preset);
     match model {
         Model::Thick => {}
@@ -85,7 +86,7 @@ pub(super) fn blocks(preset: Preset, model: Model) -> [Draft; 5] {
     blocks
 }
 
-fn of_preset(preset: Preset) -> [Draft; 5] {
+fn of_preset(preset: Preset) -> [Draft; ROLE_COUNT] {
     //                 id name org street city sp pc cc phone ext fax ext email
     match preset {
         Preset::RegistrationDataPolicy2025 => [
@@ -102,21 +103,24 @@ fn of_preset(preset: Preset) -> [Draft; 5] {
             Draft::new(true, [R, R, R, R, R, R, R, R, R, R, R, R, R]),
             Draft::new(true, [R, R, C, R, R, S, R, S, R, R, R, R, R]),
         ],
-        Preset::Open => [const { Draft::new(true, [S, S, S, S, S, S, S, S, S, S, S, S, S]) }; 5],
+        Preset::Open => {
+            [const { Draft::new(true, [S, S, S, S, S, S, S, S, S, S, S, S, S]) }; ROLE_COUNT]
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{CONTACT_FIELD_COUNT, Rules, Tier, Wish};
+    use crate::field::contact::{BLOCK, ShownField};
+    use crate::policy::{Rules, Tier, Wish};
 
     #[test]
     fn a_block_of_the_configuration_has_the_last_word() {
         let mut registrant = blocks(Preset::Open, Model::ModifiedThick)[0].clone();
         assert_eq!(registrant.fields[3], Field::LeftOut);
-        let block =
-            Block { street: Some(Field::Shown), fields: Some(Field::Empty), ..Block::default() };
+        let mut block = Block { fields: Some(Field::Empty), ..Block::default() };
+        block.own[ShownField::Street as usize] = Some(Field::Shown);
         registrant.apply(&block);
         assert_eq!(registrant.fields[3], Field::Shown);
         assert_eq!(registrant.fields[0], Field::Empty);
@@ -132,7 +136,7 @@ mod tests {
     /// and country redacted. ICANN's grammar of port 43 (rst-whois-selftest-tool, 1.4.6) takes two
     /// letters for `Registrant Country` and no redaction. `open`: RFC 5733 section 2.9 alone.
     #[rustfmt::skip]
-    const REGISTRANT: [(&str, [&str; 3]); CONTACT_FIELD_COUNT] = [
+    const REGISTRANT: [(&str, [&str; 3]); FIELD_COUNT] = [
         //               2025   2018   open
         ("id",           ["---", "---", "##-"]),
         ("name",         ["-#-", "---", "##-"]),
@@ -157,12 +161,13 @@ mod tests {
                 let text = format!("[defaults]\npreset = \"{word}\"\nmodel = \"{model}\"");
                 let rules = Rules::compile(&toml::from_str(&text).unwrap()).unwrap();
                 let mask = rules.defaults().seen_by(Tier::PUBLIC).mask.blocks[0];
-                for (field, (name, expected)) in REGISTRANT.iter().enumerate() {
-                    if model == "modified-thick" && !["state", "country"].contains(name) {
+                for (row, (name, expected)) in BLOCK.iter().zip(REGISTRANT) {
+                    assert_eq!(row.field.key, name);
+                    if model == "modified-thick" && !["state", "country"].contains(&name) {
                         continue;
                     }
                     let wishes = [Wish::None, Wish::Show, Wish::Hide];
-                    let seen = wishes.map(|wish| mask.sees(field).shows(wish));
+                    let seen = wishes.map(|wish| mask.sees(row.shown).shows(wish));
                     let seen: String =
                         seen.iter().map(|shown| if *shown { '#' } else { '-' }).collect();
                     assert_eq!(seen, expected[preset], "{word}, {model}: {name}");
@@ -178,7 +183,7 @@ mod tests {
         let rules = Rules::compile(&toml::from_str(text).unwrap()).unwrap();
         let country = |tier| {
             let mask = rules.defaults().seen_by(rules.tier(tier).unwrap()).mask;
-            mask.blocks[0].sees(7).shows(Wish::Hide)
+            mask.blocks[0].sees(ShownField::Cc).shows(Wish::Hide)
         };
         assert!(country("a"));
         assert!(!country("b"), "a word of the tier's own holds");

@@ -21,28 +21,8 @@ use super::compile::Tables;
 use super::label::{LABEL_BYTES, Label};
 use super::mask::{BlockMask, CONTACT_BLOCK, Mask, Sees};
 use super::tier::{PUBLIC_TIER, Tier};
+use crate::field::contact::FIELD_COUNT;
 use crate::policy::display::settings::{SettingError, Settings};
-
-/// Fields of a contact block.
-pub(crate) const CONTACT_FIELD_COUNT: usize = 13;
-
-/// A field of a contact block, in the order of its lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ShownField {
-    Id,
-    Name,
-    Org,
-    Street,
-    City,
-    Sp,
-    Pc,
-    Cc,
-    Phone,
-    PhoneExt,
-    Fax,
-    FaxExt,
-    Email,
-}
 
 /// How one field of one block reads.
 #[derive(Debug)]
@@ -73,7 +53,7 @@ impl FieldRule {
 /// How one contact block reads.
 #[derive(Debug)]
 pub(crate) struct BlockRule {
-    pub(crate) fields: [FieldRule; CONTACT_FIELD_COUNT],
+    pub(crate) fields: [FieldRule; FIELD_COUNT],
     /// What the public sees of a contact that has no wish on disclosure, as most have none: the
     /// same as mask and `fields` say, with runs of hidden lines in one piece.
     pub(crate) usual: Box<[Step]>,
@@ -86,7 +66,7 @@ pub(crate) struct BlockRule {
 pub(crate) enum Step {
     /// Lines as they are.
     Lines(Box<[u8]>),
-    /// The line of the [`ShownField`] with this number.
+    /// The line of the [`crate::field::contact::ShownField`] with this number.
     Field(usize),
 }
 
@@ -332,6 +312,7 @@ pub(super) fn longest<T>(name: &str, get: impl Fn(&str) -> Option<T>) -> Option<
 mod tests {
     use super::super::compile::DISCLAIMER;
     use super::*;
+    use crate::field::contact::ShownField;
     use crate::policy::display::settings::Tld;
 
     fn rules(text: &str) -> Rules {
@@ -380,7 +361,7 @@ mod tests {
         );
         let name = |suffix| {
             let block = rules.of_name(suffix).public.blocks[0];
-            (block.is_shown(), block.sees(ShownField::Name as usize))
+            (block.is_shown(), block.sees(ShownField::Name))
         };
         assert_eq!(name("three"), (false, Sees::Shown));
         assert_eq!(name("one"), (true, Sees::Shown));
@@ -392,7 +373,7 @@ mod tests {
         let line = |text: &str, field: ShownField| {
             let rules = rules(text);
             let rule = rules.defaults();
-            let sees = rule.public.blocks[0].sees(field as usize);
+            let sees = rule.public.blocks[0].sees(field);
             let line = rule.blocks[0].fields[field as usize].hidden_line(sees);
             String::from_utf8(line.to_vec()).unwrap()
         };

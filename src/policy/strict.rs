@@ -12,7 +12,8 @@
 
 use super::mask::CONTACT_BLOCK;
 use super::preset::Draft;
-use crate::policy::display::settings::{Block, Field};
+use crate::field::contact::ROLE_COUNT;
+use crate::policy::display::settings::Field;
 use crate::policy::display::tier::Layer;
 
 /// How much a field hides.
@@ -37,11 +38,11 @@ fn hidden(field: &Field) -> Field {
 /// the tables whose words about contacts hold. Whether anything was hidden.
 pub(super) fn restrict(
     contact: &mut Draft,
-    (drafts, of_suffix): (&[Draft; 5], &[Layer<'_>]),
+    (drafts, of_suffix): (&[Draft; ROLE_COUNT], &[Layer<'_>]),
     named: &[Layer<'_>],
 ) -> bool {
     let words = || named.iter().filter_map(|layer| layer.blocks[CONTACT_BLOCK]);
-    let said = |index: usize| words().any(|block| says(block, index).is_some());
+    let said = |index: usize| words().any(|block| block.rule(index).is_some());
     let mut changed = false;
     let of_contact = &drafts[CONTACT_BLOCK];
     if contact.shown && !of_contact.shown && !words().any(|block| block.shown.is_some()) {
@@ -49,7 +50,7 @@ pub(super) fn restrict(
     }
     for (index, field) in contact.fields.iter_mut().enumerate().filter(|(index, _)| !said(*index)) {
         let roles = of_suffix.iter().flat_map(|layer| &layer.blocks[..CONTACT_BLOCK]);
-        let of_roles = roles.filter_map(|block| says((*block)?, index));
+        let of_roles = roles.filter_map(|block| (*block)?.rule(index));
         for other in of_roles.chain([&of_contact.fields[index]]) {
             if hides(other) > hides(field) {
                 (*field, changed) = (hidden(other), true);
@@ -59,13 +60,9 @@ pub(super) fn restrict(
     changed
 }
 
-/// What a block says about a field by its name, or about all.
-fn says(block: &Block, index: usize) -> Option<&Field> {
-    block.own_fields()[index].1.or(block.fields.as_ref())
-}
-
 #[cfg(test)]
 mod tests {
+    use crate::field::contact::BLOCK;
     use crate::policy::{Rules, Tier, Wish};
 
     /// Which fields `contact ID` shows of a contact without a wish, by their first letters.
@@ -75,7 +72,7 @@ mod tests {
         let tier = rules.tier(tier).unwrap();
         let mask = rules.defaults().seen_by(tier).mask.blocks[4];
         let letters = LETTERS.chars().enumerate();
-        let seen = letters.filter(|(index, _)| mask.sees(*index).shows(Wish::None));
+        let seen = letters.filter(|(index, _)| mask.sees(BLOCK[*index].shown).shows(Wish::None));
         mask.is_shown().then(|| seen.map(|(_, letter)| letter).collect())
     }
 

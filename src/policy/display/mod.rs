@@ -4,5 +4,6 @@
 //!
 //! Compile them: [`crate::policy::Rules`] does.
 
+mod block;
 pub mod settings;
 pub mod tier;

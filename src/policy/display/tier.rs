@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::settings::{
     Block, Extras, Field, Model, Preset, Problems, Tld, canonical_suffix, check_extras,
 };
+use crate::field::contact::{ROLE_COUNT, ROLES};
 
 /// Most `[[tier]]` tables. Each costs 72 bytes for each suffix that has rules, and the answer is
 /// the same for 2 or for 8; a registry that needs more has policies, not tiers.
@@ -103,12 +104,9 @@ pub(crate) struct Layer<'a> {
     pub(crate) model: Option<Model>,
     pub(crate) extras: Option<&'a Extras>,
     pub(crate) nameserver_addresses: Option<bool>,
-    /// Registrant, administrative, technical, billing, and the contact of no role.
-    pub(crate) blocks: [Option<&'a Block>; 5],
+    /// By [`ROLES`].
+    pub(crate) blocks: [Option<&'a Block>; ROLE_COUNT],
 }
-
-/// Names of [`Layer::blocks`], as keys say them.
-const BLOCK_NAMES: [&str; 5] = ["registrant", "admin", "tech", "billing", "contact"];
 
 macro_rules! layer {
     ($table:expr, $contact:expr) => {
@@ -148,13 +146,11 @@ impl TierTld {
 
 impl Layer<'_> {
     fn check(&self, path: &str, problems: &mut Problems) {
-        for (name, block) in BLOCK_NAMES.iter().zip(self.blocks) {
-            let Some(block) = block else { continue };
-            let fields = block.own_fields().into_iter().chain([("fields", block.fields.as_ref())]);
-            for (key, field) in fields {
-                if let Some(Field::Text(text)) = field {
+        for (role, block) in ROLES.iter().zip(self.blocks) {
+            for (key, rule) in block.into_iter().flat_map(Block::rules) {
+                if let Field::Text(text) = rule {
                     problems.add(
-                        &format!("{path}.{name}.{key}"),
+                        &format!("{path}.{}.{key}", role.key),
                         format!(
                             "\"text:{text}\" cannot be said in a tier, which shows a value or \
                              hides it; set the text in [defaults] or [[tld]]"

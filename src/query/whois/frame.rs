@@ -20,6 +20,7 @@ use super::answer::{Answer, Shown};
 use super::parse::Refusal;
 use super::quota::{self, Refused};
 use super::{AnswerResult, Caller};
+use crate::field::Heading;
 use crate::policy::limit::Use;
 use crate::policy::{Rule, Rules, Tier, TierRule};
 use crate::query::QueryKind;
@@ -253,6 +254,11 @@ pub(super) fn complaint_form(rule: &Rule, out: &mut Answer) {
     if rule.complaint_form {
         out.raw(COMPLAINT_FORM);
     }
+}
+
+/// The heading of a list.
+pub(super) fn heading(of: &Heading, is_one: bool, out: &mut Answer) {
+    out.line_of(&[if is_one { of.one } else { of.many }.as_bytes(), b":"]);
 }
 
 /// A line of a list: `ROID (name)`, or the name alone where the deposit gave no ROID. `false` if

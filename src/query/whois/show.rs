@@ -21,18 +21,12 @@ use super::answer::{Answer, Shown};
 use super::frame::{self, Records, Site, Tail};
 use super::parse::{Display, Refusal};
 use super::{AnswerResult, render};
+use crate::field::{DOMAIN_LIST, NAMESERVER_LIST, REGISTRAR_LIST};
 use crate::policy::TierRule;
 use crate::query::QueryKind;
 use crate::query::find::{Absent, Failure, Found, ListEnd, Matches, Room, SameId, find};
 use crate::query::number::Decimal;
 use crate::query::question::{Question, Settled};
-
-const MANY_DOMAINS: &[u8] = b"Query matched more than one domain:\r\n";
-const ONE_DOMAIN: &[u8] = b"Query matched one domain:\r\n";
-const MANY_NAMESERVERS: &[u8] = b"Query matched more than one name server:\r\n";
-const ONE_NAMESERVER: &[u8] = b"Query matched one name server:\r\n";
-const MANY_REGISTRARS: &[u8] = b"Query matched more than one registrar:\r\n";
-const ONE_REGISTRAR: &[u8] = b"Query matched one registrar:\r\n";
 
 type Answered = Result<AnswerResult, Refusal>;
 
@@ -236,7 +230,7 @@ fn domain_list<'v>(
     let mut matches = matches.peekable();
     let rule = matches.peek().map_or_else(|| site.defaults(), |first| site.rule_of(&first.name));
     frame::begin(&rule, out);
-    out.raw(if one { ONE_DOMAIN } else { MANY_DOMAINS });
+    frame::heading(&DOMAIN_LIST, one, out);
     let fits = matches.all(|record| frame::list_line(&record.roid, &record.name, out));
     Ok(frame::finish_list(site, &rule, if fits { end } else { ListEnd::More }, out))
 }
@@ -260,7 +254,7 @@ fn nameservers<'v>(
     let first = matches.peek().and_then(|first| first.as_ref().ok());
     let rule = first.map_or_else(|| site.defaults(), |first| rule_of(first));
     frame::begin(&rule, out);
-    out.raw(if one { ONE_NAMESERVER } else { MANY_NAMESERVERS });
+    frame::heading(&NAMESERVER_LIST, one, out);
     let mut end = end;
     for record in matches {
         let record = record?;
@@ -284,7 +278,7 @@ fn registrars(site: &Site<'_>, found: &Matches<u32>, whole: bool, out: &mut Answ
         return records(site, all, |_| rule, write, (Tail::Plain, found.end), out);
     }
     frame::begin(&rule, out);
-    out.raw(if found.count() == 1 { ONE_REGISTRAR } else { MANY_REGISTRARS });
+    frame::heading(&REGISTRAR_LIST, found.count() == 1, out);
     let mut all = found.iter().filter_map(|ordinal| site.view.registrar(ordinal));
     let fits = all.all(|registrar| registrar_line(registrar.iana_id, &registrar.name, out));
     Ok(frame::finish_list(site, &rule, if fits { found.end } else { ListEnd::More }, out))

@@ -13,8 +13,9 @@ use snapshot_format::sort::MemoryScratch;
 use snapshot_format::{Builder, Options, builder::contact_order_key};
 
 use super::*;
+use crate::field::contact::{BLOCK, FIELD_COUNT};
+use crate::policy::Wish;
 use crate::policy::display::settings::Settings;
-use crate::policy::{CONTACT_FIELD_COUNT, Wish};
 
 /// Domains of the registry, each with four contacts of its own.
 const DOMAIN_COUNT: u64 = 24;
@@ -43,7 +44,7 @@ struct Known {
     /// Values by field; the street has three, of an address in the other form there are none.
     values: Vec<(usize, String)>,
     /// What is asked for each field.
-    wishes: [Wish; CONTACT_FIELD_COUNT],
+    wishes: [Wish; FIELD_COUNT],
 }
 
 impl Known {
@@ -82,7 +83,7 @@ impl Known {
         };
         let wishes = wishes(&contact, loc);
         let p = &contact.postal[0];
-        let fields: [&[&String]; CONTACT_FIELD_COUNT] = [
+        let fields: [&[&String]; FIELD_COUNT] = [
             &[&contact.roid],
             &[&p.name],
             &[&p.org],
@@ -106,7 +107,7 @@ impl Known {
 }
 
 /// RFC 5733 section 2.9: which part of a wish is about which field.
-fn wishes(contact: &Contact, loc: bool) -> [Wish; CONTACT_FIELD_COUNT] {
+fn wishes(contact: &Contact, loc: bool) -> [Wish; FIELD_COUNT] {
     use Disclose as D;
     let (name, org, addr) = if loc {
         (D::NAME_LOC, D::ORG_LOC, D::ADDR_LOC)
@@ -257,8 +258,8 @@ fn what_a_mask_hides_never_appears_in_an_answer_and_what_it_shows_does() {
                 let rule = rules.of_name("demo").seen_by(tier);
                 for (block, known) in rule.mask.blocks.iter().zip(contacts) {
                     for (field, value) in &known.values {
-                        let expected =
-                            block.is_shown() && block.sees(*field).shows(known.wishes[*field]);
+                        let expected = block.is_shown()
+                            && block.sees(BLOCK[*field].shown).shows(known.wishes[*field]);
                         let there = memchr::memmem::find(out.bytes(), value.as_bytes()).is_some();
                         assert_eq!(there, expected, "{value} for {name} under {text}");
                         *(if there { &mut shown } else { &mut hidden }) += 1;
@@ -277,7 +278,8 @@ fn check_contact(view: &View, rules: &Rules, tier: Tier, known: &Known, out: &mu
     answer(view, rules, tier, line.as_bytes(), out);
     let block = rules.defaults().seen_by(tier).contact().mask;
     for (field, value) in &known.values {
-        let expected = block.is_shown() && block.sees(*field).shows(known.wishes[*field]);
+        let expected =
+            block.is_shown() && block.sees(BLOCK[*field].shown).shows(known.wishes[*field]);
         assert_eq!(memchr::memmem::find(out.bytes(), value.as_bytes()).is_some(), expected);
     }
 }

@@ -15,6 +15,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::block::Block;
+use crate::field::contact::ROLES;
 use crate::import::{value, web};
 use crate::policy::display::tier::{self, Tier};
 use crate::policy::phrases::{Place, misleading};
@@ -187,58 +189,6 @@ pub enum ExtrasWord {
     All,
 }
 
-/// One contact block: whether it is there, and how each field reads. A field that is absent keeps
-/// the preset's rule.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Block {
-    /// Whether the block is there at all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub shown: Option<bool>,
-    /// Rule of every field that has none of its own below.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fields: Option<Field>,
-    /// Identifier.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<Field>,
-    /// Name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<Field>,
-    /// Organisation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub organization: Option<Field>,
-    /// Street lines.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub street: Option<Field>,
-    /// City.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub city: Option<Field>,
-    /// State or province.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<Field>,
-    /// Postal code.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub postal_code: Option<Field>,
-    /// Country code.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub country: Option<Field>,
-    /// Voice number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phone: Option<Field>,
-    /// Its extension.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub phone_ext: Option<Field>,
-    /// Fax number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fax: Option<Field>,
-    /// Its extension.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fax_ext: Option<Field>,
-    /// Electronic mail address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub email: Option<Field>,
-}
-
 /// How a field of a contact reads. In the file: `shown`, `consent`, `redacted`, `empty`,
 /// `left-out`, or `text:` and the text; in a tier also `always`, and no text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -341,28 +291,6 @@ impl From<Field> for String {
             Field::LeftOut => "left-out".to_owned(),
             Field::Text(text) => format!("text:{text}"),
         }
-    }
-}
-
-impl Block {
-    /// The fields that have a rule of their own, with the names of their keys.
-    #[must_use]
-    pub fn own_fields(&self) -> [(&'static str, Option<&Field>); 13] {
-        [
-            ("id", self.id.as_ref()),
-            ("name", self.name.as_ref()),
-            ("organization", self.organization.as_ref()),
-            ("street", self.street.as_ref()),
-            ("city", self.city.as_ref()),
-            ("state", self.state.as_ref()),
-            ("postal_code", self.postal_code.as_ref()),
-            ("country", self.country.as_ref()),
-            ("phone", self.phone.as_ref()),
-            ("phone_ext", self.phone_ext.as_ref()),
-            ("fax", self.fax.as_ref()),
-            ("fax_ext", self.fax_ext.as_ref()),
-            ("email", self.email.as_ref()),
-        ]
     }
 }
 
@@ -478,27 +406,17 @@ impl Tld {
                 problems.note(&format!("{path}.{key}"), line(text, VALUE_BYTES_MAX, place));
             }
         }
-        let blocks = [
-            ("registrant", &self.registrant),
-            ("admin", &self.admin),
-            ("tech", &self.tech),
-            ("billing", &self.billing),
-            ("contact", &self.contact),
-        ];
-        for (name, block) in blocks {
-            let Some(block) = block else { continue };
-            for (key, field) in
-                block.own_fields().into_iter().chain([("fields", block.fields.as_ref())])
-            {
-                let checked = match field {
-                    Some(Field::Text(text)) => line(text, VALUE_BYTES_MAX, Place::Record),
-                    Some(Field::Always) => Err("\"always\" is for tiers, in [[tier]]; here \
+        for (role, block) in ROLES.iter().zip(self.layer().blocks) {
+            for (key, rule) in block.into_iter().flat_map(Block::rules) {
+                let checked = match rule {
+                    Field::Text(text) => line(text, VALUE_BYTES_MAX, Place::Record),
+                    Field::Always => Err("\"always\" is for tiers, in [[tier]]; here \
                          \"shown\" is the most, which a contact's own wish may hide, save what \
                          the preset publishes in any case"
                         .to_owned()),
                     _ => Ok(()),
                 };
-                problems.note(&format!("{path}.{name}.{key}"), checked);
+                problems.note(&format!("{path}.{}.{key}", role.key), checked);
             }
         }
         check_extras(self.extras.as_ref(), path, problems);

@@ -1,0 +1,248 @@
+//! Fields of a contact: of its block in a domain's record, and of its own record.
+//!
+//! # Invariants
+//!
+//! - [`BLOCK`] is in the order of [`ShownField`], [`ROLES`] in that of the blocks of a rule.
+//!
+//! # Does not
+//!
+//! Say what is shown: `policy` does.
+
+use snapshot_format::object::Disclose;
+use snapshot_format::record::ContactField;
+
+use super::{Field, Form, Source, Stored};
+
+/// Fields of a contact block.
+pub const FIELD_COUNT: usize = 13;
+/// Blocks: one a role, and that of no role.
+pub const ROLE_COUNT: usize = 5;
+
+/// A field of a contact block, in the order of its lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShownField {
+    /// Identifier.
+    Id,
+    /// Name.
+    Name,
+    /// Organisation.
+    Org,
+    /// Street, up to three lines.
+    Street,
+    /// City.
+    City,
+    /// State or province.
+    Sp,
+    /// Postal code.
+    Pc,
+    /// Country code.
+    Cc,
+    /// Voice number.
+    Phone,
+    /// Its extension.
+    PhoneExt,
+    /// Fax number.
+    Fax,
+    /// Its extension.
+    FaxExt,
+    /// E-mail address.
+    Email,
+}
+
+/// A role of a contact, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Role {
+    /// Its word in the configuration.
+    pub key: &'static str,
+    /// What stands before the labels of its block.
+    pub whois: &'static str,
+}
+
+/// The roles, in the order of a rule's blocks; the last one is that of an answer to `contact ID`.
+pub const ROLES: [Role; ROLE_COUNT] = [
+    Role { key: "registrant", whois: "Registrant" },
+    Role { key: "admin", whois: "Admin" },
+    Role { key: "tech", whois: "Tech" },
+    Role { key: "billing", whois: "Billing" },
+    Role { key: "contact", whois: "Contact" },
+];
+
+/// A row of a contact block.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// Which one.
+    pub shown: ShownField,
+    /// How outputs name it.
+    pub field: Field,
+    /// Where the record has it; of a street its first line.
+    pub stored: ContactField,
+    /// Whether the line is there without a value.
+    pub required: bool,
+    /// The field in a wish on disclosure (RFC 5733 section 2.9): of the internationalised form.
+    pub wish_int: u16,
+    /// The same of the localised form.
+    pub wish_loc: u16,
+}
+
+/// The path of a jCard property (RFC 7095) below an entity.
+macro_rules! jcard {
+    ($property:literal, $rest:literal) => {
+        concat!("$.vcardArray[1][?(@[0]=='", $property, "')]", $rest)
+    };
+    (tel $kind:literal, $rest:literal) => {
+        concat!("$.vcardArray[1][?(@[0]=='tel' && @[1].type=='", $kind, "')]", $rest)
+    };
+}
+
+/// The rows of a block.
+#[rustfmt::skip]
+pub const BLOCK: [Row; FIELD_COUNT] = {
+    use ContactField as F;
+    use Disclose as D;
+    use ShownField as S;
+    const MAIN: &str = "contact";
+    const POSTAL: &str = "contactPostal";
+    const fn row(
+        shown: S, stored: F, required: bool, wish: (u16, u16), field: Field, redacted: &'static str,
+    ) -> Row {
+        let (wish_int, wish_loc) = wish;
+        Row { shown, field: field.redacted(redacted), stored, required, wish_int, wish_loc }
+    }
+    const fn field(
+        key: &'static str, whois: &'static str, epp: &'static str, csv: (&'static str, &'static str),
+        dump: &'static str, rdap: &'static str,
+    ) -> Field {
+        Field::own(key, whois, Stored::new(epp, csv, dump), rdap)
+    }
+    const NAME: (u16, u16) = (D::NAME_INT, D::NAME_LOC);
+    const ORG: (u16, u16) = (D::ORG_INT, D::ORG_LOC);
+    const ADDR: (u16, u16) = (D::ADDR_INT, D::ADDR_LOC);
+    const VOICE: (u16, u16) = (D::VOICE, D::VOICE);
+    const FAX: (u16, u16) = (D::FAX, D::FAX);
+    const EMAIL: (u16, u16) = (D::EMAIL, D::EMAIL);
+    [
+        row(S::Id, F::Roid, true, (0, 0), field("id", "ID", "roid", (MAIN, "rdeCsv:fRoid"), "roid",
+            "$.handle"), "ID"),
+        row(S::Name, F::Name, true, NAME, field("name", "Name", "postalInfo/name",
+            (POSTAL, "csvContact:fName"), "name", jcard!("fn", "[3]")), "Name"),
+        row(S::Org, F::Org, false, ORG, field("organization", "Organization", "postalInfo/org",
+            (POSTAL, "csvContact:fOrg"), "org", jcard!("org", "[3]")), "Organization"),
+        row(S::Street, F::Street1, true, ADDR, field("street", "Street", "postalInfo/addr/street",
+            (POSTAL, "csvContact:fStreet"), "street", jcard!("adr", "[3][2]")), "Street"),
+        row(S::City, F::City, true, ADDR, field("city", "City", "postalInfo/addr/city",
+            (POSTAL, "csvContact:fCity"), "city", jcard!("adr", "[3][3]")), "City"),
+        row(S::Sp, F::Sp, false, ADDR, field("state", "State/Province", "postalInfo/addr/sp",
+            (POSTAL, "csvContact:fSp"), "sp", jcard!("adr", "[3][4]")), ""),
+        row(S::Pc, F::Pc, false, ADDR, field("postal_code", "Postal Code", "postalInfo/addr/pc",
+            (POSTAL, "csvContact:fPc"), "pc", jcard!("adr", "[3][5]")), "Postal Code"),
+        // RFC 8605 section 3.1.
+        row(S::Cc, F::Cc, true, ADDR, field("country", "Country", "postalInfo/addr/cc",
+            (POSTAL, "csvContact:fCc"), "cc", jcard!("adr", "[1].cc")), ""),
+        row(S::Phone, F::Voice, false, VOICE, field("phone", "Phone", "voice",
+            (MAIN, "csvContact:fVoice"), "voice", jcard!(tel "voice", "[3]")), "Phone"),
+        row(S::PhoneExt, F::VoiceExt, false, VOICE, field("phone_ext", "Phone Ext", "voice/@x",
+            (MAIN, "csvContact:fVoiceExt"), "voice ext", jcard!(tel "voice", "[3]")), "Phone Ext"),
+        row(S::Fax, F::Fax, false, FAX, field("fax", "Fax", "fax",
+            (MAIN, "csvContact:fFax"), "fax", jcard!(tel "fax", "[3]")), "Fax"),
+        row(S::FaxExt, F::FaxExt, false, FAX, field("fax_ext", "Fax Ext", "fax/@x",
+            (MAIN, "csvContact:fFaxExt"), "fax ext", jcard!(tel "fax", "[3]")), "Fax Ext"),
+        row(S::Email, F::Email, true, EMAIL, field("email", "Email", "email",
+            (MAIN, "csvContact:fEmail"), "email", jcard!("email", "[3]")), "Email"),
+    ]
+};
+
+/// What a contact's own record has besides its block.
+pub const RECORD_FIELDS: &[Field] = &[
+    Field::own(
+        "contact_id",
+        "Contact ID",
+        Stored::new("id", ("contact", "csvContact:fId"), "id"),
+        "$.handle",
+    ),
+    Field::own(
+        "status",
+        "Contact Status",
+        Stored::new("status/@s", ("contactStatuses", "csvContact:fStatus"), "status")
+            .form(Form::Status),
+        "$.status",
+    ),
+    Field::of_registrar("registrar", "Registrar", "name", super::domain::REGISTRAR_NAME),
+    Field::own(
+        "created",
+        "Creation Date",
+        Stored::new("crDate", ("contact", "rdeCsv:fCrDate"), "created").form(Form::Time),
+        super::domain::REGISTERED,
+    ),
+    Field::own(
+        "updated",
+        "Updated Date",
+        Stored::new("upDate", ("contact", "rdeCsv:fUpDate"), "updated").form(Form::Time),
+        super::domain::CHANGED,
+    ),
+];
+
+const _: () = {
+    let mut index = 0;
+    while index < FIELD_COUNT {
+        assert!(BLOCK[index].shown as usize == index, "rows are in the order of ShownField");
+        index += 1;
+    }
+};
+
+impl Row {
+    /// Its label in the block of a role, without the colon.
+    #[must_use]
+    pub fn label(&self, role: Role) -> String {
+        let before = if self.shown == ShownField::Id { "Registry " } else { "" };
+        format!("{before}{} {}", role.whois, self.field.whois)
+    }
+
+    /// Whether it belongs to the address.
+    #[must_use]
+    pub const fn is_postal(&self) -> bool {
+        let stored = self.stored as u8;
+        (ContactField::Name as u8) <= stored && stored <= (ContactField::Cc as u8)
+    }
+
+    /// Its column in the CSV model, if it is one of `table`.
+    #[must_use]
+    pub fn column(&self, table: &str) -> Option<&'static str> {
+        match self.field.source {
+            Source::Own(stored) if stored.table == table => Some(stored.column),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a line of a block has this label, whatever the case.
+pub(super) fn is_label(label: &str) -> bool {
+    let of_role = |role: &Role, text: &str| {
+        let rest = text.get(role.whois.len()..)?.strip_prefix(' ')?;
+        text.get(..role.whois.len())?.eq_ignore_ascii_case(role.whois).then_some(())?;
+        Some(BLOCK.iter().any(|row| row.field.whois.eq_ignore_ascii_case(rest)))
+    };
+    let is_one = |text| ROLES.iter().any(|role| of_role(role, text) == Some(true));
+    let begins =
+        label.get(.."registry ".len()).is_some_and(|b| b.eq_ignore_ascii_case("registry "));
+    // `Registrant ID` without `Registry` is a label of older layouts.
+    is_one(label) || (begins && label.get("registry ".len()..).is_some_and(is_one))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_has_its_role_before_it_and_that_of_an_identifier_the_registry() {
+        let label = |row: usize, role: usize| BLOCK[row].label(ROLES[role]);
+        assert_eq!(label(0, 0), "Registry Registrant ID");
+        assert_eq!(label(6, 2), "Tech Postal Code");
+        for role in ROLES {
+            for row in BLOCK {
+                assert!(is_label(&row.label(role).to_uppercase()));
+            }
+        }
+        assert!(!is_label("Owner Name") && !is_label("Tech") && !is_label("Tech  Name"));
+        assert!(!is_label("Ünique Name"));
+    }
+}
