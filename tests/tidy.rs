@@ -146,7 +146,7 @@ const RULES: &[Rule] = &[
         never: SOCKETS,
     },
     Rule { module: "sample", may_import: &["export", "idn", "store", "view"], never: SOCKETS },
-    Rule { module: "export", may_import: &[], never: SOCKETS },
+    Rule { module: "export", may_import: &["field"], never: SOCKETS },
     Rule { module: "policy", may_import: &["bounds", "field", "import"], never: SOCKETS },
     Rule { module: "policy", may_import: &["bounds", "field", "import"], never: FILES },
     Rule { module: "query", may_import: QUERY, never: SOCKETS },

@@ -109,8 +109,8 @@ pub const BLOCK: [Row; FIELD_COUNT] = {
         Row { shown, field: field.redacted(redacted), stored, required, wish_int, wish_loc }
     }
     const fn field(
-        key: &'static str, whois: &'static str, epp: &'static str, csv: (&'static str, &'static str),
-        dump: &'static str, rdap: &'static str,
+        key: &'static str, whois: &'static str, epp: &'static str,
+        csv: (&'static str, &'static str), dump: &'static str, rdap: &'static str,
     ) -> Field {
         Field::own(key, whois, Stored::new(epp, csv, dump), rdap)
     }
@@ -197,11 +197,17 @@ impl Row {
         format!("{before}{} {}", role.whois, self.field.whois)
     }
 
-    /// Whether it belongs to the address.
+    /// Whether it is a part of the postal information, of which a contact has two forms.
     #[must_use]
     pub const fn is_postal(&self) -> bool {
         let stored = self.stored as u8;
         (ContactField::Name as u8) <= stored && stored <= (ContactField::Cc as u8)
+    }
+
+    /// Whether it is a part of the address: street to country code.
+    #[must_use]
+    pub const fn is_address(&self) -> bool {
+        self.is_postal() && (ContactField::Street1 as u8) <= (self.stored as u8)
     }
 
     /// Its column in the CSV model, if it is one of `table`.

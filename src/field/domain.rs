@@ -26,7 +26,7 @@ pub const FIELDS: &[Field] = &[
     Field::own(
         "u_name",
         "Internationalized Domain Name",
-        Stored::new("uName", ("domain", "rdeCsv:fUName"), "u-name"),
+        Stored::new("uName", ("domain", "rdeCsv:fUName"), "U-label"),
         "$.unicodeName",
     ),
     Field::own(
@@ -106,14 +106,14 @@ pub const FIELDS: &[Field] = &[
     Field::own(
         "idn_table",
         "IDN Table",
-        Stored::new("idnTableId", ("domain", "rdeCsv:fIdnTableId"), "idn table"),
+        Stored::new("idnTableId", ("domain", "rdeCsv:fIdnTableId"), "IDN table"),
         "",
     ),
     Field::computed("code_points", "Unicode Code Points", "those of the first label", ""),
     Field::own(
         "variant_of",
         "Variant Of",
-        Stored::new("originalName", ("domain", "rdeCsv:fOriginalName"), "original name"),
+        Stored::new("originalName", ("domain", "csvDomain:fOriginalName"), "original name"),
         "",
     ),
     Field::computed("variant", "Active Variant", "the names that are variants of it", "$.variants"),
@@ -135,7 +135,7 @@ pub const RESERVED_NAME_FIELDS: &[Field] = &[
     Field::own(
         "u_name",
         "Internationalized Reserved Name",
-        Stored::new("uName", ("NNDN", "rdeCsv:fUName"), "u-name"),
+        Stored::new("uName", ("NNDN", "rdeCsv:fUName"), "U-label"),
         "$.unicodeName",
     ),
     Field::own(
@@ -147,13 +147,13 @@ pub const RESERVED_NAME_FIELDS: &[Field] = &[
     Field::own(
         "variant_of",
         "Variant Of",
-        Stored::new("originalName", ("NNDN", "rdeCsv:fOriginalName"), "original name"),
+        Stored::new("originalName", ("NNDN", "csvNNDN:fOriginalName"), "original name"),
         "",
     ),
     Field::own(
         "idn_table",
         "IDN Table",
-        Stored::new("idnTableId", ("NNDN", "rdeCsv:fIdnTableId"), "idn table"),
+        Stored::new("idnTableId", ("NNDN", "rdeCsv:fIdnTableId"), "IDN table"),
         "",
     ),
     Field::none("note", "Note", "a sentence of ours"),

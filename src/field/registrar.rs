@@ -79,7 +79,7 @@ pub const FIELDS: &[Field] = &[
     own(
         "iana_id",
         "Registrar IANA ID",
-        ("gurid", "csvRegistrar:fGurid", "iana id"),
+        ("gurid", "csvRegistrar:fGurid", "IANA id"),
         "$.publicIds[0].identifier",
     ),
     Field::none("abuse_email", "Registrar Abuse Contact Email", "the configuration has it"),

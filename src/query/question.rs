@@ -69,10 +69,11 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// Makes it the question that is meant, with its name in the form of the records' keys in `name`;
-    /// `false` if it has none. A pattern that is the name of a record asks for that record; a
-    /// registrar's name that no registrar has asks for a list. Names without wildcards, the usual
-    /// question, are mapped and not looked up. A damaged record settles nothing: finding reports it.
+    /// Makes it the question that is meant, with its name in the form of the records' keys in
+    /// `name`; `false` if it has none. A pattern that is the name of a record asks for that record;
+    /// a registrar's name that no registrar has asks for a list. Names without wildcards, the usual
+    /// question, are mapped and not looked up. A damaged record settles nothing: finding reports
+    /// it.
     #[inline]
     pub(super) fn settle(&mut self, view: &View, name: &mut Name) -> bool {
         match *self {

@@ -1,8 +1,8 @@
 //! What a shard answers with: who may ask, the view, the rules, and the query module between them.
 //!
 //! ```text
-//! asked ─▶ read ─▶ admit (lists, block) ─▶ settle ─▶ charge (limits) ─▶ answer under the tier ─▶ told
-//!                   └─ refused ─────────────────────────┴─▶ refusal ───────────────────────────────┘
+//! asked ─▶ read ─▶ admit (lists, block) ─▶ settle ─▶ charge (limits) ─▶ answer ─▶ told
+//!                     └─ refused ──────────────────────┴─▶ refusal ─────────────────┘
 //! ```
 //!
 //! # Invariants

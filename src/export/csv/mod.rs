@@ -24,6 +24,7 @@ use super::encode::escape;
 use super::envelope::{self, Model};
 use super::xml::state_word;
 use super::{Repository, Source, file_name, time};
+use crate::field::contact::{BLOCK, ShownField};
 use rows::{ContactTables, DISCLOSE, DomainTables, address, phone};
 use table::Table;
 
@@ -211,15 +212,7 @@ impl Deposit<'_> {
 
     fn contacts(&mut self, source: &mut dyn Source) -> io::Result<()> {
         let parent = "csvContact:fId parent=\"true\"";
-        let key_of = ["csvContact:fId", "rdeCsv:fRoid"];
-        let reach = [
-            "csvContact:fVoice",
-            "csvContact:fVoiceExt",
-            "csvContact:fFax",
-            "csvContact:fFaxExt",
-            "csvContact:fEmail",
-            "rdeCsv:fClID",
-        ];
+        let own: Vec<&str> = BLOCK.iter().filter_map(|row| row.column("contact")).collect();
         let status = [parent, "csvContact:fStatus", "rdeCsv:fStatusDescription", "rdeCsv:fLang"];
         let person = [parent, "csvContact:fPostalType", "csvContact:fName", "csvContact:fOrg"];
         let wish: Vec<&str> =
@@ -230,7 +223,7 @@ impl Deposit<'_> {
             contact: self.table(
                 "contact",
                 "contact",
-                &[&key_of, &reach, &ACTOR_FIELDS, &["rdeCsv:fTrDate"]],
+                &[&["csvContact:fId"], &own, &["rdeCsv:fClID"], &ACTOR_FIELDS, &["rdeCsv:fTrDate"]],
             )?,
             statuses: self.table("contactStatuses", "contactStatuses", &[&status])?,
             postal: self.table("contactPostal", "contactPostal", &[&person, &address])?,
@@ -330,7 +323,15 @@ fn custom_field(key: &str) -> String {
 
 /// Street to country code, each with `attribute`.
 fn address_fields(attribute: &str) -> Vec<String> {
-    let lines = (0..3).map(|line| format!("csvContact:fStreet{attribute} index=\"{line}\""));
-    let others = ["fCity", "fSp", "fPc", "fCc"];
-    lines.chain(others.map(|name| format!("csvContact:{name}{attribute}"))).collect()
+    let mut fields = Vec::new();
+    for row in BLOCK.iter().filter(|row| row.is_address()) {
+        let Some(column) = row.column("contactPostal") else { continue };
+        if row.shown == ShownField::Street {
+            let lines = (0..3).map(|line| format!("{column}{attribute} index=\"{line}\""));
+            fields.extend(lines);
+        } else {
+            fields.push(format!("{column}{attribute}"));
+        }
+    }
+    fields
 }
