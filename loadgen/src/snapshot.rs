@@ -158,9 +158,9 @@ impl Answers {
     pub(crate) fn open(directory: &Path, rules: Option<&Path>) -> Result<Self, String> {
         let flags = Flags { dir: Some(directory.to_owned()), ..Flags::default() };
         let settings = config::load(rules, &flags).map_err(|error| error.to_string())?.settings;
-        let rules = Rules::compile(&settings.answers).map_err(|error| error.to_string())?;
+        let rules = Arc::clone(settings.answers.rules());
         let view = View::open(directory).map_err(|error| error.to_string())?;
-        Ok(Self { view: Arc::new(view), rules: Arc::new(rules) })
+        Ok(Self { view: Arc::new(view), rules })
     }
 
     /// A place for one answer after another.

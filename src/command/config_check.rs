@@ -27,7 +27,6 @@ use crate::feed::key::Trusted;
 use crate::feed::objects::Objects;
 use crate::observe::clock;
 use crate::place::cores;
-use crate::policy::Rules;
 use crate::policy::lists::Lists;
 use crate::querylog;
 use crate::shard::listen::{self, ListenError};
@@ -193,14 +192,21 @@ const CONTACT_RESTRICTED: &str = "defaults.contact: queries for a contact show l
     [defaults] says, since a [[tld]] hides it in its domains; set the fields in \
     [defaults.contact] if they are to be shown all the same";
 
+fn ends_a_word(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with(['.', '['])
+}
+
 fn lists(settings: &Settings, found: &mut Found) {
-    let tables = match Tables::new(settings) {
-        Ok(tables) => tables,
-        // The file's errors say it, with its line.
-        Err(_) if !found.refused.is_empty() => return,
-        Err(failure) => return found.note("defaults", Err(failure.message)),
+    // Refused tables may have the tiers that lists name; the file's errors say so.
+    let are_of_answers = |key: &String| {
+        let tables = ["defaults", "tld", "registrar", "tier"];
+        tables.iter().any(|table| key.strip_prefix(table).is_some_and(ends_a_word))
     };
-    if Rules::compile(&settings.answers).is_ok_and(|rules| rules.contact_is_restricted()) {
+    if found.refused.iter().any(are_of_answers) {
+        return;
+    }
+    let tables = Tables::new(settings);
+    if settings.answers.rules().contact_is_restricted() {
         found.warnings.push(CONTACT_RESTRICTED.to_owned());
     }
     let swapped = Arc::new(ArcSwap::from_pointee(Lists::default()));

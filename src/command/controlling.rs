@@ -38,10 +38,9 @@ pub(super) struct Tables {
 
 impl Tables {
     /// As the settings say, without lists yet.
-    pub(super) fn new(settings: &Settings) -> Result<Self, Failure> {
-        let rules = Rules::compile(&settings.answers).map_err(Failure::refused)?;
-        let lists = Arc::new(ArcSwap::from_pointee(Lists::default()));
-        Ok(Self { rules: Arc::new(ArcSwap::from_pointee(rules)), lists })
+    pub(super) fn new(settings: &Settings) -> Self {
+        let rules = Arc::new(ArcSwap::new(Arc::clone(settings.answers.rules())));
+        Self { rules, lists: Arc::new(ArcSwap::from_pointee(Lists::default())) }
     }
 
     /// Whether there is a tier of a name, for the lists.

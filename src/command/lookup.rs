@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Failure, answered, output, standard};
-use crate::policy::{Rules, Tier};
+use crate::policy::Tier;
 use crate::query::whois::{self, Answer};
 use crate::view::View;
 
@@ -38,11 +38,11 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let settings = standard::settings(options.config.as_deref(), options.dir.as_deref())?;
-    let rules = Rules::compile(&settings.answers).map_err(Failure::refused)?;
     let view = View::open(settings.dir()?)?;
     let mut answer = Answer::new();
     let line = options.query.join(" ");
-    let outcome = whois::answer(&view, &rules, Tier::PUBLIC, line.as_bytes(), &mut answer);
+    let outcome =
+        whois::answer(&view, settings.answers.rules(), Tier::PUBLIC, line.as_bytes(), &mut answer);
     output::print_answer(answer.bytes())?;
     answered::of_result(outcome.result)
 }

@@ -15,7 +15,6 @@ use crate::config::{self, Flags, STANDARD_FILE};
 use crate::control::{self, AskError, Request, explain_lists};
 use crate::observe::clock;
 use crate::observe::printable::counted;
-use crate::policy::Rules;
 use crate::policy::lists::{self, Action, Entry, LIST_BYTES_MAX, Lists};
 
 /// Most warnings that are printed.
@@ -88,8 +87,7 @@ fn check(options: &Check) -> Result<(), Failure> {
             Failure::failed(format!("{problem} ({STANDARD_FILE} is not there)"))
         })?;
         let settings = config::load(Some(&file), &Flags::default())?.settings;
-        let rules = Rules::compile(&settings.answers).map_err(Failure::refused)?;
-        (settings.policy.lists, Some(rules))
+        (settings.policy.lists, Some(Arc::clone(settings.answers.rules())))
     } else {
         (options.files.clone(), None)
     };
@@ -189,7 +187,7 @@ fn explain(options: &Explain) -> Result<(), Failure> {
             let read = read_all(&settings.policy.lists)?;
             let entries = read.into_iter().map(|(_, entries)| entries).collect();
             let now_ms = clock::wall_ms();
-            let rules = Rules::compile(&settings.answers).map_err(Failure::refused)?;
+            let rules = settings.answers.rules();
             let lists = Lists::new(entries, &|name| rules.tier(name).is_some(), now_ms)
                 .map_err(Failure::refused)?;
             (explain_lists(&lists, options.address), false)

@@ -54,14 +54,14 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let flags = Flags { dir: options.dir.clone(), ..Flags::default() };
     let file = standard::file(options.config.as_deref(), options.dir.is_some());
     let settings = config::load(file.as_deref(), &flags)?.settings;
-    let rules = Rules::compile(&settings.answers).map_err(Failure::refused)?;
+    let rules = settings.answers.rules();
     let tier =
-        rules.tier(&options.tier).ok_or_else(|| unknown(&rules, options, file.as_deref()))?;
+        rules.tier(&options.tier).ok_or_else(|| unknown(rules, options, file.as_deref()))?;
     let view = View::open(settings.dir()?)?;
     let line = options.query.join(" ");
     let ask = |tier| {
         let mut answer = Answer::new();
-        let outcome = whois::answer(&view, &rules, tier, line.as_bytes(), &mut answer);
+        let outcome = whois::answer(&view, rules, tier, line.as_bytes(), &mut answer);
         (answer, outcome)
     };
     let (answer, outcome) = ask(tier);

@@ -110,7 +110,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let source = Source::open(settings, dir)?;
     let view = Arc::new(open(dir, source.generation(), settings.check)?);
     let views = Arc::new(ArcSwap::new(Arc::clone(&view)));
-    let tables = Tables::new(settings)?;
+    let tables = Tables::new(settings);
     let cores = usable_cores(settings)?;
     let engine = engine(settings, cores.len())?;
     let (claims, listen) = claim(&settings.listen)?;

@@ -114,7 +114,7 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 
 /// WHOIS servers and URLs that answers show in another form.
 fn registrars(settings: &Settings, found: &mut Vec<(String, String)>) {
-    for (table, registrar) in (1_usize..).zip(&settings.answers.registrar) {
+    for (table, registrar) in (1_usize..).zip(&settings.answers.written().registrar) {
         for (key, text, shown, _) in registrar.followed() {
             let Some(shown) = shown.filter(|shown| !shown.eq_ignore_ascii_case(text)) else {
                 continue;
@@ -154,7 +154,8 @@ fn prices(settings: &Settings, found: &mut Vec<(String, String)>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::display::settings::Registrar;
+    use crate::policy::display::Answers;
+    use crate::policy::display::settings::{Registrar, Settings as Tables};
 
     #[test]
     fn a_price_above_a_burst_is_said_to_cost_all_of_it() {
@@ -175,10 +176,12 @@ mod tests {
             ..Registrar::default()
         };
         let mut settings = Settings::default();
-        settings.answers.registrar = vec![
+        let registrar = vec![
             registrar("whois.one.example", "https://www.one.example"),
             registrar("w.two.example:43", "www.two.example"),
         ];
+        let written = Tables { registrar, ..Tables::default() };
+        (settings.answers, _) = Answers::compile(written);
         assert_eq!(
             doubtful(&settings),
             [

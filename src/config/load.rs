@@ -18,6 +18,7 @@ use super::keys::NUMBERS;
 use super::settings::{Effective, Flags, Origin, Settings};
 use super::{ConfigError, contradiction, feed, guard as checks, policy, proxy, query_log};
 use crate::place::cores;
+use crate::policy::display::{self, Answers};
 
 /// Most addresses listened on; each costs every shard a listener.
 pub(super) const LISTEN_COUNT_MAX: usize = 64;
@@ -429,13 +430,13 @@ impl Merge<'_> {
     /// How answers read.
     fn answers(&mut self) {
         let file = &self.source.file;
-        let answers = crate::policy::display::settings::Settings {
+        let (answers, problems) = Answers::compile(display::settings::Settings {
             defaults: file.defaults.clone(),
             tld: file.tld.clone(),
             registrar: file.registrar.clone(),
             tier: file.tier.clone(),
-        };
-        for problem in answers.problems() {
+        });
+        for problem in problems {
             self.refused_key(problem.key, problem.problem);
         }
         self.effective.settings.answers = answers;

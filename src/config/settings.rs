@@ -15,7 +15,7 @@ use super::keys::{DRAIN_DELAY_MS, FOLLOW_MS, KEEP, SHUTDOWN_MS};
 use super::{ConfigError, Nats, Policy};
 use crate::feed::spool;
 use crate::observe::log;
-use crate::policy::display;
+use crate::policy::display::Answers;
 use crate::policy::{guard, limit};
 use crate::port43;
 use crate::querylog;
@@ -77,7 +77,7 @@ pub struct Settings {
     /// The query log.
     pub query_log: querylog::Settings,
     /// How answers read.
-    pub answers: display::settings::Settings,
+    pub answers: Answers,
 }
 
 impl Default for Settings {
@@ -111,7 +111,7 @@ impl Default for Settings {
             log: log::Settings::default(),
             nats: None,
             query_log: querylog::Settings::default(),
-            answers: display::settings::Settings::default(),
+            answers: Answers::default(),
         }
     }
 }

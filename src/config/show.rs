@@ -35,7 +35,7 @@ impl Effective {
             text.push_str("\n# Listeners behind proxies, from the file.\n");
             text.push_str(&toml::to_string(&proxies).unwrap_or_default());
         }
-        let answers = &self.settings.answers;
+        let answers = self.settings.answers.written();
         let shown = ShownAnswers {
             defaults: (answers.defaults != display::settings::Tld::default())
                 .then_some(&answers.defaults),

@@ -139,7 +139,7 @@ fn how_answers_read_is_checked_with_table_key_and_line() {
     let text = "[[tld]]\nsuffix = \"example\"\nextras = \"all\"\n[tld.registrant]\n\
                 name = \"shown\"\n[[registrar]]\nid = \"R1\"\nabuse_phone = \"+1.7035555555\"\n";
     let effective = loaded(text, &Flags::default());
-    assert_eq!(effective.settings.answers.tld.len(), 1);
+    assert_eq!(effective.settings.answers.written().tld.len(), 1);
     assert_eq!(loaded(&effective.show(), &Flags::default()).settings, effective.settings);
 }
 
@@ -149,7 +149,7 @@ fn tiers_are_checked_with_table_key_and_line_and_shown_as_they_were_set() {
                 [tier.tech]\nname = \"always\"\n[[tier.tld]]\nsuffix = \"y\"\n\
                 [[tier.tld]]\nmodel = \"thin\"\nsuffix = \"z\"\n";
     let effective = loaded(text, &Flags::default());
-    assert_eq!(effective.settings.answers.tier.len(), 2);
+    assert_eq!(effective.settings.answers.written().tier.len(), 2);
     assert_eq!(loaded(&effective.show(), &Flags::default()).settings, effective.settings);
     let message = refusal(&text.replace("\"z\"", "\"a..z\""));
     assert!(message.starts_with("whoisd.toml:13: tier[2].tld[2].suffix: \"a..z\""), "{message}");
@@ -428,8 +428,9 @@ fn every_line_of_the_example_that_is_commented_out_is_accepted_too() {
     let settings = loaded(&text.join("\n"), &Flags::default()).settings;
     assert_eq!(settings.cores, Some(vec![0, 1, 2, 3]));
     assert_eq!(settings.nats.unwrap().address.servers.len(), 2);
-    assert_eq!((settings.answers.tld.len(), settings.answers.registrar.len()), (1, 1));
-    let tiers = settings.answers.tier;
+    let answers = settings.answers.written();
+    assert_eq!((answers.tld.len(), answers.registrar.len()), (1, 1));
+    let tiers = &answers.tier;
     assert_eq!((tiers.len(), tiers[0].tld.len()), (1, 1));
     assert_eq!(settings.proxies.len(), 1);
 }

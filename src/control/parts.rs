@@ -34,8 +34,7 @@ impl Part for Answers {
     }
 
     fn prepare(&mut self, settings: &Settings) -> Result<(), String> {
-        let rules = Rules::compile(&settings.answers).map_err(|error| error.to_string())?;
-        self.prepared = Some(Arc::new(rules));
+        self.prepared = Some(Arc::clone(settings.answers.rules()));
         Ok(())
     }
 

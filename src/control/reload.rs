@@ -23,7 +23,6 @@ use serde_json::{Value, json};
 use super::watch::{ListWatcher, Looked};
 use crate::config::{Change, Settings, changes};
 use crate::place::aside::{self, Place};
-use crate::policy::Rules;
 
 /// How often the files of lists are looked at.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
@@ -167,8 +166,7 @@ impl Keeper {
             .collect();
         if in_force.answers != new.answers {
             // Lists that name a tier which is taken away would give its members another one.
-            let rules = Rules::compile(&new.answers).map_err(|error| error.to_string())?;
-            let has_tier = |name: &str| rules.tier(name).is_some();
+            let has_tier = |name: &str| new.answers.rules().tier(name).is_some();
             self.watch.fits(&new.policy.lists, &has_tier, (self.now_ms)())?;
         }
         for index in &wanted {

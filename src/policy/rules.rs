@@ -216,7 +216,8 @@ impl Rules {
         Self::of_valid(&Settings::default())
     }
 
-    fn of_valid(settings: &Settings) -> Self {
+    /// Compiles settings that were checked.
+    pub(super) fn of_valid(settings: &Settings) -> Self {
         super::phrases::prepare();
         let tables = Tables::new(settings);
         let mut suffixes = HashMap::<Box<str>, Rule, RandomState>::default();

@@ -6,7 +6,7 @@ use std::thread;
 
 use snapshot_format::{Kind, delta};
 use whoisd::feed::{Body, ChangeRecord};
-use whoisd::policy::{Rules, Tier};
+use whoisd::policy::Tier;
 use whoisd::query::whois::{self, Answer};
 use whoisd::store::{Live, Settings, Stamp, Writer};
 use whoisd::view::{Disk, View};
@@ -17,11 +17,11 @@ use crate::received::Received;
 /// The answers of a directory to the queries, without their last lines, which tell its age.
 fn answers(path: &Path, queries: &[String]) -> Vec<String> {
     let settings = whoisd::config::load(None, &whoisd::config::Flags::default()).unwrap().settings;
-    let rules = Rules::compile(&settings.answers).unwrap();
+    let rules = settings.answers.rules();
     let view = View::open(path).unwrap();
     let mut answer = Answer::new();
     let answer_to = |query: &String| {
-        whois::answer(&view, &rules, Tier::PUBLIC, query.as_bytes(), &mut answer);
+        whois::answer(&view, rules, Tier::PUBLIC, query.as_bytes(), &mut answer);
         let text = String::from_utf8_lossy(answer.bytes()).into_owned();
         let lines = text.lines().filter(|line| !line.starts_with(">>>"));
         lines.collect::<Vec<_>>().join("\n")

@@ -1,9 +1,8 @@
-//! What answers show: the keys of the configuration that say it.
-//!
-//! # Does not
-//!
-//! Compile them: [`crate::policy::Rules`] does.
+//! What answers show: the keys of the configuration that say it, and what was compiled of them.
 
+mod answers;
 mod block;
 pub mod settings;
 pub mod tier;
+
+pub use answers::Answers;
