@@ -55,8 +55,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let file = standard::file(options.config.as_deref(), options.dir.is_some());
     let settings = config::load(file.as_deref(), &flags)?.settings;
     let rules = settings.answers.rules();
-    let tier =
-        rules.tier(&options.tier).ok_or_else(|| unknown(rules, options, file.as_deref()))?;
+    let tier = rules.tier(&options.tier).ok_or_else(|| unknown(rules, options, file.as_deref()))?;
     let view = View::open(settings.dir()?)?;
     let line = options.query.join(" ");
     let ask = |tier| {

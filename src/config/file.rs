@@ -40,6 +40,19 @@ pub(super) struct File {
     pub(super) tier: Vec<display::tier::Tier>,
 }
 
+impl File {
+    /// How answers read.
+    pub(super) fn answers(&self) -> display::settings::Settings {
+        let Self { defaults, tld, registrar, tier, .. } = self;
+        display::settings::Settings {
+            defaults: defaults.clone(),
+            tld: tld.clone(),
+            registrar: registrar.clone(),
+            tier: tier.clone(),
+        }
+    }
+}
+
 /// `[server]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -18,7 +18,7 @@ use super::keys::NUMBERS;
 use super::settings::{Effective, Flags, Origin, Settings};
 use super::{ConfigError, contradiction, feed, guard as checks, policy, proxy, query_log};
 use crate::place::cores;
-use crate::policy::display::{self, Answers};
+use crate::policy::display::Answers;
 
 /// Most addresses listened on; each costs every shard a listener.
 pub(super) const LISTEN_COUNT_MAX: usize = 64;
@@ -429,13 +429,7 @@ impl Merge<'_> {
 
     /// How answers read.
     fn answers(&mut self) {
-        let file = &self.source.file;
-        let (answers, problems) = Answers::compile(display::settings::Settings {
-            defaults: file.defaults.clone(),
-            tld: file.tld.clone(),
-            registrar: file.registrar.clone(),
-            tier: file.tier.clone(),
-        });
+        let (answers, problems) = Answers::compile(self.source.file.answers());
         for problem in problems {
             self.refused_key(problem.key, problem.problem);
         }

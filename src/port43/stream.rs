@@ -1,7 +1,7 @@
 //! The stream engine: carries out connections on glommio's own TCP streams.
 //!
-//! It runs on every kernel that glommio runs on. Measured prototypes put it at about twice the CPU
-//! of a ring of one's own (ARCHITECTURE.md); it is the one that always works.
+//! It runs on every kernel that glommio runs on. It takes about 1.6 times the processor time
+//! of the ring (docs/decisions.md); it is the one that always works.
 //!
 //! # Invariants
 //!
