@@ -25,7 +25,7 @@ use arc_swap::{ArcSwap, Guard as Loaded};
 
 use super::block::{Block, Blocks, Cause};
 use super::limit::{Level, Levels, Limiter, Over, Scarcest, Use, Uses, unmapped};
-use super::lists::{Action, Entry, Lists, OwnLimits, Per};
+use super::lists::{Action, Entry, Lists, OwnLimits, Per, Place};
 
 /// What limits do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -207,6 +207,7 @@ pub struct Pass {
     settings: Loaded<Arc<Settings>>,
     lists: Loaded<Arc<Lists>>,
     address: IpAddr,
+    place: Place,
     /// Whether limits are looked at.
     limited: bool,
     /// Whether limits are in use, and this source has none.
@@ -241,7 +242,7 @@ impl Denied {
     /// The entry that denies it.
     #[must_use]
     pub fn entry(&self) -> Option<&Entry> {
-        self.0.lists.standing(self.0.address).entry
+        self.0.lists.standing_at(self.0.place).entry
     }
 }
 
@@ -351,8 +352,9 @@ impl Guard {
         let settings = self.settings.load();
         let lists = self.lists.load();
         let limited = settings.mode != Mode::Off;
-        let mut pass = Pass { settings, lists, address, limited, exempt: false, own: None };
-        let entry = pass.lists.standing(address).entry;
+        let place = lists.place(address);
+        let mut pass = Pass { settings, lists, address, place, limited, exempt: false, own: None };
+        let entry = pass.lists.standing_at(place).entry;
         match entry.map(|entry| (entry.action, entry.prefix.prefix_len())) {
             Some((Action::Deny, _)) => return Admission::Denied(Denied(pass)),
             Some((Action::Allow, _)) => {
@@ -384,7 +386,8 @@ impl Guard {
     pub fn admit_local(&self, address: IpAddr) -> Pass {
         let (settings, lists) = (self.settings.load(), self.lists.load());
         let address = unmapped(address);
-        Pass { settings, lists, address, limited: false, exempt: false, own: None }
+        let place = lists.place(address);
+        Pass { settings, lists, address, place, limited: false, exempt: false, own: None }
     }
 
     /// Charges what a query costs; what costs nothing is served, and counted nowhere.
@@ -473,7 +476,7 @@ impl Pass {
     /// The name of the tier that the lists give the address.
     #[must_use]
     pub fn tier(&self) -> Option<&str> {
-        self.lists.standing(self.address).tier
+        self.lists.standing_at(self.place).tier
     }
 
     /// Its limits.

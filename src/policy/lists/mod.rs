@@ -37,7 +37,7 @@ pub use error::ListError;
 pub(crate) use file::unmapped;
 pub use file::{check, parse, prefix};
 pub use review::{Warning, review};
-pub use table::Lists;
+pub use table::{Lists, Place};
 
 /// Largest file of lists, bytes: a million prefixes of usual length take half of it.
 pub const LIST_BYTES_MAX: usize = 32 << 20;

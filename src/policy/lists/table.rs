@@ -53,14 +53,15 @@ struct At {
 /// No entry: there are fewer files.
 const NOWHERE: At = At { file: u16::MAX, index: u32::MAX };
 
-/// What decides for the addresses of a range.
+/// Where the entries lie that decide for the addresses of a range: of use with the lists that gave
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Decides {
+pub struct Place {
     action: At,
     tier: At,
 }
 
-const NOTHING: Decides = Decides { action: NOWHERE, tier: NOWHERE };
+const NOTHING: Place = Place { action: NOWHERE, tier: NOWHERE };
 
 /// Ranges that stand under one mark.
 const GROUP: usize = 64;
@@ -70,7 +71,7 @@ struct Ranges<A> {
     /// First addresses of the ranges.
     firsts: Vec<A>,
     /// As many as `firsts`.
-    decide: Vec<Decides>,
+    decide: Vec<Place>,
     /// The first address of every group of ranges: a search by halves over all ranges would miss
     /// the cache at each of its steps, one over the marks and then within a group does not.
     marks: Vec<A>,
@@ -84,7 +85,7 @@ impl<A> Default for Ranges<A> {
 
 impl<A: Ord + Copy> Ranges<A> {
     #[inline]
-    fn find(&self, address: A) -> Decides {
+    fn find(&self, address: A) -> Place {
         let groups = self.marks.partition_point(|mark| *mark <= address);
         // Below the first mark there is no range.
         let Some(group) = groups.checked_sub(1) else { return NOTHING };
@@ -97,7 +98,7 @@ impl<A: Ord + Copy> Ranges<A> {
     }
 
     /// From `first` on, `decide` decides.
-    fn begin(&mut self, first: A, decide: Decides) {
+    fn begin(&mut self, first: A, decide: Place) {
         if self.firsts.last() == Some(&first) {
             self.firsts.pop();
             self.decide.pop();
@@ -236,7 +237,7 @@ impl Lists {
             }
         };
         // Prefixes around the one at hand, with what decides within each; the longest is last.
-        let mut around: Vec<(&Item, Decides)> = Vec::new();
+        let mut around: Vec<(&Item, Place)> = Vec::new();
         for item in items.iter() {
             while let Some((ended, _)) = around.pop_if(|(outer, _)| outer.last < item.first) {
                 let outer = around.last().map_or(NOTHING, |(_, decide)| *decide);
@@ -263,7 +264,7 @@ impl Lists {
 
     /// What decides within the prefix of an entry; `twin`: what is inherited may come from an entry
     /// about the same prefix, which must not say anything else.
-    fn decided(&self, at: At, inherited: Decides, twin: bool) -> Result<Decides, ListError> {
+    fn decided(&self, at: At, inherited: Place, twin: bool) -> Result<Place, ListError> {
         let mut decide = inherited;
         let Some(entry) = self.find(at) else { return Ok(decide) };
         let same_prefix =
@@ -294,13 +295,26 @@ impl Lists {
     #[inline]
     #[must_use]
     pub fn standing(&self, address: IpAddr) -> Standing<'_> {
-        if self.count == 0 {
+        self.standing_at(self.place(address))
+    }
+
+    /// Where the entries lie that decide for an address: for a caller that asks more than once.
+    #[inline]
+    #[must_use]
+    pub fn place(&self, address: IpAddr) -> Place {
+        if self.count == 0 { NOTHING } else { self.decides(address) }
+    }
+
+    /// What the entries at a place say.
+    #[inline]
+    #[must_use]
+    pub fn standing_at(&self, place: Place) -> Standing<'_> {
+        if place == NOTHING {
             return Standing::default();
         }
-        let decide = self.decides(address);
         Standing {
-            entry: self.find(decide.action),
-            tier: self.find(decide.tier).and_then(|entry| entry.tier.as_deref()),
+            entry: self.find(place.action),
+            tier: self.find(place.tier).and_then(|entry| entry.tier.as_deref()),
         }
     }
 
@@ -310,7 +324,7 @@ impl Lists {
         self.find(self.decides(address).tier)
     }
 
-    fn decides(&self, address: IpAddr) -> Decides {
+    fn decides(&self, address: IpAddr) -> Place {
         let bits = match address.to_canonical() {
             IpAddr::V4(address) => return self.v4.find(address.to_bits()),
             IpAddr::V6(address) => address.to_bits(),
@@ -318,7 +332,7 @@ impl Lists {
         let long = self.v6_long.find(bits);
         let short = self.v6.find(upper(bits));
         let first = |long, short| if long == NOWHERE { short } else { long };
-        Decides { action: first(long.action, short.action), tier: first(long.tier, short.tier) }
+        Place { action: first(long.action, short.action), tier: first(long.tier, short.tier) }
     }
 
     fn find(&self, at: At) -> Option<&Entry> {
