@@ -54,9 +54,13 @@ pub(super) enum Found<'v, 'r> {
     NameserversAt(At<'v>),
     /// The ordinals of registrars: one at least.
     Registrars(&'r Matches<u32>),
-    /// The contacts with an identifier: one at least.
+    /// The only contact with an identifier.
+    Contact(&'v ArchivedContact),
+    /// The contacts with an identifier, of which there are several.
     Contacts(&'r SameId<&'v ArchivedContact>),
-    /// The records with a repository object identifier, variants included: one at least.
+    /// The only record with a repository object identifier, which may be a variant.
+    Object(Owner<'v>),
+    /// The records with a repository object identifier, of which there are several.
     Objects(&'r SameId<Owner<'v>>),
     /// Nothing.
     Absent(Absent<'r>),
@@ -169,8 +173,8 @@ impl<T: Copy, const N: usize> Matches<T, N> {
         self.count == 1 && self.end == ListEnd::Complete
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = T> {
-        self.list.iter().take(self.count).copied().flatten()
+    pub(super) fn iter(&self) -> impl Iterator<Item = T> + Clone {
+        self.list.iter().take(self.count).filter_map(|found| *found)
     }
 }
 
@@ -343,13 +347,26 @@ fn contacts<'v, 'r>(
 ) -> Result<Found<'v, 'r>, Failure> {
     let mut narrowed = None;
     let id = as_kept(typed, &mut narrowed, |id| data.find_contacts(id).next().is_some());
-    let found = room.contacts.insert(Matches::new());
-    for record in data.find_contacts(id) {
+    let mut all = data.find_contacts(id);
+    let Some(first) = all.next().transpose()? else { return no_identifier(typed) };
+    let Some(second) = all.next().transpose()? else { return Ok(Found::Contact(first)) };
+    let more = all.take(SAME_ID_MAX);
+    Ok(Found::Contacts(listed(&mut room.contacts, [first, second], more)?))
+}
+
+/// Matches of which the first two are known.
+fn listed<T: Copy>(
+    room: &mut Option<SameId<T>>,
+    first: [T; 2],
+    more: impl Iterator<Item = Result<T, Corrupt>>,
+) -> Result<&SameId<T>, Corrupt> {
+    let found = room.insert(Matches::new());
+    for record in first.into_iter().map(Ok).chain(more) {
         if !found.push(record?) {
             break;
         }
     }
-    if found.is_none() { no_identifier(typed) } else { Ok(Found::Contacts(found)) }
+    Ok(found)
 }
 
 fn objects<'v, 'r>(
@@ -359,13 +376,11 @@ fn objects<'v, 'r>(
 ) -> Result<Found<'v, 'r>, Failure> {
     let mut narrowed = None;
     let roid = as_kept(typed, &mut narrowed, |roid| data.find_roid(roid).next().is_some());
-    let found = room.objects.insert(Matches::new());
-    for owner in data.find_roid(roid) {
-        if !found.push(owner?) {
-            break;
-        }
-    }
-    if found.is_none() { no_identifier(typed) } else { Ok(Found::Objects(found)) }
+    let mut all = data.find_roid(roid);
+    let Some(first) = all.next().transpose()? else { return no_identifier(typed) };
+    let Some(second) = all.next().transpose()? else { return Ok(Found::Object(first)) };
+    let more = all.take(SAME_ID_MAX);
+    Ok(Found::Objects(listed(&mut room.objects, [first, second], more)?))
 }
 
 /// Nothing has an identifier, which knows no wildcards.

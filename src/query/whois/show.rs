@@ -24,7 +24,7 @@ use super::{AnswerResult, render};
 use crate::field::{DOMAIN_LIST, NAMESERVER_LIST, REGISTRAR_LIST};
 use crate::policy::TierRule;
 use crate::query::QueryKind;
-use crate::query::find::{Absent, Failure, Found, ListEnd, Matches, Room, SameId, find};
+use crate::query::find::{Absent, Failure, Found, ListEnd, Matches, Room, find};
 use crate::query::number::Decimal;
 use crate::query::question::{Question, Settled};
 
@@ -120,8 +120,10 @@ fn others(
             let only_one = matches!(question, Question::Registrar(_)) || matches.is_only_one();
             registrars(site, matches, is_whole(display, only_one), out)
         }
-        Found::Contacts(matches) => contacts(site, matches, out),
-        Found::Objects(matches) => objects(site, matches, out),
+        Found::Contact(record) => contacts(site, std::iter::once(record), ListEnd::Complete, out),
+        Found::Contacts(matches) => contacts(site, matches.iter(), matches.end, out),
+        Found::Object(owner) => objects(site, std::iter::once(owner), ListEnd::Complete, out),
+        Found::Objects(matches) => objects(site, matches.iter(), matches.end, out),
         Found::Absent(absent) => Err(refusal_of(absent)),
     }
 }
@@ -303,21 +305,30 @@ fn reserved(site: &Site<'_>, record: &ArchivedNndn, out: &mut Answer) -> Answere
     Ok(AnswerResult::Reserved)
 }
 
-fn contacts(site: &Site<'_>, found: &SameId<&ArchivedContact>, out: &mut Answer) -> Answered {
+fn contacts<'v>(
+    site: &Site<'_>,
+    found: impl Iterator<Item = &'v ArchivedContact>,
+    end: ListEnd,
+    out: &mut Answer,
+) -> Answered {
     let rule = site.defaults();
     let write = |rule, record, out: &mut Answer| {
         render::contact(site, rule, record, out)?;
         Ok(Shown::CONTACT)
     };
-    let all = found.iter().map(Ok);
-    records(site, all, |_| rule, write, (Tail::Statuses, found.end), out)
+    records(site, found.map(Ok), |_| rule, write, (Tail::Statuses, end), out)
 }
 
 /// Shows the records with a repository object identifier, a variant as itself.
-fn objects(site: &Site<'_>, found: &SameId<Owner<'_>>, out: &mut Answer) -> Answered {
+fn objects<'v>(
+    site: &Site<'_>,
+    found: impl Iterator<Item = Owner<'v>> + Clone,
+    end: ListEnd,
+    out: &mut Answer,
+) -> Answered {
     let defaults = site.defaults();
     let mut tail = Tail::Plain;
-    for owner in found.iter() {
+    for owner in found.clone() {
         match owner {
             Owner::Contact(_) if !shows_contacts(defaults) => return Err(Refusal::Contact),
             Owner::Domain(_) => tail = Tail::Domains,
@@ -344,5 +355,5 @@ fn objects(site: &Site<'_>, found: &SameId<Owner<'_>>, out: &mut Answer) -> Answ
         }
         Ok(Shown::RECORD)
     };
-    records(site, found.iter().map(Ok), rule_of, write, (tail, found.end), out)
+    records(site, found.map(Ok), rule_of, write, (tail, end), out)
 }
