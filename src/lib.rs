@@ -40,6 +40,7 @@ pub mod field;
 mod idn;
 pub mod observe;
 pub mod place;
+mod time;
 
 // Kept inputs of the fuzzer, and mutations of them; they name this crate as its users do.
 #[cfg(test)]

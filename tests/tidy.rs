@@ -152,8 +152,12 @@ const RULES: &[Rule] = &[
     Rule { module: "query", may_import: QUERY, never: SOCKETS },
     Rule { module: "query", may_import: QUERY, never: FILES },
     Rule { module: "query", may_import: QUERY, never: CLOCKS },
-    Rule { module: "port43", may_import: &["bounds", "observe"], never: FILES },
-    Rule { module: "port43", may_import: &["bounds", "observe"], never: &["snapshot_format"] },
+    Rule { module: "port43", may_import: &["bounds", "observe", "time"], never: FILES },
+    Rule {
+        module: "port43",
+        may_import: &["bounds", "observe", "time"],
+        never: &["snapshot_format"],
+    },
     Rule {
         module: "shard",
         may_import: &["observe", "policy", "port43", "query", "querylog", "view", "warden"],
@@ -161,12 +165,12 @@ const RULES: &[Rule] = &[
     },
     Rule {
         module: "warden",
-        may_import: &["bounds", "observe", "place", "policy", "secret"],
+        may_import: &["bounds", "observe", "place", "policy", "secret", "time"],
         never: SOCKETS,
     },
     Rule {
         module: "control",
-        may_import: &["config", "observe", "place", "policy"],
+        may_import: &["config", "observe", "place", "policy", "time"],
         never: &["snapshot_format::Snapshot", "TcpListener"],
     },
     Rule { module: "doctor", may_import: DOCTOR, never: WRITES },
@@ -177,6 +181,9 @@ const RULES: &[Rule] = &[
     Rule { module: "field", may_import: &[], never: SOCKETS },
     Rule { module: "field", may_import: &[], never: FILES },
     Rule { module: "field", may_import: &[], never: CLOCKS },
+    Rule { module: "time", may_import: &[], never: SOCKETS },
+    Rule { module: "time", may_import: &[], never: FILES },
+    Rule { module: "time", may_import: &[], never: CLOCKS },
     Rule { module: "place", may_import: &[], never: SOCKETS },
     Rule { module: "place", may_import: &[], never: CLOCKS },
     Rule { module: "idn", may_import: &[], never: SOCKETS },
@@ -187,7 +194,7 @@ const RULES: &[Rule] = &[
     Rule { module: "observe", may_import: &[], never: SOCKETS },
     Rule {
         module: "querylog",
-        may_import: &["export", "feed", "held", "observe", "place"],
+        may_import: &["export", "feed", "held", "observe", "place", "time"],
         never: SOCKETS,
     },
     Rule {

@@ -33,6 +33,7 @@ use ipnet::IpNet;
 use super::blocks::{Blocked, Blocks};
 use crate::config::Nftables;
 use crate::place::aside::{self, Place};
+use crate::time::JumpWatch;
 
 /// Most elements of both sets: some 10 MB of the kernel's memory.
 pub const ELEMENTS_MAX: usize = 65_536;
@@ -116,7 +117,7 @@ impl Kernel {
     fn run(&self, blocks: &dyn Blocks, stop: &AtomicBool, figures: &InKernel) {
         // Nothing is known of the sets before the first run.
         let mut there: Option<Elements> = None;
-        let mut ahead_ms = None;
+        let mut clock = JumpWatch::default();
         let mut failures = 0_u32;
         let mut pause = Duration::ZERO;
         while !stop.load(Ordering::Relaxed) {
@@ -129,8 +130,8 @@ impl Kernel {
             // Who cannot tell has not said that there are none: the sets stay as they are.
             let Ok(blocks) = blocks.list() else { continue };
             let now_ms = (self.now_ms)();
-            let ahead = now_ms.saturating_sub((self.steady_ms)());
-            if is_jump(ahead_ms.replace(ahead), ahead) {
+            let jump_ms = clock.look(now_ms, (self.steady_ms)());
+            if is_jump(jump_ms) {
                 there = None;
             }
             let mut wanted = self.wanted(&blocks, now_ms);
@@ -277,9 +278,9 @@ impl Kernel {
     }
 }
 
-/// Whether the wall clock, `ahead` of the steady one, has jumped since it was `before`.
-fn is_jump(before: Option<i64>, ahead: i64) -> bool {
-    before.is_some_and(|before| ahead.abs_diff(before) > LINGER_MS.unsigned_abs())
+/// Whether the wall clock has moved by more than what is timing out may linger.
+const fn is_jump(jump_ms: i64) -> bool {
+    jump_ms.unsigned_abs() > LINGER_MS.unsigned_abs()
 }
 
 /// Leaves alone what is timing out: whether the kernel has it still is not known, and an element
@@ -386,8 +387,8 @@ mod tests {
 
     #[test]
     fn a_wall_clock_that_jumps_has_the_sets_filled_anew() {
-        assert!(!is_jump(None, NOW_MS) && !is_jump(Some(NOW_MS), NOW_MS + 20));
-        assert!(is_jump(Some(NOW_MS), NOW_MS + 86_400_000) && is_jump(Some(NOW_MS), 0));
+        assert!(!is_jump(0) && !is_jump(20) && !is_jump(-20));
+        assert!(is_jump(86_400_000) && is_jump(-NOW_MS));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::connection::{Connection, Deadlines};
 use super::limits::PROXY_LOG_EVERY_MS;
 use super::moment::Moment;
 use super::proxy::{Refusal, Rule, Source, canonical};
+use crate::time::Seldom;
 
 /// A listener's address, and its rule if proxies stand before it.
 #[derive(Clone, Debug)]
@@ -79,12 +80,13 @@ pub(super) fn client_of(peer: SocketAddr, source: Option<Source>) -> SocketAddr 
 }
 
 /// Writes about what is refused at the listeners of proxies, at a bounded rate.
-#[derive(Debug, Default)]
-pub(super) struct Notices {
-    /// Nothing is written before this.
-    quiet_until_ms: u64,
-    /// Refusals since the last line.
-    unwritten_count: u64,
+#[derive(Debug)]
+pub(super) struct Notices(Seldom);
+
+impl Default for Notices {
+    fn default() -> Self {
+        Self(Seldom::new(PROXY_LOG_EVERY_MS))
+    }
 }
 
 impl Notices {
@@ -116,12 +118,7 @@ impl Notices {
 
     /// Whether a line may be written now; with how many refusals there was none about before.
     fn due(&mut self, now: Moment) -> Option<u64> {
-        if now.ms < self.quiet_until_ms {
-            self.unwritten_count = self.unwritten_count.saturating_add(1);
-            return None;
-        }
-        self.quiet_until_ms = now.ms.saturating_add(PROXY_LOG_EVERY_MS);
-        Some(std::mem::take(&mut self.unwritten_count))
+        self.0.due(i64::try_from(now.ms).unwrap_or(i64::MAX))
     }
 }
 
@@ -136,15 +133,5 @@ mod tests {
         let asked = gate.asked(b"", peer, None, 0);
         assert_eq!(asked.client.to_string(), "192.0.2.7:4711");
         assert!(!asked.local && asked.server == gate.address);
-    }
-
-    #[test]
-    fn one_line_is_due_in_each_interval_with_the_number_of_those_left_out() {
-        let mut notices = Notices::default();
-        let mut due = |ms: u64| notices.due(Moment::of_us(1_000 * ms));
-        assert_eq!(due(5), Some(0));
-        assert_eq!((due(6), due(5 + PROXY_LOG_EVERY_MS - 1)), (None, None));
-        assert_eq!(due(5 + PROXY_LOG_EVERY_MS), Some(2));
-        assert_eq!(due(6 + PROXY_LOG_EVERY_MS), None);
     }
 }

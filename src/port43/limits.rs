@@ -96,7 +96,7 @@ pub const PROXY_MS: Bound = Bound::new(3_000, 50, 120_000);
 
 /// How often one shard writes a line about connections that it refuses as no proxy's, milliseconds:
 /// whoever is refused must not fill the disk. All are counted.
-pub const PROXY_LOG_EVERY_MS: u64 = 10_000;
+pub const PROXY_LOG_EVERY_MS: i64 = 10_000;
 
 /// From accept to the first byte of the query, milliseconds; meets silent connections.
 pub const FIRST_BYTE_MS: Bound = Bound::new(5_000, 50, 120_000);

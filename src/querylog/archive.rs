@@ -33,6 +33,7 @@ use super::segment_name::{PART, Segments, Stem, list};
 use super::totals::{Chain, OpenDay, Totals};
 use crate::held::Held;
 use crate::place::aside::{self, Place};
+use crate::time::Seldom;
 
 /// File that the lock is on.
 const LOCK: &str = "LOCK";
@@ -132,8 +133,7 @@ pub(super) struct Archive {
     turned_ms: Option<i64>,
     /// Until then nothing is too old: the clock has jumped, and may be wrong.
     no_age_before_ms: i64,
-    said_ms: Option<i64>,
-    unsaid: u64,
+    failures: Seldom,
     _lock: Held,
 }
 
@@ -182,8 +182,7 @@ impl Archive {
             next_upkeep_ms: 0,
             turned_ms: None,
             no_age_before_ms: i64::MIN,
-            said_ms: None,
-            unsaid: 0,
+            failures: Seldom::new(SAY_MS),
             _lock: lock,
         })
     }
@@ -437,12 +436,7 @@ impl Archive {
         add(&self.figures.errors, 1);
         let now = u64::try_from(now_ms).unwrap_or(0);
         self.figures.last_error_ms.store(now, Ordering::Relaxed);
-        if self.said_ms.is_some_and(|said| (0..SAY_MS).contains(&now_ms.saturating_sub(said))) {
-            self.unsaid += 1;
-            return;
-        }
-        self.said_ms = Some(now_ms);
-        let unsaid = std::mem::take(&mut self.unsaid);
+        let Some(unsaid) = self.failures.due(now_ms) else { return };
         tracing::error!(
             dir = %self.dir.display(),
             %error,

@@ -32,6 +32,7 @@ use crate::policy::block::{Block, Book, Cause};
 use crate::policy::guard::Guard;
 use crate::policy::limit::{self, source_of};
 use crate::policy::mining::{Flag, Miner, Signal};
+use crate::time::JumpWatch;
 
 /// Flags that are kept to be looked at.
 const FLAGS_KEPT_MAX: usize = 256;
@@ -152,7 +153,7 @@ pub struct Warden {
     /// Since when the file is not what it should be.
     unsaved_ms: Option<i64>,
     /// How far the wall clock was ahead of the steady one at the last turn.
-    ahead_ms: Option<i64>,
+    clock: JumpWatch,
     /// Before this nothing is forgotten.
     forget_ms: i64,
     fill_due_ms: i64,
@@ -232,7 +233,7 @@ impl Warden {
             changed: false,
             publish_ms: i64::MIN,
             unsaved_ms: None,
-            ahead_ms: None,
+            clock: JumpWatch::default(),
             forget_ms: i64::MIN,
             fill_due_ms: i64::MIN,
             next_second_ms: i64::MIN,
@@ -295,9 +296,7 @@ impl Warden {
     /// Notices a wall clock that jumps: blocks last as long as they were to, and what seems to be
     /// forgiven long since is kept until the clock has gone on for a day.
     fn watch_clock(&mut self, now: Now) {
-        let ahead_ms = now.wall_ms.saturating_sub(now.steady_ms);
-        let before_ms = self.ahead_ms.replace(ahead_ms).unwrap_or(ahead_ms);
-        let jump_ms = ahead_ms.saturating_sub(before_ms);
+        let jump_ms = self.clock.look(now.wall_ms, now.steady_ms);
         if jump_ms.saturating_abs() > JUMP_MS {
             tracing::warn!(jump_ms, "the wall clock has jumped; blocks last as long as before");
             self.book.shift(jump_ms);
