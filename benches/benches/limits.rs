@@ -20,7 +20,7 @@ use whoisd::policy::limit::{Level, MEMORY_BYTES};
 use whoisd::port43::{Answering, Asked};
 use whoisd::shard::{Answerer, Sources};
 use whoisd::view::View;
-use whoisd::warden::Watches;
+use whoisd::warden::Reports;
 use whoisd_benches::{Options, measure, print, print_figures, steps};
 
 /// Queries of a measurement.
@@ -91,14 +91,14 @@ fn alone(options: Options, queries: usize) {
 }
 
 fn beside(view: &Arc<View>, options: Options, queries: usize) {
-    let (rings, watches) = Watches::new(1);
+    let (rings, reports) = Reports::new(1);
     let answerer = |mode: Mode| {
         let sources = Sources {
             views: Arc::new(ArcSwap::new(Arc::clone(view))),
             rules: Arc::new(ArcSwap::from_pointee(Rules::standard())),
             guard: Arc::new(guard(mode)),
         };
-        Answerer::new(sources, Arc::default()).telling(watches.first().cloned(), None)
+        Answerer::new(sources, Arc::default()).telling(reports.first().cloned(), None)
     };
     let (mut with, mut without) = (answerer(Mode::On), answerer(Mode::Off));
     let mut buffer = with.buffer();

@@ -28,7 +28,7 @@ use crate::policy::guard::{self, Admission, Guard};
 use crate::policy::limit::Use;
 use crate::policy::lists::Lists;
 use crate::policy::mining::Flag;
-use crate::warden::{self, Order, StateFound, Warden, Watch, Watches};
+use crate::warden::{self, Order, Reporter, Reports, StateFound, Warden};
 
 /// Orders that wait for the warden.
 const ORDERS_MAX: usize = 16;
@@ -42,7 +42,7 @@ pub(super) struct Guarding {
     pub(super) figures: Arc<warden::Figures>,
     orders: Option<Sender<Order>>,
     thread: Option<JoinHandle<()>>,
-    watches: Receiver<Watch>,
+    reporters: Receiver<Reporter>,
 }
 
 impl Guarding {
@@ -60,11 +60,11 @@ impl Guarding {
         let memory_bytes = usize::try_from(settings.limits_memory_bytes).unwrap_or(usize::MAX);
         let guard = Guard::new(settings.guard.clone(), lists, memory_bytes, [a, b, c, d]);
         let guard = Arc::new(guard);
-        let (rings, watches) = Watches::new(cores.len());
+        let (rings, reporters) = Reports::new(cores.len());
         let (handed, taken) = bounded(cores.len());
-        for watch in watches {
+        for reporter in reporters {
             // There is room for all of them.
-            let _ = handed.send(watch);
+            let _ = handed.send(reporter);
         }
         let (orders, obeyed) = bounded(ORDERS_MAX);
         let place = Place { core: None, shard_cores: cores, weight: Weight::Full };
@@ -74,12 +74,12 @@ impl Guarding {
             .map_err(failed)?;
         let figures = warden.figures();
         let thread = warden::start(warden, place).map_err(failed)?;
-        Ok(Self { guard, figures, orders: Some(orders), thread: Some(thread), watches: taken })
+        Ok(Self { guard, figures, orders: Some(orders), thread: Some(thread), reporters: taken })
     }
 
     /// The ends of the rings, one for each shard.
-    pub(super) fn watches(&self) -> Receiver<Watch> {
-        self.watches.clone()
+    pub(super) fn reporters(&self) -> Receiver<Reporter> {
+        self.reporters.clone()
     }
 
     /// What an operator asks.

@@ -200,14 +200,14 @@ fn answerers(
         rules: Arc::clone(&tables.rules),
         guard: Arc::clone(&guarding.guard),
     };
-    let watches = guarding.watches();
+    let reporters = guarding.reporters();
     let recorders = logging.recorders();
     let places = cores.to_vec();
     move |figures: &Arc<ShardFigures>| {
         let place = places.iter().position(|core| *core == figures.core);
         let recorder = place.and_then(|place| recorders.get(place));
         Answerer::new(sources.clone(), Arc::clone(figures))
-            .telling(watches.try_recv().ok(), recorder.and_then(|one| one.try_recv().ok()))
+            .telling(reporters.try_recv().ok(), recorder.and_then(|one| one.try_recv().ok()))
     }
 }
 

@@ -59,7 +59,7 @@ pub struct Finding {
 }
 
 /// What was found for one setting.
-struct Seen {
+struct Reading {
     got: String,
     good: bool,
     /// Replaces the profile's value in the text.
@@ -68,7 +68,7 @@ struct Seen {
     change: Option<(String, String)>,
 }
 
-impl Seen {
+impl Reading {
     fn new(got: impl ToString, good: bool, change: (String, String)) -> Self {
         Self { got: got.to_string(), good, wanted: None, change: Some(change) }
     }
@@ -119,7 +119,7 @@ impl Compare<'_> {
         finding
     }
 
-    fn number(&self, setting: &Setting, wanted: u64) -> Fact<Seen> {
+    fn number(&self, setting: &Setting, wanted: u64) -> Fact<Reading> {
         if setting.key == "sysctl.net.ipv4.ip_local_port_range" {
             return self.ports(wanted);
         }
@@ -165,7 +165,7 @@ impl Compare<'_> {
         }
     }
 
-    fn word(&self, key: &str, wanted: &str) -> Fact<Seen> {
+    fn word(&self, key: &str, wanted: &str) -> Fact<Reading> {
         match key {
             "kernel.release_min" => self.release(wanted),
             "pages.transparent_hugepage" => {
@@ -173,7 +173,7 @@ impl Compare<'_> {
                 let set = |word: &str| {
                     format!("echo {word} > /sys/kernel/mm/transparent_hugepage/enabled")
                 };
-                Ok(Seen::new(&got, got == wanted, (set(wanted), set(&got))))
+                Ok(Reading::new(&got, got == wanted, (set(wanted), set(&got))))
             }
             "cpu.governor" => self.governor(wanted),
             "interrupts.irqbalance" => {
@@ -183,7 +183,7 @@ impl Compare<'_> {
                     "systemctl disable --now irqbalance".to_owned(),
                     "systemctl enable --now irqbalance".to_owned(),
                 );
-                Ok(Seen::new(got, wanted == "any" || !runs, change))
+                Ok(Reading::new(got, wanted == "any" || !runs, change))
             }
             "interrupts.cores" => self.interrupts(wanted),
             "interrupts.rps" => self.rps(wanted),
@@ -191,7 +191,7 @@ impl Compare<'_> {
         }
     }
 
-    fn ports(&self, wanted: u64) -> Fact<Seen> {
+    fn ports(&self, wanted: u64) -> Fact<Reading> {
         const PORTS: u64 = 65_536;
         const FIRST: u64 = 32_768;
         let (first, last) = self.machine.port_range()?;
@@ -202,11 +202,11 @@ impl Compare<'_> {
             format!("sysctl -w net.ipv4.ip_local_port_range=\"{first} {last}\"")
         };
         let got = format!("{count} ports ({first} to {last})");
-        Ok(Seen::new(got, count >= wanted, (set(from, to), set(first, last))))
+        Ok(Reading::new(got, count >= wanted, (set(from, to), set(first, last))))
     }
 
     /// The profile's number, or what the configuration needs if that is more.
-    fn open_files(&self, setting: &Setting, wanted: u64) -> Fact<Seen> {
+    fn open_files(&self, setting: &Setting, wanted: u64) -> Fact<Reading> {
         let shards = in_use(self.machine, self.settings).map_or(0, |shards| shards.len()) as u64;
         let each = self.settings.port43.connections_max.saturating_add(DESCRIPTORS_PER_SHARD);
         let needed = each.saturating_mul(shards).saturating_add(DESCRIPTORS_OF_PROCESS);
@@ -227,7 +227,7 @@ impl Compare<'_> {
     }
 
     /// What these shards need on this kernel; the profile's number where one of them is not known.
-    fn locked(&self, setting: &Setting, wanted: u64) -> Fact<Seen> {
+    fn locked(&self, setting: &Setting, wanted: u64) -> Fact<Reading> {
         let got = self.machine.limits.locked_kib.clone()?;
         let known =
             in_use(self.machine, self.settings).ok().zip(self.machine.release.as_ref().ok());
@@ -245,7 +245,7 @@ impl Compare<'_> {
     }
 
     /// A limit says something about the server only if one runs.
-    fn limit(&self, setting: &Setting, got: u64, wanted: u64, line: &str) -> Fact<Seen> {
+    fn limit(&self, setting: &Setting, got: u64, wanted: u64, line: &str) -> Fact<Reading> {
         let limits = &self.machine.limits;
         let restart = "then `systemctl daemon-reload && systemctl restart whoisd`";
         let file = "/etc/systemd/system/whoisd.service.d/limits.conf";
@@ -273,17 +273,17 @@ impl Compare<'_> {
         (action, String::new())
     }
 
-    fn release(&self, wanted: &str) -> Fact<Seen> {
+    fn release(&self, wanted: &str) -> Fact<Reading> {
         let got = self.machine.release.clone()?;
         let Some(number) = release(&got) else {
             return Err(Unknown(format!("/proc/sys/kernel/osrelease: {got:?} is no release")));
         };
         let good = release(wanted).is_some_and(|least| number >= least);
         let change = ("install a newer kernel".to_owned(), "boot the former one".to_owned());
-        Ok(Seen::new(got, good, change))
+        Ok(Reading::new(got, good, change))
     }
 
-    fn governor(&self, wanted: &str) -> Fact<Seen> {
+    fn governor(&self, wanted: &str) -> Fact<Reading> {
         let got = self.machine.governors.clone()?;
         let set = |word: &str| {
             format!(
@@ -296,10 +296,10 @@ impl Compare<'_> {
             several => format!("each policy as it was: one of {}", several.join(", ")),
         };
         let good = got.iter().all(|governor| governor == wanted);
-        Ok(Seen::new(got.join(", "), good, (set(wanted), undo)))
+        Ok(Reading::new(got.join(", "), good, (set(wanted), undo)))
     }
 
-    fn left(&self, wanted: u64) -> Fact<Seen> {
+    fn left(&self, wanted: u64) -> Fact<Reading> {
         let shards = in_use(self.machine, self.settings)?;
         let placement = Placement::wanted(self.machine, self.profile)?;
         let (mut good, mut got) = (true, Vec::new());
@@ -311,29 +311,30 @@ impl Compare<'_> {
             good &= count as u64 == wanted;
             got.push(format!("{count} on node {}", node.id));
         }
-        let mut seen = Seen::new(got.join(", "), good, set_cores(self.settings, &placement.shards));
+        let mut seen =
+            Reading::new(got.join(", "), good, set_cores(self.settings, &placement.shards));
         let what = counted(wanted, "physical core");
         let list = cores::format(&placement.shards);
         seen.wanted = Some(format!("{what} free on each node: shards on {list}"));
         Ok(seen)
     }
 
-    fn threads(&self, wanted: u64) -> Fact<Seen> {
+    fn threads(&self, wanted: u64) -> Fact<Reading> {
         let shards = in_use(self.machine, self.settings)?;
         let placement = Placement::wanted(self.machine, self.profile)?;
         let physical = physical_cores(self.machine, &shards)?;
         let most = physical.iter().map(Vec::len).max().unwrap_or(0);
         let got = format!("up to {}", counted(most as u64, "shard"));
         let change = set_cores(self.settings, &placement.shards);
-        let mut seen = Seen::new(got, most as u64 <= wanted, change);
+        let mut seen = Reading::new(got, most as u64 <= wanted, change);
         seen.wanted = Some(format!("at most {wanted} on a physical core"));
         Ok(seen)
     }
 
-    fn interrupts(&self, wanted: &str) -> Fact<Seen> {
+    fn interrupts(&self, wanted: &str) -> Fact<Reading> {
         let cards = self.machine.interfaces.as_ref().map_err(Clone::clone)?;
         if wanted == "any" {
-            return Ok(Seen::new("not looked at", true, Default::default()));
+            return Ok(Reading::new("not looked at", true, Default::default()));
         }
         let left = Placement::wanted(self.machine, self.profile)?.left;
         if left.is_empty() {
@@ -359,7 +360,7 @@ impl Compare<'_> {
         let good = actions.is_empty();
         let got = if good { "as wanted".to_owned() } else { cores::format(&astray) };
         let mut seen =
-            Seen::new(format!("on cores {got}"), good, (actions.join("; "), undos.join("; ")));
+            Reading::new(format!("on cores {got}"), good, (actions.join("; "), undos.join("; ")));
         if good {
             "on no other cores".clone_into(&mut seen.got);
         }
@@ -375,7 +376,7 @@ impl Compare<'_> {
         if near.is_empty() { left.to_vec() } else { near }
     }
 
-    fn rps(&self, wanted: &str) -> Fact<Seen> {
+    fn rps(&self, wanted: &str) -> Fact<Reading> {
         let cards = self.machine.interfaces.as_ref().map_err(Clone::clone)?;
         let (mut spread, mut actions, mut undos) = (Vec::new(), Vec::new(), Vec::new());
         for card in cards {
@@ -395,7 +396,7 @@ impl Compare<'_> {
         let good = wanted == "any" || spread.is_empty();
         let got =
             if spread.is_empty() { "off".to_owned() } else { format!("on: {}", spread.join(", ")) };
-        Ok(Seen::new(got, good, (actions.join("; "), undos.join("; "))))
+        Ok(Reading::new(got, good, (actions.join("; "), undos.join("; "))))
     }
 }
 
@@ -431,14 +432,14 @@ fn in_file(key: &str, wanted: u64, got: u64) -> (String, String) {
     (line(wanted), line(got))
 }
 
-fn compared(setting: &Setting, got: u64, wanted: u64, change: (String, String)) -> Seen {
+fn compared(setting: &Setting, got: u64, wanted: u64, change: (String, String)) -> Reading {
     let good = match setting.form {
         Form::AtLeast => got >= wanted,
         Form::AtMost => got <= wanted,
         _ => got == wanted,
     };
     let text = if got == u64::MAX { "no limit".to_owned() } else { with_unit(got, setting.unit) };
-    Seen::new(text, good, change)
+    Reading::new(text, good, change)
 }
 
 fn with_unit(value: u64, unit: &str) -> String {

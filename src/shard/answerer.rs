@@ -33,7 +33,7 @@ use crate::query::whois::{
 use crate::query::{QueryKind, suffix_of};
 use crate::querylog::{self, Recorder};
 use crate::view::View;
-use crate::warden::{Observed, Watch};
+use crate::warden::{Observed, Reporter};
 
 /// What all shards answer with.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ pub struct Sources {
 pub struct Answerer {
     sources: Sources,
     figures: Arc<ShardFigures>,
-    watch: Option<Watch>,
+    reporter: Option<Reporter>,
     log: Option<Recorder>,
     shard: u16,
 }
@@ -164,13 +164,13 @@ impl Answerer {
     #[must_use]
     pub fn new(sources: Sources, figures: Arc<ShardFigures>) -> Self {
         let shard = u16::try_from(figures.core).unwrap_or(u16::MAX);
-        Self { sources, figures, watch: None, log: None, shard }
+        Self { sources, figures, reporter: None, log: None, shard }
     }
 
-    /// The same, telling `watch` who asked and `log` everything.
+    /// The same, telling `reporter` who asked and `log` everything.
     #[must_use]
-    pub fn telling(self, watch: Option<Watch>, log: Option<Recorder>) -> Self {
-        Self { watch, log, ..self }
+    pub fn telling(self, reporter: Option<Reporter>, log: Option<Recorder>) -> Self {
+        Self { reporter, log, ..self }
     }
 
     /// The view that a query which comes now is answered from.
@@ -405,8 +405,8 @@ impl Answering for Answerer {
         if told.tier != Tier::PUBLIC {
             self.figures.tiers.count(usize::from(told.tier.index()));
         }
-        if let (Some(watch), Some(seen)) = (&self.watch, told.seen) {
-            watch.tell(seen);
+        if let (Some(reporter), Some(seen)) = (&self.reporter, told.seen) {
+            reporter.tell(seen);
         }
         self.log(&view, &rules, &asked, &told, Made { at_us, bytes: out.0.bytes().len() });
         told.outcome.class()

@@ -21,8 +21,8 @@
 //!
 //! Decide about a query: `policy::guard` does.
 
+mod reports;
 mod saver;
-mod seen;
 mod site;
 mod state;
 #[cfg(test)]
@@ -32,7 +32,7 @@ mod top;
 
 use std::path::{Path, PathBuf};
 
-pub use seen::{NAME_BYTES_MAX, Observed, Watch, Watches};
+pub use reports::{NAME_BYTES_MAX, Observed, Reporter, Reports};
 pub use site::SiteFigures;
 pub use thread::{Figures, Order, Warden, start};
 pub use top::Top;

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use crossbeam::channel::{Sender, bounded};
 
 use super::thread::{Now, Order, Warden};
-use super::{Observed, Settings, Watch, Watches};
+use super::{Observed, Reporter, Reports, Settings};
 use crate::place::aside::{Place, Weight};
 use crate::policy::guard::{self, Guard};
 use crate::policy::lists::Lists;
@@ -17,17 +17,17 @@ const PLACE: Place<'_> = Place { core: None, shard_cores: &[], weight: Weight::F
 struct Kept {
     warden: Warden,
     guard: Arc<Guard>,
-    watch: Watch,
+    watch: Reporter,
     orders: Sender<Order>,
 }
 
 fn warden(settings: Settings, dir: &std::path::Path) -> Kept {
     let lists = Arc::new(ArcSwap::from_pointee(Lists::default()));
     let guard = Arc::new(Guard::new(guard::Settings::default(), lists, 1 << 16, [1, 2, 3, 4]));
-    let (watches, mut watch) = Watches::new(1);
+    let (reports, mut watch) = Reports::new(1);
     let (sender, receiver) = bounded(8);
     let warden =
-        Warden::new(settings, dir, Arc::clone(&guard), watches, receiver, PLACE, 1).unwrap();
+        Warden::new(settings, dir, Arc::clone(&guard), reports, receiver, PLACE, 1).unwrap();
     Kept { warden, guard, watch: watch.remove(0), orders: sender }
 }
 

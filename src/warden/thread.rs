@@ -20,8 +20,8 @@ use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use ipnet::IpNet;
 
+use super::reports::{Observed, Reports};
 use super::saver::Saver;
-use super::seen::{Observed, Watches};
 use super::site::{Sharing, SiteFigures};
 use super::state::{self, Unread};
 use super::top::{Top, Tops};
@@ -115,7 +115,7 @@ pub struct Figures {
     pub top: ArcSwap<Vec<Top>>,
     /// How sharing fares, if it is done.
     pub site: Option<Arc<SiteFigures>>,
-    watches: Watches,
+    reports: Reports,
 }
 
 impl Figures {
@@ -128,7 +128,7 @@ impl Figures {
     /// What shards could not tell because their ring was full.
     #[must_use]
     pub fn dropped_count(&self) -> u64 {
-        self.watches.dropped_count()
+        self.reports.dropped_count()
     }
 }
 
@@ -138,7 +138,7 @@ pub struct Warden {
     /// `None` if a file cannot be read, or a damaged one not put aside: it is not written over.
     saver: Option<Saver>,
     guard: Arc<Guard>,
-    watches: Watches,
+    reports: Reports,
     orders: Receiver<Order>,
     figures: Arc<Figures>,
     book: Book,
@@ -196,7 +196,7 @@ impl Warden {
         settings: Settings,
         dir: &Path,
         guard: Arc<Guard>,
-        watches: Watches,
+        reports: Reports,
         orders: Receiver<Order>,
         place: Place<'_>,
         node: u64,
@@ -213,7 +213,7 @@ impl Warden {
         };
         let figures = Arc::new(Figures {
             site: sharing.as_ref().map(|sharing| Arc::clone(sharing.figures())),
-            watches: watches.clone(),
+            reports: reports.clone(),
             ..Figures::default()
         });
         let book = Book::new(settings.terms, kept, now_ms);
@@ -223,7 +223,7 @@ impl Warden {
             settings,
             saver,
             guard,
-            watches,
+            reports,
             orders,
             figures,
             book,
@@ -272,8 +272,8 @@ impl Warden {
     /// One turn: what shards have seen, and what time brings.
     pub(super) fn turn(&mut self, now: Now) {
         self.watch_clock(now);
-        let watches = self.watches.clone();
-        watches.take(|seen| self.see(seen, now.wall_ms));
+        let reports = self.reports.clone();
+        reports.take(|seen| self.see(seen, now.wall_ms));
         if now.steady_ms >= self.next_second_ms {
             self.next_second_ms = now.steady_ms.saturating_add(1_000);
             self.each_second(now);
@@ -360,7 +360,7 @@ impl Warden {
         if self.settings.mining_enabled && !seen.name().is_empty() {
             let mut flags = Vec::new();
             let (address, name, missed) = (seen.address, seen.name(), seen.missed);
-            let query = crate::policy::mining::Seen { address, name, missed, at_ms: now_ms };
+            let query = crate::policy::mining::Lookup { address, name, missed, at_ms: now_ms };
             self.miner.see(query, &mut flags);
             for flag in flags {
                 self.flag(flag, now_ms);

@@ -132,7 +132,7 @@ impl Signal {
 
 /// One query, as far as mining goes.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct Lookup<'a> {
     /// Who asks.
     pub address: IpAddr,
     /// The name asked for; its case does not matter.
@@ -230,7 +230,7 @@ impl Miner {
     }
 
     /// Takes a query in; appends what it gives away to `flags`.
-    pub fn see(&mut self, seen: Seen<'_>, flags: &mut Vec<Flag>) {
+    pub fn see(&mut self, seen: Lookup<'_>, flags: &mut Vec<Flag>) {
         // A clock that was set back begins another one, too.
         let begin_ms = self.window_end_ms.saturating_sub(WINDOW_MS);
         if !(begin_ms..self.window_end_ms).contains(&seen.at_ms) {
@@ -268,7 +268,7 @@ impl Miner {
         prefix: IpNet,
         source_hash: Option<u64>,
         name: &[u8],
-        seen: &Seen<'_>,
+        seen: &Lookup<'_>,
         flags: &mut Vec<Flag>,
     ) {
         if self.walks.len() >= SOURCES_MAX && !self.walks.contains_key(&prefix) {

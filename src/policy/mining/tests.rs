@@ -16,7 +16,7 @@ impl Watched {
     fn ask(&mut self, host: u32, name: &str, missed: bool) {
         self.now_ms += 5;
         let address = IpAddr::V4(host.into());
-        let seen = Seen { address, name: name.as_bytes(), missed, at_ms: self.now_ms };
+        let seen = Lookup { address, name: name.as_bytes(), missed, at_ms: self.now_ms };
         self.miner.see(seen, &mut self.flags);
     }
 

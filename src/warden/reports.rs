@@ -117,9 +117,9 @@ struct Ring {
 
 /// A shard's end of its ring.
 #[derive(Clone, Debug)]
-pub struct Watch(Arc<Ring>);
+pub struct Reporter(Arc<Ring>);
 
-impl Watch {
+impl Reporter {
     /// Tells the warden, if there is room.
     #[inline]
     pub fn tell(&self, seen: Observed) {
@@ -131,17 +131,17 @@ impl Watch {
 
 /// The warden's end of all rings.
 #[derive(Clone, Debug, Default)]
-pub struct Watches(Vec<Arc<Ring>>);
+pub struct Reports(Vec<Arc<Ring>>);
 
-impl Watches {
+impl Reports {
     /// A ring for each of `count` shards.
     #[must_use]
-    pub fn new(count: usize) -> (Self, Vec<Watch>) {
+    pub fn new(count: usize) -> (Self, Vec<Reporter>) {
         let ring =
             || Arc::new(Ring { queue: ArrayQueue::new(RING_ENTRIES), dropped: AtomicU64::new(0) });
         let rings: Vec<_> = std::iter::repeat_with(ring).take(count).collect();
-        let watches = rings.iter().map(|ring| Watch(Arc::clone(ring))).collect();
-        (Self(rings), watches)
+        let reporters = rings.iter().map(|ring| Reporter(Arc::clone(ring))).collect();
+        (Self(rings), reporters)
     }
 
     /// Takes what is there: of each ring no more than it can hold, so that this comes to an end.
@@ -167,15 +167,15 @@ mod tests {
 
     #[test]
     fn a_full_ring_drops_and_counts_and_holds_up_nobody() {
-        let (watches, watch) = Watches::new(2);
+        let (reporters, watch) = Reports::new(2);
         let seen = Observed::new(IpAddr::from([192, 0, 2, 1]), 1).named(&"n".repeat(300));
         for _ in 0..RING_ENTRIES + 10 {
             watch[0].tell(seen);
         }
         watch[1].tell(Observed::new(IpAddr::from([192, 0, 2, 2]), 1).named("x.demo"));
-        assert_eq!(watches.dropped_count(), 10);
+        assert_eq!(reporters.dropped_count(), 10);
         let mut names = Vec::new();
-        watches.take(|seen| names.push(seen.name().len()));
+        reporters.take(|seen| names.push(seen.name().len()));
         assert_eq!(names.len(), RING_ENTRIES + 1);
         assert_eq!((names[0], names[RING_ENTRIES]), (NAME_BYTES_MAX, 6));
     }
