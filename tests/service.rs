@@ -49,6 +49,50 @@ fn told(manager: &UnixDatagram) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
+/// Values of a key that are in force in a unit.
+fn values<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
+    unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
+}
+
+/// A size as units have it, bytes.
+fn bytes(size: &str) -> Option<u64> {
+    let (number, shift) = match size.split_at(size.len().checked_sub(1)?) {
+        (number, "M") => (number, 20),
+        (number, "G") => (number, 30),
+        _ => (size, 0),
+    };
+    number.parse::<u64>().ok()?.checked_shl(shift)
+}
+
+#[test]
+fn every_unit_that_runs_on_has_a_bound_of_memory_in_which_its_own_bounds_fit() {
+    let mut count = 0;
+    for entry in fs::read_dir("deploy").unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "service") {
+            continue;
+        }
+        let unit = fs::read_to_string(&path).unwrap();
+        if values(&unit, "Type") == ["oneshot"] {
+            continue;
+        }
+        count += 1;
+        let max = values(&unit, "MemoryMax");
+        let [max] = max[..] else { panic!("{}: MemoryMax {max:?}", path.display()) };
+        let is_server = values(&unit, "ExecStart").iter().any(|run| run.contains("whoisd serve"));
+        // A server has the machine for itself, which needs a tenth; snapshots are mapped beside
+        // what updater.memory_bytes bounds. Others run beside something.
+        let fits = match (max.strip_suffix('%'), is_server) {
+            (Some(percent), true) => (75..=90).contains(&percent.parse::<u32>().unwrap()),
+            (None, true) => bytes(max).unwrap() >= 2 * whoisd::updater::MEMORY_BYTES,
+            (Some(_), false) => false,
+            (None, false) => bytes(max).unwrap() <= whoisd::updater::MEMORY_BYTES,
+        };
+        assert!(fits, "{}: MemoryMax={max}", path.display());
+    }
+    assert!(count >= 2, "{count} units in deploy/");
+}
+
 #[test]
 fn the_service_manager_hears_of_readiness_reloads_and_the_end() {
     let (folder, config) = registry();

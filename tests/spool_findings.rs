@@ -7,9 +7,12 @@ mod server;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
+use std::sync::Arc;
 
 use server::{Server, program};
-use whoisd::view::View;
+use whoisd::store::{Live, Settings as StoreSettings, Writer};
+use whoisd::updater::{Settings, Updater};
+use whoisd::view::{Disk, View};
 
 /// A directory with the full sample of RFC 9022, which is of `test`.
 struct Site(tempfile::TempDir);
@@ -36,8 +39,8 @@ impl Site {
         Server::start(&[&["--config", &config, "--dir", dir][..], &listen].concat())
     }
 
-    /// Hands a deposit in that follows another one and names a registrar that is not there.
-    fn apply(&self, id: &str, prev: &str, more: &[&str]) -> Output {
+    /// A deposit that follows another one and names a registrar that is not there.
+    fn deposit(&self, id: &str, prev: &str) -> PathBuf {
         let ns = |kind: &str| format!("urn:ietf:params:xml:ns:{kind}-1.0");
         let names = ["rde", "rdeHeader", "rdeDomain"];
         let declared = names.map(|name| format!("xmlns:{name}=\"{}\"", ns(name))).join(" ");
@@ -57,6 +60,12 @@ impl Site {
         );
         let path = self.0.path().join(format!("{id}.xml"));
         fs::write(&path, deposit).unwrap();
+        path
+    }
+
+    /// Hands such a deposit in.
+    fn apply(&self, id: &str, prev: &str, more: &[&str]) -> Output {
+        let path = self.deposit(id, prev);
         let mut apply = program();
         apply.arg("apply").arg(path).arg("--dir").arg(self.dir()).args(["--timeout", "60"]);
         apply.args(more).current_dir(self.0.path()).output().unwrap()
@@ -80,6 +89,29 @@ impl Site {
 }
 
 const FULL: &str = "20191017001";
+
+#[test]
+fn a_link_that_takes_the_place_of_a_deposit_is_not_followed() {
+    let site = Site::new();
+    assert!(site.apply("d1", FULL, &[]).status.success());
+    let elsewhere = site.deposit("d2", "d1");
+    let spool = site.dir().join("spool");
+    fs::create_dir_all(&spool).unwrap();
+    let link = spool.join("d2.xml");
+    std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+    let disk = Disk::new(&site.dir());
+    let live = Live::open(Writer::lock(disk, StoreSettings::default()).unwrap()).unwrap();
+    let view = View::of(Arc::clone(live.generation()), None).unwrap();
+    let views = Arc::new(arc_swap::ArcSwap::new(Arc::new(view)));
+    let mut updater = Updater::new(live, views, Settings::default());
+    // The spool has looked at it before: this is what has changed since then.
+    let refused = updater.apply_spooled(&link).unwrap_err().to_string();
+    assert!(refused.contains("input-unreadable"), "{refused}");
+    assert_eq!(site.last(), "d1");
+    fs::rename(&elsewhere, &link).unwrap();
+    updater.apply_spooled(&link).unwrap();
+    assert_eq!(site.last(), "d2");
+}
 
 #[test]
 fn a_server_keeps_what_it_finds_and_the_command_vets_before_it_hands_over() {

@@ -125,3 +125,26 @@ impl<F: Files> Drop for NewBase<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::view::Disk;
+
+    #[test]
+    fn a_new_base_stops_where_the_reserve_of_the_disk_begins_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let room = |_: &Path| Some(Room { all: 800 << 20, free: (100 << 20) + 4096 });
+        let mut base = NewBase::begin(&Disk::new(folder.path()), 1).unwrap();
+        base.spare = Spare::of(folder.path(), room);
+        base.write_all(&[0; 4096]).unwrap();
+        // As after a look at the disk: nothing more may be taken.
+        base.spare = Spare::of(folder.path(), room);
+        let refused = base.write_all(&[0; 4097]).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::StorageFull, "{refused}");
+        drop(base);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
