@@ -5,6 +5,9 @@
 //! # Invariants
 //!
 //! - `changes first`: what was applied gives its room up before the log lacks it.
+//! - `reasons apart`: texts that say why a file is here have a bound of their own, and outlive it.
+//! - A file that is larger than the bound by itself pushes out no other one: it stays until a newer
+//!   one comes.
 //!
 //! # Does not
 //!
@@ -15,6 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::WHY_ENDING;
 use super::folder::Folder;
 use crate::store::Room;
 
@@ -27,11 +31,14 @@ const REJECTED_BYTES: u64 = 1 << 30;
 /// Days that files are kept in either.
 const DAYS: u64 = 30;
 const DAY: Duration = Duration::from_secs(86_400);
+/// Bytes of the texts about files: a thousand of a block.
+const TEXT_BYTES: u64 = 4 << 20;
 /// What a file takes at least, bytes: a block.
 const FILE_BYTES_MIN: u64 = 4096;
 
 /// What is kept of files that were applied or refused: the newest, up to all of these, and to an
-/// eighth of the disk. The last one stays, unless the log lacks room or its days are over.
+/// eighth of the disk. The last one stays, however large, unless the log lacks room or its days are
+/// over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
     /// Files that were applied.
@@ -59,7 +66,7 @@ pub(super) struct Bounds {
     pub(super) days: u64,
     /// Whether files go where the disk has little room.
     pub(super) gives_way: bool,
-    /// Files that stay in any case: the newest one, and what says why it is there.
+    /// Files that stay in any case: the newest one.
     pub(super) least: usize,
 }
 
@@ -72,18 +79,67 @@ struct Kept {
     came_ms: i64,
 }
 
+/// Files of one sort, the oldest first.
+#[derive(Debug)]
+struct Row {
+    bounds: Bounds,
+    files: VecDeque<Kept>,
+    bytes: u64,
+}
+
+impl Row {
+    const fn new(bounds: Bounds) -> Self {
+        Self { bounds, files: VecDeque::new(), bytes: 0 }
+    }
+
+    /// Adds the newest. Returns the one before if it has to go: it stayed for being the newest.
+    fn add(&mut self, kept: Kept, bytes_max: u64) -> Option<Kept> {
+        let is_large = |kept: &mut Kept| kept.bytes > bytes_max;
+        let goes = self.files.pop_back_if(is_large);
+        self.bytes = self.bytes.saturating_sub(goes.as_ref().map_or(0, |kept| kept.bytes));
+        self.bytes = self.bytes.saturating_add(kept.bytes);
+        self.files.push_back(kept);
+        goes
+    }
+
+    fn pop_oldest(&mut self) -> Option<Kept> {
+        let kept = self.files.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(kept.bytes);
+        Some(kept)
+    }
+
+    /// Whether there are more files than may be, or more bytes. The newest counts for others only
+    /// if it has room beside any.
+    fn is_over(&self, bytes_max: u64) -> bool {
+        let newest = self.files.back().map_or(0, |kept| kept.bytes);
+        let large = if newest > bytes_max { newest } else { 0 };
+        let is_any_left = self.files.len() > self.bounds.least;
+        let count = self.files.len() as u64;
+        is_any_left && (count > self.bounds.count || self.bytes.saturating_sub(large) > bytes_max)
+    }
+
+    fn oldest_is_over_its_days(&self, now_ms: i64) -> bool {
+        let days = u32::try_from(self.bounds.days).unwrap_or(u32::MAX);
+        self.files.front().is_some_and(|kept| {
+            let age_ms = u64::try_from(now_ms.saturating_sub(kept.came_ms)).unwrap_or(0);
+            Duration::from_millis(age_ms) > DAY.saturating_mul(days)
+        })
+    }
+}
+
 /// A folder of files that the spool is done with.
 #[derive(Debug)]
 pub(super) struct Shelf {
     path: PathBuf,
-    bounds: Bounds,
     room: fn(&Path) -> Option<Room>,
     now_ms: fn() -> i64,
     /// Whether it was said that the disk has little room.
     is_said: bool,
-    /// The oldest first.
-    files: VecDeque<Kept>,
-    bytes: u64,
+    /// Whether it is known what lay there before.
+    is_listed: bool,
+    files: Row,
+    /// What is said of them.
+    texts: Row,
 }
 
 impl Shelf {
@@ -94,26 +150,42 @@ impl Shelf {
         room: fn(&Path) -> Option<Room>,
         now_ms: fn() -> i64,
     ) -> Self {
-        let listed = Folder::open(path).and_then(|folder| folder.files());
-        let mut listed = listed.unwrap_or_default();
-        listed.sort_unstable_by(|one, other| {
-            (one.changed, &one.name).cmp(&(other.changed, &other.name))
-        });
-        let (path, is_said) = (path.to_owned(), false);
-        let (files, bytes) = (VecDeque::with_capacity(listed.len()), 0);
-        let mut shelf = Self { path, bounds, room, now_ms, is_said, files, bytes };
-        for file in listed {
-            let came_ms = file.changed.0.saturating_mul(1000);
-            shelf.note(file.name, file.bytes, came_ms);
-        }
+        let texts = Bounds { count: u64::MAX, bytes: TEXT_BYTES, gives_way: false, ..bounds };
+        let (path, files, texts) = (path.to_owned(), Row::new(bounds), Row::new(texts));
+        let (is_said, is_listed) = (false, false);
+        let mut shelf = Self { path, room, now_ms, is_said, is_listed, files, texts };
         shelf.clear();
         shelf
     }
 
-    fn note(&mut self, name: String, bytes: u64, came_ms: i64) {
-        let bytes = bytes.max(FILE_BYTES_MIN);
-        self.files.push_back(Kept { name, bytes, came_ms });
-        self.bytes = self.bytes.saturating_add(bytes);
+    /// Lists what lies in the folder, unless that is known.
+    fn list(&mut self) {
+        if self.is_listed {
+            return;
+        }
+        // Somebody has put something else in its place: it is tried again.
+        let Ok(mut listed) = Folder::open(&self.path).and_then(|folder| folder.files()) else {
+            return;
+        };
+        self.is_listed = true;
+        listed.sort_unstable_by(|one, other| {
+            (one.changed, &one.name).cmp(&(other.changed, &other.name))
+        });
+        for file in listed {
+            let is_text = file.name.ends_with(WHY_ENDING);
+            let came_ms = file.changed.0.saturating_mul(1000);
+            self.note(is_text, file.name, file.bytes, came_ms);
+        }
+    }
+
+    fn note(&mut self, is_text: bool, name: String, bytes: u64, came_ms: i64) {
+        let kept = Kept { name, bytes: bytes.max(FILE_BYTES_MIN), came_ms };
+        let room = (self.room)(&self.path);
+        let row = if is_text { &mut self.texts } else { &mut self.files };
+        let bytes_max = most(row.bounds.bytes, room);
+        if let Some(large) = row.add(kept, bytes_max) {
+            self.remove(&large.name);
+        }
     }
 
     /// Takes a file, and beside it a text about it: the ending of its name, and the text.
@@ -126,6 +198,7 @@ impl Shelf {
         let bytes = from.symlink_metadata().map_or(0, |meta| meta.len());
         // Somebody may have taken it away while the server runs.
         let folder = Folder::open(&self.path)?;
+        self.list();
         let free = folder.free_name(name)?;
         let now_ms = (self.now_ms)();
         let about = about.map(|(ending, text)| (format!("{free}{ending}"), text));
@@ -134,9 +207,9 @@ impl Shelf {
         }
         folder.take(from, &free)?;
         if let Some((name, text)) = about {
-            self.note(name, text.len() as u64, now_ms);
+            self.note(true, name, text.len() as u64, now_ms);
         }
-        self.note(free, bytes, now_ms);
+        self.note(false, free, bytes, now_ms);
         self.clear();
         Ok(())
     }
@@ -144,33 +217,32 @@ impl Shelf {
     /// Removes the oldest files, down to the bounds and until the disk has room; the newest stays,
     /// for whoever waits to see it.
     pub(super) fn clear(&mut self) {
-        self.give_up(self.bounds.least);
+        self.list();
+        self.give_up(self.files.bounds.least);
     }
 
     /// Removes the oldest files, down to the bounds and until the disk has room, or all: the log
     /// lacks it.
     pub(super) fn clear_all(&mut self) {
+        self.list();
         self.give_up(0);
     }
 
     fn give_up(&mut self, least: usize) {
-        let is_old = |kept: &Kept, now_ms: i64, days: u64| {
-            let age_ms = u64::try_from(now_ms.saturating_sub(kept.came_ms)).unwrap_or(0);
-            Duration::from_millis(age_ms)
-                > DAY.saturating_mul(u32::try_from(days).unwrap_or(u32::MAX))
-        };
-        while let Some(oldest) = self.files.front()
-            && is_old(oldest, (self.now_ms)(), self.bounds.days)
-        {
+        let now_ms = (self.now_ms)();
+        while self.files.oldest_is_over_its_days(now_ms) {
             self.remove_oldest();
         }
-        while self.files.len() > least {
+        while self.texts.oldest_is_over_its_days(now_ms) || self.texts.is_over(TEXT_BYTES) {
+            let Some(Kept { name, .. }) = self.texts.pop_oldest() else { break };
+            self.remove(&name);
+        }
+        while self.files.files.len() > least {
             let room = (self.room)(&self.path);
-            let bytes = room.map_or(self.bounds.bytes, |room| self.bounds.bytes.min(room.share()));
-            let is_little = self.bounds.gives_way && room.is_some_and(Room::is_little);
-            let is_over = self.files.len() as u64 > self.bounds.count || self.bytes > bytes;
+            let bytes_max = most(self.files.bounds.bytes, room);
+            let is_little = self.files.bounds.gives_way && room.is_some_and(Room::is_little);
             self.say(is_little);
-            if !is_little && (!is_over || self.files.len() <= self.bounds.least) {
+            if !is_little && !self.files.is_over(bytes_max) {
                 return;
             }
             self.remove_oldest();
@@ -191,14 +263,23 @@ impl Shelf {
     }
 
     fn remove_oldest(&mut self) {
-        let Some(Kept { name, bytes, .. }) = self.files.pop_front() else { return };
-        self.bytes = self.bytes.saturating_sub(bytes);
-        let removed = Folder::open(&self.path).and_then(|folder| folder.remove(&name));
+        if let Some(Kept { name, .. }) = self.files.pop_oldest() {
+            self.remove(&name);
+        }
+    }
+
+    fn remove(&self, name: &str) {
+        let removed = Folder::open(&self.path).and_then(|folder| folder.remove(name));
         if let Err(error) = removed {
             let path = self.path.display();
             tracing::warn!(%path, file = name, %error, "a file of the spool cannot be removed");
         }
     }
+}
+
+/// Most bytes that files may have: as it is set, and no more than an eighth of the disk.
+fn most(bytes: u64, room: Option<Room>) -> u64 {
+    room.map_or(bytes, |room| bytes.min(room.share()))
 }
 
 #[cfg(test)]
@@ -229,12 +310,18 @@ mod tests {
         shelf
     }
 
+    /// What the shelf knows of, texts first.
+    fn names(shelf: &Shelf) -> Vec<&str> {
+        let kept = shelf.texts.files.iter().chain(&shelf.files.files);
+        kept.map(|kept| kept.name.as_str()).collect()
+    }
+
     #[test]
     fn files_have_an_eighth_of_the_disk_at_most_and_a_small_one_counts_as_a_block() {
         let folder = tempfile::tempdir().unwrap();
         let all = 10 * FILE_BYTES_MIN * 8;
         let shelf = shelf(folder.path(), 20, Room { all, free: all });
-        assert_eq!((shelf.files.len(), shelf.bytes), (10, 10 * FILE_BYTES_MIN));
+        assert_eq!((shelf.files.files.len(), shelf.files.bytes), (10, 10 * FILE_BYTES_MIN));
         assert_eq!(fs::read_dir(folder.path().join("done")).unwrap().count(), 10);
     }
 
@@ -243,14 +330,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (all, little) = (800 << 20, 100 << 20);
         let mut shelf = shelf(folder.path(), 5, Room { all, free: little });
-        assert_eq!(shelf.files.len(), 5);
+        assert_eq!(shelf.files.files.len(), 5);
         shelf.clear_all();
-        assert_eq!(shelf.files.len(), 5, "there is room");
+        assert_eq!(shelf.files.files.len(), 5, "there is room");
         ROOM.set(Some(Room { all, free: little - 1 }));
         shelf.clear();
-        assert_eq!(shelf.files.front().unwrap().name, "4");
+        assert_eq!(shelf.files.files.front().unwrap().name, "4");
         shelf.clear_all();
-        assert_eq!((shelf.files.len(), shelf.bytes), (0, 0));
+        assert_eq!((shelf.files.files.len(), shelf.files.bytes), (0, 0));
     }
 
     #[test]
@@ -263,10 +350,10 @@ mod tests {
         let file = folder.path().join("late");
         fs::write(&file, "").unwrap();
         shelf.take(&file, "late", Some((".why", "because\n"))).unwrap();
-        assert_eq!(shelf.files.len(), 4);
+        assert_eq!(names(&shelf).len(), 4);
         NOW_MS.set(days * DAY_MS + 1);
         shelf.clear();
-        let left: Vec<_> = shelf.files.iter().map(|kept| kept.name.as_str()).collect();
+        let left = names(&shelf);
         assert_eq!(left, ["late.why", "late"]);
         NOW_MS.set(2 * days * DAY_MS + 1);
         shelf.clear();
@@ -290,5 +377,95 @@ mod tests {
             .collect();
         endings.sort();
         assert_eq!(endings, ["jsonl", "jsonl.1", "jsonl.1.why", "jsonl.why"]);
+    }
+    /// Takes a file of some blocks that was refused.
+    fn refused(shelf: &mut Shelf, folder: &Path, name: &str, blocks: usize) {
+        let file = folder.join(name);
+        fs::write(&file, [0; 4096].repeat(blocks)).unwrap();
+        shelf.take(&file, name, Some((WHY_ENDING, "because\n"))).unwrap();
+    }
+
+    #[test]
+    fn a_file_larger_than_the_bound_pushes_out_no_other_and_reasons_outlive_their_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("rejected");
+        let bytes = 4 * FILE_BYTES_MIN;
+        let bounds = Bounds { count: u64::MAX, bytes, days: 30, gives_way: false, least: 1 };
+        let open = || Shelf::open(&at, bounds, |_| None, || NOW_MS.get());
+        NOW_MS.set(0);
+        let mut shelf = open();
+        for name in ["a", "b", "c"] {
+            refused(&mut shelf, folder.path(), name, 1);
+        }
+        refused(&mut shelf, folder.path(), "large", 100);
+        let there = |expected: &str| {
+            let mut names: Vec<_> = fs::read_dir(&at)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            assert_eq!(names.join(" "), expected);
+        };
+        there("a a.why b b.why c c.why large large.why");
+        refused(&mut shelf, folder.path(), "d", 1);
+        there("a a.why b b.why c c.why d d.why large.why");
+        refused(&mut shelf, folder.path(), "e", 3);
+        there("a.why b.why c.why d d.why e e.why large.why");
+        // The next run knows the same.
+        drop(open());
+        there("a.why b.why c.why d d.why e e.why large.why");
+    }
+
+    #[test]
+    fn a_large_file_that_an_earlier_run_left_behind_newer_ones_goes_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("done");
+        fs::create_dir(&at).unwrap();
+        fs::write(at.join("large"), vec![0; 100 << 10]).unwrap();
+        let later = fs::metadata(at.join("large")).unwrap().modified().unwrap();
+        let is_later = |name: &str| {
+            fs::write(at.join(name), "x").unwrap();
+            fs::metadata(at.join(name)).unwrap().modified().unwrap() > later
+        };
+        // Times of files are as coarse as the kernel's tick.
+        while !is_later("small") {}
+        let bytes = 4 * FILE_BYTES_MIN;
+        let bounds = Bounds { count: 9, bytes, days: 1 << 40, gives_way: true, least: 1 };
+        let shelf = Shelf::open(&at, bounds, |_| None, || 0);
+        assert_eq!(names(&shelf), ["small"]);
+        assert!(!at.join("large").exists());
+    }
+
+    #[test]
+    fn texts_about_files_have_a_bound_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut shelf = shelf(folder.path(), 0, Room { all: 1 << 40, free: 1 << 40 });
+        let count = TEXT_BYTES / FILE_BYTES_MIN;
+        for number in 0..count + 2 {
+            shelf.note(true, format!("{number}.why"), 10, NOW_MS.get());
+        }
+        shelf.clear();
+        assert_eq!(shelf.texts.files.len() as u64, count);
+        assert_eq!(shelf.texts.files.front().unwrap().name, "2.why");
+    }
+
+    #[test]
+    fn a_folder_that_was_something_else_at_the_start_is_listed_once_it_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (at, away) = (folder.path().join("done"), folder.path().join("away"));
+        fs::create_dir(&at).unwrap();
+        fs::write(at.join("old"), "x").unwrap();
+        fs::rename(&at, &away).unwrap();
+        fs::write(&at, "no folder").unwrap();
+        let bounds = Bounds { count: 1, bytes: 1 << 20, days: 1 << 40, gives_way: true, least: 1 };
+        let mut shelf = Shelf::open(&at, bounds, |_| None, || 0);
+        let file = folder.path().join("new");
+        fs::write(&file, "x").unwrap();
+        assert!(shelf.take(&file, "new", None).is_err());
+        fs::remove_file(&at).unwrap();
+        fs::rename(&away, &at).unwrap();
+        shelf.take(&file, "new", None).unwrap();
+        assert_eq!(names(&shelf), ["new"]);
+        assert!(!at.join("old").exists(), "the bound holds for it");
     }
 }
