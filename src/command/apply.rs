@@ -25,7 +25,7 @@ use super::standard::DirOptions;
 use super::updating::{SPOOL, writer};
 use super::{Failure, output};
 use crate::config::Settings;
-use crate::feed::spool::{self, DONE, REJECTED, SpoolError, WHY_ENDING};
+use crate::feed::spool::{self, DONE, HELD, REJECTED, SpoolError, WHY_ENDING};
 use crate::feed::{Applied, Apply, ApplyError, ChangeRecord, Intake};
 use crate::import::{Follow, Quiet, Report};
 use crate::observe::clock;
@@ -162,17 +162,35 @@ impl Intake for Direct {
 fn directly(options: &Options, live: Live<Disk>, settings: &Settings) -> Result<(), Failure> {
     let files = std::slice::from_ref(&options.file);
     if is_records(&options.file) {
-        let mut position = spool::Position::open(live.writer().files().path());
-        let applied = {
-            let intake = &mut direct(live, settings)?;
-            spool::apply_file(&options.file, Follow::Any, intake, &mut position)
-        };
+        let applied = records_directly(&options.file, live, settings)?;
         return tell(files, applied, None, Telling { quiet: false, has_report: false });
     }
     let apply = |vetting: &mut Vetting<'_>| deposit_directly(files, live, settings, vetting);
     let (applied, report) = vetted(options, apply)?;
     let how = Telling { quiet: false, has_report: options.report.is_some() };
     tell(files, applied, report.as_deref(), how)
+}
+
+/// Applies a file of records as the directory's writer. A refused one holds its place, as in a
+/// spool: what comes later is not applied over the hole.
+fn records_directly(
+    file: &Path,
+    live: Live<Disk>,
+    settings: &Settings,
+) -> Result<Result<Applied, SpoolError>, Failure> {
+    let mut position = spool::Position::open(live.writer().files().path());
+    let mut intake = direct(live, settings)?;
+    let applied = spool::apply_file(file, Follow::Any, &mut intake, &mut position);
+    if applied.as_ref().is_err_and(|error| !error.may_pass()) && intake.serial() == 0 {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        position.hold(&name, file).map_err(|error| {
+            Failure::failed(format!(
+                "{name} is refused, and {HELD} cannot be written, so that later files would not \
+                 wait for it: {error}; make room, or mend the rights of the snapshot directory"
+            ))
+        })?;
+    }
+    Ok(applied)
 }
 
 fn direct(live: Live<Disk>, settings: &Settings) -> Result<Direct, Failure> {

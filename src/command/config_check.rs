@@ -12,6 +12,7 @@
 //! them.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,10 +22,12 @@ use rustix::fs::{Access, access};
 use super::controlling::Tables;
 use super::serve;
 use super::telling::Claimed;
+use super::updating::SPOOL;
 use crate::config::{ConfigError, Settings};
 use crate::control::{self, ListWatcher};
 use crate::feed::key::Trusted;
 use crate::feed::objects::Objects;
+use crate::feed::spool;
 use crate::observe::clock;
 use crate::place::cores;
 use crate::policy::lists::Lists;
@@ -78,6 +81,9 @@ pub(super) fn of_machine(settings: &Settings, errors: &[ConfigError]) -> Found {
     match &settings.dir {
         Some(dir) => {
             found.note("server.dir", directory(settings, dir));
+            if settings.spool {
+                folders(&dir.join(SPOOL), &mut found);
+            }
             blocks(settings, dir, &mut found);
         }
         None => {
@@ -139,6 +145,28 @@ fn blocks(settings: &Settings, dir: &Path, found: &mut Found) {
                 );
             }
         }
+    }
+}
+
+/// Whether the folders of the spool are such, and stay so: a server starts without them, and
+/// applies files.
+fn folders(spool: &Path, found: &mut Found) {
+    const STICKY: u32 = 0o1000;
+    const OTHERS_WRITE: u32 = 0o022;
+    let mode = spool.metadata().map_or(0, |meta| meta.permissions().mode());
+    if mode & OTHERS_WRITE != 0 && mode & STICKY == 0 {
+        let path = spool.display();
+        let problem = format!(
+            "{path}: has mode {:o}, so that others may rename the server's folders in it; \
+             `chmod +t {path}` prevents that",
+            mode & 0o7777
+        );
+        found.warn("updater.spool", &problem);
+    }
+    for (folder, problem) in spool::faults(spool) {
+        let path = spool.join(folder);
+        let problem = format!("{}: {problem}; files stay in the spool until then", path.display());
+        found.warn("updater.spool", &problem);
     }
 }
 

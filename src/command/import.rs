@@ -28,6 +28,7 @@ use super::patience::{self, patiently};
 use super::report_file::{ReportFile, check_report};
 use super::standing::{There, Tlds};
 use super::stopping::{stop_at_hang_up, stop_flag};
+use super::updating::begin_anew;
 use crate::config::Settings;
 use crate::import::{
     self, DepositType, ImportError, Phase, Progress, Reason, Report, Standing, Step,
@@ -191,6 +192,7 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     }
     check(&made, &report, &mut display)?;
     let manifest = writer.publish(base).map_err(|error| failed(&error))?;
+    begin_anew(&arguments.into)?;
     if !arguments.quiet {
         let seconds = clock::monotonic().duration_since(started).as_secs_f64();
         let mut text = findings_text(&report, arguments.report.is_some());

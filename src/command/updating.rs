@@ -188,6 +188,21 @@ fn open_spool(dir: &Path, keep: spool::Keep, status: Arc<spool::Status>) -> Resu
         .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
 }
 
+/// Lets a feed begin anywhere again, if the deposit has taken the place of all data: where deposits
+/// of other TLDs stay, theirs may be among the changes that are waited for.
+pub(super) fn begin_anew(dir: &Path) -> Result<(), Failure> {
+    if !dir.join(spool::HELD).exists() || View::open(dir)?.state().deposits.len() > 1 {
+        return Ok(());
+    }
+    spool::release(dir).map_err(|error| {
+        let path = dir.join(spool::HELD);
+        Failure::failed(format!(
+            "{}: the deposit is imported, and this cannot be removed: {error}",
+            path.display()
+        ))
+    })
+}
+
 /// The work of the thread that looks into the spool.
 fn watch_spool(
     mut spool: Spool,

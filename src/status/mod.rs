@@ -47,7 +47,8 @@ pub use self::age::Age;
 use self::bounded::Bounded;
 pub use self::metrics::Service;
 use self::metrics::Text;
-use crate::feed::{nats, spool};
+use crate::feed::nats;
+use crate::feed::spool::{self, Waiting};
 use crate::observe::printable::counted;
 use crate::place::aside::{self, Place};
 use crate::updater::Views;
@@ -164,15 +165,14 @@ impl Figures {
     fn spool_waits(&self) -> Option<(u64, String)> {
         let waiting = self.spool.as_ref()?.waiting.as_ref()?;
         let (count, age_s) = (waiting.count, waiting.age_s(self.steady_ms));
-        let what = if waiting.file.is_empty() {
-            format!("{} in the spool, and none was applied for {age_s} s", counted(count, "file"))
-        } else {
-            format!(
-                "waiting in the spool for {age_s} s: {}, the first of them {}: {}",
-                counted(count, "file"),
-                waiting.file,
-                waiting.problem
-            )
+        let Waiting { file, problem, .. } = waiting;
+        let files = counted(count, "file");
+        let what = match (count, file.is_empty()) {
+            (_, true) => format!("{files} in the spool, and none was applied for {age_s} s"),
+            (0, false) => format!("in the spool for {age_s} s: {file}: {problem}"),
+            _ => format!(
+                "waiting in the spool for {age_s} s: {files}, the first of them {file}: {problem}"
+            ),
         };
         Some((age_s, what))
     }
@@ -204,6 +204,8 @@ impl Figures {
                     "waiting_s": waiting.map_or(0, |waiting| waiting.age_s(self.steady_ms)),
                     "file": waiting.map(|waiting| waiting.file.as_str()),
                     "problem": waiting.map(|waiting| waiting.problem.as_str()),
+                    "applied": spool.applied_count,
+                    "rejected": spool.rejected_count,
                 })
             }),
         });

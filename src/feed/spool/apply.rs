@@ -7,14 +7,20 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
+use serde::Deserialize;
+
 use super::position::Position;
-use crate::feed::{Applied, ApplyError, ChangeRecord, Intake, LINE_BYTES_MAX, RecordError};
+use crate::feed::{
+    Applied, ApplyError, ChangeRecord, Intake, LINE_BYTES_MAX, RecordError, SERIAL_MAX,
+};
 use crate::import::{Follow, open_plain};
 
 /// Records of a file that are applied as one batch.
 const BATCH_RECORDS_MAX: usize = 100_000;
 /// Blank lines that are passed over in front of a file's first record.
 const BLANK_LINES_MAX: usize = 1000;
+/// Bytes of a refused file that are looked through for a serial: as many as 64 lines may have.
+const REFUSED_BYTES_MAX: u64 = 64 << 20;
 
 /// Why a file was not applied.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +44,14 @@ pub enum SpoolError {
     Empty {
         /// Its length, bytes.
         got: u64,
+    },
+    /// It may not begin the feed: a file that was refused has to come first.
+    #[error("serial {first} cannot be the first one of this directory: {problem}")]
+    Held {
+        /// First serial of the batch.
+        first: u64,
+        /// What is waited for, and what to do.
+        problem: String,
     },
     /// Its serials lie before the first one that the directory took.
     #[error(
@@ -71,7 +85,12 @@ impl SpoolError {
     /// Whether the file may be applied later as it is.
     #[must_use]
     pub const fn may_pass(&self) -> bool {
-        matches!(self, Self::Io(_) | Self::Apply(ApplyError::Store { .. } | ApplyError::Gap { .. }))
+        matches!(
+            self,
+            Self::Io(_)
+                | Self::Held { .. }
+                | Self::Apply(ApplyError::Store { .. } | ApplyError::Gap { .. })
+        )
     }
 
     /// Whether the file, and with it what comes after it, waits: what follows a history that was
@@ -151,6 +170,44 @@ pub(super) fn first_serial(path: &Path) -> u64 {
         }
     }
     0
+}
+
+/// A record as far as its place goes, whatever is wrong with the rest.
+#[derive(Deserialize)]
+struct Placed {
+    serial: u64,
+}
+
+/// The first serial of a file that was refused, counted back from the first line that has one; 0:
+/// none can be read.
+pub(super) fn refused_serial(path: &Path) -> u64 {
+    let Ok(file) = open_plain(path) else { return 0 };
+    let mut lines = BufReader::new(file.take(REFUSED_BYTES_MAX));
+    let (mut line, mut passed) = (Vec::new(), 0_u64);
+    while next_line(&mut lines, &mut line).is_ok_and(|read| read > 0) {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        if let Some(serial) = serial_of(&line) {
+            return serial.saturating_sub(passed).max(1);
+        }
+        passed = passed.saturating_add(1);
+    }
+    0
+}
+
+/// The serial of a line that is no record, or is cut.
+fn serial_of(line: &[u8]) -> Option<u64> {
+    let in_text = || {
+        let text = String::from_utf8_lossy(line);
+        let (_, rest) = text.split_once("\"serial\"")?;
+        let digits = rest.trim_start().strip_prefix(':')?.trim_start();
+        // A number at the end may be cut.
+        let end = digits.find(|c: char| !c.is_ascii_digit())?;
+        digits.get(..end)?.parse().ok()
+    };
+    let placed = serde_json::from_slice(line).map(|Placed { serial }| serial);
+    placed.ok().or_else(in_text).filter(|serial| (1..=SERIAL_MAX).contains(serial))
 }
 
 /// Whether a file holds records.

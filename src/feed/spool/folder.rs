@@ -16,8 +16,8 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, Stat, mkdirat, openat};
-use rustix::fs::{renameat, renameat_with, statat, unlinkat};
+use rustix::fs::{Access, AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, Stat, accessat};
+use rustix::fs::{mkdirat, openat, renameat, renameat_with, statat, unlinkat};
 use rustix::io::Errno;
 
 /// Longest name that a file system takes, bytes.
@@ -31,6 +31,10 @@ const SAME_NAME_MAX: u32 = 100_000;
 /// Permissions of a folder, and of a file in it.
 const FOLDER_MODE: u32 = 0o750;
 const FILE_MODE: u32 = 0o640;
+
+/// How a folder is opened.
+const FOLDER_FLAGS: OFlags =
+    OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::RDONLY).union(OFlags::CLOEXEC);
 
 /// A folder that is open.
 #[derive(Debug)]
@@ -50,22 +54,31 @@ pub(crate) struct Entry {
 impl Folder {
     /// The folder at `path`, which is made if it is not there.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
-        let opened = match openat(CWD, path, flags, Mode::empty()) {
+        let opened = match openat(CWD, path, FOLDER_FLAGS, Mode::empty()) {
             Err(Errno::NOENT) => {
                 let made = mkdirat(CWD, path, Mode::from_raw_mode(FOLDER_MODE));
                 made.or_else(|error| if error == Errno::EXIST { Ok(()) } else { Err(error) })?;
-                openat(CWD, path, flags, Mode::empty())
+                openat(CWD, path, FOLDER_FLAGS, Mode::empty())
             }
             opened => opened,
         };
-        let opened = opened.map_err(|error| match error {
-            Errno::LOOP | Errno::NOTDIR => {
-                io::Error::other("it is a symbolic link or a file, expected a folder")
-            }
-            error => error.into(),
-        })?;
-        Ok(Self { opened })
+        Ok(Self { opened: opened.map_err(strange)? })
+    }
+
+    /// Whether the folder at `path` is one that this process may write.
+    ///
+    /// # Errors
+    ///
+    /// It is none, or is not there: `NotFound`.
+    pub(super) fn check(path: &Path) -> io::Result<()> {
+        let opened = openat(CWD, path, FOLDER_FLAGS, Mode::empty()).map_err(strange)?;
+        let access = Access::WRITE_OK | Access::EXEC_OK;
+        accessat(&opened, ".", access, AtFlags::empty()).map_err(|error| {
+            io::Error::new(
+                io::Error::from(error).kind(),
+                format!("this process may not write there: {}", io::Error::from(error)),
+            )
+        })
     }
 
     /// Its files, in no order.
@@ -133,6 +146,16 @@ impl Folder {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// What is wrong where a folder should be.
+fn strange(error: Errno) -> io::Error {
+    match error {
+        Errno::LOOP | Errno::NOTDIR => {
+            io::Error::other("it is a symbolic link or a file, expected a folder")
+        }
+        error => error.into(),
     }
 }
 

@@ -8,6 +8,8 @@
 //!   changes nothing.
 //! - A file whose serials are to come waits for the file that has those before, whatever the two
 //!   are called; what nobody has brought holds up everything behind it.
+//! - Before a directory has a serial, a refused file of records holds its place: see [`HELD`].
+//! - A file that cannot be read waits, and holds up deposits; records whose serials follow go on.
 //! - `done/` and `rejected/` are bounded, and no file there takes the place of another one.
 //! - Whoever may write into the spool chooses neither what else is read nor where files go: no
 //!   symbolic link is followed in it.
@@ -22,6 +24,7 @@ mod apply;
 mod attempt;
 mod away;
 mod folder;
+mod held;
 mod moved;
 mod position;
 mod status;
@@ -40,14 +43,16 @@ pub use self::apply::{SpoolError, apply_file};
 use self::apply::{first_serial, is_records};
 pub use self::attempt::ATTEMPT;
 use self::attempt::Attempt;
+pub use self::away::faults;
 use self::away::{Away, End};
 
 pub(crate) use self::folder::{Folder, short};
+pub use self::held::{HELD, release};
 pub use self::moved::Keep;
 pub use self::position::{POSITION, Position};
 pub use self::status::{Report, Status, Waiting};
 use super::{Applied, ApplyError, Intake};
-use crate::import::Follow;
+use crate::import::{Follow, open_plain};
 
 /// How often the directory is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -80,6 +85,12 @@ pub struct Spool {
     out_of_turn: BTreeMap<String, i64>,
     /// What was said of the file that waits, to say it once.
     said: String,
+    /// The folder of somebody that was spoken of.
+    said_folder: Option<String>,
+    /// The file that cannot be read, and since when.
+    unreadable: Option<(String, i64)>,
+    /// Whether a file can be read; a test has files that cannot.
+    readable: fn(&Path) -> io::Result<()>,
 }
 
 /// What became of a file.
@@ -96,13 +107,25 @@ enum Outcome {
 struct Waits {
     name: String,
     problem: String,
-    /// Whether it waits for serials that come before its own.
-    is_gap: bool,
+    why: Why,
+}
+
+/// Why a file waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// For serials that come before its own.
+    Gap,
+    /// It cannot be read.
+    Unreadable,
+    /// For the disk, or for an operator.
+    Trouble,
 }
 
 impl Spool {
     /// The spool at `path`, a folder of a snapshot directory; it is made if it is not there. `keep`
     /// bounds `done/` and `rejected/`, whose files have their days by `wall_ms`.
+    ///
+    /// A folder in it that is no folder is told of by each pass, and holds up nothing.
     ///
     /// # Errors
     ///
@@ -114,11 +137,6 @@ impl Spool {
         wall_ms: fn() -> i64,
     ) -> io::Result<Self> {
         fs::create_dir_all(path)?;
-        for folder in [DONE, REJECTED] {
-            let within =
-                |error: io::Error| io::Error::new(error.kind(), format!("{folder}/: {error}"));
-            Folder::open(&path.join(folder)).map_err(within)?;
-        }
         Ok(Self {
             path: path.to_owned(),
             away: Away::open(path, keep, wall_ms),
@@ -127,6 +145,9 @@ impl Spool {
             status,
             out_of_turn: BTreeMap::new(),
             said: String::new(),
+            said_folder: None,
+            unreadable: None,
+            readable: |path| open_plain(path).map(drop),
         })
     }
 
@@ -138,7 +159,7 @@ impl Spool {
                 Err(error) => {
                     let (path, problem) = (self.path.display().to_string(), error.to_string());
                     self.say(&format!("{path}: {problem}"));
-                    self.status.waits(1, &path, &problem);
+                    self.status.waits(1, &path, &problem, None);
                     true
                 }
             };
@@ -157,8 +178,16 @@ impl Spool {
     ///
     /// The directory cannot be read.
     pub fn pass(&mut self, intake: &mut dyn Intake) -> io::Result<bool> {
+        self.away.look(self.status.now_ms());
         self.away.again();
-        let mut names = self.names()?;
+        if intake.serial() > 0 {
+            self.position.held.clear();
+        } else if self.position.held.look() {
+            tracing::info!(
+                "{HELD} was removed: the feed begins with the lowest serial in the spool"
+            );
+        }
+        let (mut names, strange) = self.names(intake.serial())?;
         self.status.found(names.len());
         self.out_of_turn.retain(|name, _| names.binary_search(name).is_ok());
         if intake.serial() == 0 {
@@ -167,29 +196,56 @@ impl Spool {
         if !names.is_empty() {
             self.away.clear();
         }
-        let waits = match self.in_order_of_names(&names, intake) {
-            Some(Waits { is_gap: true, .. }) => {
-                names.retain(|name| self.path.join(name).exists() && !self.away.is_stuck(name));
-                self.in_order_of_serials(&names, intake)
-            }
-            waits => waits,
+        let waits = match strange {
+            Some(waits) => Some(waits),
+            None => self.in_order(&mut names, intake),
         };
-        if let Some(Waits { name, problem, .. }) = waits {
-            let count = self.names()?.len();
+        self.report(waits, intake.serial())
+    }
+
+    /// Applies files, up to the first one that waits.
+    fn in_order(&mut self, names: &mut Vec<String>, intake: &mut dyn Intake) -> Option<Waits> {
+        let waits = self.in_order_of_names(names, intake)?;
+        // Serials show whether records depend on a file that cannot be read, if there are any.
+        let may_go_on =
+            waits.why == Why::Gap || (waits.why == Why::Unreadable && intake.serial() > 0);
+        if !may_go_on {
+            return Some(waits);
+        }
+        names.retain(|name| self.path.join(name).exists() && !self.away.is_stuck(name));
+        let later = self.in_order_of_serials(names, intake);
+        if waits.why == Why::Unreadable { Some(waits) } else { later }
+    }
+
+    /// Says how the spool is doing. Returns whether something waits.
+    fn report(&mut self, waits: Option<Waits>, serial: u64) -> io::Result<bool> {
+        let held = self.position.held.first();
+        let held = held.map(|(count, name, problem)| (count, name.to_owned(), problem));
+        let held_count = held.as_ref().map_or(0, |(count, ..)| *count);
+        let now_ms = self.status.now_ms();
+        let is_readable = waits.as_ref().is_none_or(|waits| waits.why != Why::Unreadable);
+        self.unreadable.take_if(|(name, _)| {
+            is_readable || waits.as_ref().is_some_and(|waits| waits.name != *name)
+        });
+        if let Some(Waits { name, problem, why }) = waits {
+            let count = self.names(serial)?.0.len().saturating_add(held_count);
             self.say(&format!("{name}: {problem}"));
-            self.status.waits(count, &name, &problem);
-            return Ok(true);
+            // Others may go on: that does not make it wait anew.
+            let since = (why == Why::Unreadable)
+                .then(|| self.unreadable.get_or_insert_with(|| (name.clone(), now_ms)).1);
+            self.status.waits(count, &name, &problem, since);
+        } else if let Some((count, name, problem)) = held {
+            self.say(&format!("{name}: {problem}"));
+            self.status.waits(count, &name, &problem, None);
+        } else if let Some((count, name, problem, since_ms)) = self.away.trouble() {
+            self.say(&format!("{name}: {problem}"));
+            self.status.cannot_move(count, &name, &problem, since_ms);
+        } else {
+            self.said.clear();
+            self.status.nothing_waits();
+            return Ok(false);
         }
-        if let Some((count, name, stuck)) = self.away.stuck() {
-            let (problem, since_ms) = (stuck.problem(), stuck.since_ms);
-            self.status.cannot_move(count, name, &problem, since_ms);
-            let text = format!("{name}: {problem}");
-            self.say(&text);
-            return Ok(true);
-        }
-        self.said.clear();
-        self.status.nothing_waits();
-        Ok(false)
+        Ok(true)
     }
 
     /// Puts files of records in order of their first serials, for a directory without a serial: it
@@ -231,8 +287,9 @@ impl Spool {
         }
     }
 
-    /// Applies files of records in order of their first serials, up to the first one that waits:
-    /// then a serial is missing that no file has, or the disk refuses.
+    /// Applies files of records in order of their first serials, up to the first one that waits
+    /// and can be read: then a serial is missing that no file has, or the disk refuses. Returns
+    /// the first one that waits.
     fn in_order_of_serials(&mut self, names: &[String], intake: &mut dyn Intake) -> Option<Waits> {
         let mut sorted: Vec<(u64, &String)> = names
             .iter()
@@ -240,23 +297,38 @@ impl Spool {
             .map(|name| (first_serial(&self.path.join(name)), name))
             .collect();
         sorted.sort_unstable();
+        let mut unreadable = None;
         for (_, name) in sorted {
-            if let Outcome::Waits(waits) = self.take(name, intake) {
-                return Some(waits);
+            match self.take(name, intake) {
+                Outcome::Waits(waits) if waits.why == Why::Unreadable && intake.serial() > 0 => {
+                    unreadable.get_or_insert(waits);
+                }
+                Outcome::Waits(waits) => return unreadable.or(Some(waits)),
+                Outcome::Settled | Outcome::OutOfTurn(_) => {}
             }
         }
-        None
+        unreadable
     }
 
     /// Applies a file, and moves it out of the way unless it has to wait.
     fn take(&mut self, name: &str, intake: &mut dyn Intake) -> Outcome {
         let path = self.path.join(name);
-        let waits = |problem: String, is_gap| Waits { name: name.to_owned(), problem, is_gap };
+        let waits = |problem: String, why| Waits { name: name.to_owned(), problem, why };
+        match (self.readable)(&path) {
+            // Somebody took it away.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Outcome::Settled,
+            Err(error) => {
+                return Outcome::Waits(waits(SpoolError::Io(error).to_string(), Why::Unreadable));
+            }
+            Ok(()) => {}
+        }
         if let Some(why) = self.attempt.refuses(&path, intake.serial()) {
-            self.refuse(name, &path, why);
-            // It may come again as it is.
-            self.attempt.end();
-            return Outcome::Settled;
+            let outcome = self.refuse(name, &path, why, intake.serial());
+            if matches!(outcome, Outcome::Settled) {
+                // It may come again as it is.
+                self.attempt.end();
+            }
+            return outcome;
         }
         self.attempt.begin(&path, intake.serial());
         let applied = apply_file(&path, Follow::Files, intake, &mut self.position);
@@ -279,9 +351,9 @@ impl Spool {
                 let now_ms = self.status.now_ms();
                 let since_ms = *self.out_of_turn.entry(name.to_owned()).or_insert(now_ms);
                 if now_ms.saturating_sub(since_ms) < TURN_WAIT_MS {
-                    return Outcome::OutOfTurn(waits(problem, false));
+                    return Outcome::OutOfTurn(waits(problem, Why::Trouble));
                 }
-                self.refuse(name, &path, problem);
+                return self.refuse(name, &path, problem, intake.serial());
             }
             // Somebody took it away.
             Err(SpoolError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
@@ -289,17 +361,34 @@ impl Spool {
                 if matches!(error, SpoolError::Apply(ApplyError::Store { .. })) {
                     self.away.done.clear_all();
                 }
-                let is_gap = matches!(error, SpoolError::Apply(ApplyError::Gap { .. }));
-                return Outcome::Waits(waits(error.to_string(), is_gap));
+                let why = match error {
+                    SpoolError::Apply(ApplyError::Gap { .. }) | SpoolError::Held { .. } => Why::Gap,
+                    SpoolError::Io(_) => Why::Unreadable,
+                    _ => Why::Trouble,
+                };
+                return Outcome::Waits(waits(error.to_string(), why));
             }
-            Err(error) => self.refuse(name, &path, error.to_string()),
+            Err(error) => return self.refuse(name, &path, error.to_string(), intake.serial()),
         }
         Outcome::Settled
     }
 
-    fn refuse(&mut self, name: &str, path: &Path, why: String) {
+    /// Refuses a file. Its place is noted before, if the directory has no serial that would show
+    /// what is missing; a file whose place cannot be noted holds it by staying.
+    fn refuse(&mut self, name: &str, path: &Path, why: String, serial: u64) -> Outcome {
+        if serial == 0
+            && is_records(path)
+            && let Err(error) = self.position.hold(name, path)
+        {
+            let problem = format!(
+                "it is refused ({why}), and stays here, because {HELD} cannot be written: {error}; \
+                 make room, or mend the rights of the snapshot directory"
+            );
+            return Outcome::Waits(Waits { name: name.to_owned(), problem, why: Why::Trouble });
+        }
         tracing::error!(file = name, error = why, "refused");
         self.settle(name, path, End::Rejected(why));
+        Outcome::Settled
     }
 
     /// Counts the outcome of a file, which is on the disk, and moves the file away.
@@ -313,10 +402,11 @@ impl Spool {
 
     /// Names of the files that are to be applied, in order. Who writes one gives it a name that
     /// starts with a point, and renames it. What is no file, or has no name that can be said, is
-    /// refused.
-    fn names(&mut self) -> io::Result<Vec<String>> {
+    /// refused, or waits if even that cannot be done. Folders are passed over.
+    fn names(&mut self, serial: u64) -> io::Result<(Vec<String>, Option<Waits>)> {
         // The first ones: how many there are is for others to say.
         let mut names = BinaryHeap::new();
+        let (mut waits, mut folder) = (None, None::<String>);
         for entry in fs::read_dir(&self.path)? {
             let (entry, kind) = match entry.and_then(|entry| Ok((entry.file_type()?, entry))) {
                 Ok((kind, entry)) => (entry, kind),
@@ -327,7 +417,13 @@ impl Spool {
             let file_name = entry.file_name();
             let name = file_name.to_string_lossy();
             let is_own = [DONE, REJECTED, FINDINGS].contains(&&*name);
-            if is_own || kind.is_dir() || name.starts_with('.') || self.away.is_stuck(&name) {
+            if is_own || name.starts_with('.') || self.away.is_stuck(&name) {
+                continue;
+            }
+            if kind.is_dir() {
+                if folder.as_deref().is_none_or(|first| *name < *first) {
+                    folder = Some(name.into_owned());
+                }
                 continue;
             }
             match strange(&file_name, kind) {
@@ -337,10 +433,29 @@ impl Spool {
                         names.pop();
                     }
                 }
-                Some(why) => self.refuse(&name, &entry.path(), why.to_owned()),
+                Some(why) => {
+                    let refused = self.refuse(&name, &entry.path(), why.to_owned(), serial);
+                    if let Outcome::Waits(one) = refused {
+                        waits = Some(one);
+                    }
+                }
             }
         }
-        Ok(names.into_sorted_vec())
+        self.say_folder(folder);
+        Ok((names.into_sorted_vec(), waits))
+    }
+
+    /// Says once that a folder is passed over.
+    fn say_folder(&mut self, folder: Option<String>) {
+        if folder != self.said_folder {
+            if let Some(folder) = &folder {
+                tracing::warn!(
+                    folder,
+                    "a folder in the spool is passed over; move the files in it into the spool"
+                );
+            }
+            self.said_folder = folder;
+        }
     }
 
     fn say(&mut self, text: &str) {
@@ -364,3 +479,5 @@ fn strange(name: &OsStr, kind: FileType) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trouble_tests;

@@ -1,5 +1,5 @@
-//! What a directory knows of the serials that files brought: the first one ever, and what came
-//! under the last ones.
+//! What a directory knows of the serials that files brought: the first one ever, what came under
+//! the last ones, and which are waited for before the first one.
 //!
 //! # Invariants
 //!
@@ -16,7 +16,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::apply::SpoolError;
+use super::apply::{SpoolError, refused_serial};
+use super::held::Held;
 use crate::feed::ChangeRecord;
 use crate::feed::seen::{self, Seen};
 
@@ -39,6 +40,8 @@ pub struct Position {
     /// The first serial that the directory ever took; 0: it is not known.
     first: u64,
     seen: Seen<HASH_COUNT_MAX>,
+    /// Places of files that were refused before the first serial.
+    pub(super) held: Held,
 }
 
 impl Position {
@@ -57,7 +60,17 @@ impl Position {
             tracing::warn!(%path, "the position of files does not read, and is ignored");
             Self::default()
         });
-        Self { path: Some(path), ..known }
+        Self { path: Some(path), held: Held::open(dir), ..known }
+    }
+
+    /// Holds the place of a file of records that was refused before the directory has a serial:
+    /// later files wait for its serials.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be noted on the disk.
+    pub fn hold(&mut self, name: &str, path: &Path) -> io::Result<()> {
+        self.held.hold(name, refused_serial(path))
     }
 
     /// Compares records with what the directory has, whose last serial is `have`.
@@ -69,6 +82,9 @@ impl Position {
             return Err(SpoolError::Rewritten { serial });
         }
         let (Some(from), Some(to)) = (records.first(), records.last()) else { return Ok(()) };
+        if have == 0 {
+            self.held.check(from.serial)?;
+        }
         if to.serial < self.first {
             let (from, to, first) = (from.serial, to.serial, self.first);
             return Err(SpoolError::TooEarly { from, to, first });
@@ -90,6 +106,7 @@ impl Position {
         if have == 0 {
             self.first = first.serial;
         }
+        self.held.clear();
         self.seen.note(records, have);
         if let Some(path) = &self.path
             && let Err(error) = seen::replace(path, &self.encode())
@@ -122,7 +139,7 @@ fn decode(text: &str) -> Option<Position> {
     let first = lines.next()?.strip_prefix("first ")?.parse().ok()?;
     let mut seen = Seen::default();
     lines.try_for_each(|line| seen.read_line(line))?;
-    Some(Position { path: None, first, seen })
+    Some(Position { first, seen, ..Position::default() })
 }
 
 #[cfg(test)]

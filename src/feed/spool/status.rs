@@ -28,7 +28,7 @@ pub struct Report {
 /// Files that wait, and what for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    /// How many.
+    /// How many, refused ones whose place is held included; 0: a folder of the spool is none.
     pub count: u64,
     /// Since when no file went, by the process's own clock, ms.
     pub since_ms: i64,
@@ -108,11 +108,11 @@ impl Status {
         });
     }
 
-    /// Files wait.
-    pub(super) fn waits(&self, count: usize, file: &str, problem: &str) {
+    /// Files wait, since `since_ms` if it is given, else since a file went or the first one came.
+    pub(super) fn waits(&self, count: usize, file: &str, problem: &str, since_ms: Option<i64>) {
         self.update(|report| {
             let before = report.waiting.as_ref().filter(|waiting| waiting.is_behind);
-            let since = before.map(|waiting| waiting.since_ms);
+            let since = since_ms.or_else(|| before.map(|waiting| waiting.since_ms));
             report.waiting = Some(Waiting {
                 count: count as u64,
                 since_ms: since.unwrap_or_else(self.steady_ms),
@@ -123,7 +123,8 @@ impl Status {
         });
     }
 
-    /// Files were applied or refused, and cannot be moved away since `since_ms`.
+    /// Files were applied or refused, and cannot be moved away since `since_ms`; or a folder where
+    /// they go is none.
     pub(super) fn cannot_move(&self, count: usize, file: &str, problem: &str, since_ms: i64) {
         let (file, problem) = (file.to_owned(), problem.to_owned());
         let count = count as u64;

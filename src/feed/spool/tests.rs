@@ -10,15 +10,15 @@ use super::*;
 use crate::feed::{Apply, Body, ChangeRecord};
 
 thread_local! {
-    static NOW_MS: Cell<i64> = const { Cell::new(0) };
+    pub(super) static NOW_MS: Cell<i64> = const { Cell::new(0) };
 }
 
 /// Takes serials in order, and remembers which came in which order.
 #[derive(Default)]
-struct Taken {
-    serial: u64,
-    batches: Vec<u64>,
-    deposits: usize,
+pub(super) struct Taken {
+    pub(super) serial: u64,
+    pub(super) batches: Vec<u64>,
+    pub(super) deposits: usize,
 }
 
 impl Apply for Taken {
@@ -50,7 +50,7 @@ impl Intake for Taken {
     }
 }
 
-fn put(folder: &Path, name: &str, serial: u64) {
+pub(super) fn put(folder: &Path, name: &str, serial: u64) {
     let record =
         ChangeRecord { serial, committed_ms: 0, transaction: String::new(), body: Body::Heartbeat };
     let mut line = Vec::new();
@@ -73,7 +73,7 @@ fn shelf(folder: &Path, keep: Keep) -> Shelf {
     Shelf::open(&folder.join(DONE), bounds, |_| None, || NOW_MS.get())
 }
 
-fn listed(folder: &Path) -> Vec<String> {
+pub(super) fn listed(folder: &Path) -> Vec<String> {
     let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
     names.sort();
@@ -237,7 +237,7 @@ fn what_cannot_be_a_file_of_the_spool_is_refused_with_the_reason() {
     fs::write(folder.path().join(OsStr::from_bytes(b"caf\xe9.jsonl")), "").unwrap();
     fs::write(folder.path().join("empty.jsonl"), "\n").unwrap();
     fs::create_dir(folder.path().join("somebody's")).unwrap();
-    assert!(!spool.pass(&mut taken).unwrap());
+    assert!(spool.pass(&mut taken).unwrap(), "the first place is held");
     assert_eq!((taken.batches.len(), status.report().rejected_count), (0, 3));
     let rejected = folder.path().join(REJECTED);
     for (name, said) in [
@@ -291,8 +291,10 @@ fn a_file_over_which_run_after_run_ended_is_refused_and_what_follows_is_applied(
     let mut spool =
         Spool::open(&folder, Keep::default(), Arc::clone(&status), || NOW_MS.get()).unwrap();
     let mut taken = Taken::default();
-    assert!(!spool.pass(&mut taken).unwrap());
+    assert!(spool.pass(&mut taken).unwrap(), "its place is held");
     assert_eq!((taken.batches.len(), taken.deposits), (0, 1));
+    let waiting = status.report().waiting.clone().unwrap();
+    assert_eq!((waiting.count, &*waiting.file), (1, "a.jsonl"));
     let why = fs::read_to_string(folder.join("rejected/a.jsonl.why")).unwrap();
     assert!(
         why.starts_with("the process ended 5 times in a row while it applied this file"),
