@@ -58,8 +58,8 @@ const LINE_PAUSE: Duration = Duration::from_secs(5);
 ///
 /// A FULL deposit takes the place of what the directory has of its TLD; other TLDs stay. What would
 /// lose much of a registry is refused unless an option permits it: no or far fewer domains, older
-/// data, the end of a feed, a state that does not read (--allow), a TLD that the directory does not
-/// have (--add, --replace).
+/// data, a TLD with a deposit of its own that the header names (`rcdn`), the end of a feed, a state
+/// that does not read (--allow), a TLD that the directory does not have (--add, --replace).
 ///
 /// A defect of one record (a reference to nothing, an unreadable date) is a finding: it is
 /// reported, and the record is served without the part. What would make answers wrong (a key

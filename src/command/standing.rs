@@ -9,12 +9,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use snapshot_format::delta::{Gone, State, others};
+use snapshot_format::delta::{DepositMark, Gone, State, others};
 use snapshot_format::{Kind, Object};
 
 use super::Failure;
 use crate::import::{
-    CLOCK_TOLERANCE_MS, Kept, Report, Standing, Zones, fate, parse_deposit_name, zone_of,
+    CLOCK_TOLERANCE_MS, Kept, Report, Standing, Zones, fate, owner, parse_deposit_name, zone_of,
 };
 use crate::store::{self, Holds, Permit, Permits, Weighed};
 use crate::view::{Data, Disk, View};
@@ -78,28 +78,60 @@ impl There {
             return Err(refused(why));
         }
         let mut damage = self.damage.clone();
-        let before = match self.data.as_ref().map(|data| self.counts(data)).transpose() {
-            Ok(before) => before.unwrap_or_default(),
+        let parts = self.parts();
+        let counted = self.data.as_ref().map(|data| self.counts(data, &parts)).transpose();
+        let before = match counted {
+            Ok(before) => before,
             // A record that does not read cannot be counted.
             Err(error) => {
                 damage.get_or_insert(error);
-                Vec::new()
+                None
             }
         };
-        let after = self.counts(made.data()).map_err(Failure::refused)?;
+        let before = before.unwrap_or_else(|| vec![0; parts.len()]);
+        let after = self.counts(made.data(), &parts).map_err(Failure::refused)?;
         let there = self.holds();
-        let counts = |of: &[u64], index: usize| of.get(index).copied().unwrap_or_default();
-        let weighed = self.goes.iter().enumerate().map(|(index, zones)| {
-            let tld = if self.goes.len() > 1 { &*zones.tld } else { "" };
-            let mark = report.deposits.iter().find(|mark| *mark.tld == *zones.tld);
+        let weighed = parts.iter().zip(before.into_iter().zip(after)).map(|(part, (old, new))| {
+            let mark = report.deposits.iter().find(|mark| *mark.tld == *part.deposit);
             let new_ms = mark.map_or(report.watermark_ms, |mark| mark.watermark_ms);
-            let old_ms = store::believed(self.last_ms(&zones.tld), self.latest_ms);
-            let (before, after) = (counts(&before, index), counts(&after, index));
-            let old = Holds { domains: before, watermark_ms: old_ms, ..there };
-            Weighed { tld, old, new: Holds { domains: after, watermark_ms: new_ms, serial: 0 } }
+            let old_ms = store::believed(self.last_ms(&part.zone, old), self.latest_ms);
+            Weighed {
+                tld: if parts.len() > 1 { &part.zone } else { "" },
+                own: part.own.as_deref(),
+                old: Holds { domains: old, watermark_ms: old_ms, ..there },
+                new: Holds { domains: new, watermark_ms: new_ms, serial: 0 },
+            }
         });
         let weighed: Vec<_> = weighed.collect();
         self.permits.check_all(damage.as_deref(), &weighed).map_err(refused)
+    }
+
+    /// What the deposits replace, each TLD by itself.
+    fn parts(&self) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        for Zones { tld, all } in &self.goes {
+            let deposit = || tld.clone();
+            parts.push(Part { zone: deposit(), deposit: deposit(), own: None });
+            let marks = || self.marks().filter(|mark| *mark.tld != **tld);
+            for zone in all.iter().filter(|zone| *zone != tld) {
+                let owner = owner(zone, tld, marks().map(|mark| &*mark.tld));
+                let owner = marks().find(|mark| owner.is_some_and(|owner| *mark.tld == *owner));
+                let is_within = all
+                    .iter()
+                    .any(|other| other != zone && zone_of(zone, [other.as_str()]).is_some());
+                if is_within && owner.is_none() {
+                    continue;
+                }
+                // With --replace it goes in any case.
+                let own = owner.filter(|_| !self.tlds.replace).map(|mark| mark.id.to_string());
+                parts.push(Part { zone: zone.clone(), deposit: deposit(), own });
+            }
+        }
+        // Names of a deposit without a TLD are those of its registry-class names, if it has any.
+        parts.retain(|part| {
+            !part.zone.is_empty() || self.goes.iter().all(|zones| zones.all.is_empty())
+        });
+        parts
     }
 
     /// Why a deposit that is here in a corrected form may not come back as it was.
@@ -121,23 +153,27 @@ impl There {
         ))
     }
 
-    /// Domains of each deposit's zones. Where all of a registry goes without saying so, of one
-    /// deposit, all domains are its.
-    fn counts(&self, data: &Data) -> Result<Vec<u64>, String> {
-        let all = || u64::from(data.count(Kind::Domain));
+    /// Domains of each part. Where all of a registry goes without saying so, of one deposit, all
+    /// domains are its.
+    fn counts(&self, data: &Data, parts: &[Part]) -> Result<Vec<u64>, String> {
+        let mut counts = vec![0u64; parts.len()];
         if let [one] = self.goes.as_slice()
             && (one.all.is_empty() || self.zones().is_empty())
         {
-            return Ok(vec![all()]);
+            if let Some(count) = counts.first_mut() {
+                *count = data.count(Kind::Domain).into();
+            }
+            return Ok(counts);
         }
-        let mut counts = vec![0u64; self.goes.len()];
-        let zones = || self.goes.iter().flat_map(|zones| &zones.all).map(String::as_str);
+        // A name below a TLD of another deposit is not one of the TLD above it.
+        let marks = || self.marks().map(|mark| &*mark.tld).filter(|tld| !tld.is_empty());
+        let zones = || parts.iter().map(|part| &*part.zone).chain(marks());
         for domain in data.domains("").map_err(|error| error.to_string())? {
             let domain = domain.map_err(|error| error.to_string())?;
             let Some(zone) = domain.and_then(|domain| zone_of(&domain.name, zones())) else {
                 continue;
             };
-            let of = self.goes.iter().position(|zones| zones.all.iter().any(|own| own == zone));
+            let of = parts.iter().position(|part| part.zone == zone);
             if let Some(count) = of.and_then(|of| counts.get_mut(of)) {
                 *count = count.saturating_add(1);
             }
@@ -145,15 +181,22 @@ impl There {
         Ok(counts)
     }
 
-    /// Time of the last deposit of a TLD.
-    fn last_ms(&self, tld: &str) -> i64 {
+    /// Time of the data of a zone with that many domains: of the last deposit of its TLD.
+    fn last_ms(&self, zone: &str, domains: u64) -> i64 {
         let Some(state) = self.state() else { return i64::MIN };
-        let own = state.deposits.iter().find(|mark| *mark.tld == *tld && !tld.is_empty());
-        match own {
-            Some(mark) => mark.watermark_ms,
-            None if tld.is_empty() || state.deposits.is_empty() => state.committed_ms,
-            None => i64::MIN,
+        if zone.is_empty() || state.deposits.is_empty() {
+            return state.committed_ms;
         }
+        let nearest = zone_of(zone, self.marks().map(|mark| &*mark.tld));
+        let own = self.marks().find(|mark| nearest.is_some_and(|nearest| *mark.tld == *nearest));
+        // A TLD is as old as its deposit; another zone, as the names that are there of it.
+        let own = own.filter(|mark| *mark.tld == *zone || domains > 0);
+        own.map_or(i64::MIN, |mark| mark.watermark_ms)
+    }
+
+    /// The deposits that the directory is of.
+    fn marks(&self) -> impl Iterator<Item = &DepositMark> + Clone {
+        self.state().into_iter().flat_map(|state| state.deposits.iter())
     }
 
     /// TLDs of deposits, and suffixes that are of none of these.
@@ -168,13 +211,21 @@ impl There {
     /// Zones of ours that stay beside those that are replaced. A suffix that no deposit was of goes
     /// with the zone that it is below.
     fn staying(&self, goes: &[String]) -> Vec<String> {
-        let marks = || self.state().into_iter().flat_map(|state| state.deposits.iter());
         let stays = |zone: &String| {
-            let own = marks().any(|mark| *mark.tld == **zone);
+            let own = self.marks().any(|mark| *mark.tld == **zone);
             !goes.contains(zone) && (own || zone_of(zone, goes.iter().map(|z| &**z)).is_none())
         };
         self.zones().into_iter().filter(stays).collect()
     }
+}
+
+/// What is weighed by itself: the TLD of a deposit, or another zone of it that is not below one.
+struct Part {
+    zone: String,
+    /// TLD of the deposit that it comes with.
+    deposit: String,
+    /// The deposit that the directory has of it, if that is of another TLD.
+    own: Option<String>,
 }
 
 fn refused(why: String) -> Failure {

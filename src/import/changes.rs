@@ -25,6 +25,7 @@ use snapshot_format::sort::Scratch;
 use snapshot_format::{Change, Kind, Object};
 
 use super::check::Context;
+use super::claims;
 use super::collect::Collected;
 use super::deposit::{Import, Read, reason};
 use super::findings::{Defects, Findings, ObjectKind, Place};
@@ -145,8 +146,9 @@ impl Changes<'_> {
     ) -> Result<Report, ImportError> {
         let seen = Seen::new(known, self.options.table_bytes().wrapping_div(8));
         let is_diff = self.kind == DepositType::Diff && self.resend == 0;
-        let (watermark, zones) = (self.envelope.watermark, self.zones());
-        let scope = Context { watermark, zones, others: known.others().to_vec(), policies: &[] };
+        let (watermark, others) = (self.envelope.watermark, known.others().to_vec());
+        claims::report(&self.envelope, &others, &mut self.findings);
+        let scope = Context { watermark, zones: self.zones(&others), others, policies: &[] };
         let sink = Applied { known, visit, seen, is_diff, scope, reassigned: HashSet::default() };
         let made = self.merge(sink, progress).map_err(|stop| reason(stop, &self.options));
         conclude(&self.options, made, self.findings, self.said).map(|((), report)| report)
@@ -163,10 +165,10 @@ impl Changes<'_> {
         import.repeated_roids(roids)?;
         let objects = self.collected.counts.iter();
         let total = objects.fold(self.collected.removals, |sum, count| sum.saturating_add(*count));
-        let rcdns = run::rcdns(&self.envelope);
-        let others = sink.scope.others.clone();
+        let (zones, others) = (sink.scope.zones.clone(), sink.scope.others.clone());
+        let mut rcdns = run::rcdns(&self.envelope);
+        rcdns.retain(|(rcdn, _)| zones.contains(rcdn));
         let context = Context { others, ..run::context(&self.envelope, &rcdns) };
-        let zones = context.zones.clone();
         let mut watch = Watch::new(progress, 0, self.options.findings_max);
         let mut merge = Merge::new(sink, &mut self.findings, vec![context], rcdns);
         merge.run(sorted, total, &mut watch)?;
@@ -183,10 +185,11 @@ impl Changes<'_> {
         import.menu_and_totals(&self.envelope, &self.collected.counts, &seen, &zones)
     }
 
-    /// TLD and registry-class names of its header, A-label form.
+    /// TLD and registry-class names of its header, A-label form, without those that belong to one
+    /// of `others`, the TLDs of other deposits.
     #[must_use]
-    pub fn zones(&self) -> Vec<String> {
-        run::context(&self.envelope, &run::rcdns(&self.envelope)).zones
+    pub fn zones(&self, others: &[String]) -> Vec<String> {
+        claims::own_zones(&self.envelope, others)
     }
 
     /// Its identifier, with `#` and its number if it is a correction.

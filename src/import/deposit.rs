@@ -15,6 +15,7 @@ use snapshot_format::dump::Utc;
 use snapshot_format::object::Time;
 use snapshot_format::sort::{Scratch, SortedHashes};
 
+use super::claims;
 use super::collect::{Collected, Collector, unpacked};
 use super::csv;
 use super::findings::{Findings, ObjectKind, Place, clip};
@@ -72,6 +73,8 @@ const DEPOSITS_MAX: usize = 200;
 pub(super) struct Full {
     /// What it says of itself.
     pub(super) envelope: Envelope,
+    /// Its zones, without those of deposits that come with it.
+    pub(super) zones: Vec<String>,
     /// Its objects, by kind.
     pub(super) counts: [u64; 7],
     /// Files are numbered deposit by deposit: its own are below this number.
@@ -223,8 +226,9 @@ impl Import<'_, '_> {
                 *count = count.saturating_sub(before);
             }
             let files_end = collector.findings.files();
-            deposits.push(Full { envelope, counts, files_end });
+            deposits.push(Full { envelope, zones: Vec::new(), counts, files_end });
         }
+        claims::settle(&mut deposits, collector.findings);
         let kept = match standing {
             Some(standing) => stay(standing, &deposits, &mut collector)?,
             None => None,
@@ -338,7 +342,7 @@ fn stay(
     deposits: &[Full],
     collector: &mut Collector<'_, '_>,
 ) -> Result<Option<Kept>, Reason> {
-    let zones: Vec<Zones> = deposits.iter().map(|full| Zones::of(&full.envelope)).collect();
+    let zones: Vec<Zones> = deposits.iter().map(Zones::of).collect();
     let Some(mut kept) = standing.beside(&zones).map_err(Reason::NotAllowed)? else {
         return Ok(None);
     };

@@ -17,6 +17,7 @@
 
 mod changes;
 pub(crate) mod check;
+mod claims;
 mod collect;
 mod csv;
 mod deposit;
@@ -47,6 +48,7 @@ pub(crate) mod web;
 mod xml;
 
 pub use changes::{Changes, changes};
+pub use claims::owner;
 pub use deposit::{CLOCK_TOLERANCE_MS, Head, head};
 pub use findings::{Finding, ObjectKind};
 pub use known::Known;

@@ -130,6 +130,7 @@ rules! {
     NameNotALabel Finding "name-not-a-label", "a name is in Unicode", "its A-label form", "the A-label form is served", "RFC 9022 section 5.1.1.1";
     NameOutside Finding "name-outside", "a name is not under the TLD of the deposit", "a name below rdeHeader:tld or an rcdn", "it is taken as it is", "RFC 9022 section 5.9.1";
     NameOfOther Finding "name-of-another-tld", "a name is under a TLD that other deposits are of", "a name below rdeHeader:tld or an rcdn", "it is left out", "RFC 9022 section 5.9.1";
+    RcdnOfOther Finding "rcdn-of-another-tld", "a count is of a TLD that has a deposit of its own", "an rcdn that no other deposit is of", "names below it are left out; to let a FULL deposit take that TLD over, import it by itself with --allow rcdn", "RFC 9022 section 5.9.1";
     ALabelInvalid Finding "a-label-invalid", "a label that starts with xn-- is no valid A-label", "a label that decodes and encodes again to itself", "the record is served without a Unicode form", "RFC 5891 section 4.4";
     UNameMismatch Finding "u-name-mismatch", "the Unicode form is not the form of the name", "the Unicode form of the A-label", "the form derived from the A-label is served", "RFC 9022 section 5.1.1.1";
     OriginalNameBad Finding "original-name", "the original name of a variant is not a name", "a name", "the record is served without it", "RFC 9022 section 5.1.1.1";

@@ -283,8 +283,9 @@ impl Import<'_, '_> {
         };
         let mut below: Vec<(String, u64)> = Vec::new();
         let mut contexts = Vec::with_capacity(deposits.len());
-        for Full { envelope, .. } in &deposits {
-            let own = rcdns(envelope);
+        for Full { envelope, zones, .. } in &deposits {
+            let mut own = rcdns(envelope);
+            own.retain(|(rcdn, _)| zones.contains(rcdn));
             contexts.push(context(envelope, &own));
             below.extend(own);
         }

@@ -12,22 +12,20 @@ use snapshot_format::Object;
 use snapshot_format::delta::{DepositMark, Fate, Gone};
 
 use super::check::is_below;
-use super::model::envelope::Envelope;
-use super::run;
+use super::deposit::Full;
 
 /// The zones that a deposit is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zones {
     /// TLD of its header, A-label form; empty: none is given.
     pub tld: String,
-    /// TLD and registry-class names, A-label form.
+    /// TLD and registry-class names, A-label form, without those of deposits that come with it.
     pub all: Vec<String>,
 }
 
 impl Zones {
-    pub(super) fn of(envelope: &Envelope) -> Self {
-        let all = run::context(envelope, &run::rcdns(envelope)).zones;
-        Self { tld: envelope.tld.clone(), all }
+    pub(super) fn of(full: &Full) -> Self {
+        Self { tld: full.envelope.tld.clone(), all: full.zones.clone() }
     }
 }
 

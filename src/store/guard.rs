@@ -28,6 +28,8 @@ pub enum Permit {
     Fewer,
     /// Data that are older than those that are there
     Older,
+    /// A TLD that has a deposit of its own, which the header of another one names (`rcdn`)
+    Rcdn,
     /// An end of the feed that the directory follows: its changes would be taken with a gap
     Feed,
     /// A state that does not read: what of it can be compared is compared all the same
@@ -42,6 +44,7 @@ impl Permit {
             Self::Empty => "empty",
             Self::Fewer => "fewer",
             Self::Older => "older",
+            Self::Rcdn => "rcdn",
             Self::Feed => "feed",
             Self::Damaged => "damaged",
         }
@@ -94,6 +97,8 @@ pub const fn believed(watermark_ms: i64, latest_ms: i64) -> i64 {
 pub struct Weighed<'w> {
     /// TLD; empty: all that there is.
     pub tld: &'w str,
+    /// The deposit that this TLD has for its own, if what comes is of another one.
+    pub own: Option<&'w str>,
     /// What goes.
     pub old: Holds,
     /// What comes.
@@ -112,8 +117,14 @@ impl Problems {
     }
 
     fn weigh(&mut self, weighed: &Weighed<'_>, fewer_percent: u8) {
-        let Weighed { tld, old, new } = *weighed;
+        let Weighed { tld, own, old, new } = *weighed;
         let of = if tld.is_empty() { String::new() } else { format!(" of {tld}") };
+        if let Some(own) = own {
+            let text = format!(
+                "its header names {tld} (rcdn), whose names have a deposit of their own here, {own}"
+            );
+            self.push(Permit::Rcdn, text);
+        }
         if new.serial < old.serial {
             let text = format!(
                 "the directory follows a feed (serial {}), which what comes (serial {}) does not \
@@ -150,7 +161,7 @@ impl Permits {
     ///
     /// Why not, and which option permits it.
     pub fn check(&self, old: Holds, new: Holds) -> Result<(), String> {
-        self.check_all(None, &[Weighed { tld: "", old, new }])
+        self.check_all(None, &[Weighed { tld: "", own: None, old, new }])
     }
 
     /// Whether all that comes may take the place of all that goes. `damage`: why what is there does
@@ -239,10 +250,9 @@ mod tests {
         let large = Holds { domains: 1_000_000, watermark_ms: 1000, serial: 0 };
         let small = Holds { domains: 10, ..large };
         let weighed = |small_after, large_after| {
-            [
-                Weighed { tld: "big", old: large, new: Holds { domains: large_after, ..large } },
-                Weighed { tld: "small", old: small, new: Holds { domains: small_after, ..small } },
-            ]
+            let of =
+                |tld, old, domains| Weighed { tld, own: None, old, new: Holds { domains, ..old } };
+            [of("big", large, large_after), of("small", small, small_after)]
         };
         let check = |damage, weighed: &[Weighed<'_>]| Permits::default().check_all(damage, weighed);
         assert_eq!(check(None, &weighed(10, 1_000_000)), Ok(()));
@@ -254,6 +264,19 @@ mod tests {
         assert!(why.ends_with("--allow damaged,fewer,empty"), "{why}");
         let why = check(None, &weighed(1, 10)).unwrap_err();
         assert!(why.ends_with("--allow fewer"), "a word comes once: {why}");
+    }
+
+    #[test]
+    fn a_tld_with_a_deposit_of_its_own_is_weighed_and_has_a_word_of_its_own() {
+        let weighed = |new| [Weighed { tld: "co.demo", own: Some("C1"), old: OLD, new }];
+        let check = |permits: &Permits, new| permits.check_all(None, &weighed(new));
+        let why = check(&Permits::default(), OLD).unwrap_err();
+        assert!(why.contains("names co.demo (rcdn)") && why.contains("here, C1"), "{why}");
+        assert!(why.ends_with("--allow rcdn"), "{why}");
+        let permits = Permits { named: vec![Permit::Rcdn], ..Permits::default() };
+        assert_eq!(check(&permits, OLD), Ok(()));
+        let why = check(&permits, Holds { domains: 0, watermark_ms: 0, ..OLD }).unwrap_err();
+        assert!(why.ends_with("--allow older,empty"), "{why}");
     }
 
     #[test]

@@ -216,8 +216,8 @@ impl<'g> Before<'g> {
         let last = || marks.last().map(|mark| mark.tld.to_string()).unwrap_or_default();
         let own = if deposit.tld.is_empty() { last() } else { deposit.tld.clone() };
         let others = marks.iter().filter(|mark| *mark.tld != *own && !mark.tld.is_empty());
-        let others = others.map(|mark| mark.tld.to_string()).collect();
-        let mut zones = deposit.zones();
+        let others: Vec<String> = others.map(|mark| mark.tld.to_string()).collect();
+        let mut zones = deposit.zones(&others);
         if !own.is_empty() && !zones.contains(&own) {
             zones.push(own);
         }
@@ -303,6 +303,10 @@ impl Known for Before<'_> {
             };
             zones.is_empty() || zones.iter().any(below)
         };
+        // A TLD of another deposit may lie below this one's.
+        if !self.others.is_empty() {
+            return Ok(None);
+        }
         let meta = self.data.base().meta().map_err(io::Error::other)?;
         if !meta.suffixes.iter().all(|suffix| within(suffix)) {
             return Ok(None);

@@ -29,7 +29,7 @@ pub fn weigh(
     let holds = |data: &Data, latest_ms: i64| {
         Holds::of(data.state(), data.count(Kind::Domain).into(), latest_ms)
     };
-    let all = Weighed { tld: "", old: holds(old, latest_ms), new: holds(new, i64::MAX) };
+    let all = Weighed { tld: "", own: None, old: holds(old, latest_ms), new: holds(new, i64::MAX) };
     let tlds = tlds(old);
     if tlds.len() < 2 {
         return permits.check_all(damage, &[all]);
@@ -45,6 +45,7 @@ pub fn weigh(
     let after = counts(new, &tlds).map_err(|error| error.to_string())?;
     let of_tlds = tlds.iter().zip(before).zip(after).map(|((tld, before), after)| Weighed {
         tld,
+        own: None,
         old: Holds { domains: before, ..all.old },
         new: Holds { domains: after, ..all.new },
     });

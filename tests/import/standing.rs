@@ -31,7 +31,7 @@ impl Site {
         name.to_owned()
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_whoisd"));
         command.args(arguments).current_dir(self.0.path()).output().unwrap()
     }

@@ -8,7 +8,7 @@ use crate::standing::{Site, has, of_tld};
 use crate::support::{HEAD, HEADER, OBJECTS, TAIL, good};
 
 /// Codes of the rules that this file tests.
-pub(crate) const CODES: &[&str] = &["delete-shared", "name-of-another-tld"];
+pub(crate) const CODES: &[&str] = &["delete-shared", "name-of-another-tld", "rcdn-of-another-tld"];
 
 /// A directory with test and demo: contact C1, registrar R1, table pt and ns.other.example are of
 /// both.
@@ -168,4 +168,141 @@ fn a_full_deposit_says_nothing_of_names_of_another_tld() {
     let view = inner.taken(&[&outer], &[]);
     let created = view.data().find_domain("a.co.test").unwrap().unwrap().created_ms.to_native();
     assert_eq!(created, 1_262_304_000_000, "of 2010, as its own deposit says");
+}
+
+/// A deposit whose header counts the domains of another zone as well.
+fn with_rcdn(text: &str, rcdn: &str) -> String {
+    let count = format!(
+        "<rdeHeader:count uri=\"urn:ietf:params:xml:ns:rdeDomain-1.0\" rcdn=\"{rcdn}\">0\
+         </rdeHeader:count></rdeHeader:header>"
+    );
+    text.replace("</rdeHeader:header>", &count)
+}
+
+fn tlds(view: &View) -> Vec<&str> {
+    view.state().deposits.iter().map(|mark| &*mark.tld).collect()
+}
+
+/// The next full deposit of demo, a week later.
+fn full_of_demo() -> String {
+    let text = of_tld("demo").replace("id=\"demo\"", "id=\"demo2\"");
+    text.replace("2026-11-01T", "2026-11-08T").replace(">H2-DEMO<", ">H2-TEST<")
+}
+
+#[test]
+fn no_rcdn_replaces_a_tld_that_has_a_deposit_of_its_own_unless_an_option_says_so() {
+    let site = both();
+    let before = of_test(&site.view());
+    for rcdn in ["test", ".test", "co.test"] {
+        let full = site.file("d.xml", &with_rcdn(&full_of_demo(), rcdn));
+        let said = site.refused(&[&full], &[]);
+        let zone = rcdn.trim_start_matches('.');
+        assert!(said.contains(&format!("its header names {zone} (rcdn)")), "{said}");
+        assert!(said.contains("a deposit of their own here, 20261101001"), "{said}");
+        let allow = if rcdn == "co.test" { "--allow rcdn\n" } else { "--allow rcdn,empty\n" };
+        assert!(said.contains(allow), "each TLD is weighed by itself: {said}");
+    }
+    // A zone of none of the TLDs, and one below its own, are the deposit's.
+    let full = with_rcdn(&with_rcdn(&full_of_demo(), "shop"), "co.demo");
+    let full = site.file("d.xml", &full);
+    let view = site.taken(&[&full], &[]);
+    assert_eq!((of_test(&view), tlds(&view)), (before, vec!["test", "demo"]));
+    // An older one is older than each of what it takes the place of.
+    let older = with_rcdn(&of_tld("demo"), "test").replace("2026-11-01T", "2026-10-31T");
+    let older = older.replace("id=\"demo\"", "id=\"demo3\"");
+    let older = site.file("d.xml", &older);
+    let said = site.refused(&[&older], &["--allow", "rcdn,empty"]);
+    assert!(said.contains("its data of test are of 2026-10-31T"), "{said}");
+    assert!(said.contains("its data of demo are of 2026-10-31T"), "{said}");
+    let view = site.taken(&[&older], &["--allow", "rcdn,empty,older"]);
+    assert!(!has(&view, "a.test") && has(&view, "a.demo"));
+    assert_eq!(tlds(&view), ["demo"]);
+}
+
+#[test]
+fn a_tld_within_a_tld_does_not_hide_that_the_outer_one_is_gone() {
+    let site = Site::new();
+    let inner = of_tld("co.demo").replace("id=\"co.demo\"", "id=\"co\"").replace("-CO.DEMO", "-CO");
+    let outer = of_tld("demo").replace("2026-11-01T", "2026-11-08T");
+    let (outer, inner) = (site.file("o.xml", &outer), site.file("i.xml", &inner));
+    site.taken(&[&outer, &inner], &[]);
+    let domains = |text: &str| {
+        let (start, end) = ("<rdeDomain:domain>", "</rdeDomain:domain>");
+        let (from, to) = (text.find(start).unwrap(), text.rfind(end).unwrap() + end.len());
+        [&text[..from], &text[to..]].concat()
+    };
+    let empty = site.file("o.xml", &domains(&full_of_demo()));
+    let said = site.refused(&[&empty], &[]);
+    assert!(said.contains("no domains, the directory has 2") && said.contains("--allow empty\n"));
+    // What the outer one has of a zone is as old as the outer one.
+    let text = of_tld("net.demo").replace("id=\"net.demo\"", "id=\"net\"");
+    let added = site.file("n.xml", &text.replace("-NET.DEMO", "-NET"));
+    site.taken(&[&added], &["--add"]);
+    assert!(has(&site.view(), "a.net.demo"));
+    let one = domain().replace(">a.test<", ">a.org.demo<");
+    let with_org = full_of_demo().replace("</rde:contents>", &(one + "</rde:contents>"));
+    let full = site.file("o.xml", &with_rcdn(&with_org, "org.demo"));
+    site.taken(&[&full], &[]);
+    let text = of_tld("org.demo").replace("id=\"org.demo\"", "id=\"org\"");
+    let added = site.file("r.xml", &text.replace("-ORG.DEMO", "-ORG"));
+    let said = site.refused(&[&added], &["--add"]);
+    assert!(said.contains("those here are of 2026-11-08T") && said.contains("older\n"), "{said}");
+}
+
+#[test]
+fn of_deposits_that_come_together_each_speaks_for_its_own_tld() {
+    let site = both();
+    let before = of_test(&site.view());
+    let more = format!("{}</rde:contents>", domain());
+    let demo = with_rcdn(&full_of_demo().replace("</rde:contents>", &more), "test");
+    site.file("d.xml", &demo);
+    for files in [["d.xml", "t.xml"], ["t.xml", "d.xml"]] {
+        let view = site.taken(&files, &["--report", "r.jsonl"]);
+        assert_eq!(of_test(&view), before, "{files:?}");
+        assert_eq!(tlds(&view).len(), 2);
+        let found = rules(&site);
+        let expected = ["name-of-another-tld", "rcdn-of-another-tld"];
+        assert!(expected.iter().all(|rule| found.iter().any(|one| one == rule)), "{found:?}");
+    }
+}
+
+#[test]
+fn no_rcdn_changes_a_tld_that_has_a_deposit_of_its_own() {
+    for apply in [false, true] {
+        let site = both();
+        let before = of_test(&site.view());
+        let deletes = [
+            delete("rdeDomain", "name", "a.test"),
+            delete("rdeDomain", "name", "a.demo"),
+            delete("rdeNNDN", "aName", "reserved.test"),
+            delete("rdeContact", "id", "C1"),
+        ];
+        let text = with_rcdn(&next_of_demo(&deletes.concat(), &domain()), "test");
+        let diff = site.file("diff.xml", &text);
+        if apply {
+            let done = site.run(&["apply", &diff, "--dir", "s", "--report", "r.jsonl"]);
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        } else {
+            site.taken(&[&diff], &["--report", "r.jsonl"]);
+        }
+        let view = site.view();
+        assert_eq!(of_test(&view), before);
+        assert!(!has(&view, "a.demo"));
+        let found = rules(&site);
+        let names = ["name-of-another-tld"; 3].into_iter();
+        let expected = ["delete-shared"].into_iter().chain(names).chain(["rcdn-of-another-tld"]);
+        assert_eq!(found, expected.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn counts_of_changes_are_not_those_of_a_tld_within() {
+    let site = Site::new();
+    let inner = of_tld("co.demo").replace("id=\"co.demo\"", "id=\"co\"").replace("-CO.DEMO", "-CO");
+    let (outer, inner) = (site.file("o.xml", &of_tld("demo")), site.file("i.xml", &inner));
+    site.taken(&[&outer, &inner], &["--strict"]);
+    let diff = site.file("diff.xml", &next_of_demo("", ""));
+    site.taken(&[&diff], &["--report", "r.jsonl"]);
+    let lines = std::fs::read_to_string(site.path().join("r.jsonl")).unwrap();
+    assert!(!lines.contains("count-wrong"), "{lines}");
 }
