@@ -287,6 +287,41 @@ fn one_tld_goes_out_with_what_its_names_refer_to() {
 }
 
 #[test]
+fn a_tld_goes_out_without_the_tld_within_it_that_has_a_deposit_of_its_own() {
+    let site = Site::new();
+    // Both have the objects of one seed, so each ROID comes twice.
+    for (name, tlds) in [("o", &["demo", "net.demo"][..]), ("i", &["co.demo"])] {
+        let tlds = tlds.iter().flat_map(|tld| ["--tld", tld]);
+        let sample = ["sample", "--domains", "300", "--quiet", "--rde-xml"];
+        site.done(&sample.into_iter().chain([name]).chain(tlds).collect::<Vec<_>>());
+    }
+    site.done(&["import", "o", "i", "--into", "a", "--quiet"]);
+    let names = |dir: &str| -> Vec<String> {
+        let keys = All::of(&site.at(dir)).objects.into_keys();
+        let keys = keys.filter(|(kind, _)| matches!(kind, Kind::Domain | Kind::Nndn));
+        keys.map(|(_, name)| name).collect()
+    };
+    let is_inner = |name: &String| name == "co.demo" || name.ends_with(".co.demo");
+    let (inner, outer): (Vec<String>, Vec<String>) = names("a").into_iter().partition(is_inner);
+    assert!(inner.len() > 200 && outer.iter().any(|name| name.ends_with(".net.demo")));
+    for (tld, expected) in [("demo", outer), ("co.demo", inner)] {
+        let file = format!("{tld}.xml");
+        site.done(&["export", "a", "--tld", tld, "--rde-xml", &file, "--quiet"]);
+        let text = fs::read_to_string(site.at(&file)).unwrap();
+        assert!(!text.contains("rcdn=\"co.demo\""), "{tld}");
+        assert_eq!(text.contains("rcdn=\"net.demo\""), tld == "demo");
+        site.done(&["import", &file, "--strict", "--into", tld, "--quiet"]);
+        assert_eq!(names(tld), expected);
+        // It comes back as what it was: the other one stays a TLD of its own.
+        site.done(&["import", &file, "--into", "a", "--quiet"]);
+        let view = View::open(&site.at("a")).unwrap();
+        let mut tlds: Vec<&str> = view.state().deposits.iter().map(|mark| &*mark.tld).collect();
+        tlds.sort_unstable();
+        assert_eq!(tlds, ["co.demo", "demo"], "{tld}");
+    }
+}
+
+#[test]
 fn what_cannot_be_written_is_said_with_what_to_do() {
     let site = Site::new();
     site.done(&["sample", "--domains", "100", "--tld", "one", "--into", "a", "--quiet"]);

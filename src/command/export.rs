@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
-use snapshot_format::delta::Chosen;
+use snapshot_format::delta::{Chosen, Fate};
 use snapshot_format::layout::Kind;
 
 use super::deposit_file::{Teller, check_two_places, is_directory, write_xml};
@@ -15,6 +15,7 @@ use super::{Failure, output, overwriting};
 use crate::export::csv::{self, Checksum, Options as CsvOptions};
 use crate::export::served::{Served, is_below};
 use crate::export::{Source, xml};
+use crate::import::{fate, owner};
 use crate::observe::printable::counted;
 use crate::view::View;
 
@@ -26,7 +27,8 @@ use crate::view::View;
 /// was there when the command began.
 ///
 /// The deposit is of one TLD: with several, name one (--tld), and its names come with the contacts,
-/// nameservers, registrars and IDN tables that they refer to.
+/// nameservers, registrars and IDN tables that they refer to. Names below a TLD within it that has a
+/// deposit of its own are not its names.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -85,8 +87,8 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     if view.check_behind(&|| !stop.load(Ordering::Relaxed)).map_err(damaged)?.is_none() {
         return Err(Failure::failed("export: interrupted"));
     }
-    let (suffixes, is_all) = suffixes(&view, options)?;
-    let what = What { view: &view, suffixes: &suffixes, is_all };
+    let Zones { suffixes, others, is_all } = zones(&view, options)?;
+    let what = What { view: &view, suffixes: &suffixes, others: &others, is_all };
     let mut text = String::new();
     if let Some(path) = &options.rde_xml {
         let named = (suffixes.first().map_or("", String::as_str), view.state().committed_ms);
@@ -127,6 +129,7 @@ struct Counts {
 struct What<'w> {
     view: &'w View,
     suffixes: &'w [String],
+    others: &'w [String],
     is_all: bool,
 }
 
@@ -143,7 +146,7 @@ fn one(
         if stop.load(Ordering::Relaxed) { Err(io::Error::other("interrupted")) } else { Ok(()) }
     };
     let data = what.view.data();
-    let is_meant = |name: &str| what.suffixes.iter().any(|suffix| is_below(name, suffix));
+    let is_meant = |name: &str| fate(name, what.suffixes, what.others) == Fate::Goes;
     let chosen = if what.is_all { Chosen::all() } else { Chosen::of(data, &is_meant)? };
     let mut source = Served::new(data, chosen, what.suffixes.to_vec(), &mut progress);
     let written = write(&mut source);
@@ -152,14 +155,25 @@ fn one(
     written.map(|()| counts)
 }
 
-/// The suffixes of the deposit, its TLD first, and whether it has all that the directory has. A
-/// directory of one deposit goes out as that came in, whatever suffixes it has.
-fn suffixes(view: &View, options: &Options) -> Result<(Vec<String>, bool), Failure> {
+/// What a deposit is of.
+struct Zones {
+    /// Its suffixes, its TLD first.
+    suffixes: Vec<String>,
+    /// TLDs of other deposits, whose names are not in it.
+    others: Vec<String>,
+    /// Whether it has all that the directory has.
+    is_all: bool,
+}
+
+/// What the deposit is of. A directory of one deposit goes out as that came in, whatever suffixes
+/// it has.
+fn zones(view: &View, options: &Options) -> Result<Zones, Failure> {
     let there: Vec<&str> = view.suffixes().iter().map(|suffix| &**suffix).collect();
     let is_highest =
         |name: &&&str| !there.iter().any(|other| other != *name && is_below(name, other));
     let marks = view.state().deposits.iter().map(|mark| &*mark.tld);
-    let mut tlds: Vec<&str> = marks.filter(|tld| !tld.is_empty()).collect();
+    let marks: Vec<&str> = marks.filter(|tld| !tld.is_empty()).collect();
+    let mut tlds = marks.clone();
     if tlds.is_empty() {
         tlds = there.iter().filter(is_highest).copied().collect();
     }
@@ -171,7 +185,8 @@ fn suffixes(view: &View, options: &Options) -> Result<(Vec<String>, bool), Failu
             [tld] => {
                 let others = there.iter().filter(|suffix| *suffix != tld);
                 let all = [tld].into_iter().chain(others);
-                Ok((all.map(|suffix| (*suffix).to_owned()).collect(), true))
+                let suffixes = all.map(|suffix| (*suffix).to_owned()).collect();
+                Ok(Zones { suffixes, others: Vec::new(), is_all: true })
             }
             several => refused(format!(
                 "has {} TLDs, and a deposit is of one: name it with --tld, one of {}",
@@ -184,9 +199,16 @@ fn suffixes(view: &View, options: &Options) -> Result<(Vec<String>, bool), Failu
     if !there.contains(&tld.as_str()) && !tlds.contains(&tld.as_str()) {
         return refused(format!("has no TLD {named:?}; it has {}", there.join(", ")));
     }
-    let below = there.iter().filter(|suffix| **suffix != tld && is_below(suffix, &tld));
-    let below: Vec<String> = below.map(|suffix| (*suffix).to_owned()).collect();
-    Ok(([tld].into_iter().chain(below).collect(), false))
+    let others: Vec<&str> = marks.into_iter().filter(|other| *other != tld).collect();
+    let is_own = |suffix: &&&str| {
+        **suffix != tld
+            && is_below(suffix, &tld)
+            && owner(suffix, &tld, others.iter().copied()).is_none()
+    };
+    let below = there.iter().filter(is_own).map(|suffix| (*suffix).to_owned());
+    let suffixes = [tld.clone()].into_iter().chain(below).collect();
+    let others = others.iter().map(|other| (*other).to_owned()).collect();
+    Ok(Zones { suffixes, others, is_all: false })
 }
 
 /// Refuses deposits among the files of a snapshot directory, and two in one place.
