@@ -336,10 +336,73 @@ fn what_cannot_be_written_is_said_with_what_to_do() {
     says(&["export", "a", "--rde-csv", "a"], 2, "is the snapshot directory");
     says(&["export", "none", "--rde-xml", "x.xml"], 3, "no snapshot directory");
     says(&["export", "a", "--tld", "three", "--rde-xml", "x.xml"], 3, "has no TLD \"three\"");
-    says(&["export", "a", "--rde-xml", "both/", "--rde-csv", "both"], 2, "name two places");
+    says(&["export", "a", "--rde-xml", "both", "--rde-csv", "./both"], 2, "name two places");
+    says(&["export", "a", "--rde-csv", "-"], 2, "standard output is one; name a directory");
+    says(&["export", ".", "--rde-xml", "x.xml"], 3, "no snapshot directory");
+    says(&["export", "a", "--rde-xml", "no/x.xml"], 1, "no/x.xml: its folder no is not there");
+    assert!(!site.at("-").exists() && !site.at("no").exists());
     assert!(!site.at("x.xml").exists());
     let to_output = site.done(&["export", "a", "--rde-xml", "-", "--quiet"]);
     assert!(to_output.starts_with("<?xml") && to_output.trim_end().ends_with("</rde:deposit>"));
+}
+
+#[test]
+fn both_models_and_several_tlds_have_room_in_one_folder_and_come_in_together() {
+    let site = Site::new();
+    for (tld, seed) in [("one", "1"), ("two", "2")] {
+        let sample = ["sample", "--domains", "300", "--tld", tld, "--seed", seed, "--quiet"];
+        site.done(&[&sample[..], &["--rde-xml", "o/", "--rde-csv", "o"]].concat());
+        // Of one name in folders of their own, as other registries write them.
+        let table = |file: &Path| {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            name.split_once("_R0.")
+                .filter(|(_, rest)| *rest != "xml")
+                .map(|(_, rest)| rest.to_owned())
+        };
+        fs::create_dir(site.at(tld)).unwrap();
+        for file in fs::read_dir(site.at("o")).unwrap().map(|entry| entry.unwrap().path()) {
+            let is_own = file.file_name().unwrap().to_str().unwrap().starts_with(tld);
+            let Some(table) = table(&file).filter(|_| is_own) else { continue };
+            let text = fs::read_to_string(&file).unwrap();
+            let plain = text.replace(&format!("{tld}_2026-01-01_full_S1_R0."), "");
+            fs::write(site.at(tld).join(table), plain).unwrap();
+        }
+    }
+    let names = |file: &str| format!("o/one_2026-01-01_full_S1_R0.{file}");
+    let of_two = |file: &str| names(file).replace("one", "two");
+    site.done(&["import", &names("xml"), &of_two("xml"), "--into", "x", "--quiet"]);
+    let xml = All::of(&site.at("x"));
+    for (one, two, more) in [
+        (names("csv.xml"), of_two("csv.xml"), &[][..]),
+        ("one/csv.xml".to_owned(), "two/csv.xml".to_owned(), &[]),
+        // A file of one deposit that is named is not the other one's.
+        ("one/csv.xml".to_owned(), "two/csv.xml".to_owned(), &["one/domain.csv", "two/host.csv"]),
+    ] {
+        let _ = fs::remove_dir_all(site.at("c"));
+        let import = [&["import", &one, &two][..], more, &["--strict", "--into", "c", "--quiet"]];
+        site.done(&import.concat());
+        All::of(&site.at("c")).in_xml().assert_is(&xml, &one);
+    }
+    // So it is in a tar with a folder for each.
+    let tar =
+        Command::new("tar").args(["cf", "t.tar", "one", "two"]).current_dir(site.at("")).status();
+    assert!(tar.unwrap().success());
+    site.done(&["import", "t.tar", "--strict", "--into", "t", "--quiet"]);
+    All::of(&site.at("t")).in_xml().assert_is(&xml, "tar");
+}
+
+#[test]
+fn gzip_is_what_is_asked_for_wherever_a_deposit_goes() {
+    let site = Site::new();
+    site.done(&["sample", "--domains", "100", "--tld", "one", "--into", "a", "--quiet"]);
+    site.done(&["export", "a", "--rde-xml", "x.xml", "--gzip", "--quiet"]);
+    let output = site.run(&["export", "a", "--rde-xml", "-", "--gzip", "--quiet"]);
+    let file = fs::read(site.at("x.xml")).unwrap();
+    assert!(file.starts_with(b"\x1f\x8b") && output.stdout.starts_with(b"\x1f\x8b"));
+    site.done(&["import", "x.xml", "--into", "b", "--quiet"]);
+    fs::write(site.at("y.xml"), output.stdout).unwrap();
+    site.done(&["import", "y.xml", "--into", "c", "--quiet"]);
+    All::of(&site.at("b")).assert_is(&All::of(&site.at("c")), "gzip");
 }
 
 #[test]

@@ -330,7 +330,7 @@ fn the_csv_model_validates_and_its_checksums_are_right() {
         let options = CsvOptions { gzip, checksum };
         let xml = deposit::write_rde_csv(&registry, directory.path(), options, &mut |_, _, _| {})
             .unwrap();
-        assert_eq!(xml.file_name().unwrap(), "demo_2026-01-01_full_S1_R0.xml");
+        assert_eq!(xml.file_name().unwrap(), "demo_2026-01-01_full_S1_R0.csv.xml");
         assert_valid(&xml);
         let text = fs::read_to_string(&xml).unwrap();
         let mut files = 0;
@@ -347,8 +347,8 @@ fn the_csv_model_validates_and_its_checksums_are_right() {
             files += 1;
         }
         assert_eq!(files, 20);
-        assert_eq!(rows(directory.path(), "domain-20260101.csv", gzip), 2000);
-        let hosts = rows(directory.path(), "host-20260101.csv", gzip);
+        assert_eq!(rows(directory.path(), "demo_2026-01-01_full_S1_R0.domain.csv", gzip), 2000);
+        let hosts = rows(directory.path(), "demo_2026-01-01_full_S1_R0.host.csv", gzip);
         assert_eq!(hosts, registry.nameserver_count());
     }
 }
@@ -381,6 +381,7 @@ fn extras_are_custom_columns_of_the_csv_model() {
         deposit::write_rde_csv(&registry, directory.path(), options, &mut |_, _, _| {}).unwrap();
     let text = fs::read_to_string(xml).unwrap();
     assert!(text.contains("<rdeCsv:fCustom name=\"Membership ID\"/>"));
-    let rows = fs::read_to_string(directory.path().join("domain-20260101.csv")).unwrap();
+    let rows =
+        fs::read_to_string(directory.path().join("demo_2026-01-01_full_S1_R0.domain.csv")).unwrap();
     assert!(rows.lines().next().unwrap().ends_with(",,,,,M-000001,,en"), "{rows:.200}");
 }

@@ -43,7 +43,8 @@ fn what_cannot_be_written_is_a_failure_that_names_the_path() {
     let output = sample(&["--domains", "100", "--rde-xml", "/nonexistent/deposit.xml"]);
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("/nonexistent/deposit.xml: No such file"), "{stderr}");
+    let expected = "/nonexistent/deposit.xml: its folder /nonexistent is not there; make it first";
+    assert!(stderr.contains(expected), "{stderr}");
 }
 
 #[test]
@@ -80,7 +81,7 @@ fn one_call_writes_deposits_and_a_directory_that_can_be_served() {
     flate2::read::GzDecoder::new(compressed).read_to_string(&mut deposit).unwrap();
     assert!(deposit.ends_with("</rde:deposit>\n"));
     assert_eq!(deposit.matches("<rdeDomain:domain>").count(), 150);
-    assert!(Path::new(&csv).join("domain-20260101.csv.gz").exists());
+    assert!(Path::new(&csv).join("demo_2026-01-01_full_S1_R0.domain.csv.gz").exists());
     let view = View::open(Path::new(&into)).unwrap();
     assert!(view.base().find_domain("example.demo").unwrap().is_some());
     let left: Vec<_> = walk(directory.path()).filter(|name| name.ends_with(".new")).collect();

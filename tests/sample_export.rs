@@ -1,6 +1,7 @@
 //! Deposits out of any source: hostile text, references by ROID, what a model has no room for.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::process::Command;
@@ -138,15 +139,15 @@ fn hostile_text_stays_a_cell_in_csv() {
         let mut reader = reader.has_headers(false).from_path(directory.path().join(name)).unwrap();
         reader.records().map(Result::unwrap).collect::<Vec<_>>()
     };
-    let postal = read("contactPostal-20260101.csv");
+    let postal = read("demo_2026-01-01_full_S1_R0.contactPostal.csv");
     assert_eq!(&postal[0][2], HOSTILE);
     assert_eq!(&postal[0][5], "line\r\nfeed,\ttab");
-    let domain = read("domain-20260101.csv");
+    let domain = read("demo_2026-01-01_full_S1_R0.domain.csv");
     assert_eq!(domain[0].iter().next_back(), Some(HOSTILE));
-    let statuses = read("domainStatuses-20260101.csv");
+    let statuses = read("demo_2026-01-01_full_S1_R0.domainStatuses.csv");
     assert_eq!(statuses[0].iter().collect::<Vec<_>>(), ["one.demo", "ok", "", "", "addPeriod"]);
-    assert_eq!(&read("dnssec-ds-20260101.csv")[0][5], "ABCD");
-    assert_eq!(&read("dnssec-key-20260101.csv")[0][5], "AQIDBA==");
+    assert_eq!(&read("demo_2026-01-01_full_S1_R0.dnssec-ds.csv")[0][5], "ABCD");
+    assert_eq!(&read("demo_2026-01-01_full_S1_R0.dnssec-key.csv")[0][5], "AQIDBA==");
 }
 
 #[test]
@@ -157,7 +158,7 @@ fn a_nameserver_by_roid_is_refused_in_xml_and_has_its_file_in_csv() {
     assert!(message.contains("one.demo: refers to nameserver H1-DEMO by its ROID"), "{message}");
     let directory = tempfile::tempdir().unwrap();
     csv::write(&mut source, directory.path(), Options::default()).unwrap();
-    let file = directory.path().join("domainNameServers-roid-20260101.csv");
+    let file = directory.path().join("demo_2026-01-01_full_S1_R0.domainNameServers-roid.csv");
     assert_eq!(fs::read_to_string(file).unwrap(), "one.demo,H1-DEMO\n");
 }
 
@@ -168,6 +169,21 @@ fn a_nameserver_without_a_roid_is_refused_in_csv_and_no_xml_is_left() {
     let directory = tempfile::tempdir().unwrap();
     let refused = csv::write(&mut source, directory.path(), Options::default());
     assert!(refused.unwrap_err().to_string().contains("ns1.one.demo: the CSV model needs"));
-    let xml = directory.path().join("demo_2026-01-01_full_S1_R0.xml");
-    assert!(!xml.exists());
+    let left: Vec<_> = fs::read_dir(directory.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    // Folders that were made for it go as well, those that were there stay.
+    let new = directory.path().join("new/folder");
+    assert!(csv::write(&mut source, &new, Options::default()).is_err());
+    assert!(!directory.path().join("new").exists() && directory.path().exists());
+    // What an earlier run wrote stays as it was.
+    let header = csv::write(&mut one(), &new, Options::default()).unwrap();
+    let files = || {
+        let files = fs::read_dir(&new).unwrap().map(|entry| entry.unwrap().path());
+        files.map(|path| (path.clone(), fs::read(path).unwrap())).collect::<BTreeMap<_, _>>()
+    };
+    let before = files();
+    assert!(before.contains_key(&header) && before.len() == 21);
+    source.domain.name = "two.demo".to_owned();
+    assert!(csv::write(&mut source, &new, Options::default()).is_err());
+    assert!(files() == before);
 }

@@ -62,7 +62,7 @@ fn both_models_import_without_a_finding_and_give_the_same_records() {
         &direct,
     ]);
     whoisd(&["import", "--strict", "--into", &of_xml, &xml]);
-    let declared = format!("{csv}/demo_2026-01-01_full_S1_R0.xml");
+    let declared = format!("{csv}/demo_2026-01-01_full_S1_R0.csv.xml");
     whoisd(&["import", "--strict", "--into", &of_csv, &declared]);
     // The XML model has no room for extras; the CSV model has custom columns.
     same(&records(&direct, &["extra"]), &records(&of_xml, &["extra"]));
@@ -136,7 +136,7 @@ fn both_models_give_the_same_changes_which_records_carry_without_loss() {
     let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
     let (xml, csv) = (path("deposit.xml"), path("csv"));
     whoisd(&["sample", "--domains", "2000", "--rde-xml", &xml, "--rde-csv", &csv]);
-    let mut of_csv = objects(&format!("{csv}/demo_2026-01-01_full_S1_R0.xml"));
+    let mut of_csv = objects(&format!("{csv}/demo_2026-01-01_full_S1_R0.csv.xml"));
     let of_xml = objects(&xml);
     assert!(of_xml.len() > 2000, "{}", of_xml.len());
     // The XML model has no room for extras.

@@ -30,7 +30,8 @@ pub(super) fn is_directory(path: &Path) -> bool {
 }
 
 /// Writes the XML model into a file, into a directory under the name of a deposit of that TLD and
-/// watermark, or to standard output (`-`); gives the path, unless it went to standard output.
+/// watermark, or to standard output (`-`), with gzip if that is asked for or the file's name ends in
+/// `.gz`; gives the path, unless it went to standard output.
 pub(super) fn write_xml(
     path: &Path,
     gzip: bool,
@@ -38,8 +39,7 @@ pub(super) fn write_xml(
     write: WriteTo<'_>,
 ) -> io::Result<Option<PathBuf>> {
     if path == Path::new("-") {
-        let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-        return write(&mut out).map(|()| None);
+        return write_into(io::stdout().lock(), gzip, write).map(|()| None);
     }
     let path = if is_directory(path) {
         fs::create_dir_all(path)?;
@@ -47,41 +47,61 @@ pub(super) fn write_xml(
     } else {
         path.to_owned()
     };
-    let compressed = path.extension().is_some_and(|extension| extension == "gz");
+    let compressed = gzip || path.extension().is_some_and(|extension| extension == "gz");
     // A pipe, a device or a link stays what it is.
     if fs::symlink_metadata(&path).is_ok_and(|there| !there.is_file()) {
         return write_into(File::create(&path)?, compressed, write).map(|()| Some(path));
     }
     // Whoever reads the directory never sees half a deposit, or one of two commands at once.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or_else(|| Path::new("."));
+    if !folder.is_dir() {
+        let what = format!("its folder {} is not there; make it first", folder.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, what));
+    }
     let aside = tempfile::Builder::new()
         .prefix(".whoisd-")
         .suffix(".new")
         .permissions(Permissions::from_mode(FILE_MODE))
-        .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))?;
+        .tempfile_in(folder)
+        .map_err(|error| {
+            let kind = error.kind();
+            io::Error::new(kind, format!("no file can be made in {}: {kind}", folder.display()))
+        })?;
     write_into(aside.reopen()?, compressed, write)?;
     aside.persist(&path).map_err(|error| error.error)?;
     Ok(Some(path))
 }
 
-/// Refuses to write both models into one place: files of the two have one name.
+/// Refuses places where the models have no room: standard output, which is one file, for the CSV
+/// model; one name for a file and a folder.
 pub(super) fn check_two_places(xml: Option<&Path>, csv: Option<&Path>) -> Result<(), Failure> {
-    let (Some(xml), Some(csv)) = (xml, csv) else { return Ok(()) };
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if xml == csv || real(xml) == real(csv) {
-        let message = format!(
-            "--rde-xml and --rde-csv: both are {}, and would overwrite each other; name two places",
-            xml.display()
+    let refused = |message: String| Err(Failure { status: 2, message });
+    if csv == Some(Path::new("-")) {
+        return refused(
+            "--rde-csv: -: the CSV model has many files, and standard output is one; name a \
+             directory"
+                .to_owned(),
         );
-        return Err(Failure { status: 2, message });
     }
-    Ok(())
+    let place = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (xml, csv) {
+        (Some(xml), Some(csv)) if place(xml) == place(csv) && !is_directory(xml) => {
+            refused(format!(
+                "--rde-xml and --rde-csv: both are {}, a file and a directory; name two places, or end \
+             it with / to write both models into one directory",
+                xml.display()
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
-fn write_into(file: File, compressed: bool, write: WriteTo<'_>) -> io::Result<()> {
-    let mut file = BufWriter::with_capacity(1 << 20, file);
+fn write_into(out: impl Write, compressed: bool, write: WriteTo<'_>) -> io::Result<()> {
+    let mut file = BufWriter::with_capacity(1 << 20, out);
     if !compressed {
-        return write(&mut file);
+        write(&mut file)?;
+        return file.flush();
     }
     let mut out = BufWriter::with_capacity(1 << 16, GzEncoder::new(file, Compression::fast()));
     write(&mut out)?;

@@ -37,8 +37,8 @@ Examples:
   whoisd export /var/lib/whoisd --rde-xml - --tld test
 
 Key-value extras are in the CSV model alone: the XML model has no room for them. The CSV model needs
-the ROID of every nameserver that is an object. A file is written aside and renamed; a folder of CSV
-files is good once the command has ended with 0.
+the ROID of every nameserver that is an object. Files are written aside and renamed, the XML of the CSV
+model last: what is interrupted leaves nothing. Both models, and several TLDs, have room in one folder.
 
 Exit status: 0 written; 1 cannot be read or written, or interrupted; 2 wrong usage; 3 there is no
 snapshot, it is damaged, it has several TLDs, or not the one that was named.")]
@@ -56,7 +56,7 @@ pub(super) struct Options {
     /// The TLD that the deposit is of
     #[arg(long, value_name = "NAME")]
     tld: Option<String>,
-    /// Compress with gzip what is written into a directory
+    /// Compress deposits with gzip, also a file or standard output
     #[arg(long)]
     gzip: bool,
     /// Sum CSV files with SHA256 instead of CRC32
@@ -77,10 +77,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         let message = "export: nothing to write; name --rde-xml PATH or --rde-csv DIR".to_owned();
         return Err(Failure { status: 2, message });
     }
+    // First: a place may lie in what is no snapshot directory.
+    let view = View::open(&options.dir)?;
     check_places(options)?;
     let stop = stop_flag()?;
     stop_at_hang_up(&stop)?;
-    let view = View::open(&options.dir)?;
     // Nothing is made of a damaged base.
     let dir = options.dir.display();
     let damaged = |error| Failure::refused(format!("export: {dir}: {error}"));

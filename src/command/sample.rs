@@ -62,7 +62,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     rde_csv: Option<PathBuf>,
 
-    /// Compress with gzip what is written into a directory
+    /// Compress deposits with gzip, also a file or standard output
     #[arg(long)]
     gzip: bool,
 

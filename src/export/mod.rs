@@ -131,7 +131,8 @@ pub trait Source {
 }
 
 /// The name of a full deposit's file (Specification 2 of the registry agreement, part A section
-/// 5): `{tld}_{date}_full_S1_R0.{extension}`.
+/// 5): `{tld}_{date}_full_S1_R0.{extension}`. The extension tells files of one deposit apart, and
+/// those of both models.
 #[must_use]
 pub fn file_name(tld: &str, watermark_ms: i64, extension: &str) -> String {
     let mut date = String::new();

@@ -458,7 +458,7 @@ fn read(
             return Err(refuse(Rule::CsvDefinition, "no file".to_owned()));
         }
         for reference in &definition.files {
-            let Some(source) = sources.find(&reference.name) else {
+            let Some(source) = sources.find(&reference.name, document) else {
                 return Err(refuse(Rule::CsvMissing, reference.name.clone()));
             };
             let file = collector.findings.file(&source.name, true);

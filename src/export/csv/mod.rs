@@ -2,13 +2,17 @@
 //!
 //! # Invariants
 //!
-//! - The XML is written last, under its own name only when every file that it declares is there.
+//! - The XML comes last, under its own name only when every file that it declares is there; nothing
+//!   is left of a deposit that was not finished.
+//! - Names of files carry TLD, date and model: deposits of several TLDs, and of both models, have
+//!   room in one folder.
 //! - Columns are those of the RFC's examples, then `fUName`, `fTrDate` and custom ones.
 //!
 //! # Does not
 //!
 //! Split a table into several files.
 
+mod aside;
 mod rows;
 mod table;
 
@@ -23,8 +27,9 @@ use snapshot_format::status::{HOST_STATUS_WORDS, words_of};
 use super::encode::escape;
 use super::envelope::{self, Model};
 use super::xml::state_word;
-use super::{Repository, Source, file_name, time};
+use super::{Repository, Source, file_name};
 use crate::field::contact::{BLOCK, ShownField};
+use aside::Aside;
 use rows::{ContactTables, DISCLOSE, DomainTables, address, phone};
 use table::Table;
 
@@ -47,17 +52,19 @@ pub struct Options {
     pub checksum: Checksum,
 }
 
-/// Writes a full deposit in the CSV model into `directory`, which is made if it does not exist;
-/// gives the path of the XML.
+/// Writes a full deposit in the CSV model into `directory`, which is made if it does not exist:
+/// the XML `{name}.csv.xml` and data files `{name}.{table}.csv` beside it, see [`file_name`]. Gives
+/// the path of the XML.
 ///
 /// # Errors
 ///
 /// The source's, or the file system's.
 pub fn write(source: &mut dyn Source, directory: &Path, options: Options) -> io::Result<PathBuf> {
-    fs::create_dir_all(directory)?;
+    let aside = Aside::new(directory)?;
     let repository = source.repository()?;
     let mut xml = String::with_capacity(1 << 15);
     envelope::open(Model::Csv, &repository, &mut xml);
+    let directory = aside.path();
     let mut deposit = Deposit { directory, options, repository: &repository, xml };
     deposit.domains(source)?;
     deposit.hosts(source)?;
@@ -67,12 +74,15 @@ pub fn write(source: &mut dyn Source, directory: &Path, options: Options) -> io:
     deposit.nndns(source)?;
     let mut xml = deposit.xml;
     envelope::close(&mut xml);
+    let name = name_of(&repository, "csv.xml");
+    fs::write(directory.join(&name), xml)?;
+    aside.settle(&name)
+}
+
+/// The name of a file of the deposit.
+fn name_of(repository: &Repository, extension: &str) -> String {
     let tld = repository.suffixes.first().map_or("", String::as_str);
-    let path = directory.join(file_name(tld, repository.watermark_ms, "xml"));
-    let aside = path.with_extension("xml.new");
-    fs::write(&aside, xml)?;
-    fs::rename(&aside, &path)?;
-    Ok(path)
+    file_name(tld, repository.watermark_ms, extension)
 }
 
 struct Deposit<'a> {
@@ -101,13 +111,10 @@ const TRANSFER_FIELDS: [&str; 7] = [
 ];
 
 impl Deposit<'_> {
-    /// Starts the table `name` in a file of the name `stem`.
+    /// Starts the table `name` in a file that is called after `stem`.
     fn table(&self, name: &'static str, stem: &str, fields: &[&[&str]]) -> io::Result<Table> {
-        let mut file_name = format!("{stem}-");
-        let mut date = String::new();
-        time::write_date(self.repository.watermark_ms, &mut date);
-        file_name.extend(date.chars().filter(|&c| c != '-'));
-        file_name.push_str(if self.options.gzip { ".csv.gz" } else { ".csv" });
+        let gz = if self.options.gzip { ".gz" } else { "" };
+        let file_name = name_of(self.repository, &format!("{stem}.csv{gz}"));
         let fields = fields.iter().flat_map(|part| part.iter()).map(|&f| f.to_owned()).collect();
         Table::create(self.directory, file_name, name, fields, self.options)
     }
@@ -186,7 +193,11 @@ impl Deposit<'_> {
         let mut addresses = self.table("hostAddresses", "hostAddresses", &[&address])?;
         source.nameservers(&mut |object: &Nameserver| {
             if object.roid.is_empty() {
-                let what = format!("nameserver {}: the CSV model needs its ROID", object.name);
+                let what = format!(
+                    "nameserver {}: the CSV model needs its ROID, and it has none; write the XML \
+                     model (--rde-xml), or give it one",
+                    object.name
+                );
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
             }
             host.texts(&[&object.name, &object.roid, &object.registrar])?;

@@ -203,9 +203,10 @@ impl Sources {
         Ok(Rc::new(RefCell::new(Box::new(file))))
     }
 
-    /// The CSV file of a name: among the named files, in the tar, or beside the XML. Folders of the
-    /// name choose among files with one last part; they need not be there.
-    pub(super) fn find(&mut self, name: &str) -> Option<Source> {
+    /// The CSV file of a name that a document declares: among the named files, in the tar, or beside
+    /// the XML. Folders of the name choose among files with one last part; they need not be there. A
+    /// file that lies beside another document is that one's, unless there is no other.
+    pub(super) fn find(&mut self, name: &str, document: &Source) -> Option<Source> {
         let name = name.replace('\\', "/");
         let leads_nowhere = |part: &str| matches!(part, "" | "." | "..");
         let base_name = name.rsplit('/').next().filter(|part| !leads_nowhere(part))?;
@@ -213,43 +214,93 @@ impl Sources {
             return None;
         }
         let parts: Vec<&str> = name.split('/').filter(|part| !leads_nowhere(part)).collect();
-        if let Some(source) = self.known(base_name, &parts) {
+        let known = |whose| {
+            self.known(base_name, &parts, document, whose).or_else(|| {
+                let (_, target) = self.links.iter().find(|link| link.0 == base_name)?;
+                self.known(target, &[target.as_str()], document, whose)
+            })
+        };
+        if let Some(source) = known(Whose::Own) {
             return Some(source);
         }
-        let target = self.links.iter().find(|link| link.0 == base_name);
-        if let Some(source) = target.and_then(|(_, target)| self.known(target, &[target.as_str()]))
+        let own = document.directory().map(Path::to_owned);
+        let path = own.and_then(|own| self.beside(base_name, &parts, &[own]));
+        if path.is_none()
+            && let Some(source) = known(Whose::Any)
         {
             return Some(source);
         }
-        let within: PathBuf = parts.iter().collect();
-        let plain = within.components().all(|part| matches!(part, Component::Normal(_)));
-        let names = [plain.then_some(within.as_path()), Some(Path::new(base_name))];
-        let path = self.directories.iter().flat_map(|directory| {
-            names.iter().flatten().map(|name| directory.join(name)).collect::<Vec<_>>()
-        });
-        let is_file = |path: &PathBuf| self.follow.metadata(path).is_ok_and(|meta| meta.is_file());
-        let path = path.into_iter().find(is_file)?;
+        let path = path.or_else(|| self.beside(base_name, &parts, &self.directories))?;
         let size = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
         self.total_bytes = self.total_bytes.saturating_add(size);
         let name = path.display().to_string();
         Some(self.source(name, base_name.to_owned(), Bytes::Path(path), false))
     }
 
-    /// The file among those that were named whose name ends in most of `parts`.
-    fn known(&self, base_name: &str, parts: &[&str]) -> Option<Source> {
+    /// A file that was not named, in one of `directories`.
+    fn beside(&self, base_name: &str, parts: &[&str], directories: &[PathBuf]) -> Option<PathBuf> {
+        let within: PathBuf = parts.iter().collect();
+        let plain = within.components().all(|part| matches!(part, Component::Normal(_)));
+        let names = [plain.then_some(within.as_path()), Some(Path::new(base_name))];
+        let path = directories.iter().flat_map(|directory| {
+            names.iter().flatten().map(|name| directory.join(name)).collect::<Vec<_>>()
+        });
+        let is_file = |path: &PathBuf| self.follow.metadata(path).is_ok_and(|meta| meta.is_file());
+        path.into_iter().find(is_file)
+    }
+
+    /// The file among those that were named whose name ends in most of `parts`, and of several such
+    /// the one that is nearest to the document.
+    fn known(
+        &self,
+        base_name: &str,
+        parts: &[&str],
+        document: &Source,
+        whose: Whose,
+    ) -> Option<Source> {
         // A CSV file whose first cell begins with `<` looks like XML.
         let known = self.others.iter().chain(&self.documents);
+        let is_of_other = |source: &Source| {
+            let folder = source.folder();
+            let mut others = self.documents.iter().filter(|other| other.name != document.name);
+            folder != document.folder() && others.any(|other| other.folder() == folder)
+        };
         let alike = |source: &&Source| {
             let own = source.name.rsplit(['/', ':']);
-            parts.iter().rev().zip(own).take_while(|(part, own)| **part == *own).count()
+            let alike = parts.iter().rev().zip(own).take_while(|(part, own)| **part == *own);
+            let (own, its) =
+                (source.folder().split(['/', ':']), document.folder().split(['/', ':']));
+            (alike.count(), own.zip(its).take_while(|(own, its)| own == its).count())
         };
         // Of several that are alike the first one.
         let files = known.filter(|source| source.base_name == base_name);
+        let files = files.filter(|source| whose == Whose::Any || !is_of_other(source));
         files.rev().max_by_key(alike).cloned()
     }
 }
 
+/// Which files are looked at for a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// Those that do not lie beside another one.
+    Own,
+    Any,
+}
+
 impl Source {
+    /// The name without its last part.
+    fn folder(&self) -> &str {
+        self.name.strip_suffix(&self.base_name).unwrap_or(&self.name)
+    }
+
+    /// The directory that it lies in, unless it came in a tar or through a pipe.
+    fn directory(&self) -> Option<&Path> {
+        match &self.bytes {
+            Bytes::Path(path) => path.parent(),
+            Bytes::Part { .. } => None,
+        }
+    }
+
     /// Counts what is read of its content, once it is unpacked.
     pub(super) fn limited(&self, content: Box<dyn Read>) -> Box<dyn Read> {
         Box::new(self.limit.of(content))
