@@ -171,8 +171,16 @@ fn small_files_that_stand_for_much_take_no_more_memory_than_is_set() {
             packed(full(&definitions(30)).as_bytes()),
             "menu, counts, policies and definitions of more than 1 MiB",
         ),
-        ("names of a tar", packed(&tar_of_names(12_000, 1_000)), "names of more than 32 MiB"),
-        ("one name of a tar", packed(&tar_of_names(1, 5_000)), "a name of more than 4096 bytes"),
+        (
+            "names of a tar",
+            packed(&tar_of_names(12_000, 1_000)),
+            "the input passes a bound: got \"names of more than 32 MiB\"",
+        ),
+        (
+            "one name of a tar",
+            packed(&tar_of_names(1, 5_000)),
+            "the input passes a bound: got \"a name of more than 4096 bytes\"",
+        ),
     ];
     for (what, file, refusal) in cases {
         let (outcome, taken) = imported(&file, None);
@@ -195,7 +203,9 @@ fn what_a_deposit_holds_unpacked_is_bounded_however_it_is_packed() {
     for file in [xml.clone().into_bytes(), packed(xml.as_bytes()), packed(&tar), tar] {
         assert_eq!(imported(&file, None).0, Ok(()));
         let refused = imported(&file, Some(2 * MIB)).0.unwrap_err();
-        assert!(refused.contains("more than 2097152 bytes, unpacked"), "{refused}");
+        assert!(refused.contains("have more than 2097152 bytes, unpacked"), "{refused}");
+        assert!(refused.contains("permit more if") && refused.contains("[input-too-large, "));
+        assert!(!refused.contains("ask for the deposit again"), "{refused}");
     }
 }
 
@@ -217,7 +227,8 @@ fn tables_beside_the_xml_count_as_well() {
     };
     assert!(done(64 * MIB).is_ok());
     let refused = done(200_000).unwrap_err().to_string();
-    assert!(refused.contains("more than 200000 bytes, unpacked"), "{refused}");
+    assert!(refused.contains("have more than 200000 bytes, unpacked"), "{refused}");
+    assert!(refused.contains("[input-too-large, "), "{refused}");
 }
 
 /// A directory with a FULL deposit of one domain.

@@ -24,7 +24,7 @@ use super::model::{Reading, Stop};
 use super::progress::{Phase, Progress, Step, Watch};
 use super::rule::Rule;
 use super::run::{ImportError, Options, Reason, Report, failed};
-use super::source::{Source, SourceError, Sources};
+use super::source::{Source, SourceError, Sources, refusal};
 use super::standing::{Kept, Standing, Zones};
 use super::value;
 use super::xml::Step::Open;
@@ -275,13 +275,13 @@ impl Import<'_, '_> {
         Ok(())
     }
 
-    /// A file that cannot be opened: the deposit's fault if it is cut short, ours otherwise.
+    /// A file that cannot be opened: the deposit's fault if that is what it holds, ours otherwise.
     fn unreadable(&mut self, name: &str, source: io::Error) -> Reason {
-        if !is_content(&source) {
+        let Some((rule, got)) = refusal(&source) else {
             return Reason::Io { what: name.to_owned(), source };
-        }
+        };
         let file = self.findings.file(name, false);
-        self.refuse(Rule::InputUnreadable, Place { file, line: 0 }, &source.to_string())
+        self.refuse(rule, Place { file, line: 0 }, &got)
     }
 
     fn refuse(&mut self, rule: Rule, place: Place, got: &str) -> Reason {
@@ -389,10 +389,10 @@ impl Failure {
         };
         match self.stop {
             Stop::Xml(XmlError::Broken(rule, got)) => refuse(rule, self.place, &got, collector),
-            Stop::Xml(XmlError::Io(error)) if is_content(&error) => {
-                refuse(Rule::InputUnreadable, self.place, &error.to_string(), collector)
-            }
-            Stop::Xml(XmlError::Io(source)) => Reason::Io { what: self.file, source },
+            Stop::Xml(XmlError::Io(source)) => match refusal(&source) {
+                Some((rule, got)) => refuse(rule, self.place, &got, collector),
+                None => Reason::Io { what: self.file, source },
+            },
             stop => reason(stop, options),
         }
     }
@@ -418,12 +418,6 @@ pub(super) fn reason(stop: Stop, options: &Options) -> Reason {
 
 fn scratch_failed(source: io::Error) -> Reason {
     Reason::Io { what: "scratch files beside the snapshot".to_owned(), source }
-}
-
-/// Whether an error is about what a file holds, not about reading it.
-fn is_content(error: &io::Error) -> bool {
-    use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
-    matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof | Other)
 }
 
 /// Reads the XML, then the CSV files that it declares.

@@ -83,6 +83,8 @@ rules! {
     XmlBounds Refusal "xml-bounds", "the XML passes a bound", "nesting and token sizes of a registry deposit", "ask for the deposit again", "RFC 8909 section 9";
     XmlEncoding Refusal "xml-encoding", "the XML is in an encoding that is not read", "UTF-8 or UTF-16", "convert it to UTF-8", "RFC 8909 section 7";
     InputUnreadable Refusal "input-unreadable", "the file cannot be read to its end", "XML, gzip or tar, complete", "ask for the deposit again", "RFC 8909 section 5";
+    InputTooLarge Refusal "input-too-large", "the deposit is larger than is permitted", "no more than updater.deposit_bytes_max of a server, or --unpacked-max of an import", "permit more if it is meant to be as large", "RFC 8909 section 9";
+    InputBounds Refusal "input-bounds", "the input passes a bound", "a file, or a tar with the names, members and holes of a deposit", "name a file, or pack the files of the deposit again", "RFC 8909 section 9";
     DepositMissing Refusal "deposit-missing", "no XML deposit among the files", "one XML file with rde:deposit", "name the XML file", "RFC 8909 section 5";
     DepositPacked Refusal "deposit-packed", "no XML deposit among the files, and one of them is encrypted or packed in a form that is not read", "XML, tar or gzip", "decrypt or unpack it first", "RFC 8909 section 5";
     DepositSeveral Refusal "deposit-several", "several deposits of one TLD, or too many", "one FULL deposit of each TLD, at most 200", "name one deposit of each TLD", "RFC 8909 section 5";

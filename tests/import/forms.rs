@@ -392,5 +392,6 @@ fn a_deposit_comes_through_a_pipe_as_well() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&device.stderr).into_owned();
-    assert!(said.contains("is a device"), "{said}");
+    let expected = "/dev/zero: is a device, expected a file or a pipe; name one\n";
+    assert!(device.status.code() == Some(1) && said.ends_with(expected), "{said}");
 }

@@ -8,7 +8,7 @@ use snapshot_format::sort::{MemoryScratch, Scratch};
 use whoisd::import::{Progress, Reason, Step, run};
 
 use crate::support::{
-    HEAD, HEADER, OBJECTS, TAIL, good, import, import_files, options, sample, spoiled,
+    HEAD, HEADER, OBJECTS, TAIL, good, import, import_files, import_with, options, sample, spoiled,
 };
 
 /// Codes of the rules that this file tests.
@@ -18,6 +18,8 @@ pub(crate) const CODES: &[&str] = &[
     "xml-bounds",
     "xml-encoding",
     "input-unreadable",
+    "input-too-large",
+    "input-bounds",
     "deposit-missing",
     "deposit-several",
     "not-a-deposit",
@@ -45,6 +47,33 @@ fn unusable_xml_is_refused() {
     latin[at] = 0xe9;
     assert_eq!(import(latin).refusal(), "xml-encoding");
     assert_eq!(import(b"\x1f\x8bnonsense").refusal(), "input-unreadable");
+}
+
+#[test]
+fn a_whole_file_that_is_larger_than_permitted_is_refused_by_a_rule_of_its_own() {
+    let refusal = |bytes: &[u8], content_bytes_max: u64| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("deposit");
+        std::fs::write(&file, bytes).unwrap();
+        let mut options = options(&[&file]);
+        options.content_bytes_max = content_bytes_max;
+        import_with(&options).refusal()
+    };
+    assert_eq!(refusal(good().as_bytes(), 1000), "input-too-large");
+    let tar = |names: usize| {
+        let mut tar = tar::Builder::new(Vec::new());
+        for number in 0..names {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(0);
+            tar.append_data(&mut header, number.to_string(), &[][..]).unwrap();
+        }
+        let mut header = tar::Header::new_gnu();
+        header.set_size(good().len() as u64);
+        tar.append_data(&mut header, "deposit.xml", good().as_bytes()).unwrap();
+        tar.into_inner().unwrap()
+    };
+    assert_eq!(refusal(&tar(1), 1000), "input-too-large");
+    assert_eq!(refusal(&tar(65_536), 1 << 30), "input-bounds");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use hashbrown::HashSet;
 use snapshot_format::sort::{Scratch, ScratchFile};
 use tar::Entry;
 
-use super::limit::Limit;
+use super::limit::{Limit, beyond};
 use super::{Shared, base_name, invalid};
 
 /// Length of a header, and of a block.
@@ -82,7 +82,7 @@ pub(super) fn members(
         let mut entry = entry?;
         let mut name = names.take(&entry.path_bytes())?;
         if found.files.len().saturating_add(found.links.len()) >= MEMBERS_MAX {
-            return Err(invalid("more than 65536 members"));
+            return Err(beyond("more than 65536 members"));
         }
         let kind = entry.header().entry_type();
         if kind.is_hard_link() || kind.is_symlink() {
@@ -142,12 +142,12 @@ impl Default for Names {
 impl Names {
     fn take(&mut self, name: &[u8]) -> io::Result<String> {
         if name.len() > NAME_BYTES_MAX {
-            return Err(invalid("a name of more than 4096 bytes"));
+            return Err(beyond("a name of more than 4096 bytes"));
         }
         // Several lists have it, and each byte may become three.
         let bytes = name.len().saturating_mul(3).saturating_add(NAME_OWN_BYTES);
         let left_bytes = self.left_bytes.checked_sub(bytes);
-        self.left_bytes = left_bytes.ok_or_else(|| invalid("names of more than 32 MiB"))?;
+        self.left_bytes = left_bytes.ok_or_else(|| beyond("names of more than 32 MiB"))?;
         Ok(String::from_utf8_lossy(name).into_owned())
     }
 }
@@ -174,7 +174,7 @@ impl<T: Read> Read for FromMembers<'_, T> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let count = self.tar.read(out)?;
         let left = self.left_bytes.get().checked_sub(u64::try_from(count).unwrap_or(u64::MAX));
-        let left = left.ok_or_else(|| invalid("names and attributes of more than 1 MiB"))?;
+        let left = left.ok_or_else(|| beyond("names and attributes of more than 1 MiB"))?;
         self.left_bytes.set(left);
         Ok(count)
     }
@@ -227,7 +227,7 @@ fn pax_map<R: Read>(entry: &mut Entry<'_, R>) -> io::Result<Option<Map>> {
             _ => {}
         }
         if numbers.len() > 2 * PIECES_MAX {
-            return Err(invalid("a sparse map of more than 65536 pieces"));
+            return Err(beyond("a sparse map of more than 65536 pieces"));
         }
     }
     let Some(real_bytes) = real_bytes else { return Ok(None) };
@@ -249,7 +249,7 @@ fn listed(from: &mut impl BufRead) -> io::Result<Vec<(u64, u64)>> {
     };
     let count = number()?;
     if count > PIECES_MAX as u64 {
-        return Err(invalid("a sparse map of more than 65536 pieces"));
+        return Err(beyond("a sparse map of more than 65536 pieces"));
     }
     let mut pieces = Vec::new();
     for _ in 0..count {
@@ -324,7 +324,7 @@ impl Filled<'_> {
 
 fn check_holes(bytes: u64) -> io::Result<()> {
     if bytes > HOLES_BYTES_MAX {
-        return Err(invalid("a sparse file with more than 64 MiB of holes"));
+        return Err(beyond("a sparse file with more than 64 MiB of holes"));
     }
     Ok(())
 }

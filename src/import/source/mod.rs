@@ -31,6 +31,7 @@ use self::members::Members;
 pub(super) use self::gunzip::Gunzip;
 pub(super) use self::kind::{Packing, is_gzip};
 use self::limit::Limit;
+pub(super) use self::limit::refusal;
 pub use self::pipe::Pipes;
 pub use self::plain::{Follow, open_plain};
 
@@ -133,7 +134,8 @@ impl Sources {
             let (file, size) = pipes.read(path, scratch)?;
             (Bytes::Part { file, offset: 0, size }, size)
         } else {
-            return Err(io::Error::other("is a device; name a file or a pipe"));
+            let what = "is a device, expected a file or a pipe; name one";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, what));
         };
         self.total_bytes = self.total_bytes.saturating_add(size);
         let (kind, gzip) = kind_of(open(&bytes, self.follow)?)?;

@@ -17,7 +17,8 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use snapshot_format::sort::Scratch;
 
-use super::{Shared, invalid};
+use super::Shared;
+use super::limit::beyond;
 
 /// Most bytes of a pipe: a thousand times the largest registry's deposit.
 const PIPE_BYTES_MAX: u64 = 1 << 40;
@@ -48,7 +49,7 @@ impl Pipes {
         let mut from = Waiting::open(path, &self.stop)?.take(PIPE_BYTES_MAX.saturating_add(1));
         let bytes = io::copy(&mut from, &mut file)?;
         if bytes > PIPE_BYTES_MAX {
-            return Err(invalid("more than 1 TiB through a pipe"));
+            return Err(beyond("more than 1 TiB through a pipe"));
         }
         let file: Shared = Rc::new(RefCell::new(Box::new(file)));
         self.read.borrow_mut().push((path.to_owned(), Rc::clone(&file), bytes));
