@@ -30,8 +30,8 @@ pub(super) fn is_directory(path: &Path) -> bool {
 }
 
 /// Writes the XML model into a file, into a directory under the name of a deposit of that TLD and
-/// watermark, or to standard output (`-`), with gzip if that is asked for or the file's name ends in
-/// `.gz`; gives the path, unless it went to standard output.
+/// watermark, or to standard output (`-`), with gzip if that is asked for or the name of the file
+/// ends in `.gz`; gives the path, unless it went to standard output.
 pub(super) fn write_xml(
     path: &Path,
     gzip: bool,
@@ -88,8 +88,8 @@ pub(super) fn check_two_places(xml: Option<&Path>, csv: Option<&Path>) -> Result
     match (xml, csv) {
         (Some(xml), Some(csv)) if place(xml) == place(csv) && !is_directory(xml) => {
             refused(format!(
-                "--rde-xml and --rde-csv: both are {}, a file and a directory; name two places, or end \
-             it with / to write both models into one directory",
+                "--rde-xml and --rde-csv: both are {}, a file and a directory; name two places, or \
+             end it with / to write both models into one directory",
                 xml.display()
             ))
         }

@@ -27,8 +27,8 @@ use crate::view::View;
 /// was there when the command began.
 ///
 /// The deposit is of one TLD: with several, name one (--tld), and its names come with the contacts,
-/// nameservers, registrars and IDN tables that they refer to. Names below a TLD within it that has a
-/// deposit of its own are not its names.
+/// nameservers, registrars and IDN tables that they refer to. Names below a TLD within it that has
+/// a deposit of its own are not its names.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -37,8 +37,9 @@ Examples:
   whoisd export /var/lib/whoisd --rde-xml - --tld test
 
 Key-value extras are in the CSV model alone: the XML model has no room for them. The CSV model needs
-the ROID of every nameserver that is an object. Files are written aside and renamed, the XML of the CSV
-model last: what is interrupted leaves nothing. Both models, and several TLDs, have room in one folder.
+the ROID of every nameserver that is an object. Files are written aside and renamed, the XML of the
+CSV model last: a command that is interrupted leaves nothing. Both models, and several TLDs, have
+room in one folder.
 
 Exit status: 0 written; 1 cannot be read or written, or interrupted; 2 wrong usage; 3 there is no
 snapshot, it is damaged, it has several TLDs, or not the one that was named.")]
@@ -77,7 +78,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         let message = "export: nothing to write; name --rde-xml PATH or --rde-csv DIR".to_owned();
         return Err(Failure { status: 2, message });
     }
-    // First: a place may lie in what is no snapshot directory.
+    // First: `overwriting` takes the directory for one of a snapshot.
     let view = View::open(&options.dir)?;
     check_places(options)?;
     let stop = stop_flag()?;

@@ -205,9 +205,9 @@ impl Sources {
         Ok(Rc::new(RefCell::new(Box::new(file))))
     }
 
-    /// The CSV file of a name that a document declares: among the named files, in the tar, or beside
-    /// the XML. Folders of the name choose among files with one last part; they need not be there. A
-    /// file that lies beside another document is that one's, unless there is no other.
+    /// The CSV file of a name that a document declares: among the named files, in the tar, or
+    /// beside the XML. Folders of the name choose among files with one last part; they need not be
+    /// there. A file that lies beside another document is that one's, unless there is no other.
     pub(super) fn find(&mut self, name: &str, document: &Source) -> Option<Source> {
         let name = name.replace('\\', "/");
         let leads_nowhere = |part: &str| matches!(part, "" | "." | "..");
