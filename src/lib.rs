@@ -25,6 +25,7 @@ mod secret;
 pub mod status;
 pub mod store;
 pub mod updater;
+pub mod vet;
 pub mod view;
 pub mod warden;
 

@@ -15,8 +15,9 @@ use super::{Failure, output, overwriting};
 use crate::export::csv::{self, Checksum, Options as CsvOptions};
 use crate::export::served::{Served, is_below};
 use crate::export::{Source, xml};
-use crate::import::{fate, owner};
+use crate::import::owner;
 use crate::observe::printable::counted;
+use crate::vet::fate;
 use crate::view::View;
 
 /// Write a deposit (RDE, RFC 8909 and RFC 9022) of what a snapshot directory has

@@ -13,10 +13,9 @@ use snapshot_format::delta::{DepositMark, Gone, State, others};
 use snapshot_format::{Kind, Object};
 
 use super::Failure;
-use crate::import::{
-    CLOCK_TOLERANCE_MS, Kept, Report, Standing, Zones, fate, owner, parse_deposit_name, zone_of,
-};
+use crate::import::{CLOCK_TOLERANCE_MS, Kept, Report, Standing, Zones, owner, parse_deposit_name};
 use crate::store::{self, Holds, Permit, Permits, Weighed};
+use crate::vet::{fate, zone_of};
 use crate::view::{Data, Disk, View};
 
 /// What becomes of TLDs that the deposits are not of.

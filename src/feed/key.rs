@@ -20,7 +20,7 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 
 use crate::export::encode;
-use crate::import::value;
+use crate::vet::value;
 
 /// First line of a file with a secret key.
 const SECRET_LINE: &str = "whoisd-secret-key 1";

@@ -16,8 +16,9 @@ use snapshot_format::object::{self, Disclose, DnsKey, Ds, HostLink, PostalKind, 
 use snapshot_format::status::RegistrarStatus;
 
 use super::json::{self, DISCLOSE_WORDS, List};
-use crate::import::findings::Defects;
-use crate::import::{Rule, draft, value};
+use crate::vet::Rule;
+use crate::vet::findings::Defects;
+use crate::vet::{draft, value};
 
 /// A name as records have it: A-labels in lower case, no final dot; `None`: it is none.
 pub(crate) fn normal_name(text: &str) -> Option<String> {

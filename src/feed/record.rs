@@ -21,9 +21,10 @@ use snapshot_format::{Change, Kind, Object};
 use super::json::{self, Text};
 use super::read::Reader;
 use super::write;
-use crate::import::findings::{Defect, Defects, clip};
-use crate::import::{Rule, check};
 use crate::observe::printable::printable;
+use crate::vet::Rule;
+use crate::vet::check;
+use crate::vet::findings::{Defect, Defects, clip};
 
 /// Version of the record's form, its field `v`.
 pub const VERSION: u64 = 1;

@@ -24,20 +24,20 @@ use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Regis
 use snapshot_format::sort::Scratch;
 use snapshot_format::{Change, Kind, Object};
 
-use super::check::Context;
 use super::claims;
 use super::collect::Collected;
 use super::deposit::{Import, Read, reason};
-use super::findings::{Defects, Findings, ObjectKind, Place};
 use super::known::{Known, Late, Seen};
 use super::merge::Merge;
 use super::model::Stop;
 use super::model::envelope::{DepositType, Envelope};
 use super::progress::{Progress, Watch};
 use super::removal::Removal;
-use super::rule::Rule;
 use super::run::{self, ImportError, Options, Report, conclude};
 use super::sink::{Heard, Sink};
+use crate::vet::check::Context;
+use crate::vet::findings::{Defects, Findings, ObjectKind, Place};
+use crate::vet::rule::Rule;
 
 /// Most hosts whose identifier a deposit may change while renamed hosts are still recognised.
 const REASSIGNED_MAX: usize = 1 << 14;

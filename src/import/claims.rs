@@ -7,11 +7,11 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use super::deposit::Full;
-use super::findings::{Findings, ObjectKind, Place};
 use super::model::envelope::Envelope;
-use super::rule::Rule;
 use super::run;
-use super::standing::zone_of;
+use crate::vet::findings::{Findings, ObjectKind, Place};
+use crate::vet::rule::Rule;
+use crate::vet::zone_of;
 
 /// Which of `others`, the TLDs of other deposits, a zone belongs to that a deposit of `tld` names;
 /// `None`: it is that deposit's own.

@@ -30,11 +30,11 @@ use snapshot_format::status::HostStatuses;
 
 use super::entry::packed;
 pub(super) use super::entry::{Rank, damaged, next_part, split, unpacked};
-use super::findings::{Defects, Findings, ObjectKind, Place};
 use super::packed::PackedDomain;
 use super::part::DomainPart;
 use super::removal::Removal;
-use super::rule::Rule;
+use crate::vet::findings::{Defects, Findings, ObjectKind, Place};
+use crate::vet::rule::Rule;
 
 /// Most bytes of host attributes that are remembered to push each of them once.
 const HOST_ATTRIBUTES_BYTES_MAX: usize = 4 << 20;

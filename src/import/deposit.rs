@@ -18,18 +18,18 @@ use snapshot_format::sort::{Scratch, SortedHashes};
 use super::claims;
 use super::collect::{Collected, Collector, unpacked};
 use super::csv;
-use super::findings::{Findings, ObjectKind, Place, clip};
 use super::model::envelope::{DEPOSIT_ID_BYTES_MAX, DepositType, Envelope, Wanted};
 use super::model::{Reading, Stop};
 use super::progress::{Phase, Progress, Step, Watch};
-use super::rule::Rule;
 use super::run::{ImportError, Options, Reason, Report, failed};
 use super::source::{Source, SourceError, Sources, refusal};
 use super::standing::{Kept, Standing, Zones};
-use super::value;
 use super::xml::Step::Open;
-use super::xml::element::{Element, Name, Space};
 use super::xml::{Xml, XmlError};
+use crate::vet::element::{Element, Name, Space};
+use crate::vet::findings::{Findings, ObjectKind, Place, clip};
+use crate::vet::rule::Rule;
+use crate::vet::value;
 
 /// An import under way.
 pub(super) struct Import<'a, 'r> {

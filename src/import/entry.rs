@@ -8,7 +8,7 @@
 
 use std::io;
 
-use super::findings::{ObjectKind, Place};
+use crate::vet::findings::{ObjectKind, Place};
 
 /// What a sorted entry is to its object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

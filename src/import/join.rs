@@ -3,10 +3,10 @@
 
 use snapshot_format::object::{Contact, ContactLink, ContactRole, Domain, Nameserver, SecDns};
 
-use super::draft;
-use super::findings::Defects;
 use super::part::DomainPart;
-use super::rule::Rule;
+use crate::vet::draft;
+use crate::vet::findings::Defects;
+use crate::vet::rule::Rule;
 
 /// Adds a part to a domain.
 pub(super) fn domain(domain: &mut Domain, part: DomainPart, defects: &mut Defects) {

@@ -18,9 +18,9 @@ use hashbrown::{HashMap, HashSet};
 use snapshot_format::object::{Actor, Domain, HostLink, Transfer};
 use snapshot_format::{Defect, Kind, Object};
 
-use super::findings::ObjectKind;
-use super::rule::Rule;
 use super::sink::Heard;
+use crate::vet::findings::ObjectKind;
+use crate::vet::rule::Rule;
 
 /// What a key takes, with the tables before and after they grow, bytes.
 const KEY_BYTES: usize = 64;

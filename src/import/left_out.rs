@@ -5,11 +5,11 @@
 //! Know which names these are: the context of a deposit does.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use super::check::Context;
 use super::collect::{Rank, damaged, next_part, split};
-use super::findings::{Findings, ObjectKind};
 use super::model::Stop;
-use super::rule::Rule;
+use crate::vet::check::Context;
+use crate::vet::findings::{Findings, ObjectKind};
+use crate::vet::rule::Rule;
 
 /// The deposit whose object of the name at hand was left out.
 #[derive(Default)]

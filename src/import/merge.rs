@@ -23,10 +23,8 @@ use snapshot_format::status::HostStatuses;
 use snapshot_format::suffixes::Suffixes;
 use snapshot_format::{Builder, Defect, Kind, Summary};
 
-use super::check::{self, Context};
 use super::collect::{Rank, damaged, next_part, split};
 use super::csv::GURID_MARK;
-use super::findings::{Defects, Findings, ObjectKind, Place};
 use super::join;
 use super::left_out::{Entry, LeftOut};
 use super::model::Stop;
@@ -34,10 +32,13 @@ use super::packed;
 use super::part::DomainPart;
 use super::progress::Watch;
 use super::removal::Removal;
-use super::rule::Rule;
 use super::sink::{Heard, Sink};
 use super::standing::Kept;
-use super::value;
+use crate::vet::check::{self, Context};
+use crate::vet::findings::{Defects, Findings, ObjectKind, Place};
+use crate::vet::is_below;
+use crate::vet::rule::Rule;
+use crate::vet::value;
 
 /// The object at hand.
 enum Held {
@@ -393,7 +394,7 @@ impl<'m, 'r, S: Sink> Merge<'m, 'r, S> {
     fn written(&mut self, name: &str) {
         self.domains = self.domains.saturating_add(1);
         for (rcdn, count) in &mut self.rcdns {
-            if check::is_below(name, rcdn) {
+            if is_below(name, rcdn) {
                 *count = count.saturating_add(1);
             }
         }

@@ -1,10 +1,10 @@
 //! Deposits (RFC 8909, RFC 9022) into snapshots: read, vetted, sorted, built.
 //!
 //! The pipeline, in the order of a run: `source` finds the files; `xml` and `model` read the XML
-//! model, `csv` the CSV model, both through `draft` and `value` into objects; `collect` sorts them
-//! within a bound of memory (`deposit`); `merge` joins parts, runs `check` and hands objects on: to
-//! the builder of a snapshot (`run`), or, from a DIFF or INCR deposit, to whoever applies them
-//! (`changes`). `rule` is the table of everything that may be wrong, `findings` collects what was.
+//! model, `csv` the CSV model, both through [`crate::vet`] into objects; `collect` sorts them
+//! within a bound of memory (`deposit`); `merge` joins parts, has them checked and hands objects
+//! on: to the builder of a snapshot (`run`), or, from a DIFF or INCR deposit, to the caller that
+//! applies them (`changes`).
 //!
 //! # Invariants
 //!
@@ -16,15 +16,12 @@
 //! Know the snapshot directory, print, or read clocks.
 
 mod changes;
-pub(crate) mod check;
 mod claims;
 mod collect;
 mod csv;
 mod deposit;
-pub(crate) mod draft;
 mod encoding;
 mod entry;
-pub(crate) mod findings;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod join;
@@ -34,27 +31,20 @@ mod merge;
 mod model;
 mod packed;
 mod part;
-mod policy;
 mod progress;
 mod removal;
-mod rule;
 mod run;
 mod sink;
 mod source;
 mod standing;
-mod time;
-pub(crate) mod value;
-pub(crate) mod web;
 mod xml;
 
 pub use changes::{Changes, changes};
 pub use claims::owner;
 pub use deposit::{CLOCK_TOLERANCE_MS, Head, head};
-pub use findings::{Finding, ObjectKind};
 pub use known::Known;
 pub use model::envelope::{DepositType, parse_deposit_name};
 pub use progress::{Phase, Progress, Quiet, Step};
-pub use rule::{RULES, Rule, RuleText, Severity};
 pub use run::{ImportError, Options, Reason, Report, run, run_beside};
 pub use source::{Follow, Pipes, open_plain};
-pub use standing::{Kept, Standing, Zones, fate, zone_of};
+pub use standing::{Kept, Standing, Zones};

@@ -5,8 +5,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::collect::Collector;
-use super::findings::ObjectKind;
 use super::model::Stop;
+use crate::vet::findings::ObjectKind;
 
 /// What an import is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

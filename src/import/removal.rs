@@ -5,7 +5,7 @@ use std::fmt;
 
 use rkyv::{Archive, Deserialize, Serialize};
 
-use super::findings::ObjectKind;
+use crate::vet::findings::ObjectKind;
 
 /// An object that is gone (RFC 8909 section 5.1.3), by what the deposit calls it.
 #[derive(Debug, Clone, PartialEq, Eq, Archive, Serialize, Deserialize)]

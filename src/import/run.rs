@@ -11,19 +11,19 @@ use snapshot_format::layout::{SECTION_ALIGN_BYTES_MAX, SECTION_ALIGN_BYTES_MIN};
 use snapshot_format::sort::Scratch;
 use snapshot_format::{BuildError, Builder, Kind, Summary};
 
-use super::check::Context;
 use super::collect::Collected;
 use super::deposit::{Full, Fulls, Import, reason};
-use super::findings::{Finding, Findings, ObjectKind};
 use super::known::Seen;
 use super::merge::Merge;
 use super::model::Stop;
 use super::model::envelope::{Count, Envelope};
 use super::progress::{Phase, Progress, Step, Watch};
-use super::rule::Rule;
 use super::source::{Follow, Pipes};
 use super::standing::Standing;
 use crate::observe::printable::counted;
+use crate::vet::check::Context;
+use crate::vet::findings::{Finding, Findings, ObjectKind};
+use crate::vet::rule::Rule;
 
 /// Input from which on sections are aligned for huge pages, bytes.
 const LARGE_INPUT_BYTES: u64 = 64 << 20;

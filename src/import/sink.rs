@@ -6,9 +6,9 @@ use std::io::{Seek, Write};
 use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Registrar};
 use snapshot_format::{Builder, Defect};
 
-use super::findings::Defects;
 use super::model::Stop;
 use super::removal::Removal;
+use crate::vet::findings::Defects;
 
 /// Hears what is wrong with the references of an object.
 pub(super) type Heard<'h> = &'h mut dyn FnMut(Defect<'_>);

@@ -20,11 +20,12 @@ use super::{Updater, findings};
 use crate::feed::{Applied, ApplyError};
 use crate::import::{
     self, CLOCK_TOLERANCE_MS, Changes, DepositType, Follow, ImportError, Known, Pipes, Progress,
-    Quiet, Reason, Report, Rule, fate, parse_deposit_name,
+    Quiet, Reason, Report, parse_deposit_name,
 };
 use crate::observe::clock;
 use crate::observe::printable::counted;
 use crate::store::{DiskScratch, Files, Stamp};
+use crate::vet::{Rule, fate};
 use crate::view::Data;
 
 /// What the changes of a deposit may take of the memory: they are applied as one batch, which

@@ -12,8 +12,9 @@ use snapshot_format::record::Meta;
 use snapshot_format::sort::{MemoryScratch, Scratch};
 use snapshot_format::{Builder, Change, Object};
 use whoisd::import::{
-    DepositType, Head, ImportError, ObjectKind, Options, Quiet, Reason, Report, changes, head,
+    DepositType, Head, ImportError, Options, Quiet, Reason, Report, changes, head,
 };
+use whoisd::vet::ObjectKind;
 
 use crate::registry::Registry;
 use crate::support::{HEAD, HEADER, NOW_MS, TAIL, good, import, options, sample, spoiled};

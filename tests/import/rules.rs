@@ -2,7 +2,8 @@
 
 use snapshot_format::{Change, Object};
 use whoisd::feed::{Body, ChangeRecord};
-use whoisd::import::{ImportError, Options, RULES, Reason};
+use whoisd::import::{ImportError, Options, Reason};
+use whoisd::vet::RULES;
 
 use crate::changes::{Read, read, read_files};
 use crate::csv_model;

@@ -29,7 +29,7 @@ use std::fmt::Write;
 use crate::feed::SERIAL_MAX;
 use crate::feed::key::{SecretKey, SignatureError, Trusted};
 use crate::feed::message::Source;
-use crate::import::value;
+use crate::vet::value;
 
 /// First line: name and version of the form.
 const FIRST_LINE: &str = "whoisd-object 2";

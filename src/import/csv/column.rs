@@ -4,7 +4,7 @@
 use snapshot_format::object::Disclose;
 
 use super::definition::{Definition, FieldDefinition};
-use crate::import::xml::element::Space;
+use crate::vet::element::Space;
 
 /// A table of the CSV model: the `name` of a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! `rdeCsv:csv` (RFC 9022 section 4.6.2.1): which table, which columns, which files.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use crate::import::findings::Place;
-use crate::import::xml::element::Space;
+use crate::vet::element::Space;
+use crate::vet::findings::Place;
 
 /// One field of a definition.
 #[derive(Debug, Clone)]

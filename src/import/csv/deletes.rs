@@ -7,11 +7,11 @@ use std::io;
 use super::column::{Column, Table};
 use super::row::Row;
 use crate::import::collect::Collector;
-use crate::import::draft;
-use crate::import::findings::{Defects, ObjectKind, Place};
 use crate::import::model;
 use crate::import::removal::Removal;
-use crate::import::rule::Rule;
+use crate::vet::draft;
+use crate::vet::findings::{Defects, ObjectKind, Place};
+use crate::vet::rule::Rule;
 
 /// Columns of which a deletes file of a table has one: the key; none: it has no such file.
 pub(super) const fn keys(table: Table) -> &'static [Column] {

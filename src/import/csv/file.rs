@@ -19,12 +19,12 @@ use super::deletes;
 use super::row::Row;
 use crate::import::collect::Collector;
 use crate::import::encoding::{Declared, NotText, Utf8};
-use crate::import::findings::{ObjectKind, Place};
 use crate::import::model::Stop;
 use crate::import::progress::Watch;
-use crate::import::rule::Rule;
 use crate::import::source::{Gunzip, Source, is_gzip};
 use crate::import::xml::XmlError;
+use crate::vet::findings::{ObjectKind, Place};
+use crate::vet::rule::Rule;
 
 /// Longest row, bytes.
 const ROW_BYTES_MAX: u64 = 1 << 20;
@@ -207,7 +207,7 @@ impl Checksum {
         }
         // Leading zeros of a CRC are at times left out.
         let width = if sha256 { 64 } else { 8 };
-        let value = crate::import::value::hex(&format!("{:0>width$}", reference.checksum))?;
+        let value = crate::vet::value::hex(&format!("{:0>width$}", reference.checksum))?;
         (value.len().checked_mul(2) == Some(width)).then_some(Self { sha256, value: Some(value) })
     }
 

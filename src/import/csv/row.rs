@@ -4,10 +4,10 @@
 use snapshot_format::object::{Actor, Time};
 
 use super::column::{Column, ColumnUse, Table};
-use crate::import::draft;
-use crate::import::findings::Defects;
-use crate::import::rule::Rule;
 use crate::import::xml::collapse;
+use crate::vet::draft;
+use crate::vet::findings::Defects;
+use crate::vet::rule::Rule;
 
 /// The cells of a row.
 pub(super) struct Row {

@@ -11,11 +11,12 @@ use snapshot_format::object::{
 use super::column::{Column, Table};
 use super::row::Row;
 use crate::import::collect::{Collector, Rank};
-use crate::import::draft::{self, SecDnsTexts};
-use crate::import::findings::{ObjectKind, Place};
+use crate::import::model;
 use crate::import::part::DomainPart;
-use crate::import::rule::Rule;
-use crate::import::{model, value};
+use crate::vet::draft::{self, SecDnsTexts};
+use crate::vet::findings::{ObjectKind, Place};
+use crate::vet::rule::Rule;
+use crate::vet::value;
 
 impl Row {
     /// Hands the row's object, or part, to the collector.

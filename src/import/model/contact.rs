@@ -6,12 +6,12 @@ use snapshot_format::status::RegistrarStatus;
 
 use super::{Reading, Stop, leaf};
 use crate::import::collect::Rank;
-use crate::import::draft;
-use crate::import::findings::{Defects, ObjectKind};
-use crate::import::rule::Rule;
-use crate::import::value;
-use crate::import::xml::element::Name;
 use crate::import::xml::{Step, XmlError};
+use crate::vet::draft;
+use crate::vet::element::Name;
+use crate::vet::findings::{Defects, ObjectKind};
+use crate::vet::rule::Rule;
+use crate::vet::value;
 
 impl Reading<'_, '_, '_, '_> {
     /// Reads the contact whose element just opened.

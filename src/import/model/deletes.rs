@@ -3,13 +3,13 @@
 
 use super::envelope::Envelope;
 use super::{Reading, Stop, leaf};
-use crate::import::draft;
-use crate::import::findings::{Defects, ObjectKind};
 use crate::import::progress::Watch;
 use crate::import::removal::Removal;
-use crate::import::rule::Rule;
 use crate::import::xml::Step;
-use crate::import::xml::element::{Name, Space};
+use crate::vet::draft;
+use crate::vet::element::{Name, Space};
+use crate::vet::findings::{Defects, ObjectKind};
+use crate::vet::rule::Rule;
 
 impl Reading<'_, '_, '_, '_> {
     /// Reads what is deleted; it goes to the collector in its order.
@@ -42,7 +42,7 @@ impl Reading<'_, '_, '_, '_> {
                 _ => {
                     // One defect for each name: there may be millions of elements.
                     let name = self.xml.opened().to_owned();
-                    let known = |defect: &crate::import::findings::Defect| {
+                    let known = |defect: &crate::vet::findings::Defect| {
                         defect.rule == Rule::ObjectUnknown && defect.got == name
                     };
                     if !self.defects.list.iter().any(known) {

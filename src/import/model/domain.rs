@@ -5,12 +5,12 @@ use snapshot_format::object::{Domain, Nameserver, SecDns};
 
 use super::{Reading, Stop, leaf};
 use crate::import::collect::Rank;
-use crate::import::draft::{self, SecDnsTexts};
-use crate::import::findings::ObjectKind;
 use crate::import::packed;
-use crate::import::rule::Rule;
-use crate::import::xml::element::Name;
 use crate::import::xml::{Step, XmlError};
+use crate::vet::draft::{self, SecDnsTexts};
+use crate::vet::element::Name;
+use crate::vet::findings::ObjectKind;
+use crate::vet::rule::Rule;
 
 impl Reading<'_, '_, '_, '_> {
     /// Reads the domain whose element just opened.
@@ -75,7 +75,7 @@ impl Reading<'_, '_, '_, '_> {
         &mut self,
         name: Name,
         domain: &mut Domain,
-        element: crate::import::xml::element::Element,
+        element: crate::vet::element::Element,
     ) -> Result<(), XmlError> {
         match name {
             Name::Roid => self.identifier("roid", &mut domain.roid),

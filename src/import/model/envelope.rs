@@ -7,13 +7,14 @@ use snapshot_format::object::Time;
 
 use super::{Reading, Stop, leaf};
 use crate::import::csv::definition::{Definition, FieldDefinition, FileReference};
-use crate::import::findings::{Defects, ObjectKind, Place, clip};
 use crate::import::progress::Watch;
-use crate::import::rule::Rule;
-use crate::import::time;
-use crate::import::value::{self, Read};
-use crate::import::xml::element::{Element, Name, Space};
 use crate::import::xml::{Step, XmlError};
+use crate::vet::element::{Element, Name, Space};
+use crate::vet::findings::{Defects, ObjectKind, Place, clip};
+use crate::vet::policy::Policy;
+use crate::vet::rule::Rule;
+use crate::vet::time;
+use crate::vet::value::{self, Read};
 
 /// Most names of unknown objects that are told apart.
 const UNKNOWN_MAX: usize = 4096;
@@ -78,17 +79,6 @@ pub(in crate::import) struct Count {
     pub(in crate::import) count: Option<u64>,
     /// Where it stands.
     pub(in crate::import) place: Place,
-}
-
-/// One `rdePolicy:policy` that is understood.
-#[derive(Debug, Clone)]
-pub(in crate::import) struct Policy {
-    /// Objects that it is about.
-    pub(in crate::import) kind: ObjectKind,
-    /// Element that they need.
-    pub(in crate::import) element: Name,
-    /// The element's name, for findings.
-    pub(in crate::import) word: String,
 }
 
 /// What a deposit says of itself.
@@ -379,7 +369,7 @@ impl Reading<'_, '_, '_, '_> {
         };
         let name = Name::of(local(element));
         match kind {
-            Some(kind) if crate::import::policy::is_known(kind, name) => {
+            Some(kind) if crate::vet::policy::is_known(kind, name) => {
                 let word = local(element).to_owned();
                 let bytes = word.len();
                 self.room.keep(

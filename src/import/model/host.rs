@@ -5,12 +5,12 @@ use snapshot_format::object::{IdnTable, Nameserver, Nndn, NndnState};
 
 use super::{Reading, Stop, leaf};
 use crate::import::collect::Rank;
-use crate::import::draft;
-use crate::import::findings::ObjectKind;
-use crate::import::rule::Rule;
-use crate::import::value;
-use crate::import::xml::element::Name;
 use crate::import::xml::{Step, XmlError};
+use crate::vet::draft;
+use crate::vet::element::Name;
+use crate::vet::findings::ObjectKind;
+use crate::vet::rule::Rule;
+use crate::vet::value;
 
 impl Reading<'_, '_, '_, '_> {
     /// Reads the host whose element just opened.

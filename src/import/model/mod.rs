@@ -27,11 +27,11 @@ use std::io::{self, Read};
 use snapshot_format::object::{Actor, Domain, Postal, Transfer};
 
 use super::collect::Collector;
-use super::draft;
-use super::findings::{Defects, Finding, Place};
-use super::rule::Rule;
-use super::xml::element::{Element, Name, Space};
 use super::xml::{Step, Xml, XmlError};
+use crate::vet::draft;
+use crate::vet::element::{Element, Name, Space};
+use crate::vet::findings::{Defects, Finding, Place};
+use crate::vet::rule::Rule;
 
 /// A document from whatever file.
 pub(super) type Document = Xml<Box<dyn Read>>;

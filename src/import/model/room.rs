@@ -2,8 +2,8 @@
 //! files.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use crate::import::rule::Rule;
 use crate::import::xml::XmlError;
+use crate::vet::rule::Rule;
 
 /// Most entries of a list.
 const ENTRIES_MAX: usize = 4096;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-use crate::import::rule::Rule;
+use crate::vet::rule::Rule;
 
 /// A file that passes a bound: which rule refuses it, and what it has.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use std::ops::Range;
 
 use super::XmlError;
 use crate::import::encoding::{Declared, NotText, Utf8};
-use crate::import::rule::Rule;
+use crate::vet::rule::Rule;
 
 /// Read buffer, bytes: the system call's cost vanishes, the cache's second level still holds it.
 const BUFFER_BYTES: usize = 256 << 10;

@@ -21,7 +21,6 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 mod attributes;
-pub(super) mod element;
 mod input;
 mod scope;
 mod text;
@@ -32,13 +31,13 @@ use std::ops::Range;
 use quick_xml::escape;
 
 use self::attributes::Attributes;
-use self::element::Element;
 use self::input::Input;
 use self::scope::Scopes;
 pub(super) use self::text::collapse;
 use super::encoding::Declared;
-use super::findings::clip;
-use super::rule::Rule;
+use crate::vet::element::Element;
+use crate::vet::findings::clip;
+use crate::vet::rule::Rule;
 
 /// Deepest nesting: deposits have about 8 levels.
 const DEPTH_MAX: usize = 64;

@@ -14,9 +14,9 @@
 use ahash::RandomState;
 use hashbrown::HashMap;
 
-use super::element::{Element, Name, Space};
 use super::{XmlError, bounds};
-use crate::import::rule::Rule;
+use crate::vet::element::{Element, Name, Space};
+use crate::vet::rule::Rule;
 
 /// Most scopes that are remembered beyond their element: deposits have one, or one per kind.
 const SCOPES_MAX: usize = 256;

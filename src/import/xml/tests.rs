@@ -1,7 +1,7 @@
 //! Documents that are read, and those that are refused.
 
-use super::element::{Name, Space};
 use super::*;
+use crate::vet::element::{Name, Space};
 
 fn leaf_of(document: &str) -> Result<String, XmlError> {
     let mut xml = Xml::new(document.as_bytes());

@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 
 pub use super::block::Block;
 use crate::field::contact::ROLES;
-use crate::import::{value, web};
 use crate::policy::display::tier::{self, Tier};
 use crate::policy::phrases::{Place, misleading};
+use crate::vet::{value, web};
 
 /// Longest disclaimer, header or footer, bytes. Three of them and a record fit one answer.
 pub const TEXT_BYTES_MAX: usize = 4096;

@@ -3,17 +3,18 @@
 //! # Does not
 //!
 //! Know which element may stand where.
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 macro_rules! table {
     ($(#[$doc:meta])* $kind:ident { $($item:ident = $word:literal),* $(,)? } else $other:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u8)]
-        pub(in crate::import) enum $kind { $($item,)* $other }
+        pub(crate) enum $kind { $($item,)* $other }
 
         impl $kind {
             /// The value of a word of the table.
-            pub(in crate::import) fn of(word: &str) -> Self {
+            pub(crate) fn of(word: &str) -> Self {
                 match word {
                     $($word => Self::$item,)*
                     _ => Self::$other,
@@ -42,7 +43,7 @@ const NAMESPACE_START: &str = "urn:ietf:params:xml:ns:";
 
 impl Space {
     /// The value of a namespace name.
-    pub(super) fn of_uri(uri: &str) -> Self {
+    pub(crate) fn of_uri(uri: &str) -> Self {
         uri.strip_prefix(NAMESPACE_START).map_or(Self::Foreign, Self::of)
     }
 }
@@ -77,7 +78,7 @@ table! {
 
 /// An element: its namespace and its local name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::import) struct Element {
-    pub(in crate::import) space: Space,
-    pub(in crate::import) name: Name,
+pub(crate) struct Element {
+    pub(crate) space: Space,
+    pub(crate) name: Name,
 }

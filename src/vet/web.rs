@@ -48,7 +48,7 @@ impl Form {
 /// Brings a registrar's WHOIS server and URLs into the form that programs follow; what cannot be
 /// followed is taken away. Deposits, change records and the publisher all come here; the
 /// configuration has the same forms.
-pub(super) fn registrar(registrar: &mut Registrar, defects: &mut Defects) {
+pub(crate) fn registrar(registrar: &mut Registrar, defects: &mut Defects) {
     let Registrar { url, whois_name, whois_url, .. } = registrar;
     let server = (Rule::WhoisServerForm, Rule::WhoisServerBad);
     settle("whoisInfo name", whois_name, whois_server, server, defects);

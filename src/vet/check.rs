@@ -20,38 +20,37 @@ use snapshot_format::object::{
 use snapshot_format::status::{ContactStatuses, DomainStatuses, HostStatuses};
 
 use super::draft;
+use super::element::Name;
 use super::findings::{Defects, ObjectKind, clip};
-use super::model::envelope::Policy;
-use super::policy;
+use super::policy::{self, Policy};
 use super::rule::Rule;
-use super::standing::fate;
 use super::value;
 use super::web;
-use super::xml::element::Name;
+use super::zones::{fate, is_below};
 
 /// Largest domain before archiving, bytes: leaves room for the archive's own within 32 KiB.
 const DOMAIN_BYTES_MAX: usize = 28 << 10;
 
 /// What rules need to know of the deposit.
-pub(super) struct Context<'e> {
+pub(crate) struct Context<'e> {
     /// Time of the data.
-    pub(super) watermark: Time,
+    pub(crate) watermark: Time,
     /// TLD and registry-class names of the deposit, A-label form.
-    pub(super) zones: Vec<String>,
+    pub(crate) zones: Vec<String>,
     /// Zones of other deposits, which are there or come with this one.
-    pub(super) others: Vec<String>,
+    pub(crate) others: Vec<String>,
     /// Its policies.
-    pub(super) policies: &'e [Policy],
+    pub(crate) policies: &'e [Policy],
 }
 
 impl Context<'_> {
-    pub(super) fn is_under_zone(&self, name: &str) -> bool {
+    pub(crate) fn is_under_zone(&self, name: &str) -> bool {
         self.zones.is_empty() || self.zones.iter().any(|zone| is_below(name, zone))
     }
 
     /// Whether a name is another deposit's to say something of. One that is of no deposit is
     /// this one's: in the samples of RFC 9022, sections 14 and 15, every name is.
-    pub(super) fn is_of_other(&self, name: &str) -> bool {
+    pub(crate) fn is_of_other(&self, name: &str) -> bool {
         fate(name, &self.zones, &self.others) == Fate::Stays
     }
 
@@ -76,11 +75,6 @@ impl Context<'_> {
     }
 }
 
-/// Whether `name` lies below `zone`.
-pub(super) fn is_below(name: &str, zone: &str) -> bool {
-    name.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'))
-}
-
 /// Checks an object that comes by itself, without the zones, watermark and policies of a deposit.
 pub(crate) fn alone(object: &mut Object, defects: &mut Defects) {
     let context =
@@ -96,7 +90,7 @@ pub(crate) fn alone(object: &mut Object, defects: &mut Defects) {
 }
 
 /// Checks a domain.
-pub(super) fn domain(domain: &mut Domain, context: &Context<'_>, defects: &mut Defects) {
+pub(crate) fn domain(domain: &mut Domain, context: &Context<'_>, defects: &mut Defects) {
     if !context.policies.is_empty() {
         let seen = &*domain;
         context.policies(ObjectKind::Domain, defects, &|name| policy::domain(seen, name));
@@ -316,7 +310,7 @@ fn bytes_of(domain: &Domain) -> usize {
 
 /// Checks a nameserver; `attribute`: it comes from host attributes only, which have no more than
 /// names and addresses.
-pub(super) fn nameserver(
+pub(crate) fn nameserver(
     host: &mut Nameserver,
     attribute: bool,
     context: &Context<'_>,
@@ -361,7 +355,7 @@ pub(super) fn nameserver(
 }
 
 /// Checks a contact.
-pub(super) fn contact(contact: &mut Contact, context: &Context<'_>, defects: &mut Defects) {
+pub(crate) fn contact(contact: &mut Contact, context: &Context<'_>, defects: &mut Defects) {
     let seen = &*contact;
     context.policies(ObjectKind::Contact, defects, &|name| policy::contact(seen, name));
     roid(&contact.roid, defects);
@@ -449,7 +443,7 @@ fn phone(field: &'static str, phone: &Phone, defects: &mut Defects) {
 }
 
 /// Checks a registrar.
-pub(super) fn registrar(registrar: &mut Registrar, context: &Context<'_>, defects: &mut Defects) {
+pub(crate) fn registrar(registrar: &mut Registrar, context: &Context<'_>, defects: &mut Defects) {
     let seen = &*registrar;
     context.policies(ObjectKind::Registrar, defects, &|name| policy::registrar(seen, name));
     if registrar.name.is_empty() {
@@ -469,7 +463,7 @@ pub(super) fn registrar(registrar: &mut Registrar, context: &Context<'_>, defect
 }
 
 /// Checks a name that is not a domain name.
-pub(super) fn nndn(nndn: &mut Nndn, context: &Context<'_>, defects: &mut Defects) {
+pub(crate) fn nndn(nndn: &mut Nndn, context: &Context<'_>, defects: &mut Defects) {
     let seen = &*nndn;
     context.policies(ObjectKind::Nndn, defects, &|name| policy::nndn(seen, name));
     created(nndn.created, context, defects);

@@ -52,7 +52,7 @@ impl ObjectKind {
     ];
 
     /// The kind of record that it is; `None`: the deposit as a whole.
-    pub(super) const fn record(self) -> Option<Kind> {
+    pub(crate) const fn record(self) -> Option<Kind> {
         Some(match self {
             Self::Deposit => return None,
             Self::Registrar => Kind::Registrar,
@@ -81,11 +81,11 @@ impl ObjectKind {
 
 /// Where something was read: a file by its number, and a line or row of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Number of the file among those of this import.
-    pub(super) file: u16,
+    pub(crate) file: u16,
     /// Line of an XML file, or row of a CSV file, from 1; 0: the file as a whole.
-    pub(super) line: u64,
+    pub(crate) line: u64,
 }
 
 /// One thing that is wrong.
@@ -184,7 +184,7 @@ impl Defects {
 }
 
 /// All findings of an import.
-pub(super) struct Findings<'r> {
+pub(crate) struct Findings<'r> {
     counts: Vec<u64>,
     kept: Vec<Finding>,
     report: Option<&'r mut dyn Write>,
@@ -195,13 +195,13 @@ pub(super) struct Findings<'r> {
 
 impl<'r> Findings<'r> {
     /// Most findings that are kept in memory, for the terminal.
-    pub(super) const KEPT_MAX: usize = 1000;
+    pub(crate) const KEPT_MAX: usize = 1000;
     /// Longest quotation of what was read, bytes.
     const GOT_BYTES_MAX: usize = 200;
     /// Longest name of a field, bytes.
     const FIELD_BYTES_MAX: usize = 256;
 
-    pub(super) fn new(report: Option<&'r mut dyn Write>) -> Self {
+    pub(crate) fn new(report: Option<&'r mut dyn Write>) -> Self {
         Self {
             counts: vec![0; RULES.len()],
             kept: Vec::new(),
@@ -212,7 +212,7 @@ impl<'r> Findings<'r> {
     }
 
     /// Numbers a file of the deposit.
-    pub(super) fn file(&mut self, name: &str, csv: bool) -> u16 {
+    pub(crate) fn file(&mut self, name: &str, csv: bool) -> u16 {
         let number = u16::try_from(self.files.len()).unwrap_or(u16::MAX);
         if number < u16::MAX {
             self.files.push((name.to_owned(), csv));
@@ -221,12 +221,12 @@ impl<'r> Findings<'r> {
     }
 
     /// Files so far.
-    pub(super) fn files(&self) -> u16 {
+    pub(crate) fn files(&self) -> u16 {
         u16::try_from(self.files.len()).unwrap_or(u16::MAX)
     }
 
     /// A place as text: file and line.
-    pub(super) fn place_text(&self, place: Place) -> String {
+    pub(crate) fn place_text(&self, place: Place) -> String {
         match self.files.get(usize::from(place.file)) {
             Some((file, false)) => format!("{file}:{}", place.line),
             Some((file, true)) => format!("{file}, row {}", place.line),
@@ -235,7 +235,7 @@ impl<'r> Findings<'r> {
     }
 
     /// Records a finding or a refusal, and gives it back.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         rule: Rule,
         place: Place,
@@ -273,7 +273,7 @@ impl<'r> Findings<'r> {
     }
 
     /// Records the defects of an object, and forgets them.
-    pub(super) fn add_all(
+    pub(crate) fn add_all(
         &mut self,
         defects: &mut Defects,
         place: Place,
@@ -297,19 +297,19 @@ impl<'r> Findings<'r> {
     }
 
     /// Number of findings; refusals are not counted.
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.per_rule()
             .filter(|(rule, _)| rule.text().severity == Severity::Finding)
             .fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 
     /// Rules that were broken, with their counts.
-    pub(super) fn per_rule(&self) -> impl Iterator<Item = (Rule, u64)> {
+    pub(crate) fn per_rule(&self) -> impl Iterator<Item = (Rule, u64)> {
         RULES.iter().copied().zip(self.counts.iter().copied()).filter(|&(_, count)| count > 0)
     }
 
     /// What was kept, and why the report could not be written, if so.
-    pub(super) fn into_parts(self) -> (Vec<Finding>, Option<io::Error>) {
+    pub(crate) fn into_parts(self) -> (Vec<Finding>, Option<io::Error>) {
         (self.kept, self.report_error)
     }
 }

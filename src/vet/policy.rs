@@ -6,11 +6,22 @@ use snapshot_format::object::{
 };
 use snapshot_format::status::RegistrarStatus;
 
+use super::element::Name;
 use super::findings::ObjectKind;
-use super::xml::element::Name;
+
+/// One `rdePolicy:policy` that is understood.
+#[derive(Debug, Clone)]
+pub(crate) struct Policy {
+    /// Objects that it is about.
+    pub(crate) kind: ObjectKind,
+    /// Element that they need.
+    pub(crate) element: Name,
+    /// The element's name, for findings.
+    pub(crate) word: String,
+}
 
 /// Whether a policy on this element of this kind of object can be checked.
-pub(super) fn is_known(kind: ObjectKind, element: Name) -> bool {
+pub(crate) fn is_known(kind: ObjectKind, element: Name) -> bool {
     match kind {
         ObjectKind::Domain => domain(&Domain::default(), element).is_some(),
         ObjectKind::Nameserver => nameserver(&Nameserver::default(), element).is_some(),
@@ -34,7 +45,7 @@ fn called(phone: &Phone) -> Option<bool> {
 }
 
 /// Whether a domain has an element; `None`: not an element of domains.
-pub(super) fn domain(domain: &Domain, element: Name) -> Option<bool> {
+pub(crate) fn domain(domain: &Domain, element: Name) -> Option<bool> {
     let has = |role| {
         Some(domain.contacts.iter().any(|link| (link.role == ContactRole::Registrant) == role))
     };
@@ -64,7 +75,7 @@ pub(super) fn domain(domain: &Domain, element: Name) -> Option<bool> {
 }
 
 /// Whether a nameserver has an element.
-pub(super) fn nameserver(host: &Nameserver, element: Name) -> Option<bool> {
+pub(crate) fn nameserver(host: &Nameserver, element: Name) -> Option<bool> {
     match element {
         Name::Roid => given(&host.roid),
         Name::Addr => Some(!host.v4.is_empty() || !host.v6.is_empty()),
@@ -79,7 +90,7 @@ pub(super) fn nameserver(host: &Nameserver, element: Name) -> Option<bool> {
 }
 
 /// Whether a contact has an element.
-pub(super) fn contact(contact: &Contact, element: Name) -> Option<bool> {
+pub(crate) fn contact(contact: &Contact, element: Name) -> Option<bool> {
     match element {
         Name::Roid => given(&contact.roid),
         Name::PostalInfo => Some(!contact.postal.is_empty()),
@@ -99,7 +110,7 @@ pub(super) fn contact(contact: &Contact, element: Name) -> Option<bool> {
 }
 
 /// Whether a registrar has an element.
-pub(super) fn registrar(registrar: &Registrar, element: Name) -> Option<bool> {
+pub(crate) fn registrar(registrar: &Registrar, element: Name) -> Option<bool> {
     match element {
         Name::NameElement => given(&registrar.name),
         Name::Gurid => Some(registrar.iana_id != 0),
@@ -119,7 +130,7 @@ pub(super) fn registrar(registrar: &Registrar, element: Name) -> Option<bool> {
 }
 
 /// Whether an NNDN has an element.
-pub(super) fn nndn(nndn: &Nndn, element: Name) -> Option<bool> {
+pub(crate) fn nndn(nndn: &Nndn, element: Name) -> Option<bool> {
     match element {
         Name::UName => given(&nndn.u_name),
         Name::IdnTableId => given(&nndn.idn_table),
