@@ -10,6 +10,7 @@
 //! ARCHITECTURE.md draws it.
 
 // Control plane: may block, may allocate.
+pub mod aside;
 pub mod command;
 pub mod config;
 pub mod control;

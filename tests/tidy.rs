@@ -124,12 +124,12 @@ const RULES: &[Rule] = &[
     Rule { module: "vet", may_import: &["idn", "observe"], never: SOCKETS },
     Rule {
         module: "feed",
-        may_import: &["export", "import", "observe", "secret", "store", "vet"],
+        may_import: &["aside", "export", "import", "observe", "secret", "store", "vet"],
         never: CLOCKS,
     },
     Rule {
         module: "publish",
-        may_import: &["feed", "held", "observe", "store", "view"],
+        may_import: &["aside", "feed", "held", "observe", "store", "view"],
         never: SOCKETS,
     },
     Rule { module: "store", may_import: &[], never: SOCKETS },
@@ -148,7 +148,7 @@ const RULES: &[Rule] = &[
         never: SOCKETS,
     },
     Rule { module: "sample", may_import: &["export", "idn", "store", "view"], never: SOCKETS },
-    Rule { module: "export", may_import: &["field"], never: SOCKETS },
+    Rule { module: "export", may_import: &["aside", "field"], never: SOCKETS },
     Rule { module: "policy", may_import: &["bounds", "field", "vet"], never: SOCKETS },
     Rule { module: "policy", may_import: &["bounds", "field", "vet"], never: FILES },
     Rule { module: "query", may_import: QUERY, never: SOCKETS },
@@ -193,10 +193,12 @@ const RULES: &[Rule] = &[
     Rule { module: "idn", may_import: &[], never: CLOCKS },
     Rule { module: "secret", may_import: &[], never: SOCKETS },
     Rule { module: "held", may_import: &[], never: SOCKETS },
+    Rule { module: "aside", may_import: &[], never: SOCKETS },
+    Rule { module: "aside", may_import: &[], never: CLOCKS },
     Rule { module: "observe", may_import: &[], never: SOCKETS },
     Rule {
         module: "querylog",
-        may_import: &["export", "feed", "held", "observe", "place", "time"],
+        may_import: &["aside", "export", "feed", "held", "observe", "place", "time"],
         never: SOCKETS,
     },
     Rule {
@@ -210,9 +212,9 @@ const RULES: &[Rule] = &[
     Rule {
         module: "command",
         may_import: &[
-            "bounds", "config", "control", "doctor", "export", "feed", "held", "idn", "import",
-            "observe", "place", "policy", "port43", "publish", "query", "querylog", "sample",
-            "shard", "status", "store", "updater", "vet", "view", "warden",
+            "aside", "bounds", "config", "control", "doctor", "export", "feed", "held", "idn",
+            "import", "observe", "place", "policy", "port43", "publish", "query", "querylog",
+            "sample", "shard", "status", "store", "updater", "vet", "view", "warden",
         ],
         never: &[],
     },

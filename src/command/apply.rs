@@ -7,7 +7,7 @@
 //!   is ever applied as the whole.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use super::report_file::{ReportFile, check_report};
 use super::standard::DirOptions;
 use super::updating::{SPOOL, writer};
 use super::{Failure, output};
+use crate::aside;
 use crate::config::Settings;
 use crate::feed::spool::{self, DONE, HELD, REJECTED, SpoolError, WHY_ENDING};
 use crate::feed::{Applied, Apply, ApplyError, ChangeRecord, Intake};
@@ -346,9 +347,12 @@ fn through_server(options: &Options, dir: &Path, settings: &Settings) -> Result<
     // Files are applied in order of their names, or of their serials where a clock that was set
     // back made it another one: this one after those that are there.
     let name = format!("{:020}-{}-{file_name}", clock::wall_ms(), std::process::id());
-    let aside = spool.join(format!(".{name}"));
-    fs::copy(&options.file, &aside).map_err(|error| failed("cannot copy the file", &error))?;
-    fs::rename(&aside, spool.join(&name))
+    let unnamed = spool.join(format!(".{name}"));
+    // The mode of a copy is not that of the file.
+    let copied = File::open(&options.file)
+        .and_then(|mut file| io::copy(&mut file, &mut aside::create(&unnamed)?));
+    copied.map_err(|error| failed("cannot copy the file", &error))?;
+    fs::rename(&unnamed, spool.join(&name))
         .map_err(|error| failed("cannot rename the file", &error))?;
     let (done, rejected) = (spool.join(DONE).join(&name), spool.join(REJECTED).join(&name));
     let begun = clock::monotonic();

@@ -4,9 +4,8 @@
 //!
 //! Know what a deposit holds.
 
-use std::fs::{self, File, Permissions};
+use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,11 +14,9 @@ use flate2::write::GzEncoder;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
+use crate::aside::Aside;
 use crate::export::file_name;
 use crate::observe::clock;
-
-/// Permissions of a deposit: it has data of people.
-const FILE_MODE: u32 = 0o640;
 
 /// Writes a deposit.
 pub(super) type WriteTo<'w> = &'w mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
@@ -41,35 +38,18 @@ pub(super) fn write_xml(
     if path == Path::new("-") {
         return write_into(io::stdout().lock(), gzip, write).map(|()| None);
     }
-    let path = if is_directory(path) {
+    // Whoever reads the directory never sees half a deposit, or one of two commands at once.
+    let (path, aside) = if is_directory(path) {
         fs::create_dir_all(path)?;
-        path.join(file_name(tld, watermark_ms, if gzip { "xml.gz" } else { "xml" }))
+        let path = path.join(file_name(tld, watermark_ms, if gzip { "xml.gz" } else { "xml" }));
+        let aside = Aside::in_folder(&path)?;
+        (path, aside)
     } else {
-        path.to_owned()
+        (path.to_owned(), Aside::of_user(path)?)
     };
     let compressed = gzip || path.extension().is_some_and(|extension| extension == "gz");
-    // A pipe, a device or a link stays what it is.
-    if fs::symlink_metadata(&path).is_ok_and(|there| !there.is_file()) {
-        return write_into(File::create(&path)?, compressed, write).map(|()| Some(path));
-    }
-    // Whoever reads the directory never sees half a deposit, or one of two commands at once.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or_else(|| Path::new("."));
-    if !folder.is_dir() {
-        let what = format!("its folder {} is not there; make it first", folder.display());
-        return Err(io::Error::new(io::ErrorKind::NotFound, what));
-    }
-    let aside = tempfile::Builder::new()
-        .prefix(".whoisd-")
-        .suffix(".new")
-        .permissions(Permissions::from_mode(FILE_MODE))
-        .tempfile_in(folder)
-        .map_err(|error| {
-            let kind = error.kind();
-            io::Error::new(kind, format!("no file can be made in {}: {kind}", folder.display()))
-        })?;
-    write_into(aside.reopen()?, compressed, write)?;
-    aside.persist(&path).map_err(|error| error.error)?;
+    write_into(aside.file(), compressed, write)?;
+    aside.keep()?;
     Ok(Some(path))
 }
 

@@ -178,7 +178,8 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     let report = lines.as_mut().map(|lines| &mut lines.file as &mut dyn Write);
     let standing = there.as_mut().map(|there| there as &mut dyn Standing);
     let made = import::run_beside(&options, &scratch, standing, &mut base, report, &mut display);
-    if let Some(lines) = lines {
+    // Half a report does not take the place of the last one.
+    if let Some(lines) = lines.filter(|_| made.is_ok() || !display.stop_asked()) {
         lines.finish()?;
     }
     let (_, report) = made.map_err(|error| {
@@ -224,11 +225,11 @@ fn change(
     let applied = super::apply::deposit_directly(files, live, &Settings::default(), &mut vetting);
     let report = vetting.report.take();
     bar.finish_and_clear();
-    if let Some(lines) = lines {
-        lines.finish()?;
-    }
     if applied.is_err() && stop.load(Ordering::Relaxed) {
         return Err(interrupted());
+    }
+    if let Some(lines) = lines {
+        lines.finish()?;
     }
     let how = Telling { quiet: arguments.quiet, has_report: arguments.report.is_some() };
     super::apply::tell(files, applied, report.as_deref(), how)

@@ -21,9 +21,16 @@ pub(super) fn file() -> impl TypedValueParser<Value = PathBuf> {
     parser("a file", |kind| !kind.is_dir() && !kind.is_socket())
 }
 
-/// A file, a pipe, a device or a directory, if anything.
+/// Names of standard output. What is written there goes by its descriptor, as for `-`: opened
+/// anew, a file would be written from its beginning.
+const STANDARD_OUTPUT: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+
+/// A file, a pipe, a device or a directory, if anything; `-` for standard output by any name.
 pub(super) fn file_or_directory() -> impl TypedValueParser<Value = PathBuf> {
-    parser("a file or a directory", |kind| !kind.is_socket())
+    let any = PathBufValueParser::new().map(|path| {
+        if STANDARD_OUTPUT.iter().any(|name| path == Path::new(name)) { "-".into() } else { path }
+    });
+    fitting(any, "a file or a directory", |kind| !kind.is_socket())
 }
 
 /// A socket, if anything.
@@ -35,7 +42,15 @@ fn parser(
     expected: &'static str,
     fits: impl Fn(&FileType) -> bool + Clone + Send + Sync + 'static,
 ) -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(move |path| match got(&path, &fits) {
+    fitting(PathBufValueParser::new(), expected, fits)
+}
+
+fn fitting(
+    paths: impl TypedValueParser<Value = PathBuf>,
+    expected: &'static str,
+    fits: impl Fn(&FileType) -> bool + Clone + Send + Sync + 'static,
+) -> impl TypedValueParser<Value = PathBuf> {
+    paths.try_map(move |path| match got(&path, &fits) {
         Some(got) => Err(format!("it is {got}, expected {expected}")),
         None => Ok(path),
     })

@@ -10,11 +10,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
+use crate::aside;
 use crate::store::{MANIFEST, read_manifest};
 use crate::view::Disk;
 
-/// Refuses the file `path` that `option` names as an output if it is one of `inputs`, or lies in a
-/// snapshot directory: one that is there, or one of `dirs`, which this command makes.
+/// Refuses the file `path` that `option` names as an output if it is one of `inputs`, a link that
+/// leads to nothing, or lies in a snapshot directory: one that is there, or one of `dirs`, which
+/// this command makes.
 pub(super) fn check(
     option: &str,
     path: &Path,
@@ -27,6 +29,9 @@ pub(super) fn check(
     };
     if let Some(input) = inputs.iter().find(|input| are_one(input, path)) {
         return wrong(format!("is the file that is read, {}", input.display()));
+    }
+    if let Some(to) = aside::dangling(path) {
+        return wrong(aside::nothing_at(&to));
     }
     match snapshot_directory(path, dirs) {
         Some(dir) => wrong(format!("lies in the snapshot directory {}", dir.display())),
@@ -101,6 +106,7 @@ mod tests {
         symlink(at("deposit.xml"), at("link")).unwrap();
         symlink(at("registry/MANIFEST"), at("manifest")).unwrap();
         symlink(at("registry"), at("folder")).unwrap();
+        symlink(at("registry/none"), at("dangling")).unwrap();
         fs::hard_link(at("deposit.xml"), at("other-name")).unwrap();
         let said = |path: &str| {
             let checked = check("--report", &at(path), &[at("deposit.xml")], &[&at("new")]);
@@ -116,6 +122,7 @@ mod tests {
             ("folder/report.jsonl", "lies in the snapshot directory"),
             ("manifest", "lies in the snapshot directory"),
             ("new/report.jsonl", "lies in the snapshot directory"),
+            ("dangling", "registry/none\", where there is no file; name another file"),
         ] {
             let (status, message) = said(path).unwrap_err();
             assert!(status == 2 && message.contains(expected), "{path}: {message}");

@@ -2,20 +2,19 @@
 //!
 //! # Invariants
 //!
-//! - `whole`: a report is written aside and renamed at its end; the last one stays until then.
+//! - `whole`: a report gets its name at its end; the last one stays until then.
 //! - `nothing else`: a report is none of the files that are read, and in no snapshot directory.
 //!
 //! # Does not
 //!
 //! Write findings: whoever finds them does.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, TempPath};
-
 use super::{Failure, overwriting};
+use crate::aside::Aside;
 
 /// Refuses a report in the place of what is read or written besides: the deposits, the CSV files
 /// beside them, which their XML names, and the files of snapshot directories.
@@ -34,11 +33,10 @@ pub(super) fn check_report(report: &Path, deposits: &[PathBuf], dir: &Path) -> R
     overwriting::check("--report", report, &inputs, &[dir])
 }
 
-/// A report: written aside and renamed at its end, so that the last one stays until then. What is
-/// no file, or a link, is written into: it is to stay what it is.
+/// A report, aside until its end.
 pub(super) struct ReportFile {
     path: PathBuf,
-    aside: Option<TempPath>,
+    aside: Aside,
     pub(super) file: BufWriter<File>,
 }
 
@@ -48,38 +46,19 @@ impl ReportFile {
             let path = path.display();
             return Err(Failure::failed(format!("{path}: is a directory; --report names a file")));
         }
-        let said = |error: io::Error| {
-            Failure::failed(format!("{}: cannot write the report: {error}", path.display()))
-        };
-        if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
-            let file = OpenOptions::new().write(true).create(true).truncate(true).open(path);
-            let file = BufWriter::new(file.map_err(said)?);
-            return Ok(Self { path: path.to_owned(), aside: None, file });
-        }
-        let here = Path::new(".");
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let aside = NamedTempFile::new_in(parent.unwrap_or(here)).map_err(said)?;
-        let (file, aside) = aside.into_parts();
-        Ok(Self { path: path.to_owned(), aside: Some(aside), file: BufWriter::new(file) })
+        let failed = said(path);
+        let aside = Aside::of_user(path).map_err(&failed)?;
+        let file = BufWriter::new(aside.file().try_clone().map_err(failed)?);
+        Ok(Self { path: path.to_owned(), aside, file })
     }
 
     pub(super) fn finish(self) -> Result<(), Failure> {
-        let said = |error: &dyn std::fmt::Display| {
-            Failure::failed(format!("{}: cannot write the report: {error}", self.path.display()))
-        };
-        let file = self.file.into_inner().map_err(|error| said(&error))?;
-        if let Some(aside) = self.aside {
-            readable(&file);
-            aside.persist(&self.path).map_err(|error| said(&error.error))?;
-        }
-        Ok(())
+        let failed = said(&self.path);
+        self.file.into_inner().map_err(|error| failed(error.into_error()))?;
+        self.aside.keep().map_err(failed)
     }
 }
 
-/// Temporary files are for their owner alone; a report is for its group as well. It names objects
-/// of the registry.
-fn readable(file: &File) {
-    use std::os::unix::fs::PermissionsExt;
-    // A report that only its owner may read is still a report.
-    let _ = file.set_permissions(fs::Permissions::from_mode(0o640));
+fn said(path: &Path) -> impl Fn(io::Error) -> Failure {
+    move |error| Failure::failed(format!("{}: cannot write the report: {error}", path.display()))
 }

@@ -14,13 +14,13 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use twox_hash::XxHash3_64;
 
 use super::{ChangeRecord, VERSION};
+use crate::aside;
 
 /// Serials and hashes of records.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -111,8 +111,7 @@ pub(super) fn body_of(text: &str) -> Option<&str> {
 pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let mut aside = path.as_os_str().to_owned();
     aside.push(".new");
-    fs::write(&aside, text)?;
-    fs::rename(&aside, path)
+    aside::replace(Path::new(&aside), path, text.as_bytes(), false)
 }
 
 #[cfg(test)]

@@ -21,12 +21,15 @@
 //! Take files out: whoever applies them does, once they are applied.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::OFlags;
+
 use super::sink::{Last, Sink, SinkError, Told};
+use crate::aside;
 use crate::feed::ChangeRecord;
 use crate::held::Held;
 
@@ -101,7 +104,9 @@ impl DirectorySink {
 
     fn lock(&self) -> Result<Held, SinkError> {
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(LOCK_MODE);
+        // Others may write into the folder: a link of that name is not followed.
+        let flags = OFlags::NOFOLLOW.bits().cast_signed();
+        options.write(true).create(true).truncate(false).mode(LOCK_MODE).custom_flags(flags);
         let file = options.open(self.path.join(LOCK)).map_err(self.failed("open its lock"))?;
         for _ in 0..LOCK_TRIES {
             match Held::try_new(&file) {
@@ -169,11 +174,7 @@ impl DirectorySink {
 
     /// Writes a file aside, and gives it its name.
     fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let aside = self.path.join(ASIDE);
-        let mut file = File::create(&aside)?;
-        file.write_all(bytes)?;
-        file.sync_data()?;
-        fs::rename(&aside, self.path.join(name))?;
+        aside::replace(&self.path.join(ASIDE), &self.path.join(name), bytes, true)?;
         File::open(&self.path)?.sync_all()
     }
 }

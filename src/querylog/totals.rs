@@ -18,7 +18,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,7 @@ use super::day::Day;
 use super::row::json_problem;
 use super::segment::FILE_MODE;
 use super::segment_name::Stem;
+use crate::aside;
 
 /// Name of the file.
 pub(super) const TOTALS: &str = "totals.jsonl";
@@ -331,13 +332,8 @@ impl OpenDay {
     /// Writes it down, so that the next start need not read complete segments again, which may be
     /// deleted meanwhile.
     pub(super) fn write(&self, dir: &Path) -> io::Result<()> {
-        let part = dir.join(OPEN_PART);
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(FILE_MODE);
-        let mut file = options.open(&part)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(part, dir.join(OPEN))?;
+        let text = serde_json::to_vec(self)?;
+        aside::replace(&dir.join(OPEN_PART), &dir.join(OPEN), &text, true)?;
         // With it, the names of files that were completed before.
         sync_names(dir)
     }
@@ -376,6 +372,8 @@ mod stem_text {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::arithmetic_side_effects, reason = "a test's own numbers")]
+
+    use std::fs;
 
     use super::super::row::tests::row;
     use super::*;

@@ -20,6 +20,8 @@ use std::os::unix::fs::{
 };
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 use super::map::{Bytes, LogBytes};
 use crate::held::Held;
 use crate::store::Files;
@@ -74,7 +76,10 @@ impl Disk {
     /// group.
     fn write(&self, name: &str, options: &mut OpenOptions) -> io::Result<File> {
         let path = self.at(name);
-        options.mode(FILE_MODE).read(true).write(true).open(&path).map_err(|error| {
+        // A link is none of ours: it would have another's file written, or its mode changed.
+        let flags = OFlags::NOFOLLOW.bits().cast_signed();
+        let options = options.mode(FILE_MODE).read(true).write(true).custom_flags(flags);
+        options.open(&path).map_err(|error| {
             let Some(owner) = fs::metadata(&path).ok().map(|of| of.uid()) else { return error };
             let own = rustix::process::geteuid().as_raw();
             if error.kind() != io::ErrorKind::PermissionDenied || owner == own {
@@ -179,7 +184,10 @@ impl Files for Disk {
     }
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<File> {
-        let mut file = self.write(name, OpenOptions::new().create(true).truncate(true))?;
+        // What has the name, the rest of a crash or a link, is not written through. A folder that
+        // keeps it says so below.
+        let _ = fs::remove_file(self.at(name));
+        let mut file = self.write(name, OpenOptions::new().create_new(true))?;
         self.give(&file)?;
         let zeros = vec![0; ZEROS_BYTES.min(usize::try_from(bytes).unwrap_or(ZEROS_BYTES))];
         let mut left = bytes;
@@ -256,6 +264,11 @@ mod tests {
         let _lock = disk.lock("LOCK").unwrap().unwrap();
         disk.create("base", 10).unwrap();
         disk.open("base").unwrap();
+        let other = folder.path().join("other");
+        std::os::unix::fs::symlink(&other, folder.path().join("linked")).unwrap();
+        assert!(disk.open("linked").is_err());
+        disk.create("linked", 0).unwrap();
+        assert!(!other.exists(), "a link of that name is not followed");
         for name in ["LOCK", "base"] {
             assert_eq!(fs::metadata(folder.path().join(name)).unwrap().uid(), owner, "{name}");
         }

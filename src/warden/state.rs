@@ -18,11 +18,13 @@
 //!
 //! Know what a block means.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::block::{BLOCKS_MAX, Block};
@@ -59,6 +61,8 @@ pub(super) enum Unread {
 
 /// How our files begin, but for white space.
 const FIRST_BYTES: &[u8] = b"{\"version\":";
+/// Permissions of the file.
+const FILE_MODE: u32 = 0o640;
 
 /// Reads the file; none if there is none. One that somebody `named` has to begin as ours do; the
 /// one under our own name is ours, whatever is in it.
@@ -118,7 +122,11 @@ pub(super) fn put_aside(path: &Path, now_ms: i64) -> io::Result<PathBuf> {
 /// If the disk refuses; the old file is there then.
 pub(super) fn write(path: &Path, blocks: &[Arc<Block>]) -> io::Result<()> {
     let beside = path.with_extension("json.new");
-    let mut file = File::create(&beside)?;
+    // A link of that name is not followed.
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(FILE_MODE).custom_flags(flags);
+    let mut file = options.open(&beside)?;
     let blocks = blocks.iter().map(Arc::as_ref).collect();
     let mut text = serde_json::to_vec(&Keep { version: VERSION, blocks })?;
     text.push(b'\n');
@@ -149,6 +157,10 @@ mod tests {
         };
         let again = Book::new(Terms::default(), kept, 1_000);
         assert_eq!(json(&again).unwrap(), json(&book).unwrap());
+        let (other, beside) = (dir.path().join("other"), dir.path().join("blocks.json.new"));
+        std::os::unix::fs::symlink(&other, &beside).unwrap();
+        assert!(write(&path, &book.all()).is_err() && !other.exists(), "a link is not followed");
+        fs::remove_file(beside).unwrap();
         for bad in [
             "",
             "{\"version\":2,\"blocks\":[]}",

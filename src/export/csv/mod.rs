@@ -12,12 +12,11 @@
 //!
 //! Split a table into several files.
 
-mod aside;
+mod folder;
 mod rows;
 mod table;
 
-use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
@@ -28,8 +27,9 @@ use super::encode::escape;
 use super::envelope::{self, Model};
 use super::xml::state_word;
 use super::{Repository, Source, file_name};
+use crate::aside;
 use crate::field::contact::{BLOCK, ShownField};
-use aside::Aside;
+use folder::Folder;
 use rows::{ContactTables, DISCLOSE, DomainTables, address, phone};
 use table::Table;
 
@@ -60,11 +60,11 @@ pub struct Options {
 ///
 /// The source's, or the file system's.
 pub fn write(source: &mut dyn Source, directory: &Path, options: Options) -> io::Result<PathBuf> {
-    let aside = Aside::new(directory)?;
+    let folder = Folder::new(directory)?;
     let repository = source.repository()?;
     let mut xml = String::with_capacity(1 << 15);
     envelope::open(Model::Csv, &repository, &mut xml);
-    let directory = aside.path();
+    let directory = folder.path();
     let mut deposit = Deposit { directory, options, repository: &repository, xml };
     deposit.domains(source)?;
     deposit.hosts(source)?;
@@ -75,8 +75,8 @@ pub fn write(source: &mut dyn Source, directory: &Path, options: Options) -> io:
     let mut xml = deposit.xml;
     envelope::close(&mut xml);
     let name = name_of(&repository, "csv.xml");
-    fs::write(directory.join(&name), xml)?;
-    aside.settle(&name)
+    aside::create(&directory.join(&name))?.write_all(xml.as_bytes())?;
+    folder.settle(&name)
 }
 
 /// The name of a file of the deposit.
@@ -119,7 +119,7 @@ impl Deposit<'_> {
         Table::create(self.directory, file_name, name, fields, self.options)
     }
 
-    /// Closes the tables of a kind and declares them.
+    /// Ends the tables of a kind and declares them.
     fn declare(&mut self, space: &str, tables: Vec<Table>) -> io::Result<()> {
         envelope::push(&mut self.xml, &["<", space, ":contents>\n"]);
         for table in tables {

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use snapshot_format::object::{Actor, Time};
 
 use super::{Checksum, Options};
+use crate::aside;
 use crate::export::encode::{escape, hex};
 use crate::export::envelope::push;
 use crate::export::time::write_time;
@@ -45,7 +46,7 @@ impl Table {
         options: Options,
     ) -> io::Result<Self> {
         let path = directory.join(&file_name);
-        let file = File::create(&path)
+        let file = aside::create(&path)
             .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))?;
         let sum = match options.checksum {
             Checksum::Crc32 => Sum::Crc32(crc32fast::Hasher::new()),
@@ -108,7 +109,7 @@ impl Table {
         self.end()
     }
 
-    /// Closes the file and appends its definition (`rdeCsv:csv`).
+    /// Ends the file and appends its definition (`rdeCsv:csv`).
     pub(super) fn finish(self, out: &mut String) -> io::Result<()> {
         let sink = self.writer.into_inner().map_err(|e| io::Error::other(e.to_string()))?;
         let sum = sink.finish()?;

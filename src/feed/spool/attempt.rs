@@ -14,10 +14,11 @@
 //! Hold anything up: a note that cannot be written is a warning.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::away::Id;
+use crate::aside;
 
 /// Name of the file in a snapshot directory.
 pub const ATTEMPT: &str = "files.attempt";
@@ -100,7 +101,8 @@ impl Attempt {
             "{FIRST_LINE}\nfile {id}\nserial {serial}\nends {ends}\noom {oom}\nboot {boot}\n"
         );
         // Not synced: what a power failure takes away does not count.
-        if let Err(error) = fs::write(path, text) {
+        let written = aside::create(path).and_then(|mut file| file.write_all(text.as_bytes()));
+        if let Err(error) = written {
             let path = path.display();
             tracing::warn!(%path, %error, "the file that is being applied cannot be noted");
         }

@@ -4,6 +4,7 @@
 //! # Invariants
 //!
 //! - `header last`: the XML gets its name once all files that it declares have theirs.
+//! - `no detour`: what has such a name is replaced, a link as well, and never followed.
 //! - `nothing half`: whatever ends the writing, the folder goes with what is in it, and so do
 //!   folders that were made for the deposit.
 //!
@@ -19,14 +20,14 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// A folder of files that are being written.
-pub(super) struct Aside {
+pub(super) struct Folder {
     folder: Option<TempDir>,
     directory: PathBuf,
     /// The directory, then those above it, that were not there.
     made: Vec<PathBuf>,
 }
 
-impl Aside {
+impl Folder {
     /// For files of `directory`, which is made if it is not there.
     pub(super) fn new(directory: &Path) -> io::Result<Self> {
         let missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
@@ -62,7 +63,7 @@ impl Aside {
     }
 }
 
-impl Drop for Aside {
+impl Drop for Folder {
     fn drop(&mut self) {
         // What cannot be taken away does no harm, and the error that led here is told.
         drop(self.folder.take());
