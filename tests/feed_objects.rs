@@ -59,6 +59,15 @@ fn append(path: &Path, serial: u64, name: &str) {
     live.append(&encoded, stamp).unwrap();
 }
 
+/// Appends a heartbeat to a directory, as of a serial.
+fn beat(path: &Path, serial: u64) {
+    let mut live = Live::open(lock(path)).unwrap();
+    let state = live.generation().state();
+    let (committed_ms, heartbeat_ms) = (state.committed_ms, 1_764_000_005_000);
+    let encoded = delta::encode(live.generation(), [], &mut |_, _| {}).unwrap();
+    live.append(&encoded, Stamp { serial, committed_ms, heartbeat_ms }).unwrap();
+}
+
 /// An object store and a directory that fetches from it.
 struct Place {
     folder: tempfile::TempDir,
@@ -400,6 +409,56 @@ fn the_commands_publish_and_fetch() {
     assert!(status == 1 && text.contains("the newest one holds serial 8"), "{text}");
     let (status, text) = ran(&["publish-snapshot", "--dir", &registry, "--to", "x://y"]);
     assert!(status == 1 && text.contains("no object store that is known"), "{text}");
+}
+
+#[test]
+fn heartbeats_alone_make_a_newer_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let ran = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_whoisd")).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let (registry, store, node) = (at("registry"), at("store"), at("node"));
+    directory(Path::new(&registry), 41, "of-41.demo");
+    let publish = ["publish-snapshot", "--dir", &registry, "--to", &store];
+    assert!(ran(&publish).contains("serial 41"));
+    for serial in 42..=69 {
+        beat(Path::new(&registry), serial);
+    }
+    let said = ran(&publish);
+    assert!(said.contains("serial 69") && !said.contains("left out"), "{said}");
+    let again = ran(&publish);
+    assert!(again.contains("serial 69") && again.contains("is there already"), "{again}");
+    assert!(ran(&[&publish[..], &["--base"]].concat()).contains("left out: 28 later changes"));
+    ran(&["fetch-snapshot", "--from", &store, "--into", &node]);
+    let view = View::open(Path::new(&node)).unwrap();
+    view.prepare().unwrap();
+    assert_eq!(view.state().serial, 69);
+    assert!(view.base().find_domain("of-41.demo").unwrap().is_some());
+}
+
+#[test]
+fn the_same_data_of_a_directory_that_counts_otherwise_leave_what_is_there_good() {
+    let place = Place::new();
+    place.publish(7, None, None);
+    let manifest = fs::read(place.object(7, ".manifest")).unwrap();
+    // The node's second generation is the registry's first one.
+    directory(&place.node(), 3, "of-3.demo");
+    place.fetch(0, None).unwrap();
+    let view = View::open(&place.node()).unwrap();
+    assert_eq!((view.base().header().generation, view.base().header().serial), (2, 7));
+    let how = How::default();
+    let published = place.objects.publish(view.base(), how, &mut |_, _| true).unwrap();
+    assert!(published.was_there && published.changes.is_empty(), "{published:?}");
+    assert_eq!(fs::read(place.object(7, ".manifest")).unwrap(), manifest);
+    assert_eq!(place.fetch(7, None).unwrap().passed_over, Vec::<String>::new());
+    // One whose manifest is not there yet may have any bytes: it is written again.
+    fs::remove_file(place.object(7, ".manifest")).unwrap();
+    let published = place.objects.publish(view.base(), how, &mut |_, _| true).unwrap();
+    assert!(!published.was_there);
+    assert_eq!(place.fetch(7, None).unwrap().passed_over, Vec::<String>::new());
 }
 
 #[test]

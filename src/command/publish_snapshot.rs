@@ -32,8 +32,8 @@ const FOLD_MEMORY_BYTES: usize = 256 << 20;
 
 /// Put the current generation into an object store, for nodes that are new or too far behind
 ///
-/// The changes since the last base are folded into what is put there; it needs as much room in DIR
-/// as a snapshot while it runs. The directory may be served and written meanwhile. Its serial says
+/// The changes and heartbeats since the last base are folded into what is put there; it needs as
+/// much room in DIR as a snapshot while it runs. The directory may be served and written meanwhile. Its serial says
 /// which records of the feed it contains: a node that fetches it goes on after it.
 ///
 /// A snapshot that is there already stays, with its signature and its source. --key signs it, or
@@ -90,9 +90,8 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         )));
     }
     let source = options.source.clone().or(followed);
-    let (changed, _) = view.data().changed();
     let how = How { source: source.as_ref(), key: key.as_ref(), replace: options.replace };
-    let published = if options.base || changed == 0 {
+    let published = if options.base || is_base(&view) {
         publish(&objects, view.base(), how, options.quiet, stop)?
     } else {
         let folded = folded(&view, dir, options.quiet, stop)?;
@@ -123,6 +122,15 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         text.push_str(&format!("changed: {change}\n"));
     }
     output::print(text.as_bytes())
+}
+
+/// Whether the last base says all that there is to say. Heartbeats change no record, and a node goes
+/// on behind the serial that a snapshot has: they are folded in as well.
+fn is_base(view: &View) -> bool {
+    let (state, header) = (view.state(), view.base().header());
+    let (changed, _) = view.data().changed();
+    let is_last = (state.serial, state.committed_ms) == (header.serial, header.watermark_ms);
+    changed == 0 && is_last
 }
 
 /// An object store of files has no place where a directory keeps its own.

@@ -5,6 +5,8 @@
 //! - The manifest comes last: a crash before it leaves an object that nobody fetches.
 //! - A manifest that is there and says the same of the snapshot stays, unless a key signs it or a
 //!   source is named that it lacks: nothing takes a signature away.
+//! - A manifest names the hash of the bytes that lie beside it. The same data have other bytes
+//!   where a directory counts its generations otherwise: what is there stays, with its hash.
 //!
 //! # Does not
 //!
@@ -84,13 +86,17 @@ impl Objects {
         };
         let name = manifest.name();
         let there = self.there(name);
-        self.settle(&mut manifest, there.as_ref(), how.key.is_some())?;
         let object = self.at(&name.snapshot());
         let was_there = match self.runtime.block_on(self.store.head(&object)) {
-            Ok(meta) => meta.size == manifest.bytes && !how.replace,
+            Ok(meta) => meta.size == manifest.bytes && !how.replace && there.is_some(),
             Err(object_store::Error::NotFound { .. }) => false,
             Err(error) => return Err(self.failed("look for the snapshot", &error)),
         };
+        if let Some(there) = there.as_ref().filter(|_| was_there) {
+            manifest.generation = there.manifest.generation;
+            manifest.hash = there.manifest.hash;
+        }
+        self.settle(&mut manifest, there.as_ref(), how.key.is_some())?;
         if !was_there {
             self.put(&object, bytes, go_on)?;
         }
