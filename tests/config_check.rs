@@ -57,6 +57,59 @@ fn config_check_tells_all_errors_of_a_file_at_once() {
     assert_eq!(ran(&["config", "check", file]).2.lines().count(), 1);
 }
 
+#[test]
+fn config_check_tells_all_errors_of_one_list_and_of_one_table() {
+    let place = Place::new();
+    let refused = |text: &str, expected: &[&str]| {
+        let (status, _, err) = place.check(text);
+        assert_eq!(status, 3, "{text}: {err}");
+        for expected in expected {
+            assert!(err.contains(expected), "{expected} in {err}");
+        }
+        assert_eq!(err.lines().count(), expected.len(), "{text}: {err}");
+    };
+    let proxy = "[[proxy]]\nlisten = \"nowhere\"\nfrom = [\"10.0.0.0/33\", \"x\"]\n\
+                 header = \"v3\"\n";
+    let proxy_errors = [
+        "proxy[1].listen: \"nowhere\"",
+        "proxy[1].from: \"10.0.0.0/33\"",
+        "proxy[1].from: \"x\"",
+        "proxy[1].header: ",
+    ];
+    refused(&format!("GOOD{proxy}"), &proxy_errors);
+    let listen = format!(
+        "[server]\ndir = \"{FIXTURE}\"\nlisten = [\"127.0.0.1:99999\", \"foo\", \
+         \"127.0.0.1:4343\", \"127.0.0.1:4343\"]\n"
+    );
+    let listen_errors = [
+        "server.listen: \"127.0.0.1:99999\"",
+        "server.listen: \"foo\"",
+        "server.listen: 127.0.0.1:4343 is named twice",
+    ];
+    refused(&listen, &listen_errors);
+    refused(&format!("{listen}{proxy}"), &[&listen_errors[..], &proxy_errors].concat());
+    refused(
+        "GOOD[query_log.nats]\nservers = [\"http://a\", \"b c\"]\nsubject = \"a b\"\n",
+        &["nats.servers: number 1: ", "nats.servers: number 2: ", "query_log.nats.subject: "],
+    );
+    refused(
+        "GOOD[feed.nats]\nservers = [\"http://a\"]\nstream = \"a b\"\n",
+        &["feed.nats.servers: ", "feed.nats.stream: "],
+    );
+    refused(
+        "GOOD[policy.nftables]\ntable = \"x\"\nset4 = \"4\"\nset6 = \"6\"\n",
+        &["nftables.table: ", "nftables.set4: ", "nftables.set6: "],
+    );
+    refused(
+        "GOOD[mining]\ncanaries = [\"a b\", \"good.example\", \"c d\"]\n",
+        &["mining.canaries: \"a b\", \"c d\" is no name"],
+    );
+    refused(
+        "server = 3\n",
+        &["whoisd.toml:1: server: invalid type: integer `3`, expected a table"],
+    );
+}
+
 /// A folder with a file of lists that is refused and a file that is no folder, and a way to check a
 /// configuration in it.
 struct Place(tempfile::TempDir);
@@ -67,6 +120,8 @@ impl Place {
         let list = "[[entry]]\nprefix = \"192.0.2.1/24\"\naction = \"deny\"\n";
         fs::write(place.0.path().join("list.toml"), list).unwrap();
         fs::write(place.0.path().join("file"), "").unwrap();
+        std::os::unix::fs::symlink("nothing", place.0.path().join("dangling")).unwrap();
+        fs::create_dir_all(place.0.path().join("locked/LOCK")).unwrap();
         place
     }
 
@@ -74,6 +129,7 @@ impl Place {
     fn check(&self, text: &str) -> (i32, String, String) {
         let good = format!("[server]\ndir = \"{FIXTURE}\"\nlisten = [\"127.0.0.1:0\"]\n");
         let text = text.replace("GOOD", &good).replace("DIR", &self.0.path().display().to_string());
+        let text = text.replace("LONG", &"long".repeat(100));
         let path = self.0.path().join("whoisd.toml");
         fs::write(&path, text).unwrap();
         ran(&["config", "check", path.to_str().unwrap()])
@@ -113,8 +169,13 @@ fn config_check_finds_what_the_machine_lacks_for_a_start() {
         (
             "GOOD[query_log]\ndir = \"DIR/q\"\nprivacy = \"hash\"\n\
              privacy_key_file = \"DIR/none\"\n",
-            "query_log: ",
+            "whoisd.toml:7: query_log.privacy_key_file: ",
         ),
+        ("GOOD[query_log]\ndir = \"/proc/nope\"\n", "query_log.dir: /proc/nope: is in proc"),
+        ("GOOD[query_log]\ndir = \"/sys/nope\"\n", "query_log.dir: /sys/nope: "),
+        ("GOOD[query_log]\ndir = \"DIR/dangling/q\"\n", "leads to nothing, which is not there"),
+        ("GOOD[query_log]\ndir = \"DIR/LONG\"\n", "query_log.dir: "),
+        ("GOOD[query_log]\ndir = \"DIR/locked\"\n", "query_log.dir: "),
         (
             "GOOD[feed.nats]\nservers = [\"nats://127.0.0.1:4222\"]\n\
              trusted_keys = [\"DIR/none\"]\n",

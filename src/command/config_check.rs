@@ -12,17 +12,19 @@
 //! them.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, access, statfs};
 
 use super::controlling::Tables;
 use super::serve;
 use super::telling::Claimed;
 use super::updating::SPOOL;
+use crate::aside;
 use crate::config::{ConfigError, Settings};
 use crate::control::{self, ListWatcher};
 use crate::feed::key::Trusted;
@@ -50,8 +52,11 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// Whether the key was refused, or the table that it would stand in.
     fn is_refused(&self, key: &str) -> bool {
-        self.refused.iter().any(|refused| refused == key)
+        let behind = |refused: &String| key.strip_prefix(refused.as_str());
+        let mut behind = self.refused.iter().filter_map(behind);
+        behind.any(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 
     fn note(&mut self, key: &'static str, checked: Result<(), String>) {
@@ -113,9 +118,10 @@ pub(super) fn of_machine(settings: &Settings, errors: &[ConfigError]) -> Found {
         }
     }
     if settings.query_log.is_on() {
-        found.note("query_log", querylog::check(&settings.query_log).map_err(|e| e.to_string()));
+        let key = querylog::check(&settings.query_log).map_err(|error| error.problem);
+        found.note("query_log.privacy_key_file", key);
         if let Some(dir) = &settings.query_log.dir {
-            found.note("query_log.dir", may_write_into(dir));
+            found.note("query_log.dir", log_directory(dir));
         }
     }
     files(settings, &mut found);
@@ -198,10 +204,43 @@ fn empty(dir: &Path) -> String {
     StoreError::Empty { path: dir.to_owned() }.to_string()
 }
 
+/// Whether the query log can begin in a directory.
+fn log_directory(dir: &Path) -> Result<(), String> {
+    may_write_into(dir)?;
+    if dir.exists() { querylog::check_directory(dir) } else { Ok(()) }
+}
+
+/// File systems in which the kernel shows something, and nobody makes files: who may write there
+/// says nothing.
+const OF_KERNEL: [(u32, &str); 8] = [
+    (0x9fa0, "proc"),
+    (0x6265_6572, "sysfs"),
+    (0x6367_7270, "cgroup2"),
+    (0x0027_e0eb, "cgroup"),
+    (0x6462_6720, "debugfs"),
+    (0x7472_6163, "tracefs"),
+    (0x7363_6673, "securityfs"),
+    (0x1cd1, "devpts"),
+];
+
 /// Whether this user may write into a directory, or make it.
 fn may_write_into(dir: &Path) -> Result<(), String> {
     let mut place = dir;
-    while !place.exists() {
+    loop {
+        let error = match fs::metadata(place) {
+            Ok(_) => break,
+            Err(error) => error,
+        };
+        if let Some(to) = aside::dangling(place) {
+            return Err(format!(
+                "{}: leads to {}, which is not there",
+                place.display(),
+                to.display()
+            ));
+        }
+        if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) {
+            return Err(format!("{}: {error}", place.display()));
+        }
         place = match place.parent() {
             Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
             Some(parent) => parent,
@@ -210,6 +249,14 @@ fn may_write_into(dir: &Path) -> Result<(), String> {
     }
     if !place.is_dir() {
         return Err(format!("{}: is no directory", place.display()));
+    }
+    let kind = statfs(place).map_or(0, |system| u32::try_from(system.f_type).unwrap_or(0));
+    if let Some((_, name)) = OF_KERNEL.iter().find(|(of_kernel, _)| *of_kernel == kind) {
+        return Err(format!(
+            "{}: is in {name}, a file system of the kernel, where nothing can be made; name \
+             another directory",
+            dir.display()
+        ));
     }
     access(place, Access::WRITE_OK | Access::EXEC_OK)
         .map_err(|error| format!("{}: this user may not write there: {error}", place.display()))
@@ -287,7 +334,7 @@ fn listeners(settings: &Settings, found: &mut Found) {
 }
 
 fn is_passing(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::AddrInUse | std::io::ErrorKind::PermissionDenied)
+    matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied)
 }
 
 /// Whether the object store is one that this build reads; and, where a new node needs it before it
@@ -318,8 +365,10 @@ fn files(settings: &Settings, found: &mut Found) {
         if let Some(url) = &nats.objects {
             found.note("feed.nats.objects", objects(url, settings));
         }
-        let trusted = Trusted::read(&nats.trusted_keys).map(drop);
-        found.note("feed.nats.trusted_keys", trusted.map_err(|error| error.to_string()));
+        for key in &nats.trusted_keys {
+            let trusted = Trusted::read(std::slice::from_ref(key)).map(drop);
+            found.note("feed.nats.trusted_keys", trusted.map_err(|error| error.to_string()));
+        }
     }
     let stream = settings.query_log.stream.as_ref();
     // They are read for each connection, so that a start passes without them and nothing connects.

@@ -91,9 +91,8 @@ pub(super) fn nats(file: &file::Nats) -> Result<Option<Nats>, Vec<Refused>> {
         && let Err(problem) = nats::check_name("stream", stream.get_ref())
     {
         all.push(refused("feed.nats.stream", stream, problem));
-    } else if let Err(problem) = address.check() {
-        all.push(refused("feed.nats.servers", servers, problem));
     }
+    all.extend(check_servers("feed.nats.servers", servers));
     if let Some(durable) = durable
         && let Err(problem) = nats::check_name("durable consumer", durable.get_ref())
     {
@@ -120,6 +119,29 @@ pub(super) fn nats(file: &file::Nats) -> Result<Option<Nats>, Vec<Refused>> {
         trusted_keys: trusted_keys.as_ref().map_or_else(Vec::new, |keys| keys.get_ref().clone()),
         objects: objects.as_ref().map(|url| url.get_ref().clone()),
     }))
+}
+
+/// What is wrong with addresses of servers, each by itself, or with their number.
+pub(super) fn check_servers(
+    key: &'static str,
+    servers: &Spanned<Vec<Spanned<String>>>,
+) -> Vec<Refused> {
+    let problem = |servers: &[Spanned<String>]| {
+        let servers = servers.iter().map(|server| server.get_ref().clone()).collect();
+        Address { servers, stream: STREAM.to_owned(), credentials: None }.check().err()
+    };
+    let several = servers.get_ref().len() > 1;
+    // They are not quoted: an address may hold a password, although it should not.
+    let each = (1..).zip(servers.get_ref()).filter_map(|(number, server)| {
+        let problem = problem(std::slice::from_ref(server))?;
+        let which = if several { format!("number {number}: ") } else { String::new() };
+        Some(refused(key, server, format!("{which}{problem}")))
+    });
+    let each: Vec<_> = each.collect();
+    if !each.is_empty() {
+        return each;
+    }
+    problem(servers.get_ref()).map(|problem| refused(key, servers, problem)).into_iter().collect()
 }
 
 fn is_address(url: &str) -> bool {

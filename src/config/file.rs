@@ -431,6 +431,11 @@ fn key_at(text: &str, offset: usize) -> String {
 
 /// The parser's words for a reader who does not program.
 fn plain(message: &str) -> String {
+    // Tables are structures of ours, each with its name.
+    let message = match message.split_once("expected struct ") {
+        Some((before, _)) => format!("{before}expected a table, such as [server], with its keys"),
+        None => message.to_owned(),
+    };
     message
         .replace("expected u64", "expected a whole number from 0")
         .replace("expected path string", "expected a path in quotes")

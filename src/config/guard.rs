@@ -31,13 +31,15 @@ pub(super) fn canaries(names: &[String]) -> Result<(), String> {
             || name.len() > CANARY_BYTES_MAX
             || !name.bytes().all(|b| b.is_ascii_graphic())
     };
-    match names.iter().find(is_none) {
-        Some(name) => Err(format!(
-            "{name:?} is no name of 1 to {CANARY_BYTES_MAX} letters, digits, hyphens and dots; \
-             write IDNs as A-labels"
-        )),
-        None => Ok(()),
+    let none: Vec<_> = names.iter().filter(is_none).map(|name| format!("{name:?}")).collect();
+    if none.is_empty() {
+        return Ok(());
     }
+    Err(format!(
+        "{} is no name of 1 to {CANARY_BYTES_MAX} letters, digits, hyphens and dots; write IDNs \
+         as A-labels",
+        none.join(", ")
+    ))
 }
 
 /// Checks the address of a site's server.

@@ -107,6 +107,13 @@ impl Merge<'_> {
         value.map_err(|error| self.errors.push(error)).ok()
     }
 
+    /// Notes errors; whether there are none.
+    fn all_noted(&mut self, errors: Vec<ConfigError>) -> bool {
+        let are_none = errors.is_empty();
+        self.errors.extend(errors);
+        are_none
+    }
+
     fn server(&mut self, flags: &Flags) {
         let server = &self.source.file.server;
         if let Some(dir) = &flags.dir {
@@ -122,23 +129,21 @@ impl Merge<'_> {
         }
         let listen = if !flags.listen.is_empty() {
             self.set_by_flag("server.listen", "--listen");
-            let checked = check_listen(&flags.listen).map(|()| flags.listen.clone());
-            Some(checked.map_err(|problem| flag("--listen", problem)))
+            let wrong = check_listen(flags.listen.len(), &flags.listen);
+            let wrong: Vec<_> = wrong.into_iter().map(|one| flag("--listen", one)).collect();
+            Some(self.all_noted(wrong).then(|| flags.listen.clone()))
         } else if let Some(listen) = &server.listen {
             self.set_in_file("server.listen", &listen.span());
             Some(self.listen(listen))
         } else {
             None
         };
-        let listen = listen.map(|listen| self.noted(listen));
         let are_known = listen.as_ref().is_none_or(Option::is_some);
         if let Some(listen) = listen.flatten() {
             self.effective.settings.listen = listen;
         }
         // Each table names one of the addresses.
-        if are_known {
-            self.proxies();
-        }
+        self.proxies(are_known);
         let engine = self.word("server.engine", server.engine.as_ref());
         if let Some(engine) = self.noted(engine).flatten() {
             self.effective.settings.port43.engine = engine;
@@ -179,8 +184,9 @@ impl Merge<'_> {
             self.set_in_file("policy.lists", &written.span());
         }
         let nft = &file.policy.nftables;
-        if let Some(nftables) = self.taken(policy::nftables(nft)) {
-            self.effective.settings.policy.nftables = nftables;
+        match policy::nftables(nft) {
+            Ok(nftables) => self.effective.settings.policy.nftables = nftables,
+            Err(all) => all.into_iter().for_each(|one| drop(self.taken::<()>(Err(one)))),
         }
         let spans = [
             ("policy.nftables.table", nft.table.as_ref().map(Spanned::span)),
@@ -224,24 +230,20 @@ impl Merge<'_> {
         }
     }
 
-    fn listen(
-        &self,
-        written: &Spanned<Vec<Spanned<String>>>,
-    ) -> Result<Vec<SocketAddr>, ConfigError> {
-        let mut listen = Vec::new();
+    fn listen(&mut self, written: &Spanned<Vec<Spanned<String>>>) -> Option<Vec<SocketAddr>> {
+        let (mut listen, mut wrong) = (Vec::new(), Vec::new());
         for text in written.get_ref() {
-            let address = text.get_ref().parse().map_err(|_| {
-                let problem = format!(
-                    "{:?} is no address and port; write \"192.0.2.1:43\" or \"[2001:db8::1]:43\"",
-                    text.get_ref()
-                );
-                self.refused("server.listen", &text.span(), problem)
-            })?;
+            let Ok(address) = text.get_ref().parse() else {
+                let problem = proxy::no_address(text.get_ref());
+                wrong.push(self.refused("server.listen", &text.span(), problem));
+                continue;
+            };
             listen.push(address);
         }
-        check_listen(&listen)
-            .map_err(|problem| self.refused("server.listen", &written.span(), problem))?;
-        Ok(listen)
+        for problem in check_listen(written.get_ref().len(), &listen) {
+            wrong.push(self.refused("server.listen", &written.span(), problem));
+        }
+        self.all_noted(wrong).then_some(listen)
     }
 
     fn snapshot(&mut self, flags: &Flags) {
@@ -319,8 +321,8 @@ impl Merge<'_> {
         Ok(Some(address))
     }
 
-    fn proxies(&mut self) {
-        let listen = &self.effective.settings.listen;
+    fn proxies(&mut self, are_known: bool) {
+        let listen = are_known.then_some(&*self.effective.settings.listen);
         let (rules, all) = proxy::rules(&self.source.file.proxy, listen);
         for refused in all {
             let line = match &refused.span {
@@ -481,15 +483,13 @@ fn flag(flag: &'static str, problem: String) -> ConfigError {
     ConfigError::Setting { place: flag.to_owned(), key, problem }
 }
 
-fn check_listen(listen: &[SocketAddr]) -> Result<(), String> {
-    if listen.is_empty() || listen.len() > LISTEN_COUNT_MAX {
-        let count = listen.len();
-        return Err(format!("{count} addresses, expected 1 to {LISTEN_COUNT_MAX}"));
+/// What is wrong with `count` addresses, of which `listen` are some.
+fn check_listen(count: usize, listen: &[SocketAddr]) -> Vec<String> {
+    if count == 0 || count > LISTEN_COUNT_MAX {
+        return vec![format!("{count} addresses, expected 1 to {LISTEN_COUNT_MAX}")];
     }
-    for (index, address) in listen.iter().enumerate() {
-        if address.port() != 0 && listen.iter().take(index).any(|other| other == address) {
-            return Err(format!("{address} is named twice"));
-        }
-    }
-    Ok(())
+    let twice = listen.iter().enumerate().filter(|(index, address)| {
+        address.port() != 0 && listen.iter().take(*index).any(|other| other == *address)
+    });
+    twice.map(|(_, address)| format!("{address} is named twice")).collect()
 }

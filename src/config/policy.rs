@@ -93,23 +93,25 @@ fn check_pattern(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads `[policy.nftables]`; `None` if nothing but the bound is set in it.
-pub(super) fn nftables(file: &file::Nftables) -> Result<Option<Nftables>, Refused<'static>> {
+/// Reads `[policy.nftables]`; `None` if nothing but the bound is set in it. All that cannot be used
+/// is told.
+pub(super) fn nftables(file: &file::Nftables) -> Result<Option<Nftables>, Vec<Refused<'static>>> {
     let file::Nftables { table, set4, set6, program, min_s: _ } = file;
     let Some(table) = table else {
         if set4.is_some() || set6.is_some() || program.is_some() {
             let problem = "is not set, and other keys of [policy.nftables] are; name family and \
                            table, such as \"inet whoisd\"";
-            return Err(Refused {
+            return Err(vec![Refused {
                 key: "policy.nftables.table",
                 span: None,
                 problem: problem.to_owned(),
                 table: "policy.nftables",
-            });
+            }]);
         }
         return Ok(None);
     };
     let words: Vec<_> = table.get_ref().split(' ').collect();
+    let mut all = Vec::new();
     let is_table = matches!(words.as_slice(),
         [family, name] if FAMILIES.contains(family) && is_name(name));
     if !is_table {
@@ -118,28 +120,29 @@ pub(super) fn nftables(file: &file::Nftables) -> Result<Option<Nftables>, Refuse
             "{got:?} is no family and table, such as \"inet whoisd\"; families are {}",
             FAMILIES.join(", ")
         );
-        return Err(refused("policy.nftables.table", table, problem));
+        all.push(refused("policy.nftables.table", table, problem));
     }
-    let set = |key, written: &Option<Spanned<String>>, usual: &str| match written {
-        None => Ok(usual.to_owned()),
-        Some(name) if is_name(name.get_ref()) => Ok(name.get_ref().clone()),
+    let mut set = |key, written: &Option<Spanned<String>>, usual: &str| match written {
+        None => usual.to_owned(),
+        Some(name) if is_name(name.get_ref()) => name.get_ref().clone(),
         Some(name) => {
             let got = name.get_ref();
             let problem = format!(
                 "{got:?} is no name of a set: 1 to {NAME_BYTES_MAX} letters, digits and \"_\", a \
                  letter first"
             );
-            Err(refused(key, name, problem))
+            all.push(refused(key, name, problem));
+            String::new()
         }
     };
+    let set4 = set("policy.nftables.set4", set4, "blocked4");
+    let set6 = set("policy.nftables.set6", set6, "blocked6");
+    if !all.is_empty() {
+        return Err(all);
+    }
     let program =
         program.as_ref().map_or_else(|| NFT_PROGRAM.into(), |path| path.get_ref().clone());
-    Ok(Some(Nftables {
-        table: table.get_ref().clone(),
-        set4: set("policy.nftables.set4", set4, "blocked4")?,
-        set6: set("policy.nftables.set6", set6, "blocked6")?,
-        program,
-    }))
+    Ok(Some(Nftables { table: table.get_ref().clone(), set4, set6, program }))
 }
 
 /// Whether nft takes it as a word: these names go into its input.

@@ -14,7 +14,7 @@ use toml::Spanned;
 
 use super::file;
 use crate::policy::lists::unmapped;
-use crate::port43::proxy::{FROM_COUNT_MAX, Rule};
+use crate::port43::proxy::{Expected, FROM_COUNT_MAX, Rule};
 
 /// A value that cannot be used.
 pub(super) struct Refused {
@@ -25,54 +25,100 @@ pub(super) struct Refused {
     pub(super) problem: String,
 }
 
-/// The rules of the tables, for a server that listens on `listen`, and what cannot be used.
-pub(super) fn rules(tables: &[file::Proxy], listen: &[SocketAddr]) -> (Vec<Rule>, Vec<Refused>) {
-    let (mut rules, mut all) = (Vec::<Rule>::new(), Vec::new());
+/// The rules of the tables, for a server that listens on `listen`, and all that cannot be used.
+/// Where it listens is `None` if that cannot be used itself: then nothing is held against it.
+pub(super) fn rules(
+    tables: &[file::Proxy],
+    listen: Option<&[SocketAddr]>,
+) -> (Vec<Rule>, Vec<Refused>) {
+    let (mut rules, mut all, mut seen) = (Vec::new(), Vec::new(), Vec::new());
     for (index, table) in (1..).zip(tables) {
-        match rule(index, table, listen) {
-            Ok(rule) if rules.iter().any(|other| other.listen == rule.listen) => {
-                let span = table.listen.as_ref().map(Spanned::span);
-                let problem = format!("{} has a table already; name all peers there", rule.listen);
-                all.push(Refused { key: format!("proxy[{index}].listen"), span, problem });
+        let refused = |name: &str, span: Option<Range<usize>>, problem: String| Refused {
+            key: format!("proxy[{index}].{name}"),
+            span,
+            problem,
+        };
+        let mut noted = |refused: Refused| all.push(refused);
+        let listener = listener(table, listen, &refused).and_then(|listener| {
+            if seen.contains(&listener) {
+                let problem = format!("{listener} has a table already; name all peers there");
+                return Err(refused("listen", table.listen.as_ref().map(Spanned::span), problem));
             }
-            Ok(rule) => rules.push(rule),
-            Err(refused) => all.push(refused),
+            seen.push(listener);
+            Ok(listener)
+        });
+        let listener = listener.map_err(&mut noted).ok();
+        let from = from(table, &refused, &mut noted);
+        let header = header(table, &refused).map_err(noted).ok();
+        if let (Some(listen), Some(from), Some(header)) = (listener, from, header) {
+            rules.push(Rule { listen, from, header });
         }
     }
     (rules, all)
 }
 
-fn rule(index: usize, table: &file::Proxy, listen: &[SocketAddr]) -> Result<Rule, Refused> {
-    let refused = |name: &str, span: Option<Range<usize>>, problem: String| Refused {
-        key: format!("proxy[{index}].{name}"),
-        span,
-        problem,
+/// Makes an error of a key of the table, where it stands, and what is wrong.
+type Refuse<'r> = &'r dyn Fn(&str, Option<Range<usize>>, String) -> Refused;
+
+fn missing(name: &str, example: &str, refused: Refuse<'_>) -> Refused {
+    refused(name, None, format!("is not set; write {name} = {example}"))
+}
+
+fn listener(
+    table: &file::Proxy,
+    listen: Option<&[SocketAddr]>,
+    refused: Refuse<'_>,
+) -> Result<SocketAddr, Refused> {
+    let missing = || missing("listen", "\"192.0.2.1:43\"", refused);
+    let text = table.listen.as_ref().ok_or_else(missing)?;
+    let (got, parsed) = (text.get_ref(), text.get_ref().parse::<SocketAddr>());
+    let problem = match (parsed, listen) {
+        (Ok(address), None) => return Ok(address),
+        (Ok(address), Some(listen)) if listen.contains(&address) => return Ok(address),
+        (Err(_), None) => no_address(got),
+        (_, Some(listen)) => {
+            let all: Vec<_> = listen.iter().map(ToString::to_string).collect();
+            format!("{got:?} is not listened on; server.listen has {}", all.join(", "))
+        }
     };
-    let missing = |name: &str, example: &str| {
-        refused(name, None, format!("is not set; write {name} = {example}"))
+    Err(refused("listen", Some(text.span()), problem))
+}
+
+/// The networks, and a note of each that is none.
+fn from(
+    table: &file::Proxy,
+    refused: Refuse<'_>,
+    noted: &mut dyn FnMut(Refused),
+) -> Option<Vec<IpNet>> {
+    let Some(from) = &table.from else {
+        noted(missing("from", "[\"10.0.0.0/8\"]", refused));
+        return None;
     };
-    let text = table.listen.as_ref().ok_or_else(|| missing("listen", "\"192.0.2.1:43\""))?;
-    let listener = text.get_ref().parse().ok().filter(|address| listen.contains(address));
-    let Some(listener) = listener else {
-        let all: Vec<_> = listen.iter().map(ToString::to_string).collect();
-        let (got, all) = (text.get_ref(), all.join(", "));
-        let problem = format!("{got:?} is not listened on; server.listen has {all}");
-        return Err(refused("listen", Some(text.span()), problem));
-    };
-    let from = table.from.as_ref().ok_or_else(|| missing("from", "[\"10.0.0.0/8\"]"))?;
     let count = from.get_ref().len();
     if count == 0 || count > FROM_COUNT_MAX {
         let problem = format!("{count} networks, expected 1 to {FROM_COUNT_MAX}");
-        return Err(refused("from", Some(from.span()), problem));
+        noted(refused("from", Some(from.span()), problem));
+        return None;
     }
-    let network = |text: &Spanned<String>| {
-        network(text.get_ref()).map_err(|problem| refused("from", Some(text.span()), problem))
-    };
-    let from = from.get_ref().iter().map(network).collect::<Result<_, _>>()?;
-    let header = table.header.as_ref().ok_or_else(|| missing("header", "\"v2\""))?;
+    let mut networks = Vec::with_capacity(count);
+    for text in from.get_ref() {
+        match network(text.get_ref()) {
+            Ok(network) => networks.push(network),
+            Err(problem) => noted(refused("from", Some(text.span()), problem)),
+        }
+    }
+    (networks.len() == count).then_some(networks)
+}
+
+fn header(table: &file::Proxy, refused: Refuse<'_>) -> Result<Expected, Refused> {
+    let header = table.header.as_ref().ok_or_else(|| missing("header", "\"v2\"", refused))?;
     let word = header.get_ref().parse();
-    let header = word.map_err(|problem| refused("header", Some(header.span()), problem))?;
-    Ok(Rule { listen: listener, from, header })
+    word.map_err(|problem| refused("header", Some(header.span()), problem))
+}
+
+/// What is wrong with a text that is no address to listen on.
+pub(super) fn no_address(got: &str) -> String {
+    format!("{got:?} is no address and port; write \"192.0.2.1:43\" or \"[2001:db8::1]:43\"")
 }
 
 /// A network of balancers, or the address of one.

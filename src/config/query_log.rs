@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use toml::Spanned;
 
-use super::feed::{Refused, refused};
+use super::feed::{Refused, check_servers, refused};
 use super::file;
 use crate::querylog::{Settings, StreamSettings};
 
@@ -41,7 +41,7 @@ pub(super) fn set(file: &file::QueryLog, settings: &mut Settings) -> Vec<Refused
     }
     match stream(&file.nats) {
         Ok(stream) => settings.stream = stream,
-        Err(refused) => all.push(refused),
+        Err(refused) => all.extend(refused),
     }
     all
 }
@@ -54,14 +54,14 @@ fn path(key: &'static str, what: &str, written: &Spanned<PathBuf>) -> Result<Pat
     Ok(path.clone())
 }
 
-fn stream(file: &file::QueryLogNats) -> Result<Option<StreamSettings>, Refused> {
+fn stream(file: &file::QueryLogNats) -> Result<Option<StreamSettings>, Vec<Refused>> {
     let file::QueryLogNats { servers, subject, credentials } = file;
     let Some(servers) = servers else {
         if subject.is_some() || credentials.is_some() {
             let problem = "is not set, and other keys of [query_log.nats] are; name the servers, \
                            such as [\"nats://127.0.0.1:4222\"]";
             let key = "query_log.nats.servers";
-            return Err(Refused { key, span: None, problem: problem.to_owned() });
+            return Err(vec![Refused { key, span: None, problem: problem.to_owned() }]);
         }
         return Ok(None);
     };
@@ -71,15 +71,13 @@ fn stream(file: &file::QueryLogNats) -> Result<Option<StreamSettings>, Refused> 
         subject: subject.as_ref().map_or_else(default, |subject| subject.get_ref().clone()),
         credentials: credentials.as_ref().map(|path| path.get_ref().clone()),
     };
-    stream
-        .check_servers()
-        .map_err(|problem| refused("query_log.nats.servers", servers, problem))?;
-    if let Some(subject) = subject {
-        stream
-            .check_subject()
-            .map_err(|problem| refused("query_log.nats.subject", subject, problem))?;
+    let mut all = check_servers("query_log.nats.servers", servers);
+    if let Some(subject) = subject
+        && let Err(problem) = stream.check_subject()
+    {
+        all.push(refused("query_log.nats.subject", subject, problem));
     }
-    Ok(Some(stream))
+    if all.is_empty() { Ok(Some(stream)) } else { Err(all) }
 }
 
 /// Where each key stands that is no number.

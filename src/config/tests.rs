@@ -272,7 +272,10 @@ fn listeners_behind_proxies_are_checked_with_table_key_and_line() {
     assert_eq!(loaded(&effective.show(), &Flags::default()).settings, effective.settings);
     for (table, expected) in [
         ("", "3: proxy[1].listen: is not set; write listen = "),
-        ("listen = \"127.0.0.1:44\"\n", "4: proxy[1].listen: \"127.0.0.1:44\" is not listened on"),
+        (
+            "listen = \"127.0.0.1:44\"\nfrom = [\"10.0.0.0/8\"]\nheader = \"v1\"\n",
+            "4: proxy[1].listen: \"127.0.0.1:44\" is not listened on",
+        ),
         ("listen = \"127.0.0.1:43\"\n", "3: proxy[1].from: is not set; write from = "),
         (
             "listen = \"127.0.0.1:43\"\nfrom = []\nheader = \"v1\"\n",

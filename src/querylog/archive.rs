@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
+use rustix::fs::OFlags;
 
 use super::Settings;
 use super::block::Block;
@@ -450,6 +451,23 @@ impl Archive {
 
 fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+/// What a start would refuse of a directory that is there: nothing is made or locked.
+///
+/// # Errors
+///
+/// It cannot be listed, or its lock not be opened.
+pub fn check_directory(dir: &Path) -> Result<(), String> {
+    list(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    let lock = dir.join(LOCK);
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    match OpenOptions::new().write(true).custom_flags(flags).open(&lock) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(format!("{}: {error}", lock.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn lock(dir: &Path) -> Result<Held, String> {

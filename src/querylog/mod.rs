@@ -43,6 +43,7 @@ mod top;
 mod totals;
 mod writer;
 
+pub use archive::check_directory;
 pub use audit::{Audit, Verdict, audit};
 pub use counts::{ByWord, Counts, MISS, OTHER, RESPONDED};
 pub use day::Day;

@@ -70,15 +70,6 @@ impl StreamSettings {
         }
     }
 
-    /// Checks the servers' addresses.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong.
-    pub fn check_servers(&self) -> Result<(), String> {
-        self.address().check()
-    }
-
     /// Checks the subject: words of letters, digits, `_` and `-`, with dots between them.
     ///
     /// # Errors
