@@ -226,11 +226,7 @@ const OF_KERNEL: [(u32, &str); 8] = [
 /// Whether this user may write into a directory, or make it.
 fn may_write_into(dir: &Path) -> Result<(), String> {
     let mut place = dir;
-    loop {
-        let error = match fs::metadata(place) {
-            Ok(_) => break,
-            Err(error) => error,
-        };
+    while let Err(error) = fs::metadata(place) {
         if let Some(to) = aside::dangling(place) {
             return Err(format!(
                 "{}: leads to {}, which is not there",

@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
+use super::updating::SPOOL;
 use crate::aside;
 use crate::store::{MANIFEST, read_manifest};
 use crate::view::Disk;
@@ -47,6 +48,24 @@ pub(super) fn check_directory(option: &str, path: &Path, dirs: &[&Path]) -> Resu
         "{option}: {}: is the snapshot directory {}, or lies in it; name another directory",
         path.display(),
         dir.display()
+    );
+    Err(Failure { status: 2, message })
+}
+
+/// Refuses the directory `path` that `option` names as a place for batches if it is a snapshot
+/// directory, or lies in one: nobody looks for batches there but in its spool.
+pub(super) fn check_batches(option: &str, path: &Path) -> Result<(), Failure> {
+    let Some(dir) = snapshot_directory(&path.join("file"), &[]) else { return Ok(()) };
+    let spool = dir.join(SPOOL);
+    if real(&absolute(path)) == spool {
+        return Ok(());
+    }
+    let message = format!(
+        "{option}: {}: is the snapshot directory {}, or lies in it, and batches are taken from its \
+         spool alone; name {}, or another directory",
+        path.display(),
+        dir.display(),
+        spool.display()
     );
     Err(Failure { status: 2, message })
 }
@@ -129,6 +148,13 @@ mod tests {
         }
         for path in ["old.jsonl", "report.jsonl", "newer/report.jsonl"] {
             assert_eq!(said(path), Ok(()), "{path}");
+        }
+        for place in ["registry", "folder", "registry/none", "registry/spool/done"] {
+            let failure = check_batches("--to", &at(place)).unwrap_err();
+            assert!(failure.status == 2 && failure.message.contains("registry/spool"), "{place}");
+        }
+        for place in ["registry/spool", "folder/spool", "elsewhere"] {
+            assert!(check_batches("--to", &at(place)).is_ok(), "{place}");
         }
         assert!(check_directory("--rde-csv", &at("registry"), &[]).is_err());
         assert!(check_directory("--rde-csv", &at("csv"), &[]).is_ok());

@@ -13,11 +13,10 @@ use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use snapshot_format::Kind;
 
-use super::Failure;
 use super::fresh::Fresh;
 use super::import::memory_bytes;
-use super::output;
 use super::stopping::stop_flag;
+use super::{Failure, output, overwriting};
 use crate::feed::address::scheme_without_slashes;
 use crate::feed::key::{SecretKey, Signer, Trusted};
 use crate::feed::nats::{Address, POSITION, note_source};
@@ -57,8 +56,8 @@ pub(super) struct Options {
     /// not be
     #[arg(long, value_name = "URL")]
     from: String,
-    /// Directory that batches of change records are put into, one file each; or a stream, such as
-    /// nats://HOST:PORT,HOST:PORT/STREAM
+    /// Directory that batches of change records are put into, one file each, such as the spool of a
+    /// snapshot directory; or a stream, such as nats://HOST:PORT,HOST:PORT/STREAM
     #[arg(long, value_name = "DIR|URL", required_unless_present = "bootstrap")]
     #[arg(conflicts_with = "bootstrap")]
     to: Option<PathBuf>,
@@ -225,6 +224,7 @@ fn sink(options: &Options, to: &Path) -> Result<Box<dyn Sink>, Failure> {
                 to.display()
             )));
         }
+        overwriting::check_batches("--to", to)?;
         let sink = DirectorySink::new(to).map_err(|error| failure(&error.into()))?;
         return Ok(Box::new(sink));
     };

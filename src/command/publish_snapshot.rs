@@ -33,8 +33,8 @@ const FOLD_MEMORY_BYTES: usize = 256 << 20;
 /// Put the current generation into an object store, for nodes that are new or too far behind
 ///
 /// The changes and heartbeats since the last base are folded into what is put there; it needs as
-/// much room in DIR as a snapshot while it runs. The directory may be served and written meanwhile. Its serial says
-/// which records of the feed it contains: a node that fetches it goes on after it.
+/// much room in DIR as a snapshot while it runs. The directory may be served and written meanwhile.
+/// Its serial says which records of the feed it contains: a node that fetches it goes on after it.
 ///
 /// A snapshot that is there already stays, with its signature and its source. --key signs it, or
 /// signs it again; --source names a source where it has none; either change is reported. Ctrl-C
@@ -124,8 +124,8 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     output::print(text.as_bytes())
 }
 
-/// Whether the last base says all that there is to say. Heartbeats change no record, and a node goes
-/// on behind the serial that a snapshot has: they are folded in as well.
+/// Whether the last base says all that there is to say. Heartbeats change no record, and a node
+/// goes on behind the serial that a snapshot has: they are folded in as well.
 fn is_base(view: &View) -> bool {
     let (state, header) = (view.state(), view.base().header());
     let (changed, _) = view.data().changed();

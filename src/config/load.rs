@@ -186,7 +186,7 @@ impl Merge<'_> {
         let nft = &file.policy.nftables;
         match policy::nftables(nft) {
             Ok(nftables) => self.effective.settings.policy.nftables = nftables,
-            Err(all) => all.into_iter().for_each(|one| drop(self.taken::<()>(Err(one)))),
+            Err(all) => all.into_iter().for_each(|one| self.taken(Err(one)).unwrap_or_default()),
         }
         let spans = [
             ("policy.nftables.table", nft.table.as_ref().map(Spanned::span)),

@@ -29,7 +29,7 @@ pub use publish::{How, Published};
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::path::{Path as FilePath, PathBuf};
+use std::path::{Component, Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use object_store::local::LocalFileSystem;
@@ -261,9 +261,17 @@ impl Objects {
         self.prefix.clone().join(file)
     }
 
-    fn failed(&self, what: &str, error: &dyn std::fmt::Display) -> ObjectError {
+    fn failed(&self, what: &str, error: &object_store::Error) -> ObjectError {
         let (url, what) = (self.url.clone(), what.to_owned());
-        ObjectError::Store { url, what, problem: error.to_string() }
+        ObjectError::Store { url, what, problem: words(error) }
+    }
+}
+
+/// What an object store says, without the name of the part of it that says so.
+fn words(error: &object_store::Error) -> String {
+    match error {
+        object_store::Error::Generic { source, .. } => source.to_string(),
+        error => error.to_string(),
     }
 }
 
@@ -275,10 +283,29 @@ type Opened = (Arc<dyn ObjectStore>, Path);
 
 /// A directory, which need not exist yet.
 fn directory(path: &FilePath) -> Result<Opened, String> {
-    let absolute: PathBuf = std::path::absolute(path).map_err(|error| error.to_string())?;
+    let absolute = resolved(path).map_err(|error| error.to_string())?;
+    let there = absolute.ancestors().find_map(|part| Some((part, std::fs::metadata(part).ok()?)));
+    if let Some((part, _)) = there.filter(|(_, meta)| !meta.is_dir()) {
+        return Err(format!("{} is no directory", part.display()));
+    }
     let prefix = Path::from_absolute_path(&absolute).map_err(|error| error.to_string())?;
     // A snapshot that others are told of has to survive a crash.
     Ok((Arc::new(LocalFileSystem::new().with_fsync(true)), prefix))
+}
+
+/// The path without links and without `..`, which no object's name has; of what is not there yet,
+/// as it reads.
+fn resolved(path: &FilePath) -> std::io::Result<PathBuf> {
+    let absolute = std::path::absolute(path)?;
+    let there = absolute.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
+    let Some((part, mut real)) = there else { return Ok(absolute) };
+    for component in absolute.strip_prefix(part).into_iter().flat_map(FilePath::components) {
+        match component {
+            Component::ParentDir => drop(real.pop()),
+            other => real.push(other),
+        }
+    }
+    Ok(real)
 }
 
 #[cfg(feature = "s3")]
