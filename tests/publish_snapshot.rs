@@ -251,3 +251,21 @@ fn batches_of_changes_go_into_no_snapshot_directory_but_its_spool() {
     let (status, said) = ran("registry/spool");
     assert!(status == 1 && !said.contains("snapshot directory"), "{status} {said}");
 }
+
+#[test]
+fn a_server_that_finds_no_first_snapshot_takes_its_directory_away_again() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("store")).unwrap();
+    let config = "[server]\nlisten = [\"127.0.0.1:0\"]\ncontrol = \"\"\n\
+                  [feed.nats]\nservers = [\"nats://127.0.0.1:1\"]\nobjects = \"store\"\n";
+    fs::write(folder.path().join("whoisd.toml"), config).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_whoisd"))
+        .args(["serve", "--dir", "above/node", "--config", "whoisd.toml"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1), "{said}");
+    assert!(said.contains("put one there with `whoisd publish-snapshot`"), "{said}");
+    assert!(!folder.path().join("above").exists(), "{said}");
+}

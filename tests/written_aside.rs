@@ -197,3 +197,24 @@ fn a_folder_of_csv_files_stays_as_it_was_until_all_are_whole() {
     csv::write(&mut Failing { fails: true }, folder.path(), options).unwrap_err();
     assert!(before.len() > 10 && inodes() == before);
 }
+
+#[test]
+fn no_path_that_is_named_commands_the_terminal_of_whoever_reads_the_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let escape = "\u{1b}[31m";
+    for arguments in [
+        vec!["import", "aEb.xml", "--into", "e"],
+        vec!["lookup", "--dir", "aEb", "x.demo"],
+        vec!["verify", "aEb"],
+        vec!["export", "aEb", "--rde-xml", "x"],
+        vec!["publish-snapshot", "--dir", "aEb", "--to", "x"],
+    ] {
+        let arguments: Vec<_> = arguments.iter().map(|one| one.replace('E', escape)).collect();
+        let program = env!("CARGO_BIN_EXE_whoisd");
+        let output =
+            Command::new(program).args(&arguments).current_dir(folder.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && !said.is_empty(), "{arguments:?}");
+        assert!(!said.contains('\u{1b}') && said.contains("a\\u{1b}[31mb"), "{said}");
+    }
+}

@@ -58,6 +58,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use rustix::fs::Mode;
 
+use crate::observe::printable::printable;
 use crate::store::StoreError;
 
 /// The version with the commit that it was built from and its cargo features.
@@ -213,7 +214,9 @@ fn ended(failure: &Failure) -> ExitCode {
     if !failure.message.is_empty() {
         // If standard error is gone, the exit status still tells.
         let prefix = crate::observe::log::error_prefix();
-        let lines = failure.message.lines().map(|line| format!("{prefix}whoisd: {line}\n"));
+        // Paths and the like are as somebody named them: no terminal is to obey them.
+        let lines = failure.message.lines().map(printable);
+        let lines = lines.map(|line| format!("{prefix}whoisd: {line}\n"));
         let _ = std::io::stderr().write_all(lines.collect::<String>().as_bytes());
     }
     ExitCode::from(failure.status)

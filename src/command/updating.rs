@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Failure;
+use super::fresh::Fresh;
 use super::patience::{self, patiently};
 use crate::config::{Nats, Settings};
 use crate::feed::key::Trusted;
@@ -52,6 +53,7 @@ impl Source {
                 return Err(StoreError::Empty { path: dir.to_owned() }.into());
             }
             let is_held = |error: &StoreError| matches!(error, StoreError::Locked { .. });
+            let _fresh = Fresh::of(dir);
             let writer = patiently(patience::LOCK, is_held, || writer(settings, dir))?;
             if let Some(nats) = from {
                 first_snapshot(nats, &writer)?;

@@ -12,7 +12,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -365,7 +365,17 @@ fn read(path: &Path, file: File) -> Result<String, KeyError> {
 fn create(path: &Path, mode: u32, text: &str) -> Result<(), KeyError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(mode);
-    let mut file = options.open(path).map_err(failed(path, "make it"))?;
+    let mut file = options.open(path).map_err(|error| {
+        let error = match error.kind() {
+            ErrorKind::AlreadyExists => io::Error::new(
+                ErrorKind::AlreadyExists,
+                "it is there already, and no key is overwritten; name another file, or move the \
+                 old key away if nobody trusts it any more",
+            ),
+            _ => error,
+        };
+        failed(path, "make it")(error)
+    })?;
     // The public one is there to be handed out, whatever this process's umask.
     file.set_permissions(Permissions::from_mode(mode)).map_err(failed(path, "set its mode"))?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
@@ -426,6 +436,7 @@ mod tests {
         assert_eq!(Trusted::read(&[public]).unwrap(), Trusted::new(vec![key.public()]));
         let again = key.write_new(&path).unwrap_err().to_string();
         assert!(again.contains("cannot make it"), "{again}");
+        assert!(again.contains("feed.key.pub") && again.contains("name another file"), "{again}");
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
         let exposed = SecretKey::read(&path).unwrap_err().to_string();
         assert!(exposed.contains("has mode 0640") && exposed.contains("chmod 600"), "{exposed}");

@@ -215,6 +215,7 @@ pub fn run(
     let mut history = settings.position.as_deref().map(History::read).unwrap_or_default();
     let mut backoff = Backoff::new(settings.timing.backoff_min, settings.timing.backoff_max);
     let mut next_server = 0;
+    let mut is_need_told = false;
     while !stop.load(Ordering::Relaxed) {
         let before = apply.serial();
         history.cut(before);
@@ -235,9 +236,13 @@ pub fn run(
                     // A newer generation of somebody else's serials would be another registry.
                     (wanted.source, wanted.unnamed) = (history.source().cloned(), true);
                 }
-                tracing::info!(feed = "nats", serial = wanted.serial_min, "a snapshot is needed");
+                if !std::mem::replace(&mut is_need_told, true) {
+                    let serial = wanted.serial_min;
+                    tracing::info!(feed = "nats", serial, "a snapshot is needed");
+                }
                 match fetch(&wanted, apply, refetch, &mut history) {
                     Ok(()) => {
+                        is_need_told = false;
                         write_position(settings, &history, status);
                         status.update(|report| {
                             report.refetch_count = report.refetch_count.saturating_add(1);

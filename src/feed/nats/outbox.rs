@@ -377,7 +377,12 @@ impl Outbox {
             let connection = connect(address, next, limits.request).await?;
             let made = connection.jetstream.get_or_create_stream(config(address, limits)).await;
             let stream = made.map_err(|error| {
-                format!("{}: cannot make stream {}: {error}", connection.server, address.stream)
+                let (server, name) = (&connection.server, &address.stream);
+                let bytes = limits.bytes;
+                format!(
+                    "{server}: cannot make stream {name}, which asks for {bytes} bytes of storage: \
+                     {error}; give the servers more (max_file_store), or make the stream yourself"
+                )
             })?;
             Ok::<_, String>(Open {
                 connection,

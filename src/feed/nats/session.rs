@@ -103,7 +103,7 @@ impl<'a> Session<'a> {
             report.server = Some(connection.server.clone());
             report.connect_count = report.connect_count.saturating_add(1);
         });
-        tracing::info!(feed = "nats", server = connection.server, "connected");
+        tracing::debug!(feed = "nats", server = connection.server, "the server answers");
         let ended = match self.enter(&connection).await {
             Ok(followed) => match self.follow(&connection, followed).await {
                 Ok(never) => match never {},
@@ -211,7 +211,10 @@ impl<'a> Session<'a> {
             Ended::Lost(format!("{}: {error}; it is tried again", connection.server))
         };
         let Followed { stream, consumer, mut said } = followed;
-        self.status.reached();
+        // A server that answers and has no stream, or none that goes on here, is tried again.
+        if self.status.reached() {
+            tracing::info!(feed = "nats", server = connection.server, "connected");
+        }
         let mut quiet = 0_u32;
         let mut again = pin!(tokio::time::sleep(self.settings.timing.look));
         loop {

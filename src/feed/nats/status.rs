@@ -100,11 +100,14 @@ impl Status {
         self.0.store(Arc::new(report));
     }
 
-    /// The stream was reached.
-    pub(super) fn reached(&self) {
+    /// The stream was reached; whether that is news, since nothing else goes on to be wrong.
+    pub(super) fn reached(&self) -> bool {
+        let mut is_news = false;
         self.update(|report| {
             report.error.take_if(|trouble| trouble.kind == Kind::Reach);
+            is_news = report.error.is_none();
         });
+        is_news
     }
 
     /// Says what is wrong, in the log too if it is something else than before.
@@ -130,10 +133,10 @@ mod tests {
             status.trouble(now_ms, text, Kind::Data);
         }
         let trouble = Trouble { since_ms: 3, text: "b".to_owned(), kind: Kind::Data };
-        status.reached();
+        assert!(!status.reached(), "it is reached at each attempt, and goes on to be wrong");
         assert_eq!(status.report().error, Some(trouble));
         status.trouble(5, "c", Kind::Reach);
-        status.reached();
+        assert!(status.reached());
         assert_eq!(status.report().error, None);
     }
 }
