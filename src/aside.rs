@@ -151,12 +151,11 @@ fn unmade(folder: &Path, error: &io::Error) -> io::Error {
         let what = format!("its folder {} is not there; make it first", folder.display());
         return io::Error::new(kind, what);
     }
-    let cause = error.raw_os_error().map_or_else(
-        || io::Error::from(kind).to_string(),
-        |code| io::Error::from_raw_os_error(code).to_string(),
-    );
+    // The path that it names has a name made at random, which says nothing.
+    let text = error.to_string();
+    let cause = text.split_once(" at path ").map_or(&*text, |(cause, _)| cause);
     let folder = folder.display();
-    io::Error::new(kind, format!("cannot make a file in {folder}, where it is written: {cause}"))
+    io::Error::new(kind, format!("{cause}, where it is written aside: in {folder}"))
 }
 
 /// Whether a path leads through an open descriptor: what that one writes to is somebody else's.

@@ -369,7 +369,7 @@ fn create(path: &Path, mode: u32, text: &str) -> Result<(), KeyError> {
         let error = match error.kind() {
             ErrorKind::AlreadyExists => io::Error::new(
                 ErrorKind::AlreadyExists,
-                "it is there already, and no key is overwritten; name another file, or move the \
+                "File exists, and no key is overwritten; name another file, or move the \
                  old key away if nobody trusts it any more",
             ),
             _ => error,
