@@ -107,6 +107,7 @@ fn a_link_that_takes_the_place_of_a_deposit_is_not_followed() {
     // The spool has looked at it before: this is what has changed since then.
     let refused = updater.apply_spooled(&link).unwrap_err().to_string();
     assert!(refused.contains("input-unreadable"), "{refused}");
+    assert!(refused.contains("is a symbolic link"), "{refused}");
     assert_eq!(site.last(), "d1");
     fs::rename(&elsewhere, &link).unwrap();
     updater.apply_spooled(&link).unwrap();

@@ -128,6 +128,15 @@ impl Sources {
             let what = "is a directory; name the XML file of the deposit in it";
             return Err(io::Error::new(io::ErrorKind::IsADirectory, what));
         }
+        if self.follow == Follow::Files && !file_type.is_file() {
+            // Somebody has put it there since the folder was looked at: it is no content of ours.
+            let what = if file_type.is_symlink() {
+                "is a symbolic link, expected the file itself"
+            } else {
+                "is a pipe, a socket or a device, expected a file"
+            };
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
         let (bytes, size) = if file_type.is_file() {
             (Bytes::Path(path.to_owned()), metadata.len())
         } else if file_type.is_fifo() || file_type.is_socket() {
