@@ -105,8 +105,16 @@ struct Outputs {
     folder: std::path::PathBuf,
 }
 
+/// Whether the registry is one that was exported and read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Back {
+    Not,
+    Xml,
+    Csv,
+}
+
 impl Outputs {
-    fn new() -> Self {
+    fn new(back: Back) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let run = |arguments: &[&str]| {
             let output = program().args(arguments).current_dir(dir.path()).output().unwrap();
@@ -117,11 +125,22 @@ impl Outputs {
         let folder = dir.path().join("csv");
         let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
         let document = files.into_iter().find(|path| path.extension().is_some_and(|e| e == "xml"));
+        let document = document.unwrap();
+        let read_back = match back {
+            Back::Not => None,
+            Back::Xml => Some("out.xml"),
+            Back::Csv => document.to_str(),
+        };
+        if let Some(deposit) = read_back {
+            run(&["import", deposit, "--into", "back", "--strict", "--quiet"]);
+            fs::remove_dir_all(dir.path().join("registry")).unwrap();
+            fs::rename(dir.path().join("back"), dir.path().join("registry")).unwrap();
+        }
         Self {
             view: View::open(&dir.path().join("registry")).unwrap(),
             rules: Rules::compile(&toml::from_str(RULES).unwrap()).unwrap(),
             xml: Node::read(&dir.path().join("out.xml")),
-            csv: Node::read(&document.unwrap()),
+            csv: Node::read(&document),
             folder,
             dir,
         }
@@ -300,7 +319,12 @@ impl Outputs {
 
 #[test]
 fn each_field_has_one_value_on_port_43_in_both_models_of_a_deposit_and_in_inspect() {
-    let outputs = Outputs::new();
+    for back in [Back::Not, Back::Xml, Back::Csv] {
+        assert_all_agree(&Outputs::new(back));
+    }
+}
+
+fn assert_all_agree(outputs: &Outputs) {
     // A variant has key data, and a name that it is a variant of; the other one DS data.
     let of_variant = ["key", "variant_of"];
     outputs.assert_fields_agree(&DOMAIN, domain::FIELDS, &of_variant);
@@ -323,7 +347,7 @@ fn each_field_has_one_value_on_port_43_in_both_models_of_a_deposit_and_in_inspec
 
 #[test]
 fn each_line_of_a_record_has_a_row_and_lines_are_in_the_order_of_the_rows() {
-    let outputs = Outputs::new();
+    let outputs = Outputs::new(Back::Not);
     let records: [(&Record, &[Field]); 6] = [
         (&DOMAIN, domain::FIELDS),
         (&VARIANT, domain::FIELDS),

@@ -240,7 +240,7 @@ pub enum ContactField {
 }
 
 /// Number of packed fields of a contact.
-pub const CONTACT_FIELDS: usize = 16;
+pub const CONTACT_FIELDS: usize = ContactField::Email as usize + 1;
 /// Number of packed fields of a second postal address: [`ContactField::Name`] to
 /// [`ContactField::Cc`].
 pub const POSTAL_FIELDS: usize = 9;

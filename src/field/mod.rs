@@ -178,3 +178,34 @@ pub fn is_label(label: &str) -> bool {
     let is_one = |field: &Field| field.whois.eq_ignore_ascii_case(label);
     of_records.into_iter().flatten().any(is_one) || contact::is_label(label)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fields that share a place: a number and its extension are one URI.
+    const SHARED: [&str; 4] = ["phone", "phone_ext", "fax", "fax_ext"];
+
+    #[test]
+    fn each_field_has_its_own_key_label_and_place_in_rdap() {
+        let contact: Vec<Field> = contact::BLOCK.iter().map(|row| row.field).collect();
+        let tables: [&[Field]; 6] = [
+            domain::FIELDS,
+            domain::RESERVED_NAME_FIELDS,
+            nameserver::FIELDS,
+            registrar::FIELDS,
+            contact::RECORD_FIELDS,
+            &contact,
+        ];
+        for fields in tables {
+            for (index, field) in fields.iter().enumerate() {
+                let others = fields.iter().take(index);
+                for other in others.filter(|other| !SHARED.contains(&other.key)) {
+                    assert!(other.key != field.key && other.whois != field.whois, "{}", field.key);
+                    assert!(field.rdap.is_empty() || other.rdap != field.rdap, "{}", field.key);
+                }
+                assert!(field.rdap.is_empty() || field.rdap.starts_with("$."), "{}", field.key);
+            }
+        }
+    }
+}

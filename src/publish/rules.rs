@@ -336,14 +336,30 @@ fn dropped(place: &str, kind: Kind, paths: &[String]) -> Result<Leaves, RulesErr
     Ok(dropped)
 }
 
-/// What [`Model::ModifiedThick`] takes away.
+/// What [`Model::ModifiedThick`] leaves of every contact: nothing that is about a person.
+const MODIFIED: [&str; 11] = [
+    "id", "roid", "status", "clID", "crRr", "crDate", "upRr", "upDate", "trDate", "trnData",
+    "disclose",
+];
+/// What it leaves of a registrant besides.
+const MODIFIED_REGISTRANT: [&str; 6] = [
+    "postalInfo.type",
+    "postalInfo.name",
+    "postalInfo.org",
+    "postalInfo.addr.sp",
+    "postalInfo.addr.cc",
+    "email",
+];
+
+/// What [`Model::ModifiedThick`] takes away: all that it does not leave, so that a field which is
+/// new in the schema is not published until somebody decides so.
 fn modified(is_registrant: bool) -> Leaves {
-    let personal = ["postalInfo", "voice", "fax", "email"];
-    let of_registrant =
-        ["postalInfo.addr.street", "postalInfo.addr.city", "postalInfo.addr.pc", "voice", "fax"];
-    let paths: &[&str] = if is_registrant { &of_registrant } else { &personal };
-    let leaves = paths.iter().filter_map(|path| fields::optional(Kind::Contact, path).ok());
-    leaves.flatten().collect()
+    let more = if is_registrant { &MODIFIED_REGISTRANT[..] } else { &[] };
+    let is_at = |leaf: &str, path: &str| {
+        leaf.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let stays = |leaf: &String| MODIFIED.iter().chain(more).any(|path| is_at(leaf, path));
+    fields::leaves(Kind::Contact).into_iter().filter(|leaf| !stays(leaf)).collect()
 }
 
 #[cfg(test)]
@@ -377,6 +393,21 @@ mod tests {
         let expected = ["postalInfo.addr.city", "postalInfo.addr.pc", "postalInfo.addr.street"];
         assert_eq!(both.into_iter().collect::<Vec<_>>(), expected);
         assert_eq!(rules.hidden(&[used("other", false)]), Some(Leaves::new()));
+    }
+
+    #[test]
+    fn modified_thick_leaves_what_is_listed_and_nothing_that_is_not() {
+        let below = |paths: &[&str]| -> Leaves {
+            let of = |path: &&str| fields::optional(Kind::Contact, path).unwrap();
+            paths.iter().flat_map(of).collect()
+        };
+        assert_eq!(modified(false), below(&["postalInfo", "voice", "fax", "email"]));
+        let hidden = ["postalInfo.addr.street", "postalInfo.addr.city", "postalInfo.addr.pc"];
+        assert_eq!(modified(true), below(&[&hidden[..], &["voice", "fax"]].concat()));
+        let all = fields::leaves(Kind::Contact);
+        for path in MODIFIED.iter().chain(&MODIFIED_REGISTRANT) {
+            assert!(all.iter().any(|leaf| leaf.starts_with(path)), "{path}");
+        }
     }
 
     #[test]

@@ -139,3 +139,19 @@ pub(crate) fn nndn(nndn: &Nndn, element: Name) -> Option<bool> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::Source;
+    use crate::field::contact::BLOCK;
+
+    #[test]
+    fn a_policy_on_any_element_of_a_contact_that_is_shown_can_be_checked() {
+        for row in BLOCK {
+            let Source::Own(stored) = row.field.source else { panic!("{}", row.field.key) };
+            let element = Name::of(stored.epp.split('/').next().unwrap());
+            assert!(is_known(ObjectKind::Contact, element), "{}", row.field.key);
+        }
+    }
+}

@@ -34,6 +34,8 @@ pub(super) struct Table {
     options: Options,
     writer: csv::Writer<Sink>,
     scratch: String,
+    /// Cells of the row that is being written.
+    cells: usize,
 }
 
 impl Table {
@@ -59,11 +61,12 @@ impl Table {
             Sink::Plain(Box::new(summed))
         };
         let writer = csv::WriterBuilder::new().flexible(false).from_writer(sink);
-        Ok(Self { name, fields, file_name, options, writer, scratch: String::new() })
+        Ok(Self { name, fields, file_name, options, writer, scratch: String::new(), cells: 0 })
     }
 
     /// Writes a cell.
     pub(super) fn text(&mut self, cell: &str) -> io::Result<()> {
+        self.cells = self.cells.saturating_add(1);
         self.writer.write_field(cell).map_err(io::Error::other)
     }
 
@@ -95,11 +98,17 @@ impl Table {
     pub(super) fn computed(&mut self, write: impl FnOnce(&mut String)) -> io::Result<()> {
         self.scratch.clear();
         write(&mut self.scratch);
+        self.cells = self.cells.saturating_add(1);
         self.writer.write_field(&self.scratch).map_err(io::Error::other)
     }
 
-    /// Ends the row.
+    /// Ends the row, which has a cell for each field.
     pub(super) fn end(&mut self) -> io::Result<()> {
+        let (cells, fields) = (std::mem::take(&mut self.cells), self.fields.len());
+        if cells != fields {
+            let what = format!("{}: a row of {cells} cells under {fields} columns", self.name);
+            return Err(io::Error::other(what));
+        }
         self.writer.write_record(None::<&[u8]>).map_err(io::Error::other)
     }
 

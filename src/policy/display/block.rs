@@ -111,7 +111,10 @@ mod tests {
         let text = "shown = true\nfields = \"redacted\"\ncity = \"text:by post\"\n";
         let block: Block = toml::from_str(text).unwrap();
         assert_eq!(block.own[ShownField::City as usize], Some(Field::Text("by post".to_owned())));
-        assert_eq!(block.rule(ShownField::City as usize), block.own[4].as_ref());
+        assert_eq!(
+            block.rule(ShownField::City as usize),
+            block.own[ShownField::City as usize].as_ref()
+        );
         assert_eq!(block.rule(0), Some(&Field::Redacted));
         assert_eq!(toml::from_str::<Block>(&toml::to_string(&block).unwrap()).unwrap(), block);
         let error = toml::from_str::<Block>("zip = \"shown\"").unwrap_err().to_string();
