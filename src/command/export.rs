@@ -13,7 +13,7 @@ use super::deposit_file::{Teller, check_two_places, is_directory, write_xml};
 use super::stopping::{stop_at_hang_up, stop_flag};
 use super::{Failure, output, overwriting};
 use crate::export::csv::{self, Checksum, Options as CsvOptions};
-use crate::export::served::{Served, is_below};
+use crate::export::served::{Served, is_below, watermark_ms};
 use crate::export::{Source, xml};
 use crate::import::owner;
 use crate::observe::printable::counted;
@@ -94,7 +94,8 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let what = What { view: &view, suffixes: &suffixes, others: &others, is_all };
     let mut text = String::new();
     if let Some(path) = &options.rde_xml {
-        let named = (suffixes.first().map_or("", String::as_str), view.state().committed_ms);
+        let tld = suffixes.first().map_or("", String::as_str);
+        let named = (tld, watermark_ms(view.state(), tld));
         let mut written = None;
         let made = one(&what, options.quiet, &stop, &mut |source| {
             written = write_xml(path, options.gzip, named, &mut |out| xml::write(source, out))?;

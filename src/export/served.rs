@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use snapshot_format::Object;
-use snapshot_format::delta::{Chosen, Generation, Heap};
+use snapshot_format::delta::{Chosen, Generation, Heap, State};
 use snapshot_format::layout::Kind;
 use snapshot_format::object::{Contact, Domain, IdnTable, Nameserver, Nndn, Registrar};
 use snapshot_format::record::{ArchivedContact, ArchivedNameserver, ArchivedRegistrar};
@@ -137,6 +137,15 @@ fn tell(progress: Progress<'_>, what: &'static str, done: &mut u64, all: u64) ->
     Ok(())
 }
 
+/// The time of a TLD's data, ms since the epoch: that of its last deposit, which another TLD's may
+/// be newer than; where a feed brings changes, that of the newest one, since it is of all TLDs.
+#[must_use]
+pub fn watermark_ms(state: &State, tld: &str) -> i64 {
+    let mark = state.deposits.iter().find(|mark| *mark.tld == *tld);
+    let own = mark.map(|mark| mark.watermark_ms).filter(|&ms| ms != i64::MIN && state.serial == 0);
+    own.unwrap_or(state.committed_ms)
+}
+
 /// Whether a name is a suffix, or lies below it.
 #[must_use]
 pub fn is_below(name: &str, suffix: &str) -> bool {
@@ -146,7 +155,8 @@ pub fn is_below(name: &str, suffix: &str) -> bool {
 impl<D: AsRef<[u8]>, S: Heap> Source for Served<'_, D, S> {
     fn repository(&mut self) -> io::Result<Repository> {
         let (suffix_domains, keys) = self.count()?;
-        let watermark_ms = self.generation.state().committed_ms;
+        let tld = self.suffixes.first().map_or("", String::as_str);
+        let watermark_ms = watermark_ms(self.generation.state(), tld);
         let mut date = String::new();
         time::write_date(watermark_ms, &mut date);
         date.retain(|c| c != '-');
