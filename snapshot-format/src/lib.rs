@@ -11,6 +11,7 @@
 //! Know sockets, policies, clocks, or where files lie.
 
 // What registry objects are.
+pub mod calendar;
 pub mod change;
 mod footprint;
 pub mod limits;

@@ -10,11 +10,13 @@
 
 use std::fmt::Write;
 
-use super::calendar::{DAY_S, civil_of_day, day_of_civil};
+use snapshot_format::calendar::{civil_from_days, day_of_date};
+
+use super::calendar::DAY_S;
 
 /// Appends `YYYY-MM-DD`.
 pub fn write_date(time_ms: i64, out: &mut String) {
-    let (year, month, day) = civil_of_day(time_ms.div_euclid(1000 * DAY_S));
+    let (year, month, day) = civil_from_days(time_ms.div_euclid(1000 * DAY_S));
     number(year, 4, out);
     out.push('-');
     number(month, 2, out);
@@ -47,10 +49,8 @@ pub fn parse_time(text: &str) -> Option<i64> {
     };
     let [year, month, day] = three(date, '-', [4, 2, 2])?;
     let [hour, minute, second] = three(time, ':', [2, 2, 2])?;
-    let day_number = day_of_civil(year, month, day);
-    // A date that does not exist comes back as another one.
-    let exists = civil_of_day(day_number) == (year, month, day);
-    (exists && hour < 24 && minute < 60 && second < 60)
+    let day_number = day_of_date(year, month, day)?;
+    (hour < 24 && minute < 60 && second < 60)
         .then_some(day_number * DAY_S + hour * 3600 + minute * 60 + second)
 }
 

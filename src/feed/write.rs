@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use snapshot_format::dump::civil_from_days;
+use snapshot_format::calendar::civil_from_days;
 use snapshot_format::object::{self, ContactRole, NndnState, PostalKind, Time};
 use snapshot_format::status::{
     CONTACT_STATUS_WORDS, DOMAIN_STATUS_WORDS, DomainStatuses, HOST_STATUS_WORDS, words_of,

@@ -9,9 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use snapshot_format::dump::civil_from_days;
-
-use crate::export::calendar::day_of_civil;
+use snapshot_format::calendar::{civil_from_days, day_of_date};
 
 /// Seconds of a day.
 pub(super) const DAY_S: i64 = 86_400;
@@ -75,11 +73,7 @@ impl FromStr for Day {
 
 /// The number of a day that the calendar has.
 fn day_of(year: i64, month: i64, date: i64) -> Option<i64> {
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&date) {
-        return None;
-    }
-    let day = day_of_civil(year, month, date);
-    (civil_from_days(day) == (year, month, date)).then_some(day)
+    day_of_date(year, month, date).filter(|_| year >= 1970)
 }
 
 /// The beginning of a text, for messages.

@@ -10,6 +10,7 @@
 //! Report: callers turn an outcome into a finding.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+use snapshot_format::calendar::day_of_date;
 use snapshot_format::object::Time;
 
 /// 0001-01-01T00:00:00Z, ms since the epoch.
@@ -115,7 +116,7 @@ fn date_and_time(year: i64, bytes: &[u8]) -> Option<(i64, bool, &[u8])> {
     if !end_of_day && hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let days = days_from_civil(year, month, day)?;
+    let days = day_of_date(year, month, day)?;
     let of_day = hour.wrapping_mul(3600).wrapping_add(minute.wrapping_mul(60)).wrapping_add(second);
     Some((days.wrapping_mul(86_400).wrapping_add(of_day), end_of_day, rest))
 }
@@ -142,34 +143,6 @@ fn two(tens: u8, ones: u8) -> Option<i64> {
     }
     let tens = i64::from(tens.wrapping_sub(b'0'));
     Some(tens.wrapping_mul(10).wrapping_add(i64::from(ones.wrapping_sub(b'0'))))
-}
-
-/// Days from 1970-01-01 to a date of the Gregorian calendar; `None` if there is no such day.
-/// All operands are bounded (year at most 9999), so nothing wraps.
-fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
-    let leap = year.wrapping_rem(4) == 0
-        && (year.wrapping_rem(100) != 0 || year.wrapping_rem(ERA_YEARS) == 0);
-    let last = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        _ => return None,
-    };
-    if day < 1 || day > last {
-        return None;
-    }
-    // Years begin in March, so the leap day is the last one.
-    let y = if month <= 2 { year.wrapping_sub(1) } else { year };
-    let m = if month > 2 { month.wrapping_sub(3) } else { month.wrapping_add(9) };
-    let in_year = m.wrapping_mul(153).wrapping_add(2).wrapping_div(5).wrapping_add(day);
-    let days = y
-        .wrapping_mul(365)
-        .wrapping_add(y.wrapping_div(4))
-        .wrapping_sub(y.wrapping_div(100))
-        .wrapping_add(y.wrapping_div(ERA_YEARS))
-        .wrapping_add(in_year);
-    Some(days.wrapping_sub(719_469))
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use snapshot_format::calendar::days_from_civil;
 use toml::value::{Date, Datetime, Time};
 
 use super::lines::Lines;
@@ -206,20 +207,16 @@ fn rfc3339_ns(text: &str) -> Option<u64> {
     whole_s.checked_mul(1_000_000_000)?.checked_add(fraction_ns)
 }
 
-/// Seconds since the epoch. Days are counted with the year beginning in March (Hinnant:
-/// "chrono-Compatible Low-Level Date Algorithms").
+/// Seconds since the epoch.
 #[expect(
     clippy::arithmetic_side_effects,
     reason = "every field has 8 or 16 bits: no step comes near the bounds of 64"
 )]
 fn epoch_s(date: Date, time: Time, offset_minutes: i16) -> i64 {
-    let (month, day) = (i64::from(date.month), i64::from(date.day));
-    let year = i64::from(date.year) - i64::from(month <= 2);
-    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+    let (year, month, day) = (i64::from(date.year), i64::from(date.month), i64::from(date.day));
     let (hour, minute) = (i64::from(time.hour), i64::from(time.minute));
     let second = i64::from(time.second.unwrap_or(0));
+    let days = days_from_civil(year, month, day);
     days * 86_400 + hour * 3_600 + (minute - i64::from(offset_minutes)) * 60 + second
 }
 

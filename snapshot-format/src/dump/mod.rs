@@ -11,6 +11,7 @@ mod keys;
 use std::fmt::{self, Display, Write};
 
 use self::keys::Keys;
+use crate::calendar::civil_from_days;
 use crate::delta::{DepositMark, Generation, Heap};
 use crate::error::Corrupt;
 use crate::layout::{Kind, SectionId};
@@ -43,24 +44,6 @@ impl Display for Utc {
         }
         f.write_str("Z")
     }
-}
-
-/// Year, month and day of a day number since 1970-01-01 in the proleptic Gregorian calendar
-/// (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-#[must_use]
-#[expect(clippy::arithmetic_side_effects, reason = "days are an i64 of ms by 86,400,000")]
-pub const fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
-    (year, month, day)
 }
 
 /// Header and section table.

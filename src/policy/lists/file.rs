@@ -16,6 +16,7 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv4Net};
 use serde::Deserialize;
 use serde::de::{SeqAccess, Visitor};
+use snapshot_format::calendar::days_from_civil;
 use toml::Spanned;
 use toml::value::{Datetime, Offset};
 
@@ -377,16 +378,4 @@ fn epoch_ms(time: &Datetime) -> Option<i64> {
     let seconds = minutes.saturating_mul(60).saturating_add(i64::from(clock.second.unwrap_or(0)));
     let ms = i64::from(clock.nanosecond.unwrap_or(0) / 1_000_000);
     Some(seconds.saturating_mul(1000).saturating_add(ms))
-}
-
-/// Days since 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-#[expect(clippy::arithmetic_side_effects, reason = "a year of TOML has four digits")]
-const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let shifted_month = if month > 2 { month - 3 } else { month + 9 };
-    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
 }
