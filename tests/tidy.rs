@@ -198,7 +198,7 @@ const RULES: &[Rule] = &[
     Rule { module: "observe", may_import: &[], never: SOCKETS },
     Rule {
         module: "querylog",
-        may_import: &["aside", "export", "feed", "held", "observe", "place", "time"],
+        may_import: &["aside", "feed", "held", "observe", "place", "time"],
         never: SOCKETS,
     },
     Rule {

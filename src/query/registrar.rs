@@ -6,7 +6,7 @@
 //!   names that have the words, or match the pattern; at each, the text as it came before the same
 //!   with its last word decoded.
 //! - `bounded`: at most [`WILDCARD_STEPS_MAX`] steps for each of two texts and two forms of a name,
-//!   and [`WILDCARD_NAMES_MAX`] names.
+//!   and [`super::WILDCARD_NAMES_MAX`] names.
 //!
 //! # Does not
 //!
