@@ -1,4 +1,4 @@
-//! Files of credentials: read anew for each connection, since they may have been replaced.
+//! Files of credentials: read again for each connection, since they may have been replaced.
 //!
 //! # Invariants
 //!

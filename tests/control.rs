@@ -206,7 +206,7 @@ fn lists_are_taken_over_when_they_change_and_one_with_an_error_keeps_the_old_one
     // Without a server, the files are read.
     let told = place.explain("203.0.113.1");
     assert!(told.starts_with("203.0.113.1: refused: the list denies it\n"), "{told}");
-    assert!(told.ends_with("no server answers; the lists were read anew\n"), "{told}");
+    assert!(told.ends_with("no server answers; the lists were read again\n"), "{told}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! `whoisd doctor` on other machines: what it says, that it writes nothing, that garbage is no
-//! panic. `WHOISD_BLESS=1 cargo test --test doctor` writes the expected reports anew.
+//! panic. `WHOISD_BLESS=1 cargo test --test doctor` writes the expected reports again.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
 
 mod machines;

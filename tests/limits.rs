@@ -209,7 +209,7 @@ fn who_keeps_exceeding_is_blocked_over_a_restart_until_it_is_unblocked() {
     let (_, status) = guarded.command(&["unblock", "127.0.0.1"]);
     assert_eq!(status, Some(0));
     wait(|| is_blocked(&guarded.server).is_none());
-    assert!(guarded.server.ask("example.demo\r\n").contains("example.demo"), "from anew");
+    assert!(guarded.server.ask("example.demo\r\n").contains("example.demo"), "from the start");
 }
 
 #[test]

@@ -206,7 +206,7 @@ fn whoisd() -> PathBuf {
 }
 
 /// The load generator of this build, which another package makes. It is made once: cargo puts the
-/// file in place anew each time, while another test may be starting it.
+/// file in place again each time, while another test may be starting it.
 fn loadgen() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {

@@ -1,5 +1,5 @@
 //! The files of `tuning/`: each says what its profile says, with the reason, how it is known, and
-//! the way back. `WHOISD_BLESS=1 cargo test --test tuning` writes them anew from the profiles and
+//! the way back. `WHOISD_BLESS=1 cargo test --test tuning` writes them again from the profiles and
 //! from `src/doctor/settings.rs`.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be read fails it")]
 

@@ -157,7 +157,7 @@ impl RingServer {
         let slot = u32::try_from(user_data & u64::from(u32::MAX)).unwrap_or(0);
         match (Step::of(user_data), u32::try_from(result)) {
             (Step::Accept, accepted) => {
-                // A full table, or a client that went away, ends the multishot: begin it anew.
+                // A full table, or a client that went away, ends the multishot: begin it again.
                 self.accepting &= cqueue::more(completion.flags());
                 accepted.map_or(Ok(()), |slot| self.receive(slot))
             }

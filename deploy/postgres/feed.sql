@@ -124,7 +124,7 @@ CREATE FUNCTION whoisd.refuse_truncate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'TRUNCATE of %.% would be missed by the WHOIS feed',
         TG_TABLE_SCHEMA, TG_TABLE_NAME
-        USING HINT = 'Use DELETE, or drop the trigger, truncate, and bootstrap the servers anew.';
+        USING HINT = 'Use DELETE, or drop the trigger, truncate, and bootstrap the servers again.';
 END $$;
 
 -- Gives a table both triggers: follow('registry.hosts', 'host', 'name').

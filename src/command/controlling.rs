@@ -54,7 +54,7 @@ impl Tables {
 pub(super) struct Controlling {
     ending: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
-    /// Reads configuration and lists anew.
+    /// Reads configuration and lists again.
     pub(super) keeper: Handle,
     /// How the files of lists fare.
     pub(super) lists: Arc<control::Figures>,

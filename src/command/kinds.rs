@@ -22,7 +22,7 @@ pub(super) fn file() -> impl TypedValueParser<Value = PathBuf> {
 }
 
 /// Names of standard output. What is written there goes by its descriptor, as for `-`: opened
-/// anew, a file would be written from its beginning.
+/// again, a file would be written from its beginning.
 const STANDARD_OUTPUT: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 
 /// A file, a pipe, a device or a directory, if anything; `-` for standard output by any name.

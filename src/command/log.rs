@@ -42,7 +42,7 @@ pub(super) struct Summary {
 
 /// Check the daily totals: their chain of hashes, and each day against its files
 ///
-/// A line that was changed, taken out, put in or moved is named. Who writes every line anew leaves
+/// A line that was changed, taken out, put in or moved is named. Who writes every line again leaves
 /// no trace in the file: keep the last hash elsewhere (it is also in the server's log, each day),
 /// and give it with --hash.
 #[derive(Debug, Args)]

@@ -231,7 +231,7 @@ fn explained(told: &Value, is_live: bool) -> String {
         ));
     }
     if !is_live {
-        lines.push_str("block, limits: not known, no server answers; the lists were read anew\n");
+        lines.push_str("block, limits: not known, no server answers; the lists were read again\n");
         return lines;
     }
     let kept = &told["kept_block"];

@@ -1,4 +1,4 @@
-//! `whoisd reload`: a server that runs reads its configuration and lists anew.
+//! `whoisd reload`: a server that runs reads its configuration and lists again.
 
 use std::io::Write;
 use std::thread;
@@ -16,7 +16,7 @@ use crate::observe::printable::counted;
 /// How long a reload is waited for in silence: what most take, and far more.
 const SILENT: Duration = Duration::from_secs(2);
 
-/// Have the server read its configuration and lists anew
+/// Have the server read its configuration and lists again
 ///
 /// No connection is lost. What can change while the server runs is swapped: how answers read,
 /// lists, limits, blocks, signs of mining, the query log, the level of the log. What cannot is

@@ -7,8 +7,8 @@
 //!   and figures: a shard that has accepted must not be dropped for them.
 //! - `checked-behind`: the snapshot's checksums are compared before the first answer or behind the
 //!   answers, as set; damage ends the server.
-//! - `reload`: SIGHUP and `whoisd reload` read configuration and lists anew, and touch no
-//!   connection. A SIGHUP during the start is kept until they can be read anew.
+//! - `reload`: SIGHUP and `whoisd reload` read configuration and lists again, and touch no
+//!   connection. A SIGHUP during the start is kept until they can be read again.
 //! - `no-signal-kills`: SIGUSR1 and SIGUSR2, which other daemons take for "reopen the log", are
 //!   noted and do nothing, from the first moment on.
 //! - `two-signals`: the first SIGTERM or SIGINT drains, the second ends the process at once.
@@ -69,7 +69,7 @@ const EVENTS_MAX: usize = 16;
 /// in flight end, and exits with 0; a second one ends the server at once. The log goes to standard
 /// error.
 ///
-/// SIGHUP and `whoisd reload` read the configuration and the lists anew, without losing a
+/// SIGHUP and `whoisd reload` read the configuration and the lists again, without losing a
 /// connection; what takes a restart is named in the log and in the command's answer. SIGUSR1 and
 /// SIGUSR2 do nothing: the log goes to standard error, and the query log changes files by itself.
 ///

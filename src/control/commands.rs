@@ -43,7 +43,7 @@ pub struct Commands {
     pub lists: Arc<ArcSwap<Lists>>,
     /// The blocks.
     pub blocks: Arc<dyn Blocks>,
-    /// Reads configuration and lists anew.
+    /// Reads configuration and lists again.
     pub keeper: Handle,
     /// How the server is.
     pub status: Told,

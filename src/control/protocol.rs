@@ -48,7 +48,7 @@ pub enum Request {
         /// The address.
         address: IpAddr,
     },
-    /// Read configuration and lists anew.
+    /// Read configuration and lists again.
     Reload,
     /// How the server is.
     Status,

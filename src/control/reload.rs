@@ -1,4 +1,4 @@
-//! The keeper: one thread that reads configuration and lists anew, and swaps what has changed.
+//! The keeper: one thread that reads configuration and lists again, and swaps what has changed.
 //!
 //! # Invariants
 //!
@@ -78,7 +78,7 @@ struct Job {
 }
 
 impl Handle {
-    /// Reads everything anew and waits for what comes of it.
+    /// Reads everything again and waits for what comes of it.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl Handle {
         outcome.recv_timeout(REPLY_TIME).map_err(|_| busy(()))?
     }
 
-    /// Has everything read anew; what comes of it is in the log.
+    /// Has everything read again; what comes of it is in the log.
     pub fn reload_soon(&self) {
         // One that waits already will see what this one would.
         let _ = self.jobs.try_send(Job { reply: None });
@@ -147,7 +147,7 @@ fn run(mut keeper: Keeper, queue: &Receiver<Job>, stop: &AtomicBool) {
 }
 
 impl Keeper {
-    /// Reads the configuration anew and puts in force what can change. `in_force` are the settings
+    /// Reads the configuration again and puts in force what can change. `in_force` are the settings
     /// that were read last; what takes a restart is measured against the start.
     fn reload(&mut self, in_force: &mut Settings) -> Result<Value, String> {
         let new = (self.load)()?;

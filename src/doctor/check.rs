@@ -155,7 +155,7 @@ impl Compare<'_> {
                 Ok(compared(setting, got, wanted, change))
             }
             "whoisd.ring_entries" => {
-                let action = "change RING_ENTRIES in src/shard/fleet/mod.rs and build anew";
+                let action = "change RING_ENTRIES in src/shard/fleet/mod.rs and build again";
                 let change = (action.to_owned(), format!("{RING_ENTRIES} again"));
                 Ok(compared(setting, RING_ENTRIES as u64, wanted, change))
             }

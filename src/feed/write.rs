@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - Texts are borrowed: only times, addresses and digests are made anew.
+//! - Texts are borrowed: only times, addresses and digests are made here.
 //! - A time is written within the years 1 to 9999, which is what RFC 3339 can say.
 //!
 //! # Does not

@@ -4,7 +4,7 @@
 //! # Invariants
 //!
 //! - `taken again`: what is noted is tried every [`RETRY`]; what reads by then is noted as a change
-//!   anew, and gets a serial like any other.
+//!   again, and gets a serial like any other.
 //! - A problem is logged once, not each time that it is still there.
 //! - Noting is part of the transaction that passes over the object: after a crash it is there, or
 //!   the object's serial is still to be published.

@@ -372,7 +372,7 @@ impl Archive {
 
     fn take_recovered(&mut self) {
         let Some(recovering) = &self.recovering else { return };
-        // A thread that broke has said so: nothing is deleted, and the next start counts anew.
+        // A thread that broke has said so: nothing is deleted, and the next start counts again.
         let Ok(recovered) = recovering.try_recv() else { return };
         self.recovering = None;
         self.next_upkeep_ms = 0;
@@ -391,7 +391,7 @@ impl Archive {
         while let Some(ended) = self.ended.first() {
             let total = chain.append(ended)?;
             self.ended.remove(0);
-            // The hash in another log is what shows a chain that was written anew: at a level that
+            // The hash in another log is what shows a chain that was written again: at a level that
             // hardly anybody turns off.
             tracing::warn!(
                 day = %total.day,

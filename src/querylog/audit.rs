@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - A day is counted anew if all of its segments are there; if some were deleted, that is said,
+//! - A day is counted again if all of its segments are there; if some were deleted, that is said,
 //!   and the chain alone vouches for it. What is left of it cannot be more than the whole, and has
 //!   to be what retention leaves, which deletes the oldest first.
 //! - Every segment of a day that is over stands in a total.
@@ -78,7 +78,7 @@ impl Audit {
                 }
                 Verdict::FilesGone { present, expected } => writeln!(
                     text,
-                    "{day}: {}, not counted anew: {present} of {} there",
+                    "{day}: {}, not counted again: {present} of {} there",
                     counted(*queries, "query"),
                     counted(*expected, "segment")
                 ),
@@ -135,7 +135,7 @@ pub fn audit(dir: &Path, kept: Option<&str>) -> Result<Audit, ReadError> {
     }
     if let Some(kept) = kept.filter(|kept| !totals.days.iter().any(|day| day.hash == **kept)) {
         audit.problems.push(format!(
-            "{path}: no line has the hash {kept}: the chain was written anew, or its end is gone"
+            "{path}: no line has the hash {kept}: the chain was written again, or its end is gone"
         ));
     }
     for torn in &found.torn {

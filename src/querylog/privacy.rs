@@ -170,7 +170,7 @@ impl Masker {
         let Some(path) = &self.settings.key_file else {
             return Ok(keyed(&random_key()?));
         };
-        // Read anew: whoever replaces it makes what was written before untraceable.
+        // Read again: whoever replaces it makes what was written before untraceable.
         match read_key(path) {
             Ok(secret) => self.secret = Some(secret),
             Err(error) => tracing::error!(%error, "query log: the key used before goes on"),

@@ -6,7 +6,7 @@
 //! # Invariants
 //!
 //! - `chained`: a line that is changed, taken out, put in or moved shows, unless every line behind
-//!   it is written anew; the last hash, kept elsewhere, shows that too.
+//!   it is written again; the last hash, kept elsewhere, shows that too.
 //! - `appended`: a line is on the disk before the next one is made. Part of a line at the end, from
 //!   a crash, is cut off before the next line is written.
 //! - A line that is not byte for byte what would be written for its values is refused.
@@ -338,7 +338,7 @@ impl OpenDay {
         sync_names(dir)
     }
 
-    /// Reads what was written down last, if that can be read: if not, everything is counted anew.
+    /// Reads what was written down last, if that can be read: if not, everything is counted again.
     pub(super) fn read(dir: &Path) -> Option<Self> {
         let mut text = Vec::new();
         let file = File::open(dir.join(OPEN)).ok()?;

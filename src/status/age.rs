@@ -55,7 +55,7 @@ mod tests {
         // Data of a time to come are as old as they have been there.
         assert_eq!(age.of(NOW_MS + 3_600_000, NOW_MS + 60_000, 60_100), 0);
         assert_eq!(age.of(NOW_MS + 3_600_000, NOW_MS + 70_000, 70_100), 10_000);
-        // New data begin anew.
+        // New data begin again.
         assert_eq!(age.of(NOW_MS + 70_000, NOW_MS + 71_000, 71_100), 1_000);
     }
 }

@@ -10,8 +10,8 @@
 //! - `beside`: two threads of their own talk to the server; who hands a message over never waits.
 //! - `alone if need be`: without the server each node limits by itself, and tries again after at
 //!   most [`BACKOFF_MAX`].
-//! - `heard or made anew`: a node that has nothing to tell sends the first line alone each
-//!   [`BEAT_MS`], and hears itself; who tells and hears nothing for [`SILENCE`] connects anew.
+//! - `heard or made again`: a node that has nothing to tell sends the first line alone each
+//!   [`BEAT_MS`], and hears itself; who tells and hears nothing for [`SILENCE`] connects again.
 //! - `bounded`: a message has at most [`SOURCES_MAX`] sources and [`MESSAGE_BYTES_MAX`] bytes; what
 //!   another node claims is charged up to twice a burst (`policy::limit`).
 //!

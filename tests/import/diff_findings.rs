@@ -263,7 +263,7 @@ fn incremental_deposits_may_all_name_the_full_one_that_they_count_from() {
     // A differential one counts from the one before it.
     let gap = site.apply(&next("D2", FULL, "2026-11-07T00:00:00Z"), NOW_MS).unwrap_err();
     assert!(gap.contains("the last one of test here is I4"), "{gap}");
-    // The next full one begins anew.
+    // The next full one begins again.
     let full = good().replace("20261101001", "20261108001").replace("2026-11-01T", "2026-11-08T");
     std::fs::write(site.0.path().join("full.xml"), full).unwrap();
     assert!(

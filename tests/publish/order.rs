@@ -199,7 +199,7 @@ fn a_sink_of_another_database_and_one_that_is_too_old_are_refused() {
     assert!(database.publish().is_empty());
 }
 
-/// A standby that lost the last transactions takes over, and gives their serials anew.
+/// A standby that lost the last transactions takes over, and gives their serials again.
 #[test]
 fn a_database_that_went_back_is_noticed() {
     let database = Database::unpublished("");

@@ -7,7 +7,7 @@
 //! # Invariants
 //!
 //! - Memory: 4 bytes for each nameserver, once counted.
-//! - A count belongs to one generation; of another one it is made anew.
+//! - A count belongs to one generation; of another one it is made again.
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 

@@ -1,5 +1,5 @@
 //! Screens of known readings, as `tests/top/*.txt` has them. `WHOISD_BLESS=1 cargo test --lib top`
-//! writes them anew: review the diff.
+//! writes them again: review the diff.
 
 use std::path::Path;
 

@@ -190,7 +190,7 @@ impl ListWatcher {
 
     /// Whether something has expired, or was left out by a clock that was ahead.
     fn is_due(&self, now_ms: i64) -> bool {
-        // With a conflict the files are put together anew in a while, and not at each look.
+        // With a conflict the files are put together again in a while, and not at each look.
         let was_ahead = self.conflict.is_none() && now_ms < self.shown.load().made_ms();
         was_ahead || self.has_expired(now_ms)
     }
@@ -215,8 +215,8 @@ impl ListWatcher {
         let held = |path: &PathBuf| self.held.iter().find(|held| held.path == *path);
         let entries = |path: &PathBuf| {
             let stamp = fs::metadata(path).ok().map(|meta| Stamp::of(&meta));
-            let anew = stamp.and_then(|stamp| read(path, stamp).ok().flatten());
-            anew.or_else(|| held(path).map(|held| Arc::clone(&held.entries)))
+            let fresh = stamp.and_then(|stamp| read(path, stamp).ok().flatten());
+            fresh.or_else(|| held(path).map(|held| Arc::clone(&held.entries)))
         };
         let files: Vec<_> = find(patterns).0.iter().filter_map(entries).collect();
         match Lists::new(files.clone(), has_tier, now_ms) {

@@ -87,7 +87,7 @@ impl History {
         self.seen.note(&batch.records, have);
     }
 
-    /// Begins anew from a snapshot of `source`, whose serials were never seen.
+    /// Begins again from a snapshot of `source`, whose serials were never seen.
     pub(super) fn restart(&mut self, source: Option<Source>) {
         *self = Self { source: source.or_else(|| self.source.take()), seen: Seen::default() };
     }

@@ -263,12 +263,12 @@ impl<'a> Session<'a> {
     }
 
     /// Whether stream and consumer are still there, and as they have to be: a stream that was made
-    /// anew delivers nothing to a consumer of the old one.
+    /// again delivers nothing to a consumer of the old one.
     async fn look(&self, stream: &Stream, said: &mut Said) -> Result<(), String> {
         let now =
             stream.get_info().await.map_err(|error| format!("the stream is gone: {error}"))?;
         if now.created != stream.cached_info().created {
-            return Err("the stream was made anew".to_owned());
+            return Err("the stream was made again".to_owned());
         }
         self.warn(&now.config, said);
         let consumer = stream.consumer_info(&self.settings.durable).await;

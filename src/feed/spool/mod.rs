@@ -230,7 +230,7 @@ impl Spool {
         if let Some(Waits { name, problem, why }) = waits {
             let count = self.names(serial)?.0.len().saturating_add(held_count);
             self.say(&format!("{name}: {problem}"));
-            // Others may go on: that does not make it wait anew.
+            // Others may go on: that does not make it wait again.
             let since = (why == Why::Unreadable)
                 .then(|| self.unreadable.get_or_insert_with(|| (name.clone(), now_ms)).1);
             self.status.waits(count, &name, &problem, since);

@@ -145,7 +145,7 @@ impl Status {
     }
 }
 
-/// One less waits, and the wait begins anew.
+/// One less waits, and the wait begins again.
 fn went(report: &mut Report, now_ms: i64) {
     if let Some(waiting) = &mut report.waiting {
         waiting.count = waiting.count.saturating_sub(1);

@@ -316,7 +316,7 @@ impl Limiter {
     }
 
     /// Notes that a query of a source was over its own limit; true once that has happened more
-    /// often than `patience` allows, after which it begins anew.
+    /// often than `patience` allows, after which it begins again.
     pub fn exceeds(&self, address: IpAddr, patience: Level, now_us: u64) -> bool {
         let key = self.refusal_keys.of(address, source_length(address));
         let over =

@@ -328,7 +328,7 @@ impl Connection {
         }
     }
 
-    /// More of the proxy's header. It is read anew with each byte: it is short, and comes in one
+    /// More of the proxy's header. It is read again with each byte: it is short, and comes in one
     /// piece from everybody who means well.
     fn header(&mut self, input: &[u8], fresh_bytes: usize, now_ms: u64) -> Action {
         match proxy::parse_as(input, self.expected.unwrap_or(Expected::Either)) {

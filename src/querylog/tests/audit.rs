@@ -55,7 +55,7 @@ fn days_whose_oldest_files_are_deleted_are_good_and_no_others() {
     for file in &files[..9] {
         fs::remove_file(file).unwrap();
         let (is_good, text) = said(dir);
-        assert!(is_good && text.contains("not counted anew"), "{text}");
+        assert!(is_good && text.contains("not counted again"), "{text}");
         let summary = summarise(dir, None, None).unwrap();
         assert_eq!(summary.total.queries, 10, "{}", summary.text());
         assert!(summary.text().contains("as far as files are there"), "{}", summary.text());
@@ -208,7 +208,7 @@ fn a_changed_total_a_changed_file_and_a_lost_end_are_found_and_named() {
     assert!(text().contains("totals.jsonl:1: 2026-11-26: its values have the hash"), "{}", text());
     assert!(text().contains("2026-11-26: DIFFERS: queries: the total says 300, the files 301"));
 
-    // Somebody who writes the chain anew: only what was kept elsewhere, or the files, show it.
+    // Somebody who writes the chain again: only what was kept elsewhere, or the files, show it.
     let mut totals = Totals::read(folder.path()).unwrap();
     fs::remove_file(&path).unwrap();
     let mut chain = totals::Chain::behind(folder.path(), &Totals::default()).unwrap();
@@ -233,7 +233,7 @@ fn a_changed_total_a_changed_file_and_a_lost_end_are_found_and_named() {
     assert!(text().contains("2 segments, the total has 1"), "{}", text());
     fs::remove_file(folder.path().join("queries-20261126T000000Z-1.jsonl.gz")).unwrap();
     fs::remove_file(&first).unwrap();
-    assert!(text().contains("2026-11-26: 301 queries, not counted anew: 0 of 1 segment there"));
+    assert!(text().contains("2026-11-26: 301 queries, not counted again: 0 of 1 segment there"));
     assert!(text().contains("good; last hash"), "files may go, by age or size");
     let summary = summarise(folder.path(), None, None).unwrap();
     assert_eq!(summary.total.queries, 321);

@@ -246,7 +246,7 @@ fn old_files_go_and_totals_stay_with_what_they_counted() {
     let totals = Totals::read(folder.path()).unwrap();
     assert_eq!(totals.days[0].counts.queries + totals.days[0].counts.lost, 100);
     let audit = audit(folder.path(), None).unwrap();
-    assert!(audit.is_good() && audit.text().contains("not counted anew"), "{}", audit.text());
+    assert!(audit.is_good() && audit.text().contains("not counted again"), "{}", audit.text());
 }
 
 #[test]
