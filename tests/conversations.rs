@@ -1,5 +1,5 @@
 //! Holds the conversations of `tests/conversations/*.txt` with the query module and compares every
-//! byte. `WHOISD_BLESS=1 cargo test --test conversations` writes the answers again: review the diff.
+//! byte. `WHOISD_BLESS=1 cargo test --test conversations` writes the answers: review the diff.
 //!
 //! A file has a title, then sections: `== config` (TOML, for what follows; the tier is the public
 //! again), `== tier` (its name, for what follows), `== query` (one line of bytes) and

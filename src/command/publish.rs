@@ -196,7 +196,7 @@ fn go_on_at_signals() -> Result<(), Failure> {
         for signal in signals.forever() {
             tracing::info!(
                 signal,
-                "the signal is passed over: nothing is read again; for another configuration, start \
+                "the signal is ignored: nothing is read again; for another configuration, start \
                  the publisher again, and make a new base if it hides more"
             );
         }

@@ -445,7 +445,7 @@ impl Warden {
         }
     }
 
-    /// Who is unblocked by hand begins again, or the next query would be refused all the same. Of an
+    /// A source that is unblocked by hand begins again, or its next query would be refused. Of an
     /// IPv6 link that holds for what its addresses share; what one of them has used of its own
     /// comes back with time.
     fn forgive(&self, prefix: IpNet) {
