@@ -52,7 +52,7 @@ fn config_check_tells_all_errors_of_a_file_at_once() {
         .filter_map(|line| line.strip_prefix(&place)?.split(':').next()?.parse().ok())
         .collect();
     assert!(lines.len() == 10 && lines.is_sorted(), "{err}");
-    // What is no TOML is one error, not those that follow from it.
+    // What is not TOML is one error, not those that follow from it.
     fs::write(&path, "[server]\ndir = \"\"\"\n[port43]\nlime_ms = 1\n").unwrap();
     assert_eq!(ran(&["config", "check", file]).2.lines().count(), 1);
 }
@@ -102,7 +102,7 @@ fn config_check_tells_all_errors_of_one_list_and_of_one_table() {
     );
     refused(
         "GOOD[mining]\ncanaries = [\"a b\", \"good.example\", \"c d\"]\n",
-        &["mining.canaries: \"a b\", \"c d\" is no name"],
+        &["mining.canaries: \"a b\", \"c d\" is not a name"],
     );
     refused(
         "server = 3\n",
@@ -162,7 +162,7 @@ fn config_check_finds_what_the_machine_lacks_for_a_start() {
         ),
         ("GOODcores = \"1023\"\n", "server.cores: "),
         ("GOODcontrol = \"DIR/none/control.sock\"\n", "server.control: "),
-        ("GOODcontrol = \"DIR/file\"\n", "is there and is no socket"),
+        ("GOODcontrol = \"DIR/file\"\n", "is there and is not a socket"),
         ("GOOD[policy]\nlists = [\"DIR/list.toml\"]\n", "has bits behind"),
         ("GOOD[policy]\nlists = [\"DIR/none/*.toml\"]\n", "No such file"),
         ("GOOD[query_log]\ndir = \"DIR/file\"\n", "query_log.dir: "),

@@ -234,7 +234,7 @@ fn a_server_does_not_start_with_a_list_that_is_refused_or_a_socket_that_is_taken
     let output = place.whoisd(&["serve"]);
     let err = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3));
-    assert!(err.contains("a.toml:3: entry 1: action: \"block\" is no action"), "{err}");
+    assert!(err.contains("a.toml:3: entry 1: action: \"block\" is not an action"), "{err}");
     fs::remove_file(place.path("lists.d/a.toml")).unwrap();
     let server = place.serve();
     let output = place.whoisd(&["serve"]);

@@ -195,7 +195,7 @@ fn the_socket_is_for_its_owner_and_for_one_server() {
     assert!(!stale.exists());
     let file = alone.folder.path().join("a.toml");
     let error = claim(&file).unwrap_err();
-    assert!(error.contains("is there and is no socket"), "{error}");
+    assert!(error.contains("is there and is not a socket"), "{error}");
     assert!(file.exists());
     let error = claim(&alone.folder.path().join("x".repeat(120))).unwrap_err();
     assert!(error.contains("xxx: "), "{error}");

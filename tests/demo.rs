@@ -68,8 +68,8 @@ fn what_cannot_be_served_is_said_before_anything_is_built() {
     let busy = busy.local_addr().unwrap().port().to_string();
     for (arguments, status, said) in [
         (["--port", &busy], 1, "somebody listens on port"),
-        (["--port", "0"], 2, "0 is no port, expected 1 to 65535"),
-        (["--port", "70000"], 2, "70000 is no port"),
+        (["--port", "0"], 2, "0 is not a port, expected 1 to 65535"),
+        (["--port", "70000"], 2, "70000 is not a port"),
         (["--port", "08x"], 2, "deploy/demo [--domains N]"),
         (["--domains", "5"], 2, "at least 100 are needed"),
         (["--domains", "999999999"], 2, "100000000 at most"),

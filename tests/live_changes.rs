@@ -136,7 +136,7 @@ fn a_change_in_the_spool_is_answered_at_once_with_all_that_refers_to_it() {
         assert!(answer.contains(line), "{line:?} in {answer}");
     }
     assert!(answer.contains("Last update of WHOIS database: 2026-11-20T03:04:05"), "{answer}");
-    // A nameserver that nobody has stated is shown by its name, and is no answer of its own.
+    // A nameserver that nobody has stated is shown by its name, and is not an answer of its own.
     assert!(answer.contains("Name Server: ns1.live.example\r\n"), "{answer}");
     let none = server.ask("nameserver ns1.live.example\r\n");
     assert!(!none.contains("Server Name"), "{none}");

@@ -85,7 +85,7 @@ fn a_directory_may_be_named_by_way_of_the_one_above() {
     assert_eq!(fs::read_dir(folder.path().join("store")).unwrap().count(), 2);
     for to in ["../file", "../file/store"] {
         let (status, said) = ran(&["publish-snapshot", "--dir", "registry", "--to", to]);
-        assert!(status == 1 && said.contains("file is no directory; expected a"), "{said}");
+        assert!(status == 1 && said.contains("file is not a directory; expected a"), "{said}");
     }
 }
 

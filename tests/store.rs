@@ -60,7 +60,7 @@ fn a_base_that_is_given_up_leaves_the_old_generation_and_no_file() {
     write(&writer, "one.demo");
     drop(writer.begin().unwrap());
     let unfinished = writer.begin().unwrap();
-    assert!(writer.publish(unfinished).is_err(), "an empty file is no snapshot");
+    assert!(writer.publish(unfinished).is_err(), "an empty file is not a snapshot");
     assert!(serves(directory.path(), "one.demo"));
     drop(writer);
     fs::write(directory.path().join("base-0000000009.snapshot.new"), "rest").unwrap();

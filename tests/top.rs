@@ -82,7 +82,7 @@ fn no_terminal_is_said_before_anything_is_drawn() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(output.stdout, b"");
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.contains("is no terminal; --once prints one screen as text"), "{error}");
+    assert!(error.contains("is not a terminal; --once prints one screen as text"), "{error}");
 }
 
 /// The view on a terminal of `script`, which writes down all that the terminal gets.

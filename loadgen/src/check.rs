@@ -316,7 +316,7 @@ mod tests {
             assert_eq!(checker.check(&request, answer.as_bytes()), Err(name));
             assert!(advice(name).is_some());
         }
-        assert_eq!(refusal(b"%ERROR:SYNTAX the line is no query\r\n"), None);
+        assert_eq!(refusal(b"%ERROR:SYNTAX the line is not a query\r\n"), None);
         assert_eq!(refusal(b"Domain Name: %ERROR:QUOTA \r\n"), None);
     }
 

@@ -116,7 +116,7 @@ impl HostStatuses {
     /// no domain names it.
     pub const ATTRIBUTE: u32 = 1 << 30;
     /// Not of EPP: a domain names the nameserver, and nothing else is known of it. It is shown with
-    /// the domain, and is no answer of its own.
+    /// the domain, and is not an answer of its own.
     pub const NAMED: u32 = 1 << 31;
 }
 

@@ -142,7 +142,7 @@ fn blocks(settings: &Settings, dir: &Path, found: &mut Found) {
             let written = if folder.is_dir() {
                 may_write_into(folder)
             } else {
-                Err(format!("{}: is no directory", folder.display()))
+                Err(format!("{}: is not a directory", folder.display()))
             };
             if let Err(problem) = written {
                 found.warn(
@@ -244,7 +244,7 @@ fn may_write_into(dir: &Path) -> Result<(), String> {
         };
     }
     if !place.is_dir() {
-        return Err(format!("{}: is no directory", place.display()));
+        return Err(format!("{}: is not a directory", place.display()));
     }
     let kind = statfs(place).map_or(0, |system| u32::try_from(system.f_type).unwrap_or(0));
     if let Some((_, name)) = OF_KERNEL.iter().find(|(of_kernel, _)| *of_kernel == kind) {

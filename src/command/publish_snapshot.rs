@@ -50,7 +50,7 @@ source, and would be changed.")]
 pub(super) struct Options {
     #[command(flatten)]
     place: DirOptions,
-    /// Object store: a directory that is no snapshot directory, file:///DIRECTORY, or
+    /// Object store: a directory that is not a snapshot directory, file:///DIRECTORY, or
     /// s3://BUCKET/PATH in a build with S3
     #[arg(long, value_name = "URL")]
     to: String,

@@ -58,7 +58,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "PATH", value_parser = super::kinds::file_or_directory())]
     rde_xml: Option<PathBuf>,
 
-    /// Write a deposit in the CSV model into this directory, which is no snapshot directory
+    /// Write a deposit in the CSV model into this directory, which is not a snapshot directory
     #[arg(long, value_name = "DIR", value_parser = super::kinds::directory())]
     rde_csv: Option<PathBuf>,
 

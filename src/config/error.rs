@@ -19,7 +19,7 @@ pub enum ConfigError {
         /// What the system said.
         source: io::Error,
     },
-    /// The file is no TOML, a key is unknown, or a value has the wrong type.
+    /// The file is not TOML, a key is unknown, or a value has the wrong type.
     #[error("{}:{line}: {}{problem}", path.display(), prefix(key))]
     Refused {
         /// The file.

@@ -325,7 +325,7 @@ impl Source {
                 problem: printable(&plain(error.message())).into_owned(),
             });
             let without = blanked(&rest, &span);
-            // What is no TOML, or is none without these lines, is not read any further.
+            // What is not TOML, or is none without these lines, is not read any further.
             let reads = without != rest && toml::from_str::<toml::Table>(&without).is_ok();
             if !reads || misread.len() >= ERRORS_MAX {
                 ConfigError::of(misread.iter().map(|one| one.clone().error(path)).collect())?;

@@ -36,7 +36,7 @@ pub(super) fn canaries(names: &[String]) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{} is no name of 1 to {CANARY_BYTES_MAX} letters, digits, hyphens and dots; write IDNs \
+        "{} is not a name of 1 to {CANARY_BYTES_MAX} letters, digits, hyphens and dots; write IDNs \
          as A-labels",
         none.join(", ")
     ))
@@ -62,7 +62,7 @@ pub(super) fn channel(name: &str) -> Result<(), String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
     if name.is_empty() || name.len() > CHANNEL_BYTES_MAX || !name.bytes().all(allowed) {
         return Err(format!(
-            "{name:?} is no name of 1 to {CHANNEL_BYTES_MAX} letters, digits and `-_.:`"
+            "{name:?} is not a name of 1 to {CHANNEL_BYTES_MAX} letters, digits and `-_.:`"
         ));
     }
     Ok(())

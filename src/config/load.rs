@@ -37,7 +37,7 @@ pub fn load(path: Option<&Path>, flags: &Flags) -> Result<Effective, ConfigError
 ///
 /// # Errors
 ///
-/// The file cannot be read, or is no TOML.
+/// The file cannot be read, or is not TOML.
 pub fn look(
     path: Option<&Path>,
     flags: &Flags,
@@ -121,7 +121,7 @@ impl Merge<'_> {
             self.set_by_flag("server.dir", "--dir");
         } else if let Some(dir) = &server.dir {
             if dir.get_ref().as_os_str().is_empty() {
-                let problem = "\"\" is no directory".to_owned();
+                let problem = "\"\" is not a directory".to_owned();
                 self.errors.push(self.refused("server.dir", &dir.span(), problem));
             }
             self.effective.settings.dir = Some(dir.get_ref().clone());
@@ -314,7 +314,7 @@ impl Merge<'_> {
         let Some(text) = written else { return Ok(None) };
         let address = text.get_ref().parse().map_err(|_| {
             let got = text.get_ref();
-            let problem = format!("{got:?} is no address and port; write \"127.0.0.1:9143\"");
+            let problem = format!("{got:?} is not an address and port; write \"127.0.0.1:9143\"");
             self.refused(key, &text.span(), problem)
         })?;
         self.set_in_file(key, &text.span());

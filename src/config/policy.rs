@@ -86,7 +86,7 @@ fn check_pattern(path: &Path) -> Result<(), String> {
     let folder = path.parent().unwrap_or_else(|| Path::new("")).to_string_lossy();
     if folder.contains('*') || name.to_string_lossy().contains(['?', '[']) {
         return Err(format!(
-            "{path:?} is no pattern; `*` may stand in the last part, as in \
+            "{path:?} is not a pattern; `*` may stand in the last part, as in \
              \"/etc/whoisd/lists.d/*.toml\""
         ));
     }
@@ -117,7 +117,7 @@ pub(super) fn nftables(file: &file::Nftables) -> Result<Option<Nftables>, Vec<Re
     if !is_table {
         let got = table.get_ref();
         let problem = format!(
-            "{got:?} is no family and table, such as \"inet whoisd\"; families are {}",
+            "{got:?} is not a family and table, such as \"inet whoisd\"; families are {}",
             FAMILIES.join(", ")
         );
         all.push(refused("policy.nftables.table", table, problem));
@@ -128,8 +128,8 @@ pub(super) fn nftables(file: &file::Nftables) -> Result<Option<Nftables>, Vec<Re
         Some(name) => {
             let got = name.get_ref();
             let problem = format!(
-                "{got:?} is no name of a set: 1 to {NAME_BYTES_MAX} letters, digits and \"_\", a \
-                 letter first"
+                "{got:?} is not a name of a set: 1 to {NAME_BYTES_MAX} letters, digits and \"_\", \
+                 a letter first"
             );
             all.push(refused(key, name, problem));
             String::new()

@@ -116,16 +116,16 @@ fn header(table: &file::Proxy, refused: Refuse<'_>) -> Result<Expected, Refused>
     word.map_err(|problem| refused("header", Some(header.span()), problem))
 }
 
-/// What is wrong with a text that is no address to listen on.
+/// What is wrong with a text that is not an address to listen on.
 pub(super) fn no_address(got: &str) -> String {
-    format!("{got:?} is no address and port; write \"192.0.2.1:43\" or \"[2001:db8::1]:43\"")
+    format!("{got:?} is not an address and port; write \"192.0.2.1:43\" or \"[2001:db8::1]:43\"")
 }
 
 /// A network of balancers, or the address of one.
 fn network(text: &str) -> Result<IpNet, String> {
     let address = text.parse::<IpAddr>().map(IpNet::from);
     let Ok(network) = text.parse::<IpNet>().or(address) else {
-        return Err(format!("{text:?} is no network; write \"10.0.0.0/8\" or \"2001:db8::1\""));
+        return Err(format!("{text:?} is not a network; write \"10.0.0.0/8\" or \"2001:db8::1\""));
     };
     let network = unmapped(network);
     if network != network.trunc() {

@@ -80,7 +80,7 @@ fn stream(file: &file::QueryLogNats) -> Result<Option<StreamSettings>, Vec<Refus
     if all.is_empty() { Ok(Some(stream)) } else { Err(all) }
 }
 
-/// Where each key stands that is no number.
+/// Where each key stands that is not a number.
 pub(super) fn spans(file: &file::QueryLog) -> [(&'static str, Option<Range<usize>>); 7] {
     [
         ("query_log.dir", file.dir.as_ref().map(Spanned::span)),

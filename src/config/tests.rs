@@ -89,7 +89,7 @@ fn a_value_of_the_wrong_type_is_refused_with_its_key() {
 #[test]
 fn addresses_cores_and_words_are_refused_with_what_is_expected() {
     let message = refusal("[server]\nlisten = [\n\"127.0.0.1:43\",\n\"localhost:43\"]\n");
-    let expected = "whoisd.toml:4: server.listen: \"localhost:43\" is no address and port; \
+    let expected = "whoisd.toml:4: server.listen: \"localhost:43\" is not an address and port; \
                     write \"192.0.2.1:43\" or \"[2001:db8::1]:43\"";
     assert_eq!(message, expected);
     let message = refusal("[server]\nlisten = []\n");
@@ -97,7 +97,7 @@ fn addresses_cores_and_words_are_refused_with_what_is_expected() {
     let message = refusal("[server]\nlisten = [\"[::]:43\", \"[::]:43\"]\n");
     assert_eq!(message, "whoisd.toml:2: server.listen: [::]:43 is named twice");
     let message = refusal("[server]\ncores = \"2-\"\n");
-    assert_eq!(message, "whoisd.toml:2: server.cores: \"2-\" is no core from 0 to 1023");
+    assert_eq!(message, "whoisd.toml:2: server.cores: \"2-\" is not a core from 0 to 1023");
     for url in ["redis://:secret@127.0.0.1", "redis://secret@a", "unix:///a?pass=secret"] {
         let message = refusal(&format!("[site]\nredis = {url:?}\n"));
         assert!(message.contains("site.credentials") && !message.contains("secret"), "{message}");
@@ -110,7 +110,7 @@ fn addresses_cores_and_words_are_refused_with_what_is_expected() {
     assert_eq!(message, "whoisd.toml:2: log.format: \"xml\" is none of text, json");
     assert_eq!(
         refusal("[server]\ndir = \"\"\n"),
-        "whoisd.toml:2: server.dir: \"\" is no directory"
+        "whoisd.toml:2: server.dir: \"\" is not a directory"
     );
 }
 
@@ -174,7 +174,7 @@ fn a_stream_is_checked_with_its_names_and_shown_as_it_was_set() {
         ("servers = []\n", "2: feed.nats.servers: 0 servers, expected 1 to 16"),
         ("servers = [\"http://a\"]\n", "2: feed.nats.servers: a server's address"),
         ("servers = [\"nats://a\"]\nstream = \"a.b\"\n", "3: feed.nats.stream: \"a.b\" is no"),
-        ("servers = [\"nats://a\"]\ndurable = \"\"\n", "3: feed.nats.durable: \"\" is no name"),
+        ("servers = [\"nats://a\"]\ndurable = \"\"\n", "3: feed.nats.durable: \"\" is not a name"),
         ("servers = [\"nats://a\"]\nobjects = \"x://\"\n", "3: feed.nats.objects: \"x://\" is no"),
         ("stream = \"A\"\n", "1: feed.nats.servers: is not set"),
         ("server = []\n", "2: feed.nats.server: unknown key `server`"),
@@ -203,7 +203,7 @@ fn lists_and_the_kernels_sets_are_checked_and_shown_as_they_were_set() {
         ("[policy.nftables]\ntable = \"whoisd\"\n", "2: policy.nftables.table: \"whoisd\" is no"),
         (
             "[policy.nftables]\ntable = \"inet a\"\nset4 = \"a;\"\n",
-            "3: policy.nftables.set4: \"a;\" is no name of a set",
+            "3: policy.nftables.set4: \"a;\" is not a name of a set",
         ),
     ] {
         let message = refusal(text);
@@ -291,7 +291,7 @@ fn listeners_behind_proxies_are_checked_with_table_key_and_line() {
         ),
         (
             "listen = \"127.0.0.1:43\"\nfrom = [\"balancer\"]\nheader = \"v1\"\n",
-            "5: proxy[1].from: \"balancer\" is no network",
+            "5: proxy[1].from: \"balancer\" is not a network",
         ),
         (
             "listen = \"127.0.0.1:43\"\nfrom = [\"10.0.0.0/8\"]\nheader = \"v3\"\n",
@@ -321,7 +321,7 @@ fn a_query_log_is_checked_and_shown_as_it_was_set() {
     assert_eq!(effective.origin("query_log.privacy").to_string(), "whoisd.toml:4");
     assert_eq!(loaded(&effective.show(), &Flags::default()).settings, effective.settings);
     for (text, expected) in [
-        ("dir = \"\"\n", "2: query_log.dir: \"\" is no directory"),
+        ("dir = \"\"\n", "2: query_log.dir: \"\" is not a directory"),
         ("format = \"csv\"\n", "2: query_log.format: \"csv\" is none of jsonl, parquet, both"),
         ("privacy = \"x\"\n", "2: query_log.privacy: \"x\" is none of none, truncate, hash"),
         ("ring_entries = 1\n", "2: query_log.ring_entries: unknown key"),
@@ -329,7 +329,7 @@ fn a_query_log_is_checked_and_shown_as_it_was_set() {
         ("[query_log.nats]\nservers = []\n", "3: query_log.nats.servers: 0 servers"),
         (
             "[query_log.nats]\nservers = [\"nats://a\"]\nsubject = \"a.*\"\n",
-            "4: query_log.nats.subject: \"a.*\" is no subject",
+            "4: query_log.nats.subject: \"a.*\" is not a subject",
         ),
     ] {
         let message = refusal(&format!("[query_log]\n{text}"));

@@ -326,7 +326,7 @@ mod tests {
         let (commands, model) = commands("");
         for (prefix, seconds, reason, part) in [
             ("192.0.2.1/24", 60, "a", "write \"192.0.2.0/24\""),
-            ("host", 60, "a", "\"host\" is no prefix"),
+            ("host", 60, "a", "\"host\" is not a prefix"),
             ("11.0.0.0/7", 60, "a", "has bits behind"),
             ("0.0.0.0/0", 60, "a", "0.0.0.0/0 is too wide, /8 is the shortest"),
             ("2000::/3", 60, "a", "2000::/3 is too wide, /16 is the shortest"),

@@ -75,7 +75,7 @@ impl Drop for Claimed {
 pub(super) fn address(path: &Path) -> io::Result<SockAddr> {
     SockAddr::unix(path).map_err(|_| {
         let problem = format!(
-            "a path of {} bytes is no address of a socket, expected at most {PATH_BYTES_MAX}; \
+            "a path of {} bytes is not an address of a socket, expected at most {PATH_BYTES_MAX}; \
              choose a shorter one",
             path.as_os_str().len()
         );
@@ -126,7 +126,7 @@ pub fn may_claim(path: &Path) -> Result<Option<String>, String> {
         _ => Path::new("."),
     };
     if !fs::metadata(folder).map_err(|error| format!("{}: {error}", folder.display()))?.is_dir() {
-        return Err(format!("{}: is no directory", folder.display()));
+        return Err(format!("{}: is not a directory", folder.display()));
     }
     access(folder, Access::WRITE_OK | Access::EXEC_OK)
         .map_err(|error| format!("{}: this user may not write there: {error}", folder.display()))?;
@@ -150,7 +150,7 @@ pub fn may_claim(path: &Path) -> Result<Option<String>, String> {
 
 fn no_socket(path: &Path) -> String {
     format!(
-        "{}: is there and is no socket; take it away, or set server.control to another path",
+        "{}: is there and is not a socket; take it away, or set server.control to another path",
         path.display()
     )
 }

@@ -276,7 +276,7 @@ impl Compare<'_> {
     fn release(&self, wanted: &str) -> Fact<Reading> {
         let got = self.machine.release.clone()?;
         let Some(number) = release(&got) else {
-            return Err(Unknown(format!("/proc/sys/kernel/osrelease: {got:?} is no release")));
+            return Err(Unknown(format!("/proc/sys/kernel/osrelease: {got:?} is not a release")));
         };
         let good = release(wanted).is_some_and(|least| number >= least);
         let change = ("install a newer kernel".to_owned(), "boot the former one".to_owned());

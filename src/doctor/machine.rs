@@ -93,7 +93,7 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// If it cannot be read or is no number.
+    /// If it cannot be read or is not a number.
     pub fn sysctl(&self, name: &str) -> Fact<u64> {
         self.source.number(&sysctl_path(name))
     }

@@ -136,7 +136,7 @@ impl Profile {
                 Wanted::Word(word.clone())
             }
             (Form::Release, other) => {
-                return Err(format!("{key}: {other} is no release such as \"6.1\""));
+                return Err(format!("{key}: {other} is not a release such as \"6.1\""));
             }
             (_, Toml::Integer(number)) => match u64::try_from(*number) {
                 Ok(number) if number < min => {
@@ -154,7 +154,7 @@ impl Profile {
                     ));
                 }
             },
-            (_, other) => return Err(format!("{key}: {other} is no whole number")),
+            (_, other) => return Err(format!("{key}: {other} is not a whole number")),
         };
         self.wanted.push((setting, wanted));
         Ok(())
@@ -234,7 +234,7 @@ mod tests {
             ),
             (
                 "[sysctl]\n\"vm.swappiness\" = \"x\"",
-                "sysctl.vm.swappiness: \"x\" is no whole number",
+                "sysctl.vm.swappiness: \"x\" is not a whole number",
             ),
             (
                 "[cpu]\ngovernor = \"fast\"",
@@ -243,7 +243,7 @@ mod tests {
             ),
             (
                 "[kernel]\nrelease_min = \"new\"",
-                "kernel.release_min: \"new\" is no release such as \"6.1\"",
+                "kernel.release_min: \"new\" is not a release such as \"6.1\"",
             ),
             (
                 "[cpu]\nspeed = 1",

@@ -68,7 +68,7 @@ impl From<Change> for Body {
     }
 }
 
-/// A line is no change record.
+/// A line is not a change record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// Longer than [`LINE_BYTES_MAX`].
@@ -245,7 +245,7 @@ impl ChangeRecord {
     ///
     /// # Errors
     ///
-    /// Why the line is no record that can be applied; the first reason of several.
+    /// Why the line is not a record that can be applied; the first reason of several.
     pub fn parse(line: &[u8]) -> Result<Self, RecordError> {
         if line.len() > LINE_BYTES_MAX {
             return Err(RecordError::TooLong { got: line.len() });

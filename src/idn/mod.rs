@@ -63,7 +63,7 @@ static MARKS: CanonicalCombiningClassMapBorrowed<'static> =
     CanonicalCombiningClassMapBorrowed::new();
 
 /// The A-label form of a name: each label by UTS 46 (non-transitional), in lower case, without a
-/// final dot. `None` if it is no name.
+/// final dot. `None` if it is not a name.
 pub(crate) fn to_ascii(name: &str) -> Option<Name> {
     if name.is_empty() || !has_few_marks(name) {
         return None;

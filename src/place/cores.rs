@@ -23,7 +23,7 @@ pub fn parse(text: &str) -> Result<Vec<usize>, String> {
             text.parse::<usize>()
                 .ok()
                 .filter(|core| *core < CORES_MAX)
-                .ok_or_else(|| format!("{part:?} is no core from 0 to {}", CORES_MAX - 1))
+                .ok_or_else(|| format!("{part:?} is not a core from 0 to {}", CORES_MAX - 1))
         };
         let (first, last) = (number(first)?, number(last)?);
         if first > last {
@@ -109,12 +109,12 @@ mod tests {
 
     #[test]
     fn a_list_that_is_none_is_refused_with_the_part() {
-        assert_eq!(parse("0,x").unwrap_err(), "\"x\" is no core from 0 to 1023");
-        assert_eq!(parse("").unwrap_err(), "\"\" is no core from 0 to 1023");
-        assert_eq!(parse("1024").unwrap_err(), "\"1024\" is no core from 0 to 1023");
+        assert_eq!(parse("0,x").unwrap_err(), "\"x\" is not a core from 0 to 1023");
+        assert_eq!(parse("").unwrap_err(), "\"\" is not a core from 0 to 1023");
+        assert_eq!(parse("1024").unwrap_err(), "\"1024\" is not a core from 0 to 1023");
         assert_eq!(
             parse("0-99999999999").unwrap_err(),
-            "\"0-99999999999\" is no core from 0 to 1023"
+            "\"0-99999999999\" is not a core from 0 to 1023"
         );
         assert_eq!(parse("5-2").unwrap_err(), "\"5-2\" runs backwards; write 2-5");
         assert_eq!(parse("0-2,1").unwrap_err(), "core 1 is named twice");

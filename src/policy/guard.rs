@@ -62,7 +62,7 @@ impl std::str::FromStr for Mode {
             "off" => Ok(Self::Off),
             "dry-run" => Ok(Self::DryRun),
             "on" => Ok(Self::On),
-            _ => Err(format!("`{text}` is no mode; known are {}", Self::WORDS.join(", "))),
+            _ => Err(format!("`{text}` is not a mode; known are {}", Self::WORDS.join(", "))),
         }
     }
 }
@@ -70,7 +70,7 @@ impl std::str::FromStr for Mode {
 /// What queries cost, by their kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prices {
-    /// One record by its name or identifier; a line that is no query; help.
+    /// One record by its name or identifier; a line that is not a query; help.
     pub exact: u32,
     /// Names by a pattern.
     pub wildcard: u32,
@@ -380,7 +380,7 @@ impl Guard {
         Admission::Open(pass)
     }
 
-    /// A query that is no client's: a balancer that asks whether the server is there. It has no
+    /// A query that is not a client's: a balancer that asks whether the server is there. It has no
     /// limits.
     #[must_use]
     pub fn admit_local(&self, address: IpAddr) -> Pass {

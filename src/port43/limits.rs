@@ -188,7 +188,7 @@ impl std::str::FromStr for Wanted {
             "auto" => Ok(Self::Auto),
             "ring" => Ok(Self::Ring),
             "streams" => Ok(Self::Streams),
-            _ => Err(format!("`{text}` is no engine; known are {}", Self::WORDS.join(", "))),
+            _ => Err(format!("`{text}` is not an engine; known are {}", Self::WORDS.join(", "))),
         }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - `no gap`: there is a record for every serial. What is hidden, is no record, or cannot be read
-//!   is a heartbeat.
+//! - `no gap`: there is a record for every serial. A row that is hidden, is not a record, or cannot
+//!   be read is a heartbeat.
 //! - One row never ends a batch: see `rows`.
 //! - A batch ends between two transactions, unless one alone is longer than a batch may be.
 //! - `what may not leave`: a contact's key leaves only if the contact is shown, or was.

@@ -5,7 +5,7 @@
 //! - `contained`: the base is one state of the database, and its serial the last one that was given
 //!   in that state: what the base does not show has a greater serial.
 //! - A row that cannot be read is left out, named and noted for the publisher to take up, like one
-//!   that is no record; see `rows` and `unread`.
+//!   that is not a record; see `rows` and `unread`.
 //! - Memory is bounded by [`BootstrapOptions::memory_bytes`]; what it does not hold lies in scratch
 //!   files of the directory.
 //!

@@ -152,7 +152,7 @@ fn check_view(columns: &Columns, rules: &Rules, kind: Kind) -> Result<(), Publis
     if let Some(column) = columns.iter().find(|column| !is_field(column)) {
         let kind = word(kind);
         return Err(broken(format!(
-            "view whoisd.{name} has column {column:?}, which is no field of a record; leave it \
+            "view whoisd.{name} has column {column:?}, which is not a field of a record; leave it \
              out, or rename it in the configuration ([{kind}.rename])"
         )));
     }

@@ -12,7 +12,7 @@
 //! # Invariants
 //!
 //! - A batch appears whole: written aside, synced, renamed, the directory synced.
-//! - Names of everything that is no batch begin with a point: a spool passes over them.
+//! - Names of everything that is not a batch begin with a point: a spool passes over them.
 //! - Files are consecutive: a batch that continues nothing is refused, what is there already is not
 //!   written a second time, whoever took files out in between.
 //!

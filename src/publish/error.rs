@@ -9,7 +9,7 @@ use super::sink::SinkError;
 /// Why publishing stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// `--from` is no address of a database.
+    /// `--from` is not an address of a database.
     #[error(
         "--from: {problem}; expected postgres://USER@HOST/DATABASE, or postgres:///DATABASE for a \
          server of this machine"

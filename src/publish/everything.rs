@@ -3,7 +3,7 @@
 //!
 //! # Invariants
 //!
-//! - A row that cannot be read, or is no record, is left out, counted, named and noted.
+//! - A row that cannot be read, or is not a record, is left out, counted, named and noted.
 //!
 //! # Does not
 //!
@@ -265,7 +265,7 @@ impl Pass<'_> {
                 kind,
                 key,
                 problem,
-                "the row is no change record, or cannot be read, and is left out of the base"
+                "the row is not a change record, or cannot be read, and is left out of the base"
             );
         }
     }

@@ -84,7 +84,7 @@ pub enum RulesError {
         /// Why not.
         source: std::io::Error,
     },
-    /// It is no TOML, or has keys that there are not.
+    /// It is not TOML, or has keys that there are not.
     #[error("line {line}: {problem}")]
     Toml {
         /// From 1.
@@ -94,8 +94,8 @@ pub enum RulesError {
     },
     /// A rule names a field that a record of the kind does not have.
     #[error(
-        "{place}: {path:?} is no field of a record; change-record.schema.json has the fields, with \
-         dots between a field and those within it"
+        "{place}: {path:?} is not a field of a record; change-record.schema.json has the fields, \
+         with dots between a field and those within it"
     )]
     Unknown {
         /// Where in the file.
@@ -427,13 +427,13 @@ mod tests {
             ("[zone.demo]\nmodel = \"thinn\"", "unknown variant `thinn`"),
             ("[zone.demo.domain]\ndrops = []", "unknown field `drops`"),
             ("[domain]\ndrop = [\"name\"]", "domain.drop: \"name\" cannot be dropped"),
-            ("[host]\ndrop = [\"address\"]", "host.drop: \"address\" is no field"),
+            ("[host]\ndrop = [\"address\"]", "host.drop: \"address\" is not a field"),
             (
                 "[zone.demo]\ncontact-drop = [\"x\"]",
-                "zone.\"demo\".contact-drop: \"x\" is no field",
+                "zone.\"demo\".contact-drop: \"x\" is not a field",
             ),
-            ("[domain.rename]\nowner = \"holder\"", "domain.rename: \"holder\" is no field"),
-            ("[domain.map.stat]\na = \"b\"", "domain.map: \"stat\" is no field"),
+            ("[domain.rename]\nowner = \"holder\"", "domain.rename: \"holder\" is not a field"),
+            ("[domain.map.stat]\na = \"b\"", "domain.map: \"stat\" is not a field"),
             ("[zone.\"Demo.\"]", "zone \"Demo.\": expected A-labels"),
         ] {
             let error = Rules::parse(text).unwrap_err().to_string();

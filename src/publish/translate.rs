@@ -9,7 +9,7 @@
 //!
 //! # Does not
 //!
-//! Decide what becomes of a row that is no record: the callers leave it out, loudly.
+//! Decide what becomes of a row that is not a record: the callers leave it out, loudly.
 
 use std::sync::Arc;
 

@@ -269,7 +269,7 @@ fn primary<'v>(data: &'v Data, record: &'v ArchivedDomain) -> Result<&'v Archive
     Ok(record)
 }
 
-/// A name that is no domain name, or the domain that it mirrors.
+/// A name that is not a domain name, or the domain that it mirrors.
 fn reserved<'v, 'r>(data: &'v Data, nndn: &'v ArchivedNndn) -> Result<Found<'v, 'r>, Failure> {
     if nndn.state == NndnState::Mirrored as u8
         && let Some(record) = registered(data, &nndn.original_name)?

@@ -56,7 +56,7 @@ pub enum QueryKind {
     Help,
     /// What the caller may ask.
     Limits,
-    /// A line that is no query.
+    /// A line that is not a query.
     Unreadable,
 }
 

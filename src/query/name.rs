@@ -18,15 +18,15 @@ pub(super) use crate::idn::Name;
 const LABEL_BYTES_MAX: usize = 63;
 
 /// Maps a typed name: ASCII is folded to lower case, anything else goes through UTS 46
-/// (non-transitional), label by label. `None` if it is no domain name. Names of hosts may have
+/// (non-transitional), label by label. `None` if it is not a domain name. Names of hosts may have
 /// underscores.
 pub(super) fn canonical(typed: &str) -> Option<Name> {
     let mut name = Name::new();
     map(typed, &mut name).then_some(name)
 }
 
-/// As [`canonical`], in the room that the caller has; `false` if it is no domain name, and `name`
-/// holds nothing of use then.
+/// As [`canonical`], in the room that the caller has; `false` if it is not a domain name, and
+/// `name` holds nothing of use then.
 #[inline]
 pub(super) fn map(typed: &str, name: &mut Name) -> bool {
     if typed.is_ascii() {

@@ -54,7 +54,7 @@ pub(super) struct Pattern {
 /// What a key begins with.
 type Prefix = Short<U_NAME_BYTES_MAX>;
 
-/// Why a text is no pattern.
+/// Why a text is not a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PatternError {
     /// A wildcard among the first five characters.

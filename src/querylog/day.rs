@@ -58,7 +58,7 @@ impl FromStr for Day {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{:?} is no day, expected YYYY-MM-DD", shortened(text));
+        let wrong = || format!("{:?} is not a day, expected YYYY-MM-DD", shortened(text));
         let mut parts = text.splitn(3, '-');
         let mut part = |width: usize| -> Option<i64> {
             let part = parts.next()?;
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!("2024-02-29".parse::<Day>().unwrap().to_string(), "2024-02-29");
         for bad in ["", "2026-1-26", "2026-02-30", "1969-12-31", "+026-01-01", "2026-11-26 "] {
             let error = bad.parse::<Day>().unwrap_err();
-            assert!(error.ends_with("is no day, expected YYYY-MM-DD"), "{error}");
+            assert!(error.ends_with("is not a day, expected YYYY-MM-DD"), "{error}");
         }
         assert_eq!(Day::of_ms(i64::MIN).to_string(), "1970-01-01");
         assert_eq!(Day::of_ms(i64::MAX).to_string(), "9999-12-31");

@@ -236,7 +236,8 @@ pub(super) fn read_key(path: &Path) -> Result<[u8; KEY_BYTES], String> {
     file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
     let wrong = || {
         format!(
-            "{}: is no key, expected {} hex digits; make one with `openssl rand -hex {KEY_BYTES}`",
+            "{}: is not a key, expected {} hex digits; make one with \
+             `openssl rand -hex {KEY_BYTES}`",
             path.display(),
             2 * KEY_BYTES
         )

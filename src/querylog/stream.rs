@@ -82,7 +82,7 @@ impl StreamSettings {
             return Ok(());
         }
         let got = super::day::shortened(&self.subject);
-        Err(format!("{got:?} is no subject, expected words such as \"whoisd.queries\""))
+        Err(format!("{got:?} is not a subject, expected words such as \"whoisd.queries\""))
     }
 }
 

@@ -104,7 +104,7 @@ impl DayTotal {
             return Err(format!("a line of version {}, this build reads {VERSION}", total.v));
         }
         if !total.through.is_empty() && Stem::parse(&total.through).is_none() {
-            return Err("\"through\" is no name of a segment".to_owned());
+            return Err("\"through\" is not a name of a segment".to_owned());
         }
         if !is_hash(&total.previous) || !is_hash(&total.hash) {
             return Err(

@@ -39,7 +39,7 @@ const SECTOR_BYTES: usize = 512;
 const FRAME_UNIT_BYTES: usize = 8;
 /// Bytes whose checksums are compared in one look.
 const COMPARED_BYTES_MAX: usize = 2 << 30;
-/// A generation that is further ahead is no number that was given.
+/// A generation that is further ahead is not a number that was given.
 const AHEAD_MAX: u64 = 1 << 32;
 
 impl<F: Files> Part<F> {

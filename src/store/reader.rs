@@ -35,7 +35,7 @@ pub fn read_manifest<F: Files>(files: &F) -> Result<Option<Manifest>, StoreError
         Err(error) if error.kind() == io::ErrorKind::NotFound => return without_manifest(files),
         Err(error) => return Err(failed(files, MANIFEST, "read it")(error)),
     };
-    let manifest = String::from_utf8(bytes).map_err(|_| "is no text: it is damaged".to_owned());
+    let manifest = String::from_utf8(bytes).map_err(|_| "is not text: it is damaged".to_owned());
     let manifest = manifest.and_then(|text| Manifest::decode(&text));
     let path = || files.path().join(MANIFEST);
     manifest.map(Some).map_err(|problem| StoreError::Manifest { path: path(), problem })

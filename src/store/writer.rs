@@ -123,7 +123,7 @@ impl<F: Files> Writer<F> {
     ///
     /// # Errors
     ///
-    /// The file is no snapshot, or the file system refuses.
+    /// The file is not a snapshot, or the file system refuses.
     pub fn publish(&self, base: NewBase<F>) -> Result<Manifest, StoreError> {
         self.check_lock()?;
         let found = self.found()?;

@@ -133,7 +133,7 @@ rules! {
     NameOutside Finding "name-outside", "a name is not under the TLD of the deposit", "a name below rdeHeader:tld or an rcdn", "it is taken as it is", "RFC 9022 section 5.9.1";
     NameOfOther Finding "name-of-another-tld", "a name is under a TLD that other deposits are of", "a name below rdeHeader:tld or an rcdn", "it is left out", "RFC 9022 section 5.9.1";
     RcdnOfOther Finding "rcdn-of-another-tld", "a count is of a TLD that has a deposit of its own", "an rcdn that no other deposit is of", "names below it are left out; to let a FULL deposit take that TLD over, import it by itself with --allow rcdn", "RFC 9022 section 5.9.1";
-    ALabelInvalid Finding "a-label-invalid", "a label that starts with xn-- is no valid A-label", "a label that decodes and encodes again to itself", "the record is served without a Unicode form", "RFC 5891 section 4.4";
+    ALabelInvalid Finding "a-label-invalid", "a label that starts with xn-- is not a valid A-label", "a label that decodes and encodes again to itself", "the record is served without a Unicode form", "RFC 5891 section 4.4";
     UNameMismatch Finding "u-name-mismatch", "the Unicode form is not the form of the name", "the Unicode form of the A-label", "the form derived from the A-label is served", "RFC 9022 section 5.1.1.1";
     OriginalNameBad Finding "original-name", "the original name of a variant is not a name", "a name", "the record is served without it", "RFC 9022 section 5.1.1.1";
     IdnTableMissing Finding "idn-table-missing", "an internationalised name without an IDN table", "idnTableId", "the record is served without it", "RFC 9022 section 5.1.1.1";
@@ -177,7 +177,7 @@ rules! {
     CharacterBad Finding "character-bad", "a text has control characters", "none", "the text is served without them", "RFC 9022 section 10";
     ListTooLong Finding "list-too-long", "a list is too long", "at most 256 elements", "the first ones are served", "RFC 9022 section 9";
     RecordTooLarge Finding "record-too-large", "a record is too large", "at most 32 KiB", "it is served without extras and DNSSEC data", "RFC 9022 section 9";
-    ReferenceBad Finding "reference-bad", "a reference is no name or identifier", "a key of 1 to 255 bytes", "the record is served without it", "RFC 9022 section 9";
+    ReferenceBad Finding "reference-bad", "a reference is neither a name nor an identifier", "a key of 1 to 255 bytes", "the record is served without it", "RFC 9022 section 9";
     // Contacts and registrars.
     PostalMissing Finding "postal-missing", "a contact without an address", "postalInfo", "the record is served without it", "RFC 9022 section 5.3.1.1";
     PostalRepeated Finding "postal-repeated", "two addresses of the same type", "one int and one loc", "the first one is served", "RFC 5733 section 2.3";

@@ -51,7 +51,7 @@ struct Keep<'a> {
 /// Why there are no blocks of a file, each with what is wrong, for a person.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unread {
-    /// It is no file of blocks.
+    /// It is not a file of blocks.
     Foreign(String),
     /// The system does not let us read it.
     Refused(String),

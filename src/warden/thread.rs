@@ -417,7 +417,7 @@ impl Warden {
         }
     }
 
-    /// Whoever gave the order may be gone: that is no fault.
+    /// Whoever gave the order may be gone: that is not a fault.
     pub(super) fn obey(&mut self, order: Order, now: Now) {
         match order {
             Order::Block { prefix, seconds, reason, reply } => {

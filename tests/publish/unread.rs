@@ -228,7 +228,7 @@ fn a_view_that_breaks_the_contract_while_it_runs_holds_the_publisher_up_and_lose
     let (came, refused) = while_it_runs(&database, |folder| {
         assert!(within_patience(|| last_in(folder) == Some(7)));
         for breaking in [
-            // A column that is no field.
+            // A column that is not a field.
             "CREATE OR REPLACE VIEW whoisd.idn_tables AS
                  SELECT id, url, policy_url AS \"urlPolicy\", 'z' AS color FROM registry.idn_tables",
             // One that is gone: the row would read without it.

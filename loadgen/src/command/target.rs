@@ -36,7 +36,7 @@ pub(super) fn resolved(text: &str) -> Result<SocketAddr, Failure> {
         Some((host, port)) => {
             let port = port.parse().map_err(|_| {
                 Failure::Usage(format!(
-                    "--target: {text:?}: {port:?} is no port, expected HOST:PORT, as in \
+                    "--target: {text:?}: {port:?} is not a port, expected HOST:PORT, as in \
                          whois.example:43 or [2001:db8::1]:43"
                 ))
             })?;
@@ -124,8 +124,8 @@ mod tests {
         assert!(local.ip().is_loopback() && local.port() == 4343, "{local}");
         assert!(resolved("localhost").unwrap().port() == 43);
         for (text, part) in [
-            ("localhost:port", "\"port\" is no port, expected HOST:PORT"),
-            ("localhost:70000", "\"70000\" is no port"),
+            ("localhost:port", "\"port\" is not a port, expected HOST:PORT"),
+            ("localhost:70000", "\"70000\" is not a port"),
             ("nobody.invalid:43", "nobody.invalid cannot be looked up"),
         ] {
             let (is_usage, error) = match resolved(text).unwrap_err() {

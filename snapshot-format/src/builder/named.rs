@@ -39,7 +39,7 @@ impl NamedHosts {
         Self { seed, recent: vec![0; RECENT_COUNT], sorter: Sorter::new(scratch, memory_bytes) }
     }
 
-    /// Takes a name that a domain has among its nameservers. What is no key is passed over: no
+    /// Takes a name that a domain has among its nameservers. What is not a key is passed over: no
     /// record can have it.
     ///
     /// # Errors

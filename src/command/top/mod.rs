@@ -94,7 +94,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         return output::print(screen.text().as_bytes());
     }
     if !stdout().is_terminal() {
-        let problem = "standard output is no terminal; --once prints one screen as text";
+        let problem = "standard output is not a terminal; --once prints one screen as text";
         return Err(Failure::failed(problem));
     }
     if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {

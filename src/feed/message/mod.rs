@@ -58,7 +58,7 @@ impl FromStr for Source {
         let known = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         if text.is_empty() || text.len() > SOURCE_BYTES_MAX || !text.bytes().all(known) {
             return Err(format!(
-                "{:?} is no name of a source, expected 1 to {SOURCE_BYTES_MAX} letters, digits, \
+                "{:?} is not a name of a source, expected 1 to {SOURCE_BYTES_MAX} letters, digits, \
                  \".\", \"_\" and \"-\"",
                 clip(text)
             ));
@@ -113,7 +113,7 @@ impl Batch {
     }
 }
 
-/// A message is no batch that can be taken in.
+/// A message is not a batch that can be taken in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
     /// A header field is missing, or says what it cannot say.
@@ -156,7 +156,7 @@ pub enum MessageError {
         /// Why.
         problem: SignatureError,
     },
-    /// A line is no record.
+    /// A line is not a record.
     #[error("serials {} to {}, line {line}: {problem}", head.first, head.last)]
     Record {
         /// What the message says of itself.
@@ -294,7 +294,7 @@ impl Head {
     ///
     /// # Errors
     ///
-    /// A field is missing or unreadable: it is no batch of ours.
+    /// A field is missing or unreadable: it is not a batch of ours.
     fn decode<'a>(
         field: impl Fn(&'static str) -> Option<&'a str>,
     ) -> Result<(Self, &'a str), MessageError> {
@@ -330,7 +330,7 @@ impl Head {
     ///
     /// # Errors
     ///
-    /// It is no batch of ours, is not signed by a trusted key, or has another form or more bytes
+    /// It is not a batch of ours, is not signed by a trusted key, or has another form or more bytes
     /// than are read.
     pub fn trusted<'a>(
         field: impl Fn(&'static str) -> Option<&'a str>,
@@ -360,7 +360,7 @@ impl Batch {
     ///
     /// # Errors
     ///
-    /// It is no batch, is not signed by a trusted key, or its records cannot be read.
+    /// It is not a batch, is not signed by a trusted key, or its records cannot be read.
     pub fn decode<'a>(
         field: impl Fn(&'static str) -> Option<&'a str>,
         payload: &[u8],

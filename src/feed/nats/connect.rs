@@ -100,7 +100,7 @@ pub fn check_name(what: &str, name: &str) -> Result<(), String> {
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(known) {
         let name: String = name.chars().take(NAME_BYTES_MAX).collect();
         return Err(format!(
-            "{name:?} is no name of a {what}, expected 1 to {NAME_BYTES_MAX} letters, digits, \
+            "{name:?} is not a name of a {what}, expected 1 to {NAME_BYTES_MAX} letters, digits, \
              \"_\" and \"-\""
         ));
     }

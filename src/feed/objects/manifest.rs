@@ -197,13 +197,13 @@ impl ObjectManifest {
             source,
             generation: number("generation", next("generation")?)?,
             serial: number("serial", next("serial")?)?,
-            time_ms: next("time")?.parse().map_err(|_| "time is no number".to_owned())?,
+            time_ms: next("time")?.parse().map_err(|_| "time is not a number".to_owned())?,
             bytes: number("bytes", next("bytes")?)?,
             hash: value::hex(next("sha256")?)
                 .and_then(|octets| octets.try_into().ok())
                 .ok_or_else(|| "sha256 is not 64 hexadecimal digits".to_owned())?,
             sums_hash: u64::from_str_radix(next("sums")?, 16)
-                .map_err(|_| "sums is no hexadecimal number".to_owned())?,
+                .map_err(|_| "sums is not a hexadecimal number".to_owned())?,
         };
         if manifest.serial > SERIAL_MAX {
             let got = manifest.serial;

@@ -236,11 +236,11 @@ impl Objects {
         let bytes = self.runtime.block_on(async {
             let got = self.store.get(&self.at(file)).await.map_err(|error| error.to_string())?;
             if got.meta.size > manifest::MANIFEST_BYTES_MAX {
-                return Err(format!("has {} bytes: it is no manifest of ours", got.meta.size));
+                return Err(format!("has {} bytes: it is not a manifest of ours", got.meta.size));
             }
             got.bytes().await.map_err(|error| error.to_string())
         })?;
-        String::from_utf8(bytes.into()).map_err(|_| "is no text: it is damaged".to_owned())
+        String::from_utf8(bytes.into()).map_err(|_| "is not text: it is damaged".to_owned())
     }
 
     /// Why a snapshot is known to be of no use.
@@ -286,7 +286,7 @@ fn directory(path: &FilePath) -> Result<Opened, String> {
     let absolute = resolved(path).map_err(|error| error.to_string())?;
     let there = absolute.ancestors().find_map(|part| Some((part, std::fs::metadata(part).ok()?)));
     if let Some((part, _)) = there.filter(|(_, meta)| !meta.is_dir()) {
-        return Err(format!("{} is no directory", part.display()));
+        return Err(format!("{} is not a directory", part.display()));
     }
     let prefix = Path::from_absolute_path(&absolute).map_err(|error| error.to_string())?;
     // A snapshot that others are told of has to survive a crash.

@@ -28,7 +28,7 @@ pub enum SpoolError {
     /// It cannot be read.
     #[error("cannot read it: {0}")]
     Io(#[from] io::Error),
-    /// A line is no record.
+    /// A line is not a record.
     #[error("line {line}: {source}")]
     Record {
         /// The line, from 1.
@@ -196,7 +196,7 @@ pub(super) fn refused_serial(path: &Path) -> u64 {
     0
 }
 
-/// The serial of a line that is no record, or is cut.
+/// The serial of a line that is not a record, or is cut.
 fn serial_of(line: &[u8]) -> Option<u64> {
     let in_text = || {
         let text = String::from_utf8_lossy(line);

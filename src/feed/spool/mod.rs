@@ -401,7 +401,7 @@ impl Spool {
     }
 
     /// Names of the files that are to be applied, in order. Who writes one gives it a name that
-    /// starts with a point, and renames it. What is no file, or has no name that can be said, is
+    /// starts with a point, and renames it. What is not a file, or has no name that can be said, is
     /// refused, or waits if even that cannot be done. Folders are passed over.
     fn names(&mut self, serial: u64) -> io::Result<(Vec<String>, Option<Waits>)> {
         // The first ones: how many there are is for others to say.

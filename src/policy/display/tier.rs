@@ -213,8 +213,8 @@ fn problem_of_name(name: &str) -> Option<String> {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.is_empty() || name.len() > TIER_NAME_BYTES_MAX || !name.bytes().all(allowed) {
         return Some(format!(
-            "\"{name}\" is no name of a tier; expected 1 to {TIER_NAME_BYTES_MAX} small letters, \
-             digits and -, such as law-enforcement"
+            "\"{name}\" is not a name of a tier; expected 1 to {TIER_NAME_BYTES_MAX} small \
+             letters, digits and -, such as law-enforcement"
         ));
     }
     None
@@ -262,8 +262,11 @@ mod tests {
         let named = |name: &str| format!("[[tier]]\nname = \"{name}\"\n");
         let cases = [
             (named("public"), "tier[1].name: \"public\" is who has no tier"),
-            (named(""), "tier[1].name: \"\" is no name of a tier; expected 1 to 32 small letters"),
-            (named("Law"), "tier[1].name: \"Law\" is no name of a tier"),
+            (
+                named(""),
+                "tier[1].name: \"\" is not a name of a tier; expected 1 to 32 small letters",
+            ),
+            (named("Law"), "tier[1].name: \"Law\" is not a name of a tier"),
             (named(&"x".repeat(33)), "tier[1].name: \"xxx"),
             (named("a") + &named("a"), "tier[2].name: \"a\" has a table already"),
             (

@@ -147,7 +147,7 @@ pub fn prefix(text: &str) -> Result<IpNet, String> {
         Ok(prefix) => prefix,
         Err(_) => text.parse::<std::net::IpAddr>().map(IpNet::from).map_err(|_| {
             format!(
-                "{text:?} is no prefix; write one such as \"192.0.2.0/24\" or \"2001:db8::/32\""
+                "{text:?} is not a prefix; write one such as \"192.0.2.0/24\" or \"2001:db8::/32\""
             )
         })?,
     };
@@ -237,7 +237,7 @@ impl Reader {
             None => Action::None,
             Some(other) => {
                 let span = action.as_ref().map_or(0..0, Spanned::span);
-                let problem = format!("{other:?} is no action; known are deny, allow, limit");
+                let problem = format!("{other:?} is not an action; known are deny, allow, limit");
                 return Err(self.refused(number, "action", &span, problem));
             }
         };
@@ -306,8 +306,8 @@ impl Reader {
         let Some(time) = &written.get_ref().expires else { return Ok(None) };
         epoch_ms(time.get_ref()).map(Some).ok_or_else(|| {
             let problem = format!(
-                "{} is no time with date and zone; write one such as 2027-01-01T00:00:00Z, without \
-                 quotes",
+                "{} is not a time with date and zone; write one such as 2027-01-01T00:00:00Z, \
+                 without quotes",
                 time.get_ref()
             );
             self.refused(number, "expires", &time.span(), problem)

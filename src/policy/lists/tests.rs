@@ -208,7 +208,7 @@ const ENTRIES_REFUSED: &[(&str, &str)] = &[
     ),
     (
         "action = \"block\"",
-        "a.toml:4: entry 1: action: \"block\" is no action; known \
+        "a.toml:4: entry 1: action: \"block\" is not an action; known \
          are deny, allow, limit",
     ),
     ("action = 7", "a.toml:4: entry 1: invalid type: integer `7`, expected a string"),
@@ -256,7 +256,7 @@ const ENTRIES_REFUSED: &[(&str, &str)] = &[
     (
         "action = \"deny\"\nexpires = 2027-01-01",
         "a.toml:5: entry 1: expires: \
-         2027-01-01 is no time with date and zone; write one such as 2027-01-01T00:00:00Z, \
+         2027-01-01 is not a time with date and zone; write one such as 2027-01-01T00:00:00Z, \
          without quotes",
     ),
     (
@@ -296,7 +296,7 @@ const FILES_REFUSED: &[(&str, &str)] = &[
     (
         "[[entry]]\nprefix = \"10.0.0.0/33\"\naction = \"deny\"",
         "a.toml:2: entry 1: \
-         prefix: \"10.0.0.0/33\" is no prefix; write one such as \"192.0.2.0/24\" or \
+         prefix: \"10.0.0.0/33\" is not a prefix; write one such as \"192.0.2.0/24\" or \
          \"2001:db8::/32\"",
     ),
     ("[entries]\n", "a.toml:1: unknown key `entries`; known is `entry`"),

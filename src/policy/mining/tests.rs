@@ -40,7 +40,7 @@ fn a_dictionary_walk_of_one_address_is_flagged_once() {
         watched.ask(0xc000_0201, &name, word % 3 == 0);
     }
     let signals = watched.signals();
-    // One address is no network: its neighbours have done nothing.
+    // One address is not a network: its neighbours have done nothing.
     assert_eq!(signals, [(Signal::Ascending, "192.0.2.1/32".to_owned())]);
 }
 

@@ -27,7 +27,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Entry>, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let meta = file.metadata().map_err(|error| error.to_string())?;
     if !meta.is_file() {
-        return Err("it is no file".to_owned());
+        return Err("it is not a file".to_owned());
     }
     if meta.mode() & OTHERS != 0 {
         return Err("others may read it; its permissions have to be 0600".to_owned());

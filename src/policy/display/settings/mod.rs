@@ -185,7 +185,7 @@ pub enum Extras {
 pub enum ExtrasWord {
     /// None.
     None,
-    /// All whose key is no key of the standard answer.
+    /// All whose key is not a key of the standard answer.
     All,
 }
 

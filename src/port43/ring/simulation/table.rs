@@ -108,7 +108,7 @@ impl Table {
 
     fn end(&mut self) {
         let first = self.begun.iter().map(|(_, _, begun)| *begun).min().unwrap_or(u64::MAX);
-        // What is no socket of the table ends at once on every kernel.
+        // What is not a socket of the table ends at once on every kernel.
         let is_late = self.is_late && self.held == Sockets::Direct;
         self.closing.retain(|closing| is_late && closing.closed > first);
         self.piled_up_max = self.piled_up_max.max(self.closing.len());
