@@ -17,7 +17,10 @@ use crate::layout::Kind;
 use crate::limits::{LIST_COUNT_MAX, TEXT_BYTES_MAX};
 use crate::links::Link;
 use crate::object::{self, Actor, HostLink, Phone, Postal, Time};
-use crate::record::{self, CONTACT_FIELDS, NONE, POSTAL_FIELDS};
+use crate::record::{
+    self, CONTACT_FIELDS, DISCLOSE_ALLOW, DISCLOSE_DENY, DISCLOSE_NO_WISH, NONE, POSTAL_FIELDS,
+    POSTAL_NONE,
+};
 
 /// Reports what a record is written without.
 type Report<'a> = &'a mut dyn FnMut(Defect<'_>);
@@ -84,8 +87,9 @@ impl<R: References> Converter<'_, R> {
         let mut ends = [0; CONTACT_FIELDS];
         ends.copy_from_slice(&packer.ends);
         let (disclose, disclose_fields) = match object.disclose {
-            None => (0, 0),
-            Some(wish) => (if wish.allow { 1 } else { 2 }, wish.fields),
+            None => (DISCLOSE_NO_WISH, 0),
+            Some(wish) if wish.allow => (DISCLOSE_ALLOW, wish.fields),
+            Some(wish) => (DISCLOSE_DENY, wish.fields),
         };
         Ok(record::Contact {
             created_ms: object.created.ms,
@@ -97,7 +101,7 @@ impl<R: References> Converter<'_, R> {
             ends,
             disclose_fields,
             disclose,
-            postal_kind: first.map_or(2, |postal| postal.kind as u8),
+            postal_kind: first.map_or(POSTAL_NONE, |postal| postal.kind as u8),
             text: packer.text,
             cold: self.contact_cold(object, bounds, report)?,
         })

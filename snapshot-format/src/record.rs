@@ -245,6 +245,20 @@ pub const CONTACT_FIELDS: usize = ContactField::Email as usize + 1;
 /// [`ContactField::Cc`].
 pub const POSTAL_FIELDS: usize = 9;
 
+/// [`Contact::disclose`]: the contact has no wish on disclosure.
+pub const DISCLOSE_NO_WISH: u8 = 0;
+/// [`Contact::disclose`]: the named fields may be shown (RFC 5733 section 2.9, `flag="1"`).
+pub const DISCLOSE_ALLOW: u8 = 1;
+/// [`Contact::disclose`]: the named fields are to be hidden (`flag="0"`).
+pub const DISCLOSE_DENY: u8 = 2;
+/// [`Contact::postal_kind`] without an address; else a [`crate::object::PostalKind`].
+pub const POSTAL_NONE: u8 = 2;
+
+const _: () = {
+    use crate::object::PostalKind;
+    assert!(PostalKind::Int as u8 != POSTAL_NONE && PostalKind::Loc as u8 != POSTAL_NONE);
+};
+
 /// A contact.
 #[derive(Archive, Serialize, Debug, Clone, PartialEq)]
 pub struct Contact {

@@ -22,7 +22,8 @@ use crate::object::{
 use crate::packed::Packed;
 use crate::record::{
     ArchivedAddress, ArchivedContact, ArchivedDomain, ArchivedDomainCold, ArchivedIdnTable,
-    ArchivedNameserver, ArchivedNndn, ArchivedRegistrar, ArchivedTransfer, ContactField, NONE,
+    ArchivedNameserver, ArchivedNndn, ArchivedRegistrar, ArchivedTransfer, ContactField,
+    DISCLOSE_ALLOW, DISCLOSE_NO_WISH, NONE, POSTAL_NONE,
 };
 use crate::status::{ContactStatuses, DomainStatuses, HostStatuses, RegistrarStatus};
 
@@ -130,7 +131,7 @@ impl<D: AsRef<[u8]>, S: Heap> Reverter<'_, D, S> {
         let cold = record.cold.as_ref();
         let mut addresses = Vec::new();
         let first = postal_kind(record.postal_kind);
-        if record.postal_kind < 2 {
+        if record.postal_kind != POSTAL_NONE {
             addresses.push(postal(record.packed(), first));
         }
         if let Some(second) = record.second_postal() {
@@ -157,8 +158,8 @@ impl<D: AsRef<[u8]>, S: Heap> Reverter<'_, D, S> {
             transferred: cold
                 .map_or(Time::NONE, |cold| Time::from_ms(cold.transferred_ms.to_native())),
             transfer: transfer.map(|transfer| self.transfer(transfer)).transpose()?,
-            disclose: (record.disclose != 0)
-                .then_some(Disclose { allow: record.disclose == 1, fields }),
+            disclose: (record.disclose != DISCLOSE_NO_WISH)
+                .then_some(Disclose { allow: record.disclose == DISCLOSE_ALLOW, fields }),
         })
     }
 

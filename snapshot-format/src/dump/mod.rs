@@ -15,11 +15,12 @@ use crate::calendar::civil_from_days;
 use crate::delta::{DepositMark, Generation, Heap};
 use crate::error::Corrupt;
 use crate::layout::{Kind, SectionId};
-use crate::object::Disclose;
+use crate::object::{Disclose, PostalKind};
 use crate::reader::Snapshot;
 use crate::record::{
     ArchivedContact, ArchivedDomain, ArchivedDomainCold, ArchivedIdnTable, ArchivedNameserver,
-    ArchivedNndn, ArchivedRegistrar, ArchivedTransfer, ContactField, NONE,
+    ArchivedNndn, ArchivedRegistrar, ArchivedTransfer, ContactField, DISCLOSE_ALLOW,
+    DISCLOSE_NO_WISH, NONE, POSTAL_NONE,
 };
 use crate::status::{
     CONTACT_STATUS_WORDS, DOMAIN_STATUS_WORDS, DomainStatuses, HOST_STATUS_WORDS, words_of,
@@ -290,8 +291,9 @@ impl Dump<'_> {
         for (name, field) in CONTACT_FIELD_NAMES {
             out.text(name, contact.field(*field));
         }
-        if contact.postal_kind < 2 {
-            out.line("address kind", if contact.postal_kind == 0 { "int" } else { "loc" });
+        if contact.postal_kind != POSTAL_NONE {
+            let is_loc = contact.postal_kind == PostalKind::Loc as u8;
+            out.line("address kind", if is_loc { "loc" } else { "int" });
         }
         if let Some(second) = contact.second_postal() {
             for (name, field) in CONTACT_FIELD_NAMES {
@@ -300,8 +302,9 @@ impl Dump<'_> {
             }
         }
         out.statuses(contact.statuses.to_native(), CONTACT_STATUS_WORDS);
-        if contact.disclose != 0 {
-            let wish = if contact.disclose == 1 { "may be shown" } else { "may not be shown" };
+        if contact.disclose != DISCLOSE_NO_WISH {
+            let allows = contact.disclose == DISCLOSE_ALLOW;
+            let wish = if allows { "may be shown" } else { "may not be shown" };
             let fields = contact.disclose_fields.to_native();
             let names = DISCLOSE_NAMES.iter().filter(|(bit, _)| fields & bit != 0);
             let names: Vec<&str> = names.map(|(_, name)| *name).collect();

@@ -22,9 +22,10 @@ use toml::value::{Datetime, Offset};
 
 use super::{
     Action, Entry, LIST_BYTES_MAX, ListError, NOTE_BYTES_MAX, OWN_LIMIT_MAX, OwnLimits,
-    PREFIX_COUNT_MAX, Per, TIER_BYTES_MAX,
+    PREFIX_COUNT_MAX, Per,
 };
 use crate::policy::display::settings::answer_line;
+use crate::policy::display::tier::TIER_NAME_BYTES_MAX;
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -201,7 +202,7 @@ impl Reader {
                  a tier",
             );
         }
-        let tier = self.text(number, "tier", tier.as_ref(), TIER_BYTES_MAX)?;
+        let tier = self.text(number, "tier", tier.as_ref(), TIER_NAME_BYTES_MAX)?;
         let reason = self.text(number, "reason", reason.as_ref(), NOTE_BYTES_MAX)?;
         let contact = self.text(number, "contact", contact.as_ref(), NOTE_BYTES_MAX)?;
         let expires_ms = self.expires(written, number)?;

@@ -16,7 +16,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{Action, Entry, ListError, Lists, NOTE_BYTES_MAX, TIER_BYTES_MAX, parse};
+use super::{Action, Entry, ListError, Lists, NOTE_BYTES_MAX, parse};
+use crate::policy::display::tier::TIER_NAME_BYTES_MAX;
 
 /// Name under which texts are read.
 const NAME: &str = "lists.toml";
@@ -62,7 +63,7 @@ fn is_in_order(entry: &Entry) {
         assert!(note.len() <= NOTE_BYTES_MAX && !note.contains(char::is_control), "{note:?}");
     }
     let tier = entry.tier.as_deref().unwrap_or_default();
-    assert!(tier.len() <= TIER_BYTES_MAX && !tier.contains(char::is_control), "{tier:?}");
+    assert!(tier.len() <= TIER_NAME_BYTES_MAX && !tier.contains(char::is_control), "{tier:?}");
 }
 
 /// The table beside a walk, at the edges of prefixes and elsewhere.

@@ -48,8 +48,6 @@ pub const PREFIX_COUNT_MAX: usize = 1_000_000;
 pub const LIST_FILE_COUNT_MAX: usize = 256;
 /// Longest reason or contact, bytes: each is part of one line of a refusal.
 pub const NOTE_BYTES_MAX: usize = 200;
-/// Longest name of a tier, bytes.
-pub const TIER_BYTES_MAX: usize = 64;
 /// Highest rate and burst of own limits: above it, `allow` says the same.
 pub const OWN_LIMIT_MAX: u32 = 1_000_000;
 

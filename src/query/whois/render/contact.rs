@@ -16,7 +16,9 @@
 use snapshot_format::Corrupt;
 use snapshot_format::object::PostalKind;
 use snapshot_format::packed::Packed;
-use snapshot_format::record::{ArchivedContact, ContactField};
+use snapshot_format::record::{
+    ArchivedContact, ContactField, DISCLOSE_ALLOW, DISCLOSE_DENY, DISCLOSE_NO_WISH,
+};
 use snapshot_format::status::{CONTACT_STATUS_WORDS, words_of};
 
 use super::RegistrarView;
@@ -238,11 +240,6 @@ impl<'a> ContactView<'a> {
 
 /// Steps of a block from which on it pays to look at all of a contact's text before.
 const PLAIN_STEPS_MIN: usize = 8;
-
-/// Values of a record's `disclose`.
-const DISCLOSE_NO_WISH: u8 = 0;
-const DISCLOSE_ALLOW: u8 = 1;
-const DISCLOSE_DENY: u8 = 2;
 
 #[cfg(test)]
 mod tests {
