@@ -49,7 +49,7 @@ pub(super) fn set(file: &file::QueryLog, settings: &mut Settings) -> Vec<Refused
 fn path(key: &'static str, what: &str, written: &Spanned<PathBuf>) -> Result<PathBuf, Refused> {
     let path = written.get_ref();
     if path.as_os_str().is_empty() {
-        return Err(refused(key, written, format!("\"\" is no {what}")));
+        return Err(refused(key, written, format!("\"\" is not a {what}")));
     }
     Ok(path.clone())
 }

@@ -133,7 +133,7 @@ mod tests {
                 Failure::Failed(error) => (false, error),
             };
             assert!(error.contains(part), "{error}");
-            assert_eq!(is_usage, part.contains("no port"), "{error}");
+            assert_eq!(is_usage, part.contains("not a port"), "{error}");
         }
     }
 

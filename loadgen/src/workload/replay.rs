@@ -203,7 +203,7 @@ fn rfc3339_ns(text: &str) -> Option<u64> {
         toml::value::Offset::Custom { minutes } => minutes,
     };
     let fraction_ns = u64::from(time.nanosecond.unwrap_or(0));
-    let whole_s = u64::try_from(epoch_s(date, time, offset_minutes)).ok()?;
+    let whole_s = u64::try_from(seconds_since_epoch(date, time, offset_minutes)).ok()?;
     whole_s.checked_mul(1_000_000_000)?.checked_add(fraction_ns)
 }
 
@@ -212,7 +212,7 @@ fn rfc3339_ns(text: &str) -> Option<u64> {
     clippy::arithmetic_side_effects,
     reason = "every field has 8 or 16 bits: no step comes near the bounds of 64"
 )]
-fn epoch_s(date: Date, time: Time, offset_minutes: i16) -> i64 {
+fn seconds_since_epoch(date: Date, time: Time, offset_minutes: i16) -> i64 {
     let (year, month, day) = (i64::from(date.year), i64::from(date.month), i64::from(date.day));
     let (hour, minute) = (i64::from(time.hour), i64::from(time.minute));
     let second = i64::from(time.second.unwrap_or(0));
