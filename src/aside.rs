@@ -142,7 +142,7 @@ pub fn dangling(path: &Path) -> Option<PathBuf> {
 /// What is wrong with a link that leads to `to`.
 #[must_use]
 pub fn nothing_at(to: &Path) -> String {
-    format!("is a link to {:?}, where there is no file", to.display().to_string())
+    format!("is a link to {:?}, which does not exist", to.display().to_string())
 }
 
 fn unmade(folder: &Path, error: &io::Error) -> io::Error {
@@ -250,7 +250,7 @@ mod tests {
         let folder = folder();
         let at = |name: &str| folder.path().join(name);
         let error = Aside::of_user(&at("dangling")).unwrap_err().to_string();
-        assert_eq!(error, "is a link to \"other/nothing\", where there is no file");
+        assert_eq!(error, "is a link to \"other/nothing\", which does not exist");
         assert!(!at("other/nothing").exists());
         assert!(Aside::of_user(&at("turns")).is_err());
         assert!(Aside::of_user(&at("other")).is_err(), "a folder");

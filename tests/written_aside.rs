@@ -72,7 +72,7 @@ fn a_link_that_leads_to_nothing_is_wrong_usage_before_anything_is_done() {
             let output = run(folder.path(), &format!("{command} {link}"));
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             assert_eq!(output.status.code(), Some(2), "{command}: {said}");
-            let expected = format!("is a link to {to:?}, where there is no file");
+            let expected = format!("is a link to {to:?}, which does not exist");
             assert!(said.contains(&expected), "{command}: {said}");
             assert!(!at(to).exists() && !at("other").exists(), "{command}");
         }

@@ -42,9 +42,9 @@ pub(super) struct Summary {
 
 /// Check the daily totals: their chain of hashes, and each day against its files
 ///
-/// A line that was changed, taken out, put in or moved is named. Who writes every line again leaves
-/// no trace in the file: keep the last hash elsewhere (it is also in the server's log, each day),
-/// and give it with --hash.
+/// A line that was changed, taken out, put in or moved is named. A person who writes every line
+/// again leaves no trace in the file: keep the last hash elsewhere (it is also in the server's log,
+/// each day), and give it with --hash.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  whoisd log verify /var/log/whoisd/queries\n  \
     whoisd log verify /var/log/whoisd/queries --hash 6d1f...\n\n\

@@ -141,7 +141,7 @@ mod tests {
             ("folder/report.jsonl", "lies in the snapshot directory"),
             ("manifest", "lies in the snapshot directory"),
             ("new/report.jsonl", "lies in the snapshot directory"),
-            ("dangling", "registry/none\", where there is no file; name another file"),
+            ("dangling", "registry/none\", which does not exist; name another file"),
         ] {
             let (status, message) = said(path).unwrap_err();
             assert!(status == 2 && message.contains(expected), "{path}: {message}");

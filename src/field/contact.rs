@@ -84,16 +84,6 @@ pub struct Row {
     pub wish_loc: u16,
 }
 
-/// The path of a jCard property (RFC 7095) below an entity.
-macro_rules! jcard {
-    ($property:literal, $rest:literal) => {
-        concat!("$.vcardArray[1][?(@[0]=='", $property, "')]", $rest)
-    };
-    (tel $kind:literal, $rest:literal) => {
-        concat!("$.vcardArray[1][?(@[0]=='tel' && @[1].type=='", $kind, "')]", $rest)
-    };
-}
-
 /// The rows of a block.
 #[rustfmt::skip]
 pub const BLOCK: [Row; FIELD_COUNT] = {

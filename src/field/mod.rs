@@ -18,6 +18,16 @@
 //! Write anything: renderers and writers are straight-line code, and tests walk the table beside
 //! them.
 
+/// The path of a jCard property (RFC 7095) below an entity.
+macro_rules! jcard {
+    ($property:literal, $rest:literal) => {
+        concat!("$.vcardArray[1][?(@[0]=='", $property, "')]", $rest)
+    };
+    (tel $kind:literal, $rest:literal) => {
+        concat!("$.vcardArray[1][?(@[0]=='tel' && @[1].type=='", $kind, "')]", $rest)
+    };
+}
+
 pub mod contact;
 pub mod domain;
 pub mod nameserver;

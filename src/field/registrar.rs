@@ -2,13 +2,6 @@
 
 use super::{Field, Stored};
 
-/// The path of a jCard property below the registrar.
-macro_rules! jcard {
-    ($property:literal, $rest:literal) => {
-        concat!("$.vcardArray[1][?(@[0]=='", $property, "')]", $rest)
-    };
-}
-
 const TABLE: &str = "registrar";
 
 /// The lines of a registrar's record.
@@ -48,25 +41,20 @@ pub const FIELDS: &[Field] = &[
         "phone",
         "Phone Number",
         ("voice", "csvContact:fVoice", "voice"),
-        "$.vcardArray[1][?(@[0]=='tel' && @[1].type=='voice')][3]",
+        jcard!(tel "voice", "[3]"),
     ),
     own(
         "phone_ext",
         "Phone Ext",
         ("voice/@x", "csvContact:fVoiceExt", "voice ext"),
-        "$.vcardArray[1][?(@[0]=='tel' && @[1].type=='voice')][3]",
+        jcard!(tel "voice", "[3]"),
     ),
-    own(
-        "fax",
-        "Fax Number",
-        ("fax", "csvContact:fFax", "fax"),
-        "$.vcardArray[1][?(@[0]=='tel' && @[1].type=='fax')][3]",
-    ),
+    own("fax", "Fax Number", ("fax", "csvContact:fFax", "fax"), jcard!(tel "fax", "[3]")),
     own(
         "fax_ext",
         "Fax Ext",
         ("fax/@x", "csvContact:fFaxExt", "fax ext"),
-        "$.vcardArray[1][?(@[0]=='tel' && @[1].type=='fax')][3]",
+        jcard!(tel "fax", "[3]"),
     ),
     own("email", "Email", ("email", "csvContact:fEmail", "email"), jcard!("email", "[3]")),
     own(

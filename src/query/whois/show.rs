@@ -66,10 +66,9 @@ pub(super) fn answer(
         Found::Domain(record) if display != Display::List => {
             domains(site, std::iter::once(record), ListEnd::Complete, out)
         }
-        Found::Absent(absent) => nothing(site, settled, absent, out),
         found => {
             *kind = kind_of(*kind, &found);
-            others(site, display, settled.question, found, out)
+            others(site, display, settled, found, out)
         }
     }
 }
@@ -88,7 +87,7 @@ const fn kind_of(asked: QueryKind, found: &Found<'_, '_>) -> QueryKind {
 fn others(
     site: &Site<'_>,
     display: Display,
-    question: Question<'_>,
+    settled: &Settled<'_>,
     found: Found<'_, '_>,
     out: &mut Answer,
 ) -> Answered {
@@ -117,14 +116,15 @@ fn others(
         }
         Found::Registrars(matches) => {
             // Those of one name, or one IANA identifier, are no choice to make.
-            let only_one = matches!(question, Question::Registrar(_)) || matches.is_only_one();
+            let only_one =
+                matches!(settled.question, Question::Registrar(_)) || matches.is_only_one();
             registrars(site, matches, is_whole(display, only_one), out)
         }
         Found::Contact(record) => contacts(site, std::iter::once(record), ListEnd::Complete, out),
         Found::Contacts(matches) => contacts(site, matches.iter(), matches.end, out),
         Found::Object(owner) => objects(site, std::iter::once(owner), ListEnd::Complete, out),
         Found::Objects(matches) => objects(site, matches.iter(), matches.end, out),
-        Found::Absent(absent) => Err(refusal_of(absent)),
+        Found::Absent(absent) => nothing(site, settled, absent, out),
     }
 }
 
@@ -151,9 +151,10 @@ fn nothing(
     let above = match absent {
         Absent::NoRecord => None,
         Absent::Below(above) => Some(above),
-        Absent::Elsewhere | Absent::SuffixItself | Absent::SuffixBelow | Absent::OneLabel => {
-            return Err(refusal_of(absent));
-        }
+        Absent::Elsewhere => return Err(Refusal::Suffix),
+        Absent::SuffixItself => return Err(Refusal::SuffixItself),
+        Absent::SuffixBelow => return Err(Refusal::SuffixBelow),
+        Absent::OneLabel => return Err(Refusal::OneLabel),
     };
     let rule = match settled.question {
         Question::Name(typed)
@@ -169,15 +170,6 @@ fn nothing(
         | Question::Roid(_) => site.defaults(),
     };
     Ok(frame::not_found(site, &rule, above, out))
-}
-
-const fn refusal_of(absent: Absent<'_>) -> Refusal {
-    match absent {
-        Absent::NoRecord | Absent::Below(_) | Absent::Elsewhere => Refusal::Suffix,
-        Absent::SuffixItself => Refusal::SuffixItself,
-        Absent::SuffixBelow => Refusal::SuffixBelow,
-        Absent::OneLabel => Refusal::OneLabel,
-    }
 }
 
 /// Shows domains whole.
