@@ -1,8 +1,9 @@
 //! The table of fields held against every output: for one record of each kind, each row is looked
-//! up in the WHOIS answer by its label, in both models of an exported deposit by element and
-//! column, and in `whoisd inspect` by its word, and all agree.
+//! up in the WHOIS answer by its label, in the RDAP answer by its path, in both models of an exported
+//! deposit by element and column, and in `whoisd inspect` by its word, and all agree.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
+mod jsonpath;
 mod server;
 
 use std::collections::BTreeSet;
@@ -13,10 +14,13 @@ use std::path::Path;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
+use serde_json::Value;
+
 use server::program;
 use whoisd::field::contact::{BLOCK, RECORD_FIELDS, ROLES};
 use whoisd::field::{self, Field, Form, Source, Stored, domain, nameserver, registrar};
 use whoisd::policy::{Rules, Tier};
+use whoisd::query::rdap::{self, Document};
 use whoisd::query::whois::{Answer, answer};
 use whoisd::view::View;
 
@@ -24,7 +28,17 @@ use whoisd::view::View;
 const DEPOSIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/deposits/every-field.xml");
 
 /// Everything shown.
-const RULES: &str = "[defaults]\npreset = \"open\"\nnameserver_addresses = true\n";
+const RULES: &str = r#"
+[defaults]
+preset = "open"
+nameserver_addresses = true
+
+[[registrar]]
+id = "REG1"
+abuse_email = "abuse@registrar.example"
+abuse_phone = "+44.2000000009"
+rdap_url = "https://rdap.registrar.example/"
+"#;
 
 /// An element of a document.
 #[derive(Debug, Default)]
@@ -159,6 +173,16 @@ impl Outputs {
         pairs.collect()
     }
 
+    /// The answer to an RDAP request.
+    fn rdap(&self, target: &str) -> Value {
+        let mut out = Document::new();
+        let caller = rdap::Caller { tier: Tier::PUBLIC, base: "https://rdap.example/", target };
+        let request = rdap::Request::read(target);
+        let outcome = rdap::answer(&self.view, &self.rules, &caller, &request, &mut out);
+        assert_eq!(outcome.result.status(), rdap::Status::OK, "{target}");
+        serde_json::from_slice(out.bytes()).unwrap()
+    }
+
     /// The values of a column in the rows of an object, whose key or ROID is in the first column.
     fn column(&self, table: &str, column: &str, record: &Record) -> Vec<String> {
         let tables = self.csv.all().into_iter().filter(|node| node.local() == "csv");
@@ -212,6 +236,8 @@ struct Record {
     /// Its ROID, by which some tables refer to it.
     roid: &'static str,
     query: &'static str,
+    /// What RDAP is asked; empty for what is no object of its own there.
+    rdap: &'static str,
     inspect: &'static str,
 }
 
@@ -221,16 +247,18 @@ const DOMAIN: Record = Record {
     key: "xn--bcher-kva.test",
     roid: "D1-TEST",
     query: "domain bücher.test",
+    rdap: "domain/b%C3%BCcher.test",
     inspect: "--domain",
 };
 const VARIANT: Record =
-    Record { key: "buecher.test", roid: "D2-TEST", query: "roid D2-TEST", ..DOMAIN };
+    Record { key: "buecher.test", roid: "D2-TEST", query: "roid D2-TEST", rdap: "", ..DOMAIN };
 const RESERVED: Record = Record {
     element: "NNDN",
     key_at: "aName",
     key: "xn--bcher-9qa.test",
     roid: "",
     query: "domain xn--bcher-9qa.test",
+    rdap: "",
     inspect: "--nndn",
 };
 const NAMESERVER: Record = Record {
@@ -239,6 +267,7 @@ const NAMESERVER: Record = Record {
     key: "ns1.xn--bcher-kva.test",
     roid: "H1-TEST",
     query: "nameserver ns1.bücher.test",
+    rdap: "nameserver/ns1.bücher.test",
     inspect: "--nameserver",
 };
 const REGISTRAR: Record = Record {
@@ -247,6 +276,7 @@ const REGISTRAR: Record = Record {
     key: "REG1",
     roid: "",
     query: "registrar 90007",
+    rdap: "entity/90007",
     inspect: "--registrar",
 };
 const CONTACT: Record = Record {
@@ -255,8 +285,53 @@ const CONTACT: Record = Record {
     key: "CON1",
     roid: "C1-TEST",
     query: "contact CON1",
+    rdap: "entity/C1-TEST",
     inspect: "--contact",
 };
+
+/// The texts of a value of RDAP, in the form of those on port 43.
+fn texts(key: &str, value: &Value) -> Vec<String> {
+    let number = |member: &str| value[member].to_string();
+    let text = |member: &str| value[member].as_str().unwrap_or_default().to_owned();
+    match (key, value) {
+        (_, Value::Array(all)) => all.iter().flat_map(|value| texts(key, value)).collect(),
+        ("ds", _) => {
+            let numbers = [number("keyTag"), number("algorithm"), number("digestType")];
+            vec![format!("{} {}", numbers.join(" "), text("digest"))]
+        }
+        ("key", _) => {
+            let numbers = [number("flags"), number("protocol"), number("algorithm")];
+            vec![format!("{} {}", numbers.join(" "), text("publicKey"))]
+        }
+        ("dnssec", Value::Bool(signed)) => {
+            vec![if *signed { "signedDelegation" } else { "unsigned" }.to_owned()]
+        }
+        (_, Value::Object(all)) => all.values().flat_map(|value| texts(key, value)).collect(),
+        (_, Value::String(text)) => vec![match key {
+            "status" => epp_word(text),
+            "phone" | "fax" | "abuse_phone" => {
+                text.trim_start_matches("tel:").split(";ext=").next().unwrap().to_owned()
+            }
+            "phone_ext" | "fax_ext" => text.split(";ext=").nth(1).unwrap_or_default().to_owned(),
+            _ => text.clone(),
+        }],
+        _ => panic!("{key}: {value}"),
+    }
+}
+
+/// EPP's word for a status of RDAP (RFC 8056).
+fn epp_word(text: &str) -> String {
+    match text {
+        "active" => "ok".to_owned(),
+        "associated" => "linked".to_owned(),
+        _ => {
+            let mut words = text.split(' ');
+            let first = words.next().unwrap().to_owned();
+            words
+                .fold(first, |all, word| format!("{all}{}{}", word[..1].to_uppercase(), &word[1..]))
+        }
+    }
+}
 
 /// Values in one form for all outputs, without empty ones, in order.
 fn in_form(values: Vec<String>, form: Form) -> BTreeSet<String> {
@@ -292,10 +367,38 @@ impl Outputs {
         assert_eq!(in_form(dump, at.form), whois, "{what}: inspect, {}", at.dump);
     }
 
+    /// RDAP has the same values of a field as port 43, or no place for it.
+    fn assert_rdap_agrees(
+        &self,
+        (answer, object): (&[(String, String)], &Value),
+        label: &str,
+        field: &Field,
+        path: &str,
+    ) {
+        if field.rdap.is_empty() {
+            return;
+        }
+        let form = match field.source {
+            Source::Own(stored) => stored.form,
+            _ if field.key == "nameserver_address" => Form::Address,
+            _ => Form::Text,
+        };
+        let found = jsonpath::at(path, object);
+        let found = found.into_iter().flat_map(|value| texts(field.key, value)).collect();
+        let whois = in_form(labelled(answer, label), form);
+        assert!(!whois.is_empty(), "{label}: no value on port 43");
+        assert_eq!(in_form(found, form), whois, "{label}: RDAP, {path}: {object:#}");
+    }
+
     fn assert_fields_agree(&self, record: &Record, fields: &[Field], but: &[&str]) {
         let answer = self.whois(record.query);
         let registrar = self.whois(REGISTRAR.query);
+        let object = (!record.rdap.is_empty()).then(|| self.rdap(record.rdap));
         for field in fields.iter().filter(|field| !but.contains(&field.key)) {
+            if let Some(object) = &object {
+                let both = (&*answer, object);
+                self.assert_rdap_agrees(both, field.whois, field, field.rdap);
+            }
             match field.source {
                 Source::Own(stored) => self.assert_agree(record, &answer, field.whois, &stored),
                 Source::Registrar(key) => {
@@ -336,9 +439,19 @@ fn assert_all_agree(outputs: &Outputs) {
     outputs.assert_fields_agree(&CONTACT, RECORD_FIELDS, &[]);
     let of_domain = outputs.whois(DOMAIN.query);
     let of_contact = outputs.whois(CONTACT.query);
+    let (domain, contact) = (outputs.rdap(DOMAIN.rdap), outputs.rdap(CONTACT.rdap));
     for (place, role) in ROLES.iter().enumerate() {
-        let answer = if place + 1 == ROLES.len() { &of_contact } else { &of_domain };
+        let is_own = place + 1 == ROLES.len();
+        let (answer, object) = if is_own { (&of_contact, &contact) } else { (&of_domain, &domain) };
+        let entity = if is_own {
+            String::new()
+        } else {
+            format!(".entities[?(@.roles[0]=='{}')]", role.rdap)
+        };
         for row in BLOCK {
+            let path = row.field.rdap.replacen('$', &format!("${entity}"), 1);
+            let label = row.label(*role);
+            outputs.assert_rdap_agrees((answer, object), &label, &row.field, &path);
             let Source::Own(stored) = row.field.source else { panic!("{}", row.field.key) };
             outputs.assert_agree(&CONTACT, answer, &row.label(*role), &stored);
         }

@@ -13,6 +13,28 @@ use snapshot_format::record::ContactField;
 
 use super::{Field, Form, Source, Stored};
 
+/// How RDAP says that a value is hidden (RFC 9537 section 4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// The member or property is left out.
+    Removal,
+    /// It is there with an empty text.
+    EmptyValue,
+}
+
+/// How RDAP says that a field of a contact is hidden: as appendix E of ICANN's RDAP response profile
+/// 2.2 does for the fields that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Redaction {
+    /// What is done with the value.
+    pub method: Method,
+    /// Where: a JSONPath below the contact's entity.
+    pub path: &'static str,
+    /// Whether the profile names the field of a registrant, and of a technical contact. It knows no
+    /// others; their names are descriptions, not types.
+    pub named: [bool; 2],
+}
+
 /// Fields of a contact block.
 pub const FIELD_COUNT: usize = 13;
 /// Blocks: one a role, and that of no role.
@@ -56,15 +78,17 @@ pub struct Role {
     pub key: &'static str,
     /// What stands before the labels of its block.
     pub whois: &'static str,
+    /// Its word in RDAP (RFC 9083 section 10.2.4); empty for no role.
+    pub rdap: &'static str,
 }
 
 /// The roles, in the order of a rule's blocks; the last one is that of an answer to `contact ID`.
 pub const ROLES: [Role; ROLE_COUNT] = [
-    Role { key: "registrant", whois: "Registrant" },
-    Role { key: "admin", whois: "Admin" },
-    Role { key: "tech", whois: "Tech" },
-    Role { key: "billing", whois: "Billing" },
-    Role { key: "contact", whois: "Contact" },
+    Role { key: "registrant", whois: "Registrant", rdap: "registrant" },
+    Role { key: "admin", whois: "Admin", rdap: "administrative" },
+    Role { key: "tech", whois: "Tech", rdap: "technical" },
+    Role { key: "billing", whois: "Billing", rdap: "billing" },
+    Role { key: "contact", whois: "Contact", rdap: "" },
 ];
 
 /// A row of a contact block.
@@ -82,7 +106,20 @@ pub struct Row {
     pub wish_int: u16,
     /// The same of the localised form.
     pub wish_loc: u16,
+    /// How RDAP says that it is hidden.
+    pub redaction: Redaction,
 }
+
+/// The path of a jCard property (RFC 7095) below an entity, without what stands before it.
+macro_rules! below {
+    ($property:literal, $rest:literal) => {
+        concat!(".vcardArray[1][?(@[0]=='", $property, "')]", $rest)
+    };
+}
+
+/// As the profile writes it: properties with a type are the numbers.
+const VOICE_PATH: &str = ".vcardArray[1][?(@[1].type=='voice')]";
+const FAX_PATH: &str = ".vcardArray[1][?(@[1].type=='fax')]";
 
 /// The rows of a block.
 #[rustfmt::skip]
@@ -93,11 +130,20 @@ pub const BLOCK: [Row; FIELD_COUNT] = {
     const MAIN: &str = "contact";
     const POSTAL: &str = "contactPostal";
     const fn row(
-        shown: S, stored: F, required: bool, wish: (u16, u16), field: Field, redacted: &'static str,
+        shown: S, stored: F, required: bool, wish: (u16, u16), field: Field, redaction: Redaction,
     ) -> Row {
         let (wish_int, wish_loc) = wish;
-        Row { shown, field: field.redacted(redacted), stored, required, wish_int, wish_loc }
+        Row { shown, field, stored, required, wish_int, wish_loc, redaction }
     }
+    const fn removed(path: &'static str, named: [bool; 2]) -> Redaction {
+        Redaction { method: Method::Removal, path, named }
+    }
+    const fn emptied(path: &'static str, named: [bool; 2]) -> Redaction {
+        Redaction { method: Method::EmptyValue, path, named }
+    }
+    const BOTH: [bool; 2] = [true, true];
+    const REGISTRANT: [bool; 2] = [true, false];
+    const NEITHER: [bool; 2] = [false, false];
     const fn field(
         key: &'static str, whois: &'static str, epp: &'static str,
         csv: (&'static str, &'static str), dump: &'static str, rdap: &'static str,
@@ -112,32 +158,45 @@ pub const BLOCK: [Row; FIELD_COUNT] = {
     const EMAIL: (u16, u16) = (D::EMAIL, D::EMAIL);
     [
         row(S::Id, F::Roid, true, (0, 0), field("id", "ID", "roid", (MAIN, "rdeCsv:fRoid"), "roid",
-            "$.handle"), "ID"),
+            "$.handle"), removed(".handle", BOTH)),
         row(S::Name, F::Name, true, NAME, field("name", "Name", "postalInfo/name",
-            (POSTAL, "csvContact:fName"), "name", jcard!("fn", "[3]")), "Name"),
+            (POSTAL, "csvContact:fName"), "name", jcard!("fn", "[3]")),
+            emptied(below!("fn", "[3]"), BOTH)),
         row(S::Org, F::Org, false, ORG, field("organization", "Organization", "postalInfo/org",
-            (POSTAL, "csvContact:fOrg"), "org", jcard!("org", "[3]")), "Organization"),
+            (POSTAL, "csvContact:fOrg"), "org", jcard!("org", "[3]")),
+            removed(below!("org", ""), REGISTRANT)),
         row(S::Street, F::Street1, true, ADDR, field("street", "Street", "postalInfo/addr/street",
-            (POSTAL, "csvContact:fStreet"), "street", jcard!("adr", "[3][2]")), "Street"),
+            (POSTAL, "csvContact:fStreet"), "street", jcard!("adr", "[3][2]")),
+            // With the two members before it, of which addresses make no use.
+            emptied(below!("adr", "[3][:3]"), REGISTRANT)),
         row(S::City, F::City, true, ADDR, field("city", "City", "postalInfo/addr/city",
-            (POSTAL, "csvContact:fCity"), "city", jcard!("adr", "[3][3]")), "City"),
+            (POSTAL, "csvContact:fCity"), "city", jcard!("adr", "[3][3]")),
+            emptied(below!("adr", "[3][3]"), REGISTRANT)),
         row(S::Sp, F::Sp, false, ADDR, field("state", "State/Province", "postalInfo/addr/sp",
-            (POSTAL, "csvContact:fSp"), "sp", jcard!("adr", "[3][4]")), ""),
+            (POSTAL, "csvContact:fSp"), "sp", jcard!("adr", "[3][4]")),
+            emptied(below!("adr", "[3][4]"), NEITHER)),
         row(S::Pc, F::Pc, false, ADDR, field("postal_code", "Postal Code", "postalInfo/addr/pc",
-            (POSTAL, "csvContact:fPc"), "pc", jcard!("adr", "[3][5]")), "Postal Code"),
+            (POSTAL, "csvContact:fPc"), "pc", jcard!("adr", "[3][5]")),
+            emptied(below!("adr", "[3][5]"), REGISTRANT)),
         // RFC 8605 section 3.1.
         row(S::Cc, F::Cc, true, ADDR, field("country", "Country", "postalInfo/addr/cc",
-            (POSTAL, "csvContact:fCc"), "cc", jcard!("adr", "[1].cc")), ""),
+            (POSTAL, "csvContact:fCc"), "cc", jcard!("adr", "[1].cc")),
+            removed(below!("adr", "[1].cc"), NEITHER)),
         row(S::Phone, F::Voice, false, VOICE, field("phone", "Phone", "voice",
-            (MAIN, "csvContact:fVoice"), "voice", jcard!(tel "voice", "[3]")), "Phone"),
+            (MAIN, "csvContact:fVoice"), "voice", jcard!(tel "voice", "[3]")),
+            removed(VOICE_PATH, BOTH)),
         row(S::PhoneExt, F::VoiceExt, false, VOICE, field("phone_ext", "Phone Ext", "voice/@x",
-            (MAIN, "csvContact:fVoiceExt"), "voice ext", jcard!(tel "voice", "[3]")), "Phone Ext"),
+            (MAIN, "csvContact:fVoiceExt"), "voice ext", jcard!(tel "voice", "[3]")),
+            removed(VOICE_PATH, BOTH)),
         row(S::Fax, F::Fax, false, FAX, field("fax", "Fax", "fax",
-            (MAIN, "csvContact:fFax"), "fax", jcard!(tel "fax", "[3]")), "Fax"),
+            (MAIN, "csvContact:fFax"), "fax", jcard!(tel "fax", "[3]")),
+            removed(FAX_PATH, REGISTRANT)),
         row(S::FaxExt, F::FaxExt, false, FAX, field("fax_ext", "Fax Ext", "fax/@x",
-            (MAIN, "csvContact:fFaxExt"), "fax ext", jcard!(tel "fax", "[3]")), "Fax Ext"),
+            (MAIN, "csvContact:fFaxExt"), "fax ext", jcard!(tel "fax", "[3]")),
+            removed(FAX_PATH, REGISTRANT)),
         row(S::Email, F::Email, true, EMAIL, field("email", "Email", "email",
-            (MAIN, "csvContact:fEmail"), "email", jcard!("email", "[3]")), "Email"),
+            (MAIN, "csvContact:fEmail"), "email", jcard!("email", "[3]")),
+            removed(below!("email", ""), BOTH)),
     ]
 };
 
@@ -147,7 +206,8 @@ pub const RECORD_FIELDS: &[Field] = &[
         "contact_id",
         "Contact ID",
         Stored::new("id", ("contact", "csvContact:fId"), "id"),
-        "$.handle",
+        // Its handle there is the repository object identifier.
+        "",
     ),
     Field::own(
         "status",
@@ -185,6 +245,13 @@ impl Row {
     pub fn label(&self, role: Role) -> String {
         let before = if self.shown == ShownField::Id { "Registry " } else { "" };
         format!("{before}{} {}", role.whois, self.field.whois)
+    }
+
+    /// Whether the profile names it where it is hidden: by the role's place in [`ROLES`].
+    #[must_use]
+    pub const fn is_named(&self, role: usize) -> bool {
+        let [registrant, tech] = self.redaction.named;
+        (role == 0 && registrant) || (role == 2 && tech)
     }
 
     /// Whether it is a part of the postal information, of which a contact has two forms.

@@ -9,6 +9,9 @@ use super::{Field, Form, Stored};
 /// Where RDAP has the name of a record's registrar.
 pub(super) const REGISTRAR_NAME: &str =
     "$.entities[?(@.roles[0]=='registrar')].vcardArray[1][?(@[0]=='fn')][3]";
+/// The link to the web site of a record's registrar.
+pub(super) const REGISTRAR_URL: &str =
+    "$.entities[?(@.roles[0]=='registrar')].links[?(@.rel=='about')].href";
 /// The event of a registration (RFC 9083 section 10.2.3).
 pub(super) const REGISTERED: &str = "$.events[?(@.eventAction=='registration')].eventDate";
 /// The event of a change.
@@ -34,10 +37,9 @@ pub const FIELDS: &[Field] = &[
         "Registry Domain ID",
         Stored::new("roid", ("domain", "rdeCsv:fRoid"), "roid"),
         "$.handle",
-    )
-    .redacted("Registry Domain ID"),
+    ),
     Field::of_registrar("registrar_whois_server", "Registrar WHOIS Server", "whois_server", ""),
-    Field::of_registrar("registrar_url", "Registrar URL", "url", ""),
+    Field::of_registrar("registrar_url", "Registrar URL", "url", REGISTRAR_URL),
     Field::own(
         "updated",
         "Updated Date",
@@ -68,8 +70,24 @@ pub const FIELDS: &[Field] = &[
         "iana_id",
         "$.entities[?(@.roles[0]=='registrar')].publicIds[0].identifier",
     ),
-    Field::of_registrar("abuse_email", "Registrar Abuse Contact Email", "abuse_email", ""),
-    Field::of_registrar("abuse_phone", "Registrar Abuse Contact Phone", "abuse_phone", ""),
+    Field::of_registrar(
+        "abuse_email",
+        "Registrar Abuse Contact Email",
+        "abuse_email",
+        concat!(
+            "$.entities[?(@.roles[0]=='registrar')].entities[?(@.roles[0]=='abuse')]",
+            ".vcardArray[1][?(@[0]=='email')][3]",
+        ),
+    ),
+    Field::of_registrar(
+        "abuse_phone",
+        "Registrar Abuse Contact Phone",
+        "abuse_phone",
+        concat!(
+            "$.entities[?(@.roles[0]=='registrar')].entities[?(@.roles[0]=='abuse')]",
+            ".vcardArray[1][?(@[0]=='tel')][3]",
+        ),
+    ),
     Field::none("reseller", "Reseller", "deposits do not hold any"),
     Field::own(
         "status",
@@ -84,7 +102,12 @@ pub const FIELDS: &[Field] = &[
         Stored::new("ns/hostObj", ("domainNameServers", "csvHost:fName"), "nameserver"),
         "$.nameservers[*].ldhName",
     ),
-    Field::computed("nameserver_address", "IP Address", "the addresses of its nameservers", ""),
+    Field::computed(
+        "nameserver_address",
+        "IP Address",
+        "the addresses of its nameservers",
+        "$.nameservers[*].ipAddresses",
+    ),
     Field::computed(
         "dnssec",
         "DNSSEC",
@@ -116,7 +139,12 @@ pub const FIELDS: &[Field] = &[
         Stored::new("originalName", ("domain", "csvDomain:fOriginalName"), "original name"),
         "",
     ),
-    Field::computed("variant", "Active Variant", "the names that are variants of it", "$.variants"),
+    Field::computed(
+        "variant",
+        "Active Variant",
+        "the names that are variants of it",
+        "$.variants[*].variantNames[*].ldhName",
+    ),
     Field::none(
         "complaint_form",
         "URL of the ICANN Whois Inaccuracy Complaint Form",

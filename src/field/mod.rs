@@ -45,9 +45,6 @@ pub struct Field {
     /// Where RDAP has it: a JSONPath (RFC 9535) below the object (RFC 9083, RFC 7095); empty where
     /// RDAP has no place for it.
     pub rdap: &'static str,
-    /// Its name in `redacted` (RFC 9537; ICANN's RDAP response profile of 2024, appendix E), of a
-    /// contact without the role before it; empty for what is never redacted.
-    pub redacted: &'static str,
 }
 
 /// Where the value of a field comes from.
@@ -99,7 +96,7 @@ impl Field {
         stored: Stored,
         rdap: &'static str,
     ) -> Self {
-        Self { key, whois, source: Source::Own(stored), rdap, redacted: "" }
+        Self { key, whois, source: Source::Own(stored), rdap }
     }
 
     pub(crate) const fn of_registrar(
@@ -108,7 +105,7 @@ impl Field {
         of: &'static str,
         rdap: &'static str,
     ) -> Self {
-        Self { key, whois, source: Source::Registrar(of), rdap, redacted: "" }
+        Self { key, whois, source: Source::Registrar(of), rdap }
     }
 
     pub(crate) const fn computed(
@@ -117,16 +114,16 @@ impl Field {
         how: &'static str,
         rdap: &'static str,
     ) -> Self {
-        Self { key, whois, source: Source::Computed(how), rdap, redacted: "" }
+        Self { key, whois, source: Source::Computed(how), rdap }
     }
 
     pub(crate) const fn none(key: &'static str, whois: &'static str, why: &'static str) -> Self {
-        Self { key, whois, source: Source::None(why), rdap: "", redacted: "" }
+        Self { key, whois, source: Source::None(why), rdap: "" }
     }
 
-    /// The same, named in `redacted` where it is hidden.
-    pub(crate) const fn redacted(mut self, name: &'static str) -> Self {
-        self.redacted = name;
+    /// The same with a place in RDAP.
+    pub(crate) const fn at(mut self, rdap: &'static str) -> Self {
+        self.rdap = rdap;
         self
     }
 }

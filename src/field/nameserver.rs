@@ -1,6 +1,6 @@
 //! Fields of a nameserver.
 
-use super::domain::REGISTRAR_NAME;
+use super::domain::{REGISTRAR_NAME, REGISTRAR_URL};
 use super::{Field, Form, Stored};
 
 /// The lines of a nameserver's record.
@@ -19,5 +19,5 @@ pub const FIELDS: &[Field] = &[
     ),
     Field::of_registrar("registrar", "Registrar", "name", REGISTRAR_NAME),
     Field::of_registrar("registrar_whois_server", "Registrar WHOIS Server", "whois_server", ""),
-    Field::of_registrar("registrar_url", "Registrar URL", "url", ""),
+    Field::of_registrar("registrar_url", "Registrar URL", "url", REGISTRAR_URL),
 ];

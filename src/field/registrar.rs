@@ -63,15 +63,17 @@ pub const FIELDS: &[Field] = &[
         ("whoisInfo/name", "whoisName", "whois server"),
         "$.port43",
     ),
-    own("url", "Registrar URL", ("url", "rdeCsv:fUrl", "url"), ""),
+    own("url", "Registrar URL", ("url", "rdeCsv:fUrl", "url"), jcard!("url", "[3]")),
     own(
         "iana_id",
         "Registrar IANA ID",
         ("gurid", "csvRegistrar:fGurid", "IANA id"),
         "$.publicIds[0].identifier",
     ),
-    Field::none("abuse_email", "Registrar Abuse Contact Email", "the configuration has it"),
-    Field::none("abuse_phone", "Registrar Abuse Contact Phone", "the configuration has it"),
+    Field::none("abuse_email", "Registrar Abuse Contact Email", "the configuration has it")
+        .at("$.entities[?(@.roles[0]=='abuse')].vcardArray[1][?(@[0]=='email')][3]"),
+    Field::none("abuse_phone", "Registrar Abuse Contact Phone", "the configuration has it")
+        .at("$.entities[?(@.roles[0]=='abuse')].vcardArray[1][?(@[0]=='tel')][3]"),
 ];
 
 const fn own(

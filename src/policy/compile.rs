@@ -18,6 +18,7 @@ use hashbrown::HashMap;
 use super::label::Label;
 use super::mask::{BlockMask, CONTACT_BLOCK, Mask, Sees, Wish};
 use super::preset::{Draft, blocks};
+use super::rdap::RdapRule;
 use super::rules::{BlockRule, ExtrasRule, FieldRule, Rule, Step, longest};
 use super::strict::restrict;
 use super::text::{verbatim, wrapped};
@@ -147,7 +148,15 @@ fn rule<'a>(defaults: &'a Tld, of: &OfSuffix<'a>, others: &[OfSuffix<'a>]) -> Ru
     let tiers = tiers.collect();
     let public = mask(&style, &public, &drafts);
     let [registrant, admin, tech, billing, contact] = compile_blocks(&style, &drafts, &public);
-    let disclaimer = wrapped(&text(|t| t.disclaimer.as_ref(), DISCLAIMER));
+    let disclaimer = text(|t| t.disclaimer.as_ref(), DISCLAIMER);
+    // The standard text names the service.
+    let terms = if disclaimer == DISCLAIMER {
+        disclaimer.replace("WHOIS", "RDAP")
+    } else {
+        disclaimer.clone()
+    };
+    let rdap = RdapRule::new(own.rdap.as_ref(), defaults.rdap.as_ref(), &terms);
+    let disclaimer = wrapped(&disclaimer);
     let footer = verbatim(&text(|t| t.footer.as_ref(), ""));
     let mut header = verbatim(&text(|t| t.header.as_ref(), ""));
     if !header.is_empty() {
@@ -167,6 +176,7 @@ fn rule<'a>(defaults: &'a Tld, of: &OfSuffix<'a>, others: &[OfSuffix<'a>]) -> Ru
         not_found_is_own: own.not_found.is_some() || defaults.not_found.is_some(),
         tail: tail(&[&disclaimer, &footer]),
         tail_with_statuses: tail(&[STATUS_CODE_LINE.as_bytes(), &disclaimer, &footer]),
+        rdap,
     }
 }
 

@@ -17,6 +17,7 @@ mod mask;
 pub mod mining;
 pub mod phrases;
 mod preset;
+mod rdap;
 mod rules;
 mod strict;
 mod text;
@@ -27,5 +28,5 @@ pub use rules::Rules;
 pub use tier::{PUBLIC_TIER, Tier};
 
 pub(crate) use label::{LABEL_BYTES, Label};
-pub(crate) use mask::Wish;
+pub(crate) use mask::{Sees, Wish};
 pub(crate) use rules::{ExtrasRule, FieldRule, RegistrarRule, Rule, SeenBlock, Step, TierRule};

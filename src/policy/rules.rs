@@ -20,6 +20,7 @@ use hashbrown::HashMap;
 use super::compile::Tables;
 use super::label::{LABEL_BYTES, Label};
 use super::mask::{BlockMask, CONTACT_BLOCK, Mask, Sees};
+use super::rdap::RdapRule;
 use super::tier::{PUBLIC_TIER, Tier};
 use crate::field::contact::FIELD_COUNT;
 use crate::policy::display::settings::{SettingError, Settings};
@@ -112,6 +113,8 @@ pub(crate) struct Rule {
     pub(crate) tail: Box<[u8]>,
     /// The same with the status-code line.
     pub(crate) tail_with_statuses: Box<[u8]>,
+    /// What RDAP answers say of the service.
+    pub(crate) rdap: RdapRule,
 }
 
 /// A rule as one tier sees it.
@@ -185,6 +188,8 @@ pub(crate) struct RegistrarRule {
     pub(crate) abuse_phone: Box<str>,
     pub(crate) whois_server: Box<str>,
     pub(crate) url: Box<str>,
+    /// Base URL of its RDAP service, as IANA has it.
+    pub(crate) rdap_url: Box<str>,
 }
 
 /// The compiled rules of all suffixes: immutable, swapped whole.
@@ -240,6 +245,7 @@ impl Rules {
                 abuse_phone: registrar.abuse_phone.as_str().into(),
                 whois_server: registrar.shown_whois_server().into(),
                 url: registrar.shown_url().into(),
+                rdap_url: registrar.rdap_url.as_str().into(),
             });
         }
         let defaults = tables.rule(None);

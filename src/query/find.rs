@@ -214,6 +214,7 @@ pub(super) fn find<'v, 'r>(
         Question::RegistrarPart(typed) => return registrar::part(view, typed, room),
         Question::Contact(typed) => return contacts(view.data(), typed, room),
         Question::Roid(typed) => return objects(view.data(), typed, room),
+        Question::Entity(typed) => return entity(view, typed, room),
         Question::NamePattern(_) => Of::Either,
         Question::DomainPattern(_) => Of::Domains,
         Question::NameserverPattern(_) => Of::Nameservers,
@@ -352,6 +353,28 @@ fn contacts<'v, 'r>(
     let Some(second) = all.next().transpose()? else { return Ok(Found::Contact(first)) };
     let more = all.take(SAME_ID_MAX);
     Ok(Found::Contacts(listed(&mut room.contacts, [first, second], more)?))
+}
+
+/// A registrar by its IANA identifier, its name or its identifier within the registry; or else a
+/// contact by its repository object identifier, or its identifier.
+fn entity<'v, 'r>(
+    view: &'v View,
+    typed: &str,
+    room: &'r mut Room<'v>,
+) -> Result<Found<'v, 'r>, Failure> {
+    if registrar::is_one(view, typed) {
+        return registrar::exact(view, typed, room);
+    }
+    let data = view.data();
+    if let Some(found) = registrar::with_id(view, typed)? {
+        return Ok(Found::Registrars(room.registrars.insert(found)));
+    }
+    for owner in data.find_roid(typed).take(SAME_ID_MAX) {
+        if let Owner::Contact(record) = owner? {
+            return Ok(Found::Contact(record));
+        }
+    }
+    contacts(data, typed, room)
 }
 
 /// Matches of which the first two are known.

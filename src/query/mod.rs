@@ -4,7 +4,7 @@
 //! ```text
 //! whois: line ─▶ parse ─┐                 ┌─▶ render ─▶ frame ─▶ Answer
 //!                       ├─▶ find ─▶ Found ┤
-//! (RDAP: path ─▶ .......┘                 └─▶ ...)
+//! rdap: target ─▶ read ──┘                 └─▶ render ─▶ site ──▶ Document
 //! ```
 //!
 //! # Invariants
@@ -18,12 +18,16 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+mod beside;
+mod contact;
 mod find;
 mod name;
 mod number;
 mod pattern;
 mod question;
+pub mod rdap;
 mod registrar;
+mod sponsor;
 mod suffix;
 pub mod whois;
 mod wildcard;
@@ -95,4 +99,18 @@ impl QueryKind {
             Self::Unreadable => "unreadable",
         }
     }
+}
+
+/// Whole records that an answer shows, those of contacts apart: what it is worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Domains, nameservers, registrars, names that are kept back.
+    pub records: u32,
+    /// Contacts that are asked for by themselves.
+    pub contacts: u32,
+}
+
+impl Shown {
+    pub(crate) const CONTACT: Self = Self { records: 0, contacts: 1 };
+    pub(crate) const RECORD: Self = Self { records: 1, contacts: 0 };
 }

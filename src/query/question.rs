@@ -34,6 +34,8 @@ pub(super) enum Question<'a> {
     RegistrarPart(&'a str),
     Contact(&'a str),
     Roid(&'a str),
+    /// A registrar by IANA identifier, name or identifier, or a contact by handle or identifier.
+    Entity(&'a str),
 }
 
 impl<'a> Question<'a> {
@@ -45,7 +47,7 @@ impl<'a> Question<'a> {
             Self::Nameserver(_) => QueryKind::Nameserver,
             Self::NameserverPattern(_) => QueryKind::NameserverPattern,
             Self::Address(_) => QueryKind::Address,
-            Self::Registrar(_) => QueryKind::Registrar,
+            Self::Registrar(_) | Self::Entity(_) => QueryKind::Registrar,
             Self::RegistrarPart(_) => QueryKind::RegistrarPattern,
             Self::Contact(_) => QueryKind::Contact,
             Self::Roid(_) => QueryKind::Roid,
@@ -64,7 +66,8 @@ impl<'a> Question<'a> {
             | Self::Registrar(text)
             | Self::RegistrarPart(text)
             | Self::Contact(text)
-            | Self::Roid(text) => text,
+            | Self::Roid(text)
+            | Self::Entity(text) => text,
             Self::Address(_) => "",
         }
     }
@@ -80,7 +83,11 @@ impl<'a> Question<'a> {
             Self::Name(typed) | Self::Domain(typed) | Self::Nameserver(typed) => {
                 name::map(typed, name)
             }
-            Self::Address(_) | Self::RegistrarPart(_) | Self::Contact(_) | Self::Roid(_) => false,
+            Self::Address(_)
+            | Self::RegistrarPart(_)
+            | Self::Contact(_)
+            | Self::Roid(_)
+            | Self::Entity(_) => false,
             Self::NamePattern(_)
             | Self::DomainPattern(_)
             | Self::NameserverPattern(_)

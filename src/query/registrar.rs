@@ -15,6 +15,9 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+use snapshot_format::key::RegistrarKey;
+use snapshot_format::{Corrupt, Kind};
+
 use super::find::{Absent, Failure, Found, IDENTIFIER_BYTES_MAX, ListEnd, Matches, Room, is_many};
 use super::wildcard::{Pattern, RECORD_STEPS, WILDCARD_STEPS_MAX, has_wildcard, is_wildcard};
 use crate::idn::{self, FOLDED_BYTES_MAX, Folded, Short, U_NAME_BYTES_MAX, narrow};
@@ -44,6 +47,17 @@ pub(super) fn exact<'v, 'r>(
         Some(found) => Found::Registrars(room.registrars.insert(found)),
         None => Found::Absent(Absent::NoRecord),
     })
+}
+
+/// The registrar with this identifier within the registry; `None` if there is none.
+pub(super) fn with_id(view: &View, typed: &str) -> Result<Option<Matches<u32>>, Corrupt> {
+    // The index says whether there is one; its ordinal is looked for in that case alone.
+    if view.data().find_registrars(RegistrarKey::Id(typed)).next().transpose()?.is_none() {
+        return Ok(None);
+    }
+    let mut ordinals = 0..view.data().ordinals_end(Kind::Registrar);
+    let has_id = |ordinal: &u32| view.registrar(*ordinal).is_some_and(|of| &*of.id == typed);
+    Ok(listed(ordinals.find(has_id).into_iter()))
 }
 
 /// The registrars that a pattern or a part of a name stands for.

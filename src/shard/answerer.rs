@@ -1,14 +1,9 @@
-//! What a shard answers with: who may ask, the view, the rules, and the query module between them.
+//! How a shard of port 43 answers: the line is read, the client received, the query answered.
 //!
 //! ```text
 //! asked ─▶ read ─▶ admit (lists, block) ─▶ settle ─▶ charge (limits) ─▶ answer ─▶ told
 //!                     └─ refused ──────────────────────┴─▶ refusal ─────────────────┘
 //! ```
-//!
-//! # Invariants
-//!
-//! - `every query is told`: whatever came of it, the shard's figures and the warden hear of it, and
-//!   neither is waited for.
 //!
 //! # Does not
 //!
@@ -16,191 +11,77 @@
 
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Guard as Loaded};
+use arc_swap::Guard as Loaded;
 
+use super::reception::{Ended, Made, Origin, Reception, Sources, Told};
 use crate::observe::counters::AnswerClass;
-use crate::observe::figures::{KINDS_MAX, OUTCOMES_MAX};
 use crate::observe::{ShardFigures, clock};
 use crate::policy::block::Block;
-use crate::policy::guard::{Admission, Charge, Denied, Guard, Pass, Prices};
+use crate::policy::guard::{Admission, Charge, Denied, Pass};
 use crate::policy::limit::Uses;
 use crate::policy::lists::Entry;
 use crate::policy::{Rules, Tier};
 use crate::port43::{self, Answering, Asked};
 use crate::query::whois::{
-    self, Answer, AnswerResult, Caller, Limits, Query, Refusal, Refused, Request, Shown,
+    self, Answer, AnswerResult, Caller, Limits, Query, Refusal, Refused, Request,
 };
 use crate::query::{QueryKind, suffix_of};
-use crate::querylog::{self, Recorder};
+use crate::querylog::Recorder;
 use crate::view::View;
 use crate::warden::{Observed, Reporter};
 
-/// What all shards answer with.
-#[derive(Clone, Debug)]
-pub struct Sources {
-    /// What is shown: taken for each query, at about 5 ns, so that a shard which nobody asks keeps
-    /// no old view, and with it no old base on the disk.
-    pub views: Arc<ArcSwap<View>>,
-    /// How it is shown.
-    pub rules: Arc<ArcSwap<Rules>>,
-    /// To whom.
-    pub guard: Arc<Guard>,
-}
-
 /// Answers the queries of one shard.
 #[derive(Debug)]
-pub struct Answerer {
-    sources: Sources,
-    figures: Arc<ShardFigures>,
-    reporter: Option<Reporter>,
-    log: Option<Recorder>,
-    shard: u16,
-}
+pub struct Answerer(Reception);
 
-/// What became of a query, for those who are told.
-struct Told<'a> {
-    kind: QueryKind,
-    outcome: Ended,
-    /// The name or identifier that was asked for.
-    subject: &'a str,
-    /// The suffix that the name lies under, if there is a log.
-    suffix: &'a str,
-    tier: Tier,
-    /// Who asked; `None`: with limits off nobody is watched, and a balancer's own check never.
-    seen: Option<Observed>,
-}
-
-/// How a query ended, for figures and logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// With one record or several.
-    Found,
-    /// With a list of names.
-    Listed,
-    /// With a name that is kept back from registration.
-    Reserved,
-    /// With the not-found text.
-    NotFound,
-    /// With help.
-    Help,
-    /// With the caller's limits: free, and so no measure of what was asked of the registry.
-    Limits,
-    /// With why the line is not served.
-    Refused,
-    /// With a record that cannot be read.
-    Failed,
-    /// With a limit that is reached.
-    Limited,
-    /// With a block.
-    Blocked,
-    /// With a list that denies.
-    Denied,
-}
-
-impl Ended {
-    /// All of them, in the order of the type.
-    pub const ALL: [Self; 11] = [
-        Self::Found,
-        Self::Listed,
-        Self::Reserved,
-        Self::NotFound,
-        Self::Help,
-        Self::Limits,
-        Self::Refused,
-        Self::Failed,
-        Self::Limited,
-        Self::Blocked,
-        Self::Denied,
-    ];
-
-    /// The word in logs and figures.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Found => "found",
-            Self::Listed => "listed",
-            Self::Reserved => "reserved",
-            Self::NotFound => "not_found",
-            Self::Help => "help",
-            Self::Limits => "limits",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-            Self::Limited => "limited",
-            Self::Blocked => "blocked",
-            Self::Denied => "denied",
-        }
-    }
-
-    const fn of(kind: QueryKind, result: AnswerResult) -> Self {
-        match result {
-            AnswerResult::Help if matches!(kind, QueryKind::Limits) => Self::Limits,
-            AnswerResult::Found => Self::Found,
-            AnswerResult::Listed => Self::Listed,
-            AnswerResult::Reserved => Self::Reserved,
-            AnswerResult::NotFound => Self::NotFound,
-            AnswerResult::Help => Self::Help,
-            AnswerResult::Refused(Refusal::Damaged) => Self::Failed,
-            AnswerResult::Refused(_) => Self::Refused,
-        }
-    }
-
-    const fn class(self) -> AnswerClass {
-        match self {
-            Self::Found | Self::Listed | Self::Help | Self::Limits => AnswerClass::Found,
-            Self::Reserved | Self::NotFound => AnswerClass::NotFound,
-            Self::Failed => AnswerClass::Failed,
-            Self::Refused => AnswerClass::Refused,
-            Self::Limited => AnswerClass::Limited,
-            Self::Blocked => AnswerClass::Blocked,
-            Self::Denied => AnswerClass::Denied,
-        }
+/// How an answer on port 43 ended.
+const fn ended(kind: QueryKind, result: AnswerResult) -> Ended {
+    match result {
+        AnswerResult::Help if matches!(kind, QueryKind::Limits) => Ended::Limits,
+        AnswerResult::Found => Ended::Found,
+        AnswerResult::Listed => Ended::Listed,
+        AnswerResult::Reserved => Ended::Reserved,
+        AnswerResult::NotFound => Ended::NotFound,
+        AnswerResult::Help => Ended::Help,
+        AnswerResult::Refused(Refusal::Damaged) => Ended::Failed,
+        AnswerResult::Refused(_) => Ended::Refused,
     }
 }
-
-const _: () = assert!(QueryKind::ALL.len() <= KINDS_MAX && Ended::ALL.len() <= OUTCOMES_MAX);
 
 impl Answerer {
     /// Answers from `sources`, and tells `figures` how long it took.
     #[must_use]
     pub fn new(sources: Sources, figures: Arc<ShardFigures>) -> Self {
-        let shard = u16::try_from(figures.core).unwrap_or(u16::MAX);
-        Self { sources, figures, reporter: None, log: None, shard }
+        Self(Reception::new(sources, figures))
     }
 
     /// The same, telling `reporter` who asked and `log` everything.
     #[must_use]
     pub fn telling(self, reporter: Option<Reporter>, log: Option<Recorder>) -> Self {
-        Self { reporter, log, ..self }
+        Self(self.0.telling(reporter, log))
     }
 
     /// The view that a query which comes now is answered from.
     #[inline]
     #[must_use]
     pub fn view(&self) -> Loaded<Arc<View>> {
-        self.sources.views.load()
+        self.0.view()
     }
 
     fn decide<'a>(
         &self,
         view: &'a View,
         rules: &Rules,
-        asked: &Asked<'a>,
+        (asked, origin): (&Asked<'a>, &Origin),
         now_us: u64,
         out: &mut Answer,
     ) -> Told<'a> {
-        let guard = &self.sources.guard;
-        let address = asked.client.ip();
         let request = match asked.is_unfinished {
             true => Request::unfinished(),
             false => Request::read(asked.line),
         };
-        let admission = if asked.local {
-            Admission::Open(guard.admit_local(address))
-        } else {
-            guard.admit(address, asked.proxied, clock::wall_ms)
-        };
-        let contact = || guard.settings();
-        let refused = match admission {
+        let contact = || self.0.guard().settings();
+        let refused = match self.0.admit(origin) {
             Admission::Open(pass) => {
                 let query = request.settled(view);
                 return self.serve(view, rules, &pass, &query, now_us, out);
@@ -214,18 +95,14 @@ impl Answerer {
                 Ended::Denied
             }
         };
-        let seen = Observed::new(address.to_canonical(), 0).refused(false);
+        let seen = Observed::new(origin.client.to_canonical(), 0).refused(false);
         let (kind, subject) = (request.kind(), request.subject());
-        let suffix = self.logged(|| suffix_of(view, subject).filter(|_| is_of_names(kind)));
+        let suffix = self.0.logged(|| suffix_of(view, subject).filter(|_| is_of_names(kind)));
+        let subject = subject.as_bytes();
         Told { kind, outcome: refused, subject, suffix, tier: Tier::PUBLIC, seen: Some(seen) }
     }
 
-    /// What the log alone needs; nothing without one.
-    fn logged<'a>(&self, suffix: impl FnOnce() -> Option<&'a str>) -> &'a str {
-        self.log.as_ref().and_then(|_| suffix()).unwrap_or_default()
-    }
-
-    /// Answers who may ask, within his limits.
+    /// Answers a client that may ask, within its limits.
     #[inline]
     fn serve<'a>(
         &self,
@@ -236,69 +113,33 @@ impl Answerer {
         now_us: u64,
         out: &mut Answer,
     ) -> Told<'a> {
-        let guard = &self.sources.guard;
         let (kind, subject) = (query.kind(), query.subject());
-        let suffix = self.logged(|| query.suffix(view));
-        let price = price_of(&pass.settings().prices, kind);
-        let seen = if pass.is_limited() {
-            Some(Observed::new(pass.address(), price))
-        } else {
-            pass.is_exempt().then(|| Observed::exempt(pass.address()))
-        };
-        let tier = pass.tier().and_then(|name| rules.tier(name)).unwrap_or(Tier::PUBLIC);
-        let mut dry_run = None;
-        let scarce = match guard.charge(pass, price, now_us) {
-            Charge::Served => None,
+        let suffix = self.0.logged(|| query.suffix(view));
+        let tier = Reception::tier(pass, rules);
+        let charged = self.0.charge(pass, kind, now_us);
+        let scarce = match charged.charge {
+            Charge::Served | Charge::DryRun(_) => None,
             Charge::Scarce(left) => Some(left),
-            Charge::DryRun(over) => {
-                dry_run = Some(over.prefix.prefix_len());
-                None
-            }
             Charge::Refused { over, strike } => {
                 whois::refuse(view, rules, &Refused::Quota(over), &pass.settings().contact, out);
-                let seen = seen.map(|seen| seen.refused(strike));
+                let seen = charged.seen.map(|seen| seen.refused(strike));
+                let subject = subject.as_bytes();
                 return Told { kind, outcome: Ended::Limited, subject, suffix, tier, seen };
             }
         };
         let uses = match kind {
-            QueryKind::Help | QueryKind::Limits => guard.uses(pass, now_us),
+            QueryKind::Help | QueryKind::Limits => self.0.guard().uses(pass, now_us),
             _ => Uses::default(),
         };
         let caller = Caller { tier, limits: limits_of(pass, &uses), scarce };
         let answered = whois::answer_query(view, rules, &caller, query, out);
-        let more = price_of_shown(&pass.settings().prices, out.shown()).saturating_sub(price);
-        if more > 0 && pass.is_limited() {
-            // It may go below nothing: the next query waits for it.
-            guard.limiter().add(pass.address(), pass.levels(), more, now_us);
-        }
-        let outcome = Ended::of(kind, answered.result);
+        let more = self.0.charge_shown(pass, charged.price, out.shown(), now_us);
+        let outcome = ended(kind, answered.result);
         let missed = outcome == Ended::NotFound;
+        let dry_run = charged.dry_run();
         let told = |seen: Observed| seen.named(subject).missed(missed).dry_run(dry_run).more(more);
-        let seen = seen.map(told);
+        let (seen, subject) = (charged.seen.map(told), subject.as_bytes());
         Told { kind: answered.kind, outcome, subject, suffix, tier, seen }
-    }
-
-    /// Puts a query into the log, if there is one.
-    #[inline]
-    fn log(&mut self, view: &View, rules: &Rules, asked: &Asked<'_>, told: &Told<'_>, made: Made) {
-        let Some(log) = &mut self.log else { return };
-        let micros = made.at_us.saturating_sub(asked.complete_us);
-        // A query that is refused for its form is logged as it came.
-        let name = if told.subject.is_empty() { asked.line } else { told.subject.as_bytes() };
-        log.record(querylog::Entry {
-            at_ms: clock::wall_ms(),
-            server: asked.server,
-            client: asked.client.ip().to_canonical(),
-            kind: told.kind.word(),
-            outcome: told.outcome.word(),
-            tier: rules.tier_names().nth(usize::from(told.tier.index())).unwrap_or_default(),
-            suffix: told.suffix,
-            name,
-            bytes: u32::try_from(made.bytes).unwrap_or(u32::MAX),
-            micros: u32::try_from(micros).unwrap_or(u32::MAX),
-            shard: self.shard,
-            generation: view.generation(),
-        });
     }
 }
 
@@ -311,13 +152,6 @@ const fn is_of_names(kind: QueryKind) -> bool {
             | QueryKind::Nameserver
             | QueryKind::NameserverPattern
     )
-}
-
-/// An answer that was made.
-#[derive(Clone, Copy)]
-struct Made {
-    at_us: u64,
-    bytes: usize,
 }
 
 fn blocked(view: &View, rules: &Rules, block: &Block, contact: &str, out: &mut Answer) {
@@ -342,31 +176,6 @@ fn denied(view: &View, rules: &Rules, by: &Denied, contact: &str, out: &mut Answ
     };
     let contact = text(|entry| &entry.contact).unwrap_or(contact);
     whois::refuse(view, rules, &refused, contact, out);
-}
-
-/// What an answer is worth by the records in it: each what a query for it alone costs.
-const fn price_of_shown(prices: &Prices, shown: Shown) -> u32 {
-    let contacts = shown.contacts.saturating_mul(prices.contact);
-    contacts.saturating_add(shown.records.saturating_mul(prices.exact))
-}
-
-/// What a kind of query costs.
-const fn price_of(prices: &Prices, kind: QueryKind) -> u32 {
-    match kind {
-        QueryKind::DomainPattern | QueryKind::NameserverPattern | QueryKind::RegistrarPattern => {
-            prices.wildcard
-        }
-        QueryKind::Contact => prices.contact,
-        QueryKind::Address => prices.address,
-        QueryKind::Domain
-        | QueryKind::Nameserver
-        | QueryKind::Registrar
-        | QueryKind::Roid
-        | QueryKind::Help
-        | QueryKind::Unreadable => prices.exact,
-        // Who is at the limit has to see it; a refusal would cost the server the same.
-        QueryKind::Limits => 0,
-    }
 }
 
 fn limits_of<'a>(pass: &Pass, uses: &'a Uses) -> Limits<'a> {
@@ -396,19 +205,22 @@ impl Answering for Answerer {
 
     fn answer(&mut self, asked: Asked<'_>, out: &mut AnswerBuffer) -> AnswerClass {
         let began_us = clock::micros();
-        let (view, rules) = (self.sources.views.load(), self.sources.rules.load());
-        let told = self.decide(&view, &rules, &asked, began_us, &mut out.0);
-        let (found_us, at_us) = (out.0.began_us().max(began_us), clock::micros());
-        self.figures.phases.lookup.record(found_us.saturating_sub(began_us));
-        self.figures.phases.render.record(at_us.saturating_sub(found_us));
-        self.figures.queries.count(told.kind as usize, told.outcome as usize);
-        if told.tier != Tier::PUBLIC {
-            self.figures.tiers.count(usize::from(told.tier.index()));
+        let (view, rules) = (self.0.view(), self.0.rules());
+        let origin = Origin {
+            client: asked.client.ip(),
+            server: asked.server,
+            proxied: asked.proxied,
+            local: asked.local,
+            complete_us: asked.complete_us,
+        };
+        let mut told = self.decide(&view, &rules, (&asked, &origin), began_us, &mut out.0);
+        if told.subject.is_empty() {
+            // A query that is refused for its form is logged as it came.
+            told.subject = asked.line;
         }
-        if let (Some(reporter), Some(seen)) = (&self.reporter, told.seen) {
-            reporter.tell(seen);
-        }
-        self.log(&view, &rules, &asked, &told, Made { at_us, bytes: out.0.bytes().len() });
+        let (found_us, at_us) = (out.0.began_us(), clock::micros());
+        let made = Made { began_us, found_us, at_us, bytes: out.0.bytes().len() };
+        self.0.tell((&view, &rules), &origin, &told, &made);
         told.outcome.class()
     }
 }

@@ -17,7 +17,9 @@
 mod answerer;
 mod fleet;
 pub mod listen;
+pub mod reception;
 pub mod system;
 
-pub use answerer::{AnswerBuffer, Answerer, Ended, Sources};
+pub use answerer::{AnswerBuffer, Answerer};
 pub use fleet::{Fleet, Plan, RING_ENTRIES, ShardReport};
+pub use reception::{Ended, Sources};

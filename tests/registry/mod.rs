@@ -112,15 +112,16 @@ impl Objects {
 
 /// The registry of the conversations.
 pub(crate) fn small() -> View {
-    small_objects().view()
+    objects().view()
 }
 
 /// The same, come as changes.
 pub(crate) fn small_of_changes() -> View {
-    small_objects().view_of_changes()
+    objects().view_of_changes()
 }
 
-fn small_objects() -> Objects {
+/// What it is made of.
+pub(crate) fn objects() -> Objects {
     Objects {
         registrars: registrars().into_iter().chain(typed::registrars()).collect(),
         idn_tables: idn_tables(),

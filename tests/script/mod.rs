@@ -1,4 +1,4 @@
-//! Reads the files of `tests/conversations`; conversations.rs says how they are written.
+//! Reads files of conversations; conversations.rs and rdap.rs say how they are written.
 
 // Each test file uses its part of this module.
 #![allow(dead_code, reason = "shared by several test binaries")]
@@ -66,7 +66,12 @@ pub(crate) fn unescape(text: &str) -> Vec<u8> {
 
 /// The files of conversations, by name.
 pub(crate) fn files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conversations");
+    files_of("tests/conversations")
+}
+
+/// The files of a folder of conversations, by name.
+pub(crate) fn files_of(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())

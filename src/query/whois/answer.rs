@@ -17,6 +17,7 @@
 use super::copies::{VALUE_BYTES, copy, copy_plain, is_plain};
 use crate::bounds::breaks_lines;
 use crate::policy::{LABEL_BYTES, Label};
+use crate::query::Shown;
 use crate::query::number::{Decimal, TimeText};
 
 /// Size of the answer buffer, bytes. The largest answer of a real registry has about 5 KB; a
@@ -51,20 +52,6 @@ pub struct Answer {
     /// When the answer began.
     began_us: u64,
     shown: Shown,
-}
-
-/// Whole records that an answer shows, those of contacts apart: what it is worth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shown {
-    /// Domains, nameservers, registrars, names that are kept back.
-    pub records: u32,
-    /// Contacts that are asked for by themselves.
-    pub contacts: u32,
-}
-
-impl Shown {
-    pub(super) const CONTACT: Self = Self { records: 0, contacts: 1 };
-    pub(super) const RECORD: Self = Self { records: 1, contacts: 0 };
 }
 
 impl Default for Answer {

@@ -16,16 +16,16 @@
 
 use snapshot_format::Corrupt;
 
-use super::answer::{Answer, Shown};
+use super::answer::Answer;
 use super::parse::Refusal;
 use super::quota::{self, Refused};
 use super::{AnswerResult, Caller};
 use crate::field::Heading;
 use crate::policy::limit::Use;
 use crate::policy::{Rule, Rules, Tier, TierRule};
-use crate::query::QueryKind;
 use crate::query::find::{Above, ListEnd};
 use crate::query::number::{Decimal, TimeText};
+use crate::query::{QueryKind, Shown};
 use crate::view::{Data, View};
 
 const COMPLAINT_FORM: &[u8] = b"URL of the ICANN Whois Inaccuracy Complaint Form: \

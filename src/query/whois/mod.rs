@@ -38,7 +38,7 @@ mod phrases_tests;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{ANSWER_BYTES_MAX, Answer, Shown};
+pub use answer::{ANSWER_BYTES_MAX, Answer};
 pub use parse::{QUERY_LINE_BYTES_MAX, Refusal};
 pub use quota::{Limits, Refused};
 

@@ -17,16 +17,16 @@ use snapshot_format::record::{
     ArchivedContact, ArchivedDomain, ArchivedNameserver, ArchivedNndn, ArchivedRegistrar,
 };
 
-use super::answer::{Answer, Shown};
+use super::answer::Answer;
 use super::frame::{self, Records, Site, Tail};
 use super::parse::{Display, Refusal};
 use super::{AnswerResult, render};
 use crate::field::{DOMAIN_LIST, NAMESERVER_LIST, REGISTRAR_LIST};
 use crate::policy::TierRule;
-use crate::query::QueryKind;
 use crate::query::find::{Absent, Failure, Found, ListEnd, Matches, Room, find};
 use crate::query::number::Decimal;
 use crate::query::question::{Question, Settled};
+use crate::query::{QueryKind, Shown};
 
 type Answered = Result<AnswerResult, Refusal>;
 
@@ -167,7 +167,8 @@ fn nothing(
         | Question::Registrar(_)
         | Question::RegistrarPart(_)
         | Question::Contact(_)
-        | Question::Roid(_) => site.defaults(),
+        | Question::Roid(_)
+        | Question::Entity(_) => site.defaults(),
     };
     Ok(frame::not_found(site, &rule, above, out))
 }

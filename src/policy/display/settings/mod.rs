@@ -11,6 +11,8 @@
 //!
 //! Compile rules (`policy`), or read files (the rest of `config`).
 
+pub mod rdap;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,7 @@ use crate::field::contact::ROLES;
 use crate::policy::display::tier::{self, Tier};
 use crate::policy::phrases::{Place, misleading};
 use crate::vet::{value, web};
+pub use rdap::Rdap;
 
 /// Longest disclaimer, header or footer, bytes. Three of them and a record fit one answer.
 pub const TEXT_BYTES_MAX: usize = 4096;
@@ -115,6 +118,9 @@ pub struct Tld {
     /// Whether a domain's answer ends in the address of ICANN's complaint form. Default true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub complaint_form: Option<bool>,
+    /// What RDAP answers say of the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rdap: Option<Rdap>,
 }
 
 /// A named set of contact rules.
@@ -237,6 +243,10 @@ pub struct Registrar {
     /// before one without.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub url: String,
+    /// Base URL of its RDAP service, letter for letter as in IANA's list of registrars; RDAP answers
+    /// about its domains link to it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub rdap_url: String,
 }
 
 /// A setting that cannot be used: which, what it is, and what it may be.
@@ -406,6 +416,9 @@ impl Tld {
                 problems.note(&format!("{path}.{key}"), line(text, VALUE_BYTES_MAX, place));
             }
         }
+        if let Some(rdap) = &self.rdap {
+            rdap.check(&format!("{path}.rdap"), problems);
+        }
         for (role, block) in ROLES.iter().zip(self.layer().blocks) {
             for (key, rule) in block.into_iter().flat_map(Block::rules) {
                 let checked = match rule {
@@ -460,6 +473,11 @@ impl Registrar {
             if !text.is_empty() {
                 problems.note(&format!("{path}.{key}"), line(text, VALUE_BYTES_MAX, Place::Record));
             }
+        }
+        if !self.rdap_url.is_empty() && !rdap::is_followed(&self.rdap_url) {
+            let (got, expected) = (&self.rdap_url, "a URL such as https://rdap.registrar.example/");
+            let problem = format!("{got:?} cannot be followed; expected {expected}");
+            problems.add(&format!("{path}.rdap_url"), problem);
         }
         for (key, text, shown, expected) in self.followed() {
             if shown.is_none_or(|shown| shown.len() > VALUE_BYTES_MAX) {

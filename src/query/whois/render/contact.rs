@@ -14,65 +14,30 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use snapshot_format::Corrupt;
-use snapshot_format::object::PostalKind;
-use snapshot_format::packed::Packed;
-use snapshot_format::record::{
-    ArchivedContact, ContactField, DISCLOSE_ALLOW, DISCLOSE_DENY, DISCLOSE_NO_WISH,
-};
+use snapshot_format::record::{ArchivedContact, ContactField, DISCLOSE_NO_WISH};
 use snapshot_format::status::{CONTACT_STATUS_WORDS, words_of};
 
-use super::RegistrarView;
-use crate::field::contact::{BLOCK, FIELD_COUNT, Row, ShownField};
-use crate::policy::{FieldRule, SeenBlock, Step, TierRule, Wish};
+use super::registrar_of;
+use crate::field::contact::ShownField;
+use crate::policy::{FieldRule, SeenBlock, Step, TierRule};
+use crate::query::contact::{self, SOURCES, STREET, Source};
 use crate::query::whois::answer::{Answer, Lines};
 use crate::query::whois::frame::Site;
 
-/// How a shown field is taken from the record: what a line needs of a row of [`BLOCK`], which is
-/// forty times as wide.
-struct Source {
-    field: ShownField,
-    from: ContactField,
-    /// Whether it belongs to the address.
-    postal: bool,
-    /// Whether the line is there without a value.
-    required: bool,
-    /// The field in a wish on disclosure: of the internationalised and of the localised form.
-    wish_int: u16,
-    wish_loc: u16,
-}
-
-const _: () = assert!(size_of::<Source>() == 8, "one row a load");
-
-/// By [`ShownField`].
-#[expect(clippy::indexing_slicing, reason = "at compile time, below one bound for both")]
-const SOURCES: [Source; FIELD_COUNT] = {
-    const fn source(row: &Row) -> Source {
-        let Row { shown, stored, required, wish_int, wish_loc, .. } = *row;
-        Source { field: shown, from: stored, postal: row.is_postal(), required, wish_int, wish_loc }
-    }
-    let mut sources = [const { source(&BLOCK[0]) }; FIELD_COUNT];
-    let mut index = 1;
-    while index < FIELD_COUNT {
-        sources[index] = source(&BLOCK[index]);
-        index += 1;
-    }
-    sources
-};
-
 /// Writes a contact's block.
-pub(super) fn block(block: &SeenBlock<'_>, view: &ContactView<'_>, out: &mut Answer) {
+pub(super) fn block(block: &SeenBlock<'_>, view: &ContactLines<'_>, out: &mut Answer) {
     if view.plain
-        && let bytes_max = block.rule.usual_bytes_max.saturating_add(view.fields.text_bytes())
+        && let bytes_max = block.rule.usual_bytes_max.saturating_add(view.of.fields.text_bytes())
         && let Some(mut lines) = out.lines(bytes_max)
     {
         view.plain_block(block, &mut lines);
         let written = lines.len();
         return out.keep(written);
     }
-    if view.record.disclose != DISCLOSE_NO_WISH || block.usual.is_empty() {
+    if view.of.record.disclose != DISCLOSE_NO_WISH || block.usual.is_empty() {
         let fields = SOURCES.iter().zip(&block.rule.fields);
         for ((source, field), sees) in fields.zip(block.mask.fields()) {
-            if sees.shows(view.wish(source)) {
+            if sees.shows(view.of.wish(source)) {
                 view.field(block.print_empty, source, field, out);
             } else {
                 out.raw(field.hidden_line(sees));
@@ -102,44 +67,38 @@ pub(in crate::query::whois) fn contact(
 ) -> Result<(), Corrupt> {
     out.line("Contact ID: ", record.field(ContactField::Id));
     let shown = rule.contact();
-    block(&shown, &ContactView::of(rule, &shown, record), out);
+    block(&shown, &ContactLines::of(rule, &shown, record), out);
     for word in words_of(record.statuses.to_native(), CONTACT_STATUS_WORDS) {
         let word = word.as_bytes();
         out.line_of(&[b"Contact Status: ", word, b" https://icann.org/epp#", word]);
     }
-    let registrar = RegistrarView::of(site, record.registrar.to_native());
+    let registrar = registrar_of(site, record.registrar.to_native());
     super::optional(rule, "Registrar: ", registrar.name, out);
     out.time("Creation Date: ", record.created_ms.to_native());
     out.time("Updated Date: ", record.updated_ms.to_native());
     Ok(())
 }
 
-/// A contact with the address that the rule prefers.
-pub(super) struct ContactView<'a> {
-    record: &'a ArchivedContact,
-    fields: Packed<'a>,
-    /// The address: among `fields`, or the second one.
-    postal: Packed<'a>,
-    localised: bool,
+/// A contact as lines show it.
+pub(super) struct ContactLines<'a> {
+    of: contact::ContactView<'a>,
     /// Whether it has one address, no wish on disclosure, and texts that need no care, as most
     /// have: its lines are then copied without a further look.
     plain: bool,
 }
 
-impl<'a> ContactView<'a> {
+impl<'a> ContactLines<'a> {
     pub(super) fn of(
         rule: TierRule<'_>,
         block: &SeenBlock<'_>,
         record: &'a ArchivedContact,
     ) -> Self {
-        let fields = record.packed();
-        let second = if rule.prefer_localised { record.second_postal() } else { None };
-        let localised = second.is_some() || record.postal_kind == PostalKind::Loc as u8;
+        let of = contact::ContactView::of(rule, record);
         let plain = block.usual.len() >= PLAIN_STEPS_MIN
-            && second.is_none()
+            && !of.is_second
             && record.disclose == DISCLOSE_NO_WISH
-            && fields.is_plain();
-        Self { record, fields, postal: second.unwrap_or(fields), localised, plain }
+            && of.fields.is_plain();
+        Self { of, plain }
     }
 
     /// What the usual steps of [`block`] write, for a contact that is `plain`.
@@ -166,14 +125,14 @@ impl<'a> ContactView<'a> {
         field: &FieldRule,
         lines: &mut Lines<'_>,
     ) {
-        let (mut rest, mut length) = self.fields.from(source.from);
+        let (mut rest, mut length) = self.of.fields.from(source.from);
         if length > 0 {
             lines.line(&field.label, rest, length);
         }
         match source.field {
             ShownField::Street => {
                 for more in [ContactField::Street2, ContactField::Street3] {
-                    let (rest, more_bytes) = self.fields.from(more);
+                    let (rest, more_bytes) = self.of.fields.from(more);
                     if more_bytes > 0 {
                         lines.line(&field.label, rest, more_bytes);
                         length = more_bytes;
@@ -181,7 +140,7 @@ impl<'a> ContactView<'a> {
                 }
             }
             ShownField::Id if length == 0 => {
-                (rest, length) = self.fields.from(ContactField::Id);
+                (rest, length) = self.of.fields.from(ContactField::Id);
                 if length > 0 {
                     lines.line(&field.label, rest, length);
                 }
@@ -199,34 +158,16 @@ impl<'a> ContactView<'a> {
         if source.field == ShownField::Street {
             return self.street(field, out);
         }
-        let packed = if source.postal { &self.postal } else { &self.fields };
-        let (mut rest, mut length) = packed.from(source.from);
-        if length == 0 && source.field == ShownField::Id {
-            // The identifier within the registry; the client's where there is no other.
-            (rest, length) = self.fields.from(ContactField::Id);
-        }
+        let (rest, length) = self.of.value(source);
         if length > 0 || source.required || print_empty {
             out.line_of_field(&field.label, rest, length);
         }
     }
 
-    /// What the contact has asked for about a field.
-    fn wish(&self, source: &Source) -> Wish {
-        let named = if self.localised { source.wish_loc } else { source.wish_int };
-        if self.record.disclose_fields.to_native() & named == 0 {
-            return Wish::None;
-        }
-        match self.record.disclose {
-            DISCLOSE_DENY => Wish::Hide,
-            DISCLOSE_ALLOW => Wish::Show,
-            _ => Wish::None,
-        }
-    }
-
     fn street(&self, rule: &FieldRule, out: &mut Answer) {
         let mut written = false;
-        for field in [ContactField::Street1, ContactField::Street2, ContactField::Street3] {
-            let (rest, length) = self.postal.from(field);
+        for field in STREET {
+            let (rest, length) = self.of.postal.from(field);
             if length > 0 {
                 out.line_of_field(&rule.label, rest, length);
                 written = true;
@@ -247,7 +188,7 @@ mod tests {
 
     use std::rc::Rc;
 
-    use snapshot_format::object::{Contact, Phone, Postal};
+    use snapshot_format::object::{Contact, Phone, Postal, PostalKind};
     use snapshot_format::record::Meta;
     use snapshot_format::sort::MemoryScratch;
     use snapshot_format::{Builder, Kind, Options, Snapshot};
@@ -320,15 +261,15 @@ mod tests {
             for ordinal in 0..snapshot.count(Kind::Contact) {
                 let record = snapshot.record(ordinal).unwrap();
                 for rules in rule.blocks() {
-                    let text = |view: &ContactView<'_>| {
+                    let text = |view: &ContactLines<'_>| {
                         let mut out = Answer::new();
                         out.begin(0);
                         block(&rules, view, &mut out);
                         String::from_utf8(out.bytes().to_vec()).unwrap()
                     };
-                    let view = ContactView::of(rule, &rules, record);
+                    let view = ContactLines::of(rule, &rules, record);
                     plain_count += u32::from(view.plain);
-                    assert_eq!(text(&view), text(&ContactView { plain: false, ..view }));
+                    assert_eq!(text(&view), text(&ContactLines { plain: false, ..view }));
                 }
             }
         }

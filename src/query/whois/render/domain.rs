@@ -2,8 +2,6 @@
 //!
 //! # Invariants
 //!
-//! - Nameservers are sorted by name: deposits give them in any order, and two answers about one
-//!   domain should differ only where its data does.
 //! - After `DNSSEC` come the additional fields: DS data, key data, language table, code points,
 //!   what the name is a variant of (where the record of a variant itself is shown), active
 //!   variants, then the extras that the rule allows.
@@ -16,25 +14,19 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use snapshot_format::Corrupt;
-use snapshot_format::delta::Variant;
 use snapshot_format::object::NndnState;
 use snapshot_format::record::{
-    ArchivedDomain, ArchivedDomainCold, ArchivedIdnTable, ArchivedNameserver, ArchivedNndn, NONE,
+    ArchivedDomain, ArchivedDomainCold, ArchivedIdnTable, ArchivedNndn, NONE,
 };
 use snapshot_format::status::DomainStatuses;
 
 use super::nameserver::addresses;
-use super::{RegistrarView, contact, optional};
-use crate::idn;
+use super::{contact, iana_id_line, optional, registrar_of};
 use crate::policy::{ExtrasRule, TierRule, is_extra_key};
+use crate::query::beside::{self, decoded_name, u_name_of};
 use crate::query::number::{Decimal, base64, code_point, hex};
 use crate::query::whois::answer::Answer;
 use crate::query::whois::frame::Site;
-
-/// Nameservers that are sorted on a small piece of stack: more than most domains have.
-const NAMESERVERS_USUAL: usize = 8;
-/// Nameservers that are shown at most: the bound of the format.
-const NAMESERVERS_MAX: usize = snapshot_format::limits::LIST_COUNT_MAX;
 
 /// Bytes of a digest that are written at once: those of SHA-256.
 const HEX_BYTES: usize = 32;
@@ -96,13 +88,13 @@ pub(in crate::query::whois) fn domain(
         out.line("Internationalized Domain Name: ", u_name);
     }
     out.line("Registry Domain ID: ", &record.roid);
-    let registrar = RegistrarView::of(site, record.registrar.to_native());
+    let registrar = registrar_of(site, record.registrar.to_native());
     optional(rule, "Registrar WHOIS Server: ", registrar.whois_server, out);
     out.line("Registrar URL: ", registrar.url);
     dates(rule, record, out);
     site.snapshot.prefetch_records(record);
     out.line("Registrar: ", registrar.name);
-    registrar.iana_id_line(out);
+    iana_id_line(&registrar, out);
     out.line("Registrar Abuse Contact Email: ", registrar.abuse_email());
     out.line("Registrar Abuse Contact Phone: ", registrar.abuse_phone());
     optional(rule, "Reseller: ", "", out);
@@ -160,7 +152,7 @@ fn contacts(
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
     // One contact often has several roles: its record is checked once.
-    let mut last: Option<(u32, contact::ContactView<'_>)> = None;
+    let mut last: Option<(u32, contact::ContactLines<'_>)> = None;
     for (block, ordinal) in rule.blocks().zip(record.contacts.iter()) {
         let ordinal = ordinal.to_native();
         if !block.mask.is_shown() || ordinal == NONE {
@@ -171,7 +163,7 @@ fn contacts(
             _ => {
                 // It may be gone, or not come yet.
                 let Some(record) = site.snapshot.record(ordinal)? else { continue };
-                last.insert((ordinal, contact::ContactView::of(rule, &block, record)))
+                last.insert((ordinal, contact::ContactLines::of(rule, &block, record)))
             }
         };
         contact::block(&block, view, out);
@@ -190,16 +182,6 @@ const fn state_word(state: u8) -> Option<&'static str> {
         MIRRORED => Some("mirrored"),
         _ => None,
     }
-}
-
-/// The Unicode form of a name whose record has none. An import stores a form that it has proven, so
-/// few records get here; a form that cannot be proven is not shown.
-fn decoded_name(name: &str, u_name: &str) -> Option<idn::UName> {
-    if u_name.is_empty() { idn::unicode(name) } else { None }
-}
-
-fn u_name_of<'a>(u_name: &'a str, decoded: Option<&'a idn::UName>) -> &'a str {
-    decoded.map_or(u_name, |decoded| decoded.as_str())
 }
 
 fn dates(rule: TierRule<'_>, record: &ArchivedDomain, out: &mut Answer) {
@@ -241,37 +223,14 @@ fn nameservers(
     record: &ArchivedDomain,
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
-    match record.nameservers.len() {
-        0 => {
-            optional(rule, "Name Server: ", "", out);
-            Ok(())
-        }
-        1..=NAMESERVERS_USUAL => sorted_nameservers::<NAMESERVERS_USUAL>(site, rule, record, out),
-        _ => sorted_nameservers::<NAMESERVERS_MAX>(site, rule, record, out),
-    }
-}
-
-fn sorted_nameservers<const N: usize>(
-    site: &Site<'_>,
-    rule: TierRule<'_>,
-    record: &ArchivedDomain,
-    out: &mut Answer,
-) -> Result<(), Corrupt> {
-    let mut sorted: [Option<&ArchivedNameserver>; N] = [None; N];
-    for (place, ordinal) in sorted.iter_mut().zip(record.nameservers.iter()) {
-        *place = site.snapshot.record(ordinal.to_native())?;
-    }
-    let count = record.nameservers.len().min(N);
-    let sorted = sorted.get_mut(..count).unwrap_or_default();
-    if sorted.iter().all(Option::is_none) {
-        optional(rule, "Name Server: ", "", out);
-    }
-    sorted.sort_unstable_by_key(|nameserver| nameserver.map(|n| n.name.as_str()));
-    for nameserver in sorted.iter().flatten() {
+    let any = beside::nameservers(site.snapshot, record, |nameserver| {
         out.line("Name Server: ", &nameserver.name);
         if rule.mask.nameserver_addresses {
             addresses(nameserver, out);
         }
+    })?;
+    if !any {
+        optional(rule, "Name Server: ", "", out);
     }
     Ok(())
 }
@@ -341,17 +300,10 @@ fn code_points(u_name: &str, out: &mut Answer) {
     out.end_line();
 }
 
-/// Writes the active variants of a name: those that are domains, and those that mirror it.
+/// Writes the active variants of a name.
 fn variants(site: &Site<'_>, primary: &str, out: &mut Answer) -> Result<(), Corrupt> {
-    for variant in site.snapshot.variants(primary)? {
-        let variant = variant?;
-        let is_active = match variant {
-            Variant::Domain(_) => true,
-            Variant::Nndn(nndn) => nndn.state == NndnState::Mirrored as u8,
-        };
-        if is_active {
-            out.line("Active Variant: ", variant.name());
-        }
+    for variant in beside::active_variants(site.snapshot, primary)? {
+        out.line("Active Variant: ", variant?);
     }
     Ok(())
 }

@@ -9,7 +9,7 @@
 use snapshot_format::Corrupt;
 use snapshot_format::record::ArchivedNameserver;
 
-use super::{RegistrarView, optional};
+use super::{optional, registrar_of};
 use crate::policy::TierRule;
 use crate::query::number::{v4_text, v6_text};
 use crate::query::whois::answer::Answer;
@@ -24,7 +24,7 @@ pub(in crate::query::whois) fn nameserver(
 ) -> Result<(), Corrupt> {
     out.line("Server Name: ", &record.name);
     addresses(record, out);
-    let registrar = RegistrarView::of(site, record.registrar.to_native());
+    let registrar = registrar_of(site, record.registrar.to_native());
     optional(rule, "Registrar: ", registrar.name, out);
     optional(rule, "Registrar WHOIS Server: ", registrar.whois_server, out);
     optional(rule, "Registrar URL: ", registrar.url, out);

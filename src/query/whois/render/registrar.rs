@@ -9,8 +9,9 @@
 use snapshot_format::object::PostalKind;
 use snapshot_format::record::ArchivedRegistrar;
 
-use super::{RegistrarView, optional};
+use super::{iana_id_line, optional};
 use crate::policy::TierRule;
+use crate::query::sponsor::RegistrarView;
 use crate::query::whois::answer::Answer;
 use crate::query::whois::frame::Site;
 
@@ -21,7 +22,7 @@ pub(in crate::query::whois) fn registrar(
     record: &ArchivedRegistrar,
     out: &mut Answer,
 ) {
-    let view = RegistrarView::of_record(site, record);
+    let view = RegistrarView::of_record(site.rules, record);
     out.line("Registrar: ", view.name);
     let localised = |kind: u8| kind == PostalKind::Loc as u8;
     let preferred = record.postal.iter().find(|p| localised(p.kind) == rule.prefer_localised);
@@ -54,7 +55,7 @@ pub(in crate::query::whois) fn registrar(
     optional(rule, "Registrar WHOIS Server: ", view.whois_server, out);
     out.line("Registrar URL: ", view.url);
     if view.iana_id != 0 {
-        view.iana_id_line(out);
+        iana_id_line(&view, out);
     }
     if !view.abuse_email().is_empty() {
         out.line("Registrar Abuse Contact Email: ", view.abuse_email());

@@ -1,0 +1,20 @@
+//! The answer to `help` (RFC 9083 section 7): what can be asked.
+//!
+//! # Does not
+//!
+//! Say what the caller may ask still: limits are in the header of an answer over them.
+
+use super::AnswerResult;
+use super::document::Document;
+use super::site::{Notices, Site};
+
+const HELP: &[u8] = br#"{"title":"RDAP Help","description":["domain/NAME: a domain by its A-label or U-label form","nameserver/NAME: a nameserver","nameservers?ip=ADDRESS: the nameservers with an IPv4 or IPv6 address","entity/HANDLE: a registrar by its IANA identifier or its name; a contact by its handle","help: this answer"]}"#;
+
+/// Answers `help`.
+pub(super) fn help(site: &Site<'_>, out: &mut Document) -> AnswerResult {
+    let rule = site.defaults();
+    site.begin(rule.rule(), out);
+    out.raw(b"{\"lang\":\"en\"");
+    site.end(rule.rule(), Notices::Terms, false, Some(HELP), out);
+    AnswerResult::Help
+}

@@ -1,0 +1,214 @@
+//! What a path below the base URL asks (RFC 9082 section 3).
+//!
+//! # Invariants
+//!
+//! - `bounded`: a segment is decoded into a buffer of fixed size, once.
+//! - `unknown parameters`: parameters that are not known are not looked at (RFC 7480 section 4.3).
+//!
+//! # Does not
+//!
+//! Map names or look anything up. Read anything but printable ASCII: the server has escaped the rest.
+
+#![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+
+use std::net::IpAddr;
+
+use super::refusal::Refusal;
+use crate::idn::{self, Short};
+
+/// Longest target, bytes: a name of 253 characters, each escaped four times over, and parameters.
+pub const TARGET_BYTES_MAX: usize = 4096;
+
+/// Longest segment or value, decoded, bytes.
+const TEXT_BYTES_MAX: usize = 1024;
+
+/// A text of the target without its escapes.
+pub(super) type Text = Short<TEXT_BYTES_MAX>;
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Domain,
+    Nameserver,
+    Entity,
+    /// Nameservers by address.
+    NameserversByAddress,
+    Help,
+}
+
+/// What a target asks, and the text of it.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) kind: Kind,
+    pub(super) text: Text,
+}
+
+impl Target {
+    pub(super) fn read(target: &str) -> Result<Self, Refusal> {
+        if target.len() > TARGET_BYTES_MAX {
+            return Err(Refusal::Long);
+        }
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let mut segments = path.split('/');
+        let word = segments.next().unwrap_or_default();
+        let segment = segments.next();
+        // A final slash is none of a segment.
+        let rest = segments.next();
+        let is_whole = rest.is_none() || (rest == Some("") && segments.next().is_none());
+        let lookup = |kind| match segment {
+            Some(segment) if is_whole && !segment.is_empty() => {
+                Ok(Self { kind, text: decoded(segment, false)? })
+            }
+            _ => Err(Refusal::Path),
+        };
+        match word {
+            "domain" => lookup(Kind::Domain),
+            "nameserver" => lookup(Kind::Nameserver),
+            "entity" => lookup(Kind::Entity),
+            "help" if segment.unwrap_or_default().is_empty() => {
+                Ok(Self { kind: Kind::Help, text: Text::new() })
+            }
+            "nameservers" if segment.unwrap_or_default().is_empty() => Self::nameservers(query),
+            "domains" | "entities" | "ip" | "autnum" | "nameservers" => Err(Refusal::Unsupported),
+            _ => Err(Refusal::Path),
+        }
+    }
+
+    /// A search for nameservers: by address alone.
+    fn nameservers(query: &str) -> Result<Self, Refusal> {
+        let mut found = None;
+        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+            match name {
+                "ip" if found.is_none() => found = Some(value),
+                "ip" => return Err(Refusal::Parameters),
+                "name" => return Err(Refusal::Unsupported),
+                _ => {}
+            }
+        }
+        let value = found.ok_or(Refusal::Parameters)?;
+        Ok(Self { kind: Kind::NameserversByAddress, text: decoded(value, true)? })
+    }
+
+    /// The address that is asked for.
+    pub(super) fn address(&self) -> Result<IpAddr, Refusal> {
+        let text = self.text.as_str();
+        if text.contains('*') {
+            return Err(Refusal::AddressPattern);
+        }
+        text.parse().map_err(|_| Refusal::Address)
+    }
+}
+
+/// A segment or value without its escapes (RFC 3986 section 2.1); `plus`: a plus is a blank.
+fn decoded(text: &str, plus: bool) -> Result<Text, Refusal> {
+    let mut out = Text::new();
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let byte = match byte {
+            b'%' => {
+                let mut digit = || bytes.next().and_then(|digit| char::from(digit).to_digit(16));
+                let (Some(high), Some(low)) = (digit(), digit()) else {
+                    return Err(Refusal::Escape);
+                };
+                u8::try_from(high << 4 | low).map_err(|_| Refusal::Escape)?
+            }
+            b'+' if plus => b' ',
+            byte => byte,
+        };
+        if !out.push(byte) {
+            return Err(Refusal::Long);
+        }
+    }
+    let text = std::str::from_utf8(out.as_bytes()).map_err(|_| Refusal::Escape)?;
+    if text.chars().any(|c| c.is_control() && !idn::is_ignorable(c)) {
+        return Err(Refusal::Escape);
+    }
+    Ok(out)
+}
+
+/// A target as answers repeat it: bytes that no URL has are escaped (RFC 3986 section 2).
+#[must_use]
+pub fn escaped(target: &[u8]) -> String {
+    let is_kept =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
+    let mut out = String::with_capacity(target.len());
+    for &byte in target {
+        if is_kept(byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            for digit in [byte >> 4, byte & 15] {
+                out.extend(char::from_digit(u32::from(digit), 16).map(|c| c.to_ascii_uppercase()));
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(target: &str) -> Result<(Kind, String), Refusal> {
+        Target::read(target).map(|target| (target.kind, target.text.as_str().to_owned()))
+    }
+
+    #[test]
+    fn paths_are_those_of_rfc_9082() {
+        let domain = |text: &str| Ok((Kind::Domain, text.to_owned()));
+        assert_eq!(read("domain/example.com"), domain("example.com"));
+        assert_eq!(read("domain/example.com/"), domain("example.com"));
+        assert_eq!(read("domain/EXAMPLE.com.?__cb=17"), domain("EXAMPLE.com."));
+        assert_eq!(read("domain/m%C3%BCnchen.example"), domain("münchen.example"));
+        assert_eq!(read("domain/a+b"), domain("a+b"));
+        assert_eq!(read("nameserver/ns1.example"), Ok((Kind::Nameserver, "ns1.example".into())));
+        assert_eq!(
+            read("entity/Some%20Registrar%2C%20Inc."),
+            Ok((Kind::Entity, "Some Registrar, Inc.".into()))
+        );
+        assert_eq!(read("help"), Ok((Kind::Help, String::new())));
+        assert_eq!(read("help/"), Ok((Kind::Help, String::new())));
+        let by_address = |text: &str| Ok((Kind::NameserversByAddress, text.to_owned()));
+        assert_eq!(read("nameservers?ip=192.0.2.1"), by_address("192.0.2.1"));
+        assert_eq!(read("nameservers?x=y&ip=2001%3Adb8::1"), by_address("2001:db8::1"));
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_refused() {
+        for target in
+            ["", "domain", "domain/", "domain/a/b", "domain//", "whois/a", "DOMAIN/a", "help/x"]
+        {
+            assert_eq!(read(target), Err(Refusal::Path), "{target}");
+        }
+        for target in
+            ["ip/192.0.2.1", "autnum/1", "domains?name=a*", "entities?fn=a", "nameservers?name=a"]
+        {
+            assert_eq!(read(target), Err(Refusal::Unsupported), "{target}");
+        }
+        for target in
+            ["domain/%", "domain/%4", "domain/%zz", "domain/%ff", "domain/a%0ab", "domain/%00"]
+        {
+            assert_eq!(read(target), Err(Refusal::Escape), "{target}");
+        }
+        for target in ["nameservers", "nameservers?", "nameservers?ip=192.0.2.1&ip=192.0.2.2"] {
+            assert_eq!(read(target), Err(Refusal::Parameters), "{target}");
+        }
+        assert_eq!(read(&format!("domain/{}", "a".repeat(1_025))), Err(Refusal::Long));
+        assert_eq!(read(&format!("help?{}", "a".repeat(4_096))), Err(Refusal::Long));
+        let address =
+            |text: &str| Target::read(&format!("nameservers?ip={text}")).unwrap().address();
+        assert_eq!(address("192.0.2.*"), Err(Refusal::AddressPattern));
+        for text in ["", "192.0.2", "192.0.2.01", "192.0.2.0/24", "example"] {
+            assert_eq!(address(text), Err(Refusal::Address), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_no_url_has_is_escaped() {
+        assert_eq!(
+            escaped("domain/münchen\"<>\\ ^`{|}".as_bytes()),
+            "domain/m%C3%BCnchen%22%3C%3E%5C%20%5E%60%7B%7C%7D"
+        );
+        assert_eq!(escaped(b"domain/a%C3?x=[1]&y"), "domain/a%C3?x=[1]&y");
+    }
+}

@@ -1,0 +1,224 @@
+//! One connection: hyper reads requests, an answerer answers them, deadlines end it.
+//!
+//! # Invariants
+//!
+//! - `bounded`: head, streams, resets and buffers have bounds; a connection that keeps none of its
+//!   deadlines is cut.
+//! - `no waiting in an answer`: an answer is made in one go, on the connection's own core.
+//!
+//! # Does not
+//!
+//! Read bodies of requests: those that are answered have none.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH,
+    RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tokio::task::spawn_local;
+use tokio::time::{MissedTickBehavior, interval};
+use twox_hash::XxHash3_64;
+use whoisd::observe::clock;
+
+use crate::activity::{Activity, Deadlines, Due, Watched};
+use crate::answering::{Answerer, Came, Reply};
+use crate::http::{METHODS, RDAP_JSON};
+
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_millis(250);
+/// How long a connection that is finished may take for what is under way.
+const FINISH: Duration = Duration::from_secs(5);
+
+/// Bytes of a head; also of what is read ahead.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Fields of a head.
+const HEAD_FIELDS_MAX: usize = 64;
+/// Requests of one HTTP/2 connection that are under way at once.
+const STREAMS_MAX: u32 = 64;
+/// Streams that a client may have reset before we took them; more end the connection (rapid reset).
+const RESETS_MAX: usize = 32;
+/// Bytes of answers that wait for one stream's client.
+const SEND_BYTES_MAX: usize = 64 * 1024;
+
+/// Runs futures of HTTP/2 on the connection's own core.
+#[derive(Debug, Clone, Copy)]
+struct OwnCore;
+
+impl<F: Future + 'static> Executor<F> for OwnCore {
+    fn execute(&self, future: F) {
+        spawn_local(async move {
+            // Streams end without a value.
+            let _ = future.await;
+        });
+    }
+}
+
+/// How connections of a core are served.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    builder: auto::Builder<OwnCore>,
+    deadlines: Deadlines,
+    answerer: Rc<RefCell<Answerer>>,
+}
+
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ends {
+    pub(crate) peer: IpAddr,
+    pub(crate) server: SocketAddr,
+}
+
+impl Connections {
+    /// Serves with these deadlines; `head`: from a request's first byte to the end of its head.
+    pub(crate) fn new(answerer: Answerer, deadlines: Deadlines, head: Duration) -> Self {
+        let mut builder = auto::Builder::new(OwnCore);
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            // It counts from the end of the request before.
+            .header_read_timeout(head.max(deadlines.idle))
+            .max_buf_size(HEAD_BYTES_MAX)
+            .max_headers(HEAD_FIELDS_MAX);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_pending_accept_reset_streams(RESETS_MAX)
+            .max_local_error_reset_streams(RESETS_MAX)
+            .max_header_list_size(16 * 1024)
+            .max_send_buf_size(SEND_BYTES_MAX);
+        Self { builder, deadlines, answerer: Rc::new(RefCell::new(answerer)) }
+    }
+
+    /// Serves one connection until it ends, or until `stop` does and it has finished.
+    pub(crate) async fn serve(
+        self,
+        socket: TcpStream,
+        ends: Ends,
+        stop: impl Future<Output = ()>,
+    ) {
+        let activity = Activity::new(clock::monotonic);
+        let io = TokioIo::new(Watched::new(socket, Rc::clone(&activity)));
+        let answerer = Rc::clone(&self.answerer);
+        let service = service_fn(move |request| {
+            let response = respond(&answerer, ends, &request);
+            async move { Ok::<_, Infallible>(response) }
+        });
+        let mut connection = pin!(self.builder.serve_connection(io, service));
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut stop = pin!(stop);
+        let (mut stopping, mut finished): (bool, Option<Instant>) = (false, None);
+        loop {
+            tokio::select! {
+                biased;
+                // What breaks a connection is the client's affair; figures count what was answered.
+                _ = connection.as_mut() => return,
+                () = stop.as_mut(), if !stopping => {
+                    stopping = true;
+                    finished.get_or_insert_with(clock::monotonic);
+                    connection.as_mut().graceful_shutdown();
+                }
+                _ = ticks.tick() => {
+                    let now = clock::monotonic();
+                    match (activity.due(&self.deadlines, now), finished) {
+                        (Due::Cut, _) => return,
+                        (_, Some(then)) if now.saturating_duration_since(then) >= FINISH => return,
+                        (Due::Finish, None) => {
+                            finished = Some(now);
+                            connection.as_mut().graceful_shutdown();
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Answers one request.
+fn respond(
+    answerer: &RefCell<Answerer>,
+    ends: Ends,
+    request: &Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let came = Came {
+        method: request.method(),
+        uri: request.uri(),
+        headers: request.headers(),
+        peer: ends.peer,
+        proxied: false,
+        server: ends.server,
+        complete_us: clock::micros(),
+    };
+    match answerer.borrow_mut().answer(&came) {
+        Some(reply) => response(reply, request.headers()),
+        None => preflight(request.headers()),
+    }
+}
+
+/// An answer with its headers. One that the client has already has no body (RFC 9110 section
+/// 13.1.2).
+fn response(reply: Reply, asked: &HeaderMap) -> Response<Full<Bytes>> {
+    let tag = format!("\"{:016x}\"", XxHash3_64::oneshot(&reply.body));
+    let is_known = reply.status == 200
+        && asked.get_all(IF_NONE_MATCH).iter().any(|tags| has_tag(tags, &tag));
+    let (status, body) = if is_known { (304, Bytes::new()) } else { (reply.status, reply.body) };
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(RDAP_JSON));
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // An answer holds until the next change, which may come within a second: ask again.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if reply.status == 200
+        && let Ok(tag) = HeaderValue::try_from(tag)
+    {
+        headers.insert(ETAG, tag);
+    }
+    if reply.status == 405 {
+        headers.insert(ALLOW, HeaderValue::from_static(METHODS));
+    }
+    if let Some(seconds) = reply.retry_after_s {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// Whether a list of tags holds ours, or any.
+fn has_tag(tags: &HeaderValue, tag: &str) -> bool {
+    let tags = tags.to_str().unwrap_or_default().split(',').map(str::trim);
+    tags.map(|one| one.strip_prefix("W/").unwrap_or(one)).any(|one| one == tag || one == "*")
+}
+
+/// What a browser may send: a script's `Accept` may have characters that it asks about before.
+fn preflight(asked: &HeaderMap) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("accept, *"));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    headers.insert(ALLOW, HeaderValue::from_static(METHODS));
+    let _ = asked;
+    response
+}

@@ -1,0 +1,21 @@
+//! whoisd-web: RDAP over HTTP from the snapshot directory that `whoisd` writes and serves.
+//!
+//! ```text
+//! socket ─▶ worker ─▶ connection (hyper) ─▶ http (what is asked) ─▶ answering ─▶ whoisd::query::rdap
+//!             one core: its runtime, its listeners, its buffer
+//! ```
+//!
+//! # Does not
+//!
+//! Decide what is found, shown or limited: the library `whoisd` does, as for port 43. Write the
+//! snapshot directory: it follows it as any reader.
+
+mod activity;
+mod answering;
+mod connection;
+mod forwarded;
+mod http;
+mod serve;
+mod worker;
+
+pub use serve::run;

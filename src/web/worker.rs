@@ -1,0 +1,163 @@
+//! What one core runs: a runtime of its own, its listeners, its connections.
+//!
+//! # Invariants
+//!
+//! - `nothing shared`: connections, answers and their buffer belong to one core; view, rules and
+//!   guard are shared, and not written.
+//! - `bounded`: a core has at most so many connections; one more is closed at once, and counted.
+//! - `drains`: after the stop the core accepts nothing, and ends once its connections have, or the
+//!   time for that is over.
+//!
+//! # Does not
+//!
+//! Know what is answered.
+
+use std::cell::Cell;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::watch;
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::{sleep, timeout};
+use whoisd::observe::ShardFigures;
+
+use crate::connection::{Connections, Ends};
+
+/// How long accepting pauses after the kernel has refused it, such as for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// What a core is started with.
+pub(crate) struct Worker {
+    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) connections_max: u32,
+    /// How long connections may take after the stop.
+    pub(crate) shutdown: Duration,
+    pub(crate) figures: Arc<ShardFigures>,
+    /// Becomes true when the server stops.
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// Binds an address so that each core has a listener of its own there.
+pub(crate) fn listen(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+impl Worker {
+    /// Serves on this thread until the server stops and the connections have ended.
+    pub(crate) fn run(self, connections: Connections) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        LocalSet::new().block_on(&runtime, self.serve(connections))
+    }
+
+    async fn serve(self, connections: Connections) -> io::Result<()> {
+        let open = Rc::new(Cell::new(0_u32));
+        let mut accepting = Vec::new();
+        for listener in self.listeners {
+            let accept = Accept {
+                listener: tokio::net::TcpListener::from_std(listener)?,
+                open: Rc::clone(&open),
+                connections_max: self.connections_max,
+                figures: Arc::clone(&self.figures),
+                stop: self.stop.clone(),
+            };
+            accepting.push(spawn_local(accept.run(connections.clone())));
+        }
+        for accept in accepting {
+            // It has said on standard error if it panicked.
+            let _ = accept.await;
+        }
+        let drained = async {
+            while open.get() > 0 {
+                sleep(ACCEPT_PAUSE).await;
+            }
+        };
+        if timeout(self.shutdown, drained).await.is_err() {
+            tracing::warn!(cut_off_count = open.get(), "connections were cut at the stop");
+        }
+        Ok(())
+    }
+}
+
+/// One listener of a core.
+struct Accept {
+    listener: tokio::net::TcpListener,
+    open: Rc<Cell<u32>>,
+    connections_max: u32,
+    figures: Arc<ShardFigures>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Accept {
+    async fn run(mut self, connections: Connections) {
+        let Ok(server) = self.listener.local_addr() else { return };
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                // An end of the sender is a stop as well.
+                _ = self.stop.wait_for(|stop| *stop) => return,
+                accepted = self.listener.accept() => accepted,
+            };
+            let (socket, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(_) => {
+                    self.figures.counters.accept_errors.add(1);
+                    sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            self.figures.counters.accepted.add(1);
+            if self.open.get() >= self.connections_max {
+                self.figures.counters.over_bound.add(1);
+                continue;
+            }
+            // Without it, an answer's last bytes wait for the client's acknowledgement.
+            let _ = socket.set_nodelay(true);
+            let server = socket.local_addr().unwrap_or(server);
+            let ends = Ends { peer: peer.ip(), server };
+            let open = Open::one_more(&self.open, &self.figures);
+            let mut stop = self.stop.clone();
+            let serving = connections.clone().serve(socket, ends, async move {
+                let _ = stop.wait_for(|stop| *stop).await;
+            });
+            spawn_local(async move {
+                serving.await;
+                drop(open);
+            });
+        }
+    }
+}
+
+/// A connection that is open; dropped, it no longer is.
+struct Open {
+    count: Rc<Cell<u32>>,
+    figures: Arc<ShardFigures>,
+}
+
+impl Open {
+    fn one_more(count: &Rc<Cell<u32>>, figures: &Arc<ShardFigures>) -> Self {
+        let open = Self { count: Rc::clone(count), figures: Arc::clone(figures) };
+        open.set(open.count.get().saturating_add(1));
+        open
+    }
+
+    fn set(&self, open: u32) {
+        self.count.set(open);
+        self.figures.engine.connections_open.set(u64::from(open));
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.set(self.count.get().saturating_sub(1));
+    }
+}
