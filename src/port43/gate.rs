@@ -12,10 +12,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::answering::Asked;
+use super::Asked;
 use super::connection::{Connection, Deadlines};
 use super::limits::PROXY_LOG_EVERY_MS;
-use super::moment::Moment;
+use super::measure::Moment;
 use super::proxy::{Refusal, Rule, Source, canonical};
 use crate::time::Seldom;
 

@@ -18,23 +18,59 @@
 //!
 //! Know snapshots, files, rules or the meaning of a query.
 
-mod answering;
 mod choice;
 mod connection;
 mod gate;
 pub mod limits;
-mod moment;
+mod measure;
 mod pool;
 pub mod proxy;
 pub mod ring;
 mod shares;
-mod stopwatch;
 pub mod stream;
-mod tally;
 
-pub use answering::{Answering, Asked};
+use std::net::SocketAddr;
+
+use crate::observe::counters::AnswerClass;
+
 pub use choice::{Choice, EngineKind, choose};
 pub use connection::{Action, Connection, Deadlines, Ending, Event, Phase};
 pub use gate::Gate;
 pub use limits::Settings;
 pub use ring::Sockets;
+
+/// A query as the engine hands it over.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The query line, without its line end, and at most one byte longer than
+    /// [`limits::QUERY_LINE_BYTES_MAX`]: longer ones are cut there, to be refused as too
+    /// long.
+    pub line: &'a [u8],
+    /// Whether the line's end did not come in time: `line` is what came, and a refusal is due.
+    pub is_unfinished: bool,
+    /// Who asks: the other end of the connection, or whom a trusted proxy names.
+    pub client: SocketAddr,
+    /// Where it came in: the listener's address, which may be the unspecified one, or what a
+    /// trusted proxy names as the destination.
+    pub server: SocketAddr,
+    /// When the line was complete, on [`crate::observe::clock::micros`]; what lies between then and
+    /// now is waiting.
+    pub complete_us: u64,
+    /// Whether `client` is whom a trusted proxy names.
+    pub proxied: bool,
+    /// Whether it is a proxy's own connection (its health check), not one that it passes on;
+    /// `client` is then the proxy.
+    pub local: bool,
+}
+
+/// Turns a query line into an answer.
+pub trait Answering {
+    /// Holds one answer. Its capacity is fixed when it is made: it never grows.
+    type Buffer: AsRef<[u8]>;
+
+    /// A new buffer. Called at most `answer_buffers_max` times in the life of a shard.
+    fn buffer(&self) -> Self::Buffer;
+
+    /// Replaces what `out` holds by the answer to what was asked.
+    fn answer(&mut self, asked: Asked<'_>, out: &mut Self::Buffer) -> AnswerClass;
+}

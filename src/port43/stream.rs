@@ -35,11 +35,9 @@ use super::gate::{Gate, Notices, client_of};
 use super::limits::{
     ACCEPT_BACKOFF_MS, ACCEPT_HANDOVER_MS, DRAIN_LOOK_MS, DRAIN_READ_BYTES, INPUT_BYTES, Settings,
 };
-use super::moment::Moment;
+use super::measure::{Moment, Stopwatch, count_answer, count_ending, count_source};
 use super::pool::{Lease, Pool};
 use super::proxy::Source;
-use super::stopwatch::Stopwatch;
-use super::tally;
 use super::{Action, Answering, Asked, Connection, Deadlines, Ending, Event, Phase};
 use crate::observe::{ShardFigures, clock, counters};
 
@@ -177,7 +175,7 @@ impl<A: Answering> Shared<A> {
         };
         glommio::spawn_local(async move {
             let ending = carrier.carry(connection).await;
-            tally::ending(&open.shared.figures.counters, ending);
+            count_ending(&open.shared.figures.counters, ending);
         })
         .detach();
     }
@@ -297,7 +295,7 @@ impl<A: Answering> Carrier<A> {
 
     /// Takes the proxy's header off the input; how much is left.
     fn proxied(&mut self, header_bytes: usize, source: Source) -> usize {
-        tally::source(&self.shared.figures.counters, source);
+        count_source(&self.shared.figures.counters, source);
         self.source = Some(source);
         let header_bytes = header_bytes.min(self.input_bytes);
         self.input.copy_within(header_bytes..self.input_bytes, 0);
@@ -342,7 +340,7 @@ impl<A: Answering> Carrier<A> {
             catch_unwind(AssertUnwindSafe(|| shared.answering.borrow_mut().answer(asked, out)));
         match answered {
             Ok(class) => {
-                tally::answer(&shared.figures.counters, class);
+                count_answer(&shared.figures.counters, class);
                 self.watch.answered(clock::micros());
                 let bytes = lease.bytes().len();
                 self.lease = Some(lease);

@@ -16,8 +16,6 @@
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
-#[cfg(test)]
-pub mod made;
 mod rule;
 mod v1;
 mod v2;
@@ -135,4 +133,4 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

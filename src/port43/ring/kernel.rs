@@ -12,6 +12,8 @@
 
 use std::net::SocketAddr;
 
+use io_uring::cqueue;
+
 /// What a completion belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -39,6 +41,28 @@ pub(super) struct Completion {
     pub(super) slot: u32,
     /// The result of the system call: not negative, or a negated error number.
     pub(super) result: i32,
+}
+
+/// The mark of a request, by which its completion is known again.
+pub(super) const fn data_of(op: Op, slot: u32) -> u64 {
+    ((slot as u64) << 8) | op as u64
+}
+
+impl Op {
+    fn of(data: u64) -> Self {
+        const OPS: [Op; 7] =
+            [Op::Accept, Op::Receive, Op::Send, Op::Look, Op::Drain, Op::Tick, Op::Quiet];
+        OPS.into_iter().find(|op| *op as u64 == data & 0xff).unwrap_or(Self::Quiet)
+    }
+}
+
+impl Completion {
+    /// The completion that an entry is.
+    #[expect(clippy::cast_possible_truncation, reason = "a slot's number was put there as a u32")]
+    pub(super) fn of(entry: &cqueue::Entry) -> Self {
+        let data = entry.user_data();
+        Self { op: Op::of(data), slot: (data >> 8) as u32, result: entry.result() }
+    }
 }
 
 /// The kernel's side of a shard's connections. `B` holds an answer.

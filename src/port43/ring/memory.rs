@@ -5,11 +5,11 @@
 //! Hand any of it to the kernel, or read what the kernel writes: `raw` does.
 
 use std::cell::UnsafeCell;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use io_uring::types::Timespec;
 
 use super::super::limits::{DRAIN_READ_BYTES, INPUT_BYTES, LONG_LINES, SHORT_INPUT_BYTES, TICK_MS};
-use super::peer::PEER_BYTES;
 
 /// What requests for one slot may write.
 pub(super) struct SlotMemory {
@@ -40,6 +40,9 @@ pub(super) struct Lent {
     /// The place in the ring's table, or the descriptor.
     pub(super) socket: i32,
 }
+
+/// `sockaddr_in6`, the larger of the two that an accept may write.
+pub(super) const PEER_BYTES: usize = 28;
 
 /// No descriptor.
 pub(super) const NO_SOCKET: i32 = -1;
@@ -80,4 +83,24 @@ impl Lent {
     pub(super) const fn of(socket: i32) -> Self {
         Self { accepting: false, receiving: false, sending: false, long: None, socket }
     }
+}
+
+/// The address that an accept wrote: a `sockaddr_in` or `sockaddr_in6`: family in this machine's order, port and address in the
+/// network's.
+pub(super) fn peer_of(bytes: &[u8; PEER_BYTES]) -> Option<SocketAddr> {
+    let at = |from: usize, to: usize| bytes.get(from..to);
+    let family = u16::from_ne_bytes(at(0, 2)?.try_into().ok()?);
+    let port = u16::from_be_bytes(at(2, 4)?.try_into().ok()?);
+    let ip = match i32::from(family) {
+        libc::AF_INET => {
+            let octets: [u8; 4] = at(4, 8)?.try_into().ok()?;
+            IpAddr::from(Ipv4Addr::from(octets))
+        }
+        libc::AF_INET6 => {
+            let octets: [u8; 16] = at(8, 24)?.try_into().ok()?;
+            IpAddr::from(Ipv6Addr::from(octets))
+        }
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, port))
 }

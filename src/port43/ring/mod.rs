@@ -26,13 +26,11 @@
 mod driver;
 mod kernel;
 mod memory;
-mod peer;
 mod raw;
 mod setup;
 #[cfg(test)]
 mod simulation;
 mod slots;
-mod tag;
 mod trial;
 
 use std::cell::Cell;
@@ -49,7 +47,7 @@ use self::kernel::{Completion, Op};
 use self::raw::Ring;
 use self::slots::Sizes;
 use super::limits::{COMPLETIONS_PER_TURN, DEAF_MS_MAX, Settings, TICK_MS};
-use super::moment::Moment;
+use super::measure::Moment;
 use super::shares::random_key;
 use super::{Answering, Gate};
 use crate::observe::{ShardFigures, counters};

@@ -31,11 +31,9 @@ use super::super::limits::{
     COMPLETIONS_PER_TURN, DRAIN_READ_BYTES, INPUT_BYTES, LONG_LINES, SHORT_INPUT_BYTES,
 };
 use super::Sockets;
-use super::kernel::{Completion, Kernel, Op};
-use super::memory::{Lent, Memory, NO_SOCKET, SlotMemory};
-use super::peer::{PEER_BYTES, peer_of};
+use super::kernel::{Completion, Kernel, Op, data_of};
+use super::memory::{Lent, Memory, NO_SOCKET, PEER_BYTES, SlotMemory, peer_of};
 use super::setup::{SUBMISSIONS, completions_for, setup};
-use super::tag::{completion_of, data_of};
 use crate::observe::clock;
 
 /// Turns that an ending ring waits for its cancelled requests.
@@ -141,7 +139,7 @@ impl<B> Ring<B> {
         }
         let completions = self.ring.completion().take(COMPLETIONS_PER_TURN);
         for entry in completions {
-            let completion = completion_of(&entry);
+            let completion = Completion::of(&entry);
             if completion.op != Op::Quiet {
                 self.in_flight_count = self.in_flight_count.saturating_sub(1);
             }

@@ -16,8 +16,8 @@
 
 use super::super::connection::{Connection, Phase};
 use super::super::limits::{ACCEPTS_PER_LISTENER, SHORT_INPUT_BYTES};
+use super::super::measure::Stopwatch;
 use super::super::proxy::Source;
-use super::super::stopwatch::Stopwatch;
 use super::kernel::Op;
 
 /// The sum of all demands for slots: open connections, and accepts under way.

@@ -342,8 +342,6 @@ fn end_of(stopped: UnixStream) -> impl Future<Output = ()> {
 }
 
 #[cfg(test)]
-mod end_tests;
-#[cfg(test)]
 mod other_work_tests;
 #[cfg(test)]
 mod proxy_tests;

@@ -10,7 +10,7 @@ use super::EngineKind;
 use super::tests::{Echo, Served, over_both, patient, read_all, serve_behind};
 use crate::observe::ShardFigures;
 use crate::port43;
-use crate::port43::proxy::made::{V4, block};
+use crate::port43::proxy::tests::{V4, block};
 use crate::port43::proxy::{Expected, Rule};
 use crate::shard::listen;
 

@@ -1,6 +1,7 @@
-//! A full shard on loopback: who makes room, and for whom.
+//! A shard on loopback that has silent clients: which connections make room when it is full, and
+//! that no silent client holds up the others.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::thread;
 use std::time::Duration;
 
@@ -81,4 +82,26 @@ fn the_ring_makes_room_by_who_has_its_answer_and_does_not_close() {
     let totals = served.stop();
     let counted = (totals.evicted_draining, totals.evicted_silent, totals.over_bound);
     assert_eq!(counted, (4, 0, 0), "{totals:?}");
+}
+
+/// Not a matter of milliseconds: where one silent client holds up the end of other streams, it
+/// does so for as long as it is silent, and is gone when they end.
+#[test]
+fn streams_end_while_other_clients_of_the_shard_are_silent() {
+    over_both(|engine| {
+        let served = serve(engine, patient());
+        let silent = [(); 3].map(|()| served.connect());
+        for _ in 0..20 {
+            assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
+            // Unread input behind the query takes the other way to the end.
+            assert_eq!(served.ask(b"b\r\nand more"), b"b answered\r\n");
+        }
+        for client in &silent {
+            client.set_nonblocking(true).unwrap();
+            let waiting = client.peek(&mut [0]).map_err(|error| error.kind());
+            assert_eq!(waiting, Err(ErrorKind::WouldBlock), "it was cut first: {engine:?}");
+        }
+        drop(silent);
+        served.stop();
+    });
 }

@@ -9,11 +9,10 @@ use crate::observe::counters;
 use crate::port43::Answering;
 use crate::port43::connection::{Action, Connection, Event};
 use crate::port43::limits::{ACCEPT_BACKOFF_MS, ROOM_GRACE_MS};
-use crate::port43::moment::Moment;
+use crate::port43::measure::{Moment, Stopwatch};
 use crate::port43::proxy::Refusal;
 use crate::port43::ring::kernel::Kernel;
 use crate::port43::ring::slots::List;
-use crate::port43::stopwatch::Stopwatch;
 
 impl<A: Answering> Driver<A> {
     /// Asks for accepts as far as there are free slots, on every listener alike: the one with the

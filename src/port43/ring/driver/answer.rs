@@ -8,10 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Driver;
 use crate::port43::connection::{Action, Event, Phase};
-use crate::port43::moment::Moment;
+use crate::port43::measure::{Moment, count_answer};
 use crate::port43::ring::kernel::Kernel;
 use crate::port43::ring::slots::List;
-use crate::port43::{Answering, Asked, tally};
+use crate::port43::{Answering, Asked};
 
 impl<A: Answering> Driver<A> {
     pub(super) fn take_buffer(&mut self) -> Option<Box<A::Buffer>> {
@@ -65,7 +65,7 @@ impl<A: Answering> Driver<A> {
             self.free_buffers.push(buffer);
             return self.step(kernel, index, Event::Failed, now);
         };
-        tally::answer(&self.figures.counters, class);
+        count_answer(&self.figures.counters, class);
         slot.watch.answered(kernel.now_us());
         kernel.forget_input(index);
         let bytes = (*buffer).as_ref().len();

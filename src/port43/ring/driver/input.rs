@@ -6,11 +6,11 @@
 
 use super::{Driver, is_retry};
 use crate::observe::counters;
+use crate::port43::Answering;
 use crate::port43::connection::{Action, Event, Phase};
-use crate::port43::moment::Moment;
+use crate::port43::measure::{Moment, count_source};
 use crate::port43::proxy::Source;
 use crate::port43::ring::kernel::{Kernel, Op};
-use crate::port43::{Answering, tally};
 
 impl<A: Answering> Driver<A> {
     pub(super) fn received(
@@ -97,7 +97,7 @@ impl<A: Answering> Driver<A> {
         source: Source,
         now: Moment,
     ) {
-        tally::source(&self.figures.counters, source);
+        count_source(&self.figures.counters, source);
         let Some(slot) = self.slots.get_mut(index) else { return };
         slot.source = Some(source);
         let bytes = usize::from(slot.input_bytes);

@@ -37,12 +37,12 @@ use std::sync::Arc;
 use super::kernel::{Completion, Kernel, Op};
 use super::slots::{List, Sizes, Slots};
 use crate::observe::{ShardFigures, counters};
+use crate::port43::Answering;
 use crate::port43::connection::{Action, Connection, Deadlines, Ending, Event, Phase};
 use crate::port43::gate::{Gate, Notices};
 use crate::port43::limits::{EXPIRIES_PER_TURN, Settings};
-use crate::port43::moment::Moment;
+use crate::port43::measure::{Moment, count_ending};
 use crate::port43::shares::Shares;
-use crate::port43::{Answering, tally};
 
 /// The lists whose heads may expire.
 const EXPIRING: [List; 7] = [
@@ -321,7 +321,7 @@ impl<A: Answering> Driver<A> {
             Action::Rest => {}
             Action::Close { ending, reset } => {
                 self.close_shares(index);
-                tally::ending(&self.figures.counters, ending);
+                count_ending(&self.figures.counters, ending);
                 if let Ending::Unproxied(refusal) = ending {
                     self.note_refusal(kernel, index, refusal, now);
                 }

@@ -21,7 +21,7 @@ use crate::port43::Answering;
 use crate::port43::connection::{Connection, Event, Phase};
 use crate::port43::gate::client_of;
 use crate::port43::limits::{EXPIRIES_PER_TURN, WRITE_GRACE_MS};
-use crate::port43::moment::Moment;
+use crate::port43::measure::Moment;
 use crate::port43::shares::Shares;
 
 /// Stands for a client whose address is not known.

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::super::super::limits::EXPIRIES_PER_TURN;
-use super::super::super::moment::Moment;
+use super::super::super::measure::Moment;
 use super::super::slots::Sizes;
 use super::world::Client;
 use super::{LISTENERS, Shard};

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::Random;
-use crate::port43::proxy::made::{block, summed, tlv};
+use crate::port43::proxy::tests::{block, summed, tlv};
 
 /// What a client sends first at a listener of proxies.
 #[derive(Debug)]

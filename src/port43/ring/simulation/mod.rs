@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use self::world::{Client, World};
 use super::super::limits::Settings;
-use super::super::moment::Moment;
+use super::super::measure::Moment;
 use super::super::proxy::{Expected, Rule};
 use super::super::{Answering, Asked, Gate, limits};
 use super::driver::Driver;

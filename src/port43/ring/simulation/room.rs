@@ -1,7 +1,7 @@
 //! A full shard at moments that are chosen: how long each kind of client keeps its place.
 
 use super::super::super::limits::ROOM_GRACE_MS;
-use super::super::super::moment::Moment;
+use super::super::super::measure::Moment;
 use super::super::slots::Sizes;
 use super::world::Client;
 use super::{LISTENERS, Shard};
