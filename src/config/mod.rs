@@ -10,7 +10,6 @@
 //! Look at the machine: whether a core or an address is there shows when the server starts.
 
 mod change;
-mod check;
 mod contradiction;
 mod error;
 mod feed;
@@ -27,12 +26,11 @@ mod settings;
 mod show;
 
 pub use change::{ANSWERS, Change, changes};
-pub use check::Check;
 pub use error::{ConfigError, STANDARD_FILE};
 pub use feed::Nats;
 pub use load::{load, look};
 pub use policy::{Nftables, Policy};
-pub use settings::{Effective, Flags, Origin, Settings};
+pub use settings::{Check, Effective, Flags, Origin, Settings};
 
 #[cfg(test)]
 mod tests;

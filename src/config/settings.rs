@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use hashbrown::HashMap;
 
-use super::check::Check;
 use super::keys::{DRAIN_DELAY_MS, FOLLOW_MS, KEEP, SHUTDOWN_MS};
 use super::{ConfigError, Nats, Policy};
 use crate::feed::spool;
@@ -189,6 +188,39 @@ impl fmt::Display for Origin {
             Self::Default => f.write_str("default"),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Flag(flag) => f.write_str(flag),
+        }
+    }
+}
+
+/// When a server compares the checksums of what it serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Check {
+    /// While answers are given already.
+    #[default]
+    Behind,
+    /// Before the first answer.
+    First,
+}
+
+impl Check {
+    /// The word in the configuration.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Behind => "behind",
+            Self::First => "first",
+        }
+    }
+}
+
+impl std::str::FromStr for Check {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "behind" => Ok(Self::Behind),
+            "first" => Ok(Self::First),
+            _ => Err(format!("`{text}` is not a time to check; known are behind, first")),
         }
     }
 }

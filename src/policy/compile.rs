@@ -15,11 +15,10 @@
 use ahash::RandomState;
 use hashbrown::HashMap;
 
-use super::label::Label;
 use super::mask::{BlockMask, CONTACT_BLOCK, Mask, Sees, Wish};
 use super::preset::{Draft, blocks};
 use super::rdap::RdapRule;
-use super::rules::{BlockRule, ExtrasRule, FieldRule, Rule, Step, longest};
+use super::rules::{BlockRule, ExtrasRule, FieldRule, Label, Rule, Step, longest};
 use super::strict::restrict;
 use super::text::{verbatim, wrapped};
 use crate::field::contact::{BLOCK, FIELD_COUNT, ROLE_COUNT, ROLES, ShownField};

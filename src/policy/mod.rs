@@ -10,7 +10,6 @@ mod compile;
 pub mod display;
 pub mod guard;
 mod keys;
-mod label;
 pub mod limit;
 pub mod lists;
 mod mask;
@@ -21,12 +20,11 @@ mod rdap;
 mod rules;
 mod strict;
 mod text;
-mod tier;
 
 pub use keys::is_extra_key;
-pub use rules::Rules;
-pub use tier::{PUBLIC_TIER, Tier};
+pub use rules::{PUBLIC_TIER, Rules, Tier};
 
-pub(crate) use label::{LABEL_BYTES, Label};
 pub(crate) use mask::{Sees, Wish};
-pub(crate) use rules::{ExtrasRule, FieldRule, RegistrarRule, Rule, SeenBlock, Step, TierRule};
+pub(crate) use rules::{
+    ExtrasRule, FieldRule, LABEL_BYTES, Label, RegistrarRule, Rule, SeenBlock, Step, TierRule,
+};

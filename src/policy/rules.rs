@@ -7,10 +7,13 @@
 //!   configuration did not mean: `display::settings` has checked the texts.
 //! - `tail-fits`: header, tails and the longest line of ours fit an answer together; a constant
 //!   beside the answer buffer asserts it.
+//! - `of-its-rules`: a [`Tier`] belongs to the [`Rules`] that gave it. Under other rules it is
+//!   another one, or the public if there are not so many.
 //!
 //! # Does not
 //!
-//! Change after it was compiled: a new configuration makes new rules.
+//! Change after it was compiled: a new configuration makes new rules. Know who is in a tier
+//! (`lists`).
 
 use std::ops::Deref;
 
@@ -18,12 +21,49 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 
 use super::compile::Tables;
-use super::label::{LABEL_BYTES, Label};
 use super::mask::{BlockMask, CONTACT_BLOCK, Mask, Sees};
 use super::rdap::RdapRule;
-use super::tier::{PUBLIC_TIER, Tier};
 use crate::field::contact::FIELD_COUNT;
 use crate::policy::display::settings::{SettingError, Settings};
+
+/// Name of [`Tier::PUBLIC`].
+pub const PUBLIC_TIER: &str = "public";
+/// Bytes of a [`Label`]; the longest is `Registrant State/Province: `.
+pub(crate) const LABEL_BYTES: usize = 32;
+
+/// A tier of one set of rules: a number that costs nothing to hand around.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Tier(u8);
+
+impl Tier {
+    /// The tier of a client that has no other one. It is there without configuration.
+    pub const PUBLIC: Self = Self(0);
+
+    /// Its place among the tiers of its rules; the public is 0.
+    #[must_use]
+    pub const fn index(self) -> u8 {
+        self.0
+    }
+}
+
+/// A key with its colon and a blank, in a piece of fixed size that is copied without a loop.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Label {
+    pub(crate) bytes: [u8; LABEL_BYTES],
+    /// At most [`LABEL_BYTES`].
+    pub(crate) len: usize,
+}
+
+impl Label {
+    /// The first [`LABEL_BYTES`] of `text`; a test holds that every label fits.
+    pub(super) fn new(text: &str) -> Self {
+        let mut bytes = [b' '; LABEL_BYTES];
+        for (to, from) in bytes.iter_mut().zip(text.bytes()) {
+            *to = from;
+        }
+        Self { bytes, len: text.len().min(LABEL_BYTES) }
+    }
+}
 
 /// How one field of one block reads.
 #[derive(Debug)]
@@ -257,7 +297,7 @@ impl Rules {
     #[must_use]
     pub fn tier(&self, name: &str) -> Option<Tier> {
         let place = self.tier_names().position(|known| known == name)?;
-        u8::try_from(place).ok().map(Tier::at)
+        u8::try_from(place).ok().map(Tier)
     }
 
     /// The names of all tiers, by [`Tier::index`]: `public`, then those of the configuration in
@@ -319,7 +359,7 @@ pub(super) fn longest<T>(name: &str, get: impl Fn(&str) -> Option<T>) -> Option<
 mod tests {
     use super::super::compile::DISCLAIMER;
     use super::*;
-    use crate::field::contact::ShownField;
+    use crate::field::contact::{BLOCK, ROLES, ShownField};
     use crate::policy::display::settings::Tld;
 
     fn rules(text: &str) -> Rules {
@@ -328,6 +368,15 @@ mod tests {
 
     fn not_found(rules: &Rules, name: &str) -> String {
         String::from_utf8(rules.of_name(name).not_found.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn every_label_fits_its_piece() {
+        let labels = ROLES.iter().flat_map(|role| BLOCK.iter().map(|row| row.label(*role)));
+        for label in labels.map(|label| format!("{label}: ")) {
+            let piece = Label::new(&label);
+            assert_eq!(&piece.bytes[..piece.len], label.as_bytes());
+        }
     }
 
     #[test]
