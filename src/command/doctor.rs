@@ -123,10 +123,12 @@ fn done(todo: bool) -> Result<(), Failure> {
 /// only the release and the switch are known.
 fn engine_choice(root: &Path, machine: &Machine, wanted: Wanted) -> (String, String) {
     if root == Path::new("/") {
-        let choice = system::check_io_uring().and_then(|()| port43::choose(wanted));
-        return match choice {
+        if let Err(refused) = system::check_io_uring() {
+            return (NONE.to_owned(), refused.to_string());
+        }
+        return match port43::choose(wanted) {
             Ok(choice) => (choice.engine.name().to_owned(), choice.reason),
-            Err(refused) => (NONE.to_owned(), refused),
+            Err(refused) => (NONE.to_owned(), refused.to_string()),
         };
     }
     let disabled = machine.sysctl("kernel.io_uring_disabled").unwrap_or_default();

@@ -4,6 +4,7 @@
 //!
 //! Start one.
 
+use super::error::EngineError;
 use super::limits::Wanted;
 use super::ring::{self, Sockets};
 
@@ -42,11 +43,11 @@ pub struct Choice {
 /// # Errors
 ///
 /// If the ring alone is wanted and the kernel cannot carry it; says what is missing.
-pub fn choose(wanted: Wanted) -> Result<Choice, String> {
+pub fn choose(wanted: Wanted) -> Result<Choice, EngineError> {
     decide(wanted, ring::probe())
 }
 
-fn decide(wanted: Wanted, probed: Result<Sockets, String>) -> Result<Choice, String> {
+fn decide(wanted: Wanted, probed: Result<Sockets, EngineError>) -> Result<Choice, EngineError> {
     let (engine, reason) = match (wanted, probed) {
         (Wanted::Streams, _) => (EngineKind::Streams, "server.engine asks for it".to_owned()),
         (Wanted::Ring, Ok(sockets)) => {
@@ -56,11 +57,9 @@ fn decide(wanted: Wanted, probed: Result<Sockets, String>) -> Result<Choice, Str
             let reason = format!("the kernel has all that the ring needs{}", why(sockets));
             (EngineKind::Ring(sockets), reason)
         }
-        (Wanted::Auto, Err(missing)) => (EngineKind::Streams, missing),
+        (Wanted::Auto, Err(missing)) => (EngineKind::Streams, missing.to_string()),
         (Wanted::Ring, Err(missing)) => {
-            return Err(format!(
-                "server.engine: the ring cannot be had: {missing}; set \"auto\" or \"streams\""
-            ));
+            return Err(EngineError::Wanted { missing: Box::new(missing) });
         }
     };
     Ok(Choice { engine, reason })
@@ -83,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_ring_is_taken_where_the_kernel_has_it_and_the_reason_said_where_not() {
-        let missing = || Err("no rings".to_owned());
+        let missing = || Err(EngineError::Operation { name: "accept" });
         for sockets in [Sockets::Direct, Sockets::Ordinary] {
             for wanted in [Wanted::Auto, Wanted::Ring] {
                 let choice = decide(wanted, Ok(sockets)).unwrap();
@@ -94,9 +93,9 @@ mod tests {
             assert_eq!(decide(Wanted::Streams, Ok(sockets)).unwrap().engine, EngineKind::Streams);
         }
         let fallback = decide(Wanted::Auto, missing()).unwrap();
-        let expected = Choice { engine: EngineKind::Streams, reason: "no rings".to_owned() };
-        assert_eq!(fallback, expected);
-        let refusal = decide(Wanted::Ring, missing()).unwrap_err();
-        assert!(refusal.contains("no rings; set \"auto\""), "{refusal}");
+        let reason = "the kernel's rings have no accept".to_owned();
+        assert_eq!(fallback, Choice { engine: EngineKind::Streams, reason });
+        let refusal = decide(Wanted::Ring, missing()).unwrap_err().to_string();
+        assert!(refusal.contains("rings have no accept; set \"auto\""), "{refusal}");
     }
 }

@@ -20,6 +20,7 @@
 
 mod choice;
 mod connection;
+mod error;
 mod gate;
 pub mod limits;
 mod measure;
@@ -35,6 +36,7 @@ use crate::observe::counters::AnswerClass;
 
 pub use choice::{Choice, EngineKind, choose};
 pub use connection::{Action, Connection, Deadlines, Ending, Event, Phase};
+pub use error::EngineError;
 pub use gate::Gate;
 pub use limits::Settings;
 pub use ring::Sockets;

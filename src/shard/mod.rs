@@ -15,11 +15,13 @@
 //! Know how the view came to be, or what an answer says.
 
 mod answerer;
+mod error;
 mod fleet;
 pub mod listen;
 pub mod reception;
 pub mod system;
 
 pub use answerer::{AnswerBuffer, Answerer};
+pub use error::ShardError;
 pub use fleet::{Fleet, Plan, RING_ENTRIES, ShardReport};
 pub use reception::{Ended, Sources};

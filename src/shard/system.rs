@@ -61,17 +61,46 @@ const TABLE_MAX: u64 = 1 << 20;
 /// # Errors
 ///
 /// That it is refused, and by what, for a person.
-pub fn check_io_uring() -> Result<(), String> {
-    ring::attempt().map_err(|error| refused(&error, &Switch::read()))
+pub fn check_io_uring() -> Result<(), SystemError> {
+    ring::attempt().map_err(|source| SystemError::IoUring { source, switch: Switch::read() })
+}
+
+/// Why the system does not let shards have what they need.
+#[derive(Debug, thiserror::Error)]
+pub enum SystemError {
+    /// io_uring is refused.
+    #[error("{}", refused(source, switch))]
+    IoUring {
+        /// What the kernel says.
+        source: io::Error,
+        /// How its own switch is set.
+        switch: Switch,
+    },
+    /// The limit of locked memory cannot be read.
+    #[error("the limit of locked memory (RLIMIT_MEMLOCK) cannot be read: {source}")]
+    LimitUnread {
+        /// Why.
+        source: io::Error,
+    },
+    /// The limit of locked memory is too low, and this process may not raise it.
+    #[error("{}", short(*needed_bytes, *hard_bytes, *shard_count))]
+    LockedMemory {
+        /// What the shards need, bytes.
+        needed_bytes: u64,
+        /// The hard limit, bytes.
+        hard_bytes: u64,
+        /// How many shards there are to be.
+        shard_count: usize,
+    },
 }
 
 /// The kernel's own switch.
 #[derive(Debug, Default)]
-struct Switch {
+pub struct Switch {
     /// `kernel.io_uring_disabled`, since Linux 6.6.
-    disabled: Option<String>,
+    pub disabled: Option<String>,
     /// `kernel.io_uring_group`.
-    group: Option<String>,
+    pub group: Option<String>,
 }
 
 impl Switch {
@@ -143,15 +172,15 @@ impl Locked {
     /// # Errors
     ///
     /// If it is not; says what is short and how to raise it.
-    pub fn check(shard_count: usize, ring_bytes: u64) -> Result<Self, String> {
+    pub fn check(shard_count: usize, ring_bytes: u64) -> Result<Self, SystemError> {
         let counts_rings = rings_count()?;
         let (soft, hard) = limit()?;
         let rings = if counts_rings { Some(ring_bytes) } else { None };
         let needed = locked_bytes(shard_count, rings);
         if hard < needed {
-            Resource::MEMLOCK
-                .set(soft.max(needed), needed)
-                .map_err(|_| short(needed, hard, shard_count))?;
+            Resource::MEMLOCK.set(soft.max(needed), needed).map_err(|_| {
+                SystemError::LockedMemory { needed_bytes: needed, hard_bytes: hard, shard_count }
+            })?;
         }
         Ok(Self { counts_rings, hard: hard.max(needed) })
     }
@@ -174,15 +203,13 @@ impl Locked {
     }
 }
 
-fn limit() -> Result<(u64, u64), String> {
-    Resource::MEMLOCK.get().map_err(|error| {
-        format!("the limit of locked memory (RLIMIT_MEMLOCK) cannot be read: {error}")
-    })
+fn limit() -> Result<(u64, u64), SystemError> {
+    Resource::MEMLOCK.get().map_err(|source| SystemError::LimitUnread { source })
 }
 
 /// Whether the kernel counts the rings of this process as locked memory: tried once, with a ring
 /// under a limit of nothing.
-fn rings_count() -> Result<bool, String> {
+fn rings_count() -> Result<bool, SystemError> {
     static COUNT: OnceLock<bool> = OnceLock::new();
     let (soft, hard) = limit()?;
     Ok(*COUNT.get_or_init(|| {

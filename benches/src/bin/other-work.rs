@@ -173,7 +173,8 @@ fn start(
     let fleet = Fleet::start(&[core], &plan, &answering, &reports, |report| report)
         .map_err(io::Error::other)?;
     if !matches!(heard.recv(), Ok(ShardReport::Ready)) {
-        return Err(io::Error::other(fleet.stop().err().unwrap_or_default()));
+        let why = fleet.stop().err().map(|error| error.to_string());
+        return Err(io::Error::other(why.unwrap_or_default()));
     }
     let told = Arc::clone(ending);
     Ok((fleet, thread::spawn(move || write_messages(writer, epoch, &told))))

@@ -49,7 +49,7 @@ use self::slots::Sizes;
 use super::limits::{COMPLETIONS_PER_TURN, DEAF_MS_MAX, Settings, TICK_MS};
 use super::measure::Moment;
 use super::shares::random_key;
-use super::{Answering, Gate};
+use super::{Answering, EngineError, Gate};
 use crate::observe::{ShardFigures, counters};
 
 /// How long a stopping engine takes connections out of its listeners' queues at most, milliseconds
@@ -72,7 +72,7 @@ pub enum Sockets {
 /// # Errors
 ///
 /// What is missing, for a person.
-pub fn probe() -> Result<Sockets, String> {
+pub fn probe() -> Result<Sockets, EngineError> {
     setup::probe()
 }
 
@@ -138,11 +138,11 @@ impl<A: Answering> Engine<A> {
         listeners: Vec<(Socket, Gate)>,
         (sockets, slots_max): (Sockets, u32),
         figures: Arc<ShardFigures>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, EngineError> {
         let (listeners, gates): (Vec<_>, Vec<_>) = listeners.into_iter().unzip();
         let sizes = Sizes::fit(settings.connections_max, gates.len(), slots_max);
         let ring = Ring::new(sizes.slots, sockets, listeners)
-            .map_err(|error| refused(sizes.slots, &error))?;
+            .map_err(|error| EngineError::of_ring(sizes.slots, error))?;
         let key = random_key();
         let driver = Driver::new(answering, settings, sizes, gates, Arc::clone(&figures), key);
         Ok(Self { driver, ring, figures, handed_over_ms: 0, heard: Heard::default() })
@@ -266,20 +266,6 @@ impl<A: Answering> Engine<A> {
 async fn hand_over() {
     future::yield_now().await;
     future::yield_now().await;
-}
-
-fn refused(slots: u32, error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(libc::EMFILE) => format!(
-            "the kernel refuses a table of {slots} sockets ({error}); raise LimitNOFILE to at \
-             least that, or lower port43.connections_per_shard_max"
-        ),
-        Some(libc::ENOMEM) => format!(
-            "the kernel has no memory for a ring of {slots} sockets ({error}); raise LimitMEMLOCK, \
-             or lower port43.connections_per_shard_max"
-        ),
-        _ => format!("the kernel refuses the ring ({error}); server.engine = \"streams\" works"),
-    }
 }
 
 #[cfg(test)]

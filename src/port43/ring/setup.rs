@@ -15,6 +15,7 @@ use std::time::Duration;
 use io_uring::{IoUring, Probe, opcode};
 
 use super::{Sockets, trial};
+use crate::port43::EngineError;
 
 /// Requests taken between two turns: three for each completion of a turn, and as many again. Those
 /// for which there is no place wait for the next turn.
@@ -95,16 +96,14 @@ pub(super) fn setup(completions: u32) -> io::Result<IoUring> {
 /// # Errors
 ///
 /// What is missing, for a person.
-pub(super) fn probe() -> Result<Sockets, String> {
-    aside(probe_here).unwrap_or_else(|error| Err(format!("it cannot be tried out ({error})")))
+pub(super) fn probe() -> Result<Sockets, EngineError> {
+    aside(probe_here).unwrap_or_else(|source| Err(EngineError::NotTried { source }))
 }
 
-fn probe_here() -> Result<Sockets, String> {
-    let ring = setup(SUBMISSIONS).map_err(|error| {
-        format!("a ring with deferred task work is refused ({error}; kernel 6.1 or later has it)")
-    })?;
+fn probe_here() -> Result<Sockets, EngineError> {
+    let ring = setup(SUBMISSIONS).map_err(|source| EngineError::Deferred { source })?;
     if let Some(name) = missing(&ring, &NEEDED)? {
-        return Err(format!("the kernel's rings have no {name}"));
+        return Err(EngineError::Operation { name });
     }
     // Without a table, or where it cannot be tried, descriptors do.
     Ok(trial::in_this_kernel().unwrap_or(Sockets::Ordinary))
@@ -137,10 +136,13 @@ fn aside<T: Send>(trial: impl FnOnce() -> T + Send) -> io::Result<T> {
 }
 
 /// The first operation of a list that the kernel's rings do not know.
-fn missing<'a>(ring: &IoUring, needed: &[(u8, &'a str)]) -> Result<Option<&'a str>, String> {
+fn missing(
+    ring: &IoUring,
+    needed: &[(u8, &'static str)],
+) -> Result<Option<&'static str>, EngineError> {
     let mut probe = Probe::new();
     ring.submitter()
         .register_probe(&mut probe)
-        .map_err(|error| format!("the kernel does not say what its rings can do ({error})"))?;
+        .map_err(|source| EngineError::Unlisted { source })?;
     Ok(needed.iter().find(|(code, _)| !probe.is_supported(*code)).map(|(_, name)| *name))
 }

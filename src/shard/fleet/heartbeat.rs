@@ -28,6 +28,8 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+use crate::shard::ShardError;
+
 /// The thread that wakes; it ends when this is dropped.
 pub(super) struct Heartbeat {
     sleepers: Sender<Sleeper>,
@@ -49,12 +51,12 @@ pub(super) struct Pulse {
 
 impl Heartbeat {
     /// Starts the thread, for so many executors; it looks at them every `beat_ms`.
-    pub(super) fn start(executor_count: usize, beat_ms: u64) -> Result<Self, String> {
+    pub(super) fn start(executor_count: usize, beat_ms: u64) -> Result<Self, ShardError> {
         let (sleepers, new) = bounded(executor_count);
         let (alive, ended) = bounded(0);
         let beat = move || beat(beat_ms, &new, &ended);
         let spawned = thread::Builder::new().name("heartbeat".to_owned()).spawn(beat);
-        spawned.map_err(|error| format!("heartbeat: {error}"))?;
+        spawned.map_err(|source| ShardError::Heartbeat { source })?;
         Ok(Self { sleepers, _alive: alive })
     }
 

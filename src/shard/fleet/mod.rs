@@ -8,7 +8,6 @@
 mod heartbeat;
 
 use std::convert::Infallible;
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -27,6 +26,8 @@ use nix::time::ClockId;
 use signal_hook::consts::SIGURG;
 
 use self::heartbeat::{Heartbeat, Pulse};
+use super::ShardError;
+use super::error::shared;
 use super::listen::{self, ListenError};
 use super::system::{self, Locked};
 use crate::observe::ShardFigures;
@@ -90,17 +91,6 @@ struct Done {
     cut_off_count: u64,
 }
 
-/// Why a shard could not start, or broke.
-#[derive(Debug, thiserror::Error)]
-enum ShardError {
-    #[error(transparent)]
-    Listen(#[from] ListenError),
-    #[error("{0}")]
-    Engine(String),
-    #[error("the kernel no longer turns the ring: {0}")]
-    Turn(#[from] io::Error),
-}
-
 /// One running shard.
 struct Shard {
     core: usize,
@@ -141,7 +131,7 @@ impl Fleet {
         answering: &F,
         reports: &Sender<M>,
         wrap: fn(ShardReport) -> M,
-    ) -> Result<Self, String>
+    ) -> Result<Self, ShardError>
     where
         A: Answering + 'static,
         F: Fn(&Arc<ShardFigures>) -> A + Clone + Send + 'static,
@@ -161,14 +151,14 @@ impl Fleet {
         let heartbeat = Heartbeat::start(cores.len(), beat_ms)?;
         // An ignored signal interrupts nothing: it needs a handler, which does nothing else.
         signal_hook::flag::register(SIGURG, Arc::default())
-            .map_err(|error| format!("signal that wakes shards: {error}"))?;
+            .map_err(|source| ShardError::Signal { source })?;
         let (all_made, are_made) = bounded::<Infallible>(0);
         let mut shards = Vec::with_capacity(cores.len());
         for (made_count, &core) in cores.iter().enumerate() {
             locked.before_executor(made_count);
             let (made, is_made) = bounded::<Infallible>(0);
             let (stop, stopped) =
-                UnixStream::pair().map_err(|error| format!("shard on core {core}: {error}"))?;
+                UnixStream::pair().map_err(|source| ShardError::Thread { core, source })?;
             let (plan, answering) = (plan.clone(), answering.clone());
             let end = EndReport(reports.clone(), wrap);
             let pulse = heartbeat.pulse();
@@ -196,14 +186,14 @@ impl Fleet {
                         done
                     };
                     let engine = glommio::spawn_local_into(engine, queue)
-                        .map_err(|error| ShardError::Engine(format!("task queue: {error}")))?;
+                        .map_err(|error| ShardError::TaskQueue { source: shared(&error) })?;
                     engine.await
                 })
             };
             let handle = thread::Builder::new()
                 .name(format!("shard-{core}"))
                 .spawn(life)
-                .map_err(|error| format!("shard on core {core}: {error}"))?;
+                .map_err(|source| ShardError::Thread { core, source })?;
             shards.push(Shard { core, figures, stop, handle });
             // Until its executor has looked at its first task, or has failed.
             let _ = is_made.recv();
@@ -225,7 +215,7 @@ impl Fleet {
     /// # Errors
     ///
     /// Why a shard could not start or broke: the first of them.
-    pub fn stop(self) -> Result<(Totals, u64), String> {
+    pub fn stop(self) -> Result<(Totals, u64), ShardError> {
         let (stops, handles): (Vec<_>, Vec<_>) =
             self.shards.into_iter().map(|shard| (shard.stop, (shard.core, shard.handle))).unzip();
         drop(stops);
@@ -237,11 +227,8 @@ impl Fleet {
                     totals.add(&done.totals);
                     cut_off_count += done.cut_off_count;
                 }
-                Ok(Err(error)) => failure = failure.or_else(|| Some(error.to_string())),
-                Err(_panic) => {
-                    failure =
-                        failure.or_else(|| Some(format!("shard on core {core}: it panicked")));
-                }
+                Ok(Err(error)) => failure = failure.or(Some(error)),
+                Err(_panic) => failure = failure.or(Some(ShardError::Panicked { core })),
             }
         }
         failure.map_or(Ok((totals, cut_off_count)), Err)
@@ -261,14 +248,13 @@ fn ring_bytes(plan: &Plan) -> u64 {
 /// task of its own can be woken: one whose preemption timer expires first sleeps with that task
 /// unrun. A signal ends its sleep; the kernel's timer needs no other thread of this process.
 fn rouser(thread: i32) -> Result<Timer, ShardError> {
-    let failed = |error: &dyn fmt::Display| ShardError::Engine(format!("timer: {error}"));
+    let failed = |source| ShardError::Timer { source };
     let signal = Signal::SIGURG;
     let notify = SigevNotify::SigevThreadId { signal, thread_id: thread, si_value: 0 };
-    let mut timer = Timer::new(ClockId::CLOCK_MONOTONIC, SigEvent::new(notify))
-        .map_err(|error| failed(&error))?;
+    let mut timer = Timer::new(ClockId::CLOCK_MONOTONIC, SigEvent::new(notify)).map_err(failed)?;
     timer
         .set(Expiration::Interval(BEGIN_BEAT.into()), TimerSetTimeFlags::empty())
-        .map_err(|error| failed(&error))?;
+        .map_err(failed)?;
     Ok(timer)
 }
 
@@ -287,7 +273,7 @@ fn executor(core: usize, preempt: Duration, locked: Locked) -> Result<LocalExecu
         locked.lift();
         make()
     });
-    made.map_err(|error| ShardError::Engine(format!("executor: {error}")))
+    made.map_err(|error| ShardError::Executor { source: shared(&error) })
 }
 
 /// A shard's life, inside its executor.
@@ -310,10 +296,10 @@ async fn run<A: Answering + 'static>(
             };
             let listeners = plan.listen.iter().map(open).collect::<Result<_, _>>()?;
             let held = (sockets, slots_max);
-            let engine = ring::Engine::new(answering, plan.port43, listeners, held, counting)
-                .map_err(ShardError::Engine)?;
+            let engine = ring::Engine::new(answering, plan.port43, listeners, held, counting)?;
             ready();
-            engine.serve(end_of(stopped), plan.shutdown_ms, alive).await?
+            let served = engine.serve(end_of(stopped), plan.shutdown_ms, alive).await;
+            served.map_err(|source| ShardError::Turn { source })?
         }
         EngineKind::Streams => {
             let bind = |&address: &SocketAddr| {

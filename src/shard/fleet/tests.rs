@@ -494,7 +494,7 @@ fn a_shard_that_cannot_start_says_why() {
             Fleet::start(&[core], &plan, &|_: &Arc<ShardFigures>| Echo, &sender, |report| report)
                 .unwrap();
         assert!(matches!(reports.recv().unwrap(), ShardReport::Ended));
-        let message = fleet.stop().unwrap_err();
+        let message = fleet.stop().unwrap_err().to_string();
         assert!(message.starts_with("listen 192.0.2.1:4343: no interface"), "{message}");
     });
 }
