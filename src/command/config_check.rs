@@ -31,7 +31,7 @@ use crate::feed::key::Trusted;
 use crate::feed::objects::Objects;
 use crate::feed::spool;
 use crate::observe::clock;
-use crate::place::cores;
+use crate::place::cores::{self, CoresError};
 use crate::policy::lists::Lists;
 use crate::querylog;
 use crate::shard::listen::{self, ListenError};
@@ -59,11 +59,11 @@ impl Found {
         behind.any(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 
-    fn note(&mut self, key: &'static str, checked: Result<(), String>) {
+    fn note(&mut self, key: &'static str, checked: Result<(), impl ToString>) {
         if let Err(problem) = checked
             && !self.is_refused(key)
         {
-            self.problems.push((key, problem));
+            self.problems.push((key, problem.to_string()));
         }
     }
 
@@ -93,7 +93,7 @@ pub(super) fn of_machine(settings: &Settings, errors: &[ConfigError]) -> Found {
         }
         None => {
             let unset = "is not set; set it, or give the --dir DIR that the server is started with";
-            found.note("server.dir", Err(unset.to_owned()));
+            found.note("server.dir", Err(unset));
         }
     }
     lists(settings, &mut found);
@@ -292,7 +292,7 @@ fn lists(settings: &Settings, found: &mut Found) {
     }
 }
 
-fn usable_cores(settings: &Settings) -> Result<Vec<usize>, String> {
+fn usable_cores(settings: &Settings) -> Result<Vec<usize>, CoresError> {
     match &settings.cores {
         None => cores::allowed(),
         Some(wanted) => {
@@ -311,7 +311,7 @@ fn listeners(settings: &Settings, found: &mut Found) {
             Err(error @ (ListenError::InUse { .. } | ListenError::Denied { .. })) => {
                 found.warnings.push(error.to_string());
             }
-            Err(error) => found.note("server.listen", Err(error.to_string())),
+            Err(error) => found.note("server.listen", Err(error)),
         }
     }
     for (key, address) in [
@@ -363,7 +363,7 @@ fn files(settings: &Settings, found: &mut Found) {
         }
         for key in &nats.trusted_keys {
             let trusted = Trusted::read(std::slice::from_ref(key)).map(drop);
-            found.note("feed.nats.trusted_keys", trusted.map_err(|error| error.to_string()));
+            found.note("feed.nats.trusted_keys", trusted);
         }
     }
     let stream = settings.query_log.stream.as_ref();

@@ -43,8 +43,9 @@ use crate::config::{Check, Settings};
 use crate::control::Handle;
 use crate::observe::log;
 use crate::observe::{ShardFigures, clock};
+use crate::place::aside;
 use crate::place::aside::{Place, Weight};
-use crate::place::{aside, cores};
+use crate::place::cores::{self, CoresError};
 use crate::port43::proxy::Rule;
 use crate::port43::{self, Choice};
 use crate::shard::listen::ListenError;
@@ -314,7 +315,7 @@ fn usable_cores(settings: &Settings) -> Result<Vec<usize>, Failure> {
 }
 
 /// Whether the core that changes are applied on is one of this machine's.
-pub(super) fn check_updater_core(settings: &Settings) -> Result<(), String> {
+pub(super) fn check_updater_core(settings: &Settings) -> Result<(), CoresError> {
     settings.updater_core.map_or(Ok(()), |core| cores::check(&[core], &cores::online()?))
 }
 

@@ -13,6 +13,7 @@ use std::str::FromStr;
 use hashbrown::HashMap;
 use toml::Spanned;
 
+use super::error::ValueError;
 use super::file::Source;
 use super::keys::NUMBERS;
 use super::settings::{Effective, Flags, Origin, Settings};
@@ -161,12 +162,15 @@ impl Merge<'_> {
     fn cores(&mut self, flags: &Flags) -> Result<Option<Vec<usize>>, ConfigError> {
         if let Some(text) = &flags.cores {
             self.set_by_flag("server.cores", "--cores");
-            return cores::parse(text).map(Some).map_err(|problem| flag("--cores", problem));
+            let cores = cores::parse(text).map(Some);
+            return cores.map_err(|error| flag("--cores", error.to_string()));
         }
         let Some(text) = &self.source.file.server.cores else { return Ok(None) };
         self.set_in_file("server.cores", &text.span());
         let cores = cores::parse(text.get_ref());
-        cores.map(Some).map_err(|problem| self.refused("server.cores", &text.span(), problem))
+        cores
+            .map(Some)
+            .map_err(|error| self.refused("server.cores", &text.span(), error.to_string()))
     }
 
     fn policy(&mut self) {
@@ -268,11 +272,8 @@ impl Merge<'_> {
             self.set_by_flag("updater.spool", "--spool");
         }
         if let Some(text) = &file.core {
-            let core = cores::parse(text.get_ref()).and_then(|cores| match cores.as_slice() {
-                [core] => Ok(*core),
-                _ => Err(format!("{:?} is not one core", text.get_ref())),
-            });
-            let core = core.map_err(|problem| self.refused("updater.core", &text.span(), problem));
+            let core = cores::parse_one(text.get_ref())
+                .map_err(|error| self.refused("updater.core", &text.span(), error.to_string()));
             self.effective.settings.updater_core = self.noted(core);
             self.set_in_file("updater.core", &text.span());
         }
@@ -391,11 +392,12 @@ impl Merge<'_> {
         &mut self,
         key: &'static str,
         written: Option<&Spanned<T>>,
-        check: impl FnOnce(&T) -> Result<(), String>,
+        check: impl FnOnce(&T) -> Result<(), ValueError>,
     ) -> Option<T> {
         let value = written?;
-        let checked = check(value.get_ref());
-        self.noted(checked.map_err(|problem| self.refused(key, &value.span(), problem)))?;
+        let checked = check(value.get_ref())
+            .map_err(|error| self.refused(key, &value.span(), error.to_string()));
+        self.noted(checked)?;
         self.plain(key, written)
     }
 
@@ -433,7 +435,7 @@ impl Merge<'_> {
     fn answers(&mut self) {
         let (answers, problems) = Answers::compile(self.source.file.answers());
         for problem in problems {
-            self.refused_key(problem.key, problem.problem);
+            self.refused_key(problem.key, problem.problem.to_string());
         }
         self.effective.settings.answers = answers;
     }

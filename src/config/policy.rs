@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
+use super::error::ValueError;
 use super::file;
 use super::keys::NFTABLES_MIN_S;
 use crate::policy::lists::LIST_FILE_COUNT_MAX;
@@ -73,22 +74,19 @@ pub(super) fn lists(
     }
     let read = |path: &Spanned<PathBuf>| {
         check_pattern(path.get_ref())
-            .map_err(|problem| refused("policy.lists", path, problem))
+            .map_err(|error| refused("policy.lists", path, error.to_string()))
             .map(|()| path.get_ref().clone())
     };
     written.get_ref().iter().map(read).collect()
 }
 
-fn check_pattern(path: &Path) -> Result<(), String> {
+fn check_pattern(path: &Path) -> Result<(), ValueError> {
     let Some(name) = path.file_name() else {
-        return Err(format!("{path:?} names no file; write one such as \"/etc/whoisd/a.toml\""));
+        return Err(ValueError::NoFile { path: path.to_owned() });
     };
     let folder = path.parent().unwrap_or_else(|| Path::new("")).to_string_lossy();
     if folder.contains('*') || name.to_string_lossy().contains(['?', '[']) {
-        return Err(format!(
-            "{path:?} is not a pattern; `*` may stand in the last part, as in \
-             \"/etc/whoisd/lists.d/*.toml\""
-        ));
+        return Err(ValueError::Pattern { path: path.to_owned() });
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 use toml::Spanned;
 
+use super::error::ValueError;
 use super::file;
 use crate::policy::lists::unmapped;
 use crate::port43::proxy::{Expected, FROM_COUNT_MAX, Rule};
@@ -104,7 +105,7 @@ fn from(
     for text in from.get_ref() {
         match network(text.get_ref()) {
             Ok(network) => networks.push(network),
-            Err(problem) => noted(refused("from", Some(text.span()), problem)),
+            Err(error) => noted(refused("from", Some(text.span()), error.to_string())),
         }
     }
     (networks.len() == count).then_some(networks)
@@ -122,22 +123,17 @@ pub(super) fn no_address(got: &str) -> String {
 }
 
 /// A network of balancers, or the address of one.
-fn network(text: &str) -> Result<IpNet, String> {
+fn network(text: &str) -> Result<IpNet, ValueError> {
     let address = text.parse::<IpAddr>().map(IpNet::from);
     let Ok(network) = text.parse::<IpNet>().or(address) else {
-        return Err(format!("{text:?} is not a network; write \"10.0.0.0/8\" or \"2001:db8::1\""));
+        return Err(ValueError::Network { text: text.to_owned() });
     };
     let network = unmapped(network);
     if network != network.trunc() {
-        let whole = network.trunc();
-        return Err(format!(
-            "{text} has bits behind its prefix; write \"{whole}\" for the network"
-        ));
+        return Err(ValueError::HostBits { text: text.to_owned(), network });
     }
     if network.prefix_len() == 0 {
-        return Err(format!(
-            "{text} is everybody, who could then say to be anybody; name balancers"
-        ));
+        return Err(ValueError::Everybody { text: text.to_owned() });
     }
     Ok(network)
 }

@@ -89,7 +89,7 @@ impl Commands {
         seconds: Option<u64>,
         reason: Option<&str>,
     ) -> Result<Value, String> {
-        let prefix = prefix(text)?;
+        let prefix = prefix(text).map_err(|error| error.to_string())?;
         let shortest = if prefix.addr().is_ipv4() { BLOCK_LEN_MIN_V4 } else { BLOCK_LEN_MIN_V6 };
         if prefix.prefix_len() < shortest {
             return Err(format!(
@@ -161,7 +161,7 @@ impl Commands {
     }
 
     fn unblock(&self, text: &str) -> Result<Value, String> {
-        let prefix = prefix(text)?;
+        let prefix = prefix(text).map_err(|error| error.to_string())?;
         match self.blocks.unblock(prefix)? {
             Some(block) => {
                 tracing::info!(%prefix, "unblocked by command");

@@ -22,7 +22,7 @@ use tracing::{Level as Severity, Metadata};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry, fmt as lines, registry, reload};
 
 /// The level of the log of this process, once it has begun.
@@ -104,12 +104,17 @@ impl fmt::Display for Level {
     }
 }
 
+/// This process logs already.
+#[derive(Debug, thiserror::Error)]
+#[error("log: {0}")]
+pub struct LogError(#[from] TryInitError);
+
 /// Starts logging to standard error.
 ///
 /// # Errors
 ///
 /// If this process logs already.
-pub fn start(settings: Settings) -> Result<(), String> {
+pub fn start(settings: Settings) -> Result<(), LogError> {
     let (filter, handle) = reload::Layer::new(targets(settings.level));
     let writer = Stderr { prefixed: is_journal() };
     let layer = lines::layer().with_target(false).with_writer(writer);
@@ -117,7 +122,7 @@ pub fn start(settings: Settings) -> Result<(), String> {
         Format::Text => layer.with_ansi(false).boxed(),
         Format::Json => layer.json().flatten_event(true).boxed(),
     };
-    registry().with(filter).with(layer).try_init().map_err(|error| format!("log: {error}"))?;
+    registry().with(filter).with(layer).try_init()?;
     // Only the first start comes here.
     let _ = LEVEL.set(handle);
     Ok(())

@@ -4,7 +4,7 @@
 //!
 //! Pin anything: glommio does, when a shard's executor starts.
 
-use std::fs;
+use std::{fs, io};
 
 /// Most cores that a list may name; the kernel's own bound for affinity masks is 1,024 here.
 pub const CORES_MAX: usize = 1024;
@@ -14,7 +14,7 @@ pub const CORES_MAX: usize = 1024;
 /// # Errors
 ///
 /// Says which part is not understood, or which core comes twice.
-pub fn parse(text: &str) -> Result<Vec<usize>, String> {
+pub fn parse(text: &str) -> Result<Vec<usize>, CoresError> {
     let mut cores = Vec::new();
     for part in text.split(',') {
         let part = part.trim();
@@ -23,20 +23,32 @@ pub fn parse(text: &str) -> Result<Vec<usize>, String> {
             text.parse::<usize>()
                 .ok()
                 .filter(|core| *core < CORES_MAX)
-                .ok_or_else(|| format!("{part:?} is not a core from 0 to {}", CORES_MAX - 1))
+                .ok_or_else(|| CoresError::Number { part: part.to_owned() })
         };
         let (first, last) = (number(first)?, number(last)?);
         if first > last {
-            return Err(format!("{part:?} runs backwards; write {last}-{first}"));
+            return Err(CoresError::Backwards { part: part.to_owned(), first, last });
         }
         for core in first..=last {
             if cores.contains(&core) {
-                return Err(format!("core {core} is named twice"));
+                return Err(CoresError::Twice { core });
             }
             cores.push(core);
         }
     }
     Ok(cores)
+}
+
+/// Reads the number of one core.
+///
+/// # Errors
+///
+/// As [`parse`], or that it is a list.
+pub fn parse_one(text: &str) -> Result<usize, CoresError> {
+    match parse(text)?.as_slice() {
+        [core] => Ok(*core),
+        _ => Err(CoresError::NotOne { text: text.to_owned() }),
+    }
 }
 
 /// Writes a list the way [`parse`] reads it, in the given order.
@@ -65,11 +77,11 @@ pub fn format(cores: &[usize]) -> String {
 /// # Errors
 ///
 /// If `/proc/self/status` cannot be read.
-pub fn allowed() -> Result<Vec<usize>, String> {
+pub fn allowed() -> Result<Vec<usize>, CoresError> {
     let path = "/proc/self/status";
-    let status = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    let status = fs::read_to_string(path).map_err(|source| CoresError::Read { path, source })?;
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-    parse(list.unwrap_or_default().trim()).map_err(|error| format!("{path}: {error}"))
+    parse_file(path, list.unwrap_or_default())
 }
 
 /// The cores of this machine that are on.
@@ -77,10 +89,15 @@ pub fn allowed() -> Result<Vec<usize>, String> {
 /// # Errors
 ///
 /// If `/sys/devices/system/cpu/online` cannot be read.
-pub fn online() -> Result<Vec<usize>, String> {
+pub fn online() -> Result<Vec<usize>, CoresError> {
     let path = "/sys/devices/system/cpu/online";
-    let list = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
-    parse(list.trim()).map_err(|error| format!("{path}: {error}"))
+    let list = fs::read_to_string(path).map_err(|source| CoresError::Read { path, source })?;
+    parse_file(path, &list)
+}
+
+/// Reads a list that the kernel has in the file at `path`.
+fn parse_file(path: &'static str, list: &str) -> Result<Vec<usize>, CoresError> {
+    parse(list.trim()).map_err(|source| CoresError::Content { path, source: Box::new(source) })
 }
 
 /// Whether all these cores are there.
@@ -88,11 +105,68 @@ pub fn online() -> Result<Vec<usize>, String> {
 /// # Errors
 ///
 /// Names the first that is not, and those that are.
-pub fn check(cores: &[usize], online: &[usize]) -> Result<(), String> {
+pub fn check(cores: &[usize], online: &[usize]) -> Result<(), CoresError> {
     match cores.iter().find(|core| !online.contains(core)) {
         None => Ok(()),
-        Some(core) => Err(format!("core {core} is not there; this machine has {}", format(online))),
+        Some(&core) => Err(CoresError::Missing { core, online: online.to_vec() }),
     }
+}
+
+/// Why there are no such cores.
+#[derive(Debug, thiserror::Error)]
+pub enum CoresError {
+    /// A part of a list is not understood.
+    #[error("{part:?} is not a core from 0 to {}", CORES_MAX - 1)]
+    Number {
+        /// The part.
+        part: String,
+    },
+    /// A range begins after its end.
+    #[error("{part:?} runs backwards; write {last}-{first}")]
+    Backwards {
+        /// The range.
+        part: String,
+        /// Where it begins.
+        first: usize,
+        /// Where it ends.
+        last: usize,
+    },
+    /// A list has a core twice.
+    #[error("core {core} is named twice")]
+    Twice {
+        /// The core.
+        core: usize,
+    },
+    /// A list has other than one core, where one is wanted.
+    #[error("{text:?} is not one core")]
+    NotOne {
+        /// The list.
+        text: String,
+    },
+    /// The machine does not have a core, or it is off.
+    #[error("core {core} is not there; this machine has {}", format(online))]
+    Missing {
+        /// The core.
+        core: usize,
+        /// Those that are on.
+        online: Vec<usize>,
+    },
+    /// A file of the kernel cannot be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of the kernel has something else than a list.
+    #[error("{path}: {source}")]
+    Content {
+        /// The file.
+        path: &'static str,
+        /// What is wrong with its list.
+        source: Box<Self>,
+    },
 }
 
 #[cfg(test)]
@@ -109,21 +183,19 @@ mod tests {
 
     #[test]
     fn a_list_that_is_none_is_refused_with_the_part() {
-        assert_eq!(parse("0,x").unwrap_err(), "\"x\" is not a core from 0 to 1023");
-        assert_eq!(parse("").unwrap_err(), "\"\" is not a core from 0 to 1023");
-        assert_eq!(parse("1024").unwrap_err(), "\"1024\" is not a core from 0 to 1023");
-        assert_eq!(
-            parse("0-99999999999").unwrap_err(),
-            "\"0-99999999999\" is not a core from 0 to 1023"
-        );
-        assert_eq!(parse("5-2").unwrap_err(), "\"5-2\" runs backwards; write 2-5");
-        assert_eq!(parse("0-2,1").unwrap_err(), "core 1 is named twice");
+        let error = |text| parse(text).unwrap_err().to_string();
+        assert_eq!(error("0,x"), "\"x\" is not a core from 0 to 1023");
+        assert_eq!(error(""), "\"\" is not a core from 0 to 1023");
+        assert_eq!(error("1024"), "\"1024\" is not a core from 0 to 1023");
+        assert_eq!(error("0-99999999999"), "\"0-99999999999\" is not a core from 0 to 1023");
+        assert_eq!(error("5-2"), "\"5-2\" runs backwards; write 2-5");
+        assert_eq!(error("0-2,1"), "core 1 is named twice");
     }
 
     #[test]
     fn a_core_that_is_not_there_is_named_with_those_that_are() {
         assert_eq!(
-            check(&[0, 9], &[0, 1]).unwrap_err(),
+            check(&[0, 9], &[0, 1]).unwrap_err().to_string(),
             "core 9 is not there; this machine has 0-1"
         );
         check(&allowed().unwrap(), &online().unwrap()).unwrap();

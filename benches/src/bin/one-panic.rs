@@ -68,7 +68,8 @@ fn tried(engine: EngineKind) -> Result<(), String> {
         shutdown_ms: 1_000,
     };
     let (sender, reports) = bounded(16);
-    let core = cores::allowed()?.first().copied().ok_or("no core")?;
+    let core =
+        cores::allowed().map_err(|error| error.to_string())?.first().copied().ok_or("no core")?;
     let make = |_: &Arc<ShardFigures>| Panics;
     let fleet = Fleet::start(&[core], &plan, &make, &sender, |report| report)
         .map_err(|error| error.to_string())?;

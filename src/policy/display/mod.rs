@@ -2,6 +2,7 @@
 
 mod answers;
 mod block;
+mod error;
 pub mod settings;
 pub mod tier;
 

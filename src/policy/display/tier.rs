@@ -14,7 +14,8 @@ use hashbrown::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::settings::{
-    Block, Extras, Field, Model, Preset, Problems, Tld, canonical_suffix, check_extras,
+    Block, Extras, Field, Model, Preset, Problems, SettingProblem, Tld, canonical_suffix,
+    check_extras,
 };
 use crate::field::contact::{ROLE_COUNT, ROLES};
 
@@ -149,13 +150,8 @@ impl Layer<'_> {
         for (role, block) in ROLES.iter().zip(self.blocks) {
             for (key, rule) in block.into_iter().flat_map(Block::rules) {
                 if let Field::Text(text) = rule {
-                    problems.add(
-                        &format!("{path}.{}.{key}", role.key),
-                        format!(
-                            "\"text:{text}\" cannot be said in a tier, which shows a value or \
-                             hides it; set the text in [defaults] or [[tld]]"
-                        ),
-                    );
+                    let problem = SettingProblem::TextOfTier { text: text.clone() };
+                    problems.add(&format!("{path}.{}.{key}", role.key), problem);
                 }
             }
         }
@@ -166,13 +162,13 @@ impl Layer<'_> {
 /// Checks every bound of the tiers.
 pub(super) fn check(tiers: &[Tier], problems: &mut Problems) {
     if tiers.len() > TIER_COUNT_MAX {
-        let got = tiers.len();
-        problems.add("tier", format!("{got} tables, at most {TIER_COUNT_MAX} may be given"));
+        let problem = SettingProblem::Tables { got: tiers.len(), max: TIER_COUNT_MAX };
+        problems.add("tier", problem);
         return;
     }
     let tables: usize = tiers.iter().map(|tier| tier.tld.len()).sum();
     if tables > TIER_TLD_COUNT_MAX {
-        let problem = format!("{tables} tables, at most {TIER_TLD_COUNT_MAX} may be given");
+        let problem = SettingProblem::Tables { got: tables, max: TIER_TLD_COUNT_MAX };
         problems.add("tier.tld", problem);
         return;
     }
@@ -181,8 +177,8 @@ pub(super) fn check(tiers: &[Tier], problems: &mut Problems) {
         if let Some(problem) = problem_of_name(&tier.name) {
             problems.add(&format!("{path}.name"), problem);
         } else if tiers.iter().take(table.saturating_sub(1)).any(|other| other.name == tier.name) {
-            let problem = format!("\"{}\" has a table already; join the two", tier.name);
-            problems.add(&format!("{path}.name"), problem);
+            let name = tier.name.clone();
+            problems.add(&format!("{path}.name"), SettingProblem::Twice { name });
         }
         tier.layer().check(&path, problems);
         check_suffixes(tier, &path, problems);
@@ -194,28 +190,23 @@ fn check_suffixes(tier: &Tier, path: &str, problems: &mut Problems) {
     for (table, tld) in (1_usize..).zip(&tier.tld) {
         let path = format!("{path}.tld[{table}]");
         tld.layer().check(&path, problems);
-        let got = &tld.suffix;
-        let problem = match canonical_suffix(got).map(|suffix| suffixes.insert(suffix)) {
-            None => format!("\"{got}\" is not a domain name; expected one such as example"),
-            Some(false) => format!("\"{got}\" has a table of this tier already; join the two"),
+        let suffix = tld.suffix.clone();
+        let problem = match canonical_suffix(&suffix).map(|suffix| suffixes.insert(suffix)) {
+            None => SettingProblem::Suffix { suffix },
+            Some(false) => SettingProblem::TwiceInTier { suffix },
             Some(true) => continue,
         };
         problems.add(&format!("{path}.suffix"), problem);
     }
 }
 
-fn problem_of_name(name: &str) -> Option<String> {
+fn problem_of_name(name: &str) -> Option<SettingProblem> {
     if name == crate::policy::PUBLIC_TIER {
-        return Some(format!(
-            "\"{name}\" is who has no tier; what it sees stands in [defaults] and [[tld]]"
-        ));
+        return Some(SettingProblem::PublicTier { name: name.to_owned() });
     }
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.is_empty() || name.len() > TIER_NAME_BYTES_MAX || !name.bytes().all(allowed) {
-        return Some(format!(
-            "\"{name}\" is not a name of a tier; expected 1 to {TIER_NAME_BYTES_MAX} small \
-             letters, digits and -, such as law-enforcement"
-        ));
+        return Some(SettingProblem::TierName { name: name.to_owned() });
     }
     None
 }

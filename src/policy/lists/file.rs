@@ -21,8 +21,7 @@ use toml::Spanned;
 use toml::value::{Datetime, Offset};
 
 use super::{
-    Action, Entry, LIST_BYTES_MAX, ListError, NOTE_BYTES_MAX, OWN_LIMIT_MAX, OwnLimits,
-    PREFIX_COUNT_MAX, Per,
+    Action, Entry, LIST_BYTES_MAX, NOTE_BYTES_MAX, OWN_LIMIT_MAX, OwnLimits, PREFIX_COUNT_MAX, Per,
 };
 use crate::policy::display::settings::answer_line;
 use crate::policy::display::tier::TIER_NAME_BYTES_MAX;
@@ -143,23 +142,17 @@ pub fn check(file: &str, text: &str) -> Result<Arc<[Entry]>, (ListError, Vec<Lis
 /// # Errors
 ///
 /// What is wrong, and what would be right.
-pub fn prefix(text: &str) -> Result<IpNet, String> {
+pub fn prefix(text: &str) -> Result<IpNet, PrefixError> {
     let read = match text.parse::<IpNet>() {
         Ok(prefix) => prefix,
-        Err(_) => text.parse::<std::net::IpAddr>().map(IpNet::from).map_err(|_| {
-            format!(
-                "{text:?} is not a prefix; write one such as \"192.0.2.0/24\" or \"2001:db8::/32\""
-            )
-        })?,
+        Err(_) => text
+            .parse::<std::net::IpAddr>()
+            .map(IpNet::from)
+            .map_err(|_| PrefixError::Form { text: text.to_owned() })?,
     };
     let read = unmapped(read);
     if read != read.trunc() {
-        return Err(format!(
-            "{text:?} has bits behind the length of its prefix; write \"{}\", or \"{}\" for the \
-             one address",
-            read.trunc(),
-            IpNet::from(read.addr())
-        ));
+        return Err(PrefixError::HostBits { text: text.to_owned(), read });
     }
     Ok(read)
 }
@@ -212,7 +205,7 @@ impl Reader {
                 return Err(self.refused(number, "prefix", &text.span(), problem));
             }
             let prefix = prefix(text.get_ref())
-                .map_err(|problem| self.refused(number, "prefix", &text.span(), problem))?;
+                .map_err(|error| self.refused(number, "prefix", &text.span(), error.to_string()))?;
             entries.push(Entry {
                 prefix,
                 action,
@@ -299,7 +292,7 @@ impl Reader {
     ) -> Result<Option<Arc<str>>, ListError> {
         let Some(text) = text else { return Ok(None) };
         answer_line(text.get_ref(), bytes_max)
-            .map_err(|problem| self.refused(number, key, &text.span(), problem))?;
+            .map_err(|error| self.refused(number, key, &text.span(), error.to_string()))?;
         Ok(Some(text.get_ref().as_str().into()))
     }
 
@@ -379,4 +372,52 @@ fn epoch_ms(time: &Datetime) -> Option<i64> {
     let seconds = minutes.saturating_mul(60).saturating_add(i64::from(clock.second.unwrap_or(0)));
     let ms = i64::from(clock.nanosecond.unwrap_or(0) / 1_000_000);
     Some(seconds.saturating_mul(1000).saturating_add(ms))
+}
+
+/// A list that cannot be used. What was in force stays so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}: {}{}{problem}", of_entry(*entry), of_key(key))]
+pub struct ListError {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// Which `[[entry]]` of the file, from 1; 0: none in particular.
+    pub entry: u32,
+    /// The key of the entry; empty: none in particular.
+    pub key: String,
+    /// What is wrong, with what was got and what is expected.
+    pub problem: String,
+}
+
+fn of_entry(entry: u32) -> String {
+    if entry == 0 { String::new() } else { format!("entry {entry}: ") }
+}
+
+fn of_key(key: &str) -> String {
+    if key.is_empty() { String::new() } else { format!("{key}: ") }
+}
+
+/// Why a text is not a prefix.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PrefixError {
+    /// It is neither a prefix nor an address.
+    #[error("{text:?} is not a prefix; write one such as \"192.0.2.0/24\" or \"2001:db8::/32\"")]
+    Form {
+        /// The text.
+        text: String,
+    },
+    /// Bits of its address are set after the length of its prefix.
+    #[error(
+        "{text:?} has bits behind the length of its prefix; write \"{}\", or \"{}\" for the one \
+         address",
+        read.trunc(),
+        IpNet::from(read.addr())
+    )]
+    HostBits {
+        /// The text.
+        text: String,
+        /// Address and length as they were read.
+        read: IpNet,
+    },
 }

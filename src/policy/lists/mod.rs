@@ -19,7 +19,6 @@
 //! Read files or clocks, or decide what a denied client is told.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-mod error;
 mod file;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -33,9 +32,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-pub use error::ListError;
 pub(crate) use file::unmapped;
-pub use file::{check, parse, prefix};
+pub use file::{ListError, PrefixError, check, parse, prefix};
 pub use review::{Warning, review};
 pub use table::{Lists, Place};
 

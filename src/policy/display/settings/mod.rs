@@ -13,11 +13,10 @@
 
 pub mod rdap;
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 pub use super::block::Block;
+pub use super::error::{SettingError, SettingProblem, TextError};
 use crate::field::contact::ROLES;
 use crate::policy::display::tier::{self, Tier};
 use crate::policy::phrases::{Place, misleading};
@@ -249,27 +248,10 @@ pub struct Registrar {
     pub rdap_url: String,
 }
 
-/// A setting that cannot be used: which, what it is, and what it may be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SettingError {
-    /// Path of the key, `tld[1].suffix`; tables are counted from 1.
-    pub key: String,
-    /// What is wrong, with the value and the bound.
-    pub problem: String,
-}
-
-impl fmt::Display for SettingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key, self.problem)
-    }
-}
-
-impl std::error::Error for SettingError {}
-
 impl TryFrom<String> for Field {
-    type Error = String;
+    type Error = SettingProblem;
 
-    fn try_from(word: String) -> Result<Self, String> {
+    fn try_from(word: String) -> Result<Self, SettingProblem> {
         Ok(match word.as_str() {
             "shown" => Self::Shown,
             "consent" => Self::Consent,
@@ -279,12 +261,7 @@ impl TryFrom<String> for Field {
             "left-out" => Self::LeftOut,
             _ => match word.strip_prefix("text:") {
                 Some(text) => Self::Text(text.trim().to_owned()),
-                None => {
-                    return Err(format!(
-                        "\"{word}\" is not a rule for a field; expected shown, consent, redacted, \
-                         empty, left-out, text:... or, in a tier, always"
-                    ));
-                }
+                None => return Err(SettingProblem::Rule { word }),
             },
         })
     }
@@ -323,13 +300,13 @@ impl Settings {
             ("registrar", self.registrar.len(), REGISTRAR_COUNT_MAX),
         ] {
             if got > max {
-                problems.add(key, format!("{got} tables, at most {max} may be given"));
+                problems.add(key, SettingProblem::Tables { got, max });
                 return problems.0;
             }
         }
         if !self.defaults.suffix.is_empty() {
-            let problem = format!("\"{}\" belongs into a [[tld]] table", self.defaults.suffix);
-            problems.add("defaults.suffix", problem);
+            let suffix = self.defaults.suffix.clone();
+            problems.add("defaults.suffix", SettingProblem::SuffixOfDefaults { suffix });
         }
         self.defaults.check("defaults", &mut problems);
         self.check_suffixes(&mut problems);
@@ -343,21 +320,15 @@ impl Settings {
         for (table, tld) in (1_usize..).zip(&self.tld) {
             let path = format!("tld[{table}]");
             tld.check(&path, problems);
-            let got = &tld.suffix;
-            match canonical_suffix(got).map(|suffix| suffixes.insert(suffix)) {
-                None => problems.add(
-                    &format!("{path}.suffix"),
-                    format!("\"{got}\" is not a domain name; expected one such as example"),
-                ),
-                Some(false) => problems.add(
-                    &format!("{path}.suffix"),
-                    format!("\"{got}\" has a table already; join the two"),
-                ),
+            let got = tld.suffix.clone();
+            let key = format!("{path}.suffix");
+            match canonical_suffix(&got).map(|suffix| suffixes.insert(suffix)) {
+                None => problems.add(&key, SettingProblem::Suffix { suffix: got }),
+                Some(false) => problems.add(&key, SettingProblem::Twice { name: got }),
                 Some(true) => {}
             }
             if tld.contact.is_some() {
-                let problem = "a contact has no suffix; set it in [defaults]".to_owned();
-                problems.add(&format!("{path}.contact"), problem);
+                problems.add(&format!("{path}.contact"), SettingProblem::ContactOfTld);
             }
         }
     }
@@ -369,12 +340,12 @@ impl Settings {
             let path = format!("registrar[{table}]");
             registrar.check(&path, problems);
             if !registrar.id.is_empty() && !ids.insert(&registrar.id) {
-                let problem = format!("\"{}\" has a table already; join the two", registrar.id);
-                problems.add(&format!("{path}.id"), problem);
+                let name = registrar.id.clone();
+                problems.add(&format!("{path}.id"), SettingProblem::Twice { name });
             }
             if registrar.iana_id != 0 && !iana_ids.insert(registrar.iana_id) {
-                let problem = format!("{} has a table already; join the two", registrar.iana_id);
-                problems.add(&format!("{path}.iana_id"), problem);
+                let iana_id = registrar.iana_id;
+                problems.add(&format!("{path}.iana_id"), SettingProblem::IanaIdTwice { iana_id });
             }
         }
     }
@@ -384,14 +355,14 @@ impl Settings {
 pub(super) struct Problems(Vec<SettingError>);
 
 impl Problems {
-    pub(super) fn add(&mut self, key: &str, problem: String) {
+    pub(super) fn add(&mut self, key: &str, problem: SettingProblem) {
         self.0.push(SettingError { key: key.to_owned(), problem });
     }
 
     /// Adds what a check of `key` has found.
-    fn note(&mut self, key: &str, checked: Result<(), String>) {
-        if let Err(problem) = checked {
-            self.add(key, problem);
+    fn note(&mut self, key: &str, checked: Result<(), TextError>) {
+        if let Err(error) = checked {
+            self.add(key, error.into());
         }
     }
 }
@@ -421,15 +392,14 @@ impl Tld {
         }
         for (role, block) in ROLES.iter().zip(self.layer().blocks) {
             for (key, rule) in block.into_iter().flat_map(Block::rules) {
-                let checked = match rule {
-                    Field::Text(text) => line(text, VALUE_BYTES_MAX, Place::Record),
-                    Field::Always => Err("\"always\" is for tiers, in [[tier]]; here \
-                         \"shown\" is the most, which a contact's own wish may hide, save what \
-                         the preset publishes in any case"
-                        .to_owned()),
-                    _ => Ok(()),
-                };
-                problems.note(&format!("{path}.{}.{key}", role.key), checked);
+                let key = format!("{path}.{}.{key}", role.key);
+                match rule {
+                    Field::Text(text) => {
+                        problems.note(&key, line(text, VALUE_BYTES_MAX, Place::Record));
+                    }
+                    Field::Always => problems.add(&key, SettingProblem::Always),
+                    _ => {}
+                }
             }
         }
         check_extras(self.extras.as_ref(), path, problems);
@@ -442,25 +412,17 @@ pub(super) fn check_extras(extras: Option<&Extras>, path: &str, problems: &mut P
     let path = format!("{path}.extras");
     if keys.len() > EXTRAS_COUNT_MAX {
         let got = keys.len();
-        return problems.add(&path, format!("{got} keys, at most {EXTRAS_COUNT_MAX} may be given"));
+        return problems.add(&path, SettingProblem::Extras { got });
     }
     for key in keys.iter().filter(|key| !crate::policy::is_extra_key(key)) {
-        problems.add(
-            &path,
-            format!(
-                "\"{key}\" cannot be shown: it is a key of the standard answer, or one that \
-                 programs take for such, for a free name or for a limit, or holds other characters \
-                 than letters, digits, blanks and -_/.()"
-            ),
-        );
+        problems.add(&path, SettingProblem::ExtraKey { key: key.clone() });
     }
 }
 
 impl Registrar {
     fn check(&self, path: &str, problems: &mut Problems) {
         if self.id.is_empty() && self.iana_id == 0 {
-            let problem = "has neither id nor iana_id; one of them says which it is".to_owned();
-            problems.add(path, problem);
+            problems.add(path, SettingProblem::NoRegistrar);
         }
         let values = [
             ("id", &self.id),
@@ -481,7 +443,7 @@ impl Registrar {
         }
         for (key, text, shown, expected) in self.followed() {
             if shown.is_none_or(|shown| shown.len() > VALUE_BYTES_MAX) {
-                let problem = format!("{text:?} cannot be followed; expected {expected}");
+                let problem = SettingProblem::Followed { text: text.to_owned(), expected };
                 problems.add(&format!("{path}.{key}"), problem);
             }
         }
@@ -532,41 +494,37 @@ pub fn canonical_suffix(suffix: &str) -> Option<String> {
 /// # Errors
 ///
 /// What is wrong, and the bound.
-pub fn answer_line(text: &str, bytes_max: usize) -> Result<(), String> {
+pub fn answer_line(text: &str, bytes_max: usize) -> Result<(), TextError> {
     line(text, bytes_max, Place::Refusal)
 }
 
-/// Whether a text of one line may stand in answers.
-fn line(text: &str, bytes_max: usize, place: Place) -> Result<(), String> {
+/// Whether a text of one line may be part of an answer.
+fn line(text: &str, bytes_max: usize, place: Place) -> Result<(), TextError> {
     if text.trim() != text || text.is_empty() || text.len() > bytes_max {
-        let got = text.len();
-        return Err(format!(
-            "{text:?} has {got} bytes; 1 to {bytes_max} without blanks around are allowed"
-        ));
+        return Err(TextError::Line { text: text.to_owned(), bytes_max });
     }
     match text.chars().find(|&c| crate::bounds::breaks_lines(c)) {
-        Some(c) => Err(format!("{c:?} is not allowed; the text has one line")),
+        Some(character) => Err(TextError::LineBreak { character }),
         None => words(text, place),
     }
 }
 
 /// Whether a text of several lines may be part of every answer.
-fn paragraph(text: &str, place: Place) -> Result<(), String> {
+fn paragraph(text: &str, place: Place) -> Result<(), TextError> {
     if text.len() > TEXT_BYTES_MAX {
-        let got = text.len();
-        return Err(format!("{got} bytes, at most {TEXT_BYTES_MAX} are allowed"));
+        return Err(TextError::Long { got: text.len() });
     }
     let breaks = |c: char| c != '\n' && crate::bounds::breaks_lines(c);
     match text.chars().find(|&c| breaks(c)) {
-        Some(c) => Err(format!("{c:?} is not allowed; lines end in \\n")),
+        Some(character) => Err(TextError::OtherBreak { character }),
         None => words(text, place),
     }
 }
 
 /// Whether no program misreads an answer for a text in it.
-fn words(text: &str, place: Place) -> Result<(), String> {
+fn words(text: &str, place: Place) -> Result<(), TextError> {
     match misleading(text, place) {
-        Some((phrase, why)) => Err(format!("holds \"{phrase}\", {why}; say it in other words")),
+        Some((phrase, why)) => Err(TextError::Misleading { phrase, why }),
         None => Ok(()),
     }
 }
