@@ -183,7 +183,7 @@ fn the_socket_is_for_its_owner_and_for_one_server() {
     let alone = Alone::start("");
     let mode = fs::metadata(&alone.socket).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o600);
-    let error = claim(&alone.socket).unwrap_err();
+    let error = claim(&alone.socket).unwrap_err().to_string();
     assert!(error.contains("a server answers there already; set server.control"), "{error}");
     // One that a dead process has left is replaced.
     let stale = alone.folder.path().join("stale.sock");
@@ -194,10 +194,10 @@ fn the_socket_is_for_its_owner_and_for_one_server() {
     drop(claimed);
     assert!(!stale.exists());
     let file = alone.folder.path().join("a.toml");
-    let error = claim(&file).unwrap_err();
+    let error = claim(&file).unwrap_err().to_string();
     assert!(error.contains("is there and is not a socket"), "{error}");
     assert!(file.exists());
-    let error = claim(&alone.folder.path().join("x".repeat(120))).unwrap_err();
+    let error = claim(&alone.folder.path().join("x".repeat(120))).unwrap_err().to_string();
     assert!(error.contains("xxx: "), "{error}");
 }
 

@@ -92,8 +92,8 @@ pub(super) fn socket_of(settings: &Settings) -> Option<PathBuf> {
 impl From<AskError> for Failure {
     fn from(error: AskError) -> Self {
         match error {
-            AskError::NoServer(problem) => Self::failed(problem),
-            AskError::Refused(problem) => Self::refused(problem),
+            AskError::Refused { reason } => Self::refused(reason),
+            no_answer => Self::failed(no_answer),
         }
     }
 }

@@ -86,10 +86,10 @@ impl Controlling {
         let again = options.clone();
         let keeper = Keeper {
             load: Box::new(move || {
-                let settings = again.load().map_err(|failure| failure.message)?.settings;
+                let settings = again.load()?.settings;
                 // Without it the server could not start again; so a file that is being written, and
                 // is empty yet, is refused.
-                settings.dir().map_err(|error| error.to_string())?;
+                settings.dir()?;
                 Ok(settings)
             }),
             started: settings.clone(),
@@ -186,6 +186,7 @@ fn socket(settings: &Settings) -> Result<Option<control::Claimed>, Failure> {
         }
         Err(problem) if is_named => Err(Failure::failed(format!("server.control: {problem}"))),
         Err(problem) => {
+            let problem = problem.to_string();
             tracing::warn!(
                 problem,
                 "no control socket: `whoisd reload` and others cannot reach it"

@@ -20,7 +20,7 @@ use ipnet::IpNet;
 
 use super::Failure;
 use crate::config::Settings;
-use crate::control::{Blocked, Blocks, Explained, LimitLeft, Part};
+use crate::control::{Blocked, Blocks, ControlError, Explained, LimitLeft, Part, PartError};
 use crate::observe::clock;
 use crate::place::aside::{Place, Weight};
 use crate::policy::block::Block;
@@ -102,47 +102,41 @@ pub(super) struct Desk {
 
 impl Desk {
     /// Gives an order and waits for what comes of it.
-    fn order<T>(&self, order: impl FnOnce(Sender<T>) -> Order) -> Result<T, String> {
+    fn order<T>(&self, order: impl FnOnce(Sender<T>) -> Order) -> Result<T, ControlError> {
         let (reply, outcome) = bounded(1);
-        let ending = || "the server is ending".to_owned();
-        let busy = || {
-            "the thread that keeps blocks is busy; what was asked may be done later: look with \
-             `whoisd list`"
-                .to_owned()
-        };
-        let orders = self.orders.as_ref().ok_or_else(ending)?;
+        let orders = self.orders.as_ref().ok_or(ControlError::Ending)?;
         orders.send_timeout(order(reply), ORDER_TIME).map_err(|error| match error {
-            SendTimeoutError::Timeout(_) => busy(),
-            SendTimeoutError::Disconnected(_) => ending(),
+            SendTimeoutError::Timeout(_) => ControlError::Busy,
+            SendTimeoutError::Disconnected(_) => ControlError::Ending,
         })?;
         outcome.recv_timeout(ORDER_TIME).map_err(|error| match error {
-            RecvTimeoutError::Timeout => busy(),
-            RecvTimeoutError::Disconnected => ending(),
+            RecvTimeoutError::Timeout => ControlError::Busy,
+            RecvTimeoutError::Disconnected => ControlError::Ending,
         })
     }
 }
 
 impl Blocks for Desk {
-    fn block(&self, prefix: IpNet, seconds: u64, reason: &str) -> Result<Blocked, String> {
+    fn block(&self, prefix: IpNet, seconds: u64, reason: &str) -> Result<Blocked, ControlError> {
         let reason = reason.to_owned();
         let block = self.order(|reply| Order::Block { prefix, seconds, reason, reply })?;
         Ok(blocked(&block))
     }
 
-    fn unblock(&self, prefix: IpNet) -> Result<Option<Blocked>, String> {
+    fn unblock(&self, prefix: IpNet) -> Result<Option<Blocked>, ControlError> {
         let block = self.order(|reply| Order::Unblock { prefix, reply })?;
         let now_ms = clock::wall_ms();
         Ok(block.filter(|block| block.holds(now_ms)).map(|block| blocked(&block)))
     }
 
-    fn list(&self) -> Result<Vec<Blocked>, String> {
+    fn list(&self) -> Result<Vec<Blocked>, ControlError> {
         let all = self.order(|reply| Order::List { reply })?;
         let (now_ms, settings) = (clock::wall_ms(), self.guard.settings());
         let holds = |block: &&Arc<Block>| block.holds(now_ms) && settings.is_in_force(block);
         Ok(all.iter().filter(holds).map(|block| blocked(block)).collect())
     }
 
-    fn flags(&self) -> Result<Vec<Flag>, String> {
+    fn flags(&self) -> Result<Vec<Flag>, ControlError> {
         self.order(|reply| Order::Flags { reply })
     }
 
@@ -203,7 +197,7 @@ impl Part for Reloaded {
             && !matches!(key, "limits.memory_bytes" | "blocks.state")
     }
 
-    fn prepare(&mut self, settings: &Settings) -> Result<(), String> {
+    fn prepare(&mut self, settings: &Settings) -> Result<(), PartError> {
         self.prepared = Some((settings.guard.clone(), settings.warden.clone()));
         Ok(())
     }

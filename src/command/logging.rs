@@ -14,7 +14,7 @@ use crossbeam::channel::{Receiver, bounded};
 
 use super::Failure;
 use crate::config::Settings;
-use crate::control::Part;
+use crate::control::{Part, PartError};
 use crate::place::aside::{Place, Weight};
 use crate::querylog::{self, Changer, Figures, Prepared, Recorder, Writer};
 
@@ -81,9 +81,8 @@ impl Part for Reloaded {
             && !fixed.contains(&key)
     }
 
-    fn prepare(&mut self, settings: &Settings) -> Result<(), String> {
-        let prepared = self.changer.prepare(&settings.query_log);
-        self.prepared = Some(prepared.map_err(|error| error.to_string())?);
+    fn prepare(&mut self, settings: &Settings) -> Result<(), PartError> {
+        self.prepared = Some(self.changer.prepare(&settings.query_log)?);
         Ok(())
     }
 

@@ -62,21 +62,21 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 /// Asks the server, and says what is waited for if it takes its time.
 fn asked(options: &Options) -> Result<Value, Failure> {
     let path = options.control.socket()?;
-    let place = path.display().to_string();
+    let asked = path.clone();
     let (reply, outcome) = bounded(1);
     thread::spawn(move || {
         // Whoever waits for it waits until it is there.
-        let _ = reply.send(ask(&path, &Request::Reload));
+        let _ = reply.send(ask(&asked, &Request::Reload));
     });
     let told = outcome.recv_timeout(SILENT).or_else(|_| {
         let longest_s = RELOAD_TIME.as_secs();
         // If standard error is gone, nobody is there to wonder.
         let _ = writeln!(
             std::io::stderr(),
-            "whoisd: {place}: the server is reloading, or hangs; waiting up to {longest_s} s"
+            "whoisd: {}: the server is reloading, or hangs; waiting up to {longest_s} s",
+            path.display()
         );
         outcome.recv()
     });
-    let broke = || AskError::NoServer(format!("{place}: the thread that asks broke"));
-    told.map_err(|_| Failure::from(broke()))?.map_err(Failure::from)
+    told.map_err(|_| AskError::Broken { path })?.map_err(Failure::from)
 }

@@ -70,7 +70,7 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
 
 impl SettingsOptions {
     /// Reads the file, if there is one, and puts these options over it.
-    pub(super) fn load(&self) -> Result<Effective, Failure> {
+    pub(super) fn load(&self) -> Result<Effective, ConfigError> {
         let flags = Flags {
             dir: self.dir.clone(),
             listen: self.listen.clone(),
@@ -82,7 +82,7 @@ impl SettingsOptions {
             log_level: self.log_level,
         };
         let file = standard::file(self.config.as_deref(), self.dir.is_some());
-        Ok(config::load(file.as_deref(), &flags)?)
+        config::load(file.as_deref(), &flags)
     }
 }
 

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 use snapshot_format::dump::Utc;
 
+use super::error::ControlError;
 use crate::policy::mining::Flag;
 
 /// A prefix whose queries are refused for a time.
@@ -74,21 +75,21 @@ pub trait Blocks: Send + Sync {
     /// # Errors
     ///
     /// Why it cannot be.
-    fn block(&self, prefix: IpNet, seconds: u64, reason: &str) -> Result<Blocked, String>;
+    fn block(&self, prefix: IpNet, seconds: u64, reason: &str) -> Result<Blocked, ControlError>;
 
     /// Ends the block of exactly this prefix; `None` if there is none.
     ///
     /// # Errors
     ///
     /// Why it cannot be ended.
-    fn unblock(&self, prefix: IpNet) -> Result<Option<Blocked>, String>;
+    fn unblock(&self, prefix: IpNet) -> Result<Option<Blocked>, ControlError>;
 
     /// Every block in force.
     ///
     /// # Errors
     ///
     /// Why they cannot be had now.
-    fn list(&self) -> Result<Vec<Blocked>, String>;
+    fn list(&self) -> Result<Vec<Blocked>, ControlError>;
 
     /// What holds for an address.
     fn explain(&self, address: IpAddr) -> Explained;
@@ -103,7 +104,7 @@ pub trait Blocks: Send + Sync {
     /// # Errors
     ///
     /// Why they cannot be had now.
-    fn flags(&self) -> Result<Vec<Flag>, String> {
+    fn flags(&self) -> Result<Vec<Flag>, ControlError> {
         Ok(Vec::new())
     }
 }
@@ -125,7 +126,12 @@ pub(super) mod model {
     }
 
     impl Blocks for Model {
-        fn block(&self, prefix: IpNet, seconds: u64, reason: &str) -> Result<Blocked, String> {
+        fn block(
+            &self,
+            prefix: IpNet,
+            seconds: u64,
+            reason: &str,
+        ) -> Result<Blocked, ControlError> {
             let since_ms = self.now_ms.load(Ordering::Relaxed);
             let until_ms = since_ms + i64::try_from(seconds).unwrap() * 1000;
             let mut blocks = self.list()?;
@@ -137,14 +143,14 @@ pub(super) mod model {
             Ok(block)
         }
 
-        fn unblock(&self, prefix: IpNet) -> Result<Option<Blocked>, String> {
+        fn unblock(&self, prefix: IpNet) -> Result<Option<Blocked>, ControlError> {
             let (ended, rest): (Vec<_>, Vec<_>) =
                 self.list()?.into_iter().partition(|block| block.prefix == prefix);
             self.blocks.store(rest.into());
             Ok(ended.into_iter().next())
         }
 
-        fn list(&self) -> Result<Vec<Blocked>, String> {
+        fn list(&self) -> Result<Vec<Blocked>, ControlError> {
             let now_ms = self.now_ms.load(Ordering::Relaxed);
             let blocks = self.blocks.load();
             Ok(blocks.iter().filter(|block| block.until_ms > now_ms).cloned().collect())

@@ -7,14 +7,14 @@
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
 use super::Request;
-use super::protocol::{REPLY_BYTES_MAX, read_reply};
+use super::protocol::{REPLY_BYTES_MAX, Reply, read_reply};
 use super::socket::address;
 
 /// How long a server may take for what it does from memory, at each step: a healthy one takes
@@ -26,12 +26,65 @@ pub const RELOAD_TIME: Duration = Duration::from_secs(120);
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
-    /// No server answers there.
-    #[error("{0}")]
-    NoServer(String),
+    /// No server is reached there, or the connection breaks.
+    #[error("{}: {source}{}", path.display(), hint(source.kind()))]
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The server does not answer in time.
+    #[error(
+        "{}: the server does not answer in time, which is {} s{}",
+        path.display(),
+        time.as_secs_f32(),
+        if *is_order { "; it may do later what was asked" } else { "" }
+    )]
+    Late {
+        /// The socket.
+        path: PathBuf,
+        /// How long a step may take.
+        time: Duration,
+        /// Whether it may do later what was asked.
+        is_order: bool,
+    },
+    /// What answers is not JSON.
+    #[error("{}: no reply: {source}", path.display())]
+    NoReply {
+        /// The socket.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// What answers says neither what comes of the request nor why not.
+    #[error("{}: a reply without \"ok\" and \"error\"", path.display())]
+    NeitherReply {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The thread that asks has panicked.
+    #[error("{}: the thread that asks broke", path.display())]
+    Broken {
+        /// The socket.
+        path: PathBuf,
+    },
     /// The server does not do it.
-    #[error("{0}")]
-    Refused(String),
+    #[error("{reason}")]
+    Refused {
+        /// Why, in the server's words.
+        reason: String,
+    },
+}
+
+fn hint(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+            "; no server runs there, or its server.control names another socket"
+        }
+        ErrorKind::PermissionDenied => "; the socket is for the server's own user, and root",
+        _ => "",
+    }
 }
 
 /// Asks the server whose control socket is at `path`.
@@ -50,32 +103,22 @@ pub fn ask(path: &Path, request: &Request) -> Result<Value, AskError> {
 ///
 /// As [`ask`].
 pub fn ask_within(path: &Path, request: &Request, time: Duration) -> Result<Value, AskError> {
-    let line = exchange(path, request, time).map_err(|error| {
-        let hint = match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-                let later = match request {
-                    Request::Block { .. } | Request::Unblock { .. } | Request::Reload => {
-                        "; it may do later what was asked"
-                    }
-                    _ => "",
-                };
-                return AskError::NoServer(format!(
-                    "{}: the server does not answer in time, which is {} s{later}",
-                    path.display(),
-                    time.as_secs_f32()
-                ));
-            }
-            ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-                "; no server runs there, or its server.control names another socket"
-            }
-            ErrorKind::PermissionDenied => "; the socket is for the server's own user, and root",
-            _ => "",
-        };
-        AskError::NoServer(format!("{}: {error}{hint}", path.display()))
+    let line = exchange(path, request, time).map_err(|source| match source.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            let is_order = matches!(
+                request,
+                Request::Block { .. } | Request::Unblock { .. } | Request::Reload
+            );
+            AskError::Late { path: path.to_owned(), time, is_order }
+        }
+        _ => AskError::Io { path: path.to_owned(), source },
     })?;
-    let reply = read_reply(&line)
-        .map_err(|problem| AskError::NoServer(format!("{}: {problem}", path.display())))?;
-    reply.map_err(AskError::Refused)
+    let reply = read_reply(&line);
+    match reply.map_err(|source| AskError::NoReply { path: path.to_owned(), source })? {
+        Reply::Done(value) => Ok(value),
+        Reply::Refused(reason) => Err(AskError::Refused { reason }),
+        Reply::Neither => Err(AskError::NeitherReply { path: path.to_owned() }),
+    }
 }
 
 fn exchange(path: &Path, request: &Request, time: Duration) -> io::Result<Vec<u8>> {

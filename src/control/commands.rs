@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use snapshot_format::dump::Utc;
 
 use super::blocks::Blocks;
+use super::error::ControlError;
 use super::protocol::{Handler, Request};
 use super::reload::Handle;
 use crate::policy::display::settings::answer_line;
@@ -52,7 +53,7 @@ pub struct Commands {
 }
 
 impl Handler for Commands {
-    fn handle(&self, request: Request) -> Result<Value, String> {
+    fn handle(&self, request: Request) -> Result<Value, ControlError> {
         match request {
             Request::List => self.list(),
             Request::Block { prefix, seconds, reason } => {
@@ -68,7 +69,7 @@ impl Handler for Commands {
 }
 
 impl Commands {
-    fn list(&self) -> Result<Value, String> {
+    fn list(&self) -> Result<Value, ControlError> {
         let lists = self.lists.load();
         let blocks = self.blocks.list()?;
         let shown: Vec<_> = blocks.iter().take(LISTED_MAX).map(super::Blocked::json).collect();
@@ -88,24 +89,18 @@ impl Commands {
         text: &str,
         seconds: Option<u64>,
         reason: Option<&str>,
-    ) -> Result<Value, String> {
-        let prefix = prefix(text).map_err(|error| error.to_string())?;
+    ) -> Result<Value, ControlError> {
+        let prefix = prefix(text)?;
         let shortest = if prefix.addr().is_ipv4() { BLOCK_LEN_MIN_V4 } else { BLOCK_LEN_MIN_V6 };
         if prefix.prefix_len() < shortest {
-            return Err(format!(
-                "{prefix} is too wide, /{shortest} is the shortest prefix that can be blocked; \
-                 deny it in a list if that is meant"
-            ));
+            return Err(ControlError::Wide { prefix, shortest });
         }
         let seconds = seconds.unwrap_or(BLOCK_S_DEFAULT);
         if !(1..=BLOCK_S_MAX).contains(&seconds) {
-            return Err(format!(
-                "{seconds} s is out of bounds, 1 to {BLOCK_S_MAX} s are allowed; deny the prefix \
-                 in a list if it is to last"
-            ));
+            return Err(ControlError::Seconds { seconds });
         }
         let reason = reason.unwrap_or(REASON_DEFAULT);
-        answer_line(reason, NOTE_BYTES_MAX).map_err(|problem| format!("reason: {problem}"))?;
+        answer_line(reason, NOTE_BYTES_MAX).map_err(|source| ControlError::Reason { source })?;
         let block = self.blocks.block(prefix, seconds, reason)?;
         tracing::info!(%prefix, seconds, reason, "blocked by command");
         let mut told = block.json();
@@ -160,8 +155,8 @@ impl Commands {
         ("partial", Some(note))
     }
 
-    fn unblock(&self, text: &str) -> Result<Value, String> {
-        let prefix = prefix(text).map_err(|error| error.to_string())?;
+    fn unblock(&self, text: &str) -> Result<Value, ControlError> {
+        let prefix = prefix(text)?;
         match self.blocks.unblock(prefix)? {
             Some(block) => {
                 tracing::info!(%prefix, "unblocked by command");
@@ -172,7 +167,7 @@ impl Commands {
     }
 
     /// Blocks around or within a prefix that is not blocked itself: what may have been meant.
-    fn near(&self, prefix: IpNet) -> Result<Vec<String>, String> {
+    fn near(&self, prefix: IpNet) -> Result<Vec<String>, ControlError> {
         let meets = |other: &IpNet| other.contains(&prefix) || prefix.contains(other);
         let blocks = self.blocks.list()?;
         let near = blocks.iter().map(|block| block.prefix).filter(meets);
@@ -265,7 +260,7 @@ mod tests {
     use super::super::reload::{Keeper, start};
     use super::super::watch::ListWatcher;
     use super::*;
-    use crate::config::Settings;
+    use crate::config::{ConfigError, Settings};
     use crate::place::aside::{Place, Weight};
     use crate::policy::lists::parse;
 
@@ -276,7 +271,7 @@ mod tests {
         let lists = Lists::new(vec![entries], &|_| true, NOW_MS).unwrap();
         let lists = Arc::new(ArcSwap::from_pointee(lists));
         let keeper = Keeper {
-            load: Box::new(|| Err("whoisd.toml:3: no".to_owned())),
+            load: Box::new(|| Err(ConfigError::Missing { key: "server.dir", flag: "--dir DIR" })),
             started: Settings::default(),
             parts: Vec::new(),
             watch: ListWatcher::new(Vec::new(), Arc::clone(&lists), Box::new(|_| true)),
@@ -292,7 +287,7 @@ mod tests {
         (Commands { lists, blocks, keeper: handle, status, figures }, model)
     }
 
-    fn ask(commands: &Commands, request: Value) -> Result<Value, String> {
+    fn ask(commands: &Commands, request: Value) -> Result<Value, ControlError> {
         commands.handle(serde_json::from_value(request).unwrap())
     }
 
@@ -318,7 +313,7 @@ mod tests {
         let told = unblock("192.0.2.7").unwrap();
         assert_eq!(told, json!({"not_blocked": "192.0.2.7/32", "near": ["192.0.2.0/24"]}));
         assert_eq!(unblock("192.0.2.0/24").unwrap(), expected);
-        assert_eq!(model.list(), Ok(Vec::new()));
+        assert_eq!(model.list().unwrap(), Vec::new());
     }
 
     #[test]
@@ -336,10 +331,10 @@ mod tests {
         ] {
             let request = json!({"command": "block", "prefix": prefix, "seconds": seconds,
                 "reason": reason});
-            let error = ask(&commands, request).unwrap_err();
+            let error = ask(&commands, request).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
-        assert_eq!(model.list(), Ok(Vec::new()));
+        assert_eq!(model.list().unwrap(), Vec::new());
         let hour = ask(&commands, json!({"command": "block", "prefix": "2001:db8::1"})).unwrap();
         assert_eq!(hour["until"], "2027-01-15T09:00:00Z");
     }
@@ -409,7 +404,7 @@ mod tests {
             );
         }
         let error = ask(&commands, json!({"command": "reload"})).unwrap_err();
-        assert_eq!(error, "whoisd.toml:3: no");
+        assert!(matches!(error, ControlError::Config(_)), "{error}");
         assert_eq!(ask(&commands, json!({"command": "figures"})).unwrap(), json!(2));
     }
 }

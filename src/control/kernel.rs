@@ -22,7 +22,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -155,6 +156,7 @@ impl Kernel {
                 }
                 Err(error) => {
                     if failures.is_multiple_of(LOG_EVERY) {
+                        let error = error.to_string();
                         tracing::error!(
                             error,
                             "blocks cannot be handed to the kernel; they hold in this server"
@@ -247,9 +249,9 @@ impl Kernel {
     }
 
     /// Runs nft. Files instead of pipes: neither side can wait for the other.
-    fn nft(&self, script: &str, stop: &AtomicBool) -> Result<(), String> {
-        let program = self.nftables.program.display();
-        let failed = |error: io::Error| format!("{program}: {error}");
+    fn nft(&self, script: &str, stop: &AtomicBool) -> Result<(), NftError> {
+        let program = || self.nftables.program.clone();
+        let failed = |source| NftError::Io { program: program(), source };
         let mut input = tempfile::tempfile().map_err(failed)?;
         input.write_all(script.as_bytes()).and_then(|()| input.rewind()).map_err(failed)?;
         let mut words = tempfile::tempfile().map_err(failed)?;
@@ -264,18 +266,35 @@ impl Kernel {
         loop {
             match child.try_wait().map_err(failed)? {
                 Some(status) if status.success() => return Ok(()),
-                Some(status) => return Err(format!("{program}: {status}: {}", said(&mut words))),
+                Some(status) => {
+                    let words = said(&mut words);
+                    return Err(NftError::Failed { program: program(), status, words });
+                }
                 None => {}
             }
             if waited >= RUN_TIME || (stop.load(Ordering::Relaxed) && waited >= LOOK_PAUSE) {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(format!("{program}: does not end"));
+                return Err(NftError::Stuck { program: program() });
             }
             std::thread::sleep(STOP_PAUSE);
             waited = waited.saturating_add(STOP_PAUSE);
         }
     }
+}
+
+/// Why nft has not done its work.
+#[derive(Debug, thiserror::Error)]
+enum NftError {
+    /// The system refuses something that a run needs.
+    #[error("{}: {source}", program.display())]
+    Io { program: PathBuf, source: io::Error },
+    /// It has ended with an error.
+    #[error("{}: {status}: {words}", program.display())]
+    Failed { program: PathBuf, status: ExitStatus, words: String },
+    /// It was stopped after its time.
+    #[error("{}: does not end", program.display())]
+    Stuck { program: PathBuf },
 }
 
 /// Whether the wall clock has moved by more than what is timing out may linger.
@@ -407,7 +426,7 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_is_named() {
-        let error = kernel().nft("", &AtomicBool::new(false)).unwrap_err();
+        let error = kernel().nft("", &AtomicBool::new(false)).unwrap_err().to_string();
         assert!(error.starts_with("/nowhere/nft: No such file"), "{error}");
     }
 }

@@ -23,6 +23,7 @@
 mod blocks;
 mod client;
 mod commands;
+mod error;
 mod kernel;
 mod parts;
 mod patterns;
@@ -34,6 +35,7 @@ mod watch;
 pub use blocks::{Blocked, Blocks, Explained, LimitLeft};
 pub use client::{AskError, RELOAD_TIME, REPLY_TIME, ask, ask_within};
 pub use commands::{BLOCK_S_DEFAULT, BLOCK_S_MAX, Commands, LISTED_MAX, Told, explain_lists};
+pub use error::{ControlError, PartError, SocketError};
 pub use kernel::{ELEMENTS_MAX, InKernel, Kernel};
 pub use parts::{Answers, LogLevel};
 pub use patterns::find;

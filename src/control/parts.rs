@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::error::PartError;
 use super::reload::Part;
 use crate::config::{ANSWERS, Settings};
 use crate::observe::log;
@@ -33,7 +34,7 @@ impl Part for Answers {
         key == ANSWERS
     }
 
-    fn prepare(&mut self, settings: &Settings) -> Result<(), String> {
+    fn prepare(&mut self, settings: &Settings) -> Result<(), PartError> {
         self.prepared = Some(Arc::clone(settings.answers.rules()));
         Ok(())
     }
@@ -56,7 +57,7 @@ impl Part for LogLevel {
         key == "log.level"
     }
 
-    fn prepare(&mut self, settings: &Settings) -> Result<(), String> {
+    fn prepare(&mut self, settings: &Settings) -> Result<(), PartError> {
         self.prepared = settings.log.level;
         Ok(())
     }

@@ -16,6 +16,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::error::ControlError;
+
 /// Longest request with its line end, bytes: a reason and a prefix are a few hundred.
 pub const REQUEST_BYTES_MAX: usize = 64 << 10;
 /// Longest reply that a client takes, bytes: a full `list` is a few million.
@@ -63,36 +65,43 @@ pub trait Handler: Send + Sync {
     /// # Errors
     ///
     /// Why it cannot be done, in words for people.
-    fn handle(&self, request: Request) -> Result<Value, String>;
+    fn handle(&self, request: Request) -> Result<Value, ControlError>;
 }
 
 /// Reads a line of a client.
-pub(super) fn read_request(line: &[u8]) -> Result<Request, String> {
-    serde_json::from_slice(line).map_err(|error| format!("no request: {error}"))
+pub(super) fn read_request(line: &[u8]) -> Result<Request, ControlError> {
+    serde_json::from_slice(line).map_err(|source| ControlError::NoRequest { source })
 }
 
 /// A reply as a line.
-pub(super) fn reply_line(outcome: Result<Value, String>) -> Vec<u8> {
+pub(super) fn reply_line(outcome: Result<Value, ControlError>) -> Vec<u8> {
     let reply = match outcome {
         Ok(value) => json!({ "ok": value }),
-        Err(problem) => json!({ "error": problem }),
+        Err(error) => json!({ "error": error.to_string() }),
     };
     let mut line = reply.to_string().into_bytes();
     line.push(b'\n');
     line
 }
 
+/// What a server has replied.
+#[derive(Debug, PartialEq)]
+pub(super) enum Reply {
+    /// What comes of the request.
+    Done(Value),
+    /// Why it is not carried out, in the server's words.
+    Refused(String),
+    /// Neither: another program answers.
+    Neither,
+}
+
 /// Reads a line of the server.
-pub(super) fn read_reply(line: &[u8]) -> Result<Result<Value, String>, String> {
-    let mut reply: Value =
-        serde_json::from_slice(line).map_err(|error| format!("no reply: {error}"))?;
+pub(super) fn read_reply(line: &[u8]) -> Result<Reply, serde_json::Error> {
+    let mut reply: Value = serde_json::from_slice(line)?;
     if let Some(Value::String(problem)) = reply.get("error") {
-        return Ok(Err(problem.clone()));
+        return Ok(Reply::Refused(problem.clone()));
     }
-    match reply.get_mut("ok") {
-        Some(value) => Ok(Ok(value.take())),
-        None => Err("a reply without \"ok\" and \"error\"".to_owned()),
-    }
+    Ok(reply.get_mut("ok").map_or(Reply::Neither, |value| Reply::Done(value.take())))
 }
 
 #[cfg(test)]
@@ -128,7 +137,7 @@ mod tests {
             ("{\"command\":\"unblock\",\"prefix\":\"a\",\"x\":1}", "unknown field `x`"),
             ("{\"command\":\"explain\",\"address\":\"a\"}", "invalid IP address"),
         ] {
-            let error = read_request(line.as_bytes()).unwrap_err();
+            let error = read_request(line.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(part), "{line}: {error}");
         }
     }
@@ -136,8 +145,10 @@ mod tests {
     #[test]
     fn a_reply_is_a_value_or_a_reason() {
         let read = |outcome| read_reply(&reply_line(outcome)).unwrap();
-        assert_eq!(read(Ok(json!({"a": 1}))), Ok(json!({"a": 1})));
-        assert_eq!(read(Err("no".to_owned())), Err("no".to_owned()));
-        assert!(read_reply(b"{}").is_err());
+        assert_eq!(read(Ok(json!({"a": 1}))), Reply::Done(json!({"a": 1})));
+        let refused = read(Err(ControlError::Ending));
+        assert_eq!(refused, Reply::Refused("the server is ending".to_owned()));
+        assert_eq!(read_reply(b"{}").unwrap(), Reply::Neither);
+        assert!(read_reply(b"{").is_err());
     }
 }

@@ -20,8 +20,9 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde_json::{Value, json};
 
+use super::error::{ControlError, PartError};
 use super::watch::{ListWatcher, Looked};
-use crate::config::{Change, Settings, changes};
+use crate::config::{Change, ConfigError, Settings, changes};
 use crate::place::aside::{self, Place};
 
 /// How often the files of lists are looked at.
@@ -41,14 +42,14 @@ pub trait Part: Send {
     /// # Errors
     ///
     /// Why it cannot be made: nothing of the configuration is put in force then.
-    fn prepare(&mut self, settings: &Settings) -> Result<(), String>;
+    fn prepare(&mut self, settings: &Settings) -> Result<(), PartError>;
 
     /// Puts in force what was prepared last.
     fn commit(&mut self);
 }
 
 /// Reads the configuration as the server read it at its start.
-pub type Load = Box<dyn FnMut() -> Result<Settings, String> + Send>;
+pub type Load = Box<dyn FnMut() -> Result<Settings, ConfigError> + Send>;
 
 /// What a keeper works on.
 pub struct Keeper {
@@ -74,7 +75,7 @@ pub struct Handle {
 
 #[derive(Debug)]
 struct Job {
-    reply: Option<Sender<Result<Value, String>>>,
+    reply: Option<Sender<Result<Value, ControlError>>>,
 }
 
 impl Handle {
@@ -83,13 +84,12 @@ impl Handle {
     /// # Errors
     ///
     /// What is wrong with the configuration: all is as it was.
-    pub fn reload(&self) -> Result<Value, String> {
+    pub fn reload(&self) -> Result<Value, ControlError> {
         let (reply, outcome) = bounded(1);
-        let busy = |_| "the server is reloading since long; try again".to_owned();
         self.jobs.send_timeout(Job { reply: Some(reply) }, REPLY_TIME).map_err(|error| {
-            if error.is_timeout() { busy(()) } else { "the server is ending".to_owned() }
+            if error.is_timeout() { ControlError::Reloading } else { ControlError::Ending }
         })?;
-        outcome.recv_timeout(REPLY_TIME).map_err(|_| busy(()))?
+        outcome.recv_timeout(REPLY_TIME).map_err(|_| ControlError::Reloading)?
     }
 
     /// Has everything read again; what comes of it is in the log.
@@ -127,6 +127,7 @@ fn run(mut keeper: Keeper, queue: &Receiver<Job>, stop: &AtomicBool) {
                 let outcome = keeper.reload(&mut in_force);
                 (keeper.reloading)(false);
                 if let Err(error) = &outcome {
+                    let error = error.to_string();
                     tracing::error!(error, "configuration refused; all stays as it was");
                 }
                 if let Some(reply) = reply {
@@ -149,7 +150,7 @@ fn run(mut keeper: Keeper, queue: &Receiver<Job>, stop: &AtomicBool) {
 impl Keeper {
     /// Reads the configuration again and puts in force what can change. `in_force` are the settings
     /// that were read last; what takes a restart is measured against the start.
-    fn reload(&mut self, in_force: &mut Settings) -> Result<Value, String> {
+    fn reload(&mut self, in_force: &mut Settings) -> Result<Value, ControlError> {
         let new = (self.load)()?;
         let can =
             |key: &str| key == "policy.lists" || self.parts.iter().any(|part| part.takes(key));
@@ -171,7 +172,7 @@ impl Keeper {
         }
         for index in &wanted {
             if let Some(part) = self.parts.get_mut(*index) {
-                part.prepare(&new)?;
+                part.prepare(&new).map_err(ControlError::Part)?;
             }
         }
         for index in &wanted {
@@ -229,9 +230,9 @@ mod tests {
             key == "port43.line_ms"
         }
 
-        fn prepare(&mut self, settings: &Settings) -> Result<(), String> {
+        fn prepare(&mut self, settings: &Settings) -> Result<(), PartError> {
             self.prepared_ms = settings.port43.line_ms;
-            if self.prepared_ms == 666 { Err("no such time".to_owned()) } else { Ok(()) }
+            if self.prepared_ms == 666 { Err("no such time".into()) } else { Ok(()) }
         }
 
         fn commit(&mut self) {
@@ -241,7 +242,8 @@ mod tests {
 
     struct World {
         folder: tempfile::TempDir,
-        wanted: Arc<ArcSwap<Result<Settings, String>>>,
+        /// `None`: the configuration is refused.
+        wanted: Arc<ArcSwap<Option<Settings>>>,
         line_ms: Arc<ArcSwap<u64>>,
         lists: Arc<ArcSwap<Lists>>,
         keeper: Keeper,
@@ -252,13 +254,13 @@ mod tests {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let started = Settings::default();
-            let wanted = Arc::new(ArcSwap::from_pointee(Ok(started.clone())));
+            let wanted = Arc::new(ArcSwap::from_pointee(Some(started.clone())));
             let line_ms = Arc::new(ArcSwap::from_pointee(started.port43.line_ms));
             let lists = Arc::new(ArcSwap::from_pointee(Lists::default()));
             let part = Numbers { prepared_ms: 0, in_force_ms: Arc::clone(&line_ms) };
             let source = Arc::clone(&wanted);
             let keeper = Keeper {
-                load: Box::new(move || Result::clone(&source.load())),
+                load: Box::new(move || Option::clone(&source.load()).ok_or(REFUSED)),
                 started: started.clone(),
                 parts: vec![Box::new(part)],
                 watch: ListWatcher::new(Vec::new(), Arc::clone(&lists), Box::new(|_| true)),
@@ -268,11 +270,13 @@ mod tests {
             Self { folder, wanted, line_ms, lists, keeper, in_force: started }
         }
 
-        fn reload(&mut self, settings: Result<Settings, String>) -> Result<Value, String> {
+        fn reload(&mut self, settings: Option<Settings>) -> Result<Value, ControlError> {
             self.wanted.store(Arc::new(settings));
             self.keeper.reload(&mut self.in_force)
         }
     }
+
+    const REFUSED: ConfigError = ConfigError::Missing { key: "server.dir", flag: "--dir DIR" };
 
     fn with(set: impl Fn(&mut Settings)) -> Settings {
         let mut settings = Settings::default();
@@ -287,15 +291,15 @@ mod tests {
             settings.port43.line_ms = 700;
             settings.shutdown_ms = 5;
         });
-        let first = world.reload(Ok(settings.clone())).unwrap();
+        let first = world.reload(Some(settings.clone())).unwrap();
         assert_eq!(first["changed"], json!(["port43.line_ms: changed from 5000 to 700"]));
         let restart = json!(["server.shutdown_ms: changed from 10000 to 5; takes a restart"]);
         assert_eq!(first["takes_restart"], restart);
         assert_eq!(**world.line_ms.load(), 700);
-        let second = world.reload(Ok(settings)).unwrap();
+        let second = world.reload(Some(settings)).unwrap();
         assert_eq!(second["changed"], json!([]));
         assert_eq!(second["takes_restart"], restart);
-        let back = world.reload(Ok(Settings::default())).unwrap();
+        let back = world.reload(Some(Settings::default())).unwrap();
         assert_eq!(back["changed"], json!(["port43.line_ms: changed from 700 to 5000"]));
         assert_eq!(back["takes_restart"], json!([]));
     }
@@ -312,18 +316,19 @@ mod tests {
                 settings.policy.lists = vec![list.clone()];
             })
         };
-        assert_eq!(world.reload(Err("a:1: no".to_owned())).unwrap_err(), "a:1: no");
-        assert_eq!(world.reload(Ok(named(666))).unwrap_err(), "no such time");
+        let error = world.reload(None).unwrap_err();
+        assert!(matches!(error, ControlError::Config(_)), "{error}");
+        assert_eq!(world.reload(Some(named(666))).unwrap_err().to_string(), "no such time");
         assert_eq!(**world.line_ms.load(), 5000);
         assert_eq!(world.lists.load().count(), 0);
-        let told = world.reload(Ok(named(700))).unwrap();
+        let told = world.reload(Some(named(700))).unwrap();
         assert_eq!(
             (told["lists"]["files"].clone(), told["lists"]["entries"].clone()),
             (1.into(), 1.into())
         );
         assert_eq!(world.lists.load().count(), 1);
         fs::write(&list, "[[entry]]\n").unwrap();
-        let told = world.reload(Ok(named(700))).unwrap();
+        let told = world.reload(Some(named(700))).unwrap();
         let error = told["lists"]["errors"][0].as_str().unwrap();
         assert!(error.contains("a.toml:1: entry 1: prefix: is not set"), "{error}");
         assert_eq!(world.lists.load().count(), 1);

@@ -27,11 +27,12 @@ use rustix::fs::{Access, access};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::error::{ControlError, SocketError};
 use super::protocol::{Handler, REQUEST_BYTES_MAX, read_request, reply_line};
 use crate::place::aside::{self, Place};
 
 /// Clients at once: commands are short, and `whoisd top` is one.
-const CLIENTS_MAX: usize = 16;
+pub(super) const CLIENTS_MAX: usize = 16;
 /// Connections that wait in the kernel.
 const BACKLOG: i32 = 16;
 /// Longest path that is an address: `sun_path` of unix(7), without the zero at its end, bytes.
@@ -88,17 +89,15 @@ pub(super) fn address(path: &Path) -> io::Result<SockAddr> {
 /// # Errors
 ///
 /// Another server answers there, something else is there, or the system refuses.
-pub fn claim(path: &Path) -> Result<Claimed, String> {
-    let failed = |error: io::Error| format!("{}: {error}", path.display());
+pub fn claim(path: &Path) -> Result<Claimed, SocketError> {
+    let failed = |source| SocketError::Io { path: path.to_owned(), source };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     let folder = File::open(folder).map_err(failed)?;
     lock(&folder).map_err(|error| match error.kind() {
-        ErrorKind::WouldBlock => {
-            format!("{}: another program holds a lock on its folder since long", path.display())
-        }
+        ErrorKind::WouldBlock => SocketError::Locked { path: path.to_owned() },
         _ => failed(error),
     })?;
     clear(path)?;
@@ -119,20 +118,24 @@ pub fn claim(path: &Path) -> Result<Claimed, String> {
 /// # Errors
 ///
 /// Its folder cannot be opened or written into, its path is too long, or something else is there.
-pub fn may_claim(path: &Path) -> Result<Option<String>, String> {
-    let failed = |error: io::Error| format!("{}: {error}", path.display());
+pub fn may_claim(path: &Path) -> Result<Option<String>, SocketError> {
+    let failed = |source| SocketError::Io { path: path.to_owned(), source };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    if !fs::metadata(folder).map_err(|error| format!("{}: {error}", folder.display()))?.is_dir() {
-        return Err(format!("{}: is not a directory", folder.display()));
+    let found = fs::metadata(folder);
+    let found = found.map_err(|source| SocketError::Io { path: folder.to_owned(), source })?;
+    if !found.is_dir() {
+        return Err(SocketError::NoFolder { path: folder.to_owned() });
     }
     access(folder, Access::WRITE_OK | Access::EXEC_OK)
-        .map_err(|error| format!("{}: this user may not write there: {error}", folder.display()))?;
+        .map_err(|source| SocketError::NotWritable { path: folder.to_owned(), source })?;
     let address = address(path).map_err(failed)?;
     match fs::symlink_metadata(path) {
-        Ok(found) if !found.file_type().is_socket() => return Err(no_socket(path)),
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(SocketError::NoSocket { path: path.to_owned() });
+        }
         Ok(_) => {}
         Err(_) => return Ok(None),
     }
@@ -146,13 +149,6 @@ pub fn may_claim(path: &Path) -> Result<Option<String>, String> {
             path.display()
         ))),
     }
-}
-
-fn no_socket(path: &Path) -> String {
-    format!(
-        "{}: is there and is not a socket; take it away, or set server.control to another path",
-        path.display()
-    )
 }
 
 /// Takes the folder's lock, which servers that start hold for moments, for [`LOCK_TIME`] at most:
@@ -175,23 +171,20 @@ fn lock(folder: &File) -> io::Result<()> {
 }
 
 /// Takes the socket of a dead process away.
-fn clear(path: &Path) -> Result<(), String> {
-    let failed = |error: io::Error| format!("{}: {error}", path.display());
+fn clear(path: &Path) -> Result<(), SocketError> {
+    let failed = |source| SocketError::Io { path: path.to_owned(), source };
     let found = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         found => found.map_err(failed)?,
     };
     if !found.file_type().is_socket() {
-        return Err(no_socket(path));
+        return Err(SocketError::NoSocket { path: path.to_owned() });
     }
     match UnixStream::connect(path) {
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
             fs::remove_file(path).map_err(failed)
         }
-        Ok(_) => Err(format!(
-            "{}: a server answers there already; set server.control to another path",
-            path.display()
-        )),
+        Ok(_) => Err(SocketError::Answers { path: path.to_owned() }),
         Err(error) => Err(failed(error)),
     }
 }
@@ -247,9 +240,8 @@ async fn accept(listener: &tokio::net::UnixListener, handler: &Arc<dyn Handler>,
                     tokio::spawn(client(stream, Arc::clone(handler), place, silent));
                 }
                 Err(_) => {
-                    let problem = format!("{CLIENTS_MAX} clients are connected; try again");
                     // It is told if it can be told at once: a few bytes into an empty buffer.
-                    let _ = stream.try_write(&reply_line(Err(problem)));
+                    let _ = stream.try_write(&reply_line(Err(ControlError::Clients)));
                 }
             },
             Err(error) => {
@@ -270,10 +262,7 @@ async fn client(
     while let Some(line) = in_time(silent, read_line(&stream, &mut input)).await {
         let (outcome, goes_on) = match line {
             Line::Whole(line) => (carry_out(&line, &handler).await, true),
-            Line::TooLong => {
-                let problem = format!("a request has at most {REQUEST_BYTES_MAX} bytes");
-                (Err(problem), false)
-            }
+            Line::TooLong => (Err(ControlError::LongRequest), false),
         };
         let reply = reply_line(outcome);
         if in_time(silent, write_all(&stream, &reply)).await.is_none() || !goes_on {
@@ -282,12 +271,15 @@ async fn client(
     }
 }
 
-async fn carry_out(line: &[u8], handler: &Arc<dyn Handler>) -> Result<serde_json::Value, String> {
+async fn carry_out(
+    line: &[u8],
+    handler: &Arc<dyn Handler>,
+) -> Result<serde_json::Value, ControlError> {
     let request = read_request(line)?;
     let handler = Arc::clone(handler);
     tokio::task::spawn_blocking(move || handler.handle(request)).await.unwrap_or_else(|error| {
         tracing::error!(%error, "a control command broke");
-        Err("the command broke; the server's log says more".to_owned())
+        Err(ControlError::Broken)
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
-use whoisd::control::{Blocked, Blocks, Explained, LimitLeft};
+use whoisd::control::{Blocked, Blocks, ControlError, Explained, LimitLeft};
 use whoisd::observe::clock;
 
 #[derive(Default)]
@@ -39,7 +39,7 @@ impl Model {
 }
 
 impl Blocks for Model {
-    fn block(&self, prefix: IpNet, seconds: u64, reason: &str) -> Result<Blocked, String> {
+    fn block(&self, prefix: IpNet, seconds: u64, reason: &str) -> Result<Blocked, ControlError> {
         let since_ms = clock::wall_ms();
         let until_ms = since_ms + i64::try_from(seconds).unwrap() * 1000;
         let mut blocks = self.in_force();
@@ -51,15 +51,19 @@ impl Blocks for Model {
         Ok(block)
     }
 
-    fn unblock(&self, prefix: IpNet) -> Result<Option<Blocked>, String> {
+    fn unblock(&self, prefix: IpNet) -> Result<Option<Blocked>, ControlError> {
         let (ended, rest): (Vec<_>, Vec<_>) =
             self.in_force().into_iter().partition(|block| block.prefix == prefix);
         self.blocks.store(rest.into());
         Ok(ended.into_iter().next())
     }
 
-    fn list(&self) -> Result<Vec<Blocked>, String> {
-        if self.busy.load(Ordering::Relaxed) { Err("busy".to_owned()) } else { Ok(self.in_force()) }
+    fn list(&self) -> Result<Vec<Blocked>, ControlError> {
+        if self.busy.load(Ordering::Relaxed) {
+            Err(ControlError::Busy)
+        } else {
+            Ok(self.in_force())
+        }
     }
 
     fn explain(&self, address: IpAddr) -> Explained {

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use super::patterns::find;
-use crate::policy::lists::{Entry, LIST_BYTES_MAX, Lists, parse};
+use crate::policy::lists::{Entry, LIST_BYTES_MAX, ListError, Lists, parse};
 
 /// How long files that contradict each other are left alone, ms.
 const RETRY_PAUSE_MS: i64 = 60_000;
@@ -211,7 +211,7 @@ impl ListWatcher {
         patterns: &[PathBuf],
         has_tier: &dyn Fn(&str) -> bool,
         now_ms: i64,
-    ) -> Result<(), String> {
+    ) -> Result<(), ListError> {
         let held = |path: &PathBuf| self.held.iter().find(|held| held.path == *path);
         let entries = |path: &PathBuf| {
             let stamp = fs::metadata(path).ok().map(|meta| Stamp::of(&meta));
@@ -220,9 +220,7 @@ impl ListWatcher {
         };
         let files: Vec<_> = find(patterns).0.iter().filter_map(entries).collect();
         match Lists::new(files.clone(), has_tier, now_ms) {
-            Err(error) if Lists::new(files, &self.has_tier, now_ms).is_ok() => {
-                Err(error.to_string())
-            }
+            Err(error) if Lists::new(files, &self.has_tier, now_ms).is_ok() => Err(error),
             _ => Ok(()),
         }
     }
@@ -317,10 +315,9 @@ impl Held {
             Err(wrong) => {
                 // What could not be read is tried again: permissions and descriptors leave no trace
                 // in a stamp.
-                let is_content = matches!(wrong, Wrong::Content(_));
+                let is_content = !matches!(wrong, Wrong::Unread { .. });
                 self.stamp = is_content.then_some(stamp);
-                let (Wrong::File(error) | Wrong::Content(error)) = wrong;
-                self.error = Some(error);
+                self.error = Some(wrong.to_string());
                 return false;
             }
         }
@@ -330,16 +327,22 @@ impl Held {
 }
 
 /// Why a file gives no entries.
+#[derive(Debug, thiserror::Error)]
 enum Wrong {
     /// It cannot be read.
-    File(String),
-    /// What is in it is no list.
-    Content(String),
+    #[error("{}: {source}", path.display())]
+    Unread { path: PathBuf, source: std::io::Error },
+    /// It is not text.
+    #[error("{}:{line}: no UTF-8", path.display())]
+    NoText { path: PathBuf, line: usize },
+    /// It is not a list.
+    #[error(transparent)]
+    NoList(#[from] ListError),
 }
 
 /// Reads a file; `None` if somebody changes it meanwhile.
 fn read(path: &Path, stamp: Stamp) -> Result<Option<Arc<[Entry]>>, Wrong> {
-    let failed = |error: std::io::Error| Wrong::File(format!("{}: {error}", path.display()));
+    let failed = |source| Wrong::Unread { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     // One more than allowed, for the reader to refuse.
@@ -350,10 +353,9 @@ fn read(path: &Path, stamp: Stamp) -> Result<Option<Arc<[Entry]>>, Wrong> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let line = error.as_bytes().iter().take(good).filter(|byte| **byte == b'\n').count();
-        Wrong::Content(format!("{}:{}: no UTF-8", path.display(), line.saturating_add(1)))
+        Wrong::NoText { path: path.to_owned(), line: line.saturating_add(1) }
     })?;
-    let parsed = parse(&path.to_string_lossy(), &text);
-    parsed.map(Some).map_err(|error| Wrong::Content(error.to_string()))
+    Ok(Some(parse(&path.to_string_lossy(), &text)?))
 }
 
 #[cfg(test)]
