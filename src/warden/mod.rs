@@ -82,16 +82,16 @@ impl Settings {
     #[must_use]
     pub fn check_state(&self, dir: &Path) -> StateFound {
         let path = self.state_path(dir);
-        let at = |problem: String| format!("{}: {problem}", path.display());
+        let at = path.display();
         match state::read(&path, self.state.is_some()) {
+            Err(state::Unread::Foreign(foreign)) => StateFound::Foreign(format!("{at}: {foreign}")),
+            Err(state::Unread::Refused(error)) => {
+                StateFound::Doubtful(format!("{at}: {error}: blocks are not kept"))
+            }
+            Err(state::Unread::Damaged(damaged)) => {
+                StateFound::Doubtful(format!("{at}: {damaged}: a start puts it aside"))
+            }
             Ok(_) => StateFound::Good(path),
-            Err(state::Unread::Foreign(problem)) => StateFound::Foreign(at(problem)),
-            Err(state::Unread::Refused(problem)) => {
-                StateFound::Doubtful(at(format!("{problem}: blocks are not kept")))
-            }
-            Err(state::Unread::Damaged(problem)) => {
-                StateFound::Doubtful(at(format!("{problem}: a start puts it aside")))
-            }
         }
     }
 }

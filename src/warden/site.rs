@@ -118,18 +118,39 @@ impl Usage {
     }
 }
 
+/// Bytes of a message's first line that an error shows.
+const HEAD_BYTES_SHOWN: usize = 40;
+
+/// Why a message of another node is left out.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum MessageError {
+    /// It is longer than any that a node sends.
+    #[error("{got} bytes, at most {MESSAGE_BYTES_MAX} are read")]
+    Long { got: usize },
+    /// It is not text.
+    #[error("it is not UTF-8")]
+    NoText,
+    /// Its first line does not name a node.
+    #[error("it begins with {begin:?}")]
+    Head { begin: String },
+    /// A line does not say what an address has used.
+    #[error("no address and price: {line:?}")]
+    Line { line: String },
+}
+
 /// Reads a message, and whether it is of another node; what `each` was given before an error
 /// counts.
-fn read(message: &[u8], own: u64, mut each: impl FnMut(IpAddr, u32)) -> Result<bool, String> {
+fn read(message: &[u8], own: u64, mut each: impl FnMut(IpAddr, u32)) -> Result<bool, MessageError> {
     if message.len() > MESSAGE_BYTES_MAX {
-        return Err(format!("{} bytes, at most {MESSAGE_BYTES_MAX} are read", message.len()));
+        return Err(MessageError::Long { got: message.len() });
     }
-    let text = std::str::from_utf8(message).map_err(|_not_utf8| "it is not UTF-8".to_owned())?;
+    let text = std::str::from_utf8(message).map_err(|_not_utf8| MessageError::NoText)?;
     let mut lines = text.lines();
     let head = lines.next().unwrap_or_default();
     let node = head.strip_prefix("whoisd-usage 1 ").and_then(|id| u64::from_str_radix(id, 16).ok());
-    let node =
-        node.ok_or_else(|| format!("it begins with {:?}", head.get(..40).unwrap_or(head)))?;
+    let node = node.ok_or_else(|| MessageError::Head {
+        begin: head.get(..HEAD_BYTES_SHOWN).unwrap_or(head).to_owned(),
+    })?;
     if node == own {
         return Ok(false);
     }
@@ -137,7 +158,7 @@ fn read(message: &[u8], own: u64, mut each: impl FnMut(IpAddr, u32)) -> Result<b
         let parts = line
             .split_once(' ')
             .and_then(|(address, price)| Some((address.parse().ok()?, price.parse().ok()?)));
-        let (address, price) = parts.ok_or_else(|| format!("no address and price: {line:?}"))?;
+        let (address, price) = parts.ok_or_else(|| MessageError::Line { line: line.to_owned() })?;
         each(address, price);
     }
     Ok(true)
@@ -374,7 +395,8 @@ impl Link {
                 Ok(is_of_another) => {
                     self.figures.received.fetch_add(u64::from(is_of_another), Ordering::Relaxed);
                 }
-                Err(problem) => {
+                Err(error) => {
+                    let problem = error.to_string();
                     self.figures.refused.fetch_add(1, Ordering::Relaxed);
                     tracing::debug!(problem, "a message of the site is left out");
                 }
@@ -416,7 +438,7 @@ mod tests {
         let message = usage.message(1);
         assert_eq!(message.lines().count(), SOURCES_MAX + 1);
         assert!(message.len() <= MESSAGE_BYTES_MAX);
-        let refusal = |text: &[u8]| read(text, 1, |_, _| {}).unwrap_err();
+        let refusal = |text: &[u8]| read(text, 1, |_, _| {}).unwrap_err().to_string();
         assert!(refusal(b"hello").contains("begins with"));
         assert!(refusal(b"").contains("begins with"));
         assert!(refusal(b"\xff").contains("UTF-8"));

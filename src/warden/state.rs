@@ -48,15 +48,46 @@ struct Keep<'a> {
     blocks: Vec<&'a Block>,
 }
 
-/// Why there are no blocks of a file, each with what is wrong, for a person.
-#[derive(Debug, PartialEq, Eq)]
+/// Why there are no blocks of a file.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Unread {
     /// It is not a file of blocks.
-    Foreign(String),
+    #[error(transparent)]
+    Foreign(#[from] Foreign),
     /// The system does not let us read it.
-    Refused(String),
+    #[error(transparent)]
+    Refused(#[from] io::Error),
     /// It is ours, and damaged.
-    Damaged(String),
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
+}
+
+/// Why a file is not one of blocks.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Foreign {
+    /// It is a directory.
+    #[error("is a directory, expected a file for blocks")]
+    Directory,
+    /// It is a device, a pipe or a socket.
+    #[error("is not a regular file, expected a file for blocks")]
+    Special,
+    /// It begins with something else.
+    #[error("is there, and is not a file of blocks; name another file, which is made")]
+    Other,
+}
+
+/// Why a file of blocks gives none.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Damaged {
+    /// It is not JSON, or has other keys or values.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// Another build has written it.
+    #[error("version {got}, this build reads {VERSION}")]
+    Version { got: u32 },
+    /// It has more blocks than are kept.
+    #[error("{got} blocks, at most {BLOCKS_MAX} are kept")]
+    Count { got: usize },
 }
 
 /// How our files begin, but for white space.
@@ -71,35 +102,32 @@ const FILE_MODE: u32 = 0o640;
 ///
 /// What is wrong with it.
 pub(super) fn read(path: &Path, named: bool) -> Result<Vec<Block>, Unread> {
-    let refused = |error: io::Error| Unread::Refused(error.to_string());
     let meta = match fs::metadata(path) {
         Ok(meta) => meta,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(refused(error)),
+        Err(error) => return Err(error.into()),
     };
     if !meta.is_file() {
-        let what = if meta.is_dir() { "a directory" } else { "not a regular file" };
-        return Err(Unread::Foreign(format!("is {what}, expected a file for blocks")));
+        let foreign = if meta.is_dir() { Foreign::Directory } else { Foreign::Special };
+        return Err(foreign.into());
     }
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(refused)?;
-    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(refused)?;
+    File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
     let begin: Vec<u8> =
         bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(16).collect();
     if named && !begin.is_empty() && !begin.starts_with(FIRST_BYTES) {
-        let what = "is there, and is not a file of blocks; name another file, which is made";
-        return Err(Unread::Foreign(what.to_owned()));
+        return Err(Foreign::Other.into());
     }
-    decode(&bytes).map_err(Unread::Damaged)
+    Ok(decode(&bytes)?)
 }
 
-fn decode(bytes: &[u8]) -> Result<Vec<Block>, String> {
-    let kept: Kept = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+fn decode(bytes: &[u8]) -> Result<Vec<Block>, Damaged> {
+    let kept: Kept = serde_json::from_slice(bytes)?;
     if kept.version != VERSION {
-        return Err(format!("version {}, this build reads {VERSION}", kept.version));
+        return Err(Damaged::Version { got: kept.version });
     }
     if kept.blocks.len() > BLOCKS_MAX {
-        return Err(format!("{} blocks, at most {BLOCKS_MAX} are kept", kept.blocks.len()));
+        return Err(Damaged::Count { got: kept.blocks.len() });
     }
     Ok(kept.blocks)
 }
@@ -147,7 +175,7 @@ mod tests {
     fn what_was_written_is_read_again_and_a_bad_file_is_kept_aside() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("blocks.json");
-        assert_eq!(read(&path, true), Ok(Vec::new()));
+        assert!(read(&path, true).unwrap().is_empty());
         let mut book = Book::new(Terms::default(), [], 0);
         book.block("192.0.2.0/24".parse().unwrap(), 60, "a \"reason\"", 1_000);
         write(&path, &book.all()).unwrap();

@@ -166,17 +166,17 @@ pub struct Warden {
 fn kept(path: &Path, named: bool, now_ms: i64) -> io::Result<(Vec<Block>, bool)> {
     let (problem, aside) = match state::read(path, named) {
         Ok(kept) => return Ok((kept, true)),
-        Err(Unread::Foreign(problem)) => {
-            return Err(io::Error::other(format!("{}: {problem}", path.display())));
+        Err(Unread::Foreign(foreign)) => {
+            return Err(io::Error::other(format!("{}: {foreign}", path.display())));
         }
-        Err(Unread::Refused(problem)) => (
-            problem,
+        Err(Unread::Refused(error)) => (
+            error.to_string(),
             Err("it stays as it is: no blocks are kept before this is put right".to_owned()),
         ),
-        Err(Unread::Damaged(problem)) => {
+        Err(Unread::Damaged(damaged)) => {
             let aside = state::put_aside(path, now_ms);
             let stays = |error| format!("{error}: no blocks are kept before this is put right");
-            (problem, aside.map(|at| at.display().to_string()).map_err(stays))
+            (damaged.to_string(), aside.map(|at| at.display().to_string()).map_err(stays))
         }
     };
     let may_write = aside.is_ok();
