@@ -132,32 +132,46 @@ impl Sources {
     }
 
     /// Whether the server is ready; if not, why.
-    fn ready(&self) -> Result<(), String> {
+    fn ready(&self) -> Result<(), NotReady> {
         if self.draining.load(Ordering::Relaxed) {
-            return Err("draining: the server is about to stop\n".to_owned());
+            return Err(NotReady::Draining);
         }
         if !self.serving.load(Ordering::Relaxed) {
-            return Err("starting: a shard does not serve yet\n".to_owned());
+            return Err(NotReady::Starting);
         }
         let figures = self.figures();
         let (age_s, age_max_s) = (figures.age_s, self.age_max_s);
         if age_max_s > 0 && age_s > age_max_s {
-            return Err(format!(
-                "the data are {age_s} s old, at most {age_max_s} s are allowed \
-                 (status.ready_age_max_s)\n"
-            ));
+            return Err(NotReady::Old { age_s, age_max_s });
         }
         // A change that waits makes the data as old as it waits; a file that was applied does not.
         let is_behind =
             figures.spool.as_ref().and_then(|spool| Some(spool.waiting.as_ref()?.is_behind));
         let waits = figures.spool_waits().filter(|_| is_behind == Some(true));
         match waits.filter(|(waits_s, _)| age_max_s > 0 && *waits_s > age_max_s) {
-            Some((_, what)) => {
-                Err(format!("{what}; at most {age_max_s} s are allowed (status.ready_age_max_s)\n"))
-            }
+            Some((_, what)) => Err(NotReady::Waiting { what, age_max_s }),
             None => Ok(()),
         }
     }
+}
+
+/// Why a server is not ready.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum NotReady {
+    /// It is about to stop.
+    #[error("draining: the server is about to stop")]
+    Draining,
+    /// It does not serve yet.
+    #[error("starting: a shard does not serve yet")]
+    Starting,
+    /// Its data are too old.
+    #[error(
+        "the data are {age_s} s old, at most {age_max_s} s are allowed (status.ready_age_max_s)"
+    )]
+    Old { age_s: u64, age_max_s: u64 },
+    /// Changes have waited in the spool for too long; `what` says which and for how long.
+    #[error("{what}; at most {age_max_s} s are allowed (status.ready_age_max_s)")]
+    Waiting { what: String, age_max_s: u64 },
 }
 
 impl Figures {
@@ -294,7 +308,7 @@ async fn ready(State(sources): State<Sources>) -> Response {
             Some((_, what)) => format!("ready, but {what}\n").into_response(),
             None => "ready\n".into_response(),
         },
-        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
 }
 
@@ -418,7 +432,7 @@ pub(in crate::status) mod tests {
     fn old_data_make_the_server_unready_only_if_a_bound_is_set() {
         assert_eq!(sources(0).ready(), Ok(()));
         assert_eq!(sources(61).ready(), Ok(()));
-        let why = sources(60).ready().unwrap_err();
+        let why = sources(60).ready().unwrap_err().to_string();
         assert!(why.contains("61 s old, at most 60 s"), "{why}");
     }
 
@@ -433,11 +447,11 @@ pub(in crate::status) mod tests {
     fn a_server_that_starts_or_is_about_to_stop_is_not_ready() {
         let sources = sources(0);
         sources.serving.store(false, Ordering::Relaxed);
-        assert!(sources.ready().unwrap_err().starts_with("starting"));
+        assert_eq!(sources.ready(), Err(NotReady::Starting));
         sources.serving.store(true, Ordering::Relaxed);
         assert_eq!(sources.ready(), Ok(()));
         sources.draining.store(true, Ordering::Relaxed);
-        assert!(sources.ready().unwrap_err().starts_with("draining"));
+        assert_eq!(sources.ready(), Err(NotReady::Draining));
     }
 
     #[test]
