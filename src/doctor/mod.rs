@@ -26,5 +26,5 @@ pub mod source;
 
 pub use check::{Finding, State};
 pub use machine::Machine;
-pub use profile::{Profile, ProfileError};
+pub use profile::{Profile, ProfileError, ProfileProblem};
 pub use source::{Fact, Source, Unknown};

@@ -9,6 +9,7 @@
 //! Ask for every key: what a profile leaves out is not checked.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 
 use toml::{Table, Value as Toml};
@@ -34,7 +35,93 @@ pub struct ProfileError {
     /// Its name or file.
     pub name: String,
     /// Key, value and bound.
-    pub problem: String,
+    pub problem: ProfileProblem,
+}
+
+/// What is wrong with a profile.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileProblem {
+    /// It is neither one of ours nor a file.
+    #[error("{source}; known are {}, or a file", EMBEDDED.map(|(name, _)| name).join(", "))]
+    None {
+        /// What the system says of the file.
+        source: io::Error,
+    },
+    /// The file cannot be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The file is too long.
+    #[error("{bytes} bytes are too many, at most {PROFILE_BYTES_MAX} are allowed")]
+    Long {
+        /// Its length, bytes.
+        bytes: u64,
+    },
+    /// It is not TOML.
+    #[error("line {line}: {}", source.message())]
+    Syntax {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong there.
+        source: toml::de::Error,
+    },
+    /// No table has this name.
+    #[error("{table}: unknown key")]
+    UnknownTable {
+        /// The name.
+        table: String,
+    },
+    /// No setting has this key.
+    #[error("{key}: unknown key; tuning/README.md lists those that there are")]
+    UnknownKey {
+        /// The key with its table.
+        key: String,
+    },
+    /// A value is not one of the words that the setting takes.
+    #[error("{key}: {got} is none of {}", words.join(", "))]
+    Word {
+        /// The key with its table.
+        key: String,
+        /// The value.
+        got: Toml,
+        /// The words.
+        words: &'static [&'static str],
+    },
+    /// A value is not the release of a kernel.
+    #[error("{key}: {got} is not a release such as \"6.1\"")]
+    Release {
+        /// The key with its table.
+        key: String,
+        /// The value.
+        got: Toml,
+    },
+    /// A value is not a number.
+    #[error("{key}: {got} is not a whole number")]
+    Number {
+        /// The key with its table.
+        key: String,
+        /// The value.
+        got: Toml,
+    },
+    /// A number is below its bound.
+    #[error("{key}: {got} is too small, at least {min} is required")]
+    Small {
+        /// The key with its table.
+        key: String,
+        /// The number.
+        got: i64,
+        /// The bound.
+        min: u64,
+    },
+    /// A number is above its bound.
+    #[error("{key}: {got} is too large, at most {max} is allowed")]
+    Large {
+        /// The key with its table.
+        key: String,
+        /// The number.
+        got: i64,
+        /// The bound.
+        max: u64,
+    },
 }
 
 /// What a profile wants of a setting.
@@ -77,18 +164,12 @@ impl Profile {
             return Self::parse(name, text);
         }
         let path = Path::new(name);
-        let known: Vec<_> = EMBEDDED.iter().map(|(name, _)| *name).collect();
-        let length = std::fs::metadata(path)
-            .map_err(|error| {
-                refused(format!("{error}; known are {}, or a file", known.join(", ")))
-            })?
-            .len();
-        if length > PROFILE_BYTES_MAX {
-            return Err(refused(format!(
-                "{length} bytes are too many, at most {PROFILE_BYTES_MAX} are allowed"
-            )));
+        let found = std::fs::metadata(path);
+        let bytes = found.map_err(|source| refused(ProfileProblem::None { source }))?.len();
+        if bytes > PROFILE_BYTES_MAX {
+            return Err(refused(ProfileProblem::Long { bytes }));
         }
-        let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+        let text = std::fs::read_to_string(path).map_err(|error| refused(error.into()))?;
         Self::parse(name, &text)
     }
 
@@ -98,11 +179,11 @@ impl Profile {
     ///
     /// The first key that is unknown, or the first value out of its bounds.
     pub fn parse(name: &str, text: &str) -> Result<Self, ProfileError> {
-        let refused = |problem: String| ProfileError { name: name.to_owned(), problem };
-        let file: Table = text.parse().map_err(|error: toml::de::Error| {
-            let offset = error.span().map_or(0, |span| span.start);
+        let refused = |problem| ProfileError { name: name.to_owned(), problem };
+        let file: Table = text.parse().map_err(|source: toml::de::Error| {
+            let offset = source.span().map_or(0, |span| span.start);
             let breaks = text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
-            refused(format!("line {}: {}", breaks.saturating_add(1), error.message()))
+            refused(ProfileProblem::Syntax { line: breaks.saturating_add(1), source })
         })?;
         let mut profile = Self { name: name.to_owned(), about: String::new(), wanted: Vec::new() };
         for (table, value) in &file {
@@ -113,48 +194,40 @@ impl Profile {
                         profile.take(&format!("{table}.{key}"), value).map_err(refused)?;
                     }
                 }
-                _ => return Err(refused(format!("{table}: unknown key"))),
+                _ => return Err(refused(ProfileProblem::UnknownTable { table: table.clone() })),
             }
         }
         profile.wanted.sort_by_key(|(setting, _)| std::cmp::Reverse(setting.rank));
         Ok(profile)
     }
 
-    fn take(&mut self, key: &str, value: &Toml) -> Result<(), String> {
-        let setting = settings::of(key).ok_or_else(|| {
-            format!("{key}: unknown key; tuning/README.md lists those that there are")
-        })?;
+    fn take(&mut self, key: &str, value: &Toml) -> Result<(), ProfileProblem> {
+        let key = key.to_owned();
+        let Some(setting) = settings::of(&key) else {
+            return Err(ProfileProblem::UnknownKey { key });
+        };
         let (min, max) = setting.bounds;
         let wanted = match (setting.form, value) {
             (Form::Word(words), Toml::String(word)) if words.contains(&word.as_str()) => {
                 Wanted::Word(word.clone())
             }
             (Form::Word(words), other) => {
-                return Err(format!("{key}: {other} is none of {}", words.join(", ")));
+                return Err(ProfileProblem::Word { key, got: other.clone(), words });
             }
             (Form::Release, Toml::String(word)) if release(word).is_some() => {
                 Wanted::Word(word.clone())
             }
             (Form::Release, other) => {
-                return Err(format!("{key}: {other} is not a release such as \"6.1\""));
+                return Err(ProfileProblem::Release { key, got: other.clone() });
             }
-            (_, Toml::Integer(number)) => match u64::try_from(*number) {
-                Ok(number) if number < min => {
-                    return Err(format!(
-                        "{key}: {number} is too small, at least {min} is required"
-                    ));
-                }
+            (_, &Toml::Integer(got)) => match u64::try_from(got) {
                 Ok(number) if number > max => {
-                    return Err(format!("{key}: {number} is too large, at most {max} is allowed"));
+                    return Err(ProfileProblem::Large { key, got, max });
                 }
-                Ok(number) => Wanted::Number(number),
-                Err(_) => {
-                    return Err(format!(
-                        "{key}: {number} is too small, at least {min} is required"
-                    ));
-                }
+                Ok(number) if number >= min => Wanted::Number(number),
+                _ => return Err(ProfileProblem::Small { key, got, min }),
             },
-            (_, other) => return Err(format!("{key}: {other} is not a whole number")),
+            (_, other) => return Err(ProfileProblem::Number { key, got: other.clone() }),
         };
         self.wanted.push((setting, wanted));
         Ok(())
@@ -251,7 +324,7 @@ mod tests {
             ),
             ("speed = 1", "speed: unknown key"),
         ] {
-            assert_eq!(Profile::parse("x", text).unwrap_err().problem, problem);
+            assert_eq!(Profile::parse("x", text).unwrap_err().problem.to_string(), problem);
         }
         let error = Profile::parse("x", "a = 1\nb = \n").unwrap_err();
         assert!(error.to_string().starts_with("profile x: line 2: "), "{error}");

@@ -103,13 +103,11 @@ pub fn json(
     shards: Option<(&Fact<Vec<Row>>, &[Finding])>,
 ) -> String {
     let machine = subject.machine;
-    let fact = |fact: Result<String, String>| match fact {
+    let fact = |fact: Fact<String>| match fact {
         Ok(value) => json!({ "value": value }),
-        Err(why) => json!({ "unknown": why }),
+        Err(unknown) => json!({ "unknown": unknown.to_string() }),
     };
-    let list = |list: &Fact<Vec<usize>>| {
-        fact(list.as_ref().map(|list| cores::format(list)).map_err(ToString::to_string))
-    };
+    let list = |list: &Fact<Vec<usize>>| fact(list.clone().map(|list| cores::format(&list)));
     let shards = shards.map(|(rows, advice)| {
         let rows = match rows {
             Ok(rows) => json!(rows),
@@ -121,7 +119,7 @@ pub fn json(
         "profile": { "name": subject.profile.name, "chosen": subject.chosen },
         "engine": { "name": subject.engine.0, "why": subject.engine.1 },
         "machine": {
-            "release": fact(machine.release.clone().map_err(|unknown| unknown.0)),
+            "release": fact(machine.release.clone()),
             "online": list(&machine.online),
             "isolated": list(&machine.isolated),
         },
