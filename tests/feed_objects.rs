@@ -167,7 +167,7 @@ fn a_node_does_not_go_back_to_an_older_time_of_the_serial_that_it_has() {
     let mut updater =
         Updater::new(live, views, updater::Settings::default()).with_fetcher(Some(fetcher));
     let wanted = Wanted { serial_min: 0, source: None, unnamed: true, why: String::new() };
-    let problem = updater.fetch(&wanted).unwrap_err();
+    let problem = updater.fetch(&wanted).unwrap_err().to_string();
     assert!(
         problem.contains("those here are of") && problem.contains("--allow older"),
         "{problem}"

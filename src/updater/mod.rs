@@ -28,7 +28,7 @@ use snapshot_format::{Change, Kind};
 
 use crate::feed::key::Trusted;
 use crate::feed::nats::{Fetched, Wanted};
-use crate::feed::objects::Objects;
+use crate::feed::objects::{ObjectError, Objects};
 use crate::feed::{Applied, ApplyError, Body, ChangeRecord};
 use crate::observe::clock;
 use crate::store::{Files, Holds, Live, Permit, Permits, Stamp, StoreError};
@@ -281,9 +281,9 @@ impl Updater {
     /// # Errors
     ///
     /// There is none that can be used, or the disk refuses; what was served is served on.
-    pub fn fetch(&mut self, wanted: &Wanted) -> Result<Fetched, String> {
+    pub fn fetch(&mut self, wanted: &Wanted) -> Result<Fetched, FetchError> {
         let Some(Fetcher { objects, trusted }) = &self.fetcher else {
-            return Err("no object store is set (feed.nats.objects)".to_owned());
+            return Err(FetchError::NoObjects);
         };
         // Its base would be of a state that is about to go.
         self.fold = None;
@@ -303,14 +303,30 @@ impl Updater {
                 format!("{problem}, of `whoisd fetch-snapshot`, with the server stopped")
             })
         };
-        let arrived = objects
-            .fetch(wanted, trusted, self.live.writer(), &mut vet, &mut |_, _| true)
-            .map_err(|error| error.to_string())?;
-        self.live.reload().and_then(|()| self.publish()).map_err(|error| error.to_string())?;
+        let arrived =
+            objects.fetch(wanted, trusted, self.live.writer(), &mut vet, &mut |_, _| true)?;
+        self.live.reload().and_then(|()| self.publish())?;
         let serial = self.generation().state().serial;
         tracing::info!(serial, why = wanted.why, "a newer snapshot was fetched");
         Ok(Fetched { serial, source: arrived.object.source })
     }
+}
+
+/// Why no newer generation was fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No object store is set.
+    #[error("no object store is set (feed.nats.objects)")]
+    NoObjects,
+    /// The object store has none that can be used.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// It cannot be shown.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The updater's thread has ended.
+    #[error("the updater has ended")]
+    Ended,
 }
 
 fn store_error(error: &StoreError) -> ApplyError {

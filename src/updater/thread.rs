@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::{Updater, Views};
+use super::{FetchError, Updater, Views};
 use crate::feed::nats::{Fetched, Refetch, Wanted};
 use crate::feed::{Applied, Apply, ApplyError, ChangeRecord, Intake};
 use crate::place::aside::{self, Place};
@@ -38,7 +38,7 @@ pub enum Job {
     /// Take a deposit in.
     Deposit(PathBuf, Sender<Result<Applied, ApplyError>>),
     /// Fetch a newer generation.
-    Fetch(Wanted, Sender<Result<Fetched, String>>),
+    Fetch(Wanted, Sender<Result<Fetched, FetchError>>),
 }
 
 /// A feed's end of the updater.
@@ -77,10 +77,13 @@ impl Apply for Handle {
 
 impl Refetch for Handle {
     fn refetch(&mut self, wanted: &Wanted) -> Result<Fetched, String> {
-        let gone = "the updater has ended";
         let (reply, outcome) = bounded(1);
-        self.jobs.send(Job::Fetch(wanted.clone(), reply)).map_err(|_| gone)?;
-        outcome.recv().map_err(|_| gone)?
+        let sent = self.jobs.send(Job::Fetch(wanted.clone(), reply));
+        let fetched = match sent.ok().and_then(|()| outcome.recv().ok()) {
+            Some(fetched) => fetched,
+            None => Err(FetchError::Ended),
+        };
+        fetched.map_err(|error| error.to_string())
     }
 }
 
