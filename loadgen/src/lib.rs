@@ -3,8 +3,8 @@
 //! [`schedule`] says when each query is due, whatever the server does, [`workload`] what it asks;
 //! an [`engine`] a core carries the queries out on its [`ring`] in a [`protocol`], perhaps behind a
 //! [`proxy`] header; [`check`] looks at the answers, [`stats`] counts; [`run`] puts the cores
-//! together, with the [`clock`], the server's [`usage`] and the [`machine`], and `watch` sees the
-//! seconds go by. [`result`] is what came of it, [`saved`] reads it again. On results work
+//! together, with the [`clock`], the server's [`usage`] and the [`machine`], and `monitor` gathers
+//! the seconds. [`result`] is what came of it, [`saved`] reads it again. On results work
 //! [`sweep`] (the highest rate that meets an objective), [`plan`] (how many servers a registry
 //! needs), [`compare`] (what changed beyond the noise) and [`report`] (text and HTML). [`command`]
 //! holds the subcommands.
@@ -21,11 +21,11 @@ pub mod ring;
 pub mod check;
 pub mod clock;
 pub mod machine;
+mod monitor;
 pub mod run;
 mod snapshot;
 pub mod stats;
 pub mod usage;
-mod watch;
 
 pub mod compare;
 pub mod plan;

@@ -1,4 +1,4 @@
-//! One run: the cores of the generator, the server watched beside them, and the result.
+//! One run: the cores of the generator, the server monitored beside them, and the result.
 //!
 //! # Invariants
 //!
@@ -19,6 +19,7 @@ use crate::check::{Checker, Expect};
 use crate::clock::Clock;
 use crate::engine::{Core, Plan};
 use crate::machine;
+use crate::monitor::{Monitor, Monitored};
 use crate::protocol::Protocol;
 use crate::proxy::Proxy;
 use crate::result::{RESULT_FORMAT, RunResult, Second, Usage};
@@ -26,7 +27,6 @@ use crate::ring;
 use crate::schedule::{Due, Shape};
 use crate::stats::{CoreSecond, Stats};
 use crate::usage::Look;
-use crate::watch::{Watch, Watched};
 use crate::workload::{Profile, Source, Workload};
 
 /// From the start of the threads to the first due time, milliseconds: rings are made meanwhile.
@@ -73,7 +73,7 @@ pub struct Settings {
     pub expect_share: f64,
     /// Whether WHOIS answers are looked at.
     pub checked: bool,
-    /// The server's process, to be watched.
+    /// The server's process, to be monitored.
     pub server_pid: Option<u32>,
 }
 
@@ -102,14 +102,14 @@ pub fn run(
         threads.push(thread.map_err(|error| format!("core {core}: {error}"))?);
     }
     drop(sender);
-    let watch = Watch {
+    let monitor = Monitor {
         server_pid: settings.server_pid,
         warm_up_ns: ns(settings.warm_up_s),
         end_ns: ns(settings.duration_s),
         clock,
         stop,
     };
-    let watched = watch.run(&receiver, progress);
+    let monitored = monitor.run(&receiver, progress);
     let mut stats = Stats::default();
     let mut checked = BTreeMap::new();
     for thread in threads {
@@ -119,7 +119,7 @@ pub fn run(
             *checked.entry(check.clone()).or_default() += count;
         }
     }
-    Ok(result_of(settings, started, &stats, checked, watched))
+    Ok(result_of(settings, started, &stats, checked, monitored))
 }
 
 type CoreDone = Result<(Stats, Checker), String>;
@@ -173,10 +173,10 @@ fn result_of(
     started: String,
     stats: &Stats,
     checked: BTreeMap<String, u64>,
-    watched: Watched,
+    monitored: Monitored,
 ) -> RunResult {
     // Ended early, the run was as long as it was.
-    let ended_s = watched.ended_ns as f64 / 1e9;
+    let ended_s = monitored.ended_ns as f64 / 1e9;
     let duration_s = (ended_s - settings.warm_up_s).max(f64::EPSILON);
     let used = |(first, last): (Look, Look), peak_bytes: u64| {
         let cpu_s = (last.cpu_s - first.cpu_s).max(0.0);
@@ -188,7 +188,7 @@ fn result_of(
         }
     };
     let warm_up = settings.warm_up_s.floor();
-    let mut seconds = watched.seconds;
+    let mut seconds = monitored.seconds;
     seconds.retain(|second| second.at_s as f64 >= warm_up);
     let first_s = seconds.first().map_or(0, |second| second.at_s);
     seconds.iter_mut().for_each(|second| second.at_s -= first_s);
@@ -231,8 +231,8 @@ fn result_of(
             .map(|(kind, times)| ((*kind).to_owned(), times.latency()))
             .collect(),
         seconds,
-        server: watched.server.map(|looks| used(looks, watched.server_peak_bytes)),
-        generator: used(watched.generator, watched.generator_peak_bytes),
+        server: monitored.server.map(|looks| used(looks, monitored.server_peak_bytes)),
+        generator: used(monitored.generator, monitored.generator_peak_bytes),
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! # Does not
 //!
-//! Watch: it looks when it is asked.
+//! Monitor: it looks when it is asked.
 
 use std::fs;
 

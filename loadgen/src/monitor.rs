@@ -1,4 +1,4 @@
-//! What is seen of a run while its cores work: its seconds, the server, the generator itself.
+//! Monitors a run while its cores work: its seconds, the server, the generator itself.
 //!
 //! # Invariants
 //!
@@ -22,8 +22,8 @@ use crate::run::Progress;
 use crate::stats::CoreSecond;
 use crate::usage::{self, Look};
 
-/// How often the watching thread wakes, milliseconds.
-const WATCH_MS: u64 = 20;
+/// How often the monitoring thread wakes, milliseconds.
+const WAKE_MS: u64 = 20;
 /// After how many further seconds a second is told; every core has handed it over by then, unless
 /// one was held up.
 const TOLD_AFTER_S: u64 = 2;
@@ -32,10 +32,10 @@ const CLOSED_AFTER_S: u64 = 10;
 
 /// What was seen.
 #[derive(Default)]
-pub(crate) struct Watched {
+pub(crate) struct Monitored {
     /// Every second, warm-up included, in order.
     pub(crate) seconds: Vec<Second>,
-    /// The first and the last look at the server, if it is watched.
+    /// The first and the last look at the server, if it is monitored.
     pub(crate) server: Option<(Look, Look)>,
     /// The first and the last look at this process.
     pub(crate) generator: (Look, Look),
@@ -47,8 +47,8 @@ pub(crate) struct Watched {
     pub(crate) ended_ns: u64,
 }
 
-/// What is watched, and for how long.
-pub(crate) struct Watch<'a> {
+/// What is monitored, and for how long.
+pub(crate) struct Monitor<'a> {
     pub(crate) server_pid: Option<u32>,
     pub(crate) warm_up_ns: u64,
     pub(crate) end_ns: u64,
@@ -56,15 +56,15 @@ pub(crate) struct Watch<'a> {
     pub(crate) stop: &'a AtomicBool,
 }
 
-impl Watch<'_> {
-    /// Watches until the last core is done.
-    pub(crate) fn run(&self, receiver: &Receiver<CoreSecond>, progress: Progress<'_>) -> Watched {
+impl Monitor<'_> {
+    /// Monitors until the last core is done.
+    pub(crate) fn run(&self, receiver: &Receiver<CoreSecond>, progress: Progress<'_>) -> Monitored {
         let pid = self.server_pid.map(|pid| pid.to_string());
-        let mut watched = Watched { ended_ns: self.end_ns, ..Watched::default() };
+        let mut monitored = Monitored { ended_ns: self.end_ns, ..Monitored::default() };
         let mut open = Open::default();
         let (mut begun, mut ended, mut looked_s) = (false, false, u64::MAX);
         loop {
-            let received = receiver.recv_timeout(Duration::from_millis(WATCH_MS));
+            let received = receiver.recv_timeout(Duration::from_millis(WAKE_MS));
             let now_ns = self.clock.now_ns();
             let at_s = now_ns / 1_000_000_000;
             let begins = !begun && now_ns >= self.warm_up_ns;
@@ -73,29 +73,29 @@ impl Watch<'_> {
                 looked_s = at_s;
                 let generator = usage::look("self");
                 let server = pid.as_deref().map(usage::look);
-                watched.look(generator, server, begins, ended);
+                monitored.look(generator, server, begins, ended);
                 open.looks.insert(at_s, server.unwrap_or_default());
                 begun |= begins;
                 if ends {
                     ended = true;
-                    watched.ended_ns = now_ns.min(self.end_ns);
+                    monitored.ended_ns = now_ns.min(self.end_ns);
                 }
             }
             match received {
-                Ok(second) => open.add(&second, &mut watched.seconds),
+                Ok(second) => open.add(&second, &mut monitored.seconds),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    open.close(u64::MAX, &mut watched.seconds);
-                    return watched;
+                    open.close(u64::MAX, &mut monitored.seconds);
+                    return monitored;
                 }
             }
             open.tell(at_s, progress);
-            open.close(at_s.saturating_sub(CLOSED_AFTER_S), &mut watched.seconds);
+            open.close(at_s.saturating_sub(CLOSED_AFTER_S), &mut monitored.seconds);
         }
     }
 }
 
-impl Watched {
+impl Monitored {
     fn look(&mut self, generator: Look, server: Option<Look>, begins: bool, ended: bool) {
         self.generator_peak_bytes = self.generator_peak_bytes.max(generator.anonymous_bytes);
         let server_bytes = server.map_or(0, |server| server.anonymous_bytes);
