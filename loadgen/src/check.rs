@@ -17,7 +17,7 @@ use std::path::Path;
 use memchr::memmem::Finder;
 
 use crate::random::Random;
-use crate::snapshot::{AnswerReader, Answers};
+use crate::snapshot::{AnswerReader, Answers, SnapshotError};
 use crate::workload::{Kind, Request};
 
 /// Before the time of the last update; ` <<<` follows it.
@@ -46,7 +46,7 @@ impl Expect {
     /// # Errors
     ///
     /// What cannot be read.
-    pub fn open(dir: &Path, rules: Option<&Path>) -> Result<Self, String> {
+    pub fn open(dir: &Path, rules: Option<&Path>) -> Result<Self, SnapshotError> {
         Ok(Self { answers: Answers::open(dir, rules)? })
     }
 }

@@ -7,8 +7,9 @@
 //! the seconds. [`result`] is what came of it, [`saved`] reads it again. On results work
 //! [`sweep`] (the highest rate that meets an objective), [`plan`] (how many servers a registry
 //! needs), [`compare`] (what changed beyond the noise) and [`report`] (text and HTML). [`command`]
-//! holds the subcommands.
+//! holds the subcommands. [`LoadgenError`] says why a run, a plan or a result cannot be had.
 
+mod error;
 mod random;
 pub mod schedule;
 pub mod workload;
@@ -35,3 +36,6 @@ pub mod saved;
 pub mod sweep;
 
 pub mod command;
+
+pub use error::LoadgenError;
+pub use snapshot::SnapshotError;

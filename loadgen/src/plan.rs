@@ -19,6 +19,7 @@
 
 use serde::Serialize;
 
+use crate::LoadgenError;
 use crate::report::units::{count, decimal, plain};
 use crate::result::SweepResult;
 use crate::sweep::{knee_index, objective_text, steps_by_rate};
@@ -170,11 +171,9 @@ impl Source {
     /// # Errors
     ///
     /// The sweep has no knee.
-    pub fn of_sweep(sweep: &SweepResult) -> Result<(f64, Self), String> {
+    pub fn of_sweep(sweep: &SweepResult) -> Result<(f64, Self), LoadgenError> {
         let Some(knee) = sweep.knee_per_s.filter(|rate| *rate > 0.0) else {
-            return Err("no rate of this sweep met its objective; sweep lower rates, or name one \
-                        with --rate-per-server"
-                .to_owned());
+            return Err(LoadgenError::NoKnee);
         };
         let steps = steps_by_rate(sweep);
         let index = knee_index(sweep);
@@ -211,17 +210,15 @@ impl Plan {
     /// # Errors
     ///
     /// Names the value that cannot be: no site left, no rate left.
-    pub fn new(demand: Demand, supply: Supply, source: Source) -> Result<Self, String> {
+    pub fn new(demand: Demand, supply: Supply, source: Source) -> Result<Self, LoadgenError> {
         let left = supply.site_count.saturating_sub(supply.lost_site_count);
         if left == 0 {
-            return Err(format!(
-                "{} of {} sites may be lost: one must stay",
-                supply.lost_site_count, supply.site_count
-            ));
+            let (lost, all) = (supply.lost_site_count, supply.site_count);
+            return Err(LoadgenError::NoSite { lost, all });
         }
         let planned = supply.rate_per_server_per_s * (100.0 - supply.head_room_percent) / 100.0;
         if !(planned > 0.0 && planned.is_finite()) {
-            return Err(format!("{planned} per second and server: must be above 0"));
+            return Err(LoadgenError::NoRate { planned_per_s: planned });
         }
         let peak_per_s = demand.peak_per_s();
         let peak_per_site_per_s = peak_per_s / f64::from(left);
@@ -345,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_plan_without_a_site_or_a_rate_is_refused() {
-        let refused = |supply| Plan::new(DEMAND, supply, Source::named()).unwrap_err();
+        let refused = |supply| Plan::new(DEMAND, supply, Source::named()).unwrap_err().to_string();
         assert!(refused(Supply { lost_site_count: 2, ..SUPPLY }).contains("one must stay"));
         assert!(refused(Supply { head_room_percent: 100.0, ..SUPPLY }).contains("above 0"));
         assert!(refused(Supply { rate_per_server_per_s: f64::NAN, ..SUPPLY }).contains("above 0"));

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 
+use crate::LoadgenError;
 use crate::check::{Checker, Expect};
 use crate::clock::Clock;
 use crate::engine::{Core, Plan};
@@ -89,7 +90,7 @@ pub fn run(
     settings: &Settings,
     stop: &Arc<AtomicBool>,
     progress: Progress<'_>,
-) -> Result<RunResult, String> {
+) -> Result<RunResult, LoadgenError> {
     settings.shape.check()?;
     let clock = Clock::in_ms(START_DELAY_MS);
     let started = machine::now();
@@ -99,7 +100,7 @@ pub fn run(
         let (settings, stop, sender) = (settings.clone(), Arc::clone(stop), sender.clone());
         let work = move || core_of(&settings, index, core, clock, stop, sender);
         let thread = thread::Builder::new().name(format!("core-{core}")).spawn(work);
-        threads.push(thread.map_err(|error| format!("core {core}: {error}"))?);
+        threads.push(thread.map_err(|source| LoadgenError::Thread { core, source })?);
     }
     drop(sender);
     let monitor = Monitor {
@@ -122,10 +123,10 @@ pub fn run(
     Ok(result_of(settings, started, &stats, checked, monitored))
 }
 
-type CoreDone = Result<(Stats, Checker), String>;
+type CoreDone = Result<(Stats, Checker), LoadgenError>;
 
 fn joined(thread: JoinHandle<CoreDone>) -> CoreDone {
-    thread.join().map_err(|_| "a core of the generator panicked: a bug".to_owned())?
+    thread.join().map_err(|_| LoadgenError::Panicked)?
 }
 
 fn core_of(
@@ -136,9 +137,7 @@ fn core_of(
     stop: Arc<AtomicBool>,
     seconds: std::sync::mpsc::Sender<CoreSecond>,
 ) -> CoreDone {
-    ring::pin(core).map_err(|error| {
-        format!("core {core} cannot be used ({error}); `taskset -pc $$` lists those that can")
-    })?;
+    ring::pin(core).map_err(|source| LoadgenError::Core { core, source })?;
     ring::sleep_exactly();
     let count = settings.cores.len();
     let plan = Plan {
@@ -164,7 +163,7 @@ fn core_of(
     if done.is_err() {
         stop.store(true, Ordering::Relaxed);
     }
-    done
+    Ok(done?)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a run fit")]

@@ -11,6 +11,7 @@
 
 use serde::Deserialize;
 
+use crate::LoadgenError;
 use crate::result::{RESULT_FORMAT, RunResult, SweepResult};
 
 /// What a result file holds.
@@ -36,21 +37,15 @@ impl Saved {
     /// # Errors
     ///
     /// Not JSON, another format version, or a field that is missing or of another type.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let head: Head = serde_json::from_str(text)
-            .map_err(|error| format!("no result of this program: {error}"))?;
+    pub fn parse(text: &str) -> Result<Self, LoadgenError> {
+        let head: Head = serde_json::from_str(text).map_err(LoadgenError::NoResult)?;
         if head.format != RESULT_FORMAT {
-            return Err(format!(
-                "format version {}, this build reads {RESULT_FORMAT}; measure again, or use the \
-                 program that wrote it",
-                head.format
-            ));
+            return Err(LoadgenError::ResultFormat { got: head.format });
         }
         if head.steps.is_some() && head.objective.is_some() {
-            let sweep = serde_json::from_str(text);
-            return sweep.map(Self::Sweep).map_err(|error| format!("sweep: {error}"));
+            return serde_json::from_str(text).map(Self::Sweep).map_err(LoadgenError::SweepResult);
         }
-        serde_json::from_str(text).map(Self::Run).map_err(|error| format!("run: {error}"))
+        serde_json::from_str(text).map(Self::Run).map_err(LoadgenError::RunResult)
     }
 }
 
@@ -65,17 +60,17 @@ mod tests {
         let sweep =
             SweepResult { format: RESULT_FORMAT, objective, steps: vec![], knee_per_s: None };
         let text = serde_json::to_string(&sweep).unwrap();
-        assert_eq!(Saved::parse(&text), Ok(Saved::Sweep(Box::new(sweep))));
-        let error = Saved::parse(r#"{"format": 1}"#).unwrap_err();
+        assert_eq!(Saved::parse(&text).unwrap(), Saved::Sweep(Box::new(sweep)));
+        let error = Saved::parse(r#"{"format": 1}"#).unwrap_err().to_string();
         assert!(error.starts_with("run: missing field"), "{error}");
     }
 
     #[test]
     fn other_versions_and_other_files_are_refused() {
-        let error = Saved::parse(r#"{"format": 2}"#).unwrap_err();
+        let error = Saved::parse(r#"{"format": 2}"#).unwrap_err().to_string();
         assert!(error.contains("format version 2, this build reads 1"), "{error}");
         for text in ["", "[]", "{}", "{\"format\": -1}", "WHOIS"] {
-            let error = Saved::parse(text).unwrap_err();
+            let error = Saved::parse(text).unwrap_err().to_string();
             assert!(error.starts_with("no result of this program"), "{text}: {error}");
         }
         let method = serde_json::to_string(&Method::default()).unwrap();

@@ -9,16 +9,18 @@
 //!
 //! Choose names: `workload` does. Follow a new generation: what was opened stays.
 
+use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use snapshot_format::Kind;
 use snapshot_format::reader::Archived;
 use snapshot_format::record::{ArchivedContact, ArchivedDomain, ArchivedRegistrar, ContactField};
-use whoisd::config::{self, Flags};
+use snapshot_format::{Corrupt, Kind};
+use whoisd::config::{self, ConfigError, Flags};
 use whoisd::policy::{Rules, Tier};
 use whoisd::query::whois::{Answer, answer};
+use whoisd::store::StoreError;
 use whoisd::view::View;
 
 /// What every A-label starts with.
@@ -48,9 +50,9 @@ pub(crate) struct SnapshotNames {
 
 impl SnapshotNames {
     /// Opens the current generation in `directory`.
-    pub(crate) fn open(directory: &Path) -> Result<Self, String> {
-        let view = View::open(directory).map_err(|error| error.to_string())?;
-        let idn = view.base().domain_range(ACE_PREFIX).map_err(|error| error.to_string())?;
+    pub(crate) fn open(directory: &Path) -> Result<Self, SnapshotError> {
+        let view = View::open(directory).map_err(SnapshotError::Store)?;
+        let idn = view.base().domain_range(ACE_PREFIX).map_err(SnapshotError::Corrupt)?;
         Ok(Self { view: Arc::new(view), idn })
     }
 
@@ -155,11 +157,11 @@ pub(crate) struct Answers {
 impl Answers {
     /// Opens the current generation in `directory`; `rules` is a `whoisd.toml`, without it the
     /// server's defaults hold.
-    pub(crate) fn open(directory: &Path, rules: Option<&Path>) -> Result<Self, String> {
+    pub(crate) fn open(directory: &Path, rules: Option<&Path>) -> Result<Self, SnapshotError> {
         let flags = Flags { dir: Some(directory.to_owned()), ..Flags::default() };
-        let settings = config::load(rules, &flags).map_err(|error| error.to_string())?.settings;
+        let settings = config::load(rules, &flags).map_err(SnapshotError::Config)?.settings;
         let rules = Arc::clone(settings.answers.rules());
-        let view = View::open(directory).map_err(|error| error.to_string())?;
+        let view = View::open(directory).map_err(SnapshotError::Store)?;
         Ok(Self { view: Arc::new(view), rules })
     }
 
@@ -182,6 +184,29 @@ impl AnswerReader {
         self.answer.bytes()
     }
 }
+
+/// A snapshot directory, or the rules of its answers, cannot be used.
+#[derive(Debug)]
+pub enum SnapshotError {
+    /// The directory cannot be read.
+    Store(StoreError),
+    /// A record is damaged.
+    Corrupt(Corrupt),
+    /// The configuration cannot be used.
+    Config(ConfigError),
+}
+
+impl fmt::Display for SnapshotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(source) => write!(f, "{source}"),
+            Self::Corrupt(source) => write!(f, "{source}"),
+            Self::Config(source) => write!(f, "{source}"),
+        }
+    }
+}
+
+impl std::error::Error for SnapshotError {}
 
 /// A small sampled registry in a directory that goes with the value: for tests.
 #[cfg(test)]

@@ -158,9 +158,9 @@ fn the_form_of_results_is_what_it_was_and_is_read_again() {
     let run = run(5_000.0, 0.43);
     let json = serde_json::to_string(&run).unwrap() + "\n";
     assert_golden("run.json", &json);
-    assert!(Saved::parse(&json) == Ok(Saved::Run(Box::new(run))));
+    assert!(Saved::parse(&json).unwrap() == Saved::Run(Box::new(run)));
     let json = serde_json::to_string(&sweep()).unwrap();
-    assert!(Saved::parse(&json) == Ok(Saved::Sweep(Box::new(sweep()))));
+    assert!(Saved::parse(&json).unwrap() == Saved::Sweep(Box::new(sweep())));
 }
 
 #[test]

@@ -114,7 +114,8 @@ pub(super) struct LoadOptions {
 impl LoadOptions {
     /// The settings of a run; its schedule is the caller's.
     pub(super) fn settings(&self, shape: Shape) -> Result<Settings, Failure> {
-        self.check().and_then(|()| shape.check()).map_err(Failure::Usage)?;
+        self.check().map_err(Failure::Usage)?;
+        shape.check().map_err(|error| Failure::Usage(error.to_string()))?;
         if let Some(pid) = self.server_pid {
             is_there(pid)?;
         }

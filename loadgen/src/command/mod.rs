@@ -20,6 +20,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::workload::WorkloadError;
+use crate::{LoadgenError, SnapshotError};
+
 /// The version with the commit that it was built from.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("WHOISD_COMMIT"), ")");
 
@@ -79,5 +82,23 @@ enum Failure {
 impl From<String> for Failure {
     fn from(message: String) -> Self {
         Self::Failed(message)
+    }
+}
+
+impl From<LoadgenError> for Failure {
+    fn from(error: LoadgenError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<SnapshotError> for Failure {
+    fn from(error: SnapshotError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<WorkloadError> for Failure {
+    fn from(error: WorkloadError) -> Self {
+        Self::Failed(error.to_string())
     }
 }

@@ -120,9 +120,11 @@ fn rate(options: &Options) -> Result<Option<(f64, Source)>, String> {
         return Ok(Some((rate, Source::named())));
     }
     let Some(path) = &options.sweep else { return Ok(None) };
-    let at = |error: String| format!("{}: {error}", path.display());
+    let at = |problem: String| format!("{}: {problem}", path.display());
     match output::read(path)? {
-        Saved::Sweep(sweep) => Source::of_sweep(&sweep).map(Some).map_err(at),
+        Saved::Sweep(sweep) => {
+            Source::of_sweep(&sweep).map(Some).map_err(|error| at(error.to_string()))
+        }
         Saved::Run(_) => Err(at("one run, not a sweep; name its rate with --rate-per-server if \
                                  it met your objective"
             .to_owned())),

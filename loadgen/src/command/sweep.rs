@@ -64,7 +64,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     };
     let (low, high) = (options.low, options.high);
     let search = Search::new(low, high, options.steps, options.precision, objective);
-    let mut search = search.map_err(Failure::Usage)?;
+    let mut search = search.map_err(|error| Failure::Usage(error.to_string()))?;
     let inputs = options.load.inputs();
     let outputs = Outputs::tried(options.json.as_deref(), options.html.as_deref(), &inputs)?;
     let mut settings = options.load.settings(Shape::Poisson { rate_per_s: low })?;

@@ -11,6 +11,7 @@
 //!
 //! Share anything with another core but the clock, the names and the stop flag.
 
+mod error;
 mod exchange;
 
 use std::cmp::Reverse;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 
+pub use error::EngineError;
 pub use exchange::{Ending, Exchange, Step};
 
 use crate::check::Checker;
@@ -107,14 +109,9 @@ impl Core {
         workload: Workload,
         checker: Checker,
         seconds: Sender<CoreSecond>,
-    ) -> Result<Self, String> {
-        let ring = Ring::new(plan.slots, &plan.targets, &plan.sources).map_err(|error| {
-            format!(
-                "the kernel refuses a ring with {} connections ({error}); it needs Linux 6.1, and \
-                 `ulimit -n` of at least that",
-                plan.slots
-            )
-        })?;
+    ) -> Result<Self, EngineError> {
+        let ring = Ring::new(plan.slots, &plan.targets, &plan.sources)
+            .map_err(|source| EngineError::Ring { connections: plan.slots, source })?;
         let slot = |_| Slot { request: Request::default(), exchange: Exchange::default() };
         Ok(Self {
             clock,
@@ -140,7 +137,7 @@ impl Core {
     /// # Errors
     ///
     /// If the kernel no longer turns the ring.
-    pub fn run(mut self, due: Due) -> Result<(Stats, Checker), String> {
+    pub fn run(mut self, due: Due) -> Result<(Stats, Checker), EngineError> {
         let mut due = due.peekable();
         let mut completions = Vec::new();
         let mut start_count = 0;
@@ -172,8 +169,7 @@ impl Core {
             let wait_ns = self.wait_ns(next, now_ns);
             completions.clear();
             start_count = 0;
-            let turned = self.ring.turn(wait_ns, &mut completions);
-            turned.map_err(|error| format!("the kernel no longer turns the ring: {error}"))?;
+            self.ring.turn(wait_ns, &mut completions).map_err(EngineError::Turn)?;
             let now_ns = self.clock.now_ns();
             for completion in &completions {
                 self.completed(*completion, now_ns);

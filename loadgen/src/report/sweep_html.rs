@@ -137,7 +137,7 @@ fn steps_table(sweep: &SweepResult) -> String {
         let judgement = match judge(step, &sweep.objective) {
             Ok(()) if knee => "met, the knee".to_owned(),
             Ok(()) => "met".to_owned(),
-            Err(reason) => reason.replace(" us", " µs"),
+            Err(missed) => missed.to_string().replace(" us", " µs"),
         };
         let cells = vec![
             decimal(step.asked_per_s),

@@ -55,7 +55,8 @@ pub fn sweep_text(sweep: &SweepResult) -> String {
     ));
     for step in steps_by_rate(sweep) {
         let at = |at: f64| percentile_ns(&step.latency, at).map_or_else(|| "-".to_owned(), time);
-        let judgement = judge(step, &sweep.objective).err().unwrap_or_else(|| "met".to_owned());
+        let judgement = judge(step, &sweep.objective)
+            .map_or_else(|missed| missed.to_string(), |()| "met".to_owned());
         text.push_str(&format!(
             "{:>10} {:>10} {:>9} {:>8} {:>8} {:>8} {:>8}   {}\n",
             decimal(step.asked_per_s),

@@ -11,9 +11,11 @@
 //! Read a clock, or send anything.
 
 mod due;
+mod error;
 mod shape;
 
 pub use due::Due;
+pub use error::ShapeError;
 pub use shape::Shape;
 
 use crate::random::Random;

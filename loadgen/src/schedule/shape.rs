@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use super::RATE_PER_S_MAX;
+use super::{RATE_PER_S_MAX, ShapeError};
 
 /// How the rate goes. Rates are queries per second, of all cores together.
 #[derive(Debug, Clone)]
@@ -55,11 +55,9 @@ pub enum Shape {
     },
 }
 
-fn positive(what: &str, value: f64, max: f64) -> Result<(), String> {
-    if value > 0.0 && value <= max {
-        return Ok(());
-    }
-    Err(format!("{what} is {value}; it must be more than 0 and at most {max}"))
+fn positive(what: &'static str, value: f64, max: f64) -> Result<(), ShapeError> {
+    let fits = value > 0.0 && value <= max;
+    if fits { Ok(()) } else { Err(ShapeError::Bounds { what, value, max }) }
 }
 
 /// Longest period of a ramp or a burst, seconds: a year.
@@ -73,7 +71,7 @@ impl Shape {
     /// # Errors
     ///
     /// What is out of bounds: name, value and bound.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), ShapeError> {
         match *self {
             Self::Constant { rate_per_s } | Self::Poisson { rate_per_s } => {
                 positive("the rate per second", rate_per_s, RATE_PER_S_MAX)
@@ -94,13 +92,10 @@ impl Shape {
             Self::Recorded { ref times_ns, speed } => {
                 positive("the speed of the replay", speed, SPEED_MAX)?;
                 if times_ns.is_empty() {
-                    return Err("the recording holds no query".to_owned());
+                    return Err(ShapeError::Empty);
                 }
                 match times_ns.windows(2).position(|pair| pair.first() > pair.last()) {
-                    Some(at) => Err(format!(
-                        "query {} of the recording is earlier than the one before it",
-                        at + 2
-                    )),
+                    Some(at) => Err(ShapeError::Order { number: at + 2 }),
                     None => Ok(()),
                 }
             }
@@ -230,7 +225,7 @@ mod tests {
     #[test]
     fn a_shape_out_of_bounds_is_refused_with_its_bound() {
         let refused = |shape: Shape, part: &str| {
-            let message = shape.check().unwrap_err();
+            let message = shape.check().unwrap_err().to_string();
             assert!(message.contains(part), "{message}");
         };
         refused(Shape::Constant { rate_per_s: 0.0 }, "the rate per second is 0; it must be");

@@ -19,6 +19,10 @@
 //!
 //! Run anything, read a clock, or decide whether a run is valid: the run says so.
 
+mod error;
+
+pub use error::{Missed, SweepError};
+
 use crate::report::units::{count, percent, percentile};
 use crate::result::{Latency, Objective, RunResult, SweepResult};
 
@@ -84,26 +88,18 @@ impl Search {
         ascent_count: u32,
         precision: f64,
         objective: Objective,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, SweepError> {
         if !(low_per_s > 0.0 && low_per_s < high_per_s && high_per_s.is_finite()) {
-            return Err(format!(
-                "sweep from {low_per_s} to {high_per_s} per second: the lower rate must be above \
-                 0 and below the higher one"
-            ));
+            return Err(SweepError::Rates { low_per_s, high_per_s });
         }
         if !(2..=ASCENT_COUNT_MAX).contains(&ascent_count) {
-            return Err(format!("{ascent_count} steps up: 2 to {ASCENT_COUNT_MAX} are possible"));
+            return Err(SweepError::Steps { count: ascent_count });
         }
         if !(PRECISION_MIN..=PRECISION_MAX).contains(&precision) {
-            return Err(format!(
-                "precision {precision}: a share of {PRECISION_MIN} to {PRECISION_MAX} is possible"
-            ));
+            return Err(SweepError::Precision { precision });
         }
         if !(objective.percentile > 0.0 && objective.percentile <= 100.0) {
-            return Err(format!(
-                "objective at percentile {}: above 0 and at most 100 is possible",
-                objective.percentile
-            ));
+            return Err(SweepError::Percentile { percentile: objective.percentile });
         }
         let factor = (high_per_s / low_per_s).powf(1.0 / f64::from(ascent_count - 1));
         // Each halving takes the root of the bracket's ratio; rounding may cost one more.
@@ -239,23 +235,20 @@ impl Search {
 /// # Errors
 ///
 /// The reason, with figure and bound.
-pub fn judge(result: &RunResult, objective: &Objective) -> Result<(), String> {
+pub fn judge(result: &RunResult, objective: &Objective) -> Result<(), Missed> {
     if let Some(reason) = &result.invalid {
-        return Err(format!("invalid: {reason}"));
+        return Err(Missed::Invalid { reason: reason.clone() });
     }
+    let Objective { percentile, latency_us: max_us, error_share_max: share_max } = *objective;
     let share = failed_share(result);
-    if share > objective.error_share_max {
-        let (share, most) = (percent(share), percent(objective.error_share_max));
-        return Err(format!("failed {share} over {most}"));
+    if share > share_max {
+        return Err(Missed::Failed { share, share_max });
     }
-    let Some(value_ns) = percentile_ns(&result.latency, objective.percentile) else {
-        return Err("no answer".to_owned());
-    };
+    let value_ns = percentile_ns(&result.latency, percentile).ok_or(Missed::NoAnswer)?;
     // Whole microseconds, rounded up: 5,000,001 ns is over 5,000 us.
     let value_us = value_ns.div_ceil(1_000);
-    if value_us > objective.latency_us {
-        let (value, most) = (count(value_us), count(objective.latency_us));
-        return Err(format!("{} {value} us over {most} us", percentile(objective.percentile)));
+    if value_us > max_us {
+        return Err(Missed::Latency { percentile, value_us, max_us });
     }
     Ok(())
 }

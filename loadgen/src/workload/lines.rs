@@ -12,7 +12,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::Kind;
+use super::{Kind, LineError, WorkloadError};
 
 /// Longest query line, bytes.
 pub(super) const LINE_BYTES_MAX: usize = 1024;
@@ -31,39 +31,36 @@ pub(super) struct Lines {
 
 impl Lines {
     /// Reads a file with one line per query; empty lines are passed over.
-    pub(super) fn read(path: &Path) -> Result<Self, String> {
-        let place = path.display();
-        let bytes = fs::read(path).map_err(|error| format!("{place}: {error}"))?;
+    pub(super) fn read(path: &Path) -> Result<Self, WorkloadError> {
+        let bytes = fs::read(path);
+        let path = || path.to_owned();
+        let bytes = bytes.map_err(|source| WorkloadError::Read { path: path(), source })?;
         let mut lines = Self::default();
-        for (index, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+        for (number, line) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
             let line = line.trim_ascii();
             if line.is_empty() {
                 continue;
             }
             let kind = guess(line);
-            lines
-                .push(line, kind)
-                .map_err(|error| format!("{place}: line {}: {error}", index + 1))?;
+            let at = |source| WorkloadError::Line { path: path(), number, source };
+            lines.push(line, kind).map_err(at)?;
         }
         if lines.ends.is_empty() {
-            return Err(format!("{place}: no line; expected one query per line"));
+            return Err(WorkloadError::NoLine { path: path() });
         }
         Ok(lines)
     }
 
     /// Adds a line.
-    pub(super) fn push(&mut self, line: &[u8], kind: Kind) -> Result<(), String> {
+    pub(super) fn push(&mut self, line: &[u8], kind: Kind) -> Result<(), LineError> {
         if line.len() > LINE_BYTES_MAX {
-            let length = line.len();
-            return Err(format!(
-                "got {length} bytes; expected a query of {LINE_BYTES_MAX} at most"
-            ));
+            return Err(LineError::QueryLength { got: line.len(), max: LINE_BYTES_MAX });
         }
-        if let Some(byte) = line.iter().find(|&&byte| matches!(byte, b'\r' | b'\n' | 0)) {
-            return Err(format!("got the byte {byte}; expected a query of one line"));
+        if let Some(&byte) = line.iter().find(|&&byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            return Err(LineError::QueryByte(byte));
         }
         let number = u32::try_from(self.ends.len()).ok().filter(|_| self.len() < LINES_MAX as u64);
-        let number = number.ok_or_else(|| format!("expected {LINES_MAX} queries at most"))?;
+        let number = number.ok_or(LineError::QueryCount { max: LINES_MAX })?;
         self.bytes.extend_from_slice(line);
         self.ends.push((self.bytes.len(), kind));
         let shared = if kind == Kind::Other { Kind::Domain } else { kind };
@@ -199,7 +196,8 @@ mod tests {
     #[test]
     fn a_line_that_is_no_query_is_refused() {
         let mut lines = Lines::default();
-        assert!(lines.push(&[b'x'; 1025], Kind::Other).unwrap_err().contains("got 1025 bytes"));
-        assert!(lines.push(b"a\rb", Kind::Other).unwrap_err().contains("one line"));
+        let mut refused = |line: &[u8]| lines.push(line, Kind::Other).unwrap_err().to_string();
+        assert_eq!(refused(&[b'x'; 1025]), "got 1025 bytes; expected a query of 1024 at most");
+        assert_eq!(refused(b"a\rb"), "got the byte 13; expected a query of one line");
     }
 }

@@ -15,12 +15,14 @@
 //!
 //! Send, or know when.
 
+mod error;
 mod lines;
 mod pick;
 mod profile;
 mod replay;
 mod source;
 
+pub use error::{LineError, WorkloadError};
 pub use profile::Profile;
 pub use replay::replay;
 pub use source::{Names, Source};

@@ -12,8 +12,10 @@ use std::fs;
 
 use serde::Deserialize;
 
+use super::WorkloadError;
+
 /// Profiles that come with the program.
-const BUILT_IN: [(&str, &str); 4] = [
+pub(super) const BUILT_IN: [(&str, &str); 4] = [
     ("registry", include_str!("../../profiles/registry.toml")),
     ("thick", include_str!("../../profiles/thick.toml")),
     ("hot", include_str!("../../profiles/hot.toml")),
@@ -21,11 +23,11 @@ const BUILT_IN: [(&str, &str); 4] = [
 ];
 
 /// How far from 1 the sum of the shares may be.
-const SHARES_TOLERANCE: f64 = 0.001;
+pub(super) const SHARES_TOLERANCE: f64 = 0.001;
 /// Largest exponent of Zipf's law.
-const ZIPF_EXPONENT_MAX: f64 = 5.0;
+pub(super) const ZIPF_EXPONENT_MAX: f64 = 5.0;
 /// Largest gap between bytes, microseconds: a minute.
-const GAP_US_MAX: u32 = 60_000_000;
+pub(super) const GAP_US_MAX: u32 = 60_000_000;
 
 /// In which order names are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -80,35 +82,38 @@ impl Parsed {
         [domain, idn, miss, nameserver, contact, registrar, wildcard]
     }
 
-    fn check(&self) -> Result<(), String> {
-        let share = |key: &str, value: f64| {
-            if (0.0..=1.0).contains(&value) {
-                return Ok(());
-            }
-            Err(format!("{key} is {value}; it must be from 0 to 1"))
-        };
-        for (kind, value) in super::Kind::ALL.iter().zip(self.shares()) {
-            share(&format!("shares.{}", kind.name()), value)?;
+    /// Whether each number is within its bounds; `name` is the profile's.
+    fn check(&self, name: &str) -> Result<(), WorkloadError> {
+        let profile = || name.to_owned();
+        let is_share = |share: f64| (0.0..=1.0).contains(&share);
+        let mut shares = super::Kind::ALL.iter().zip(self.shares());
+        if let Some((kind, share)) = shares.find(|(_, share)| !is_share(*share)) {
+            let (profile, kind) = (profile(), kind.name());
+            return Err(WorkloadError::KindShare { profile, kind, share });
         }
         let sum: f64 = self.shares().iter().sum();
         if (sum - 1.0).abs() > SHARES_TOLERANCE {
-            return Err(format!("shares sum to {sum}; they must sum to 1 within 0.001"));
+            return Err(WorkloadError::ShareSum { profile: profile(), sum });
         }
-        if !(self.zipf_exponent > 0.0 && self.zipf_exponent <= ZIPF_EXPONENT_MAX) {
-            return Err(format!(
-                "zipf_exponent is {}; it must be more than 0 and at most {ZIPF_EXPONENT_MAX}",
-                self.zipf_exponent
-            ));
+        let exponent = self.zipf_exponent;
+        if !(exponent > 0.0 && exponent <= ZIPF_EXPONENT_MAX) {
+            return Err(WorkloadError::ZipfExponent { profile: profile(), exponent });
         }
-        if !(1..=GAP_US_MAX).contains(&self.slow_gap_us) {
-            return Err(format!(
-                "slow_gap_us is {}; it must be from 1 to {GAP_US_MAX}",
-                self.slow_gap_us
-            ));
+        let gap_us = self.slow_gap_us;
+        if !(1..=GAP_US_MAX).contains(&gap_us) {
+            return Err(WorkloadError::SlowGap { profile: profile(), gap_us });
         }
-        share("slow_share", self.slow_share)?;
-        share("silent_share", self.silent_share)?;
-        share("slow_share and silent_share together", self.slow_share + self.silent_share)
+        let clients = [
+            ("slow_share", self.slow_share),
+            ("silent_share", self.silent_share),
+            ("slow_share and silent_share together", self.slow_share + self.silent_share),
+        ];
+        match clients.into_iter().find(|(_, share)| !is_share(*share)) {
+            Some((key, share)) => {
+                Err(WorkloadError::ClientShare { profile: profile(), key, share })
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -127,23 +132,23 @@ impl Profile {
     /// # Errors
     ///
     /// No such profile, or the key that cannot be used with its value and bound.
-    pub fn named(name_or_path: &str) -> Result<Self, String> {
+    pub fn named(name_or_path: &str) -> Result<Self, WorkloadError> {
         if let Some((name, text)) = BUILT_IN.iter().find(|(name, _)| *name == name_or_path) {
             return Self::of_text(name, text);
         }
-        let text = fs::read_to_string(name_or_path).map_err(|error| {
-            let names = BUILT_IN.map(|(name, _)| name).join(", ");
-            format!(
-                "profile {name_or_path}: {error}; expected the path of a file or one of {names}"
-            )
+        let text = fs::read_to_string(name_or_path).map_err(|source| WorkloadError::NoProfile {
+            profile: name_or_path.to_owned(),
+            source,
         })?;
         Self::of_text(name_or_path, &text)
     }
 
-    fn of_text(name: &str, text: &str) -> Result<Self, String> {
-        let parsed: Parsed =
-            toml::from_str(text).map_err(|error| format!("profile {name}: {error}"))?;
-        parsed.check().map_err(|error| format!("profile {name}: {error}"))?;
+    fn of_text(name: &str, text: &str) -> Result<Self, WorkloadError> {
+        let parsed: Parsed = toml::from_str(text).map_err(|source| WorkloadError::Toml {
+            profile: name.to_owned(),
+            source: Box::new(source),
+        })?;
+        parsed.check(name)?;
         Ok(Self { name: name.to_owned(), text: text.to_owned(), parsed })
     }
 
@@ -198,10 +203,10 @@ mod tests {
                 "together is 1.2",
             ),
         ] {
-            let message = Profile::of_text("p", text).unwrap_err();
+            let message = Profile::of_text("p", text).unwrap_err().to_string();
             assert!(message.contains(part) && message.starts_with("profile p: "), "{message}");
         }
-        let message = Profile::named("no such").unwrap_err();
+        let message = Profile::named("no such").unwrap_err().to_string();
         assert!(message.contains("registry, thick"), "{message}");
     }
 }

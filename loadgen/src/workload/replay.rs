@@ -24,7 +24,7 @@ use snapshot_format::calendar::days_from_civil;
 use toml::value::{Date, Datetime, Time};
 
 use super::lines::Lines;
-use super::{Kind, Source};
+use super::{Kind, LineError, Source, WorkloadError};
 
 /// Longest line of a log, bytes: a JSON line has other fields.
 const LOG_LINE_BYTES_MAX: u64 = 1 << 16;
@@ -95,32 +95,33 @@ enum JsonTime {
 /// # Errors
 ///
 /// What cannot be read: the line, what was there and what was expected.
-pub fn replay(path: impl AsRef<Path>) -> Result<(Arc<[u64]>, Source), String> {
-    let path = path.as_ref();
-    let place = path.display();
-    let file = File::open(path).map_err(|error| format!("{place}: {error}"))?;
+pub fn replay(path: impl AsRef<Path>) -> Result<(Arc<[u64]>, Source), WorkloadError> {
+    let file = File::open(&path);
+    let path = || path.as_ref().to_owned();
+    let file = file.map_err(|source| WorkloadError::Read { path: path(), source })?;
     let mut reader = BufReader::new(file);
     let mut read: Vec<(u64, Vec<u8>)> = Vec::new();
     let mut line = Vec::new();
     for number in 1_u64.. {
+        let at = |source| WorkloadError::Line { path: path(), number, source };
         line.clear();
         let mut limited = std::io::Read::take(&mut reader, LOG_LINE_BYTES_MAX);
         let length = limited.read_until(b'\n', &mut line);
-        if length.map_err(|error| format!("{place}: line {number}: {error}"))? == 0 {
+        if length.map_err(|error| at(LineError::Read(error)))? == 0 {
             break;
         }
         if !line.trim_ascii().is_empty() {
-            let entry = entry(&line).map_err(|error| format!("{place}: line {number}: {error}"))?;
-            read.push(entry);
+            read.push(entry(&line).map_err(at)?);
         }
     }
     read.sort_by_key(|&(time_ns, _)| time_ns);
     let first_ns = read.first().map(|&(time_ns, _)| time_ns);
-    let first_ns = first_ns.ok_or_else(|| format!("{place}: no query; expected one per line"))?;
+    let first_ns = first_ns.ok_or_else(|| WorkloadError::NoQuery { path: path() })?;
     let mut lines = Lines::default();
     let mut times_ns = Vec::with_capacity(read.len());
     for (time_ns, query) in read {
-        lines.push(&query, Kind::Recorded).map_err(|error| format!("{place}: {error}"))?;
+        let pushed = lines.push(&query, Kind::Recorded);
+        pushed.map_err(|source| WorkloadError::Queries { path: path(), source })?;
         // The first is the least: they are in order.
         times_ns.push(time_ns.saturating_sub(first_ns));
     }
@@ -128,36 +129,27 @@ pub fn replay(path: impl AsRef<Path>) -> Result<(Arc<[u64]>, Source), String> {
 }
 
 /// Time, nanoseconds since the epoch, and query of a line.
-fn entry(line: &[u8]) -> Result<(u64, Vec<u8>), String> {
+fn entry(line: &[u8]) -> Result<(u64, Vec<u8>), LineError> {
     if !line.ends_with(b"\n") && line.len() as u64 >= LOG_LINE_BYTES_MAX {
-        return Err(format!("got a longer line; expected {LOG_LINE_BYTES_MAX} bytes at most"));
+        return Err(LineError::Length { max: LOG_LINE_BYTES_MAX });
     }
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let (time_ns, query) = if line.trim_ascii_start().starts_with(b"{") {
-        let parsed: JsonLine = serde_json::from_slice(line).map_err(|error| {
-            format!("{error}; got {}, expected \"time\" and \"query\"", shown(line))
-        })?;
-        (json_time_ns(&parsed.time)?, parsed.query())
+        let parsed: JsonLine = serde_json::from_slice(line)
+            .map_err(|source| LineError::Json { source, line: line.to_vec() })?;
+        let query = parsed.query();
+        (json_time_ns(parsed.time)?, query)
     } else {
         let tab = memchr::memchr(b'\t', line).and_then(|tab| line.split_at_checked(tab));
-        let (time, query) = tab.ok_or_else(|| {
-            format!("got {}; expected JSON, or seconds, a tab and the query", shown(line))
-        })?;
-        let time_ns = str::from_utf8(time).ok().and_then(seconds_ns).ok_or_else(|| {
-            format!("got the time {}; expected seconds since the epoch", shown(time))
-        })?;
+        let (time, query) = tab.ok_or_else(|| LineError::Form { line: line.to_vec() })?;
+        let time_ns = str::from_utf8(time).ok().and_then(seconds_ns);
+        let time_ns = time_ns.ok_or_else(|| LineError::Seconds { got: time.to_vec() })?;
         (time_ns, query.strip_prefix(b"\t").unwrap_or(query).to_vec())
     };
     // Refused here, where the line's number is known.
     Lines::default().push(&query, Kind::Recorded)?;
     Ok((time_ns, query))
-}
-
-/// The beginning of what was there.
-fn shown(bytes: &[u8]) -> String {
-    let start = bytes.get(..60).unwrap_or(bytes);
-    format!("\"{}\"", start.escape_ascii())
 }
 
 /// `seconds` or `seconds.fraction` in nanoseconds; digits beyond those are dropped.
@@ -175,23 +167,23 @@ fn seconds_ns(text: &str) -> Option<u64> {
     (time_ns <= TIME_NS_MAX).then_some(time_ns)
 }
 
-fn json_time_ns(time: &JsonTime) -> Result<u64, String> {
-    let (time_ns, got) = match time {
-        JsonTime::Text(text) => (rfc3339_ns(text), shown(text.as_bytes())),
-        JsonTime::Milliseconds(ms) => (ms.checked_mul(1_000_000), ms.to_string()),
-        JsonTime::MillisecondsFraction(ms) => {
+fn json_time_ns(time: JsonTime) -> Result<u64, LineError> {
+    let (time_ns, refused) = match time {
+        JsonTime::Text(got) => (rfc3339_ns(&got), LineError::Time { got }),
+        JsonTime::Milliseconds(got) => {
+            (got.checked_mul(1_000_000), LineError::Milliseconds { got })
+        }
+        JsonTime::MillisecondsFraction(got) => {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
                 reason = "saturates; less than 0 is refused"
             )]
-            let time_ns = (*ms >= 0.0).then_some((ms * 1e6) as u64);
-            (time_ns, ms.to_string())
+            let time_ns = (got >= 0.0).then_some((got * 1e6) as u64);
+            (time_ns, LineError::MillisecondsFraction { got })
         }
     };
-    time_ns.filter(|&time_ns| time_ns <= TIME_NS_MAX).ok_or_else(|| {
-        format!("got the time {got}; expected RFC 3339 or milliseconds, from 1970 to 2500")
-    })
+    time_ns.filter(|&time_ns| time_ns <= TIME_NS_MAX).ok_or(refused)
 }
 
 /// Nanoseconds since the epoch of a time with its offset.
@@ -225,7 +217,7 @@ mod tests {
     use super::*;
     use crate::workload::{Request, Workload};
 
-    fn replayed(text: &str) -> Result<(Arc<[u64]>, Source), String> {
+    fn replayed(text: &str) -> Result<(Arc<[u64]>, Source), WorkloadError> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
         std::fs::write(&path, text).unwrap();
@@ -238,7 +230,7 @@ mod tests {
         assert_eq!(rfc3339_ns("2026-01-02T03:04:05.25Z"), wanted);
         assert_eq!(rfc3339_ns("2026-01-02T05:04:05.250+02:00"), wanted);
         assert_eq!(seconds_ns("1767323045.25"), wanted);
-        assert_eq!(json_time_ns(&JsonTime::Milliseconds(1_767_323_045_250)).ok(), wanted);
+        assert_eq!(json_time_ns(JsonTime::Milliseconds(1_767_323_045_250)).ok(), wanted);
         assert_eq!(rfc3339_ns("1970-01-01T00:00:00Z"), Some(0));
         assert_eq!(rfc3339_ns("2000-02-29T00:00:00Z"), Some(951_782_400_000_000_000));
         assert_eq!(rfc3339_ns("2026-01-02"), None);
@@ -298,7 +290,7 @@ mod tests {
             ("1\ta\0b\n", "line 1: got the byte 0"),
             ("\n", "no query"),
         ] {
-            let message = replayed(text).map(|_| ()).unwrap_err();
+            let message = replayed(text).map(|_| ()).unwrap_err().to_string();
             assert!(message.contains(part), "{message}");
         }
     }

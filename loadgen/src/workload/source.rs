@@ -16,7 +16,7 @@ use std::sync::Arc;
 use super::lines::Lines;
 use super::pick::{Picker, Turn, Zipf};
 use super::profile::{Order, Parsed};
-use super::{Kind, Manner, Profile, Request};
+use super::{Kind, Manner, Profile, Request, WorkloadError};
 use crate::random::Random;
 use crate::snapshot::SnapshotNames;
 
@@ -87,7 +87,7 @@ impl Source {
     /// # Errors
     ///
     /// Names that cannot be read, or none of any kind that the profile asks for.
-    pub fn open(profile: &Profile, names: &Names) -> Result<Self, String> {
+    pub fn open(profile: &Profile, names: &Names) -> Result<Self, WorkloadError> {
         let store = match names {
             Names::Directory(path) => Store::Snapshot(SnapshotNames::open(path)?),
             Names::File(path) => Store::Lines(Lines::read(path)?),
@@ -105,12 +105,8 @@ impl Source {
         let sum: f64 = shares.iter().sum();
         if sum <= 0.0 {
             let asked = kinds.iter().zip(parsed.shares()).filter(|(_, share)| *share > 0.0);
-            let asked: Vec<_> = asked.map(|(kind, _)| kind.name()).collect();
-            return Err(format!(
-                "profile {} asks for {}, and there is no such name",
-                profile.name(),
-                asked.join(", ")
-            ));
+            let kinds = asked.map(|(kind, _)| kind.name()).collect();
+            return Err(WorkloadError::NoName { profile: profile.name().to_owned(), kinds });
         }
         let mut before = 0.0;
         let upto = shares.map(|share| {

@@ -96,7 +96,7 @@ fn a_kind_without_names_leaves_its_share_to_the_others() {
     let source = generated("order = \"zipf\"\n[shares]\ndomain = 0.2\nidn = 0.8\n", 10);
     assert!(drawn(&source, 1, 1_000).iter().all(|request| request.kind == Kind::Domain));
     let profile = Profile::of_test("order = \"zipf\"\n[shares]\nidn = 1\n");
-    let message = Source::open(&profile, &Names::Generated { count: 10 }).unwrap_err();
+    let message = Source::open(&profile, &Names::Generated { count: 10 }).unwrap_err().to_string();
     assert!(message.contains("asks for idn"), "{message}");
 }
 
@@ -118,7 +118,8 @@ fn lines_of_a_file_are_asked_for_by_their_kinds() {
     ];
     assert!(seen.into_iter().eq(wanted.map(|(kind, line)| (kind, line.to_vec()))));
     std::fs::write(&path, "\n").unwrap();
-    assert!(Source::open(&profile, &Names::File(path)).unwrap_err().contains("no line"));
+    let message = Source::open(&profile, &Names::File(path)).unwrap_err().to_string();
+    assert!(message.contains("no line"), "{message}");
 }
 
 #[test]
