@@ -3,6 +3,7 @@
 //! Exit statuses: 0 done; 1 failed; 2 wrong usage; 3 a run that cannot be used, or an objective
 //! that was missed; `compare` has its own.
 
+mod aside;
 mod compare;
 mod completions;
 mod load;

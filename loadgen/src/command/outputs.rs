@@ -3,17 +3,18 @@
 //!
 //! # Invariants
 //!
-//! - `nothing lost`: trying a file leaves what it holds; a file that a run reads is none of them.
+//! - `nothing lost`: trying a file leaves what it holds, and so does a result that is not written
+//!   to its end (`aside`); a file that a run reads is none of them.
 //!
 //! # Does not
 //!
 //! Make results.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::Failure;
+use super::{Failure, aside};
 
 /// Where a result goes besides standard output.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl<'a> Outputs<'a> {
                 let problem = format!("is read as {}; name another file", input.display());
                 return Err(Failure::Usage(at(problem)));
             }
-            writable(path).map_err(|error| Failure::Failed(at(error.to_string())))?;
+            aside::try_out(path).map_err(|error| Failure::Failed(at(error.to_string())))?;
         }
         match (json, html) {
             (Some(json), Some(html)) if place(json) == place(html) => {
@@ -84,19 +85,9 @@ fn place(path: &Path) -> PathBuf {
     }
 }
 
-/// Opens a file as it will be, and leaves it as it is: one that was not there is not there after.
-fn writable(path: &Path) -> std::io::Result<()> {
-    match fs::metadata(path) {
-        Ok(there) if there.is_file() => OpenOptions::new().write(true).open(path).map(drop),
-        // A pipe or a device: its reader may take an open and a close for the end.
-        Ok(there) if !there.is_dir() => Ok(()),
-        Ok(_) => Err(std::io::ErrorKind::IsADirectory.into()),
-        Err(_) => File::create_new(path).and_then(|_| fs::remove_file(path)),
-    }
-}
-
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+/// Writes a result; the message names the file.
+pub(super) fn write(path: &Path, text: &str) -> Result<(), String> {
+    aside::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! `whois-loadgen report`: a result for people.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::outputs::is_or_holds;
+use super::outputs::{is_or_holds, write};
 use super::{Failure, output};
 use crate::report::{run_html, run_text, sweep_html, sweep_text};
 use crate::saved::Saved;
@@ -47,6 +46,6 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
         Saved::Run(run) => run_html(run),
         Saved::Sweep(sweep) => sweep_html(sweep),
     };
-    fs::write(path, html).map_err(|error| format!("{}: {error}", path.display()))?;
+    write(path, &html)?;
     Ok(ExitCode::SUCCESS)
 }
