@@ -23,9 +23,9 @@ use crate::workload::{Kind, Request};
 /// Before the time of the last update; ` <<<` follows it.
 const LAST_UPDATE: &[u8] = b">>> Last update of WHOIS database: ";
 const LAST_UPDATE_END: &[u8] = b" <<<\r\n";
-/// The longest time that is taken for one, bytes.
+/// Longest text that is taken for a time, bytes.
 const TIME_BYTES_MAX: usize = 64;
-/// In which bytes of an answer the line stands that names its object.
+/// Within how many bytes of an answer the line is that names its object.
 const OBJECT_WITHIN_BYTES: usize = 4096;
 
 /// Counts of answers looked at, by check.
@@ -153,9 +153,9 @@ impl Checker {
         if is_keyed(record) { Ok(()) } else { Err("malformed") }
     }
 
-    /// For a query of which nobody knows whether it is a hit: a record, if there is one, names what
-    /// was asked for; the answer to a variant is its primary's, and lists it. Names that are not
-    /// ASCII, patterns and IPv6 addresses stand in the answer in a form of their own.
+    /// For a query that may be a hit or a miss: a record, if there is one, names what was asked
+    /// for; the answer to a variant is its primary's, and lists it. Answers write names that are
+    /// not ASCII, patterns and IPv6 addresses in another form.
     fn asked_for(
         &mut self,
         request: &Request,
@@ -193,8 +193,8 @@ pub const REFUSED_BLOCK: &str = "refused-block";
 /// A list of the server did.
 pub const REFUSED_LIST: &str = "refused-list";
 
-/// By what the server refused the query, if it did: its first line says so. What a server refuses
-/// for the query's own sake (a line that is none) is an answer.
+/// The rule by which the server refused the query, if it did: its first line says so. A refusal of
+/// the query itself (a line that is not a query) is an answer.
 #[must_use]
 pub fn refusal(answer: &[u8]) -> Option<&'static str> {
     let code = answer.strip_prefix(b"%ERROR:")?;
@@ -235,7 +235,7 @@ pub fn advice(error: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether lines end in CR LF, neither stands alone, and nothing else is a control character but
+/// Whether lines end in CR LF, neither occurs alone, and nothing else is a control character but
 /// TAB. Both passes are loops without a branch over bytes, so that they take many at once.
 fn is_well_formed(answer: &[u8]) -> bool {
     let control = answer.iter().fold(0, |any: u8, &byte| {
@@ -244,7 +244,7 @@ fn is_well_formed(answer: &[u8]) -> bool {
         let allowed = line_end | u8::from(byte == b'\t');
         any | (low & (allowed ^ 1)) | u8::from(byte == 0x7f)
     });
-    // Where a byte is LF exactly if the one before it is CR, none of them stands alone.
+    // If a byte is LF exactly where the one before it is CR, none of them occurs alone.
     let after = answer.get(1..).unwrap_or_default();
     let alone = answer.iter().zip(after).fold(0, |any: u8, (&left, &right)| {
         any | (u8::from(left == b'\r') ^ u8::from(right == b'\n'))
@@ -267,8 +267,8 @@ fn is_keyed(record: &[u8]) -> bool {
     rest.is_empty()
 }
 
-/// Where the line stands that is `label` and then the subject, in any case; without a subject, the
-/// first that starts with `label`.
+/// Where the line is that consists of `label` and then the subject, in any case; without a subject,
+/// the first that starts with `label`.
 fn object_line(head: &[u8], label: &[u8], subject: Option<&[u8]>) -> Option<usize> {
     let names = |line: &[u8]| {
         let Some(rest) = line.strip_prefix(label) else { return false };

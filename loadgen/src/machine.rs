@@ -2,7 +2,7 @@
 //!
 //! # Does not
 //!
-//! Guess: what cannot be read is empty or 0.
+//! Guess: a value that cannot be read is empty or 0.
 
 use std::fs;
 

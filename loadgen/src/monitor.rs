@@ -24,10 +24,10 @@ use crate::usage::{self, Look};
 
 /// How often the monitoring thread wakes, milliseconds.
 const WAKE_MS: u64 = 20;
-/// After how many further seconds a second is told; every core has handed it over by then, unless
-/// one was held up.
-const TOLD_AFTER_S: u64 = 2;
-/// After how many further seconds nothing is expected of a second any more.
+/// After how many further seconds a second is reported; every core has handed it over by then,
+/// unless one was held up.
+const REPORTED_AFTER_S: u64 = 2;
+/// After how many further seconds no core is expected to add to a second.
 const CLOSED_AFTER_S: u64 = 10;
 
 /// What was seen.
@@ -89,7 +89,7 @@ impl Monitor<'_> {
                     return monitored;
                 }
             }
-            open.tell(at_s, progress);
+            open.report(at_s, progress);
             open.close(at_s.saturating_sub(CLOSED_AFTER_S), &mut monitored.seconds);
         }
     }
@@ -113,12 +113,12 @@ impl Monitored {
     }
 }
 
-/// Seconds of which parts may still come.
+/// Seconds that cores may still add to.
 #[derive(Default)]
 struct Open {
     seconds: BTreeMap<u64, CoreSecond>,
     looks: BTreeMap<u64, Look>,
-    told_s: u64,
+    reported_s: u64,
     /// Seconds before this one are closed.
     closed_s: u64,
 }
@@ -130,7 +130,7 @@ impl Open {
             self.seconds.entry(second.at_s).or_insert(empty).add(second);
             return;
         }
-        // A core was held up for long: what it counted is kept, the percentiles are not.
+        // A core was held up for long: its counts are kept, the percentiles are not.
         let place = closed.binary_search_by_key(&second.at_s, |closed| closed.at_s);
         if let Some(closed) = place.ok().and_then(|place| closed.get_mut(place)) {
             closed.due_count += second.due_count;
@@ -140,12 +140,12 @@ impl Open {
         }
     }
 
-    fn tell(&mut self, at_s: u64, progress: Progress<'_>) {
-        while self.told_s + TOLD_AFTER_S <= at_s {
-            if let Some(second) = self.seconds.get(&self.told_s) {
-                progress(&second_of(second, self.looks.get(&self.told_s)));
+    fn report(&mut self, at_s: u64, progress: Progress<'_>) {
+        while self.reported_s + REPORTED_AFTER_S <= at_s {
+            if let Some(second) = self.seconds.get(&self.reported_s) {
+                progress(&second_of(second, self.looks.get(&self.reported_s)));
             }
-            self.told_s += 1;
+            self.reported_s += 1;
         }
     }
 
@@ -199,14 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn a_second_is_told_once_when_it_is_past() {
+    fn a_second_is_reported_once_when_it_is_past() {
         let mut open = Open::default();
         open.add(&second(0, 5), &mut []);
         open.add(&second(1, 6), &mut []);
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for at_s in [0, 1, 2, 2, 3, 9] {
-            open.tell(at_s, &mut |second| told.push(second.answered_count));
+            open.report(at_s, &mut |second| reported.push(second.answered_count));
         }
-        assert_eq!(told, [5, 6]);
+        assert_eq!(reported, [5, 6]);
     }
 }

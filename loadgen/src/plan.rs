@@ -209,7 +209,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// Names the value that cannot be: no site left, no rate left.
+    /// No site is left, or no rate; with the value.
     pub fn new(demand: Demand, supply: Supply, source: Source) -> Result<Self, LoadgenError> {
         let left = supply.site_count.saturating_sub(supply.lost_site_count);
         if left == 0 {

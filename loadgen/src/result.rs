@@ -1,8 +1,8 @@
-//! What a run came to: written as JSON, read again by `compare`, `plan` and the reports.
+//! The result of a run: written as JSON, read again by `compare`, `plan` and the reports.
 //!
 //! # Invariants
 //!
-//! - Everything that is needed to judge a run stands in it: method, machine, what went wrong.
+//! - It contains everything that is needed to judge a run: method, machine, what went wrong.
 //! - Times end in their unit; latencies are whole nanoseconds from the due time unless they say
 //!   otherwise.
 //!
@@ -38,7 +38,7 @@ pub struct RunResult {
     pub answered_count: u64,
     /// Queries that the generator could not start on time (later than `late_after_us`).
     pub late_count: u64,
-    /// Why the run must not be used, if so.
+    /// Why the run must not be used, if it must not.
     pub invalid: Option<String>,
     /// What went wrong, by kind (`connect-refused`, `reset`, `timeout`, `cut-short`,
     /// `wrong-object`, `malformed`, `two-generations`, `differs`), with how often.

@@ -37,7 +37,7 @@ const ADDRESS_BYTES: usize = 28;
 /// What completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
-    /// Making and binding the socket; only failures are told, and nothing else follows.
+    /// Making and binding the socket; only failures are reported, and nothing else follows.
     Setup = 1,
     /// The connection.
     Connect = 2,
@@ -141,7 +141,7 @@ fn bound_socket(from: &Address, one: &i32) -> io::Result<OwnedFd> {
     if socket < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor was made here, and nobody else has it.
+    // SAFETY: the descriptor was made here, and nothing else has it.
     let socket = unsafe { OwnedFd::from_raw_fd(socket) };
     let (level, option) = (libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT);
     // SAFETY: the option is a number of 4 bytes, valid for the call.
@@ -270,14 +270,14 @@ impl Ring {
         Some(opcode::Send::new(Fixed(slot), start, length).flags(libc::MSG_NOSIGNAL).build())
     }
 
-    /// Receives behind the first `from` bytes of the answer; past the end of the room, over the
-    /// last byte of it.
+    /// Receives after the first `from` bytes of the answer; once the room is full, over its last
+    /// byte.
     pub fn receive(&mut self, slot: u32, from: usize) {
         let Some(memory) = self.memory.as_ref() else { return };
         let Some(memory) = memory.slots.get(slot as usize) else { return };
         let from = from.min(ANSWER_BYTES_MAX - 1);
-        // SAFETY: the box itself is never replaced, so that reading its address is no race with
-        // the kernel, which writes what it points to.
+        // SAFETY: the box itself is never replaced, so reading its address does not race with the
+        // kernel, which writes what it points to.
         let start = unsafe { (*memory.answer.get()).as_mut_ptr() }.wrapping_add(from);
         let length = u32::try_from(ANSWER_BYTES_MAX - from).unwrap_or_default();
         let entry = opcode::Recv::new(Fixed(slot), start, length).build();
@@ -337,7 +337,7 @@ impl Ring {
         let seconds = wait_ns / 1_000_000_000;
         let rest = u32::try_from(wait_ns % 1_000_000_000).unwrap_or_default();
         let wait = Timespec::new().sec(seconds).nsec(rest);
-        // Also without time to wait: the kernel completes operations only for those who wait.
+        // Even without time to wait: the kernel completes operations only for a thread that waits.
         let turned = self.ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&wait));
         if let Err(error) = turned {
             let later = [libc::ETIME, libc::EINTR, libc::EBUSY, libc::EAGAIN];
@@ -394,7 +394,7 @@ impl Ring {
     }
 }
 
-/// A completion, counted. A failed setup takes those behind it along, without a completion.
+/// A completion, counted. A failed setup ends the requests after it too, without a completion.
 #[expect(clippy::cast_possible_truncation, reason = "a slot's number was put there as a u32")]
 fn completed(
     entry: &cqueue::Entry,
@@ -452,7 +452,7 @@ mod tests {
         let target = listener.local_addr().unwrap();
         std::thread::spawn(move || {
             for mut client in listener.incoming().flatten() {
-                // What is not read when the server closes would reset the connection.
+                // Bytes left unread when the server closes would reset the connection.
                 let _ = client.read(&mut [0]);
                 let from = client.peer_addr().unwrap().ip().to_string();
                 let _ = client.write_all(from.as_bytes());

@@ -78,14 +78,14 @@ pub struct Settings {
     pub server_pid: Option<u32>,
 }
 
-/// What is told of each second while the run goes on.
+/// Takes the report of each second while the run goes on.
 pub type Progress<'a> = &'a mut dyn FnMut(&Second);
 
 /// Runs it.
 ///
 /// # Errors
 ///
-/// If a core cannot be had or a ring is refused; what to do about it.
+/// If a core cannot be used or a ring is refused; what to do about it.
 pub fn run(
     settings: &Settings,
     stop: &Arc<AtomicBool>,
@@ -159,7 +159,7 @@ fn core_of(
     let checker = Checker::new(settings.expect.as_ref(), settings.expect_share, seed);
     let due = Due::of_core(&settings.shape, settings.seed, index, count);
     let done = Core::new(plan, clock, workload, checker, seconds).and_then(|core| core.run(due));
-    // What one core cannot do, the others need not go on with.
+    // If one core fails, the others need not go on.
     if done.is_err() {
         stop.store(true, Ordering::Relaxed);
     }

@@ -81,7 +81,7 @@ impl SnapshotNames {
         self.view.base().count(Kind::Registrar).into()
     }
 
-    /// A domain; its names are empty if there is none or its record is damaged, as below.
+    /// A domain; its names are empty if there is none or its record is damaged. So are those below.
     pub(crate) fn domain(&self, index: u64) -> DomainNames<'_> {
         self.domain_at(ordinal(index))
     }

@@ -15,7 +15,7 @@ use hdrhistogram::Histogram;
 
 use crate::result::Latency;
 
-/// Longest latency told apart, nanoseconds: ten minutes.
+/// Longest latency that the histograms resolve, nanoseconds: ten minutes.
 const LATENCY_NS_MAX: u64 = 600_000_000_000;
 /// Digits of the histograms of a run, and of a second.
 const DIGITS: u8 = 3;

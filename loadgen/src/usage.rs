@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - What cannot be read is 0: a process that is gone, another system.
+//! - A value that cannot be read is 0: the process is gone, or the system is another.
 //!
 //! # Does not
 //!
@@ -20,7 +20,7 @@ pub struct Look {
     pub cpu_s: f64,
     /// Share of that in user mode, by ticks.
     pub user_share: f64,
-    /// Memory beside the page cache: resident, and no pages of files; bytes.
+    /// Memory beside the page cache: resident pages that are not of files; bytes.
     pub anonymous_bytes: u64,
     /// Open descriptors.
     pub descriptor_count: u64,
@@ -53,7 +53,8 @@ fn kib(status: &str, key: &str) -> u64 {
     number.and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
-/// `utime` and `stime`; the program's name before them may hold anything but ends in the last `)`.
+/// `utime` and `stime`; the program's name before them may contain anything, and ends in the last
+/// `)`.
 fn ticks(stat: &str) -> (f64, f64) {
     let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
     let mut fields = behind.split_ascii_whitespace().skip(11);

@@ -1,6 +1,6 @@
-//! Reports of a fixed run and a fixed sweep, byte by byte, and of results that mean harm.
-//! `WHOISD_BLESS=1 cargo test -p whois-loadgen --test report` writes `tests/golden` anew: review
-//! the diff.
+//! Reports of a fixed run and a fixed sweep, byte by byte, and of hostile results.
+//! `WHOISD_BLESS=1 cargo test -p whois-loadgen --test report` writes `tests/golden` again:
+//! review the diff.
 //! `run.json` there holds the form of results.
 #![allow(
     clippy::unwrap_used,

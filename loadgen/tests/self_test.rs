@@ -1,6 +1,6 @@
-//! The generator against servers whose behaviour is known: it must report just that. What a server
-//! delays for certain is a lower bound of what is reported. How fast the rest is, the machine
-//! decides: nothing is said of it.
+//! The generator against servers whose behaviour is known: it must report just that. A server's
+//! certain delays are a lower bound of the figures. The machine decides how fast the rest is: no
+//! test depends on it.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
 
 use std::io::{BufRead, BufReader, Write};
@@ -68,7 +68,7 @@ fn settings(target: SocketAddr, rate_per_s: f64, duration_s: f64) -> Settings {
         seed: 1,
         cores: vec![first_core()],
         in_flight_max: 2_048,
-        // Nothing here is judged by how busy the machine is.
+        // No test here depends on how busy the machine is.
         timeout_ms: 120_000,
         late_after_us: 120_000_000,
         late_share_max: 0.05,
@@ -172,7 +172,7 @@ fn each_failure_is_counted_by_its_kind() {
         let expected = [(kind.to_owned(), result.due_count)].into();
         assert_eq!((result.answered_count, &result.errors), (0, &expected), "{kind}");
     }
-    // Nobody listens there any more.
+    // No server listens there any more.
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let result = measure(&settings(closed, 50.0, 1.0));
     assert_eq!(result.errors.get("connect-refused"), Some(&result.due_count));
@@ -196,7 +196,7 @@ fn a_generator_that_cannot_send_on_time_says_that_its_run_is_invalid() {
 #[test]
 fn slow_and_silent_clients_are_apart_from_the_latencies() {
     let target = stub(|client, name, _| {
-        // Names of misses begin so; nobody has registered them.
+        // Names of misses begin so; they are not registered.
         if name.starts_with("zq") {
             let _ = client.write_all(TAIL.as_bytes());
         } else {
@@ -218,7 +218,7 @@ fn slow_and_silent_clients_are_apart_from_the_latencies() {
     let (slow, silent) = (count("slow client"), count("silent client"));
     assert!(slow > 5 && silent > 5, "{slow} slow, {silent} silent");
     assert_eq!(result.latency.count, result.answered_count - slow - silent);
-    // A line of 12 bytes takes 1.1 s, silence what the server allows.
+    // A line of 12 bytes takes 1.1 s; silence takes as long as the server allows.
     assert!(ms(&result.by_kind["slow client"], 50.0) >= 1_100);
     assert!(ms(&result.by_kind["silent client"], 50.0) >= u64::from(IDLE_MS) - 10);
 }
@@ -310,7 +310,7 @@ fn a_run_that_is_ended_early_keeps_its_figures_and_waits_for_nobody() {
     let settings = Settings { timeout_ms: 60_000, ..settings(target, 100.0, 50.0) };
     let told = Arc::clone(&stop);
     let mut second_count = 0;
-    // The second second has been told: the third is under way.
+    // The second second has been reported: the third is under way.
     let result = run(&settings, &stop, &mut |_| {
         second_count += 1;
         told.fetch_or(second_count >= 2, Ordering::Relaxed);

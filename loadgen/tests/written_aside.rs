@@ -1,4 +1,5 @@
-//! Files of results: whole or not at all, at the end of their links, and descriptors as they are.
+//! Files of results are written whole or not at all, where their links lead; descriptors are
+//! written as they are.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be done fails it")]
 
 use std::fs;

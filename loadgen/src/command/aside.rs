@@ -11,7 +11,7 @@
 //!
 //! # Does not
 //!
-//! Sync the folder: after a crash of the machine the old file may be back, whole.
+//! Sync the folder: after a crash of the machine the old file may be back, and is whole.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -45,7 +45,7 @@ pub(super) fn try_out(path: &Path) -> io::Result<()> {
 
 /// How a path is written.
 enum Way {
-    /// As it is: it is no file, or another process has it open.
+    /// As it is: it is not a file, or it is an open descriptor.
     Direct,
     /// By way of a file beside it.
     Beside {
@@ -100,7 +100,7 @@ impl Beside {
                     return Ok(beside);
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => last = error,
-                Err(error) => return Err(error),
+                Err(error) => return Err(unmade(&aside, error)),
             }
         }
         Err(last)
@@ -121,7 +121,17 @@ impl Drop for Beside {
     }
 }
 
-/// Whether a path leads through an open descriptor: what that one writes to stays where it is.
+/// Names the folder that takes no file, since that is not what was asked for.
+fn unmade(aside: &Path, error: io::Error) -> io::Error {
+    let folder = folder_of(aside);
+    if !folder.is_dir() {
+        return error;
+    }
+    let problem = format!("{error}: a new file is written in {} first", folder.display());
+    io::Error::new(error.kind(), problem)
+}
+
+/// Whether a path leads through an open descriptor, whose file must stay where it is.
 fn is_descriptor(path: &Path) -> bool {
     let mut at = path.to_owned();
     for _ in 0..LINKS_MAX {
@@ -142,8 +152,8 @@ fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or_else(|| Path::new("."))
 }
 
-/// Opens what is written to as it is. A file behind a descriptor is appended to; if the descriptor
-/// is one of this process, it is used itself, so that what is printed next follows.
+/// Opens a path that is written as it is. A file that a descriptor leads to is appended to. If it
+/// is this process's standard output or error, that is used itself, so that later texts follow.
 fn open(path: &Path) -> io::Result<File> {
     let there = fs::metadata(path)?;
     if !there.is_file() {

@@ -1,5 +1,5 @@
-//! `whois-loadgen compare`: what changed between runs. `run` returns the exit status; what cannot
-//! be read is "not comparable", so that status 1 always means "worse".
+//! `whois-loadgen compare`: what changed between runs. `run` returns the exit status; a file
+//! that cannot be read is "not comparable", so that status 1 always means "worse".
 
 use std::io::Write;
 use std::path::PathBuf;

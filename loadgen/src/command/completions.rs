@@ -24,7 +24,7 @@ fn script(shell: Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "whois-loadgen", &mut script);
     // clap_complete 4.6.11 sets one word for the program and looks for another one in bash, where
-    // its name has a hyphen: nothing completes behind a subcommand (clap's issue 6421).
+    // its name has a hyphen: nothing completes after a subcommand (clap's issue 6421).
     String::from_utf8_lossy(&script).replace("whois__subcmd__loadgen", "whois__loadgen")
 }
 

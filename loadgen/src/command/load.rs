@@ -1,4 +1,4 @@
-//! The options that `run`, `sweep` and `soak` share, and what becomes of them.
+//! The options that `run`, `sweep` and `soak` share, and the settings that they make.
 //!
 //! # Does not
 //!
@@ -165,7 +165,7 @@ impl LoadOptions {
     pub(super) fn inputs(&self) -> Vec<&Path> {
         let named = [&self.names_from, &self.names, &self.expect_from, &self.rules];
         let named = named.into_iter().filter_map(|path| path.as_deref());
-        // The name of a built-in profile names no file, which the check passes over.
+        // The name of a built-in profile does not name a file; the check skips it.
         named.chain([Path::new(&self.profile)]).collect()
     }
 
@@ -209,14 +209,14 @@ impl LoadOptions {
         if !v4 || !local {
             return Ok(Vec::new());
         }
-        // 127.1.0.1 on: not where anybody listens.
+        // 127.1.0.1 on: servers do not listen there.
         let first = u32::from(Ipv4Addr::new(127, 1, 0, 1));
         let ips = (0..self.source_count).map(|index| Ipv4Addr::from(first + index));
         Ok(ips.map(|ip| SocketAddr::from((ip, 0))).collect())
     }
 }
 
-/// A process that is not there would be watched in vain for all of the run.
+/// Refuses a process that is not there before a run, which could not watch it.
 fn is_there(pid: u32) -> Result<(), Failure> {
     if Path::new("/proc").join(pid.to_string()).is_dir() {
         return Ok(());
@@ -226,10 +226,10 @@ fn is_there(pid: u32) -> Result<(), Failure> {
     )))
 }
 
-/// A flag that Ctrl-C sets, and a terminal that goes away: the run ends early, with its result.
+/// A flag that Ctrl-C sets, or a terminal that goes away: the run ends early, with its result.
 /// SIGUSR1 and SIGUSR2, whose default would end the run without one, do nothing.
 ///
-/// What is under way then has a second. Impatience loses no figures: it takes a third signal to end
+/// Queries under way then have a second. A second signal loses no figures: only a third one ends
 /// the program without them.
 pub(super) fn stop_flag() -> Result<Arc<AtomicBool>, String> {
     let stop = Arc::new(AtomicBool::new(false));

@@ -1,4 +1,5 @@
-//! Writes to standard output; a reader that has gone away (`| head`) is no error. Reads results.
+//! Writes to standard output; a reader that has gone away (`| head`) is not an error. Reads
+//! results.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};

@@ -3,8 +3,8 @@
 //!
 //! # Invariants
 //!
-//! - `nothing lost`: trying a file leaves what it holds, and so does a result that is not written
-//!   to its end (`aside`); a file that a run reads is none of them.
+//! - `nothing lost`: a trial leaves the file as it is, and so does a result that is not written to
+//!   its end (`aside`). A file that a run reads is refused.
 //!
 //! # Does not
 //!

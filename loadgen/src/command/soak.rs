@@ -70,7 +70,7 @@ fn growth(result: &RunResult, memory_max: f64, descriptors_max: f64) -> (String,
     let memory = slope(&watched, |second| second.server_resident_bytes as f64 / 1_048_576.0);
     let descriptors = slope(&watched, |second| second.server_descriptor_count as f64);
     let mut text = String::from("\nGrowth over the second half of the run\n");
-    // What is not known does not pass.
+    // A figure that is not known does not pass.
     let mut fails = false;
     for (what, unit, value, max) in [
         ("anonymous memory", "MiB/h", memory, memory_max),

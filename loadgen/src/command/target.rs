@@ -1,5 +1,5 @@
 //! Targets as an operator writes them: host names are looked up, and each is tried once, so that a
-//! run of minutes does not end in nothing but refused connections.
+//! run of minutes does not end in refused connections alone.
 //!
 //! # Does not
 //!
@@ -19,7 +19,7 @@ use crate::proxy::{self, Proxy};
 const PORT: u16 = 43;
 /// How long the first connection, and its answer, may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What is asked: every server answers it somehow.
+/// The query: every server answers it in some way.
 const QUERY: &[u8] = b"help\r\n";
 
 /// The address of `HOST[:PORT]`; a name's first one.

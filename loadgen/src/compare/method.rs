@@ -2,11 +2,11 @@
 //!
 //! # Invariants
 //!
-//! - An invalid run is never compared; nothing overrules that.
+//! - An invalid run is never compared; no option overrides that.
 //!
 //! # Does not
 //!
-//! Look at what the runs came to, or at seed, commit and time: repeats differ in them.
+//! Look at the figures of the runs, or at seed, commit and time: repeats differ in them.
 
 use crate::report::units::decimal;
 use crate::result::{Method, RunResult};
@@ -27,7 +27,7 @@ const DURATION_SHARE_MAX: f64 = 0.1;
 
 type Property = (&'static str, fn(&Method) -> String);
 
-/// A difference here makes other figures: refused, unless it is what is to be compared.
+/// A difference here changes the figures: refused, unless it is what is to be compared.
 const DECISIVE: &[Property] = &[
     ("processor", |method| method.processor.clone()),
     ("number of processors", |method| method.processor_count.to_string()),
@@ -35,7 +35,7 @@ const DECISIVE: &[Property] = &[
     ("schedule", |method| method.schedule.clone()),
 ];
 
-/// A difference here may make other figures.
+/// A difference here may change the figures.
 const SUSPICIOUS: &[Property] = &[
     ("kernel", |method| method.kernel.clone()),
     ("memory", |method| format!("{} bytes", method.memory_bytes)),

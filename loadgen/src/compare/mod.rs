@@ -2,18 +2,18 @@
 //!
 //! A figure counts as changed if two things hold: the interval of its change ([`noise`]) leaves out
 //! "none", and it changed by [`Settings::least_percent`] or more, since a change can be sure and
-//! not matter. With fewer than three runs a side only what has a series of seconds can be judged:
-//! the median, p99, the rate, failures. The rest is shown and called `not judged`.
+//! not matter. With fewer than three runs a side only figures that have a series of seconds can be
+//! judged: the median, p99, the rate, failures. The rest is shown and called `not judged`.
 //!
 //! # Invariants
 //!
-//! - Runs that were made in another way are never compared silently: what differs is refused or
+//! - Runs that were made in another way are never compared silently: the difference is refused or
 //!   named.
 //! - A figure that cannot be judged never decides the outcome.
 //!
 //! # Does not
 //!
-//! Compare sweeps, whose steps are no repeats of one another.
+//! Compare sweeps, whose steps do not repeat one another.
 
 pub mod method;
 pub mod noise;
@@ -47,7 +47,7 @@ pub enum Verdict {
     Worse,
     /// Changed for the better, beyond the noise.
     Better,
-    /// A change that would matter, but within the noise: more runs would tell.
+    /// A change that would matter, but within the noise: more runs would decide.
     WithinNoise,
     /// No change that matters.
     Same,
@@ -177,7 +177,7 @@ impl Measure {
         let mut values = Vec::new();
         for run in runs {
             let due_per_s = run.due_count as f64 / run.duration_s.max(1e-9);
-            // A second that was not measured to its end is no second.
+            // A second that was not measured to its end does not count.
             let whole = run
                 .seconds
                 .iter()

@@ -1,6 +1,6 @@
 //! How far two figures may lie apart by chance.
 //!
-//! Two ways, by what is there. Both give an interval that holds the true change with 99.5 %
+//! Two ways, by the number of runs. Both give an interval that holds the true change with 99.5 %
 //! confidence; a table has about ten figures, so about 1 in 20 comparisons of equal servers calls
 //! one of them changed.
 //!
@@ -10,13 +10,13 @@
 //!   sees all noise that differs from run to run. Five runs a side halve the interval of three.
 //! - `seconds`: otherwise, a circular block bootstrap of the mean over the seconds of the runs,
 //!   in blocks of [`BLOCK_S`] seconds, since neighbouring seconds are alike. It sees the noise
-//!   within the runs alone: what stays the same through a run (placement in memory, clock
-//!   frequency, a neighbour) it takes for a change.
+//!   within the runs alone: a difference that lasts a whole run (placement in memory, clock
+//!   frequency, a neighbour) counts as a change.
 //!
 //! # Invariants
 //!
 //! - The same figures and the same seed give the same interval.
-//! - Too little to tell is `None`, never a narrow interval.
+//! - Too few values give `None`, never a narrow interval.
 //!
 //! # Does not
 //!

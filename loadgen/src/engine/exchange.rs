@@ -31,7 +31,7 @@ pub enum Ending {
 pub enum Step {
     /// Nothing; something else is under way.
     Wait,
-    /// Receive behind what is there.
+    /// Receive after what is there.
     Receive,
     /// Send this byte, when its time has come.
     SendByte {
@@ -112,7 +112,7 @@ impl Exchange {
                     return self.slow_byte(now_ns);
                 }
             }
-            // A client that has its answer, or none to wait for, sends no more.
+            // A client that has its answer, or waits for none, sends no more.
             Op::Send if self.slow.is_some() && !self.complete && self.failure.is_none() => {
                 return self.slow_byte(now_ns);
             }
@@ -168,7 +168,7 @@ impl Exchange {
     }
 
     fn fail(&mut self, kind: &'static str) {
-        // What was cancelled is the consequence of something earlier.
+        // A cancellation is the consequence of something earlier.
         if self.failure.is_none() && !self.complete {
             self.failure = Some(kind);
         }

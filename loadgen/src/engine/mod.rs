@@ -39,7 +39,7 @@ const SLEEP_NS_MAX: u64 = 5_000_000;
 const STOP_NS: u64 = 1_000_000_000;
 /// The error of those that had not ended by then.
 const INTERRUPTED: &str = "interrupted";
-/// Queries started between two turns of the ring: what is started is sent soon, also in a backlog.
+/// Queries started between two turns of the ring, so that each is sent soon, even in a backlog.
 const STARTS_PER_TURN: u32 = 64;
 
 /// What one core does.
@@ -180,7 +180,8 @@ impl Core {
         Ok((self.stats, self.checker))
     }
 
-    /// Whether there is a slot, and room in the ring, for one more after so many in this turn.
+    /// Whether there is a slot, and room in the ring, for one more after `start_count` in this
+    /// turn.
     fn may_start(&mut self, start_count: u32) -> bool {
         start_count < STARTS_PER_TURN && !self.free.is_empty() && self.ring.has_room()
     }
@@ -294,7 +295,7 @@ impl Core {
         };
         let latency_ns = now_ns - due_ns;
         self.stats.kind_mut(kind).record(latency_ns);
-        // What a client does on purpose is no latency of the server.
+        // A client's deliberate delay is not the server's latency.
         if matches!(slot.request.manner, Manner::Usual) {
             self.second.latency.record(latency_ns);
             self.stats.latency.record(latency_ns);
@@ -311,7 +312,7 @@ impl Core {
                 return;
             }
             let _ = self.later.pop();
-            // An exchange that has ended meanwhile has no receive under way.
+            // An exchange that has ended meanwhile has nothing under way.
             if self.ring.pending_count(index) > 0 {
                 self.ring.send(index, at, at + 1);
             }
@@ -339,7 +340,7 @@ impl Core {
         let at_s = now_ns / 1_000_000_000;
         if at_s > self.second.at_s {
             let past = std::mem::replace(&mut self.second, CoreSecond::new(at_s));
-            // Nobody listens any more only if the run has failed elsewhere.
+            // The receiver is gone only if the run has failed elsewhere.
             let _ = self.seconds.send(past);
         }
     }

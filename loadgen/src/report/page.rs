@@ -11,7 +11,7 @@
 
 /// Column heads and rows of a table; the first column names the row.
 pub(super) struct Table {
-    /// Columns that hold words, by index: they stand on the left and may be broken.
+    /// Columns that hold words, by index: they are aligned left and may be broken.
     pub(super) words: &'static [usize],
     pub(super) head: Vec<String>,
     pub(super) rows: Vec<Row>,
@@ -23,7 +23,7 @@ pub(super) struct Row {
     pub(super) cells: Vec<String>,
 }
 
-/// `text` as it may stand in HTML, in an element or a quoted attribute.
+/// `text` escaped for HTML, in an element or a quoted attribute.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

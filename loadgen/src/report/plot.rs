@@ -230,7 +230,7 @@ impl Plot {
         let (top, bottom) = (MARGIN_TOP, frame.height - MARGIN_BOTTOM);
         let drawn = match mark {
             Mark::Across(value, label) => frame.y(&self.y, *value).map(|y| {
-                // Below the line where there is no room above it.
+                // Below the line if there is no room above it.
                 let text_y = if y - 6.0 < top + 10.0 { y + 14.0 } else { y - 6.0 };
                 (format!("M{left:.1} {y:.1}H{right:.1}"), left + 6.0, text_y, "start", label)
             }),

@@ -6,7 +6,7 @@
 //!
 //! # Does not
 //!
-//! Repeat what is said of a run: each step's own report does.
+//! Repeat the report of a run: each step has its own.
 
 use super::axis::Axis;
 use super::html::{heading, method_sections, sign, spectrum_plot, spectrum_points};
@@ -105,7 +105,7 @@ fn curve_section(sweep: &SweepResult) -> String {
     )
 }
 
-/// The bound on the latency, as short as it can be said.
+/// The bound on the latency, as short as possible.
 fn objective_short(objective: &Objective) -> String {
     let bound = sign(time(objective.latency_us.saturating_mul(1_000)));
     format!("{} ≤ {bound}", percentile(objective.percentile))

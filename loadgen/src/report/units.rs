@@ -89,7 +89,7 @@ pub fn bytes(value: u64) -> String {
     format!("{} {unit}", three(value / scale))
 }
 
-/// A share as percent: `0 %`, `0.012 %`, `12.5 %`; what is almost all never reads as all:
+/// A share as percent: `0 %`, `0.012 %`, `12.5 %`; a share just below 1 never reads as all:
 /// `99.997 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {

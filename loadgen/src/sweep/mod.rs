@@ -8,7 +8,7 @@
 //!
 //! # Invariants
 //!
-//! - The next rate depends on the results told so far alone; the search ends after at most
+//! - The next rate depends on the results so far alone; the search ends after at most
 //!   [`Search::steps_max`] results.
 //! - `good < bad` while bisecting: the highest rate that met the objective, and the lowest one that
 //!   did not or whose run was invalid. One bad step is believed: a sweep on a noisy machine finds a
@@ -134,7 +134,7 @@ impl Search {
         }
     }
 
-    /// Takes the result of the run at [`next_rate`](Self::next_rate). Nothing after the end.
+    /// Takes the result of the run at [`next_rate`](Self::next_rate). Does nothing after the end.
     pub fn tell(&mut self, result: &RunResult) {
         let Some(rate_per_s) = self.next_rate() else { return };
         let generator = result.invalid.clone();
@@ -230,7 +230,7 @@ impl Search {
     }
 }
 
-/// Whether a run met an objective, or why not; an invalid run meets none.
+/// Whether a run met an objective, or why not; an invalid run never does.
 ///
 /// # Errors
 ///
@@ -321,7 +321,7 @@ fn rounded(value: f64) -> f64 {
         return value;
     }
     let unit = 10_f64.powf(value.log10().floor() - 2.0);
-    // Divided where the unit is a fraction, since 0.01 is none in binary.
+    // Divided where the unit is a fraction, since binary has no 0.01.
     if unit >= 1.0 { (value / unit).round() * unit } else { (value / unit).round() / unit.recip() }
 }
 

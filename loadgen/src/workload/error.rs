@@ -97,7 +97,7 @@ pub enum WorkloadError {
         /// The gap, microseconds.
         gap_us: u32,
     },
-    /// A profile asks for kinds alone of which there is no name.
+    /// None of the kinds that a profile asks for has a name.
     NoName {
         /// Name or path of the profile.
         profile: String,

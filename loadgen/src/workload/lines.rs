@@ -3,7 +3,8 @@
 //! # Invariants
 //!
 //! - Lines lie one after another in one piece of memory, without their ends.
-//! - A line that looks like no kind is asked for among the domains, but counts as `other`.
+//! - A line that looks like none of the kinds is asked for among the domains, but counts as
+//!   `other`.
 //!
 //! # Does not
 //!
@@ -30,7 +31,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Reads a file with one line per query; empty lines are passed over.
+    /// Reads a file with one line per query; empty lines are skipped.
     pub(super) fn read(path: &Path) -> Result<Self, WorkloadError> {
         let bytes = fs::read(path);
         let path = || path.to_owned();

@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - The popular ones are the same for every seed and core, and lie scattered over the whole.
-//! - A scan by several cores together comes by all.
+//! - A scan by several cores together visits every one.
 //!
 //! # Does not
 //!

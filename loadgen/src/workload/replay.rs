@@ -57,7 +57,7 @@ impl JsonLine {
     }
 }
 
-/// The bytes behind a name of the query log, as far as it has kept them; bytes that no query line
+/// The bytes that a name of the query log was, as far as it has kept them. Bytes that no query line
 /// may have become `?`, which is refused as they were.
 fn unescaped(name: &str) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -2,8 +2,9 @@
 //!
 //! # Invariants
 //!
-//! - A kind of which there is no name has no share; the others share its part in proportion.
-//! - Whether a name is a hit is said only where it is known: a snapshot's names, made-up misses.
+//! - A kind without names has no share; the others share its part in proportion.
+//! - A request says whether it is a hit only where that is known: a snapshot's names, made-up
+//!   misses.
 //!
 //! # Does not
 //!
@@ -224,7 +225,7 @@ fn snapshot(
             into.set(kind, "nameserver ", name.as_bytes(), "");
             into.expect(name);
         }
-        // Rules may hide the identifier, or contacts altogether: whether it is a hit is open.
+        // Rules may hide the identifier, or contacts altogether, so it may be a hit or a miss.
         Kind::Contact => into.set(kind, "contact ", names.contact(index).as_bytes(), ""),
         Kind::Registrar => {
             let name = names.registrar(index);
@@ -243,8 +244,7 @@ fn snapshot(
     }
 }
 
-/// A name that nobody has registered, under the suffix of `like`; one without a suffix if that has
-/// none.
+/// A name that is not registered, under the suffix of `like`; without a suffix if that has none.
 fn miss(like: &str, random: &mut Random, scratch: &mut String, into: &mut Request) {
     let suffix = like.find('.').and_then(|dot| like.get(dot..)).unwrap_or_default();
     // A String takes everything that is written to it.
@@ -253,7 +253,7 @@ fn miss(like: &str, random: &mut Random, scratch: &mut String, into: &mut Reques
     into.hit = Some(false);
 }
 
-/// A pattern that fits `like`.
+/// A pattern that matches `like`.
 fn wildcard(like: &str, into: &mut Request) {
     let end = like.char_indices().nth(WILDCARD_PREFIX_CHARS).map_or(like.len(), |(at, _)| at);
     let prefix = like.get(..end).unwrap_or(like);
