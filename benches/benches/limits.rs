@@ -38,7 +38,7 @@ fn main() {
     beside(&Arc::new(View::open(&directory).unwrap()), options, queries);
 }
 
-/// Limits that nobody reaches here: each query takes the whole way and is served.
+/// Limits that no client reaches here: each query takes the whole way and is served.
 fn settings(mode: Mode) -> Settings {
     let mut settings =
         Settings { mode, loopback_free: false, warn_percent: 0, ..Settings::default() };

@@ -4,8 +4,8 @@
 //! `cargo bench -p whoisd-benches --bench lookup [-- --domains N | --smoke]`; with
 //! `--dir DIRECTORY` over one that `whoisd sample --into` made before.
 //!
-//! A pin knows no names. Cold, it is measured behind an answer, which is not timed: what a shard
-//! does between two pins.
+//! A pin knows no names. Cold, it is measured after an answer, which is not timed, as a shard makes
+//! one between two pins.
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use std::path::Path;

@@ -30,7 +30,7 @@ fn main() {
         let mut settings = Settings {
             dir: Some(temporary.path().to_owned()),
             format,
-            // All of them wait in it: about 120 bytes each.
+            // All entries wait in it: about 120 bytes each.
             ring_bytes: 160 * u64::from(count),
             ..Settings::default()
         };

@@ -1,14 +1,14 @@
 //! Two servers that know nothing: every connection gets one fixed block, then it is closed.
 //!
-//! They are the limit that ours is compared with: what is left of a query's cost when parsing,
-//! look-up and rendering are taken away is the kernel's share. One by a ring, one by epoll; both on
+//! They are the limit that ours is compared with: without parsing, look-up and rendering, the rest
+//! of a query's cost is the kernel's share. One by a ring, one by epoll; both on
 //! one thread, with one read and one send a connection.
 //!
 //! # Invariants
 //!
 //! - `pinned-buffers`: the memory that a ring operation names is allocated before the ring, never
 //!   moves, and is freed after the ring; each slot has its own piece of it.
-//! - `one-operation`: a slot has at most one operation in flight, so nobody else touches its piece.
+//! - `one-operation`: a slot has at most one operation in flight; nothing else touches its piece.
 //! - `bounded`: at most [`CONNECTIONS_MAX`] connections are open.
 //!
 //! # Does not
@@ -44,7 +44,7 @@ const EVENTS_MAX: usize = 512;
 ///
 /// # Errors
 ///
-/// The kernel's, when there is no such core or it is not allowed.
+/// The kernel's, when the core does not exist or is not allowed.
 pub fn pin(core: usize) -> io::Result<()> {
     if core >= usize::try_from(libc::CPU_SETSIZE).unwrap_or(0) {
         return Err(io::Error::from(io::ErrorKind::InvalidInput));
@@ -103,7 +103,7 @@ struct RingServer {
 ///
 /// # Errors
 ///
-/// What the kernel refuses: a ring of this kind, its table of descriptors, the listener.
+/// If the kernel refuses a ring of this kind, its table of descriptors or the listener.
 pub fn serve_ring(
     listener: &TcpListener,
     block: &[u8],
@@ -175,7 +175,7 @@ impl RingServer {
             }
             // The other side is gone, or reset the connection.
             (Step::Receive | Step::Send, _) => self.close(slot),
-            // Only a close that failed has a completion, and there is nothing to be done about it.
+            // Only a close that failed has a completion, and nothing can be done about it.
             (Step::Close, _) => Ok(()),
         }
     }
@@ -268,7 +268,7 @@ fn accept_all(
         // SAFETY: null pointers say that the peer's address is not wanted.
         let accepted = unsafe { libc::accept4(listener.as_raw_fd(), address, length, flags) };
         let Ok(descriptor) = outcome(accepted) else {
-            // Nothing waits, or the client that waited is gone.
+            // No client waits, or the one that waited is gone.
             return Ok(());
         };
         // SAFETY: the descriptor is new and nobody else's.
@@ -289,12 +289,12 @@ fn accept_all(
     Ok(())
 }
 
-/// Reads once and answers; whether the connection is done with.
+/// Reads once and answers; whether the connection is finished.
 fn answer(mut stream: &TcpStream, block: &[u8]) -> bool {
     let mut query = [0; QUERY_BYTES_MAX];
     match stream.read(&mut query) {
         // A fresh connection's send buffer takes the whole block.
-        // One that takes less has a client that is gone: closed all the same.
+        // If it takes less, the client is gone: closed all the same.
         Ok(1..) => {
             let _ = stream.write_all(block);
             true
@@ -320,7 +320,7 @@ fn outcome(result: i32) -> io::Result<i32> {
 }
 
 /// Lets as many connections wait for their accept as the server takes; the standard library's 128
-/// are too few for a burst, and who does not fit waits a second for its second SYN.
+/// are too few for a burst, and a client that does not fit waits a second for its second SYN.
 ///
 /// # Errors
 ///
@@ -347,7 +347,7 @@ pub fn without_huge_pages() -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// The kernel's, when there is no such process.
+/// The kernel's, when the process does not exist.
 pub fn signal(process: u32, signal: i32) -> io::Result<()> {
     let process = i32::try_from(process).map_err(io::Error::other)?;
     // Zero and negative numbers mean groups of processes.

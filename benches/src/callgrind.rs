@@ -45,7 +45,7 @@ impl Spent {
                 }
                 continue;
             }
-            // A position and a cost; behind `calls` it is the cost of what was called.
+            // A position and a cost; after `calls` it is the cost of the called function.
             let mut words = line.split(' ');
             let is_position = |word: &str| word.starts_with(['+', '-', '*']) || is_number(word);
             let cost = words.next().filter(|word| is_position(word)).and_then(|_| words.next());
@@ -57,7 +57,7 @@ impl Spent {
         spent
     }
 
-    /// What was spent beyond `earlier`; not below nothing.
+    /// The instructions since `earlier`; not below 0.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let more = |(key, cost): (&(String, String), &u64)| {
@@ -67,7 +67,7 @@ impl Spent {
         Self(self.0.iter().map(more).collect())
     }
 
-    /// All of it, as far as `wanted` says so of file and function.
+    /// The sum over every file and function for which `wanted` holds.
     pub fn sum(&self, wanted: impl Fn(&str, &str) -> bool) -> u64 {
         self.0.iter().filter(|((file, function), _)| wanted(file, function)).map(|at| at.1).sum()
     }

@@ -1,8 +1,8 @@
-//! Changes of domains that are there: what benchmarks apply.
+//! Changes of domains that are there, for benchmarks to apply.
 //!
 //! # Does not
 //!
-//! Make new registrars, contacts or nameservers: the objects refer to those that are there.
+//! Make new registrars, contacts or nameservers: the objects refer to existing ones.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
@@ -19,7 +19,7 @@ use crate::Random;
 const ROLES: [ContactRole; 4] =
     [ContactRole::Registrant, ContactRole::Admin, ContactRole::Tech, ContactRole::Billing];
 
-/// A domain as an object, what most domains lack left out.
+/// A domain as an object, without the fields that most domains lack.
 ///
 /// # Panics
 ///
@@ -54,7 +54,7 @@ pub fn object_of(data: &Data, record: &ArchivedDomain) -> Domain {
 }
 
 /// `count` changes of a registry's day: renewals and updates of domains at random, one in ten a new
-/// name, one in twenty a deletion. `round` makes the changes of each call others.
+/// name, one in twenty a deletion. `round` makes the changes of each call differ.
 ///
 /// # Panics
 ///

@@ -16,7 +16,7 @@ const ZONES_MAX: usize = 64;
 ///
 /// # Errors
 ///
-/// The kernel's, or that there are more than `ZONES_MAX` top-level domains.
+/// The kernel's, or there are more than `ZONES_MAX` top-level domains.
 pub fn write_all(names: &[String], folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     let mut zones: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for name in names {

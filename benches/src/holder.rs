@@ -1,17 +1,16 @@
-//! Silent connections held open by processes of their own, as many as the limit of descriptors
-//! asks for.
+//! Silent connections held open by separate processes, as many as the limit of descriptors needs.
 //!
 //! ```text
-//! who measures ──▶ holder: --hold COUNT TARGET FIRST
-//!              ◀── "open COUNT" once all are open
-//!              ──▶ a line ◀── how many the server has not closed, as often as asked
-//!              ──▶ end of input: it ends
+//! benchmark ──▶ holder: --hold COUNT TARGET FIRST
+//!           ◀── "open COUNT" once all are open
+//!           ──▶ a line ◀── how many the server has not closed, as often as asked
+//!           ──▶ end of input: it ends
 //! ```
 //!
 //! # Invariants
 //!
 //! - `many-sources`: one loopback address has at most `CONNECTIONS_PER_SOURCE` connections.
-//! - `none-left`: a holder ends with whoever started it: its input ends.
+//! - `none-left`: a holder ends with the process that started it: its input ends.
 //!
 //! # Does not
 //!
@@ -28,7 +27,7 @@ use socket2::{Domain, Socket, Type};
 /// connection among all follow.
 pub const HOLD: &str = "--hold";
 
-/// Connections from one source address: a few clients behind one, not a flood from one.
+/// Connections from one source address: a few clients behind one address, not a flood from it.
 const CONNECTIONS_PER_SOURCE: usize = 500;
 
 /// Descriptors of a process besides its connections.
@@ -95,7 +94,7 @@ impl Held {
     ///
     /// # Errors
     ///
-    /// The kernel's; a holder has said more on standard error.
+    /// The kernel's; a holder has written more to standard error.
     pub fn open(targets: &[SocketAddr], count: usize) -> io::Result<Self> {
         let each_max = raise_descriptors()?.saturating_sub(DESCRIPTORS_OTHER).max(1);
         let (mut holders, mut first) = (Vec::new(), 0);
@@ -117,7 +116,7 @@ impl Held {
     ///
     /// # Errors
     ///
-    /// That a holder has ended.
+    /// A holder has ended.
     pub fn open_count(&mut self) -> io::Result<usize> {
         self.0.iter_mut().map(Holder::open_count).sum()
     }
@@ -151,7 +150,7 @@ fn hold_open(count: usize, target: SocketAddr, first: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// One of 64,516 loopback addresses that nobody listens on by chance.
+/// One of 64,516 loopback addresses, on which no server listens by chance.
 fn source(number: usize) -> Ipv4Addr {
     let byte = |number: usize| u8::try_from(number % 254).unwrap_or(0) + 1;
     Ipv4Addr::new(127, 43, byte(number / 254), byte(number))
@@ -165,7 +164,7 @@ fn connect(target: SocketAddr, source: Ipv4Addr) -> io::Result<TcpStream> {
     Ok(socket.into())
 }
 
-/// Whether nothing has come yet, and no end either: the server has nothing to say to the silent.
+/// Whether neither a byte nor the end has come yet: the server sends nothing to a silent client.
 fn is_open(mut stream: &TcpStream) -> bool {
     let read = stream.read(&mut [0]);
     read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)

@@ -1,4 +1,4 @@
-//! Drives a rival with the load generator, and accounts for what the rival used meanwhile; the
+//! Drives a rival with the load generator, and accounts for what the rival used meanwhile; has the
 //! options of every program that does so.
 //!
 //! # Invariants
@@ -51,7 +51,7 @@ pub struct LoadOptions {
 }
 
 impl LoadOptions {
-    /// With `--smoke`: short runs, on a core that every machine has. True if so.
+    /// With `--smoke`: short runs, on a core that every machine has. True with it.
     pub fn shrink(&mut self) -> bool {
         if self.server.smoke {
             self.load_core = server::second_core();
@@ -60,11 +60,11 @@ impl LoadOptions {
         self.server.smoke
     }
 
-    /// The generator; none where a smoke test has none, which it says.
+    /// The generator; `None` for a smoke test without one, which says so.
     ///
     /// # Errors
     ///
-    /// That a measurement has none.
+    /// A measurement has none.
     pub fn load(&self, programs: &Path) -> io::Result<Option<Load>> {
         let load = Load {
             program: self.loadgen.clone().unwrap_or_else(|| programs.join("whois-loadgen")),
@@ -118,7 +118,7 @@ impl Load {
     ///
     /// # Errors
     ///
-    /// That it is not, with where it was looked for.
+    /// It is not; with the place where it was looked for.
     fn check(&self) -> io::Result<()> {
         if self.program.is_file() {
             return Ok(());
@@ -129,7 +129,7 @@ impl Load {
         )))
     }
 
-    /// Warms a rival up; what comes of it does not count.
+    /// Warms a rival up; the result does not count.
     ///
     /// # Errors
     ///
@@ -145,7 +145,7 @@ impl Load {
     ///
     /// # Errors
     ///
-    /// The generator's, or that the rival has ended.
+    /// The generator's, or the rival has ended.
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     pub fn measure(
         &self,

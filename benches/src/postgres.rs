@@ -7,7 +7,7 @@
 //!
 //! # Does not
 //!
-//! Survive: nothing is synced to disk, since the data are generated.
+//! Survive a crash: nothing is synced to disk, since the data are generated.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -66,7 +66,7 @@ impl Private {
     ///
     /// # Errors
     ///
-    /// That it is not installed, or does not start; with what it said.
+    /// It is not installed, or does not start; with its output.
     pub fn start(core: usize) -> io::Result<Self> {
         let programs = programs().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         let folder = tempfile::Builder::new().prefix("whoisd-pg-").tempdir()?;
@@ -92,7 +92,7 @@ impl Private {
             if let Some(ended) = process.ended() {
                 return Err(io::Error::other(format!("postgres {ended}")));
             }
-            // Its socket is there earlier, and refuses.
+            // Its socket exists earlier, and refuses.
             if fs::read_to_string(&log).is_ok_and(|said| said.contains(READY)) {
                 return Ok(Self { process: process.stopped_by(FAST_SHUTDOWN), folder });
             }

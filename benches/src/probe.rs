@@ -45,7 +45,7 @@ impl Protocol {
 ///
 /// # Errors
 ///
-/// The kernel's, or that the answer is none.
+/// The kernel's, or the answer is empty or not one of the protocol.
 pub fn ask(protocol: Protocol, address: SocketAddr, name: &str) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;

@@ -3,12 +3,12 @@
 //! # Invariants
 //!
 //! - `ours-alone`: only processes that were started here are signalled, each by its number.
-//! - `none-left`: a process ends with whoever started it (`setpriv --pdeathsig`), and when its
+//! - `none-left`: a process ends with the one that started it (`setpriv --pdeathsig`), and when its
 //!   [`Process`] is dropped, by force after `STOP_TIMEOUT`.
 //!
 //! # Does not
 //!
-//! Count what a thread or child used that ended between two readings: these servers keep theirs.
+//! Count the time of a thread or child that ended between two readings: these servers keep theirs.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -86,7 +86,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// The kernel's, or that there is no `setpriv` or `taskset` (Debian: util-linux).
+    /// The kernel's, or `setpriv` or `taskset` (Debian: util-linux) is missing.
     pub fn start<A: AsRef<OsStr>>(
         program: &Path,
         arguments: &[A],
@@ -174,7 +174,7 @@ impl Drop for Process {
     }
 }
 
-/// `setpriv`, to which a program is still to be added; as `user` if one is named.
+/// `setpriv` without its program, which the caller adds; as `user` if one is named.
 #[must_use]
 pub fn as_user(user: Option<&str>) -> Command {
     let mut command = Command::new("setpriv");
@@ -193,7 +193,7 @@ pub fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
-/// Where a program lies: on the path, or where Debian puts servers.
+/// Where a program is: on the path, or where Debian puts servers.
 #[must_use]
 pub fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -222,7 +222,7 @@ fn parents() -> Vec<(u32, u32)> {
         .collect()
 }
 
-/// `/proc/PID/stat` behind the name, which may hold blanks.
+/// `/proc/PID/stat` after the name, which may contain blanks.
 fn stat(process: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     Some(stat.rsplit_once(") ")?.1.to_owned())

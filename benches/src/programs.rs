@@ -46,7 +46,7 @@ pub struct ServedOptions {
 /// The programs that take part.
 #[derive(Debug)]
 pub struct Programs {
-    /// Where those of this crate lie.
+    /// Where those of this crate are.
     pub folder: PathBuf,
     /// whoisd.
     pub whoisd: PathBuf,
@@ -57,7 +57,7 @@ impl ServedOptions {
     ///
     /// # Errors
     ///
-    /// That they cannot be built.
+    /// They cannot be built.
     pub fn programs(&self) -> io::Result<Programs> {
         let folder = if self.no_build { own_folder()? } else { build()? };
         let whoisd = self.whoisd.clone().unwrap_or_else(|| folder.join("whoisd"));
@@ -66,11 +66,11 @@ impl ServedOptions {
 }
 
 /// Builds whoisd, the load generator and the servers of this crate with the profile of this
-/// program, and gives the folder where they lie.
+/// program, and gives their folder.
 ///
 /// # Errors
 ///
-/// That cargo fails, or that this program does not lie in a target folder.
+/// Cargo fails, or this program is not in a target folder.
 fn build() -> io::Result<PathBuf> {
     let folder = own_folder()?;
     let misplaced = || io::Error::other("this program does not lie in a target folder");
@@ -112,7 +112,7 @@ fn own_folder() -> io::Result<PathBuf> {
 ///
 /// # Errors
 ///
-/// That apt-get fails, or that the policy file cannot be written.
+/// Apt-get fails, or the policy file cannot be written.
 pub fn install(packages: &[&str]) -> io::Result<()> {
     let made = make_policy()?;
     let status = Command::new("apt-get")
@@ -125,7 +125,7 @@ pub fn install(packages: &[&str]) -> io::Result<()> {
     }
     for package in packages {
         let service = package.trim_end_matches("-light");
-        // Without systemd there is nothing that would start it later.
+        // Without systemd nothing would start it later.
         let _ = Command::new("systemctl").args(["disable", "--now", "--quiet", service]).output();
     }
     let status = status?;
@@ -136,7 +136,7 @@ pub fn install(packages: &[&str]) -> io::Result<()> {
     Err(io::Error::other(format!("{status}: as root, apt-get update; apt-get install {packages}")))
 }
 
-/// Forbids the start of services, unless somebody has a policy already; whether it was made here.
+/// Forbids the start of services, unless the machine has a policy already; whether this made one.
 fn make_policy() -> io::Result<bool> {
     let opened = fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(POLICY);
     match opened {

@@ -4,8 +4,8 @@
 //!
 //! - `answered`: a round without an answer has no processor time per query; it is left out of the
 //!   ratios and of that column, and marked.
-//! - `same-round`: a ratio compares two servers within one round, so that what changes on the
-//!   machine from round to round falls out of it; its spread is the least and greatest of them.
+//! - `same-round`: a ratio compares two servers within one round, so that changes of the machine
+//!   from round to round cancel out; its spread is the least and greatest of them.
 //!
 //! # Does not
 //!

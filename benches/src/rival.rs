@@ -1,4 +1,4 @@
-//! The rivals: what each is, what it needs, how it is started on one core.
+//! The rivals: what each is and needs, and how it is started on one core.
 //!
 //! # Invariants
 //!
@@ -35,7 +35,7 @@ const NGINX_BODY_BYTES_MAX: usize = 3_900;
 pub struct Site {
     /// Where rivals write.
     pub folder: PathBuf,
-    /// Where the programs of this crate lie.
+    /// Where the programs of this crate are.
     pub programs: PathBuf,
     /// The program whoisd.
     pub whoisd: PathBuf,
@@ -178,7 +178,7 @@ impl Rival {
     ///
     /// # Errors
     ///
-    /// That it does not start or answer, with what it said last.
+    /// It does not start or answer; with its last output.
     #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
     pub fn start(&'static self, site: &Site) -> io::Result<Running> {
         let name = site.names.first().ok_or_else(|| io::Error::other("no names to ask for"))?;

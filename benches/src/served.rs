@@ -26,7 +26,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(120);
 /// Pause between two attempts to get the first answer.
 const START_PAUSE: Duration = Duration::from_millis(20);
 
-/// What servers of one measurement have in common.
+/// The common part of the servers of one measurement.
 #[derive(Debug)]
 pub struct Site<'a> {
     /// The program whoisd.
@@ -46,7 +46,7 @@ pub struct Served {
     pub address: SocketAddr,
     /// The process; dropped, it ends.
     pub process: Process,
-    /// What it says.
+    /// Its log.
     pub log: PathBuf,
 }
 
@@ -56,7 +56,7 @@ impl Site<'_> {
     ///
     /// # Errors
     ///
-    /// That it does not start or answer, with what it said last.
+    /// It does not start or answer; with its last output.
     #[expect(clippy::disallowed_methods, reason = "the wait has an end")]
     pub fn start(&self, name: &str, settings: &str, by: &[OsString]) -> io::Result<Served> {
         let config = self.folder.join(format!("{name}.toml"));

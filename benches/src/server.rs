@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - `ready-line`: a server prints `ready ADDRESS` on standard output when it accepts, no more.
+//! - `ready-line`: a server prints `ready ADDRESS` to standard output when it accepts, and no more.
 //! - `bounded`: a smoke test ends, whatever the server does: its queries have a deadline.
 //!
 //! # Does not
@@ -71,11 +71,11 @@ pub fn run(
     }
 }
 
-/// Pins, listens, says so, and arranges for the end.
+/// Pins, listens, reports that, and arranges for the end.
 ///
 /// # Errors
 ///
-/// What the kernel refuses: the core, the address.
+/// If the kernel refuses the core or the address.
 pub fn listen(options: &ServerOptions) -> io::Result<TcpListener> {
     if let Some(core) = options.core {
         bare::pin(core)?;
@@ -99,7 +99,7 @@ pub fn block(bytes: usize) -> Vec<u8> {
     lines.iter().copied().cycle().take(bytes).collect()
 }
 
-/// Core 1, or core 0 where there is no other: good enough for a smoke test.
+/// Core 1, or core 0 if it is the only one: good enough for a smoke test.
 #[must_use]
 pub fn second_core() -> usize {
     usize::from(thread::available_parallelism().is_ok_and(|cores| cores.get() > 1))

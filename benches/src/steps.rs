@@ -3,7 +3,7 @@
 //!
 //! # Invariants
 //!
-//! - `same-queries`: what a case asks for comes from a seed: both programs, and every run over one
+//! - `same-queries`: the queries of a case come from a seed: both programs, and every run over one
 //!   directory, ask the same.
 //!
 //! # Does not
@@ -182,7 +182,7 @@ pub struct Bench<'v> {
 }
 
 impl Bench<'_> {
-    /// Carries the step out for one of the queries; nothing if there is no such one.
+    /// Carries the step out for one of the queries; does nothing if there is none of that number.
     #[inline]
     pub fn run(&mut self, at: usize) {
         match self.step {

@@ -1,6 +1,6 @@
 //! A typical design: one task per connection, one indexed PostgreSQL query per answer.
 //!
-//! It is favoured where that was simple: all data of a domain stand in one row, so that one look-up
+//! It is favoured where that was simple: all data of a domain are in one row, so that one look-up
 //! in one index finds it; dates are texts; statements are prepared; connections to the database
 //! stay open. A normalised schema would join four contacts, a registrar and nameservers.
 //!
@@ -10,7 +10,7 @@
 //!
 //! # Does not
 //!
-//! Have deadlines or rules of what is shown, which ours has.
+//! Have deadlines or display rules, which ours has.
 
 use std::fmt::Write;
 use std::io;
@@ -92,7 +92,7 @@ high-volume, automated, electronic processes that apply to the registry\r
 or its registrars, except as needed to register or modify domain names.\r
 ";
 
-/// What a name that is not there is answered.
+/// The answer for a name that is not there.
 pub const NOT_FOUND: &str = "No Data Found\r\n";
 
 /// Makes the table and fills it with `names`.
@@ -123,7 +123,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// The database's, or that `count` is 0.
+    /// The database's, or `count` is 0.
     pub async fn new(socket_folder: &Path, count: usize) -> io::Result<Self> {
         if count == 0 {
             return Err(io::Error::other("a pool of no connection"));
@@ -167,7 +167,7 @@ pub async fn serve(listener: std::net::TcpListener, pool: Arc<Pool>) -> io::Resu
         let (stream, _) = listener.accept().await?;
         let pool = Arc::clone(&pool);
         tokio::spawn(async move {
-            // A client that went away is no concern of the others.
+            // A client that went away does not affect the others.
             let _ = answer_one(stream, &pool).await;
         });
     }

@@ -38,7 +38,7 @@ impl Workload {
     ///
     /// # Errors
     ///
-    /// That the directory cannot be opened or is empty.
+    /// The directory cannot be opened or is empty.
     pub fn pick(dir: &Path, count: usize, seed: u64) -> io::Result<Self> {
         let view = View::open(dir).map_err(io::Error::other)?;
         let domain_count = u64::from(view.base().count(Kind::Domain));

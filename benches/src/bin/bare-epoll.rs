@@ -1,4 +1,4 @@
-//! A bare epoll server with a fixed answer: what a plain event loop makes of the same work.
+//! A bare epoll server with a fixed answer: the same work in a plain event loop.
 //!
 //! `cargo run --release -p whoisd-benches --bin bare-epoll -- --core 0 --listen 127.0.0.1:4301`
 //!

@@ -4,7 +4,7 @@
 //! `cargo run --release -p whoisd-benches --bin changes-under-load [-- --dir DIRECTORY | --smoke]`
 //!
 //! In turns, a server answers the same load without changes and with them. Every file of changes
-//! holds a pair, a domain and its registrant, with one number in both; a prober asks for the domain
+//! has a pair, a domain and its registrant, with one number in both; a prober asks for the domain
 //! all the time, and no answer may show two numbers.
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
@@ -181,7 +181,7 @@ impl Changer {
         out
     }
 
-    /// Drops files from number `first` on for so many seconds; returns how many.
+    /// Drops files from number `first` on for `seconds`; returns how many.
     fn run(&self, first: u64, seconds: u64, dropped: &Dropped) -> io::Result<u64> {
         let start = Instant::now();
         let files = seconds * FILES_PER_S;

@@ -3,10 +3,10 @@
 //! `cargo run --release -p whoisd-benches --bin deadline-cost [-- --dir DIRECTORY | --smoke]`
 //!
 //! A server under callgrind answers N queries, another one 3 N; the difference is what queries
-//! cost, without the start. It is told apart by where the code is written. To the deadlines goes
-//! all that could be theirs, so that the figure is a bound from above: every list of slots (those
-//! that free slots, eviction and answer buffers need too), the whole state machine, the clock, and
-//! the look at what has expired.
+//! cost, without the start. The source file of the code decides what it counts as. All code that
+//! could be for deadlines counts for them, so the figure is an upper bound: every list of slots
+//! (those that free slots, eviction and answer buffers need too), the whole state machine, the
+//! clock, and the look for expired slots.
 //!
 //! # Does not
 //!
@@ -27,7 +27,7 @@ use whoisd_benches::served::Site;
 use whoisd_benches::workload::Workload;
 use whoisd_benches::{Options as Sizes, print, server, steps};
 
-/// Servers that are asked before none is believed to answer.
+/// Servers that are asked before the program gives up.
 const ATTEMPTS: usize = 4;
 
 /// Count what deadlines cost a query
@@ -110,10 +110,10 @@ fn out(site: &Site<'_>) -> PathBuf {
     site.folder.join("callgrind.out")
 }
 
-/// What a server under callgrind has spent that answered `names`. Callgrind runs one thread at a
-/// time, and while one waits in a call of its ring no other one runs: the heartbeat cannot end a
-/// sleep of an executor that has something to do (`src/shard/fleet/heartbeat.rs`). Then another
-/// server is asked.
+/// The instructions of a server under callgrind that answered `names`. Callgrind runs one thread at
+/// a time, and while one waits in a call of its ring no other runs: the heartbeat cannot end a sleep
+/// of an executor that has something to do (`src/shard/fleet/heartbeat.rs`). Then another server is
+/// asked.
 fn counted(site: &Site<'_>, names: &[String]) -> io::Result<Spent> {
     for _ in 1..ATTEMPTS {
         match counted_once(site, names) {

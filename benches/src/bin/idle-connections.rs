@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p whoisd-benches --bin idle-connections [-- --connections N | --smoke]`
 //!
-//! 1. A server made for one connection: its anonymous memory is what a server needs anyway.
+//! 1. A server made for one connection: its anonymous memory is what any server needs.
 //! 2. A server made for all: N connections that send nothing, from many source addresses.
 //! 3. Memory by connection, beside the server of 1: it counts tables made at the start too.
 //! 4. Queries on further connections: answered at once.
@@ -12,7 +12,7 @@
 //! Ends with 1 if one of these does not hold.
 //!
 //! Huge pages are off for the servers, and their allocator gives freed memory back at once:
-//! otherwise what the start has used and freed, tens of megabytes, comes and goes between runs.
+//! otherwise memory that the start has used and freed, tens of megabytes, varies between runs.
 //!
 //! # Does not
 //!
@@ -42,7 +42,7 @@ const SPARE: usize = 64;
 /// Descriptors that the server wants besides its connections (src/command/serve.rs).
 const DESCRIPTORS_OTHER: usize = 160;
 
-/// Tells the server's allocator to give freed memory back at once.
+/// Makes the server's allocator give freed memory back at once.
 const BY: [&str; 2] = ["env", "MIMALLOC_PURGE_DELAY=0"];
 
 /// Queries beside the silent connections.
@@ -219,7 +219,7 @@ fn expect(what: &str, got: usize, expected: usize) -> io::Result<()> {
     Err(io::Error::other(format!("{what}: {got}, expected {expected}")))
 }
 
-/// What a server has counted at its end: the first lot has expired, nobody was thrown out.
+/// What a server has counted at its end: the first lot has expired, and no connection was evicted.
 fn check_counters(log: &str, expired: usize) -> io::Result<()> {
     let counted = log.lines().find(|line| line.contains("stopped")).unwrap_or_default();
     let expired = format!("expired_first_byte={expired} ");

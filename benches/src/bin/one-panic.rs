@@ -2,8 +2,8 @@
 //!
 //! `cargo run --profile dist -p whoisd-benches --bin one-panic [-- --smoke]`
 //!
-//! Cargo builds tests with unwinding whatever their profile says, so a test cannot tell: this is a
-//! program, built like the one that is installed. Real shards, of both engines, are asked for an
+//! Cargo builds tests with unwinding whatever their profile says, so a test cannot show it: this is
+//! a program, built like the one that is installed. Real shards, of both engines, are asked for an
 //! answer that panics, and then for one that does not.
 //!
 //! Ends with 1 if the shard did not go on; a build that aborts ends with a signal.

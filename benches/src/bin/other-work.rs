@@ -1,10 +1,10 @@
 //! How long a shard's other work waits while its connections are under load: timers, and messages
-//! of another thread of which each swaps a view.
+//! of another thread, each of which swaps a view.
 //!
 //! `cargo run --release -p whoisd-benches --bin other-work [-- --dir DIRECTORY | --smoke]`
 //!
 //! The shard is a real one, of `whoisd::shard::Fleet`, with its heartbeat. The work is spawned into
-//! its executor: a timer of 1 ms, over and over, whose wait is what it came late; and a task that
+//! its executor: a timer of 1 ms, over and over, whose wait is its delay; and a task that
 //! reads times from a socket, whose wait is from the writing of the message to the end of the swap.
 //! The highest rate is more than a core can answer: full load.
 //!
@@ -47,7 +47,7 @@ use whoisd_benches::{Options as Sizes, print, server, steps};
 /// The aim: other work runs within this time, microseconds.
 const WAIT_US_MAX: u64 = 5_000;
 
-/// The part of the work that has to keep it; the rest is what a shared machine takes away.
+/// The part of the work that has to keep it; a shared machine delays the rest.
 const QUANTILE: f64 = 0.99;
 
 /// Length of the timer.
@@ -86,7 +86,7 @@ enum Work {
     Swap,
 }
 
-/// What waited how long.
+/// How long each kind waited.
 type Waited = (Work, Duration);
 
 fn main() -> ExitCode {
@@ -120,7 +120,7 @@ fn run(options: &Options) -> io::Result<()> {
         .collect::<io::Result<Vec<bool>>>();
     ending.store(true, Ordering::Relaxed);
     fleet.stop().map_err(io::Error::other)?;
-    // It has nobody to write to any more.
+    // Its reader is gone.
     let _ = messages.join();
     // A smoke test shares its cores with other tests.
     if measured?.iter().all(|kept| *kept) || options.load.server.smoke {
@@ -192,7 +192,7 @@ async fn timers(waited: Sender<Waited>) {
     }
 }
 
-/// Swaps the view for each message, as a shard would that hears of a new generation.
+/// Swaps the view for each message, as a shard would for a new generation.
 async fn swaps(reader: UnixStream, epoch: Instant, views: [Arc<View>; 2], waited: Sender<Waited>) {
     // glommio reads any stream socket as a TCP stream: it only ever calls `recv` on it.
     let mut line = TcpStream::from(socket2::Socket::from(reader));

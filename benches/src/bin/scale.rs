@@ -58,7 +58,7 @@ struct Options {
     load: LoadOptions,
 }
 
-/// One directory, and what came of it.
+/// One directory and its results.
 struct Size {
     site: Site,
     domain_count: u64,
@@ -227,7 +227,7 @@ fn snapshot_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files.filter(is_snapshot).collect())
 }
 
-/// Drops a file's pages; `dd` asks the kernel so when it copies nothing with `nocache`.
+/// Drops a file's pages: `dd` asks the kernel for that when it copies nothing with `nocache`.
 fn forget(file: &Path) -> io::Result<()> {
     let mut input = std::ffi::OsString::from("if=");
     input.push(file);

@@ -6,7 +6,7 @@
 //! # Invariants
 //!
 //! - `interleaved`: each round measures every server once, in an order of its own.
-//! - `both-cores`: servers share one core, of which one server at a time is busy; the load
+//! - `both-cores`: servers share one core, on which one server at a time is busy; the load
 //!   generator has another.
 //!
 //! # Does not
@@ -149,7 +149,7 @@ fn start(chosen: &[&'static Rival], site: &Site) -> Vec<Running> {
     running
 }
 
-/// All rounds at one rate, and how the generator says that it measured.
+/// All rounds at one rate, and the generator's description of its method.
 fn measure(
     running: &mut Vec<Running>,
     site: &Site,

@@ -6,7 +6,7 @@
 //!
 //! # Does not
 //!
-//! Do anything but start what `whoisd_benches::typical` and `postgres` are.
+//! Do anything but start `whoisd_benches::typical` and `postgres`.
 
 use std::future::poll_fn;
 use std::io;
