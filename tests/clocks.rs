@@ -1,18 +1,18 @@
-//! No test is judged by the clock of a machine that others use: what waits for something to happen
-//! waits a minute at least before it says that it does not.
+//! No test depends on the clock of a machine that others use: a test that waits for an event waits
+//! at least a minute before it reports that there is none.
 //!
 //! # Does not
 //!
-//! See bounds that are made elsewhere than on the line that uses them: reviews do.
+//! See bounds that are not on the line that uses them: reviews do.
 #![allow(clippy::unwrap_used, reason = "a test: what cannot be read fails it")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Shortest time after which a test may say that something does not happen, milliseconds.
+/// Shortest time after which a test may report that an event does not happen, milliseconds.
 const PATIENCE_MS: u64 = 60_000;
 
-/// What bounds a wait from above, and makes a test fail where the machine is slow.
+/// Calls that bound a wait from above, and make a test fail on a slow machine.
 const BOUNDS: [&str; 5] =
     ["elapsed() <", "duration_since(", "recv_timeout(", "set_read_timeout(", "set_write_timeout("];
 

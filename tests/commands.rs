@@ -161,7 +161,7 @@ fn every_command_has_a_help_with_examples() {
     for name in names {
         let (status, out, _) = ran(&[name, "--help"]);
         assert_eq!(status, 0);
-        // `config` has commands of its own, with the examples there.
+        // `config` has its own commands, which have the examples.
         assert!(out.contains("Examples:") || out.contains("Commands:"), "{name}: {out}");
     }
 }
@@ -266,7 +266,7 @@ fn help_that_cannot_be_written_is_a_failure() {
 }
 
 #[test]
-fn options_stand_before_and_behind_the_words_of_a_query() {
+fn options_go_before_and_after_the_words_of_a_query() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("whoisd.toml");
     fs::write(&config, "[defaults]\nheader = \"% own header\"\n").unwrap();
@@ -275,7 +275,7 @@ fn options_stand_before_and_behind_the_words_of_a_query() {
     assert!(before.0 == 0 && before.1.contains("own header"), "{before:?}");
     let behind = ran(&["lookup", "contact", "C1", "--dir", FIXTURE, "--config", config]);
     assert_eq!(before, behind);
-    // A word that begins with a dash, with all behind it, stands after two.
+    // A word that begins with a dash, and everything after it, goes after two dashes.
     let (status, out, _) = ran(&["lookup", "--dir", FIXTURE, "--", "-x", "--config"]);
     assert_eq!(ran(&["lookup", "--dir", FIXTURE, "-T", "x"]).0, 2);
     assert_eq!((status, out.contains("own header")), (4, false), "{out}");
@@ -286,7 +286,7 @@ fn options_stand_before_and_behind_the_words_of_a_query() {
 }
 
 #[test]
-fn a_query_log_that_is_not_there_is_no_good_one() {
+fn a_query_log_that_is_not_there_is_not_a_good_one() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_str().unwrap();
     let (status, out, err) = ran(&["log", "verify", dir]);

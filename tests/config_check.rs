@@ -52,7 +52,7 @@ fn config_check_tells_all_errors_of_a_file_at_once() {
         .filter_map(|line| line.strip_prefix(&place)?.split(':').next()?.parse().ok())
         .collect();
     assert!(lines.len() == 10 && lines.is_sorted(), "{err}");
-    // What is not TOML is one error, not those that follow from it.
+    // A file that is not TOML is one error, without those that follow from it.
     fs::write(&path, "[server]\ndir = \"\"\"\n[port43]\nlime_ms = 1\n").unwrap();
     assert_eq!(ran(&["config", "check", file]).2.lines().count(), 1);
 }
@@ -110,8 +110,8 @@ fn config_check_tells_all_errors_of_one_list_and_of_one_table() {
     );
 }
 
-/// A folder with a file of lists that is refused and a file that is no folder, and a way to check a
-/// configuration in it.
+/// A folder with a file of lists that is refused and a file in the place of a folder, and a way to
+/// check a configuration in it.
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -135,7 +135,7 @@ impl Place {
         ran(&["config", "check", path.to_str().unwrap()])
     }
 
-    /// Each text is refused with what is expected of it.
+    /// Each text is refused with the expected message.
     fn refuses(&self, cases: &[(&str, &str)]) {
         let (status, out, err) = self.check("GOOD");
         assert_eq!((status, err.as_str()), (0, ""));
@@ -182,7 +182,7 @@ fn config_check_finds_what_the_machine_lacks_for_a_start() {
             "feed.nats.trusted_keys: ",
         ),
     ]);
-    // Of the machine, too, all is told at once; nothing of it was made.
+    // All faults of the machine are reported at once too, and nothing was made there.
     let (_, _, err) = place.check(
         "[server]\ndir = \"DIR/none\"\nlisten = [\"192.0.2.1:4343\"]\n\
          control = \"DIR/none/control.sock\"\n[query_log]\ndir = \"DIR/file\"\n",
@@ -316,7 +316,7 @@ fn config_check_reports_the_file_and_the_machine_at_once() {
         assert!(line.contains(expected), "{expected} in {err}");
     }
     assert_eq!(err.lines().count(), 3, "{err}");
-    // What a start is given besides the file.
+    // Options of a start besides the file.
     let path = place.0.path().join("whoisd.toml");
     fs::write(&path, "[server]\nlisten = [\"127.0.0.1:0\"]\n").unwrap();
     let file = path.to_str().unwrap();

@@ -80,7 +80,7 @@ impl Place {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Asks until `address` is said to be in force in `file`, or not.
+    /// Asks until `address` is reported to be in force in `file`, or not.
     fn wait_for(&self, address: &str, is_denied: bool) {
         let address = address.parse().unwrap();
         for _ in 0..STEPS_MAX {
@@ -159,7 +159,7 @@ fn a_reload_that_cannot_hide_clients_is_refused_and_the_next_one_hides_them() {
     let (status, out, err) = place.reload();
     assert_eq!(status, 0, "{err}");
     assert!(out.contains("query_log.privacy: changed from \"none\" to \"hash\""), "{out}");
-    // From then on, whatever is recorded is hidden.
+    // From then on every record is hidden.
     assert!(server.ask("hidden.demo\r\n").starts_with("No Data Found\r\n"));
     server.stop();
     let mut rows = String::new();
@@ -260,7 +260,7 @@ fn the_usual_socket_lies_in_the_snapshot_directory_and_two_servers_of_one_get_on
     assert!(made.status.success(), "{made:?}");
     let arguments = ["--dir", dir, "--listen", "127.0.0.1:0"];
     let first = Server::start(&arguments);
-    // It has no socket, and says so before it serves: the start is read over that line.
+    // It has no socket, and reports that before it serves: the start is read past that line.
     let second = Server::start(&arguments);
     let reload = program().args(["reload", "--dir", dir]).output().unwrap();
     assert!(reload.status.success(), "{reload:?}");

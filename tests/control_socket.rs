@@ -32,7 +32,7 @@ use blocks::Model;
 /// How long a client may be silent here.
 const SILENT: Duration = Duration::from_secs(4);
 
-/// A control socket without a server behind it.
+/// A control socket without a server.
 struct Alone {
     folder: TempDir,
     socket: PathBuf,
@@ -166,7 +166,7 @@ fn the_commands_block_list_explain_and_unblock() {
 }
 
 #[test]
-fn where_no_server_answers_a_command_says_so() {
+fn a_command_without_a_server_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("none.sock");
     let program = || Command::new(env!("CARGO_BIN_EXE_whoisd"));
@@ -242,7 +242,7 @@ fn silent_clients_keep_nobody_else_out_for_longer_than_their_time() {
     };
     let full = "16 clients are connected; try again";
     wait_until(&|asked| asked.is_err_and(|error| error == full));
-    // One that goes makes room; so does the time of those that stay.
+    // A client that leaves makes room; so does the timeout of those that stay.
     silent.pop();
     wait_until(&|asked| asked.is_ok());
     let mut rest = Vec::new();

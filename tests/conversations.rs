@@ -4,7 +4,7 @@
 //! A file has a title, then sections: `== config` (TOML, for what follows; the tier is the public
 //! again), `== tier` (its name, for what follows), `== query` (one line of bytes) and
 //! `== answer` (its lines; each ends in CRLF). In queries and answers `\r`, `\n`, `\\` and `\xHH`
-//! stand for bytes that would not show.
+//! are bytes that would not show.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 mod grammar;

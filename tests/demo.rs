@@ -1,4 +1,4 @@
-//! `deploy/demo` around its build: what it says before it, and what it never claims after it.
+//! `deploy/demo` around its build: what it prints before it, and what it never claims after it.
 //! Cargo, packages and, where it has to die, the server are stand-ins in a copy of the folder.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
 
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// A server that ends as soon as it is started, and a client that finds nobody.
+/// A server that ends as soon as it is started, and a client that finds no server.
 const DIES: &str =
     "#!/bin/sh\ncase $1 in serve) echo 'whoisd: no' >&2; exit 3 ;; query) exit 1 ;; esac\n";
 
@@ -62,7 +62,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn what_cannot_be_served_is_said_before_anything_is_built() {
+fn a_demo_that_cannot_serve_says_so_before_anything_is_built() {
     let folder = sandbox(Some(DIES));
     let busy = TcpListener::bind("127.0.0.1:0").unwrap();
     let busy = busy.local_addr().unwrap().port().to_string();
@@ -83,7 +83,7 @@ fn what_cannot_be_served_is_said_before_anything_is_built() {
 }
 
 #[test]
-fn a_server_that_dies_is_never_said_to_serve() {
+fn a_server_that_dies_is_never_reported_to_serve() {
     for program in [DIES, ENDS] {
         let folder = sandbox(Some(program));
         let output = demo(&folder, &["--domains", "100"]);

@@ -1,5 +1,5 @@
-//! `whoisd doctor` on other machines: what it says, that it writes nothing, that garbage is no
-//! panic. `WHOISD_BLESS=1 cargo test --test doctor` writes the expected reports again.
+//! `whoisd doctor` on other machines: it prints what is expected, writes nothing, and does not
+//! panic on garbage. `WHOISD_BLESS=1 cargo test --test doctor` writes the expected reports again.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
 
 mod machines;
@@ -165,7 +165,7 @@ fn whatever_a_file_holds_there_is_a_report() {
 }
 
 #[test]
-fn a_fact_that_is_no_number_is_unknown_with_its_file() {
+fn a_fact_that_is_not_a_number_is_unknown_with_its_file() {
     for name in MACHINES {
         let root = build(name);
         for setting in SETTINGS {
@@ -254,7 +254,7 @@ fn json_holds_the_same_findings() {
 }
 
 #[test]
-fn what_cannot_be_used_is_refused_with_its_reason() {
+fn a_profile_that_cannot_be_used_is_refused_with_its_reason() {
     let root = build("small-2-core");
     let file = root.path().join("own.toml");
     let path = file.to_str().unwrap();

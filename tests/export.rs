@@ -1,5 +1,5 @@
-//! `whoisd export`: what goes out of a directory is what came in, in both models, after live
-//! changes and a fold as well.
+//! `whoisd export`: a directory goes out as it came in, in both models, after live changes and a
+//! fold as well.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 mod server;
@@ -25,8 +25,8 @@ struct All {
     attributes: BTreeMap<(String, String), Nameserver>,
 }
 
-/// An object without what the XML model has no room for: key-value extras, and the client of a
-/// registrar that is not there.
+/// An object without the parts that the XML model has no room for: key-value extras, and the client
+/// of a registrar that is not there.
 fn as_xml_has_it(object: &Object) -> Object {
     let mut object = object.clone();
     let transfer = |transfer: &mut Option<Transfer>| {
@@ -326,7 +326,7 @@ fn a_tld_goes_out_without_the_tld_within_it_that_has_a_deposit_of_its_own() {
 }
 
 #[test]
-fn what_cannot_be_written_is_said_with_what_to_do() {
+fn an_export_that_cannot_be_written_says_what_to_do() {
     let site = Site::new();
     site.done(&["sample", "--domains", "100", "--tld", "one", "--into", "a", "--quiet"]);
     let says = |arguments: &[&str], status: i32, words: &str| {
@@ -356,7 +356,7 @@ fn both_models_and_several_tlds_have_room_in_one_folder_and_come_in_together() {
     for (tld, seed) in [("one", "1"), ("two", "2")] {
         let sample = ["sample", "--domains", "300", "--tld", tld, "--seed", seed, "--quiet"];
         site.done(&[&sample[..], &["--rde-xml", "o/", "--rde-csv", "o"]].concat());
-        // Of one name in folders of their own, as other registries write them.
+        // Files of the same name in separate folders, as other registries write them.
         let table = |file: &Path| {
             let name = file.file_name().unwrap().to_str().unwrap();
             name.split_once("_R0.")
@@ -431,7 +431,7 @@ fn standard_output_has_the_deposit_and_nothing_else() {
     site.done(&["sample", "--domains", "300", "--tld", "one", "--into", "a", "--quiet"]);
     let text = site.done(&["export", "a", "--rde-xml", "-", "--rde-csv", "csv", "--quiet"]);
     assert!(text.trim_end().ends_with("</rde:deposit>"), "{}", &text[text.len() - 200..]);
-    // What is written aside is nobody's file.
+    // A file that is being written aside belongs to no deposit.
     fs::write(site.at("out.xml.new"), "mine").unwrap();
     site.done(&["export", "a", "--rde-xml", "out.xml", "--quiet"]);
     assert_eq!(fs::read_to_string(site.at("out.xml.new")).unwrap(), "mine");

@@ -1,4 +1,4 @@
-//! What a node says of the stream in its log: a line for each thing that changes, and no more.
+//! The log of a node about the stream: one line for each change, and no more.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 #![allow(clippy::disallowed_methods, reason = "a test that waits for other processes")]
 #![allow(clippy::disallowed_types, reason = "a node in memory, shared with the test")]
@@ -13,7 +13,7 @@ use std::io::BufRead;
 use server::{Server, program};
 use whoisd::feed::nats::{Limits, Outbox};
 
-/// Attempts that are seen to say nothing.
+/// Attempts that must log nothing.
 const ATTEMPTS: usize = 3;
 
 #[test]

@@ -47,7 +47,8 @@ fn records_arrive_in_order_are_acknowledged_and_go_on_after_a_restart() {
     outbox.send(&records(51..=60)).unwrap();
     let node = Plan { memory, ..Plan::default() }.start(server.address());
     node.reaches(60);
-    // At most what may have changed places is read again: the server may have sent to the old one.
+    // At most the messages that may have changed places are read again: the server may have sent
+    // them to the old one.
     assert!(node.report().duplicate_count <= 8, "{:?}", node.report());
     assert_eq!(node.stop().records(), records(1..=60));
 }
@@ -180,7 +181,7 @@ fn batches_that_changed_places_are_taken_in_in_order() {
 }
 
 #[test]
-fn what_is_missing_is_named_and_waited_for() {
+fn missing_serials_are_named_and_waited_for() {
     if !is_installed() {
         return;
     }
@@ -268,7 +269,7 @@ fn serials_of_another_source_want_a_snapshot_of_it() {
 }
 
 #[test]
-fn what_is_not_signed_right_is_left_out_and_the_right_one_taken() {
+fn a_message_with_a_wrong_signature_is_left_out_and_the_right_one_taken() {
     if !is_installed() {
         return;
     }
@@ -300,7 +301,7 @@ fn what_is_not_signed_right_is_left_out_and_the_right_one_taken() {
 }
 
 #[test]
-fn what_no_trusted_key_signed_does_not_move_stop_or_reconnect_a_node() {
+fn a_message_that_no_trusted_key_signed_does_not_move_stop_or_reconnect_a_node() {
     if !is_installed() {
         return;
     }
@@ -311,7 +312,7 @@ fn what_no_trusted_key_signed_does_not_move_stop_or_reconnect_a_node() {
     let rogue = Rogue::new(&server);
     let strange = &|serial: u64| {
         rogue.records("b", &[record(serial, 1)], None);
-        // Of a form to come, as anybody can write it.
+        // Of a future form, as any client can write it.
         let mut newer = Message::encode(&source("a"), &[record(serial + 1, 1)], None).unwrap();
         let (_, version) =
             newer.fields.iter_mut().find(|(name, _)| *name == "Whoisd-Batch").unwrap();
@@ -335,7 +336,7 @@ fn what_no_trusted_key_signed_does_not_move_stop_or_reconnect_a_node() {
     node.reaches(7);
     let report = node.report();
     assert_eq!((report.connect_count, report.refetch_count), (1, 0), "{report:?}");
-    // Lost among strangers, it goes on where it had acknowledged: nothing is read twice.
+    // Lost among foreign messages, it goes on where it had acknowledged: nothing is read twice.
     assert_eq!(report.duplicate_count, 0, "{report:?}");
     assert_eq!(node.stop().records(), records(1..=7));
 }
@@ -352,7 +353,7 @@ fn a_publisher_with_a_key_goes_on_from_what_a_believed_key_signed() {
     };
     let end = |outbox: &mut Outbox| outbox.last().unwrap().head.unwrap().last;
     open(key.clone().into()).unwrap().send(&records(1..=3)).unwrap();
-    // Somebody claims that more has come, and who has another source's serials writes too.
+    // A message claims that more has come, and a client with another source's serials writes too.
     let rogue = Rogue::new(&server);
     rogue.records("a", &records(4..=9), None);
     rogue.records("b", &records(4..=9), Some(&SecretKey::generate().unwrap()));
@@ -360,7 +361,7 @@ fn a_publisher_with_a_key_goes_on_from_what_a_believed_key_signed() {
     assert_eq!(end(&mut outbox), 3);
     outbox.send(&records(4..=5)).unwrap();
     assert_eq!(end(&mut outbox), 5);
-    // Another key has to be told of the one of before.
+    // The outbox of another key needs the key before it.
     let refused = open(next.clone().into()).unwrap_err();
     assert!(matches!(refused, SendError::Unvouched { have: 5 }), "{refused}");
     let former = Trusted::new(vec![key.public()]);
@@ -426,7 +427,7 @@ fn two_publishers_by_accident_make_one_line() {
 }
 
 #[test]
-fn what_the_disk_refuses_is_not_acknowledged_and_tried_again() {
+fn records_that_the_disk_refuses_are_not_acknowledged_and_tried_again() {
     if !is_installed() {
         return;
     }

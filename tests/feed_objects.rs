@@ -1,4 +1,5 @@
-//! Snapshots through an object store: what arrives, and what is refused for what is next to it.
+//! Snapshots through an object store: which arrive, and which are refused for the files beside
+//! them.
 
 mod objects;
 
@@ -78,7 +79,7 @@ fn a_damaged_snapshot_is_passed_over_for_the_next_older_one() {
     for (problem, words) in arrived.passed_over.iter().zip(words) {
         assert!(problem.contains(words), "{words:?} in {problem}");
     }
-    // It is not fetched again, until it was published again.
+    // It is not fetched again until it is published again.
     let mut asked = 0;
     let wanted = Wanted { serial_min: 10, source: None, unnamed: true, why: String::new() };
     let writer = lock(&place.node());
@@ -89,7 +90,7 @@ fn a_damaged_snapshot_is_passed_over_for_the_next_older_one() {
         });
     assert!(again.unwrap_err().to_string().contains("it is damaged") && asked == 0);
     drop(writer);
-    // None that will do: the node keeps what it has.
+    // No snapshot can be used: the node keeps what it has.
     let refusal = place.refusal(8, None);
     assert!(refusal.contains("no snapshot that holds serial 8 can be used"), "{refusal}");
     assert_eq!(place.serves(), 7);
@@ -114,7 +115,7 @@ fn a_damaged_or_foreign_manifest_is_passed_over() {
 }
 
 #[test]
-fn what_holds_less_than_is_wanted_is_not_fetched() {
+fn a_snapshot_with_less_than_is_wanted_is_not_fetched() {
     let place = Place::new();
     place.publish(7, None, None);
     let refusal = place.refusal(8, None);

@@ -109,7 +109,7 @@ impl Node {
     }
 }
 
-/// What all outputs say.
+/// All outputs of the registry.
 struct Outputs {
     view: View,
     rules: Rules,

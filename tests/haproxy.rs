@@ -21,11 +21,10 @@ use socket2::{Domain, Socket, Type};
 /// A snapshot file is served like a directory with one generation.
 const SNAPSHOT: &str = "snapshot-format/tests/fixtures/version-1.snapshot";
 
-/// Where Debian puts it; not on everybody's PATH.
+/// Where Debian puts it; not on every user's PATH.
 const HAPROXY: &str = "/usr/sbin/haproxy";
 
-/// What every configuration begins with. Without retries, a connection that is refused is a query
-/// that is lost.
+/// The start of every configuration. Without retries, a refused connection is a lost query.
 const DEFAULTS: &str = "\
 global
     maxconn 500
@@ -39,16 +38,16 @@ defaults
     timeout check 5s
 ";
 
-/// A port that nobody has at present.
+/// A port that is free at present.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A server with one listener for everybody (127.0.0.1) and two behind proxies on this machine:
+/// A server with one listener for every client (127.0.0.1) and two behind proxies on this machine:
 /// 127.0.0.2 for version 2, 127.0.0.3 for version 1. `more` are further lines of `[server]`, and
-/// tables behind it.
+/// tables after it.
 fn start(dir: &Path, name: &str, more: &str) -> Server {
-    // Whom a proxy names is limited, an address of this machine as well.
+    // The client that a proxy names is limited, even with an address of this machine.
     let limits = if more.contains("[limits]") { "" } else { "[limits]\nmode = \"off\"\n" };
     let text = format!(
         "[server]\ndir = \"{SNAPSHOT}\"\n\
@@ -109,8 +108,8 @@ impl Drop for Proxy {
     }
 }
 
-/// Asks the proxy at `port` from an address of one's own, which is the client's address for the
-/// server; the answer, or what went wrong. All of 127.0.0.0/8 is this machine.
+/// Asks the proxy at `port` from `client`, which is then the client's address for the server; the
+/// answer, or what went wrong. All of 127.0.0.0/8 is this machine.
 fn ask_from(client: IpAddr, port: u16, query: &str) -> std::io::Result<String> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&SocketAddr::new(client, 0).into())?;
@@ -194,7 +193,7 @@ fn queries_through_haproxy_are_answered_as_the_clients_own_and_its_checks_as_its
 }
 
 /// Limits, blocks and lists go by the client that the header names, not by the proxy, whose own
-/// checks have none. All of them are addresses of this machine, which is free by itself alone.
+/// checks have none. All are addresses of this machine, which is free only as itself.
 #[test]
 fn each_client_behind_haproxy_has_its_own_limits_and_block() {
     let dir = tempfile::tempdir().unwrap();
@@ -231,7 +230,7 @@ fn each_client_behind_haproxy_has_its_own_limits_and_block() {
     assert!(refusal.as_ref().is_some_and(|answer| answer.starts_with(refused)), "{refusal:?}");
     assert!(is_answer(&ask(51, "example.demo\r\n")), "its neighbour is not limited");
     assert!(ask(60, "example.demo\r\n").starts_with("%ERROR:DENIED scope=127.0.0.60/32\r\n"));
-    // The proxy's checks, fifty a second, are nobody's queries; nor does `limits` cost one.
+    // The proxy's checks, fifty a second, count for no client; nor does `limits` cost a query.
     assert!(ask(1, "limits\r\n").contains("60        60          60"), "{}", ask(1, "limits\r\n"));
     let blocked = (0..500).any(|_| {
         thread::sleep(Duration::from_millis(5));
@@ -254,8 +253,8 @@ enum Check {
 /// Queries under way at the same time.
 const CLIENTS: u8 = 8;
 
-/// Two servers under load behind one proxy; the first is told to stop. Queries that were answered,
-/// and those that were lost.
+/// Two servers under load behind one proxy; the first gets the signal to stop. Counts the queries
+/// that were answered and those that were lost.
 fn stop_under_load(check: Check, delay_ms: u64, check_every_ms: u64) -> (u64, u64) {
     let dir = tempfile::tempdir().unwrap();
     let key = if matches!(check, Check::Ready) { "listen" } else { "health_listen" };
@@ -331,8 +330,8 @@ fn a_server_that_stops_under_load_loses_no_query_behind_a_balancer() {
     }
 }
 
-/// Or the test above would prove nothing. The balancer asks rarely, so that it cannot see the stop
-/// before the listeners close however slow the machine is.
+/// Otherwise the test above would prove nothing. The balancer asks rarely, so that it cannot see
+/// the stop before the listeners close however slow the machine is.
 #[test]
 fn without_the_delay_queries_are_lost_until_the_balancer_sees_the_stop() {
     let (answered_count, lost_count) = stop_under_load(Check::Ready, 0, 10_000);

@@ -1,10 +1,11 @@
 //! Hostile clients over real sockets, and a well-behaved one beside them: while each attack runs,
 //! the good client gets every answer whole; the server's memory stays bounded, every connection is
-//! accounted for, and afterwards nothing is left behind. For both engines.
+//! accounted for, and afterwards nothing is left over. For both engines.
 //!
-//! Nothing here is judged by the clock; timeouts only end what hangs. How many turns of the engine
-//! a good query waits is held in `src/port43/ring/simulation/fairness.rs` and `src/port43/pool.rs`.
-//! How long it waits is printed by the long run, whose figures benches/MEASUREMENTS.md gives:
+//! No test here depends on the clock; timeouts only end hanging runs. Tests in
+//! `src/port43/ring/simulation/fairness.rs` and `src/port43/pool.rs` bound the turns of the engine
+//! that a good query waits. The long run prints how long it waits; benches/MEASUREMENTS.md has the
+//! figures:
 //!
 //! ```text
 //! WHOISD_HOSTILE=long cargo test --release --test hostile_clients -- --nocapture
@@ -12,7 +13,7 @@
 //!
 //! # Does not
 //!
-//! Look at limits per source: they are switched off here, since what is held is the engine.
+//! Look at limits per source: they are switched off here, since the test is of the engine.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 #![allow(clippy::print_stdout, reason = "figures for whoever runs it")]
 #![expect(clippy::disallowed_methods, reason = "waits are what is measured")]
@@ -37,7 +38,7 @@ use hostile::site::{ANSWER_BUFFERS, Setting, Site};
 const ENGINES: [&str; 2] = ["ring", "streams"];
 const LOOPBACK: &str = "127.0.0.1:0";
 
-/// Resident memory that a server may take for an attack, KiB: what the bounds of `site` add up to
+/// Resident memory that a server may take for an attack, KiB: the sum of the bounds of `site`
 /// (16 answers, 1 MiB of long lines), connections at 8 KiB (the stream engine's tasks in a build
 /// that is not optimised; the ring needs a tenth), and the allocator's slack.
 const MEMORY_KIB: u64 = 24 << 10;
@@ -61,7 +62,7 @@ fn size() -> Size {
     }
 }
 
-/// One server at a time: what is measured is not each other.
+/// One server at a time, so that servers do not disturb each other's measurement.
 static TURN: RwLock<()> = RwLock::new(());
 
 fn setting(engine: &'static str) -> Setting {
@@ -165,9 +166,9 @@ fn count(counted: &[(String, u64)], name: &str) -> u64 {
     counted.iter().find(|(of, _)| of == name).map_or(0, |(_, count)| *count)
 }
 
-/// The ring engine alone makes room: the stream engine closes who comes last.
+/// The ring engine alone makes room: the stream engine closes the last to come.
 #[test]
-fn clients_that_hold_on_behind_their_answers_keep_nobody_out() {
+fn clients_that_hold_on_after_their_answers_keep_no_other_out() {
     let _turn = TURN.write().unwrap_or_else(PoisonError::into_inner);
     let full = Setting { drain_ms: 2_000, connections: 400, ..setting(ENGINES[0]) };
     let site = Site::start(full, LOOPBACK);
@@ -176,10 +177,10 @@ fn clients_that_hold_on_behind_their_answers_keep_nobody_out() {
     assert!(count(&counted, "evicted_draining") > 0, "the server was never full: {counted:?}");
 }
 
-/// Tells the program that it is within the namespace.
+/// Marks that the program is within the namespace.
 const INSIDE: &str = "WHOISD_HOSTILE_NAMESPACE";
 
-/// Says that this machine gives no network namespace: tests that need one pass untried then.
+/// Set where the machine gives no network namespace: tests that need one then pass untried.
 const NO_NAMESPACES: &str = "WHOISD_NO_NAMESPACES";
 
 /// A network namespace of its own, whose loopback takes every address of fd5c:a1ab:1e::/64.
@@ -215,7 +216,7 @@ fn a_flood_from_one_ipv6_64_leaves_a_good_client_alone() {
     assert!(output.status.success(), "{}\n{}", text[0], text[1]);
 }
 
-/// Without descriptors nobody new can be served by the stream engine; the server pauses between
+/// Without descriptors the stream engine cannot serve a new client; the server pauses between
 /// its tries, and serves again once there are some.
 #[test]
 fn descriptors_that_run_out_are_waited_for_and_come_back() {
@@ -254,7 +255,7 @@ fn descriptors_that_run_out_are_waited_for_and_come_back() {
     }
 }
 
-/// Few descriptors from the start: more connections than them do not end the server.
+/// Few descriptors from the start: more connections than descriptors do not end the server.
 #[test]
 fn a_server_with_few_descriptors_serves_on_after_a_flood() {
     let _turn = TURN.write().unwrap_or_else(PoisonError::into_inner);

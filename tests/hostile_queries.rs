@@ -1,4 +1,4 @@
-//! Whatever the line holds, the answer is whole: random bytes, mutated queries, records and lists
+//! The answer to any line is whole: random bytes, mutated queries, records and lists
 //! larger than an answer may be.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
@@ -250,7 +250,7 @@ fn a_record_that_does_not_fit_loses_its_last_lines_and_says_so() {
                     Form: https://www.icann.org/wicf/\r\n>>> ";
         assert!(text.contains(note), "{query}");
     }
-    // What fits twice is shown twice.
+    // A record that fits twice is shown twice.
     let outcome = ask(&view, b"full huge-%", &mut out);
     assert_eq!(outcome.result, AnswerResult::Found);
     let text = std::str::from_utf8(out.bytes()).unwrap();

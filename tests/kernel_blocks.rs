@@ -1,8 +1,8 @@
-//! Long blocks in the kernel, for real: nftables in a network namespace of its own, with the
-//! ruleset of `deploy/`; and a stand-in for `nft` that fails.
+//! Long blocks in the kernel, for real: nftables in a separate network namespace, with the ruleset
+//! of `deploy/`; and a fake `nft` that fails.
 //!
 //! Without the right to make a namespace, or without an nft that works there, the first tests fail
-//! unless `WHOISD_NO_NAMESPACES` is set: nobody reads what a test that passes has printed.
+//! unless `WHOISD_NO_NAMESPACES` is set: the output of a test that passes goes unread.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
 #![allow(clippy::print_stderr, reason = "a test that is skipped says why")]
 
@@ -35,8 +35,8 @@ struct Namespace {
 }
 
 impl Namespace {
-    /// Where there can be none: `None`, with the reason on standard error, if that was told to be
-    /// right.
+    /// If there can be none: `None`, with the reason on standard error, if the environment permits
+    /// that.
     fn new() -> Option<Self> {
         let skipped = |why: &str| {
             let told = std::env::var_os("WHOISD_NO_NAMESPACES").is_some();
@@ -209,17 +209,17 @@ fn long_blocks_are_in_the_kernels_sets_until_they_end() {
     model.unblock("2001:db8::/32".parse().unwrap()).unwrap();
     namespace.wait_for("blocked4", &["192.0.2.5", "203.0.113.9"]);
     namespace.wait_for("blocked6", &["2001:db8::/48"]);
-    // Somebody empties a set: the next change that fails brings all of it back.
+    // The set is emptied from outside: the next change that fails brings all of it back.
     assert!(namespace.run(&["flush", "set", "inet", "whoisd", "blocked4"]).status.success());
     model.unblock("203.0.113.9/32".parse().unwrap()).unwrap();
     namespace.wait_for("blocked4", &["192.0.2.5"]);
-    // Who cannot tell what is blocked has not said that nothing is.
+    // An error is not an empty list of blocks.
     model.busy.store(true, Ordering::Relaxed);
     thread::sleep(Duration::from_millis(2500));
     namespace.wait_for("blocked4", &["192.0.2.5"]);
     assert_eq!(running.gauge("whoisd_kernel_blocks"), 2);
     model.busy.store(false, Ordering::Relaxed);
-    // Nobody listens there: a client is refused at once, or hears nothing if it is blocked.
+    // No server listens there: a client is refused at once, or gets no reply if it is blocked.
     assert_eq!(namespace.connect("127.0.0.9", 43), Some(1));
     block("127.0.0.0/8", 3600);
     namespace.wait_for("blocked4", &["127.0.0.0/8", "192.0.2.5"]);

@@ -60,7 +60,7 @@ impl Guarded {
 
 const LIMITED: &str = "[limits]\nloopback_free = false\ncontact = \"noc@registry.demo\"\n";
 
-/// Waits until `holds`; one that does not within two minutes never does.
+/// Waits until `holds`; a condition that does not within two minutes never does.
 fn wait(mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
@@ -100,7 +100,7 @@ fn a_client_sees_its_limit_coming_is_refused_in_one_grammar_and_served_again() {
     assert_eq!(first_line(&refusal), expected);
     let said = "% Quota exceeded. Query rate limit exceeded: 60 a minute for you";
     assert!(refusal.contains(said), "{refusal}");
-    // What is left is told at the limit as well, as often as somebody asks.
+    // `limits` answers at the limit as well, however often a client asks.
     for _ in 0..20 {
         let limits = server.ask("limits\r\n");
         assert!(limits.starts_with("% You ask as 127.0.0.1. What is left"), "{limits}");
@@ -110,7 +110,7 @@ fn a_client_sees_its_limit_coming_is_refused_in_one_grammar_and_served_again() {
     for phrase in ["no match", "not found", "no entries", "no data", "available", "domain name:"] {
         assert!(!lower.contains(phrase), "{phrase} in {refusal}");
     }
-    // Honest clients wait as they are told, and are served.
+    // Honest clients wait as the answer says, and are served.
     std::thread::sleep(Duration::from_millis(1_100));
     assert!(server.ask("example.demo\r\n").contains("Domain Name: example.demo"));
 }
@@ -153,7 +153,7 @@ fn wildcards_and_lists_of_registrars_cost_more() {
 }
 
 #[test]
-fn who_comes_from_the_machine_itself_has_no_limits_unless_set_so() {
+fn a_client_on_the_machine_itself_has_no_limits_unless_set_so() {
     let guarded = Guarded::start("");
     for _ in 0..100 {
         assert!(!guarded.server.ask("example.demo\r\n").starts_with("%ERROR"));
@@ -183,9 +183,10 @@ fn a_dry_run_refuses_nobody_and_counts() {
     assert!(log.contains("\"prefix_length\":32"), "{log}");
 }
 
-/// Exceeding goes on: a block, which says so, survives a restart, and ends by hand.
+/// A client that goes on over its limit is blocked; its answer says so. The block survives a
+/// restart and ends by hand.
 #[test]
-fn who_keeps_exceeding_is_blocked_over_a_restart_until_it_is_unblocked() {
+fn a_client_that_keeps_exceeding_is_blocked_over_a_restart_until_it_is_unblocked() {
     let configuration =
         format!("{LIMITED}[blocks]\npatience_burst = 10\nfirst_s = 600\nlongest_s = 6000\n");
     let guarded = Guarded::start(&configuration);
@@ -227,8 +228,7 @@ fn an_operator_blocks_and_explains() {
     assert!(explained.contains("asked to") && explained.contains("127.0.0.0/24"), "{explained}");
 }
 
-/// What an operator blocks is blocked, whatever limits do; what limits led to is not held in a dry
-/// run.
+/// An operator's block holds whatever limits do; a dry run does not hold blocks from limits.
 #[test]
 fn a_block_by_hand_holds_without_limits_and_in_a_dry_run() {
     for mode in ["off", "dry-run"] {
@@ -294,7 +294,7 @@ fn lists_deny_allow_limit_and_give_tiers() {
 }
 
 #[test]
-fn who_counts_names_up_is_flagged_in_list_and_log_and_served_on() {
+fn a_client_that_counts_names_up_is_flagged_in_list_and_log_and_still_served() {
     let guarded = Guarded::start(&format!("{LIMITED}v4_32_burst = 600\n"));
     for number in 0..40 {
         assert!(!guarded.server.ask(&format!("shop{number}.demo\r\n")).starts_with("%ERROR"));
@@ -316,7 +316,7 @@ fn limits_change_with_a_reload() {
     fs::write(&file, text.replace("v4_32_burst = 3", "v4_32_burst = 30")).unwrap();
     let (text, status) = guarded.command(&["reload"]);
     assert_eq!(status, Some(0), "{text}");
-    // What was used stays used: 27 queries more at once.
+    // Used queries stay used: 27 more at once.
     let again = served(40);
     assert!((26..=28).contains(&again), "{again}");
     let bad = fs::read_to_string(&file).unwrap().replace("= 30", "= 0");
@@ -326,14 +326,14 @@ fn limits_change_with_a_reload() {
     assert!(text.contains("limits.v4_32_burst: 0 is too small"), "{text}");
 }
 
-/// The figures over HTTP: the address stands in the log.
+/// The figures over HTTP: the address is in the log.
 fn scrape(guarded: &Guarded) -> String {
     let mut client = TcpStream::connect(guarded.server.status.unwrap()).unwrap();
     client.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
     server::read_all(&mut client)
 }
 
-/// What Prometheus itself says of a scrape (Debian's package `prometheus`).
+/// Prometheus's own check of a scrape (Debian's package `prometheus`).
 #[test]
 fn a_scrape_is_in_order_for_prometheus() {
     let configuration =
@@ -411,7 +411,7 @@ fn logging_server(folder: &Path, log: &Path) -> Server {
     Server::start(&["--config", file.to_str().unwrap()])
 }
 
-/// Every field of every row, against what was asked and what came back.
+/// Every field of every row, against the query and the answer.
 #[test]
 fn a_row_of_the_log_says_who_asked_what_and_what_came_of_it() {
     let folder = tempfile::tempdir().unwrap();

@@ -12,7 +12,7 @@ use server::{Server, counts, read_all};
 
 const SNAPSHOT: &str = "snapshot-format/tests/fixtures/version-1.snapshot";
 
-/// A server whose deadline of the line passes within a test, and no other one does.
+/// A server whose deadline of the line passes within a test, and no other deadline does.
 fn start(folder: &std::path::Path, engine: &str) -> Server {
     let path = folder.join(format!("{engine}.toml"));
     let text = format!(

@@ -1,5 +1,5 @@
 //! Changes while a server answers: dropped into its spool, applied by another process, folded,
-//! rolled back, and the writer killed in the midst of it.
+//! rolled back, and the writer killed in the middle.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 #![allow(clippy::disallowed_methods, reason = "a test that waits for other processes")]
 
@@ -22,7 +22,7 @@ const LOOPBACK: [&str; 4] = ["--listen", "127.0.0.1:0", "--cores", "0"];
 const COMMITTED: &str = "2026-11-20T03:04:05.678Z";
 /// A time that no clock has seen.
 const TO_COME: &str = "2099-01-02T03:04:05.678Z";
-/// What takes longer than this to happen does not happen.
+/// An event that takes longer than this does not happen.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A directory with a sample of a registry, and rules that show contacts.
@@ -128,7 +128,8 @@ fn a_change_in_the_spool_is_answered_at_once_with_all_that_refers_to_it() {
     let name = "live-change.example";
     let missing = server.ask(&format!("{name}\r\n"));
     assert!(!missing.contains("Registry Domain ID"), "{missing}");
-    // The domain comes before what it refers to: the order within a batch does not matter.
+    // The domain comes before the objects that it refers to: the order within a batch does not
+    // matter.
     let text = [domain(1, name), contact(2, "one@live.example"), registrar(3)].concat();
     succeeded(&site.apply(&text));
     let answer = server.ask(&format!("{name}\r\n"));
@@ -136,7 +137,7 @@ fn a_change_in_the_spool_is_answered_at_once_with_all_that_refers_to_it() {
         assert!(answer.contains(line), "{line:?} in {answer}");
     }
     assert!(answer.contains("Last update of WHOIS database: 2026-11-20T03:04:05"), "{answer}");
-    // A nameserver that nobody has stated is shown by its name, and is not an answer of its own.
+    // A nameserver without a record is shown by its name, and is not an answer by itself.
     assert!(answer.contains("Name Server: ns1.live.example\r\n"), "{answer}");
     let none = server.ask("nameserver ns1.live.example\r\n");
     assert!(!none.contains("Server Name"), "{none}");
@@ -161,7 +162,7 @@ fn a_change_in_the_spool_is_answered_at_once_with_all_that_refers_to_it() {
 }
 
 #[test]
-fn what_is_wrong_is_rejected_with_the_reason_and_what_is_missing_is_waited_for() {
+fn a_bad_file_is_rejected_with_the_reason_and_a_missing_one_is_waited_for() {
     let site = Site::new();
     let server = site.serve(&["--spool"]);
     succeeded(&site.apply(&registrar(1)));
@@ -213,7 +214,7 @@ fn a_server_follows_what_other_processes_apply_import_and_roll_back() {
     let missing = program().args(missing).output().unwrap();
     let said = String::from_utf8_lossy(&missing.stderr).into_owned();
     assert!(!missing.status.success() && said.contains("999 is not kept; there are"), "{said}");
-    // Another full state: the sample again, without what was applied.
+    // Another full state: the sample again, without the changes that were applied.
     let again =
         program().args(["sample", "--domains", "300", "--replace", "--into"]).arg(&dir).output();
     succeeded(&again.unwrap());
@@ -300,7 +301,7 @@ fn health_and_figures_say_generation_age_and_readiness() {
 }
 
 #[test]
-fn files_whose_names_say_another_order_than_their_serials_are_applied_and_a_gap_is_told_of() {
+fn files_whose_names_have_another_order_than_their_serials_are_applied_and_a_gap_is_reported() {
     let site = Site::new();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let config = format!("[status]\nlisten = \"127.0.0.1:{port}\"\n");
@@ -425,7 +426,7 @@ fn a_writer_that_is_killed_at_any_moment_loses_nothing_that_it_acknowledged() {
     let mut serial = 0;
     for kill in 0.. {
         // The state kept to go back to may still be the first one, so the base in force tells. With
-        // others on its cores the writer may get to no fold: then it is given longer.
+        // others on its cores the writer may get to no fold: then it has longer.
         let more = u64::saturating_sub(kill + 1, kills());
         if more > 0 && has_folded(&site) {
             break;

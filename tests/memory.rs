@@ -1,5 +1,5 @@
-//! Whatever comes from outside, reading it takes no more memory than is set: small files that stand
-//! for much, deposits of changes, files of change records.
+//! Reading input from outside takes no more memory than is set: small files that expand to much,
+//! deposits of changes, files of change records.
 //!
 //! # Does not
 //!
@@ -25,7 +25,7 @@ use whoisd::updater::{Settings, Updater, Vetting};
 use whoisd::view::{Disk, View};
 
 const MIB: u64 = 1 << 20;
-/// What does not depend on a setting: buffers of files, findings, the envelope.
+/// Memory that does not depend on a setting: buffers of files, findings, the envelope.
 const CONSTANT_BYTES: u64 = 16 * MIB;
 /// 2026-11-22.
 const NOW_MS: i64 = 1_795_305_600_000;
@@ -38,7 +38,7 @@ const SPACES: &str = "xmlns:rde=\"urn:ietf:params:xml:ns:rde-1.0\" \
     xmlns:c=\"urn:ietf:params:xml:ns:rdeCsv-1.0\"";
 const DOMAINS: &str = "urn:ietf:params:xml:ns:rdeDomain-1.0";
 
-/// A deposit: its attributes, what stands before its contents, and the contents behind its header.
+/// A deposit: its attributes, the text before its contents, and the contents after its header.
 fn deposit(attributes: &str, count: usize, contents: &str) -> String {
     format!(
         "<rde:deposit {attributes} {SPACES}><rde:watermark>2026-11-01T00:00:00Z</rde:watermark>\
@@ -83,7 +83,7 @@ fn options(path: &Path) -> Options {
     }
 }
 
-/// Imports a file; what came of it, and the most memory that it took.
+/// Imports a file; the result, and the most memory that it took.
 fn imported(file: &[u8], content_bytes_max: Option<u64>) -> (Result<(), String>, u64) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("deposit");
@@ -100,7 +100,7 @@ fn imported(file: &[u8], content_bytes_max: Option<u64>) -> (Result<(), String>,
     (outcome, taken.bytes_max)
 }
 
-/// Elements that nobody knows, each with a name of its own.
+/// Unknown elements, each with its own name.
 fn strangers(count: usize, name_bytes: usize) -> String {
     (0..count).fold(String::new(), |mut text, number| {
         let name = format!("d:n{number:0>width$}", width = name_bytes - 3);
@@ -109,7 +109,7 @@ fn strangers(count: usize, name_bytes: usize) -> String {
     })
 }
 
-/// Elements that declare a prefix each, with elements in them that nobody knows.
+/// Elements that declare a prefix each, with unknown elements in them.
 fn scopes(count: usize, names: usize) -> String {
     let within = strangers(names, 250);
     (0..count).fold(String::new(), |mut text, number| {
@@ -118,7 +118,7 @@ fn scopes(count: usize, names: usize) -> String {
     })
 }
 
-/// Elements that declare a prefix of their own.
+/// Elements that each declare another prefix.
 fn declaring(count: usize, prefix_bytes: usize) -> String {
     (0..count).fold(String::new(), |mut text, number| {
         let prefix = format!("p{number:0>width$}", width = prefix_bytes - 1);
@@ -151,7 +151,7 @@ fn tar_of_names(count: usize, name_bytes: usize) -> Vec<u8> {
 }
 
 #[test]
-fn small_files_that_stand_for_much_take_no_more_memory_than_is_set() {
+fn small_files_that_expand_to_much_take_no_more_memory_than_is_set() {
     let name_of_300 = full(&strangers(1, 300));
     let tag_of_100_kib = full(&format!("<d:x y=\"{}\"/>", "z".repeat(100 << 10)));
     let nested = (0..60).fold(String::new(), |text, number| {
@@ -192,7 +192,7 @@ fn small_files_that_stand_for_much_take_no_more_memory_than_is_set() {
 }
 
 #[test]
-fn what_a_deposit_holds_unpacked_is_bounded_however_it_is_packed() {
+fn the_unpacked_size_of_a_deposit_is_bounded_however_it_is_packed() {
     let comment = format!("<!--{}-->", "x".repeat(900 << 10)).repeat(4);
     let xml = full(&comment);
     let mut tar = tar::Builder::new(Vec::new());

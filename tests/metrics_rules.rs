@@ -1,5 +1,5 @@
-//! Alert rules and dashboard against what they rely on: the list of metrics, the runbook, promtool
-//! (Debian's package prometheus). And the runbook against what the server logs.
+//! Alert rules and dashboard against their sources: the list of metrics, the runbook, promtool
+//! (Debian's package prometheus). And the runbook against the server's log lines.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be read fails it")]
 
 use std::collections::BTreeSet;
@@ -76,7 +76,7 @@ fn every_metric_that_rules_dashboard_and_server_name_is_listed() {
         assert!(!named.is_empty() || file.starts_with(root()), "{}", file.display());
         for series in named {
             if series == "whoisd_" {
-                // What all names begin with, for whoever reads the table.
+                // The common start of all names, for readers of the table.
                 continue;
             }
             let name = base(&series, &listed);
@@ -124,7 +124,7 @@ fn every_alert_has_its_first_action_in_the_runbook_and_a_test() {
     }
 }
 
-/// Lines that have no text of their own, and those of the publisher, who is no server.
+/// Lines without a fixed text, and those of the publisher, which is not a server.
 const NOT_IN_THE_RUNBOOK: [&str; 2] = ["src/publish/", "src/feed/nats/status.rs"];
 
 /// The `.rs` files of a folder and below it, with their paths from the root of the project.
@@ -171,7 +171,7 @@ fn texts_of_call(rest: &str) -> Vec<String> {
     texts
 }
 
-/// A message without its values, and without the reason or remark behind it.
+/// A message without its values, and without the reason or remark after it.
 fn gist(message: &str) -> String {
     let message = message.strip_prefix("query log: ").unwrap_or(message);
     let parts = message.split('{').enumerate();
@@ -203,7 +203,7 @@ fn every_warning_and_error_that_a_server_logs_is_in_the_runbook() {
 }
 
 fn promtool(arguments: &[&str], folder: &Path) {
-    // Not left out where there is none: nobody reads what a test that passes has printed.
+    // Not skipped without one: the output of a test that passes goes unread.
     let output = Command::new("promtool").args(arguments).current_dir(folder).output();
     let output = output.unwrap_or_else(|error| {
         panic!("promtool cannot be run ({error}); `deploy/packages prometheus` installs it")
@@ -246,7 +246,7 @@ fn promtool_accepts_every_expression_of_the_dashboard() {
     assert!(found.len() > 40, "{}", found.len());
     let mut rules = "groups:\n  - name: dashboard\n    rules:\n".to_owned();
     for (number, expression) in found.iter().enumerate() {
-        // What Grafana puts in itself.
+        // Variables that Grafana fills in.
         let expression = expression.replace("$__rate_interval", "5m").replace('$', "");
         let expression = serde_json::to_string(&expression).unwrap();
         writeln!(rules, "      - {{ record: \"panel:{number}\", expr: {expression} }}").unwrap();

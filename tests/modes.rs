@@ -1,4 +1,4 @@
-//! Who of the machine's users gets at what whoisd writes.
+//! Which of the machine's users can read the files that whoisd writes.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be done fails it")]
 
 mod server;

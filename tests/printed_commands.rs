@@ -2,19 +2,19 @@
 //! or listed with the reason why it cannot be: `tests/printed/*.txt`, one file for each document.
 //! Each page `docs/PAGE.md` has `tests/printed/docs/PAGE.txt`, also one that prints no command.
 //!
-//! A file has the document's commands in their order, and what is needed between them:
+//! A file has the document's commands in their order, and the lines needed between them:
 //!
 //! ```text
 //! $ COMMAND         printed; has to end with 0
 //! $1,3 COMMAND      printed; has to end with one of these
 //! & COMMAND         printed; runs on until `.`; the server answers or says that it serves
 //! - COMMAND         printed, and not run; the next line is `  because REASON`
-//! : COMMAND         not printed: prepares what the reader has; has to end with 0
+//! : COMMAND         not printed: prepares the reader's machine; has to end with 0
 //! :& COMMAND        not printed; runs on, like `&`
-//! .                 ends what runs on
+//! .                 ends the command that runs on
 //! ```
 //!
-//! Each file runs in namespaces of its own (mounts over /etc, /usr, /var, /srv and /run, processes,
+//! Each file runs in separate namespaces (mounts over /etc, /usr, /var, /srv and /run, processes,
 //! a network with nothing but loopback), so that paths and ports are the printed ones and nothing
 //! of the machine is touched. That takes root; elsewhere only the lists are compared.
 //!
@@ -58,7 +58,7 @@ const PROGRAMS: &[&str] = &[
     "zcat",
 ];
 
-/// How blocks begin that hold no command.
+/// The start of blocks that have no command.
 const NO_COMMANDS: &[&str] =
     &["{", "[", "%ERROR", ">>>", "Domain Name:", "registry ──", "about =", "scrape_configs:"];
 
@@ -133,7 +133,7 @@ fn commands_of(place: &str, block: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// One blank between words, as comparing wants it; texts in quotes have no more either.
+/// One blank between words, for the comparison; in quoted texts as well.
 fn tidy(command: String) -> String {
     let words = command.split_whitespace().collect::<Vec<_>>().join(" ");
     words.replace("do; ", "do ")
@@ -181,7 +181,7 @@ fn of_help(program: &Path, path: &[&str]) -> Vec<String> {
     let mut sections = help.lines().skip_while(|line| *line != "Examples:");
     sections.next();
     for line in sections.take_while(|line| line.starts_with("  ")) {
-        // Some have words behind them, in a column of their own.
+        // Some have words after them, in a separate column.
         let command = line.trim().split("      ").next().unwrap().to_owned();
         match commands.last_mut().filter(|_| !is_command(&command)) {
             // Wrapped at the width of the page.
@@ -259,7 +259,7 @@ fn steps(name: &str) -> Vec<Step> {
     steps
 }
 
-/// Holds a file against what is printed: the same commands in the same order.
+/// Compares a file with the document: the same commands in the same order.
 fn compare(place: &str, name: &str, printed: &[String]) {
     let listed: Vec<_> = steps(name)
         .into_iter()
@@ -307,7 +307,7 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root() && std::env::var_os("WHOISD_NO_NAMESPACES").is_none()
 }
 
-/// Runs what is listed for some documents.
+/// Runs the commands that are listed for some documents.
 fn run_all(names: &[&str]) {
     if !is_root() {
         return;
@@ -354,7 +354,7 @@ fn every_page_of_the_manual_has_a_list_and_every_list_a_document() {
     assert_eq!(named.collect::<BTreeSet<_>>(), files, "lists named here, and in tests/printed/");
 }
 
-/// The answer that README.md shows is how that of the sample begins, whatever the sample's size.
+/// The answer in README.md is the start of the sample's, whatever the sample's size.
 #[test]
 fn the_answer_of_the_readme_is_one_of_the_sample() {
     let folder = tempfile::tempdir().unwrap();

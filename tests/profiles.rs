@@ -1,10 +1,10 @@
-//! What holds for every profile that somebody may run: a panic unwinds, so that it costs one
-//! connection (SECURITY.md) and is counted (`how="panicked"`).
+//! In every profile that an operator may run, a panic unwinds, so that it costs one connection
+//! (SECURITY.md) and is counted (`how="panicked"`).
 //!
-//! The promise itself is kept by `a_panic_while_answering_costs_one_connection_not_the_shard`
-//! (src/shard/fleet/tests.rs). Cargo builds tests with unwinding whatever their profile says; so on
-//! the profile that is installed a program proves it, some ten minutes from nothing:
-//! `cargo run --profile dist -p whoisd-benches --bin one-panic`.
+//! `a_panic_while_answering_costs_one_connection_not_the_shard` (src/shard/fleet/tests.rs) tests
+//! the promise itself. Cargo builds tests with unwinding whatever their profile says. So a program
+//! proves it on the installed profile; building it takes some ten minutes: `cargo run --profile
+//! dist -p whoisd-benches --bin one-panic`.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be read fails it")]
 
 use std::fs;
@@ -54,7 +54,7 @@ fn no_flag_of_the_repository_turns_unwinding_off() {
 }
 
 #[test]
-fn a_profile_that_aborts_is_found_wherever_it_is_said() {
+fn a_profile_that_aborts_is_found_wherever_it_is_set() {
     for text in [
         "[dist]\npanic = \"abort\"\n",
         "[release]\npanic = \"immediate-abort\"\n",

@@ -1,4 +1,4 @@
-//! `whoisd publish-snapshot` and what it does to an object store.
+//! `whoisd publish-snapshot` and its effect on an object store.
 
 mod objects;
 
@@ -112,7 +112,7 @@ fn the_commands_publish_and_fetch() {
     let fetch = ["fetch-snapshot", "--from", &store, "--into", &node, "--trusted", &trusted];
     let (status, text) = ran(&fetch);
     assert!(status == 0 && text.contains("fetched serial 7"), "{text}");
-    // Changes are folded into what is published, or left out and said so.
+    // Changes are folded into the snapshot, or left out, and the command says so.
     append(Path::new(&registry), 8, "of-8.demo");
     let (status, text) = ran(&["publish-snapshot", "--dir", &registry, "--to", &store, "--base"]);
     assert!(
@@ -150,7 +150,7 @@ fn the_same_serial_under_another_source_leaves_the_manifest_as_it_is() {
         assert!(error.to_string().contains("has the serials of registry-a"), "{error}");
         assert_eq!(fs::read(place.object(9, ".manifest")).unwrap(), manifest);
     }
-    // Who does not say whose serials they are does not unsay it.
+    // A publication without a source does not remove the one that is known.
     let how = How { source: None, key: None, replace: false };
     place.objects.publish(view.base(), how, &mut |_, _| true).unwrap();
     assert_eq!(fs::read(place.object(9, ".manifest")).unwrap(), manifest);
@@ -174,7 +174,7 @@ fn a_directory_that_follows_a_source_publishes_and_fetches_under_no_other() {
     assert_eq!(status, Some(3), "{said}");
     assert!(said.contains("has the serials of registry-a"), "{said}");
     assert_eq!(run(&["publish-snapshot", "--dir", dir, "--to", &store]).0, Some(0));
-    // A newer snapshot of another registry is not what it goes on with.
+    // It does not go on from a newer snapshot of another registry.
     place.publish(12, Some("registry-b"), None);
     let (status, said) = run(&["fetch-snapshot", "--from", &store, "--into", dir]);
     assert_eq!(status, Some(0), "{said}");
@@ -186,7 +186,7 @@ fn a_directory_that_follows_a_source_publishes_and_fetches_under_no_other() {
 }
 
 #[test]
-fn what_is_there_keeps_its_signature_and_its_source_and_changes_are_said() {
+fn a_published_snapshot_keeps_its_signature_and_its_source_and_changes_are_reported() {
     let place = Place::new();
     let (one, two) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
     place.publish(9, Some("registry-a"), Some(&one));
@@ -236,7 +236,7 @@ fn batches_of_changes_go_into_no_snapshot_directory_but_its_spool() {
     fs::create_dir(registry.join("spool")).unwrap();
     let ran = |to: &str| {
         let program = env!("CARGO_BIN_EXE_whoisd");
-        // Nobody is there: a database that is asked for fails the command.
+        // There is no server: asking for a database fails the command.
         let from = "postgres://a@127.0.0.1:1/a?connect_timeout=1";
         let output = Command::new(program)
             .args(["publish", "--once", "--from", from, "--to", to])

@@ -1,5 +1,5 @@
 //! The query log as others use it: the library's threads, a real NATS server, the `whoisd log`
-//! commands; what they say against a model from a seed.
+//! commands; their output against a model from a seed.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be done fails it")]
 #![expect(clippy::disallowed_types, reason = "the helpers have a node in memory")]
 #![expect(unreachable_pub, reason = "the helpers are a module of this test")]
@@ -47,7 +47,7 @@ impl Random {
     }
 }
 
-/// What was asked, as a model counts it.
+/// The queries, as a model counts them.
 #[derive(Default)]
 struct Model {
     queries: u64,
@@ -184,7 +184,7 @@ fn a_summary_says_what_a_model_says_from_either_kind_of_file() {
 }
 
 #[test]
-fn a_file_that_is_no_log_is_refused_with_its_name_and_line() {
+fn a_file_that_is_not_a_log_is_refused_with_its_name_and_line() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_str().unwrap();
     fs::write(folder.path().join("queries-20261126T012203Z-1.jsonl.gz"), b"garbage").unwrap();
@@ -252,7 +252,7 @@ fn settings_change_while_queries_come_but_for_the_directory_and_the_rings() {
     settings.dir = Some("/elsewhere".into());
     let changer = writer.changer();
     changer.commit(changer.prepare(&settings).unwrap());
-    // What was recorded before is written as it was to be, and shows that the change is taken.
+    // Earlier entries are written under the earlier setting, and show that the change is taken.
     for _ in 0..6_000 {
         if writer.figures().report().written == 10 {
             break;
@@ -307,7 +307,7 @@ fn make_stream_by(server: &nats::Server, options: async_nats::ConnectOptions) {
     });
 }
 
-/// All messages of the stream, one behind the other, and what their headers say of their rows.
+/// All messages of the stream, one after the other, and the counts of rows in their headers.
 fn stored(server: &nats::Server) -> (Vec<u8>, u64) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let url = format!("nats://127.0.0.1:{}", server.port);

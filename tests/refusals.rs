@@ -1,5 +1,5 @@
-//! What the system may refuse a server: io_uring, locked memory. It says so in one line, without a
-//! panic, and with the status after which systemd does not start it again.
+//! The system may refuse a server io_uring or locked memory. The server says so in one line,
+//! without a panic, and with the status after which systemd does not start it again.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
 
 mod server;
@@ -56,7 +56,7 @@ fn without_io_uring(error: &str) -> Command {
 }
 
 #[test]
-fn a_refused_io_uring_is_said_in_one_line_by_both_engines_and_by_the_doctor() {
+fn a_refused_io_uring_is_reported_in_one_line_by_both_engines_and_by_the_doctor() {
     let dir = registry();
     for (error, engine) in
         [("EPERM", "auto"), ("EPERM", "ring"), ("EPERM", "streams"), ("ENOSYS", "auto")]
@@ -73,7 +73,7 @@ fn a_refused_io_uring_is_said_in_one_line_by_both_engines_and_by_the_doctor() {
 }
 
 #[test]
-fn locked_memory_that_is_short_is_said_in_one_line_with_what_is_needed() {
+fn locked_memory_that_is_short_is_reported_in_one_line_with_what_is_needed() {
     let dir = registry();
     let (status, text) = serve(limited(65_536), dir.path(), &[]);
     assert_one_line(status, &text, &["the limit is 64 KiB", "LimitMEMLOCK=", "ulimit -l"]);

@@ -1,5 +1,5 @@
-//! `tests/run` itself, in a folder with a made-up cargo: it goes on after a failure, names all that
-//! failed at its end, and shows what cargo says while it works.
+//! `tests/run` itself, in a folder with a fake cargo: it goes on after a failure, names all
+//! failures at its end, and shows cargo's output while it works.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Fails where `FAILING` names its first argument, and says what the real one would.
+/// Fails if `FAILING` names its first argument, and prints what the real one would.
 const CARGO: &str = r#"#!/bin/sh
 echo "called: $*"
 echo "   Compiling everything" >&2

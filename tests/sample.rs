@@ -191,7 +191,7 @@ fn every_reference_names_an_object_that_is_there() {
             assert!(!names.contains(&nndn.name), "{}", nndn.name);
             assert!(nndn.original_name.is_empty() || names.contains(&nndn.original_name));
         }
-        // Who says `linked` is, and nobody else.
+        // The objects with the status `linked` are linked, and no others.
         for contact in contacts(&registry) {
             let says = contact.statuses.any(ContactStatuses::LINKED);
             assert_eq!(says, linked.contains(&contact.id), "{}", contact.id);

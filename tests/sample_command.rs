@@ -39,7 +39,7 @@ fn wrong_usage_says_what_was_got_and_expected() {
 }
 
 #[test]
-fn what_cannot_be_written_is_a_failure_that_names_the_path() {
+fn a_file_that_cannot_be_written_is_a_failure_that_names_the_path() {
     let output = sample(&["--domains", "100", "--rde-xml", "/nonexistent/deposit.xml"]);
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8(output.stderr).unwrap();

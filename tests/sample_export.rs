@@ -1,4 +1,4 @@
-//! Deposits out of any source: hostile text, references by ROID, what a model has no room for.
+//! Deposits out of any source: hostile text, references by ROID, data that a model has no room for.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 use std::collections::BTreeMap;
@@ -175,7 +175,7 @@ fn a_nameserver_without_a_roid_is_refused_in_csv_and_no_xml_is_left() {
     let new = directory.path().join("new/folder");
     assert!(csv::write(&mut source, &new, Options::default()).is_err());
     assert!(!directory.path().join("new").exists() && directory.path().exists());
-    // What an earlier run wrote stays as it was.
+    // The files of an earlier run stay as they were.
     let header = csv::write(&mut one(), &new, Options::default()).unwrap();
     let files = || {
         let files = fs::read_dir(&new).unwrap().map(|entry| entry.unwrap().path());

@@ -69,7 +69,7 @@ fn both_models_import_without_a_finding_and_give_the_same_records() {
     same(&records(&direct, &[]), &records(&of_csv, &[]));
 }
 
-/// A registry with nothing in it.
+/// An empty registry.
 struct Empty;
 
 impl Known for Empty {

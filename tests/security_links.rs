@@ -1,4 +1,4 @@
-//! SECURITY.md names the tests that keep its promises: each of them exists.
+//! Each test that SECURITY.md names for a promise exists.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::fs;

@@ -168,7 +168,7 @@ fn sigterm_makes_the_server_unready_before_its_listeners_close() {
 }
 
 #[test]
-fn figures_are_told_until_the_last_connection_has_ended() {
+fn figures_are_served_until_the_last_connection_has_ended() {
     let status = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let dir = tempfile::tempdir().unwrap();
     let (path, socket) = (dir.path().join("whoisd.toml"), dir.path().join("control.sock"));
@@ -220,7 +220,7 @@ fn an_address_of_figures_in_use_ends_the_start_before_a_shard_accepts() {
     }
 }
 
-/// Writes into a pipe once somebody reads it, after `then` was done.
+/// Writes into a pipe once it has a reader, after `then` was done.
 fn write_once_read(pipe: &Path, text: &str, then: impl FnOnce()) {
     let mut options = fs::OpenOptions::new();
     options.write(true).custom_flags(libc::O_NONBLOCK);
@@ -367,7 +367,7 @@ fn an_address_in_use_and_a_core_that_is_not_there_are_named() {
     let (status, message) = refused(&["--dir", SNAPSHOT, "--listen", &address]);
     assert_eq!(status, 1);
     assert!(message.contains(&format!("listen {address}: address in use")), "{message}");
-    // Another whoisd of the same user is no exception, though both set SO_REUSEPORT.
+    // Another whoisd of the same user is not an exception, though both set SO_REUSEPORT.
     let server = Server::start(&[&["--dir", SNAPSHOT][..], &LOOPBACK].concat());
     let address = server.addresses[0].to_string();
     let (status, message) = refused(&["--dir", SNAPSHOT, "--listen", &address]);
@@ -383,7 +383,7 @@ fn an_address_in_use_and_a_core_that_is_not_there_are_named() {
 
 #[test]
 fn a_server_starts_again_at_once_on_the_port_that_it_served() {
-    // An address of its own: other tests take ports of 127.0.0.1 as they come free.
+    // A separate address: other tests take ports of 127.0.0.1 as they come free.
     let server = Server::start(&["--dir", SNAPSHOT, "--listen", "127.0.0.7:0"]);
     let address = server.addresses[0].to_string();
     // The server closes first, so its end of this connection stays in TIME-WAIT.
@@ -409,7 +409,7 @@ fn a_configuration_file_sets_everything() {
     assert!(server.ask("miss.demo\r\n").starts_with("NOT FOUND\r\n"));
     let mut silent = server.connect();
     assert_eq!(read_all(&mut silent), "");
-    // Well within the time that silence may take, whatever else the machine does.
+    // Well within the time that silence may take, however busy the machine is.
     let held = [server.connect(), server.connect()];
     let over = read_all(&mut server.connect());
     assert_eq!(over, "");
@@ -436,7 +436,7 @@ fn damaged_sample(directory: &Path) {
 }
 
 #[test]
-fn damage_found_behind_the_answers_stops_the_server_and_says_where() {
+fn damage_found_while_serving_stops_the_server_and_says_where() {
     let directory = tempfile::tempdir().unwrap();
     damaged_sample(directory.path());
     let dir = directory.path().to_str().unwrap();
@@ -462,7 +462,7 @@ fn with_check_first_damage_is_refused_before_a_listener_opens() {
 }
 
 #[test]
-fn checksums_are_compared_behind_the_answers_unless_they_were_first() {
+fn checksums_are_compared_while_serving_unless_they_were_before() {
     for check in ["behind", "first"] {
         let arguments = [&["--dir", SNAPSHOT, "--cores", "0", "--check", check][..], &LOOPBACK];
         let mut server = Server::start(&arguments.concat());

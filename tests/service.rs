@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use server::{Server, program};
 
-/// How long something that does not come is waited for.
+/// How long a test waits for an event that does not come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A directory with a small registry, and a configuration that serves it on a free port.
@@ -41,7 +41,7 @@ fn serve(config: &Path) -> Command {
     command
 }
 
-/// What the service manager gets, as `KEY=VALUE` lines.
+/// The messages to the service manager, as `KEY=VALUE` lines.
 fn told(manager: &UnixDatagram) -> Vec<String> {
     let mut bytes = [0; 4_096];
     let count = manager.recv(&mut bytes).unwrap();
@@ -200,7 +200,7 @@ fn the_journal_gets_priorities_and_nobody_else_does() {
         let text = logged(&arguments, false, "serving");
         assert!(text.contains("serving") && !text.contains("<6>"), "{text}");
     }
-    // What is said before there is a log.
+    // Lines before there is a log.
     let arguments = ["serve", "--dir", "/nothing/there", "--listen", "127.0.0.1:0"];
     let text = logged(&arguments, true, "whoisd:");
     assert!(text.starts_with("<3>whoisd: /nothing/there: "), "{text}");

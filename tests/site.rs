@@ -81,14 +81,14 @@ fn node_with(folder: &Path, name: &str, port: u16, more: &str) -> Server {
     Server::start(&arguments)
 }
 
-/// What is left of the limit of the address, as `limits` tells.
+/// The rest of the limit of the address, from `limits`.
 fn left(server: &Server) -> u32 {
     let answer = server.ask("limits\r\n");
     let line = answer.lines().find(|line| line.ends_with("  127.0.0.1/32")).unwrap();
     line.trim_start_matches('%').split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// Waits until what is asked of one node is missing at another: one look before and one after, so
+/// Waits until queries to one node are missing at another: one look before and one after, so
 /// that the looks themselves do not make the difference.
 fn wait_until_shared(from: &Server, to: &Server) {
     wait(|| {
@@ -125,7 +125,7 @@ fn what_a_client_uses_at_one_node_is_used_at_the_others_and_without_redis_each_l
 }
 
 #[test]
-fn a_password_is_read_anew_for_each_connection() {
+fn a_password_is_read_again_for_each_connection() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let _redis = Redis::start_with(free, &["--requirepass", "right"]);
     let folder = tempfile::tempdir().unwrap();
@@ -143,8 +143,8 @@ fn a_password_is_read_anew_for_each_connection() {
     wait_until_shared(&nodes[0], &nodes[1]);
 }
 
-/// Carries bytes between the nodes and Redis; told to, it forgets the connections without a word,
-/// as a firewall does.
+/// Carries bytes between the nodes and Redis; on request, it silently forgets the connections, as a
+/// firewall does.
 fn relay(listener: TcpListener, to: u16, forgotten: &'static AtomicBool) {
     std::thread::spawn(move || {
         for client in listener.incoming() {
@@ -171,7 +171,7 @@ fn relay(listener: TcpListener, to: u16, forgotten: &'static AtomicBool) {
 }
 
 #[test]
-fn a_connection_that_is_silent_for_long_is_made_anew_also_where_nobody_asks() {
+fn a_connection_that_is_silent_for_long_is_made_again_even_without_queries() {
     static FORGOTTEN: AtomicBool = AtomicBool::new(false);
     let free = || TcpListener::bind("127.0.0.1:0").unwrap();
     let redis = Redis::start(free().local_addr().unwrap().port());
@@ -183,7 +183,7 @@ fn a_connection_that_is_silent_for_long_is_made_anew_also_where_nobody_asks() {
     wait_until_shared(&nodes[0], &nodes[1]);
     FORGOTTEN.store(true, Ordering::Relaxed);
     wait_until_shared(&nodes[0], &nodes[1]);
-    // Nobody asks for longer than a silence may last: nothing breaks.
+    // No query comes for longer than a silence may last: nothing breaks.
     std::thread::sleep(Duration::from_secs(10));
     let [a, b] = nodes;
     for said in [a.stop(), b.stop()] {

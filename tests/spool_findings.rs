@@ -1,5 +1,5 @@
-//! What is found in deposits that a running server takes from its spool: kept in files, bounded by
-//! a setting, and told to whoever hands them in.
+//! Findings in deposits that a running server takes from its spool: kept in files, bounded by a
+//! setting, and reported to the client that hands them in.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod server;

@@ -1,5 +1,5 @@
-//! A server with a spool in which something is wrong: a first file that is refused, folders that
-//! somebody has put something else in the place of.
+//! A server whose spool has a problem: a first file that is refused, folders that were replaced by
+//! something else.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 #![allow(clippy::disallowed_methods, reason = "a test that waits for other processes")]
 
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use server::{Server, program};
 use whoisd::view::View;
 
-/// What takes longer than this to happen does not happen.
+/// An event that takes longer than this does not happen.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A directory with a FULL deposit, and a configuration with a spool and a status listener.
@@ -90,7 +90,7 @@ fn get(server: &Server, path: &str) -> String {
     answer.split_once("\r\n\r\n").unwrap().1.to_owned()
 }
 
-/// What `/freshness` says of the spool, once it is so.
+/// The spool in `/freshness`, once it is as expected.
 fn fresh(server: &Server, is_so: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
     let begun = Instant::now();
     loop {
@@ -131,7 +131,7 @@ fn a_refused_first_file_holds_up_later_ones_until_its_serials_or_a_full_deposit_
     fresh(&server, |spool| spool["applied"] == 2 && spool["waiting"] == 0);
     server.stop();
     assert_eq!(site.serial(), 20);
-    // Another registry: a FULL deposit takes the place of all that is waited for.
+    // Another registry: a FULL deposit replaces all that the spool waits for.
     let site = Site::new();
     let server = site.serve();
     site.put("0001.jsonl", "no record\n");
@@ -169,7 +169,7 @@ fn a_command_without_a_server_does_not_apply_later_records_over_a_refused_first_
 }
 
 #[test]
-fn a_server_starts_and_answers_whatever_stands_in_the_place_of_its_folders_in_the_spool() {
+fn a_server_starts_and_answers_whatever_replaces_its_folders_in_the_spool() {
     let site = Site::new();
     let elsewhere = tempfile::tempdir().unwrap();
     fs::create_dir_all(site.spool().join("rejected")).unwrap();

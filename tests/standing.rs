@@ -1,5 +1,5 @@
-//! What guards a registry that is there against what would take its place: commands over
-//! directories whose files were changed, lost, or made by somebody else.
+//! The guards of an existing registry against a replacement: commands over directories whose files
+//! were changed, lost, or made by another program.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
 
 use std::fs;
@@ -58,7 +58,7 @@ impl Place {
         ran(&["verify", &self.at("d")])
     }
 
-    /// The number behind a word of `inspect`.
+    /// The number after a word of `inspect`.
     fn shown(&self, word: &str) -> u64 {
         let (status, text) = ran(&["inspect", &self.at("d")]);
         assert_eq!(status, 0, "{text}");
@@ -123,7 +123,7 @@ fn a_damaged_log_leaves_all_guards_in_force() {
 }
 
 #[test]
-fn a_manifest_that_is_gone_or_damaged_is_no_empty_directory() {
+fn a_manifest_that_is_gone_or_damaged_is_not_an_empty_directory() {
     for harm in ["gone", "damaged"] {
         let place = Place::new();
         let full = place.deposit("demo", 100, 1);
@@ -221,7 +221,7 @@ fn a_fetched_snapshot_is_weighed_as_a_deposit_is() {
     assert_eq!(place.shown("domains"), domains);
     let (status, text) = fetch(&["--allow", "older,empty"]);
     assert_eq!(status, 0, "{text}");
-    // A node that begins asks nobody.
+    // A new node asks no permission.
     fs::remove_dir_all(&dir).unwrap();
     assert_eq!(fetch(&[]).0, 0);
 }

@@ -70,7 +70,7 @@ fn a_base_that_is_given_up_leaves_the_old_generation_and_no_file() {
 }
 
 #[test]
-fn a_second_writer_is_told_who_the_first_is() {
+fn a_second_writer_learns_which_process_is_the_first() {
     let directory = tempfile::tempdir().unwrap();
     let writer = lock(directory.path()).unwrap();
     let error = lock(directory.path()).unwrap_err();
@@ -129,7 +129,7 @@ fn a_batch_that_no_frame_can_hold_is_refused_and_the_log_goes_on() {
     write(&writer, "one.demo");
     let mut live = Live::open(writer).unwrap();
     let stamp = Stamp { serial: 1, committed_ms: 1, heartbeat_ms: i64::MIN };
-    // Zeros that nobody looks at take no memory.
+    // Zeros that are never read take no memory.
     let payload = vec![0; PAYLOAD_BYTES_MAX + 8];
     let error = live.append(&Encoded { payload, ..Encoded::default() }, stamp).unwrap_err();
     assert!(error.to_string().contains("deliver it in several"), "{error}");

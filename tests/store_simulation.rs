@@ -34,18 +34,18 @@ fn seeds() -> Vec<u64> {
     }
 }
 
-/// A store, and what should be in it.
+/// A store, and its expected content.
 struct Run {
     seed: u64,
     random: Random,
     disk: SimDisk,
     live: Option<Live<SimDisk>>,
     reader: Option<Reader<SimDisk>>,
-    /// What was acknowledged.
+    /// The acknowledged state.
     model: Model,
-    /// What batches that failed since then would have made: one may be there after a crash.
+    /// The states of batches that failed since then: one may be there after a crash.
     perhaps: Vec<Model>,
-    /// What each generation held.
+    /// The content of each generation.
     history: BTreeMap<u64, Model>,
     serial: u64,
 }
@@ -69,7 +69,7 @@ impl Run {
         self.live.as_mut().unwrap()
     }
 
-    /// Notes what the current generation holds.
+    /// Notes the content of the current generation.
     fn note(&mut self) {
         let generation = self.live().generation().state().generation;
         self.history.insert(generation, self.model.clone());
@@ -112,7 +112,7 @@ impl Run {
     fn fold(&mut self) -> Result<(), StoreError> {
         let Some(begun) = self.live().begin_fold()? else { return Ok(()) };
         for _ in 0..self.random.below(3) {
-            // A failure here is no reason to end the fold.
+            // A failure here does not end the fold.
             let _ = self.append();
         }
         let scratch: Rc<dyn Scratch> = Rc::new(MemoryScratch);
@@ -175,10 +175,10 @@ impl Run {
         self.reader = Some(Reader::open(self.disk.clone()).unwrap());
     }
 
-    /// A reader sees what was acknowledged, or a batch that is on its way.
+    /// A reader sees the acknowledged state, or a batch that is on its way.
     fn follow(&mut self) {
         let Some(reader) = &mut self.reader else { return };
-        // A disk that refuses to be read leaves it with what it saw last.
+        // A disk that refuses reads leaves it with the state that it saw last.
         if reader.follow().is_err() {
             return;
         }
@@ -280,7 +280,7 @@ fn logs(disk: &SimDisk) -> Vec<String> {
 }
 
 #[test]
-fn a_turned_bit_with_batches_behind_it_is_an_error_that_names_file_and_place() {
+fn a_turned_bit_with_batches_after_it_is_an_error_that_names_file_and_place() {
     let mut run = Run::new(7);
     for _ in 0..5 {
         run.append().unwrap();
@@ -503,7 +503,7 @@ fn crc32c(bytes: &[u8]) -> u32 {
     })
 }
 
-/// Puts a base without records in the place of what there is.
+/// Replaces everything with a base without records.
 fn replace(disk: &SimDisk, is_permitted: bool) -> Result<u64, StoreError> {
     let writer = Writer::lock(disk.clone(), SETTINGS)?.over_damage(is_permitted);
     let mut base = writer.begin()?;
@@ -517,7 +517,7 @@ fn replace(disk: &SimDisk, is_permitted: bool) -> Result<u64, StoreError> {
 }
 
 #[test]
-fn what_does_not_read_is_replaced_only_by_permission_and_no_number_goes_back() {
+fn a_state_that_does_not_read_is_replaced_only_by_permission_and_no_number_goes_back() {
     type Harm = fn(&Run);
     let harms: [(&str, Harm); 5] = [
         ("log", |run| {
@@ -550,7 +550,7 @@ fn what_does_not_read_is_replaced_only_by_permission_and_no_number_goes_back() {
         let is_there =
             |name: &String| names.contains(name) || names.contains(&format!("{name}.damaged"));
         assert!(before.iter().all(is_there), "{word}: {names:?} has all of {before:?}");
-        // What read of it can be gone back to.
+        // A rollback to the readable part is possible.
         let manifest = Reader::open(run.disk.clone()).unwrap().manifest().clone();
         if word == "log" {
             let to = manifest.kept[0].last().unwrap();
@@ -559,7 +559,7 @@ fn what_does_not_read_is_replaced_only_by_permission_and_no_number_goes_back() {
             let found = text(&**reader.generation(), true);
             assert_eq!(found, text(&run.history[&to].rebuilt(), true));
         }
-        // The next one goes on, and removes nothing of what was set aside.
+        // The next one goes on, and removes none of the files that were set aside.
         let next = replace(&run.disk, false).unwrap();
         assert!(next > generation, "{word}");
         let set_aside =
@@ -615,7 +615,7 @@ fn nothing_new_is_made_of_a_damaged_base() {
     let generation = run.live().generation().state().generation;
     run.live = None;
     let manifest = Reader::open(run.disk.clone()).unwrap().manifest().clone();
-    // Any byte behind the header that is no padding.
+    // Any byte after the header that is not padding.
     let base = manifest.current.base;
     let content = run.disk.content(&base);
     let at = (4096..content.len()).find(|at| content[*at] != 0);

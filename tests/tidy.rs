@@ -1,4 +1,4 @@
-//! Keeps what a machine can check of the project's rules: who may import whom, sizes, heads,
+//! Checks the project's rules as far as a machine can: which module may import which, sizes, heads,
 //! names, lints, dependencies with their reason, nothing of one machine in the repository.
 //!
 //! Function length is clippy's (`too-many-lines-threshold`). Each failure names file and line.
@@ -46,7 +46,7 @@ const UNSAFE_FILES: &[&str] = &[
 /// Module names that say nothing.
 const EMPTY_NAMES: &[&str] = &["utils", "common", "helpers", "misc", "types", "manager", "core"];
 
-/// What reads bytes from outside: every file here, or a module above it, carries both lints.
+/// Files that read bytes from outside: every file here, or a module above it, carries both lints.
 const READS_OUTSIDE_BYTES: &[&str] = &[
     "loadgen/src/check.rs",
     "loadgen/src/saved.rs",
@@ -102,7 +102,7 @@ struct Rule {
 const FILES: &[&str] = &["std::fs", "File::open", "memmap2"];
 const SOCKETS: &[&str] =
     &["TcpStream", "TcpListener", "UdpSocket", "UnixStream", "socket2", "glommio", "io_uring"];
-/// What changes a machine; the doctor may not.
+/// Words that change a machine; the doctor may not use them.
 const WRITES: &[&str] = &[
     "fs::write",
     "fs::remove",
@@ -398,10 +398,11 @@ fn folders() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn no_folder_imports_one_that_stands_on_it() {
+fn no_folder_imports_one_that_builds_on_it() {
     let mut left = folders();
     assert!(left.len() > 20, "{left:?}");
-    // Whatever stands on nothing that is left goes; what stays stands in a circle, or on one.
+    // A folder that imports none of the folders left goes; those that stay are in a circle, or
+    // import one that is.
     while let Some(ground) = left
         .iter()
         .find(|(_, named)| !named.iter().any(|named| left.contains_key(named)))
@@ -420,7 +421,7 @@ fn no_folder_imports_one_that_stands_on_it() {
 }
 
 #[test]
-fn the_rules_of_imports_permit_nothing_that_nobody_needs() {
+fn the_rules_of_imports_permit_no_import_that_is_not_needed() {
     let folders = folders();
     let mut findings = Vec::new();
     for Rule { module, may_import, .. } in RULES {
@@ -579,7 +580,7 @@ fn unsafe_code_is_expected_in_the_named_files_only() {
 }
 
 #[test]
-fn what_reads_outside_bytes_carries_both_lints() {
+fn files_that_read_outside_bytes_carry_both_lints() {
     let sources = sources();
     let carries = |path: &str| {
         let source = sources.iter().find(|source| source.path == path);
@@ -640,7 +641,7 @@ fn every_dependency_has_its_reason() {
             } else if line.starts_with('#') {
                 reasoned = true;
             } else if inside && line.contains('=') && !line.starts_with([' ', ']']) {
-                // A reason stands where the dependency is declared, once for the workspace.
+                // The reason is where the dependency is declared, once for the workspace.
                 let declared_above = line.contains(".workspace") || line.contains("path =");
                 if !reasoned && !declared_above {
                     findings.push(format!("{manifest}:{}: {line}", index + 1));

@@ -1,5 +1,5 @@
-//! `whoisd top` beside a server that is played: what it prints, and that the terminal is given back
-//! however it ends. The terminal is that of `script` (util-linux).
+//! `whoisd top` beside a fake server: its output, and that the terminal is restored however it
+//! ends. The terminal is that of `script` (util-linux).
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_whoisd");
 
-/// Plays a server at a control socket in `folder`, each reading a second after the one before it.
+/// Runs a fake server at a control socket in `folder`, each reading a second after the one before.
 fn played(folder: &Path, reply: fn(u64) -> String) -> PathBuf {
     let path = folder.join("control.sock");
     let listener = UnixListener::bind(&path).unwrap();
@@ -21,7 +21,7 @@ fn played(folder: &Path, reply: fn(u64) -> String) -> PathBuf {
             let mut line = String::new();
             BufReader::new(&stream).read_line(&mut line).unwrap();
             assert_eq!(line, "{\"command\":\"figures\"}\n");
-            // A client that has gone away meanwhile is no matter here.
+            // A client that has gone away meanwhile does not matter here.
             let _ = stream.write_all(reply(reading).as_bytes());
         }
     });
@@ -75,7 +75,7 @@ fn without_a_server_or_with_one_that_refuses_it_says_what_to_do() {
 }
 
 #[test]
-fn no_terminal_is_said_before_anything_is_drawn() {
+fn a_missing_terminal_is_reported_before_anything_is_drawn() {
     let folder = tempfile::tempdir().unwrap();
     played(folder.path(), figures);
     let output = top(&["--dir", folder.path().to_str().unwrap()]);
@@ -93,7 +93,7 @@ struct OnTerminal {
 
 impl Drop for OnTerminal {
     fn drop(&mut self) {
-        // Only after a test that failed is there still something to end.
+        // It still runs only after a test that failed.
         let _ = self.script.kill();
         let _ = self.script.wait();
     }
@@ -144,7 +144,7 @@ fn assert_given_back(log: &Path) {
 }
 
 #[test]
-fn a_terminal_without_a_screen_is_told_of_once() {
+fn a_terminal_without_a_screen_is_reported_once() {
     let folder = tempfile::tempdir().unwrap();
     let socket = played(folder.path(), figures);
     let mut terminal = on_terminal_of("dumb", folder.path(), &socket);
@@ -186,7 +186,7 @@ fn view_of(terminal: &OnTerminal) -> nix::unistd::Pid {
     nix::unistd::Pid::from_raw(view)
 }
 
-/// Gone, or dead and waiting to be taken note of by whoever adopted it.
+/// Gone, or dead and waiting for its new parent to reap it.
 fn has_ended(process: nix::unistd::Pid) -> bool {
     let Ok(stat) = std::fs::read_to_string(format!("/proc/{process}/stat")) else { return true };
     stat.rsplit(')').next().unwrap().trim_start().starts_with('Z')

@@ -1,6 +1,6 @@
-//! The files of `tuning/`: each says what its profile says, with the reason, how it is known, and
-//! the way back. `WHOISD_BLESS=1 cargo test --test tuning` writes them again from the profiles and
-//! from `src/doctor/settings.rs`.
+//! The files of `tuning/`: each has the values of its profile, with the reason, how it is known,
+//! and the way back. `WHOISD_BLESS=1 cargo test --test tuning` writes them again from the profiles
+//! and from `src/doctor/settings.rs`.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be read fails it")]
 
 use std::fmt::Write;
@@ -18,7 +18,7 @@ use whoisd::shard::system;
 const MORE_BY_DEFAULT: [&str; 3] =
     ["sysctl.fs.file-max", "sysctl.vm.max_map_count", "sysctl.net.ipv4.ip_local_port_range"];
 
-/// Not there in every kernel: the sign makes systemd-sysctl pass over them without an error.
+/// Not there in every kernel: the sign makes systemd-sysctl skip them without an error.
 const NOT_EVERYWHERE: [&str; 3] = [
     "sysctl.kernel.io_uring_disabled",
     "sysctl.kernel.numa_balancing",
@@ -36,7 +36,7 @@ fn profiles() -> Vec<Profile> {
     EMBEDDED.iter().map(|(name, text)| Profile::parse(name, text).unwrap()).collect()
 }
 
-/// Compares a file with what it should be, or writes it.
+/// Compares a file with its expected text, or writes it.
 fn is(name: &str, expected: &str) {
     let path = path(name);
     if std::env::var_os("WHOISD_BLESS").is_some() {

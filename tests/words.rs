@@ -1,4 +1,4 @@
-//! What commands say, and with which status they end, where an operator has meant something else.
+//! The messages and exit statuses of commands where an operator meant something else.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
 
 mod server;
@@ -156,7 +156,7 @@ fn a_running_server_is_shown_in_five_lines_and_as_json() {
     let told: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((status, &told["state"], &told["queries"]), (0, &"serving".into(), &1.into()));
 
-    // A block that a list makes void is told by words and status, and is kept.
+    // Message and status report a block that a list makes void; the block is kept.
     let (status, out, error) = ran(folder.path(), "block 192.0.2.7 --dir reg");
     assert_eq!((status, out.as_str()), (4, ""), "{error}");
     assert!(
@@ -174,9 +174,9 @@ fn a_running_server_is_shown_in_five_lines_and_as_json() {
     assert!(status == 1 && error.contains("no server runs there"), "{error}");
 }
 
-/// As root a directory of somebody else stays theirs, whoever imports into it.
+/// A directory keeps its owner when root imports into it.
 #[test]
-fn what_root_imports_belongs_to_the_owner_of_the_directory() {
+fn files_that_root_imports_belong_to_the_owner_of_the_directory() {
     use std::os::unix::fs::{MetadataExt, chown};
     let folder = folder();
     let dir = folder.path().join("theirs");

@@ -1,4 +1,4 @@
-//! Files that commands write: whole or not at all, for nobody else, and through no link of others.
+//! Files that commands write: whole or not at all, closed to others, and through no link of others.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be done fails it")]
 
 use std::fs::{self, Permissions};
@@ -32,7 +32,7 @@ fn registry() -> tempfile::TempDir {
     folder
 }
 
-/// The commands that write a file which a user names, with its name behind them.
+/// The commands that write a file which a user names; the name follows them.
 const OF_USER: [&str; 3] = [
     "export registry --quiet --rde-xml",
     "sample --domains 100 --quiet --rde-xml",
@@ -40,7 +40,7 @@ const OF_USER: [&str; 3] = [
 ];
 
 #[test]
-fn a_file_behind_a_link_is_replaced_whole_and_for_nobody_else() {
+fn a_file_behind_a_link_is_replaced_whole_and_closed_to_others() {
     let folder = registry();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("real")).unwrap();
@@ -99,7 +99,7 @@ fn pipes_and_descriptors_are_written_to_as_they_are() {
         assert!(!fs::symlink_metadata(&fifo).unwrap().is_file(), "{command}");
         assert!(command.contains("--report") || read.contains("</rde:deposit>"), "{command}");
         fs::remove_file(&fifo).unwrap();
-        // What the shell opened goes on behind what was there, and is not replaced.
+        // The shell's file is appended to, and is not replaced.
         let line = format!("echo before >out; {program} {command} /dev/stdout >>out");
         let done = Command::new("sh").args(["-c", &line]).current_dir(folder.path()).output();
         assert!(done.unwrap().status.success(), "{command}");
@@ -199,7 +199,7 @@ fn a_folder_of_csv_files_stays_as_it_was_until_all_are_whole() {
 }
 
 #[test]
-fn no_path_that_is_named_commands_the_terminal_of_whoever_reads_the_message() {
+fn no_path_in_a_message_commands_the_readers_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let escape = "\u{1b}[31m";
     for arguments in [

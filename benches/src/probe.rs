@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_not_there_is_no_answer() {
+    fn a_name_that_is_not_there_is_not_an_answer() {
         let header = |flags: u8, answers: u8| [0x12, 0x34, 0x84, flags, 0, 1, 0, answers];
         assert!(is_answer(Protocol::Dns, &header(0, 1)));
         assert!(!is_answer(Protocol::Dns, &header(3, 0)));

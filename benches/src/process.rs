@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_process_said_last_is_kept() {
+    fn the_last_output_of_a_process_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         let script = "echo no such port; exit 3";

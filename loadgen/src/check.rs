@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_refuses_by_policy_is_named_by_what_refused_it() {
+    fn a_refusal_by_policy_is_named_by_the_policy() {
         let mut checker = Checker::new(None, 0.0, 1);
         let request = Request::default();
         for (line, name) in [

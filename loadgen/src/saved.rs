@@ -55,7 +55,7 @@ mod tests {
     use crate::result::{Method, Objective};
 
     #[test]
-    fn runs_and_sweeps_are_told_apart() {
+    fn runs_and_sweeps_are_distinguished() {
         let objective = Objective { percentile: 99.0, latency_us: 1, error_share_max: 0.0 };
         let sweep =
             SweepResult { format: RESULT_FORMAT, objective, steps: vec![], knee_per_s: None };

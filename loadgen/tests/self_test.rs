@@ -224,7 +224,7 @@ fn slow_and_silent_clients_are_apart_from_the_latencies() {
 }
 
 #[test]
-fn answers_that_come_after_the_end_are_no_throughput() {
+fn answers_that_come_after_the_end_are_not_throughput() {
     // One client at a time, 10 ms each: 100 a second of the 300 that are asked.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = listener.local_addr().unwrap();

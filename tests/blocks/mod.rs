@@ -12,12 +12,12 @@ use whoisd::observe::clock;
 #[derive(Default)]
 pub(crate) struct Model {
     blocks: ArcSwap<Vec<Blocked>>,
-    /// Whoever asks for all of them is told that this cannot be now.
+    /// A request for all of them gets the answer that this is not possible now.
     pub(crate) busy: AtomicBool,
 }
 
 impl Model {
-    /// Blocks from the past on, for so long from now.
+    /// Blocks that began in the past and last for the given time from now.
     pub(crate) fn since(&self, prefix: &str, past_s: i64, rest_s: i64) {
         let now_ms = clock::wall_ms();
         let mut blocks = self.in_force();

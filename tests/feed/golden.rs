@@ -43,7 +43,7 @@ fn one_record_of_each_kind_is_written_as_the_file_says() {
     same_as_file("records.jsonl", &String::from_utf8(text).unwrap());
 }
 
-/// Each odd line of the file is a record with an error; the line after it says which.
+/// Each odd line of the file is a record with an error; the line after it is that error.
 #[test]
 fn every_error_says_what_was_got_and_what_was_expected() {
     let text = std::fs::read_to_string(file("errors.txt")).unwrap();

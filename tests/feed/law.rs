@@ -1,4 +1,4 @@
-//! What is written is read again; what is read never fails otherwise than by an error.
+//! A written record reads back the same; reading fails by an error alone.
 
 use snapshot_format::limits::{LIST_COUNT_MAX, TEXT_BYTES_MAX};
 use snapshot_format::object::{Domain, HostLink};
@@ -9,7 +9,7 @@ use crate::objects::{record_of, written};
 use crate::random::Random;
 
 #[test]
-fn what_is_written_is_read_as_the_same_record() {
+fn a_written_record_is_read_as_the_same_record() {
     for seed in 0..3_000 {
         let record = Random::new(seed).record();
         let line = written(&record);

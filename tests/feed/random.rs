@@ -49,7 +49,7 @@ impl Random {
         (0..=self.below(most)).map(|_| self.next().to_le_bytes()[0]).collect()
     }
 
-    /// A text with whatever JSON has to escape or to keep; at times empty.
+    /// A text with the characters that JSON has to escape or to keep; sometimes empty.
     fn text(&mut self) -> String {
         const CHARACTERS: [char; 14] =
             ['a', 'Z', '0', ' ', '"', '\\', '/', '<', 'é', 'ß', '中', '😀', '\u{200d}', '\u{feff}'];
@@ -79,7 +79,7 @@ impl Random {
         self.maybe(|random| format!("https://{}/é?{}", random.name(), random.below(9)))
     }
 
-    /// A name, and its Unicode form where it has one of its own.
+    /// A name, and its Unicode form if it differs.
     fn own_name(&mut self) -> (String, String) {
         match self.below(4) {
             0 => ("xn--bcher-kva.test".to_owned(), "bücher.test".to_owned()),

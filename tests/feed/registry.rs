@@ -102,7 +102,7 @@ impl Registry {
     }
 }
 
-/// Every record again, from the first one: what a server comes to that has to start again.
+/// Every record again, from the first one: the state of a server that has to start again.
 impl Drop for Registry {
     fn drop(&mut self) {
         if std::thread::panicking() {

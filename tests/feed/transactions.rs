@@ -1,5 +1,5 @@
-//! The transactions of a registry, each as the records that carry it: what a server makes of the
-//! records is, after every step, what the registry has.
+//! The transactions of a registry, each as the records that carry it: after every step the server's
+//! state from the records equals the registry's.
 
 use snapshot_format::object::{
     Actor, ContactLink, ContactRole, Domain, HostLink, Phone, Time, Transfer,
@@ -300,8 +300,8 @@ fn create_update_and_delete_of_a_registrar() {
     assert!(!registry.has(Kind::Registrar, "reg-3"));
 }
 
-/// A court orders a name off the net: the registry acts by itself, later for a name that no
-/// registrar sponsors any more.
+/// A court orders a name off the net: the registry acts by itself, later for a name without a
+/// sponsoring registrar.
 #[test]
 fn changes_that_the_registry_makes_by_itself() {
     let mut registry = Registry::new();

@@ -22,7 +22,7 @@ fn target() -> Target {
     let mut all = targets::TARGETS.iter().chain(&FORMAT_TARGETS);
     match all.find(|(target, ..)| *target == name) {
         Some(target) => {
-            // What is made once for all inputs is no input's.
+            // Memory allocated once for all inputs counts for none of them.
             target.1(b"\0");
             *target
         }

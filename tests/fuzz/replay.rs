@@ -24,12 +24,12 @@ const NUMBERS: [u64; 12] =
     [0, 1, 7, 8, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fff_ffff, 0xffff_ffff, u64::MAX / 2, u64::MAX];
 
 /// Holds a law against every input of the corpus `target`, then against `count` mutations of them,
-/// and sees to it that none takes more than `memory_bytes`; `WHOISD_FUZZ_INPUTS` asks for another
+/// and checks that none takes more than `memory_bytes`; `WHOISD_FUZZ_INPUTS` asks for another
 /// count.
 pub(crate) fn run(target: &str, count: usize, memory_bytes: u64, law: impl Fn(&[u8])) {
     let corpus = corpus(target);
     assert!(!corpus.is_empty(), "tests/fuzz/corpus/{target} is empty");
-    // What is made once for all inputs is no input's.
+    // Memory allocated once for all inputs counts for none of them.
     law(&corpus[0].1);
     let mut peak_bytes = 0;
     let mut hold = |input: &[u8], what: &str| {
@@ -68,7 +68,7 @@ fn hold(law: &impl Fn(&[u8]), input: &[u8], what: &str) -> u64 {
 pub(crate) fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = Path::new("tests/fuzz/corpus").join(target);
-    // A member of the workspace lies one folder deeper.
+    // A member of the workspace is one folder deeper.
     let places = [root.join(&folder), root.join("..").join(&folder)];
     let place = places.into_iter().find(|place| place.is_dir());
     let mut inputs = Vec::new();

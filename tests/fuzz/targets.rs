@@ -1,8 +1,8 @@
-//! The fuzz targets: a name, and one call of the driver that stands beside the parser.
+//! The fuzz targets: a name, and one call of the driver that is beside the parser.
 //!
 //! # Does not
 //!
-//! Say what holds: the drivers do (`src/*/fuzz.rs`, `snapshot-format/src/fuzz.rs`).
+//! Define the laws: the drivers do (`src/*/fuzz.rs`, `snapshot-format/src/fuzz.rs`).
 
 use std::cell::OnceCell;
 
@@ -36,7 +36,7 @@ thread_local! {
     static WORLD: OnceCell<(View, [Rules; 2])> = const { OnceCell::new() };
 }
 
-/// The line behind the first byte, under the rules that this byte names.
+/// The line after the first byte, under the rules that this byte names.
 fn query_line(input: &[u8]) {
     let Some((&first, line)) = input.split_first() else { return };
     WORLD.with(|world| {

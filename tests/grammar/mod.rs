@@ -58,7 +58,7 @@ fn keys() -> Vec<(String, Times)> {
     keys
 }
 
-/// Checks an answer that shows domains; says what breaks the grammar.
+/// Checks an answer that shows domains; returns the fault.
 pub(crate) fn check(answer: &str) -> Result<(), String> {
     if answer.replace("\r\n", "").contains(['\r', '\n', '\t']) || !answer.ends_with("\r\n") {
         return Err("a line does not end in CRLF, or holds a control character".to_owned());

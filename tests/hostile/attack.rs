@@ -1,14 +1,14 @@
-//! What hostile clients do: each attack is a number of connections, and what one of them does in
+//! Attacks of hostile clients: each is a number of connections, and the action of one of them in
 //! each pass over all.
 //!
 //! # Invariants
 //!
 //! - An attack takes at most `OPENS_PER_PASS` new connections a pass, and its thread has little
-//!   weight: what is measured is the server, not who has the machine's cores.
+//!   weight: the measurement is of the server, not of a fight for the machine's cores.
 //!
 //! # Does not
 //!
-//! Judge the server, but for answers that are due: those it reads.
+//! Judge the server, except for answers that are due, which it reads.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ const PASS: Duration = Duration::from_millis(4);
 const OPENS_PER_PASS: usize = 8;
 /// As many when the number of open ones is what matters.
 const OPENS_PER_PASS_TO_HOLD: usize = 64;
-/// As many that ask for the largest answer: making those is work, and more of them would show what
-/// a core can do, and not what a client that goes away does to others.
+/// The same for queries of the largest answer: making those is work, and more of them would show
+/// the capacity of a core, not the effect of a client that goes away on others.
 const OPENS_PER_PASS_OF_LARGE: usize = 1;
 /// Passes of which one opens connections that ask for the largest answer: 50 a second.
 const PASSES_PER_OPEN_OF_LARGE: u64 = 5;
@@ -39,7 +39,7 @@ pub(crate) const LARGE: &[u8] = b"large.demo\r\n";
 /// A query that is served.
 pub(crate) const SMALL: &[u8] = b"small.demo\r\n";
 
-/// What becomes of a connection in a pass.
+/// The outcome of a pass for a connection.
 pub(crate) enum Next {
     /// It stays.
     Hold(Client),
@@ -68,7 +68,7 @@ pub(crate) struct Attack {
     pub(crate) every_passes: u64,
     /// Whether it counts only once all are open.
     pub(crate) holds: bool,
-    /// Whether the server bears with all of them for as long as it is held.
+    /// Whether the server keeps all of them for as long as the attack lasts.
     pub(crate) stays: bool,
     /// What one does in a pass.
     pub(crate) act: fn(Client) -> Next,
@@ -124,16 +124,16 @@ const fn out_of_buffers(name: &'static str) -> Attack {
     Attack { holds: true, every_passes: 1, ..large(name, 40, never_reading) }
 }
 
-/// Clients that keep their side open behind their answer, for 400 ms: more than the server takes
+/// Clients that keep their side open after their answer, for 400 ms: more than the server takes
 /// connections, and within 100 ms fewer.
 pub(crate) const ANSWERED: Attack =
     Attack { holds: true, ..attack("answered, holds open", 700, answered) };
 
-/// Connections from one IPv6 /64, where that can be had.
+/// Connections from one IPv6 /64, if there is one.
 pub(crate) const FLOOD_IPV6: Attack =
     Attack { source: Source::OneIpv6Slash64, ..attack("flood from one /64", 64, flood) };
 
-/// Idle connections, many; on a server that bears with them.
+/// Idle connections, many; on a server that keeps them.
 pub(crate) const fn idle(clients: usize) -> Attack {
     Attack { source: Source::OneIpv4Slash24, stays: true, ..held("idle", clients, silence) }
 }
@@ -187,7 +187,7 @@ fn invalid_utf8(client: Client) -> Next {
     converse(client, b"sm\xc3(ll\xff\xfe\xf5\x80.demo\r\n", is_refusal)
 }
 
-/// The byte behind the line makes the server wait for the client's end; its own has come by then.
+/// The byte after the line makes the server wait for the client's end; its own has come by then.
 fn answered(mut client: Client) -> Next {
     client.send(b"small.demo\r\nx");
     client.read(4096);

@@ -83,7 +83,7 @@ impl Client {
         Ok(Self { stream, sent_count: 0, answer, opened, was_late, passes: 0 })
     }
 
-    /// Sends what the kernel takes of `bytes` behind what was sent; `false` once that is all.
+    /// Sends as much of `bytes` as the kernel takes, after what was sent; `false` once that is all.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> bool {
         let rest = &bytes[self.sent_count.min(bytes.len())..];
         if rest.is_empty() {

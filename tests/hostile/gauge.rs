@@ -13,8 +13,8 @@ use whoisd::port43::limits::ROOM_GRACE_MS;
 
 /// What it asks.
 const QUERY: &[u8] = b"small.demo\r\n";
-/// How long it waits for an answer before it is called none: nobody waits as long but for a server
-/// that has forgotten it.
+/// How long it waits before it counts an answer as missing: only a server that has forgotten the
+/// client lets it wait as long.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A client that takes longer than this from its connection to its query may be taken for a silent
 /// one, by a deadline or where a full server makes room. If the machine has kept it waiting so
@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_micros(500);
 pub(crate) struct Waits(Vec<f64>);
 
 impl Waits {
-    /// Asks `count` times, one after the other. An answer that is none or wrong is an error.
+    /// Asks `count` times, one after the other. A missing or wrong answer is an error.
     pub(crate) fn measure(to: SocketAddr, count: usize) -> Result<Self, String> {
         let mut waits = Vec::with_capacity(count);
         for _ in 0..count {

@@ -1,4 +1,4 @@
-//! The server under test, and what the kernel says of it: memory, descriptors, connections.
+//! The server under test, and the kernel's figures for it: memory, descriptors, connections.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -16,8 +16,8 @@ use crate::server::{Server, counts, program};
 const TEXT_BYTES: usize = 1_000;
 /// Answer buffers of the shard: few, so that a test can use them up.
 pub(crate) const ANSWER_BUFFERS: usize = 16;
-/// How long the last of an attack may take to be gone before it is called left behind: many times
-/// the longest deadline.
+/// How long the last of an attack may take to go before it counts as left over: many times the
+/// longest deadline.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How the server is started.
@@ -25,9 +25,9 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) struct Setting {
     /// `ring` or `streams`.
     pub(crate) engine: &'static str,
-    /// How long it bears with silence, milliseconds.
+    /// How long it tolerates silence, milliseconds.
     pub(crate) first_byte_ms: u64,
-    /// How long it waits for the end of who has its answer, milliseconds.
+    /// How long it waits for the end of a client that has its answer, milliseconds.
     pub(crate) drain_ms: u64,
     /// Connections that it takes.
     pub(crate) connections: usize,
@@ -93,7 +93,7 @@ impl Site {
         let memory = memory.and_then(|text| text.trim().strip_suffix(" kB"));
         let descriptors = format!("/proc/{}/fd", self.server.process.id());
         let stat = self.proc("stat");
-        // Behind the name, which ends in the last parenthesis: fields 14 and 15 of the line.
+        // After the name, which ends in the last parenthesis: fields 14 and 15 of the line.
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
         let ticks = |at: usize| fields[at].parse::<u64>().unwrap();
         Held {
@@ -105,7 +105,7 @@ impl Site {
     }
 
     /// Sockets on the server's port that a process holds or that wait to be accepted; not those
-    /// that only the kernel still knows (TIME-WAIT, orphans).
+    /// that the kernel alone still knows (TIME-WAIT, orphans).
     fn connections(&self) -> usize {
         const LISTEN: &str = "0A";
         const TIME_WAIT: &str = "06";

@@ -7,8 +7,8 @@ use crate::csv_model::{good_csv, import_csv, spoiled as spoiled_csv};
 use crate::registry::Registry;
 use crate::schemas::{all_declared, everything, outcome};
 
-/// Attributes of the XML model: a text of the deposit with every element, and what stands in its
-/// place; `false`: it makes no difference, for the reason that follows.
+/// Attributes of the XML model: a text of the deposit with every element, and its replacement;
+/// `false`: it makes no difference, for the reason that follows.
 const ATTRIBUTES: &[(&str, &str, &str, bool, &str)] = &[
     ("rde@type", "type=\"FULL\"", "type=\"HALF\"", true, ""),
     ("rde@id", "id=\"20261101001\"", "id=\"20261101002\"", true, ""),
@@ -206,7 +206,7 @@ fn every_attribute_of_the_schemas_is_read_or_has_a_reason() {
         assert_eq!(of(spoiled_csv("deposit.xml", from, to)) != expected, *differs, "{name}");
         assert_eq!(reason.is_empty(), *differs, "{name}");
     }
-    // What a deposit of changes alone has.
+    // Parts that a deposit of changes alone has.
     let changes = read(diff("", ""), &Registry::default()).unwrap();
     assert_eq!(changes.prev_id, "20261031001");
 }

@@ -23,7 +23,7 @@ use crate::support::{HEAD, HEADER, NOW_MS, TAIL, good, import, options, sample, 
 pub(crate) const CODES: &[&str] =
     &["deposit-not-changes", "prev-id-missing", "delete-unknown", "delete-ambiguous"];
 
-/// What a deposit says of itself, its changes, and what was found.
+/// The header of a deposit, its changes, and its findings.
 #[derive(Debug)]
 pub(crate) struct Read {
     pub(crate) id: String,
@@ -337,7 +337,7 @@ fn host_attributes_change_only_what_they_know() {
 }
 
 #[test]
-fn what_is_no_deposit_of_changes_is_refused() {
+fn a_file_that_is_not_a_deposit_of_changes_is_refused() {
     assert_eq!(refusal(read(good(), &REGISTRY)), "deposit-not-changes");
     let part = spoiled("type=\"FULL\"", "type=\"PART\"");
     assert_eq!(refusal(read(part, &REGISTRY)), "deposit-not-changes");
@@ -353,7 +353,7 @@ fn what_is_no_deposit_of_changes_is_refused() {
 }
 
 #[test]
-fn limits_and_whoever_takes_the_changes_can_end_a_deposit() {
+fn limits_and_the_taker_of_the_changes_can_end_a_deposit() {
     let path = sample("diff.xml");
     let strict = Options { strict: true, ..options(&[&path]) };
     let error = read_with(&strict, &REGISTRY).unwrap_err();

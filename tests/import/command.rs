@@ -1,4 +1,4 @@
-//! `whoisd import` as a program: exit statuses, the report, and what stays after a refusal.
+//! `whoisd import` as a program: exit statuses, the report, and the directory after a refusal.
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -132,7 +132,7 @@ fn an_import_whose_terminal_goes_away_leaves_nothing_unless_it_is_to_outlive_it(
         let done = import.wait_with_output().unwrap();
         assert_eq!(done.status.success(), outlives, "{done:?}");
         assert_eq!(done.status.code(), Some(i32::from(!outlives)), "{done:?}");
-        // A directory that was made for nothing is taken away.
+        // A directory that was made in vain is removed.
         assert_eq!(data.exists(), outlives);
         assert!(!outlives || !names(&data).iter().any(is_aside));
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::support::{HEAD, HEADER, Outcome, TAIL, good, import, import_files};
 
-/// File name, and content; the XML comes first. `cksum="FILE"` stands for the file's checksum.
+/// File name, and content; the XML comes first. `cksum="FILE"` becomes the file's checksum.
 pub(crate) type Files = Vec<(String, String)>;
 
 const CONTENTS: &str = r#"<csvDomain:contents>
@@ -100,11 +100,11 @@ pub(crate) fn import_csv(files: &Files) -> Outcome {
     import_files(&[&directory.path().join("deposit.xml")])
 }
 
-/// `csv-row-encoding` and `host-roid-ambiguous` have tests of their own, since they take bytes or
+/// `csv-row-encoding` and `host-roid-ambiguous` have separate tests, since they take bytes or
 /// several rules.
 pub(crate) const ALONE: &[&str] = &["csv-row-encoding", "host-roid-ambiguous", "csv-malformed"];
 
-/// Rules that a spoiled file breaks; the file, a text, what stands in its place.
+/// Rules that a spoiled file breaks; the file, a text, its replacement.
 pub(crate) const CASES: &[(&[&str], &str, &str, &str)] = &[
     (&["csv-row-length"], "nndn.csv", "blocked,\n", "blocked,\nx.test\n"),
     (&["csv-field-required", "time-missing"], "domain.csv", ",2030-01-01T00:00:00Z", ","),

@@ -1,4 +1,4 @@
-//! What is found in deposits of changes: as much as in a full one, by every way in.
+//! Findings in deposits of changes: as many as in a full one, by every way in.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -23,7 +23,7 @@ const DOMAIN: &str = "<rdeDomain:domain><rdeDomain:name>b.test</rdeDomain:name>\
     <rdeDomain:clID>R1</rdeDomain:clID><rdeDomain:crDate>2010-01-01T00:00:00Z</rdeDomain:crDate>\
     <rdeDomain:exDate>2030-01-01T00:00:00Z</rdeDomain:exDate></rdeDomain:domain>";
 
-/// A registry that has what the good deposit has.
+/// A registry with the objects of the good deposit.
 const REGISTRY: Registry = Registry {
     hosts: &[("ns1.a.test", "H1-TEST"), ("ns.other.example", "H2-TEST")],
     registrars: &[("R1", 8)],
@@ -156,7 +156,7 @@ impl Site {
         Command::new(whoisd).args(arguments).current_dir(self.0.path()).output().unwrap()
     }
 
-    /// Applies a deposit with what the clock says.
+    /// Applies a deposit at the time of a clock.
     fn apply(&self, text: &str, now_ms: i64) -> Result<Vec<&'static str>, String> {
         let path = self.0.path().join("deposit.xml");
         std::fs::write(&path, text).unwrap();
@@ -201,7 +201,7 @@ fn a_watermark_in_the_future_is_not_believed_and_blocks_nothing() {
         let future = future.replace("type=\"DIFF\"", &format!("type=\"{kind}\""));
         assert_eq!(site.apply(&future, NOW_MS), Ok(vec!["watermark-future"]), "{kind}");
         assert_eq!(site.state(), ("D1".to_owned(), NOW_MS));
-        // The next one is right, and before what the clock said then.
+        // The next one is right, and earlier than the clock was then.
         let right = next("D2", "D1", "2026-11-21T00:00:00Z");
         assert_eq!(site.apply(&right, NOW_MS), Ok(vec!["watermark-older"]));
         assert_eq!(site.state(), ("D2".to_owned(), NOW_MS));
@@ -209,7 +209,7 @@ fn a_watermark_in_the_future_is_not_believed_and_blocks_nothing() {
         assert_eq!(site.apply(&later, NOW_MS + 86_400_000), Ok(vec![]));
         assert!(site.state().1 > NOW_MS);
     }
-    // Clocks that differ by little are no reason.
+    // A small difference of clocks is not a reason.
     let site = Site::new();
     assert_eq!(site.apply(&next("D1", FULL, "2026-11-22T00:04:59Z"), NOW_MS), Ok(vec![]));
     let full = import(good().replace("2026-11-01T00:00:00Z<", "2036-11-01T00:00:00Z<"));
@@ -275,7 +275,7 @@ fn incremental_deposits_may_all_name_the_full_one_that_they_count_from() {
 }
 
 #[test]
-fn what_the_registry_goes_on_having_is_held_against_a_deposit_of_changes() {
+fn a_deposit_of_changes_is_checked_against_the_objects_that_stay() {
     let site = Site::new();
     let apply = |deletes: &str, contents: &str, id: &str, prev: &str| {
         let text = diff(deletes, contents).replace(" id=\"20261101001\"", &format!(" id=\"{id}\""));
@@ -284,7 +284,7 @@ fn what_the_registry_goes_on_having_is_held_against_a_deposit_of_changes() {
     let taken = DOMAIN.replace("D3-TEST", "D1-TEST");
     assert_eq!(apply("", &taken, "D1", FULL), Ok(vec!["roid-repeated"]));
     let delete = "<rdeDomain:delete><rdeDomain:name>b.test</rdeDomain:name></rdeDomain:delete>";
-    // Neither of what goes, nor of what gets another one in the same deposit.
+    // Neither of objects that go, nor of objects that get another one in the same deposit.
     assert_eq!(
         apply(delete, &taken.replace("b.test", "c.test"), "D2", "D1"),
         Ok(vec!["roid-repeated"])
@@ -366,7 +366,7 @@ fn import_and_apply_print_report_and_refuse_alike() {
 }
 
 #[test]
-fn files_and_folders_that_are_mixed_up_are_told() {
+fn files_and_folders_that_are_mixed_up_are_reported() {
     let site = Site::new();
     std::fs::create_dir(site.0.path().join("folder")).unwrap();
     std::fs::write(site.0.path().join("records.jsonl"), "").unwrap();

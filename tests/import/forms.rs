@@ -11,7 +11,7 @@ use crate::support::{Outcome, good, import, import_files, spoiled};
 /// Codes of the rules that this file tests.
 pub(crate) const CODES: &[&str] = &["deposit-packed", "input-trailing"];
 
-/// Nothing was found, and what is served is what the plain file gives.
+/// There is no finding, and the server's answers are those of the plain file.
 fn is_good(outcome: &Outcome, case: &str) {
     assert_eq!(outcome.lines, "", "{case}");
     match &outcome.bytes {
@@ -154,7 +154,7 @@ fn of_members_of_one_name_the_last_one_is_read_as_tar_unpacks_it() {
 }
 
 #[test]
-fn what_stands_before_a_member_has_a_bound() {
+fn the_headers_before_a_member_have_a_bound() {
     for (kind, bytes, refused) in [
         (tar::EntryType::GNULongName, 4096, None),
         // No path on Linux is as long: `tar x` cannot make such a file either.
@@ -198,7 +198,8 @@ fn sparse_members_are_read_and_holes_have_a_bound() {
             version => vec!["--format=pax", "--sparse", version],
         };
         let directory = tempfile::tempdir().unwrap();
-        // Blocks that a disk did not store: white space would be no hole, so the hole is behind.
+        // Blocks that a disk did not store: white space would not be a hole, so the hole is after
+        // it.
         let path = directory.path().join("deposit.xml");
         std::fs::write(&path, &text).unwrap();
         let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
@@ -224,7 +225,7 @@ fn sparse_members_are_read_and_holes_have_a_bound() {
 }
 
 #[test]
-fn links_of_a_tar_stand_for_their_files() {
+fn links_of_a_tar_are_read_as_their_files() {
     for hard in [false, true] {
         let directory = tempfile::tempdir().unwrap();
         write(&good_csv(), directory.path());
@@ -277,7 +278,7 @@ fn a_separator_may_be_a_tab_or_a_blank() {
 }
 
 #[test]
-fn a_report_beside_the_deposit_is_no_second_deposit() {
+fn a_report_beside_the_deposit_is_not_a_second_deposit() {
     let report = "<?xml version=\"1.0\"?><rdeReport:report xmlns:rdeReport=\"urn:ietf:params:xml:\
         ns:rdeReport-1.0\"><rdeReport:id>20261101001</rdeReport:id></rdeReport:report>";
     let directory = tempfile::tempdir().unwrap();
@@ -292,7 +293,7 @@ fn a_report_beside_the_deposit_is_no_second_deposit() {
 }
 
 #[test]
-fn what_is_packed_otherwise_is_named_with_the_way_out() {
+fn a_file_packed_otherwise_is_named_with_the_way_out() {
     for (bytes, words) in [
         (&b"-----BEGIN PGP MESSAGE-----\n\nhQ"[..], "gpg --decrypt"),
         (b"\x85\x01\x0c\x03\xff\xee\xdd\xcc\xbb", "gpg --decrypt"),
@@ -315,7 +316,7 @@ fn what_is_packed_otherwise_is_named_with_the_way_out() {
     std::fs::write(directory.path().join("deposit.xml.xz"), b"\xfd7zXZ\0\0\x04").unwrap();
     let tar = import(gnu_tar(directory.path(), &["--exclude=t.tar"]));
     assert_eq!(tar.refusal(), "deposit-packed");
-    // Beside a deposit such a file is none of its business.
+    // Beside a deposit such a file does not matter.
     let deposit = directory.path().join("deposit.xml");
     std::fs::write(&deposit, good()).unwrap();
     is_good(&import_files(&[&directory.path().join("deposit.xml.xz"), &deposit]), "beside");

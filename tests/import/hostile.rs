@@ -1,4 +1,4 @@
-//! Bytes that nobody meant: no panic, and nothing made of a deposit that was cut.
+//! Bytes by accident or malice: no panic, and no snapshot from a deposit that was cut.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ fn a_deposit_that_is_cut_anywhere_is_refused() {
     let good = good();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("deposit.xml");
-    // What stands after the last `>` is white space.
+    // After the last `>` there is white space.
     for end in 0..good.trim_end().len() {
         std::fs::write(&path, &good.as_bytes()[..end]).unwrap();
         assert!(import_files(&[&path]).bytes.is_err(), "cut at {end}");
@@ -83,7 +83,7 @@ fn flipped_bytes_of_csv_files_never_panic() {
         let at = numbers.next(bytes.len());
         bytes[at] = numbers.next(256) as u8;
         std::fs::write(path, &bytes).unwrap();
-        // Whatever comes of it: no panic.
+        // Any result will do, but no panic.
         let _ = import_files(&[Path::new(&xml)]);
         std::fs::write(path, content).unwrap();
     }
@@ -109,7 +109,7 @@ fn flipped_bytes_of_changes_never_panic() {
 }
 
 #[test]
-fn random_bytes_are_no_deposit() {
+fn random_bytes_are_not_a_deposit() {
     let mut numbers = Numbers(3);
     for magic in [&b""[..], b"<", b"\x1f\x8b\x08", b"<?xml", b"\xff\xfe"] {
         for _ in 0..20 {

@@ -6,7 +6,7 @@ use whoisd::view::View;
 
 use crate::support::{import, spoiled};
 
-/// What a query for `typed` is answered by the import of a registry that has `name`; and the rules
+/// The answer to a query for `typed` after the import of a registry that has `name`; and the rules
 /// that the name breaks.
 fn answered(name: &str, typed: &str) -> (String, Vec<&'static str>) {
     let imported = import(spoiled(">xn--bcher-kva.test<", &format!(">{name}<")));
@@ -40,7 +40,7 @@ fn a_label_is_judged_by_itself_when_it_is_imported_typed_and_shown() {
 }
 
 #[test]
-fn a_label_that_is_no_a_label_is_reported_and_shown_as_it_is() {
+fn a_label_that_is_not_an_a_label_is_reported_and_shown_as_it_is() {
     for name in [
         "xn----5da7e.test",
         "xn--brandname-9j3h.test",

@@ -1,4 +1,4 @@
-//! Every refusal has the deposit that triggers it; nothing is made then.
+//! Every refusal has the deposit that triggers it; no snapshot is made then.
 
 use std::cell::Cell;
 use std::io::Cursor;
@@ -77,7 +77,7 @@ fn a_whole_file_that_is_larger_than_permitted_is_refused_by_a_rule_of_its_own() 
 }
 
 #[test]
-fn what_is_no_full_deposit_is_refused() {
+fn a_file_that_is_not_a_full_deposit_is_refused() {
     assert_eq!(import("domain,csv").refusal(), "deposit-missing");
     assert_eq!(import("<html/>").refusal(), "not-a-deposit");
     assert_eq!(import(spoiled("rde-1.0\"", "rde-2.0\"")).refusal(), "not-a-deposit");
@@ -112,7 +112,7 @@ fn a_key_twice_is_refused_for_every_kind() {
         assert!(outcome.lines.contains("\"severity\":\"refusal\""));
         assert!(outcome.lines.contains("the first one is at"));
     }
-    // Identifiers of contacts are told apart by case.
+    // Identifiers of contacts differ by case.
     let upper = "<rdeContact:id>c1</rdeContact:id>";
     let from = OBJECTS.find("<rdeContact:contact>").unwrap();
     let to = OBJECTS.find("</rdeContact:contact>").unwrap() + "</rdeContact:contact>".len();

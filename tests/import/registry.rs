@@ -1,4 +1,4 @@
-//! What deposits of changes are held against.
+//! The registry that deposits of changes are checked against.
 
 use std::io;
 

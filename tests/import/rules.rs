@@ -13,7 +13,7 @@ use crate::support::{Outcome, good, import, import_with, options, spoiled};
 const DOMAIN_END: &str = "</rdeDomain:domain>";
 const OK: &str = "<rdeDomain:status s=\"ok\"/>";
 
-/// Rules that a spoiled deposit breaks; a text; what stands in its place.
+/// Rules that a spoiled deposit breaks; a text; its replacement.
 const XML_CASES: &[(&[&str], &str, &str)] = &[
     (&["count-wrong"], "rdeDomain-1.0\">2<", "rdeDomain-1.0\">3<"),
     (&["count-unreadable"], "rdeDomain-1.0\">2<", "rdeDomain-1.0\">two<"),
@@ -216,7 +216,7 @@ fn long_cases() -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn what_is_too_long_is_cut_and_found() {
+fn a_text_that_is_too_long_is_cut_and_found() {
     for (code, text) in long_cases() {
         assert_codes(&import(text), &[code], code);
     }
@@ -304,7 +304,7 @@ const OF_XML_ALONE: &[(&str, &str)] = &[
 
 #[test]
 fn each_rule_is_found_in_both_models_or_the_table_says_why_not() {
-    // What says something of the deposit as a whole is in the XML of either model.
+    // Statements about the deposit as a whole are in the XML of either model.
     let mut of_csv = Vec::new();
     let xml = &csv_model::good_csv()[0].1;
     for (expected, from, to) in XML_CASES.iter().filter(|case| xml.contains(case.1)) {

@@ -257,7 +257,7 @@ fn every_element_of_the_schemas_is_read_or_has_a_reason() {
     for name in all_declared() {
         let Some((prefix, _)) = name.split_once(':') else { continue };
         let is_csv = prefix.starts_with("csv") || prefix == "rdeCsv";
-        // Those of deletes and of the CSV model have tests of their own.
+        // Those of deletes and of the CSV model have separate tests.
         if ABSTRACT.contains(&&*name) || ELSEWHERE.contains(&&*name) || is_csv {
             of_csv += u32::from(is_csv);
             continue;
@@ -298,7 +298,7 @@ fn every_column_of_the_schemas_is_known_or_has_a_reason() {
             continue;
         }
         columns += 1;
-        // The end of the first definitions: elements of all namespaces may stand there.
+        // The end of the first definitions: elements of all namespaces may be there.
         let more = format!(
             "<rdeCsv:csv name=\"{table}\"><rdeCsv:fields>{key}<{name}/></rdeCsv:fields>{files}"
         );

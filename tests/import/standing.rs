@@ -1,5 +1,5 @@
-//! Deposits into a directory that has a registry: what has to be permitted, what stays, and that
-//! changes end where a full deposit would.
+//! Deposits into a directory that has a registry: which need a permission, which objects stay, and
+//! that changes lead to the same registry as a full deposit.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -161,7 +161,7 @@ fn several_deposits_are_one_directory_and_each_tld_is_replaced_by_itself() {
     assert_eq!(suffixes(&both), ["demo", "test"]);
     let marks: Vec<&str> = both.state().deposits.iter().map(|mark| &*mark.tld).collect();
     assert_eq!(marks, ["test", "demo"]);
-    // One after the other gives the same, but a TLD is added only when it is said so.
+    // One after the other gives the same, but a TLD is added only with `--add`.
     let other = Site::new();
     other.file("t.xml", &good());
     other.file("d.xml", &of_tld("demo"));
@@ -270,7 +270,7 @@ fn deposits_of_changes_follow_the_last_one_of_their_own_tld() {
     assert!(said.contains("the last one of demo here is D2"), "{said}");
 }
 
-/// What a registry of host attributes says: domains, and their nameservers by number.
+/// The data of a registry of host attributes: domains, and their nameservers by number.
 type State = BTreeMap<String, Vec<u32>>;
 
 fn host_attributes(hosts: &[u32]) -> String {
@@ -308,7 +308,7 @@ fn deposit(kind: &str, day: u32, changed: &State, deleted: &[String]) -> String 
     text + TAIL
 }
 
-/// All that is said of domains and of 8 nameservers.
+/// All answers about the domains and 8 nameservers.
 fn said(view: &View) -> String {
     let data = view.data();
     let mut text = String::new();
@@ -435,7 +435,7 @@ fn a_nameserver_without_an_object_is_shown_by_its_name_however_the_domain_comes(
 }
 
 #[test]
-fn what_cannot_be_shown_is_not_shown_as_its_opposite() {
+fn a_value_that_cannot_be_shown_is_not_shown_as_its_opposite() {
     use snapshot_format::status::DomainStatuses;
     let of = |text: &str| {
         let outcome = crate::support::import(text);

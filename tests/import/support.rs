@@ -108,7 +108,7 @@ pub(crate) fn spoiled(from: &str, to: &str) -> String {
     good.replacen(from, to, 1)
 }
 
-/// What came of an import.
+/// The result of an import.
 pub(crate) struct Outcome {
     pub(crate) bytes: Result<Vec<u8>, ImportError>,
     pub(crate) report: Box<Report>,
@@ -177,7 +177,7 @@ pub(crate) fn import_files(paths: &[&Path]) -> Outcome {
     import_with(&options(paths))
 }
 
-/// Imports a text as a file of its own.
+/// Imports a text as a separate file.
 pub(crate) fn import(text: impl AsRef<[u8]>) -> Outcome {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("deposit.xml");

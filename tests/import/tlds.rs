@@ -1,4 +1,4 @@
-//! Several TLDs in one directory: what a deposit of one of them may not do to another.
+//! Several TLDs in one directory: a deposit of one of them may not harm another.
 
 use snapshot_format::key::RegistrarKey;
 use snapshot_format::record::ContactField;
@@ -46,7 +46,7 @@ fn rules(site: &Site) -> Vec<String> {
     rules
 }
 
-/// What of test is there, as far as a deposit of demo could harm it.
+/// The objects of test that a deposit of demo could harm.
 fn of_test(view: &View) -> String {
     let data = view.data();
     let domain = data.find_domain("a.test").unwrap().unwrap();
@@ -96,7 +96,7 @@ fn changes_of_one_tld_leave_alone_what_another_one_has_or_refers_to() {
     assert_eq!(view.data().find_nameserver("ns1.a.demo").unwrap().map(|_| ()), None);
     let shared = ["delete-shared"; 5].into_iter();
     assert_eq!(rules(&site), shared.chain(["name-of-another-tld"; 3]).collect::<Vec<_>>());
-    // What no other TLD refers to goes, and a name that is of none is this deposit's.
+    // Objects that no other TLD refers to go, and a name of none of the TLDs is this deposit's.
     let alone = Site::new();
     let demo = alone.file("d.xml", &of_tld("demo"));
     alone.taken(&[&demo], &[]);
@@ -154,7 +154,7 @@ fn a_full_deposit_says_nothing_of_names_of_another_tld() {
         assert_eq!(rules(&site)[..2], ["name-of-another-tld"; 2], "{files:?}");
         snapshot_format::verify::verify(view.base(), &mut |_, _| {}).unwrap();
     }
-    // Of a TLD within a TLD the longer one has the name.
+    // With a TLD within a TLD, the name belongs to the longer one.
     let inner = Site::new();
     let of_inner = of_tld("co.test").replace("id=\"co.test\"", "id=\"co\"");
     let of_inner = of_inner.replace("-CO.TEST", "-CO");
@@ -207,7 +207,7 @@ fn no_rcdn_replaces_a_tld_that_has_a_deposit_of_its_own_unless_an_option_says_so
     let full = site.file("d.xml", &full);
     let view = site.taken(&[&full], &[]);
     assert_eq!((of_test(&view), tlds(&view)), (before, vec!["test", "demo"]));
-    // An older one is older than each of what it takes the place of.
+    // An older one is older than each deposit that it replaces.
     let older = with_rcdn(&of_tld("demo"), "test").replace("2026-11-01T", "2026-10-31T");
     let older = older.replace("id=\"demo\"", "id=\"demo3\"");
     let older = site.file("d.xml", &older);
@@ -234,7 +234,7 @@ fn a_tld_within_a_tld_does_not_hide_that_the_outer_one_is_gone() {
     let empty = site.file("o.xml", &domains(&full_of_demo()));
     let said = site.refused(&[&empty], &[]);
     assert!(said.contains("no domains, the directory has 2") && said.contains("--allow empty\n"));
-    // What the outer one has of a zone is as old as the outer one.
+    // The outer one's names of a zone are as old as the outer one.
     let text = of_tld("net.demo").replace("id=\"net.demo\"", "id=\"net\"");
     let added = site.file("n.xml", &text.replace("-NET.DEMO", "-NET"));
     site.taken(&[&added], &["--add"]);

@@ -1,4 +1,4 @@
-//! What cannot be read is not turned into something else: wishes on disclosure, states of names.
+//! An unreadable value is never turned into another one: wishes on disclosure, states of names.
 
 use snapshot_format::object::Disclose;
 use whoisd::policy::{Rules, Tier};

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The kinds of machines here.
 pub(crate) const MACHINES: [&str; 3] = ["small-2-core", "bl460c-2x4-64g", "dual-socket-64-core"];
 
-/// Where the files of this folder lie.
+/// Where the files of this folder are.
 pub(crate) fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/machines").join(name)
 }

@@ -1,9 +1,9 @@
 //! A private NATS server, a node that keeps its records in memory, and a publisher that may send
-//! anything: what the tests of the feed of a fleet have in common.
+//! anything: the common part of the tests of a fleet's feed.
 //!
 //! # Does not
 //!
-//! Leave a server behind: it is stopped by its own process number when it is dropped.
+//! Leave a server running: it is stopped by its own process number when it is dropped.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,7 +30,7 @@ const STEPS_MAX: u32 = 6_000;
 const STEP: Duration = Duration::from_millis(20);
 
 /// Whether there is a server to test with. Without one a test fails, unless `WHOISD_NO_NATS` is
-/// set: nobody reads what a test that passes has printed.
+/// set: the output of a test that passes goes unread.
 pub fn is_installed() -> bool {
     let found = Command::new("nats-server").arg("--version").output().is_ok();
     let told = std::env::var_os("WHOISD_NO_NATS").is_some();
@@ -41,7 +41,7 @@ pub fn is_installed() -> bool {
     found
 }
 
-/// Waits until something holds, and fails with what is there if it does not.
+/// Waits until a condition holds, and fails with the present state if it does not.
 pub fn until(what: &str, holds: impl Fn() -> bool, there: impl Fn() -> String) {
     for _ in 0..STEPS_MAX {
         if holds() {
@@ -101,7 +101,7 @@ impl Server {
         until("nats-server listens", reached, String::new);
     }
 
-    /// Kills it, without a chance to end in order.
+    /// Kills it, without a chance to shut down.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
@@ -288,7 +288,7 @@ impl Shelf {
     }
 }
 
-/// What a node fetches by.
+/// The way by which a node fetches.
 pub type Fetch = Box<dyn Refetch + Send>;
 
 struct Fetcher(Shelf, Memory);
@@ -378,7 +378,7 @@ impl Node {
         until(&what, || self.report().serial == serial, || format!("{:?}", self.report()));
     }
 
-    /// Waits until the node says that something is wrong.
+    /// Waits until the node reports a problem.
     pub fn says(&self, words: &str) {
         let said = || {
             let report = self.report();

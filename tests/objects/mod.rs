@@ -28,7 +28,7 @@ pub(crate) fn lock(path: &Path) -> Writer<Disk> {
     tried.unwrap()
 }
 
-/// A directory whose current base holds one domain, as of a serial.
+/// A directory whose current base has one domain, as of a serial.
 pub(crate) fn directory(path: &Path, serial: u64, name: &str) {
     directory_of(path, serial, name, 1_764_000_000_000);
 }

@@ -86,7 +86,7 @@ fn a_base_and_the_changes_after_it_are_the_whole_registry() {
     let stop = AtomicBool::new(false);
     let (first, steps) = thread::scope(|scope| {
         let working = scope.spawn(|| work(&session, &stop));
-        // What is published already, and what is not yet, is in the base.
+        // Changes that are published already, and those that are not, are in the base.
         let mut early = Received::default();
         database.publish_to(Some(&mut early));
         let first = database.bootstrap(folders[0].path());
@@ -116,7 +116,7 @@ fn a_base_and_the_changes_after_it_are_the_whole_registry() {
 }
 
 #[test]
-fn a_base_leaves_out_what_is_no_record_and_refuses_a_key_twice() {
+fn a_base_leaves_out_rows_that_are_not_records_and_refuses_a_key_twice() {
     let mut database = Database::unpublished("");
     database.session.execute(
         "INSERT INTO registry.registrars (id, name, created) VALUES ('bad', 'Bad', 'infinity')",

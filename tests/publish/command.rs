@@ -22,7 +22,7 @@ fn it_publishes_into_a_directory_and_makes_bases() {
     fs::write(path("from"), format!("{}\n", database.url())).unwrap();
     let from = format!("@{}", path("from"));
     let (status, out, err) = publish(&["--from", &from, "--to", &path("feed"), "--once"]);
-    // The server of the tests runs without fsync, which is warned of, and nothing else is said.
+    // The server of the tests runs without fsync: there is a warning of that, and no other line.
     let said: Vec<_> = err.lines().filter(|line| !line.contains("fsync = off")).collect();
     assert_eq!((status, said.len()), (0, 0), "{err}");
     assert_eq!(out, "7 records in 1 batch, 0 left out, last serial 7\n");

@@ -103,7 +103,7 @@ impl Session {
     }
 }
 
-/// A database with the reference registry, and what was published of it.
+/// A database with the reference registry, and the records that were published of it.
 pub(crate) struct Database {
     url: String,
     pub(crate) session: Session,
@@ -129,7 +129,7 @@ impl Database {
         Self::of(folder, &name, rules)
     }
 
-    /// The reference itself, of a server that nobody else uses.
+    /// The reference itself, of a server that no other test uses.
     pub(crate) fn alone(folder: &Path) -> Self {
         prepare(folder);
         Self::of(folder, "reference", "")
@@ -190,22 +190,22 @@ impl Database {
         }
     }
 
-    /// Publishes what there is; gives back what came, `kind key` or `-kind key`, in order.
+    /// Publishes all changes; returns the records, `kind key` or `-kind key`, in order.
     pub(crate) fn publish(&mut self) -> Vec<String> {
         let before = self.received.records.len();
         self.publish_to(None);
         self.received.said(before)
     }
 
-    /// Publishes what there is to `sink`, or to [`Self::received`].
+    /// Publishes all changes to `sink`, or to [`Self::received`].
     pub(crate) fn publish_to(&mut self, sink: Option<&mut dyn Sink>) -> Totals {
         let settings = self.settings();
         let sink = sink.unwrap_or(&mut self.received);
         publish::once(&settings, &self.rules, sink).unwrap()
     }
 
-    /// One transaction of the registry, whose system has rights on its own tables alone, and the
-    /// records that came of it.
+    /// One transaction of the registry, whose system has rights on its own tables alone, and its
+    /// records.
     pub(crate) fn commit(&mut self, statements: &str) -> Vec<String> {
         self.session.execute(&format!("BEGIN; SET LOCAL ROLE epp; {statements}; COMMIT"));
         self.publish()

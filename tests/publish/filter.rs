@@ -1,4 +1,4 @@
-//! What may not leave the registry does not leave it: models per zone, dropped and mapped fields.
+//! Data that may not leave the registry do not: models per zone, dropped and mapped fields.
 
 use snapshot_format::Kind;
 
@@ -64,7 +64,7 @@ fn a_thin_zone_publishes_no_contacts_and_no_trace_of_them() {
          DELETE FROM registry.contacts WHERE id = 'K-9'",
     );
     assert!(!text(&database.received).contains("K-9"));
-    // Nobody refers to C-2, so nobody says that it may be shown.
+    // No domain refers to C-2, so none permits that it is shown.
     assert!(!database.received.has(Kind::Contact, "C-2"));
 }
 
@@ -160,7 +160,7 @@ fn a_base_shows_what_the_feed_shows() {
     assert!(came.contains(&"-contact K-2".to_owned()), "{came:?}");
 }
 
-/// What a view says of zones decides what may leave, so a wrong word there must not let out more.
+/// The view of zones decides which data may leave, so a wrong word there must not let out more.
 #[test]
 fn a_zone_that_is_null_or_of_another_name_lets_nothing_out_and_other_forms_are_the_same_zone() {
     let mut database = Database::unpublished(RULES);

@@ -1,4 +1,4 @@
-//! Serials: no gap, commit order, nothing skipped, whoever publishes, and however often.
+//! Serials: no gap, commit order, nothing skipped, by any publisher, and however often.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use crate::database::Database;
 use crate::received::{Received, said};
 use crate::server::Server;
 
-/// Longest wait for what is to happen.
+/// Longest wait for an expected event.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 #[expect(clippy::disallowed_methods, reason = "a test waits for threads")]
@@ -77,7 +77,7 @@ fn transactions_of_one_batch_come_in_commit_order_and_stay_together() {
 }
 
 #[test]
-fn what_was_rolled_back_is_not_published_and_leaves_no_gap() {
+fn a_change_that_was_rolled_back_is_not_published_and_leaves_no_gap() {
     let mut database = Database::new();
     database.session.execute("BEGIN");
     database.session.execute(&registrar("never"));
@@ -140,7 +140,7 @@ fn heartbeats_have_serials_of_their_own_and_come_only_in_silence() {
 }
 
 #[test]
-fn nobody_executes_what_writes_with_the_rights_of_its_owner() {
+fn no_role_executes_a_function_that_writes_with_its_owners_rights() {
     let mut database = Database::new();
     database.session.execute(
         "DO $$ DECLARE open text; BEGIN
@@ -155,7 +155,7 @@ fn nobody_executes_what_writes_with_the_rights_of_its_owner() {
 }
 
 #[test]
-fn rows_that_are_no_records_are_left_out_and_the_rest_goes_on() {
+fn rows_that_are_not_records_are_left_out_and_the_rest_goes_on() {
     let mut database = Database::new();
     let came = database.commit(
         "INSERT INTO registry.registrars (id, name, created) VALUES ('bad', 'Bad', 'infinity');
@@ -229,7 +229,7 @@ fn a_database_that_went_back_is_noticed() {
     assert!(error.contains("the database gives those of pg-anew"), "{error}");
 }
 
-/// The same while no publisher runs: the sink knows what it was told of last.
+/// The same while no publisher runs: the sink knows the last serial that it got.
 #[test]
 fn a_database_that_went_back_is_noticed_by_a_publisher_that_starts() {
     let database = Database::unpublished("");
@@ -255,16 +255,16 @@ fn a_database_that_went_back_is_noticed_by_a_publisher_that_starts() {
     assert_eq!(last_in(folder.path()), Some(7), "nothing is built upon it");
 }
 
-/// The registry's own commits wait for no disk; what was published is there after a crash.
+/// The registry's own commits wait for no disk; published changes are there after a crash.
 #[test]
-fn what_was_published_survives_a_crash_of_the_database() {
+fn published_changes_survive_a_crash_of_the_database() {
     let slow = ["-c", "wal_writer_delay=10s", "-c", "wal_writer_flush_after=1GB"];
     let mut server = Server::start(&slow, |_| {});
     let mut database = Database::alone(server.folder());
     database.publish();
     database.session.execute("CHECKPOINT");
     assert_eq!(database.commit(&registrar("published")), ["registrar published"]);
-    // Nothing gets a serial here: what is read was committed without a wait as well.
+    // Nothing gets a serial here: the rows that are read were committed without a wait as well.
     let mut late = Received::default();
     database
         .session
@@ -411,7 +411,7 @@ fn a_publisher_survives_that_its_connection_ends() {
     });
 }
 
-/// Publishes with `settings`; says whether a change goes out that comes while nothing happens.
+/// Publishes with `settings`; returns whether a change goes out that comes while nothing happens.
 fn goes_out(database: &Database, settings: &Settings) -> bool {
     let folder = tempfile::tempdir().unwrap();
     let stop = AtomicBool::new(false);
@@ -445,7 +445,7 @@ fn without_notifications_changes_are_found_all_the_same() {
 }
 
 /// Transactions of several sessions overlap at will, some are rolled back; all of them write one
-/// row, so that its last state is whoever committed last.
+/// row, so that its last state is that of the last commit.
 #[test]
 fn whatever_overlaps_the_last_states_come_and_nothing_that_was_rolled_back() {
     const SESSIONS: u32 = 4;

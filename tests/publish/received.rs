@@ -1,4 +1,4 @@
-//! A sink in memory, with the registry that comes of what it got.
+//! A sink in memory, with the registry that its records make.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ pub(crate) struct Received {
     pub(crate) records: Vec<ChangeRecord>,
     pub(crate) batches: Vec<usize>,
     pub(crate) objects: BTreeMap<(Kind, String), Object>,
-    /// The next so many batches are lost.
+    /// How many of the next batches are lost.
     pub(crate) failures: u32,
 }
 
@@ -89,7 +89,7 @@ impl Received {
         self.objects.contains_key(&(kind, key.to_owned()))
     }
 
-    /// What came from the record at `from` on.
+    /// The records from the one at `from` on.
     pub(crate) fn said(&self, from: usize) -> Vec<String> {
         self.records[from..].iter().map(said).collect()
     }

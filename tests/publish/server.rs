@@ -20,14 +20,14 @@ use std::time::Duration;
 const VERSIONS: &str = "/usr/lib/postgresql";
 /// The server refuses to run as root; this is the user that Debian's package makes.
 const SYSTEM_USER: &str = "postgres";
-/// What its log says when it accepts connections.
+/// The line of its log when it accepts connections.
 const READY: &str = "ready to accept connections";
 /// How often its log is looked at, and the pause between: 30 s.
 const LOOKS_MAX: u32 = 600;
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 /// $1: folder of the programs, $2: folder of the server, then its further arguments. A line crashes
-/// it and starts it again. SIGINT is a fast shutdown, SIGQUIT none at all.
+/// it and starts it again. SIGINT is a fast shutdown, SIGQUIT an immediate one.
 const SCRIPT: &str = r#"
     trap '' INT TERM HUP
     programs=$1
@@ -81,7 +81,7 @@ impl Server {
         &self.folder
     }
 
-    /// Ends it without any order, and waits until it is there again.
+    /// Ends it without a shutdown, and waits until it is there again.
     pub(crate) fn crash(&mut self) {
         self.shell.stdin.as_mut().unwrap().write_all(b"crash\n").unwrap();
         let log = self.folder.join("log");

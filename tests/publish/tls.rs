@@ -1,4 +1,4 @@
-//! TLS to a real PostgreSQL, as `sslmode` has it.
+//! TLS to a real PostgreSQL, by `sslmode`.
 
 use std::net::TcpListener;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Every kind of registry transaction, in SQL, as the records that come of it.
+//! Every kind of registry transaction, in SQL, and its records.
 
 use snapshot_format::Kind;
 use snapshot_format::object::{Actor, HostLink, NndnState, Time};
@@ -272,7 +272,7 @@ fn create_update_rename_and_delete_of_a_host() {
     let host = database.received.host("ns2.example.demo");
     assert_eq!((host.v4.len(), host.v6.len()), (1, 1));
     assert!(host.statuses.any(HostStatuses::SERVER_UPDATE_PROHIBITED));
-    // A new name is another key; who delegates to the host follows.
+    // A new name is another key; domains that delegate to the host follow.
     let mut came = database.commit(
         "UPDATE registry.hosts SET name = 'ns9.example.demo' WHERE name = 'ns1.example.demo'",
     );

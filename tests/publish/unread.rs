@@ -1,4 +1,4 @@
-//! Objects that cannot be read: named, passed over, and published once they read.
+//! Objects that cannot be read: named, skipped, and published once they can be read.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use crate::database::Database;
 use crate::order::{last_in, registrar, within_patience};
 use crate::server::Server;
 
-/// A view of registrars that raises an error for what `condition` names.
+/// A view of registrars that raises an error for the rows that meet `condition`.
 fn broken_view(condition: &str) -> String {
     format!(
         "CREATE OR REPLACE FUNCTION whoisd.mail(id text, email text) RETURNS text
@@ -58,7 +58,7 @@ fn a_row_for_which_the_view_raises_an_error_is_passed_over_and_comes_once_it_rea
     // Neither a further change nor a further start ends it.
     assert_eq!(database.commit(&registrar("later")), ["registrar later"]);
     assert!(database.publish().is_empty());
-    // The view is corrected for one of them; nobody touches the row.
+    // The view is corrected for one of them; the row stays as it is.
     new_view(&database, "id = 'bad-2'");
     assert_eq!(database.publish(), ["registrar bad-1"]);
     assert_eq!(unread(&database), 1);
@@ -81,7 +81,7 @@ fn a_row_that_went_while_it_could_not_be_read_is_deleted() {
     assert_eq!(unread(&database), 0);
 }
 
-/// The keys cannot be listed then, which is said with what to do.
+/// The keys cannot be listed then; the error says so, and what to do.
 #[test]
 fn a_base_of_a_view_whose_function_is_volatile_says_what_hinders_it() {
     let database = Database::new();
@@ -98,7 +98,7 @@ fn a_base_of_a_view_whose_function_is_volatile_says_what_hinders_it() {
     assert!(error.contains("division by zero") && error.contains("STABLE"), "{error}");
 }
 
-/// A database of before, without a place for what cannot be read.
+/// A database of an earlier version, without a table for unreadable rows.
 #[test]
 fn without_the_table_a_publisher_that_runs_takes_it_up_again_all_the_same() {
     let database = Database::unpublished("");
@@ -141,7 +141,7 @@ fn the_rows_to_try_with_are_records() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_passed_over_and_come_once_they_are() {
+fn bytes_that_are_not_text_are_skipped_and_come_once_they_are() {
     let server = Server::start(&[], |_| {});
     // The roles are the server's.
     drop(Database::alone(server.folder()));
@@ -183,7 +183,7 @@ fn a_base_leaves_such_rows_out_and_they_come_with_the_changes_after_it() {
     assert_eq!(came, ["registrar r-250", "registrar r-7"]);
 }
 
-/// Sets what it holds when it is dropped.
+/// Sets its flag when it is dropped.
 struct Stopped<'s>(&'s AtomicBool);
 
 impl Drop for Stopped<'_> {
@@ -236,7 +236,7 @@ fn a_view_that_breaks_the_contract_while_it_runs_holds_the_publisher_up_and_lose
              GRANT SELECT ON whoisd.idn_tables TO whoisd_publisher",
             // No view at all, for a moment.
             "SELECT 1",
-            // A view that nobody may read.
+            // A view without the right to read it.
             "CREATE VIEW whoisd.idn_tables AS
                  SELECT id, url, policy_url AS \"urlPolicy\" FROM registry.idn_tables",
         ] {
@@ -314,7 +314,7 @@ fn a_key_that_no_record_can_have_waits_while_its_row_is_there_and_no_longer() {
     let totals = database.publish_to(None);
     // The long one cannot be looked up by the log of changes, which keeps the beginning of it.
     assert_eq!((totals.unread_count, unread(&database)), (2, 2));
-    // As a base leaves it out, it is noted.
+    // A base leaves it out, and it is noted.
     let folder = tempfile::tempdir().unwrap();
     database.bootstrap(folder.path());
     assert_eq!(unread(&database), 3);

@@ -1,4 +1,4 @@
-//! A small fixed registry, as a snapshot in memory: what the conversations are held with.
+//! A small fixed registry, as a snapshot in memory, for the conversations.
 
 // Each test file uses its part of this module.
 #![allow(dead_code, reason = "shared by several test binaries")]
@@ -76,9 +76,9 @@ impl Objects {
         View::of_bytes(out.into_inner()).unwrap()
     }
 
-    /// The same as changes over a base that holds nothing: in a directory, one batch for each kind,
-    /// what refers to others first. But nameservers: those of one address are listed in the order
-    /// in which they came.
+    /// The same as changes over an empty base: in a directory, one batch for each kind, objects
+    /// that refer to others first. Nameservers are the exception: those of one address are listed
+    /// in the order in which they came.
     pub(crate) fn view_of_changes(self) -> View {
         let directory = tempfile::tempdir().unwrap();
         let writer = Writer::lock(Disk::new(directory.path()), Settings::default()).unwrap();
@@ -495,7 +495,7 @@ fn idn_domains() -> Vec<Domain> {
         domain("fass.demo", "I7-DEMO"),
         Domain { idn_table: text("ja"), ..domain("xn--r8jz45g.demo", "I8-DEMO") },
         Domain { idn_table: text("ru"), ..domain("xn--e1afmkfd.xn--80adxhks", "I9-DEMO") },
-        // An A-label that is no punycode.
+        // An A-label that is not punycode.
         domain("xn--99999999.demo", "I10-DEMO"),
     ]
 }

@@ -1,5 +1,5 @@
-//! What the conversations about typed forms need: hosts with underscores, A-labels that are none,
-//! names of registrars that people type in other forms.
+//! Objects for the conversations about typed forms: hosts with underscores, false A-labels, names
+//! of registrars that people type in other forms.
 
 use snapshot_format::object::{Domain, Nameserver, Nndn, NndnState, Registrar};
 

@@ -29,7 +29,7 @@ pub(crate) fn sections(file: &str) -> Vec<Section> {
     sections
 }
 
-/// The bytes that a query stands for.
+/// The bytes of a query.
 pub(crate) fn unescape(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
@@ -51,7 +51,7 @@ pub(crate) fn unescape(text: &str) -> Vec<u8> {
                 bytes.push(u8::from_str_radix(digits, 16).unwrap());
                 rest = &rest[2..];
             }
-            // `\*1025 a`: so many times what follows.
+            // `\*1025 a`: what follows, as many times.
             b'*' => {
                 let text = std::str::from_utf8(rest).unwrap();
                 let (count, repeated) = text.split_once(' ').unwrap();

@@ -18,7 +18,7 @@ pub(crate) struct Server {
     pub(crate) log: BufReader<ChildStderr>,
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) started: serde_json::Value,
-    /// Where health and figures are told, if the log has said so.
+    /// Address of health and figures, if the log has it.
     pub(crate) status: Option<SocketAddr>,
 }
 
@@ -77,7 +77,7 @@ impl Server {
     }
 }
 
-/// A test that fails leaves no server behind.
+/// A test that fails leaves no server running.
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
@@ -85,7 +85,7 @@ impl Drop for Server {
     }
 }
 
-/// What a server counted, as the last line of its log says it; what is not there is zero.
+/// The counts of a server in the last line of its log; a count that is not there is zero.
 pub(crate) fn counts(log: &str) -> BTreeMap<String, u64> {
     let mut lines =
         log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());

@@ -1,4 +1,4 @@
-//! A disk that fails: operations refuse, writes tear, what was not synced is lost or not, renames
+//! A disk that fails: operations refuse, writes tear, unsynced writes are lost or not, renames
 //! come back from a crash or do not, in any order, and the disk fills up. All from a seed.
 
 use std::collections::BTreeMap;
@@ -46,8 +46,7 @@ impl std::fmt::Debug for State {
 #[derive(Debug, Clone)]
 enum NameChange {
     Put(String, usize),
-    /// A name of a file is another one from now on: which file that is stays true whatever else is
-    /// lost.
+    /// The name of a file changes; the file behind it stays the same whatever else is lost.
     Rename(String, String, usize),
     Remove(String),
 }
@@ -61,7 +60,7 @@ struct Content {
     written: Arc<Written>,
 }
 
-/// What was written, in blocks that stay: bytes are lent out of them.
+/// The written bytes, in blocks that stay: slices are lent out of them.
 #[derive(Debug)]
 pub(crate) struct Written {
     blocks: Box<[OnceLock<Block>]>,
@@ -77,7 +76,7 @@ impl Written {
 
     fn push(&self, at: usize, bytes: &[u8]) {
         let filled = self.blocks.iter().take_while(|block| block.get().is_some()).count();
-        // A write that continues the one before lies beside it: short writes make one block.
+        // A write that continues the one before is placed beside it: short writes make one block.
         let before = filled.checked_sub(1).and_then(|last| self.blocks[last].get());
         let block = match before {
             Some((start, block)) if start + block.len() == at => {
@@ -185,18 +184,18 @@ impl SimDisk {
         self.state().names.keys().cloned().collect()
     }
 
-    /// What a file holds.
+    /// The content of a file.
     pub(crate) fn content(&self, name: &str) -> Vec<u8> {
         let state = self.state();
         state.files[state.names[name]].current.clone()
     }
 
-    /// Somebody has cut a file.
+    /// Another program has cut a file.
     pub(crate) fn cut(&self, name: &str, length: usize) {
         self.write(name, &self.content(name)[..length]);
     }
 
-    /// Somebody has written a file.
+    /// Another program has written a file.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
         let mut state = self.state();
         let file = state.names[name];
@@ -279,7 +278,7 @@ impl State {
         Ok(())
     }
 
-    /// What of the writes since the last sync reached the device: any part of any of them.
+    /// The part of the writes since the last sync that reached the device: any part of any of them.
     fn reach(&mut self, file: usize) {
         let content = &mut self.files[file];
         for (at, bytes) in std::mem::take(&mut content.pending) {
@@ -423,11 +422,11 @@ impl Files for SimDisk {
     fn sync(&self, file: &SimFile) -> io::Result<()> {
         let mut state = self.state();
         if let Err(error) = state.step() {
-            // What the kernel could not write it forgets, and says so once.
+            // The kernel forgets what it could not write, and reports that once.
             state.reach(file.file);
             return Err(error);
         }
-        // What a failed sync forgot is not written by the next one.
+        // The next sync does not write what a failed one forgot.
         let content = &mut state.files[file.file];
         for (at, bytes) in std::mem::take(&mut content.pending) {
             if content.durable.len() < at + bytes.len() {

@@ -111,9 +111,9 @@ fn out(site: &Site<'_>) -> PathBuf {
 }
 
 /// The instructions of a server under callgrind that answered `names`. Callgrind runs one thread at
-/// a time, and while one waits in a call of its ring no other runs: the heartbeat cannot end a sleep
-/// of an executor that has something to do (`src/shard/fleet/heartbeat.rs`). Then another server is
-/// asked.
+/// a time, and while one waits in a call of its ring no other runs: the heartbeat cannot end a
+/// sleep of an executor that has something to do (`src/shard/fleet/heartbeat.rs`). Then another
+/// server is asked.
 fn counted(site: &Site<'_>, names: &[String]) -> io::Result<Spent> {
     for _ in 1..ATTEMPTS {
         match counted_once(site, names) {

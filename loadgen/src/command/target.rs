@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_is_not_there_or_says_nothing_is_told_before_a_run() {
+    fn a_target_that_is_not_there_or_silent_is_reported_before_a_run() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let target = listener.local_addr().unwrap();
         let serving = thread::spawn(move || {

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn too_little_to_tell_is_no_interval() {
+    fn too_few_values_give_no_interval() {
         assert_eq!(between_runs(&[1.0, 2.0], &[1.0, 2.0, 3.0]), None);
         assert_eq!(within_runs(&[1.0; 29], &[1.0; 60], 1, |a, b| b - a), None);
         assert_eq!(within_runs(&[0.0; 60], &[1.0; 60], 1, |a, b| b / a), None);

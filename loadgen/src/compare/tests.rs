@@ -90,7 +90,7 @@ fn a_slower_run_is_worse_and_a_faster_one_is_not() {
 }
 
 #[test]
-fn what_has_no_series_is_judged_from_three_runs_on() {
+fn a_figure_without_a_series_is_judged_from_three_runs_on() {
     let single = compare(&runs(100, 0..2), &runs(200, 10..14), SETTINGS);
     assert_eq!(single.basis, Basis::Seconds);
     let (p99_9, cpu) = ("latency p99.9", "server CPU per query");

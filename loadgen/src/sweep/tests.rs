@@ -143,7 +143,7 @@ fn a_generator_too_slow_from_the_start_says_nothing_of_the_server() {
 }
 
 #[test]
-fn what_is_told_after_the_end_changes_nothing() {
+fn a_result_after_the_end_changes_nothing() {
     let (mut search, _) = search(|rate| queue(rate, 500.0, 10_000.0));
     let (knee, limit) = (search.knee_per_s(), search.limit().cloned());
     search.tell(&run(1.0, 1.0, 0));

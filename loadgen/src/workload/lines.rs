@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_query_is_refused() {
+    fn a_line_that_is_not_a_query_is_refused() {
         let mut lines = Lines::default();
         let mut refused = |line: &[u8]| lines.push(line, Kind::Other).unwrap_err().to_string();
         assert_eq!(refused(&[b'x'; 1025]), "got 1025 bytes; expected a query of 1024 at most");

@@ -146,7 +146,7 @@ fn requests_and_checks_allocate_nothing_in_the_steady_state() {
 }
 
 #[test]
-fn what_a_core_needs_can_be_given_to_it() {
+fn a_core_can_own_its_workload() {
     const fn sent<T: Send>() {}
     const fn shared<T: Send + Sync + Clone>() {}
     shared::<Source>();
