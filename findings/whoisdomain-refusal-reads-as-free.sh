@@ -1,9 +1,9 @@
 #!/bin/sh
-# whoisdomain 2.20260806.3 (PyPI): an answer without "Domain Name:" is "not registered", also where it
-# says that the query was refused for a rate limit. Only a line with the words "quota exceeded" makes it
-# raise its quota error; "rate limit exceeded" does not, although the package has "limit exceeded" among
-# its words for a quota: it looks for those in answers of fewer than five lines alone, and there finds
-# "error" before.
+# whoisdomain 2.20260806.3 (PyPI): an answer without "Domain Name:" is "not registered", even if it says
+# that a rate limit refused the query. Only a line with the words "quota exceeded" makes the package
+# raise its quota error. "rate limit exceeded" does not, although the package has "limit exceeded" among
+# its words for a quota: it looks for those only in answers of fewer than five lines, where it finds
+# "error" first.
 #
 # Seen (Python 3.11): long refusal: None; the same with "Quota exceeded": WhoisQuotaExceededError;
 # short refusal with "Error": None.

@@ -1,4 +1,4 @@
--- What whoisd adds to a registry's database: the log of changes, the serials, and the functions that
+-- The part of whoisd in a registry's database: the log of changes, the serials, and the functions that
 -- triggers call. README.md here says how the parts go together.
 --
 -- Load it once, as the owner of the database, before views and triggers:
@@ -11,8 +11,8 @@ CREATE TABLE whoisd.contract (version integer NOT NULL);
 INSERT INTO whoisd.contract VALUES (1);
 
 -- Changes that have no serial yet. Triggers put rows in, within the transaction that changes the
--- object; the publisher takes them out again when it gives them serials. It takes what it sees, not
--- what follows a number, so a transaction that commits late is seen late, and never skipped.
+-- object; the publisher takes them out again when it gives them serials. It takes the rows that it
+-- sees, not those after a number, so a transaction that commits late is seen late, and never skipped.
 CREATE TABLE whoisd.changes (
     -- Per object, identifiers ascend in commit order: a row lock orders both.
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -23,7 +23,7 @@ CREATE TABLE whoisd.changes (
         CHECK (kind IN ('registrar', 'idn-table', 'contact', 'host', 'nndn', 'domain')),
     -- The object's key as its view has it.
     key text NOT NULL,
-    -- Stands in for the commit time where track_commit_timestamp is off.
+    -- Used in place of the commit time where track_commit_timestamp is off.
     logged timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
@@ -39,7 +39,7 @@ CREATE TABLE whoisd.serials (
 
 -- The last serial that was given, and when; one row. The source says whose serials these are: a
 -- database that went back to an earlier state (a backup, a standby without the last transactions)
--- has to count under another one, and everybody downstream has to begin with a new base:
+-- has to count under another one, and every node downstream has to begin with a new base:
 --   UPDATE whoisd.position SET source = 'pg-' || gen_random_uuid()
 CREATE TABLE whoisd.position (
     last bigint NOT NULL,
@@ -49,7 +49,7 @@ CREATE TABLE whoisd.position (
 );
 INSERT INTO whoisd.position (last, at) VALUES (0, '-infinity');
 
--- Locked by whoever gives serials. It has no rows and is never written, so that no vacuum waits for
+-- Locked by the publisher that gives serials. It has no rows and is never written, so that no vacuum waits for
 -- it or holds it.
 CREATE TABLE whoisd.assigning ();
 
@@ -58,8 +58,8 @@ CREATE TABLE whoisd.assigning ();
 CREATE TABLE whoisd.shown (id text PRIMARY KEY);
 
 -- Objects that could not be read when their serial was published (a view raised an error for the
--- row, or it was no record): the publisher tries them again until they read. `since` is when it
--- began, `problem` what was wrong at last.
+-- row, or it was not a record): the publisher tries them again until they read. `since` is when it
+-- began, `problem` the last error.
 CREATE TABLE whoisd.unread (
     kind text NOT NULL,
     key text NOT NULL,
@@ -70,8 +70,8 @@ CREATE TABLE whoisd.unread (
 );
 
 -- Fields that views have given, by kind: the publisher notes them. A view that lacks one of them holds
--- the publisher up, since records without it would take it away from every answer. For one that is to
--- go: delete its row here, and make a new base.
+-- the publisher up, since records without it would remove it from every answer. To remove a field for
+-- good: delete its row here, and make a new base.
 CREATE TABLE whoisd.fields (
     kind text NOT NULL,
     field text NOT NULL,
@@ -95,8 +95,8 @@ CREATE FUNCTION whoisd.note(kind text, key text) RETURNS void
     AS $$ INSERT INTO whoisd.changes (kind, key) VALUES ($1, $2) $$;
 
 -- Trigger for rows of any table: note_row(KIND, COLUMN, KIND, COLUMN, ..) notes for each pair the
--- object of KIND whose key stands in COLUMN, before and after the change. Null notes nothing. It
--- runs as its owner: those who change the registry need no rights here.
+-- object of KIND whose key is in COLUMN, before and after the change. Null notes nothing. It
+-- runs as its owner: roles that change the registry need no rights here.
 CREATE FUNCTION whoisd.note_row() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
@@ -119,7 +119,7 @@ BEGIN
 END $$;
 
 -- Trigger for tables that carry note_row: TRUNCATE calls no trigger for rows, so it would be a
--- change that nobody hears of.
+-- change that is never noted.
 CREATE FUNCTION whoisd.refuse_truncate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'TRUNCATE of %.% would be missed by the WHOIS feed',

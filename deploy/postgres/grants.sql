@@ -1,5 +1,5 @@
--- What the publisher's role may do: read the views, and keep its books. It cannot read the registry's
--- own tables.
+-- The rights of the publisher's role: it reads the views, and keeps its books. It cannot read the
+-- registry's own tables.
 --
 -- A view that calls functions of the registry needs EXECUTE on them as well.
 
@@ -9,9 +9,9 @@ DO $$ BEGIN
     END IF;
 END $$;
 
--- PostgreSQL lets everybody execute a new function, and these write with the rights of their owner.
--- Triggers call them all the same; a role of the registry whose procedures call whoisd.note gets a
--- GRANT of its own.
+-- PostgreSQL lets every role execute a new function, and these write with the rights of their owner.
+-- Triggers call them all the same; a role of the registry whose procedures call whoisd.note needs its
+-- own GRANT.
 REVOKE EXECUTE ON FUNCTION
     whoisd.note(text, text), whoisd.note_row(), whoisd.wake(), whoisd.refuse_truncate(),
     whoisd.follow(regclass, text[])
@@ -25,7 +25,7 @@ GRANT SELECT ON
 GRANT SELECT, DELETE ON whoisd.changes TO whoisd_publisher;
 GRANT SELECT, INSERT, DELETE ON whoisd.serials TO whoisd_publisher;
 GRANT SELECT, UPDATE ON whoisd.position TO whoisd_publisher;
--- LOCK TABLE wants a right to write; there is nothing in it.
+-- LOCK TABLE needs a right to write; the table is empty.
 GRANT SELECT, UPDATE ON whoisd.assigning TO whoisd_publisher;
 GRANT SELECT, INSERT ON whoisd.shown TO whoisd_publisher;
 -- Objects that could not be read, and become changes again once they can.

@@ -109,7 +109,7 @@ CREATE TABLE registry.dns_keys (
 CREATE TABLE registry.hosts (
     name text PRIMARY KEY,
     roid text NOT NULL UNIQUE,
-    -- The domain that it lies below; its sponsor is the host's (RFC 5732 section 1.1).
+    -- The domain that it is below; its sponsor is the host's (RFC 5732 section 1.1).
     superordinate text REFERENCES registry.domains ON UPDATE CASCADE ON DELETE CASCADE,
     -- The sponsor of a host outside of our zones.
     registrar text REFERENCES registry.registrars ON UPDATE CASCADE,

@@ -1,5 +1,5 @@
--- Triggers that note what changes in the tables of registry.sql. The rule for a registry's own
--- tables: whatever a view of an object reads, a change of it notes that object.
+-- Triggers that note changes in the tables of registry.sql. The rule for a registry's own tables: a
+-- change of anything that the view of an object reads notes that object.
 
 SELECT whoisd.follow('registry.registrars', 'registrar', 'id');
 SELECT whoisd.follow('registry.idn_tables', 'idn-table', 'id');
@@ -43,7 +43,7 @@ BEGIN
 END $$;
 CREATE TRIGGER whoisd_superordinate BEFORE INSERT OR UPDATE OF superordinate ON registry.hosts
     FOR EACH ROW EXECUTE FUNCTION registry.wait_for_superordinate();
--- A moved zone of a domain changes what may be shown of its contacts.
+-- If a domain moves to another zone, other data of its contacts may be shown.
 CREATE FUNCTION registry.note_contacts() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 BEGIN

@@ -1,7 +1,7 @@
 -- The views that the publisher reads, over the tables of registry.sql. They are the contract: a
 -- registry writes views of these names over its own tables. Columns are the fields of a change
 -- record (src/feed/change-record.schema.json), with the names that it gives them; null is absent.
--- Lists are arrays, what has fields of its own is jsonb. `zone` of a domain, an NNDN and a use of a
+-- Lists are arrays, values with fields of their own are jsonb. `zone` of a domain, an NNDN and a use of a
 -- contact is the zone that the publisher's configuration has rules for.
 
 CREATE FUNCTION whoisd.actor(id text, client text) RETURNS jsonb
