@@ -39,6 +39,7 @@ pub mod shard;
 // Seen from both.
 pub mod bounds;
 pub mod field;
+mod hex;
 mod idn;
 pub mod observe;
 pub mod place;

@@ -74,6 +74,7 @@ const READS_OUTSIDE_BYTES: &[&str] = &[
     "src/port43/stream.rs",
     "src/publish/",
     "src/query/",
+    "src/hex.rs",
     "src/idn/",
     "src/querylog/columns/",
     "src/querylog/counts.rs",
@@ -115,16 +116,16 @@ const WRITES: &[&str] = &[
 ];
 const CLOCKS: &[&str] = &["Instant", "SystemTime", "clock::"];
 
-const QUERY: &[&str] = &["bounds", "field", "idn", "policy", "view"];
+const QUERY: &[&str] = &["bounds", "field", "hex", "idn", "policy", "view"];
 const DOCTOR: &[&str] = &["config", "observe", "place", "shard"];
 
 /// The rules of DESIGN.md section 3. A module that is not listed is refused: decide first.
 const RULES: &[Rule] = &[
-    Rule { module: "import", may_import: &["observe", "vet"], never: SOCKETS },
-    Rule { module: "vet", may_import: &["idn", "observe"], never: SOCKETS },
+    Rule { module: "import", may_import: &["hex", "observe", "vet"], never: SOCKETS },
+    Rule { module: "vet", may_import: &["hex", "idn", "observe"], never: SOCKETS },
     Rule {
         module: "feed",
-        may_import: &["aside", "export", "import", "observe", "secret", "store", "vet"],
+        may_import: &["aside", "export", "hex", "import", "observe", "secret", "store", "vet"],
         never: CLOCKS,
     },
     Rule {
@@ -148,7 +149,7 @@ const RULES: &[Rule] = &[
         never: SOCKETS,
     },
     Rule { module: "sample", may_import: &["export", "idn", "store", "view"], never: SOCKETS },
-    Rule { module: "export", may_import: &["aside", "field"], never: SOCKETS },
+    Rule { module: "export", may_import: &["aside", "field", "hex"], never: SOCKETS },
     Rule { module: "policy", may_import: &["bounds", "field", "vet"], never: SOCKETS },
     Rule { module: "policy", may_import: &["bounds", "field", "vet"], never: FILES },
     Rule { module: "query", may_import: QUERY, never: SOCKETS },
@@ -183,6 +184,9 @@ const RULES: &[Rule] = &[
     Rule { module: "field", may_import: &[], never: SOCKETS },
     Rule { module: "field", may_import: &[], never: FILES },
     Rule { module: "field", may_import: &[], never: CLOCKS },
+    Rule { module: "hex", may_import: &[], never: SOCKETS },
+    Rule { module: "hex", may_import: &[], never: FILES },
+    Rule { module: "hex", may_import: &[], never: CLOCKS },
     Rule { module: "time", may_import: &[], never: SOCKETS },
     Rule { module: "time", may_import: &[], never: FILES },
     Rule { module: "time", may_import: &[], never: CLOCKS },
@@ -198,7 +202,7 @@ const RULES: &[Rule] = &[
     Rule { module: "observe", may_import: &[], never: SOCKETS },
     Rule {
         module: "querylog",
-        may_import: &["aside", "feed", "held", "observe", "place", "time"],
+        may_import: &["aside", "feed", "held", "hex", "observe", "place", "time"],
         never: SOCKETS,
     },
     Rule {

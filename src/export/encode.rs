@@ -31,15 +31,6 @@ pub(super) fn escape(text: &str, out: &mut String) {
     }
 }
 
-/// Appends octets as upper-case hexadecimal digits.
-pub(crate) fn hex(octets: &[u8], out: &mut String) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    for octet in octets {
-        out.push(char::from(DIGITS[usize::from(octet >> 4)]));
-        out.push(char::from(DIGITS[usize::from(octet & 15)]));
-    }
-}
-
 /// Appends octets in base64 with padding (RFC 4648 section 4).
 pub(crate) fn base64(octets: &[u8], out: &mut String) {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

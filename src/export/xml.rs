@@ -20,9 +20,10 @@ use snapshot_format::status::{
 };
 
 use super::Source;
-use super::encode::{base64, escape, hex};
+use super::encode::{base64, escape};
 use super::envelope::{self, Model, push};
 use super::time::write_time;
+use crate::hex::UPPER;
 
 /// Writes a full deposit in the XML model.
 ///
@@ -393,7 +394,7 @@ fn sec_dns(data: &SecDns, out: &mut String) {
         element("secDNS:alg", &ds.algorithm.to_string(), out);
         element("secDNS:digestType", &ds.digest_type.to_string(), out);
         out.push_str("<secDNS:digest>");
-        hex(&ds.digest, out);
+        UPPER.write(&ds.digest, out);
         out.push_str("</secDNS:digest>");
         if let Some(key) = data.keys.get(position) {
             key_data(key, out);

@@ -19,8 +19,7 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 
-use crate::export::encode;
-use crate::vet::value;
+use crate::hex::{self, UPPER};
 
 /// First line of a file with a secret key.
 const SECRET_LINE: &str = "whoisd-secret-key 1";
@@ -67,13 +66,17 @@ impl SecretKey {
     /// Signs octets: 128 hexadecimal digits.
     #[must_use]
     pub fn sign(&self, signed: &[u8]) -> String {
-        hex(&self.0.sign(signed).to_bytes())
+        UPPER.encode(&self.0.sign(signed).to_bytes())
     }
 
     /// The text of its file.
     #[must_use]
     pub fn encode(&self) -> String {
-        format!("{SECRET_LINE}\nid {}\ned25519 {}\n", self.public().id, hex(self.0.as_bytes()))
+        format!(
+            "{SECRET_LINE}\nid {}\ned25519 {}\n",
+            self.public().id,
+            UPPER.encode(self.0.as_bytes())
+        )
     }
 
     /// Reads the text of its file.
@@ -135,7 +138,7 @@ pub struct PublicKey {
 impl PublicKey {
     fn new(key: VerifyingKey) -> Self {
         let hash = Sha256::digest(key.as_bytes());
-        Self { id: hex(hash.get(..ID_BYTES).unwrap_or_default()), key }
+        Self { id: UPPER.encode(hash.get(..ID_BYTES).unwrap_or_default()), key }
     }
 
     /// Its id: 16 hexadecimal digits, the start of its SHA-256.
@@ -147,7 +150,7 @@ impl PublicKey {
     /// The text of its file.
     #[must_use]
     pub fn encode(&self) -> String {
-        format!("{PUBLIC_LINE}\nid {}\ned25519 {}\n", self.id, hex(self.key.as_bytes()))
+        format!("{PUBLIC_LINE}\nid {}\ned25519 {}\n", self.id, UPPER.encode(self.key.as_bytes()))
     }
 
     /// Reads the text of its file.
@@ -176,7 +179,7 @@ impl PublicKey {
     }
 
     fn verifies(&self, signed: &[u8], signature: &str) -> bool {
-        let octets = value::hex(signature).and_then(|octets| <[u8; 64]>::try_from(octets).ok());
+        let octets = hex::decode(signature).and_then(|octets| <[u8; 64]>::try_from(octets).ok());
         octets.is_some_and(|octets| {
             self.key.verify_strict(signed, &Signature::from_bytes(&octets)).is_ok()
         })
@@ -323,12 +326,6 @@ pub enum KeyError {
     },
 }
 
-fn hex(octets: &[u8]) -> String {
-    let mut text = String::new();
-    encode::hex(octets, &mut text);
-    text
-}
-
 fn decode<'a>(text: &'a str, first: &str) -> Result<(&'a str, [u8; 32]), String> {
     let mut lines = text.lines();
     let got: String = lines.next().unwrap_or_default().chars().take(40).collect();
@@ -341,7 +338,7 @@ fn decode<'a>(text: &'a str, first: &str) -> Result<(&'a str, [u8; 32]), String>
         value.ok_or_else(|| format!("has no line \"{name} ...\" where one is expected"))
     };
     let (id, key) = (field("id")?, field("ed25519")?);
-    let octets = value::hex(key).and_then(|octets| octets.try_into().ok());
+    let octets = hex::decode(key).and_then(|octets| octets.try_into().ok());
     // What stands there may be a secret: it is not quoted.
     let octets = octets.ok_or_else(|| "its key is not 64 hexadecimal digits".to_owned())?;
     if lines.any(|line| !line.is_empty()) {

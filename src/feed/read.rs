@@ -16,6 +16,7 @@ use snapshot_format::object::{self, Disclose, DnsKey, Ds, HostLink, PostalKind, 
 use snapshot_format::status::RegistrarStatus;
 
 use super::json::{self, DISCLOSE_WORDS, List};
+use crate::hex;
 use crate::vet::Rule;
 use crate::vet::findings::Defects;
 use crate::vet::{draft, value};
@@ -311,7 +312,7 @@ impl Reader {
         let mut sec_dns = SecDns { max_sig_life_s: json.max_sig_life_s, ..SecDns::default() };
         for ds in self.list("secDNS", &json.ds) {
             let (key_tag, algorithm) = (ds.key_tag, ds.algorithm);
-            match value::hex(&ds.digest).filter(|digest| digest.len() <= TEXT_BYTES_MAX) {
+            match hex::decode(&ds.digest).filter(|digest| digest.len() <= TEXT_BYTES_MAX) {
                 Some(digest) => {
                     let digest_type = ds.digest_type;
                     sec_dns.ds.push(Ds { key_tag, algorithm, digest_type, digest });

@@ -25,6 +25,7 @@ use super::json::{
     Registrar, SecDns, Text, Transfer, WhoisInfo,
 };
 use crate::export::encode;
+use crate::hex::UPPER;
 
 /// 0001-01-01T00:00:00.000Z, ms since the epoch.
 const FIRST_MS: i64 = -62_135_596_800_000;
@@ -134,7 +135,7 @@ fn sec_dns(sec_dns: &object::SecDns) -> SecDns<'_> {
         key_tag: ds.key_tag,
         algorithm: ds.algorithm,
         digest_type: ds.digest_type,
-        digest: octets(&ds.digest, encode::hex),
+        digest: octets(&ds.digest, |octets, out| UPPER.write(octets, out)),
     };
     let key = |key: &object::DnsKey| KeyData {
         flags: key.flags,

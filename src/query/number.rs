@@ -12,6 +12,7 @@
 
 use std::net::Ipv6Addr;
 
+use crate::hex::UPPER;
 use crate::idn::Short;
 
 /// A decimal number, up to 20 digits.
@@ -160,15 +161,6 @@ pub(super) fn v6_text(address: [u8; 16]) -> Short<45> {
     text
 }
 
-/// The two hexadecimal digits of a byte, upper case.
-pub(super) fn hex(byte: u8) -> [u8; 2] {
-    let digit = |nibble: u8| match nibble {
-        0..=9 => b'0'.saturating_add(nibble),
-        _ => b'A'.saturating_sub(10).saturating_add(nibble),
-    };
-    [digit(byte >> 4), digit(byte & 15)]
-}
-
 /// Four characters of base64 (RFC 4648 section 4) for one to three bytes.
 pub(super) fn base64(bytes: &[u8]) -> [u8; 4] {
     let byte = |index: usize| bytes.get(index).copied().unwrap_or(0);
@@ -194,14 +186,14 @@ pub(super) fn code_point(c: char) -> Short<8> {
     text.push_all(b"U+");
     let [_, high, middle, low] = u32::from(c).to_be_bytes();
     if high != 0 {
-        let [sixteens, ones] = hex(high);
+        let [sixteens, ones] = UPPER.of(high);
         if sixteens != b'0' {
             text.push(sixteens);
         }
         text.push(ones);
     }
-    text.push_all(&hex(middle));
-    text.push_all(&hex(low));
+    text.push_all(&UPPER.of(middle));
+    text.push_all(&UPPER.of(low));
     text
 }
 
@@ -264,8 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn binary_data_reads_as_hexadecimal_and_base64() {
-        assert_eq!(&hex(0x0f), b"0F");
+    fn binary_data_reads_as_base64_and_characters_as_code_points() {
         assert_eq!(&base64(b"foo"), b"Zm9v");
         assert_eq!(&base64(b"fo"), b"Zm8=");
         assert_eq!(&base64(&[0xff]), b"/w==");

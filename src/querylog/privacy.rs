@@ -25,6 +25,8 @@ use ipnet::IpNet;
 use rustix::rand::{GetRandomFlags, getrandom};
 use sha2::Sha256;
 
+use crate::hex::LOWER;
+
 /// Networks by which clients are counted: what one site usually has.
 const NETWORK_V4_BITS: u8 = 24;
 /// As above.
@@ -193,9 +195,8 @@ impl Key {
             IpAddr::V6(v6) => hash.update(&v6.octets()),
         }
         let _ = write!(out, "h{}:", self.period);
-        for byte in hash.finalize().into_bytes().iter().take(HASH_BYTES) {
-            let _ = write!(out, "{byte:02x}");
-        }
+        let hash = hash.finalize().into_bytes();
+        LOWER.write(hash.get(..HASH_BYTES).unwrap_or_default(), out);
     }
 }
 

@@ -17,7 +17,6 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -32,6 +31,7 @@ use super::row::json_problem;
 use super::segment::FILE_MODE;
 use super::segment_name::Stem;
 use crate::aside;
+use crate::hex::LOWER;
 
 /// Name of the file.
 pub(super) const TOTALS: &str = "totals.jsonl";
@@ -73,7 +73,7 @@ impl DayTotal {
     /// What the hash of its values would be.
     fn expected_hash(&self) -> Result<String, String> {
         let unhashed = Self { hash: String::new(), ..self.clone() };
-        Ok(hex(&Sha256::digest(unhashed.json()?.as_bytes())))
+        Ok(LOWER.encode(&Sha256::digest(unhashed.json()?.as_bytes())))
     }
 
     /// What is wrong with its hashes, where the line before has the hash `previous`.
@@ -128,14 +128,6 @@ pub fn first_hash() -> String {
 #[must_use]
 pub fn is_hash(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-/// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Has the names of a directory's files on the disk.
@@ -404,7 +396,7 @@ mod tests {
              \"tlds\":{{\"example\":{{\"found\":1}}}}}},\"previous\":\"{}\"}}",
             "0".repeat(64)
         );
-        let hash = hex(&Sha256::digest(golden.as_bytes()));
+        let hash = LOWER.encode(&Sha256::digest(golden.as_bytes()));
         let expected = format!("{},\"hash\":\"{hash}\"}}\n", golden.strip_suffix('}').unwrap());
         assert_eq!(text, expected);
     }

@@ -23,6 +23,7 @@ use super::findings::{Defects, clip};
 use super::rule::Rule;
 use super::time;
 use super::value::{self, Read};
+use crate::hex;
 
 /// Longest key (name, identifier), bytes: room for the composed keys of the sorter.
 pub(crate) const KEY_BYTES_MAX: usize = 255;
@@ -261,7 +262,7 @@ pub(crate) fn ds(defects: &mut Defects, sec_dns: &mut SecDns, texts: &SecDnsText
             key_tag: value::integer(&texts.first)?,
             algorithm: value::integer(&texts.algorithm)?,
             digest_type: value::integer(&texts.second)?,
-            digest: value::hex(&texts.bytes)
+            digest: hex::decode(&texts.bytes)
                 .filter(|bytes| (1..=TEXT_BYTES_MAX).contains(&bytes.len()))?,
         })
     };

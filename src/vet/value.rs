@@ -95,22 +95,6 @@ pub(crate) fn is_unicode_of(u_name: &str, name: &str) -> bool {
     idn::to_ascii(u_name).is_some_and(|ascii| ascii.as_str() == name)
 }
 
-/// Reads hexadecimal digits, in pairs.
-pub(crate) fn hex(text: &str) -> Option<Vec<u8>> {
-    let bytes = text.as_bytes();
-    if bytes.is_empty() || !bytes.len().is_multiple_of(2) {
-        return None;
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    bytes
-        .chunks_exact(2)
-        .map(|pair| match pair {
-            [high, low] => Some(digit(*high)?.wrapping_shl(4) | digit(*low)?),
-            _ => None,
-        })
-        .collect()
-}
-
 /// Reads base64 (RFC 4648 section 4); white space within is skipped, as xs:base64Binary does.
 pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
@@ -260,9 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn digests_keys_and_forms_are_read() {
-        assert_eq!(hex("00fF"), Some(vec![0, 255]));
-        assert_eq!((hex("0"), hex(""), hex("0g")), (None, None, None));
+    fn keys_and_forms_are_read() {
         assert_eq!(base64("AwEAAQ=="), Some(vec![3, 1, 0, 1]));
         assert_eq!(base64("Aw EA AQ=="), Some(vec![3, 1, 0, 1]));
         assert_eq!(

@@ -13,8 +13,9 @@ use snapshot_format::object::{
 use snapshot_format::status::{CONTACT_STATUS_WORDS, words_of};
 
 use super::table::Table;
-use crate::export::encode::{base64, hex};
+use crate::export::encode::base64;
 use crate::export::xml::{domain_words, postal_word, role_word};
+use crate::hex::UPPER;
 
 /// Writes the cells of an address.
 pub(super) fn address(postal: &Postal, table: &mut Table) -> io::Result<()> {
@@ -132,7 +133,7 @@ impl DomainTables {
             self.ds.number(ds.key_tag.into())?;
             self.ds.number(ds.algorithm.into())?;
             self.ds.number(ds.digest_type.into())?;
-            self.ds.computed(|text| hex(&ds.digest, text))?;
+            self.ds.computed(|text| UPPER.write(&ds.digest, text))?;
             self.ds.end()?;
         }
         for key in &data.keys {

@@ -21,9 +21,10 @@ use snapshot_format::object::{Actor, Time};
 
 use super::{Checksum, Options};
 use crate::aside;
-use crate::export::encode::{escape, hex};
+use crate::export::encode::escape;
 use crate::export::envelope::push;
 use crate::export::time::write_time;
+use crate::hex::UPPER;
 
 /// A file that is being written.
 pub(super) struct Table {
@@ -172,8 +173,8 @@ impl Sink {
         summed.flush()?;
         let mut text = String::new();
         match summed.sum {
-            Sum::Crc32(sum) => hex(&sum.finalize().to_be_bytes(), &mut text),
-            Sum::Sha256(sum) => hex(&sum.finalize(), &mut text),
+            Sum::Crc32(sum) => UPPER.write(&sum.finalize().to_be_bytes(), &mut text),
+            Sum::Sha256(sum) => UPPER.write(&sum.finalize(), &mut text),
         }
         Ok(text)
     }

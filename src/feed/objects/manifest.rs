@@ -29,7 +29,7 @@ use std::fmt::Write;
 use crate::feed::SERIAL_MAX;
 use crate::feed::key::{SecretKey, SignatureError, Trusted};
 use crate::feed::message::Source;
-use crate::vet::value;
+use crate::hex;
 
 /// First line: name and version of the form.
 const FIRST_LINE: &str = "whoisd-object 2";
@@ -137,10 +137,8 @@ impl ObjectManifest {
             "{FIRST_LINE}\nsource {source}\ngeneration {generation}\nserial {serial}\n\
              time {time_ms}\nbytes {bytes}\nsha256 "
         );
+        hex::LOWER.write(hash, &mut text);
         // Writing to a string does not fail, here and below.
-        for octet in hash {
-            let _ = write!(text, "{octet:02x}");
-        }
         let _ = writeln!(text, "\nsums {sums_hash:016x}");
         if let Some(key) = key {
             let signature = key.sign(text.as_bytes());
@@ -199,7 +197,7 @@ impl ObjectManifest {
             serial: number("serial", next("serial")?)?,
             time_ms: next("time")?.parse().map_err(|_| "time is not a number".to_owned())?,
             bytes: number("bytes", next("bytes")?)?,
-            hash: value::hex(next("sha256")?)
+            hash: hex::decode(next("sha256")?)
                 .and_then(|octets| octets.try_into().ok())
                 .ok_or_else(|| "sha256 is not 64 hexadecimal digits".to_owned())?,
             sums_hash: u64::from_str_radix(next("sums")?, 16)

@@ -17,6 +17,7 @@ use super::column::{self, Column, Table};
 use super::definition::{Definition, FileReference};
 use super::deletes;
 use super::row::Row;
+use crate::hex;
 use crate::import::collect::Collector;
 use crate::import::encoding::{Declared, NotText, Utf8};
 use crate::import::model::Stop;
@@ -85,7 +86,8 @@ pub(in crate::import) fn read(
     rows(definition, content, &since_row, file, &mut row, out, watch)?;
     let got = [outer.take().end(), if compressed { inner.take().end() } else { None }];
     if expected.value.is_some() && !got.contains(&expected.value) {
-        let got = got.iter().flatten().map(|sum| hex(sum)).collect::<Vec<_>>().join(" or ");
+        let got =
+            got.iter().flatten().map(|sum| hex::UPPER.encode(sum)).collect::<Vec<_>>().join(" or ");
         let got = format!("{got}, declared {}", reference.checksum);
         return Err(refuse(Rule::CsvChecksum, whole, &got, out));
     }
@@ -207,7 +209,7 @@ impl Checksum {
         }
         // Leading zeros of a CRC are at times left out.
         let width = if sha256 { 64 } else { 8 };
-        let value = crate::vet::value::hex(&format!("{:0>width$}", reference.checksum))?;
+        let value = hex::decode(&format!("{:0>width$}", reference.checksum))?;
         (value.len().checked_mul(2) == Some(width)).then_some(Self { sha256, value: Some(value) })
     }
 
@@ -245,10 +247,6 @@ impl Sum {
             Self::Sha256(hasher) => Some(hasher.finalize().to_vec()),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
 /// Sums what it reads, and refuses rows without end.

@@ -16,7 +16,7 @@ use std::os::unix::fs::FileExt;
 use memchr::memmem;
 use sha2::{Digest, Sha256};
 
-use super::super::totals::hex;
+use crate::hex::LOWER;
 
 /// Key of the checksum in the footer's metadata.
 pub(super) const SEAL_KEY: &str = "whoisd.query_log.sha256";
@@ -52,7 +52,7 @@ impl Summed {
 
     /// Puts the checksum into the file, which is complete.
     pub(super) fn seal(&self) -> io::Result<()> {
-        let digits = hex(&self.sum.clone().finalize());
+        let digits = LOWER.encode(&self.sum.clone().finalize());
         let at = place_of_digits(&mut &self.file).map_err(io::Error::other)?;
         self.file.write_all_at(digits.as_bytes(), at)
     }
@@ -82,7 +82,7 @@ pub(super) fn check(file: &mut File) -> Result<(), String> {
     sum.update("0".repeat(DIGITS));
     file.seek(SeekFrom::Start(at.saturating_add(DIGITS as u64))).map_err(failed)?;
     add(&mut sum, file).map_err(failed)?;
-    if hex(&sum.finalize()).as_bytes() == digits {
+    if LOWER.encode(&sum.finalize()).as_bytes() == digits {
         Ok(())
     } else {
         Err("damaged: its checksum differs".into())

@@ -22,9 +22,10 @@ use snapshot_format::status::DomainStatuses;
 
 use super::nameserver::addresses;
 use super::{contact, iana_id_line, optional, registrar_of};
+use crate::hex::UPPER;
 use crate::policy::{ExtrasRule, TierRule, is_extra_key};
 use crate::query::beside::{self, decoded_name, u_name_of};
-use crate::query::number::{Decimal, base64, code_point, hex};
+use crate::query::number::{Decimal, base64, code_point};
 use crate::query::whois::answer::Answer;
 use crate::query::whois::frame::Site;
 
@@ -248,7 +249,7 @@ fn dnssec(cold: &ArchivedDomainCold, out: &mut Answer) {
         for bytes in ds.digest.chunks(HEX_BYTES) {
             let mut digits = [[0; 2]; HEX_BYTES];
             for (pair, byte) in digits.iter_mut().zip(bytes) {
-                *pair = hex(*byte);
+                *pair = UPPER.of(*byte);
             }
             let digits = digits.get(..bytes.len()).unwrap_or_default();
             out.part(digits.as_flattened());
