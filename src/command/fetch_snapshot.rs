@@ -10,7 +10,7 @@ use super::{Failure, output, standard};
 use crate::feed::key::Trusted;
 use crate::feed::message::Source;
 use crate::feed::nats::{POSITION, Wanted, note_source, source_of};
-use crate::feed::objects::Objects;
+use crate::feed::objects::{NotPermitted, Objects};
 use crate::observe::clock;
 use crate::store::{self, FEWER_PERCENT, Permit, Permits, Settings, Writer};
 use crate::view::{self, Data, Disk};
@@ -106,7 +106,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let damage = there.damage.map(|error| error.to_string());
     let old = there.generation;
     let mut vet = |made: &Data| {
-        view::weigh(damage.as_deref(), old.as_deref(), made, &permits, clock::wall_ms())
+        let weighed =
+            view::weigh(damage.as_deref(), old.as_deref(), made, &permits, clock::wall_ms());
+        weighed.map_err(NotPermitted::from)
     };
     // What follows one source's stream cannot go on with the serials of another one.
     let followed = source_of(&options.into).filter(|_| options.source.is_none());

@@ -5,6 +5,7 @@
 //!
 //! Write anything, or read deposits.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -227,7 +228,7 @@ struct Part {
     own: Option<String>,
 }
 
-fn refused(why: String) -> Failure {
+fn refused(why: impl fmt::Display) -> Failure {
     Failure::refused(format!("the deposit was refused: {why}"))
 }
 

@@ -5,6 +5,7 @@
 //! Decide how often: `run` does.
 
 use super::sink::SinkError;
+use crate::view::WeighError;
 
 /// Why publishing stopped.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +37,7 @@ pub enum PublishError {
     #[error("--bootstrap: {problem}")]
     Kept {
         /// Why not, and which option permits it.
-        problem: String,
+        problem: WeighError,
     },
     /// Serials that the sink needs are not in the database any more.
     #[error(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use snapshot_format::FormatError;
 
-use super::files::Files;
+use super::files::{Files, Holder};
 
 /// A snapshot directory cannot be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ pub enum StoreError {
         /// The manifest.
         path: PathBuf,
         /// What is wrong with it.
-        problem: String,
+        problem: ManifestError,
     },
     /// There are bases or logs, and no manifest that says which of them count.
     #[error(
@@ -87,8 +87,8 @@ pub enum StoreError {
     Locked {
         /// The lock file.
         path: PathBuf,
-        /// " (pid N)", if the lock file says so.
-        holder: String,
+        /// The process, if the lock file names it.
+        holder: Holder,
     },
     /// A base or a log is not what it should be.
     #[error("{path}: {source}")]
@@ -216,6 +216,81 @@ pub enum StoreError {
         /// Bytes of the batch.
         got: usize,
         /// Bytes that fit.
+        max: usize,
+    },
+}
+
+/// The text of a manifest cannot be used. The message follows the file's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// The file is not text.
+    #[error("is not text: it is damaged")]
+    NotText,
+    /// The first line is of no version that is read.
+    #[error("starts with {got:?}, expected {expected:?}")]
+    FirstLine {
+        /// The line.
+        got: String,
+        /// The line of the version that is written.
+        expected: &'static str,
+    },
+    /// The last line is not the checksum of the lines before it.
+    #[error("ends in {got:?}, expected {expected:?}: it is damaged")]
+    Checksum {
+        /// The line.
+        got: String,
+        /// The checksum's line.
+        expected: String,
+    },
+    /// A line is missing, or another one is in its place.
+    #[error("has the line {line:?}, expected \"{name} ...\"")]
+    Field {
+        /// The line; empty at the end of the text.
+        line: String,
+        /// Its first word.
+        name: &'static str,
+    },
+    /// A line names neither a base nor a log.
+    #[error("has the line {line:?}, expected \"base ...\" or \"log ...\"")]
+    Line {
+        /// The line.
+        line: String,
+    },
+    /// A value is not a number.
+    #[error("{what} is {got:?}, expected a number")]
+    Number {
+        /// The value's name.
+        what: &'static str,
+        /// The value.
+        got: String,
+    },
+    /// A value is not a hexadecimal number.
+    #[error("{what} is {got:?}, expected a hexadecimal number")]
+    Hexadecimal {
+        /// The value's name.
+        what: &'static str,
+        /// The value.
+        got: String,
+    },
+    /// A base's name would lead out of the directory.
+    #[error("names the base {got:?}, expected a plain file name")]
+    BaseName {
+        /// The name.
+        got: String,
+    },
+    /// A log has no part.
+    #[error("{line:?} is a log without a part")]
+    NoPart {
+        /// The log's line.
+        line: String,
+    },
+    /// There is no base.
+    #[error("names no base")]
+    NoBase,
+    /// There are more bases and logs than a directory can have.
+    #[error("names more than {max} bases and logs")]
+    TooLong {
+        /// Lines that are read at most.
         max: usize,
     },
 }

@@ -9,11 +9,24 @@
 //!
 //! Know what files mean.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::io::{self, Seek, Write};
 use std::path::Path;
 
 use snapshot_format::delta::Heap;
+
+/// The process that writes a directory already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its number, as the lock file says; `None` if that says nothing.
+    pub pid: Option<String>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pid.as_ref().map_or(Ok(()), |pid| write!(f, " (pid {pid})"))
+    }
+}
 
 /// The files of one directory. Clones are of the same directory.
 pub trait Files: Clone + Debug + Send + Sync + 'static {
@@ -36,12 +49,12 @@ pub trait Files: Clone + Debug + Send + Sync + 'static {
     /// What the file system reports; so below.
     fn make(&self) -> io::Result<()>;
 
-    /// Becomes the one writer; `Err` with the holder's words if there is another one.
+    /// Becomes the one writer; `Err` with the holder if there is another one.
     ///
     /// # Errors
     ///
     /// See [`Self::make`].
-    fn lock(&self, name: &str) -> io::Result<Result<Self::Lock, String>>;
+    fn lock(&self, name: &str) -> io::Result<Result<Self::Lock, Holder>>;
 
     /// Whether a lock is still that of the file of this name: one that was removed and made again
     /// can be locked by somebody else.

@@ -11,6 +11,8 @@
 //!
 //! Read either registry: whoever replaces one says what they hold.
 
+use std::fmt;
+
 use snapshot_format::delta::State;
 use snapshot_format::dump::Utc;
 
@@ -105,52 +107,163 @@ pub struct Weighed<'w> {
     pub new: Holds,
 }
 
-/// Why something may not take the place of something else, and what permits it.
-#[derive(Debug, Default)]
-struct Problems(Vec<(Permit, String)>);
+/// Why something may not take the place of something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loss {
+    /// What is there does not read.
+    Damaged {
+        /// Why it does not.
+        why: String,
+    },
+    /// The TLD has a deposit of its own, and what comes is of another one.
+    Rcdn {
+        /// The TLD.
+        tld: String,
+        /// Its own deposit.
+        own: String,
+    },
+    /// The directory follows a feed, which what comes does not continue.
+    Feed {
+        /// Serial of what comes.
+        new: u64,
+        /// Serial of what is there.
+        old: u64,
+    },
+    /// The data are older.
+    Older {
+        /// The TLD; empty: all that there is.
+        tld: String,
+        /// Time of the data that come, ms since the epoch.
+        new_ms: i64,
+        /// Time of the data that are there.
+        old_ms: i64,
+    },
+    /// No domain comes.
+    Empty {
+        /// The TLD, as above.
+        tld: String,
+        /// Domains that are there.
+        old: u64,
+    },
+    /// Too few domains come.
+    Fewer {
+        /// The TLD, as above.
+        tld: String,
+        /// Domains that come.
+        new: u64,
+        /// Domains that are there.
+        old: u64,
+        /// Domains that may go, of a hundred.
+        percent: u8,
+    },
+}
 
-impl Problems {
-    fn push(&mut self, permit: Permit, text: String) {
-        if self.0.iter().all(|(_, there)| *there != text) {
-            self.0.push((permit, text));
+impl Loss {
+    /// What permits it.
+    const fn permit(&self) -> Permit {
+        match self {
+            Self::Damaged { .. } => Permit::Damaged,
+            Self::Rcdn { .. } => Permit::Rcdn,
+            Self::Feed { .. } => Permit::Feed,
+            Self::Older { .. } => Permit::Older,
+            Self::Empty { .. } => Permit::Empty,
+            Self::Fewer { .. } => Permit::Fewer,
         }
     }
+}
 
-    fn weigh(&mut self, weighed: &Weighed<'_>, fewer_percent: u8) {
-        let Weighed { tld, own, old, new } = *weighed;
-        let of = if tld.is_empty() { String::new() } else { format!(" of {tld}") };
-        if let Some(own) = own {
-            let text = format!(
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged { why } => write!(f, "what is there does not read ({why})"),
+            Self::Rcdn { tld, own } => write!(
+                f,
                 "its header names {tld} (rcdn), whose names have a deposit of their own here, {own}"
-            );
-            self.push(Permit::Rcdn, text);
-        }
-        if new.serial < old.serial {
-            let text = format!(
-                "the directory follows a feed (serial {}), which what comes (serial {}) does not \
-                 continue",
-                old.serial, new.serial
-            );
-            self.push(Permit::Feed, text);
-        }
-        if new.watermark_ms < old.watermark_ms {
-            let (new, old) = (Utc(new.watermark_ms), Utc(old.watermark_ms));
-            let text = format!("its data{of} are of {new}, those here are of {old}");
-            self.push(Permit::Older, text);
-        }
-        let fewer = old.domains.saturating_sub(new.domains);
-        let bound = old.domains.saturating_mul(fewer_percent.into());
-        if new.domains == 0 && old.domains > 0 {
-            let text = format!("it has no domains{of}, the directory has {}", old.domains);
-            self.push(Permit::Empty, text);
-        } else if fewer.saturating_mul(100) > bound {
-            let text = format!(
-                "it has {} domains{of}, the directory has {}: at most {fewer_percent} % fewer are \
+            ),
+            Self::Feed { new, old } => write!(
+                f,
+                "the directory follows a feed (serial {old}), which what comes (serial {new}) does \
+                 not continue"
+            ),
+            Self::Older { tld, new_ms, old_ms } => {
+                let (new, old) = (Utc(*new_ms), Utc(*old_ms));
+                write!(f, "its data{} are of {new}, those here are of {old}", Of(tld))
+            }
+            Self::Empty { tld, old } => {
+                write!(f, "it has no domains{}, the directory has {old}", Of(tld))
+            }
+            Self::Fewer { tld, new, old, percent } => write!(
+                f,
+                "it has {new} domains{}, the directory has {old}: at most {percent} % fewer are \
                  taken",
-                new.domains, old.domains
-            );
-            self.push(Permit::Fewer, text);
+                Of(tld)
+            ),
         }
+    }
+}
+
+/// A TLD in a sentence; nothing for all that there is.
+struct Of<'t>(&'t str);
+
+impl fmt::Display for Of<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, " of {}", self.0) }
+    }
+}
+
+/// Something may not take the place of something else unbidden. The message names what permits it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// All reasons, at least one.
+    pub losses: Vec<Loss>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<_> = self.losses.iter().map(Loss::to_string).collect();
+        let mut words: Vec<&str> = Vec::new();
+        for word in self.losses.iter().map(|loss| loss.permit().word()) {
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        write!(
+            f,
+            "it would take the place of another registry: {}; nothing was changed. If that is \
+             meant, say so with --allow {}",
+            texts.join("; "),
+            words.join(",")
+        )
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Adds what is lost to `losses`, each loss once.
+fn weigh(weighed: &Weighed<'_>, fewer_percent: u8, losses: &mut Vec<Loss>) {
+    let Weighed { tld, own, old, new } = *weighed;
+    let mut lose = |loss| {
+        if !losses.contains(&loss) {
+            losses.push(loss);
+        }
+    };
+    let tld = || tld.to_owned();
+    if let Some(own) = own {
+        lose(Loss::Rcdn { tld: tld(), own: own.to_owned() });
+    }
+    if new.serial < old.serial {
+        lose(Loss::Feed { new: new.serial, old: old.serial });
+    }
+    if new.watermark_ms < old.watermark_ms {
+        lose(Loss::Older { tld: tld(), new_ms: new.watermark_ms, old_ms: old.watermark_ms });
+    }
+    let fewer = old.domains.saturating_sub(new.domains);
+    let bound = old.domains.saturating_mul(fewer_percent.into());
+    if new.domains == 0 && old.domains > 0 {
+        lose(Loss::Empty { tld: tld(), old: old.domains });
+    } else if fewer.saturating_mul(100) > bound {
+        let (new, old) = (new.domains, old.domains);
+        lose(Loss::Fewer { tld: tld(), new, old, percent: fewer_percent });
     }
 }
 
@@ -160,7 +273,7 @@ impl Permits {
     /// # Errors
     ///
     /// Why not, and which option permits it.
-    pub fn check(&self, old: Holds, new: Holds) -> Result<(), String> {
+    pub fn check(&self, old: Holds, new: Holds) -> Result<(), Refusal> {
         self.check_all(None, &[Weighed { tld: "", own: None, old, new }])
     }
 
@@ -170,36 +283,15 @@ impl Permits {
     /// # Errors
     ///
     /// All reasons why not, and which options permit them.
-    pub fn check_all(&self, damage: Option<&str>, weighed: &[Weighed<'_>]) -> Result<(), String> {
-        let mut problems = Problems::default();
-        if let Some(damage) = damage {
-            problems.push(Permit::Damaged, format!("what is there does not read ({damage})"));
-        }
+    pub fn check_all(&self, damage: Option<&str>, weighed: &[Weighed<'_>]) -> Result<(), Refusal> {
+        let damaged = damage.map(|why| Loss::Damaged { why: why.to_owned() });
+        let mut losses: Vec<Loss> = damaged.into_iter().collect();
         for weighed in weighed {
-            problems.weigh(weighed, self.fewer_percent);
+            weigh(weighed, self.fewer_percent, &mut losses);
         }
-        problems.0.retain(|(permit, _)| !self.named.contains(permit));
-        refusal(&problems.0).map_or(Ok(()), Err)
+        losses.retain(|loss| !self.named.contains(&loss.permit()));
+        if losses.is_empty() { Ok(()) } else { Err(Refusal { losses }) }
     }
-}
-
-fn refusal(problems: &[(Permit, String)]) -> Option<String> {
-    if problems.is_empty() {
-        return None;
-    }
-    let texts: Vec<&str> = problems.iter().map(|(_, text)| text.as_str()).collect();
-    let mut words: Vec<&str> = Vec::new();
-    for (permit, _) in problems {
-        if !words.contains(&permit.word()) {
-            words.push(permit.word());
-        }
-    }
-    Some(format!(
-        "it would take the place of another registry: {}; nothing was changed. If that is meant, \
-         say so with --allow {}",
-        texts.join("; "),
-        words.join(",")
-    ))
 }
 
 #[cfg(test)]
@@ -209,7 +301,7 @@ mod tests {
     const OLD: Holds = Holds { domains: 100, watermark_ms: 1000, serial: 7 };
 
     fn refused(new: Holds) -> Option<String> {
-        let why = Permits::default().check(OLD, new).err()?;
+        let why = Permits::default().check(OLD, new).err()?.to_string();
         let (_, words) = why.split_once("--allow ").unwrap();
         let named = words.split(',').map(|word| {
             let permits = [Permit::Empty, Permit::Fewer, Permit::Older, Permit::Feed];
@@ -256,13 +348,13 @@ mod tests {
         };
         let check = |damage, weighed: &[Weighed<'_>]| Permits::default().check_all(damage, weighed);
         assert_eq!(check(None, &weighed(10, 1_000_000)), Ok(()));
-        let why = check(None, &weighed(0, 2_000_000)).unwrap_err();
+        let why = check(None, &weighed(0, 2_000_000)).unwrap_err().to_string();
         assert!(why.contains("no domains of small, the directory has 10"), "{why}");
         assert!(why.ends_with("--allow empty"), "{why}");
-        let why = check(Some("the log ends"), &weighed(0, 10)).unwrap_err();
+        let why = check(Some("the log ends"), &weighed(0, 10)).unwrap_err().to_string();
         assert!(why.contains("does not read (the log ends)"), "{why}");
         assert!(why.ends_with("--allow damaged,fewer,empty"), "{why}");
-        let why = check(None, &weighed(1, 10)).unwrap_err();
+        let why = check(None, &weighed(1, 10)).unwrap_err().to_string();
         assert!(why.ends_with("--allow fewer"), "a word comes once: {why}");
     }
 
@@ -270,12 +362,13 @@ mod tests {
     fn a_tld_with_a_deposit_of_its_own_is_weighed_and_has_a_word_of_its_own() {
         let weighed = |new| [Weighed { tld: "co.demo", own: Some("C1"), old: OLD, new }];
         let check = |permits: &Permits, new| permits.check_all(None, &weighed(new));
-        let why = check(&Permits::default(), OLD).unwrap_err();
+        let why = check(&Permits::default(), OLD).unwrap_err().to_string();
         assert!(why.contains("names co.demo (rcdn)") && why.contains("here, C1"), "{why}");
         assert!(why.ends_with("--allow rcdn"), "{why}");
         let permits = Permits { named: vec![Permit::Rcdn], ..Permits::default() };
         assert_eq!(check(&permits, OLD), Ok(()));
-        let why = check(&permits, Holds { domains: 0, watermark_ms: 0, ..OLD }).unwrap_err();
+        let why =
+            check(&permits, Holds { domains: 0, watermark_ms: 0, ..OLD }).unwrap_err().to_string();
         assert!(why.ends_with("--allow older,empty"), "{why}");
     }
 

@@ -13,6 +13,8 @@
 
 use std::fmt::Write;
 
+use super::error::ManifestError;
+
 /// First line: name and version of the manifest's own format.
 const FIRST_LINE: &str = "whoisd-manifest 2";
 /// First line of the version before: one base, no logs.
@@ -119,10 +121,10 @@ impl Manifest {
     /// # Errors
     ///
     /// What is wrong, as text that follows the file's name.
-    pub fn decode(text: &str) -> Result<Self, String> {
+    pub fn decode(text: &str) -> Result<Self, ManifestError> {
         let first = text.lines().next().unwrap_or_default();
         if first != FIRST_LINE && first != FIRST_LINE_1 {
-            return Err(format!("starts with {first:?}, expected {FIRST_LINE:?}"));
+            return Err(ManifestError::FirstLine { got: first.to_owned(), expected: FIRST_LINE });
         }
         let body = body(text)?;
         if first == FIRST_LINE_1 { decode_1(body) } else { decode_2(body) }
@@ -130,24 +132,20 @@ impl Manifest {
 }
 
 /// The text in front of the last line, which is its checksum.
-fn body(text: &str) -> Result<&str, String> {
+fn body(text: &str) -> Result<&str, ManifestError> {
     let at = text.trim_end_matches('\n').rfind('\n').map_or(0, |at| at.saturating_add(1));
     let (body, last) = text.split_at_checked(at).unwrap_or_default();
     let crc = crc32c::crc32c(body.as_bytes());
     let expected = format!("crc32c {crc:08x}\n");
     if last != expected {
-        return Err(format!("ends in {last:?}, expected {expected:?}: it is damaged"));
+        return Err(ManifestError::Checksum { got: last.to_owned(), expected });
     }
     Ok(body)
 }
 
-fn decode_1(body: &str) -> Result<Manifest, String> {
+fn decode_1(body: &str) -> Result<Manifest, ManifestError> {
     let mut lines = body.lines().skip(1);
-    let mut field = |name: &str| {
-        let line = lines.next().unwrap_or_default();
-        let value = line.strip_prefix(name).and_then(|rest| rest.strip_prefix(' '));
-        value.ok_or_else(|| format!("has the line {line:?}, expected \"{name} ...\""))
-    };
+    let mut field = |name| field(lines.next(), name);
     let base_generation = number("generation", field("generation")?)?;
     let base = name(field("base")?)?;
     let base_bytes = number("bytes", field("bytes")?)?;
@@ -156,19 +154,14 @@ fn decode_1(body: &str) -> Result<Manifest, String> {
     Ok(Manifest::of_base(Chain { base, base_generation, base_bytes, base_sums_hash, logs }))
 }
 
-fn decode_2(body: &str) -> Result<Manifest, String> {
+fn decode_2(body: &str) -> Result<Manifest, ManifestError> {
     let mut lines = body.lines().skip(1);
-    let mut field = |name: &str| {
-        let line = lines.next().unwrap_or_default();
-        let value = line.strip_prefix(name).and_then(|rest| rest.strip_prefix(' '));
-        let value = value.ok_or_else(|| format!("has the line {line:?}, expected \"{name} ...\""));
-        value.and_then(|value| number(name, value))
-    };
+    let mut field = |name| field(lines.next(), name).and_then(|value| number(name, value));
     let (greatest, epochs) = (field("greatest")?, field("epochs")?);
     let mut chains: Vec<Chain> = Vec::new();
     for (count, line) in lines.enumerate() {
         if count >= LINES_MAX {
-            return Err(format!("names more than {LINES_MAX} bases and logs"));
+            return Err(ManifestError::TooLong { max: LINES_MAX });
         }
         let words: Vec<&str> = line.split(' ').collect();
         match (words.as_slice(), chains.last_mut()) {
@@ -187,36 +180,40 @@ fn decode_2(body: &str) -> Result<Manifest, String> {
                 let parts = parts.first().map_or(Ok(1), |parts| number("parts", parts))?;
                 let parts = u32::try_from(parts).unwrap_or(u32::MAX);
                 if parts == 0 {
-                    return Err(format!("{line:?} is a log without a part"));
+                    return Err(ManifestError::NoPart { line: line.to_owned() });
                 }
                 chain.logs.push(LogName { epoch: number("log", epoch)?, last, parts });
             }
-            _ => {
-                return Err(format!("has the line {line:?}, expected \"base ...\" or \"log ...\""));
-            }
+            _ => return Err(ManifestError::Line { line: line.to_owned() }),
         }
     }
     if chains.is_empty() {
-        return Err("names no base".to_owned());
+        return Err(ManifestError::NoBase);
     }
     let current = chains.remove(0);
     Ok(Manifest { greatest, epochs, current, kept: chains })
 }
 
-fn number(what: &str, value: &str) -> Result<u64, String> {
-    value.parse().map_err(|_| format!("{what} is {value:?}, expected a number"))
+fn field<'t>(line: Option<&'t str>, name: &'static str) -> Result<&'t str, ManifestError> {
+    let line = line.unwrap_or_default();
+    let value = line.strip_prefix(name).and_then(|rest| rest.strip_prefix(' '));
+    value.ok_or_else(|| ManifestError::Field { line: line.to_owned(), name })
 }
 
-fn hexadecimal(what: &str, value: &str) -> Result<u64, String> {
+fn number(what: &'static str, value: &str) -> Result<u64, ManifestError> {
+    value.parse().map_err(|_| ManifestError::Number { what, got: value.to_owned() })
+}
+
+fn hexadecimal(what: &'static str, value: &str) -> Result<u64, ManifestError> {
     u64::from_str_radix(value, 16)
-        .map_err(|_| format!("{what} is {value:?}, expected a hexadecimal number"))
+        .map_err(|_| ManifestError::Hexadecimal { what, got: value.to_owned() })
 }
 
-fn name(base: &str) -> Result<String, String> {
+fn name(base: &str) -> Result<String, ManifestError> {
     // A blank would read as the end of the name in the line that is written of it.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if !base.bytes().all(plain) || base.starts_with('.') || base.is_empty() {
-        return Err(format!("names the base {base:?}, expected a plain file name"));
+        return Err(ManifestError::BaseName { got: base.to_owned() });
     }
     Ok(base.to_owned())
 }
@@ -289,7 +286,7 @@ mod tests {
         let most = of(LINES_MAX - 3);
         assert_eq!(Manifest::decode(&most.encode()), Ok(most));
         let error = Manifest::decode(&of(LINES_MAX - 2).encode()).unwrap_err();
-        assert!(error.contains("more than 4096"), "{error}");
+        assert!(error.to_string().contains("more than 4096"), "{error}");
     }
 
     #[test]

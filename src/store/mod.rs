@@ -48,9 +48,11 @@ mod writer;
 
 pub use base::NewBase;
 pub use damage::{Standing, standing};
-pub use error::StoreError;
-pub use files::Files;
-pub use guard::{AHEAD_MAX_MS, FEWER_PERCENT, Holds, Permit, Permits, Weighed, believed};
+pub use error::{ManifestError, StoreError};
+pub use files::{Files, Holder};
+pub use guard::{
+    AHEAD_MAX_MS, FEWER_PERCENT, Holds, Loss, Permit, Permits, Refusal, Weighed, believed,
+};
 pub use live::{Fold, Live, Stamp};
 pub use log::Rest;
 pub use manifest::{Chain, LogName, Manifest};

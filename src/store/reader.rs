@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use snapshot_format::Snapshot;
 
-use super::error::{StoreError, failed};
+use super::error::{ManifestError, StoreError, failed};
 use super::files::Files;
 use super::log::{Rest, Tail};
 use super::manifest::{Chain, Manifest};
@@ -35,8 +35,8 @@ pub fn read_manifest<F: Files>(files: &F) -> Result<Option<Manifest>, StoreError
         Err(error) if error.kind() == io::ErrorKind::NotFound => return without_manifest(files),
         Err(error) => return Err(failed(files, MANIFEST, "read it")(error)),
     };
-    let manifest = String::from_utf8(bytes).map_err(|_| "is not text: it is damaged".to_owned());
-    let manifest = manifest.and_then(|text| Manifest::decode(&text));
+    let text = String::from_utf8(bytes).map_err(|_| ManifestError::NotText);
+    let manifest = text.and_then(|text| Manifest::decode(&text));
     let path = || files.path().join(MANIFEST);
     manifest.map(Some).map_err(|problem| StoreError::Manifest { path: path(), problem })
 }

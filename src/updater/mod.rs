@@ -300,7 +300,7 @@ impl Updater {
             let holds =
                 |data: &Data| Holds::of(data.state(), data.count(Kind::Domain).into(), i64::MAX);
             permits.check(holds(&there), holds(made)).map_err(|problem| {
-                format!("{problem}, of `whoisd fetch-snapshot`, with the server stopped")
+                format!("{problem}, of `whoisd fetch-snapshot`, with the server stopped").into()
             })
         };
         let arrived =

@@ -24,7 +24,7 @@ use rustix::fs::OFlags;
 
 use super::map::{Bytes, LogBytes};
 use crate::held::Held;
-use crate::store::Files;
+use crate::store::{Files, Holder};
 
 /// Zeros are written in pieces of it: aligned, so that the page cache uses huge pages.
 const ZEROS_BYTES: usize = 2 << 20;
@@ -135,7 +135,7 @@ impl Files for Disk {
         DirBuilder::new().recursive(true).mode(DIR_MODE).create(&self.path)
     }
 
-    fn lock(&self, name: &str) -> io::Result<Result<Held, String>> {
+    fn lock(&self, name: &str) -> io::Result<Result<Held, Holder>> {
         let mut file = self.write(name, OpenOptions::new().create(true).truncate(false))?;
         self.give(&file)?;
         // Who may open it could hold it. Another's file, which this process may write, stays so.
@@ -146,9 +146,8 @@ impl Files for Disk {
                 let mut pid = String::new();
                 // The pid is for the message only; without it the message says less.
                 let _ = file.read_to_string(&mut pid);
-                let pid = pid.trim();
-                let known = !pid.is_empty();
-                return Ok(Err(if known { format!(" (pid {pid})") } else { String::new() }));
+                let pid = Some(pid.trim().to_owned()).filter(|pid| !pid.is_empty());
+                return Ok(Err(Holder { pid }));
             }
             Err(TryLockError::Error(error)) => return Err(error),
         };

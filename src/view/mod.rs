@@ -26,7 +26,7 @@ use snapshot_format::{FormatError, Kind, Snapshot};
 pub use disk::Disk;
 pub use map::{Bytes, LogBytes};
 pub use registrar::{Registrar, RegistrarName, RegistrarNames};
-pub use weigh::weigh;
+pub use weigh::{WeighError, weigh};
 
 use crate::observe::clock;
 use crate::store::{Reader, StoreError};

@@ -8,7 +8,18 @@ use snapshot_format::Kind;
 use snapshot_format::error::Corrupt;
 
 use super::Data;
-use crate::store::{AHEAD_MAX_MS, Holds, Permits, Weighed};
+use crate::store::{AHEAD_MAX_MS, Holds, Permits, Refusal, Weighed};
+
+/// A new base may not take the place of what there is.
+#[derive(Debug, thiserror::Error)]
+pub enum WeighError {
+    /// It would lose something that nothing permits to lose.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The new base does not read.
+    #[error(transparent)]
+    Corrupt(#[from] Corrupt),
+}
 
 /// Whether `new` may take the place of `old`, as a whole and in each TLD that `old` has. Costs a
 /// look at each name of both where there are several TLDs: tens of nanoseconds each. `damage`: why
@@ -23,8 +34,8 @@ pub fn weigh(
     new: &Data,
     permits: &Permits,
     now_ms: i64,
-) -> Result<(), String> {
-    let Some(old) = old else { return permits.check_all(damage, &[]) };
+) -> Result<(), WeighError> {
+    let Some(old) = old else { return Ok(permits.check_all(damage, &[])?) };
     let latest_ms = now_ms.saturating_add(AHEAD_MAX_MS);
     let holds = |data: &Data, latest_ms: i64| {
         Holds::of(data.state(), data.count(Kind::Domain).into(), latest_ms)
@@ -32,17 +43,17 @@ pub fn weigh(
     let all = Weighed { tld: "", own: None, old: holds(old, latest_ms), new: holds(new, i64::MAX) };
     let tlds = tlds(old);
     if tlds.len() < 2 {
-        return permits.check_all(damage, &[all]);
+        return Ok(permits.check_all(damage, &[all])?);
     }
     let before = match counts(old, &tlds) {
         Ok(before) => before,
         // What does not read cannot be counted.
         Err(error) => {
             let error = error.to_string();
-            return permits.check_all(Some(damage.unwrap_or(&error)), &[all]);
+            return Ok(permits.check_all(Some(damage.unwrap_or(&error)), &[all])?);
         }
     };
-    let after = counts(new, &tlds).map_err(|error| error.to_string())?;
+    let after = counts(new, &tlds)?;
     let of_tlds = tlds.iter().zip(before).zip(after).map(|((tld, before), after)| Weighed {
         tld,
         own: None,
@@ -50,7 +61,7 @@ pub fn weigh(
         new: Holds { domains: after, ..all.new },
     });
     let weighed: Vec<_> = of_tlds.collect();
-    permits.check_all(damage, &weighed)
+    Ok(permits.check_all(damage, &weighed)?)
 }
 
 /// TLDs of deposits, or else suffixes that lie below no other one.

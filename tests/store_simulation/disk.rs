@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use snapshot_format::delta::Heap;
-use whoisd::store::Files;
+use whoisd::store::{Files, Holder};
 
 use crate::delta_model::Random;
 
@@ -376,7 +376,7 @@ impl Files for SimDisk {
         self.state().step()
     }
 
-    fn lock(&self, _: &str) -> io::Result<Result<(), String>> {
+    fn lock(&self, _: &str) -> io::Result<Result<(), Holder>> {
         self.state().step().map(Ok)
     }
 

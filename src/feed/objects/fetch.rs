@@ -12,6 +12,7 @@
 //!
 //! Know which serial the node has: whoever asks says the least one, so that nothing goes back.
 
+use std::error::Error;
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
 
@@ -28,7 +29,9 @@ use crate::feed::nats::Wanted;
 use crate::store::{Files, GenerationOf, Manifest, NewBase, StoreError, Writer};
 
 /// Says why a snapshot may not take the place of what there is.
-pub type Vet<'v, F> = &'v mut dyn FnMut(&GenerationOf<F>) -> Result<(), String>;
+pub type Vet<'v, F> = &'v mut dyn FnMut(&GenerationOf<F>) -> Result<(), NotPermitted>;
+/// What a [`Vet`] says: an error of the caller's, which names the option that permits it.
+pub type NotPermitted = Box<dyn Error + Send + Sync>;
 
 /// Snapshots that are tried.
 const TRIES_MAX: usize = 8;

@@ -23,7 +23,7 @@ mod fetch;
 mod manifest;
 mod publish;
 
-pub use fetch::{Arrived, Vet};
+pub use fetch::{Arrived, NotPermitted, Vet};
 pub use manifest::{ManifestError, ObjectManifest};
 pub use publish::{How, Published};
 
@@ -129,7 +129,7 @@ pub enum ObjectError {
     #[error("the snapshot was refused: {problem}")]
     NotPermitted {
         /// Why not, and which option permits it.
-        problem: String,
+        problem: NotPermitted,
     },
     /// The very snapshot is there already, signed, and this would say something else unsigned.
     #[error(
