@@ -10,8 +10,8 @@
 //! Know who wants them: NATS's own form is read by `feed::nats`.
 
 use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 /// Longest file of credentials that is read, bytes; NATS's own have about 1,000.
 const FILE_BYTES_MAX: u64 = 64 << 10;
@@ -20,13 +20,23 @@ const FILE_BYTES_MAX: u64 = 64 << 10;
 ///
 /// # Errors
 ///
-/// If it cannot be read as text; the path stands in the message.
-pub(crate) fn read(path: &Path) -> Result<String, String> {
+/// If it cannot be read as text.
+pub(crate) fn read(path: &Path) -> Result<String, Unreadable> {
     let mut text = String::new();
     let read =
         File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text));
-    read.map_err(|error| format!("credentials {}: {error}", path.display()))?;
+    read.map_err(|source| Unreadable { path: path.to_owned(), source })?;
     Ok(text)
+}
+
+/// A file of credentials cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("credentials {}: {source}", path.display())]
+pub struct Unreadable {
+    /// The file.
+    pub path: PathBuf,
+    /// Why not.
+    pub source: io::Error,
 }
 
 /// User and password of one line `user:password`.
@@ -50,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_there_is_named() {
-        let problem = read(Path::new("nowhere/credentials")).unwrap_err();
+        let problem = read(Path::new("nowhere/credentials")).unwrap_err().to_string();
         assert!(problem.starts_with("credentials nowhere/credentials: "), "{problem}");
     }
 }

@@ -223,7 +223,7 @@ fn follow_stream(
 ) {
     let mut refetch = handle.clone();
     if let Err(error) = nats::run(settings, &mut handle, &mut refetch, told, status) {
-        tracing::error!(error, "the feed has ended; what is there is served on");
+        tracing::error!(%error, "the feed has ended; what is there is served on");
     }
 }
 

@@ -64,8 +64,8 @@ pub(super) struct Refused {
     pub(super) problem: String,
 }
 
-pub(super) fn refused<T>(key: &'static str, value: &Spanned<T>, problem: String) -> Refused {
-    Refused { key, span: Some(value.span()), problem }
+pub(super) fn refused<T>(key: &'static str, value: &Spanned<T>, problem: impl ToString) -> Refused {
+    Refused { key, span: Some(value.span()), problem: problem.to_string() }
 }
 
 /// Reads the table; `None` if nothing is set in it. All that cannot be used is told.

@@ -84,7 +84,7 @@ impl SecretKey {
     /// # Errors
     ///
     /// What is wrong, as text that follows the file's name.
-    pub fn decode(text: &str) -> Result<Self, String> {
+    pub fn decode(text: &str) -> Result<Self, KeyTextError> {
         let (id, seed) = decode(text, SECRET_LINE)?;
         let key = Self(SigningKey::from_bytes(&seed));
         check_id(id, &key.public().id)?;
@@ -158,10 +158,10 @@ impl PublicKey {
     /// # Errors
     ///
     /// What is wrong, as text that follows the file's name.
-    pub fn decode(text: &str) -> Result<Self, String> {
+    pub fn decode(text: &str) -> Result<Self, KeyTextError> {
         let (id, octets) = decode(text, PUBLIC_LINE)?;
         let key = VerifyingKey::from_bytes(&octets);
-        let key = key.map_err(|_| "its octets are no Ed25519 public key".to_owned())?;
+        let key = key.map_err(|_| KeyTextError::NotPublic)?;
         let key = Self::new(key);
         check_id(id, &key.id)?;
         Ok(key)
@@ -322,35 +322,72 @@ pub enum KeyError {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        problem: String,
+        problem: KeyTextError,
     },
 }
 
-fn decode<'a>(text: &'a str, first: &str) -> Result<(&'a str, [u8; 32]), String> {
+/// The text of a key file cannot be used. The message follows the file's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyTextError {
+    /// It is the text of something else.
+    #[error("starts with {got:?}, expected {expected:?}")]
+    FirstLine {
+        /// The start of its first line.
+        got: String,
+        /// The first line of such a key.
+        expected: &'static str,
+    },
+    /// A line is missing.
+    #[error("has no line \"{name} ...\" where one is expected")]
+    NoLine {
+        /// Its first word.
+        name: &'static str,
+    },
+    /// The key has another form. What is there may be a secret: it is not quoted.
+    #[error("its key is not 64 hexadecimal digits")]
+    Digits,
+    /// The key is not a public key.
+    #[error("its octets are no Ed25519 public key")]
+    NotPublic,
+    /// Something follows the key.
+    #[error("goes on behind the key")]
+    Longer,
+    /// The id is another key's.
+    #[error("its id is {got:?}, the key's is {expected}: it is damaged")]
+    Id {
+        /// The id in the file, at most 16 characters.
+        got: String,
+        /// The id of the key.
+        expected: String,
+    },
+}
+
+fn decode<'a>(text: &'a str, first: &'static str) -> Result<(&'a str, [u8; 32]), KeyTextError> {
     let mut lines = text.lines();
     let got: String = lines.next().unwrap_or_default().chars().take(40).collect();
     if got != first {
-        return Err(format!("starts with {got:?}, expected {first:?}"));
+        return Err(KeyTextError::FirstLine { got, expected: first });
     }
-    let mut field = |name: &str| {
+    let mut field = |name: &'static str| {
         let value = lines.next().and_then(|line| line.strip_prefix(name));
         let value = value.and_then(|value| value.strip_prefix(' '));
-        value.ok_or_else(|| format!("has no line \"{name} ...\" where one is expected"))
+        value.ok_or(KeyTextError::NoLine { name })
     };
     let (id, key) = (field("id")?, field("ed25519")?);
     let octets = hex::decode(key).and_then(|octets| octets.try_into().ok());
-    // What stands there may be a secret: it is not quoted.
-    let octets = octets.ok_or_else(|| "its key is not 64 hexadecimal digits".to_owned())?;
+    let octets = octets.ok_or(KeyTextError::Digits)?;
     if lines.any(|line| !line.is_empty()) {
-        return Err("goes on behind the key".to_owned());
+        return Err(KeyTextError::Longer);
     }
     Ok((id, octets))
 }
 
-fn check_id(got: &str, expected: &str) -> Result<(), String> {
-    let clipped: String = got.chars().take(2 * ID_BYTES).collect();
-    let wrong = || format!("its id is {clipped:?}, the key's is {expected}: it is damaged");
-    (got == expected).then_some(()).ok_or_else(wrong)
+fn check_id(got: &str, expected: &str) -> Result<(), KeyTextError> {
+    if got == expected {
+        return Ok(());
+    }
+    let got = got.chars().take(2 * ID_BYTES).collect();
+    Err(KeyTextError::Id { got, expected: expected.to_owned() })
 }
 
 fn read(path: &Path, file: File) -> Result<String, KeyError> {
@@ -419,7 +456,8 @@ mod tests {
             let changed = String::from_utf8(changed).unwrap();
             assert!(SecretKey::decode(&changed).is_err(), "changed at {at}");
         }
-        assert!(PublicKey::decode(&text).unwrap_err().contains("expected \"whoisd-public-key 1\""));
+        let refused = PublicKey::decode(&text).unwrap_err().to_string();
+        assert!(refused.contains("expected \"whoisd-public-key 1\""), "{refused}");
     }
 
     #[test]

@@ -282,7 +282,8 @@ impl Sending {
         if self.connection.is_none() {
             let time = self.request_time();
             let connecting = connect(&self.address, &mut self.next_server, time);
-            self.connection = Some(self.runtime.block_on(connecting)?);
+            let connected = self.runtime.block_on(connecting);
+            self.connection = Some(connected.map_err(|error| error.to_string())?);
             self.figures.stream_connected.store(true, Ordering::Relaxed);
         }
         let Some(connection) = &self.connection else { return Ok(()) };

@@ -19,7 +19,7 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::{FetchError, Updater, Views};
-use crate::feed::nats::{Fetched, Refetch, Wanted};
+use crate::feed::nats::{Cause, Fetched, Refetch, Wanted};
 use crate::feed::{Applied, Apply, ApplyError, ChangeRecord, Intake};
 use crate::place::aside::{self, Place};
 use crate::store::Reader;
@@ -76,14 +76,14 @@ impl Apply for Handle {
 }
 
 impl Refetch for Handle {
-    fn refetch(&mut self, wanted: &Wanted) -> Result<Fetched, String> {
+    fn refetch(&mut self, wanted: &Wanted) -> Result<Fetched, Cause> {
         let (reply, outcome) = bounded(1);
         let sent = self.jobs.send(Job::Fetch(wanted.clone(), reply));
         let fetched = match sent.ok().and_then(|()| outcome.recv().ok()) {
             Some(fetched) => fetched,
             None => Err(FetchError::Ended),
         };
-        fetched.map_err(|error| error.to_string())
+        Ok(fetched?)
     }
 }
 

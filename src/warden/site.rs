@@ -281,7 +281,7 @@ impl Link {
         let wrong = |problem: String| {
             redis::RedisError::from((ErrorKind::InvalidClientConfig, "site.credentials", problem))
         };
-        let text = secret::read(path).map_err(wrong)?;
+        let text = secret::read(path).map_err(|error| wrong(error.to_string()))?;
         let Some((user, password)) = secret::pair(&text) else {
             return Err(wrong(format!("{}: not one line \"user:password\"", path.display())));
         };

@@ -21,7 +21,8 @@ use tokio::runtime::{Builder, Runtime};
 use whoisd::feed::key::{SecretKey, Trusted};
 use whoisd::feed::message::{Message, Source};
 use whoisd::feed::nats::{
-    Address, Fetched, Limits, Outbox, Refetch, Report, Settings, Status, Timing, Wanted, run,
+    Address, AddressError, Cause, Fetched, Limits, Outbox, Refetch, Report, Settings, Status,
+    Timing, Wanted, run,
 };
 use whoisd::feed::{Applied, Apply, ApplyError, Body, ChangeRecord};
 
@@ -294,12 +295,12 @@ pub type Fetch = Box<dyn Refetch + Send>;
 struct Fetcher(Shelf, Memory);
 
 impl Refetch for Fetcher {
-    fn refetch(&mut self, wanted: &Wanted) -> Result<Fetched, String> {
+    fn refetch(&mut self, wanted: &Wanted) -> Result<Fetched, Cause> {
         let shelf = self.0.0.lock().unwrap().clone();
         let (serial, source) = shelf.ok_or("there is no snapshot")?;
         if serial < wanted.serial_min || wanted.source.as_ref().is_some_and(|want| *want != source)
         {
-            return Err(format!("the newest snapshot holds serial {serial} of {source}"));
+            return Err(format!("the newest snapshot holds serial {serial} of {source}").into());
         }
         self.1.replace(serial);
         Ok(Fetched { serial, source: Some(source) })
@@ -312,7 +313,7 @@ pub struct Node {
     pub shelf: Shelf,
     pub status: Arc<Status>,
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Result<(), String>>>,
+    thread: Option<JoinHandle<Result<(), AddressError>>>,
 }
 
 /// How a node is started.

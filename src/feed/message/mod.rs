@@ -51,17 +51,24 @@ const GOT_CHARS_MAX: usize = 80;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source(String);
 
-impl FromStr for Source {
-    type Err = String;
+/// A text is not the name of a source.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{got:?} is not a name of a source, expected 1 to {SOURCE_BYTES_MAX} letters, digits, \".\", \
+     \"_\" and \"-\""
+)]
+pub struct SourceError {
+    /// Its first characters.
+    pub got: String,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Source {
+    type Err = SourceError;
+
+    fn from_str(text: &str) -> Result<Self, SourceError> {
         let known = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         if text.is_empty() || text.len() > SOURCE_BYTES_MAX || !text.bytes().all(known) {
-            return Err(format!(
-                "{:?} is not a name of a source, expected 1 to {SOURCE_BYTES_MAX} letters, digits, \
-                 \".\", \"_\" and \"-\"",
-                clip(text)
-            ));
+            return Err(SourceError { got: clip(text) });
         }
         Ok(Self(text.to_owned()))
     }

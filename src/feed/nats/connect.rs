@@ -15,6 +15,7 @@ use std::time::Duration;
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectOptions, ServerAddr};
 
+use super::error::{AddressError, ConnectError, ServerError};
 use crate::secret;
 
 /// Stream without another name.
@@ -24,7 +25,7 @@ const SUBJECT: &str = "whoisd.changes";
 /// Most servers of one stream.
 pub const SERVER_COUNT_MAX: usize = 16;
 /// Longest name of a stream or of a durable consumer, bytes.
-const NAME_BYTES_MAX: usize = 64;
+pub(super) const NAME_BYTES_MAX: usize = 64;
 /// Characters of a host's name that are part of its durable consumer's.
 pub(super) const HOST_CHARS_MAX: usize = 56;
 
@@ -47,19 +48,18 @@ impl Address {
     /// # Errors
     ///
     /// What is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong =
-            |problem: &str| format!("{problem}, expected nats://host:port[,host:port..][/STREAM]");
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let wrong = |problem| AddressError::Url { problem: Box::new(problem) };
         let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
         if !matches!(scheme, "nats" | "tls") {
-            return Err(wrong("the address of the stream does not start with nats:// or tls://"));
+            return Err(wrong(AddressError::Scheme));
         }
         let (hosts, stream) = rest.split_once('/').unwrap_or((rest, ""));
         let servers = hosts.split(',').take(SERVER_COUNT_MAX.saturating_add(1));
         let servers = servers.map(|host| format!("{scheme}://{host}")).collect();
         let stream = if stream.is_empty() { STREAM } else { stream }.to_owned();
         let address = Self { servers, stream, credentials: None };
-        address.check().map_err(|problem| wrong(&problem))?;
+        address.check().map_err(wrong)?;
         Ok(address)
     }
 
@@ -68,10 +68,10 @@ impl Address {
     /// # Errors
     ///
     /// What is wrong.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), AddressError> {
         let count = self.servers.len();
         if count == 0 || count > SERVER_COUNT_MAX {
-            return Err(format!("{count} servers, expected 1 to {SERVER_COUNT_MAX}"));
+            return Err(AddressError::Count { got: count });
         }
         for server in &self.servers {
             place(server)?;
@@ -95,14 +95,11 @@ impl Address {
 /// # Errors
 ///
 /// It is none.
-pub fn check_name(what: &str, name: &str) -> Result<(), String> {
+pub fn check_name(what: &'static str, name: &str) -> Result<(), AddressError> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(known) {
-        let name: String = name.chars().take(NAME_BYTES_MAX).collect();
-        return Err(format!(
-            "{name:?} is not a name of a {what}, expected 1 to {NAME_BYTES_MAX} letters, digits, \
-             \"_\" and \"-\""
-        ));
+        let got = name.chars().take(NAME_BYTES_MAX).collect();
+        return Err(AddressError::Name { what, got });
     }
     Ok(())
 }
@@ -126,8 +123,8 @@ pub(crate) async fn connect(
     address: &Address,
     next: &mut usize,
     timeout: Duration,
-) -> Result<Connection, String> {
-    let mut problems = Vec::new();
+) -> Result<Connection, ConnectError> {
+    let mut failed = Vec::new();
     for _ in 0..address.servers.len() {
         let at = next.checked_rem(address.servers.len()).unwrap_or(0);
         *next = at.saturating_add(1);
@@ -140,18 +137,18 @@ pub(crate) async fn connect(
                 jetstream.set_timeout(timeout);
                 return Ok(Connection { client, jetstream, server: name });
             }
-            Ok(Err(problem)) => problems.push(format!("{name}: {problem}")),
-            Err(_) => problems.push(format!("{name}: no answer within {} ms", timeout.as_millis())),
+            Ok(Err(problem)) => failed.push((name, problem)),
+            Err(_) => failed.push((name, ServerError::Silent { within_ms: timeout.as_millis() })),
         }
     }
-    Err(format!("no NATS server can be reached: {}", problems.join("; ")))
+    Err(ConnectError::Unreachable { tried: failed })
 }
 
 async fn try_server(
     server: &str,
     credentials: Option<&Path>,
     timeout: Duration,
-) -> Result<Client, String> {
+) -> Result<Client, ServerError> {
     let options = ConnectOptions::new()
         .name("whoisd")
         .connection_timeout(timeout)
@@ -163,33 +160,32 @@ async fn try_server(
         Some(path) => with_credentials(options, path)?,
         None => options,
     };
-    let parsed: ServerAddr = server.parse().map_err(|error| format!("{error}"))?;
-    options.connect(parsed).await.map_err(|error| error.to_string())
+    let parsed: ServerAddr = server.parse().map_err(ServerError::Address)?;
+    options.connect(parsed).await.map_err(ServerError::Refused)
 }
 
-fn with_credentials(options: ConnectOptions, path: &Path) -> Result<ConnectOptions, String> {
+fn with_credentials(options: ConnectOptions, path: &Path) -> Result<ConnectOptions, ServerError> {
     let text = secret::read(path)?;
-    let wrong = |problem: &str| format!("credentials {}: {problem}", path.display());
+    let path = || path.to_owned();
     if text.contains("BEGIN NATS USER JWT") {
-        return options.credentials(&text).map_err(|error| wrong(&error.to_string()));
+        let read = options.credentials(&text);
+        return read.map_err(|source| ServerError::Credentials { path: path(), source });
     }
-    let (user, password) = secret::pair(&text)
-        .ok_or_else(|| wrong("neither NATS credentials nor one line \"user:password\""))?;
+    let (user, password) =
+        secret::pair(&text).ok_or_else(|| ServerError::CredentialsForm { path: path() })?;
     Ok(options.user_and_password(user.to_owned(), password.to_owned()))
 }
 
 /// `host:port` of a server's address.
-fn place(server: &str) -> Result<String, String> {
+fn place(server: &str) -> Result<String, AddressError> {
     // The address is not quoted: it may hold a password, although it should not.
     let parsed: Result<ServerAddr, _> = server.parse();
-    let parsed = parsed.map_err(|_| "a server's address does not read".to_owned())?;
+    let parsed = parsed.map_err(|_| AddressError::Unread)?;
     if parsed.host().is_empty() || !matches!(parsed.scheme(), "nats" | "tls") {
-        return Err("a server's address is not nats://host:port or tls://host:port".to_owned());
+        return Err(AddressError::Form);
     }
     if parsed.has_user_pass() || parsed.password().is_some() {
-        return Err("a server's address holds a user or a password; put them into a file of \
-                    credentials"
-            .to_owned());
+        return Err(AddressError::Password);
     }
     let host = parsed.host();
     let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
@@ -228,7 +224,7 @@ mod tests {
             "nats://a/b c",
             many.as_str(),
         ] {
-            let problem = Address::parse(bad).unwrap_err();
+            let problem = Address::parse(bad).unwrap_err().to_string();
             assert!(
                 problem.contains("expected nats://") && !problem.contains("secret"),
                 "{problem}"

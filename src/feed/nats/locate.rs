@@ -16,6 +16,7 @@ use std::cell::Cell;
 
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, State, Stream};
 
+use super::error::Lost;
 use crate::feed::key::Trusted;
 use crate::feed::message::{Head, MessageError};
 
@@ -46,7 +47,7 @@ struct Heads<'a> {
 
 impl Heads<'_> {
     /// The first batch at or behind a sequence number, and its own number.
-    async fn at(&self, sequence: u64) -> Result<Option<(u64, Head)>, String> {
+    async fn at(&self, sequence: u64) -> Result<Option<(u64, Head)>, Lost> {
         let mut sequence = sequence;
         for _ in 0..STRANGERS_MAX {
             let got = self.stream.get_first_raw_message_by_subject(self.subject, sequence).await;
@@ -55,7 +56,7 @@ impl Heads<'_> {
                 Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
                     return Ok(None);
                 }
-                Err(error) => return Err(format!("cannot read the stream: {error}")),
+                Err(error) => return Err(Lost::Unread(error.into())),
             };
             let field = |name: &'static str| message.headers.get(name).map(|text| text.as_str());
             match Head::trusted(field, &message.payload, self.trusted) {
@@ -84,7 +85,7 @@ pub(super) async fn locate(
     state: &State,
     have: u64,
     trusted: &Trusted,
-) -> Result<Place, String> {
+) -> Result<Place, Lost> {
     let heads = Heads { stream, subject, trusted, is_lost: Cell::new(false) };
     let wanted = have.saturating_add(1);
     let first = state.first_sequence.max(1);

@@ -25,6 +25,7 @@
 
 mod backoff;
 mod connect;
+mod error;
 mod fitness;
 mod history;
 mod intake;
@@ -33,9 +34,11 @@ mod outbox;
 mod session;
 mod status;
 
+pub use crate::secret::Unreadable;
 pub(crate) use backoff::Backoff;
 pub use connect::{Address, SERVER_COUNT_MAX, STREAM, check_name};
 pub(crate) use connect::{Connection, connect};
+pub use error::{AddressError, Cause, ConnectError, NotStored, OutboxError, ServerError};
 pub use outbox::{Last, Limits, Outbox, SendError, Sent};
 pub use status::{Kind, Report, Status, Trouble};
 
@@ -47,6 +50,7 @@ use std::time::Duration;
 use futures_lite::future;
 use tokio::runtime::{Builder, Runtime};
 
+use self::error::{FetchError, Lost};
 use self::history::History;
 use self::session::{Ended, Session};
 use super::Apply;
@@ -152,7 +156,7 @@ pub trait Refetch {
     /// # Errors
     ///
     /// Why there is none; the node keeps what it has, and asks again after a pause.
-    fn refetch(&mut self, wanted: &Wanted) -> Result<Fetched, String>;
+    fn refetch(&mut self, wanted: &Wanted) -> Result<Fetched, Cause>;
 }
 
 /// Name of the file in a snapshot directory for [`Settings::position`].
@@ -188,11 +192,16 @@ pub fn note_source(dir: &Path, source: &Source) -> io::Result<()> {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoRefetch;
 
+/// There is no object store.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no object store is set to fetch a snapshot from; set feed.nats.objects, or import a deposit"
+)]
+struct NoObjects;
+
 impl Refetch for NoRefetch {
-    fn refetch(&mut self, _: &Wanted) -> Result<Fetched, String> {
-        Err("no object store is set to fetch a snapshot from; set feed.nats.objects, or import a \
-             deposit"
-            .to_owned())
+    fn refetch(&mut self, _: &Wanted) -> Result<Fetched, Cause> {
+        Err(NoObjects.into())
     }
 }
 
@@ -209,7 +218,7 @@ pub fn run(
     refetch: &mut dyn Refetch,
     stop: &AtomicBool,
     status: &Status,
-) -> Result<(), String> {
+) -> Result<(), AddressError> {
     settings.address.check()?;
     check_name("durable consumer", &settings.durable)?;
     let mut history = settings.position.as_deref().map(History::read).unwrap_or_default();
@@ -225,12 +234,12 @@ pub fn run(
         let ended = match runtime() {
             // One runtime a session: nothing of a lost connection goes on.
             Ok(runtime) => runtime.block_on(future::or(session.run(&mut next_server), asked(stop))),
-            Err(problem) => Ended::Lost(problem),
+            Err(error) => Ended::Lost(Lost::Runtime(error)),
         };
         status.update(|report| report.server = None);
         let (problem, kind) = match ended {
             Ended::Stopped => break,
-            Ended::Lost(problem) => (problem, Kind::Reach),
+            Ended::Lost(problem) => (problem.to_string(), Kind::Reach),
             Ended::Stuck(mut wanted) => {
                 if wanted.source.is_none() {
                     // A newer generation of somebody else's serials would be another registry.
@@ -278,18 +287,14 @@ fn fetch(
     apply: &dyn Apply,
     refetch: &mut dyn Refetch,
     history: &mut History,
-) -> Result<(), String> {
-    let fetched = refetch.refetch(wanted)?;
+) -> Result<(), FetchError> {
+    let fetched = refetch.refetch(wanted).map_err(FetchError::Refetch)?;
     let serial = apply.serial();
     if serial < wanted.serial_min {
-        return Err(format!(
-            "the snapshot that was fetched holds serial {serial}, at least {} is needed; publish a \
-             newer one",
-            wanted.serial_min
-        ));
+        return Err(FetchError::Old { got: serial, min: wanted.serial_min });
     }
     if !wanted.is_of(fetched.source.as_ref()) {
-        return Err("the snapshot that was fetched is of another source".to_owned());
+        return Err(FetchError::OtherSource);
     }
     history.restart(fetched.source);
     Ok(())
@@ -306,9 +311,8 @@ fn write_position(settings: &Settings, history: &History, status: &Status) {
 }
 
 /// A runtime on the thread that calls it.
-fn runtime() -> Result<Runtime, String> {
-    let built = Builder::new_current_thread().enable_all().build();
-    built.map_err(|error| format!("cannot start the feed's runtime: {error}"))
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
 }
 
 /// Ends when it is asked to.

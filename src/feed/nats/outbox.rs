@@ -28,6 +28,7 @@ use tokio::time::Sleep;
 
 use super::LOOK_PAUSE;
 use super::connect::{Address, Connection, connect};
+use super::error::{NotStored, OutboxError};
 use super::fitness::{Fitness, Said};
 use crate::feed::ChangeRecord;
 use crate::feed::key::{Signer, Trusted};
@@ -92,14 +93,11 @@ pub struct Sent {
 }
 
 /// Records were not all stored.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum SendError {
     /// No server, or none that stores. Send again after a pause.
-    #[error("{problem}; send again")]
-    Unavailable {
-        /// What happened.
-        problem: String,
-    },
+    #[error("{0}; send again")]
+    Unavailable(#[from] OutboxError),
     /// Records are missing in front of the first one. Send from the serial that follows the
     /// stream's.
     #[error(
@@ -157,10 +155,6 @@ pub enum SendError {
     Encode(#[from] EncodeError),
 }
 
-fn unavailable(problem: impl ToString) -> SendError {
-    SendError::Unavailable { problem: problem.to_string() }
-}
-
 /// Sends batches into a stream. Its calls block, and are not to be made on a thread that runs
 /// asynchronous tasks.
 #[derive(Debug)]
@@ -207,8 +201,8 @@ impl Outbox {
         signer: Option<Signer>,
         limits: Limits,
     ) -> Result<Self, SendError> {
-        address.check().map_err(unavailable)?;
-        let runtime = super::runtime().map_err(unavailable)?;
+        address.check().map_err(OutboxError::Address)?;
+        let runtime = super::runtime().map_err(OutboxError::Runtime)?;
         let (next_server, open, said) = (0, None, Said::default());
         let mut outbox = Self { address, source, signer, limits, runtime, next_server, open, said };
         outbox.last()?;
@@ -236,7 +230,7 @@ impl Outbox {
     /// Some of them, or none, were stored: send the same again.
     pub fn send(&mut self, records: &[ChangeRecord]) -> Result<Sent, SendError> {
         let mut message_count = 0_u64;
-        let (mut problem, mut with_id) = (String::new(), true);
+        let (mut not_stored, mut with_id) = (None, true);
         let mut tries = 0_usize;
         while tries < TRIES_MAX {
             let mut open = self.take_open()?;
@@ -269,8 +263,7 @@ impl Outbox {
                     continue;
                 }
                 Ok((Tried::Elsewhere, _)) => {
-                    "the stream does not end where it did: somebody else publishes"
-                        .clone_into(&mut problem);
+                    not_stored = Some(NotStored::Elsewhere);
                     self.open = Some(open);
                 }
                 // Stored before an answer was lost; or removed since, and to be stored again.
@@ -279,11 +272,11 @@ impl Outbox {
                     self.open = Some(open);
                 }
                 // The connection is given up: the next server's turn has come.
-                Err(error) => problem = error,
+                Err(error) => not_stored = Some(error),
             }
             tries = tries.saturating_add(1);
         }
-        Err(unavailable(format!("serials were not stored in {TRIES_MAX} tries: {problem}")))
+        Err(OutboxError::NotStored { tries: TRIES_MAX, last: not_stored }.into())
     }
 
     /// The records that the stream does not have; `None` if it has all.
@@ -311,9 +304,8 @@ impl Outbox {
 
     /// Where a stream ends: with a key, behind the last message that a believed key signed.
     async fn read_last(&self, stream: &Stream) -> Result<Last, SendError> {
-        let failed =
-            |error: &dyn std::fmt::Display| unavailable(format!("cannot read it: {error}"));
-        let state = stream.get_info().await.map_err(|error| failed(&error))?.state;
+        let failed = |error| SendError::from(OutboxError::Unread(error));
+        let state = stream.get_info().await.map_err(|error| failed(error.into()))?.state;
         let (sequence, subject) = (state.last_sequence, self.address.subject());
         let nobody = Trusted::default();
         let believed = self.signer.as_ref().map_or(&nobody, |signer| &signer.believed);
@@ -345,7 +337,7 @@ impl Outbox {
                 }
                 Ok(_) => {}
                 Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {}
-                Err(error) => return Err(failed(&error)),
+                Err(error) => return Err(failed(error.into())),
             }
             at = at.saturating_sub(1);
         }
@@ -366,8 +358,7 @@ impl Outbox {
             });
             if is_due {
                 let info = self.runtime.block_on(open.stream.get_info());
-                let config =
-                    info.map_err(|error| unavailable(format!("no stream: {error}")))?.config;
+                let config = info.map_err(|error| OutboxError::NoStream(error.into()))?.config;
                 self.check(&config)?;
             }
             return Ok(open);
@@ -377,21 +368,18 @@ impl Outbox {
             let connection = connect(address, next, limits.request).await?;
             let made = connection.jetstream.get_or_create_stream(config(address, limits)).await;
             let stream = made.map_err(|error| {
-                let (server, name) = (&connection.server, &address.stream);
-                let bytes = limits.bytes;
-                format!(
-                    "{server}: cannot make stream {name}, which asks for {bytes} bytes of storage: \
-                     {error}; give the servers more (max_file_store), or make the stream yourself"
-                )
+                let (server, stream) = (connection.server.clone(), address.stream.clone());
+                let (bytes, source) = (limits.bytes, error.into());
+                OutboxError::NotMade { server, stream, bytes, source }
             })?;
-            Ok::<_, String>(Open {
+            Ok::<_, OutboxError>(Open {
                 connection,
                 stream,
                 last: None,
                 look: Box::pin(tokio::time::sleep(limits.look)),
             })
         });
-        let open = opened.map_err(unavailable)?;
+        let open = opened?;
         let found = open.stream.cached_info().config.clone();
         self.check(&found)?;
         Ok(open)
@@ -433,7 +421,7 @@ async fn publish(
     message: Message,
     expected: u64,
     with_id: bool,
-) -> Result<(Tried, u64), String> {
+) -> Result<(Tried, u64), NotStored> {
     let mut headers = async_nats::HeaderMap::new();
     for (name, value) in message.fields {
         if with_id || name != "Nats-Msg-Id" {
@@ -458,6 +446,9 @@ async fn publish(
         Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
             Ok((Tried::Elsewhere, 0))
         }
-        Err(error) => Err(format!("{}: {error}", open.connection.server)),
+        Err(error) => {
+            let server = open.connection.server.clone();
+            Err(NotStored::Refused { server, source: error.into() })
+        }
     }
 }

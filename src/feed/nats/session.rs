@@ -21,6 +21,7 @@ use futures_lite::{StreamExt, future};
 use tokio::time::Sleep;
 
 use super::connect::{Connection, connect};
+use super::error::{Broken, Lost};
 use super::fitness::{Fitness, Said};
 use super::history::{History, Rewritten};
 use super::intake::{HELD_COUNT_MAX, Intake};
@@ -41,17 +42,13 @@ const _: () = assert!(2 * HELD_COUNT_MAX == 512);
 /// Polls between two looks at the stream itself.
 const LOOK_POLLS: u32 = 5;
 
-/// What to say when somebody has removed the durable consumer.
-const CONSUMER_GONE: &str = "the durable consumer is gone; if another node has the same \
-                             feed.nats.durable, give each its own";
-
 /// Why a session ended.
 #[derive(Debug)]
 pub(super) enum Ended {
     /// It was asked to.
     Stopped,
     /// What may be better in a moment.
-    Lost(String),
+    Lost(Lost),
     /// What the stream cannot heal.
     Stuck(Wanted),
 }
@@ -95,7 +92,7 @@ impl<'a> Session<'a> {
         let request = self.settings.timing.request;
         let connection = match connect(&self.settings.address, next_server, request).await {
             Ok(connection) => connection,
-            Err(problem) => return Ended::Lost(problem),
+            Err(error) => return Ended::Lost(error.into()),
         };
         // It is the first choice again, as long as it holds.
         *next_server = next_server.saturating_sub(1);
@@ -122,10 +119,8 @@ impl<'a> Session<'a> {
         let address = &self.settings.address;
         let name = &address.stream;
         let stream = connection.jetstream.get_stream(name).await.map_err(|error| {
-            Ended::Lost(format!(
-                "{}: no stream {name}: {error}; whoever publishes makes it",
-                connection.server
-            ))
+            let (server, stream) = (connection.server.clone(), name.clone());
+            Ended::Lost(Lost::NoStream { server, stream, source: error.into() })
         })?;
         let have = self.apply.serial();
         let state = stream.cached_info().state.clone();
@@ -171,11 +166,9 @@ impl<'a> Session<'a> {
     }
 
     /// The durable consumer, set to begin at a place of the stream.
-    async fn durable(&self, stream: &Stream, from: u64, upto: u64) -> Result<PullConsumer, String> {
+    async fn durable(&self, stream: &Stream, from: u64, upto: u64) -> Result<PullConsumer, Lost> {
         let name = self.settings.durable.as_str();
-        let failed = |what: &str, error: &dyn std::fmt::Display| {
-            format!("cannot {what} the durable consumer {name}: {error}")
-        };
+        let failed = |what, source| Lost::Consumer { what, name: name.to_owned(), source };
         match stream.get_consumer::<pull::Config>(name).await {
             Ok(consumer) => {
                 let info = consumer.cached_info();
@@ -185,7 +178,7 @@ impl<'a> Session<'a> {
                     return Ok(consumer);
                 }
                 let deleted = stream.delete_consumer(name).await;
-                deleted.map_err(|error| failed("replace", &error))?;
+                deleted.map_err(|error| failed("replace", error.into()))?;
             }
             Err(error) => tracing::debug!(feed = "nats", %error, "no durable consumer yet"),
         }
@@ -198,7 +191,7 @@ impl<'a> Session<'a> {
             filter_subject: self.settings.address.subject(),
             ..pull::Config::default()
         };
-        stream.create_consumer(config).await.map_err(|error| failed("make", &error))
+        stream.create_consumer(config).await.map_err(|error| failed("make", error.into()))
     }
 
     /// Receives until something ends it.
@@ -207,9 +200,8 @@ impl<'a> Session<'a> {
         connection: &Connection,
         followed: Followed,
     ) -> Result<std::convert::Infallible, Ended> {
-        let lost = |error: &dyn std::fmt::Display| {
-            Ended::Lost(format!("{}: {error}; it is tried again", connection.server))
-        };
+        let lost =
+            |problem| Ended::Lost(Lost::Broken { server: connection.server.clone(), problem });
         let Followed { stream, consumer, mut said } = followed;
         // A server that answers and has no stream, or none that goes on here, is tried again.
         if self.status.reached() {
@@ -220,7 +212,8 @@ impl<'a> Session<'a> {
         loop {
             let poll = self.settings.timing.poll;
             let request = consumer.batch().max_messages(FETCH_COUNT).expires(poll).messages();
-            let mut messages = request.await.map_err(|error| lost(&error))?;
+            let mut messages =
+                request.await.map_err(|error| lost(Broken::Request(error.into())))?;
             let mut came = false;
             // The server ends a request after `poll`; if it is gone, this does.
             let mut deadline = pin!(tokio::time::sleep(poll.saturating_mul(2)));
@@ -232,10 +225,9 @@ impl<'a> Session<'a> {
                 match future::or(messages.next(), ended).await {
                     None => break,
                     Some(Err(error)) => {
-                        let text = error.to_string();
-                        let is_gone = text.contains("Consumer Deleted");
-                        let hint = if is_gone { CONSUMER_GONE } else { "the request ended" };
-                        return Err(lost(&format!("{hint} ({text})")));
+                        let is_gone = error.to_string().contains("Consumer Deleted");
+                        let ended = if is_gone { Broken::Deleted } else { Broken::Ended };
+                        return Err(lost(ended(error)));
                     }
                     Some(Ok(message)) => self.receive(message).await,
                 }
@@ -248,14 +240,14 @@ impl<'a> Session<'a> {
             self.take_in().await?;
             self.wait_for_gap().await?;
             if connection.client.connection_state() != State::Connected {
-                return Err(lost(&"the connection was lost"));
+                return Err(lost(Broken::Connection));
             }
             quiet = if came { 0 } else { quiet.saturating_add(1) };
             // While changes come, the configuration alone may have become another one.
             let is_due = future::poll_once(again.as_mut()).await.is_some();
             if quiet >= LOOK_POLLS || is_due {
                 quiet = 0;
-                self.look(&stream, &mut said).await.map_err(|problem| lost(&problem))?;
+                self.look(&stream, &mut said).await.map_err(lost)?;
                 again.set(tokio::time::sleep(self.settings.timing.look));
                 *self.steady = true;
             }
@@ -264,15 +256,14 @@ impl<'a> Session<'a> {
 
     /// Whether stream and consumer are still there, and as they have to be: a stream that was made
     /// again delivers nothing to a consumer of the old one.
-    async fn look(&self, stream: &Stream, said: &mut Said) -> Result<(), String> {
-        let now =
-            stream.get_info().await.map_err(|error| format!("the stream is gone: {error}"))?;
+    async fn look(&self, stream: &Stream, said: &mut Said) -> Result<(), Broken> {
+        let now = stream.get_info().await.map_err(|error| Broken::StreamGone(error.into()))?;
         if now.created != stream.cached_info().created {
-            return Err("the stream was made again".to_owned());
+            return Err(Broken::Remade);
         }
         self.warn(&now.config, said);
         let consumer = stream.consumer_info(&self.settings.durable).await;
-        let info = consumer.map_err(|error| format!("{error}: {CONSUMER_GONE}"))?;
+        let info = consumer.map_err(|error| Broken::ConsumerGone(error.into()))?;
         self.status.update(|report| {
             report.backlog_count = info.num_pending;
         });
@@ -374,7 +365,7 @@ impl<'a> Session<'a> {
             Err(ApplyError::Refused { .. } | ApplyError::Disorder { .. }) if together.len() > 1 => {
                 return self.hand_over_singly(together).await;
             }
-            Err(error) => return Err(self.not_taken(&error, last)),
+            Err(error) => return Err(self.not_taken(error, last)),
         }
         self.taken_in(&records, &together);
         for (_, message) in &together {
@@ -387,7 +378,7 @@ impl<'a> Session<'a> {
         for (batch, message) in together {
             let have = self.apply.serial();
             if let Err(error) = self.apply.apply(&batch.records) {
-                return Err(self.not_taken(&error, batch.head.last));
+                return Err(self.not_taken(error, batch.head.last));
             }
             let mut records = batch.records.clone();
             records.retain(|record| record.serial > have);
@@ -419,10 +410,10 @@ impl<'a> Session<'a> {
     }
 
     /// What follows when records were not taken in.
-    fn not_taken(&mut self, error: &ApplyError, last: u64) -> Ended {
+    fn not_taken(&mut self, error: ApplyError, last: u64) -> Ended {
         self.history.cut(self.apply.serial());
-        let serial_min = match error {
-            ApplyError::Store { .. } => return Ended::Lost(error.to_string()),
+        let serial_min = match &error {
+            ApplyError::Store { .. } => return Ended::Lost(Lost::Disk(error)),
             ApplyError::Gap { got, .. } => got.saturating_sub(1),
             // The last three are of deposits.
             ApplyError::Disorder { .. }

@@ -12,7 +12,6 @@
 //!
 //! Know which serial the node has: whoever asks says the least one, so that nothing goes back.
 
-use std::error::Error;
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
 
@@ -23,15 +22,14 @@ use snapshot_format::delta::Generation;
 use snapshot_format::limits::HEADER_BYTES;
 use snapshot_format::{FormatError, Header, Snapshot};
 
-use super::{ObjectError, ObjectManifest, Objects, PART_BYTES};
+use super::error::{NotPermitted, ObjectError, Spoilt, Unusable, Unused};
+use super::{ObjectManifest, Objects, PART_BYTES};
 use crate::feed::key::Trusted;
 use crate::feed::nats::Wanted;
 use crate::store::{Files, GenerationOf, Manifest, NewBase, StoreError, Writer};
 
 /// Says why a snapshot may not take the place of what there is.
 pub type Vet<'v, F> = &'v mut dyn FnMut(&GenerationOf<F>) -> Result<(), NotPermitted>;
-/// What a [`Vet`] says: an error of the caller's, which names the option that permits it.
-pub type NotPermitted = Box<dyn Error + Send + Sync>;
 
 /// Snapshots that are tried.
 const TRIES_MAX: usize = 8;
@@ -50,9 +48,7 @@ pub struct Arrived {
 /// Why one snapshot was not taken.
 enum Failed {
     /// Another one may do.
-    Passed(String),
-    /// Another one may do, and this one never will.
-    Damaged(String),
+    Passed(Unused),
     /// No other one would do better.
     Over(ObjectError),
 }
@@ -81,9 +77,9 @@ impl Objects {
         for name in newer.take(TRIES_MAX) {
             let tried = self.manifest(*name, trusted).map_err(Failed::Passed).and_then(|object| {
                 if !wanted.is_of(object.source.as_ref()) {
-                    let source = object.source.map_or_else(String::new, |got| got.to_string());
-                    let problem = format!("{}: is of source {source:?}", name.manifest());
-                    return Err(Failed::Passed(problem));
+                    let got = object.source.map_or_else(String::new, |got| got.to_string());
+                    let problem = Unusable::OtherSource { got };
+                    return Err(Failed::Passed(Unused { file: name.manifest(), problem }));
                 }
                 let manifest = self.take(&object, writer, vet, go_on)?;
                 Ok((object, manifest))
@@ -91,9 +87,9 @@ impl Objects {
             match tried {
                 Ok((object, manifest)) => return Ok(Arrived { object, manifest, passed_over }),
                 Err(Failed::Over(error)) => return Err(error),
-                Err(Failed::Passed(problem) | Failed::Damaged(problem)) => {
-                    tracing::warn!(objects = self.url, "{problem}; the next older one is tried");
-                    passed_over.push(problem);
+                Err(Failed::Passed(unused)) => {
+                    tracing::warn!(objects = self.url, "{unused}; the next older one is tried");
+                    passed_over.push(unused.to_string());
                 }
             }
         }
@@ -119,27 +115,20 @@ impl Objects {
         go_on: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Manifest, Failed> {
         let file = object.name().snapshot();
-        let passed = |problem: String| Failed::Passed(format!("{file}: {problem}"));
         let meta = self.runtime.block_on(self.store.head(&self.at(&file)));
-        let meta = meta.map_err(|error| passed(error.to_string()))?;
+        let meta = meta.map_err(|error| passed(object, error.into()))?;
         if meta.size != object.bytes {
             let (got, expected) = (meta.size, object.bytes);
-            return Err(passed(format!("has {got} bytes, its manifest says {expected}")));
+            return Err(passed(object, Unusable::Length { got, expected }));
         }
-        if let Some(problem) = self.known_bad(&file, &meta) {
-            return Err(passed(problem));
+        if let Some(spoilt) = self.known_bad(&file, &meta) {
+            return Err(passed(object, Unusable::Damaged(spoilt)));
         }
         let taken = self.take_bytes(&self.at(&file), object, writer, vet, go_on);
-        taken.map_err(|failed| match failed {
-            Failed::Passed(problem) => passed(problem),
-            Failed::Damaged(problem) => {
-                let advice = "publish it again with `whoisd publish-snapshot --replace`";
-                let problem = format!("{problem}: it is damaged; {advice}");
-                self.note_bad(&file, &meta, &problem);
-                passed(problem)
-            }
-            over @ Failed::Over(_) => over,
-        })
+        if let Err(Failed::Passed(Unused { problem: Unusable::Damaged(spoilt), .. })) = &taken {
+            self.note_bad(&file, &meta, spoilt);
+        }
+        taken
     }
 
     fn take_bytes<F: Files>(
@@ -152,11 +141,10 @@ impl Objects {
     ) -> Result<Manifest, Failed> {
         let mut base = writer.begin().map_err(over)?;
         let header = self.receive(at, object, writer, &mut base, go_on)?;
-        let damaged = |error: FormatError| Failed::Damaged(error.to_string());
-        let mut header = Header::decode_block(&header, object.bytes).map_err(damaged)?;
+        let unread = |error: FormatError| damaged(object, error.into());
+        let mut header = Header::decode_block(&header, object.bytes).map_err(unread)?;
         if (header.sums_hash, header.serial) != (object.sums_hash, object.serial) {
-            let problem = "its header is not the one that its manifest names";
-            return Err(Failed::Damaged(problem.to_owned()));
+            return Err(damaged(object, Spoilt::Header));
         }
         // The directory counts its generations itself.
         header.generation = base.generation();
@@ -167,7 +155,7 @@ impl Objects {
         rewritten.map_err(|error| over(disk(writer, &base, "write it", error)))?;
         let bytes = writer.files().base(base.aside());
         let bytes = bytes.map_err(|error| over(disk(writer, &base, "read it back", error)))?;
-        let made = check::<F>(bytes).map_err(damaged)?;
+        let made = check::<F>(bytes).map_err(unread)?;
         vet(&made).map_err(|problem| over(ObjectError::NotPermitted { problem }))?;
         writer.publish(base).map_err(over)
     }
@@ -191,9 +179,9 @@ impl Objects {
             let end = got.saturating_add(PART_BYTES as u64).min(size);
             // Each part is a request of its own, which the store tries again by itself.
             let part = self.runtime.block_on(self.store.get_range(at, got..end));
-            let part = part.map_err(|error| Failed::Passed(error.to_string()))?;
+            let part = part.map_err(|error| passed(object, error.into()))?;
             if part.len() as u64 != end.saturating_sub(got) {
-                return Err(Failed::Passed("was cut while it was read".to_owned()));
+                return Err(passed(object, Unusable::Cut));
             }
             if got == 0 {
                 header.extend_from_slice(part.get(..HEADER_BYTES).unwrap_or(&part));
@@ -203,7 +191,7 @@ impl Objects {
             got = end;
         }
         if <[u8; 32]>::from(hash.finalize()) != object.hash {
-            return Err(Failed::Damaged("its bytes are not those of its manifest".to_owned()));
+            return Err(damaged(object, Spoilt::Hash));
         }
         Ok(header)
     }
@@ -224,6 +212,14 @@ fn disk<F: Files>(
 ) -> StoreError {
     let path = writer.files().path().join(base.aside());
     StoreError::Io { path, what, source }
+}
+
+fn passed(object: &ObjectManifest, problem: Unusable) -> Failed {
+    Failed::Passed(Unused { file: object.name().snapshot(), problem })
+}
+
+fn damaged(object: &ObjectManifest, spoilt: Spoilt) -> Failed {
+    passed(object, Unusable::Damaged(Arc::new(spoilt)))
 }
 
 fn over(error: impl Into<ObjectError>) -> Failed {

@@ -26,8 +26,9 @@
 
 use std::fmt::Write;
 
+use super::error::{ManifestError, ManifestText};
 use crate::feed::SERIAL_MAX;
-use crate::feed::key::{SecretKey, SignatureError, Trusted};
+use crate::feed::key::{SecretKey, Trusted};
 use crate::feed::message::Source;
 use crate::hex;
 
@@ -99,28 +100,6 @@ impl Name {
     }
 }
 
-/// Why a manifest is not relied on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ManifestError {
-    /// It does not read.
-    #[error("{problem}; publish the snapshot again")]
-    Damaged {
-        /// What is wrong.
-        problem: String,
-    },
-    /// It is not signed as it should be.
-    #[error("the snapshot {0}")]
-    Signature(#[from] SignatureError),
-    /// It has another one's name.
-    #[error("it is of serial {got}, its name says {name}: an old snapshot was given another name")]
-    Renamed {
-        /// Serial in the manifest.
-        got: u64,
-        /// Serial in its name.
-        name: u64,
-    },
-}
-
 impl ObjectManifest {
     /// Its name.
     pub(super) fn name(&self) -> Name {
@@ -155,59 +134,59 @@ impl ObjectManifest {
     ///
     /// It is damaged, not signed by a trusted key, or another one's.
     pub(super) fn decode(text: &str, name: Name, trusted: &Trusted) -> Result<Self, ManifestError> {
-        let damaged = |problem: String| ManifestError::Damaged { problem };
-        let body = checked_body(text).map_err(damaged)?;
+        let body = checked_body(text)?;
         let (signed, signature) = match body.find("key ").filter(|at| starts_line(body, *at)) {
             Some(at) => {
                 let (signed, rest) = body.split_at_checked(at).unwrap_or((body, ""));
                 let mut lines = rest.lines();
-                let mut field = |name: &str| field(lines.next(), name).map_err(damaged);
+                let mut field = |name| field(lines.next(), name);
                 (signed, Some((field("key")?, field("signature")?)))
             }
             None => (body, None),
         };
         trusted.check(signed.as_bytes(), signature)?;
-        let manifest = Self::of_lines(signed).map_err(damaged)?;
+        let manifest = Self::of_lines(signed)?;
         if manifest.name() != name {
             return Err(ManifestError::Renamed { got: manifest.serial, name: name.serial });
         }
         Ok(manifest)
     }
 
-    fn of_lines(signed: &str) -> Result<Self, String> {
+    fn of_lines(signed: &str) -> Result<Self, ManifestText> {
         let mut lines = signed.lines();
         let first = lines.next().unwrap_or_default();
         if first == FIRST_LINE_1 {
-            return Err("is of form 1, whose hash anybody can find other bytes for".to_owned());
+            return Err(ManifestText::Form1);
         }
         if first != FIRST_LINE {
-            return Err(format!("starts with {first:?}, expected {FIRST_LINE:?}"));
+            return Err(ManifestText::FirstLine { got: first.to_owned(), expected: FIRST_LINE });
         }
-        let mut next = |name: &str| field(lines.next(), name);
+        let mut next = |name| field(lines.next(), name);
         let source = match next("source")? {
             "-" => None,
             name => Some(name.parse()?),
         };
-        let number = |name: &str, text: &str| {
-            text.parse().map_err(|_| format!("{name} is {text:?}, expected a number"))
+        let number = |name, text: &str| {
+            text.parse().map_err(|_| ManifestText::Number { name, got: text.to_owned() })
         };
         let manifest = Self {
             source,
             generation: number("generation", next("generation")?)?,
             serial: number("serial", next("serial")?)?,
-            time_ms: next("time")?.parse().map_err(|_| "time is not a number".to_owned())?,
+            time_ms: next("time")?.parse().map_err(|_| ManifestText::Time)?,
             bytes: number("bytes", next("bytes")?)?,
             hash: hex::decode(next("sha256")?)
                 .and_then(|octets| octets.try_into().ok())
-                .ok_or_else(|| "sha256 is not 64 hexadecimal digits".to_owned())?,
-            sums_hash: u64::from_str_radix(next("sums")?, 16)
-                .map_err(|_| "sums is not a hexadecimal number".to_owned())?,
+                .ok_or(ManifestText::Hash)?,
+            sums_hash: u64::from_str_radix(next("sums")?, 16).map_err(|_| ManifestText::Sums)?,
         };
         if manifest.serial > SERIAL_MAX {
-            let got = manifest.serial;
-            return Err(format!("serial is {got}, which no record has: at most {SERIAL_MAX}"));
+            return Err(ManifestText::Serial { got: manifest.serial });
         }
-        lines.next().map_or(Ok(manifest), |line| Err(format!("has the line {line:?}")))
+        match lines.next() {
+            Some(line) => Err(ManifestText::Longer { line: line.to_owned() }),
+            None => Ok(manifest),
+        }
     }
 }
 
@@ -215,25 +194,24 @@ fn starts_line(text: &str, at: usize) -> bool {
     text.get(..at).is_some_and(|before| before.ends_with('\n'))
 }
 
-fn field<'a>(line: Option<&'a str>, name: &str) -> Result<&'a str, String> {
+fn field<'a>(line: Option<&'a str>, name: &'static str) -> Result<&'a str, ManifestText> {
     let line = line.unwrap_or_default();
     let value = line.strip_prefix(name).and_then(|value| value.strip_prefix(' '));
-    value.ok_or_else(|| format!("has the line {line:?}, expected \"{name} ...\""))
+    value.ok_or_else(|| ManifestText::Field { line: line.to_owned(), name })
 }
 
 /// The text before its last line, which is its checksum.
-fn checked_body(text: &str) -> Result<&str, String> {
+fn checked_body(text: &str) -> Result<&str, ManifestText> {
     let at = text.trim_end_matches('\n').rfind('\n').map_or(0, |at| at.saturating_add(1));
     let (body, last) = text.split_at_checked(at).unwrap_or_default();
     let expected = format!("crc32c {:08x}\n", crc32c::crc32c(body.as_bytes()));
-    (last == expected)
-        .then_some(body)
-        .ok_or_else(|| "its last line is not its checksum: it is damaged".to_owned())
+    (last == expected).then_some(body).ok_or(ManifestText::Checksum)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::key::SignatureError;
 
     fn example() -> ObjectManifest {
         ObjectManifest {

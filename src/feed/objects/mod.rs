@@ -19,12 +19,16 @@
 //!
 //! Remove old snapshots: a rule of the object store, or of the operator, does.
 
+mod error;
 mod fetch;
 mod manifest;
 mod publish;
 
-pub use fetch::{Arrived, NotPermitted, Vet};
-pub use manifest::{ManifestError, ObjectManifest};
+pub use error::{
+    ManifestError, ManifestText, NotPermitted, ObjectError, Spoilt, Unusable, Unused, UrlError,
+};
+pub use fetch::{Arrived, Vet};
+pub use manifest::ObjectManifest;
 pub use publish::{How, Published};
 
 use std::cell::RefCell;
@@ -35,14 +39,11 @@ use std::sync::Arc;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
-use snapshot_format::FormatError;
 use tokio::runtime::{Builder, Runtime};
 
 use self::manifest::Name;
 use super::address::scheme_without_slashes;
 use super::key::Trusted;
-use super::message::Source;
-use crate::store::StoreError;
 
 /// What is sent or received at a time, bytes: a multiple of 2 MiB, so that a base is written in
 /// pieces that the page cache holds as huge pages.
@@ -71,100 +72,7 @@ struct Bad {
     file: String,
     /// When it was written, and its tag, as the object store says.
     written: (i64, Option<String>),
-    problem: String,
-}
-
-/// Something with an object store did not work.
-#[derive(Debug, thiserror::Error)]
-pub enum ObjectError {
-    /// The address is none.
-    #[error("{url:?}: {problem}; expected a directory, file:///DIRECTORY{}", S3_ADVICE)]
-    Address {
-        /// The address.
-        url: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// The object store refuses, or cannot be reached.
-    #[error("{url}: cannot {what}: {problem}")]
-    Store {
-        /// The object store.
-        url: String,
-        /// What was tried.
-        what: String,
-        /// Why it failed.
-        problem: String,
-    },
-    /// The snapshot that is to be published is damaged.
-    #[error("{0}; it is not published")]
-    Damaged(FormatError),
-    /// No snapshot in the object store will do.
-    #[error("{url}: {}", none_text(*.serial_min, .of.as_ref(), .tried))]
-    None {
-        /// The object store.
-        url: String,
-        /// The least serial that was asked for.
-        serial_min: u64,
-        /// The source that was asked for.
-        of: Option<Source>,
-        /// Each snapshot that was tried, and why it will not do, the newest first.
-        tried: Vec<String>,
-    },
-    /// The very snapshot is there already, with the serials of another source.
-    #[error(
-        "{url}: {file} says that the snapshot has the serials of {got}, and this would say {own}; \
-         publish it with --source {got}, or into another object store"
-    )]
-    OtherSource {
-        /// The object store.
-        url: String,
-        /// The manifest that is there.
-        file: String,
-        /// The source that it names.
-        got: Source,
-        /// What would be written.
-        own: Source,
-    },
-    /// The snapshot may not take the place of what the directory has.
-    #[error("the snapshot was refused: {problem}")]
-    NotPermitted {
-        /// Why not, and which option permits it.
-        problem: NotPermitted,
-    },
-    /// The very snapshot is there already, signed, and this would say something else unsigned.
-    #[error(
-        "{url}: {file} is signed with key {key}, and would say something else without a signature; \
-         sign it with --key"
-    )]
-    Signed {
-        /// The object store.
-        url: String,
-        /// The manifest that is there.
-        file: String,
-        /// Id of the key that signed it.
-        key: String,
-    },
-    /// The snapshot directory cannot be written.
-    #[error(transparent)]
-    Directory(#[from] StoreError),
-    /// The caller wanted no more.
-    #[error("interrupted; nothing was changed")]
-    Interrupted,
-}
-
-#[cfg(feature = "s3")]
-const S3_ADVICE: &str = " or s3://BUCKET/PATH";
-#[cfg(not(feature = "s3"))]
-const S3_ADVICE: &str = "; this build has no S3 (cargo feature s3)";
-
-fn none_text(serial_min: u64, source: Option<&Source>, tried: &[String]) -> String {
-    let of = source.map_or_else(String::new, |source| format!(" of source {source}"));
-    let wanted = format!("no snapshot{of} that holds serial {serial_min}");
-    if tried.is_empty() {
-        format!("{wanted}; put one there with `whoisd publish-snapshot`")
-    } else {
-        format!("{wanted} can be used: {}", tried.join("; "))
-    }
+    problem: Arc<Spoilt>,
 }
 
 impl Objects {
@@ -175,20 +83,18 @@ impl Objects {
     ///
     /// It is no such address.
     pub fn open(url: &str) -> Result<Self, ObjectError> {
-        let wrong = |problem: String| ObjectError::Address { url: url.to_owned(), problem };
+        let wrong = |problem| ObjectError::Address { url: url.to_owned(), problem };
         let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| wrong(error.to_string()))?;
+        let runtime = runtime.map_err(|error| wrong(UrlError::Io(error)))?;
         let (store, prefix) = match url.split_once("://") {
-            None if url.is_empty() => Err("no address".to_owned()),
+            None if url.is_empty() => Err(UrlError::Empty),
             None if scheme_without_slashes(url).is_some() && !FilePath::new(url).exists() => {
-                Err("there is no // behind the scheme, and a directory whose name has a colon is \
-                     written ./NAME"
-                    .to_owned())
+                Err(UrlError::NoSlashes)
             }
             None => directory(FilePath::new(url)),
             Some(("file", path)) if path.starts_with('/') => directory(FilePath::new(path)),
             Some(("s3", _)) => s3(url),
-            Some(_) => Err("no object store that is known".to_owned()),
+            Some(_) => Err(UrlError::Unknown),
         }
         .map_err(wrong)?;
         Ok(Self { store, prefix, url: url.to_owned(), runtime, bad: RefCell::default() })
@@ -200,7 +106,7 @@ impl Objects {
         let listed = match listed {
             Ok(listed) => listed.objects,
             Err(object_store::Error::NotFound { .. }) => Vec::new(),
-            Err(error) => return Err(self.failed("list it", &error)),
+            Err(error) => return Err(self.failed("list it", error)),
         };
         let names = listed.iter().filter_map(|object| object.location.filename());
         let mut names: Vec<Name> = names.filter_map(Name::decode).collect();
@@ -218,42 +124,42 @@ impl Objects {
     pub fn list(
         &self,
         trusted: &Trusted,
-    ) -> Result<Vec<Result<ObjectManifest, String>>, ObjectError> {
+    ) -> Result<Vec<Result<ObjectManifest, Unused>>, ObjectError> {
         Ok(self.names()?.into_iter().map(|name| self.manifest(name, trusted)).collect())
     }
 
-    /// Reads a manifest; why not, as text.
-    fn manifest(&self, name: Name, trusted: &Trusted) -> Result<ObjectManifest, String> {
+    /// Reads a manifest.
+    fn manifest(&self, name: Name, trusted: &Trusted) -> Result<ObjectManifest, Unused> {
         let file = name.manifest();
-        let read = self.manifest_text(&file).and_then(|text| {
-            ObjectManifest::decode(&text, name, trusted).map_err(|error| error.to_string())
-        });
-        read.map_err(|problem| format!("{file}: {problem}"))
+        let read = self
+            .manifest_text(&file)
+            .and_then(|text| Ok(ObjectManifest::decode(&text, name, trusted)?));
+        read.map_err(|problem| Unused { file, problem })
     }
 
     /// The text of a manifest, whatever it says.
-    fn manifest_text(&self, file: &str) -> Result<String, String> {
+    fn manifest_text(&self, file: &str) -> Result<String, Unusable> {
         let bytes = self.runtime.block_on(async {
-            let got = self.store.get(&self.at(file)).await.map_err(|error| error.to_string())?;
+            let got = self.store.get(&self.at(file)).await?;
             if got.meta.size > manifest::MANIFEST_BYTES_MAX {
-                return Err(format!("has {} bytes: it is not a manifest of ours", got.meta.size));
+                return Err(Unusable::LongManifest { got: got.meta.size });
             }
-            got.bytes().await.map_err(|error| error.to_string())
+            Ok(got.bytes().await?)
         })?;
-        String::from_utf8(bytes.into()).map_err(|_| "is not text: it is damaged".to_owned())
+        String::from_utf8(bytes.into()).map_err(|_| Unusable::NotText)
     }
 
     /// Why a snapshot is known to be of no use.
-    fn known_bad(&self, file: &str, meta: &ObjectMeta) -> Option<String> {
+    fn known_bad(&self, file: &str, meta: &ObjectMeta) -> Option<Arc<Spoilt>> {
         let (bad, written) = (self.bad.borrow(), written(meta));
         let found = bad.iter().find(|bad| bad.file == file && bad.written == written)?;
-        Some(found.problem.clone())
+        Some(Arc::clone(&found.problem))
     }
 
-    fn note_bad(&self, file: &str, meta: &ObjectMeta, problem: &str) {
+    fn note_bad(&self, file: &str, meta: &ObjectMeta, problem: &Arc<Spoilt>) {
         let (mut bad, written) = (self.bad.borrow_mut(), written(meta));
         bad.truncate(BAD_COUNT_MAX.saturating_sub(1));
-        let (file, problem) = (file.to_owned(), problem.to_owned());
+        let (file, problem) = (file.to_owned(), Arc::clone(problem));
         bad.push_front(Bad { file, written, problem });
     }
 
@@ -261,17 +167,8 @@ impl Objects {
         self.prefix.clone().join(file)
     }
 
-    fn failed(&self, what: &str, error: &object_store::Error) -> ObjectError {
-        let (url, what) = (self.url.clone(), what.to_owned());
-        ObjectError::Store { url, what, problem: words(error) }
-    }
-}
-
-/// What an object store says, without the name of the part of it that says so.
-fn words(error: &object_store::Error) -> String {
-    match error {
-        object_store::Error::Generic { source, .. } => source.to_string(),
-        error => error.to_string(),
+    fn failed(&self, what: &'static str, source: object_store::Error) -> ObjectError {
+        ObjectError::Store { url: self.url.clone(), what, source }
     }
 }
 
@@ -282,13 +179,13 @@ fn written(meta: &ObjectMeta) -> (i64, Option<String>) {
 type Opened = (Arc<dyn ObjectStore>, Path);
 
 /// A directory, which need not exist yet.
-fn directory(path: &FilePath) -> Result<Opened, String> {
-    let absolute = resolved(path).map_err(|error| error.to_string())?;
+fn directory(path: &FilePath) -> Result<Opened, UrlError> {
+    let absolute = resolved(path).map_err(UrlError::Io)?;
     let there = absolute.ancestors().find_map(|part| Some((part, std::fs::metadata(part).ok()?)));
     if let Some((part, _)) = there.filter(|(_, meta)| !meta.is_dir()) {
-        return Err(format!("{} is not a directory", part.display()));
+        return Err(UrlError::NotDirectory { path: part.to_owned() });
     }
-    let prefix = Path::from_absolute_path(&absolute).map_err(|error| error.to_string())?;
+    let prefix = Path::from_absolute_path(&absolute)?;
     // A snapshot that others are told of has to survive a crash.
     Ok((Arc::new(LocalFileSystem::new().with_fsync(true)), prefix))
 }
@@ -309,19 +206,19 @@ fn resolved(path: &FilePath) -> std::io::Result<PathBuf> {
 }
 
 #[cfg(feature = "s3")]
-fn s3(url: &str) -> Result<Opened, String> {
+fn s3(url: &str) -> Result<Opened, UrlError> {
     use object_store::aws::AmazonS3Builder;
 
     let rest = url.strip_prefix("s3://").unwrap_or_default();
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    let prefix = Path::parse(prefix).map_err(|error| error.to_string())?;
+    let prefix = Path::parse(prefix)?;
     // TLS needs one provider for the whole process; an error says that there is one already.
     let _ = async_nats::rustls::crypto::ring::default_provider().install_default();
     let store = AmazonS3Builder::from_env().with_bucket_name(bucket).build();
-    Ok((Arc::new(store.map_err(|error| error.to_string())?), prefix))
+    Ok((Arc::new(store.map_err(UrlError::S3)?), prefix))
 }
 
 #[cfg(not(feature = "s3"))]
-fn s3(_: &str) -> Result<Opened, String> {
-    Err("S3 is not built in".to_owned())
+fn s3(_: &str) -> Result<Opened, UrlError> {
+    Err(UrlError::NoS3)
 }

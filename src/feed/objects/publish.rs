@@ -90,7 +90,7 @@ impl Objects {
         let was_there = match self.runtime.block_on(self.store.head(&object)) {
             Ok(meta) => meta.size == manifest.bytes && !how.replace && there.is_some(),
             Err(object_store::Error::NotFound { .. }) => false,
-            Err(error) => return Err(self.failed("look for the snapshot", &error)),
+            Err(error) => return Err(self.failed("look for the snapshot", error)),
         };
         if let Some(there) = there.as_ref().filter(|_| was_there) {
             manifest.generation = there.manifest.generation;
@@ -116,7 +116,7 @@ impl Objects {
         let text = manifest.encode(how.key);
         let at = self.at(&name.manifest());
         let written = self.runtime.block_on(self.store.put(&at, text.into_bytes().into()));
-        written.map_err(|error| self.failed("write the manifest", &error))?;
+        written.map_err(|error| self.failed("write the manifest", error))?;
         Ok(Published { manifest, was_there, key, changes })
     }
 
@@ -158,7 +158,7 @@ impl Objects {
         bytes: &[u8],
         go_on: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<(), ObjectError> {
-        let failed = |error: object_store::Error| self.failed("write the snapshot", &error);
+        let failed = |error: object_store::Error| self.failed("write the snapshot", error);
         self.runtime.block_on(async {
             let upload = self.store.put_multipart(object).await.map_err(failed)?;
             let mut upload = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
