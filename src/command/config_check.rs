@@ -118,7 +118,7 @@ pub(super) fn of_machine(settings: &Settings, errors: &[ConfigError]) -> Found {
         }
     }
     if settings.query_log.is_on() {
-        let key = querylog::check(&settings.query_log).map_err(|error| error.problem);
+        let key = querylog::check(&settings.query_log).map_err(|error| error.problem.to_string());
         found.note("query_log.privacy_key_file", key);
         if let Some(dir) = &settings.query_log.dir {
             found.note("query_log.dir", log_directory(dir));
@@ -207,7 +207,10 @@ fn empty(dir: &Path) -> String {
 /// Whether the query log can begin in a directory.
 fn log_directory(dir: &Path) -> Result<(), String> {
     may_write_into(dir)?;
-    if dir.exists() { querylog::check_directory(dir) } else { Ok(()) }
+    if !dir.exists() {
+        return Ok(());
+    }
+    querylog::check_directory(dir).map_err(|error| error.to_string())
 }
 
 /// File systems in which the kernel shows something, and nobody makes files: who may write there

@@ -26,12 +26,13 @@ use rustix::fs::OFlags;
 use super::Settings;
 use super::block::Block;
 use super::day::Day;
+use super::error::LogError;
 use super::figures::{Figures, add};
-use super::recover::recover;
+use super::recover::{Recovered, recover};
 use super::retention::{Keep, expired};
 use super::segment::Segment;
-use super::segment_name::{PART, Segments, Stem, list};
-use super::totals::{Chain, OpenDay, Totals};
+use super::segment_name::{PART, Stem, list};
+use super::totals::{Chain, OpenDay};
 use crate::held::Held;
 use crate::place::aside::{self, Place};
 use crate::time::Seldom;
@@ -51,8 +52,6 @@ const DIR_MODE: u32 = 0o750;
 const SAY_MS: i64 = 60_000;
 /// How often old files are looked for, and totals tried again that could not be written.
 const UPKEEP_MS: i64 = 30_000;
-/// A failure to go on with the totals, tried each [`UPKEEP_MS`], is logged once in so many tries.
-const SAY_EVERY: u64 = 20;
 /// Further than this between two turns, which are 50 ms apart, a clock jumps.
 const JUMP_MS: i64 = 600_000;
 /// How long a clock that has jumped is not believed, as far as it deletes.
@@ -60,53 +59,6 @@ const JUMP_WAIT_MS: i64 = 86_400_000;
 /// Most days that wait for their line in the totals: a disk that is full for longer loses the
 /// oldest.
 const ENDED_DAYS_MAX: usize = 400;
-
-/// What was found of before the start.
-struct Recovered {
-    chain: Chain,
-    days: Vec<OpenDay>,
-}
-
-/// Counts what is there of before the start, once the totals can be gone on with: tried again
-/// whenever `again` says so, until nobody is left to say it.
-fn count(
-    dir: &Path,
-    segments: &Segments,
-    figures: &Figures,
-    recovered: &Sender<Recovered>,
-    again: &Receiver<()>,
-) {
-    for number in 0_u64.. {
-        let totals = Totals::read(dir).map_err(|error| error.to_string());
-        let chain =
-            totals.and_then(|totals| Chain::behind(dir, &totals).map(|chain| (totals, chain)));
-        match chain {
-            Ok((totals, chain)) => {
-                for broken in &totals.broken {
-                    let (line, problem) = (broken.line, &broken.problem);
-                    tracing::error!(line, %problem, "query log: totals.jsonl");
-                }
-                let days = recover(dir, &totals, segments);
-                // If nobody listens any more, the process is ending already.
-                let _ = recovered.send(Recovered { chain, days });
-                return;
-            }
-            Err(problem) => {
-                add(&figures.errors, 1);
-                if number.is_multiple_of(SAY_EVERY) {
-                    tracing::error!(
-                        %problem,
-                        "query log: until this is put right, no daily totals are written and no \
-                         file is deleted; it is tried again each half minute"
-                    );
-                }
-            }
-        }
-        if again.recv().is_err() {
-            return;
-        }
-    }
-}
 
 /// The directory of a query log.
 pub(super) struct Archive {
@@ -147,8 +99,8 @@ impl Archive {
         figures: Arc<Figures>,
         now_ms: i64,
         place: Place<'_>,
-    ) -> Result<Self, String> {
-        let failed = |error: io::Error| format!("{}: {error}", dir.display());
+    ) -> Result<Self, LogError> {
+        let failed = |source| LogError::Io { path: dir.to_owned(), source };
         let mut made = DirBuilder::new();
         made.recursive(true).mode(DIR_MODE).create(dir).map_err(failed)?;
         let lock = lock(dir)?;
@@ -165,7 +117,7 @@ impl Archive {
         let (sender, recovering) = bounded(1);
         let (recover_again, again) = bounded(1);
         let (counted_dir, counted) = (dir.to_owned(), Arc::clone(&figures));
-        let work = move || count(&counted_dir, &segments, &counted, &sender, &again);
+        let work = move || recover(&counted_dir, &segments, &counted, &sender, &again);
         aside::spawn("querylog-count", place, work).map_err(failed)?;
         Ok(Self {
             dir: dir.to_owned(),
@@ -458,30 +410,27 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 /// # Errors
 ///
 /// It cannot be listed, or its lock not be opened.
-pub fn check_directory(dir: &Path) -> Result<(), String> {
-    list(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+pub fn check_directory(dir: &Path) -> Result<(), LogError> {
+    list(dir).map_err(|source| LogError::Io { path: dir.to_owned(), source })?;
     let lock = dir.join(LOCK);
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     match OpenOptions::new().write(true).custom_flags(flags).open(&lock) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(format!("{}: {error}", lock.display()))
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(LogError::Io { path: lock, source })
         }
         _ => Ok(()),
     }
 }
 
-fn lock(dir: &Path) -> Result<Held, String> {
+fn lock(dir: &Path) -> Result<Held, LogError> {
     let path = dir.join(LOCK);
-    let failed = |error: io::Error| format!("{}: {error}", path.display());
+    let failed = |source| LogError::Io { path: path.clone(), source };
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(LOCK_MODE);
     let file = options.open(&path).map_err(failed)?;
     match Held::try_new(&file) {
         Ok(held) => Ok(held),
         Err(TryLockError::Error(error)) => Err(failed(error)),
-        Err(TryLockError::WouldBlock) => Err(format!(
-            "{}: another process writes this query log; give each server a directory of its own",
-            dir.display()
-        )),
+        Err(TryLockError::WouldBlock) => Err(LogError::Locked { dir: dir.to_owned() }),
     }
 }

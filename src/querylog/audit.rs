@@ -17,7 +17,7 @@ use std::path::Path;
 use super::archive::is_claimed;
 use super::counts::{ByWord, Counts};
 use super::day::Day;
-use super::read::ReadError;
+use super::error::ReadError;
 use super::row::shown;
 use super::survey::{DayFound, survey};
 use super::totals::TOTALS;

@@ -27,6 +27,7 @@ mod columns;
 mod counts;
 mod day;
 mod entry;
+mod error;
 mod figures;
 mod privacy;
 mod read;
@@ -48,9 +49,10 @@ pub use audit::{Audit, Verdict, audit};
 pub use counts::{ByWord, Counts, MISS, OTHER, RESPONDED};
 pub use day::Day;
 pub use entry::{Entry, NAME_BYTES_MAX};
+pub use error::{Damage, LogError, ReadError, StartError, TotalError};
 pub use figures::{Figures, Report};
 pub use privacy::{Privacy, PrivacySettings};
-pub use read::{FileRead, ReadError, lines as read_lines};
+pub use read::{FileRead, lines as read_lines};
 pub use ring::{Recorder, RingFigures};
 pub use row::{ROW_VERSION, Row};
 pub use segment::Format;
@@ -116,14 +118,6 @@ impl Default for Settings {
             stream: None,
         }
     }
-}
-
-/// The query log cannot start.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("query log: {problem}")]
-pub struct StartError {
-    /// What is wrong.
-    pub problem: String,
 }
 
 #[cfg(test)]

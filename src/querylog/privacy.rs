@@ -25,6 +25,7 @@ use ipnet::IpNet;
 use rustix::rand::{GetRandomFlags, getrandom};
 use sha2::Sha256;
 
+use super::error::LogError;
 use crate::hex::LOWER;
 
 /// Networks by which clients are counted: what one site usually has.
@@ -32,7 +33,7 @@ const NETWORK_V4_BITS: u8 = 24;
 /// As above.
 const NETWORK_V6_BITS: u8 = 48;
 /// Bytes of a key.
-const KEY_BYTES: usize = 32;
+pub(super) const KEY_BYTES: usize = 32;
 /// Bytes of a hash that are written, in hex: 128 bits, so that no two addresses meet.
 const HASH_BYTES: usize = 16;
 /// Milliseconds of an hour.
@@ -109,7 +110,7 @@ struct Key {
 
 impl Masker {
     /// Reads the file of the key, if one is set and needed.
-    pub(super) fn new(settings: &PrivacySettings) -> Result<Self, String> {
+    pub(super) fn new(settings: &PrivacySettings) -> Result<Self, LogError> {
         let file = settings.key_file.as_deref().filter(|_| settings.privacy == Privacy::Hash);
         let secret = file.map(read_key).transpose()?;
         Ok(Self { settings: settings.clone(), key: None, secret })
@@ -155,7 +156,7 @@ impl Masker {
     }
 
     /// The key of the period of a time; makes it if another one was used last.
-    fn key(&mut self, at_ms: i64) -> Result<&Key, String> {
+    fn key(&mut self, at_ms: i64) -> Result<&Key, LogError> {
         let hours = i64::try_from(self.settings.key_hours.max(1)).unwrap_or(i64::MAX);
         let period = at_ms.div_euclid(hours.saturating_mul(HOUR_MS));
         // An entry may come a moment later than one of the next period from another shard: a key in
@@ -168,7 +169,7 @@ impl Masker {
         Ok(self.key.insert(key))
     }
 
-    fn keyed_of(&mut self, period: i64) -> Result<Keyed, String> {
+    fn keyed_of(&mut self, period: i64) -> Result<Keyed, LogError> {
         let Some(path) = &self.settings.key_file else {
             return Ok(keyed(&random_key()?));
         };
@@ -177,7 +178,7 @@ impl Masker {
             Ok(secret) => self.secret = Some(secret),
             Err(error) => tracing::error!(%error, "query log: the key used before goes on"),
         }
-        let secret = self.secret.ok_or("no key")?;
+        let secret = self.secret.ok_or(LogError::NoKey)?;
         let mut derived = keyed(&secret);
         derived.update(b"whoisd query log, key of period ");
         derived.update(&period.to_be_bytes());
@@ -210,39 +211,27 @@ fn prefix(address: IpAddr, bits: u8) -> IpNet {
     IpNet::new(address, bits.min(full.max_prefix_len())).unwrap_or(full).trunc()
 }
 
-fn random_key() -> Result<[u8; KEY_BYTES], String> {
+fn random_key() -> Result<[u8; KEY_BYTES], LogError> {
     let mut key = [0; KEY_BYTES];
     let mut filled = 0;
     while filled < KEY_BYTES {
         let rest = key.get_mut(filled..).unwrap_or_default();
-        filled += getrandom(rest, GetRandomFlags::empty())
-            .map_err(|error| format!("no random numbers: {error}"))?;
+        filled += getrandom(rest, GetRandomFlags::empty()).map_err(LogError::NoRandom)?;
     }
     Ok(key)
 }
 
 /// Reads a file with 64 hex digits that nobody else may read.
-pub(super) fn read_key(path: &Path) -> Result<[u8; KEY_BYTES], String> {
-    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+pub(super) fn read_key(path: &Path) -> Result<[u8; KEY_BYTES], LogError> {
+    let failed = |source| LogError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     let mode = file.metadata().map_err(failed)?.permissions().mode();
     if mode & OTHERS_MODE != 0 {
-        return Err(format!(
-            "{}: others may read this key (mode {:o}); run `chmod 600` on it",
-            path.display(),
-            mode & 0o777
-        ));
+        return Err(LogError::KeyExposed { path: path.to_owned(), mode: mode & 0o777 });
     }
     let mut text = String::new();
     file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
-    let wrong = || {
-        format!(
-            "{}: is not a key, expected {} hex digits; make one with \
-             `openssl rand -hex {KEY_BYTES}`",
-            path.display(),
-            2 * KEY_BYTES
-        )
-    };
+    let wrong = || LogError::KeyForm { path: path.to_owned() };
     let digits = text.trim_ascii_end().as_bytes();
     let (pairs, rest) = digits.as_chunks::<2>();
     if pairs.len() != KEY_BYTES || !rest.is_empty() {
@@ -334,11 +323,12 @@ mod tests {
         put("", 0o600);
         let third = shown(&mut one, 48 * HOUR, "2001:db8::1");
         assert!(third.0.starts_with("h2:"), "a file that is gone leaves the key before: {third:?}");
+        let refused = || Masker::new(&settings).err().unwrap().to_string();
         put(&"b8".repeat(32), 0o640);
-        assert!(Masker::new(&settings).err().unwrap().contains("chmod 600"));
+        assert!(refused().contains("chmod 600"));
         for bad in ["", "zz", &"b8".repeat(33), &"x8".repeat(32)] {
             put(bad, 0o600);
-            assert!(Masker::new(&settings).err().unwrap().contains("expected 64 hex digits"));
+            assert!(refused().contains("expected 64 hex digits"));
         }
     }
 }

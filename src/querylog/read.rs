@@ -15,16 +15,17 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flate2::bufread::GzDecoder;
 
 use super::columns;
+use super::error::{Damage, ReadError};
 use super::row::Row;
 use super::segment_name::{COLUMNS, Part};
 
 /// Most bytes of lines in one gzip member: 64 times what the writer puts there.
-const MEMBER_BYTES_MAX: u64 = 16 << 20;
+pub(super) const MEMBER_BYTES_MAX: u64 = 16 << 20;
 /// First bytes of a gzip member (RFC 1952, section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// First bytes of a member as the writer makes it: deflate, and no further fields.
@@ -35,53 +36,6 @@ const NOTED_BYTES_MAX: usize = 32 << 20;
 const MEMBERS_TRIED_MAX: usize = 64;
 /// Bytes of a file read at a time.
 const READ_BYTES: usize = 64 << 10;
-
-/// A file that cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The system says so.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What it says.
-        source: io::Error,
-    },
-    /// The directory holds no query log.
-    #[error(
-        "{}: holds no query log (no lock, no files of queries, no totals); its directory is \
-         query_log.dir of the server's configuration", path.display()
-    )]
-    NoLog {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// It holds what no query log holds.
-    #[error("{}:{line}: {problem}", path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1, as in what `zcat` shows.
-        line: u64,
-        /// What is wrong.
-        problem: String,
-    },
-    /// A Parquet file is none, or damaged.
-    #[error("{}: {problem}", path.display())]
-    Columns {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
-}
-
-impl ReadError {
-    /// Whether the file is gone: its server deletes old ones.
-    pub(super) fn is_gone(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if source.kind() == ErrorKind::NotFound)
-    }
-}
 
 /// What was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -118,7 +72,7 @@ pub fn lines(
     let mut done = FileRead::default();
     let mut text = Vec::new();
     loop {
-        let refused = |line: u64, problem: String| ReadError::Line {
+        let refused = |line: u64, problem| ReadError::Line {
             path: path.to_owned(),
             line: line.saturating_add(1),
             problem,
@@ -131,12 +85,10 @@ pub fn lines(
                 done.torn = true;
                 return Ok(done);
             }
-            let problem = "damaged from here on: zeros, and something behind them".to_owned();
-            return Err(refused(done.rows, problem));
+            return Err(refused(done.rows, Damage::Zeros));
         }
         if !ahead_is_member(&mut from).map_err(|source| io_error(path, source))? {
-            let problem = "damaged from here on: no gzip member begins here".to_owned();
-            return Err(refused(done.rows, problem));
+            return Err(refused(done.rows, Damage::NoMember));
         }
         text.clear();
         let mut noting = Noting { from: &mut from, noted: Vec::new() };
@@ -145,23 +97,19 @@ pub fn lines(
             .read_to_end(&mut text);
         match unpacked {
             Ok(length) if length as u64 > MEMBER_BYTES_MAX => {
-                let problem = format!("a block of more than {MEMBER_BYTES_MAX} bytes");
-                return Err(refused(done.rows, problem));
+                return Err(refused(done.rows, Damage::BlockTooLong));
             }
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 if has_member(&noting.noted) {
-                    let problem = "damaged from here on: a block does not end, and others follow";
-                    return Err(refused(done.rows, problem.to_owned()));
+                    return Err(refused(done.rows, Damage::Unended));
                 }
                 done.torn = true;
                 return Ok(done);
             }
-            Err(error) => return Err(refused(done.rows, format!("damaged from here on: {error}"))),
+            Err(error) => return Err(refused(done.rows, Damage::Packed(error))),
         }
-        let whole = text.strip_suffix(b"\n").ok_or_else(|| {
-            refused(done.rows, "a block that does not end with a line's end".to_owned())
-        })?;
+        let whole = text.strip_suffix(b"\n").ok_or_else(|| refused(done.rows, Damage::CutLine))?;
         for line in whole.split(|byte| *byte == b'\n') {
             let row = Row::read_line(line).map_err(|problem| refused(done.rows, problem))?;
             each(&row);

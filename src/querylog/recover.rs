@@ -12,13 +12,67 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crossbeam::channel::{Receiver, Sender};
+
 use super::day::Day;
+use super::error::ChainError;
+use super::figures::{Figures, add};
 use super::read;
 use super::segment_name::{Segments, counted};
-use super::totals::{OpenDay, Totals};
+use super::totals::{Chain, OpenDay, Totals};
+
+/// A failure to go on with the totals is logged once in so many tries.
+const SAY_EVERY: u64 = 20;
+
+/// What was found of before the start.
+pub(super) struct Recovered {
+    pub(super) chain: Chain,
+    pub(super) days: Vec<OpenDay>,
+}
+
+/// Counts what is there of before the start, once the totals can be gone on with: tried again
+/// whenever `again` says so, until nobody is left to say it.
+pub(super) fn recover(
+    dir: &Path,
+    segments: &Segments,
+    figures: &Figures,
+    recovered: &Sender<Recovered>,
+    again: &Receiver<()>,
+) {
+    for number in 0_u64.. {
+        let totals = Totals::read(dir).map_err(ChainError::from);
+        let chain =
+            totals.and_then(|totals| Chain::behind(dir, &totals).map(|chain| (totals, chain)));
+        match chain {
+            Ok((totals, chain)) => {
+                for broken in &totals.broken {
+                    let (line, problem) = (broken.line, &broken.problem);
+                    tracing::error!(line, %problem, "query log: totals.jsonl");
+                }
+                let days = days(dir, &totals, segments);
+                // If nobody listens any more, the process is ending already.
+                let _ = recovered.send(Recovered { chain, days });
+                return;
+            }
+            Err(problem) => {
+                add(&figures.errors, 1);
+                if number.is_multiple_of(SAY_EVERY) {
+                    tracing::error!(
+                        %problem,
+                        "query log: until this is put right, no daily totals are written and no \
+                         file is deleted; it is tried again each half minute"
+                    );
+                }
+            }
+        }
+        if again.recv().is_err() {
+            return;
+        }
+    }
+}
 
 /// Days without a line, in order.
-pub(super) fn recover(dir: &Path, totals: &Totals, segments: &Segments) -> Vec<OpenDay> {
+fn days(dir: &Path, totals: &Totals, segments: &Segments) -> Vec<OpenDay> {
     let through = totals.through();
     let in_totals = |day: Day| through.get(&day).copied().flatten();
     let mut days: BTreeMap<Day, OpenDay> = BTreeMap::new();

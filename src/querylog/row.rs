@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::day::shortened;
 use super::entry::{NAME_BYTES_MAX, SUFFIX_BYTES_MAX, WORD_BYTES_MAX};
+use super::error::Damage;
 
 /// Longest address, kind, outcome or name of a tier, bytes; a byte that is no UTF-8 becomes three.
 const WORD_TEXT_MAX: usize = 3 * WORD_BYTES_MAX;
@@ -96,18 +97,18 @@ impl<'a> Row<'a> {
     /// # Errors
     ///
     /// What is wrong with it.
-    pub fn read_line(line: &'a [u8]) -> Result<Self, String> {
-        let row: Self = serde_json::from_slice(line).map_err(|error| json_problem(&error))?;
+    pub fn read_line(line: &'a [u8]) -> Result<Self, Damage> {
+        let row: Self = serde_json::from_slice(line)
+            .map_err(|error| Damage::Json { problem: json_problem(&error) })?;
         if row.v != ROW_VERSION {
-            let got = row.v;
-            return Err(format!("a row of version {got}, this build reads {ROW_VERSION}"));
+            return Err(Damage::Version { got: row.v });
         }
         row.check()?;
         Ok(row)
     }
 
     /// Refuses texts that are longer than any that is written.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), Damage> {
         let texts = [
             ("server", &self.server, WORD_TEXT_MAX),
             ("client", &self.client, WORD_TEXT_MAX),
@@ -119,9 +120,7 @@ impl<'a> Row<'a> {
             ("tier", &self.tier, WORD_TEXT_MAX),
         ];
         match texts.into_iter().find(|(_, text, max)| text.len() > *max) {
-            Some((field, text, max)) => {
-                Err(format!("`{field}` has {} bytes, {max} at most", text.len()))
-            }
+            Some((field, text, max)) => Err(Damage::TooLong { field, got: text.len(), max }),
             None => Ok(()),
         }
     }
@@ -228,7 +227,7 @@ pub(super) mod tests {
         let mut line = Vec::new();
         row().write_line(&mut line);
         let line = String::from_utf8(line).unwrap();
-        let problem = |text: String| Row::read_line(text.as_bytes()).unwrap_err();
+        let problem = |text: String| Row::read_line(text.as_bytes()).unwrap_err().to_string();
         assert_eq!(
             problem(line.replace("\"v\":1", "\"v\":2")),
             "a row of version 2, this build reads 1"

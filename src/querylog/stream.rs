@@ -24,11 +24,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use async_nats::jetstream::context::PublishError;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
 use tokio::runtime::{Builder, Runtime};
 
+use super::error::LogError;
 use super::figures::{Figures, add};
-use crate::feed::nats::{Address, Backoff, Connection, STREAM, connect};
+use crate::feed::nats::{Address, Backoff, ConnectError, Connection, STREAM, connect};
 use crate::observe::clock;
 use crate::place::aside::{self, Place};
 
@@ -75,14 +77,13 @@ impl StreamSettings {
     /// # Errors
     ///
     /// What is wrong.
-    pub fn check_subject(&self) -> Result<(), String> {
+    pub fn check_subject(&self) -> Result<(), LogError> {
         let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
         let is_word = |word: &str| !word.is_empty() && word.bytes().all(known);
         if self.subject.len() <= SUBJECT_BYTES_MAX && self.subject.split('.').all(is_word) {
             return Ok(());
         }
-        let got = super::day::shortened(&self.subject);
-        Err(format!("{got:?} is not a subject, expected words such as \"whoisd.queries\""))
+        Err(LogError::Subject { got: super::day::shortened(&self.subject) })
     }
 }
 
@@ -194,6 +195,20 @@ impl Stream {
     }
 }
 
+/// A block was not stored.
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    /// No server.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The server refuses it.
+    #[error("{server}: {source}; does a stream there store the subject {subject}?")]
+    Refused { server: String, subject: String, source: PublishError },
+    /// The server does not answer.
+    #[error("{server}: no answer")]
+    Silent { server: String },
+}
+
 struct Sending {
     runtime: Runtime,
     address: Address,
@@ -278,12 +293,11 @@ impl Sending {
         }
     }
 
-    fn send(&mut self, number: u64, batch: &Batch) -> Result<(), String> {
+    fn send(&mut self, number: u64, batch: &Batch) -> Result<(), SendError> {
         if self.connection.is_none() {
             let time = self.request_time();
             let connecting = connect(&self.address, &mut self.next_server, time);
-            let connected = self.runtime.block_on(connecting);
-            self.connection = Some(connected.map_err(|error| error.to_string())?);
+            self.connection = Some(self.runtime.block_on(connecting)?);
             self.figures.stream_connected.store(true, Ordering::Relaxed);
         }
         let Some(connection) = &self.connection else { return Ok(()) };
@@ -303,11 +317,12 @@ impl Sending {
         let limited = async { tokio::time::timeout(self.request_time(), publish).await };
         match self.runtime.block_on(limited) {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(format!(
-                "{}: {error}; does a stream there store the subject {}?",
-                connection.server, self.subject
-            )),
-            Err(_) => Err(format!("{}: no answer", connection.server)),
+            Ok(Err(error)) => Err(SendError::Refused {
+                server: connection.server.clone(),
+                subject: self.subject.clone(),
+                source: error,
+            }),
+            Err(_) => Err(SendError::Silent { server: connection.server.clone() }),
         }
     }
 

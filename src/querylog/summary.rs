@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use super::counts::{Counts, responded};
 use super::day::Day;
-use super::read::ReadError;
+use super::error::ReadError;
 use super::row::shown;
 use super::survey::{DayFound, Survey, survey};
 use super::top::Top;

@@ -16,7 +16,8 @@ use std::path::Path;
 
 use super::counts::Counts;
 use super::day::Day;
-use super::read::{self, ReadError};
+use super::error::ReadError;
+use super::read;
 use super::row::Row;
 use super::segment_name::{Segments, Stem, counted, list};
 use super::totals::{OpenDay, Totals};

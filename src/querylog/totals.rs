@@ -27,6 +27,7 @@ use sha2::{Digest, Sha256};
 
 use super::counts::Counts;
 use super::day::Day;
+use super::error::{ChainError, TotalError};
 use super::row::json_problem;
 use super::segment::FILE_MODE;
 use super::segment_name::Stem;
@@ -40,7 +41,7 @@ const OPEN: &str = "totals.open";
 /// The same while it is written.
 const OPEN_PART: &str = "totals.open.part";
 /// Version of a line.
-const VERSION: u32 = 1;
+pub(super) const LINE_VERSION: u32 = 1;
 /// Longest line, bytes: the bounds of what is counted give about 10 MB.
 const LINE_BYTES_MAX: u64 = 64 << 20;
 
@@ -66,56 +67,52 @@ pub struct DayTotal {
 }
 
 impl DayTotal {
-    fn json(&self) -> Result<String, String> {
-        serde_json::to_string(self).map_err(|error| error.to_string())
+    fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
     }
 
     /// What the hash of its values would be.
-    fn expected_hash(&self) -> Result<String, String> {
+    fn expected_hash(&self) -> serde_json::Result<String> {
         let unhashed = Self { hash: String::new(), ..self.clone() };
         Ok(LOWER.encode(&Sha256::digest(unhashed.json()?.as_bytes())))
     }
 
     /// What is wrong with its hashes, where the line before has the hash `previous`.
-    fn problems(&self, previous: &str) -> Vec<String> {
+    fn problems(&self, previous: &str) -> Vec<TotalError> {
         let mut problems = Vec::new();
         if self.previous != previous {
-            problems.push(format!(
-                "follows a line with the hash {}, the line before has {previous}: a line before \
-                 this one was changed, taken out, put in or moved",
-                self.previous
-            ));
+            let (got, expected) = (self.previous.clone(), previous.to_owned());
+            problems.push(TotalError::Previous { got, expected });
         }
         match self.expected_hash() {
             Ok(expected) if expected == self.hash => {}
-            Ok(expected) => problems.push(format!(
-                "its values have the hash {expected}, the line says {:?}: a value was changed",
-                self.hash
-            )),
-            Err(problem) => problems.push(problem),
+            Ok(expected) => problems.push(TotalError::Hash { got: self.hash.clone(), expected }),
+            Err(error) => problems.push(no_json(&error)),
         }
         problems
     }
 
     /// Reads a line, without its line end.
-    fn read(line: &[u8]) -> Result<Self, String> {
-        let total: Self = serde_json::from_slice(line).map_err(|error| json_problem(&error))?;
-        if total.v != VERSION {
-            return Err(format!("a line of version {}, this build reads {VERSION}", total.v));
+    fn read(line: &[u8]) -> Result<Self, TotalError> {
+        let total: Self = serde_json::from_slice(line).map_err(|error| no_json(&error))?;
+        if total.v != LINE_VERSION {
+            return Err(TotalError::Version { got: total.v });
         }
         if !total.through.is_empty() && Stem::parse(&total.through).is_none() {
-            return Err("\"through\" is not a name of a segment".to_owned());
+            return Err(TotalError::Through);
         }
         if !is_hash(&total.previous) || !is_hash(&total.hash) {
-            return Err(
-                "\"previous\" and \"hash\" are to be 64 digits, 0 to 9 and a to f".to_owned()
-            );
+            return Err(TotalError::HashForm);
         }
-        if total.json()?.as_bytes() != line {
-            return Err("the line is not in the form in which it is written".to_owned());
+        if total.json().map_err(|error| no_json(&error))?.as_bytes() != line {
+            return Err(TotalError::Form);
         }
         Ok(total)
     }
+}
+
+fn no_json(error: &serde_json::Error) -> TotalError {
+    TotalError::Json { problem: json_problem(error) }
 }
 
 /// `previous` of the first line.
@@ -143,7 +140,7 @@ pub struct Broken {
     /// The day that it says, if it can be read.
     pub day: Option<Day>,
     /// What is wrong.
-    pub problem: String,
+    pub problem: TotalError,
 }
 
 /// The totals of a directory.
@@ -195,8 +192,7 @@ impl Totals {
             }
             let whole = whole.unwrap_or(&text);
             totals.whole_bytes = totals.whole_bytes.saturating_add(length as u64);
-            let mut broken =
-                |day, problem: String| totals.broken.push(Broken { line, day, problem });
+            let mut broken = |day, problem| totals.broken.push(Broken { line, day, problem });
             match DayTotal::read(whole) {
                 Err(problem) => broken(None, problem),
                 Ok(total) => {
@@ -241,17 +237,15 @@ pub(super) struct Chain {
 
 impl Chain {
     /// Goes on behind `totals`, whose last line has to be readable.
-    pub(super) fn behind(dir: &Path, totals: &Totals) -> Result<Self, String> {
+    pub(super) fn behind(dir: &Path, totals: &Totals) -> Result<Self, ChainError> {
         let path = dir.join(TOTALS);
         let last_line = (totals.days.len() as u64).saturating_add(
             totals.broken.iter().filter(|broken| broken.day.is_none()).count() as u64,
         );
         let unread = totals.broken.iter().find(|one| one.day.is_none() && one.line == last_line);
         if let Some(unread) = unread {
-            let (path, problem) = (path.display(), &unread.problem);
-            return Err(format!(
-                "{path}:{last_line}: {problem}; put the line right or move it away"
-            ));
+            let problem = unread.problem.clone();
+            return Err(ChainError::LastLine { path, line: last_line, problem });
         }
         let (last_hash, whole_bytes) = (totals.last_hash(), totals.whole_bytes);
         Ok(Self { path, last_hash, whole_bytes, lacks_end: totals.lacks_end })
@@ -260,7 +254,7 @@ impl Chain {
     /// Appends a day, and returns its line once it is on the disk.
     pub(super) fn append(&mut self, open: &OpenDay) -> io::Result<DayTotal> {
         let mut total = DayTotal {
-            v: VERSION,
+            v: LINE_VERSION,
             day: open.day,
             segments: open.segments,
             through: open.through.map(|stem| stem.to_string()).unwrap_or_default(),
@@ -425,14 +419,14 @@ mod tests {
             ("put in", [lines[0], lines[0], lines[1], lines[2]].concat()),
         ] {
             let totals = Totals::of(&*bytes).unwrap();
-            assert!(totals.broken[0].problem.contains(what), "{totals:?}");
+            assert!(totals.broken[0].problem.to_string().contains(what), "{totals:?}");
         }
         let text = String::from_utf8(good).unwrap();
         let more = text.replace("\"queries\":2", "\"queries\":9");
         let totals = Totals::of(more.as_bytes()).unwrap();
         assert_eq!(totals.broken.len(), 1);
         assert_eq!((totals.broken[0].line, totals.broken[0].day), (2, Some(days[1].day)));
-        assert!(totals.broken[0].problem.contains("a value was changed"));
+        assert!(totals.broken[0].problem.to_string().contains("a value was changed"));
     }
 
     #[test]
@@ -461,10 +455,14 @@ mod tests {
         let raw = "{\"v\":1,\"day\":\"\u{202e}\"}\n{\"\u{202e}\":1}\n";
         fs::write(&path, raw).unwrap();
         let broken = Totals::read(folder.path()).unwrap().broken;
-        assert!(broken.len() == 2 && broken.iter().all(|one| !one.problem.contains('\u{202e}')));
+        assert!(
+            broken.len() == 2
+                && broken.iter().all(|one| !one.problem.to_string().contains('\u{202e}'))
+        );
         fs::write(&path, b"garbage\n").unwrap();
         let totals = Totals::read(folder.path()).unwrap();
-        assert!(Chain::behind(folder.path(), &totals).unwrap_err().contains("totals.jsonl:1: "));
+        let error = Chain::behind(folder.path(), &totals).unwrap_err().to_string();
+        assert!(error.contains("totals.jsonl:1: "), "{error}");
     }
 
     #[test]

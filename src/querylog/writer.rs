@@ -19,16 +19,17 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+use super::Settings;
 use super::archive::Archive;
 use super::block::Block;
 use super::day::Day;
 use super::entry::Taken;
+use super::error::{LogError, StartError};
 use super::figures::Figures;
 use super::privacy::Masker;
 use super::ring::{Drain, Recorder, ring};
 use super::row::{ROW_VERSION, Row, escape};
 use super::stream::{Batch, Stream};
-use super::{Settings, StartError};
 use crate::observe::clock;
 use crate::place::aside::{self, Place};
 
@@ -81,8 +82,7 @@ pub fn start(
         run(core, &queue, &stopped);
         drop(ending);
     };
-    let thread = aside::spawn("querylog", place, work)
-        .map_err(|error| StartError { problem: error.to_string() })?;
+    let thread = aside::spawn("querylog", place, work).map_err(LogError::NoThread)?;
     let settings = settings.clone();
     Ok((recorders, Writer { settings, figures, orders, stop, ended, thread: Some(thread) }))
 }
@@ -93,7 +93,7 @@ pub fn start(
 ///
 /// A key's file is none.
 pub fn check(settings: &Settings) -> Result<(), StartError> {
-    Masker::new(&settings.privacy).map(drop).map_err(|problem| StartError { problem })
+    Ok(Masker::new(&settings.privacy).map(drop)?)
 }
 
 fn run(mut core: Core, orders: &Receiver<Order>, stop: &AtomicBool) {
@@ -130,10 +130,9 @@ impl Changer {
     /// A key's file is none, or the writer has not taken the last changes yet, since a disk holds
     /// it up.
     pub fn prepare(&self, settings: &Settings) -> Result<Prepared, StartError> {
-        let masker = Masker::new(&settings.privacy).map_err(|problem| StartError { problem })?;
+        let masker = Masker::new(&settings.privacy)?;
         if self.orders.is_full() {
-            let problem = "its writer has taken none of the last changes: a disk holds it up";
-            return Err(StartError { problem: problem.to_owned() });
+            return Err(LogError::HeldUp.into());
         }
         let settings = Settings {
             dir: self.started.dir.clone(),
@@ -233,8 +232,7 @@ impl Core {
         now_ms: i64,
         place: Place<'_>,
     ) -> Result<(Vec<Recorder>, Self), StartError> {
-        let failed = |problem: String| StartError { problem };
-        let masker = Masker::new(&settings.privacy).map_err(failed)?;
+        let masker = Masker::new(&settings.privacy)?;
         let (recorders, drains): (Vec<_>, Vec<_>) =
             (0..=u16::MAX).take(shard_count).map(|shard| ring(settings.ring_bytes, shard)).unzip();
         let figures = Arc::new(Figures::new(drains.iter().map(Drain::shared).collect()));
@@ -242,10 +240,9 @@ impl Core {
             .dir
             .as_deref()
             .map(|dir| Archive::open(dir, settings, Arc::clone(&figures), now_ms, place));
-        let archive = archive.transpose().map_err(failed)?;
+        let archive = archive.transpose()?;
         let stream = settings.stream.as_ref().map(|stream| {
-            Stream::start(stream, Arc::clone(&figures), now_ms, place)
-                .map_err(|error| failed(error.to_string()))
+            Stream::start(stream, Arc::clone(&figures), now_ms, place).map_err(LogError::NoThread)
         });
         let core = Self {
             settings: settings.clone(),
@@ -420,7 +417,7 @@ mod tests {
         for _ in 0..ORDERS_MAX {
             changer.commit(changer.prepare(&settings).unwrap());
         }
-        let problem = changer.prepare(&settings).err().unwrap().problem;
+        let problem = changer.prepare(&settings).err().unwrap().to_string();
         assert!(problem.contains("holds it up"), "{problem}");
         // Returns, or the test never ends: the thread waits for the line below.
         writer.end(Duration::from_millis(50));

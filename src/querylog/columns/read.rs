@@ -12,39 +12,38 @@ use parquet::record::{Row as Fields, RowAccessor};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::Type;
 
+use super::super::error::Damage;
 use super::super::row::{ROW_VERSION, Row};
 use super::{SCHEMA, VERSION_KEY, seal};
 
-/// Hands each row to `each`; returns how many there were. An error names the row behind which it
-/// stands.
+/// Hands each row to `each`; returns how many there were. An error within the rows names the last
+/// row before it.
 pub(in crate::querylog) fn read(
     mut file: File,
     each: &mut dyn FnMut(&Row<'_>),
-) -> Result<u64, String> {
+) -> Result<u64, Damage> {
     seal::check(&mut file)?;
-    let damaged = |error: ParquetError| format!("no Parquet file, or a damaged one: {error}");
-    let reader = SerializedFileReader::new(file).map_err(damaged)?;
+    let reader = SerializedFileReader::new(file).map_err(Damage::Columns)?;
     let metadata = reader.metadata().file_metadata();
-    let expected = parse_message_type(SCHEMA).map_err(damaged)?;
+    let expected = parse_message_type(SCHEMA).map_err(Damage::Columns)?;
     if !is_same(metadata.schema(), &expected) {
-        return Err("its columns are not those of a query log".to_owned());
+        return Err(Damage::OtherColumns);
     }
     let keys = metadata.key_value_metadata().into_iter().flatten();
     let version =
         keys.filter(|pair| pair.key == VERSION_KEY).find_map(|pair| pair.value.as_deref());
     if version != Some(&*ROW_VERSION.to_string()) {
-        let got = version.unwrap_or("none");
-        return Err(format!("rows of version {got}, this build reads {ROW_VERSION}"));
+        return Err(Damage::Rows { got: version.unwrap_or("none").to_owned() });
     }
     let mut count: u64 = 0;
-    for fields in reader.get_row_iter(None).map_err(damaged)? {
+    for fields in reader.get_row_iter(None).map_err(Damage::Columns)? {
         let read = fields.and_then(|fields| give(&fields, each));
-        read.map_err(|error| format!("damaged behind row {count}: {error}"))?;
+        read.map_err(|source| Damage::Row { row: count, source })?;
         count = count.saturating_add(1);
     }
     let promised = u64::try_from(metadata.num_rows()).unwrap_or(u64::MAX);
     if count != promised {
-        return Err(format!("damaged: {count} rows, {promised} are promised"));
+        return Err(Damage::RowCount { got: count, promised });
     }
     Ok(count)
 }
@@ -83,7 +82,7 @@ fn give(fields: &Fields, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), ParquetEr
         generation: u64::try_from(fields.get_long(12)?).map_err(|_| range("generation"))?,
         lost: u64::try_from(fields.get_long(13)?).map_err(|_| range("lost"))?,
     };
-    row.check().map_err(ParquetError::General)?;
+    row.check().map_err(|damage| ParquetError::General(damage.to_string()))?;
     each(&row);
     Ok(())
 }

@@ -16,6 +16,7 @@ use std::os::unix::fs::FileExt;
 use memchr::memmem;
 use sha2::{Digest, Sha256};
 
+use super::super::error::Damage;
 use crate::hex::LOWER;
 
 /// Key of the checksum in the footer's metadata.
@@ -71,22 +72,17 @@ impl Write for Summed {
 }
 
 /// Compares the checksum of a file.
-pub(super) fn check(file: &mut File) -> Result<(), String> {
-    let failed = |error: io::Error| error.to_string();
+pub(super) fn check(file: &mut File) -> Result<(), Damage> {
     let at = place_of_digits(&mut *file)?;
     let mut digits = [0; DIGITS];
-    file.read_exact_at(&mut digits, at).map_err(failed)?;
-    file.seek(SeekFrom::Start(0)).map_err(failed)?;
+    file.read_exact_at(&mut digits, at)?;
+    file.seek(SeekFrom::Start(0))?;
     let mut sum = Sha256::new();
-    add(&mut sum, &mut (&mut *file).take(at)).map_err(failed)?;
+    add(&mut sum, &mut (&mut *file).take(at))?;
     sum.update("0".repeat(DIGITS));
-    file.seek(SeekFrom::Start(at.saturating_add(DIGITS as u64))).map_err(failed)?;
-    add(&mut sum, file).map_err(failed)?;
-    if LOWER.encode(&sum.finalize()).as_bytes() == digits {
-        Ok(())
-    } else {
-        Err("damaged: its checksum differs".into())
-    }
+    file.seek(SeekFrom::Start(at.saturating_add(DIGITS as u64)))?;
+    add(&mut sum, file)?;
+    if LOWER.encode(&sum.finalize()).as_bytes() == digits { Ok(()) } else { Err(Damage::Checksum) }
 }
 
 fn add(sum: &mut Sha256, from: &mut impl Read) -> io::Result<()> {
@@ -101,27 +97,25 @@ fn add(sum: &mut Sha256, from: &mut impl Read) -> io::Result<()> {
 }
 
 /// Where the digits stand in the file.
-fn place_of_digits(mut file: impl Read + Seek) -> Result<u64, String> {
-    let failed = |error: io::Error| error.to_string();
-    let none = || "no Parquet file of a query log, or a damaged one".to_owned();
-    let end = file.seek(SeekFrom::End(0)).map_err(failed)?;
-    let tail_at = end.checked_sub(TAIL_BYTES).ok_or_else(none)?;
-    file.seek(SeekFrom::Start(tail_at)).map_err(failed)?;
+fn place_of_digits(mut file: impl Read + Seek) -> Result<u64, Damage> {
+    let end = file.seek(SeekFrom::End(0))?;
+    let tail_at = end.checked_sub(TAIL_BYTES).ok_or(Damage::Unsealed)?;
+    file.seek(SeekFrom::Start(tail_at))?;
     let (mut length, mut magic) = ([0; 4], [0; 4]);
-    file.read_exact(&mut length).and_then(|()| file.read_exact(&mut magic)).map_err(failed)?;
+    file.read_exact(&mut length).and_then(|()| file.read_exact(&mut magic))?;
     let length = u64::from(u32::from_le_bytes(length));
     if magic != MAGIC || length > FOOTER_BYTES_MAX {
-        return Err(none());
+        return Err(Damage::Unsealed);
     }
-    let footer_at = tail_at.checked_sub(length).ok_or_else(none)?;
-    file.seek(SeekFrom::Start(footer_at)).map_err(failed)?;
+    let footer_at = tail_at.checked_sub(length).ok_or(Damage::Unsealed)?;
+    file.seek(SeekFrom::Start(footer_at))?;
     let mut footer = Vec::new();
-    file.take(length).read_to_end(&mut footer).map_err(failed)?;
+    file.take(length).read_to_end(&mut footer)?;
     // The last one: names in statistics of columns stand before it, and could look like it.
-    let at = memmem::rfind(&footer, MARK.as_bytes()).ok_or_else(none)?;
+    let at = memmem::rfind(&footer, MARK.as_bytes()).ok_or(Damage::Unsealed)?;
     let digits_at = at.saturating_add(MARK.len());
     if digits_at.saturating_add(DIGITS) > footer.len() {
-        return Err(none());
+        return Err(Damage::Unsealed);
     }
     Ok(footer_at.saturating_add(digits_at as u64))
 }
