@@ -18,24 +18,24 @@ use snapshot_format::Kind;
 use tokio_postgres::Transaction;
 
 use super::error::PublishError;
+use super::error::RowError;
 use super::fields::Leaves;
 use super::rows::{self, Raw};
 use super::rules::{Rules, Use};
-use super::session::{DOCUMENT_BYTES_MAX, Statements};
+use super::session::Statements;
 use super::sink::Told;
 use super::translate::{self, Head, Row, word};
 use crate::feed::ChangeRecord;
 
 /// Records of a batch.
 const RECORDS_MAX: usize = 1000;
-/// Records that are read together; with [`DOCUMENT_BYTES_MAX`] it bounds memory at 64 MiB.
+/// Records that are read together; with the bound of a document
+/// ([`super::session::DOCUMENT_BYTES_MAX`]) it bounds memory at 64 MiB.
 const READ_COUNT: usize = 128;
 /// A batch ends once its documents have so many bytes, within a transaction if need be.
 const BATCH_BYTES_MAX: usize = 32 << 20;
 /// Longest key, bytes: that of a record.
-const KEY_BYTES_MAX: usize = 255;
-/// What is wrong with bytes that a text does not have.
-pub(super) const NOT_TEXT: &str = "its bytes are not UTF-8";
+pub(super) const KEY_BYTES_MAX: usize = 255;
 
 /// A serial, and what changed.
 struct Entry {
@@ -117,7 +117,7 @@ impl Sent {
         let found = Self {
             serial: unsigned(row.try_get(0)?),
             committed: row.try_get(1)?,
-            transaction: named.text().unwrap_or_else(|what_reads| what_reads),
+            transaction: named.text().unwrap_or_else(|not_text| not_text.reads),
         };
         Ok((found.serial == serial).then_some(found))
     }
@@ -181,11 +181,11 @@ pub(super) async fn next(
         bytes = bytes.saturating_add(found.bytes());
         for entry in part {
             let record = found.record(rules, entry).or_else(|problem| {
-                batch.refused.push(entry.refused(problem));
+                batch.refused.push(entry.refused(&problem));
                 translate::heartbeat(&entry.head)
             });
             // A time of the database is one of a record; see `entries`.
-            batch.records.push(record.map_err(|problem| PublishError::Contract { problem })?);
+            batch.records.push(record.map_err(no_heartbeat)?);
             batch.sent = Some(Sent::of(&entry.head));
         }
         let refused = |place: &(String, String)| {
@@ -227,7 +227,7 @@ pub(super) async fn try_again(
             match (found.record(rules, entry), entry.place()) {
                 (Ok(_), Some(place)) => again.read.push(place),
                 (Err(problem), _) => {
-                    again.refused.push(Refused { serial: 0, ..entry.refused(problem) });
+                    again.refused.push(Refused { serial: 0, ..entry.refused(&problem) });
                 }
                 (Ok(_), None) => {}
             }
@@ -242,15 +242,19 @@ impl Entry {
         Some((word(self.kind?).to_owned(), self.key.clone()))
     }
 
-    fn refused(&self, problem: String) -> Refused {
+    fn refused(&self, problem: &RowError) -> Refused {
         Refused {
             serial: self.head.serial,
             kind: self.kind.map_or("", word).to_owned(),
             key: self.key.clone(),
-            problem,
+            problem: problem.to_string(),
             may_read: self.is_key,
         }
     }
+}
+
+fn no_heartbeat(problem: RowError) -> PublishError {
+    PublishError::Contract { problem: problem.to_string() }
 }
 
 fn kind_of(text: &str) -> Option<Kind> {
@@ -283,10 +287,10 @@ async fn entries(
         expected = expected.saturating_add(1);
         let kind: String = row.try_get(3)?;
         let (named, key): (Raw<'_>, Raw<'_>) = (row.try_get(2)?, row.try_get(4)?);
-        let transaction = named.text().unwrap_or_else(|what_reads| what_reads);
+        let transaction = named.text().unwrap_or_else(|not_text| not_text.reads);
         let (key, is_text) = match key.text() {
             Ok(key) => (key, true),
-            Err(what_reads) => (what_reads, false),
+            Err(not_text) => (not_text.reads, false),
         };
         entries.push(Entry {
             head: Head { serial, committed: row.try_get(1)?, transaction },
@@ -311,7 +315,7 @@ async fn entries(
 struct Found {
     documents: BTreeMap<(Kind, String), Document>,
     /// Objects that could not be read, and why.
-    failed: BTreeMap<(Kind, String), String>,
+    failed: BTreeMap<(Kind, String), RowError>,
     /// Of contacts, where it matters who refers to them.
     hidden: Option<BTreeMap<String, Leaves>>,
     /// Contacts that were published before.
@@ -354,7 +358,7 @@ impl Found {
         Ok(found)
     }
 
-    fn fail(&mut self, kind: Kind, failed: Vec<(String, String)>) {
+    fn fail(&mut self, kind: Kind, failed: Vec<(String, RowError)>) {
         let failed = failed.into_iter().map(|(key, problem)| ((kind, key), problem));
         self.failed.extend(failed);
     }
@@ -371,7 +375,7 @@ impl Found {
                 let bytes = usize::try_from(bytes.unwrap_or_default()).unwrap_or(usize::MAX);
                 self.documents.insert((kind, key), Document { zone, text, bytes });
             }
-            _ => self.fail(kind, vec![(key, NOT_TEXT.to_owned())]),
+            _ => self.fail(kind, vec![(key, RowError::NotText)]),
         }
         Ok(())
     }
@@ -390,14 +394,14 @@ impl Found {
         lengths.fold(0, |sum, document| sum.saturating_add(document.bytes))
     }
 
-    fn record(&self, rules: &Rules, entry: &Entry) -> Result<ChangeRecord, String> {
+    fn record(&self, rules: &Rules, entry: &Entry) -> Result<ChangeRecord, RowError> {
         let Entry { head, kind, key, .. } = entry;
         let Some(kind) = *kind else { return translate::heartbeat(head) };
         if key.len() > KEY_BYTES_MAX {
-            return Err(format!("a key of more than {KEY_BYTES_MAX} bytes"));
+            return Err(RowError::Key);
         }
         if !entry.is_key {
-            return Err(NOT_TEXT.to_owned());
+            return Err(RowError::NotText);
         }
         if let Some(problem) = self.failed.get(&(kind, key.clone())) {
             return Err(problem.clone());
@@ -410,9 +414,7 @@ impl Found {
                 let hidden = if kind == Kind::Contact { leaves.flatten() } else { None };
                 translate::upsert(rules, head, Row { kind, zone, document: text, hidden })
             }
-            Some(Document { text: None, bytes, .. }) => {
-                Err(format!("{bytes} bytes of JSON, at most {DOCUMENT_BYTES_MAX} are read"))
-            }
+            Some(Document { text: None, bytes, .. }) => Err(RowError::TooLong { got: *bytes }),
             // Nobody downstream may hear that there is such a contact.
             None if kind == Kind::Contact && leaves.is_some() && !self.shown.contains(key) => {
                 translate::heartbeat(head)
@@ -429,7 +431,7 @@ pub(super) struct Hidden {
     /// Those that do, with the fields that they do not show.
     pub(super) leaving: BTreeMap<String, Leaves>,
     /// Those whose uses could not be read, and why.
-    pub(super) failed: Vec<(String, String)>,
+    pub(super) failed: Vec<(String, RowError)>,
 }
 
 /// The contacts that leave, with the fields that they do not show.
@@ -441,19 +443,19 @@ pub(super) async fn hidden(
 ) -> Result<Hidden, PublishError> {
     let Some(statement) = &statements.uses else { return Ok(Hidden::default()) };
     let read = rows::read(transaction, statement, ids).await?;
-    let mut failed: BTreeMap<String, String> = read.failed.into_iter().collect();
+    let mut failed: BTreeMap<String, RowError> = read.failed.into_iter().collect();
     let mut uses: BTreeMap<String, Vec<Use>> = BTreeMap::new();
     for row in read.rows {
         let (id, zone): (Raw<'_>, Raw<'_>) = (row.try_get(0)?, row.try_get(1)?);
         let Ok(id) = id.text() else { continue };
-        let zone = zone.text().map_err(|_| NOT_TEXT.to_owned());
+        let zone = zone.text().map_err(RowError::from);
         match zone.and_then(|zone| translate::zone(&zone)) {
             Ok(zone) => {
                 let used = Use { zone, is_registrant: row.try_get(2)? };
                 uses.entry(id).or_default().push(used);
             }
             Err(problem) => {
-                failed.insert(id, format!("whoisd.contact_uses: {problem}"));
+                failed.insert(id, RowError::Uses(Box::new(problem)));
             }
         }
     }

@@ -4,7 +4,13 @@
 //!
 //! Decide how often: `run` does.
 
+use std::sync::Arc;
+
+use super::address::AddressError;
+use super::batch::KEY_BYTES_MAX;
+use super::session::DOCUMENT_BYTES_MAX;
 use super::sink::SinkError;
+use crate::feed::RecordError;
 use crate::view::WeighError;
 
 /// Why publishing stopped.
@@ -17,7 +23,7 @@ pub enum PublishError {
     )]
     Address {
         /// What is wrong with it; without the password.
-        problem: String,
+        problem: AddressError,
     },
     /// The database refuses, or is gone. Trying again may help.
     #[error("database: {problem}")]
@@ -125,4 +131,63 @@ impl From<tokio_postgres::Error> for PublishError {
 /// Whether the network, or what lies below it, is the reason.
 fn is_io(error: &tokio_postgres::Error) -> bool {
     std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+}
+
+/// Why a row is not published. Cloned where several entries are of one row.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum RowError {
+    /// The database cannot give it.
+    #[error(transparent)]
+    Database(Arc<PublishError>),
+    /// A column of it has another type.
+    #[error("{0}")]
+    Column(Arc<tokio_postgres::Error>),
+    /// Bytes of it, or of its key, are not a text.
+    #[error("its bytes are not UTF-8")]
+    NotText,
+    /// Its key is longer than that of any record.
+    #[error("a key of more than {KEY_BYTES_MAX} bytes")]
+    Key,
+    /// Its document is too long to be read.
+    #[error("{got} bytes of JSON, at most {DOCUMENT_BYTES_MAX} are read")]
+    TooLong {
+        /// Bytes that it has.
+        got: usize,
+    },
+    /// Its document is too long, and nothing says by how much.
+    #[error("more than {DOCUMENT_BYTES_MAX} bytes of JSON")]
+    Long,
+    /// Its document is not JSON.
+    #[error("{0}")]
+    Json(Arc<serde_json::Error>),
+    /// It has no zone, or one whose name does not read.
+    #[error("its zone is {}, expected the name of the zone that it lies in; correct the view",
+        if got.is_empty() { "null or empty".to_owned() } else { format!("{got:?}") })]
+    NoZone {
+        /// What the view has.
+        got: String,
+    },
+    /// Its name lies elsewhere than in its zone.
+    #[error("its zone is {zone:?}, and the name does not lie in it; correct the view")]
+    OtherZone {
+        /// The zone.
+        zone: String,
+    },
+    /// Its name lies in a zone below its own, which has rules.
+    #[error(
+        "its zone is {zone:?}, and the name lies in {closer:?}, which has rules of its own; \
+         correct the view"
+    )]
+    CloserZone {
+        /// Its zone.
+        zone: String,
+        /// The other one.
+        closer: String,
+    },
+    /// It is not a record.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The uses of a contact cannot be read, so nobody knows what of it may leave.
+    #[error("whoisd.contact_uses: {0}")]
+    Uses(Box<Self>),
 }

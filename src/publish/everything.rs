@@ -11,6 +11,7 @@
 
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rkyv::rancor::Error as RkyvError;
 use snapshot_format::builder::contact_order_key;
@@ -20,12 +21,13 @@ use snapshot_format::suffixes::SUFFIXES_MAX;
 use snapshot_format::{Kind, Object};
 use tokio_postgres::{Row as DatabaseRow, Transaction};
 
-use super::batch::{self, NOT_TEXT};
+use super::batch;
 use super::bootstrap::{Pass, base};
 use super::error::PublishError;
+use super::error::RowError;
 use super::fields::Leaves;
 use super::rows::{self, Raw};
-use super::session::{self, DOCUMENT_BYTES_MAX, Session, Statements};
+use super::session::{self, Session, Statements};
 use super::translate::{self, Row, anytime, word};
 use super::unread;
 
@@ -165,7 +167,7 @@ impl Pass<'_> {
             let key: Option<Raw<'_>> = row.try_get(0)?;
             match key.map(Raw::text) {
                 Some(Ok(_)) => kept.push(row),
-                Some(Err(shown)) => self.refused(kind, &shown, NOT_TEXT),
+                Some(Err(not_text)) => self.refused(kind, &not_text.reads, &RowError::NotText),
                 None => {
                     let name = session::view(kind).0;
                     let problem = format!("view whoisd.{name} has a row without a key");
@@ -231,13 +233,14 @@ impl Pass<'_> {
         kind: Kind,
         row: &DatabaseRow,
         hidden: Option<&Leaves>,
-    ) -> Result<Option<(Object, String)>, String> {
-        let text = |at: usize| row.try_get::<_, Option<Raw<'_>>>(at).map_err(|e| e.to_string());
-        let not_text = |_| NOT_TEXT.to_owned();
-        let zone = text(1)?.map(Raw::text).transpose().map_err(not_text)?.unwrap_or_default();
-        let document = text(3)?.map(Raw::text).transpose().map_err(not_text)?;
-        let document =
-            document.ok_or_else(|| format!("more than {DOCUMENT_BYTES_MAX} bytes of JSON"))?;
+    ) -> Result<Option<(Object, String)>, RowError> {
+        let text = |at: usize| {
+            let text = row.try_get::<_, Option<Raw<'_>>>(at);
+            text.map_err(|error| RowError::Column(Arc::new(error)))
+        };
+        let zone = text(1)?.map(Raw::text).transpose()?.unwrap_or_default();
+        let document = text(3)?.map(Raw::text).transpose()?;
+        let document = document.ok_or(RowError::Long)?;
         let row = Row { kind, zone: &zone, document: &document, hidden };
         let record = translate::upsert(self.rules, &anytime(), row)?;
         let zone = translate::zone(&zone).unwrap_or_default();
@@ -248,7 +251,7 @@ impl Pass<'_> {
     async fn leave_out(
         &mut self,
         kind: Kind,
-        left_out: &[(String, String)],
+        left_out: &[(String, RowError)],
     ) -> Result<(), PublishError> {
         for (key, problem) in left_out {
             self.refused(kind, key, problem);
@@ -257,14 +260,14 @@ impl Pass<'_> {
         unread::note_left_out(client, statements, word(kind), left_out).await
     }
 
-    fn refused(&mut self, kind: Kind, key: &str, problem: &str) {
+    fn refused(&mut self, kind: Kind, key: &str, problem: &RowError) {
         self.made.refused_count = self.made.refused_count.saturating_add(1);
         if self.made.refused_count <= LOGGED_COUNT_MAX {
             let kind = word(kind);
             tracing::error!(
                 kind,
                 key,
-                problem,
+                %problem,
                 "the row is not a change record, or cannot be read, and is left out of the base"
             );
         }

@@ -40,6 +40,7 @@ mod stream;
 mod translate;
 mod unread;
 
+pub use address::{AddressError, PassfileError, TlsError};
 pub use bootstrap::{BootstrapOptions, Bootstrapped, bootstrap};
 pub use directory::DirectorySink;
 pub use error::PublishError;

@@ -11,10 +11,12 @@
 //!
 //! Know what rows mean.
 
+use std::sync::Arc;
+
 use tokio_postgres::types::{FromSql, Type};
 use tokio_postgres::{GenericClient, Row, Statement};
 
-use super::error::PublishError;
+use super::error::{PublishError, RowError};
 
 /// Bytes as the server sends them: whether they are a text shows where they are used. A database
 /// without an encoding (`SQL_ASCII`) keeps what it is given.
@@ -32,12 +34,25 @@ impl<'r> FromSql<'r> for Raw<'r> {
 }
 
 impl Raw<'_> {
-    /// The text; for a message what of it is one, if it is none.
-    pub(super) fn text(self) -> Result<String, String> {
+    /// The text.
+    pub(super) fn text(self) -> Result<String, NotText> {
         match str::from_utf8(self.0) {
             Ok(text) => Ok(text.to_owned()),
-            Err(_) => Err(String::from_utf8_lossy(self.0).into_owned()),
+            Err(_) => Err(NotText { reads: String::from_utf8_lossy(self.0).into_owned() }),
         }
+    }
+}
+
+/// Bytes that are not a text.
+#[derive(Debug)]
+pub(super) struct NotText {
+    /// What of them is one, for messages.
+    pub(super) reads: String,
+}
+
+impl From<NotText> for RowError {
+    fn from(_: NotText) -> Self {
+        Self::NotText
     }
 }
 
@@ -45,7 +60,7 @@ impl Raw<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Read {
     pub(super) rows: Vec<Row>,
-    pub(super) failed: Vec<(String, String)>,
+    pub(super) failed: Vec<(String, RowError)>,
 }
 
 /// Reads the rows with these keys by a statement that takes them as its one parameter, within a
@@ -70,7 +85,7 @@ pub(super) async fn read(
                 match part {
                     [] => {}
                     [key] => {
-                        let problem = PublishError::from(error).to_string();
+                        let problem = RowError::Database(Arc::new(error.into()));
                         read.failed.push(((*key).to_owned(), problem));
                     }
                     keys => {

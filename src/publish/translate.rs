@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 use snapshot_format::limits::TEXT_BYTES_MAX;
 use snapshot_format::{Change, Kind, Object};
 
+use super::error::RowError;
 use super::fields::Leaves;
 use super::rules::{Ready, Rules};
 use crate::feed::{Body, ChangeRecord, VERSION, normal_name};
@@ -50,13 +51,13 @@ pub(super) struct Row<'r> {
 /// # Errors
 ///
 /// Why the row is none, as the reader of records says it.
-pub(super) fn upsert(rules: &Rules, head: &Head, row: Row<'_>) -> Result<ChangeRecord, String> {
+pub(super) fn upsert(rules: &Rules, head: &Head, row: Row<'_>) -> Result<ChangeRecord, RowError> {
     let zone = match row.kind {
         Kind::Domain | Kind::Nndn => zone(row.zone)?,
         _ => String::new(),
     };
-    let document = serde_json::from_str(row.document).map_err(|error| error.to_string())?;
-    let mut document: Value = document;
+    let document = serde_json::from_str(row.document);
+    let mut document: Value = document.map_err(|error| RowError::Json(Arc::new(error)))?;
     if let Some(ready) = rules.kind(row.kind) {
         document = applied(ready, document);
     }
@@ -81,31 +82,21 @@ pub(super) fn upsert(rules: &Rules, head: &Head, row: Row<'_>) -> Result<ChangeR
 /// # Errors
 ///
 /// It is none: without its zone nobody knows what of an object may leave.
-pub(super) fn zone(text: &str) -> Result<String, String> {
-    normal_name(text).ok_or_else(|| {
-        let got = if text.is_empty() { "null or empty".to_owned() } else { format!("{text:?}") };
-        format!(
-            "its zone is {got}, expected the name of the zone that it lies in; correct the view"
-        )
-    })
+pub(super) fn zone(text: &str) -> Result<String, RowError> {
+    normal_name(text).ok_or_else(|| RowError::NoZone { got: text.to_owned() })
 }
 
 /// Checks that a name lies in its zone, and in no closer one that has rules.
-fn check_zone(rules: &Rules, zone: &str, name: &str) -> Result<(), String> {
+fn check_zone(rules: &Rules, zone: &str, name: &str) -> Result<(), RowError> {
     let lies_in = |zone: &str| {
         name.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
     if !lies_in(zone) {
-        return Err(format!(
-            "its zone is {zone:?}, and the name does not lie in it; correct the view"
-        ));
+        return Err(RowError::OtherZone { zone: zone.to_owned() });
     }
     let mut closer = rules.zone_names().filter(|known| known.len() > zone.len() && lies_in(known));
     closer.next().map_or(Ok(()), |closer| {
-        Err(format!(
-            "its zone is {zone:?}, and the name lies in {closer:?}, which has rules of its own; \
-             correct the view"
-        ))
+        Err(RowError::CloserZone { zone: zone.to_owned(), closer: closer.to_owned() })
     })
 }
 
@@ -114,7 +105,7 @@ fn check_zone(rules: &Rules, zone: &str, name: &str) -> Result<(), String> {
 /// # Errors
 ///
 /// Why the key is none.
-pub(super) fn delete(head: &Head, kind: Kind, key: &str) -> Result<ChangeRecord, String> {
+pub(super) fn delete(head: &Head, kind: Kind, key: &str) -> Result<ChangeRecord, RowError> {
     let key = clean("", Value::from(key)).unwrap_or_default();
     read(head, kind, "delete", key)
 }
@@ -124,7 +115,7 @@ pub(super) fn delete(head: &Head, kind: Kind, key: &str) -> Result<ChangeRecord,
 /// # Errors
 ///
 /// The time is none.
-pub(super) fn heartbeat(head: &Head) -> Result<ChangeRecord, String> {
+pub(super) fn heartbeat(head: &Head) -> Result<ChangeRecord, RowError> {
     parse(head, "heartbeat", Map::new())
 }
 
@@ -160,11 +151,11 @@ pub(super) const fn word(kind: Kind) -> &'static str {
     }
 }
 
-fn read(head: &Head, kind: Kind, field: &str, value: Value) -> Result<ChangeRecord, String> {
+fn read(head: &Head, kind: Kind, field: &str, value: Value) -> Result<ChangeRecord, RowError> {
     parse(head, word(kind), Map::from_iter([(field.to_owned(), value)]))
 }
 
-fn parse(head: &Head, kind: &str, mut line: Map<String, Value>) -> Result<ChangeRecord, String> {
+fn parse(head: &Head, kind: &str, mut line: Map<String, Value>) -> Result<ChangeRecord, RowError> {
     line.insert("v".to_owned(), VERSION.into());
     line.insert("serial".to_owned(), head.serial.into());
     line.insert("committed".to_owned(), head.committed.as_str().into());
@@ -173,7 +164,7 @@ fn parse(head: &Head, kind: &str, mut line: Map<String, Value>) -> Result<Change
     }
     line.insert("kind".to_owned(), kind.into());
     let line = Value::Object(line).to_string();
-    ChangeRecord::parse(line.as_bytes()).map_err(|error| error.to_string())
+    Ok(ChangeRecord::parse(line.as_bytes())?)
 }
 
 fn applied(ready: &Ready, document: Value) -> Value {
@@ -333,7 +324,7 @@ mod tests {
                 (Kind::Nndn, format!(r#"{{"aName":"{name}","nameState":"blocked"}}"#)),
             ] {
                 let row = Row { kind, zone, document: &document, hidden: None };
-                let error = upsert(&rules, &head(), row).unwrap_err();
+                let error = upsert(&rules, &head(), row).unwrap_err().to_string();
                 assert!(error.contains(said), "{name} in {zone:?}: {error}");
             }
         }
@@ -363,7 +354,7 @@ mod tests {
             ("null", "missing field `name`"),
         ] {
             let row = Row { kind: Kind::Domain, zone: "demo", document, hidden: None };
-            let error = upsert(&rules, &head(), row).unwrap_err();
+            let error = upsert(&rules, &head(), row).unwrap_err().to_string();
             assert!(error.contains(said), "{document}: {error}");
         }
         assert!(delete(&head(), Kind::Domain, "a b").is_err());

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::{GenericClient, Transaction};
 
 use super::batch::{self, Refused};
-use super::error::PublishError;
+use super::error::{PublishError, RowError};
 use super::rows::Raw;
 use super::rules::Rules;
 use super::session::{self, Session, Statements};
@@ -251,13 +251,13 @@ pub(super) async fn note_left_out(
     client: &impl GenericClient,
     statements: &Statements,
     kind: &str,
-    left_out: &[(String, String)],
+    left_out: &[(String, RowError)],
 ) -> Result<(), PublishError> {
     let Some(statement) = statements.unread.as_ref().filter(|_| !left_out.is_empty()) else {
         return Ok(());
     };
     let (keys, problems): (Vec<&str>, Vec<String>) =
-        left_out.iter().map(|(key, problem)| (key.as_str(), plain(problem))).unzip();
+        left_out.iter().map(|(key, problem)| (key.as_str(), plain(&problem.to_string()))).unzip();
     client.execute(&statement.left_out, &[&kind, &keys, &problems]).await?;
     Ok(())
 }

@@ -22,6 +22,7 @@
 //!
 //! Connect: `session` does.
 
+mod error;
 mod passfile;
 mod tls;
 
@@ -32,6 +33,7 @@ use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
+pub use self::error::{AddressError, PassfileError, TlsError};
 use self::tls::Wanted;
 pub(super) use self::tls::{Maker, Mode};
 use super::error::PublishError;
@@ -120,7 +122,7 @@ impl Address {
         Self::read_within(from, &around).map_err(|problem| PublishError::Address { problem })
     }
 
-    fn read_within(from: &str, around: &Around<'_>) -> Result<Self, String> {
+    fn read_within(from: &str, around: &Around<'_>) -> Result<Self, AddressError> {
         let (mut config, given) = parse(from)?;
         fill(&mut config, around)?;
         if config.get_password().is_none() {
@@ -146,35 +148,31 @@ const fn is_tcp(host: &Host) -> bool {
 }
 
 /// Reads the URL, with the parameters apart that are read here.
-fn parse(from: &str) -> Result<(Config, Given), String> {
+fn parse(from: &str) -> Result<(Config, Given), AddressError> {
     let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| from.starts_with(scheme));
     if !is_url {
-        return Err("got something that does not begin with postgres://".to_owned());
+        return Err(AddressError::Scheme);
     }
     let (place, query) = from.split_once('?').unwrap_or((from, ""));
     let mut given = Given::default();
     let mut passed = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let Some((name, value)) = pair.split_once('=') else {
-            return Err(format!("the parameter {:?} has no value", shown(pair)));
+            return Err(AddressError::NoValue { name: shown(pair) });
         };
         if let Some(own) = OWN.into_iter().find(|known| *known == name) {
-            let value = decoded(value).ok_or_else(|| format!("{own} does not read"))?;
+            let value = decoded(value).ok_or(AddressError::Encoding { name: own })?;
             given.own.push((own, value));
         } else if name == "gssencmode" {
             if value == "require" {
-                return Err("gssencmode=require is not supported; use sslmode".to_owned());
+                return Err(AddressError::Gss);
             }
         } else if KNOWN.contains(&name) {
             // The driver has a name of its own for it.
             let name = if name == "keepalives_count" { "keepalives_retries" } else { name };
             passed.push(format!("{name}={value}"));
         } else {
-            return Err(format!(
-                "the parameter {:?} is not known; there are {}",
-                shown(name),
-                KNOWN.into_iter().chain(OWN).collect::<Vec<_>>().join(", ")
-            ));
+            return Err(AddressError::Unknown { name: shown(name) });
         }
     }
     let url = match passed.is_empty() {
@@ -185,7 +183,7 @@ fn parse(from: &str) -> Result<(Config, Given), String> {
     let config = Config::from_str(&url).map_err(|error| {
         let said = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         let is_parameter = said.starts_with("invalid value for option");
-        if is_parameter { said } else { "it does not read as one".to_owned() }
+        if is_parameter { AddressError::Value(error) } else { AddressError::Unread }
     })?;
     Ok((config, given))
 }
@@ -211,13 +209,13 @@ fn decoded(value: &str) -> Option<String> {
 }
 
 /// Takes from the environment, and then from the defaults, what the URL did not say.
-fn fill(config: &mut Config, around: &Around<'_>) -> Result<(), String> {
+fn fill(config: &mut Config, around: &Around<'_>) -> Result<(), AddressError> {
     if config.get_ports().is_empty()
         && let Some(ports) = around.get("PGPORT")
     {
         for port in ports.split(',') {
             let read = if port.is_empty() { Ok(PORT) } else { port.trim().parse() };
-            config.port(read.map_err(|_| format!("PGPORT is {ports:?}, expected a port"))?);
+            config.port(read.map_err(|_| AddressError::Port { got: ports.clone() })?);
         }
     }
     hosts(config, around)?;
@@ -245,7 +243,7 @@ fn fill(config: &mut Config, around: &Around<'_>) -> Result<(), String> {
             Some(text) => match text.trim().parse() {
                 Ok(0) => CONNECT,
                 Ok(seconds) => Duration::from_secs(seconds),
-                Err(_) => return Err(format!("PGCONNECT_TIMEOUT is {text:?}, expected seconds")),
+                Err(_) => return Err(AddressError::Timeout { got: text }),
             },
         };
         config.connect_timeout(wait);
@@ -253,13 +251,13 @@ fn fill(config: &mut Config, around: &Around<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn hosts(config: &mut Config, around: &Around<'_>) -> Result<(), String> {
+fn hosts(config: &mut Config, around: &Around<'_>) -> Result<(), AddressError> {
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         if let Some(addresses) = around.get("PGHOSTADDR") {
             for address in addresses.split(',') {
                 let read = address.trim().parse();
-                let read = read.map_err(|_| format!("PGHOSTADDR is {addresses:?}"))?;
-                config.hostaddr(read);
+                let wrong = |_| AddressError::HostAddress { got: addresses.clone() };
+                config.hostaddr(read.map_err(wrong)?);
             }
         }
         if let Some(hosts) = around.get("PGHOST") {
@@ -303,7 +301,7 @@ fn system_user() -> Option<String> {
 }
 
 /// Takes the password from where it is kept.
-fn password(config: &mut Config, given: &Given, around: &Around<'_>) -> Result<(), String> {
+fn password(config: &mut Config, given: &Given, around: &Around<'_>) -> Result<(), AddressError> {
     if let Some(password) = around.get("PGPASSWORD") {
         config.password(password);
         return Ok(());
@@ -318,7 +316,7 @@ fn password(config: &mut Config, given: &Given, around: &Around<'_>) -> Result<(
     let Some(path) = path else { return Ok(()) };
     let entries = match passfile::read(&path) {
         Ok(entries) => entries,
-        Err(problem) if is_given => return Err(format!("passfile={}: {problem}", path.display())),
+        Err(problem) if is_given => return Err(AddressError::Passfile { path, problem }),
         Err(_) => return Ok(()),
     };
     let user = config.get_user().unwrap_or_default().to_owned();
@@ -367,7 +365,7 @@ mod tests {
     use super::*;
 
     /// Reads an address with these variables, which end the words of a test.
-    fn read(from: &str, variables: &[(&str, &str)]) -> Result<Address, String> {
+    fn read(from: &str, variables: &[(&str, &str)]) -> Result<Address, AddressError> {
         let variable = |name: &str| {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
@@ -377,7 +375,8 @@ mod tests {
     }
 
     fn problem(from: &str, variables: &[(&str, &str)]) -> String {
-        read(from, variables).err().unwrap_or_else(|| panic!("{from} reads"))
+        let error = read(from, variables).err();
+        error.unwrap_or_else(|| panic!("{from} reads")).to_string()
     }
 
     #[test]

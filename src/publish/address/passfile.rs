@@ -10,6 +10,8 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::error::PassfileError;
+
 /// Longest file that is read, bytes.
 const BYTES_MAX: u64 = 1 << 20;
 /// Permissions that nobody but the owner may have.
@@ -23,17 +25,17 @@ pub(super) type Entry = [String; 5];
 /// # Errors
 ///
 /// There is none, or others may read it, which libpq refuses as well.
-pub(super) fn read(path: &Path) -> Result<Vec<Entry>, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let meta = file.metadata().map_err(|error| error.to_string())?;
+pub(super) fn read(path: &Path) -> Result<Vec<Entry>, PassfileError> {
+    let file = File::open(path)?;
+    let meta = file.metadata()?;
     if !meta.is_file() {
-        return Err("it is not a file".to_owned());
+        return Err(PassfileError::NotFile);
     }
     if meta.mode() & OTHERS != 0 {
-        return Err("others may read it; its permissions have to be 0600".to_owned());
+        return Err(PassfileError::Exposed);
     }
     let mut text = String::new();
-    file.take(BYTES_MAX).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    file.take(BYTES_MAX).read_to_string(&mut text)?;
     Ok(text.lines().filter(|line| !line.starts_with('#')).filter_map(entry).collect())
 }
 

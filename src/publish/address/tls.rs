@@ -18,7 +18,6 @@
 //!
 //! Ask a socket for TLS: it has none.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,6 +30,8 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::error::TlsError;
 
 /// The name of the protocol, which newer servers ask for.
 const PROTOCOL: &[u8] = b"postgresql";
@@ -90,16 +91,14 @@ impl Maker {
     /// # Errors
     ///
     /// What does not read, or cannot be kept, as it is written.
-    pub(super) fn new(wanted: &Wanted, has_tcp: bool) -> Result<Self, String> {
+    pub(super) fn new(wanted: &Wanted, has_tcp: bool) -> Result<Self, TlsError> {
         let is_system = wanted.root.as_ref().is_some_and(|(_, value)| value.as_str() == SYSTEM);
         let mut mode = match &wanted.mode {
             None if is_system => Mode::VerifyFull,
             None => Mode::Prefer,
-            Some((shown, word)) => Mode::parse(word).ok_or_else(|| {
-                format!(
-                    "{shown}: expected disable, allow, prefer, require, verify-ca or verify-full"
-                )
-            })?,
+            Some((shown, word)) => {
+                Mode::parse(word).ok_or_else(|| TlsError::Mode { shown: shown.clone() })?
+            }
         };
         // What stands in the environment is for every host; a socket has no use for it.
         if !has_tcp && !wanted.is_mode_given {
@@ -115,19 +114,17 @@ impl Maker {
             }
             (None, _) => None,
         };
+        let mode_shown = || {
+            wanted.mode.as_ref().map_or_else(|| "sslmode".to_owned(), |(shown, _)| shown.clone())
+        };
         if is_system && has_tcp && mode < Mode::VerifyFull {
-            let shown = wanted.mode.as_ref().map_or("sslmode", |(shown, _)| shown);
-            return Err(format!("{shown}: with sslrootcert=system it has to be verify-full"));
+            return Err(TlsError::System { shown: mode_shown() });
         }
         if mode == Mode::Require && roots.is_some() {
             mode = Mode::VerifyCa;
         }
         if mode >= Mode::VerifyCa && roots.is_none() {
-            let shown = wanted.mode.as_ref().map_or("sslmode", |(shown, _)| shown);
-            return Err(format!(
-                "{shown}: there are no certificates to verify with; add sslrootcert=FILE with \
-                 those of the CA, or sslrootcert=system"
-            ));
+            return Err(TlsError::NoRoots { shown: mode_shown() });
         }
         let own = own_certificate(wanted, has_tcp)?;
         let config = config(mode, roots, own)?;
@@ -153,56 +150,53 @@ fn config(
     mode: Mode,
     roots: Option<RootCertStore>,
     own: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
-) -> Result<ClientConfig, String> {
-    let failed = |error: &dyn fmt::Display| format!("TLS cannot be set up: {error}");
+) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| failed(&error))?;
+        .with_safe_default_protocol_versions()?;
     let verifier: Arc<dyn ServerCertVerifier> = match roots.filter(|_| mode >= Mode::VerifyCa) {
         None => Arc::new(Any(provider)),
         Some(roots) => {
             let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
-            let chain = built.build().map_err(|error| failed(&error))?;
+            let chain = built.build()?;
             if mode == Mode::VerifyFull { chain } else { Arc::new(OfAnyName(chain)) }
         }
     };
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
     let mut config = match own {
         None => builder.with_no_client_auth(),
-        Some((chain, key)) => {
-            builder.with_client_auth_cert(chain, key).map_err(|error| failed(&error))?
-        }
+        Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,
     };
     config.alpn_protocols = vec![PROTOCOL.to_vec()];
     Ok(config)
 }
 
 /// The certificates of a file.
-fn certificates(shown: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+fn certificates(shown: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-    let read: Vec<_> = read.map_err(|error| format!("{shown}: {error}"))?;
+    let read: Vec<_> = read.map_err(|source| TlsError::Pem { shown: shown.to_owned(), source })?;
     if read.is_empty() {
-        return Err(format!("{shown}: there is no certificate in it, expected PEM"));
+        return Err(TlsError::NoCertificate { shown: shown.to_owned() });
     }
     Ok(read)
 }
 
-fn roots(shown: &str, path: &Path) -> Result<RootCertStore, String> {
+fn roots(shown: &str, path: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(shown, path)? {
-        roots.add(certificate).map_err(|error| format!("{shown}: {error}"))?;
+        let added = roots.add(certificate);
+        added.map_err(|source| TlsError::Root { shown: shown.to_owned(), source })?;
     }
     Ok(roots)
 }
 
-fn system_roots(shown: &str) -> Result<RootCertStore, String> {
+fn system_roots(shown: &str) -> Result<RootCertStore, TlsError> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(found.certs);
     if added == 0 {
-        let why = found.errors.first().map_or_else(String::new, |error| format!(": {error}"));
-        return Err(format!("{shown}: the machine trusts no certificates{why}"));
+        let source = found.errors.into_iter().next();
+        return Err(TlsError::NoSystemRoots { shown: shown.to_owned(), source });
     }
     Ok(roots)
 }
@@ -211,7 +205,7 @@ fn system_roots(shown: &str) -> Result<RootCertStore, String> {
 fn own_certificate(
     wanted: &Wanted,
     has_tcp: bool,
-) -> Result<Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>, String> {
+) -> Result<Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>, TlsError> {
     let place = |said: &Said, own: &Option<PathBuf>| match said {
         Some((shown, path)) if has_tcp || !is_variable(shown) => {
             Some((shown.clone(), PathBuf::from(path)))
@@ -223,10 +217,10 @@ fn own_certificate(
     let Some((shown, path)) = certificate else { return Ok(None) };
     let chain = certificates(&shown, &path)?;
     let Some((key_shown, key_path)) = place(&wanted.key, &wanted.own_key) else {
-        return Err(format!("{shown}: its key is missing; add sslkey=FILE"));
+        return Err(TlsError::NoKey { shown });
     };
     let key = PrivateKeyDer::from_pem_file(&key_path);
-    Ok(Some((chain, key.map_err(|error| format!("{key_shown}: {error}"))?)))
+    Ok(Some((chain, key.map_err(|source| TlsError::Pem { shown: key_shown, source })?)))
 }
 
 /// Takes any certificate, of whoever has its key.
