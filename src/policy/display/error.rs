@@ -153,6 +153,9 @@ pub enum TextError {
         /// How long it is, bytes.
         got: usize,
     },
+    /// The text of several lines has none.
+    #[error("is blank; leave the key out where there is nothing to say")]
+    Blank,
     /// The text of several lines has a character that breaks lines in another way than `\n`.
     #[error("{character:?} is not allowed; lines end in \\n")]
     OtherBreak {

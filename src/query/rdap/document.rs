@@ -118,7 +118,9 @@ impl Document {
     #[inline]
     pub(super) fn raw(&mut self, part: &[u8]) {
         let end = self.len.saturating_add(part.len());
-        if end <= self.end_max
+        // Nothing after the first part that did not fit: an answer has no holes.
+        if !self.cut
+            && end <= self.end_max
             && let Some(place) = self.bytes.get_mut(self.len..end)
         {
             place.copy_from_slice(part);
@@ -200,7 +202,7 @@ impl Document {
         list: &mut List,
         write: impl FnOnce(&mut Self) -> Result<(), Corrupt>,
     ) -> Result<(), Corrupt> {
-        if list.full {
+        if list.full || self.cut {
             return Ok(());
         }
         let (start, end_max) = (self.len, self.end_max);

@@ -19,7 +19,7 @@ use super::render;
 use super::site::{Notices, Site};
 use super::{AnswerResult, Refusal, error};
 use crate::query::contact::ContactView;
-use crate::query::find::{Above, Absent, Failure, Found, Matches, Room, find};
+use crate::query::find::{Absent, Failure, Found, Matches, Room, find};
 use crate::query::question::{Question, Settled};
 use crate::query::sponsor::RegistrarView;
 use crate::query::{QueryKind, Shown};

@@ -437,8 +437,8 @@ impl Registrar {
             }
         }
         if !self.rdap_url.is_empty() && !rdap::is_followed(&self.rdap_url) {
-            let (got, expected) = (&self.rdap_url, "a URL such as https://rdap.registrar.example/");
-            let problem = format!("{got:?} cannot be followed; expected {expected}");
+            let expected = "a URL such as https://rdap.registrar.example/";
+            let problem = SettingProblem::Followed { text: self.rdap_url.clone(), expected };
             problems.add(&format!("{path}.rdap_url"), problem);
         }
         for (key, text, shown, expected) in self.followed() {
@@ -511,14 +511,18 @@ fn line(text: &str, bytes_max: usize, place: Place) -> Result<(), TextError> {
 
 /// Whether a text of several lines may be part of every answer.
 fn paragraph(text: &str, place: Place) -> Result<(), TextError> {
+    lines(text)?;
+    words(text, place)
+}
+
+/// Whether a text has no other line ends than `\n`, and is not too long.
+fn lines(text: &str) -> Result<(), TextError> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(TextError::Long { got: text.len() });
     }
     let breaks = |c: char| c != '\n' && crate::bounds::breaks_lines(c);
-    match text.chars().find(|&c| breaks(c)) {
-        Some(character) => Err(TextError::OtherBreak { character }),
-        None => words(text, place),
-    }
+    let other = text.chars().find(|&c| breaks(c));
+    other.map_or(Ok(()), |character| Err(TextError::OtherBreak { character }))
 }
 
 /// Whether no program misreads an answer for a text in it.

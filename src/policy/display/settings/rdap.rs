@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Problems, TEXT_BYTES_MAX, VALUE_BYTES_MAX};
-use crate::bounds::breaks_lines;
+use super::{Problems, VALUE_BYTES_MAX, lines};
+use crate::policy::display::error::{SettingProblem, TextError};
 use crate::vet::web;
 
 /// What RDAP answers about names of a suffix say of the service. A key that is absent has the value
@@ -40,7 +40,7 @@ impl Rdap {
                 } else {
                     "a URL such as https://www.example/terms"
                 };
-                let problem = format!("{url:?} cannot be followed; expected {expected}");
+                let problem = SettingProblem::Followed { text: url.clone(), expected };
                 problems.add(&format!("{path}.{key}"), problem);
             }
         }
@@ -56,13 +56,6 @@ pub(super) fn is_followed(url: &str) -> bool {
     is_followed && url.len() <= VALUE_BYTES_MAX && url.is_ascii()
 }
 
-fn paragraphs(text: &str) -> Result<(), String> {
-    if text.trim().is_empty() || text.len() > TEXT_BYTES_MAX {
-        let got = text.len();
-        return Err(format!("{got} bytes; 1 to {TEXT_BYTES_MAX} that are not blank are allowed"));
-    }
-    match text.chars().find(|&c| c != '\n' && breaks_lines(c)) {
-        Some(c) => Err(format!("{c:?} is not allowed; lines end in \\n")),
-        None => Ok(()),
-    }
+fn paragraphs(text: &str) -> Result<(), TextError> {
+    if text.trim().is_empty() { Err(TextError::Blank) } else { lines(text) }
 }

@@ -11,10 +11,11 @@ use snapshot_format::record::{ArchivedDomain, ArchivedDomainCold, NONE};
 use snapshot_format::status::DomainStatuses;
 
 use super::{contact, entities, member, nameserver, registrar, statuses};
+use crate::hex::UPPER;
 use crate::policy::TierRule;
 use crate::query::beside::{self, decoded_name, u_name_of};
 use crate::query::contact::ContactView;
-use crate::query::number::{base64, hex};
+use crate::query::number::base64;
 use crate::query::rdap::document::{Document, List};
 use crate::query::rdap::prepared::parts;
 use crate::query::rdap::redacted::Hidden;
@@ -111,7 +112,7 @@ fn data_of_ds(cold: &ArchivedDomainCold, out: &mut Document) {
             out.number(u64::from(ds.algorithm));
             out.raw(b",\"digest\":\"");
             for byte in ds.digest.iter() {
-                out.raw(&hex(*byte));
+                out.raw(&UPPER.of(*byte));
             }
             out.raw(b"\",\"digestType\":");
             out.number(u64::from(ds.digest_type));
