@@ -92,7 +92,8 @@ impl Aside {
 }
 
 /// Replaces the file `name` of a folder of ours by way of `aside`, a name that nobody else uses.
-/// What has that name, the rest of a crash or a link, goes first. `is_synced` waits for the disk.
+/// Anything of that name, the rest of a crash or a link, is removed first. `is_synced` waits for
+/// the disk.
 ///
 /// # Errors
 ///
@@ -106,8 +107,8 @@ pub fn replace(aside: &Path, path: &Path, bytes: &[u8], is_synced: bool) -> io::
     fs::rename(aside, path)
 }
 
-/// Makes a file in a folder of ours. What has its name, the rest of a crash or a link, goes first.
-/// One that root makes belongs to the folder's owner, who is to read it.
+/// Makes a file in a folder of ours. Anything of its name, the rest of a crash or a link, is
+/// removed first. A file that root makes belongs to the folder's owner, which has to read it.
 ///
 /// # Errors
 ///
@@ -174,8 +175,8 @@ fn is_descriptor(path: &Path) -> bool {
     false
 }
 
-/// Opens what stays what it is. A file that a descriptor leads to is written to behind what it
-/// holds, and by this process's own descriptor if it is one, so that both go on behind each other.
+/// Opens a file that stays in its place. A file that a descriptor leads to is appended to, by this
+/// process's own descriptor if it is one, so that neither overwrites the other.
 fn as_it_is(path: &Path, is_file: bool) -> io::Result<File> {
     if !is_file {
         return OpenOptions::new().write(true).open(path);

@@ -1,4 +1,4 @@
-//! What every folder may stand on: the bounds of a setting, and what breaks a line.
+//! What every folder may use: the bounds of a setting, and the characters that break a line.
 //!
 //! # Invariants
 //!

@@ -5,8 +5,8 @@
 //! changes after it come as records (`feed`), which `publish` makes at the registry, to a fleet
 //! through a stream; a query line is parsed, looked up and rendered under the per-TLD rules
 //! (`query`, `policy`), and carried by the connection engine (`port43`) of each core (`shard`).
-//! `control` takes the operator's commands while it runs, `warden` keeps the books of who is
-//! blocked, `querylog` writes down what was asked. `doctor` looks at the machine before that.
+//! `control` takes the operator's commands while it runs, `warden` keeps the books of blocked
+//! sources, `querylog` writes down what was asked. `doctor` looks at the machine before that.
 //! ARCHITECTURE.md draws it.
 
 // Control plane: may block, may allocate.

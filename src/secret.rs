@@ -2,12 +2,12 @@
 //!
 //! # Invariants
 //!
-//! - `unquoted`: what stands in such a file is in no message.
+//! - `unquoted`: no message quotes such a file.
 //! - `bounded`: at most [`FILE_BYTES_MAX`] bytes are read.
 //!
 //! # Does not
 //!
-//! Know who wants them: NATS's own form is read by `feed::nats`.
+//! Know what they are for: NATS's own form is read by `feed::nats`.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,4 +1,4 @@
-//! What commands ask of whoever holds the blocks and limits.
+//! What commands ask of the part that holds the blocks and limits.
 //!
 //! # Does not
 //!
@@ -16,7 +16,7 @@ use crate::policy::mining::Flag;
 /// A prefix whose queries are refused for a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blocked {
-    /// Whom it is about.
+    /// The prefix.
     pub prefix: IpNet,
     /// Since when, ms since the epoch.
     pub since_ms: i64,
@@ -24,7 +24,7 @@ pub struct Blocked {
     pub until_ms: i64,
     /// Why, in one printable line.
     pub reason: String,
-    /// Who blocked it: `operator`, `limit`, `mining`.
+    /// What blocked it: `operator`, `limit`, `mining`.
     pub by: String,
     /// How often it was blocked before, as far as that is not forgiven.
     pub repetition: u32,

@@ -49,7 +49,7 @@ pub enum AskError {
         /// Whether it may do later what was asked.
         is_order: bool,
     },
-    /// What answers is not JSON.
+    /// The reply is not JSON.
     #[error("{}: no reply: {source}", path.display())]
     NoReply {
         /// The socket.
@@ -57,7 +57,7 @@ pub enum AskError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// What answers says neither what comes of the request nor why not.
+    /// The reply has neither a result nor an error.
     #[error("{}: a reply without \"ok\" and \"error\"", path.display())]
     NeitherReply {
         /// The socket.

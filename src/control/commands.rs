@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - What a refusal shows later (a block's reason) is checked here: one printable line, bounded.
+//! - This file checks a block's reason, which refusals show later: one printable line, bounded.
 //!
 //! # Does not
 //!

@@ -31,7 +31,7 @@ pub enum ControlError {
     /// The thread of a command has panicked.
     #[error("the command broke; the server's log says more")]
     Broken,
-    /// What is to be blocked is not a prefix.
+    /// The text after `block` or `unblock` is not a prefix.
     #[error(transparent)]
     Prefix(#[from] PrefixError),
     /// A prefix is shorter than a command may block.
@@ -103,10 +103,10 @@ pub enum SocketError {
         /// The socket.
         path: PathBuf,
     },
-    /// What should be the folder is something else.
+    /// The folder's path leads to something else.
     #[error("{}: is not a directory", path.display())]
     NoFolder {
-        /// What should be the folder.
+        /// The path.
         path: PathBuf,
     },
     /// This user may not make files in the folder.

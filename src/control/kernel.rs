@@ -128,7 +128,7 @@ impl Kernel {
                 continue;
             }
             pause = LOOK_PAUSE;
-            // Who cannot tell has not said that there are none: the sets stay as they are.
+            // An error is not an empty list: the sets stay as they are.
             let Ok(blocks) = blocks.list() else { continue };
             let now_ms = (self.now_ms)();
             let jump_ms = clock.look(now_ms, (self.steady_ms)());
@@ -182,7 +182,7 @@ impl Kernel {
             .filter(|block| block.until_ms > now_ms)
             .map(|block| (block.prefix, block.until_ms))
             .collect();
-        // Whatever does not fit holds in the server.
+        // Blocks that do not fit hold in the server alone.
         long.sort_by_key(|(prefix, until_ms)| (std::cmp::Reverse(*until_ms), *prefix));
         long.truncate(ELEMENTS_MAX);
         // A prefix comes before those within it.
@@ -312,7 +312,7 @@ fn linger(there: &Elements, wanted: &mut Elements, now_ms: i64) {
     }
 }
 
-/// What nft has said, in one line.
+/// What nft has written to standard error, in one line.
 fn said(words: &mut File) -> String {
     let mut bytes = Vec::new();
     // Without its words the status has to do.
@@ -385,7 +385,7 @@ mod tests {
                         add element inet whoisd blocked4 { 192.0.2.0/24 timeout 3700s, \
                         192.0.3.0/24 timeout 3600s }\n";
         assert_eq!(kernel.script(Some(&one), &two, NOW_MS), expected);
-        // What has timed out is not deleted.
+        // Elements that have timed out are not deleted.
         let later_ms = NOW_MS + 3_600_000;
         assert_eq!(kernel.script(Some(&one), &Elements::new(), later_ms).lines().count(), 1);
     }

@@ -5,7 +5,7 @@
 //! socket     the Unix socket, its clients, their bounds       client  the other end
 //! commands   each request carried out
 //! reload     one thread: configuration, and the lists' files (watch), looked at every second
-//! blocks     what commands ask of whoever holds the blocks
+//! blocks     what commands ask of the part that holds the blocks
 //! parts      what a reload puts in force besides the lists
 //! kernel     long blocks in an nftables set
 //! ```

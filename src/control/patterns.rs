@@ -1,4 +1,4 @@
-//! Which files `policy.lists` names: as they stand, or all of a folder that a pattern takes.
+//! Which files `policy.lists` names: single ones, or all of a folder that a pattern matches.
 //!
 //! # Does not
 //!
@@ -42,8 +42,8 @@ pub fn find(patterns: &[PathBuf]) -> (Vec<PathBuf>, Vec<String>) {
     (unique, errors)
 }
 
-/// Names of a folder that a pattern takes, in order. A folder that is not there is an error: it may
-/// be mistyped, or be swapped for another one at this moment.
+/// Names of a folder that a pattern matches, in order. A folder that is not there is an error: it
+/// may be mistyped, or be swapped for another one at this moment.
 fn names_in(folder: &Path, pattern: &str) -> std::io::Result<Vec<String>> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let mut names = Vec::new();

@@ -8,7 +8,7 @@
 //!
 //! # Does not
 //!
-//! Check what a request asks for: who carries it out does.
+//! Check what a request asks for: the handler does.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::net::IpAddr;

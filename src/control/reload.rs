@@ -83,7 +83,7 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// What is wrong with the configuration: all is as it was.
+    /// What is wrong with the configuration; the one before stays in force.
     pub fn reload(&self) -> Result<Value, ControlError> {
         let (reply, outcome) = bounded(1);
         self.jobs.send_timeout(Job { reply: Some(reply) }, REPLY_TIME).map_err(|error| {
@@ -94,7 +94,7 @@ impl Handle {
 
     /// Has everything read again; what comes of it is in the log.
     pub fn reload_soon(&self) {
-        // One that waits already will see what this one would.
+        // A reload that waits already will see the same files.
         let _ = self.jobs.try_send(Job { reply: None });
     }
 }

@@ -1,4 +1,4 @@
-//! The control socket: who may connect, how many, for how long.
+//! The control socket: which users may connect, how many clients at once, for how long.
 //!
 //! # Invariants
 //!
@@ -62,7 +62,7 @@ impl Drop for Claimed {
         // Another server's socket may be there by now, if somebody removed ours.
         let ours = fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.ino() == self.inode);
         if ours {
-            // What is left is found dead by the next server.
+            // If it stays, the next server finds it dead.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -112,8 +112,8 @@ pub fn claim(path: &Path) -> Result<Claimed, SocketError> {
     Ok(Claimed { listener: UnixListener::from(socket), path: path.to_owned(), inode })
 }
 
-/// Whether a server could claim the socket, which nothing is changed for. A server that answers
-/// there is no error, and what is said: it may be the one that is to be restarted.
+/// Whether a server could claim the socket; nothing is changed. A server that answers there is not
+/// an error but a note: it may be the one that is to be restarted.
 ///
 /// # Errors
 ///
@@ -151,8 +151,8 @@ pub fn may_claim(path: &Path) -> Result<Option<String>, SocketError> {
     }
 }
 
-/// Takes the folder's lock, which servers that start hold for moments, for [`LOCK_TIME`] at most:
-/// whoever may read the folder can hold it for ever.
+/// Takes the folder's lock, which servers hold for a moment while they start. It waits
+/// [`LOCK_TIME`] at most: any user that may read the folder can hold the lock for ever.
 fn lock(folder: &File) -> io::Result<()> {
     let mut left = LOCK_TIME;
     loop {
@@ -240,7 +240,7 @@ async fn accept(listener: &tokio::net::UnixListener, handler: &Arc<dyn Handler>,
                     tokio::spawn(client(stream, Arc::clone(handler), place, silent));
                 }
                 Err(_) => {
-                    // It is told if it can be told at once: a few bytes into an empty buffer.
+                    // The reply is written without waiting: a few bytes into an empty buffer.
                     let _ = stream.try_write(&reply_line(Err(ControlError::Clients)));
                 }
             },

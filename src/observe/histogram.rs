@@ -55,7 +55,7 @@ pub fn bound_us(bucket: usize) -> Option<u64> {
     if next <= QUARTERS {
         return Some(next);
     }
-    // The inverse of `bucket_of`, for the lowest value of the bucket behind this one.
+    // The inverse of `bucket_of`, for the lowest value of the bucket after this one.
     let doublings = u32::try_from(next >> QUARTERS_LOG2).unwrap_or(u32::MAX).saturating_sub(1);
     let quarter = next & (QUARTERS.saturating_sub(1));
     Some(QUARTERS.saturating_add(quarter) << doublings.min(LARGEST_LOG2))

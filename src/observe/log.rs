@@ -152,7 +152,7 @@ fn is_journal() -> bool {
         .is_ok_and(|stderr| named == format!("{}:{}", stderr.dev(), stderr.ino()))
 }
 
-/// What a message to standard error begins with that is no line of the log: the priority of an
+/// The beginning of a message to standard error that is not a line of the log: the priority of an
 /// error for the journal, nothing elsewhere.
 #[must_use]
 pub fn error_prefix() -> &'static str {
@@ -187,7 +187,7 @@ impl<'a> MakeWriter<'a> for Stderr {
     }
 }
 
-/// Writes what it gets at once, each line of it behind a prefix.
+/// Writes each line at once, after its prefix.
 #[derive(Clone, Copy, Debug)]
 struct Prefixed {
     prefix: &'static str,

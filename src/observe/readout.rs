@@ -3,8 +3,8 @@
 //!
 //! # Invariants
 //!
-//! - `cumulative`: whatever counts events counts them since the start of the process. Whoever reads
-//!   makes rates out of two readings; `started_ms` says whether they are of one process.
+//! - `cumulative`: every counter counts events since the start of the process. A reader makes rates
+//!   out of two readings; `started_ms` says whether they are of one process.
 //! - `tolerant`: a field that is absent has its default, one that is unknown is passed over, so
 //!   that a screen and a server of neighbouring builds understand each other.
 //!
@@ -62,7 +62,7 @@ pub struct Figures {
     pub mining_flags: u64,
     /// Bytes of query log written to files.
     pub log_written_bytes: u64,
-    /// Who asks most, most first; a few dozen at most.
+    /// The sources that ask most, most first; a few dozen at most.
     pub sources: Vec<Source>,
 }
 
@@ -191,7 +191,7 @@ pub struct Limiter {
     pub dry_run: u64,
 }
 
-/// Who asks much.
+/// A source that asks much.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Source {

@@ -6,7 +6,7 @@
 //!
 //! # Does not
 //!
-//! Read clocks: it is told the time.
+//! Read clocks: the caller passes the time.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

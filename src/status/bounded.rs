@@ -1,4 +1,5 @@
-//! A listener whose connections are few and short: whoever holds some open holds up nobody.
+//! A listener whose connections are few and short: a client that holds some open does not hold up
+//! others.
 //!
 //! # Invariants
 //!
@@ -7,7 +8,7 @@
 //!
 //! # Does not
 //!
-//! Know what is said on a connection.
+//! Know the protocol of a connection.
 
 use std::collections::VecDeque;
 use std::future::Future;

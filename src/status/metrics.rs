@@ -327,7 +327,7 @@ fn deadline_of(name: &'static str) -> Option<&'static str> {
     name.strip_prefix("expired_")
 }
 
-/// Whom headers of proxies named that a counter counts.
+/// What the headers of proxies named that a counter counts.
 fn proxied_of(name: &'static str) -> Option<&'static str> {
     match name {
         "proxied" => Some("client"),
@@ -430,7 +430,7 @@ pub(super) mod tests {
         }
     }
 
-    /// Every name of a scrape stands in the table for operators, and the other way round.
+    /// The table for operators has every name of a scrape, and no others.
     #[test]
     fn the_table_of_metrics_and_a_scrape_have_the_same_names() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/METRICS.md");

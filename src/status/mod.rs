@@ -12,8 +12,8 @@
 //! # Invariants
 //!
 //! - `unready first`: from the stop signal on `/ready` fails, before any listener closes.
-//! - `one request`: a connection ends with its answer, and is cut after some seconds without one:
-//!   who holds connections open takes no descriptors away from the rest of the process.
+//! - `one request`: a connection ends with its answer, and is cut after some seconds without one: a
+//!   client that holds connections open takes no descriptors away from the rest of the process.
 //! - `stale beats gone`: old data never make `/live` fail, and `/ready` only if it was asked for.
 //!
 //! # Does not
@@ -57,14 +57,14 @@ use crate::view::believed;
 /// How often it is looked whether to end.
 const STOP_PAUSE: Duration = Duration::from_millis(100);
 
-/// What is told of.
+/// Where health and figures are read from.
 #[derive(Clone)]
 pub struct Sources {
     /// What is served.
     pub views: Views,
-    /// What the feed of a fleet says, where there is one.
+    /// The report of a fleet's feed, where there is one.
     pub feed: Option<Arc<nats::Status>>,
-    /// What the spool says, where there is one.
+    /// The report of the spool, where there is one.
     pub spool: Option<Arc<spool::Status>>,
     /// How old the data were when they were seen first.
     pub age: Arc<Age>,

@@ -10,7 +10,7 @@
 //!
 //! # Does not
 //!
-//! Read a clock, or run by itself: who calls [`ListWatcher::look`] says when.
+//! Read a clock, or run by itself: the caller of [`ListWatcher::look`] decides when.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -86,7 +86,7 @@ pub struct ListWatcher {
     has_tier: HasTier,
     figures: Arc<Figures>,
     said: Vec<String>,
-    /// What the files say together cannot be used.
+    /// Why the files cannot be used together.
     conflict: Option<String>,
     /// When that is looked at again although no file has changed: an entry may have expired.
     retry_ms: i64,
@@ -160,7 +160,7 @@ impl ListWatcher {
         let mut changed = self.conflict.is_some() && (now || now_ms >= self.retry_ms);
         if complete {
             let before = self.held.len();
-            // What is gone is gone at the second look: a folder may be being swapped.
+            // A file counts as gone at the second look: a folder may be being swapped.
             self.held.retain_mut(|held| {
                 let is_named = paths.contains(&held.path);
                 let was_gone = std::mem::replace(&mut held.is_gone, !is_named);
@@ -201,7 +201,7 @@ impl ListWatcher {
     }
 
     /// Whether the files that `patterns` name can be put together also where there are the tiers
-    /// that `has_tier` knows. What is wrong with them in any case is no matter of tiers.
+    /// that `has_tier` knows. Other errors of the files do not count here.
     ///
     /// # Errors
     ///
@@ -313,8 +313,8 @@ impl Held {
                 self.entries = entries;
             }
             Err(wrong) => {
-                // What could not be read is tried again: permissions and descriptors leave no trace
-                // in a stamp.
+                // A file that could not be read is tried again: permissions and descriptors leave
+                // no trace in a stamp.
                 let is_content = !matches!(wrong, Wrong::Unread { .. });
                 self.stamp = is_content.then_some(stamp);
                 self.error = Some(wrong.to_string());
