@@ -23,8 +23,8 @@ pub(super) fn of_result(result: AnswerResult) -> Result<(), Failure> {
     }
 }
 
-/// How a query of a server ends: by the lines before its last-update line, since a header may stand
-/// before them, and legal texts behind.
+/// How a query of a server ends: by the lines before its last-update line, since a header may come
+/// before them, and legal texts after them.
 pub(super) fn of_bytes(answer: &[u8]) -> Result<(), Failure> {
     let answer = String::from_utf8_lossy(answer);
     let lines = answer.lines().map(folded).take_while(|line| !line.starts_with(LAST_UPDATE));

@@ -101,7 +101,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let settings = Settings { spool: true, ..Settings::default() };
     let lock = || writer(&settings, dir);
     let is_held = |error: &StoreError| matches!(error, StoreError::Locked { .. });
-    // Without a spool there is no server that would take it: another command is at work.
+    // Without a spool no server would take it: another command is at work.
     let patience = if dir.join(SPOOL).is_dir() { Duration::ZERO } else { patience::LOCK };
     match patiently(patience, is_held, lock) {
         Ok(writer) => directly(options, Live::open(writer)?, &settings),
@@ -110,7 +110,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     }
 }
 
-/// What is named has to be a file, or a pipe, of what is asked for.
+/// The path has to lead to a file or a pipe of the kind that is asked for.
 fn check_file(options: &Options) -> Result<(), Failure> {
     let file = options.file.display();
     if !options.file.exists() {
@@ -376,7 +376,7 @@ fn through_server(options: &Options, dir: &Path, settings: &Settings) -> Result<
         if looks.is_multiple_of(LOOKS_A_LOCK)
             && let Ok(writer) = writer(settings, dir)
         {
-            // Whoever wrote the directory has ended, and nobody will look into the spool.
+            // The process that wrote the directory has ended, and nobody will look into the spool.
             match fs::remove_file(spool.join(&name)) {
                 Ok(()) => {
                     return directly(options, Live::open(writer)?, settings);

@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - `as-a-start`: each part is looked at by the function that the start calls, where that one has
-//!   no effect, in the order of the start; all that is found is told.
+//!   no effect, in the order of the start; everything that is found is reported.
 //! - `no-effect`: nothing is made, locked or changed. A running server does not notice.
 //!
 //! # Does not
@@ -46,13 +46,12 @@ pub(super) struct Found {
     pub(super) problems: Vec<(&'static str, String)>,
     /// A start would pass, perhaps.
     pub(super) warnings: Vec<String>,
-    /// Keys whose values are refused already: what is said of a default in their place helps
-    /// nobody.
+    /// Keys whose values are refused already: findings about a default in their place help nobody.
     refused: Vec<String>,
 }
 
 impl Found {
-    /// Whether the key was refused, or the table that it would stand in.
+    /// Whether the key was refused, or a table around it.
     fn is_refused(&self, key: &str) -> bool {
         let behind = |refused: &String| key.strip_prefix(refused.as_str());
         let mut behind = self.refused.iter().filter_map(behind);
@@ -74,7 +73,7 @@ impl Found {
     }
 }
 
-/// What can be said without a look at the machine.
+/// The findings that need no look at the machine.
 pub(super) fn of_file(settings: &Settings) -> Found {
     Found { warnings: settings.doubtful(), ..Found::default() }
 }
@@ -213,8 +212,8 @@ fn log_directory(dir: &Path) -> Result<(), String> {
     querylog::check_directory(dir).map_err(|error| error.to_string())
 }
 
-/// File systems in which the kernel shows something, and nobody makes files: who may write there
-/// says nothing.
+/// File systems in which the kernel shows something, and nobody makes files: permissions there mean
+/// nothing.
 const OF_KERNEL: [(u32, &str); 8] = [
     (0x9fa0, "proc"),
     (0x6265_6572, "sysfs"),

@@ -162,7 +162,7 @@ fn parts(tables: &Tables, guarding: &Guarding, logging: &Logging) -> Vec<Box<dyn
 impl Controlling {
     /// Tells figures from `sources` from now on.
     pub(super) fn tell(&self, sources: Sources) {
-        // Only said once.
+        // It is set once.
         let _ = self.told.set(sources);
     }
 }
@@ -200,7 +200,7 @@ impl Drop for Controlling {
     fn drop(&mut self) {
         self.ending.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
-            // It has said on standard error if it panicked.
+            // If it panicked, standard error has the message.
             let _ = thread.join();
         }
     }

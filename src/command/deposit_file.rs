@@ -38,7 +38,7 @@ pub(super) fn write_xml(
     if path == Path::new("-") {
         return write_into(io::stdout().lock(), gzip, write).map(|()| None);
     }
-    // Whoever reads the directory never sees half a deposit, or one of two commands at once.
+    // A reader of the directory never sees half a deposit, or one of two commands at once.
     let (path, aside) = if is_directory(path) {
         fs::create_dir_all(path)?;
         let path = path.join(file_name(tld, watermark_ms, if gzip { "xml.gz" } else { "xml" }));

@@ -100,7 +100,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     done(todo(&findings) || engine == NONE)
 }
 
-/// What nothing is known of is not as wanted.
+/// A setting of which nothing is known is not as wanted.
 fn known(machine: &Machine, root: &Path) -> Result<(), Failure> {
     if !machine.is_unknown() {
         return Ok(());
@@ -114,7 +114,7 @@ fn known(machine: &Machine, root: &Path) -> Result<(), Failure> {
 /// Where no engine can run.
 const NONE: &str = "none";
 
-/// Everything was said already.
+/// Everything was printed already.
 fn done(todo: bool) -> Result<(), Failure> {
     if todo { Err(Failure { status: 1, message: String::new() }) } else { Ok(()) }
 }

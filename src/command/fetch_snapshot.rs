@@ -64,7 +64,7 @@ pub(super) struct Options {
     quiet: bool,
 }
 
-/// What is said of a snapshot whose signature nobody has looked at.
+/// The note on a snapshot whose signature nobody has checked.
 const NOT_VOUCHED: &str = "not verified: no key is trusted, and anybody with access to the object \
     store can change it; --trusted FILE checks the signature";
 
@@ -86,7 +86,7 @@ fn local(url: &str) -> Option<&Path> {
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let trusted = trusted(options)?;
-    // What is made by the first snapshot that is put there is no place to fetch from.
+    // A directory that the first snapshot would make is not a place to fetch from.
     if let Some(path) = local(&options.from).filter(|path| !path.is_dir()) {
         let path = path.display();
         let problem =
@@ -110,7 +110,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             view::weigh(damage.as_deref(), old.as_deref(), made, &permits, clock::wall_ms());
         weighed.map_err(NotPermitted::from)
     };
-    // What follows one source's stream cannot go on with the serials of another one.
+    // A directory that follows one source's stream cannot go on with the serials of another one.
     let followed = source_of(&options.into).filter(|_| options.source.is_none());
     let unnamed = followed.is_some();
     let source = options.source.clone().or(followed);

@@ -36,7 +36,7 @@ impl Fresh {
 impl Drop for Fresh {
     fn drop(&mut self) {
         let Some(directory) = self.made.first() else { return };
-        // What cannot be taken away does no harm, and the error that led here is told.
+        // Files that cannot be removed do no harm, and the error that led here is reported.
         let Ok(mut entries) = fs::read_dir(directory) else { return };
         if !entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == OsStr::new(LOCK))) {
             return;

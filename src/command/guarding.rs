@@ -6,7 +6,7 @@
 //!
 //! # Does not
 //!
-//! Decide who is served: `policy::guard` does.
+//! Decide which queries are served: `policy::guard` does.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -232,7 +232,7 @@ impl Drop for Guarding {
     fn drop(&mut self) {
         drop(self.orders.take());
         if let Some(thread) = self.thread.take() {
-            // It has said on standard error if it panicked.
+            // If it panicked, standard error has the message.
             let _ = thread.join();
         }
     }

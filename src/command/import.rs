@@ -44,7 +44,7 @@ use crate::view::{Disk, View};
 
 /// Findings that are printed; a report has all of them.
 const FINDINGS_SHOWN: usize = 20;
-/// Pause between two lines of progress where there is no terminal.
+/// Pause between two lines of progress without a terminal.
 const LINE_PAUSE: Duration = Duration::from_secs(5);
 
 /// Import a registry's escrow deposit (RDE, RFC 8909 and RFC 9022) into a snapshot directory
@@ -169,7 +169,7 @@ pub(super) fn run(arguments: &Options) -> Result<(), Failure> {
     let permits = Permits { named: arguments.allow.clone(), fewer_percent: arguments.fewer_max };
     let tlds = Tlds { add: arguments.add, replace: arguments.replace };
     let mut there = There::open(&arguments.into, tlds, permits, options.now_ms)?;
-    // What is there is judged once all reasons are known.
+    // The directory is judged once all reasons are known.
     let writer = writer.over_damage(there.is_some());
     let mut base = writer.begin().map_err(|error| failed(&error))?;
     options.generation = base.generation();
@@ -235,7 +235,7 @@ fn change(
     super::apply::tell(files, applied, report.as_deref(), how)
 }
 
-/// How much is told of a deposit.
+/// How much is reported of a deposit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Telling {
     /// Nothing but errors.
@@ -244,7 +244,7 @@ pub(super) struct Telling {
     pub(super) has_report: bool,
 }
 
-/// Whether the deposit is a DIFF or INCR one. What cannot be read is told when it is imported.
+/// Whether the deposit is a DIFF or INCR one. The import reports a deposit that cannot be read.
 fn is_of_changes(options: &import::Options, scratch: &Rc<dyn Scratch>) -> bool {
     import::head(options, scratch).is_ok_and(|head| head.kind != DepositType::Full)
 }
@@ -359,7 +359,7 @@ fn peak_memory() -> String {
 
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     match io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever reads has seen enough; the import is done.
+        // The reader has seen enough; the import is done.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result.map_err(|error| failed(&error)),
     }
@@ -415,7 +415,7 @@ impl Progress for Display {
             self.last_line = now;
             let seconds = now.duration_since(self.started).as_secs();
             let line = progress_line(step, seconds);
-            // Progress that nobody reads is no reason to stop.
+            // Progress that nobody reads is not a reason to stop.
             let _ = io::stderr().lock().write_all(line.as_bytes());
         }
     }

@@ -185,7 +185,7 @@ fn by_ordinal(data: &Data, kind: Kind, ordinal: u32) -> Result<Vec<Record<'_>>, 
 
 type Found<'a> = (String, Vec<Record<'a>>);
 
-/// What was asked for, in words, and the records that are it; `None` if nothing was.
+/// A description of the records that were asked for, and the records; `None` if none were.
 fn find<'a>(data: &'a Data, which: &Which) -> Result<Option<Found<'a>>, Corrupt> {
     let one = |record: Option<Record<'a>>| record.into_iter().collect();
     let (word, key, found) = if let Some(name) = &which.domain {

@@ -1,9 +1,9 @@
 //! What a path on the command line has to be, where something is there already: a file where a
-//! directory is meant, and the reverse, is wrong usage, and said before anything is done.
+//! directory is meant, and the reverse, is wrong usage, and is reported before anything is done.
 //!
 //! # Does not
 //!
-//! Ask for anything to be there: whoever reads or makes it says what is wrong then.
+//! Ask for anything to be there: the code that reads or makes it reports what is wrong.
 
 use std::fs::{self, FileType};
 use std::os::unix::fs::FileTypeExt;

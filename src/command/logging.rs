@@ -43,7 +43,7 @@ impl Logging {
         Ok(Self { writer: Some(writer), recorders })
     }
 
-    /// The shards' ends, each in the place of its core: figures are told in that order.
+    /// The shards' ends, each in the place of its core: figures are reported in that order.
     pub(super) fn recorders(&self) -> Vec<Receiver<Recorder>> {
         self.recorders.clone()
     }

@@ -119,7 +119,7 @@ enum Command {
 pub struct Failure {
     /// Exit status: 1 failed, 3 input refused, 4 nothing found.
     pub status: u8,
-    /// What happened, and what to do; empty if everything was said already.
+    /// What happened, and what to do; empty if everything was printed already.
     pub message: String,
 }
 

@@ -1,4 +1,4 @@
-//! Writes to standard output; a reader that has gone away (`| head`) is no error.
+//! Writes to standard output; a reader that has gone away (`| head`) is not an error.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 

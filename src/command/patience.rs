@@ -3,7 +3,7 @@
 //!
 //! # Does not
 //!
-//! Decide what is worth waiting for: whoever asks does.
+//! Decide what is worth waiting for: the caller does.
 
 use std::thread;
 use std::time::Duration;

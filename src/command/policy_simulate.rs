@@ -2,7 +2,7 @@
 //!
 //! # Does not
 //!
-//! Ask a server, or say who is in a tier: `whoisd policy explain` does.
+//! Ask a server, or say which tier an address has: `whoisd policy explain` does.
 
 use std::path::{Path, PathBuf};
 
@@ -86,7 +86,7 @@ fn unknown(rules: &Rules, options: &Options, file: Option<&Path>) -> Failure {
     ))
 }
 
-/// The lines of two answers: those of `old` alone behind `-`, those of `new` alone behind `+`.
+/// The lines of two answers: those of `old` alone after `-`, those of `new` alone after `+`.
 fn compared(old: &[u8], new: &[u8]) -> Vec<u8> {
     let old: Vec<_> = old.split_inclusive(|byte| *byte == b'\n').collect();
     let new: Vec<_> = new.split_inclusive(|byte| *byte == b'\n').collect();

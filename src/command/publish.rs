@@ -2,7 +2,7 @@
 //!
 //! # Does not
 //!
-//! Read what it was not told to: what leaves the registry is the configuration's.
+//! Read more than the configuration names: the configuration decides what leaves the registry.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -215,7 +215,7 @@ fn sink(options: &Options, to: &Path) -> Result<Box<dyn Sink>, Failure> {
         )));
     }
     let Some(url) = Some(text).filter(|to| to.contains("://")) else {
-        // Whoever gives a key believes that the records are signed.
+        // An operator that gives a key believes that the records are signed.
         let given = [("--key", &options.key), ("--credentials", &options.credentials)];
         if let Some((name, _)) = given.iter().find(|(_, value)| value.is_some()) {
             return Err(Failure::refused(format!(

@@ -2,7 +2,7 @@
 //!
 //! # Does not
 //!
-//! Lock the directory: it reads, beside whoever writes and serves.
+//! Lock the directory: it reads while other processes write and serve.
 
 use std::io::BufWriter;
 use std::os::fd::AsRawFd;
@@ -125,7 +125,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 }
 
 /// Whether the last base says all that there is to say. Heartbeats change no record, and a node
-/// goes on behind the serial that a snapshot has: they are folded in as well.
+/// goes on after the serial that a snapshot has: they are folded in as well.
 fn is_base(view: &View) -> bool {
     let (state, header) = (view.state(), view.base().header());
     let (changed, _) = view.data().changed();

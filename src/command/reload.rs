@@ -65,7 +65,7 @@ fn asked(options: &Options) -> Result<Value, Failure> {
     let asked = path.clone();
     let (reply, outcome) = bounded(1);
     thread::spawn(move || {
-        // Whoever waits for it waits until it is there.
+        // The receiver waits until the reply is there.
         let _ = reply.send(ask(&asked, &Request::Reload));
     });
     let told = outcome.recv_timeout(SILENT).or_else(|_| {

@@ -3,11 +3,12 @@
 //! # Invariants
 //!
 //! - `whole`: a report gets its name at its end; the last one stays until then.
-//! - `nothing else`: a report is none of the files that are read, and in no snapshot directory.
+//! - `nothing else`: a report never replaces a file that is read, and is never in a snapshot
+//!   directory.
 //!
 //! # Does not
 //!
-//! Write findings: whoever finds them does.
+//! Write findings: the code that finds them does.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter};

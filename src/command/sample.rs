@@ -114,7 +114,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         let done = write_xml(path, options.gzip, named, &mut |out| {
             deposit::write_rde_xml(&registry, out, &mut |w, d, a| teller.tell(w, d, a))
         });
-        // A reader that has gone away (`| head`) is no error.
+        // A reader that has gone away (`| head`) is not an error.
         let is_gone = |error: &io::Error| error.kind() == ErrorKind::BrokenPipe;
         match done {
             Err(error) if path == Path::new("-") && is_gone(&error) => {}
@@ -242,5 +242,5 @@ fn print(text: &str, to_stderr: bool) -> Result<(), Failure> {
     }
 }
 
-/// What a sample says that it is made by begins with this.
+/// The maker that a sample names begins with this.
 const SOURCE: &str = "whoisd sample";

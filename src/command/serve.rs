@@ -5,8 +5,8 @@
 //! - `checked-first`: configuration, the snapshot's header, cores and addresses are checked before
 //!   the first shard starts; what is wrong ends the command with what to do. So are those of health
 //!   and figures: a shard that has accepted must not be dropped for them.
-//! - `checked-behind`: the snapshot's checksums are compared before the first answer or behind the
-//!   answers, as set; damage ends the server.
+//! - `checked-behind`: the snapshot's checksums are compared before the first answer or while
+//!   answers are given, as set; damage ends the server.
 //! - `reload`: SIGHUP and `whoisd reload` read configuration and lists again, and touch no
 //!   connection. A SIGHUP during the start is kept until they can be read again.
 //! - `no-signal-kills`: SIGUSR1 and SIGUSR2, which other daemons take for "reopen the log", are
@@ -54,13 +54,13 @@ use crate::shard::{Answerer, Fleet, Plan, ShardReport, Sources, listen};
 use crate::status::{self, Service};
 use crate::view::{Data, Disk, View};
 
-/// What the process has open beside its shards when it starts, and nothing more: with 24 in all two
-/// shards do not start, with 28 they do.
+/// Descriptors that the process has open beside its shards when it starts, and no more: with 24 in
+/// all two shards do not start, with 28 they do.
 const DESCRIPTORS_OF_PROCESS_MIN: u64 = 16;
-/// What a shard has open without a connection: rings, listeners and what wakes it.
+/// Descriptors that a shard has open without a connection: rings, listeners and what wakes it.
 const DESCRIPTORS_PER_SHARD_MIN: u64 = 16;
 
-/// What the control thread may have to hear at once, besides the shards.
+/// Most messages that the control thread may get at once, besides those of shards.
 const EVENTS_MAX: usize = 16;
 
 /// Answer WHOIS queries on port 43 from a snapshot directory
@@ -96,7 +96,7 @@ pub(super) struct Options {
 enum ControlEvent {
     Signal(i32),
     Shard(ShardReport),
-    /// The check behind the answers has found this.
+    /// The check that runs while answers are given has found this.
     Damaged(FormatError),
 }
 
@@ -296,7 +296,7 @@ impl Drop for CheckBehind {
     fn drop(&mut self) {
         self.ending.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // It has said on standard error if it panicked.
+            // If it panicked, standard error has the message.
             let _ = thread.join();
         }
     }

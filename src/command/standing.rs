@@ -19,7 +19,7 @@ use crate::store::{self, Holds, Permit, Permits, Weighed};
 use crate::vet::{fate, zone_of};
 use crate::view::{Data, Disk, View};
 
-/// What becomes of TLDs that the deposits are not of.
+/// What becomes of the TLDs of other deposits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tlds {
     /// A TLD that the directory does not have is taken beside those that it has.
@@ -219,7 +219,8 @@ impl There {
     }
 }
 
-/// What is weighed by itself: the TLD of a deposit, or another zone of it that is not below one.
+/// A part that is weighed by itself: the TLD of a deposit, or another zone of it that is not below
+/// one.
 struct Part {
     zone: String,
     /// TLD of the deposit that it comes with.

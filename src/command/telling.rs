@@ -4,8 +4,8 @@
 //!
 //! - `checked-first`: both addresses are bound before the first shard starts.
 //! - `serves-first`: until every shard serves, `/ready` fails and health checks are refused.
-//! - `refuses-first`: health checks are refused before port 43 closes. Figures are told until the
-//!   shards have ended, or nobody would see how long they take.
+//! - `refuses-first`: health checks are refused before port 43 closes. Figures are answered until
+//!   the shards have ended, or nobody would see how long they take.
 //!
 //! # Does not
 //!
@@ -31,7 +31,7 @@ const HEALTH_BACKLOG: i32 = 128;
 /// Addresses that nobody else can take any more.
 pub(super) struct Claimed {
     status: Option<TcpListener>,
-    /// Bound, and not listening yet: who connects is refused.
+    /// Bound, and not listening yet: a client that connects is refused.
     health: Option<Socket>,
 }
 
@@ -72,7 +72,7 @@ impl Claimed {
     }
 }
 
-/// An error that names the setting and the address: whoever waits for it says what for.
+/// An error that names the setting and the address; the caller adds what it was waiting for.
 fn named(key: &str, address: SocketAddr, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{key}: {address}: {error}"))
 }
@@ -115,7 +115,7 @@ impl Telling {
         self.draining.store(true, Ordering::Relaxed);
         self.claimed = None;
         if let Some(thread) = self.health.take() {
-            // It has said on standard error if it panicked.
+            // If it panicked, standard error has the message.
             let _ = thread.join();
         }
     }

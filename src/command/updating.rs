@@ -83,7 +83,7 @@ pub(super) fn writer(settings: &Settings, dir: &Path) -> Result<Writer<Disk>, St
     Writer::lock(Disk::new(dir), settings)
 }
 
-/// What feeds say of themselves, where there are some.
+/// The reports of feeds, where there are some.
 #[derive(Debug, Clone)]
 pub(super) struct Feeds {
     pub(super) nats: Option<Arc<nats::Status>>,
@@ -166,8 +166,8 @@ fn fetcher(nats: &Nats) -> Result<Option<Fetcher>, Failure> {
     Ok(Some(Fetcher { objects: Objects::open(url)?, trusted }))
 }
 
-/// Fetches what a new node begins with. Without an object store it has nothing, which is told when
-/// it is opened.
+/// Fetches what a new node begins with. Without an object store it has nothing, which is reported
+/// when it is opened.
 fn first_snapshot(nats: &Nats, writer: &Writer<Disk>) -> Result<(), Failure> {
     let Some(Fetcher { objects, trusted }) = fetcher(nats)? else { return Ok(()) };
     let why = "the node is new".to_owned();
@@ -231,7 +231,7 @@ impl Drop for Updating {
     fn drop(&mut self) {
         self.ending.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
-            // It has said on standard error if it panicked.
+            // If it panicked, standard error has the message.
             let _ = thread.join();
         }
     }

@@ -61,7 +61,7 @@ pub(in crate::command) struct PhaseTimes {
     pub(in crate::command) p999_us: Option<u64>,
 }
 
-/// Who asks, and how much.
+/// The sources that ask, and how much.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::command) struct SourceRate {
     pub(in crate::command) prefix: String,
@@ -189,7 +189,7 @@ fn merged(figures: &Figures) -> Vec<Phase> {
     merged
 }
 
-/// The order of bounds: no end is behind all others.
+/// The order of bounds: no end comes after all others.
 fn bound(bucket: &Bucket) -> u64 {
     bucket.below_us.unwrap_or(u64::MAX)
 }
