@@ -28,8 +28,8 @@ pub struct Nats {
     /// Files of the public keys that batches and snapshots have to be signed with; none: signatures
     /// are not looked at.
     pub trusted_keys: Vec<PathBuf>,
-    /// Address of the object store with snapshots; `None`: a node that is too far behind waits for
-    /// somebody to import or fetch one.
+    /// Address of the object store with snapshots; `None`: a node that is too far behind waits
+    /// until somebody imports or fetches one.
     pub objects: Option<String>,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn refused<T>(key: &'static str, value: &Spanned<T>, problem: impl To
     Refused { key, span: Some(value.span()), problem: problem.to_string() }
 }
 
-/// Reads the table; `None` if nothing is set in it. All that cannot be used is told.
+/// Reads the table; `None` if nothing is set in it. Every value that cannot be used is reported.
 pub(super) fn nats(file: &file::Nats) -> Result<Option<Nats>, Vec<Refused>> {
     let file::Nats { servers, stream, durable, credentials, trusted_keys, objects } = file;
     let Some(servers) = servers else {

@@ -298,7 +298,7 @@ impl Misread {
     }
 }
 
-/// Most errors of keys and types that are told at once.
+/// Most errors of keys and types that are reported at once.
 const ERRORS_MAX: usize = 32;
 
 impl Source {
@@ -310,7 +310,7 @@ impl Source {
     }
 
     /// Parses the text of `path`. A key that is unknown or of the wrong type is noted, and the rest
-    /// read without it, so that all of them are told at once.
+    /// is read without it, so that all of them are reported at once.
     pub(super) fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
         let (mut rest, mut misread) = (text.clone(), Vec::new());
         loop {
@@ -325,7 +325,7 @@ impl Source {
                 problem: printable(&plain(error.message())).into_owned(),
             });
             let without = blanked(&rest, &span);
-            // What is not TOML, or is none without these lines, is not read any further.
+            // A text that is not TOML, or not without these lines, is not read any further.
             let reads = without != rest && toml::from_str::<toml::Table>(&without).is_ok();
             if !reads || misread.len() >= ERRORS_MAX {
                 ConfigError::of(misread.iter().map(|one| one.clone().error(path)).collect())?;
@@ -412,7 +412,7 @@ fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// The key whose line holds `offset`, with the table that it stands in.
+/// The key whose line holds `offset`, with its table.
 fn key_at(text: &str, offset: usize) -> String {
     let line = line_of(text, offset);
     let lines: Vec<_> = text.lines().take(line).collect();

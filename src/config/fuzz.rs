@@ -18,7 +18,7 @@ use super::{ConfigError, Effective, Flags};
 /// Name under which texts are read.
 const NAME: &str = "whoisd.toml";
 
-/// Holds the laws against a file. Bytes that are no text never get here: they cannot be read.
+/// Holds the laws against a file. Bytes that are not text never get here: they cannot be read.
 pub fn file(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let loaded = match load(text) {

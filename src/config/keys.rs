@@ -17,7 +17,7 @@ use crate::warden;
 pub const SHUTDOWN_MS: Bound = Bound::new(10_000, 0, 300_000);
 
 /// From the stop signal until listeners close, milliseconds: what a balancer needs to see that the
-/// server is no longer ready. Without a balancer waiting helps nobody, so that the default is none.
+/// server is no longer ready. Without a balancer a delay helps nobody, so the default is 0.
 pub const DRAIN_DELAY_MS: Bound = Bound::new(0, 0, 300_000);
 
 /// Older states that are kept to go back to.

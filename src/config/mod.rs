@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - A flag wins over the file, the file over the default; [`Effective::origin`] says who won.
+//! - A flag wins over the file, the file over the default; [`Effective::origin`] says which one
+//!   won.
 //! - Every value of [`Settings`] lies within its bounds: nobody checks them again.
 //!
 //! # Does not

@@ -21,7 +21,7 @@ const NAME_BYTES_MAX: usize = 64;
 /// Families whose tables see queries.
 const FAMILIES: [&str; 4] = ["inet", "ip", "ip6", "netdev"];
 
-/// Who is treated otherwise than everybody.
+/// Exceptions by address prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Files of lists; the last part may have `*`.
@@ -91,8 +91,8 @@ fn check_pattern(path: &Path) -> Result<(), ValueError> {
     Ok(())
 }
 
-/// Reads `[policy.nftables]`; `None` if nothing but the bound is set in it. All that cannot be used
-/// is told.
+/// Reads `[policy.nftables]`; `None` if nothing but the bound is set in it. Every value that cannot
+/// be used is reported.
 pub(super) fn nftables(file: &file::Nftables) -> Result<Option<Nftables>, Vec<Refused<'static>>> {
     let file::Nftables { table, set4, set6, program, min_s: _ } = file;
     let Some(table) = table else {

@@ -1,5 +1,5 @@
-//! `[[proxy]]`: which listeners stand behind balancers that speak the PROXY protocol, and whom they
-//! believe.
+//! `[[proxy]]`: which listeners are behind balancers that speak the PROXY protocol, and which peers
+//! they believe.
 //!
 //! # Does not
 //!
@@ -85,7 +85,7 @@ fn listener(
     Err(refused("listen", Some(text.span()), problem))
 }
 
-/// The networks, and a note of each that is none.
+/// The networks; each text that is not one is noted.
 fn from(
     table: &file::Proxy,
     refused: Refuse<'_>,

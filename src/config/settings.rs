@@ -55,7 +55,7 @@ pub struct Settings {
     pub updater_core: Option<usize>,
     /// The updater.
     pub updater: updater::Settings,
-    /// Who is treated otherwise than everybody.
+    /// Exceptions by address prefix.
     pub policy: Policy,
     /// Where health and figures are answered over HTTP; `None`: nowhere.
     pub status_listen: Option<SocketAddr>,
@@ -63,7 +63,7 @@ pub struct Settings {
     pub health_listen: Option<SocketAddr>,
     /// Age of the data from which on the server is not ready, seconds; 0: never.
     pub ready_age_max_s: u64,
-    /// Who is served, and how much.
+    /// Which queries are served, and how many.
     pub guard: guard::Settings,
     /// Memory of the limiter, bytes.
     pub limits_memory_bytes: u64,

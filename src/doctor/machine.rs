@@ -55,7 +55,7 @@ pub struct Machine {
     pub running: Vec<usize>,
     /// Whether irqbalance runs.
     pub irqbalance: Fact<bool>,
-    /// Network cards; interfaces that are down or have no device behind them are left out.
+    /// Network cards; interfaces that are down or have no device are left out.
     pub interfaces: Fact<Vec<Interface>>,
 }
 
@@ -102,7 +102,7 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// If it cannot be read or is no range.
+    /// If it cannot be read or is not a range.
     pub fn port_range(&self) -> Fact<(u64, u64)> {
         let path = sysctl_path("net.ipv4.ip_local_port_range");
         let text = self.source.text(&path)?;
@@ -175,7 +175,7 @@ fn nodes(source: &Source) -> Fact<Vec<Node>> {
     Ok(nodes)
 }
 
-/// The first number behind `name` in a file of lines `name number unit`.
+/// The first number after `name` in a file of lines `name number unit`.
 fn field(source: &Source, path: &str, name: &str) -> Fact<u64> {
     let text = source.text(path)?;
     let rest = text.lines().find_map(|line| line.strip_prefix(name));

@@ -35,9 +35,9 @@ pub struct Setting {
     pub form: Form,
     /// Least and most that a profile may ask for.
     pub bounds: (u64, u64),
-    /// What it is worth: from 80 on queries are lost without it, from 40 on it costs speed.
+    /// How much it matters: from 80 on queries are lost without it, from 40 on it costs speed.
     pub rank: u8,
-    /// What a machine has that nobody set up.
+    /// The value of a machine that nobody has tuned.
     pub default: &'static str,
     /// What goes wrong without it.
     pub why: &'static str,

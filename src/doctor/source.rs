@@ -53,7 +53,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// If it cannot be read, is too long, or is no text.
+    /// If it cannot be read, is too long, or is not text.
     pub fn text(&self, path: &str) -> Fact<String> {
         let unknown = |problem: &dyn fmt::Display| Unknown(format!("/{path}: {problem}"));
         let full = self.root.join(path);
@@ -156,7 +156,7 @@ impl Source {
         let mut names = Vec::new();
         for entry in entries.take(NAMES_MAX.saturating_add(1)) {
             let name = entry.map_err(|error| unknown(&plain(&error)))?.file_name();
-            // A name that is no text is none of ours.
+            // A name that is not text is not one of ours.
             names.extend(name.into_string());
         }
         if names.len() > NAMES_MAX {
@@ -166,7 +166,7 @@ impl Source {
         Ok(names)
     }
 
-    /// The numbers behind `prefix` among the names in a folder, in order.
+    /// The numbers after `prefix` among the names in a folder, in order.
     ///
     /// # Errors
     ///
@@ -185,7 +185,7 @@ pub(super) fn sorted(mut list: Vec<usize>) -> Vec<usize> {
     list
 }
 
-/// What the kernel said, without its number.
+/// The kernel's message, without its number.
 fn plain(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "not there".to_owned(),

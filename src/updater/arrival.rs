@@ -1,4 +1,4 @@
-//! What is believed of a commit time: as much as this machine's clock has seen.
+//! How far a commit time is believed: up to what this machine's clock has seen.
 //!
 //! A time to come would make the data look fresh for as long as it lies ahead: age, readiness and
 //! alarms would be blind. So what lies ahead counts from its arrival.
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Pause between two lines about it.
 const SAY_PAUSE: Duration = Duration::from_secs(600);
 
-/// What was said of commit times that lie ahead.
+/// When commit times that lie ahead were last logged.
 #[derive(Debug, Default)]
 pub(super) struct Arrival {
     said: Option<Instant>,

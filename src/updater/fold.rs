@@ -105,7 +105,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // It has said on standard error if it panicked; what it wrote removes itself.
+            // If it panicked, standard error has the message; what it wrote removes itself.
             let _ = thread.join();
         }
     }

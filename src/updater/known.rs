@@ -28,8 +28,8 @@ use crate::store::{DiskScratch, Files, Stamp};
 use crate::vet::{Rule, fate};
 use crate::view::Data;
 
-/// What the changes of a deposit may take of the memory: they are applied as one batch, which
-/// stands in memory while it is encoded. Reading takes half of it before.
+/// The share of the memory for the changes of a deposit: they are applied as one batch, which is in
+/// memory while it is encoded. Reading takes half of it before.
 const CHANGES_SHARE: (usize, usize) = (3, 8);
 
 /// How a deposit of changes is looked at before it is applied, and what was found.
@@ -42,7 +42,7 @@ pub struct Vetting<'v> {
     pub memory_bytes: Option<usize>,
     /// Most bytes that are read of it, unpacked; `None`: as the updater is set.
     pub content_bytes_max: Option<u64>,
-    /// What may stand where it is read.
+    /// What is allowed where it is read.
     pub follow: Follow,
     /// The time, ms since the epoch: a watermark after it is not believed.
     pub now_ms: i64,
@@ -327,7 +327,7 @@ impl Known for Before<'_> {
 
 impl Updater {
     /// Takes a DIFF or INCR deposit of the spool in: see [`crate::feed::Intake::apply_deposit`].
-    /// What is found in it goes to a file of the spool's folder `findings`.
+    /// Its findings go to a file of the spool's folder `findings`.
     ///
     /// # Errors
     ///

@@ -40,7 +40,7 @@ pub use intake::{Serials, check_serials};
 pub use known::{Vetted, Vetting, vet};
 pub use thread::{Handle, Job, follow, start};
 
-/// The view that is served, by whoever serves.
+/// The view that the shards serve.
 pub type Views = Arc<ArcSwap<View>>;
 
 /// What the updater keeps to.
@@ -93,7 +93,7 @@ impl Settings {
 pub struct Fetcher {
     /// The object store.
     pub objects: Objects,
-    /// Who has to have signed.
+    /// The keys of which one must have signed.
     pub trusted: Trusted,
 }
 
@@ -113,7 +113,7 @@ pub struct Updater {
     folded_at: std::time::Instant,
     /// When the last fold failed.
     fold_failed_at: Option<std::time::Instant>,
-    /// What was said of commit times that lie ahead.
+    /// When commit times that lie ahead were last logged.
     arrival: arrival::Arrival,
 }
 
@@ -186,8 +186,8 @@ impl Updater {
         let mut believe = |claimed_ms| self.arrival.believe(claimed_ms, last.serial, now);
         let (committed_ms, heartbeat_ms) =
             (believe(committed_ms), believe(heartbeat_ms.unwrap_or(i64::MIN)));
-        // What was believed before may lie ahead as well: of an older version, of a deposit, or of
-        // a clock that has been set back.
+        // A time that was believed before may lie ahead as well: of an older version, of a deposit,
+        // or of a clock that has been set back.
         let before = |ms| arrival::believed(ms, now.0);
         let stamp = Stamp {
             serial: last.serial,
@@ -280,16 +280,16 @@ impl Updater {
     ///
     /// # Errors
     ///
-    /// There is none that can be used, or the disk refuses; what was served is served on.
+    /// There is none that can be used, or the disk refuses; the current data are served on.
     pub fn fetch(&mut self, wanted: &Wanted) -> Result<Fetched, FetchError> {
         let Some(Fetcher { objects, trusted }) = &self.fetcher else {
             return Err(FetchError::NoObjects);
         };
         // Its base would be of a state that is about to go.
         self.fold = None;
-        // What the stream's source says goes, as it would by its changes; but for a registry
-        // without domains, which is none that anybody means to serve.
-        // Nor for the same serial with an older time: nothing in a stream goes back so.
+        // The stream's source decides, as it would by its changes. Two are refused: a registry
+        // without domains, which nobody means to serve, and the same serial with an older time,
+        // since nothing in a stream goes back so.
         let there = Arc::clone(self.live.generation());
         let mut vet = |made: &Data| {
             let mut named = vec![Permit::Fewer];
