@@ -23,6 +23,7 @@ pub mod publish;
 pub mod querylog;
 pub mod sample;
 mod secret;
+pub mod serving;
 pub mod status;
 pub mod store;
 pub mod updater;

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::fresh::Fresh;
 use super::publish_snapshot::bar;
 use super::{Failure, output, standard};
 use crate::feed::key::Trusted;
@@ -12,6 +11,7 @@ use crate::feed::message::Source;
 use crate::feed::nats::{POSITION, Wanted, note_source, source_of};
 use crate::feed::objects::{NotPermitted, Objects};
 use crate::observe::clock;
+use crate::serving::fresh::Fresh;
 use crate::store::{self, FEWER_PERCENT, Permit, Permits, Settings, Writer};
 use crate::view::{self, Data, Disk};
 

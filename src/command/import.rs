@@ -23,18 +23,18 @@ use snapshot_format::verify::verify;
 use snapshot_format::{Kind, Summary};
 
 use super::Failure;
-use super::fresh::Fresh;
-use super::patience::{self, patiently};
 use super::report_file::{ReportFile, check_report};
 use super::standing::{There, Tlds};
 use super::stopping::{stop_at_hang_up, stop_flag};
-use super::updating::begin_anew;
 use crate::config::Settings;
 use crate::import::{
     self, DepositType, ImportError, Phase, Progress, Reason, Report, Standing, Step,
 };
 use crate::observe::clock;
 use crate::observe::printable::counted;
+use crate::serving::fresh::Fresh;
+use crate::serving::patience::{self, patiently};
+use crate::serving::updating::begin_anew;
 use crate::store::{
     DiskScratch, FEWER_PERCENT, Live, Permit, Permits, Settings as StoreSettings, StoreError,
     Writer, read_manifest,

@@ -1,18 +1,9 @@
 //! Writes to standard output; a reader that has gone away (`| head`) is not an error.
 
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use super::Failure;
-
-/// Writes `bytes` as they are.
-pub(super) fn print(bytes: &[u8]) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(Failure::failed(format!("standard output: {error}"))),
-    }
-}
+pub(super) use crate::serving::programs::print;
 
 /// Writes an answer of port 43: as it is, but for a terminal without carriage returns and without
 /// the control characters by which a server could play with it.

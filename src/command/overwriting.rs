@@ -10,8 +10,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-use super::updating::SPOOL;
 use crate::aside;
+use crate::serving::updating::SPOOL;
 use crate::store::{MANIFEST, read_manifest};
 use crate::view::Disk;
 

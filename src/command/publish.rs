@@ -13,7 +13,6 @@ use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use snapshot_format::Kind;
 
-use super::fresh::Fresh;
 use super::import::memory_bytes;
 use super::stopping::stop_flag;
 use super::{Failure, output, overwriting};
@@ -26,6 +25,7 @@ use crate::publish::{
     self, BootstrapOptions, DirectorySink, PublishError, Rules, RulesError, Settings, Sink,
     SinkError, StreamSink,
 };
+use crate::serving::fresh::Fresh;
 use crate::store::{FEWER_PERCENT, Permit, Permits};
 
 /// Publish what a registry's PostgreSQL database commits

@@ -3,9 +3,9 @@
 use clap::Args;
 
 use super::standard::DirOptions;
-use super::updating::writer;
 use super::{Failure, output};
 use crate::config::Settings;
+use crate::serving::updating::writer;
 use crate::store::{StoreError, read_manifest};
 use crate::view::Disk;
 

@@ -15,32 +15,21 @@
 //! - `unready-first`: what drains is not ready; its listeners close `server.drain_delay_ms` later.
 //!   Figures and the control socket stay until the shards have ended.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use clap::Args;
 use crossbeam::channel::{Receiver, Sender, bounded};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook::iterator::Signals;
 use snapshot_format::{FormatError, Kind, dump};
 
 use super::Failure;
-use super::controlling::{Controlling, Tables};
-use super::guarding::Guarding;
-use super::logging::Logging;
-use super::patience::{self, patiently};
 use super::settings::SettingsOptions;
-use super::systemd;
-use super::telling;
-use super::updating::{Feeds, Source, Updating};
 use crate::config::{Check, Settings};
-use crate::control::Handle;
 use crate::observe::log;
 use crate::observe::{ShardFigures, clock};
 use crate::place::aside;
@@ -48,6 +37,13 @@ use crate::place::aside::{Place, Weight};
 use crate::place::cores::{self, CoresError};
 use crate::port43::proxy::Rule;
 use crate::port43::{self, Choice};
+use crate::serving::controlling::{Controlling, Tables};
+use crate::serving::guarding::Guarding;
+use crate::serving::logging::Logging;
+use crate::serving::patience::{self, patiently};
+use crate::serving::telling;
+use crate::serving::updating::{Feeds, Source, Updating};
+use crate::serving::{programs, systemd};
 use crate::shard::listen::ListenError;
 use crate::shard::system::{self, DESCRIPTORS_OF_PROCESS, DESCRIPTORS_PER_SHARD};
 use crate::shard::{Answerer, Fleet, Plan, ShardReport, Sources, listen};
@@ -101,8 +97,8 @@ enum ControlEvent {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    // First of all: their default would end the server, and systemd would not start it again.
-    let signals = Signals::new([SIGHUP, SIGUSR1, SIGUSR2]).map_err(no_signals)?;
+    // First of all.
+    let signals = programs::signals()?;
     let effective = options.settings.load()?;
     let settings = &effective.settings;
     log::start(settings.log).map_err(Failure::failed)?;
@@ -129,9 +125,14 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let guarding = Guarding::start(settings, dir, Arc::clone(&tables.lists), &cores)?;
     let logging = Logging::start(settings, &cores)?;
     // Declared after the guard, and so dropped before it: it gives the warden orders.
-    let again = &options.settings;
-    let controlling = Controlling::start(again, settings, &tables, &guarding, &logging, &cores)?;
-    watch_signals(signals, sender.clone(), controlling.keeper.clone())?;
+    let again = options.settings.clone();
+    let load = move || Ok(again.load()?.settings);
+    let controlling = Controlling::start(load, settings, &tables, &guarding, &logging, &cores)?;
+    let stop = sender.clone();
+    programs::watch(signals, controlling.keeper.clone(), move |signal| {
+        // If nobody listens any more, the process is ending already.
+        let _ = stop.send(ControlEvent::Signal(signal));
+    })?;
     let make = answerers(&views, &tables, &guarding, &logging, &cores);
     let feeds = Feeds::of(settings);
     let updating =
@@ -390,47 +391,6 @@ pub(super) fn short_descriptors(settings: &Settings, shard_count: usize) -> Opti
     (limit < needed).then(|| {
         format!("{limit} of {needed}; raise LimitNOFILE, or lower connections_per_shard_max")
     })
-}
-
-fn no_signals(error: io::Error) -> Failure {
-    Failure::failed(format!("signals: {error}"))
-}
-
-/// From here on SIGTERM and SIGINT drain; before, they end the process.
-fn watch_signals(
-    mut signals: Signals,
-    sender: Sender<ControlEvent>,
-    keeper: Handle,
-) -> Result<(), Failure> {
-    for signal in [SIGTERM, SIGINT] {
-        signals.add_signal(signal).map_err(no_signals)?;
-    }
-    let watch = move || {
-        let mut seen = false;
-        for signal in signals.forever() {
-            match signal {
-                SIGHUP => {
-                    keeper.reload_soon();
-                    continue;
-                }
-                SIGUSR1 | SIGUSR2 => {
-                    tracing::info!(signal, "a signal without a meaning here; nothing is done");
-                    continue;
-                }
-                _ => {}
-            }
-            if seen {
-                tracing::warn!(signal, "second signal, ending at once");
-                // The shells' way to say that a signal ended it.
-                std::process::exit(signal.saturating_add(128));
-            }
-            seen = true;
-            // If nobody listens any more, the process is ending already.
-            let _ = sender.send(ControlEvent::Signal(signal));
-        }
-    };
-    let spawned = thread::Builder::new().name("signals".to_owned()).spawn(watch);
-    spawned.map(drop).map_err(no_signals)
 }
 
 /// Waits until every shard serves; false if one has ended or a signal came first. The addresses are

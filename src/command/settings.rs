@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, standard};
+use super::standard;
 use crate::config::{self, Check, ConfigError, Effective, Flags};
 use crate::observe::log;
 use crate::port43::limits::Wanted;
@@ -83,11 +83,5 @@ impl SettingsOptions {
         };
         let file = standard::file(self.config.as_deref(), self.dir.is_some());
         config::load(file.as_deref(), &flags)
-    }
-}
-
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Self {
-        Self { status: error.status(), message: error.to_string() }
     }
 }

@@ -33,6 +33,7 @@ pub(super) struct File {
     pub(super) mining: Mining,
     pub(super) site: Site,
     pub(super) query_log: QueryLog,
+    pub(super) web: Web,
     // The fields of `display::settings::Settings`: serde's `flatten` would let unknown keys pass.
     pub(super) defaults: display::settings::Tld,
     pub(super) tld: Vec<display::settings::Tld>,
@@ -79,6 +80,24 @@ pub(super) struct Port43 {
     pub(super) drain_ms: Option<Spanned<u64>>,
     pub(super) total_ms: Option<Spanned<u64>>,
     pub(super) backlog: Option<Spanned<u64>>,
+}
+
+/// `[web]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Web {
+    pub(super) listen: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) path: Option<Spanned<String>>,
+    pub(super) cores: Option<Spanned<String>>,
+    pub(super) control: Option<Spanned<PathBuf>>,
+    pub(super) status_listen: Option<Spanned<String>>,
+    pub(super) query_log_dir: Option<Spanned<PathBuf>>,
+    pub(super) forwarded_from: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) connections_per_core_max: Option<Spanned<u64>>,
+    pub(super) first_byte_ms: Option<Spanned<u64>>,
+    pub(super) idle_ms: Option<Spanned<u64>>,
+    pub(super) write_ms: Option<Spanned<u64>>,
+    pub(super) total_ms: Option<Spanned<u64>>,
 }
 
 /// `[[proxy]]`.

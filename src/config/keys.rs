@@ -5,8 +5,8 @@
 
 use toml::Spanned;
 
-use super::Settings;
 use super::file::File;
+use super::{Settings, web};
 use crate::bounds::Bound;
 use crate::policy::{block, limit, mining};
 use crate::port43::limits;
@@ -411,6 +411,17 @@ pub const NUMBERS: &[Number] = &[
         query_log.privacy_key_hours,
         query_log.privacy.key_hours
     ),
+    number!(
+        "web.connections_per_core_max",
+        "connections",
+        web::CONNECTIONS_PER_CORE,
+        web.connections_per_core_max,
+        web.connections_max
+    ),
+    number!("web.first_byte_ms", "ms", web::FIRST_BYTE_MS, web.first_byte_ms, web.first_byte_ms),
+    number!("web.idle_ms", "ms", web::IDLE_MS, web.idle_ms, web.idle_ms),
+    number!("web.write_ms", "ms", web::WRITE_MS, web.write_ms, web.write_ms),
+    number!("web.total_ms", "ms", web::TOTAL_MS, web.total_ms, web.total_ms),
 ];
 
 /// The settings that are not numbers.
@@ -456,4 +467,11 @@ pub const OTHERS: &[&str] = &[
     "query_log.nats.servers",
     "query_log.nats.subject",
     "query_log.nats.credentials",
+    "web.listen",
+    "web.path",
+    "web.cores",
+    "web.control",
+    "web.status_listen",
+    "web.query_log_dir",
+    "web.forwarded_from",
 ];

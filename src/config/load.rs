@@ -17,7 +17,7 @@ use super::error::ValueError;
 use super::file::Source;
 use super::keys::NUMBERS;
 use super::settings::{Effective, Flags, Origin, Settings};
-use super::{ConfigError, contradiction, feed, guard as checks, policy, proxy, query_log};
+use super::{ConfigError, contradiction, feed, guard as checks, policy, proxy, query_log, web};
 use crate::place::cores;
 use crate::policy::display::Answers;
 
@@ -71,6 +71,7 @@ fn merged(source: &Source, flags: &Flags) -> (Effective, Vec<ConfigError>) {
     merge.limits();
     merge.warden();
     merge.query_log();
+    merge.web();
     merge.answers();
     merge.contradictions();
     let Merge { effective, mut errors, .. } = merge;
@@ -431,6 +432,15 @@ impl Merge<'_> {
         self.set_spans(query_log::spans(file));
     }
 
+    fn web(&mut self) {
+        let file = &self.source.file.web;
+        for refused in web::set(file, &mut self.effective.settings.web) {
+            let error = self.located(refused.key, refused.span, "web", refused.problem);
+            self.errors.push(error);
+        }
+        self.set_spans(web::spans(file));
+    }
+
     /// How answers read.
     fn answers(&mut self) {
         let (answers, problems) = Answers::compile(self.source.file.answers());
@@ -486,7 +496,7 @@ fn flag(flag: &'static str, problem: String) -> ConfigError {
 }
 
 /// What is wrong with `count` addresses, of which `listen` are some.
-fn check_listen(count: usize, listen: &[SocketAddr]) -> Vec<String> {
+pub(super) fn check_listen(count: usize, listen: &[SocketAddr]) -> Vec<String> {
     if count == 0 || count > LISTEN_COUNT_MAX {
         return vec![format!("{count} addresses, expected 1 to {LISTEN_COUNT_MAX}")];
     }

@@ -25,6 +25,7 @@ mod proxy;
 mod query_log;
 mod settings;
 mod show;
+pub mod web;
 
 pub use change::{ANSWERS, Change, changes};
 pub use error::{ConfigError, STANDARD_FILE};
@@ -32,6 +33,7 @@ pub use feed::Nats;
 pub use load::{load, look};
 pub use policy::{Nftables, Policy};
 pub use settings::{Check, Effective, Flags, Origin, Settings};
+pub use web::Web;
 
 #[cfg(test)]
 mod tests;

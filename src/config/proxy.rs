@@ -123,7 +123,7 @@ pub(super) fn no_address(got: &str) -> String {
 }
 
 /// A network of balancers, or the address of one.
-fn network(text: &str) -> Result<IpNet, ValueError> {
+pub(super) fn network(text: &str) -> Result<IpNet, ValueError> {
     let address = text.parse::<IpAddr>().map(IpNet::from);
     let Ok(network) = text.parse::<IpNet>().or(address) else {
         return Err(ValueError::Network { text: text.to_owned() });

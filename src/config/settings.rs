@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use hashbrown::HashMap;
 
 use super::keys::{DRAIN_DELAY_MS, FOLLOW_MS, KEEP, SHUTDOWN_MS};
-use super::{ConfigError, Nats, Policy};
+use super::{ConfigError, Nats, Policy, Web};
 use crate::feed::spool;
 use crate::observe::log;
 use crate::policy::display::Answers;
@@ -77,6 +77,10 @@ pub struct Settings {
     pub query_log: querylog::Settings,
     /// How answers read.
     pub answers: Answers,
+    /// The server of RDAP.
+    pub web: Web,
+    /// Name of the control socket in the snapshot directory.
+    pub control_name: &'static str,
 }
 
 impl Default for Settings {
@@ -111,6 +115,8 @@ impl Default for Settings {
             nats: None,
             query_log: querylog::Settings::default(),
             answers: Answers::default(),
+            web: Web::default(),
+            control_name: CONTROL_SOCKET,
         }
     }
 }
@@ -124,7 +130,7 @@ impl Settings {
     pub fn control_path(&self) -> Option<PathBuf> {
         match &self.control {
             Some(path) => (!path.as_os_str().is_empty()).then(|| path.clone()),
-            None => self.dir.as_ref().map(|dir| dir.join(CONTROL_SOCKET)),
+            None => self.dir.as_ref().map(|dir| dir.join(self.control_name)),
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::keys::NUMBERS;
-use super::{Effective, Settings, proxy, query_log};
+use super::{Effective, Settings, proxy, query_log, web};
 use crate::place::cores;
 use crate::policy::display;
 
@@ -99,6 +99,7 @@ pub(super) fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
     rows.extend(policy_rows(settings));
     rows.extend(feed_rows(settings));
     rows.extend(query_log::rows(&settings.query_log));
+    rows.extend(web::rows(&settings.web));
     // A table is written once: its rows have to be neighbours.
     rows.sort_by_key(|(key, _)| {
         let table = key.rsplit_once('.').map_or("", |(table, _)| table);
@@ -121,6 +122,7 @@ const TABLES: &[&str] = &[
     "site",
     "query_log",
     "query_log.nats",
+    "web",
     "status",
     "log",
     "feed.nats",

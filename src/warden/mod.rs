@@ -59,6 +59,8 @@ pub struct Settings {
     pub terms: block::Terms,
     /// The file that keeps blocks over a restart; `None`: `blocks.json` in the snapshot directory.
     pub state: Option<PathBuf>,
+    /// Name of that file in the snapshot directory.
+    pub state_name: &'static str,
     /// Whether mining is looked for.
     pub mining_enabled: bool,
     /// Whether who seems to mine is blocked.
@@ -74,7 +76,7 @@ impl Settings {
     fn state_path(&self, dir: &Path) -> PathBuf {
         // A directory that is one snapshot file keeps its blocks beside itself.
         let dir = if dir.is_file() { dir.parent().unwrap_or(dir) } else { dir };
-        self.state.clone().unwrap_or_else(|| dir.join("blocks.json"))
+        self.state.clone().unwrap_or_else(|| dir.join(self.state_name))
     }
 
     /// Whether a server of `dir` can keep its blocks, which nothing is changed for: what it holds
@@ -132,6 +134,7 @@ impl Default for Settings {
         Self {
             terms: block::Terms::default(),
             state: None,
+            state_name: "blocks.json",
             mining_enabled: true,
             mining_blocks: false,
             mining: mining::Settings::default(),

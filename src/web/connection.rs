@@ -86,14 +86,14 @@ pub(crate) struct Ends {
 }
 
 impl Connections {
-    /// Serves with these deadlines; `head`: from a request's first byte to the end of its head.
-    pub(crate) fn new(answerer: Answerer, deadlines: Deadlines, head: Duration) -> Self {
+    /// Serves with these deadlines.
+    pub(crate) fn new(answerer: Answerer, deadlines: Deadlines) -> Self {
         let mut builder = auto::Builder::new(OwnCore);
         builder
             .http1()
             .timer(TokioTimer::new())
             // It counts from the end of the request before.
-            .header_read_timeout(head.max(deadlines.idle))
+            .header_read_timeout(deadlines.idle)
             .max_buf_size(HEAD_BYTES_MAX)
             .max_headers(HEAD_FIELDS_MAX);
         builder
@@ -108,12 +108,7 @@ impl Connections {
     }
 
     /// Serves one connection until it ends, or until `stop` does and it has finished.
-    pub(crate) async fn serve(
-        self,
-        socket: TcpStream,
-        ends: Ends,
-        stop: impl Future<Output = ()>,
-    ) {
+    pub(crate) async fn serve(self, socket: TcpStream, ends: Ends, stop: impl Future<Output = ()>) {
         let activity = Activity::new(clock::monotonic);
         let io = TokioIo::new(Watched::new(socket, Rc::clone(&activity)));
         let answerer = Rc::clone(&self.answerer);
@@ -178,8 +173,8 @@ fn respond(
 /// 13.1.2).
 fn response(reply: Reply, asked: &HeaderMap) -> Response<Full<Bytes>> {
     let tag = format!("\"{:016x}\"", XxHash3_64::oneshot(&reply.body));
-    let is_known = reply.status == 200
-        && asked.get_all(IF_NONE_MATCH).iter().any(|tags| has_tag(tags, &tag));
+    let is_known =
+        reply.status == 200 && asked.get_all(IF_NONE_MATCH).iter().any(|tags| has_tag(tags, &tag));
     let (status, body) = if is_known { (304, Bytes::new()) } else { (reply.status, reply.body) };
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);

@@ -82,7 +82,10 @@ mod tests {
         let forged = [("x-forwarded-for", "198.51.100.1"), ("forwarded", "for=198.51.100.2")];
         assert_eq!(seen("192.0.2.1", &forged), ("192.0.2.1".to_owned(), false));
         assert_eq!(seen("10.0.0.1", &[]), ("10.0.0.1".to_owned(), false));
-        assert_eq!(seen("::ffff:10.0.0.1", &[("x-forwarded-for", "198.51.100.1")]).0, "198.51.100.1");
+        assert_eq!(
+            seen("::ffff:10.0.0.1", &[("x-forwarded-for", "198.51.100.1")]).0,
+            "198.51.100.1"
+        );
     }
 
     #[test]

@@ -96,13 +96,14 @@ fn accepts_range(range: &str) -> bool {
     let is_ours = ["application/rdap+json", "application/json", "application/*", "*/*", ""]
         .iter()
         .any(|ours| ours.eq_ignore_ascii_case(kind));
-    let is_none = |weight: &str| {
-        !weight.is_empty() && weight.bytes().all(|byte| matches!(byte, b'0' | b'.'))
-    };
-    is_ours && !parts.any(|part| {
-        let weight = part.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
-        weight.is_some_and(|(_, weight)| is_none(weight.trim()))
-    })
+    let is_none =
+        |weight: &str| !weight.is_empty() && weight.bytes().all(|byte| matches!(byte, b'0' | b'.'));
+    is_ours
+        && !parts.any(|part| {
+            let weight =
+                part.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
+            weight.is_some_and(|(_, weight)| is_none(weight.trim()))
+        })
 }
 
 /// The parts of a text between separators that are not in quotation marks.

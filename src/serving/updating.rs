@@ -31,10 +31,10 @@ use crate::updater::{self, Fetcher, Handle, Updater, Views};
 use crate::view::{Data, Disk, View};
 
 /// Folder of the spool within the snapshot directory.
-pub(super) const SPOOL: &str = "spool";
+pub const SPOOL: &str = "spool";
 
 /// Where generations come from.
-pub(super) enum Source {
+pub enum Source {
     /// This process writes the directory.
     Own(Box<Live<Disk>>),
     /// Another one may.
@@ -45,7 +45,7 @@ pub(super) enum Source {
 
 impl Source {
     /// Opens the directory as the settings say.
-    pub(super) fn open(settings: &Settings, dir: &Path) -> Result<Self, Failure> {
+    pub fn open(settings: &Settings, dir: &Path) -> Result<Self, Failure> {
         Ok(if settings.spool || settings.nats.is_some() {
             let is_new = read_manifest(&Disk::new(dir))?.is_none();
             let from = settings.nats.as_ref().filter(|nats| is_new && nats.objects.is_some());
@@ -67,7 +67,7 @@ impl Source {
     }
 
     /// The generation that was current when it was opened.
-    pub(super) fn generation(&self) -> &Arc<Data> {
+    pub fn generation(&self) -> &Arc<Data> {
         match self {
             Self::Own(live) => live.generation(),
             Self::Other(reader) => reader.generation(),
@@ -77,7 +77,7 @@ impl Source {
 }
 
 /// Becomes the directory's writer.
-pub(super) fn writer(settings: &Settings, dir: &Path) -> Result<Writer<Disk>, StoreError> {
+pub fn writer(settings: &Settings, dir: &Path) -> Result<Writer<Disk>, StoreError> {
     let keep = usize::try_from(settings.keep).unwrap_or(usize::MAX);
     let settings = StoreSettings { keep, ..StoreSettings::default() };
     Writer::lock(Disk::new(dir), settings)
@@ -85,14 +85,16 @@ pub(super) fn writer(settings: &Settings, dir: &Path) -> Result<Writer<Disk>, St
 
 /// The reports of feeds, where there are some.
 #[derive(Debug, Clone)]
-pub(super) struct Feeds {
-    pub(super) nats: Option<Arc<nats::Status>>,
-    pub(super) spool: Option<Arc<spool::Status>>,
+pub struct Feeds {
+    /// Of the stream.
+    pub nats: Option<Arc<nats::Status>>,
+    /// Of the spool.
+    pub spool: Option<Arc<spool::Status>>,
 }
 
 impl Feeds {
     /// Of the feeds that the settings name.
-    pub(super) fn of(settings: &Settings) -> Self {
+    pub fn of(settings: &Settings) -> Self {
         let nats = settings.nats.as_ref().map(|_| Arc::new(nats::Status::default()));
         let has_spool = settings.spool.then_some(());
         let spool = has_spool.map(|()| Arc::new(spool::Status::new(clock::steady_ms)));
@@ -101,14 +103,14 @@ impl Feeds {
 }
 
 /// The threads that keep views fresh; dropped, they end.
-pub(super) struct Updating {
+pub struct Updating {
     ending: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Updating {
     /// Starts them beside the shards.
-    pub(super) fn start(
+    pub fn start(
         source: Source,
         settings: &Settings,
         dir: &Path,
@@ -192,7 +194,7 @@ fn open_spool(dir: &Path, keep: spool::Keep, status: Arc<spool::Status>) -> Resu
 
 /// Lets a feed begin anywhere again, if the deposit has taken the place of all data: where deposits
 /// of other TLDs stay, theirs may be among the changes that are waited for.
-pub(super) fn begin_anew(dir: &Path) -> Result<(), Failure> {
+pub fn begin_anew(dir: &Path) -> Result<(), Failure> {
     if !dir.join(spool::HELD).exists() || View::open(dir)?.state().deposits.len() > 1 {
         return Ok(());
     }

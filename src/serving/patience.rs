@@ -11,15 +11,15 @@ use std::time::Duration;
 use crate::observe::clock;
 
 /// Wait for an address: the kernel gives back sockets of a ring some 20 ms after its process ended.
-pub(super) const ADDRESS: Duration = Duration::from_secs(2);
+pub const ADDRESS: Duration = Duration::from_secs(2);
 /// Wait for the lock of a snapshot directory: `whoisd apply` holds it for the time of its batch.
-pub(super) const LOCK: Duration = Duration::from_secs(10);
+pub const LOCK: Duration = Duration::from_secs(10);
 /// Pause between two tries.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Tries until it goes well, fails for another reason than `is_held`, or `longest` is over. Says
 /// what it waits for, once, with the error of the first try.
-pub(super) fn patiently<T, E: std::fmt::Display>(
+pub fn patiently<T, E: std::fmt::Display>(
     longest: Duration,
     is_held: impl Fn(&E) -> bool,
     mut attempt: impl FnMut() -> Result<T, E>,

@@ -20,8 +20,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::guarding::Guarding;
 use super::logging::Logging;
-use super::settings::SettingsOptions;
-use crate::config::Settings;
+use crate::config::{ConfigError, Settings};
 use crate::control::{self, Blocks, Commands, Handle, Keeper, Kernel, ListWatcher, Part, Told};
 use crate::observe::clock;
 use crate::place::aside::{Place, Weight};
@@ -31,43 +30,45 @@ use crate::status::Sources;
 
 /// What shards answer under, swapped while they do.
 #[derive(Clone)]
-pub(super) struct Tables {
-    pub(super) rules: Arc<ArcSwap<Rules>>,
-    pub(super) lists: Arc<ArcSwap<Lists>>,
+pub struct Tables {
+    /// How answers read.
+    pub rules: Arc<ArcSwap<Rules>>,
+    /// Who is treated otherwise than the public.
+    pub lists: Arc<ArcSwap<Lists>>,
 }
 
 impl Tables {
     /// As the settings say, without lists yet.
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &Settings) -> Self {
         let rules = Arc::new(ArcSwap::new(Arc::clone(settings.answers.rules())));
         Self { rules, lists: Arc::new(ArcSwap::from_pointee(Lists::default())) }
     }
 
     /// Whether there is a tier of a name, for the lists.
-    pub(super) fn has_tier(&self) -> control::HasTier {
+    pub fn has_tier(&self) -> control::HasTier {
         let rules = Arc::clone(&self.rules);
         Box::new(move |name| rules.load().tier(name).is_some())
     }
 }
 
 /// The threads that an operator reaches; dropped, they end.
-pub(super) struct Controlling {
+pub struct Controlling {
     ending: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
     /// Reads configuration and lists again.
-    pub(super) keeper: Handle,
+    pub keeper: Handle,
     /// How the files of lists fare.
-    pub(super) lists: Arc<control::Figures>,
+    pub lists: Arc<control::Figures>,
     /// How the kernel's sets fare, if there are some.
-    pub(super) kernel: Option<Arc<control::InKernel>>,
+    pub kernel: Option<Arc<control::InKernel>>,
     /// What figures are read from, once the shards run.
     told: Arc<OnceLock<Sources>>,
 }
 
 impl Controlling {
     /// Reads the lists, and starts the threads beside the shards.
-    pub(super) fn start(
-        options: &SettingsOptions,
+    pub fn start(
+        load: impl Fn() -> Result<Settings, ConfigError> + Send + 'static,
         settings: &Settings,
         tables: &Tables,
         guarding: &Guarding,
@@ -83,10 +84,9 @@ impl Controlling {
             return Err(Failure::refused(looked.errors.join("\n")));
         }
         let list_figures = watch.figures();
-        let again = options.clone();
         let keeper = Keeper {
             load: Box::new(move || {
-                let settings = again.load()?.settings;
+                let settings = load()?;
                 // Without it the server could not start again; so a file that is being written, and
                 // is empty yet, is refused.
                 settings.dir()?;
@@ -161,7 +161,7 @@ fn parts(tables: &Tables, guarding: &Guarding, logging: &Logging) -> Vec<Box<dyn
 
 impl Controlling {
     /// Tells figures from `sources` from now on.
-    pub(super) fn tell(&self, sources: Sources) {
+    pub fn tell(&self, sources: Sources) {
         // It is set once.
         let _ = self.told.set(sources);
     }

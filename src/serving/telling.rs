@@ -29,7 +29,7 @@ use crate::status::{self, Sources};
 const HEALTH_BACKLOG: i32 = 128;
 
 /// Addresses that nobody else can take any more.
-pub(super) struct Claimed {
+pub struct Claimed {
     status: Option<TcpListener>,
     /// Bound, and not listening yet: a client that connects is refused.
     health: Option<Socket>,
@@ -37,7 +37,7 @@ pub(super) struct Claimed {
 
 impl Claimed {
     /// Those that the settings name.
-    pub(super) fn new(settings: &Settings) -> Result<Self, Failure> {
+    pub fn new(settings: &Settings) -> Result<Self, Failure> {
         let is_held = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
         let status = settings.status_listen.map(|address| {
             let bind = || TcpListener::bind(address);
@@ -53,12 +53,12 @@ impl Claimed {
     }
 
     /// Whether an address can be bound, which is given back at once.
-    pub(super) fn may_bind(address: SocketAddr) -> io::Result<()> {
+    pub fn may_bind(address: SocketAddr) -> io::Result<()> {
         bind(address).map(drop)
     }
 
     /// Tells health and figures from now on.
-    pub(super) fn tell(self, sources: Sources, place: Place<'_>) -> Result<Telling, Failure> {
+    pub fn tell(self, sources: Sources, place: Place<'_>) -> Result<Telling, Failure> {
         let ending = Arc::new(AtomicBool::new(false));
         let (serving, draining) = (Arc::clone(&sources.serving), Arc::clone(&sources.draining));
         let status = self.status.map(|listener| {
@@ -86,7 +86,7 @@ fn bind(address: SocketAddr) -> io::Result<Socket> {
 }
 
 /// The threads that tell; dropped, they end.
-pub(super) struct Telling {
+pub struct Telling {
     ending: Arc<AtomicBool>,
     serving: Arc<AtomicBool>,
     draining: Arc<AtomicBool>,
@@ -97,7 +97,7 @@ pub(super) struct Telling {
 
 impl Telling {
     /// Every shard serves: the server is ready, and health checks are accepted.
-    pub(super) fn serve(&mut self, place: Place<'_>) -> Result<(), Failure> {
+    pub fn serve(&mut self, place: Place<'_>) -> Result<(), Failure> {
         let health = self.claimed.take().map(|socket| {
             socket.listen(HEALTH_BACKLOG)?;
             let listener = TcpListener::from(socket);
@@ -111,7 +111,7 @@ impl Telling {
     }
 
     /// The server is not ready any more. Health checks are refused once this returns.
-    pub(super) fn drain(&mut self) {
+    pub fn drain(&mut self) {
         self.draining.store(true, Ordering::Relaxed);
         self.claimed = None;
         if let Some(thread) = self.health.take() {

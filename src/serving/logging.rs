@@ -19,14 +19,14 @@ use crate::place::aside::{Place, Weight};
 use crate::querylog::{self, Changer, Figures, Prepared, Recorder, Writer};
 
 /// The writer, if queries are logged.
-pub(super) struct Logging {
+pub struct Logging {
     writer: Option<Writer>,
     recorders: Vec<Receiver<Recorder>>,
 }
 
 impl Logging {
     /// Starts the writer beside the shards, if there is to be one.
-    pub(super) fn start(settings: &Settings, cores: &[usize]) -> Result<Self, Failure> {
+    pub fn start(settings: &Settings, cores: &[usize]) -> Result<Self, Failure> {
         if !settings.query_log.is_on() {
             return Ok(Self { writer: None, recorders: Vec::new() });
         }
@@ -44,23 +44,23 @@ impl Logging {
     }
 
     /// The shards' ends, each in the place of its core: figures are reported in that order.
-    pub(super) fn recorders(&self) -> Vec<Receiver<Recorder>> {
+    pub fn recorders(&self) -> Vec<Receiver<Recorder>> {
         self.recorders.clone()
     }
 
     /// What a reload can put in force.
-    pub(super) fn part(&self) -> Option<Box<dyn Part>> {
+    pub fn part(&self) -> Option<Box<dyn Part>> {
         let changer = self.writer.as_ref()?.changer();
         Some(Box::new(Reloaded { changer, prepared: None }))
     }
 
     /// What the log tells about itself.
-    pub(super) fn figures(&self) -> Option<Arc<Figures>> {
+    pub fn figures(&self) -> Option<Arc<Figures>> {
         self.writer.as_ref().map(Writer::figures)
     }
 
     /// Writes what shards have recorded, and ends.
-    pub(super) fn stop(self) {
+    pub fn stop(self) {
         if let Some(writer) = self.writer {
             writer.stop();
         }

@@ -19,14 +19,14 @@ use crate::store::LOCK;
 /// Takes away what was made for nothing, once the writer is gone: to be made before it.
 #[derive(Debug)]
 #[must_use = "dropped at once, it takes nothing away"]
-pub(super) struct Fresh {
+pub struct Fresh {
     /// The snapshot directory, then those above it, that were not there.
     made: Vec<PathBuf>,
 }
 
 impl Fresh {
     /// For a snapshot directory that perhaps is not there yet.
-    pub(super) fn of(directory: &Path) -> Self {
+    pub fn of(directory: &Path) -> Self {
         let missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
         let made = directory.ancestors().take_while(missing).map(Path::to_owned).collect();
         Self { made }

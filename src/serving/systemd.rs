@@ -16,13 +16,13 @@ use sd_notify::NotifyState;
 static IS_READY: AtomicBool = AtomicBool::new(false);
 
 /// The listeners are open and the data loaded; `status` is shown by `systemctl status`.
-pub(super) fn ready(status: &str) {
+pub fn ready(status: &str) {
     IS_READY.store(true, Ordering::Relaxed);
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
 /// A reload begins, or has ended.
-pub(super) fn reloading(begins: bool) {
+pub fn reloading(begins: bool) {
     if !IS_READY.load(Ordering::Relaxed) {
         return;
     }
@@ -37,7 +37,7 @@ pub(super) fn reloading(begins: bool) {
 }
 
 /// The server drains.
-pub(super) fn stopping() {
+pub fn stopping() {
     IS_READY.store(false, Ordering::Relaxed);
     tell(&[NotifyState::Stopping, NotifyState::Status("draining")]);
 }

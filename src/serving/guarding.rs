@@ -37,9 +37,11 @@ const ORDERS_MAX: usize = 16;
 const ORDER_TIME: Duration = Duration::from_secs(10);
 
 /// The guard, and the warden's thread; dropped, it ends.
-pub(super) struct Guarding {
-    pub(super) guard: Arc<Guard>,
-    pub(super) figures: Arc<warden::Figures>,
+pub struct Guarding {
+    /// What shards ask.
+    pub guard: Arc<Guard>,
+    /// What the warden has counted.
+    pub figures: Arc<warden::Figures>,
     orders: Option<Sender<Order>>,
     thread: Option<JoinHandle<()>>,
     reporters: Receiver<Reporter>,
@@ -47,7 +49,7 @@ pub(super) struct Guarding {
 
 impl Guarding {
     /// Reads the blocks that were kept, and starts the warden beside the shards.
-    pub(super) fn start(
+    pub fn start(
         settings: &Settings,
         dir: &Path,
         lists: Arc<ArcSwap<Lists>>,
@@ -78,24 +80,24 @@ impl Guarding {
     }
 
     /// The ends of the rings, one for each shard.
-    pub(super) fn reporters(&self) -> Receiver<Reporter> {
+    pub fn reporters(&self) -> Receiver<Reporter> {
         self.reporters.clone()
     }
 
     /// What an operator asks.
-    pub(super) fn desk(&self) -> Arc<Desk> {
+    pub fn desk(&self) -> Arc<Desk> {
         Arc::new(Desk { guard: Arc::clone(&self.guard), orders: self.orders.clone() })
     }
 
     /// What a reload can put in force.
-    pub(super) fn part(&self) -> Box<dyn Part> {
+    pub fn part(&self) -> Box<dyn Part> {
         let (guard, orders) = (Arc::clone(&self.guard), self.orders.clone());
         Box::new(Reloaded { guard, orders, prepared: None })
     }
 }
 
 /// Blocks and limits, for an operator.
-pub(super) struct Desk {
+pub struct Desk {
     guard: Arc<Guard>,
     orders: Option<Sender<Order>>,
 }

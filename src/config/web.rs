@@ -1,0 +1,269 @@
+//! `[web]`: how `whoisd-web` answers RDAP over HTTP.
+//!
+//! # Does not
+//!
+//! Say what is shown, to whom and how much: `[defaults]`, `[[tld]]`, `[limits]` and lists do, for
+//! both servers. Bind addresses.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use toml::Spanned;
+
+use super::feed::{Refused, refused};
+use super::{Settings, file, load, proxy};
+use crate::bounds::Bound;
+use crate::place::cores;
+
+/// Most networks whose headers are believed.
+const FORWARDED_COUNT_MAX: usize = 64;
+/// Longest path of the mount, bytes.
+const PATH_BYTES_MAX: usize = 128;
+
+/// Open connections of one core.
+pub const CONNECTIONS_PER_CORE: Bound = Bound::new(4_096, 1, 1_000_000);
+/// From the accept to the first byte, milliseconds.
+pub const FIRST_BYTE_MS: Bound = Bound::new(5_000, 50, 120_000);
+/// From the end of a request to the end of the head of the next one, milliseconds.
+pub const IDLE_MS: Bound = Bound::new(30_000, 100, 600_000);
+/// How long a client may leave its answer unread, milliseconds.
+pub const WRITE_MS: Bound = Bound::new(15_000, 50, 300_000);
+/// From the accept until a connection is finished, milliseconds.
+pub const TOTAL_MS: Bound = Bound::new(600_000, 1_000, 86_400_000);
+
+/// `[web]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Web {
+    /// Where it listens.
+    pub listen: Vec<SocketAddr>,
+    /// Path below which RDAP lies, with both slashes.
+    pub path: String,
+    /// Cores with a listener each; `None`: all that the process may use.
+    pub cores: Option<Vec<usize>>,
+    /// Socket of the control commands; `None`: `web.sock` in the snapshot directory; empty: none.
+    pub control: Option<PathBuf>,
+    /// Where health and figures are answered; `None`: nowhere.
+    pub status_listen: Option<SocketAddr>,
+    /// Where queries are logged; `None`: nowhere.
+    pub query_log_dir: Option<PathBuf>,
+    /// Whose `Forwarded` and `X-Forwarded-For` are believed.
+    pub forwarded_from: Vec<IpNet>,
+    /// Open connections of one core.
+    pub connections_max: u64,
+    /// From the accept to the first byte.
+    pub first_byte_ms: u64,
+    /// From the end of a request to the end of the head of the next one.
+    pub idle_ms: u64,
+    /// How long a client may leave its answer unread.
+    pub write_ms: u64,
+    /// From the accept until a connection is finished.
+    pub total_ms: u64,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self {
+            listen: vec![
+                SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+                SocketAddr::from((Ipv6Addr::LOCALHOST, 8080)),
+            ],
+            path: "/rdap/".to_owned(),
+            cores: None,
+            control: None,
+            status_listen: None,
+            query_log_dir: None,
+            forwarded_from: Vec::new(),
+            connections_max: CONNECTIONS_PER_CORE.default,
+            first_byte_ms: FIRST_BYTE_MS.default,
+            idle_ms: IDLE_MS.default,
+            write_ms: WRITE_MS.default,
+            total_ms: TOTAL_MS.default,
+        }
+    }
+}
+
+impl Settings {
+    /// The same as `whoisd-web` reads them: what belongs to one process alone is that of `[web]`. It
+    /// writes nothing into the snapshot directory but its socket and its file of blocks, and leaves
+    /// the kernel's sets to the server of port 43.
+    #[must_use]
+    pub fn of_web(mut self) -> Self {
+        let web = self.web.clone();
+        self.listen = web.listen;
+        self.cores = web.cores;
+        (self.control, self.control_name) = (web.control, "web.sock");
+        (self.status_listen, self.health_listen) = (web.status_listen, None);
+        self.query_log.dir = web.query_log_dir;
+        self.query_log.stream = None;
+        (self.spool, self.nats, self.updater_core) = (false, None, None);
+        self.policy.nftables = None;
+        self.proxies = Vec::new();
+        self.warden.state_name = "web-blocks.json";
+        self.warden.state = None;
+        self
+    }
+}
+
+/// Puts what the file says, apart from numbers, over `web`; gives back what cannot be used.
+pub(super) fn set(file: &file::Web, web: &mut Web) -> Vec<Refused> {
+    let mut all = Vec::new();
+    if let Some(written) = &file.listen {
+        match listen(written) {
+            Ok(listen) => web.listen = listen,
+            Err(wrong) => all.extend(wrong),
+        }
+    }
+    if let Some(text) = &file.path {
+        match path(text.get_ref()) {
+            Ok(path) => web.path = path,
+            Err(problem) => all.push(refused("web.path", text, problem)),
+        }
+    }
+    if let Some(text) = &file.cores {
+        match cores::parse(text.get_ref()) {
+            Ok(cores) => web.cores = Some(cores),
+            Err(error) => all.push(refused("web.cores", text, error.to_string())),
+        }
+    }
+    if let Some(text) = &file.status_listen {
+        match text.get_ref().parse() {
+            Ok(address) => web.status_listen = Some(address),
+            Err(_) => {
+                let problem = proxy::no_address(text.get_ref());
+                all.push(refused("web.status_listen", text, problem));
+            }
+        }
+    }
+    if let Some(written) = &file.forwarded_from {
+        match forwarded_from(written) {
+            Ok(networks) => web.forwarded_from = networks,
+            Err(wrong) => all.extend(wrong),
+        }
+    }
+    web.control = file.control.as_ref().map(|path| path.get_ref().clone());
+    web.query_log_dir = file.query_log_dir.as_ref().map(|path| path.get_ref().clone());
+    all
+}
+
+fn listen(written: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<SocketAddr>, Vec<Refused>> {
+    let (mut listen, mut wrong) = (Vec::new(), Vec::new());
+    for text in written.get_ref() {
+        match text.get_ref().parse() {
+            Ok(address) => listen.push(address),
+            Err(_) => {
+                let problem = proxy::no_address(text.get_ref());
+                wrong.push(refused("web.listen", text, problem));
+            }
+        }
+    }
+    for problem in load::check_listen(written.get_ref().len(), &listen) {
+        wrong.push(refused("web.listen", written, problem));
+    }
+    if wrong.is_empty() { Ok(listen) } else { Err(wrong) }
+}
+
+fn path(text: &str) -> Result<String, String> {
+    let is_path = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+    let is_whole = text.starts_with('/') && text.ends_with('/') && !text.contains("//");
+    if is_whole && text.len() <= PATH_BYTES_MAX && text.chars().all(is_path) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "{text:?} is not a path; expected one such as \"/rdap/\" or \"/\", with both slashes, at \
+         most {PATH_BYTES_MAX} bytes"
+    ))
+}
+
+fn forwarded_from(written: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<IpNet>, Vec<Refused>> {
+    const KEY: &str = "web.forwarded_from";
+    let count = written.get_ref().len();
+    if count > FORWARDED_COUNT_MAX {
+        let problem = format!("{count} networks, at most {FORWARDED_COUNT_MAX} may be given");
+        return Err(vec![refused(KEY, written, problem)]);
+    }
+    let (mut networks, mut wrong) = (Vec::new(), Vec::new());
+    for text in written.get_ref() {
+        match proxy::network(text.get_ref()) {
+            Ok(network) => networks.push(network),
+            Err(problem) => wrong.push(refused(KEY, text, problem.to_string())),
+        }
+    }
+    if wrong.is_empty() { Ok(networks) } else { Err(wrong) }
+}
+
+/// Where each key stands that is not a number.
+pub(super) fn spans(file: &file::Web) -> [(&'static str, Option<Range<usize>>); 7] {
+    [
+        ("web.listen", file.listen.as_ref().map(Spanned::span)),
+        ("web.path", file.path.as_ref().map(Spanned::span)),
+        ("web.cores", file.cores.as_ref().map(Spanned::span)),
+        ("web.control", file.control.as_ref().map(Spanned::span)),
+        ("web.status_listen", file.status_listen.as_ref().map(Spanned::span)),
+        ("web.query_log_dir", file.query_log_dir.as_ref().map(Spanned::span)),
+        ("web.forwarded_from", file.forwarded_from.as_ref().map(Spanned::span)),
+    ]
+}
+
+/// The keys that are not numbers, with their values as TOML.
+pub(super) fn rows(web: &Web) -> [(&'static str, Option<String>); 7] {
+    let string = |text: &str| toml::Value::from(text).to_string();
+    let path = |path: &PathBuf| string(&path.to_string_lossy());
+    let list = |items: Vec<String>| format!("[{}]", items.join(", "));
+    let listen = web.listen.iter().map(|address| string(&address.to_string())).collect();
+    let from = web.forwarded_from.iter().map(|network| string(&network.to_string())).collect();
+    [
+        ("web.listen", Some(list(listen))),
+        ("web.path", Some(string(&web.path))),
+        ("web.cores", web.cores.as_ref().map(|list| string(&cores::format(list)))),
+        ("web.control", web.control.as_ref().map(path)),
+        ("web.status_listen", web.status_listen.map(|at| string(&at.to_string()))),
+        ("web.query_log_dir", web.query_log_dir.as_ref().map(path)),
+        ("web.forwarded_from", Some(list(from))),
+    ]
+}
+
+/// The base URL of a server without one in its configuration: that of its first listener.
+#[must_use]
+pub fn base_of(listen: SocketAddr, path: &str) -> String {
+    let host = match listen.ip() {
+        ip if ip.is_unspecified() => "localhost".to_owned(),
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    format!("http://{host}:{}{path}", listen.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_has_both_slashes() {
+        for text in ["/", "/rdap/", "/a/b.c/"] {
+            assert_eq!(path(text).as_deref(), Ok(text));
+        }
+        for text in ["", "rdap", "/rdap", "rdap/", "//", "/a//b/", "/a b/", "/a?/"] {
+            assert!(path(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_web_server_shares_what_belongs_to_no_single_process() {
+        let settings = Settings { spool: true, ..Settings::default() };
+        let web = settings.clone().of_web();
+        assert_eq!(web.listen, settings.web.listen);
+        assert!(!web.spool && web.control.is_none());
+        assert_eq!((web.control_name, web.warden.state_name), ("web.sock", "web-blocks.json"));
+        assert_eq!((&web.guard, &web.answers), (&settings.guard, &settings.answers));
+    }
+
+    #[test]
+    fn the_base_of_a_server_is_that_of_its_first_listener() {
+        let base = |listen: &str| base_of(listen.parse().unwrap(), "/rdap/");
+        assert_eq!(base("127.0.0.1:8080"), "http://127.0.0.1:8080/rdap/");
+        assert_eq!(base("[::1]:8080"), "http://[::1]:8080/rdap/");
+        assert_eq!(base("0.0.0.0:80"), "http://localhost:80/rdap/");
+    }
+}

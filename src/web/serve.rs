@@ -1,0 +1,435 @@
+//! `whoisd-web serve`: the server of RDAP; and the program's other commands.
+//!
+//! # Invariants
+//!
+//! - `checked-first`: configuration, snapshot, lists and addresses are checked before the first core
+//!   starts; what is wrong ends the command with what to do.
+//! - `unready-first`: what drains is not ready; its listeners close `server.drain_delay_ms` later.
+//! - `two-signals`: the first SIGTERM or SIGINT drains, the second ends the process at once.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use clap::{Args, Parser, Subcommand};
+use crossbeam::channel::bounded;
+use snapshot_format::Kind;
+use tokio::sync::watch;
+use whoisd::config::{self, ConfigError, Flags, STANDARD_FILE, Settings, web};
+use whoisd::observe::log;
+use whoisd::observe::{ShardFigures, clock};
+use whoisd::place::aside::{self, Place, Weight};
+use whoisd::place::cores;
+use whoisd::serving::controlling::{Controlling, Tables};
+use whoisd::serving::guarding::Guarding;
+use whoisd::serving::logging::Logging;
+use whoisd::serving::patience::{self, patiently};
+use whoisd::serving::telling::Claimed;
+use whoisd::serving::updating::{Feeds, Source, Updating};
+use whoisd::serving::{Failure, programs, systemd};
+use whoisd::shard::Sources;
+use whoisd::shard::listen::{self, Claim, ListenError};
+use whoisd::shard::reception::Reception;
+use whoisd::status::{self, Service};
+use whoisd::view::View;
+
+use crate::activity::Deadlines;
+use crate::answering::{Answerer, Site};
+use crate::connection::Connections;
+use crate::worker::{self, Worker};
+
+/// The name in messages.
+const PROGRAM: &str = "whoisd-web";
+
+/// Connections that wait in the kernel until they are accepted.
+const BACKLOG: i32 = 4_096;
+
+/// RDAP over HTTP from the snapshot directory that whoisd writes and serves.
+#[derive(Debug, Parser)]
+#[command(name = "whoisd-web", version, about, long_about = None, max_term_width = 100)]
+#[command(
+    after_help = "Exit status: 0 done; 1 failed (an address in use, a core that is not there); \
+    2 wrong usage; 3 configuration or snapshot refused."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(Options),
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// Answer RDAP requests from a snapshot directory
+///
+/// One runtime per core, each pinned to its core with listeners of its own. RDAP lies below
+/// /rdap/ (web.path). The directory is followed: a change shows as soon as on port 43. The first
+/// SIGTERM or SIGINT makes the server unready, stops accepting after server.drain_delay_ms, lets
+/// requests under way end, and exits with 0; a second one ends the server at once. SIGHUP and
+/// `whoisd reload --socket DIR/web.sock` read the configuration and the lists again.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  \
+    whoisd-web serve --dir /var/lib/whoisd --listen 127.0.0.1:8080\n  \
+    curl http://127.0.0.1:8080/rdap/domain/example.demo\n  \
+    whoisd-web serve --config /etc/whoisd/whoisd.toml\n\n\
+    Exit status: 0 stopped by a signal and drained; 1 failed; 3 configuration or snapshot refused.")]
+struct Options {
+    /// Configuration file. Default /etc/whoisd/whoisd.toml, if it is there and --dir is not given;
+    /// otherwise defaults and options hold
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Snapshot directory to answer from. Default server.dir of the configuration
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+
+    // Not a doc comment: rustdoc would take the brackets for a link.
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        help = "Address and port to listen on, such as 127.0.0.1:8080 or '[::1]:8080'; may be \
+            given several times. Port 0 takes a free port, which the log names. Default web.listen \
+            of the configuration, or 127.0.0.1:8080 and [::1]:8080"
+    )]
+    listen: Vec<SocketAddr>,
+
+    /// Cores with a runtime each, such as 0,2-5. Default every core that the process may use
+    #[arg(long, value_name = "LIST")]
+    cores: Option<String>,
+
+    /// How log lines look: text or json. Default text
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<log::Format>,
+
+    /// Least severe log lines: off, error, warn, info, debug or trace. Default info
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<log::Level>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Read a configuration file as the server would, and say what is wrong with it
+    #[command(after_help = "Exit status: 0 good; 1 the file cannot be read; 3 refused.")]
+    Check {
+        /// The file
+        #[arg(value_name = "FILE", default_value = STANDARD_FILE)]
+        file: PathBuf,
+    },
+    /// Print the settings in force, as TOML, with where each comes from
+    Show(Options),
+}
+
+impl Options {
+    /// The settings of the file and these options, as this program reads them.
+    fn load(&self) -> Result<Settings, ConfigError> {
+        let mut settings = config::load(self.file().as_deref(), &self.flags())?.settings;
+        if !self.listen.is_empty() {
+            settings.web.listen.clone_from(&self.listen);
+        }
+        let cores = settings.cores.take().filter(|_| self.cores.is_some());
+        settings.web.cores = cores.or(settings.web.cores);
+        Ok(settings.of_web())
+    }
+
+    fn flags(&self) -> Flags {
+        Flags {
+            dir: self.dir.clone(),
+            cores: self.cores.clone(),
+            log_format: self.log_format,
+            log_level: self.log_level,
+            ..Flags::default()
+        }
+    }
+
+    /// One rule as for `whoisd`: the standard file is read unless something else is named.
+    fn file(&self) -> Option<PathBuf> {
+        let standard = Path::new(STANDARD_FILE);
+        let or_standard = || (self.dir.is_none() && standard.exists()).then(|| standard.to_owned());
+        self.config.clone().or_else(or_standard)
+    }
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn run() -> ExitCode {
+    programs::begin();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(said) => return programs::usage(PROGRAM, &said),
+    };
+    let done = match arguments.command {
+        Command::Serve(options) => serve(&options),
+        Command::Config(ConfigCommand::Check { file }) => check(&file),
+        Command::Config(ConfigCommand::Show(options)) => show(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => programs::ended(PROGRAM, &failure),
+    }
+}
+
+fn check(file: &Path) -> Result<(), Failure> {
+    config::load(Some(file), &Flags::default())?;
+    programs::print(format!("{}: good\n", file.display()).as_bytes())
+}
+
+fn show(options: &Options) -> Result<(), Failure> {
+    let effective = config::load(options.file().as_deref(), &options.flags())?;
+    programs::print(effective.show().as_bytes())
+}
+
+fn serve(options: &Options) -> Result<(), Failure> {
+    // First of all.
+    let signals = programs::signals()?;
+    let settings = &options.load()?;
+    log::start(settings.log).map_err(Failure::failed)?;
+    let dir = settings.dir()?;
+    let source = Source::open(settings, dir)?;
+    let views = Arc::new(ArcSwap::from_pointee(open(dir, &source)?));
+    let cores = usable_cores(settings)?;
+    let listening = Listening::new(settings, cores.len())?;
+    let claimed = Claimed::new(settings)?;
+    let tables = Tables::new(settings);
+    let guarding = Guarding::start(settings, dir, Arc::clone(&tables.lists), &cores)?;
+    let logging = Logging::start(settings, &cores)?;
+    let again = options.clone();
+    let load = move || again.load();
+    // Declared after the guard, and so dropped before it: it gives the warden orders.
+    let controlling = Controlling::start(load, settings, &tables, &guarding, &logging, &cores)?;
+    let feeds = Feeds { nats: None, spool: None };
+    let updating = Updating::start(source, settings, dir, Arc::clone(&views), &cores, feeds)?;
+    let ground = Ground { settings, views: &views, tables: &tables, guarding: &guarding };
+    let base = base(settings, listening.addresses.first().copied());
+    let addresses = listening.addresses.clone();
+    let running = ground.start(&cores, listening, &logging, &base)?;
+    let service = Service {
+        shards: running.figures.clone(),
+        guard: Arc::clone(&guarding.guard),
+        rules: Arc::clone(&tables.rules),
+        warden: Arc::clone(&guarding.figures),
+        lists: Arc::clone(&controlling.lists),
+        kernel: controlling.kernel.clone(),
+        log: logging.figures(),
+    };
+    let sources = ground.told(service);
+    controlling.tell(sources.clone());
+    let draining = Arc::clone(&sources.draining);
+    let place = Place { core: None, shard_cores: &cores, weight: Weight::Full };
+    let mut telling = claimed.tell(sources, place)?;
+    let (ended, ends) = bounded(4);
+    programs::watch(signals, controlling.keeper.clone(), move |signal| {
+        // If nobody listens any more, the process is ending already.
+        let _ = ended.send(signal);
+    })?;
+    telling.serve(place)?;
+    tell_start(dir, &views.load(), &cores, (&addresses, &base));
+    if let Ok(signal) = ends.recv() {
+        draining.store(true, Ordering::Relaxed);
+        systemd::stopping();
+        tracing::info!(signal, drain_delay_ms = settings.drain_delay_ms, "draining");
+        thread::sleep(Duration::from_millis(settings.drain_delay_ms));
+    }
+    telling.drain();
+    drop(updating);
+    let stopped = running.stop();
+    drop(controlling);
+    drop(telling);
+    drop(guarding);
+    logging.stop();
+    stopped
+}
+
+fn open(dir: &Path, source: &Source) -> Result<View, Failure> {
+    let view = View::of(Arc::clone(source.generation()), None)
+        .map_err(|error| Failure::refused(format!("{}: {error}", dir.display())))?;
+    // Before a listener opens: a core that waits for the disk holds up all of its connections.
+    view.load();
+    Ok(view)
+}
+
+fn usable_cores(settings: &Settings) -> Result<Vec<usize>, Failure> {
+    let Some(wanted) = &settings.cores else {
+        return cores::allowed().map_err(Failure::failed);
+    };
+    let online = cores::online().map_err(Failure::failed)?;
+    cores::check(wanted, &online)
+        .map_err(|problem| Failure::failed(format!("web.cores: {problem}")))?;
+    Ok(wanted.clone())
+}
+
+/// The base URL where the configuration has none.
+fn base(settings: &Settings, first: Option<SocketAddr>) -> String {
+    first.map_or_else(String::new, |first| web::base_of(first, &settings.web.path))
+}
+
+/// The listeners of all cores.
+struct Listening {
+    /// With the ports that they have got.
+    addresses: Vec<SocketAddr>,
+    of_cores: Vec<Vec<TcpListener>>,
+    /// Held until every core has bound.
+    _claims: Vec<Claim>,
+}
+
+impl Listening {
+    fn new(settings: &Settings, core_count: usize) -> Result<Self, Failure> {
+        let is_held = |error: &ListenError| matches!(error, ListenError::InUse { .. });
+        let claim = |address: &SocketAddr| {
+            let claimed = patiently(patience::ADDRESS, is_held, || listen::claim(*address));
+            claimed.map_err(Failure::failed)
+        };
+        let claims = settings.listen.iter().map(claim).collect::<Result<Vec<_>, _>>()?;
+        let addresses: Vec<_> = claims.iter().map(|claim| claim.address).collect();
+        let bind = |address: &SocketAddr| {
+            let bound = worker::listen(*address, BACKLOG);
+            bound.map_err(|error| Failure::failed(ListenError::new(*address, error)))
+        };
+        let of_core = |_| addresses.iter().map(bind).collect::<Result<Vec<_>, _>>();
+        let of_cores = (0..core_count).map(of_core).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { addresses, of_cores, _claims: claims })
+    }
+}
+
+/// What all cores stand on.
+struct Ground<'a> {
+    settings: &'a Settings,
+    views: &'a Arc<ArcSwap<View>>,
+    tables: &'a Tables,
+    guarding: &'a Guarding,
+}
+
+/// The threads of all cores.
+struct Running {
+    figures: Vec<Arc<ShardFigures>>,
+    threads: Vec<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+}
+
+impl Ground<'_> {
+    /// Starts a thread on each core.
+    fn start(
+        &self,
+        cores: &[usize],
+        listening: Listening,
+        logging: &Logging,
+        base: &str,
+    ) -> Result<Running, Failure> {
+        let (stop, stopped) = watch::channel(false);
+        let site = Site {
+            mount: self.settings.web.path.as_str().into(),
+            base: base.into(),
+            trusted: self.settings.web.forwarded_from.clone().into(),
+        };
+        let sources = Sources {
+            views: Arc::clone(self.views),
+            rules: Arc::clone(&self.tables.rules),
+            guard: Arc::clone(&self.guarding.guard),
+        };
+        let (reporters, recorders) = (self.guarding.reporters(), logging.recorders());
+        let mut running = Running { figures: Vec::new(), threads: Vec::new(), stop };
+        for ((place, core), listeners) in cores.iter().enumerate().zip(listening.of_cores) {
+            let figures = Arc::new(ShardFigures::new(*core));
+            let recorder = recorders.get(place).and_then(|one| one.try_recv().ok());
+            let reception = Reception::new(sources.clone(), Arc::clone(&figures))
+                .telling(reporters.try_recv().ok(), recorder);
+            let worker = Worker {
+                listeners,
+                connections_max: u32::try_from(self.settings.web.connections_max)
+                    .unwrap_or(u32::MAX),
+                shutdown: Duration::from_millis(self.settings.shutdown_ms),
+                figures: Arc::clone(&figures),
+                stop: stopped.clone(),
+            };
+            let answerer = (reception, site.clone());
+            running.threads.push(self.start_core(*core, worker, answerer).map_err(no_thread)?);
+            running.figures.push(figures);
+        }
+        Ok(running)
+    }
+
+    fn start_core(
+        &self,
+        core: usize,
+        worker: Worker,
+        (reception, site): (Reception, Site),
+    ) -> io::Result<JoinHandle<()>> {
+        let ms = Duration::from_millis;
+        let web = &self.settings.web;
+        let deadlines = Deadlines {
+            first_byte: ms(web.first_byte_ms),
+            idle: ms(web.idle_ms),
+            write: ms(web.write_ms),
+            total: ms(web.total_ms),
+        };
+        let place = Place { core: Some(core), shard_cores: &[], weight: Weight::Full };
+        aside::spawn(&format!("web-{core}"), place, move || {
+            let answerer = Answerer::new(reception, site);
+            if let Err(error) = worker.run(Connections::new(answerer, deadlines)) {
+                tracing::error!(core, %error, "a core cannot serve");
+            }
+        })
+    }
+
+    /// What status and figures are read from.
+    fn told(&self, service: Service) -> status::Sources {
+        status::Sources {
+            views: Arc::clone(self.views),
+            feed: None,
+            spool: None,
+            age: Arc::default(),
+            age_max_s: self.settings.ready_age_max_s,
+            serving: Arc::default(),
+            draining: Arc::default(),
+            service: Some(service),
+            started_ms: clock::wall_ms(),
+            now_ms: clock::wall_ms,
+            steady_ms: clock::steady_ms,
+        }
+    }
+}
+
+impl Running {
+    /// Accepts nothing more, and waits for the connections.
+    fn stop(self) -> Result<(), Failure> {
+        // Nobody is left to hear of it where all threads have ended.
+        let _ = self.stop.send(true);
+        let ended = self.threads.into_iter().map(JoinHandle::join);
+        let panicked = ended.filter(Result::is_err).count();
+        tracing::info!("stopped");
+        if panicked == 0 {
+            return Ok(());
+        }
+        Err(Failure::failed(format!("{panicked} cores ended by a panic; its message is above")))
+    }
+}
+
+fn no_thread(error: io::Error) -> Failure {
+    Failure::failed(format!("thread of a core: {error}"))
+}
+
+/// Says in the log, and to the service manager, that the server serves.
+fn tell_start(dir: &Path, view: &View, cores: &[usize], (listen, base): (&[SocketAddr], &str)) {
+    let listen: Vec<_> = listen.iter().map(ToString::to_string).collect();
+    let (generation, domains) = (view.generation(), view.data().count(Kind::Domain));
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        dir = %dir.display(),
+        generation,
+        domains,
+        cores = %cores::format(cores),
+        listen = %listen.join(","),
+        base,
+        "serving RDAP"
+    );
+    systemd::ready(&format!("serving generation {generation}, {domains} domains"));
+}
