@@ -97,7 +97,7 @@ impl Cause {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Block {
-    /// Who is blocked.
+    /// The prefix that is blocked.
     pub prefix: IpNet,
     /// Since when, ms since the epoch.
     pub since_ms: i64,

@@ -1,4 +1,4 @@
-//! Who is served: lists, blocks and limits put together into one decision for each query.
+//! Which queries are served: lists, blocks and limits put together into one decision each.
 //!
 //! ```text
 //! address ─▶ lists ─▶ block ─▶ (parse) ─▶ limits by price ─▶ served, with what is left
@@ -15,7 +15,7 @@
 //!
 //! # Does not
 //!
-//! Keep books: what repetitions lead to is decided by who reads the events of a query.
+//! Keep books: the warden, which reads the events of queries, decides what repetitions lead to.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -32,9 +32,9 @@ use super::lists::{Action, Entry, Lists, OwnLimits, Per, Place};
 pub enum Mode {
     /// Nothing is limited or counted; lists hold, and blocks that limits have not led to.
     Off,
-    /// What would be refused is counted and logged, and served; otherwise the same.
+    /// Queries that would be refused are counted, logged and served; otherwise the same.
     DryRun,
-    /// What is over a limit is refused.
+    /// Queries over a limit are refused.
     #[default]
     On,
 }
@@ -101,9 +101,9 @@ pub struct Settings {
     pub loopback_free: bool,
     /// Refusals of a source that are borne before it is blocked: a rate and a burst of them.
     pub patience: Level,
-    /// Whether who loses that patience is blocked.
+    /// Whether a source that loses that patience is blocked.
     pub blocks: bool,
-    /// Whom somebody who is refused may ask; may be empty.
+    /// The contact that a refusal names; may be empty.
     pub contact: Box<str>,
 }
 
@@ -144,7 +144,7 @@ pub struct Guard {
 /// Prefix lengths that refusals are counted by: 0 to 128.
 const LENGTHS: usize = 129;
 
-/// What was refused, by all shards. Only refusals count here: they are no hot path.
+/// What was refused, by all shards. Only refusals count here: they are not a hot path.
 #[derive(Debug)]
 pub struct Figures {
     /// By length of the prefix whose limit it was.
@@ -233,7 +233,7 @@ pub enum Admission {
 pub struct Denied(Pass);
 
 impl Denied {
-    /// Who is denied.
+    /// The prefix that is denied.
     #[must_use]
     pub const fn address(&self) -> IpAddr {
         self.0.address
@@ -449,7 +449,7 @@ impl OwnLevel {
 }
 
 impl Pass {
-    /// Who asks.
+    /// The address that asks.
     #[must_use]
     pub const fn address(&self) -> IpAddr {
         self.address

@@ -5,8 +5,8 @@
 //!
 //! - `one-list`: nothing else says what a text may hold; what an operator sets goes through
 //!   [`misleading`], and tests hold our own texts against the same tables.
-//! - Each phrase stands in a program that looks for it; `deploy/PARSERS.md` has the programs, their
-//!   versions, and what they made of our answers.
+//! - For each phrase there is a program that looks for it; `deploy/PARSERS.md` has the programs,
+//!   their versions, and what they made of our answers.
 //!
 //! # Does not
 //!
@@ -156,16 +156,15 @@ pub(crate) const KEYS: &[&str] = &[
     "status:",
     "dnssec:",
     "reserved name:",
-    // Ours: the head of a refusal, and of the line behind each record.
+    // Ours: the head of a refusal, and of the line after each record.
     "%error:",
     LAST_UPDATE,
 ];
 
-/// How the line behind each record begins.
+/// How the line after each record begins.
 pub(crate) const LAST_UPDATE: &str = ">>> last update";
 
-/// The phrase or key in `text` that may not stand there: what it is, and from what programs
-/// conclude what.
+/// The phrase or key that `text` may not have, and what programs conclude from it.
 #[must_use]
 pub fn misleading(text: &str, place: Place) -> Option<(&'static str, &'static str)> {
     let text = folded(text);

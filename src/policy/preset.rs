@@ -35,8 +35,8 @@ impl Draft {
         Self { shown, fields }
     }
 
-    /// What the public always sees, a tier does too: a preset of the tier's own that shows a value
-    /// must not let a wish hide it.
+    /// A tier sees every value that the public always sees: a preset of the tier's own that shows a
+    /// value must not let a wish hide it.
     pub(super) fn keep_published(&mut self, public: &Self) {
         for (field, published) in self.fields.iter_mut().zip(&public.fields) {
             if *field == Field::Shown && *published == Field::Always {

@@ -12,8 +12,8 @@
 //!
 //! # Does not
 //!
-//! Change after it was compiled: a new configuration makes new rules. Know who is in a tier
-//! (`lists`).
+//! Change after it was compiled: a new configuration makes new rules. Know which requesters have a
+//! tier (`lists`).
 
 use std::ops::Deref;
 

@@ -1,5 +1,5 @@
 //! What a contact that is asked for by itself shows where suffixes differ: it belongs to none of
-//! them and may stand in the domains of all, so that no suffix may hide what it shows.
+//! them and may be in the domains of all, so it shows only what every suffix shows.
 //!
 //! # Invariants
 //!

@@ -8,7 +8,7 @@
 //!
 //! # Does not
 //!
-//! Say who is in a tier: lists of prefixes do (port 43), and accounts (the web).
+//! Say which requesters have a tier: lists of prefixes do (port 43), and accounts (the web).
 
 use hashbrown::HashSet;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ use crate::field::contact::{ROLE_COUNT, ROLES};
 /// Most `[[tier]]` tables. Each costs 72 bytes for each suffix that has rules, and the answer is
 /// the same for 2 or for 8; a registry that needs more has policies, not tiers.
 pub const TIER_COUNT_MAX: usize = 8;
-/// Longest name of a tier, bytes: it stands in every line of the query log.
+/// Longest name of a tier, bytes: every line of the query log has it.
 pub const TIER_NAME_BYTES_MAX: usize = 32;
 /// Most `[[tier.tld]]` tables of all tiers together; as many as there may be suffixes.
 pub const TIER_TLD_COUNT_MAX: usize = 4096;
@@ -97,8 +97,8 @@ pub struct TierTld {
     pub billing: Option<Block>,
 }
 
-/// What one table says about who sees what. Tables lie over each other: that of all suffixes, that
-/// of one, and over these the two of a tier.
+/// What one table says about what each requester sees. Tables lie over each other: that of all
+/// suffixes, that of one, and over these the two of a tier.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Layer<'a> {
     pub(crate) preset: Option<Preset>,

@@ -262,7 +262,7 @@ impl Limiter {
                 Charged::Over { wait_us } => {
                     let (narrower, wider) = levels.split_at_checked(index).unwrap_or_default();
                     self.refund(address, narrower, price);
-                    // Who waits as long as it is told is not to be refused by a wider one then.
+                    // A client that waited as told must not then be refused by a wider limit.
                     let waits =
                         wider.iter().map(|level| self.wait_us(address, level, price, now_us));
                     return Err(Over {

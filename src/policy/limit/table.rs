@@ -1,4 +1,4 @@
-//! What many prefixes have used, in one table of fixed memory that all shards share.
+//! The usage of many prefixes, in one table of fixed memory that all shards share.
 //!
 //! Each entry is a bucket of the generic cell rate algorithm: the moment at which everything used
 //! will have been given back (its *theoretical arrival time*). It decays by the clock alone: nobody
@@ -79,7 +79,7 @@ impl Entry {
             let from_us = moment_of(key, word).max(now_us);
             let until_us = from_us.saturating_add(terms.cost_us);
             let owed_us = until_us - now_us;
-            // What costs nothing is taken, also where more is owed than a burst.
+            // A query that costs nothing is taken, also where more is owed than a burst.
             if owed_us > terms.tolerance_us && terms.cost_us > 0 {
                 return Some(Charged::Over { wait_us: owed_us - terms.tolerance_us });
             }

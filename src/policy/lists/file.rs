@@ -94,7 +94,7 @@ impl<'de> Deserialize<'de> for OneOrMore {
     }
 }
 
-/// Most errors of a file that are told at once.
+/// Most errors of a file that are reported at once.
 const ERRORS_MAX: usize = 20;
 
 /// Reads the text of a file that is named `file` in messages.

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - What is read has its prefixes without host bits, IPv4 as IPv4, and notes that are one line.
+//! - Entries have prefixes without host bits, IPv4 as IPv4, and notes that are one line.
 //! - The table says of every address what a walk over all entries says: the longest prefix with an
 //!   action decides the action, the longest with a tier the tier, at any time.
 //! - What is not read says so in one line that begins with file and line.
@@ -26,7 +26,7 @@ const NOW_MS: i64 = 1_800_000_000_000;
 /// Entries whose edges are looked at: more is the same again.
 const EDGES_MAX: usize = 32;
 
-/// Holds the laws against a file. Bytes that are no text never get here: they cannot be read.
+/// Holds the laws against a file. Bytes that are not text never get here: they cannot be read.
 pub fn file(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let entries = match parse(NAME, text) {

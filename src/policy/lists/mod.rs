@@ -1,4 +1,4 @@
-//! Lists by prefix: who is denied, who has no limits or limits of his own, who sees which tier.
+//! Lists by prefix: which sources are denied, have no limits or limits of their own, or see a tier.
 //!
 //! ```text
 //! file.rs    text of one file ─▶ entries, or file:line: what is wrong
@@ -9,14 +9,14 @@
 //! # Invariants
 //!
 //! - `one action a prefix`: no two entries in force give one prefix different actions or tiers.
-//! - `in force`: a table holds no entry that had expired when it was made; who holds it makes a new
+//! - `in force`: a table holds no entry that had expired when it was made; its holder makes a new
 //!   one when [`Lists::next_expiry_ms`] comes. So a look-up needs no clock.
 //! - `canonical`: prefixes have no host bits; an address of IPv4 written as IPv6
 //!   (`::ffff:192.0.2.1`) counts as IPv4, in lists and of clients.
 //!
 //! # Does not
 //!
-//! Read files or clocks, or decide what a denied client is told.
+//! Read files or clocks, or decide what a denied client gets.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 mod file;
@@ -121,7 +121,7 @@ impl fmt::Display for Action {
 /// One prefix of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Whom it is about, without host bits.
+    /// Its prefix, without host bits.
     pub prefix: IpNet,
     /// What it does.
     pub action: Action,
@@ -133,7 +133,7 @@ pub struct Entry {
     pub contact: Option<Arc<str>>,
     /// From when on it has no effect, ms since the epoch.
     pub expires_ms: Option<i64>,
-    /// File that it stands in.
+    /// Its file.
     pub file: Arc<str>,
     /// Line of its prefix there, from 1.
     pub line: u32,

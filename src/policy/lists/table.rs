@@ -183,7 +183,8 @@ impl Lists {
     /// The same lists as they are in force at `now_ms`.
     #[must_use]
     pub fn at(&self, now_ms: i64) -> Self {
-        // What was taken once is taken again: an entry that expires can only end a conflict.
+        // Files that were taken once are taken again: an entry that expires can only end a
+        // conflict.
         Self::new(self.files.clone(), &|_| true, now_ms).unwrap_or_default()
     }
 

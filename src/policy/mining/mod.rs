@@ -1,4 +1,4 @@
-//! Who takes the registry away name by name: seen over all sources, not only within each.
+//! Sources that copy the registry name by name: seen over all sources, not only within each.
 //!
 //! | signal | what is seen |
 //! |---|---|
@@ -43,12 +43,12 @@ const SOURCES_MAX: usize = 65_536;
 /// Bytes of a name that are kept of the last query of a source.
 const NAME_BYTES: usize = 24;
 
-/// Names that count on, from which on it is no coincidence.
+/// Consecutive names from which on it is not a coincidence.
 pub const SEQUENCE_MIN: Bound = Bound::new(30, 5, 100_000);
 
 /// Queries of a source or network within a window, from which on their order and outcome tell
-/// something.
-/// Below the 60 a minute that an address has by default: who asks for all that it may is seen.
+/// something. Below the 60 a minute that an address has by default: a source that uses all of them
+/// is seen.
 pub const QUERIES_MIN: Bound = Bound::new(50, 10, 1_000_000);
 
 /// Share of steps that go upwards, from which on the order is a walk, percent.
@@ -133,7 +133,7 @@ impl Signal {
 /// One query, as far as mining goes.
 #[derive(Clone, Copy, Debug)]
 pub struct Lookup<'a> {
-    /// Who asks.
+    /// The address that asks.
     pub address: IpAddr,
     /// The name asked for; its case does not matter.
     pub name: &'a [u8],
@@ -143,12 +143,12 @@ pub struct Lookup<'a> {
     pub at_ms: i64,
 }
 
-/// Somebody who seems to mine.
+/// A source that seems to mine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flag {
     /// What gave it away.
     pub signal: Signal,
-    /// Who: a source, or the network around it.
+    /// An address, or the network around it.
     pub prefix: IpNet,
     /// When.
     pub at_ms: i64,
@@ -287,7 +287,7 @@ impl Miner {
             return;
         }
         let source_count = walk.sources.len() as u64;
-        // What one of its addresses does alone is no sign of a network.
+        // Queries of one of its addresses alone are not a sign of a network.
         let is_one = source_hash.is_none() || source_count >= NETWORK_SOURCES_MIN;
         let mut found = [None, None, None];
         let (queries, misses) = (walk.query_count, walk.missed_count);
@@ -321,7 +321,7 @@ impl Miner {
         if self.flagged.contains_key(&key) && !is_strike_now {
             return;
         }
-        // Whoever fills the table with other signs does not hide who asks for a canary.
+        // Sources that fill the table with other signs do not hide one that asks for a canary.
         let room = if flag.signal == Signal::Canary { 2 * SOURCES_MAX } else { SOURCES_MAX };
         if self.flagged.len() >= room {
             self.untracked_count += 1;

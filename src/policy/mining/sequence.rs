@@ -1,9 +1,9 @@
 //! Names that count on: for each name, how many names before it were asked for, one after the
 //! other.
 //!
-//! `shop10` follows `shop9`, `aba` follows `aaz`, `x-zz` follows `x-zy`. Who asks does not matter,
-//! nor what comes in between: a walk that is spread over a thousand addresses is one run. How much
-//! of it at its end one network asked for by itself is kept beside: nobody answers for others.
+//! `shop10` follows `shop9`, `aba` follows `aaz`, `x-zz` follows `x-zy`. Neither the source nor
+//! what comes in between matters: a walk that is spread over a thousand addresses is one run. How
+//! much of it at its end one network asked for by itself is kept beside: nobody answers for others.
 //!
 //! # Invariants
 //!
@@ -25,7 +25,7 @@ const LABEL_BYTES_MAX: usize = 63;
 /// A run of names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Run {
-    /// Its names, whoever asked for them.
+    /// Its names, from any source.
     pub(super) len: u64,
     /// Those at its end that one network asked for.
     pub(super) own_len: u64,
@@ -50,7 +50,7 @@ impl Sequences {
             return Run::default();
         }
         let key = self.hasher.hash_one((label, rest));
-        // Asked again: no step forward, and not again the signal that it was, whoever asks.
+        // The same name again, from any source: not a step forward, and not a second signal.
         let again = Run { len: 1, own_len: 1, network };
         if self.now.contains_key(&key) {
             return again;

@@ -71,7 +71,7 @@ fn who_asks_for_what_a_miner_has_asked_for_is_no_miner() {
     }
     assert_eq!(watched.signals(), [(Signal::Sequence, "192.0.2.0/24".to_owned())]);
     assert!(watched.flags[0].is_own);
-    // In the same window, and in the next one; the name behind the run is a sign, no guilt.
+    // In the same window, and in the next one; the name after the run is a sign, not a proof.
     for window in 0..2 {
         watched.now_ms = WINDOW_MS * window + 1_000;
         watched.ask(0xcb00_7101, "shop35.demo", false);

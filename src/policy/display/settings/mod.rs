@@ -77,7 +77,7 @@ pub struct Tld {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub billing: Option<Block>,
     /// Answers to `contact ID` and to a contact's ROID; of `[defaults]` only, since a contact has
-    /// no suffix. Where nothing is said here, they show no more than the strictest suffix does.
+    /// no suffix. Without it, they show no more than the strictest suffix does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contact: Option<Block>,
     /// How a redacted field reads: `text` (default), `empty` (the key alone) or `left-out`.
@@ -459,7 +459,8 @@ impl Registrar {
         web::url_in_form(&self.url).unwrap_or_default()
     }
 
-    /// What is set of WHOIS server and URL: key, text, form in answers, what is expected.
+    /// The WHOIS server and the URL, where they are set: key, text, form in answers, what is
+    /// expected.
     pub(crate) fn followed(
         &self,
     ) -> impl Iterator<Item = (&'static str, &str, Option<String>, &'static str)> {
@@ -479,7 +480,7 @@ impl Registrar {
     }
 }
 
-/// The A-label form of a suffix, as an import reads the names of TLDs; `None` if it is no domain
+/// The A-label form of a suffix, as an import reads the names of TLDs; `None` if it is not a domain
 /// name.
 #[must_use]
 pub fn canonical_suffix(suffix: &str) -> Option<String> {
@@ -488,8 +489,8 @@ pub fn canonical_suffix(suffix: &str) -> Option<String> {
     (value::name(suffix, &mut name) != value::Read::Bad).then_some(name)
 }
 
-/// Whether a text may stand in one line of a refusal: 1 to `bytes_max` bytes, printable, without
-/// the words from which programs conclude whether a name is registered.
+/// Whether a text may be one line of a refusal: 1 to `bytes_max` bytes, printable, without the
+/// words from which programs conclude whether a name is registered.
 ///
 /// # Errors
 ///

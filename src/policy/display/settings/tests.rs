@@ -1,4 +1,4 @@
-//! Which rules for answers are taken, and what is said of the others.
+//! Which rules for answers are taken, and the errors of the others.
 
 use super::*;
 
@@ -126,7 +126,7 @@ fn what_programs_follow_has_the_form_of_the_records() {
         let refused = shown(key, text).unwrap_err();
         assert!(refused.starts_with(&format!("registrar[1].{key}: ")), "{refused}");
     }
-    // What is put before it counts as well.
+    // The scheme that is put before it counts as well.
     let long = format!("x.example/{}", "x".repeat(VALUE_BYTES_MAX - 10));
     assert!(shown("url", &long).is_err());
 }
