@@ -7,7 +7,7 @@
 //!
 //! # Does not
 //!
-//! Decide: `policy` says who is served, `query` what is found.
+//! Decide: `policy` says which queries are served, `query` what is found.
 
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@ pub enum ShardError {
     /// The system does not let the process have what shards need.
     #[error(transparent)]
     System(#[from] SystemError),
-    /// There is no thread that wakes the shards.
+    /// The thread that wakes the shards cannot start.
     #[error("heartbeat: {source}")]
     Heartbeat {
         /// Why.
@@ -27,7 +27,7 @@ pub enum ShardError {
         /// Why.
         source: io::Error,
     },
-    /// There is no thread for a shard, or no stop line.
+    /// A shard's thread or its stop line cannot be made.
     #[error("shard on core {core}: {source}")]
     Thread {
         /// Its core.
@@ -35,19 +35,19 @@ pub enum ShardError {
         /// Why.
         source: io::Error,
     },
-    /// There is no timer that wakes a shard until its first task has run.
+    /// The timer that wakes a shard until its first task has run cannot be made.
     #[error("timer: {source}")]
     Timer {
         /// Why.
         source: Errno,
     },
-    /// There is no executor for a shard.
+    /// A shard's executor cannot be made.
     #[error("executor: {source}")]
     Executor {
         /// Why.
         source: io::Error,
     },
-    /// A shard's executor has no queue for its engine.
+    /// A shard's executor cannot make the queue of its engine.
     #[error("task queue: {source}")]
     TaskQueue {
         /// Why.

@@ -54,13 +54,13 @@ pub enum ListenError {
     Other {
         /// The address asked for.
         address: SocketAddr,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 }
 
 impl ListenError {
-    /// Sorts what the kernel said about `address`.
+    /// Sorts the kernel's error about `address`.
     #[must_use]
     pub fn new(address: SocketAddr, source: io::Error) -> Self {
         match source.kind() {
@@ -72,8 +72,8 @@ impl ListenError {
     }
 }
 
-/// An address that nobody listens on, whose port is settled. The kernel gives that port to nobody
-/// else who asks for a free one, as long as this is held: until the shards have bound it.
+/// An address that nobody listens on, whose port is settled. The kernel gives that port to no other
+/// process that asks for a free one, as long as this is held: until the shards have bound it.
 #[derive(Debug)]
 pub struct Claim {
     /// The address.

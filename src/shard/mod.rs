@@ -8,7 +8,7 @@
 //! # Invariants
 //!
 //! - `all-or-none`: a fleet serves only after every shard has bound every address.
-//! - `told-once`: a shard hears of the stop by the end of its stop line, which no signal can lose.
+//! - `told-once`: the end of its stop line tells a shard to stop; no signal can lose it.
 //!
 //! # Does not
 //!

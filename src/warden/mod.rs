@@ -1,5 +1,5 @@
-//! Keeps the books that no query waits for: who is blocked and for how long, who seems to mine,
-//! what the other nodes of the site have served, who asks most.
+//! Keeps the books that no query waits for: which sources are blocked and for how long, which seem
+//! to mine, which ask most, and what the other nodes of the site have served.
 //!
 //! ```text
 //! shards ─ Observed ─▶ bounded rings ─▶ warden ─▶ book ─▶ Blocks, swapped ─▶ shards
@@ -63,7 +63,7 @@ pub struct Settings {
     pub state_name: &'static str,
     /// Whether mining is looked for.
     pub mining_enabled: bool,
-    /// Whether who seems to mine is blocked.
+    /// Whether a source that seems to mine is blocked.
     pub mining_blocks: bool,
     /// When something is a sign of mining.
     pub mining: mining::Settings,
@@ -118,7 +118,7 @@ pub struct Site {
     pub credentials: Option<PathBuf>,
     /// Name of the channel: one for each site.
     pub channel: String,
-    /// How often usage is told, milliseconds.
+    /// How often usage is sent, milliseconds.
     pub interval_ms: u64,
 }
 

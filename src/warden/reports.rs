@@ -23,7 +23,7 @@ pub const NAME_BYTES_MAX: usize = 72;
 /// One query, as the warden sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Observed {
-    /// Who asked.
+    /// The address that asked.
     pub address: IpAddr,
     /// What it cost.
     pub price: u32,

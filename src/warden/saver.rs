@@ -78,7 +78,7 @@ impl Saver {
     /// Has a state written; only if it is not busy.
     pub(super) fn save(&self, blocks: Vec<Arc<Block>>) {
         self.saving.busy.store(true, Ordering::Relaxed);
-        // There is room: it is not busy. A thread that broke has said so on standard error.
+        // There is room: it is not busy. If the thread panicked, standard error has the message.
         let _ = self.states.try_send(blocks);
     }
 
@@ -111,7 +111,7 @@ mod tests {
     fn a_disk_that_stalls_holds_up_nobody_but_this_thread() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("blocks.json");
-        // Who opens a pipe to write into it waits until somebody reads.
+        // A process that opens a pipe to write into it waits until another one reads.
         let beside = folder.path().join("blocks.json.new");
         let made = std::process::Command::new("mkfifo").arg(&beside).status().unwrap();
         assert!(made.success());

@@ -7,18 +7,20 @@
 //!
 //! # Invariants
 //!
-//! - `beside`: two threads of their own talk to the server; who hands a message over never waits.
+//! - `beside`: two threads of their own talk to the server; the warden, which hands messages over,
+//!   never waits.
 //! - `alone if need be`: without the server each node limits by itself, and tries again after at
 //!   most [`BACKOFF_MAX`].
 //! - `heard or made again`: a node that has nothing to tell sends the first line alone each
-//!   [`BEAT_MS`], and hears itself; who tells and hears nothing for [`SILENCE`] connects again.
+//!   [`BEAT_MS`], and hears itself; a node that sends and hears nothing for [`SILENCE`] connects
+//!   again.
 //! - `bounded`: a message has at most [`SOURCES_MAX`] sources and [`MESSAGE_BYTES_MAX`] bytes; what
 //!   another node claims is charged up to twice a burst (`policy::limit`).
 //!
 //! # Does not
 //!
-//! Trust more than it has to: whoever may write into the channel can have sources refused, but not
-//! blocked, and not let anybody through.
+//! Trust more than it has to: a process that may write into the channel can have sources refused,
+//! but not blocked, and cannot let any through.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::fmt::Write;
@@ -237,7 +239,7 @@ impl Drop for Sharing {
             left = left.saturating_sub(pause);
         }
         for thread in self.threads.drain(..).filter(JoinHandle::is_finished) {
-            // It has said on standard error if it panicked.
+            // If it panicked, standard error has the message.
             let _ = thread.join();
         }
     }

@@ -48,7 +48,7 @@ struct Keep<'a> {
     blocks: Vec<&'a Block>,
 }
 
-/// Why there are no blocks of a file.
+/// Why a file gives no blocks.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unread {
     /// It is not a file of blocks.
@@ -95,8 +95,8 @@ const FIRST_BYTES: &[u8] = b"{\"version\":";
 /// Permissions of the file.
 const FILE_MODE: u32 = 0o640;
 
-/// Reads the file; none if there is none. One that somebody `named` has to begin as ours do; the
-/// one under our own name is ours, whatever is in it.
+/// Reads the file; none if there is none. One that the configuration has `named` has to begin as
+/// ours do; the one under our own name is ours, whatever is in it.
 ///
 /// # Errors
 ///
@@ -218,7 +218,7 @@ mod tests {
             // Under our own name it is ours.
             assert!(matches!(read(&path, false), Err(Unread::Damaged(_))), "{text}");
         }
-        // As it is for root, who may read everything.
+        // As it is for root, which may read everything.
         let within = path.join("blocks.json");
         assert!(matches!(read(&within, true), Err(Unread::Refused(_))));
     }

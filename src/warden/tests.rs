@@ -117,7 +117,7 @@ fn mining_flags_and_blocks_only_if_told_to() {
             kept.warden.figures().flags().filter(|(_, count)| *count > 0).collect();
         assert_eq!(counts, [("sequence", 1)]);
         assert_eq!(until_ms(&kept.guard, 77, 0).is_some(), mining_blocks, "its whole network");
-        // Who comes upon the end of a run that others have walked is told of, and served.
+        // A source that meets the end of a run that others have walked is flagged, and served.
         let other = Observed::new(IpAddr::from([203, 0, 113, 9]), 1);
         kept.watch.tell(other.named("shop40.demo"));
         kept.warden.turn(at(200));

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - `said at a bounded rate`: at most [`LINES_MAX`] lines of the log a second, whatever happens.
+//! - `logged at a bounded rate`: at most [`LINES_MAX`] lines of the log a second, whatever happens.
 //!
 //! # Does not
 //!
@@ -72,7 +72,7 @@ impl Now {
 pub enum Order {
     /// Block a prefix for so many seconds.
     Block {
-        /// Who.
+        /// The prefix.
         prefix: IpNet,
         /// How long, seconds.
         seconds: u64,
@@ -83,7 +83,7 @@ pub enum Order {
     },
     /// Take a block back.
     Unblock {
-        /// Who.
+        /// The prefix.
         prefix: IpNet,
         /// Where the block that was there goes.
         reply: Sender<Option<Arc<Block>>>,
@@ -190,8 +190,8 @@ impl Warden {
     ///
     /// # Errors
     ///
-    /// If the file of the blocks is none of ours, or if the threads that talk to the site's server
-    /// cannot be started, or its address is none.
+    /// If the file of the blocks is not one of ours, if the threads that talk to the site's server
+    /// cannot be started, or if its address is not one.
     pub fn new(
         settings: Settings,
         dir: &Path,
@@ -396,7 +396,7 @@ impl Warden {
     fn begun(&mut self, block: &Block) {
         self.changed = true;
         self.figures.blocks_total.fetch_add(1, Ordering::Relaxed);
-        // Who blocks by hand says so itself.
+        // The command that blocks by hand logs it itself.
         if block.cause != Cause::Operator && self.may_say() {
             let seconds = block.until_ms.saturating_sub(block.since_ms) / 1000;
             let (prefix, cause, repetition) = (block.prefix, block.cause.word(), block.repetition);
@@ -417,7 +417,7 @@ impl Warden {
         }
     }
 
-    /// Whoever gave the order may be gone: that is not a fault.
+    /// The command that gave the order may be gone: that is not a fault.
     pub(super) fn obey(&mut self, order: Order, now: Now) {
         match order {
             Order::Block { prefix, seconds, reason, reply } => {

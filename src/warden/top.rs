@@ -1,4 +1,4 @@
-//! Who asks most: sources by their queries within the last minute or two.
+//! The sources that ask most, by their queries within the last minute or two.
 //!
 //! # Invariants
 //!
@@ -17,7 +17,7 @@ use serde::Serialize;
 /// Sources that are counted at a time.
 const SOURCES_MAX: usize = 65_536;
 
-/// Sources that are told of.
+/// Sources that are reported.
 const TOLD_MAX: usize = 50;
 
 /// Length of a window, milliseconds.
@@ -26,7 +26,7 @@ const WINDOW_MS: i64 = 60_000;
 /// One source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Top {
-    /// Who.
+    /// The source.
     pub prefix: IpNet,
     /// Queries since it came: they only grow while it asks at least once a window.
     pub query_count: u64,
@@ -108,7 +108,8 @@ mod tests {
         let list = tops.turn(1);
         assert_eq!((list.len(), list[0].prefix), (TOLD_MAX, source(199)));
         assert_eq!((list[0].query_count, list[0].refused_count), (200, 100));
-        // Who has stopped falls behind who asks now, and is gone after a window without a query.
+        // A source that has stopped falls below those that ask now, and is gone after a window
+        // without a query.
         assert_eq!(tops.turn(WINDOW_MS), list);
         for _ in 0..150 {
             tops.count(source(198), false);

@@ -3,9 +3,9 @@
 //! glommio 0.9 goes to sleep with runnable tasks if its preemption timer expires between its look
 //! at I/O and its look at tasks, as it does when the machine takes the core away there:
 //! `run_task_queues` then says that nothing ran. Timers and sockets of the executor do not help,
-//! since the tasks that they wake stand in the queue that is not looked at. Wakes from other
-//! threads come by an event descriptor that is armed before that. Without this, shards of both
-//! engines hung for good, 5 of 6 times, under load beside a compiler.
+//! since the tasks that they wake are in the queue that is not looked at. Wakes from other threads
+//! come by an event descriptor that is armed before that. Without this, shards of both engines hung
+//! for good, 5 of 6 times, under load beside a compiler.
 //!
 //! A wake is itself an event that ends the executor's turn, and so one that the fault can meet. An
 //! engine that shows signs of life ([`Pulse::alive`]) is woken only when they fail to come.
@@ -36,7 +36,7 @@ pub(super) struct Heartbeat {
     _alive: Sender<Infallible>,
 }
 
-/// Whom the thread wakes.
+/// An executor that the thread wakes.
 struct Sleeper {
     waker: Waker,
     signs: Arc<AtomicU64>,

@@ -65,7 +65,7 @@ const STREAMS_BEAT_MS: u64 = 5;
 pub struct Plan {
     /// Addresses that every shard listens on; ports are settled.
     pub listen: Vec<SocketAddr>,
-    /// Which of them stand behind proxies.
+    /// Which of them are behind proxies.
     pub proxies: Vec<Arc<proxy::Rule>>,
     /// The connection engine's settings.
     pub port43: port43::Settings,
@@ -84,7 +84,7 @@ pub enum ShardReport {
     Ended,
 }
 
-/// What a shard did, told at its end.
+/// What a shard did, reported at its end.
 #[derive(Clone, Copy, Debug)]
 struct Done {
     totals: Totals,
@@ -203,7 +203,7 @@ impl Fleet {
         Ok(Self { shards, _heartbeat: heartbeat })
     }
 
-    /// The figures of every shard, for whoever tells of them. They outlive the fleet.
+    /// The figures of every shard. They outlive the fleet.
     #[must_use]
     pub fn figures(&self) -> Vec<Arc<ShardFigures>> {
         self.shards.iter().map(|shard| Arc::clone(&shard.figures)).collect()

@@ -16,7 +16,7 @@ use crate::port43::Sockets;
 fn other_work_of_a_ring_shard_runs_between_the_turns_of_its_ring() {
     /// Runs of the other task that are looked at.
     const RUNS: usize = 100;
-    /// At rest a turn ends with the tick; what else may come are two completions that are no tick.
+    /// At rest a turn ends with the tick; two other completions may come besides.
     const TURNS_AT_REST_MAX: u64 = 3;
     /// Within a tick under load: many more than a tick has room for.
     const TURNS_UNDER_LOAD_MAX: u64 = 1_000;
@@ -46,7 +46,7 @@ fn other_work_of_a_ring_shard_runs_between_the_turns_of_its_ring() {
         serve_with(EngineKind::Ring(Sockets::Direct), &["127.0.0.1:0"], patient(), &answering);
     let at_rest = runs.recv_timeout(PATIENCE).unwrap();
     assert!(at_rest <= TURNS_AT_REST_MAX, "{at_rest} turns without other work, at rest");
-    // What was counted before the load is let go.
+    // Counts from before the load are dropped.
     let (_, mut under_load) = (runs.recv_timeout(PATIENCE), None);
     while under_load.is_none() {
         assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");

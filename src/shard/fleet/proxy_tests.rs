@@ -51,7 +51,7 @@ fn the_client_that_a_proxy_names_is_the_one_that_asks() {
         {
             let answer = ask(proxied, &[header, b"asked\r\n"].concat());
             assert_eq!(answer, "192.0.2.7:4711 198.51.100.1:43 false", "{}", header.escape_ascii());
-            // The longest line there may be still fits behind the longest header.
+            // The longest line there may be still fits after the longest header.
             let line = "x".repeat(1_024);
             let answer = ask(proxied, &[header, line.as_bytes(), b"\r\n"].concat());
             assert_eq!(answer, format!("{line} answered\r\n"));

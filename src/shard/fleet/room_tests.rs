@@ -17,7 +17,7 @@ fn over_the_bound_room_is_made_or_the_new_connection_closed_and_either_is_counte
         let mut second = served.connect();
         served.until(|figures| figures.engine.connections_open.get() == 2);
         let mut third = served.connect();
-        // The ring engine closes who has been silent longest, the stream engine who comes last.
+        // The ring engine closes the connection silent longest, the stream engine the newest.
         let (closed, kept) = match engine {
             EngineKind::Ring(_) => (&mut first, &mut third),
             EngineKind::Streams => (&mut third, &mut first),
@@ -63,8 +63,8 @@ fn the_ring_makes_room_by_silence_then_by_unfinished_lines_and_spares_who_is_ans
     assert_eq!(counted, (1, 1, 1));
 }
 
-/// More of those who keep their side open behind an answer than a shard has places. How long each
-/// has, `ring::simulation::room` says.
+/// More clients that keep their side open after an answer than a shard has places.
+/// `ring::simulation::room` says how long each has.
 #[test]
 fn the_ring_makes_room_by_who_has_its_answer_and_does_not_close() {
     let settings = port43::Settings { connections_max: 4, drain_ms: 60_000, ..patient() };
@@ -93,7 +93,7 @@ fn streams_end_while_other_clients_of_the_shard_are_silent() {
         let silent = [(); 3].map(|()| served.connect());
         for _ in 0..20 {
             assert_eq!(served.ask(b"a\r\n"), b"a answered\r\n");
-            // Unread input behind the query takes the other way to the end.
+            // Unread input after the query takes the other way to the end.
             assert_eq!(served.ask(b"b\r\nand more"), b"b answered\r\n");
         }
         for client in &silent {

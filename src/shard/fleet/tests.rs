@@ -71,7 +71,7 @@ pub(super) fn patient() -> port43::Settings {
     }
 }
 
-/// How long something may take to happen before it is said not to.
+/// How long something may take before it counts as not happening.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a test over both engines, the ring with either kind of sockets.
@@ -207,7 +207,7 @@ fn every_line_end_is_answered_and_the_connection_closed() {
     });
 }
 
-/// A line of any length gets its refusal too, and no reset before it: nothing is read behind a
+/// A line of any length gets its refusal too, and no reset before it: nothing is read beyond a
 /// bound, and the connection is left alone until its client has had time to read.
 #[test]
 fn a_line_longer_than_is_read_behind_an_answer_gets_its_answer_whole() {
@@ -290,7 +290,7 @@ fn extra_bytes_without_end_are_cut_off() {
 
         let served = serve(engine, patient());
         let mut flooding = served.connect();
-        // In one write: a query without anything behind it is answered and closed.
+        // In one write: a query without anything after it is answered and closed.
         let mut first = b"a\r\n".to_vec();
         first.resize(4_096, b'x');
         let mut result = flooding.write_all(&first);
@@ -338,7 +338,7 @@ fn a_client_that_never_reads_is_cut_off_by_the_write_deadline() {
         });
         assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::ConnectionReset));
         let mut answer = Vec::new();
-        // What the kernel had taken for the client is still there; the error has been taken above.
+        // Bytes that the kernel had taken are still there; the error has been taken above.
         client.read_to_end(&mut answer).unwrap();
         assert!(answer.len() < BIG_BYTES, "{}", answer.len());
         assert_eq!(served.stop().expired_write, 1);
@@ -389,7 +389,7 @@ fn the_figures_of_a_shard_are_read_from_outside_while_it_serves() {
         assert_eq!(figures.counters.answered_found.get(), 10);
         let phases = figures.phases.snapshot();
         for (name, phase) in phases.rows() {
-            // Looking up and rendering belong to who answers, and this one does neither.
+            // Looking up and rendering belong to the answerer, and this one does neither.
             let expected = if matches!(name, "lookup" | "render") { 0 } else { 10 };
             assert_eq!(phase.count(), expected, "{name} of {engine:?}");
             // Ten queries, one after the other: no more than all of them took.
@@ -453,7 +453,7 @@ fn a_stop_answers_a_whole_queue() {
         let mut slow = served.connect();
         slow.write_all(b"slow\r\n").unwrap();
         served.until(|figures| figures.counters.received_bytes.get() >= 6);
-        // The shard is busy with the slow answer, and sees the stop behind it.
+        // The shard is busy with the slow answer, and sees the stop after it.
         let mut queued: Vec<_> = (0..QUEUED).map(|_| served.connect()).collect();
         for client in &mut queued {
             client.write_all(b"queued\r\n").unwrap();
