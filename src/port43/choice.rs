@@ -65,7 +65,7 @@ fn decide(wanted: Wanted, probed: Result<Sockets, EngineError>) -> Result<Choice
     Ok(Choice { engine, reason })
 }
 
-/// What the trial of the kernel has shown, behind the reason for the ring.
+/// What the trial of the kernel has shown, after the reason for the ring.
 const fn why(sockets: Sockets) -> &'static str {
     match sockets {
         Sockets::Direct => "",

@@ -8,7 +8,7 @@ pub enum EngineError {
     /// The kernel cannot be tried out.
     #[error("it cannot be tried out ({source})")]
     NotTried {
-        /// Why there is no thread for the trial.
+        /// Why the thread of the trial cannot start.
         source: io::Error,
     },
     /// The kernel has no ring of the kind that the engine needs.
@@ -66,7 +66,7 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// Sorts what the kernel said about a ring of so many sockets.
+    /// Sorts the kernel's error about a ring of so many sockets.
     pub(super) fn of_ring(slots: u32, source: io::Error) -> Self {
         match source.raw_os_error() {
             Some(libc::EMFILE) => Self::Table { slots, source },

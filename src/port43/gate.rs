@@ -1,4 +1,4 @@
-//! A listener as an engine sees it: its address, and whether proxies stand before it.
+//! A listener as an engine sees it: its address, and whether it is behind proxies.
 //!
 //! # Invariants
 //!
@@ -19,12 +19,12 @@ use super::measure::Moment;
 use super::proxy::{Refusal, Rule, Source, canonical};
 use crate::time::Seldom;
 
-/// A listener's address, and its rule if proxies stand before it.
+/// A listener's address, and its rule if it is behind proxies.
 #[derive(Clone, Debug)]
 pub struct Gate {
     /// What is listened on.
     pub address: SocketAddr,
-    /// Who may write headers, if they are wanted.
+    /// Which peers may write headers, if they are wanted.
     pub proxy: Option<Arc<Rule>>,
 }
 
@@ -71,7 +71,7 @@ impl Gate {
     }
 }
 
-/// Who asks on a connection from `peer`, for which `source` speaks if there was a header.
+/// The client of a connection from `peer`, for which `source` speaks if there was a header.
 pub(super) fn client_of(peer: SocketAddr, source: Option<Source>) -> SocketAddr {
     match source {
         Some(Source::Client { client, .. }) => client,
@@ -116,7 +116,7 @@ impl Notices {
         }
     }
 
-    /// Whether a line may be written now; with how many refusals there was none about before.
+    /// Whether a line may be written now; with the number of refusals since the last one.
     fn due(&mut self, now: Moment) -> Option<u64> {
         self.0.due(i64::try_from(now.ms).unwrap_or(i64::MAX))
     }

@@ -17,7 +17,7 @@ pub const QUERY_LINE_BYTES_MAX: usize = 1024;
 /// CR and LF.
 pub const LINE_END_BYTES_MAX: usize = 2;
 
-/// What one connection may hold of its client's input: a line and its end.
+/// The input that one connection may hold: a line and its end.
 pub const INPUT_BYTES: usize = QUERY_LINE_BYTES_MAX + LINE_END_BYTES_MAX;
 
 /// How many bytes after the query line are read and dropped before the connection is cut; a
@@ -75,10 +75,10 @@ pub const WRITE_GRACE_MS: u64 = TICK_MS;
 /// then. A choice looks at each group that waits or holds; it is made only where a query waits.
 pub const SOURCE_GROUPS: usize = 1_024;
 
-/// How long a connection keeps its place in a full shard at least, milliseconds, while somebody has
-/// had a whole answer for as long and does not close; and how long who has one may take to close
-/// before the place goes to somebody else. A client that means well closes, or asks, within the
-/// time that its network takes.
+/// How long a connection keeps its place in a full shard at least, milliseconds, while another one
+/// has had a whole answer for as long and does not close; and how long a client that has its answer
+/// may take to close before it loses the place. An honest client closes, or asks, within the time
+/// that its network takes.
 pub const ROOM_GRACE_MS: u64 = 100;
 
 /// Open connections of one shard. 8,192 at 20 ms each carry 400,000 queries a second.
@@ -95,7 +95,7 @@ pub const ANSWER_BUFFERS_PER_SHARD: Bound = Bound::new(512, 1, 65_536);
 pub const PROXY_MS: Bound = Bound::new(3_000, 50, 120_000);
 
 /// How often one shard writes a line about connections that it refuses as no proxy's, milliseconds:
-/// whoever is refused must not fill the disk. All are counted.
+/// a peer that is refused must not fill the disk. All are counted.
 pub const PROXY_LOG_EVERY_MS: i64 = 10_000;
 
 /// From accept to the first byte of the query, milliseconds; meets silent connections.
@@ -113,8 +113,8 @@ pub const WRITE_MS: Bound = Bound::new(15_000, 50, 300_000);
 pub const DRAIN_MS: Bound = Bound::new(2_000, 10, 60_000);
 
 /// From accept to the close, milliseconds, whatever each phase takes; meets clients that use up one
-/// deadline after the other. The default is a little more than the sum of the other defaults: who
-/// keeps within each of them is not cut by it.
+/// deadline after the other. The default is a little more than the sum of the other defaults: a
+/// client that keeps within each of them is not cut by it.
 pub const TOTAL_MS: Bound = Bound::new(33_000, 100, 600_000);
 
 const PHASES_MS: u64 = PROXY_MS.default

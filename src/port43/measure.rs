@@ -83,7 +83,7 @@ impl Stopwatch {
             (Phase::Line, Phase::Answering) => phases.read.record(took_us),
             (Phase::Answering | Phase::Writing, Phase::Looking) => phases.write.record(took_us),
             (Phase::Looking | Phase::Draining, Phase::Closed) => phases.close.record(took_us),
-            // What is cut before its end was not measured; draining belongs to the close.
+            // A phase that is cut before its end was not measured; draining belongs to the close.
             _ => return,
         }
         self.since_us = now.us;
@@ -114,7 +114,7 @@ pub(super) fn count_ending(counters: &Counters, ending: Ending) {
     counters::add(counter, 1);
 }
 
-/// Counts whom a proxy's header names.
+/// Counts what a proxy's header names.
 pub(super) fn count_source(counters: &Counters, source: Source) {
     counters::add(
         match source {

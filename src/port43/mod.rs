@@ -7,7 +7,7 @@
 //! an engine is generic over [`Answering`].
 //!
 //! Behind a load balancer a connection begins with the header of the PROXY protocol ([`proxy`]), on
-//! the listeners that are set so ([`Gate`]), and [`Asked`] names whom it speaks for.
+//! the listeners that are set so ([`Gate`]), and [`Asked`] names the client that it speaks for.
 //!
 //! # Invariants
 //!
@@ -50,7 +50,7 @@ pub struct Asked<'a> {
     pub line: &'a [u8],
     /// Whether the line's end did not come in time: `line` is what came, and a refusal is due.
     pub is_unfinished: bool,
-    /// Who asks: the other end of the connection, or whom a trusted proxy names.
+    /// The client: the other end of the connection, or the address that a trusted proxy names.
     pub client: SocketAddr,
     /// Where it came in: the listener's address, which may be the unspecified one, or what a
     /// trusted proxy names as the destination.
@@ -58,7 +58,7 @@ pub struct Asked<'a> {
     /// When the line was complete, on [`crate::observe::clock::micros`]; what lies between then and
     /// now is waiting.
     pub complete_us: u64,
-    /// Whether `client` is whom a trusted proxy names.
+    /// Whether a trusted proxy has named `client`.
     pub proxied: bool,
     /// Whether it is a proxy's own connection (its health check), not one that it passes on;
     /// `client` is then the proxy.

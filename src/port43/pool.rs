@@ -11,7 +11,7 @@
 //! # Does not
 //!
 //! Clear a buffer: the next answer replaces what it holds. Close a connection: the connection does,
-//! once it is told.
+//! once it is asked to.
 
 use std::cell::{Cell, RefCell};
 use std::future::{self, Future};

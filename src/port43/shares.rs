@@ -173,7 +173,7 @@ impl Shares {
         self.stand(place, Standing::Out, 0);
     }
 
-    /// Takes a place out of the list that it stands in.
+    /// Takes a place out of its list.
     fn unlist(&mut self, place: u32) {
         let Some(was) = self.places.get(place as usize).copied() else { return };
         if was.standing.has_buffer()
@@ -265,7 +265,7 @@ impl Shares {
         u32::try_from(lists.groups.len().saturating_sub(1)).unwrap_or(NONE)
     }
 
-    /// Has a place stand differently, if it stands as `from`, in its group.
+    /// Changes the state of a place in its group, if it is `from`.
     fn stand_as(&mut self, place: u32, from: Standing, to: Standing) {
         let was = self.places.get(place as usize).copied();
         if let Some(was) = was.filter(|was| was.standing == from) {
@@ -359,7 +359,7 @@ mod tests {
         Shares::new(40, 1)
     }
 
-    /// Who gets buffers, in order, if there are enough.
+    /// The clients that get buffers, in order, if there are enough.
     fn served(shares: &mut Shares) -> Vec<u32> {
         let next = |shares: &mut Shares| {
             let next = shares.next_waiting()?;
@@ -424,7 +424,7 @@ mod tests {
         assert_ne!(group("192.0.2.7"), group_of("192.0.2.7".parse().unwrap(), 2), "the key counts");
     }
 
-    /// Beside a model: lists of all who wait and hold, looked through from end to end.
+    /// Beside a model: lists of all that wait and hold, looked through from end to end.
     #[test]
     fn choices_are_those_of_a_model_that_looks_at_everybody() {
         let mut state = 11_u64;

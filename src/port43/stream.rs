@@ -243,7 +243,7 @@ impl<A: Answering> Carrier<A> {
                     }
                 }
                 Action::Answer { line, ended } => self.answer(line, ended, deadline_ms).await,
-                // What was under way has ended with its future.
+                // The read that was under way has ended with its future.
                 Action::Stop => Done::Stopped,
                 Action::Send { from_bytes } => self.send(from_bytes, deadline_ms).await,
                 Action::Look => self.look(),

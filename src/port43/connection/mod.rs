@@ -10,7 +10,7 @@
 //!
 //! A line ends with LF, CR LF, CR NUL (RFC 854), a CR alone, or the end of the input, whatever
 //! comes first. A CR that ends what was received ends the line at once: the LF or NUL that may
-//! still come is dropped with everything else behind the line. A line that is not ended by its
+//! still come is dropped with everything else after the line. A line that is not ended by its
 //! deadline is refused: receiving is stopped (`Stop`), and then an answer is made as for any line.
 //!
 //! Behind a proxy there is one phase before: `open ──▶ Proxy ──▶ FirstByte`, in which the header of
@@ -97,7 +97,7 @@ pub enum Event<'a> {
         /// How many of them this read brought.
         fresh_bytes: usize,
     },
-    /// What was asked for by [`Action::Stop`]: nothing is being received any more.
+    /// The result of [`Action::Stop`]: nothing is being received any more.
     Stopped {
         /// All bytes of the line so far.
         input: &'a [u8],
@@ -135,10 +135,11 @@ pub enum Event<'a> {
 /// What the driver does next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Read more input behind what is there.
+    /// Read more input after what is there.
     Receive,
-    /// Note whom the connection is from, and take `header_bytes` off the front of the input. What
-    /// is left then is the query's: to be shown as received, or more to be read if it is nothing.
+    /// Note which client the connection is from, and take `header_bytes` off the front of the
+    /// input. The rest is the query's: to be shown as received, or more to be read if it is
+    /// nothing.
     Proxied {
         /// Length of the proxy's header.
         header_bytes: usize,
@@ -182,7 +183,7 @@ pub enum Ending {
     Served,
     /// The client closed before it sent anything.
     Silent,
-    /// What should have been the proxy's header is not taken.
+    /// The bytes in place of the proxy's header are not taken.
     Unproxied(Refusal),
     /// A deadline passed in this phase.
     Expired(Phase),
@@ -214,7 +215,7 @@ pub struct Connection {
     careful: bool,
     /// The deadline of the line passed before its end came.
     is_late: bool,
-    /// More was sent behind the line than is read.
+    /// More was sent after the line than is read.
     is_flooded: bool,
     ending: Ending,
 }
@@ -297,7 +298,7 @@ impl Connection {
         match (self.phase, event) {
             (Phase::Closed, _) => self.closed(false),
             (phase, Event::Broken) => self.close(Ending::Broken(phase), false),
-            // What a client has not read of its answer is of no use to it any more.
+            // The rest of its answer, which a client has not read, is of no use to it any more.
             (phase, Event::Evict) => self.close(Ending::Evicted(phase), phase == Phase::Writing),
             (_, Event::Tick) => self.tick(now_ms),
             (Phase::Proxy, Event::Received { input, fresh_bytes }) => {
@@ -329,7 +330,7 @@ impl Connection {
     }
 
     /// More of the proxy's header. It is read again with each byte: it is short, and comes in one
-    /// piece from everybody who means well.
+    /// piece from every honest proxy.
     fn header(&mut self, input: &[u8], fresh_bytes: usize, now_ms: u64) -> Action {
         match proxy::parse_as(input, self.expected.unwrap_or(Expected::Either)) {
             Step::Header { bytes, source } => {
@@ -398,8 +399,8 @@ impl Connection {
         Action::Stop
     }
 
-    /// What the last receive brought before it was stopped: the end of the line, perhaps, which
-    /// then counts.
+    /// The bytes that the last receive brought before it was stopped: the end of the line, perhaps,
+    /// which then counts.
     fn received_late(&mut self, input: &[u8], fresh_bytes: usize, now_ms: u64) -> Action {
         let line_bytes = match fresh_bytes {
             0 => Some(input.len()),
@@ -470,7 +471,7 @@ impl Connection {
         self.phase_end_ms = u64::MAX;
         self.total_end_ms = u64::MAX;
         self.ending = match ending {
-            // The refusal is out, whatever came of what was sent behind the line.
+            // The refusal is out, whatever was sent after the line.
             Ending::Served | Ending::Expired(Phase::Looking | Phase::Draining) if self.is_late => {
                 Ending::Expired(Phase::Line)
             }

@@ -27,7 +27,7 @@ fn answer(line: Range<usize>) -> Action {
     Action::Answer { line, ended: true }
 }
 
-/// Whether it reads on behind its answer, of `bytes`.
+/// Whether it reads on after its answer, of `bytes`.
 fn drains(mut connection: Connection, bytes: usize) -> bool {
     let _ = connection.step(Event::Answered { bytes }, 1_000);
     let _ = connection.step(Event::Sent { bytes }, 1_000);
@@ -88,13 +88,13 @@ fn a_line_without_its_end_is_refused_at_its_deadline_once_nothing_is_received_an
     let mut drained = connection.clone();
     let action = connection.step(Event::Looked { unread: false }, 1_251);
     assert_eq!(action, close(Ending::Expired(Phase::Line), false));
-    // It drips on: it has as much time as anybody has behind an answer, and counts the same.
+    // It drips on: it has as much time as any client after an answer, and counts the same.
     assert_eq!(drained.step(Event::Looked { unread: true }, 1_251), Action::Drain);
     assert_eq!(drained.deadline_ms(), 1_651);
     let action = drained.step(Event::Tick, 1_651);
     assert_eq!(action, close(Ending::Expired(Phase::Line), false));
 
-    // What the last receive brings counts: more of the line, its end, or the end of the input.
+    // The last receive counts: it brings more of the line, its end, or the end of the input.
     assert_eq!(receive(&mut late(), b"a.example", 5, 1_251), refusal(9));
     for (input, fresh_bytes) in [(&b"a.example\r\n"[..], 7), (b"a.example", 0)] {
         let mut connection = late();
@@ -353,7 +353,7 @@ fn a_header_has_a_deadline_of_its_own_and_the_query_behind_it_its_usual_ones() {
     assert_eq!((connection.phase(), connection.deadline_ms()), (Phase::Line, 1_348));
 }
 
-/// A second header is no header: it is a query, whatever it says.
+/// A second header is not a header: it is a query, whatever it says.
 #[test]
 fn only_the_first_header_counts() {
     let mut connection = behind_proxy();

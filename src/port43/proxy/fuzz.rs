@@ -2,12 +2,12 @@
 //!
 //! # Invariants
 //!
-//! - What is said of bytes does not depend on how they were cut: every beginning wants more, or
-//!   says the same as the whole.
+//! - The result does not depend on how the bytes were cut: every beginning wants more, or says the
+//!   same as the whole.
 //! - A header has the bytes that it says and no more than its bound; what follows changes nothing.
-//! - What one version takes, the other refuses from the first byte on; where either is wanted, the
-//!   answer is that of the version whose start the bytes have.
-//! - An address that comes out is no IPv4 address in IPv6 clothes.
+//! - A header that one version takes, the other refuses from the first byte on; where either is
+//!   wanted, the answer is that of the version whose start the bytes have.
+//! - An address that comes out is never an IPv4 address written as IPv6.
 //!
 //! # Does not
 //!

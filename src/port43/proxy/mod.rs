@@ -1,5 +1,5 @@
 //! The header of the PROXY protocol, versions 1 and 2: what a balancer writes before a client's
-//! bytes, so that the server knows who asks (doc/proxy-protocol.txt of HAProxy).
+//! bytes, so that the server knows the client (doc/proxy-protocol.txt of HAProxy).
 //!
 //! # Invariants
 //!
@@ -43,11 +43,11 @@ pub enum Step {
     Refused(Refusal),
 }
 
-/// Whom a connection with a header is from.
+/// The origin of a connection with a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// From the proxy itself, which asks whether the server is well, or does not know for whom it
-    /// speaks (LOCAL, UNKNOWN, UNSPEC): the connection's own addresses hold.
+    /// From the proxy itself, which checks the server's health, or does not know its client (LOCAL,
+    /// UNKNOWN, UNSPEC): the connection's own addresses hold.
     Own,
     /// From a client of the proxy's.
     Client {
@@ -75,7 +75,7 @@ pub enum Refusal {
     Family,
     /// A transport other than TCP.
     Transport,
-    /// Addresses or ports that are none, or too few bytes for them.
+    /// Malformed addresses or ports, or too few bytes for them.
     Address,
     /// TLVs that do not fit into the header.
     Tlv,
@@ -119,8 +119,8 @@ pub fn parse_as(bytes: &[u8], expected: Expected) -> Step {
     }
 }
 
-/// An address as everybody else sees it: an IPv4 address in IPv6 clothes is an IPv4 address, or
-/// limits and lists would not know it.
+/// An address in its usual form: an IPv4 address written as IPv6 becomes an IPv4 address, or limits
+/// and lists would not know it.
 #[must_use]
 pub fn canonical(address: SocketAddr) -> SocketAddr {
     match address {

@@ -1,4 +1,4 @@
-//! Which listener wants headers, of which version, from whom.
+//! Which listener wants headers, of which version, from which peers.
 //!
 //! # Does not
 //!

@@ -1,5 +1,5 @@
 //! What the driver asks of the kernel, and what comes back: the one place where a simulated kernel
-//! can stand in for the real one.
+//! can replace the real one.
 //!
 //! # Invariants
 //!
@@ -20,7 +20,7 @@ use io_uring::cqueue;
 pub(super) enum Op {
     /// A connection for the slot.
     Accept = 1,
-    /// Input behind what the slot has.
+    /// Input after what the slot has.
     Receive = 2,
     /// Bytes of the answer.
     Send = 3,
@@ -81,7 +81,7 @@ pub(super) trait Kernel<B> {
     /// The peer of the connection accepted into `slot`.
     fn peer(&self, slot: u32) -> Option<SocketAddr>;
 
-    /// Receives behind the first `from` bytes of the slot's input.
+    /// Receives after the first `from` bytes of the slot's input.
     fn receive(&mut self, slot: u32, from: usize);
     /// How many bytes of input the slot can take at present.
     fn room(&self, slot: u32) -> usize;

@@ -189,7 +189,7 @@ impl<A: Answering> Engine<A> {
         while self.driver.open_count() > 0 && Moment::now().ms < until_ms {
             self.turn(1, &mut completions).await?;
         }
-        // What was asked for last, closes among it, goes to the kernel before the ring ends.
+        // The last requests, closes among them, go to the kernel before the ring ends.
         self.turn(0, &mut completions).await?;
         Ok(self.driver.open_count())
     }
@@ -227,8 +227,8 @@ impl<A: Answering> Engine<A> {
                 _ => self.driver.completed(&mut self.ring, *completion, now),
             }
         }
-        // New connections last: a full shard makes room for them by who is silent, and who has
-        // asked meanwhile is not.
+        // New connections last: a full shard makes room for them by closing silent clients, and one
+        // that has asked meanwhile is not silent.
         for completion in completions.iter().filter(|completion| completion.op == Op::Accept) {
             accepted |= completion.result >= 0;
             self.driver.completed(&mut self.ring, *completion, now);
@@ -240,7 +240,7 @@ impl<A: Answering> Engine<A> {
         self.driver.serve_waiting(&mut self.ring, now);
         self.driver.refill(&mut self.ring, now);
         self.note(completions.len());
-        // Not by the tick alone: under load it stands behind other completions.
+        // Not by the tick alone: under load it comes after other completions.
         if ticked || now.ms.saturating_sub(self.handed_over_ms) >= TICK_MS {
             self.handed_over_ms = now.ms;
             hand_over().await;
@@ -261,8 +261,8 @@ impl<A: Answering> Engine<A> {
 }
 
 /// Lets everything else run that can. The executor leaves its queue of tasks at the first pause,
-/// since its preemption timer is shorter than a tick, and looks at its timers and sockets; what
-/// these wake stands behind the engine, and is let past by the second.
+/// since its preemption timer is shorter than a tick, and looks at its timers and sockets; the
+/// tasks that these wake come after the engine, and the second pause lets them run.
 async fn hand_over() {
     future::yield_now().await;
     future::yield_now().await;
@@ -289,7 +289,7 @@ mod tests {
     const UNIT: &str = include_str!("../../../deploy/whoisd.service");
 
     /// The kernel bounds the ring's table by the limit of descriptors: a lower one would cut
-    /// connections without a word, since a smaller table is no error.
+    /// connections without a word, since a smaller table is not an error.
     #[test]
     fn the_unit_allows_the_table_of_sockets_that_the_defaults_want() {
         let limit = UNIT.lines().find_map(|line| line.strip_prefix("LimitNOFILE="));

@@ -235,7 +235,7 @@ impl<B> Ring<B> {
     }
 
     /// Makes the close of a slot's place in the table a reset. Every kernel that ends sockets of a
-    /// table in time knows the request; another one refuses it, and the close is none.
+    /// table in time knows the request; another one refuses it, and the close is not a reset.
     fn linger_no_more(&mut self, slot: u32) {
         let linger = self.memory.as_ref().map(|memory| (&raw const *memory.linger).cast());
         let Some(linger) = linger else { return };

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - What is tried out is what is used: both make their ring here.
+//! - The trial tries the ring that the engine uses: both are made here.
 //!
 //! # Does not
 //!
@@ -17,8 +17,8 @@ use io_uring::{IoUring, Probe, opcode};
 use super::{Sockets, trial};
 use crate::port43::EngineError;
 
-/// Requests taken between two turns: three for each completion of a turn, and as many again. Those
-/// for which there is no place wait for the next turn.
+/// Requests taken between two turns: three for each completion of a turn, and as many again.
+/// Requests that find no place wait for the next turn.
 pub(super) const SUBMISSIONS: u32 = 1_024;
 
 /// The kernel's own bound.

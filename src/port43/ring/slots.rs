@@ -6,8 +6,8 @@
 //! - `in-order`: every list is in order of the time that its phase began. Since a phase has one
 //!   length for all, the head expires first, and is the one that has waited longest. A slot that
 //!   waited for an answer buffer is put in its place among those that did not.
-//! - `one-place`: an open slot stands in the list of its phase and in the list of all, a free one
-//!   in the list of the free.
+//! - `one-place`: an open slot is in the list of its phase and in the list of all, a free one in
+//!   the list of the free.
 //!
 //! # Does not
 //!
@@ -32,7 +32,8 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    /// What is wanted, as far as it fits into `slots_max`: accepts then have a quarter of it.
+    /// The sizes that are wanted, as far as they fit into `slots_max`: accepts then have a quarter
+    /// of it.
     pub(super) fn fit(connections_max: u64, listener_count: usize, slots_max: u32) -> Self {
         let listeners = u32::try_from(listener_count).unwrap_or(u32::MAX).max(1);
         let wanted = u32::try_from(ACCEPTS_PER_LISTENER).unwrap_or(u32::MAX);
@@ -54,7 +55,7 @@ const NONE: u32 = u32::MAX;
 /// change hands by the thousand; its deadline is then looked at somewhat late.
 const LET_PAST_MAX: usize = 1_024;
 
-/// A list that a slot stands in.
+/// A list that a slot is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum List {
     /// A proxy's header not received whole.
@@ -208,7 +209,7 @@ impl Slots {
         (first != NONE).then_some(first)
     }
 
-    /// How many slots stand in a list.
+    /// How many slots are in a list.
     pub(super) fn count(&self, list: List) -> u32 {
         self.ends.get(list as usize).map_or(0, |ends| ends.count)
     }
@@ -251,7 +252,7 @@ impl Slots {
         }
     }
 
-    /// The slot behind another one in the list of its phase.
+    /// The slot after another one in the list of its phase.
     pub(super) fn after(&self, index: u32, list: List) -> Option<u32> {
         let link = self.slots.get(index as usize)?.links.get(link_of(list))?;
         (link.after != NONE).then_some(link.after)
@@ -277,7 +278,7 @@ impl Slots {
         }
     }
 
-    /// Moves a slot to the end of the list of its phase, unless it stands there already.
+    /// Moves a slot to the end of the list of its phase, unless it is there already.
     pub(super) fn list(&mut self, index: u32, list: List) {
         let Some(slot) = self.get_mut(index) else { return };
         if slot.listed != Some(list) {
@@ -325,7 +326,7 @@ impl Slots {
         }
     }
 
-    /// Puts a slot behind another one, or first if there is none.
+    /// Puts a slot after another one, or first if there is none.
     fn push_behind(&mut self, before: u32, index: u32, list: List) {
         let Some(ends) = self.ends.get(list as usize).copied() else { return };
         if before == ends.last {
@@ -366,7 +367,7 @@ impl Slots {
         }
     }
 
-    /// Takes a slot out of a list; nothing if it does not stand there.
+    /// Takes a slot out of a list; nothing if it is not there.
     fn unlink(&mut self, index: u32, list: List) {
         let Some(link) = self.link_mut(index, list).copied() else { return };
         let Some(ends) = self.ends.get_mut(list as usize) else { return };

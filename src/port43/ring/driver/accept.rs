@@ -129,8 +129,8 @@ impl<A: Answering> Driver<A> {
         };
         let silent = longest(List::FirstByte).or_else(|| longest(List::Proxy));
         let asking = silent.or_else(|| longest(List::Line));
-        // Whoever has just come goes after those who have their answer: else a shard full of these
-        // would close each client before its query is there.
+        // A connection that has just come goes after those that have their answer: else a shard
+        // full of these would close each client before its query is there.
         let answered = longest(List::Draining).filter(|(_, is_old)| *is_old);
         let is_asking_first = asking.is_some_and(|(_, is_old)| is_old) || answered.is_none();
         let Some((index, _)) = (if is_asking_first { asking } else { answered }) else {

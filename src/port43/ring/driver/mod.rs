@@ -15,8 +15,8 @@
 //! - `bounded-room`: at most `connections_max` connections are open; when one more comes, the one
 //!   that has been silent longest is closed, then the one that has waited longest for its proxy's
 //!   header, then the one with the longest unfinished line, then the one that has had its answer
-//!   longest and does not close, if not just now; if there is none, the new one. Whoever has just
-//!   come goes after those who have had their answer.
+//!   longest and does not close, if not just now; if there is none, the new one. A connection that
+//!   has just come goes after those that have had their answer.
 //! - `buffers-return`: an answer buffer is free, or in a send that is under way.
 //! - `fair`: the next answer buffer goes to the query whose source holds fewest of those whose
 //!   answers are not taken, and among equals to the one that has waited longest (`Shares`).
@@ -75,7 +75,8 @@ pub(super) struct Driver<A: Answering> {
     figures: Arc<ShardFigures>,
     listeners: Vec<Listener>,
     notices: Notices,
-    /// Who waits for an answer buffer, and who holds one and does not take the answer.
+    /// The slots that wait for an answer buffer, and those that hold one and do not take the
+    /// answer.
     shares: Shares,
     /// Connections being closed so that their answer buffers come free.
     cut_count: u32,
@@ -344,7 +345,7 @@ impl<A: Answering> Driver<A> {
         from_bytes: usize,
     ) {
         if let Some(slot) = self.slots.get_mut(index) {
-            // The send, and the look behind it.
+            // The send, and the look after it.
             slot.pending_count = slot.pending_count.saturating_add(2);
             slot.waiting_for = Some(Op::Send);
         }
@@ -361,7 +362,7 @@ impl<A: Answering> Driver<A> {
         kernel.forget_input(index);
         kernel.close(index, reset);
         self.slots.free(index);
-        // Whoever waits for it is served by `serve_waiting`: a close may come from anywhere.
+        // `serve_waiting` serves the slot that waits for it: a close may come from anywhere.
         self.free_buffers.extend(answer);
     }
 }

@@ -9,7 +9,7 @@ use crate::port43::proxy::tests::{block, summed, tlv};
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) bytes: Vec<u8>,
-    /// Whom it names; nobody if it is the proxy's own.
+    /// The client that it names; `None` for the proxy's own.
     pub(super) named: Option<IpAddr>,
     /// Whether it must not be taken.
     pub(super) is_broken: bool,

@@ -67,7 +67,7 @@ impl Random {
     }
 }
 
-/// Answers with the line, so that a client knows its own, and keeps who was answered, in order.
+/// Answers with the line, so that a client knows its own, and keeps the clients answered, in order.
 #[derive(Default)]
 struct Echo {
     answered: Rc<RefCell<Vec<usize>>>,
@@ -197,7 +197,7 @@ impl Shard {
         }
     }
 
-    /// Who counts as served has the whole answer to its own line, and no reset behind it.
+    /// A client that counts as served has the whole answer to its own line, and no reset after it.
     fn check_served(&self, client: usize) {
         let client = &self.world.clients[client];
         assert_eq!(client.got, client.expected(), "{client:?}");
@@ -295,7 +295,7 @@ fn no_slot_buffer_or_answer_is_lost_whatever_clients_and_kernel_do() {
 }
 
 /// Two buffers for six connections: the seeds are worth something only if many had to wait, though
-/// who does not read loses its buffer soon.
+/// a client that does not read loses its buffer soon.
 #[test]
 fn of_one_source_the_query_that_waits_longest_gets_the_next_answer_buffer() {
     let contended: u64 = (0..SEEDS).map(|seed| Shard::run(seed).contended_count).sum();

@@ -20,7 +20,7 @@ struct Closing {
     closed: u64,
 }
 
-/// What is held, and what has not ended.
+/// The sockets that are held, and those that have not ended.
 #[derive(Debug)]
 pub(super) struct Table {
     /// How the driver's sockets are held.
@@ -108,7 +108,7 @@ impl Table {
 
     fn end(&mut self) {
         let first = self.begun.iter().map(|(_, _, begun)| *begun).min().unwrap_or(u64::MAX);
-        // What is not a socket of the table ends at once on every kernel.
+        // Sockets outside the table end at once on every kernel.
         let is_late = self.is_late && self.held == Sockets::Direct;
         self.closing.retain(|closing| is_late && closing.closed > first);
         self.piled_up_max = self.piled_up_max.max(self.closing.len());

@@ -1,4 +1,4 @@
-//! The simulated kernel of the ring engine, and the clients behind it.
+//! The simulated kernel of the ring engine, and its clients.
 //!
 //! # Invariants
 //!
@@ -14,7 +14,7 @@ use super::header::Header;
 use super::table::Table;
 use super::{Random, answer_to};
 
-/// Where every client comes from that is no stranger.
+/// The address of every client that is not a stranger.
 const PEER: [u8; 4] = [127, 0, 0, 1];
 
 /// A client: what it will send, how it reads, how it ends.
@@ -112,7 +112,7 @@ impl Client {
         }
     }
 
-    /// Whom the server takes it for.
+    /// The client that the server takes it for.
     pub(super) fn source(&self) -> IpAddr {
         let named = self.header.as_ref().and_then(|header| header.named);
         named.unwrap_or_else(|| IpAddr::from(self.from.unwrap_or(PEER)))
