@@ -20,6 +20,7 @@ use snapshot_format::calendar::days_from_civil;
 use toml::Spanned;
 use toml::value::{Datetime, Offset};
 
+use super::error::{ListError, ListProblem, PrefixError};
 use super::{
     Action, Entry, LIST_BYTES_MAX, NOTE_BYTES_MAX, OWN_LIMIT_MAX, OwnLimits, PREFIX_COUNT_MAX, Per,
 };
@@ -115,14 +116,14 @@ pub fn check(file: &str, text: &str) -> Result<Arc<[Entry]>, (ListError, Vec<Lis
     let alone = |error| (error, Vec::new());
     let reader = Reader { file: file.into(), lines: Lines::new(text) };
     if text.len() > LIST_BYTES_MAX {
-        let got = text.len();
-        let problem = format!("{got} bytes, at most {LIST_BYTES_MAX} are allowed; split the file");
+        let problem = ListProblem::Long { got: text.len() };
         return Err(alone(reader.refused(0, "", &(0..0), problem)));
     }
     let parsed: File = toml::from_str(text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
         let number = entries_begun(text, span.start);
-        alone(reader.refused(number, "", &span, plain(error.message())))
+        let problem = ListProblem::Syntax { message: plain(error.message()) };
+        alone(reader.refused(number, "", &span, problem))
     })?;
     let mut entries = Vec::new();
     let wrong = parsed
@@ -178,22 +179,17 @@ impl Reader {
         entries: &mut Vec<Entry>,
     ) -> Result<(), ListError> {
         let span = written.span();
-        let missing =
-            |key: &str, problem: &str| Err(self.refused(number, key, &span, problem.to_owned()));
+        let missing = |key, problem| Err(self.refused(number, key, &span, problem));
         let Written { prefix: prefixes, tier, reason, contact, .. } = written.get_ref();
         let Some(Prefixes(prefixes)) = prefixes else {
-            return missing("prefix", "is not set; name one or a list, such as \"192.0.2.0/24\"");
+            return missing("prefix", ListProblem::NoPrefix);
         };
         if prefixes.is_empty() {
-            return missing("prefix", "the list is empty; name at least one prefix");
+            return missing("prefix", ListProblem::NoPrefixes);
         }
         let action = self.action(written, number)?;
         if action == Action::None && tier.is_none() {
-            return missing(
-                "action",
-                "is not set, nor is tier; set action to \"deny\", \"allow\" or \"limit\", or name \
-                 a tier",
-            );
+            return missing("action", ListProblem::NoAction);
         }
         let tier = self.text(number, "tier", tier.as_ref(), TIER_NAME_BYTES_MAX)?;
         let reason = self.text(number, "reason", reason.as_ref(), NOTE_BYTES_MAX)?;
@@ -201,11 +197,11 @@ impl Reader {
         let expires_ms = self.expires(written, number)?;
         for text in prefixes {
             if entries.len() >= PREFIX_COUNT_MAX {
-                let problem = format!("more than {PREFIX_COUNT_MAX} prefixes are not allowed");
+                let problem = ListProblem::PrefixCount;
                 return Err(self.refused(number, "prefix", &text.span(), problem));
             }
             let prefix = prefix(text.get_ref())
-                .map_err(|error| self.refused(number, "prefix", &text.span(), error.to_string()))?;
+                .map_err(|error| self.refused(number, "prefix", &text.span(), error.into()))?;
             entries.push(Entry {
                 prefix,
                 action,
@@ -231,7 +227,7 @@ impl Reader {
             None => Action::None,
             Some(other) => {
                 let span = action.as_ref().map_or(0..0, Spanned::span);
-                let problem = format!("{other:?} is not an action; known are deny, allow, limit");
+                let problem = ListProblem::Action { word: other.to_owned() };
                 return Err(self.refused(number, "action", &span, problem));
             }
         };
@@ -242,8 +238,7 @@ impl Reader {
         ];
         for (key, span) in set {
             if let Some(span) = span {
-                let problem = "is for action \"limit\" alone; set that, or take this out";
-                return Err(self.refused(number, key, &span, problem.to_owned()));
+                return Err(self.refused(number, key, &span, ListProblem::NoLimit));
             }
         }
         Ok(action)
@@ -252,7 +247,7 @@ impl Reader {
     fn limits(&self, written: &Spanned<Written>, number: u32) -> Result<Action, ListError> {
         let Written { queries_per_min, burst, per, .. } = written.get_ref();
         let Some(rate) = queries_per_min else {
-            let problem = "is not set; action \"limit\" needs it".to_owned();
+            let problem = ListProblem::NoRate;
             return Err(self.refused(number, "queries_per_min", &written.span(), problem));
         };
         let queries_per_min = self.bounded(number, "queries_per_min", rate)?;
@@ -265,57 +260,56 @@ impl Reader {
             None | Some(("address", _)) => Per::Address,
             Some(("prefix", _)) => Per::Prefix,
             Some((other, span)) => {
-                let problem = format!("{other:?} is neither \"address\" nor \"prefix\"");
+                let problem = ListProblem::Per { word: other.to_owned() };
                 return Err(self.refused(number, "per", &span, problem));
             }
         };
         Ok(Action::Limits(OwnLimits { queries_per_min, burst, per }))
     }
 
-    fn bounded(&self, number: u32, key: &str, value: &Spanned<i64>) -> Result<u32, ListError> {
+    fn bounded(
+        &self,
+        number: u32,
+        key: &'static str,
+        value: &Spanned<i64>,
+    ) -> Result<u32, ListError> {
         let got = *value.get_ref();
         match u32::try_from(got) {
             Ok(value) if (1..=OWN_LIMIT_MAX).contains(&value) => Ok(value),
-            _ => {
-                let problem = format!("{got} is out of bounds, 1 to {OWN_LIMIT_MAX} are allowed");
-                Err(self.refused(number, key, &value.span(), problem))
-            }
+            _ => Err(self.refused(number, key, &value.span(), ListProblem::Bound { got })),
         }
     }
 
     fn text(
         &self,
         number: u32,
-        key: &str,
+        key: &'static str,
         text: Option<&Spanned<String>>,
         bytes_max: usize,
     ) -> Result<Option<Arc<str>>, ListError> {
         let Some(text) = text else { return Ok(None) };
         answer_line(text.get_ref(), bytes_max)
-            .map_err(|error| self.refused(number, key, &text.span(), error.to_string()))?;
+            .map_err(|error| self.refused(number, key, &text.span(), error.into()))?;
         Ok(Some(text.get_ref().as_str().into()))
     }
 
     fn expires(&self, written: &Spanned<Written>, number: u32) -> Result<Option<i64>, ListError> {
         let Some(time) = &written.get_ref().expires else { return Ok(None) };
         epoch_ms(time.get_ref()).map(Some).ok_or_else(|| {
-            let problem = format!(
-                "{} is not a time with date and zone; write one such as 2027-01-01T00:00:00Z, \
-                 without quotes",
-                time.get_ref()
-            );
+            let problem = ListProblem::Time { time: time.get_ref().to_string() };
             self.refused(number, "expires", &time.span(), problem)
         })
     }
 
-    fn refused(&self, entry: u32, key: &str, span: &Range<usize>, problem: String) -> ListError {
-        ListError {
-            file: self.file.to_string(),
-            line: self.lines.of(span.start),
-            entry,
-            key: key.to_owned(),
-            problem,
-        }
+    fn refused(
+        &self,
+        entry: u32,
+        key: &'static str,
+        span: &Range<usize>,
+        problem: ListProblem,
+    ) -> ListError {
+        let (file, line) = (self.file.to_string(), self.lines.of(span.start));
+        ListError { file, line, entry, key, problem: Box::new(problem) }
     }
 }
 
@@ -372,52 +366,4 @@ fn epoch_ms(time: &Datetime) -> Option<i64> {
     let seconds = minutes.saturating_mul(60).saturating_add(i64::from(clock.second.unwrap_or(0)));
     let ms = i64::from(clock.nanosecond.unwrap_or(0) / 1_000_000);
     Some(seconds.saturating_mul(1000).saturating_add(ms))
-}
-
-/// A list that cannot be used. What was in force stays so.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}: {}{}{problem}", of_entry(*entry), of_key(key))]
-pub struct ListError {
-    /// The file.
-    pub file: String,
-    /// The line, from 1.
-    pub line: u32,
-    /// Which `[[entry]]` of the file, from 1; 0: none in particular.
-    pub entry: u32,
-    /// The key of the entry; empty: none in particular.
-    pub key: String,
-    /// What is wrong, with what was got and what is expected.
-    pub problem: String,
-}
-
-fn of_entry(entry: u32) -> String {
-    if entry == 0 { String::new() } else { format!("entry {entry}: ") }
-}
-
-fn of_key(key: &str) -> String {
-    if key.is_empty() { String::new() } else { format!("{key}: ") }
-}
-
-/// Why a text is not a prefix.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PrefixError {
-    /// It is neither a prefix nor an address.
-    #[error("{text:?} is not a prefix; write one such as \"192.0.2.0/24\" or \"2001:db8::/32\"")]
-    Form {
-        /// The text.
-        text: String,
-    },
-    /// Bits of its address are set after the length of its prefix.
-    #[error(
-        "{text:?} has bits behind the length of its prefix; write \"{}\", or \"{}\" for the one \
-         address",
-        read.trunc(),
-        IpNet::from(read.addr())
-    )]
-    HostBits {
-        /// The text.
-        text: String,
-        /// Address and length as they were read.
-        read: IpNet,
-    },
 }

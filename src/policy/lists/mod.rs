@@ -19,6 +19,7 @@
 //! Read files or clocks, or decide what a denied client gets.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+mod error;
 mod file;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -32,8 +33,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+pub use error::{ListError, ListProblem, PrefixError};
 pub(crate) use file::unmapped;
-pub use file::{ListError, PrefixError, check, parse, prefix};
+pub use file::{check, parse, prefix};
 pub use review::{Warning, review};
 pub use table::{Lists, Place};
 

@@ -24,7 +24,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{Action, Entry, ListError, PREFIX_COUNT_MAX, Standing};
+use super::error::{ListError, ListProblem};
+use super::{Action, Entry, PREFIX_COUNT_MAX, Standing};
 
 /// Every list that is in force.
 #[derive(Default)]
@@ -195,10 +196,7 @@ impl Lists {
         for (entries, file) in self.files.iter().zip(0_u16..) {
             count = count.saturating_add(entries.len());
             if let Some(first) = entries.first().filter(|_| count > PREFIX_COUNT_MAX) {
-                let problem = format!(
-                    "{count} prefixes in all files up to this one, at most {PREFIX_COUNT_MAX} are \
-                     allowed"
-                );
+                let problem = ListProblem::PrefixCountOfAll { got: count };
                 return Err(refused(first, "", problem));
             }
             for (entry, index) in entries.iter().zip(0_u32..) {
@@ -207,8 +205,7 @@ impl Lists {
                     continue;
                 }
                 if let Some(tier) = entry.tier.as_deref().filter(|tier| !has_tier(tier)) {
-                    let problem =
-                        format!("there is no tier {tier:?}; the configuration names the tiers");
+                    let problem = ListProblem::NoTier { name: tier.to_owned() };
                     return Err(refused(entry, "tier", problem));
                 }
                 self.count = self.count.saturating_add(1);
@@ -273,7 +270,14 @@ impl Lists {
         if entry.action != Action::None {
             decide.action = match same_prefix(inherited.action) {
                 Some(before) if before.action != entry.action => {
-                    return Err(conflict(entry, "action", before, &before.action, &entry.action));
+                    let problem = ListProblem::Actions {
+                        prefix: entry.prefix,
+                        new: entry.action,
+                        old: before.action,
+                        file: before.file.to_string(),
+                        line: before.line,
+                    };
+                    return Err(refused(entry, "action", problem));
                 }
                 Some(before) if lasts_longer(before, entry) => inherited.action,
                 _ => at,
@@ -282,8 +286,14 @@ impl Lists {
         if let Some(tier) = &entry.tier {
             decide.tier = match same_prefix(inherited.tier) {
                 Some(before) if before.tier != entry.tier => {
-                    let other = before.tier.as_deref().unwrap_or_default();
-                    return Err(conflict(entry, "tier", before, &other, tier));
+                    let problem = ListProblem::Tiers {
+                        prefix: entry.prefix,
+                        new: tier.to_string(),
+                        old: before.tier.as_deref().unwrap_or_default().to_owned(),
+                        file: before.file.to_string(),
+                        line: before.line,
+                    };
+                    return Err(refused(entry, "tier", problem));
                 }
                 Some(before) if lasts_longer(before, entry) => inherited.tier,
                 _ => at,
@@ -387,26 +397,7 @@ fn lasts_longer(one: &Entry, other: &Entry) -> bool {
     until(one) >= until(other)
 }
 
-fn refused(entry: &Entry, key: &str, problem: String) -> ListError {
-    ListError {
-        file: entry.file.to_string(),
-        line: entry.line,
-        entry: entry.number,
-        key: key.to_owned(),
-        problem,
-    }
-}
-
-fn conflict(
-    entry: &Entry,
-    key: &str,
-    before: &Entry,
-    old: &dyn fmt::Display,
-    new: &dyn fmt::Display,
-) -> ListError {
-    let Entry { prefix, .. } = entry;
-    let place = format!("{}:{}", before.file, before.line);
-    let problem =
-        format!("{prefix} is \"{new}\" here and \"{old}\" at {place}; take one of them out");
-    refused(entry, key, problem)
+fn refused(entry: &Entry, key: &'static str, problem: ListProblem) -> ListError {
+    let (file, problem) = (entry.file.to_string(), Box::new(problem));
+    ListError { file, line: entry.line, entry: entry.number, key, problem }
 }
