@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - `whole`: under its name lies the old file or the new one, whatever ends the process.
+//! - `whole`: its name leads to the old file or the new one, whatever ends the process.
 //! - `own-mode`: what is written is a new file for its user and group; the mode of the one before
 //!   does not count.
 //! - `no-detour`: a link that a user names is resolved, and stays; one in a folder of ours is
@@ -58,7 +58,7 @@ impl Aside {
         }
     }
 
-    /// For a name of ours in a folder: whatever has that name is replaced, a link as well.
+    /// For a name of ours in a folder: anything of that name is replaced, a link as well.
     ///
     /// # Errors
     ///
@@ -159,7 +159,7 @@ fn unmade(folder: &Path, error: &io::Error) -> io::Error {
     io::Error::new(kind, format!("{cause}, where it is written aside: in {folder}"))
 }
 
-/// Whether a path leads through an open descriptor: what that one writes to is somebody else's.
+/// Whether a path leads through an open descriptor: the file behind it is not ours.
 fn is_descriptor(path: &Path) -> bool {
     let mut at = path.to_owned();
     for _ in 0..LINKS_MAX {

@@ -16,7 +16,7 @@ use std::path::Path;
 pub struct Held(File);
 
 impl Held {
-    /// Takes the lock of a file, or says that somebody else holds it.
+    /// Takes the lock of a file, or says that another process holds it.
     ///
     /// # Errors
     ///

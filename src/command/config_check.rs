@@ -1,4 +1,5 @@
-//! What would end a start of the server although the file reads: the machine beside the settings.
+//! Findings that would end a start of the server although the file is read: the machine beside the
+//! settings.
 //!
 //! # Invariants
 //!

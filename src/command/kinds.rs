@@ -21,8 +21,8 @@ pub(super) fn file() -> impl TypedValueParser<Value = PathBuf> {
     parser("a file", |kind| !kind.is_dir() && !kind.is_socket())
 }
 
-/// Names of standard output. What is written there goes by its descriptor, as for `-`: opened
-/// again, a file would be written from its beginning.
+/// Names of standard output. Output there goes by its descriptor, as for `-`: opened again, a file
+/// would be written from its beginning.
 const STANDARD_OUTPUT: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 
 /// A file, a pipe, a device or a directory, if anything; `-` for standard output by any name.

@@ -213,7 +213,7 @@ fn answerers(
     }
 }
 
-/// What status and figures are read from.
+/// The sources of status and figures.
 fn told_of(
     settings: &Settings,
     views: Arc<ArcSwap<View>>,

@@ -67,7 +67,7 @@ pub(super) fn find(effective: &Effective) -> Vec<(String, String)> {
     found
 }
 
-/// What works, and hardly as it is meant.
+/// Settings that work, and hardly as they are meant.
 pub(super) fn doubtful(settings: &Settings) -> Vec<String> {
     let mut found = Vec::new();
     prices(settings, &mut found);

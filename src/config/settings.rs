@@ -61,7 +61,7 @@ pub struct Settings {
     pub status_listen: Option<SocketAddr>,
     /// Where connections are accepted and closed while the server is ready; `None`: nowhere.
     pub health_listen: Option<SocketAddr>,
-    /// Age of the data from which on the server is not ready, seconds; 0: never.
+    /// Age of the data at which the server stops being ready, seconds; 0: never.
     pub ready_age_max_s: u64,
     /// Which queries are served, and how many.
     pub guard: guard::Settings,
@@ -134,7 +134,7 @@ impl Settings {
         }
     }
 
-    /// What works, and hardly as it is meant, each with its key.
+    /// Settings that work, and hardly as they are meant, each with its key.
     #[must_use]
     pub fn doubtful(&self) -> Vec<String> {
         super::contradiction::doubtful(self)

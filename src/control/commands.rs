@@ -209,7 +209,7 @@ fn is_loopback(prefix: IpNet) -> bool {
     }
 }
 
-/// What lists say of an address, as `explain` tells it.
+/// What lists say of an address, as `explain` shows it.
 #[must_use]
 pub fn explain_lists(lists: &Lists, address: IpAddr) -> Value {
     let standing = lists.standing(address);

@@ -40,7 +40,7 @@ use crate::time::JumpWatch;
 pub const ELEMENTS_MAX: usize = 65_536;
 /// How often blocks are looked at.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
-/// How often it is looked whether to end, or whether nft has ended.
+/// How often the thread checks whether to end, or whether nft has ended.
 const STOP_PAUSE: Duration = Duration::from_millis(50);
 /// How long before and after its end an element may be there or not, ms.
 const LINGER_MS: i64 = 1500;
@@ -49,7 +49,7 @@ const RUN_TIME: Duration = Duration::from_secs(30);
 /// Pause after a failure; it doubles up to the longest.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
-/// A failure that goes on is logged once in so many tries, about every ten minutes.
+/// A lasting failure is logged once in this many tries, about every ten minutes.
 const LOG_EVERY: u32 = 10;
 /// Bytes of nft's own words that a log line takes.
 const WORDS_BYTES_MAX: u64 = 500;
@@ -98,7 +98,7 @@ type Elements = BTreeMap<IpNet, i64>;
 
 impl Kernel {
     /// Keeps the kernel's sets in step with `blocks` on a thread at `place` until `stop` is true.
-    /// What is there then stays, each for its time.
+    /// The elements stay there, each for its time.
     ///
     /// # Errors
     ///
@@ -199,7 +199,7 @@ impl Kernel {
         wanted
     }
 
-    /// What nft has to do, as its input; empty for nothing.
+    /// The changes for nft, as its input; empty for none.
     fn script(&self, there: Option<&Elements>, wanted: &Elements, now_ms: i64) -> String {
         let mut script = String::new();
         let none = Elements::new();

@@ -114,7 +114,7 @@ pub fn start(
     Ok((Handle { jobs }, thread))
 }
 
-/// How often it is looked whether to end.
+/// How often the thread checks whether to end.
 const STOP_PAUSE: Duration = Duration::from_millis(100);
 
 fn run(mut keeper: Keeper, queue: &Receiver<Job>, stop: &AtomicBool) {

@@ -37,9 +37,9 @@ pub(super) const CLIENTS_MAX: usize = 16;
 const BACKLOG: i32 = 16;
 /// Longest path that is an address: `sun_path` of unix(7), without the zero at its end, bytes.
 const PATH_BYTES_MAX: usize = 107;
-/// How long a client may take for a request, or for reading a reply: a person who types.
+/// How long a client may take for a request, or for reading a reply: a person may be typing.
 pub const SILENT: Duration = Duration::from_secs(30);
-/// How often it is looked whether to end.
+/// How often the thread checks whether to end.
 const STOP_PAUSE: Duration = Duration::from_millis(100);
 /// Pause after an accept that failed, which it does while descriptors are short.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);

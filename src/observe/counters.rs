@@ -1,4 +1,4 @@
-//! What one shard has counted since it started.
+//! Counters of one shard since it started.
 //!
 //! # Invariants
 //!

@@ -40,7 +40,7 @@ pub struct Figures {
     pub domains: u64,
     /// Whether the server takes changes from its spool.
     pub spool: bool,
-    /// What waits in the spool and since when, as a sentence, if anything does.
+    /// The files that wait in the spool and since when, as a sentence, if there are any.
     pub spool_waits: Option<String>,
     /// The feed, where there is one.
     pub feed: Option<Feed>,

@@ -94,7 +94,7 @@ mod tests {
         );
         let thin = "[[tld]]\nsuffix = \"c\"\nmodel = \"thin\"\n";
         assert_eq!(public(&format!("{OPEN}{other}{thin}")), None);
-        // A block that names a field is heard, whatever role it is of.
+        // A block that names a field counts, in any role.
         let tech = "[[tld]]\nsuffix = \"d\"\ntech = { email = \"redacted\" }\n";
         assert_eq!(public(&format!("{OPEN}{tech}")).as_deref(), Some("inoscapcpxfx"));
     }

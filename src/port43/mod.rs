@@ -3,8 +3,8 @@
 //! A connection is a state machine without I/O ([`Connection`]): an event and the time go in, the
 //! next action comes out. An engine carries the actions out: [`ring`] on the shard's own io_uring
 //! ring, or [`stream`] on glommio's streams, which run on every kernel that glommio runs on, at
-//! about 1.6 times the processor time. [`choose`] says which. What is answered is not decided here:
-//! an engine is generic over [`Answering`].
+//! about 1.6 times the processor time. [`choose`] says which. Engines do not decide the answer:
+//! they are generic over [`Answering`].
 //!
 //! Behind a load balancer a connection begins with the header of the PROXY protocol ([`proxy`]), on
 //! the listeners that are set so ([`Gate`]), and [`Asked`] names the client that it speaks for.

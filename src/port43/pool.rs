@@ -1,4 +1,4 @@
-//! The answer buffers of one shard of the stream engine: made when first needed, at most so many,
+//! The answer buffers of one shard of the stream engine: made when first needed, up to a bound,
 //! given back on drop. While all are lent, `Shares` says which query gets the next one, and which
 //! client that does not take its answer loses its own.
 //!

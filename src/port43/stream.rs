@@ -334,8 +334,8 @@ impl<A: Answering> Carrier<A> {
         let asked = self.gate.asked(line, self.peer, self.source, self.watch.since_us());
         let asked = Asked { is_unfinished: !ended, ..asked };
         let Some(out) = lease.buffer_mut() else { return Done::Failed };
-        // A panic here is a bug; it must not take the other connections of the shard with it.
-        // What it leaves behind is safe to use: `answer` replaces whatever the buffer holds.
+        // A panic here is a bug; it must not take the other connections of the shard with it. The
+        // state that it leaves is safe to use: `answer` replaces whatever the buffer holds.
         let answered =
             catch_unwind(AssertUnwindSafe(|| shared.answering.borrow_mut().answer(asked, out)));
         match answered {

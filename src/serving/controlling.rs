@@ -61,7 +61,7 @@ pub struct Controlling {
     pub lists: Arc<control::Figures>,
     /// How the kernel's sets fare, if there are some.
     pub kernel: Option<Arc<control::InKernel>>,
-    /// What figures are read from, once the shards run.
+    /// The sources of figures, once the shards run.
     told: Arc<OnceLock<Sources>>,
 }
 

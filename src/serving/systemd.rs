@@ -7,7 +7,7 @@
 //!
 //! # Does not
 //!
-//! Fail: a server serves whether somebody hears of it or not.
+//! Fail: a server serves whether a message arrives or not.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -2,9 +2,9 @@
 //!
 //! Shards bind with `SO_REUSEPORT`, which lets a second server of the same user share the port
 //! without a word. So the kernel's list of listening sockets is looked at first. Binding without
-//! `SO_REUSEPORT` would find another server too, but also the TIME-WAIT connections of our own
-//! last run, and would refuse a restart for a minute. What the list does not tell is whether a
-//! listener on `[::]` takes IPv4 as well: there, such a binding is tried.
+//! `SO_REUSEPORT` would find another server too, but also the TIME-WAIT connections of our own last
+//! run, and would refuse a restart for a minute. The list does not tell whether a listener on
+//! `[::]` takes IPv4 as well: there, such a binding is tried.
 //!
 //! # Does not
 //!

@@ -1,8 +1,8 @@
 //! What the system has to let shards have: io_uring, locked memory, descriptors.
 //!
 //! Whichever engine carries its connections, a shard is an executor of glommio's, and these are
-//! rings. So where io_uring is refused there is no shard, and that is found before one starts:
-//! glommio panics.
+//! rings. So no shard can start where io_uring is refused. That is checked first, since glommio
+//! panics.
 //!
 //! glommio registers memory with its rings for file I/O, which shards do not do. It counts as
 //! locked, by the large page: 6 MiB a shard where the allocator has such pages, for each ring 2.
@@ -332,7 +332,7 @@ mod tests {
             let need = |shards| locked_bytes_by_release(shards, ring, release);
             assert_eq!(need(16) > LOCKED_BYTES_MIN, counts, "{release}");
             assert!(need(1) >= LOCKED_BYTES_MIN, "{release}");
-            // What a user has without any setting is enough for 16 cores.
+            // The default limit of a user is enough for 16 cores.
             assert!(need(16) <= 8 << 20, "{release}: {}", need(16));
         }
         assert_eq!(ring_bytes(Wanted::Streams, 8_192, 2), 0);

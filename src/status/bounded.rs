@@ -3,7 +3,7 @@
 //!
 //! # Invariants
 //!
-//! - `few`: at most so many are open; a further one cuts the oldest.
+//! - `few`: the number of open ones has a bound; a further one cuts the oldest.
 //! - `short`: each is cut when its time is over, silent or not.
 //!
 //! # Does not

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use crate::place::aside::{self, Place};
 
-/// How often it is looked whether to end: short against the interval of any balancer's checks.
+/// How often the thread checks whether to end: short against the interval of any balancer's checks.
 const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Accepts and closes on a thread at `place` until `end` is true.

@@ -54,7 +54,7 @@ use crate::place::aside::{self, Place};
 use crate::updater::Views;
 use crate::view::believed;
 
-/// How often it is looked whether to end.
+/// How often the thread checks whether to end.
 const STOP_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where health and figures are read from.
@@ -68,7 +68,7 @@ pub struct Sources {
     pub spool: Option<Arc<spool::Status>>,
     /// How old the data were when they were seen first.
     pub age: Arc<Age>,
-    /// Age of the data from which on the server is not ready, seconds; 0: never.
+    /// Age of the data at which the server stops being ready, seconds; 0: never.
     pub age_max_s: u64,
     /// Whether every shard serves.
     pub serving: Arc<AtomicBool>,
@@ -84,7 +84,7 @@ pub struct Sources {
     pub steady_ms: fn() -> i64,
 }
 
-/// What there is at one moment.
+/// The figures of one moment.
 struct Figures {
     generation: u64,
     serial: u64,

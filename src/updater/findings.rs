@@ -54,7 +54,7 @@ impl Lines {
     pub(super) fn keep(mut self, found: u64) -> Option<PathBuf> {
         let written = self.file.flush();
         if found == 0 || written.is_err() {
-            // What stays is removed for the next one.
+            // A file that stays is removed for the next deposit.
             let _ = self.folder.remove(&aside(&self.name));
             return None;
         }
@@ -85,7 +85,7 @@ impl Write for Lines {
     }
 }
 
-/// Removes the oldest files of a folder. What cannot be removed stays.
+/// Removes the oldest files of a folder. Files that cannot be removed stay.
 fn prune(folder: &Folder) {
     let Ok(mut files) = folder.files() else { return };
     files.retain(|file| !file.name.starts_with('.'));

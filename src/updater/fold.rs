@@ -32,14 +32,13 @@ const THROTTLE_BYTES: u64 = 1 << 20;
 /// When a fold begins, and how fast it writes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
-    /// Changed keys, of a hundred records of the base, from which on a fold begins; 0: never for
-    /// that.
+    /// Changed keys, of a hundred records of the base, at which a fold begins; 0: never for that.
     pub changed_percent: u64,
-    /// Changed keys from which on a fold begins; 0: never for that.
+    /// Changed keys at which a fold begins; 0: never for that.
     pub changed_count: u64,
-    /// Bytes of log from which on a fold begins; 0: never for that.
+    /// Bytes of log at which a fold begins; 0: never for that.
     pub log_bytes: u64,
-    /// Age of the oldest change from which on a fold begins, seconds; 0: never for that.
+    /// Age of the oldest change at which a fold begins, seconds; 0: never for that.
     pub age_s: u64,
     /// Bytes a second that a fold writes at most; 0: as fast as it can.
     pub bytes_per_s: u64,
@@ -209,7 +208,7 @@ impl Updater {
     }
 }
 
-/// An output that takes at most so many bytes a second.
+/// An output that takes a bounded number of bytes a second.
 struct Throttled<W> {
     out: W,
     bytes_per_s: u64,

@@ -353,7 +353,7 @@ impl Updater {
     }
 
     /// Takes a DIFF or INCR deposit in: one XML (or a tar that holds it), and CSV files that lie
-    /// elsewhere. What is found in it goes to `vetting`.
+    /// elsewhere. Its findings go to `vetting`.
     ///
     /// # Errors
     ///

@@ -59,7 +59,7 @@ const BACKOFF_MIN: Duration = Duration::from_millis(200);
 /// How long the server may take to connect or answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often it is looked whether to end.
+/// How often the threads check whether to end.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Longest time without a message of ours, milliseconds.

@@ -96,7 +96,7 @@ const FIRST_BYTES: &[u8] = b"{\"version\":";
 const FILE_MODE: u32 = 0o640;
 
 /// Reads the file; none if there is none. One that the configuration has `named` has to begin as
-/// ours do; the one under our own name is ours, whatever is in it.
+/// ours do; the one under our own name is ours, with any content.
 ///
 /// # Errors
 ///

@@ -68,7 +68,7 @@ impl Now {
     }
 }
 
-/// What somebody wants of the warden.
+/// An order to the warden.
 pub enum Order {
     /// Block a prefix for so many seconds.
     Block {

@@ -29,7 +29,7 @@ use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
 const GRACE: Duration = Duration::from_secs(1);
 /// How long giving the terminal back may take once the main thread has not done it.
 const RESTORE_TIME: Duration = Duration::from_millis(200);
-/// How often it is looked whether a signal came, milliseconds.
+/// How often the thread checks for a signal, milliseconds.
 const LOOK_MS: u16 = 50;
 /// Exit status after a signal or a hang-up that the main thread did not follow.
 const STATUS: i32 = 1;

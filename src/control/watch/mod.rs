@@ -3,8 +3,8 @@
 //! # Invariants
 //!
 //! - `keeps the old`: a file with an error keeps the entries that it gave before; where the files
-//!   contradict each other, all of them do. What is wrong is in the log once, and in the figures
-//!   until it is mended.
+//!   contradict each other, all of them do. Each error is in the log once, and in the figures until
+//!   it is mended.
 //! - `settled`: a change is taken once the file looks the same twice, so that a file which is being
 //!   written is not read half, unless a reload asks for it now.
 //!

@@ -161,7 +161,7 @@ impl Uses {
     }
 }
 
-/// What is left where least is, after a query was charged.
+/// The least that is left of any limit, after a query was charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scarcest {
     /// The level with the least share of its burst left.

@@ -11,7 +11,7 @@
 //!
 //! # Invariants
 //!
-//! - `fixed`: the memory is taken once; whatever comes, it stays the same.
+//! - `fixed`: the memory is taken once and stays the same.
 //! - `forgets only`: an entry that has to make room is forgotten, never handed to another prefix
 //!   with what it owed: the check in its word belongs to the key before. So nobody is refused for
 //!   what others have used (but in a race of nanoseconds between two keys with one check, 1 in
@@ -264,7 +264,7 @@ impl Table {
             self.evictions.fetch_add(1, Ordering::Relaxed);
         }
         // Two keys may have one check (1 in 65,536): what the other one owed is taken out of the
-        // word, unless somebody has charged the new key already.
+        // word, unless another shard has charged the new key already.
         if word & CHECK_MASK == check_of(key) {
             let _ = entry.word.compare_exchange(
                 word,

@@ -89,7 +89,7 @@ struct Around<'a> {
 impl<'a> Around<'a> {
     fn cover(&mut self, entry: &Entry) {
         let Entry { action, tier, .. } = self.entry;
-        // What the longer prefix leaves open, this one still says.
+        // This one still decides what the longer prefix leaves open.
         let until = |entry: &Entry| entry.expires_ms.unwrap_or(i64::MAX);
         let whole = (*action == Action::None || entry.action != Action::None)
             && (tier.is_none() || entry.tier.is_some())

@@ -10,8 +10,8 @@
 //!
 //! # Invariants
 //!
-//! - `bounded`: so many sources and names are kept at most, for one window; more are left out and
-//!   counted. What one query costs does not depend on how many there are.
+//! - `bounded`: the sources and names that are kept have a bound, for one window; more are left out
+//!   and counted. The cost of one query does not depend on how many there are.
 //! - `flags only`: nothing here refuses anybody.
 //! - A prefix is flagged once for each signal within [`QUIET_WINDOWS`] windows.
 //!
@@ -43,7 +43,7 @@ const SOURCES_MAX: usize = 65_536;
 /// Bytes of a name that are kept of the last query of a source.
 const NAME_BYTES: usize = 24;
 
-/// Consecutive names from which on it is not a coincidence.
+/// Number of consecutive names that is not a coincidence any more.
 pub const SEQUENCE_MIN: Bound = Bound::new(30, 5, 100_000);
 
 /// Queries of a source or network within a window, from which on their order and outcome tell
@@ -51,13 +51,13 @@ pub const SEQUENCE_MIN: Bound = Bound::new(30, 5, 100_000);
 /// is seen.
 pub const QUERIES_MIN: Bound = Bound::new(50, 10, 1_000_000);
 
-/// Share of steps that go upwards, from which on the order is a walk, percent.
+/// Share of steps upwards at which the order counts as a walk, percent.
 pub const ASCENDING_PERCENT: Bound = Bound::new(90, 60, 100);
 
-/// Share of queries without a record, from which on it is guessing, percent.
+/// Share of queries without a record at which they count as guessing, percent.
 pub const MISSES_PERCENT: Bound = Bound::new(90, 1, 100);
 
-/// Addresses of a network (links, in IPv6) within a window, from which on it is spread.
+/// Addresses of a network (links, in IPv6) within a window at which it counts as spread.
 pub const SPREAD_MIN: Bound = Bound::new(32, 2, 256);
 
 /// Addresses that have to take part before a network is flagged for what its queries look like: one

@@ -1,4 +1,4 @@
-//! What is flagged, and that honest traffic is not.
+//! Traffic that is flagged, and honest traffic that is not.
 
 use super::*;
 

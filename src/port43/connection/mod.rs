@@ -20,7 +20,8 @@
 //!
 //! - `one-line`: [`Action::Answer`] comes at most once.
 //! - `whole-answer`: a close that may make the kernel send a reset (unread input) comes only after
-//!   the client has closed, a deadline or a byte bound has passed, or somebody else needs the room.
+//!   the client has closed, a deadline or a byte bound has passed, or another connection needs the
+//!   room.
 //! - `closed-is-last`: after [`Action::Close`] every event gives the same close again.
 //!
 //! # Does not
@@ -128,7 +129,7 @@ pub enum Event<'a> {
     Broken,
     /// Time has passed; nothing else happened.
     Tick,
-    /// The room is needed for somebody else.
+    /// The room is needed for another connection.
     Evict,
 }
 

@@ -67,7 +67,7 @@ fn taken(bytes: &[u8], length: usize, source: Source) {
 /// The addresses of a line as this side would write them give the same.
 fn written(client: SocketAddr, server: SocketAddr, source: Source) {
     if client.is_ipv4() != server.is_ipv4() {
-        // One of two IPv6 addresses was an IPv4 address in IPv6 clothes: no line says that plainly.
+        // One of two IPv6 addresses was an IPv4 address written as IPv6: no line says that plainly.
         return;
     }
     let family = if client.is_ipv4() { "TCP4" } else { "TCP6" };

@@ -124,7 +124,7 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// If a thread or its stop line cannot be made. What happens inside a shard comes as a report.
+    /// If a thread or its stop line cannot be made. Errors inside a shard come as a report.
     pub fn start<A, F, M>(
         cores: &[usize],
         plan: &Plan,

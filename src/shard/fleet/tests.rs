@@ -126,7 +126,7 @@ where
     serve_plan(Plan { listen: addresses, proxies, port43, engine, shutdown_ms: 60_000 }, answering)
 }
 
-/// Serves one address for clients who may take so long to end after a stop.
+/// Serves one address for clients that may take so long to end after a stop.
 fn serve_for(engine: EngineKind, shutdown_ms: u64) -> Served {
     let claim = listen::claim("127.0.0.1:0".parse().unwrap()).unwrap();
     let listen = vec![claim.address];
@@ -318,7 +318,7 @@ fn silent_and_dripping_clients_are_cut_off_and_a_closing_one_is_no_query() {
         let mut dripping = served.connect();
         dripping.write_all(b"never ending").unwrap();
         drop(served.connect());
-        // It has begun a query: it hears why there is no answer.
+        // It has begun a query: it gets the reason why there is no answer.
         assert_eq!(read_all(&mut dripping), b"never ending refused\r\n");
         let totals = served.stop();
         assert_eq!((totals.expired_line, totals.ended_silent, totals.answered_refused), (1, 1, 1));

@@ -57,8 +57,8 @@ impl<A: Answering> Driver<A> {
         let line = kernel.input(index, usize::from(slot.line_bytes));
         let asked = listener.gate.asked(line, peer, slot.source, slot.watch.since_us());
         let asked = Asked { is_unfinished: slot.is_unfinished, ..asked };
-        // A panic here is a bug; it must not take the other connections of the shard with it.
-        // What it leaves behind is safe to use: `answer` replaces whatever the buffer holds.
+        // A panic here is a bug; it must not take the other connections of the shard with it. The
+        // state that it leaves is safe to use: `answer` replaces whatever the buffer holds.
         let answered = catch_unwind(AssertUnwindSafe(|| self.answering.answer(asked, &mut buffer)));
         let Ok(class) = answered else {
             tracing::error!(query = %line.escape_ascii(), "answering panicked");

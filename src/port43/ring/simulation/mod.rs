@@ -112,7 +112,7 @@ struct Shard {
     answered: Rc<RefCell<Vec<usize>>>,
     /// Clients whose line the server has and whose answer has not begun, in order.
     waiting: Vec<usize>,
-    /// Answers that began while somebody else of the same source waited.
+    /// Answers that began while another client of the same source waited.
     contended_count: u64,
 }
 
@@ -346,7 +346,7 @@ fn streams_end_at_once_also_on_a_kernel_that_is_late_with_the_sockets_of_a_table
         assert_eq!(held, expected, "late: {is_late}");
         assert_eq!(late(held, is_late), Some((0, 0)), "late: {is_late}");
     }
-    // What the choice is for: in the table, such a kernel keeps many, and they pile up.
+    // The reason for the choice: in the table, such a kernel keeps many, and they pile up.
     let (late_count, piled_up_max) = late(Sockets::Direct, true).unwrap();
     assert!(late_count > SEEDS && piled_up_max > 4, "{late_count} late, {piled_up_max} piled up");
 }

@@ -152,7 +152,7 @@ pub(super) struct Socket {
     long: bool,
 }
 
-/// The kernel, and the world behind it.
+/// The kernel, and the clients at its other end.
 pub(super) struct World {
     pub(super) random: Random,
     pub(super) clients: Vec<Client>,
