@@ -43,7 +43,7 @@ pub struct ProfileError {
 pub enum ProfileProblem {
     /// It is neither one of ours nor a file.
     #[error("{source}; known are {}, or a file", EMBEDDED.map(|(name, _)| name).join(", "))]
-    None {
+    NotFound {
         /// What the system says of the file.
         source: io::Error,
     },
@@ -165,7 +165,7 @@ impl Profile {
         }
         let path = Path::new(name);
         let found = std::fs::metadata(path);
-        let bytes = found.map_err(|source| refused(ProfileProblem::None { source }))?.len();
+        let bytes = found.map_err(|source| refused(ProfileProblem::NotFound { source }))?.len();
         if bytes > PROFILE_BYTES_MAX {
             return Err(refused(ProfileProblem::Long { bytes }));
         }
