@@ -227,7 +227,7 @@ pub fn serve_epoll(listener: &TcpListener, block: &[u8]) -> io::Result<Infallibl
     // SAFETY: it takes no pointer.
     let created = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
     let created = outcome(created)?;
-    // SAFETY: the descriptor is new and nobody else's.
+    // SAFETY: the descriptor is new and nothing else owns it.
     let epoll = unsafe { OwnedFd::from_raw_fd(created) };
     let listening = listener.as_raw_fd();
     watch(&epoll, listening)?;
@@ -271,7 +271,7 @@ fn accept_all(
             // No client waits, or the one that waited is gone.
             return Ok(());
         };
-        // SAFETY: the descriptor is new and nobody else's.
+        // SAFETY: the descriptor is new and nothing else owns it.
         let stream = unsafe { TcpStream::from_raw_fd(descriptor) };
         let index = usize::try_from(descriptor).unwrap_or(0);
         if index >= CONNECTIONS_MAX as usize {

@@ -159,7 +159,7 @@ pub struct Plan {
 }
 
 impl Source {
-    /// A rate that somebody names.
+    /// A rate that an operator names.
     #[must_use]
     pub fn named() -> Self {
         let text = "given with --rate-per-server, not measured here".to_owned();

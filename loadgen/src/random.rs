@@ -7,7 +7,7 @@
 //!
 //! # Does not
 //!
-//! Serve where somebody could profit from guessing a number.
+//! Serve where a guessed number would be of use to an attacker.
 
 /// A source of numbers.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! Every element and attribute of the schemas of RFC 8909 and RFC 9022 is read, or stands in a list
+//! Every element and attribute of the schemas of RFC 8909 and RFC 9022 is read, or is in a list
 //! with the reason why it is not (attributes: `attributes`): what is read changes what is served,
 //! or is a finding.
 
@@ -120,7 +120,7 @@ pub(crate) fn all_declared() -> BTreeSet<String> {
     found
 }
 
-/// What makes the good deposit one with every element: a text, and what stands in its place.
+/// Changes that give the good deposit every element: a text, and its replacement.
 const EDITS: &[(&str, &str)] = &[
     ("</rdeHeader:header>", "<rdeHeader:contentTag>x</rdeHeader:contentTag></rdeHeader:header>"),
     (

@@ -215,7 +215,7 @@ fn while_it_runs(database: &Database, meanwhile: impl FnOnce(&Path)) -> (u64, u6
 fn has(folder: &Path, text: &str) -> bool {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     files.filter(|path| path.extension().is_some_and(|ending| ending == "jsonl")).any(|path| {
-        // It may be gone: nobody takes any out here.
+        // A reader of the folder could have removed it; there is none here.
         std::fs::read_to_string(path).unwrap().contains(text)
     })
 }

@@ -46,7 +46,7 @@ impl std::fmt::Debug for State {
 #[derive(Debug, Clone)]
 enum NameChange {
     Put(String, usize),
-    /// The name of a file changes; the file behind it stays the same whatever else is lost.
+    /// The name of a file changes; which file it names stays true whatever else is lost.
     Rename(String, String, usize),
     Remove(String),
 }
