@@ -13,13 +13,27 @@
 
 use std::time::Duration;
 
-use tokio_postgres::Transaction;
+use tokio_postgres::{Client, IsolationLevel, Transaction};
 
 use super::error::PublishError;
 use super::session::Statements;
 
 /// Changes that get serials in one statement: bounds its memory, and how long it takes.
 pub(super) const TAKEN_COUNT_MAX: u16 = 4096;
+
+/// Begins a transaction in which serials can be given: it sees everything that committed before it
+/// got the lock, and gives serials alone.
+pub(super) async fn begin<'c>(
+    client: &'c mut Client,
+    durable: &str,
+) -> Result<Transaction<'c>, PublishError> {
+    let transaction =
+        client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).start().await?;
+    // Neither takes a snapshot, so the transaction's comes after the lock.
+    let lock = format!("{durable}; LOCK TABLE whoisd.assigning IN EXCLUSIVE MODE");
+    transaction.batch_execute(&lock).await?;
+    Ok(transaction)
+}
 
 /// Gives serials to at most [`TAKEN_COUNT_MAX`] changes; says how many changes were there.
 pub(super) async fn assign(

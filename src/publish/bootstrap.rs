@@ -37,7 +37,7 @@ use super::error::PublishError;
 use super::everything::{LOGGED_COUNT_MAX, scratch};
 use super::rules::Rules;
 use super::run::runtime;
-use super::session::{self, Session, Statements, begin_assigning};
+use super::session::{self, Session, Statements};
 use super::translate::word;
 use crate::observe::clock;
 use crate::store::{self, DiskScratch, Permits, Settings as StoreSettings, Writer};
@@ -178,7 +178,7 @@ impl<'p> Pass<'p> {
         reader.client.batch_execute("SET statement_timeout = 0").await?;
         let Session { client, statements, .. } = &mut reader;
         // Between the export and the import the giver's transaction has to stay open.
-        let given = begin_assigning(&mut self.giver.client, self.giver.durable).await?;
+        let given = assign::begin(&mut self.giver.client, self.giver.durable).await?;
         let giver = &self.giver.statements;
         // The base shows what was seen here: its commit waits until the disk has it.
         given.query_one(&giver.durable, &[]).await?;

@@ -34,7 +34,7 @@ use super::batch::{self, Batch, Sent};
 use super::contract;
 use super::error::PublishError;
 use super::rules::Rules;
-use super::session::{self, Session};
+use super::session::Session;
 use super::sink::{Last, Sink};
 use super::unread::Unread;
 use crate::observe::clock;
@@ -179,7 +179,7 @@ impl Database<'_> {
         let Some(told) = &last.told else { return Ok(()) };
         self.runtime.block_on(async {
             let Session { client, statements, durable, .. } = session;
-            let transaction = session::begin_assigning(client, durable).await?;
+            let transaction = assign::begin(client, durable).await?;
             batch::check_told(&transaction, statements, last.serial, told).await
         })
     }
@@ -195,7 +195,7 @@ impl Database<'_> {
         self.runtime.block_on(async {
             unread.retry(session, self.rules).await?;
             let Session { client, statements, exact_times, durable, .. } = session;
-            let transaction = session::begin_assigning(client, durable).await?;
+            let transaction = assign::begin(client, durable).await?;
             if let Some(sent) = sent {
                 sent.check(&transaction, statements).await?;
             }

@@ -19,9 +19,7 @@ use snapshot_format::Kind;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio_postgres::{
-    AsyncMessage, Client, Connection, IsolationLevel, Socket, Statement, Transaction,
-};
+use tokio_postgres::{AsyncMessage, Client, Connection, Socket, Statement};
 
 use super::address::Address;
 use super::contract;
@@ -194,20 +192,6 @@ impl Session {
     pub(super) fn is_closed(&self) -> bool {
         self.client.is_closed()
     }
-}
-
-/// Begins a transaction in which serials can be given: it sees everything that committed before it
-/// got the lock, and gives serials alone.
-pub(super) async fn begin_assigning<'c>(
-    client: &'c mut Client,
-    durable: &str,
-) -> Result<Transaction<'c>, PublishError> {
-    let transaction =
-        client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).start().await?;
-    // Neither takes a snapshot, so the transaction's comes after the lock.
-    let lock = format!("{durable}; LOCK TABLE whoisd.assigning IN EXCLUSIVE MODE");
-    transaction.batch_execute(&lock).await?;
-    Ok(transaction)
 }
 
 /// Moves a connection on until it ends.

@@ -18,11 +18,12 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::{GenericClient, Transaction};
 
+use super::assign;
 use super::batch::{self, Refused};
 use super::error::{PublishError, RowError};
 use super::rows::Raw;
 use super::rules::Rules;
-use super::session::{self, Session, Statements};
+use super::session::{Session, Statements};
 use crate::observe::clock;
 
 /// Pause between two tries.
@@ -158,7 +159,7 @@ impl Unread {
         let mut tried: usize = 0;
         loop {
             let Session { client, statements, durable, .. } = &mut *session;
-            let transaction = session::begin_assigning(client, durable).await?;
+            let transaction = assign::begin(client, durable).await?;
             self.recount(&transaction, statements).await?;
             let waiting = self.waiting(&transaction, statements).await?;
             if waiting.is_empty() {
