@@ -14,7 +14,9 @@ use snapshot_format::delta::{DepositMark, Gone, State, others};
 use snapshot_format::{Kind, Object};
 
 use super::Failure;
-use crate::import::{CLOCK_TOLERANCE_MS, Kept, Report, Standing, Zones, owner, parse_deposit_name};
+use crate::import::{
+    CLOCK_TOLERANCE_MS, Kept, NotAllowed, Report, Standing, Zones, owner, parse_deposit_name,
+};
 use crate::store::{self, Holds, Permit, Permits, Weighed};
 use crate::vet::{fate, zone_of};
 use crate::view::{Data, Disk, View};
@@ -238,7 +240,7 @@ fn going(zones: &[Zones]) -> Vec<String> {
 }
 
 impl Standing for There {
-    fn beside(&mut self, zones: &[Zones]) -> Result<Option<Kept>, String> {
+    fn beside(&mut self, zones: &[Zones]) -> Result<Option<Kept>, NotAllowed> {
         let known = self.zones();
         self.goes = zones.to_vec();
         let Some(data) = self.data.as_ref().filter(|_| !self.tlds.replace && !known.is_empty())
@@ -254,18 +256,10 @@ impl Standing for There {
         if let Some(new) = zones.iter().find(is_new)
             && (!self.tlds.add || new.tld.is_empty())
         {
-            let there = known.join(", ");
             return Err(if new.tld.is_empty() {
-                format!(
-                    "its header names no TLD, and the directory has {there}; nothing was changed. \
-                     If it is to take the place of all that, say so with --replace"
-                )
+                NotAllowed::NoTld { there: known }
             } else {
-                format!(
-                    "it is of the TLD {}, and the directory has {there}; nothing was changed. To \
-                     take it beside these, use --add; to let these go, --replace",
-                    new.tld
-                )
+                NotAllowed::OtherTld { tld: new.tld.clone(), there: known }
             });
         }
         let goes = going(zones);
@@ -274,13 +268,9 @@ impl Standing for There {
             return Ok(None);
         }
         // It would be copied, and get checksums that are right.
-        data.base().check_sums_once(&|| true).map_err(|error| {
-            format!(
-                "the base that {} would stay of is damaged: {error}; nothing was changed. To let \
-                 all of it go, use --replace",
-                stays.join(", ")
-            )
-        })?;
+        if let Err(source) = data.base().check_sums_once(&|| true) {
+            return Err(NotAllowed::Damaged { stays, source });
+        }
         let suffixes = data.suffixes().iter().map(|suffix| suffix.to_string());
         let is_kept = |name: &str| fate(name, &goes, &stays) != snapshot_format::delta::Fate::Goes;
         let deposits = state.deposits.iter().filter(|mark| is_kept(&mark.tld)).cloned();

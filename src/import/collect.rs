@@ -30,9 +30,9 @@ use snapshot_format::status::HostStatuses;
 
 use super::entry::packed;
 pub(super) use super::entry::{Rank, damaged, next_part, split, unpacked};
+use super::join::DomainPart;
 use super::packed::PackedDomain;
-use super::part::DomainPart;
-use super::removal::Removal;
+use super::sink::Removal;
 use crate::vet::findings::{Defects, Findings, ObjectKind, Place};
 use crate::vet::rule::Rule;
 

@@ -19,7 +19,7 @@ use super::model::Stop;
 use super::model::envelope::{Count, Envelope};
 use super::progress::{Phase, Progress, Step, Watch};
 use super::source::{Follow, Pipes};
-use super::standing::Standing;
+use super::standing::{NotAllowed, Standing};
 use crate::observe::printable::counted;
 use crate::vet::check::Context;
 use crate::vet::findings::{Finding, Findings, ObjectKind};
@@ -108,8 +108,8 @@ pub enum Reason {
     Refused(Box<Finding>),
     /// The deposit has findings, and `strict` was asked for.
     Strict,
-    /// It may not take the place of what there is unbidden; why, and which option bids it.
-    NotAllowed(String),
+    /// It may not take the place of what there is unbidden.
+    NotAllowed(NotAllowed),
     /// The deposit has more findings than allowed.
     TooMany(u64),
     /// Somebody asked to stop.
@@ -151,7 +151,7 @@ impl fmt::Display for ImportError {
                     counted(count, "finding")
                 )
             }
-            Reason::NotAllowed(why) => f.write_str(why),
+            Reason::NotAllowed(why) => write!(f, "{why}"),
             Reason::Interrupted => write!(f, "interrupted; nothing was changed"),
             Reason::Io { what, source } => write!(f, "{what}: {source}"),
             Reason::Build(error) => write!(f, "{error}"),

@@ -8,8 +8,8 @@
 
 use std::io;
 
-use snapshot_format::Object;
 use snapshot_format::delta::{DepositMark, Gone};
+use snapshot_format::{FormatError, Object};
 
 use super::deposit::Full;
 
@@ -48,7 +48,7 @@ pub trait Standing {
     /// # Errors
     ///
     /// Why the deposits may not come in unbidden, and which option bids it.
-    fn beside(&mut self, zones: &[Zones]) -> Result<Option<Kept>, String>;
+    fn beside(&mut self, zones: &[Zones]) -> Result<Option<Kept>, NotAllowed>;
 
     /// Hands out each object that stays.
     ///
@@ -60,4 +60,40 @@ pub trait Standing {
         zones: &[Zones],
         visit: &mut dyn FnMut(Object) -> io::Result<()>,
     ) -> io::Result<Gone>;
+}
+
+/// Deposits may not come in unbidden. The message names the option that bids it.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAllowed {
+    /// A header names no TLD, so that the deposit would take the place of all that there is.
+    #[error(
+        "its header names no TLD, and the directory has {}; nothing was changed. If it is to take \
+         the place of all that, say so with --replace", there.join(", ")
+    )]
+    NoTld {
+        /// The zones that are there.
+        there: Vec<String>,
+    },
+    /// A deposit is of a TLD that is not there.
+    #[error(
+        "it is of the TLD {tld}, and the directory has {}; nothing was changed. To take it beside \
+         these, use --add; to let these go, --replace", there.join(", ")
+    )]
+    OtherTld {
+        /// The deposit's TLD.
+        tld: String,
+        /// The zones that are there.
+        there: Vec<String>,
+    },
+    /// What would stay is damaged.
+    #[error(
+        "the base that {} would stay of is damaged: {source}; nothing was changed. To let all of it \
+         go, use --replace", stays.join(", ")
+    )]
+    Damaged {
+        /// The zones that would stay.
+        stays: Vec<String>,
+        /// What is wrong.
+        source: FormatError,
+    },
 }

@@ -8,7 +8,7 @@ use super::column::{Column, Table};
 use super::row::Row;
 use crate::import::collect::Collector;
 use crate::import::model;
-use crate::import::removal::Removal;
+use crate::import::sink::Removal;
 use crate::vet::draft;
 use crate::vet::findings::{Defects, ObjectKind, Place};
 use crate::vet::rule::Rule;

@@ -63,7 +63,10 @@ pub(in crate::import) fn read(
     };
     let mut row = match prepare(definition, out) {
         Ok(row) => row,
-        Err(got) => return Err(refuse(Rule::CsvDefinition, definition.place, &got, out)),
+        Err(wrong) => {
+            let got = wrong.to_string();
+            return Err(refuse(Rule::CsvDefinition, definition.place, &got, out));
+        }
     };
     let outer = Rc::new(RefCell::new(expected.start()));
     let inner = Rc::new(RefCell::new(expected.start()));
@@ -94,14 +97,22 @@ pub(in crate::import) fn read(
     Ok(())
 }
 
-/// Checks a definition; the error is what is wrong with it.
-fn prepare(definition: &Definition, out: &mut Collector<'_, '_>) -> Result<Row, String> {
-    let table =
-        Table::of(&definition.name).ok_or_else(|| format!("the name {:?}", definition.name))?;
+/// What is wrong with a definition, as a finding says it.
+#[derive(Debug, thiserror::Error)]
+enum Wrong {
+    #[error("the name {0:?}")]
+    Name(String),
+    #[error("no column with the key")]
+    NoKey,
+}
+
+/// Checks a definition.
+fn prepare(definition: &Definition, out: &mut Collector<'_, '_>) -> Result<Row, Wrong> {
+    let table = Table::of(&definition.name).ok_or_else(|| Wrong::Name(definition.name.clone()))?;
     let columns = column::columns(table, definition);
     let keys = if definition.deletes { deletes::keys(table) } else { table.keys() };
     if !keys.iter().any(|key| columns.iter().any(|usage| usage.column == *key)) {
-        return Err("no column with the key".to_owned());
+        return Err(Wrong::NoKey);
     }
     for usage in columns.iter().filter(|usage| usage.column == Column::Unknown) {
         let (rule, kind) = (Rule::ElementUnknown, ObjectKind::Deposit);

@@ -11,8 +11,8 @@ use snapshot_format::object::{
 use super::column::{Column, Table};
 use super::row::Row;
 use crate::import::collect::{Collector, Rank};
+use crate::import::join::DomainPart;
 use crate::import::model;
-use crate::import::part::DomainPart;
 use crate::vet::draft::{self, SecDnsTexts};
 use crate::vet::findings::{ObjectKind, Place};
 use crate::vet::rule::Rule;

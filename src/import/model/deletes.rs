@@ -4,7 +4,7 @@
 use super::envelope::Envelope;
 use super::{Reading, Stop, leaf};
 use crate::import::progress::Watch;
-use crate::import::removal::Removal;
+use crate::import::sink::Removal;
 use crate::import::xml::Step;
 use crate::vet::draft;
 use crate::vet::element::{Name, Space};
