@@ -43,7 +43,6 @@ mod log;
 mod manifest;
 mod reader;
 mod room;
-mod scratch;
 mod writer;
 
 pub use base::NewBase;
@@ -57,8 +56,7 @@ pub use live::{Fold, Live, Stamp};
 pub use log::Rest;
 pub use manifest::{Chain, LogName, Manifest};
 pub use reader::{Reader, open_chain, read_manifest};
-pub use room::Room;
-pub use scratch::DiskScratch;
+pub use room::{DiskScratch, Room};
 pub use writer::{Settings, Writer};
 
 use snapshot_format::delta::Generation;
