@@ -9,6 +9,8 @@
 //!
 //! Read a clock or parse text. Know leap seconds: UTC days have 86,400 seconds.
 
+/// Seconds of a day.
+pub const DAY_S: i64 = 86_400;
 /// Days of 400 years, after which the calendar repeats itself.
 const ERA_DAYS: i64 = 146_097;
 /// Days from 0000-03-01, where eras begin, to 1970-01-01.

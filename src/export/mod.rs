@@ -32,7 +32,6 @@
 //! is written therefore: its `tld` is the first suffix, the counts without `rcdn` are those of the
 //! whole repository, and one count of domains for each further suffix, with `rcdn`, names these.
 
-pub(crate) mod calendar;
 pub mod csv;
 pub(crate) mod encode;
 mod envelope;

@@ -10,9 +10,7 @@
 
 use std::fmt::Write;
 
-use snapshot_format::calendar::{civil_from_days, day_of_date};
-
-use super::calendar::DAY_S;
+use snapshot_format::calendar::{DAY_S, civil_from_days, day_of_date};
 
 /// Appends `YYYY-MM-DD`.
 pub fn write_date(time_ms: i64, out: &mut String) {

@@ -9,10 +9,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use snapshot_format::calendar::{civil_from_days, day_of_date};
+use snapshot_format::calendar::{DAY_S, civil_from_days, day_of_date};
 
-/// Seconds of a day.
-pub(super) const DAY_S: i64 = 86_400;
 /// Milliseconds of a day.
 pub(super) const DAY_MS: i64 = DAY_S * 1_000;
 /// Last day that is read or written: 9999-12-31.

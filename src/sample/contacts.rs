@@ -11,6 +11,7 @@
 //!
 //! Contain anybody's data: see [`super::people`].
 
+use snapshot_format::calendar::DAY_S;
 use snapshot_format::object::{Contact, Disclose, Phone, Postal, PostalKind, Time, Transfer};
 use snapshot_format::status::ContactStatuses as S;
 
@@ -18,7 +19,6 @@ use super::market::Market;
 use super::mix::{Draw, Permutation, Stream, index, write_decimal, write_radix};
 use super::people::{Country, Spelling, World};
 use super::reuse::set;
-use crate::export::calendar::DAY_S;
 
 /// Numbers of the six digits of an identifier.
 const ID_SPACE: u64 = 36u64.pow(6);

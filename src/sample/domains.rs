@@ -15,7 +15,7 @@ use snapshot_format::object::{
 
 use super::Registry;
 use super::hosting::{Hosting, OWN_COUNT, write_own};
-use super::lifecycle::{Lifecycle, State};
+use super::lifecycle::{Lifecycle, State, add_years};
 use super::market::SLOTS;
 use super::mix::{Draw, Stream, index, write_decimal, write_radix};
 use super::names::Name;
@@ -141,10 +141,7 @@ impl Registry {
             let (asks, acts) = if through { (registrar, former) } else { (former, registrar) };
             let actor = |id: &str| Actor { registrar: id.to_owned(), client: String::new() };
             let expires = if matches!(request.status, "pending") || through {
-                Time::from_s(crate::export::calendar::add_years(
-                    life.expires_s,
-                    i64::from(request.status == "pending"),
-                ))
+                Time::from_s(add_years(life.expires_s, i64::from(request.status == "pending")))
             } else {
                 Time::NONE
             };

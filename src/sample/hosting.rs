@@ -14,6 +14,7 @@
 //!
 //! Make host names unique by looking: companies have numbers, domains have names.
 
+use snapshot_format::calendar::DAY_S;
 use snapshot_format::object::{Nameserver, Time};
 use snapshot_format::status::HostStatuses as S;
 
@@ -21,7 +22,6 @@ use super::market::{Market, SLOTS};
 use super::mix::{Draw, Stream, index, write_decimal, write_radix};
 use super::names::{Name, Names};
 use super::reuse::set;
-use crate::export::calendar::DAY_S;
 
 /// Of so many domains one has nameservers of its own.
 pub(crate) const OWNER_STEP: u64 = 25;

@@ -9,13 +9,13 @@
 //!
 //! Reserve a suffix that is served itself.
 
+use snapshot_format::calendar::DAY_S;
 use snapshot_format::object::{Nndn, NndnState, Time};
 
 use super::Registry;
 use super::mix::{Draw, Stream, index, write_radix};
 use super::names::Name;
 use super::reuse::set;
-use crate::export::calendar::DAY_S;
 
 /// Reserved below every suffix, withheld (as Specification 5 of the registry agreement has them).
 pub(crate) const RESERVED: [&str; 14] = [

@@ -10,13 +10,13 @@
 //!
 //! Hold more than a thousand: real registries have a few hundred to two thousand.
 
+use snapshot_format::calendar::DAY_S;
 use snapshot_format::object::{Phone, Postal, PostalKind, Registrar, Time};
 use snapshot_format::status::RegistrarStatus;
 
 use super::mix::{Draw, Permutation, Stream, index};
 use super::people::World;
 use super::words::Vocabulary;
-use crate::export::calendar::DAY_S;
 
 /// The showcase's registrars: identifier, name, country code.
 pub(crate) const SHOWCASE: [(&str, &str, &str); 3] = [

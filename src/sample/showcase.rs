@@ -27,6 +27,7 @@
 //!
 //! Depend on the seed; dates depend on the watermark.
 
+use snapshot_format::calendar::DAY_S;
 use snapshot_format::object::{
     Actor, Contact, ContactLink, ContactRole, Disclose, Domain, HostLink, Nameserver, Nndn,
     NndnState, Phone, Postal, PostalKind, Time, Transfer,
@@ -34,11 +35,11 @@ use snapshot_format::object::{
 use snapshot_format::status::{ContactStatuses, DomainStatuses as S, HostStatuses};
 
 use super::domains::{EXTRA_KEYS, keys, signers};
+use super::lifecycle::add_years;
 use super::mix::{Draw, Stream};
 use super::names::Suffix;
 use super::registrars;
 use super::scripts::{ASCII_TABLE, write_a_label};
-use crate::export::calendar::{DAY_S, add_years};
 
 /// Queries that the showcase answers, with what each shows; `{tld}` is the first suffix.
 pub const QUERIES: [(&str, &str); 16] = [
