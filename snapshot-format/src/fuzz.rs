@@ -9,7 +9,7 @@
 //!
 //! # Does not
 //!
-//! Stand in a release: built for tests and for the fuzzer alone.
+//! Exist in a release: it is built for tests and for the fuzzer alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;

@@ -9,7 +9,7 @@
 //!
 //! # Does not
 //!
-//! Stand in a release: built for tests and for the fuzzer alone.
+//! Exist in a release: it is built for tests and for the fuzzer alone.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;

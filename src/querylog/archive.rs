@@ -4,8 +4,8 @@
 //!
 //! - `alone`: one process writes a directory; the kernel's lock on `LOCK` says so.
 //! - `by-day`: a segment lies in one day of UTC, and its rows count for that day.
-//! - `counted`: what could not be written is handed back as a number, and stands in the next row
-//!   that is written; no failure of files stops anything else.
+//! - `counted`: rows that cannot be written are counted, and the next row that is written carries
+//!   their number; a failure of files stops nothing else.
 //! - `said-seldom`: failures are logged once in [`SAY_MS`] at most.
 //!
 //! # Does not
@@ -39,14 +39,14 @@ use crate::time::Seldom;
 
 /// File that the lock is on.
 const LOCK: &str = "LOCK";
-/// Its permissions: who may open it could hold it.
+/// Its permissions: any process that may open it could hold it.
 const LOCK_MODE: u32 = 0o600;
 
 /// Whether a server has ever written a log in `dir`.
 pub(super) fn is_claimed(dir: &Path) -> bool {
     dir.join(LOCK).is_file()
 }
-/// Permissions of a directory that is made: who asked for what is nobody else's business.
+/// Permissions of a directory that is made: nobody else may see who asked for what.
 const DIR_MODE: u32 = 0o750;
 /// Shortest time between two lines about failures, milliseconds.
 const SAY_MS: i64 = 60_000;
@@ -91,8 +91,8 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    /// Opens the directory, which is made if it is not there. What is there of before is counted on
-    /// a thread of its own at `place`.
+    /// Opens the directory, and makes it if it is not there. A thread of its own at `place` counts
+    /// the files of earlier runs.
     pub(super) fn open(
         dir: &Path,
         settings: &Settings,
@@ -106,7 +106,7 @@ impl Archive {
         let lock = lock(dir)?;
         let mut segments = list(dir).map_err(failed)?;
         for parts in segments.values_mut() {
-            // What a crash has left of a Parquet file has no end, so nobody can read it.
+            // A Parquet file that a crash cut has no footer, so nobody can read it.
             for part in parts.extract_if(.., |part| part.end == PART) {
                 fs::remove_file(&part.path).map_err(failed)?;
             }
@@ -149,7 +149,7 @@ impl Archive {
         self.next_upkeep_ms = 0;
     }
 
-    /// Whether what is there of before the start is still being counted.
+    /// Whether the files of earlier runs are still being counted.
     #[cfg(test)]
     pub(super) const fn is_recovering(&self) -> bool {
         self.recovering.is_some()
@@ -361,7 +361,7 @@ impl Archive {
         let segments = list(&self.dir)?;
         let age_s = if now_ms < self.no_age_before_ms { 0 } else { self.settings.keep_s };
         let keep = Keep { age_s, bytes: self.settings.keep_bytes };
-        // What stands in no total and in no note yet can be counted from the files alone.
+        // Files that neither a total nor a note counts yet are the only record of their rows.
         let uncounted = match self.ended.first() {
             Some(ended) => Some(ended.day),
             None => (!self.is_noted).then_some(self.open.day),

@@ -2,10 +2,10 @@
 //!
 //! # Invariants
 //!
-//! - A day is counted again if all of its segments are there; if some were deleted, that is said,
-//!   and the chain alone vouches for it. What is left of it cannot be more than the whole, and has
-//!   to be what retention leaves, which deletes the oldest first.
-//! - Every segment of a day that is over stands in a total.
+//! - A day is counted again if all of its segments are there; if some were deleted, the report says
+//!   so, and the chain alone vouches for the day. The files that are left cannot count more than
+//!   the whole day, and have to be the newest: retention deletes the oldest first.
+//! - A total counts every segment of a day that is over.
 //!
 //! # Does not
 //!
@@ -185,7 +185,7 @@ fn check(found: &DayFound, has_older: bool, is_deleting: bool) -> Verdict {
             Verdict::Differs(differences)
         };
     }
-    // What is left cannot be more than the whole, and the oldest files are deleted first.
+    // The files that are left cannot count more than the whole; retention deletes the oldest first.
     differences.extend(compare(&found.noted, &found.files, |total, files| files > total));
     if has_older {
         differences.push("files of it are gone, and older ones are there".to_owned());

@@ -3,8 +3,8 @@
 //! # Invariants
 //!
 //! - `whole`: a packed block is one gzip member of whole lines. A file of JSON lines is such
-//!   members one behind the other, and so is what a reader of the stream gets who appends message
-//!   to message.
+//!   members one after another, and so are the messages of the stream when a reader appends one to
+//!   another.
 //! - `bounded`: a block is given out once it has [`BLOCK_BYTES`] of lines.
 //!
 //! # Does not

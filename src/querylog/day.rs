@@ -101,7 +101,7 @@ pub(super) fn compact(at_s: i64) -> String {
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
 
-/// The time behind [`compact`]; `None` if it is none.
+/// The time that [`compact`] wrote; `None` if the text is not one.
 pub(super) fn of_compact(text: &str) -> Option<i64> {
     let number = |from: usize, to: usize| -> Option<i64> {
         let part = text.get(from..to)?;

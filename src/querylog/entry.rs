@@ -40,7 +40,7 @@ pub struct Entry<'a> {
     pub at_ms: i64,
     /// The address and port that were asked.
     pub server: SocketAddr,
-    /// Who asked, behind a PROXY header where there is one.
+    /// The client, which a PROXY header names where there is one.
     pub client: IpAddr,
     /// Kind of the query: see `COUNTING.md` for the words.
     pub kind: &'static str,
@@ -138,7 +138,7 @@ const fn low_word(bits: u128) -> u64 {
     bits as u64
 }
 
-/// The address behind two words. IPv4 in IPv6 is IPv4: a listener on `[::]` sees it so.
+/// The address that follows two words. IPv4 in IPv6 is IPv4: a listener on `[::]` sees it so.
 fn address(high: u64, low: u64, is_v6: bool) -> IpAddr {
     if is_v6 {
         let bits = u128::from(high) << 64 | u128::from(low);
@@ -154,7 +154,7 @@ fn field(word: u64, from: u32, width: u32) -> u32 {
     u32::try_from(word.checked_shr(from).unwrap_or(0) & mask).unwrap_or(u32::MAX)
 }
 
-/// Bytes of the texts behind a header.
+/// Bytes of the texts that follow a header.
 pub(super) fn text_bytes(header: &[u64; HEADER_WORDS]) -> usize {
     lengths(header).iter().fold(0, |sum, length| sum.saturating_add(*length))
 }
@@ -171,7 +171,7 @@ fn lengths(header: &[u64; HEADER_WORDS]) -> [usize; 5] {
     ]
 }
 
-/// The entry behind a header and its texts.
+/// The entry that a header and its texts make.
 pub(super) fn taken<'a>(header: &[u64; HEADER_WORDS], text: &'a [u8]) -> Taken<'a> {
     let [at_ms, generation, sizes, word, texts, server0, server1, client0, client1] = *header;
     let mut rest = text;

@@ -23,7 +23,7 @@ pub struct StartError {
     pub problem: LogError,
 }
 
-/// What the query log needs is not there, or is not as it has to be.
+/// Something that the query log needs is missing, or is not as it has to be.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The file system refuses.
@@ -110,7 +110,7 @@ pub enum ReadError {
         /// What is wrong.
         problem: Damage,
     },
-    /// A Parquet file is none, or damaged.
+    /// A file is not Parquet, or is damaged.
     #[error("{}: {problem}", path.display())]
     Columns {
         /// The file.
@@ -227,7 +227,7 @@ pub enum TotalError {
     /// Its last segment has another name than segments have.
     #[error("\"through\" is not a name of a segment")]
     Through,
-    /// One of its hashes is none.
+    /// One of its hashes is not a hash.
     #[error("\"previous\" and \"hash\" are to be 64 digits, 0 to 9 and a to f")]
     HashForm,
     /// It says the same in another form.

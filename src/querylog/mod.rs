@@ -10,8 +10,8 @@
 //!
 //! # Invariants
 //!
-//! - `never waits`: [`Recorder::record`] takes no lock, no memory and no system call; what finds no
-//!   room is counted.
+//! - `never waits`: [`Recorder::record`] takes no lock, no memory and no system call; queries that
+//!   find no room are counted.
 //! - `nothing silent`: a query that was answered and that is not in the files is in a count: of its
 //!   shard, of the writer, and as `lost` of the next row and of the day's total.
 //! - `COUNTING.md` says what counts as what; code and that page are changed together.

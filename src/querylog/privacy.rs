@@ -173,7 +173,7 @@ impl Masker {
         let Some(path) = &self.settings.key_file else {
             return Ok(keyed(&random_key()?));
         };
-        // Read again: whoever replaces it makes what was written before untraceable.
+        // Read again: an operator that replaces it makes earlier rows untraceable.
         match read_key(path) {
             Ok(secret) => self.secret = Some(secret),
             Err(error) => tracing::error!(%error, "query log: the key used before goes on"),
@@ -202,7 +202,7 @@ impl Key {
 }
 
 fn keyed(key: &[u8]) -> Keyed {
-    // HMAC takes a key of any length; there is no error to meet.
+    // HMAC takes a key of any length, so this cannot fail.
     Keyed::new_from_slice(key).unwrap_or_else(|_| Keyed::new(&[0; 64].into()))
 }
 
@@ -281,7 +281,7 @@ mod tests {
     fn a_hash_hides_and_stays_the_same_within_its_period_alone() {
         let mut masker = Masker::new(&settings(Privacy::Hash)).unwrap();
         let first = shown(&mut masker, 5, "192.0.2.7");
-        // Digits of the address may stand in a hash by chance; its form leaves no room for them.
+        // A hash may contain digits of the address by chance; its form leaves no room for them.
         for hash in [&first.0, &first.1] {
             let digits = hash.strip_prefix("h0:").unwrap();
             assert_eq!(digits.len(), 2 * HASH_BYTES, "{first:?}");

@@ -4,8 +4,8 @@
 //!
 //! - `whole-blocks`: the rows of a gzip member are given out once its checksum has been compared,
 //!   so a torn end gives the same rows every time: those of the members before it.
-//! - What does not read is a torn end only if no member follows that does: else it is damage, which
-//!   is an error.
+//! - A member that does not read is a torn end only if none after it reads: otherwise it is damage,
+//!   which is an error.
 //! - `bounded`: one member is unpacked at a time, [`MEMBER_BYTES_MAX`] at most.
 //!
 //! # Does not
@@ -32,7 +32,7 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 const MEMBER: [u8; 4] = [0x1f, 0x8b, 8, 0];
 /// Bytes that are noted of a member: it has fewer, since text packs.
 const NOTED_BYTES_MAX: usize = 32 << 20;
-/// Places that are tried for a member behind one that does not end.
+/// Places that are tried for a member after one that does not end.
 const MEMBERS_TRIED_MAX: usize = 64;
 /// Bytes of a file read at a time.
 const READ_BYTES: usize = 64 << 10;
@@ -63,7 +63,7 @@ pub(super) fn read(part: &Part, each: &mut dyn FnMut(&Row<'_>)) -> Result<FileRe
 ///
 /// # Errors
 ///
-/// Damage, or a line that is no row.
+/// Damage, or a line that is not a row.
 pub fn lines(
     path: &Path,
     mut from: impl BufRead,
@@ -162,8 +162,7 @@ impl<R: BufRead> BufRead for Noting<'_, R> {
     }
 }
 
-/// Whether a whole member stands behind the beginning of these bytes, or as much follows as no
-/// member has.
+/// Whether a whole member follows the first byte, or there are more bytes than any member has.
 fn has_member(bytes: &[u8]) -> bool {
     let begins = |at: &usize| bytes.get(*at..).is_some_and(|rest| rest.starts_with(&MEMBER));
     let reads = |at: usize| {
@@ -204,7 +203,7 @@ mod tests {
     use super::super::row::tests::row;
     use super::*;
 
-    /// Three blocks of ten rows, and the lengths of the file behind each.
+    /// Three blocks of ten rows, and the length of the file after each.
     fn file() -> (Vec<u8>, Vec<usize>) {
         let (mut bytes, mut ends) = (Vec::new(), vec![0]);
         for _ in 0..3 {
@@ -251,8 +250,8 @@ mod tests {
             let mut bad = bytes.clone();
             bad[at] ^= 1 << (at % 8);
             match read_bytes(&bad) {
-                // Times and names in a member's head are not protected; what does not read with
-                // nothing behind it is a torn end.
+                // Times and names in a member's head are not protected; a member that does not
+                // read, with nothing after it, is a torn end.
                 Ok(read) if read.torn => assert!(read.rows == 20 && at >= ends[2], "{at}"),
                 Ok(read) => assert_eq!(read.rows, 30, "{at}"),
                 Err(error) => {

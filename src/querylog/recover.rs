@@ -1,4 +1,4 @@
-//! What days without a line in the totals have counted, from the files: after a start.
+//! Counts the days that have no line in the totals, from their files, after a start.
 //!
 //! # Invariants
 //!
@@ -7,7 +7,7 @@
 //!
 //! # Does not
 //!
-//! Look at segments that were begun after the start: whoever writes them counts them.
+//! Look at segments that were begun after the start: the writer counts those.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,14 +24,14 @@ use super::totals::{Chain, OpenDay, Totals};
 /// A failure to go on with the totals is logged once in so many tries.
 const SAY_EVERY: u64 = 20;
 
-/// What was found of before the start.
+/// What earlier runs left.
 pub(super) struct Recovered {
     pub(super) chain: Chain,
     pub(super) days: Vec<OpenDay>,
 }
 
-/// Counts what is there of before the start, once the totals can be gone on with: tried again
-/// whenever `again` says so, until nobody is left to say it.
+/// Counts what earlier runs left, as soon as the totals can be extended. Tries again whenever
+/// `again` says so, until its other end is dropped.
 pub(super) fn recover(
     dir: &Path,
     segments: &Segments,

@@ -96,11 +96,11 @@ pub(super) fn ring(size_bytes: u64, shard: u16) -> (Recorder, Drain) {
 pub struct Recorder {
     shard: u16,
     ring: Arc<Ring>,
-    /// What `ring.tail` is: nobody else writes it.
+    /// The value of `ring.tail`, which nobody else writes.
     tail: u64,
     /// What `ring.head` was when it was last looked at.
     head: u64,
-    /// Where an entry's texts are put together; what is left of an earlier one is not looked at.
+    /// Where an entry's texts are put together; the rest of an earlier one is ignored.
     texts: Box<[u8]>,
 }
 

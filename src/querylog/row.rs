@@ -20,7 +20,7 @@ use super::day::shortened;
 use super::entry::{NAME_BYTES_MAX, SUFFIX_BYTES_MAX, WORD_BYTES_MAX};
 use super::error::Damage;
 
-/// Longest address, kind, outcome or name of a tier, bytes; a byte that is no UTF-8 becomes three.
+/// Longest address, kind, outcome or name of a tier, bytes; a byte that is not UTF-8 becomes three.
 const WORD_TEXT_MAX: usize = 3 * WORD_BYTES_MAX;
 /// Longest suffix, as above.
 const SUFFIX_TEXT_MAX: usize = 3 * SUFFIX_BYTES_MAX;
@@ -41,7 +41,7 @@ pub struct Row<'a> {
     /// Address and port that were asked.
     #[serde(borrow)]
     pub server: Cow<'a, str>,
-    /// Who asked: an address, a prefix, or a keyed hash, as the settings say.
+    /// The client: an address, a prefix, or a keyed hash, as the settings say.
     #[serde(borrow)]
     pub client: Cow<'a, str>,
     /// The client's network of 24 bits (IPv4) or 48 (IPv6), hidden in the same way.
@@ -132,9 +132,9 @@ pub(super) fn json_problem(error: &serde_json::Error) -> String {
     shown(&shortened(text.split(" at line ").next().unwrap_or(&text))).into_owned()
 }
 
-/// Writes a name so that it can be shown: `\\` for a backslash, `\xHH` for a byte that is no UTF-8,
-/// `\u{H}` for a character that is not shown or turns the writing, and `\+N` at the end for N bytes
-/// that were left out. Line ends and blanks behind the name are no part of it.
+/// Writes a name so that it can be shown: `\\` for a backslash, `\xHH` for a byte that is not
+/// UTF-8, `\u{H}` for a character that is not shown or turns the direction of writing, and `\+N` at
+/// the end for N bytes that were left out. Line ends and blanks after the name are not part of it.
 pub(super) fn escape(raw: &[u8], left_out: u32, out: &mut String) {
     out.clear();
     let raw = if left_out == 0 { raw.trim_ascii_end() } else { raw };

@@ -2,8 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - `whole-blocks`: a file of JSON lines ends behind a block; what a failed write leaves is cut
-//!   off.
+//! - `whole-blocks`: a file of JSON lines ends with a block; the rest of a failed write is cut off.
 //! - `counted-once`: rows count when their JSON lines are written; without such a file, when the
 //!   Parquet file is complete.
 //!
@@ -25,7 +24,7 @@ use super::segment_name::{COLUMNS, LINES, PART, Stem};
 /// Numbers that are tried for a name: somebody else's files may be there.
 const NUMBERS_MAX: usize = 64;
 
-/// Permissions of files: who asked for what is nobody else's business.
+/// Permissions of files: nobody else may see who asked for what.
 pub(super) const FILE_MODE: u32 = 0o640;
 
 /// Kinds of files that are written.
@@ -83,7 +82,7 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Begins files in `dir`, behind the segment `last`.
+    /// Begins files in `dir`, after the segment `last`.
     pub(super) fn begin(
         dir: &Path,
         format: Format,
@@ -204,7 +203,7 @@ impl LinesFile {
         Ok(())
     }
 
-    /// Takes away what stands behind the last whole block.
+    /// Cuts off what follows the last whole block.
     fn cut(&mut self) {
         // If the length cannot be set, the next block is written over it all the same.
         let _ = self.file.set_len(self.whole_bytes);

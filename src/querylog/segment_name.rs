@@ -35,7 +35,7 @@ pub(super) struct Stem {
 }
 
 impl Stem {
-    /// The stem of a segment that begins now, behind `last`.
+    /// The stem of a segment that begins now, after `last`.
     pub(super) fn next(now_ms: i64, last: Option<Self>) -> Self {
         let at_s = now_ms.div_euclid(1_000).max(0);
         match last {

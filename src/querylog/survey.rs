@@ -44,7 +44,7 @@ pub(super) struct DayFound {
     pub(super) files: Counts,
     /// Why others of them cannot be read.
     pub(super) damaged: Vec<String>,
-    /// Segments behind the last one that was counted.
+    /// Segments after the last one that was counted.
     pub(super) behind_segments: u64,
     /// What is in them.
     pub(super) behind: Counts,

@@ -5,7 +5,7 @@
 //!
 //! # Invariants
 //!
-//! - `chained`: a line that is changed, taken out, put in or moved shows, unless every line behind
+//! - `chained`: a line that is changed, taken out, put in or moved shows, unless every line after
 //!   it is written again; the last hash, kept elsewhere, shows that too.
 //! - `appended`: a line is on the disk before the next one is made. Part of a line at the end, from
 //!   a crash, is cut off before the next line is written.
@@ -152,7 +152,7 @@ pub struct Totals {
     pub broken: Vec<Broken>,
     /// Bytes up to the end of the last whole line.
     pub whole_bytes: u64,
-    /// Whether something follows that is no whole line.
+    /// Whether something follows that is not a whole line.
     pub torn: bool,
     /// Whether only the end of the last line is missing.
     pub lacks_end: bool,
@@ -236,7 +236,7 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// Goes on behind `totals`, whose last line has to be readable.
+    /// Continues `totals`, whose last line has to be readable.
     pub(super) fn behind(dir: &Path, totals: &Totals) -> Result<Self, ChainError> {
         let path = dir.join(TOTALS);
         let last_line = (totals.days.len() as u64).saturating_add(
@@ -275,7 +275,7 @@ impl Chain {
                  back"
             )));
         }
-        // What a crash, or a full disk, has left of a line.
+        // Cuts off a line that a crash, or a full disk, left unfinished.
         file.set_len(self.whole_bytes)?;
         file.write_all(line.as_bytes())?;
         file.sync_all()?;
@@ -407,7 +407,7 @@ mod tests {
             bad[at] ^= 1;
             let totals = Totals::of(&*bad).unwrap();
             let line = 1 + good[..at].iter().filter(|byte| **byte == b'\n').count() as u64;
-            // Without its end, a line with something behind it is part of a line.
+            // Without its end, a line with something after it is part of a line.
             let is_last = at == good.len() - 1;
             assert!(is_last || !totals.broken.is_empty(), "{at}");
             assert!(is_last || totals.broken[0].line.abs_diff(line) <= 1, "{at}: {totals:?}");
@@ -440,7 +440,7 @@ mod tests {
         assert!(totals.torn && totals.broken.is_empty() && totals.days.len() == 1);
         Chain::behind(folder.path(), &totals).unwrap().append(&day(1)).unwrap();
         assert_eq!(fs::read(&path).unwrap(), good);
-        // A line that lacks its end alone is no torn one.
+        // A line that only lacks its end is not torn.
         let first = good.iter().position(|byte| *byte == b'\n').unwrap();
         fs::write(&path, &good[..first]).unwrap();
         let totals = Totals::read(folder.path()).unwrap();

@@ -3,12 +3,13 @@
 //! # Invariants
 //!
 //! - `one-interval`: each ring is emptied each [`DRAIN_MS`], unless a disk or a key's file holds
-//!   the thread up; then rings fill, and shards count what finds no room.
-//! - `said`: whatever is not written is counted, and stands as `lost` in the next row that is.
+//!   the thread up; then rings fill, and shards count the queries that find no room.
+//! - `said`: rows that are not written are counted, and the next row that is written carries their
+//!   number as `lost`.
 //!
 //! # Does not
 //!
-//! Hold up a shard, or stop the server: who tells it something waits a bounded time.
+//! Hold up a shard, or stop the server: a caller that gives it an order waits a bounded time.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -44,7 +45,7 @@ const END_WAIT: Duration = Duration::from_secs(10);
 /// How long a reload waits until its change is taken: then what is recorded is hidden as it says.
 const TAKEN_WAIT: Duration = Duration::from_secs(5);
 
-/// What the thread is told, besides to end.
+/// Orders to the thread, besides the one to end.
 enum Order {
     /// Other settings; the channel is closed once they are in force.
     Change(Box<(Settings, Masker)>, Sender<()>),
@@ -65,8 +66,8 @@ pub struct Writer {
 ///
 /// # Errors
 ///
-/// The directory cannot be made or another process has it, a key's file is none, or there can be no
-/// further thread.
+/// The directory cannot be made or another process has it, a key's file holds no key, or no further
+/// thread can be started.
 pub fn start(
     settings: &Settings,
     shard_count: usize,
@@ -101,7 +102,7 @@ fn run(mut core: Core, orders: &Receiver<Order>, stop: &AtomicBool) {
         // The writer outside holds an end of the orders until it has said to stop.
         let order = orders.recv_timeout(Duration::from_millis(DRAIN_MS));
         core.turn(clock::wall_ms());
-        // Behind what was recorded before: what was to be hidden then is not shown now.
+        // After what was recorded before: addresses that were to be hidden then are not shown now.
         if let Ok(Order::Change(change, taken)) = order {
             core.change(change.0, change.1, clock::wall_ms());
             drop(taken);
@@ -127,8 +128,8 @@ impl Changer {
     ///
     /// # Errors
     ///
-    /// A key's file is none, or the writer has not taken the last changes yet, since a disk holds
-    /// it up.
+    /// A key's file holds no key, or the writer has not taken the last changes yet, since a disk
+    /// holds it up.
     pub fn prepare(&self, settings: &Settings) -> Result<Prepared, StartError> {
         let masker = Masker::new(&settings.privacy)?;
         if self.orders.is_full() {
@@ -147,7 +148,7 @@ impl Changer {
     /// a disk holds up is waited for 5 seconds at most; it takes the change when the disk is back.
     pub fn commit(&self, prepared: Prepared) {
         let (taking, taken) = bounded(0);
-        // There is room, as this is the only one who sends. A thread that has ended has said why.
+        // There is room, since nothing else sends. A thread that has ended has logged why.
         let _ = self.orders.try_send(Order::Change(prepared.0, taking));
         if taken.recv_timeout(self.wait) == Err(RecvTimeoutError::Timeout) {
             tracing::warn!("query log: its writer is held up; it takes other settings later");
@@ -156,13 +157,13 @@ impl Changer {
 }
 
 impl Writer {
-    /// What the log tells about itself; to be kept by whoever shows it.
+    /// The log's figures about itself, to be kept by the code that shows them.
     #[must_use]
     pub fn figures(&self) -> Arc<Figures> {
         Arc::clone(&self.figures)
     }
 
-    /// Who can give the log other settings while it runs.
+    /// The handle that gives the log other settings while it runs.
     #[must_use]
     pub fn changer(&self) -> Changer {
         let (started, orders) = (self.settings.clone(), self.orders.clone());
@@ -204,9 +205,9 @@ pub(super) struct Core {
     drains: Vec<Drain>,
     /// Of each ring, how many dropped entries are in a row already.
     dropped: Vec<u64>,
-    /// Entries that were lost and stand in no row yet.
+    /// Entries that were lost and that no row reports yet.
     lost: u64,
-    /// Entries that found no room in a ring, and that no message has told of.
+    /// Entries that found no room in a ring, and that no message has reported.
     unsent: u64,
     masker: Masker,
     texts: Texts,

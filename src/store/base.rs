@@ -120,7 +120,7 @@ fn gone<T>() -> io::Result<T> {
 impl<F: Files> Drop for NewBase<F> {
     fn drop(&mut self) {
         if self.file.take().is_some() {
-            // Whoever gave up says why; a rest that stays is removed by the next writer.
+            // The caller that gave up reports why; the next writer removes a part that stays.
             let _ = self.files.remove(&self.aside);
         }
     }

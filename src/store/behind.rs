@@ -1,12 +1,12 @@
-//! What tells damage from the rest of a batch that was never finished, where a log stops to read:
-//! batches behind it that do, or that all of its own bytes were written.
+//! Tells damage from the rest of a batch that was never finished, where a log stops reading: by
+//! batches after it that do read, or because all of its own bytes were written.
 //!
 //! A batch is written once the one before it is on the disk, and after a failure the log goes on in
-//! its next part. So behind a batch that was not finished nothing of its part reads, and a batch
-//! that reads behind one that does not was acknowledged after it.
+//! its next part. So nothing of its part reads after a batch that was not finished, and a batch
+//! that reads after one that does not was acknowledged after it.
 //!
-//! The last batch has nothing behind it. But a log's file is zeros before it is written, and a
-//! device writes sectors whole: where a crash has torn a batch, some sector has none of its bytes.
+//! Nothing follows the last batch. But a log's file is zeros before it is written, and a device
+//! writes sectors whole: if a crash has torn a batch, some sector has none of its bytes.
 //!
 //! # Invariants
 //!
@@ -87,7 +87,7 @@ impl<F: Files> Part<F> {
         Ok(true)
     }
 
-    /// Where the first frame starts that reads behind the place where the next one should, and
+    /// Where the first frame starts that reads after the place where the next one should start, and
     /// whose generation follows `state`.
     pub(super) fn behind(
         &self,

@@ -149,7 +149,7 @@ fn set_aside_files<F: Files>(files: &F, which: &dyn Fn(&str) -> bool) -> Result<
 }
 
 impl<F: Files> Part<F> {
-    /// The greatest generation of a frame that reads, wherever it stands in the part.
+    /// The greatest generation of a frame that reads, anywhere in the part.
     fn greatest(mut self, files: &F, name: &str) -> Result<u64, StoreError> {
         let mut greatest = self.head.begins_over;
         loop {

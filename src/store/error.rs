@@ -113,7 +113,7 @@ pub enum StoreError {
         /// In the manifest.
         expected: u64,
     },
-    /// A log has a place that does not read, and good batches behind it.
+    /// A log has a place that does not read, and good batches after it.
     #[error(
         "{path}: damaged at byte {at}: the batch there does not read, and the one at byte {behind} \
          does, so generations after {got} were acknowledged and are lost; restore the file, go \
@@ -124,7 +124,7 @@ pub enum StoreError {
         path: PathBuf,
         /// Where the batch starts that does not read.
         at: u64,
-        /// Where the first good one behind it starts.
+        /// Where the first good one after it starts.
         behind: u64,
         /// The last generation before it.
         got: u64,

@@ -117,7 +117,7 @@ pub trait Files: Clone + Debug + Send + Sync + 'static {
     /// See [`Self::make`].
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
-    /// Removes a file; who reads it goes on.
+    /// Removes a file; a process that reads it goes on.
     ///
     /// # Errors
     ///

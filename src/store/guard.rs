@@ -5,11 +5,11 @@
 //!
 //! - Every refusal names the options that permit it, all of them at once.
 //! - Each TLD is weighed by itself: a large one does not hide that a small one is gone.
-//! - A time to come is no time of data: what is there from a clock that was ahead refuses nothing.
+//! - A time in the future is not a time of data: data from a clock that was ahead refuse nothing.
 //!
 //! # Does not
 //!
-//! Read either registry: whoever replaces one says what they hold.
+//! Read either registry: the caller says what they hold.
 
 use std::fmt;
 

@@ -8,7 +8,7 @@
 //!
 //! # Does not
 //!
-//! Make changes, or publish generations to who answers.
+//! Make changes, or publish generations to the code that answers.
 
 use std::io::{self, Seek, SeekFrom, Write};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ struct Open<F: Files> {
     part: Part<F>,
     file: F::File,
     bytes: u64,
-    /// Whether everything behind the last frame is zeros.
+    /// Whether everything after the last frame is zeros.
     whole: bool,
 }
 
@@ -271,7 +271,7 @@ impl<F: Files> Live<F> {
     }
 
     /// Finds out which manifest counts after one could not be written: the failure may have come
-    /// behind the rename. What is appended has to go into the log that it names.
+    /// after the rename. What is appended has to go into the log that it names.
     fn settle(&mut self) -> Result<(), StoreError> {
         if !self.unsure {
             return Ok(());
@@ -326,7 +326,8 @@ impl<F: Files> Live<F> {
     }
 
     /// Makes a part's file, of `least` bytes or more: as many as are usual, fewer on a disk that
-    /// has little room. What it has it has, so that a batch never fails for want of room within it.
+    /// has little room. The room is taken at once, so that a batch within the part never fails for
+    /// lack of it.
     fn make_room(&self, aside: &str, least: u64) -> Result<(F::File, u64), StoreError> {
         let files = &self.writer.files;
         let usual = self.writer.settings.log_part_bytes.next_multiple_of(PART_UNIT_BYTES);
@@ -409,7 +410,7 @@ impl<F: Files> Live<F> {
     ///
     /// # Errors
     ///
-    /// The base is none, or the disk refuses; the old base and its logs stay current.
+    /// The file is not a base, or the disk refuses; the old base and its logs stay current.
     pub fn finish_fold(&mut self, base: NewBase<F>) -> Result<Arc<GenerationOf<F>>, StoreError> {
         self.settle()?;
         let folded = base.generation();
@@ -420,7 +421,7 @@ impl<F: Files> Live<F> {
         let newer = logs.split_off(later.map_or(0, |at| at.saturating_add(1)));
         let chain = Chain { logs: newer, ..settled };
         let generation = open_base(&self.writer.files, &chain)?;
-        // No further than what was acknowledged: a batch that failed may lie behind it.
+        // No further than what was acknowledged: a batch that failed may follow it.
         let mut acknowledged = chain.clone();
         if let Some(log) = acknowledged.logs.last_mut() {
             log.last = Some(self.generation.state().generation);

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - A frame is checked in a copy: another process may be writing behind it.
+//! - A frame is checked in a copy: another process may be writing after it.
 //! - A part that another one follows counts only up to the generation that the next one continues:
 //!   what comes after was never acknowledged.
 //! - A log that stops to read before batches that do, or at one that was written whole, is damaged,
@@ -29,20 +29,20 @@ use super::files::Files;
 use super::manifest::LogName;
 use super::{GenerationOf, log_name, part_of};
 
-/// How much is looked at at once for what lies behind the last frame.
+/// How much is read at once of what follows the last frame.
 const REST_PIECE_BYTES: usize = 64 << 10;
-/// A rest of a batch is looked behind once in so many times that a reader finds it there: it may be
-/// a batch that is being written, and others may come behind it.
+/// A reader looks past the rest of a batch once in so many times that it finds it there: the batch
+/// may still be being written, and others may follow it.
 const LOOK_COUNT: u32 = 64;
 
-/// Where a reader stands in a log.
+/// Where a reader is in a log.
 #[derive(Debug)]
 pub(super) struct Tail<F: Files> {
     pub(super) name: LogName,
     /// Number of the part.
     pub(super) number: u32,
     pub(super) part: Option<Part<F>>,
-    /// Whether it was looked behind the end of the part.
+    /// Whether the reader has looked past the end of the part.
     is_looked: bool,
     /// How often something stood there since that does not read.
     unread_count: u32,
@@ -59,7 +59,7 @@ pub(super) struct Part<F: Files> {
     pub(super) at: u64,
 }
 
-/// Bytes behind the last whole frame: what a crash left of a batch.
+/// Bytes after the last whole frame: the rest of a batch after a crash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rest {
     /// File.
@@ -168,7 +168,7 @@ impl<F: Files> Tail<F> {
     /// # Errors
     ///
     /// A part is missing or damaged, or the log was written over another generation; then
-    /// `generation` is none any more.
+    /// `generation` is not a generation any more.
     pub(super) fn read_on(
         &mut self,
         files: &F,
@@ -186,7 +186,7 @@ impl<F: Files> Tail<F> {
             let end = end.map(|next| next.head.begins_over);
             count = count.saturating_add(self.read_part(files, generation, end)?);
             let state = generation.state().generation;
-            // A log that ends here does not need what comes behind.
+            // A log that ends here does not need what follows.
             if let Err(error) = next
                 && self.name.last != Some(state)
             {
@@ -283,7 +283,7 @@ impl<F: Files> Tail<F> {
     }
 
     /// Looks whether the log ends where it stops to read, if that is not where it is said to end:
-    /// through the whole part when it is read first, later on only where something stands there.
+    /// through the whole part when it is read first, later on only where something was written.
     fn check_end(
         &mut self,
         files: &F,
@@ -312,7 +312,7 @@ impl<F: Files> Tail<F> {
         self.check_behind(files, state)
     }
 
-    /// Looks for frames that read behind the place where the part stops to, and whether the one
+    /// Looks for frames that read after the place where the part stops reading, and whether the one
     /// there was written whole.
     fn check_behind(&self, files: &F, state: u64) -> Result<(), StoreError> {
         let Some(part) = &self.part else { return Ok(()) };
@@ -339,7 +339,7 @@ impl<F: Files> Tail<F> {
         StoreError::Cut { path, at, got, expected }
     }
 
-    /// What lies behind the last frame, if it is not zeros.
+    /// What follows the last frame, if it is not zeros.
     pub(super) fn rest(&self, files: &F) -> Result<Option<Rest>, StoreError> {
         let Some(part) = &self.part else { return Ok(None) };
         let name = log_name(self.name.epoch, self.number);

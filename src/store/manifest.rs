@@ -57,7 +57,7 @@ pub struct LogName {
     pub epoch: u64,
     /// The last generation of it that counts; `None` for one that is being written.
     pub last: Option<u64>,
-    /// Parts that it has at least: the one that is missing tells nobody.
+    /// Parts that it has at least: a missing part cannot report itself.
     pub parts: u32,
 }
 

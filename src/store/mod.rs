@@ -17,13 +17,13 @@
 //!
 //! # Invariants
 //!
-//! - `one writer`: whoever changes the directory holds the lock on `LOCK`, which the kernel
+//! - `one writer`: a process that changes the directory holds the lock on `LOCK`, which the kernel
 //!   releases with the process.
 //! - `commit point`: the sync of a frame, or the rename of the manifest, makes a generation
-//!   current. What either relies on was complete and synced before, so a reader sees the old
-//!   generation or the new one, whatever crashes.
+//!   current. Everything that either relies on was complete and synced before, so a reader sees the
+//!   old generation or the new one, whatever crashes.
 //! - `acknowledged`: a batch that was appended without error is there after any crash.
-//! - `immutable`: a base is never opened for writing after its rename, a log only behind its last
+//! - `immutable`: a base is never opened for writing after its rename, a log only after its last
 //!   frame; both may be unlinked while readers still have them mapped.
 //!
 //! # Does not

@@ -7,7 +7,7 @@
 //!
 //! # Does not
 //!
-//! Wait: who follows asks again.
+//! Wait: a follower asks again.
 
 use std::io;
 use std::sync::Arc;
@@ -155,7 +155,7 @@ impl<F: Files> Reader<F> {
         Ok(self.generation.state().generation != before)
     }
 
-    /// Bytes behind the last whole frame, if a crash left any.
+    /// Bytes after the last whole frame, if a crash left any.
     ///
     /// # Errors
     ///

@@ -3,7 +3,7 @@
 //!
 //! # Does not
 //!
-//! Reserve anything: who writes beside may take it.
+//! Reserve anything: other processes may take it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};

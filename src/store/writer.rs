@@ -52,8 +52,8 @@ enum Found {
 }
 
 impl<F: Files> Writer<F> {
-    /// Becomes the one writer; makes the directory if it does not exist, and removes what a writer
-    /// that crashed left behind.
+    /// Becomes the one writer; makes the directory if it does not exist, and removes the rests of a
+    /// writer that crashed.
     ///
     /// # Errors
     ///
@@ -286,8 +286,8 @@ impl<F: Files> Writer<F> {
         Ok(())
     }
 
-    /// Removes what a crash left. Where the manifest is gone or damaged nothing is: it may be all
-    /// that there is of a registry.
+    /// Removes what a crash left; nothing where the manifest is gone or damaged, since it may be
+    /// all that is left of a registry.
     fn clear_rests(&self) -> Result<(), StoreError> {
         match read_manifest(&self.files) {
             Ok(Some(manifest)) => self.clear(&manifest, true),

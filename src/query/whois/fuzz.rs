@@ -10,7 +10,7 @@
 //!
 //! # Does not
 //!
-//! Stand in a release: built for tests and for the fuzzer alone.
+//! Exist in a release: it is built for tests and for the fuzzer alone.
 
 use super::{ANSWER_BYTES_MAX, Answer, AnswerResult, Outcome, answer};
 use crate::bounds::breaks_lines;

@@ -1,5 +1,5 @@
-//! A checksum over a whole Parquet file, inside of it: the SHA-256 of its bytes, with zeros where
-//! the digits of the checksum stand.
+//! A checksum over a whole Parquet file, inside of it: the SHA-256 of its bytes, with zeros in
+//! place of the digits of the checksum.
 //!
 //! The Parquet format protects neither its footer nor, as a rule, its pages, and the library that
 //! decodes it may panic over damage. So nothing is decoded before the checksum has been compared.
@@ -23,7 +23,7 @@ use crate::hex::LOWER;
 pub(super) const SEAL_KEY: &str = "whoisd.query_log.sha256";
 /// What the value begins with: found in the footer without decoding it.
 const MARK: &str = "whoisd-sha256:";
-/// Digits behind it.
+/// Digits that follow it.
 const DIGITS: usize = 64;
 /// Footer's length and magic at the end of a Parquet file, bytes.
 const TAIL_BYTES: u64 = 8;
@@ -96,7 +96,7 @@ fn add(sum: &mut Sha256, from: &mut impl Read) -> io::Result<()> {
     }
 }
 
-/// Where the digits stand in the file.
+/// Where the digits are in the file.
 fn place_of_digits(mut file: impl Read + Seek) -> Result<u64, Damage> {
     let end = file.seek(SeekFrom::End(0))?;
     let tail_at = end.checked_sub(TAIL_BYTES).ok_or(Damage::Unsealed)?;
@@ -111,7 +111,7 @@ fn place_of_digits(mut file: impl Read + Seek) -> Result<u64, Damage> {
     file.seek(SeekFrom::Start(footer_at))?;
     let mut footer = Vec::new();
     file.take(length).read_to_end(&mut footer)?;
-    // The last one: names in statistics of columns stand before it, and could look like it.
+    // The last one: names in statistics of columns come before it, and could look like it.
     let at = memmem::rfind(&footer, MARK.as_bytes()).ok_or(Damage::Unsealed)?;
     let digits_at = at.saturating_add(MARK.len());
     if digits_at.saturating_add(DIGITS) > footer.len() {

@@ -34,7 +34,7 @@ const NUMBERS: usize = 5;
 /// Level of gzip within the file.
 const LEVEL: u32 = 3;
 
-/// Texts of one column, one behind the other.
+/// Texts of one column, one after another.
 #[derive(Debug, Default)]
 struct Texts {
     bytes: Vec<u8>,
@@ -232,7 +232,7 @@ impl ColumnsFile {
 
     /// Gives the file up.
     pub(in crate::querylog) fn abandon(self) {
-        // What stays is deleted at the next start.
+        // The next start deletes a part that stays.
         let _ = fs::remove_file(&self.part);
     }
 }

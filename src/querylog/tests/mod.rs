@@ -262,7 +262,7 @@ fn a_directory_that_takes_nothing_loses_queries_and_counts_them() {
     let figures = log.figures();
     assert!(figures.lost == 70 && figures.errors >= 5, "{figures:?}");
     assert_eq!((figures.written, figures.dropped()), (0, figures.lost));
-    // It comes back, and what was lost stands in what follows.
+    // It comes back, and what follows reports what was lost.
     fs::create_dir_all(&dir).unwrap();
     log.ask(0, NOW_MS, "back.example");
     log.core.turn(NOW_MS + 30_000);
