@@ -2,7 +2,7 @@
 //!
 //! # Does not
 //!
-//! Read addresses: whoever takes one does.
+//! Read addresses: the code that takes one does.
 
 /// The scheme of a text that was meant as a URL and lacks its slashes, such as `nats:127.0.0.1`.
 /// Taken for the name of a directory, it would be made, and nobody would look there.

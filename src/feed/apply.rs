@@ -1,4 +1,4 @@
-//! Who takes change records in: what every feed hands them to.
+//! Takes change records in: every feed hands them to an [`Apply`].
 //!
 //! # Invariants
 //!
@@ -22,13 +22,14 @@ pub trait Apply {
     /// The last serial that is on the disk; 0 before the first.
     fn serial(&self) -> u64;
 
-    /// Most memory that the records of a batch may take, bytes: who gathers them stops there.
+    /// Most memory that the records of a batch may take, bytes: a feed that gathers them stops
+    /// there.
     fn batch_bytes_max(&self) -> usize {
         BATCH_BYTES_MAX
     }
 
     /// Takes records in as one batch. When it returns, the batch is on the disk and answers come
-    /// from it: whoever delivered it may acknowledge it. Records that are there already are
+    /// from it: the feed that delivered it may acknowledge it. Records that are there already are
     /// skipped. An empty list does nothing.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub(super) type Text<'a> = Cow<'a, str>;
 #[derive(Debug)]
 pub(super) struct List<T> {
     pub(super) items: Vec<T>,
-    /// Elements that stand in the record, kept or not.
+    /// Elements that the record has, kept or not.
     pub(super) count: usize,
 }
 

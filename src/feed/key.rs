@@ -190,11 +190,11 @@ impl PublicKey {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trusted(Vec<PublicKey>);
 
-/// A publisher's key, and whose messages it goes on from.
+/// A publisher's key, and the keys whose messages it goes on from.
 #[derive(Debug, Clone)]
 pub struct Signer {
     pub(super) key: SecretKey,
-    /// Who signed what a stream ends with.
+    /// Keys that may have signed the end of a stream.
     pub(super) believed: Trusted,
 }
 
@@ -207,7 +207,7 @@ impl Signer {
         Self { key, believed }
     }
 
-    /// Goes on from any message, whoever has written it: once, where a stream was not signed
+    /// Goes on from any message, whatever its signature: once, where a stream was not signed
     /// before.
     #[must_use]
     pub fn adopting(self) -> Self {
@@ -316,7 +316,7 @@ pub enum KeyError {
         /// Its mode.
         mode: u32,
     },
-    /// It is no such key.
+    /// It is not such a key.
     #[error("{}: {problem}; make one with `whoisd key new FILE`", path.display())]
     Content {
         /// The file.

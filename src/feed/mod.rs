@@ -1,8 +1,8 @@
 //! Live changes of a registry: what a change is on its way from the registry to a server.
 //!
-//! `record` is the one form that every feed carries; `json` says how its fields are called,
-//! `write` and `read` are the two directions. `message` makes a signed batch of records, `nats`
-//! carries batches to a fleet, `objects` carries snapshots to whoever cannot go on without one, and
+//! `record` is the one form that every feed carries; `json` says how its fields are called, `write`
+//! and `read` are the two directions. `message` makes a signed batch of records, `nats` carries
+//! batches to a fleet, `objects` carries snapshots to a node that cannot go on without one, and
 //! `apply` is what every feed hands records to.
 //!
 //! # Invariants

@@ -4,7 +4,7 @@
 //!
 //! - A value that the importer would leave out, or change in a way that loses something, is a
 //!   defect here too; the record is then refused.
-//! - A defect that the importer only remarks on (no status, no sponsor) is no reason to refuse.
+//! - A defect that the importer only remarks on (no status, no sponsor) is not a reason to refuse.
 //!
 //! # Does not
 //!
@@ -21,7 +21,7 @@ use crate::vet::Rule;
 use crate::vet::findings::Defects;
 use crate::vet::{draft, value};
 
-/// A name as records have it: A-labels in lower case, no final dot; `None`: it is none.
+/// A name as records have it: A-labels in lower case, no final dot; `None`: it is not a name.
 pub(crate) fn normal_name(text: &str) -> Option<String> {
     let name = Reader::default().key(Kind::Domain, text);
     (!name.is_empty()).then_some(name)

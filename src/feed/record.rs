@@ -8,7 +8,7 @@
 //!
 //! # Does not
 //!
-//! Check the order of serials: whoever applies records knows the last one.
+//! Check the order of serials: the code that applies records knows the last one.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -371,8 +371,8 @@ fn object(kind: Kind, text: &str, reader: &mut Reader) -> Result<Object, RecordE
     })
 }
 
-/// Applies the importer's rules on whole objects. What they remark on is served all the same; what
-/// does not fit into a snapshot is not.
+/// Applies the importer's rules on whole objects. An object that they remark on is served all the
+/// same; one that does not fit into a snapshot is not.
 fn settle(object: &mut Object, reader: &mut Reader) {
     let mut remarks = Defects::default();
     check::alone(object, &mut remarks);

@@ -1,5 +1,5 @@
-//! What came under the serials that were taken in, so that another content under one of them shows;
-//! and the small files in which the next run finds it.
+//! Remembers what came under the serials that were taken in, so that other content under one of
+//! them shows; and the small files in which the next run finds it.
 //!
 //! # Invariants
 //!
@@ -46,7 +46,7 @@ impl<const MAX: usize> Seen<MAX> {
         })
     }
 
-    /// Remembers the records behind `have`.
+    /// Remembers the records after `have`.
     pub(super) fn note(&mut self, records: &[ChangeRecord], have: u64) {
         for record in records.iter().filter(|record| record.serial > have) {
             if self.hashes.len() >= MAX {
@@ -56,14 +56,14 @@ impl<const MAX: usize> Seen<MAX> {
         }
     }
 
-    /// Forgets what lies behind `serial`.
+    /// Forgets what follows `serial`.
     pub(super) fn cut(&mut self, serial: u64) {
         while self.last().is_some_and(|last| last > serial) {
             self.hashes.pop_back();
         }
     }
 
-    /// Adds a line for each of the newest `count`, behind `word`.
+    /// Adds a line for each of the newest `count`, after `word`.
     pub(super) fn write_lines(&self, text: &mut String, word: &str, count: usize) {
         let passed = self.hashes.len().saturating_sub(count);
         for (serial, hash) in self.hashes.iter().skip(passed) {
@@ -72,7 +72,7 @@ impl<const MAX: usize> Seen<MAX> {
         }
     }
 
-    /// Takes up what such a line has behind its word. `None` if it does not read.
+    /// Takes in what such a line has after its word. `None` if it does not read.
     pub(super) fn read_line(&mut self, line: &str) -> Option<()> {
         let [serial, version, hash] = line.split(' ').collect::<Vec<_>>().try_into().ok()?;
         let known = (serial.parse().ok()?, u64::from_str_radix(hash, 16).ok()?);
@@ -89,7 +89,7 @@ impl<const MAX: usize> Seen<MAX> {
     }
 }
 
-/// Hash of a record as this build writes it, whoever wrote it.
+/// Hash of a record as this build writes it, whatever build wrote it.
 fn hash(record: &ChangeRecord) -> u64 {
     let mut line = Vec::new();
     record.write_json(&mut line);

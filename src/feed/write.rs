@@ -32,7 +32,7 @@ const FIRST_MS: i64 = -62_135_596_800_000;
 /// 9999-12-31T23:59:59.999Z, ms since the epoch.
 const LAST_MS: i64 = 253_402_300_799_999;
 
-/// An object as it stands in a record.
+/// An object as a record has it.
 pub(super) fn object(object: &snapshot_format::Object) -> Object<'_> {
     use snapshot_format::Object as Whole;
     match object {

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - `no gap`: serials are given by whoever holds the lock on `whoisd.assigning`, in one
-//!   transaction with taking the changes out; each is the last one's plus 1.
+//! - `no gap`: the session that holds the lock on `whoisd.assigning` gives serials, in the
+//!   transaction that takes the changes out; each is the last one's plus 1.
 //! - A change that is visible and has no serial gets one, whatever its transaction's age: nothing
 //!   is skipped that commits late, and nobody waits for a transaction that stays open.
 //!

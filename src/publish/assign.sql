@@ -1,6 +1,6 @@
 -- Takes up to $1 changes that have no serial yet, oldest first, and gives serials: one for each
 -- object, at the place of its last change, in commit order. $2: whether the database keeps commit
--- times; the time of a transaction's last change stands in for its own otherwise.
+-- times; otherwise the time of a transaction's last change is used.
 WITH taken AS (
     DELETE FROM whoisd.changes
     WHERE id IN (SELECT id FROM whoisd.changes ORDER BY id LIMIT $1)

@@ -61,11 +61,11 @@ pub(super) struct Batch {
     pub(super) records: Vec<ChangeRecord>,
     /// The last serial that the database gave.
     pub(super) given: u64,
-    /// Changes that are no records, or could not be read, and were left out.
+    /// Changes that are not records, or could not be read, and were left out.
     pub(super) refused: Vec<Refused>,
     /// Kinds and keys of the objects that were read.
     pub(super) read: Vec<(String, String)>,
-    /// What the last record's serial was given to.
+    /// The change that has the last record's serial.
     pub(super) sent: Option<Sent>,
 }
 
@@ -85,12 +85,12 @@ pub(super) struct Refused {
 #[derive(Debug, Default)]
 pub(super) struct Again {
     pub(super) read: Vec<(String, String)>,
-    /// They are gone, and their keys are none that a record can have: nothing is to be published.
+    /// They are gone, and no record can have their keys, so there is nothing to publish.
     pub(super) gone: Vec<(String, String)>,
     pub(super) refused: Vec<Refused>,
 }
 
-/// What a serial was given to.
+/// The change that has a serial.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sent {
     serial: u64,
@@ -104,7 +104,8 @@ impl Sent {
         Self { serial, committed, transaction }
     }
 
-    /// What the database has a serial for; `None`: it has not given it, or it was pruned.
+    /// The change that has a serial in the database; `None`: the serial was not given yet, or was
+    /// pruned.
     async fn found(
         transaction: &Transaction<'_>,
         statements: &Statements,
@@ -136,7 +137,7 @@ impl Sent {
     }
 }
 
-/// Checks that the database has a serial for the very change that a sink was told of under it.
+/// Checks that the database has a serial for the same change that a sink received under it.
 pub(super) async fn check_told(
     transaction: &Transaction<'_>,
     statements: &Statements,
@@ -201,7 +202,7 @@ pub(super) async fn next(
     Ok(batch)
 }
 
-/// Tries objects again that could not be read, or were no records.
+/// Tries objects again that could not be read, or were not records.
 pub(super) async fn try_again(
     transaction: &Transaction<'_>,
     statements: &Statements,
@@ -316,7 +317,7 @@ struct Found {
     documents: BTreeMap<(Kind, String), Document>,
     /// Objects that could not be read, and why.
     failed: BTreeMap<(Kind, String), RowError>,
-    /// Of contacts, where it matters who refers to them.
+    /// Of contacts, where it matters which domains refer to them.
     hidden: Option<BTreeMap<String, Leaves>>,
     /// Contacts that were published before.
     shown: BTreeSet<String>,
@@ -366,7 +367,7 @@ impl Found {
     /// Takes a row of a view.
     fn document(&mut self, kind: Kind, row: &tokio_postgres::Row) -> Result<(), PublishError> {
         let key: Option<Raw<'_>> = row.try_get(0)?;
-        // A key that is no text is none that was asked for.
+        // Nobody asked for a key that is not text.
         let Some(Ok(key)) = key.map(Raw::text) else { return Ok(()) };
         let (zone, text): (Raw<'_>, Option<Raw<'_>>) = (row.try_get(1)?, row.try_get(3)?);
         match (zone.text(), text.map(Raw::text).transpose()) {
@@ -425,7 +426,7 @@ impl Found {
     }
 }
 
-/// Who of some contacts leaves.
+/// Which of some contacts may leave.
 #[derive(Debug, Default)]
 pub(super) struct Hidden {
     /// Those that do, with the fields that they do not show.

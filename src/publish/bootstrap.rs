@@ -64,7 +64,7 @@ pub struct BootstrapOptions {
 /// What was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bootstrapped {
-    /// Whose serials they are, as a sink is told.
+    /// The source of the serials, as a sink gets it.
     pub source: String,
     /// Last serial that is contained.
     pub serial: u64,
@@ -72,7 +72,7 @@ pub struct Bootstrapped {
     pub generation: u64,
     /// Records, and the length of the file.
     pub summary: Summary,
-    /// Rows that are no records, and were left out.
+    /// Rows that are not records, and were left out.
     pub refused_count: u64,
     /// References to what is not there, which were left out.
     pub dangling_count: u64,

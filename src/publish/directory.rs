@@ -13,12 +13,12 @@
 //!
 //! - A batch appears whole: written aside, synced, renamed, the directory synced.
 //! - Names of everything that is not a batch begin with a point: a spool passes over them.
-//! - Files are consecutive: a batch that continues nothing is refused, what is there already is not
-//!   written a second time, whoever took files out in between.
+//! - Files are consecutive: a batch that continues nothing is refused, records that are there
+//!   already are not written twice, even if files were taken out in between.
 //!
 //! # Does not
 //!
-//! Take files out: whoever applies them does, once they are applied.
+//! Take files out: the program that applies them does, once they are applied.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -43,10 +43,10 @@ const LINE_BYTES_MAX: i64 = 4 << 20;
 const DIGITS: usize = 20;
 const PUBLISHED: &str = ".published";
 const LOCK: &str = ".publisher";
-/// Its permissions: who may open it could hold it.
+/// Its permissions: any process that may open it could hold it.
 const LOCK_MODE: u32 = 0o600;
 const ASIDE: &str = ".batch.new";
-/// Where whoever applies batches keeps them.
+/// Where the program that applies batches keeps them.
 const TAKEN: [&str; 2] = ["done", "rejected"];
 /// How often the lock is tried, and the pause between: 5 s. It is held while a batch is written.
 const LOCK_TRIES: u32 = 100;
@@ -56,7 +56,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 pub struct DirectorySink {
     path: PathBuf,
-    /// Whose serials are put in.
+    /// The source of the serials that are put in.
     source: String,
 }
 

@@ -156,7 +156,7 @@ impl Pass<'_> {
         Ok(sorter.finish().map_err(scratch)?)
     }
 
-    /// Leaves out rows whose keys are no text: nobody could ask for them.
+    /// Leaves out rows whose keys are not text: nobody could ask for them.
     fn with_keys(
         &mut self,
         kind: Kind,

@@ -19,7 +19,7 @@ use snapshot_format::Kind;
 /// The schema, and what of it is read: the definitions.
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     let text = include_str!("../feed/change-record.schema.json");
-    // A test reads it; a schema that is none has no fields.
+    // A test reads it; a text that is not a schema has no fields.
     serde_json::from_str(text).unwrap_or_default()
 });
 
@@ -34,7 +34,7 @@ pub(super) type Leaves = BTreeSet<String>;
 pub(super) enum PathProblem {
     /// There is no such field.
     Unknown,
-    /// What has it has to have it.
+    /// The object that has it requires it.
     Required,
 }
 

@@ -1,5 +1,5 @@
-//! Reads rows of a view by their keys, whatever single rows do: one for which the view raises an
-//! error, or whose bytes are no text, is told apart, and the others are read.
+//! Reads rows of a view by their keys, whatever single rows do. A row for which the view raises an
+//! error, or whose bytes are not text, is reported by itself; the others are read.
 //!
 //! # Invariants
 //!
@@ -46,7 +46,7 @@ impl Raw<'_> {
 /// Bytes that are not a text.
 #[derive(Debug)]
 pub(super) struct NotText {
-    /// What of them is one, for messages.
+    /// The part of them that is text, for messages.
     pub(super) reads: String,
 }
 

@@ -27,7 +27,7 @@ pub enum Model {
     #[default]
     Thick,
     /// Of registrants the name, organisation, state, country and mail address, of other contacts
-    /// the identifier. What concerns the record (ROID, statuses, sponsor, dates) stays.
+    /// the identifier. Fields of the record itself (ROID, statuses, sponsor, dates) stay.
     ModifiedThick,
     /// No contacts, and no references to them.
     Thin,
@@ -39,7 +39,7 @@ pub enum Model {
 pub struct KindRules {
     /// Paths of fields that never leave, `postalInfo.addr.street`.
     pub drop: Vec<String>,
-    /// Columns of the view that are no fields of a record, and the fields that they are.
+    /// Columns of the view whose names are not those of a record's fields, and those fields.
     pub rename: BTreeMap<String, String>,
     /// By the path of a field, texts and what they become; an empty text: nothing.
     pub map: BTreeMap<String, BTreeMap<String, String>>,
@@ -247,7 +247,7 @@ impl Rules {
         self.zone(zone).of_kind(kind)
     }
 
-    /// Whether it has to be known who refers to a contact.
+    /// Whether it matters which domains refer to a contact.
     pub(super) const fn contacts_differ(&self) -> bool {
         self.contacts_differ
     }

@@ -16,7 +16,7 @@
 //!
 //! - A round whose views do not keep the contract takes nothing out of the queue. Once it has
 //!   published, a publisher waits until they do again; before, it refuses.
-//! - What passes is measured by the monotonic clock; the database's clock gives times alone.
+//! - The monotonic clock measures what passes; the database's clock gives times alone.
 //!
 //! # Does not
 //!
@@ -76,7 +76,7 @@ pub struct Totals {
     pub record_count: u64,
     /// Batches.
     pub batch_count: u64,
-    /// Changes that were no records, or could not be read, and were left out.
+    /// Changes that were not records, or could not be read, and were left out.
     pub refused_count: u64,
     /// Objects that wait until they can be read.
     pub unread_count: u64,
@@ -173,8 +173,8 @@ impl Database<'_> {
         self.runtime.block_on(session.lead())
     }
 
-    /// Checks that the database still has the sink's last serial for the change that the sink was
-    /// told of: it may have gone back while no publisher was there to see it.
+    /// Checks that the database still has the sink's last serial for the change that the sink
+    /// received: it may have gone back while no publisher was there to see it.
     fn check_last(&self, session: &mut Session, last: &Last) -> Result<(), PublishError> {
         let Some(told) = &last.told else { return Ok(()) };
         self.runtime.block_on(async {
@@ -213,8 +213,8 @@ impl Database<'_> {
             unread.forget(&transaction, statements, &batch.read).await?;
             unread.note(&transaction, statements, &batch.refused).await?;
             if taken == 0 && !batch.records.is_empty() {
-                // What was read may have committed without a wait for the disk; a commit that
-                // writes waits, for all that came before.
+                // The changes that were read may have committed without a wait for the disk; a
+                // commit that writes waits, for all that came before.
                 transaction.query_one(&statements.durable, &[]).await?;
             }
             transaction.commit().await?;

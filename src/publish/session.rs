@@ -6,8 +6,8 @@
 //! - A statement has a deadline, and so has a transaction in which nothing happens: a publisher
 //!   that hangs holds nothing up for long.
 //! - `durable`: a transaction whose serials or objects go out is on the database's disk before they
-//!   do, whatever the database's own settings: each transaction says so itself, since a session may
-//!   end behind a pooler.
+//!   do, whatever the database's own settings: each transaction says so itself, since a pooler may
+//!   be in between.
 //!
 //! # Does not
 //!
@@ -28,7 +28,7 @@ use super::rules::Rules;
 
 /// Largest object, bytes of its JSON: three times what fits into a snapshot.
 pub(super) const DOCUMENT_BYTES_MAX: i32 = 512 << 10;
-/// Identifies whoever publishes among the advisory locks of the database: "whoisd".
+/// Identifies a publisher among the advisory locks of the database: "whoisd".
 const LEADER_LOCK: i64 = 0x7768_6f69_7364;
 /// Deadlines, and what makes texts the same whatever the database's defaults. The server notices
 /// within 25 s that a publisher is gone whose machine fell silent.
@@ -203,7 +203,7 @@ where
         match std::future::poll_fn(|context| connection.poll_message(context)).await {
             Some(Ok(AsyncMessage::Notification(_))) => wake.notify_one(),
             Some(Ok(_)) => {}
-            // Whoever asks the client next hears why.
+            // The next request to the client reports why.
             Some(Err(_)) | None => {
                 wake.notify_one();
                 return;

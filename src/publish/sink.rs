@@ -14,10 +14,10 @@ use crate::feed::ChangeRecord;
 /// Takes records in order of their serials, durably. Its calls block, and are made outside of the
 /// publisher's runtime, so that a sink may have one of its own.
 pub trait Sink {
-    /// The last serial that it has, and what it was told of under it; `None`: it never had any.
-    /// `source` says whose serials are to come: 1 to 64 letters, digits, `.`, `_` and `-`, the same
-    /// as long as one database counts on. Asked when a publisher starts or connects again, before
-    /// anything is sent.
+    /// The last serial that it has, and the change that it received under it; `None`: it never had
+    /// any. `source` names the source of the serials to come: 1 to 64 letters, digits, `.`, `_` and
+    /// `-`, the same as long as one database counts on. Asked when a publisher starts or connects
+    /// again, before anything is sent.
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl Told {
     }
 
     /// Whether it is of the change that committed then, in that transaction. A hidden change is
-    /// told of as a heartbeat, without its transaction.
+    /// sent as a heartbeat, without its transaction.
     pub(super) fn is_of(&self, committed_ms: i64, transaction: &str) -> bool {
         self.committed_ms == committed_ms
             && (self.transaction.is_empty() || self.transaction == transaction)

@@ -4,7 +4,7 @@
 //!
 //! - Rules for all objects of a kind come before those of the zone; within each, names before
 //!   values, and what is dropped is dropped last, under the name that a record has for it.
-//! - What comes out was read by [`ChangeRecord::parse`]: whoever takes records reads it.
+//! - Every record that comes out was read by [`ChangeRecord::parse`], so any node reads it.
 //! - `own zone`: a name goes out by the rules of the zone that it lies in, or not at all.
 //!
 //! # Does not
@@ -25,7 +25,7 @@ use crate::feed::{Body, ChangeRecord, VERSION, normal_name};
 /// Fields of octets in hexadecimal or base64, which must not be cut.
 const OCTETS: [&str; 2] = ["secDNS.dsData.digest", "secDNS.keyData.pubKey"];
 
-/// What stands in front of an object in its record.
+/// What precedes an object in its record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) serial: u64,
@@ -50,7 +50,7 @@ pub(super) struct Row<'r> {
 ///
 /// # Errors
 ///
-/// Why the row is none, as the reader of records says it.
+/// Why the row is not a record, as the reader of records reports it.
 pub(super) fn upsert(rules: &Rules, head: &Head, row: Row<'_>) -> Result<ChangeRecord, RowError> {
     let zone = match row.kind {
         Kind::Domain | Kind::Nndn => zone(row.zone)?,
@@ -81,7 +81,7 @@ pub(super) fn upsert(rules: &Rules, head: &Head, row: Row<'_>) -> Result<ChangeR
 ///
 /// # Errors
 ///
-/// It is none: without its zone nobody knows what of an object may leave.
+/// It is not a name: without its zone nobody knows what of an object may leave.
 pub(super) fn zone(text: &str) -> Result<String, RowError> {
     normal_name(text).ok_or_else(|| RowError::NoZone { got: text.to_owned() })
 }
@@ -104,7 +104,7 @@ fn check_zone(rules: &Rules, zone: &str, name: &str) -> Result<(), RowError> {
 ///
 /// # Errors
 ///
-/// Why the key is none.
+/// Why no record can have the key.
 pub(super) fn delete(head: &Head, kind: Kind, key: &str) -> Result<ChangeRecord, RowError> {
     let key = clean("", Value::from(key)).unwrap_or_default();
     read(head, kind, "delete", key)
@@ -114,12 +114,12 @@ pub(super) fn delete(head: &Head, kind: Kind, key: &str) -> Result<ChangeRecord,
 ///
 /// # Errors
 ///
-/// The time is none.
+/// The time is not one of a record.
 pub(super) fn heartbeat(head: &Head) -> Result<ChangeRecord, RowError> {
     parse(head, "heartbeat", Map::new())
 }
 
-/// What stands in front of an object that has no serial; it is not kept.
+/// What precedes an object that has no serial; it is not kept.
 pub(super) fn anytime() -> Head {
     Head { serial: 1, committed: "1970-01-01T00:00:00Z".to_owned(), ..Head::default() }
 }

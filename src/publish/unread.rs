@@ -1,10 +1,10 @@
-//! Objects that could not be read or were no record: noted in the database, and taken again once
+//! Objects that could not be read or were not records: noted in the database, and taken again once
 //! they can be read.
 //!
 //! # Invariants
 //!
-//! - `taken again`: what is noted is tried every [`RETRY`]; what reads by then is noted as a change
-//!   again, and gets a serial like any other.
+//! - `taken again`: objects that are noted are tried every [`RETRY`]; those that read by then
+//!   become changes again, with serials like any other.
 //! - A problem is logged once, not each time that it is still there.
 //! - Noting is part of the transaction that passes over the object: after a crash it is there, or
 //!   the object's serial is still to be published.
@@ -35,7 +35,7 @@ const TRIED_COUNT: usize = 128;
 /// Objects whose problem is remembered as said, and that are kept where the database has no place
 /// for them.
 const KEPT_COUNT_MAX: usize = 10_000;
-/// Of a problem, so many characters stand in the database.
+/// Most characters of a problem that the database keeps.
 const PROBLEM_CHARS_MAX: usize = 500;
 
 /// What is known of objects that wait.
@@ -146,7 +146,7 @@ impl Unread {
         self.recount(transaction, statements).await
     }
 
-    /// Tries what waits, if it is time. What reads by now is a change again.
+    /// Tries the objects that wait, if it is time. Those that read by now become changes again.
     pub(super) async fn retry(
         &mut self,
         session: &mut Session,
@@ -193,7 +193,7 @@ impl Unread {
         let most = i64::try_from(TRIED_COUNT).unwrap_or(i64::MAX);
         for row in transaction.query(&statement.waiting, &[&most]).await? {
             let (kind, key): (Raw<'_>, Raw<'_>) = (row.try_get(0)?, row.try_get(1)?);
-            // A key that is no text never reads.
+            // A key that is not text never reads.
             if let (Ok(kind), Ok(key)) = (kind.text(), key.text()) {
                 waiting.push((kind, key));
             }

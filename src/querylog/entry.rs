@@ -5,7 +5,7 @@
 //! word 1  generation             tier (8 each)
 //! word 2  bytes, micros  word 4  length of suffix (16), of name (16), bytes of name left out (32)
 //! words 5 and 6  server's address        words 7 and 8  client's
-//! then kind, outcome, tier, suffix, name, one behind the other, the last word filled up
+//! then kind, outcome, tier, suffix, name, one after another, the last word filled up
 //! ```
 //!
 //! # Invariants

@@ -43,7 +43,7 @@ const LAST_FIELD: &str = "Whoisd-Last";
 const KEY_FIELD: &str = "Whoisd-Key";
 const SIGNATURE_FIELD: &str = "Whoisd-Signature";
 const ID_FIELD: &str = "Nats-Msg-Id";
-/// Longest quotation of what stands in a header, characters.
+/// Longest quotation from a header, characters.
 const GOT_CHARS_MAX: usize = 80;
 
 /// Whose serials these are: another source counts on its own. 1 to 64 letters, digits, `.`, `_` and
@@ -332,8 +332,8 @@ impl Head {
         Ok((Self { source, first, last }, version))
     }
 
-    /// Reads the head of a message, and whether it may be relied on. What is not signed by a
-    /// trusted key is foreign before anything else is judged of it: its version, its length.
+    /// Reads the head of a message, and whether it may be relied on. A message that no trusted key
+    /// signed is foreign before its version or its length is looked at.
     ///
     /// # Errors
     ///
@@ -432,9 +432,9 @@ pub fn pack(records: &[ChangeRecord]) -> usize {
     records.len()
 }
 
-/// What a signature is made over: a name that nothing else that is signed starts with, then each
-/// part in a form that no other parts have. Every version has these parts, so that a node tells a
-/// later one of its publisher from a stranger's.
+/// The text that a signature is made over: a name that nothing else that is signed starts with,
+/// then each part in a form that no other parts have. Every version has these parts, so that a node
+/// tells a later one of its publisher from a stranger's.
 fn signed(version: &str, head: &Head, payload: &[u8]) -> Vec<u8> {
     let Head { source, first, last } = head;
     let text = format!("whoisd batch {version}\n{source}\n{first}\n{last}\n{}\n", payload.len());

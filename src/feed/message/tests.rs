@@ -1,4 +1,4 @@
-//! What is read of messages that are right, tampered with, replayed, or somebody else's.
+//! Messages that are right, tampered with, replayed, or somebody else's.
 
 use super::*;
 use crate::feed::{Body, SERIAL_MAX};

@@ -7,7 +7,7 @@
 //!
 //! # Does not
 //!
-//! Reconnect: whoever loses a connection comes again, after a pause.
+//! Reconnect: a caller that loses a connection comes again, after a pause.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::secret;
 
 /// Stream without another name.
 pub const STREAM: &str = "WHOISD";
-/// Subject of that stream; another stream has its name behind it.
+/// Subject of that stream; another stream appends its name.
 const SUBJECT: &str = "whoisd.changes";
 /// Most servers of one stream.
 pub const SERVER_COUNT_MAX: usize = 16;
@@ -94,7 +94,7 @@ impl Address {
 ///
 /// # Errors
 ///
-/// It is none.
+/// It is not such a name.
 pub fn check_name(what: &'static str, name: &str) -> Result<(), AddressError> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(known) {
@@ -104,7 +104,7 @@ pub fn check_name(what: &'static str, name: &str) -> Result<(), AddressError> {
     Ok(())
 }
 
-/// A connection and who it is with.
+/// A connection and its server.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) client: Client,
@@ -113,8 +113,8 @@ pub(crate) struct Connection {
     pub(crate) server: String,
 }
 
-/// Connects to the first server that answers, beginning with number `next`, which goes on behind
-/// it.
+/// Connects to the first server that answers, beginning with number `next`, which then points to
+/// the one after it.
 ///
 /// # Errors
 ///

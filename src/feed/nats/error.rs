@@ -167,7 +167,7 @@ pub(super) enum Broken {
     ConsumerGone(Cause),
 }
 
-/// What to say when somebody has removed the durable consumer.
+/// For a durable consumer that somebody has removed.
 const CONSUMER_GONE: &str = "the durable consumer is gone; if another node has the same \
                              feed.nats.durable, give each its own";
 
@@ -229,7 +229,7 @@ pub enum OutboxError {
     NotStored {
         /// How often.
         tries: usize,
-        /// What came of the last one that says more than that the server has seen them.
+        /// Why the last of them failed, unless the server had seen the records before.
         last: Option<NotStored>,
     },
 }

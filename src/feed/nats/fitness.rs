@@ -1,19 +1,20 @@
 //! Whether a stream keeps what is put into it: what of its configuration makes changes vanish
 //! before every node has them.
 //!
-//! A feed wants a log: what is stored stays until it is old, whoever has read it. Everything here
-//! can be set by whoever makes the stream, and nothing of it shows while all nodes are connected.
+//! A feed wants a log: a message stays until it is old, whichever nodes have read it. An operator
+//! that makes a stream can set everything here otherwise, and nothing of it shows while all nodes
+//! are connected.
 //!
 //! # Does not
 //!
-//! Change a stream: whoever made it knows why it is so.
+//! Change a stream: its operator knows why it is so.
 
 use std::time::Duration;
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 
-/// What a stream with a batch on the way needs at least, and what is little: below that a node that
-/// is gone over a weekend needs a snapshot.
+/// What a stream needs at least, and what is little: with less, a node that is gone over a weekend
+/// needs a snapshot.
 const AGE_MIN: Duration = Duration::from_secs(600);
 const AGE_LITTLE: Duration = Duration::from_secs(3 * 86_400);
 const BYTES_MIN: i64 = 16 << 20;
@@ -35,7 +36,7 @@ pub(super) struct Fitness {
     pub(super) doubtful: Vec<String>,
 }
 
-/// What was said of a stream, so that it is said once each time that it becomes true.
+/// What was logged about a stream, so that it is logged once each time that it becomes true.
 #[derive(Debug, Default)]
 pub(super) struct Said(Vec<String>);
 
@@ -49,7 +50,7 @@ impl Said {
 }
 
 impl Fitness {
-    /// Of a stream, for whoever publishes messages of up to `message_bytes` under `subject`.
+    /// Of a stream, for a publisher of messages of up to `message_bytes` under `subject`.
     pub(super) fn for_publisher(config: &Config, subject: &str, message_bytes: i32) -> Self {
         let mut fitness = Self::for_node(config, subject);
         let refused = &mut fitness.refused;
@@ -95,7 +96,7 @@ impl Fitness {
         fitness
     }
 
-    /// Of a stream, for whoever follows it.
+    /// Of a stream, for a node that follows it.
     pub(super) fn for_node(config: &Config, subject: &str) -> Self {
         let mut fitness = Self::default();
         let retention = match config.retention {

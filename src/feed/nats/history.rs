@@ -5,7 +5,7 @@
 //!
 //! - A record is compared with what came under its serial before, as far as that is remembered:
 //!   the newest [`HASH_COUNT_MAX`] since the start, and the last one before it.
-//! - What is not on the disk after all is forgotten ([`History::cut`]).
+//! - Records that are not on the disk after all are forgotten ([`History::cut`]).
 //!
 //! # Does not
 //!
@@ -78,7 +78,7 @@ impl History {
         }
     }
 
-    /// Remembers what of a batch is new behind `have`. What was there already is not looked at: it
+    /// Remembers the records of a batch that are new after `have`. Earlier ones are ignored: they
     /// may lie before a snapshot, whose history nobody has seen.
     pub(super) fn note(&mut self, batch: &Batch, have: u64) {
         if self.source.is_none() {
@@ -92,7 +92,7 @@ impl History {
         *self = Self { source: source.or_else(|| self.source.take()), seen: Seen::default() };
     }
 
-    /// Forgets what lies behind `serial`: the node does not have it any more.
+    /// Forgets what follows `serial`: the node does not have it any more.
     pub(super) fn cut(&mut self, serial: u64) {
         self.seen.cut(serial);
     }

@@ -8,7 +8,7 @@
 //!
 //! # Does not
 //!
-//! Wait: whoever asks decides when a gap has lasted too long.
+//! Wait: the caller decides when a gap has lasted too long.
 
 use std::collections::BTreeMap;
 

@@ -3,10 +3,10 @@
 //! # Invariants
 //!
 //! - Costs one request a halving: 30 for a thousand million messages.
-//! - What is found is a place to start from, not a promise: records are looked at when they come.
+//! - The result is a place to start from, not a promise: records are looked at when they come.
 //! - Where keys are trusted, only what one of them signed says where a place is. A walk past
-//!   strangers is bounded; behind it the place is not known, and what a durable consumer has
-//!   acknowledged counts.
+//!   strangers is bounded; beyond the bound the place is not known, and the position that a durable
+//!   consumer has acknowledged counts.
 //!
 //! # Does not
 //!
@@ -23,7 +23,7 @@ use crate::feed::message::{Head, MessageError};
 /// Messages in a row that may be no batches before the search gives up on them.
 const STRANGERS_MAX: u64 = 16;
 /// Messages that may have changed places: so many before the one that is found are read again, and
-/// so many are looked at before it is said that the stream begins too late.
+/// so many are looked at before the stream counts as beginning too late.
 const MARGIN_COUNT: u64 = 8;
 
 /// Where to go on.
@@ -32,7 +32,7 @@ pub(super) enum Place {
     /// Between these sequence numbers of the stream: the first one is early enough whatever changed
     /// places, the second one is where the wanted serial lies.
     Between(u64, u64),
-    /// The stream begins behind it: this is its first serial.
+    /// The stream begins after it: this is its first serial.
     Behind(u64),
 }
 
@@ -46,7 +46,7 @@ struct Heads<'a> {
 }
 
 impl Heads<'_> {
-    /// The first batch at or behind a sequence number, and its own number.
+    /// The first batch at or after a sequence number, and its own number.
     async fn at(&self, sequence: u64) -> Result<Option<(u64, Head)>, Lost> {
         let mut sequence = sequence;
         for _ in 0..STRANGERS_MAX {
@@ -74,7 +74,7 @@ impl Heads<'_> {
     }
 }
 
-/// Where the stream goes on behind the serial `have`.
+/// Where the stream goes on after the serial `have`.
 ///
 /// # Errors
 ///
@@ -107,7 +107,7 @@ pub(super) async fn locate(
     if let Some(least) = least.filter(|_| !heads.is_lost.get()) {
         return Ok(Place::Behind(least));
     }
-    // The last batch that does not begin behind the wanted serial lies in `low..high`.
+    // The last batch that does not begin after the wanted serial lies in `low..high`.
     let (mut low, mut high) = (first, state.last_sequence.saturating_add(1));
     let mut passed = false;
     while high.saturating_sub(low) > 1 {

@@ -1,4 +1,4 @@
-//! The publisher's end: batches into the stream, each once, in order, whoever else publishes.
+//! The publisher's end: batches into the stream, each once, in order, whatever other publishers do.
 //!
 //! # Invariants
 //!
@@ -10,8 +10,8 @@
 //!
 //! # Does not
 //!
-//! Keep records: whoever sends keeps them until they are acknowledged, and sends them again after
-//! an error.
+//! Keep records: the caller keeps them until they are acknowledged, and sends them again after an
+//! error.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -38,8 +38,8 @@ use crate::feed::message::{
 
 /// How often a batch is tried before the caller hears of it.
 const TRIES_MAX: usize = 4;
-/// Messages at the end of the stream that may be no batches before it is said that the end cannot
-/// be found.
+/// Messages at the end of the stream that may not be batches before the search for the end is given
+/// up.
 const STRANGERS_MAX: usize = 64;
 /// Bytes of a header, apart from the payload; 400 are used.
 const HEADER_BYTES_MAX: usize = 4 << 10;
@@ -209,7 +209,7 @@ impl Outbox {
         Ok(outbox)
     }
 
-    /// Where the stream ends: whoever publishes goes on from there.
+    /// Where the stream ends: a publisher goes on from there.
     ///
     /// # Errors
     ///
@@ -222,8 +222,8 @@ impl Outbox {
         Ok(last)
     }
 
-    /// Stores records with consecutive serials, as few messages as they fit into. What the stream
-    /// has already is left out. Returns once all are stored.
+    /// Stores records with consecutive serials, as few messages as they fit into. Records that the
+    /// stream has already are left out. Returns once all are stored.
     ///
     /// # Errors
     ///
@@ -235,7 +235,7 @@ impl Outbox {
         while tries < TRIES_MAX {
             let mut open = self.take_open()?;
             let cached = open.last.take().filter(|last| {
-                // What seems to be missing may have come from another publisher.
+                // Records that seem to be missing may have come from another publisher.
                 !matches!(self.rest(records, last), Err(SendError::Gap { .. }))
             });
             let last = match cached {
@@ -302,7 +302,7 @@ impl Outbox {
         }
     }
 
-    /// Where a stream ends: with a key, behind the last message that a believed key signed.
+    /// Where a stream ends: with a key, after the last message that a believed key signed.
     async fn read_last(&self, stream: &Stream) -> Result<Last, SendError> {
         let failed = |error| SendError::from(OutboxError::Unread(error));
         let state = stream.get_info().await.map_err(|error| failed(error.into()))?.state;

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - `acknowledged`: see the folder's. What is left out for good (a stranger's message, a wrong
+//! - `acknowledged`: see the folder's. A message that is left out for good (a stranger's, a wrong
 //!   signature) is terminated, so that it does not come again.
 //! - Nothing is waited for without a bound: a look at the connection and the stream comes at least
 //!   once a `poll`.
@@ -280,7 +280,7 @@ impl<'a> Session<'a> {
             headers.and_then(|headers| headers.get(name)).map(|text| text.as_str())
         };
         let read = Batch::decode(field, &message.payload, &self.settings.trusted);
-        // A stranger's message is no sign that the feed lives.
+        // A stranger's message is not a sign that the feed lives.
         if !read.as_ref().is_err_and(MessageError::is_foreign) {
             self.status.update(|report| report.received_ms = now_ms);
         }
@@ -402,7 +402,7 @@ impl<'a> Session<'a> {
             report.record_count = report.record_count.saturating_add(count);
             report.duplicate_count = report.duplicate_count.saturating_add(old);
             if let Some(newest) = records.iter().map(|record| record.committed_ms).max() {
-                // A time to come is none that anybody can rely on.
+                // Nobody can rely on a time in the future.
                 report.committed_ms = report.committed_ms.max(newest).min(now_ms);
                 report.error = None;
             }

@@ -1,5 +1,5 @@
 //! How the feed is doing, for metrics and logs: written by the thread that follows the stream, read
-//! by whoever wants to know.
+//! by any thread.
 //!
 //! # Invariants
 //!

@@ -22,7 +22,7 @@ pub type NotPermitted = Box<dyn std::error::Error + Send + Sync>;
 /// Something with an object store did not work.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
-    /// The address is none.
+    /// The address is not one.
     #[error("{url:?}: {problem}; expected a directory, file:///DIRECTORY{}", S3_ADVICE)]
     Address {
         /// The address.

@@ -10,7 +10,7 @@
 //!
 //! # Does not
 //!
-//! Know which serial the node has: whoever asks says the least one, so that nothing goes back.
+//! Know which serial the node has: the caller names the least one, so that nothing goes back.
 
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
@@ -60,9 +60,9 @@ impl Objects {
     ///
     /// # Errors
     ///
-    /// There is none that can be used, the object store cannot be listed, the directory cannot be
-    /// written, `vet` says why it may not take the place of what there is, or `go_on` says no. What
-    /// was current is current.
+    /// No snapshot can be used, the object store cannot be listed, the directory cannot be written,
+    /// `vet` refuses to replace what there is, or `go_on` says no. The current generation stays
+    /// current.
     pub fn fetch<F: Files>(
         &self,
         wanted: &Wanted,

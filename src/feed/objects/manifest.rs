@@ -3,7 +3,7 @@
 //! ```text
 //! whoisd-object 2
 //! source registry-a               whose serials these are; - if it has none
-//! generation 12                   at whoever published it
+//! generation 12                   in the publisher's directory
 //! serial 8812                     last change that it contains
 //! time 1764000000000              time of the data, ms since 1970-01-01T00:00:00Z
 //! bytes 331000000                 length of the snapshot
@@ -17,7 +17,7 @@
 //! # Invariants
 //!
 //! - Name and content agree: an old snapshot cannot be given a newer name.
-//! - What is signed binds every byte of the snapshot, by a hash for which nobody can make another
+//! - The signed text binds every byte of the snapshot, by a hash for which nobody can make another
 //!   file. Form 1 had XXH3, for which anybody can: it is refused.
 //!
 //! # Does not
@@ -46,9 +46,10 @@ const SNAPSHOT_ENDING: &str = ".snapshot";
 /// What a snapshot in an object store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectManifest {
-    /// Whose serials these are, if it has any.
+    /// The source of its serials, if it has any.
     pub source: Option<Source>,
-    /// Its generation at whoever published it; a node that fetches it counts on by itself.
+    /// Its generation in the directory that it was published from; a node that fetches it counts on
+    /// by itself.
     pub generation: u64,
     /// Last change that it contains; 0 without a feed.
     pub serial: u64,
@@ -73,7 +74,7 @@ pub(super) struct Name {
 }
 
 impl Name {
-    /// Reads the name of a manifest; `None` if it is none.
+    /// Reads the name of a manifest; `None` if the file is not one.
     pub(super) fn decode(file: &str) -> Option<Self> {
         let name = file.strip_suffix(MANIFEST_ENDING)?;
         let [serial, time_ms, sums] = name.split('-').collect::<Vec<_>>().try_into().ok()?;

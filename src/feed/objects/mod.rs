@@ -1,5 +1,5 @@
-//! Snapshots in an object store: a directory, or what speaks S3. Whoever has one puts it there, a
-//! node that is new or too far behind fetches it.
+//! Snapshots in an object store: a directory, or a server that speaks S3. A publisher puts one
+//! there, a node that is new or too far behind fetches it.
 //!
 //! ```text
 //! URL/SERIAL-TIME-SUMS.snapshot      a base, as it lies in a snapshot directory
@@ -10,8 +10,8 @@
 //! # Invariants
 //!
 //! - An object is written once: a name holds the hash of what it names.
-//! - What is fetched has the length and the hash of its manifest, and its own checksums, before it
-//!   is published in the directory; what fails that leaves the directory as it was.
+//! - A snapshot that is fetched has the length and the hash of its manifest, and its own checksums,
+//!   before it is published in the directory; one that fails that leaves the directory as it was.
 //! - A snapshot that was damaged is not fetched again until it has changed in the object store.
 //! - Memory is bounded by [`PART_BYTES`] a part, whatever the size of a snapshot.
 //!
@@ -186,7 +186,7 @@ fn directory(path: &FilePath) -> Result<Opened, UrlError> {
         return Err(UrlError::NotDirectory { path: part.to_owned() });
     }
     let prefix = Path::from_absolute_path(&absolute)?;
-    // A snapshot that others are told of has to survive a crash.
+    // A snapshot that others rely on has to survive a crash.
     Ok((Arc::new(LocalFileSystem::new().with_fsync(true)), prefix))
 }
 

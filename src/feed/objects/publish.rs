@@ -10,7 +10,7 @@
 //!
 //! # Does not
 //!
-//! Make the base: whoever calls has one, mapped or in memory.
+//! Make the base: the caller has one, mapped or in memory.
 
 use object_store::{ObjectStoreExt, WriteMultipart};
 use sha2::{Digest, Sha256};
@@ -27,7 +27,7 @@ const PARTS_UNDER_WAY_MAX: usize = 4;
 /// How a snapshot is published.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct How<'a> {
-    /// Whose serials it has, if it has any.
+    /// The source of its serials, if it has any.
     pub source: Option<&'a Source>,
     /// What signs its manifest.
     pub key: Option<&'a SecretKey>,
@@ -56,10 +56,9 @@ struct There {
 }
 
 impl Objects {
-    /// Puts a base into the object store, and its manifest beside it. A manifest that is there
-    /// gets a signature or a source that it lacks, and keeps those that it has; one with another
-    /// source is an error: nodes that have followed the one would be told that they follow the
-    /// other.
+    /// Puts a base into the object store, and its manifest beside it. A manifest that is there gets
+    /// a signature or a source that it lacks, and keeps those that it has; one with another source
+    /// is an error: it would tell nodes that follow the one that they follow the other.
     ///
     /// Asks `go_on` before each part of [`PART_BYTES`], with bytes sent and bytes in all. Reads the
     /// base three times: its checksums are compared, and its hash is made, first.
@@ -142,7 +141,7 @@ impl Objects {
             let (got, own) = (got.clone(), own.clone());
             return Err(ObjectError::OtherSource { url, file, got, own });
         }
-        // Who does not say whose serials they are does not unsay it.
+        // A call that names no source does not remove one.
         manifest.source = manifest.source.take().or_else(|| there.manifest.source.clone());
         match &there.key {
             Some(key) if !is_signing && *manifest != there.manifest => {
@@ -182,7 +181,7 @@ fn key_of(text: &str) -> Option<String> {
     text.lines().find_map(|line| line.strip_prefix("key ")).map(str::to_owned)
 }
 
-/// What a manifest says that is other than what is there.
+/// How a manifest differs from the one that is there.
 fn changes(there: &There, manifest: &ObjectManifest, key: Option<&str>) -> Vec<String> {
     let mut changes = Vec::new();
     match (&there.key, key) {

@@ -6,8 +6,8 @@
 //! - A note is there while a file is applied, and only then; it says how often runs have ended over
 //!   that file before. What an end of the whole machine cut off does not count.
 //! - A run that took some records of the file in does not count.
-//! - A run that the kernel ended for want of memory counts at once. Whoever else ends a process,
-//!   with SIGKILL, may hit a good file by chance: that takes [`ENDS_MAX`] times in a row.
+//! - A run that the kernel ended for lack of memory counts at once. Any other SIGKILL may hit a
+//!   good file by chance, so it takes [`ENDS_MAX`] of them in a row.
 //!
 //! # Does not
 //!
@@ -26,7 +26,7 @@ pub const ATTEMPT: &str = "files.attempt";
 const FIRST_LINE: &str = "whoisd-files-attempt 1";
 /// Longest file that is read, bytes.
 const FILE_BYTES_MAX: u64 = 1024;
-/// Runs that may end over a file, whoever ended them, before it is refused.
+/// Runs that may end over a file, for whatever reason, before it is refused.
 const ENDS_MAX: u32 = 5;
 /// Names one run of the machine.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";

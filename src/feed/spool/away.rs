@@ -4,8 +4,8 @@
 //!
 //! - `once`: a file that cannot be moved is remembered as settled, and not applied again; it is
 //!   tried again until it can be moved, and holds up no other one.
-//! - A folder that somebody has put something else in the place of is told of as long as that
-//!   lasts. It holds up nothing, least of all the start of the server.
+//! - A folder that somebody has replaced by something else is reported as long as that lasts. It
+//!   holds up nothing, least of all the start of the server.
 //!
 //! # Does not
 //!

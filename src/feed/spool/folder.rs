@@ -1,5 +1,5 @@
-//! A folder in the spool that this process keeps: whoever may write into the spool may put
-//! something else in its place, and must not choose where files go by that.
+//! A folder in the spool that this process keeps: any process that may write into the spool could
+//! put something else in its place, and must not choose by that where files go.
 //!
 //! # Invariants
 //!
@@ -22,7 +22,7 @@ use rustix::io::Errno;
 
 /// Longest name that a file system takes, bytes.
 const NAME_BYTES_MAX: usize = 255;
-/// Room for a number and an ending behind a name, bytes.
+/// Room for a number and an ending after a name, bytes.
 const BEHIND_BYTES: usize = 32;
 /// Of a name that is too long the end stays, bytes: the file's own ending.
 const END_BYTES: usize = 24;
@@ -69,7 +69,7 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// It is none, or is not there: `NotFound`.
+    /// It is not a folder, or is not there: `NotFound`.
     pub(super) fn check(path: &Path) -> io::Result<()> {
         let opened = openat(CWD, path, FOLDER_FLAGS, Mode::empty()).map_err(strange)?;
         let access = Access::WRITE_OK | Access::EXEC_OK;
@@ -104,7 +104,7 @@ impl Folder {
     }
 
     /// A name that no file has: the one that is wanted, shortened where it is too long, or that
-    /// with a number behind it.
+    /// with a number after it.
     pub(super) fn free_name(&self, wanted: &str) -> io::Result<String> {
         let wanted = short(wanted);
         let with_number = (1..SAME_NAME_MAX).map(|number| format!("{wanted}.{number}"));
@@ -140,7 +140,7 @@ impl Folder {
         }
     }
 
-    /// Removes a file; one that is gone already is none.
+    /// Removes a file; one that is gone already is not an error.
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         match unlinkat(&self.opened, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -159,7 +159,7 @@ fn strange(error: Errno) -> io::Error {
     }
 }
 
-/// A name with room for a number and an ending behind it: of one that is too long the beginning and
+/// A name with room for a number and an ending after it: of one that is too long the beginning and
 /// the end.
 pub(crate) fn short(name: &str) -> String {
     let bytes_max = NAME_BYTES_MAX - BEHIND_BYTES;

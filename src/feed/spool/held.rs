@@ -41,7 +41,7 @@ struct Place {
 }
 
 /// The places that are held: the lowest one, and one of a file without a serial that reads. Those
-/// of other files lie behind these, or wait for the operator with them.
+/// of other files come after these, or wait for the operator with them.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     /// Where they are written; `None`: nowhere.

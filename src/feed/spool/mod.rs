@@ -7,12 +7,12 @@
 //! - A file is moved once its outcome is on the disk: after a crash it is applied again, which
 //!   changes nothing.
 //! - A file whose serials are to come waits for the file that has those before, whatever the two
-//!   are called; what nobody has brought holds up everything behind it.
+//!   are called; a file that nobody has brought holds up all that follow it.
 //! - Before a directory has a serial, a refused file of records holds its place: see [`HELD`].
 //! - A file that cannot be read waits, and holds up deposits; records whose serials follow go on.
 //! - `done/` and `rejected/` are bounded, and no file there takes the place of another one.
-//! - Whoever may write into the spool chooses neither what else is read nor where files go: no
-//!   symbolic link is followed in it.
+//! - A process that may write into the spool chooses neither what else is read nor where files go:
+//!   no symbolic link is followed in it.
 //! - A file over which this process ended for want of memory, or ends again and again, is refused.
 //!
 //! # Does not
@@ -68,7 +68,7 @@ const NAMES_MAX: usize = 1 << 16;
 pub const DONE: &str = "done";
 /// Folder of files that were refused.
 pub const REJECTED: &str = "rejected";
-/// Folder of what was found in deposits; whoever applies them fills it.
+/// Folder of what was found in deposits; the code that applies them fills it.
 pub const FINDINGS: &str = "findings";
 /// Ending of the file that says why another one was refused.
 pub const WHY_ENDING: &str = ".why";
@@ -125,7 +125,7 @@ impl Spool {
     /// The spool at `path`, a folder of a snapshot directory; it is made if it is not there. `keep`
     /// bounds `done/` and `rejected/`, whose files have their days by `wall_ms`.
     ///
-    /// A folder in it that is no folder is told of by each pass, and holds up nothing.
+    /// Each pass reports a folder in it that is not a folder; it holds up nothing.
     ///
     /// # Errors
     ///
@@ -400,9 +400,9 @@ impl Spool {
         self.away.put(name, path, end, self.status.now_ms());
     }
 
-    /// Names of the files that are to be applied, in order. Who writes one gives it a name that
-    /// starts with a point, and renames it. What is not a file, or has no name that can be said, is
-    /// refused, or waits if even that cannot be done. Folders are passed over.
+    /// Names of the files that are to be applied, in order. A writer gives a file a name that
+    /// starts with a point, and renames it. An entry that is not a file, or has no printable name,
+    /// is refused, or waits if even that cannot be done. Folders are passed over.
     fn names(&mut self, serial: u64) -> io::Result<(Vec<String>, Option<Waits>)> {
         // The first ones: how many there are is for others to say.
         let mut names = BinaryHeap::new();

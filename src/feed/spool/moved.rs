@@ -138,7 +138,7 @@ pub(super) struct Shelf {
     /// Whether it is known what lay there before.
     is_listed: bool,
     files: Row,
-    /// What is said of them.
+    /// The report on them.
     texts: Row,
 }
 
@@ -215,7 +215,7 @@ impl Shelf {
     }
 
     /// Removes the oldest files, down to the bounds and until the disk has room; the newest stays,
-    /// for whoever waits to see it.
+    /// for an operator that waits to see it.
     pub(super) fn clear(&mut self) {
         self.list();
         self.give_up(self.files.bounds.least);

@@ -3,7 +3,7 @@
 //!
 //! # Invariants
 //!
-//! - What is known is of the directory as it is: once its last serial is another one (a base, a
+//! - The file is about the directory as it is: once its last serial is another one (a base, a
 //!   stream, a crash before this was written), everything is forgotten. So a wrong claim is never
 //!   made; less is noticed.
 //!

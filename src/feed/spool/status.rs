@@ -1,4 +1,4 @@
-//! How the spool is doing, for readiness, metrics and whoever asks.
+//! How the spool is doing, for readiness, metrics and commands.
 //!
 //! # Invariants
 //!
@@ -28,7 +28,7 @@ pub struct Report {
 /// Files that wait, and what for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    /// How many, refused ones whose place is held included; 0: a folder of the spool is none.
+    /// How many, refused ones whose place is held included; 0: a folder of the spool is not one.
     pub count: u64,
     /// Since when no file went, by the process's own clock, ms.
     pub since_ms: i64,
@@ -124,7 +124,7 @@ impl Status {
     }
 
     /// Files were applied or refused, and cannot be moved away since `since_ms`; or a folder where
-    /// they go is none.
+    /// they go is not one.
     pub(super) fn cannot_move(&self, count: usize, file: &str, problem: &str, since_ms: i64) {
         let (file, problem) = (file.to_owned(), problem.to_owned());
         let count = count as u64;

@@ -157,7 +157,7 @@ fn at_the_beginning_of_a_feed_files_are_taken_by_serial_and_none_is_lost() {
     }
     assert!(!spool.pass(&mut taken).unwrap());
     assert_eq!((&taken.batches[..], taken.deposits), (&[3, 4, 5][..], 1));
-    // What lies before the first one was never applied, and is not said to be.
+    // Serials before the first one were never applied, and are not reported as such.
     put(folder.path(), "b7.jsonl", 2);
     assert!(!spool.pass(&mut taken).unwrap());
     assert_eq!(taken.batches.len(), 3);
@@ -197,7 +197,7 @@ fn a_file_that_cannot_be_moved_is_applied_once_and_named_and_holds_up_no_other()
     let (mut spool, status) = spool(folder.path(), Keep::default());
     let mut taken = Taken::default();
     for name in [DONE, REJECTED] {
-        // Whoever runs this, a folder in /proc takes nothing.
+        // Whatever user runs this, a folder in /proc takes nothing.
         fs::remove_dir(folder.path().join(name)).unwrap();
         std::os::unix::fs::symlink("/proc/self", folder.path().join(name)).unwrap();
     }

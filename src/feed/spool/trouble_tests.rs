@@ -1,5 +1,5 @@
 //! The spool with files that are refused before its directory has a serial, with files that cannot
-//! be read, and with folders that are none.
+//! be read, and with folders that are not folders.
 
 #![allow(clippy::arithmetic_side_effects, reason = "a test's own numbers")]
 
@@ -250,7 +250,7 @@ fn a_folder_of_the_spool_that_is_none_holds_nothing_up_is_told_of_and_recovers()
     assert!(status.report().waiting.is_none() && faults(&site.spool()).is_empty());
 }
 
-/// Whoever runs the test may read any file.
+/// The user that runs the test may read any file.
 fn closed(path: &Path) -> io::Result<()> {
     let is_closed = path.file_name().unwrap().to_str().unwrap().contains("closed");
     let denied = || Err(io::Error::from(io::ErrorKind::PermissionDenied));

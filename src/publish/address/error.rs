@@ -12,7 +12,7 @@ use rustls::pki_types::pem;
 
 use super::{KNOWN, OWN};
 
-/// The address of a database cannot be used, or what is said of it elsewhere.
+/// The address of a database, or a setting of it elsewhere, cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
     /// It has another scheme, or none.

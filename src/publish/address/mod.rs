@@ -114,7 +114,7 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// It is none, or names what there is not.
+    /// It is not an address, or names something that does not exist.
     pub(super) fn read(from: &str) -> Result<Self, PublishError> {
         let variable = |name: &str| std::env::var(name).ok();
         let home = variable("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
@@ -179,7 +179,7 @@ fn parse(from: &str) -> Result<(Config, Given), AddressError> {
         true => place.to_owned(),
         false => format!("{place}?{}", passed.join("&")),
     };
-    // What the reader says of anything but a parameter may quote the password.
+    // The driver's message about anything but a parameter may quote the password.
     let config = Config::from_str(&url).map_err(|error| {
         let said = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         let is_parameter = said.starts_with("invalid value for option");
@@ -341,7 +341,7 @@ fn password(config: &mut Config, given: &Given, around: &Around<'_>) -> Result<(
     Ok(())
 }
 
-/// What is said of TLS, here or in the environment.
+/// The settings of TLS, in the URL or in the environment.
 fn wanted(given: &Given, around: &Around<'_>) -> Wanted {
     let of = |name: &str, variable: &str| match given.get(name) {
         Some(value) => Some((format!("{name}={value}"), value.to_owned())),

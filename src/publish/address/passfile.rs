@@ -24,7 +24,7 @@ pub(super) type Entry = [String; 5];
 ///
 /// # Errors
 ///
-/// There is none, or others may read it, which libpq refuses as well.
+/// There is no such file, or others may read it, which libpq refuses as well.
 pub(super) fn read(path: &Path) -> Result<Vec<Entry>, PassfileError> {
     let file = File::open(path)?;
     let meta = file.metadata()?;

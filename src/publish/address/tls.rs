@@ -12,7 +12,7 @@
 //!
 //! # Invariants
 //!
-//! - What is to be verified and cannot be is an error before anything is connected.
+//! - A certificate that is to be verified and cannot be is an error before anything is connected.
 //!
 //! # Does not
 //!
@@ -62,7 +62,7 @@ impl Mode {
     }
 }
 
-/// What is said of TLS: how it is written, and what it says.
+/// A setting of TLS: how it is written, and its value.
 type Said = Option<(String, String)>;
 
 /// What an operator wants, and what lies in the user's folder.
@@ -90,7 +90,7 @@ impl Maker {
     ///
     /// # Errors
     ///
-    /// What does not read, or cannot be kept, as it is written.
+    /// The setting that does not read, or cannot be kept, as it is written.
     pub(super) fn new(wanted: &Wanted, has_tcp: bool) -> Result<Self, TlsError> {
         let is_system = wanted.root.as_ref().is_some_and(|(_, value)| value.as_str() == SYSTEM);
         let mut mode = match &wanted.mode {
@@ -100,7 +100,7 @@ impl Maker {
                 Mode::parse(word).ok_or_else(|| TlsError::Mode { shown: shown.clone() })?
             }
         };
-        // What stands in the environment is for every host; a socket has no use for it.
+        // The environment is for every host; a socket has no use for it.
         if !has_tcp && !wanted.is_mode_given {
             mode = Mode::Disable;
         }
@@ -223,7 +223,7 @@ fn own_certificate(
     Ok(Some((chain, key.map_err(|source| TlsError::Pem { shown: key_shown, source })?)))
 }
 
-/// Takes any certificate, of whoever has its key.
+/// Takes any certificate whose key the server has.
 #[derive(Debug)]
 struct Any(Arc<CryptoProvider>);
 
