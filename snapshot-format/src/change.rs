@@ -7,7 +7,7 @@
 //!
 //! # Does not
 //!
-//! Know serials, times or transactions: those belong to who delivers changes.
+//! Know serials, times or transactions: those belong to the code that delivers changes.
 
 use crate::key;
 use crate::layout::Kind;

@@ -1,4 +1,4 @@
-//! What an object takes in memory: for who holds many of them within a bound of bytes.
+//! How much memory an object takes: for code that holds many of them within a bound of bytes.
 //!
 //! # Invariants
 //!

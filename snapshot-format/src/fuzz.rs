@@ -48,7 +48,7 @@ pub const MEMORY_BYTES: u64 = 16 << 20;
 
 type Generated = Generation<Vec<u8>, Vec<u8>>;
 
-/// A file as it is, and as somebody would make it who knows the checksums.
+/// A file as it is, and as somebody that knows the checksums would make it.
 pub fn base(file: &[u8]) {
     open(file.to_vec());
     if let Some(sealed) = sealed_file(file) {
@@ -155,7 +155,7 @@ impl Walked {
     }
 }
 
-/// What is found has the key that was asked for, and no look-up is endless.
+/// A record that is found has the key that was asked for, and no look-up is endless.
 fn asked(generation: &Generated, keys: &BTreeSet<String>) {
     for key in keys {
         if let Ok(Some(domain)) = generation.find_domain(key) {

@@ -3,18 +3,18 @@
 //! A section of 64-byte buckets of eight `u64` entries. An entry is a value of 44 bits over a tag
 //! of 20; 0 is "empty". A key's home bucket is `mulhi(hash, home_count)`, its tag the low 20 bits
 //! of the hash. The section's `count` is `home_count`; overflow of the last buckets goes into
-//! buckets behind them.
+//! buckets after them.
 //!
 //! # Invariants
 //!
-//! - `no gaps`: the entries of a bucket come first, and an entry lies behind its home bucket only
-//!   if every bucket from there on is full. So a search ends at the first bucket that is not.
-//! - `bounded probe`: no entry lies more than [`PROBE_BUCKETS_MAX`] buckets behind its home: the
+//! - `no gaps`: the entries of a bucket come first, and an entry lies after its home bucket only if
+//!   every bucket from there on is full. So a search ends at the first bucket that is not.
+//! - `bounded probe`: no entry lies more than [`PROBE_BUCKETS_MAX`] buckets after its home: the
 //!   builder refuses, the reader stops.
 //!
 //! # Does not
 //!
-//! Know keys: who looks up compares the record's key with what was asked.
+//! Know keys: the caller compares the record's key with what was asked.
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
@@ -33,7 +33,7 @@ const TAG_BITS: u32 = 20;
 const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
 /// Largest value of an entry: 44 bits.
 pub(crate) const VALUE_MAX: u64 = u64::MAX >> TAG_BITS;
-/// How far an entry may lie behind its home bucket.
+/// How far an entry may lie after its home bucket.
 pub const PROBE_BUCKETS_MAX: usize = 64;
 /// Keys of a home bucket at the aimed load of 0.8, times ten.
 const KEYS_PER_BUCKET_TIMES_10: u64 = 64;
@@ -62,7 +62,7 @@ pub(crate) fn write(
 ) -> Result<(), BuildError> {
     let home_count = home_count(keys);
     let mut bucket = 0;
-    // Entries that go into `bucket` and, beyond eight, into those behind it.
+    // Entries that go into `bucket` and, beyond eight, into those after it.
     let mut pending = VecDeque::new();
     let mut flush = |pending: &mut VecDeque<u64>| -> io::Result<()> {
         let mut bytes = [0; BUCKET_BYTES];
@@ -102,12 +102,12 @@ pub(crate) fn home_bucket(section: &[u8], home_count: u64, hash: u64) -> &[u8] {
 /// Values whose tag is that of `hash`: what the key may be.
 #[derive(Debug, Clone)]
 pub struct Candidates<'a> {
-    /// The buckets behind the one in hand.
+    /// The buckets after the one in hand.
     rest: &'a [[u8; BUCKET_BYTES]],
     bucket: &'a [u8; BUCKET_BYTES],
     /// Entries of the bucket in hand that have the tag and were not given yet, as bits.
     alike: u32,
-    /// Whether the search goes on behind the bucket in hand.
+    /// Whether the search goes on after the bucket in hand.
     full: bool,
     tag: u64,
 }

@@ -107,7 +107,7 @@ impl Links {
     fn freeze(&mut self, sorter: HashSorter) -> io::Result<()> {
         let count = sorter.count();
         let slots = (count / KEYS_PER_SLOT).max(1).next_power_of_two();
-        // At least one bit, since a shift by 128 is none.
+        // At least one bit, since a shift by 128 is not one.
         let bits = slots.trailing_zeros().max(1);
         self.directory_shift = u128::BITS - bits;
         self.directory = vec![0; (1usize << bits) + 1];

@@ -4,7 +4,8 @@
 //!
 //! - An empty `String` and [`Time::NONE`] mean "absent": no object distinguishes an absent text
 //!   from an empty one.
-//! - Names are A-labels in lower case without a final dot. Whoever makes an object sees to that.
+//! - Names are A-labels in lower case without a final dot. The code that makes an object ensures
+//!   that.
 //!
 //! # Does not
 //!
@@ -52,8 +53,8 @@ impl Default for Time {
     }
 }
 
-/// Who did something: a registrar and, within it, the client that logged in (`rrType`, RFC 9022
-/// section 4.2). Both may be empty.
+/// The actor: a registrar and, within it, the client that logged in (`rrType`, RFC 9022 section
+/// 4.2). Both may be empty.
 #[derive(Archive, Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
 pub struct Actor {
     /// Registrar identifier (`clID`).
@@ -138,11 +139,11 @@ pub struct SecDns {
 pub struct Transfer {
     /// `trStatusType` of RFC 5730: `pending`, `clientApproved`, ...
     pub status: String,
-    /// Who asked.
+    /// The registrar that requested it.
     pub requester: Actor,
     /// When.
     pub requested: Time,
-    /// Who has to act, or acted.
+    /// The registrar that has to act, or acted.
     pub actor: Actor,
     /// When an answer was given, or is due.
     pub acted: Time,

@@ -331,7 +331,7 @@ pub struct Registrar {
     pub created_ms: i64,
     /// `upDate`.
     pub updated_ms: i64,
-    /// IANA registrar identifier; 0 is none.
+    /// IANA registrar identifier; 0 means none.
     pub iana_id: u32,
     /// [`crate::status::RegistrarStatus`].
     pub status: u8,
@@ -396,7 +396,7 @@ pub struct Meta {
     pub suffixes: Vec<String>,
     /// `rde:deposit@id` of what was imported, oldest first; empty for other sources.
     pub deposits: Vec<String>,
-    /// Free text: who made the snapshot from what.
+    /// Free text: which program made the snapshot, and from what.
     pub source: String,
 }
 

@@ -9,7 +9,7 @@
 //!
 //! # Does not
 //!
-//! Know which names are there: whoever adds a name says when it is gone.
+//! Know which names are there: the caller that adds a name reports when it is gone.
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 

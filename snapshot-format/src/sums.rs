@@ -63,8 +63,8 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
     }
 
     /// Compares all block checksums, one after another on this thread, as long as `go_on` says so
-    /// (asked before each block of 2 MiB). Returns how many blocks there are, or `None` if it was
-    /// told to end before the last one.
+    /// (asked before each block of 2 MiB). Returns how many blocks there are, or `None` if `go_on`
+    /// ended it before the last one.
     ///
     /// # Errors
     ///
@@ -129,14 +129,14 @@ impl<'a> Sums<'a> {
         self.blocks.len().div_ceil(BLOCK_BYTES)
     }
 
-    /// `None` behind the last block; empty blocks have no checksum.
+    /// `None` after the last block; empty blocks have no checksum.
     fn block(&self, number: usize) -> Option<&'a [u8]> {
         let rest = self.blocks.get(number.saturating_mul(BLOCK_BYTES)..)?;
         let block = rest.get(..BLOCK_BYTES).unwrap_or(rest);
         (!block.is_empty()).then_some(block)
     }
 
-    /// Whether a block is as it was written; `None` behind the last one.
+    /// Whether a block is as it was written; `None` after the last one.
     fn is_whole(&self, number: usize) -> Option<bool> {
         // The header has a checksum of its own: it is written last.
         let skip = if number == 0 { HEADER_BYTES } else { 0 };

@@ -1,4 +1,4 @@
-//! What goes in comes out: every kind, by every key.
+//! Objects come out as they went in: every kind, by every key.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod registry;

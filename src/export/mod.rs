@@ -5,8 +5,8 @@
 //! - One pass over each kind of object, no object kept: memory does not grow with the registry.
 //! - Text is escaped, so that no value can end its element or its column; characters that XML 1.0
 //!   cannot carry become U+FFFD.
-//! - What is written validates against the schemas of RFC 8909 and RFC 9022, as far as the source
-//!   has what they require.
+//! - The output validates against the schemas of RFC 8909 and RFC 9022, as far as the source has
+//!   what they require.
 //!
 //! # Does not
 //!

@@ -6,7 +6,7 @@
 //!
 //! # Does not
 //!
-//! Look at masks: a deposit has everything, and is for those who may have that.
+//! Look at masks: a deposit has everything, and is for readers that may have that.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -21,7 +21,7 @@ use snapshot_format::status::DomainStatuses;
 
 use super::{Repository, Source, Visit, VisitDomain, time};
 
-/// Progress is told every so many objects.
+/// Progress is reported every so many objects.
 const TELL_EVERY: u64 = 1 << 12;
 /// Most keys of extras that become columns.
 const EXTRA_KEYS_MAX: usize = 1000;

@@ -8,7 +8,7 @@
 //!
 //! # Does not
 //!
-//! Write keys of the format: those stand in `snapshot_format::key`, and never change.
+//! Write keys of the format: those are in `snapshot_format::key`, and never change.
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 

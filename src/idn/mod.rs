@@ -178,7 +178,7 @@ fn encoded_label(label: &str) -> Option<Short<LABEL_BYTES_MAX>> {
     );
     match result {
         Ok(ProcessingSuccess::WroteToSink) if !sink.overflowed => Some(sink.text),
-        // ASCII alone passes through: what was called an A-label is none.
+        // ASCII alone passes through: such a label was not an A-label.
         Ok(ProcessingSuccess::WroteToSink | ProcessingSuccess::Passthrough)
         | Err(ProcessingError::ValidityError | ProcessingError::SinkError) => None,
     }

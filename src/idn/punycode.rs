@@ -40,7 +40,7 @@ impl Label {
         Some(())
     }
 
-    /// RFC 3492 section 6.2; `None` where the input is no punycode.
+    /// RFC 3492 section 6.2; `None` where the input is not punycode.
     pub(super) fn decode(encoded: &str) -> Option<Self> {
         let mut label = Self { chars: ['\0'; LABEL_CHARS_MAX], count: 0 };
         let (basic, extended) = encoded.rsplit_once('-').unwrap_or(("", encoded));

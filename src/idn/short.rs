@@ -2,11 +2,11 @@
 //!
 //! # Does not
 //!
-//! Grow: what does not fit is left out, and the caller is told.
+//! Grow: text that does not fit is left out, and the caller learns of it.
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-/// A short text in a buffer of `N` bytes. What does not fit is left out.
+/// A short text in a buffer of `N` bytes. Text that does not fit is left out.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Short<const N: usize> {
     bytes: [u8; N],

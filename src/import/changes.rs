@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - Removals come first, in the deposit's order; then objects, kind by kind in the order of a
-//!   snapshot, each once, a renamed host behind the removal of its old name. Since an object comes
+//!   snapshot, each once, a renamed host after the removal of its old name. Since an object comes
 //!   once, that ends where the deposit's own order ends.
 //! - Objects are those that an import of the same elements or rows keeps: the readers, the parts
 //!   and the rules are the same.
@@ -132,8 +132,8 @@ impl fmt::Debug for Changes<'_> {
 impl Changes<'_> {
     /// Hands each change to `visit`, in the order in which they are to be applied.
     ///
-    /// What was handed on is to be applied only once this returns `Ok`: a key that comes twice, a
-    /// limit on findings or a full disk shows in the middle.
+    /// Apply what was handed on only once this returns `Ok`: a key that comes twice, a limit on
+    /// findings or a full disk shows in the middle.
     ///
     /// # Errors
     ///
@@ -198,8 +198,8 @@ impl Changes<'_> {
         self.envelope.name()
     }
 
-    /// A finding about the deposit as a whole, from what only the registry shows. To be told before
-    /// the changes are visited.
+    /// A finding about the deposit as a whole, which only the registry can show. To be reported
+    /// before the changes are visited.
     pub fn add(&mut self, rule: Rule, field: &'static str, got: &str) {
         let place = self.envelope.watermark_place;
         self.findings.add(rule, place, ObjectKind::Deposit, "", field, got);
@@ -227,8 +227,8 @@ impl Applied<'_> {
         seen.and_then(|()| (self.visit)(Change::Upsert(Box::new(object)))).map_err(Stop::Visit)
     }
 
-    /// Notes who has the identifier of an object besides it. Several deposits may have an object in
-    /// common: what another TLD may have brought is not held against this one.
+    /// Notes which other object has the identifier of an object. Several deposits may have an
+    /// object in common: what another TLD may have brought is not held against this one.
     fn identifier(&mut self, object: &Object) -> io::Result<()> {
         let (record, key) = (object.kind(), object.key());
         let (kind, roid) = match object {
@@ -280,7 +280,7 @@ impl Applied<'_> {
     }
 
     /// Whether host attributes may say something new of a nameserver: a host object is not theirs
-    /// to change. Whoever applies the changes knows whether a name without addresses does.
+    /// to change. The code that applies the changes knows whether a name without addresses does.
     fn is_news(&self, host: &Nameserver) -> io::Result<bool> {
         Ok(match self.known.roid_of_host(&host.name)? {
             None => true,

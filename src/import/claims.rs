@@ -3,7 +3,7 @@
 //!
 //! # Does not
 //!
-//! Know which TLDs have deposits of their own: whoever asks does.
+//! Know which TLDs have deposits of their own: the caller does.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use super::deposit::Full;

@@ -356,7 +356,7 @@ impl<'f, 'r> Collector<'f, 'r> {
     }
 
     fn roid(&mut self, kind: ObjectKind, place: Place, roid: &str) -> io::Result<()> {
-        // What stays was vetted when it came.
+        // Objects that stay were vetted when they came.
         if roid.is_empty() || self.standing {
             return Ok(());
         }

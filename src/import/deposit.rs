@@ -57,7 +57,7 @@ pub struct Head {
 ///
 /// # Errors
 ///
-/// The files are no deposit, or cannot be read.
+/// The files are not a deposit, or cannot be read.
 pub fn head(options: &Options, scratch: &Rc<dyn Scratch>) -> Result<Head, ImportError> {
     let mut findings = Findings::new(None);
     let mut said = Report { watermark_ms: i64::MIN, ..Report::default() };
@@ -353,7 +353,7 @@ fn stay(
     Ok(Some(kept))
 }
 
-/// Clocks of registry and node that differ by less are no reason to doubt a watermark, ms.
+/// Clocks of registry and node that differ by less are not a reason to doubt a watermark, ms.
 pub const CLOCK_TOLERANCE_MS: i64 = 5 * 60 * 1000;
 
 /// A watermark has to have passed. One in the future is not believed: it would make the data look

@@ -99,7 +99,7 @@ fn deposit(xml: &Path) {
         Ok(_) => imported(&options, &scratch),
         Err(error) => {
             says_why(&error);
-            // Whoever does not look first is refused as well.
+            // A reader that does not look first refuses it as well.
             let out = Cursor::new(Vec::new());
             assert!(run(&options, &scratch, out, None, &mut Quiet).is_err());
         }
@@ -124,7 +124,7 @@ fn imported(options: &Options, scratch: &Rc<dyn Scratch>) {
     }
     assert_eq!(snapshot.header().watermark_ms, report.watermark_ms);
     for kind in Kind::ALL {
-        // Names of nameservers alone, which domains name, are no objects of the deposit.
+        // Names of nameservers alone, which domains name, are not objects of the deposit.
         let count = u64::from(snapshot.live_count(kind));
         assert_eq!(count, u64::from(report.summary.count(kind)), "{kind:?}");
     }

@@ -4,7 +4,7 @@
 //! # Invariants
 //!
 //! - Memory is one hash for each key that the deposit names, and what is looked at again at the
-//!   end, within the bytes that [`Seen::new`] is given; beyond that nothing is said to be missing.
+//!   end, within the bytes that [`Seen::new`] is given; beyond that nothing is reported as missing.
 //!
 //! # Does not
 //!
@@ -29,7 +29,8 @@ const LATE_SHARE: usize = 4;
 
 /// What the registry has before the changes are applied. An error stops the deposit.
 pub trait Known {
-    /// Identifier of the one registrar with an IANA identifier; `None`: there is none, or several.
+    /// Identifier of the one registrar with an IANA identifier; `None`: no registrar has it, or
+    /// several have.
     ///
     /// # Errors
     ///
@@ -295,8 +296,8 @@ impl<'k> Seen<'k> {
         Ok(())
     }
 
-    /// What shows now that every object has come: variants whose original is not there, and what
-    /// the registry goes on having that the deposit does not go with.
+    /// Findings that show now that every object has come: variants whose original is not there, and
+    /// what the registry goes on having that the deposit does not go with.
     pub(super) fn late(&mut self) -> io::Result<Vec<Late>> {
         let mut late = Vec::new();
         for (key, original) in std::mem::take(&mut self.variants) {

@@ -1,5 +1,5 @@
 //! Walks the sorted objects, joins parts with their object, checks it, and hands it on: to the
-//! builder of a snapshot, or to whoever applies changes.
+//! builder of a snapshot, or to the code that applies changes.
 //!
 //! # Invariants
 //!

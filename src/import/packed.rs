@@ -3,7 +3,8 @@
 //!
 //! # Invariants
 //!
-//! - What was packed comes out as it was; [`clear`] and [`PackedDomain::pack`] name every field.
+//! - A domain that was packed comes out as it was; [`clear`] and [`PackedDomain::pack`] name every
+//!   field.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::io;
@@ -116,7 +117,7 @@ impl PackedDomain {
 ///
 /// # Errors
 ///
-/// `InvalidData`: the archive is none.
+/// `InvalidData`: the bytes are not an archive.
 pub(super) fn unpack(archive: &[u8], domain: &mut Domain) -> io::Result<()> {
     clear(domain);
     let packed = rkyv::access::<ArchivedPackedDomain, RkyvError>(archive).map_err(|_| damaged())?;

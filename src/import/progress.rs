@@ -1,4 +1,4 @@
-//! How far an import is, told to whoever wants to know; and whether it should stop.
+//! How far an import is, for the caller that wants to know; and whether it should stop.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::cell::Cell;
@@ -17,7 +17,7 @@ pub enum Phase {
     Writing,
     /// Writing indexes: no measure.
     Finishing,
-    /// Checking the new snapshot, which whoever publishes it does: `done` and `total` are records.
+    /// Checking the new snapshot, which the publisher of it does: `done` and `total` are records.
     Checking,
 }
 

@@ -45,7 +45,7 @@ pub struct Options {
     pub memory_bytes: usize,
     /// Most bytes that are read of its files, unpacked; what is read twice counts twice.
     pub content_bytes_max: u64,
-    /// What may stand where they are read.
+    /// What may be at the paths where they are read.
     pub follow: Follow,
     /// Refuse the deposit on any finding.
     pub strict: bool,
@@ -197,8 +197,7 @@ pub fn run_beside<W: Write + Seek>(
     conclude(options, made, findings, said)
 }
 
-/// What comes of an import: what was made, unless a limit on findings or the report stands in the
-/// way.
+/// What comes of an import: what was made, unless a limit on findings or the report prevents it.
 pub(super) fn conclude<T>(
     options: &Options,
     made: Result<T, Reason>,

@@ -3,7 +3,7 @@
 //!
 //! # Does not
 //!
-//! Know where it is kept: whoever imports does.
+//! Know where it is kept: the caller does.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::io;
@@ -85,7 +85,7 @@ pub enum NotAllowed {
         /// The zones that are there.
         there: Vec<String>,
     },
-    /// What would stay is damaged.
+    /// The objects that would stay are damaged.
     #[error(
         "the base that {} would stay of is damaged: {source}; nothing was changed. To let all of it \
          go, use --replace", stays.join(", ")

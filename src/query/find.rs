@@ -198,7 +198,7 @@ pub(super) struct Room<'v> {
 ///
 /// # Errors
 ///
-/// What was typed cannot be looked up, or a record cannot be read.
+/// The typed text cannot be looked up, or a record cannot be read.
 #[inline]
 pub(super) fn find<'v, 'r>(
     view: &'v View,

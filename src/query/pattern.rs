@@ -135,7 +135,7 @@ fn collect<'v, T>(
             }
             None => None,
         };
-        // What it decodes to has to be proven; few names get here.
+        // Its decoded form has to be proven; few names get here.
         let unproven = pattern.is_unicode() && u_name.is_empty();
         let matched = match matched {
             Some(true) if unproven => steps.checked_sub(PROOF_STEPS).map(|left| {

@@ -44,7 +44,7 @@ pub(super) fn is_of_none(view: &View, typed: &str) -> bool {
 /// The suffix of a name as it was typed, with or without wildcards; none if it is not a name.
 #[must_use]
 pub fn suffix_of<'v>(view: &'v View, typed: &str) -> Option<&'v str> {
-    // A wildcard stands in front of the suffix, if it leaves one at all.
+    // A wildcard precedes the suffix, if it leaves one at all.
     let typed = typed.rsplit(is_wildcard).next().unwrap_or(typed);
     let typed = typed.trim_start_matches(|c| narrow(c) == '.');
     let name = name::canonical(typed)?;

@@ -168,7 +168,7 @@ const fn char_bytes(first: u8) -> usize {
 /// labels that are whole as they are in keys, and the begun one. Where the name is held against
 /// U-labels, a begun label in ASCII may go on beyond it, and a wildcard may span its end: then it
 /// stands as it is, or after `xn--`, since punycode puts the ASCII characters of a label first, in
-/// their order (RFC 3492 section 3.1). Whole labels that no name has give none.
+/// their order (RFC 3492 section 3.1). Whole labels that no name has give no key.
 fn prefixes(pattern: &str, is_unicode: bool) -> [Option<Prefix>; 2] {
     let literal = pattern.split(['%', '_']).next().unwrap_or_default();
     let mut plain = Prefix::new();

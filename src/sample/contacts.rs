@@ -166,7 +166,7 @@ struct Person {
     postal_code: Draw,
 }
 
-/// Legal forms behind a family name.
+/// Legal forms after a family name.
 const ORGS: [&str; 8] =
     [" Ltd", ", Inc.", " GmbH", " & Sons", " Trading Co., Ltd.", " Media", " Group", " e.V."];
 

@@ -19,7 +19,7 @@ use super::{EXTRA_KEYS, Registry, Workspace};
 use crate::export::csv::Options;
 use crate::export::{Repository, Source, Visit, VisitDomain, csv, time, xml};
 
-/// Progress is told every so many objects.
+/// Progress is reported every so many objects.
 const TELL_EVERY: u64 = 1 << 12;
 
 /// Writes `registry` as a full deposit in the XML model.

@@ -136,7 +136,7 @@ impl Registry {
             out.updater.client.push_str("epp-batch");
         }
         out.transfer = life.request.map(|request| {
-            // A transfer that went through was asked for by who has the domain now.
+            // A transfer that went through was requested by the registrar that has the domain now.
             let through = life.transferred_s.is_some();
             let (asks, acts) = if through { (registrar, former) } else { (former, registrar) };
             let actor = |id: &str| Actor { registrar: id.to_owned(), client: String::new() };

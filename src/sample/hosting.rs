@@ -47,7 +47,7 @@ pub(crate) struct Hosting {
     owners: u64,
 }
 
-/// Whose a nameserver is.
+/// The owner of a nameserver.
 enum Place {
     Company { company: u64, number: u64 },
     Loose(u64),

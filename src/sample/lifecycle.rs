@@ -282,7 +282,7 @@ fn locks(draw: &mut Draw) -> u32 {
     bits
 }
 
-/// The same time of day `years` later; 29 February becomes the 28th where there is none.
+/// The same time of day `years` later; 29 February becomes the 28th in a year without one.
 pub(super) const fn add_years(time_s: i64, years: i64) -> i64 {
     let (year, month, day) = civil_from_days(time_s.div_euclid(DAY_S));
     let later = year + years;

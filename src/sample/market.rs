@@ -1,4 +1,4 @@
-//! Who has which share: registrars among domains, hosting companies among delegations.
+//! Market shares: of registrars among domains, of hosting companies among delegations.
 //!
 //! # Invariants
 //!
@@ -8,7 +8,7 @@
 //!
 //! # Does not
 //!
-//! Change with the seed: who a domain belongs to does.
+//! Change with the seed: the owner of a domain does.
 
 use super::mix::index;
 

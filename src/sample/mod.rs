@@ -15,7 +15,7 @@
 //! # Does not
 //!
 //! Read a clock, touch a file, or know how deposits and snapshots are written: [`deposit`] and
-//! [`build`] hand its objects to those who do.
+//! [`build`] hand its objects to code that does.
 //!
 //! # Cost
 //!

@@ -62,7 +62,7 @@ const SHARES: [(Form, u64); 12] = [
     (Form::IdnVariant, 2),
 ];
 
-/// Numbers behind a word: 0 to 999.
+/// Numbers after a word: 0 to 999.
 const NUMBER_COUNT: u64 = 1000;
 
 #[derive(Debug)]
@@ -82,7 +82,7 @@ pub(crate) struct Name {
     pub(crate) u: String,
     /// IDN table of the label; empty for ASCII labels.
     pub(crate) table: &'static str,
-    /// The name that this one is a variant of; empty if it is none.
+    /// The name that this one is a variant of; empty if it is not one.
     pub(crate) original: String,
     label: String,
 }

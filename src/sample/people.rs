@@ -42,7 +42,7 @@ pub(crate) struct Country {
     pub(crate) cities: Vec<(Spelling, Spelling)>,
 }
 
-/// The countries and who lives where.
+/// The countries and the people of each.
 #[derive(Debug)]
 pub(crate) struct World {
     countries: Vec<Country>,

@@ -107,7 +107,7 @@ const SERVER_LOCKS: u32 = S::SERVER_DELETE_PROHIBITED
 const IDNS: [(&str, &str); 4] =
     [("münchen", "de"), ("faß", "de"), ("ελλάδα", "el"), ("书城", "zh")];
 
-/// Variants that are no domains: label, original label, table, state.
+/// Variants that are not domains: label, original label, table, state.
 const VARIANTS: [(&str, &str, &str, NndnState); 4] = [
     ("mnchen", "münchen", "de", NndnState::Blocked),
     ("fass", "faß", "de", NndnState::Withheld),

@@ -107,8 +107,8 @@ pub(crate) fn domain(domain: &mut Domain, context: &Context<'_>, defects: &mut D
     sec_dns(domain, defects);
 }
 
-/// What cannot be shown is not turned into its opposite: a domain whose DNSSEC data did not read,
-/// or do not fit, is not unsigned.
+/// A statement that cannot be shown does not become its opposite: a domain whose DNSSEC data did
+/// not read, or do not fit, is not unsigned.
 fn sec_dns(domain: &mut Domain, defects: &mut Defects) {
     let Some(sec_dns) = &mut domain.sec_dns else { return };
     let too_large = defects.list.iter().any(|defect| defect.rule == Rule::RecordTooLarge);

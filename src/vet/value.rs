@@ -57,7 +57,7 @@ fn is_name(text: &str) -> bool {
         return false;
     }
     let of_name = |&byte: &u8| NAME_BYTES.get(usize::from(byte)).copied().unwrap_or(false);
-    // To the end, without a branch for each byte: names that are none are rare.
+    // To the end, without a branch for each byte: texts that are not names are rare.
     text.as_bytes().iter().fold(true, |all, byte| all & of_name(byte))
         && text.as_bytes().split(|&byte| byte == b'.').all(|label| {
             (1..=LABEL_BYTES_MAX).contains(&label.len())

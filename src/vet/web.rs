@@ -3,7 +3,7 @@
 //!
 //! # Invariants
 //!
-//! - What comes out of [`whois_server`] and [`url`] comes out of them again as it is.
+//! - [`whois_server`] and [`url`] change nothing in their own output.
 //!
 //! # Does not
 //!
@@ -85,8 +85,8 @@ pub(crate) fn url_in_form(text: &str) -> Option<String> {
     url(text).of(text)
 }
 
-/// A WHOIS server as a host name. An address is none: answers have a host name there (ICANN's
-/// grammar of them), and what only an address names is a machine of somebody's own network.
+/// A WHOIS server as a host name. An address is not one: answers have a host name there (ICANN's
+/// grammar of them), and a machine that only an address names is in somebody's own network.
 fn whois_server(text: &str) -> Form {
     let mut rest = text.trim();
     for _ in 0..SCHEMES_MAX {
@@ -302,7 +302,7 @@ mod tests {
         assert_eq!(said, expected);
         registrar(&mut one, &mut defects);
         assert_eq!(defects.list.len(), 3);
-        // What would grow beyond a text's bound is taken away.
+        // A text that would grow beyond its bound is removed.
         one.url = format!("one.example/{}", "x".repeat(TEXT_BYTES_MAX - 12));
         registrar(&mut one, &mut defects);
         assert_eq!(one.url, "");

@@ -2,10 +2,10 @@
 //!
 //! # Invariants
 //!
-//! - What root makes in a directory of somebody else belongs to the directory's owner, who could
+//! - What root makes in a directory of somebody else belongs to the directory's owner, which could
 //!   not write it otherwise: the first import, most often, is root's, and the server is not.
-//! - Data of people: files are for their user and group, and the lock for its user alone, since
-//!   whoever may open it could hold it.
+//! - Data of people: files are for their user and group, and the lock for its user alone, since any
+//!   process that may open it could hold it.
 //! - A file that is made with a length has that length in blocks of zeros, so that writing into it
 //!   changes no metadata and needs no room.
 //!
@@ -32,7 +32,7 @@ const ZEROS_BYTES: usize = 2 << 20;
 const DIR_MODE: u32 = 0o750;
 const FILE_MODE: u32 = 0o640;
 const LOCK_MODE: u32 = 0o600;
-/// Permissions of those who are neither the owner nor of the group.
+/// Permissions of users that are neither the owner nor in the group.
 const OTHERS: u32 = 0o007;
 
 /// A snapshot directory on the disk.
@@ -76,7 +76,7 @@ impl Disk {
     /// group.
     fn write(&self, name: &str, options: &mut OpenOptions) -> io::Result<File> {
         let path = self.at(name);
-        // A link is none of ours: it would have another's file written, or its mode changed.
+        // A link is not ours: it would have another's file written, or its mode changed.
         let flags = OFlags::NOFOLLOW.bits().cast_signed();
         let options = options.mode(FILE_MODE).read(true).write(true).custom_flags(flags);
         options.open(&path).map_err(|error| {
@@ -138,7 +138,8 @@ impl Files for Disk {
     fn lock(&self, name: &str) -> io::Result<Result<Held, Holder>> {
         let mut file = self.write(name, OpenOptions::new().create(true).truncate(false))?;
         self.give(&file)?;
-        // Who may open it could hold it. Another's file, which this process may write, stays so.
+        // Any process that may open it could hold it. Another's file, which this process may write,
+        // stays so.
         let _ = file.set_permissions(Permissions::from_mode(LOCK_MODE));
         let held = match Held::try_new(&file) {
             Ok(held) => held,
@@ -174,7 +175,7 @@ impl Files for Disk {
     fn list(&self) -> io::Result<Vec<String>> {
         let names = fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name().into_string()));
         let names: io::Result<Vec<_>> = names.collect();
-        // A name that is no text is none of ours.
+        // A name that is not text is not ours.
         Ok(names?.into_iter().flatten().collect())
     }
 
@@ -183,8 +184,8 @@ impl Files for Disk {
     }
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<File> {
-        // What has the name, the rest of a crash or a link, is not written through. A folder that
-        // keeps it says so below.
+        // A file that has the name, the rest of a crash or a link, is not written through. A folder
+        // that keeps it says so below.
         let _ = fs::remove_file(self.at(name));
         let mut file = self.write(name, OpenOptions::new().create_new(true))?;
         self.give(&file)?;

@@ -1,5 +1,5 @@
 //! The bytes of a snapshot: a read-only mapping of its file, or owned bytes in tests and tools. And
-//! those of a log of changes, which another hand may be writing further behind.
+//! those of a log of changes, which another process may be writing further on.
 //!
 //! # Invariants
 //!
@@ -85,7 +85,7 @@ impl Bytes {
     }
 }
 
-/// What a thread populates is a multiple of it: no two threads fill one page of a page table.
+/// A thread populates a multiple of it: no two threads fill one page of a page table.
 const PART_UNIT_BYTES: usize = 2 << 20;
 
 impl AsRef<[u8]> for Bytes {
@@ -136,8 +136,8 @@ impl Heap for LogBytes {
         let start = unsafe { self.map.as_ptr().add(range.start) };
         // SAFETY: the range lies within the mapping, as checked above, and is initialised: file
         // bytes are.
-        // - Whoever asks has found a frame there (`Heap`), and nobody writes where a frame is
-        //   (`written once`; `store` appends behind the last one). So these bytes do not change
+        // - The caller has found a frame there (`Heap`), and nobody writes where a frame is
+        //   (`written once`; `store` appends after the last one). So these bytes do not change
         //   while they are lent, though others of the mapping may.
         // - The file never shrinks: `store` makes it with its length. Another process could
         //   truncate it: see `Bytes::map`.

@@ -38,8 +38,8 @@ pub type Data = Generation<Bytes, LogBytes>;
 #[derive(Debug)]
 pub struct View {
     data: Arc<Data>,
-    /// What every answer needs, taken out of the records once: registrars are few, and checking
-    /// their records in each answer would cost as much as writing a tenth of it.
+    /// Everything that every answer needs, taken out of the records once: registrars are few, and
+    /// checking their records in each answer would cost as much as writing a tenth of it.
     registrars: Arc<[Option<Registrar>]>,
     /// The same by name, for queries about them.
     registrar_names: Arc<RegistrarNames>,
@@ -54,7 +54,7 @@ struct Times {
     heartbeat_ms: i64,
 }
 
-/// What clocks of two machines may differ without a word.
+/// How far the clocks of two machines may differ without a warning.
 const AHEAD_MAX_MS: i64 = 2_000;
 
 /// A time as it is believed at `now_ms`.
@@ -171,9 +171,8 @@ impl View {
     }
 
     /// Compares the checksums on this thread alone and as long as `go_on` says so, while queries
-    /// are answered: each record is checked against its type, but a changed letter is
-    /// shown until its block is reached. Returns how many blocks were compared, or `None` if it
-    /// was told to end.
+    /// are answered: each record is checked against its type, but a changed letter is shown until
+    /// its block is reached. Returns how many blocks were compared, or `None` if `go_on` ended it.
     ///
     /// # Errors
     ///
@@ -189,13 +188,13 @@ impl View {
         &self.data
     }
 
-    /// As [`Self::data`], for who makes another view of it.
+    /// As [`Self::data`], for making another view of it.
     #[must_use]
     pub const fn shared(&self) -> &Arc<Data> {
         &self.data
     }
 
-    /// The base alone, without changes: for who measures or proves it.
+    /// The base alone, without changes: for measuring or proving it.
     #[must_use]
     pub fn base(&self) -> &Snapshot<Bytes> {
         self.data.base()

@@ -20,7 +20,7 @@ pub struct Registrar {
     pub id: Box<str>,
     /// Name.
     pub name: Box<str>,
-    /// IANA registrar identifier; 0 is none.
+    /// IANA registrar identifier; 0 means none.
     pub iana_id: u32,
     /// Host name of its WHOIS server; may be empty.
     pub whois_name: Box<str>,
@@ -40,7 +40,7 @@ impl Registrar {
     }
 }
 
-/// All registrars, by ordinal; `None` where there is none any more, or none yet.
+/// All registrars, by ordinal; `None` where a registrar is gone, or has not come yet.
 pub(super) fn all(data: &Data) -> Result<Arc<[Option<Registrar>]>, Corrupt> {
     let ordinals = 0..data.ordinals_end(Kind::Registrar);
     ordinals.map(|ordinal| Ok(data.record(ordinal)?.map(Registrar::of_record))).collect()

@@ -47,7 +47,7 @@ pub fn weigh(
     }
     let before = match counts(old, &tlds) {
         Ok(before) => before,
-        // What does not read cannot be counted.
+        // A registry that does not read cannot be counted.
         Err(error) => {
             let error = error.to_string();
             return Ok(permits.check_all(Some(damage.unwrap_or(&error)), &[all])?);

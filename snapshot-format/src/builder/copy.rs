@@ -7,7 +7,7 @@
 //!
 //! # Does not
 //!
-//! Check records: whoever hands them over has read them.
+//! Check records: the caller has read them.
 
 use std::io::{Seek, Write};
 use std::rc::Rc;

@@ -39,8 +39,8 @@ impl NamedHosts {
         Self { seed, recent: vec![0; RECENT_COUNT], sorter: Sorter::new(scratch, memory_bytes) }
     }
 
-    /// Takes a name that a domain has among its nameservers. What is not a key is passed over: no
-    /// record can have it.
+    /// Takes a name that a domain has among its nameservers. A name that is not a key is passed
+    /// over: no record can have it.
     ///
     /// # Errors
     ///

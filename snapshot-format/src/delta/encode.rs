@@ -82,8 +82,8 @@ pub fn encode<'c, D: AsRef<[u8]>, S: Heap>(
     encode_with(generation, changes, &mut Naming::default(), defect)
 }
 
-/// As [`encode`], for who encodes batch after batch: `naming` is kept, and told by
-/// [`Naming::advance`] what became of a batch.
+/// As [`encode`], for batch after batch: `naming` is kept, and [`Naming::advance`] reports to it
+/// what became of a batch.
 ///
 /// # Errors
 ///
@@ -112,7 +112,7 @@ pub fn encode_with<'c, D: AsRef<[u8]>, S: Heap>(
         named: BTreeMap::new(),
         kept: HashMap::new(),
     };
-    // Nameservers come behind domains: host attributes count as long as a domain names them.
+    // Nameservers come after domains: host attributes count as long as a domain names them.
     let (hosts, others): (Vec<&Change>, Vec<&Change>) =
         newest.values().copied().partition(|change| change.kind() == Kind::Nameserver);
     for change in others.into_iter().chain(hosts) {

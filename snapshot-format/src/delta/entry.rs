@@ -118,7 +118,7 @@ impl<'a> Entry<'a> {
         Some((Self { kind, op, ordinal, key, record }, parts.bytes()))
     }
 
-    /// Writes the entry behind `out`, whose length is a multiple of 8. The key has at most
+    /// Appends the entry to `out`, whose length is a multiple of 8. The key has at most
     /// [`crate::limits::KEY_BYTES_MAX`] bytes, the record at most
     /// [`crate::limits::RECORD_BYTES_MAX`].
     pub fn write(&self, out: &mut Vec<u8>) {

@@ -114,8 +114,8 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
         Ok(next)
     }
 
-    /// As [`Self::with_frame`], in place: for who opens a log of many frames. After an error this
-    /// is no generation any more.
+    /// As [`Self::with_frame`], in place: for opening a log of many frames. After an error this is
+    /// not a generation any more.
     ///
     /// # Errors
     ///

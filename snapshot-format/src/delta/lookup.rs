@@ -55,7 +55,7 @@ impl<'a> Variant<'a> {
         }
     }
 
-    /// The name that it is a variant of; empty if it is none.
+    /// The name that it is a variant of; empty if it is not one.
     #[must_use]
     pub fn original(&self) -> &'a str {
         match self {
@@ -90,7 +90,7 @@ impl Named for ArchivedNndn {
 type Found<'a, T> = Result<Option<&'a T>, Corrupt>;
 
 impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
-    /// The record of a kind that keeps its ordinals; `None` if there is none any more, or none yet.
+    /// The record of a kind that keeps its ordinals; `None` if it is gone, or has not come yet.
     ///
     /// # Errors
     ///
@@ -294,7 +294,7 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
     }
 
     /// The domains whose names start with `prefix`, in order of their names; `None` for one that is
-    /// gone, so that whoever counts steps counts it. Starting takes about 3 us.
+    /// gone, so that a caller that counts steps counts it. Starting takes about 3 us.
     ///
     /// # Errors
     ///

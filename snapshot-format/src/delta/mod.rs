@@ -1,10 +1,10 @@
 //! Changes over a base: a log of batches that is at the same time the heap of the changed records,
 //! and what finds them.
 //!
-//! [`encode()`] turns changes into the payload of a frame ([`frame`], [`entry`]); whoever stores it
-//! gives the stored bytes back as a [`Heap`]; [`Generation::with_frame`] makes the next generation
-//! of them, which shares everything with the one before but what changed. [`fold`](mod@fold) writes
-//! a generation as a new base. FORMAT.md describes the bytes.
+//! [`encode()`] turns changes into the payload of a frame ([`frame`], [`entry`]); the code that
+//! stores it gives the stored bytes back as a [`Heap`]; [`Generation::with_frame`] makes the next
+//! generation of them, which shares everything with the one before but what changed.
+//! [`fold`](mod@fold) writes a generation as a new base. FORMAT.md describes the bytes.
 //!
 //! # Invariants
 //!
@@ -12,8 +12,8 @@
 //!   key for ever, through removals and folds; a reference to a key that is not there yet reserves
 //!   its ordinal. So the order of changes within a batch does not matter, and records that refer to
 //!   a changed one need no change themselves.
-//! - `hints`: an index entry says where a key may be; the current record decides. What the base's
-//!   indexes have is not repeated, what has become wrong is not removed: a reader compares.
+//! - `hints`: an index entry says where a key may be; the current record decides. Entries of the
+//!   base's indexes are not repeated, and wrong ones are not removed: a reader compares.
 //! - `one path`: a generation that follows the log and one that is opened fresh go through the same
 //!   function for each frame.
 //!
@@ -52,7 +52,7 @@ use std::ops::Range;
 
 /// Bytes of a log that a generation reads records from.
 ///
-/// Only places are read that a frame was indexed at: bytes behind the last frame may change.
+/// Only places at which a frame was indexed are read: bytes after the last frame may change.
 pub trait Heap {
     /// The bytes at `range`, or `None` beyond what was written.
     fn bytes(&self, range: Range<usize>) -> Option<&[u8]>;

@@ -58,7 +58,7 @@ impl<'c> Chosen<'c> {
         Ok(Self { of: Some(Part { is_meant, shared }) })
     }
 
-    /// Whether a domain, or a name that is none, is meant.
+    /// Whether a domain, or a name that is not one, is meant.
     #[must_use]
     pub fn has_name(&self, name: &str) -> bool {
         self.of.as_ref().is_none_or(|part| (part.is_meant)(name))

@@ -1,9 +1,10 @@
-//! What stays of a registry when some of its zones are replaced: the objects of the others.
+//! Hands out what stays of a registry when some of its zones are replaced: the objects of the
+//! others.
 //!
-//! A record does not say which deposit brought it. So what several zones may share goes by who
-//! refers to it: contacts and nameservers stay if a domain that stays names them, nameservers also
-//! below a zone that stays; registrars and IDN tables stay unless the names that go are the only
-//! ones that referred to them.
+//! A record does not say which deposit brought it. So an object that several zones may share goes
+//! by what refers to it: contacts and nameservers stay if a domain that stays names them,
+//! nameservers also below a zone that stays; registrars and IDN tables stay unless the names that
+//! go are the only ones that referred to them.
 //!
 //! # Invariants
 //!
@@ -12,7 +13,7 @@
 //!
 //! # Does not
 //!
-//! Know zones: whoever asks says which names go.
+//! Know zones: the caller says which names go.
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 

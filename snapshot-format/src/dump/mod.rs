@@ -2,7 +2,7 @@
 //!
 //! # Does not
 //!
-//! Redact: whoever may read the file may see all of it. Print: it returns text.
+//! Redact: a user that may read the file may see all of it. Print: it returns text.
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 

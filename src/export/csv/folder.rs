@@ -65,7 +65,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What cannot be taken away does no harm, and the error that led here is told.
+        // A file that cannot be removed does no harm; the error that led here is reported.
         drop(self.folder.take());
         // A folder that holds something else by now stays.
         let _ = self.made.iter().try_for_each(fs::remove_dir);

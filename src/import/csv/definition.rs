@@ -34,7 +34,7 @@ pub(in crate::import) struct FileReference {
     pub(in crate::import) checksum: String,
     /// `cksumAlg`.
     pub(in crate::import) algorithm: String,
-    /// Where it stands in the XML.
+    /// Where it is in the XML.
     pub(in crate::import) place: Place,
 }
 
@@ -51,7 +51,7 @@ pub(in crate::import) struct Definition {
     pub(in crate::import) fields: Vec<FieldDefinition>,
     /// Files.
     pub(in crate::import) files: Vec<FileReference>,
-    /// Where it stands in the XML.
+    /// Where it is in the XML.
     pub(in crate::import) place: Place,
 }
 

@@ -1,5 +1,5 @@
 //! Rows of `deletes` files (RFC 9022, "Deletes CSV File Definition"): keys of objects that are
-//! gone. What belongs to an object goes with it, so the tables of parts have no such files.
+//! gone. The parts of an object go with it, so their tables have no such files.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::io;

@@ -173,7 +173,7 @@ fn rows(
     }
 }
 
-/// A byte order mark in front of the first cell is none of it.
+/// A byte order mark before the first cell is not part of it.
 fn strip_mark(record: &mut csv::ByteRecord) {
     if record.get(0).is_some_and(|cell| cell.starts_with(b"\xef\xbb\xbf")) {
         *record = record

@@ -134,7 +134,7 @@ impl Row {
         self.text(client, field, &mut slot.client);
     }
 
-    /// The sponsor: `fClID`, or the registrar's IANA identifier behind a mark, resolved when the
+    /// The sponsor: `fClID`, or the registrar's IANA identifier after a mark, resolved when the
     /// registrars are known.
     pub(super) fn sponsor(&mut self, slot: &mut String) {
         self.identifier(Column::ClId, "fClID", slot);

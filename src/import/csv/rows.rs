@@ -334,7 +334,7 @@ impl Row {
         for (field, got) in bad {
             self.defects.add(Rule::DiscloseBad, field, got);
         }
-        // A wish that does not read is not taken for consent; an empty one is none.
+        // A wish that does not read is not taken for consent; an empty one is not a wish.
         let allow = allow.or_else(|| (!flag.is_empty()).then_some(false));
         allow.map(|allow| Disclose { allow, fields })
     }

@@ -56,8 +56,8 @@ impl Reading<'_, '_, '_, '_> {
         Ok(())
     }
 
-    /// `disclose` (RFC 5733 section 2.9). What does not read is not taken for consent, nor a
-    /// refusal of what is not known for one of nothing.
+    /// `disclose` (RFC 5733 section 2.9). A wish that does not read is not taken for consent, and a
+    /// refusal of an unknown field not for a refusal of nothing.
     fn disclose(&mut self) -> Result<Disclose, XmlError> {
         let flag = self.xml.attribute("flag").unwrap_or_default();
         let allow = value::boolean(flag);

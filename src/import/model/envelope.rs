@@ -16,7 +16,7 @@ use crate::vet::rule::Rule;
 use crate::vet::time;
 use crate::vet::value::{self, Read};
 
-/// Most names of unknown objects that are told apart.
+/// Most names of unknown objects that are counted apart.
 const UNKNOWN_MAX: usize = 4096;
 
 /// Longest identifier of a deposit that is kept, bytes: RFC 8909 allows 13 characters.
@@ -100,7 +100,7 @@ pub(in crate::import) struct Envelope {
     pub(in crate::import) menu: Vec<String>,
     /// Where the menu stands.
     pub(in crate::import) menu_place: Place,
-    /// Where the header stands, if there is one.
+    /// Where the header is, if there is one.
     pub(in crate::import) header: Option<Place>,
     /// `tld` of the header, A-label form; empty: none.
     pub(in crate::import) tld: String,

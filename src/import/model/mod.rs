@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - Elements are told apart by their local names within the namespaces of RFC 9022 and EPP:
-//!   real deposits mix up the namespaces of children, never their names.
+//! - Elements are recognised by their local names within the namespaces of RFC 9022 and EPP: real
+//!   deposits mix up the namespaces of children, never their names.
 //! - Elements of other namespaces within a domain become key-value extras.
 //!
 //! # Does not
@@ -49,7 +49,7 @@ pub(super) enum Stop {
     Interrupted,
     /// More findings than allowed.
     TooMany,
-    /// Whoever takes the changes cannot go on.
+    /// The code that takes the changes cannot go on.
     Visit(io::Error),
     /// The snapshot cannot be built.
     Build(snapshot_format::BuildError),

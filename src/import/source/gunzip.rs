@@ -1,5 +1,5 @@
-//! gzip as the program of that name reads it: members one after another, then zeros; what comes
-//! after them is ignored, and told.
+//! gzip as the program of that name reads it: members one after another, then zeros; anything after
+//! them is ignored, and reported.
 //!
 //! # Does not
 //!

@@ -163,7 +163,8 @@ fn last_of_each(files: &mut Vec<Member>) {
     files.reverse();
 }
 
-/// A tar from where its members begin. What is read of it, and not sought over, is bounded.
+/// A tar from where its members begin. The bytes that are read of it, and not sought over, are
+/// bounded.
 struct FromMembers<'t, T> {
     tar: &'t mut T,
     start: u64,
@@ -190,7 +191,7 @@ impl<T: Seek> Seek for FromMembers<'_, T> {
     }
 }
 
-/// Where the members begin: behind the name of the archive (`--label`), whose header has no size.
+/// Where the members begin: after the name of the archive (`--label`), whose header has no size.
 fn after_label(tar: &mut (impl Read + Seek)) -> io::Result<u64> {
     let mut header = Vec::with_capacity(HEADER_BYTES);
     tar.seek(SeekFrom::Start(0))?;

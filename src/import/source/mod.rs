@@ -1,9 +1,9 @@
-//! The files of a deposit: XML, CSV, gzip, tar, told apart by what they begin with.
+//! The files of a deposit: XML, CSV, gzip, tar, recognised by their first bytes.
 //!
 //! # Invariants
 //!
 //! - A CSV file is found below the places that the operator named: no name leads out of them.
-//! - What is read of all of them, unpacked, is bounded.
+//! - The bytes that are read of all of them, unpacked, are bounded.
 //!
 //! # Does not
 //!
@@ -129,7 +129,7 @@ impl Sources {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, what));
         }
         if self.follow == Follow::Files && !file_type.is_file() {
-            // Somebody has put it there since the folder was looked at: it is no content of ours.
+            // Somebody has put it there since the folder was looked at: it is not content of ours.
             let what = if file_type.is_symlink() {
                 "is a symbolic link, expected the file itself"
             } else {

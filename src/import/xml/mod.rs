@@ -141,7 +141,7 @@ impl<R: Read> Xml<R> {
         self.next(false)
     }
 
-    /// The next step, with the text in between, as it stands in the document.
+    /// The next step, with the text in between, as the document has it.
     pub(super) fn step_with_text(&mut self, out: &mut String) -> Result<Step, XmlError> {
         self.raw.clear();
         let step = self.next(true)?;
@@ -288,7 +288,7 @@ impl<R: Read> Xml<R> {
         };
         let tag = self.input.start(end);
         let name = tag.get(2..end.saturating_sub(1)).unwrap_or_default().trim_ascii_end();
-        // Without an open element its name is empty, and so is none that was read.
+        // Without an open element its name is empty, and no name that was read is empty.
         let opened = self.opened();
         if self.open.is_empty() || opened != name {
             let name = clip(name, NAME_BYTES_MAX);

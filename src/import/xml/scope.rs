@@ -4,7 +4,7 @@
 //!
 //! - A scope never changes; declarations make a new one on top of the current one.
 //! - At most [`SCOPES_MAX`] scopes and [`NAMES_MAX`] names each are remembered, and of all of them
-//!   [`REMEMBERED_BYTES_MAX`]. What is not remembered is worked out again.
+//!   [`REMEMBERED_BYTES_MAX`]. Names that are not remembered are worked out again.
 //!
 //! # Does not
 //!
@@ -200,7 +200,7 @@ impl Scopes {
             return Err(XmlError::Broken(Rule::XmlMalformed, got));
         };
         let element = Element { space, name: Name::of(local) };
-        // A name stands in a list and in a map.
+        // A name is kept in a list and in a map.
         let bytes = entry_bytes(raw.len()).saturating_mul(2);
         let left_bytes = self.left_bytes.checked_sub(bytes);
         if scope.names.len() < NAMES_MAX

@@ -59,7 +59,7 @@ fn written(text: &str) -> Option<Result<IpAddr, Refusal>> {
         _ if is_pattern(text) => return Some(Err(Refusal::WildcardKind)),
         _ => {}
     }
-    // Whatever reads as one and is none: of digits and dots, or with two colons.
+    // Any text that looks like one and is not: of digits and dots, or with two colons.
     let digits = |byte: u8| byte.is_ascii_digit() || b"./-".contains(&byte);
     let hex = |byte: u8| byte.is_ascii_hexdigit() || b".:/[]".contains(&byte);
     let like_v4 = text.contains('.') && text.bytes().all(digits);

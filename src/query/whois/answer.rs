@@ -216,7 +216,7 @@ impl Answer {
         Some(Lines { place: self.bytes.get_mut(self.len..)?, at: 0 })
     }
 
-    /// Keeps `bytes` that were written behind the answer's end.
+    /// Keeps `bytes` that were written after the answer's end.
     #[inline]
     pub(super) fn keep(&mut self, bytes: usize) {
         self.len = self.len.saturating_add(bytes).min(ANSWER_BYTES_MAX);
@@ -262,8 +262,8 @@ impl Answer {
         true
     }
 
-    /// Starts a line of which `bytes_max` is all that it may need with its end; whoever calls
-    /// this writes it with [`Self::part`] and ends it with [`Self::end_line`].
+    /// Starts a line of which `bytes_max` is all that it may need with its end; the caller writes
+    /// it with [`Self::part`] and ends it with [`Self::end_line`].
     pub(super) fn start_line(&mut self, bytes_max: usize) -> bool {
         self.reserve(bytes_max)
     }
@@ -345,7 +345,7 @@ impl Answer {
     }
 }
 
-/// Lines behind the end of an answer, which has room for them.
+/// Lines after the end of an answer, which has room for them.
 pub(super) struct Lines<'a> {
     place: &'a mut [u8],
     at: usize,

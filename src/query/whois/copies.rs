@@ -79,7 +79,7 @@ pub(super) fn is_plain(value: &[u8; VALUE_BYTES], length: usize) -> bool {
     unusual == 0 && value.first() != Some(&b' ') && *last != b' '
 }
 
-/// By length: the high bits of the bytes that count, so that what lies behind them does not.
+/// By length: the high bits of the bytes that count, so that the bytes after them do not.
 #[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
 const MASKS: [[u64; VALUE_BYTES / 8]; VALUE_BYTES + 1] = {
     let mut masks = [[0; VALUE_BYTES / 8]; VALUE_BYTES + 1];

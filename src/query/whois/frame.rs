@@ -1,5 +1,5 @@
-//! What every answer has around its record: header, last-update line, status-code line,
-//! disclaimer; and the answers that are nothing but that: refusals, help, not found.
+//! The frame around the record of every answer: header, last-update line, status-code line,
+//! disclaimer; and the answers that are nothing but a frame: refusals, help, not found.
 //!
 //! # Invariants
 //!
@@ -74,7 +74,7 @@ pub(super) struct Site<'a> {
     pub(super) as_of_ms: i64,
     /// What is asked for, which an answer without a record says.
     asked: QueryKind,
-    /// What little is left to the caller, which the answer says.
+    /// How little is left to the client, which the answer reports.
     scarce: Option<Use>,
 }
 
@@ -97,13 +97,13 @@ impl<'a> Site<'a> {
         Self { scarce, ..self }
     }
 
-    /// The rule of a name, as who asks sees it.
+    /// The rule of a name, as the client sees it.
     #[inline]
     pub(super) fn rule_of(&self, name: &str) -> TierRule<'a> {
         self.rules.of_name(name).seen_by(self.tier)
     }
 
-    /// The rule of answers that belong to no suffix, as who asks sees it.
+    /// The rule of answers that belong to no suffix, as the client sees it.
     #[inline]
     pub(super) fn defaults(&self) -> TierRule<'a> {
         self.rules.defaults().seen_by(self.tier)
@@ -149,7 +149,7 @@ fn note(out: &mut Answer, text: &[u8]) {
     out.line_of(&[b"% ", text]);
 }
 
-/// The line behind `No Data Found`, which not every program knows: what they all know is `not
+/// The line after `No Data Found`, which not every program knows: what they all know is `not
 /// found`, many of them with `Domain` before it.
 const fn not_found_note(asked: QueryKind) -> &'static [u8] {
     match asked {
@@ -381,7 +381,7 @@ fn served_suffixes(site: &Site<'_>, out: &mut Answer) {
     }
 }
 
-/// What a refusal says that leaves open whether the name is registered: some programs read every
+/// The note of a refusal that leaves open whether the name is registered. Some programs read every
 /// answer without `Domain Name:` as "free", and know no refusal but that of a quota.
 const LEFT_OPEN: &[u8] = b"\
     % This says nothing about the name: treat it as you would \"Quota exceeded\".\r\n";

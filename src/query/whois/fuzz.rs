@@ -4,8 +4,8 @@
 //!
 //! - `complete`: an answer is whole lines of UTF-8 without control characters, within its bound; it
 //!   has one last-update line, and ends in its disclaimer.
-//! - `no forged lines`: an answer that is not a record has no line that reads like one; a line
-//!   `%ERROR:` stands in refusals alone, first, and once.
+//! - `no forged lines`: an answer that is not a record has no line that reads like one; only
+//!   refusals have a line `%ERROR:`, first, and once.
 //! - `pure`: the same line gives the same answer, and what follows its end changes nothing.
 //!
 //! # Does not

@@ -77,14 +77,14 @@ pub enum AnswerResult {
     Refused(Refusal),
 }
 
-/// Who asks, as far as that matters for an answer.
+/// The client, as far as that matters for an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
-    /// What he is shown.
+    /// What it is shown.
     pub tier: Tier,
-    /// How much he may ask; used by `help` and `limits` alone.
+    /// How much it may ask; used by `help` and `limits` alone.
     pub limits: Limits<'a>,
-    /// What little is left to him, if he is to be told.
+    /// How little is left to it, if the answer is to report that.
     pub scarce: Option<Use>,
 }
 
@@ -114,9 +114,9 @@ impl<'a> Request<'a> {
     }
 
     /// What is meant where a line asks for less than its form says: a pattern that is the name of a
-    /// record asks for that record; a registrar's name that no registrar has asks for a list. What
-    /// a query costs goes by the kind that comes of it. Names without wildcards, the usual query,
-    /// are not looked up.
+    /// record asks for that record; a registrar's name that no registrar has asks for a list. The
+    /// cost of a query depends on the resulting kind. Names without wildcards, the usual query, are
+    /// not looked up.
     #[must_use]
     #[inline]
     pub fn settled(self, view: &View) -> Query<'a> {
@@ -191,7 +191,7 @@ impl<'a> Query<'a> {
 }
 
 /// Answers a query line from `view`, as `tier` of `rules` sees it, without limits. `line` may have
-/// its line end; what follows that is not looked at. What it costs: benches/MEASUREMENTS.md.
+/// its line end; what follows that is not looked at. Its cost: benches/MEASUREMENTS.md.
 pub fn answer(view: &View, rules: &Rules, tier: Tier, line: &[u8], out: &mut Answer) -> Outcome {
     answer_query(view, rules, &Caller::of(tier), &Request::read(line).settled(view), out)
 }

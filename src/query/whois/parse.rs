@@ -80,9 +80,9 @@ pub enum Refusal {
     Utf8,
     /// A NUL byte or another control character.
     Control,
-    /// Options with nothing behind them.
+    /// Options with nothing after them.
     Option,
-    /// A keyword with nothing behind it.
+    /// A keyword with nothing after it.
     Keyword,
     /// Several words, none of them a keyword.
     Words,

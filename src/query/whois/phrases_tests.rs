@@ -1,7 +1,6 @@
 //! Holds our own texts against the phrases by which programs tell what an answer is.
 //!
-//! What the programs themselves made of these texts is in `deploy/PARSERS.md`; the phrases are
-//! theirs.
+//! `deploy/PARSERS.md` has how the programs themselves read these texts; the phrases are theirs.
 
 use std::net::IpAddr;
 

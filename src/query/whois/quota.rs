@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - `one grammar`: a refusal's first line is `%ERROR:CODE key=value ...`, its keys in a fixed
-//!   order; every further line begins with `% `. Texts for people follow, which are no part of the
+//!   order; every further line begins with `% `. Texts for people follow, which are not part of the
 //!   grammar.
 //! - No text of ours holds words from which client programs conclude that a name is free; every
 //!   refusal holds those by which they know one (`Quota exceeded`): some take whatever has no
@@ -69,7 +69,7 @@ pub enum Refused<'a> {
 /// Writes a line made of what `text` writes.
 fn line(out: &mut Answer, text: impl FnOnce(&mut Short<LINE_BYTES_MAX>) -> fmt::Result) {
     let mut short = Short::new();
-    // What does not fit is left out: bounds above make sure that nothing is.
+    // Text that does not fit is left out; the bounds above ensure that all of it fits.
     let _ = text(&mut short);
     out.line_of(&[short.as_bytes()]);
 }

@@ -115,7 +115,7 @@ fn others(
             nameservers(site, at.iter(), is_whole(display, one), (one, ListEnd::Complete), out)
         }
         Found::Registrars(matches) => {
-            // Those of one name, or one IANA identifier, are no choice to make.
+            // Registrars of one name, or one IANA identifier, are not a choice to make.
             let only_one =
                 matches!(settled.question, Question::Registrar(_)) || matches.is_only_one();
             registrars(site, matches, is_whole(display, only_one), out)

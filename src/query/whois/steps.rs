@@ -24,7 +24,7 @@ use crate::view::View;
 ///
 /// # Errors
 ///
-/// Why it is none.
+/// Why it is not a query.
 pub fn parse(line: &[u8]) -> Result<QueryKind, Refusal> {
     parse::parse(line).map(|line| Request(Ok(line)).kind())
 }

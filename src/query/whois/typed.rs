@@ -195,7 +195,7 @@ fn after_slashes(text: &str) -> Option<&str> {
     text.strip_prefix(is_slash)?.strip_prefix(is_slash)
 }
 
-/// What stands in the brackets that a host begins with: an address; a port may follow them.
+/// The text in the brackets that a host begins with: an address; a port may follow them.
 fn in_brackets(host: &str) -> Option<&str> {
     let inner = host.strip_prefix(|c| narrow(c) == '[')?;
     inner.split_once(|c| narrow(c) == ']').map(|(inner, _port)| inner)
