@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - `states`: a change gives an object whole, or takes it away by its key; what was there before
+//! - `states`: a change gives an object whole, or takes it away by its key; the record from before
 //!   does not matter.
 //!
 //! # Does not

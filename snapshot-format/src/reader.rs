@@ -4,8 +4,8 @@
 //!
 //! - `bounded`: every access to a section is checked against its bounds and every record against
 //!   its type: damaged bytes give [`Corrupt`], never a panic.
-//! - What opening does not check: the blocks' checksums. A flipped bit in a text reads as another
-//!   text until [`Snapshot::check_sums`] finds it.
+//! - Opening does not check the blocks' checksums. A flipped bit in a text reads as another text
+//!   until [`Snapshot::check_sums`] finds it.
 //!
 //! # Does not
 //!

@@ -4,7 +4,7 @@
 //!
 //! - A line that is read as a record is written as one line, which is read as the same record.
 //! - A payload that is read as a batch is a message again, which is read as the same batch.
-//! - What is not read says why in one line of printable text.
+//! - A refusal says why in one line of printable text.
 //!
 //! # Does not
 //!

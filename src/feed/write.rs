@@ -7,7 +7,7 @@
 //!
 //! # Does not
 //!
-//! Check an object: what is not in order comes back as an error when the record is read.
+//! Check an object: a bad one comes back as an error when the record is read.
 
 use std::borrow::Cow;
 use std::fmt::Write;

@@ -228,7 +228,7 @@ impl Applied<'_> {
     }
 
     /// Notes which other object has the identifier of an object. Several deposits may have an
-    /// object in common: what another TLD may have brought is not held against this one.
+    /// object in common: an object that another TLD may have brought is not held against this one.
     fn identifier(&mut self, object: &Object) -> io::Result<()> {
         let (record, key) = (object.kind(), object.key());
         let (kind, roid) = match object {

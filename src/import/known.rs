@@ -297,7 +297,7 @@ impl<'k> Seen<'k> {
     }
 
     /// Findings that show now that every object has come: variants whose original is not there, and
-    /// what the registry goes on having that the deposit does not go with.
+    /// records that the registry keeps and that contradict the deposit.
     pub(super) fn late(&mut self) -> io::Result<Vec<Late>> {
         let mut late = Vec::new();
         for (key, original) in std::mem::take(&mut self.variants) {

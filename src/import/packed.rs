@@ -46,7 +46,7 @@ struct Rare {
 }
 
 impl PackedDomain {
-    /// Packs a domain; what few domains have is moved out of it.
+    /// Packs a domain; fields that few domains have are moved out of it.
     pub(super) fn pack(&mut self, domain: &mut Domain) {
         self.text.clear();
         self.ends.clear();

@@ -43,7 +43,7 @@ pub struct Options {
     pub pipes: Pipes,
     /// Memory to use, bytes; see [`Options::MEMORY_BYTES_MIN`].
     pub memory_bytes: usize,
-    /// Most bytes that are read of its files, unpacked; what is read twice counts twice.
+    /// Most bytes that are read of its files, unpacked; bytes that are read twice count twice.
     pub content_bytes_max: u64,
     /// What may be at the paths where they are read.
     pub follow: Follow,

@@ -3,11 +3,11 @@
 //! # Invariants
 //!
 //! - `contained`: the base is one state of the database, and its serial the last one that was given
-//!   in that state: what the base does not show has a greater serial.
+//!   in that state: changes that the base does not show have greater serials.
 //! - A row that cannot be read is left out, named and noted for the publisher to take up, like one
 //!   that is not a record; see `rows` and `unread`.
-//! - Memory is bounded by [`BootstrapOptions::memory_bytes`]; what it does not hold lies in scratch
-//!   files of the directory.
+//! - Memory is bounded by [`BootstrapOptions::memory_bytes`]; the rest lies in scratch files of the
+//!   directory.
 //!
 //! # Does not
 //!
@@ -116,7 +116,7 @@ pub(super) fn base(error: impl ToString) -> PublishError {
     PublishError::Base { problem: error.to_string() }
 }
 
-/// Checks the new base in full: what is published is what every reader relies on.
+/// Checks the new base in full: every reader relies on it.
 fn check(path: &Path) -> Result<View, PublishError> {
     let view = View::open(path).map_err(base)?;
     verify(view.base(), &mut |_, _| {}).map_err(|error| {

@@ -9,7 +9,7 @@
 //!
 //! # Does not
 //!
-//! Read rows: what they hold is theirs.
+//! Read rows: it looks at columns alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -116,8 +116,8 @@ impl From<tokio_postgres::Error> for PublishError {
                 .map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
         };
         // Classes of SQLSTATE: 08 connection, 25 state of the transaction (its deadline is one), 40
-        // rollback, 53 resources, 55 object not ready, 57 operator, 58 system. What else the
-        // database says of a statement, it says again.
+        // rollback, 53 resources, 55 object not ready, 57 operator, 58 system. The database repeats
+        // any other refusal of a statement.
         let passing = ["08", "25", "40", "53", "55", "57", "58"];
         let passes = match error.code() {
             Some(state) => passing.iter().any(|class| state.code().starts_with(class)),

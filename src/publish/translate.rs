@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - Rules for all objects of a kind come before those of the zone; within each, names before
-//!   values, and what is dropped is dropped last, under the name that a record has for it.
+//!   values, and fields are dropped last, under the names that a record has for them.
 //! - Every record that comes out was read by [`ChangeRecord::parse`], so any node reads it.
 //! - `own zone`: a name goes out by the rules of the zone that it lies in, or not at all.
 //!

@@ -1,8 +1,8 @@
 //! Patterns over names: `%` and `*` are any run of characters, `_` exactly one.
 //!
 //! A pattern in ASCII is held against the names as the registry keeps them, A-labels included. A
-//! pattern with other characters is held against their U-labels: what part of an A-label a part
-//! of a word becomes cannot be known. It is mapped as names are (UTS 46) before it is judged. A
+//! pattern with other characters is held against their U-labels: nobody can know which part of an
+//! A-label a part of a word becomes. It is mapped as names are (UTS 46) before it is judged. A
 //! pattern of registrars' names is folded as these are.
 //!
 //! # Invariants

@@ -2,7 +2,7 @@
 //!
 //! # Does not
 //!
-//! Say what a file means: what was read before an error counts.
+//! Say what a file means: rows that were read before an error count.
 
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;

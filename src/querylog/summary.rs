@@ -98,7 +98,7 @@ pub struct Summary {
     pub files: u64,
     /// Files with a torn end, of which the last block is missing.
     pub torn: Vec<String>,
-    /// Files that cannot be read, each with the reason; what was read before it is counted.
+    /// Files that cannot be read, each with the reason; the rows before the damage are counted.
     pub damaged: Vec<String>,
 }
 

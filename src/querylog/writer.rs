@@ -171,8 +171,8 @@ impl Writer {
     }
 
     /// Writes what the rings hold, ends the files, and ends the thread. To be called once the
-    /// shards have ended. A disk that holds the thread up is waited for 10 seconds at most; what
-    /// was not ended then is ended by the next start.
+    /// shards have ended. A disk that holds the thread up is waited for 10 seconds at most; the
+    /// next start ends what was not ended then.
     pub fn stop(mut self) {
         self.end(END_WAIT);
     }

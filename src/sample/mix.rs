@@ -79,7 +79,7 @@ impl Draw {
 }
 
 /// A table index. Indexes come from counts of things in memory or from a bound on the size of the
-/// registry, so they fit; what does not fit is out of every table's range.
+/// registry, so they fit; an index that does not fit is out of every table's range.
 pub(crate) fn index(x: u64) -> usize {
     usize::try_from(x).unwrap_or(usize::MAX)
 }

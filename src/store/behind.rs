@@ -11,13 +11,13 @@
 //! # Invariants
 //!
 //! - `bounded`: a look reads its part once, and compares checksums of at most
-//!   [`COMPARED_BYTES_MAX`]: what somebody has written into records cannot make it last.
+//!   [`COMPARED_BYTES_MAX`]: records that somebody has forged cannot make it last.
 //! - A frame is found only whole, of this part, and of a generation that follows.
 //!
 //! # Does not
 //!
-//! Take in what it finds: what lies before it is missing. Tell damage of a last batch that has a
-//! sector of zeros, or whose length reads as longer than it is: that counts as torn.
+//! Take in what it finds: the batches before that are missing. Tell damage of a last batch that has
+//! a sector of zeros, or whose length reads as longer than it is: that counts as torn.
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 

@@ -107,7 +107,8 @@ pub trait Files: Clone + Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// See [`Self::make`]; what was written since the last call may or may not be on the disk.
+    /// See [`Self::make`]; the bytes that were written since the last call may or may not be on the
+    /// disk.
     fn sync(&self, file: &Self::File) -> io::Result<()>;
 
     /// Renames a file, in place of one with the new name.

@@ -4,7 +4,7 @@
 //!
 //! - `acknowledged`: [`Live::append`] returns a generation once its frame is synced.
 //! - After any failure to write, the log goes on in a new part, which continues the last generation
-//!   that was acknowledged: what the failure left behind never counts.
+//!   that was acknowledged: the rest of the failed batch never counts.
 //!
 //! # Does not
 //!
@@ -105,7 +105,7 @@ impl<F: Files> Live<F> {
     ///
     /// # Errors
     ///
-    /// Damage; what was current before stays in memory, and is not to be appended to.
+    /// Damage; the generation from before stays in memory, and is not to be appended to.
     pub fn reload(&mut self) -> Result<(), StoreError> {
         let (manifest, generation, _) = Reader::open(self.writer.files.clone())?.into_parts();
         self.greatest = self.greatest.max(manifest.greatest);
@@ -271,7 +271,7 @@ impl<F: Files> Live<F> {
     }
 
     /// Finds out which manifest counts after one could not be written: the failure may have come
-    /// after the rename. What is appended has to go into the log that it names.
+    /// after the rename. Batches have to go into the log that it names.
     fn settle(&mut self) -> Result<(), StoreError> {
         if !self.unsure {
             return Ok(());
@@ -365,7 +365,7 @@ impl<F: Files> Live<F> {
         }
     }
 
-    /// Begins a fold: the log goes on in a new one, and what was there before is to be written into
+    /// Begins a fold: the log goes on in a new one, and the logs before it are to be written into
     /// the base that [`Fold`] has. `None` if there is nothing to fold.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //!
 //! - A frame is checked in a copy: another process may be writing after it.
 //! - A part that another one follows counts only up to the generation that the next one continues:
-//!   what comes after was never acknowledged.
+//!   batches after that were never acknowledged.
 //! - A log that stops to read before batches that do, or at one that was written whole, is damaged,
 //!   which is an error; else it stops at the rest of a batch that was not finished.
 //! - A part that the manifest counts, or that a later part proves, is there in its whole length, or

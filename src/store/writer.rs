@@ -70,8 +70,8 @@ impl<F: Files> Writer<F> {
         Ok(writer)
     }
 
-    /// Lets a base take the place of a state that does not read: what can be gone back to of that
-    /// one is kept, the rest is set aside.
+    /// Lets a base take the place of a state that does not read: the states that can be gone back
+    /// to are kept, the rest is set aside.
     #[must_use]
     pub fn over_damage(mut self, is_permitted: bool) -> Self {
         self.over_damage = is_permitted;
@@ -178,8 +178,8 @@ impl<F: Files> Writer<F> {
         self.take_aside(manifest)
     }
 
-    /// Goes back to a generation that is kept: it is current from now on, and what was current is
-    /// kept.
+    /// Goes back to a generation that is kept: it is current from now on, and the one that was
+    /// current is kept.
     ///
     /// # Errors
     ///
@@ -279,7 +279,7 @@ impl<F: Files> Writer<F> {
         let aside = format!("{MANIFEST}{ASIDE_ENDING}");
         files.rename(&aside, MANIFEST).map_err(failed(files, MANIFEST, "replace it"))?;
         files.sync_directory().map_err(failed(files, "", "sync the directory"))?;
-        // It is committed: what cannot be removed now is removed by the next writer.
+        // It is committed: the next writer removes what cannot be removed now.
         if let Err(error) = self.clear(manifest, false) {
             tracing::warn!(%error, "files of an old generation could not be removed");
         }

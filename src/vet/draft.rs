@@ -361,8 +361,8 @@ pub(crate) fn street(defects: &mut Defects, postal: &mut Postal, value: &str) {
     }
 }
 
-/// Adds a contact's wish on disclosure. Of two the stricter one holds: what one of them hides is
-/// hidden, and what is shown against the policy needs both.
+/// Adds a contact's wish on disclosure. Of two the stricter one holds: a field that one of them
+/// hides is hidden, and one is shown against the policy only if both ask for it.
 pub(crate) fn disclose(defects: &mut Defects, slot: &mut Option<Disclose>, wish: Disclose) {
     let Some(known) = slot else {
         *slot = Some(wish);

@@ -45,8 +45,8 @@ impl Form {
     }
 }
 
-/// Brings a registrar's WHOIS server and URLs into the form that programs follow; what cannot be
-/// followed is taken away. Deposits, change records and the publisher all come here; the
+/// Brings a registrar's WHOIS server and URLs into the form that programs follow; a text that
+/// cannot be followed is removed. Deposits, change records and the publisher all come here; the
 /// configuration has the same forms.
 pub(crate) fn registrar(registrar: &mut Registrar, defects: &mut Defects) {
     let Registrar { url, whois_name, whois_url, .. } = registrar;

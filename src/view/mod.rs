@@ -1,4 +1,4 @@
-//! An immutable generation in memory: what queries are answered from.
+//! An immutable generation in memory, from which queries are answered.
 //!
 //! # Invariants
 //!
@@ -119,7 +119,8 @@ impl View {
         Self::of(Arc::new(Generation::of_base(base)?), None)
     }
 
-    /// The view of a generation; what did not change since the view `before` is shared with it.
+    /// The view of a generation; parts that did not change since the view `before` are shared with
+    /// it.
     ///
     /// # Errors
     ///

@@ -12,7 +12,7 @@
 //!
 //! # Does not
 //!
-//! Judge objects: what cannot be resolved is reported as a [`Defect`] and left out.
+//! Judge objects: a reference that cannot be resolved is reported as a [`Defect`] and left out.
 
 mod copy;
 mod keys;

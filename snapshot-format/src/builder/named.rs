@@ -107,7 +107,7 @@ impl Ordinals {
 
 impl<W: Write + Seek> Builder<W> {
     /// Gives the names that domains will have among their nameservers, before the first nameserver:
-    /// what has no object is shown by its name then. Without it, it is left out.
+    /// a nameserver without an object is then shown by its name; without this call it is left out.
     ///
     /// # Errors
     ///

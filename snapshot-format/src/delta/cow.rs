@@ -10,7 +10,7 @@
 //!
 //! # Does not
 //!
-//! Remove: what is gone is a value that says so.
+//! Remove: a key that is gone has a value that says so.
 
 use std::sync::Arc;
 

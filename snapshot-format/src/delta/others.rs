@@ -8,7 +8,7 @@
 //!
 //! # Invariants
 //!
-//! - `whole`: the base's checksums are compared first: what is made of it gets new ones.
+//! - `whole`: the base's checksums are compared first: the new base gets new ones.
 //! - Memory: three bits for each ordinal of a contact, nameserver, registrar or IDN table.
 //!
 //! # Does not

@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - `hints` (see [`super`]): what the base's indexes have is not repeated here.
+//! - `hints` (see [`super`]): entries of the base's indexes are not repeated here.
 //! - A place is that of the newest entry of its key.
 //!
 //! # Does not

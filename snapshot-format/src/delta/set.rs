@@ -9,7 +9,7 @@
 //!
 //! # Does not
 //!
-//! Remove: an element is a hint, and what is gone is found out where it points to.
+//! Remove: an element is a hint, and a look at the place that it points to shows what is gone.
 
 use std::sync::Arc;
 

@@ -4,9 +4,9 @@
 //! # Invariants
 //!
 //! - `header last`: the XML gets its name once all files that it declares have theirs.
-//! - `no detour`: what has such a name is replaced, a link as well, and never followed.
-//! - `nothing half`: whatever ends the writing, the folder goes with what is in it, and so do
-//!   folders that were made for the deposit.
+//! - `no detour`: an entry that has such a name is replaced, a link as well, and never followed.
+//! - `nothing half`: whatever ends the writing, the folder goes with its files, and so do folders
+//!   that were made for the deposit.
 //!
 //! # Does not
 //!

@@ -1,5 +1,5 @@
-//! Batches as they come, into batches in order: what comes early is held back until what is missing
-//! in front of it has come.
+//! Batches as they come, into batches in order: an early batch is held back until those that are
+//! missing before it have come.
 //!
 //! # Invariants
 //!
@@ -20,7 +20,8 @@ pub(super) const HELD_COUNT_MAX: usize = 256;
 /// Batches that were received and not taken in yet; `T` is what they are acknowledged with.
 #[derive(Debug)]
 pub(super) struct Intake<T> {
-    /// By the first serial, then in the order in which they came: what came twice is here twice.
+    /// By the first serial, then in the order in which they came: a batch that came twice is here
+    /// twice.
     held: BTreeMap<(u64, u64), Held<T>>,
     came: u64,
     bytes: usize,

@@ -17,7 +17,7 @@
 //!   taken in, or when it holds nothing that may ever be.
 //! - `by serial`: where a node goes on is what its disk holds. The durable consumer's position is
 //!   given up where the two differ.
-//! - `bounded`: what is held back, waited for and tried again has a bound with a name.
+//! - `bounded`: every list of held batches, wait and retry has a bound with a name.
 //!
 //! # Does not
 //!

@@ -64,7 +64,7 @@ pub(super) struct Session<'a> {
     stuck: Option<(u64, Wanted)>,
     /// Runs while a message is missing.
     gap: Option<Pin<Box<Sleep>>>,
-    /// Set once the session has lasted for a while: what ends it then is something new.
+    /// Set once the session has lasted for a while: an error that ends it then is something new.
     steady: &'a mut bool,
 }
 

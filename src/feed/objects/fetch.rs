@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - `whole`: what is published has the length, the hash and the checksums that its manifest names,
-//!   and the serial; its generation is the directory's next.
+//! - `whole`: a base that is published has the length, the hash, the checksums and the serial that
+//!   its manifest names; its generation is the directory's next.
 //! - One that fails that, or is not signed right, is passed over for the next older one that still
 //!   holds what is wanted.
 //! - One that may not take the place of what there is ends the fetch: older ones do no better.
@@ -197,7 +197,7 @@ impl Objects {
     }
 }
 
-/// Reads the new base back: what the disk holds is what is checked.
+/// Reads the new base back, so that the bytes on the disk are checked.
 fn check<F: Files>(bytes: F::Base) -> Result<GenerationOf<F>, FormatError> {
     let made = Snapshot::open(bytes)?;
     made.check_sums()?;

@@ -6,7 +6,8 @@
 //! - A manifest that is there and says the same of the snapshot stays, unless a key signs it or a
 //!   source is named that it lacks: nothing takes a signature away.
 //! - A manifest names the hash of the bytes that lie beside it. The same data have other bytes
-//!   where a directory counts its generations otherwise: what is there stays, with its hash.
+//!   where a directory counts its generations otherwise: the bytes that are there stay, with their
+//!   hash.
 //!
 //! # Does not
 //!

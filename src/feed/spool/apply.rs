@@ -1,4 +1,4 @@
-//! One file of the spool, or of a command: what it holds goes to an [`Intake`], batch by batch.
+//! One file of the spool, or of a command: its records go to an [`Intake`], batch by batch.
 //!
 //! # Does not
 //!
@@ -93,7 +93,7 @@ impl SpoolError {
         )
     }
 
-    /// Whether the file, and with it what comes after it, waits: what follows a history that was
+    /// Whether the file, and with it what comes after it, waits: files after a history that was
     /// rewritten would be built upon another state.
     pub(super) const fn holds_up(&self) -> bool {
         self.may_pass() || matches!(self, Self::Rewritten { .. })

@@ -4,7 +4,7 @@
 //! # Invariants
 //!
 //! - A note is there while a file is applied, and only then; it says how often runs have ended over
-//!   that file before. What an end of the whole machine cut off does not count.
+//!   that file before. A run that ended with the whole machine does not count.
 //! - A run that took some records of the file in does not count.
 //! - A run that the kernel ended for lack of memory counts at once. Any other SIGKILL may hit a
 //!   good file by chance, so it takes [`ENDS_MAX`] of them in a row.
@@ -57,7 +57,7 @@ struct Ended {
 }
 
 impl Attempt {
-    /// Of the snapshot directory at `dir`: what a run that ended has left there counts.
+    /// Of the snapshot directory at `dir`: the note of a run that ended counts.
     pub(super) fn open(dir: &Path) -> Self {
         let boot = fs::read_to_string(BOOT_ID).unwrap_or_default().trim().to_owned();
         let path = dir.join(ATTEMPT);
@@ -100,7 +100,7 @@ impl Attempt {
         let text = format!(
             "{FIRST_LINE}\nfile {id}\nserial {serial}\nends {ends}\noom {oom}\nboot {boot}\n"
         );
-        // Not synced: what a power failure takes away does not count.
+        // Not synced: a run that a power failure ended does not count.
         let written = aside::create(path).and_then(|mut file| file.write_all(text.as_bytes()));
         if let Err(error) = written {
             let path = path.display();
@@ -108,7 +108,7 @@ impl Attempt {
         }
     }
 
-    /// Applying it has ended, however; what was known of ends before is forgotten.
+    /// Applying it has ended, however; earlier ends are forgotten.
     pub(super) fn end(&mut self) {
         self.ended = None;
         if let Some(path) = &self.path {

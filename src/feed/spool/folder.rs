@@ -3,7 +3,7 @@
 //!
 //! # Invariants
 //!
-//! - The folder is opened as one, never through a symbolic link, and what is done in it is done
+//! - The folder is opened as one, never through a symbolic link, and everything in it is done
 //!   through that one opening.
 //! - No name is longer than a file system takes.
 //!

@@ -138,7 +138,7 @@ impl Held {
         is_released
     }
 
-    /// The directory has a serial: what is missing shows by the next one.
+    /// The directory has a serial: missing changes show by the next one.
     pub(super) fn clear(&mut self) {
         if self.first().is_none() {
             return;
@@ -151,7 +151,7 @@ impl Held {
     }
 }
 
-/// Forgets the places of refused files: what takes the place of a directory's data has all.
+/// Forgets the places of refused files: data that replace a directory's have all of them.
 ///
 /// # Errors
 ///

@@ -36,9 +36,9 @@ const TEXT_BYTES: u64 = 4 << 20;
 /// What a file takes at least, bytes: a block.
 const FILE_BYTES_MIN: u64 = 4096;
 
-/// What is kept of files that were applied or refused: the newest, up to all of these, and to an
-/// eighth of the disk. The last one stays, however large, unless the log lacks room or its days are
-/// over.
+/// Bounds on files that were applied or refused and are kept: the newest, up to all of these, and
+/// to an eighth of the disk. The last one stays, however large, unless the log lacks room or its
+/// days are over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
     /// Files that were applied.

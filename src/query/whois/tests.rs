@@ -1,5 +1,5 @@
-//! A law of tiers: what a mask hides never appears in the bytes of an answer, and what it shows
-//! does.
+//! A law of tiers: a value that a mask hides never appears in the bytes of an answer, and a value
+//! that it shows does.
 
 use std::fmt::Write as _;
 use std::io::Cursor;

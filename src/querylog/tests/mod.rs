@@ -385,7 +385,7 @@ fn parquet_alone_counts_what_its_complete_files_hold() {
     log.ask_many(NOW_MS, 9);
     log.core.turn(NOW_MS + 12_000);
     drop(log);
-    // The crash took the nine; what is left of them goes.
+    // The crash took the nine; their rest is cut off.
     let mut log = Log::start(&settings, NOW_MS + 20_000);
     log.core.turn(MIDNIGHT_MS);
     assert_eq!(files_of(folder.path()).len(), 1);
