@@ -21,7 +21,7 @@ use snapshot_format::status::DomainStatuses;
 
 use super::{Repository, Source, Visit, VisitDomain, time};
 
-/// Progress is reported every so many objects.
+/// Objects between two reports of progress.
 const TELL_EVERY: u64 = 1 << 12;
 /// Most keys of extras that become columns.
 const EXTRA_KEYS_MAX: usize = 1000;

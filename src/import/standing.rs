@@ -47,7 +47,7 @@ pub trait Standing {
     ///
     /// # Errors
     ///
-    /// Why the deposits may not come in unbidden, and which option bids it.
+    /// Why the deposits may not come in without an option, and which option permits it.
     fn beside(&mut self, zones: &[Zones]) -> Result<Option<Kept>, NotAllowed>;
 
     /// Hands out each object that stays.
@@ -62,7 +62,7 @@ pub trait Standing {
     ) -> io::Result<Gone>;
 }
 
-/// Deposits may not come in unbidden. The message names the option that bids it.
+/// Deposits may not come in without an option. The message names the one that permits it.
 #[derive(Debug, thiserror::Error)]
 pub enum NotAllowed {
     /// A header names no TLD, so that the deposit would take the place of all that there is.

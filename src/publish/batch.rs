@@ -32,7 +32,7 @@ const RECORDS_MAX: usize = 1000;
 /// Records that are read together; with the bound of a document
 /// ([`super::session::DOCUMENT_BYTES_MAX`]) it bounds memory at 64 MiB.
 const READ_COUNT: usize = 128;
-/// A batch ends once its documents have so many bytes, within a transaction if need be.
+/// A batch ends once its documents have this many bytes, within a transaction if need be.
 const BATCH_BYTES_MAX: usize = 32 << 20;
 /// Longest key, bytes: that of a record.
 pub(super) const KEY_BYTES_MAX: usize = 255;

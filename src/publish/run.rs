@@ -65,7 +65,7 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// How often changes are looked for without a notification.
     pub poll: Duration,
-    /// Serials that the sink has are kept in the database for so many days.
+    /// Days for which the database keeps serials that the sink has.
     pub retain_days: u16,
 }
 

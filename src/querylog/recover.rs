@@ -21,7 +21,7 @@ use super::read;
 use super::segment_name::{Segments, counted};
 use super::totals::{Chain, OpenDay, Totals};
 
-/// A failure to go on with the totals is logged once in so many tries.
+/// A failure to go on with the totals is logged once in this many tries.
 const SAY_EVERY: u64 = 20;
 
 /// What earlier runs left.

@@ -28,7 +28,7 @@ use crate::view::Disk;
 const LARGE_DOMAINS: u64 = 100_000;
 /// Memory for sorting and building unless chosen otherwise, bytes.
 pub const MEMORY_BYTES_DEFAULT: usize = 1 << 30;
-/// Progress is reported every so many objects.
+/// Objects between two reports of progress.
 const TELL_EVERY: u64 = 1 << 12;
 
 /// What is under way, how much of it is done, and how much there is.

@@ -19,7 +19,7 @@ use super::{EXTRA_KEYS, Registry, Workspace};
 use crate::export::csv::Options;
 use crate::export::{Repository, Source, Visit, VisitDomain, csv, time, xml};
 
-/// Progress is reported every so many objects.
+/// Objects between two reports of progress.
 const TELL_EVERY: u64 = 1 << 12;
 
 /// Writes `registry` as a full deposit in the XML model.

@@ -23,7 +23,7 @@ use super::mix::{Draw, Stream, index, write_decimal, write_radix};
 use super::names::{Name, Names};
 use super::reuse::set;
 
-/// Of so many domains one has nameservers of its own.
+/// One in this many domains has nameservers of its own.
 pub(crate) const OWNER_STEP: u64 = 25;
 /// Such a domain's number of nameservers.
 pub(crate) const OWN_COUNT: u64 = 2;

@@ -31,8 +31,8 @@ use super::{GenerationOf, log_name, part_of};
 
 /// How much is read at once of what follows the last frame.
 const REST_PIECE_BYTES: usize = 64 << 10;
-/// A reader looks past the rest of a batch once in so many times that it finds it there: the batch
-/// may still be being written, and others may follow it.
+/// A reader looks past the rest of a batch once in this many times that it finds it there: the
+/// batch may still be being written, and others may follow it.
 const LOOK_COUNT: u32 = 64;
 
 /// Where a reader is in a log.

@@ -15,7 +15,7 @@ use snapshot_format::sort::{Scratch, ScratchFile};
 const DISK_SHARE: u64 = 8;
 /// More need not stay free, bytes: what parts of a log of the usual length want; see `live`.
 const FREE_BYTES: u64 = 512 << 20;
-/// The disk is asked each time that so many bytes were written.
+/// The disk is asked each time that this many bytes were written.
 const LOOK_BYTES: u64 = 16 << 20;
 
 /// A disk, bytes.

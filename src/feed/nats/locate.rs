@@ -22,8 +22,8 @@ use crate::feed::message::{Head, MessageError};
 
 /// Messages in a row that may be no batches before the search gives up on them.
 const STRANGERS_MAX: u64 = 16;
-/// Messages that may have changed places: so many before the one that is found are read again, and
-/// so many are looked at before the stream counts as beginning too late.
+/// Messages that may have changed places: this many before the one that is found are read again,
+/// and as many are looked at before the stream counts as beginning too late.
 const MARGIN_COUNT: u64 = 8;
 
 /// Where to go on.

@@ -30,7 +30,7 @@ const FILE_BYTES_MAX: u64 = 1024;
 const ENDS_MAX: u32 = 5;
 /// Names one run of the machine.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
-/// Has a line `oom_kill N`: processes that the kernel ended for want of memory, of the machine or
+/// Has a line `oom_kill N`: processes that the kernel ended for lack of memory, of the machine or
 /// of a group such as a unit with MemoryMax.
 const VMSTAT: &str = "/proc/vmstat";
 
@@ -50,7 +50,7 @@ struct Ended {
     file: String,
     /// How many in a row.
     ends: u32,
-    /// Whether the kernel ended processes for want of memory while it was applied.
+    /// Whether the kernel ended processes for lack of memory while it was applied.
     for_memory: bool,
     /// The last serial of the directory when the run began with it.
     serial: u64,
@@ -124,7 +124,7 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Processes that the kernel has ended for want of memory since it was started; 0 if it does not
+/// Processes that the kernel has ended for lack of memory since it was started; 0 if it does not
 /// say.
 fn oom_kills() -> u64 {
     let text = fs::read_to_string(VMSTAT).unwrap_or_default();

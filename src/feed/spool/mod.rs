@@ -13,7 +13,7 @@
 //! - `done/` and `rejected/` are bounded, and no file there takes the place of another one.
 //! - A process that may write into the spool chooses neither what else is read nor where files go:
 //!   no symbolic link is followed in it.
-//! - A file over which this process ended for want of memory, or ends again and again, is refused.
+//! - A file over which this process ended for lack of memory, or ends again and again, is refused.
 //!
 //! # Does not
 //!

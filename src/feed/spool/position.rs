@@ -25,7 +25,7 @@ use crate::feed::seen::{self, Seen};
 pub const POSITION: &str = "files.position";
 /// Records that are remembered: 512 KiB of memory.
 const HASH_COUNT_MAX: usize = 1 << 15;
-/// Of these, so many are for the next run.
+/// Of these, this many are for the next run.
 const WRITTEN_COUNT_MAX: usize = 64;
 /// First line of the file.
 const FIRST_LINE: &str = "whoisd-files-position 1";
