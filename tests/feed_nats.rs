@@ -329,6 +329,8 @@ fn a_message_that_no_trusted_key_signed_does_not_move_stop_or_reconnect_a_node()
     let report = node.report();
     assert_eq!((report.connect_count, report.refetch_count), (1, 0), "{report:?}");
     assert!(report.refused_count >= 40, "{report:?}");
+    // A message whose acknowledgement is under way comes again.
+    until("all acknowledged", || rogue.not_acknowledged("node-1") == 0, String::new);
     let memory = node.stop();
     (0..20).for_each(|at| strange(700 + at));
     rogue.records("a", &records(6..=7), Some(&key));

@@ -139,15 +139,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         Updating::start(source, settings, dir, Arc::clone(&views), &cores, feeds.clone())?;
     let fleet = Fleet::start(&cores, &plan, &make, &sender, ControlEvent::Shard)
         .map_err(Failure::failed)?;
-    let service = Service {
-        shards: fleet.figures(),
-        guard: Arc::clone(&guarding.guard),
-        rules: Arc::clone(&tables.rules),
-        warden: Arc::clone(&guarding.figures),
-        lists: Arc::clone(&controlling.lists),
-        kernel: controlling.kernel.clone(),
-        log: logging.figures(),
-    };
+    let service = service(&fleet, &tables, &guarding, &controlling, &logging);
     let told = told_of(settings, views, feeds, service);
     controlling.tell(told.clone());
     let draining = Arc::clone(&told.draining);
@@ -176,6 +168,25 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     drop(guarding);
     logging.stop();
     outcome?.map_or(Ok(()), |error| Err(damaged(dir, &error)))
+}
+
+/// What figures are read from.
+fn service(
+    fleet: &Fleet,
+    tables: &Tables,
+    guarding: &Guarding,
+    controlling: &Controlling,
+    logging: &Logging,
+) -> Service {
+    Service {
+        shards: fleet.figures(),
+        guard: Arc::clone(&guarding.guard),
+        rules: Arc::clone(&tables.rules),
+        warden: Arc::clone(&guarding.figures),
+        lists: Arc::clone(&controlling.lists),
+        kernel: controlling.kernel.clone(),
+        log: logging.figures(),
+    }
 }
 
 /// The directory holds data of people.

@@ -107,13 +107,10 @@ impl Accept {
                 _ = self.stop.wait_for(|stop| *stop) => return,
                 accepted = self.listener.accept() => accepted,
             };
-            let (socket, peer) = match accepted {
-                Ok(accepted) => accepted,
-                Err(_) => {
-                    self.figures.counters.accept_errors.add(1);
-                    sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
+            let Ok((socket, peer)) = accepted else {
+                self.figures.counters.accept_errors.add(1);
+                sleep(ACCEPT_PAUSE).await;
+                continue;
             };
             self.figures.counters.accepted.add(1);
             if self.open.get() >= self.connections_max {

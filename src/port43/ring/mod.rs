@@ -46,7 +46,9 @@ use self::driver::Driver;
 use self::kernel::{Completion, Op};
 use self::raw::Ring;
 use self::slots::Sizes;
-use super::limits::{COMPLETIONS_PER_TURN, DEAF_MS_MAX, Settings, TICK_MS};
+use super::limits::{
+    COMPLETIONS_PER_TURN, DEAF_MS_MAX, Settings, TICK_MS, TURNS_BEFORE_OTHERS_MAX,
+};
 use super::measure::Moment;
 use super::shares::random_key;
 use super::{Answering, EngineError, Gate};
@@ -90,6 +92,8 @@ pub struct Engine<A: Answering> {
     figures: Arc<ShardFigures>,
     /// When the executor was handed over to last.
     handed_over_ms: u64,
+    /// Turns since then.
+    turns: u32,
     heard: Heard,
 }
 
@@ -145,7 +149,8 @@ impl<A: Answering> Engine<A> {
             .map_err(|error| EngineError::of_ring(sizes.slots, error))?;
         let key = random_key();
         let driver = Driver::new(answering, settings, sizes, gates, Arc::clone(&figures), key);
-        Ok(Self { driver, ring, figures, handed_over_ms: 0, heard: Heard::default() })
+        let (handed_over_ms, turns) = (0, 0);
+        Ok(Self { driver, ring, figures, handed_over_ms, turns, heard: Heard::default() })
     }
 
     /// Serves until `stop` is ready, then drains: what the kernel has accepted by then is served,
@@ -241,8 +246,11 @@ impl<A: Answering> Engine<A> {
         self.driver.refill(&mut self.ring, now);
         self.note(completions.len());
         // Not by the tick alone: under load it comes after other completions.
-        if ticked || now.ms.saturating_sub(self.handed_over_ms) >= TICK_MS {
-            self.handed_over_ms = now.ms;
+        self.turns = self.turns.saturating_add(1);
+        let is_due = now.ms.saturating_sub(self.handed_over_ms) >= TICK_MS
+            || self.turns >= TURNS_BEFORE_OTHERS_MAX;
+        if ticked || is_due {
+            (self.handed_over_ms, self.turns) = (now.ms, 0);
             hand_over().await;
         }
         Ok(Turned { ticked, accepted })

@@ -36,12 +36,8 @@ pub(super) struct Prepared {
 }
 
 static PREPARED: LazyLock<Prepared> = LazyLock::new(|| Prepared {
-    redacted: std::array::from_fn(|role| {
-        std::array::from_fn(|field| redacted((role, &ROLES[role]), &BLOCK[field], false))
-    }),
-    extensions: std::array::from_fn(|role| {
-        std::array::from_fn(|field| redacted((role, &ROLES[role]), &BLOCK[field], true))
-    }),
+    redacted: all_redacted(false),
+    extensions: all_redacted(true),
     of_domain: statuses(DOMAIN_STATUS_WORDS),
     of_nameserver: statuses(HOST_STATUS_WORDS),
     of_contact: statuses(CONTACT_STATUS_WORDS),
@@ -56,6 +52,15 @@ pub(super) fn prepare() {
 #[inline]
 pub(super) fn parts() -> &'static Prepared {
     &PREPARED
+}
+
+/// The entries of all fields, by role.
+fn all_redacted(in_part: bool) -> [[Redacted; FIELD_COUNT]; ROLE_COUNT] {
+    let mut places = 0_usize..;
+    ROLES.map(|role| {
+        let place = places.next().unwrap_or_default();
+        BLOCK.map(|row| redacted((place, &role), &row, in_part))
+    })
 }
 
 /// The entry of a field; `in_part`: its value is a part of one that is shown.
