@@ -54,6 +54,7 @@ const PROGRAMS: &[&str] = &[
     "usermod",
     "whois",
     "whois-loadgen",
+    "whoisd-web",
     "whoisd",
     "zcat",
 ];
@@ -76,9 +77,14 @@ const DOCUMENTS: &[(&str, &str)] = &[
 const HEADS: &[(&str, &str)] = &[
     ("deploy/whoisd.service", "whoisd-service.txt"),
     ("deploy/whoisd-publish.service", "whoisd-publish-service.txt"),
+    ("deploy/whoisd-web.service", "whoisd-web-service.txt"),
     ("deploy/nftables.conf", "nftables.txt"),
 ];
-const HELPS: &[(&str, &str)] = &[("whoisd", "help.txt"), ("whois-loadgen", "help-loadgen.txt")];
+const HELPS: &[(&str, &str)] = &[
+    ("whoisd", "help.txt"),
+    ("whois-loadgen", "help-loadgen.txt"),
+    ("whoisd-web", "help-web.txt"),
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -205,18 +211,19 @@ fn whoisd() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_whoisd"))
 }
 
-/// The load generator of this build, which another package makes. It is made once: cargo puts the
-/// file in place again each time, while another test may be starting it.
-fn loadgen() -> &'static Path {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
+/// A program of this build, which another package may make. They are made once: cargo puts the
+/// files in place again each time, while another test may be starting them.
+fn program(name: &str) -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
         let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "whois-loadgen"])
+            .args(["build", "--quiet", "--bins"])
+            .args(["--package", "whois-loadgen", "--package", "whoisd-web"])
             .current_dir(root())
             .status();
         assert!(built.unwrap().success());
-        whoisd().with_file_name("whois-loadgen")
-    })
+    });
+    whoisd().with_file_name(name)
 }
 
 /// One line of a file.
@@ -312,7 +319,7 @@ fn run_all(names: &[&str]) {
     if !is_root() {
         return;
     }
-    let _built = loadgen();
+    let _built = program("whoisd");
     for name in names {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("script");
@@ -376,7 +383,7 @@ fn every_printed_command_is_listed_and_none_that_is_not_printed_any_more() {
         compare(path, name, &of_head(path));
     }
     for (program, name) in HELPS {
-        let path = if *program == "whoisd" { whoisd() } else { loadgen().to_owned() };
+        let path = crate::program(program);
         compare(&format!("{program} help"), name, &of_help(&path, &[]));
     }
 }

@@ -21,6 +21,7 @@ use snapshot_format::record::{ArchivedContact, ArchivedDomain, ContactField};
 use whoisd::policy::display::settings::Settings as Rulebook;
 use whoisd::policy::guard::Guard;
 use whoisd::policy::{Rules, Tier};
+use whoisd::query::rdap::{self, Caller, Document, Request};
 use whoisd::query::whois::{Answer, answer, steps};
 use whoisd::sample::build::build_directory;
 use whoisd::sample::{Registry, Settings};
@@ -52,6 +53,8 @@ pub enum Step {
     Render,
     /// All of it.
     Answer,
+    /// All of an answer of RDAP.
+    Rdap,
 }
 
 /// What is asked for.
@@ -111,7 +114,9 @@ impl Case {
         });
         let rules = Arc::new(rules);
         let mut random = Random(3);
-        let lines: Vec<String> = (0..count).map(|_| self.line(view, &mut random)).collect();
+        let before = if self.step == Step::Rdap { "domain/" } else { "" };
+        let line = |_| format!("{before}{}", self.line(view, &mut random));
+        let lines: Vec<String> = (0..count).map(line).collect();
         let find = |line: &String| steps::find(view, line).unwrap();
         Bench {
             step: self.step,
@@ -129,6 +134,7 @@ impl Case {
             records: lines.iter().filter(|_| self.step == Step::Render).map(find).collect(),
             lines,
             out: Answer::new(),
+            document: Document::new(),
         }
     }
 
@@ -156,7 +162,7 @@ impl Case {
 }
 
 /// All cases, in the order of the table.
-pub const CASES: [Case; 10] = [
+pub const CASES: [Case; 13] = [
     Case::of("view pin", Step::Pin, Asked::Domain),
     Case::of("parse", Step::Parse, Asked::Domain),
     Case::of("find", Step::Find, Asked::Domain),
@@ -167,6 +173,9 @@ pub const CASES: [Case; 10] = [
     Case::of("whole answer, miss", Step::Answer, Asked::Miss),
     Case::of("whole answer, contact", Step::Answer, Asked::Contact),
     Case::of("whole answer, wildcard", Step::Answer, Asked::Pattern),
+    Case::of("RDAP answer, thick", Step::Rdap, Asked::Domain),
+    Case::of("RDAP answer, standard rules", Step::Rdap, Asked::Domain).standard(),
+    Case::of("RDAP answer, miss", Step::Rdap, Asked::Miss),
 ];
 
 /// A case with its queries.
@@ -179,6 +188,7 @@ pub struct Bench<'v> {
     lines: Vec<String>,
     records: Vec<&'v ArchivedDomain>,
     out: Answer,
+    document: Document,
 }
 
 impl Bench<'_> {
@@ -196,6 +206,13 @@ impl Bench<'_> {
                 match step {
                     Step::Parse => drop(black_box(steps::parse(line.as_bytes()))),
                     Step::Find => drop(black_box(steps::find(self.view, line))),
+                    Step::Rdap => {
+                        let (tier, base) = (self.tier, "https://rdap.example/");
+                        let caller = Caller { tier, base, target: line };
+                        let request = Request::read(line);
+                        let (rules, out) = (&self.rules, &mut self.document);
+                        black_box(rdap::answer(self.view, rules, &caller, &request, out));
+                    }
                     _ => self.answer(at),
                 }
             }

@@ -61,6 +61,8 @@ fn merged(source: &Source, flags: &Flags) -> (Effective, Vec<ConfigError>) {
         errors: Vec::new(),
     };
     merge.numbers();
+    // Before the server: a [[proxy]] may name one of its listeners.
+    merge.web();
     merge.server(flags);
     merge.snapshot(flags);
     merge.updater(flags);
@@ -71,7 +73,6 @@ fn merged(source: &Source, flags: &Flags) -> (Effective, Vec<ConfigError>) {
     merge.limits();
     merge.warden();
     merge.query_log();
-    merge.web();
     merge.answers();
     merge.contradictions();
     let Merge { effective, mut errors, .. } = merge;
@@ -324,7 +325,8 @@ impl Merge<'_> {
     }
 
     fn proxies(&mut self, are_known: bool) {
-        let listen = are_known.then_some(&*self.effective.settings.listen);
+        let Settings { listen, web, .. } = &self.effective.settings;
+        let listen = are_known.then_some([&**listen, &*web.listen]);
         let (rules, all) = proxy::rules(&self.source.file.proxy, listen);
         for refused in all {
             let line = match &refused.span {

@@ -26,11 +26,14 @@ pub(super) struct Refused {
     pub(super) problem: String,
 }
 
-/// The rules of the tables, for a server that listens on `listen`, and all that cannot be used.
-/// Where it listens is `None` if that cannot be used itself: then nothing is held against it.
+/// The listeners of port 43, and those of RDAP.
+type Listeners<'a> = [&'a [SocketAddr]; 2];
+
+/// The rules of the tables, for servers that listen on `listen`, and all that cannot be used.
+/// Where they listen is `None` if that cannot be used itself: then nothing is held against it.
 pub(super) fn rules(
     tables: &[file::Proxy],
-    listen: Option<&[SocketAddr]>,
+    listen: Option<Listeners<'_>>,
 ) -> (Vec<Rule>, Vec<Refused>) {
     let (mut rules, mut all, mut seen) = (Vec::new(), Vec::new(), Vec::new());
     for (index, table) in (1..).zip(tables) {
@@ -67,7 +70,7 @@ fn missing(name: &str, example: &str, refused: Refuse<'_>) -> Refused {
 
 fn listener(
     table: &file::Proxy,
-    listen: Option<&[SocketAddr]>,
+    listen: Option<Listeners<'_>>,
     refused: Refuse<'_>,
 ) -> Result<SocketAddr, Refused> {
     let missing = || missing("listen", "\"192.0.2.1:43\"", refused);
@@ -75,11 +78,13 @@ fn listener(
     let (got, parsed) = (text.get_ref(), text.get_ref().parse::<SocketAddr>());
     let problem = match (parsed, listen) {
         (Ok(address), None) => return Ok(address),
-        (Ok(address), Some(listen)) if listen.contains(&address) => return Ok(address),
+        (Ok(address), Some(listen)) if listen.concat().contains(&address) => return Ok(address),
         (Err(_), None) => no_address(got),
         (_, Some(listen)) => {
-            let all: Vec<_> = listen.iter().map(ToString::to_string).collect();
-            format!("{got:?} is not listened on; server.listen has {}", all.join(", "))
+            let [port43, web] = listen.map(|listen| {
+                listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            });
+            format!("{got:?} is not listened on; server.listen has {port43}, web.listen has {web}")
         }
     };
     Err(refused("listen", Some(text.span()), problem))

@@ -99,7 +99,6 @@ impl Settings {
         self.query_log.stream = None;
         (self.spool, self.nats, self.updater_core) = (false, None, None);
         self.policy.nftables = None;
-        self.proxies = Vec::new();
         self.warden.state_name = "web-blocks.json";
         self.warden.state = None;
         self

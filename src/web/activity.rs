@@ -103,11 +103,14 @@ impl Activity {
 pub(crate) struct Watched<S> {
     socket: S,
     activity: Rc<Activity>,
+    /// What was read already, and how far it has been read again.
+    before: (Vec<u8>, usize),
 }
 
 impl<S> Watched<S> {
-    pub(crate) const fn new(socket: S, activity: Rc<Activity>) -> Self {
-        Self { socket, activity }
+    /// Notes for `activity`; `before` was read already, and comes first.
+    pub(crate) const fn new(socket: S, activity: Rc<Activity>, before: Vec<u8>) -> Self {
+        Self { socket, activity, before: (before, 0) }
     }
 }
 
@@ -117,6 +120,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let (text, at) = &mut self.before;
+        if let Some(rest) = text.get(*at..).filter(|rest| !rest.is_empty()) {
+            let bytes = rest.len().min(buffer.remaining());
+            buffer.put_slice(rest.get(..bytes).unwrap_or_default());
+            *at = at.saturating_add(bytes);
+            self.activity.read(bytes);
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.socket).poll_read(context, buffer);
         self.activity.read(buffer.filled().len().saturating_sub(before));

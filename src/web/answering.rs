@@ -65,6 +65,8 @@ pub(crate) struct Came<'a> {
     pub(crate) peer: IpAddr,
     /// Whether such a header names it.
     pub(crate) proxied: bool,
+    /// Whether a proxy asks for itself.
+    pub(crate) local: bool,
     /// Where it came in.
     pub(crate) server: SocketAddr,
     /// When it was complete, on [`clock::micros`].
@@ -89,7 +91,7 @@ impl Answerer {
             client,
             server: came.server,
             proxied: came.proxied || named,
-            local: false,
+            local: came.local && !named,
             complete_us: came.complete_us,
         };
         let (view, rules) = (self.reception.view(), self.reception.rules());

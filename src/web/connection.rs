@@ -81,11 +81,22 @@ pub(crate) struct Connections {
 /// Who is at the other end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ends {
+    /// The client, or the proxy.
     pub(crate) peer: IpAddr,
+    /// Where the connection came in.
     pub(crate) server: SocketAddr,
+    /// Whether the header of a proxy names them.
+    pub(crate) proxied: bool,
+    /// Whether a proxy asks for itself.
+    pub(crate) local: bool,
 }
 
 impl Connections {
+    /// How long a client has for its first byte, or a proxy for its header.
+    pub(crate) const fn first_byte(&self) -> Duration {
+        self.deadlines.first_byte
+    }
+
     /// Serves with these deadlines.
     pub(crate) fn new(answerer: Answerer, deadlines: Deadlines) -> Self {
         let mut builder = auto::Builder::new(OwnCore);
@@ -107,7 +118,8 @@ impl Connections {
         Self { builder, deadlines, answerer: Rc::new(RefCell::new(answerer)) }
     }
 
-    /// Serves one connection until it ends, or until `stop` does and it has finished.
+    /// Serves one connection, of which `before` was read already, until it ends, or until `stop` does
+    /// and it has finished.
     pub(crate) async fn serve(self, socket: TcpStream, ends: Ends, stop: impl Future<Output = ()>) {
         let activity = Activity::new(clock::monotonic);
         let io = TokioIo::new(Watched::new(socket, Rc::clone(&activity)));
@@ -159,7 +171,8 @@ fn respond(
         uri: request.uri(),
         headers: request.headers(),
         peer: ends.peer,
-        proxied: false,
+        proxied: ends.proxied,
+        local: ends.local,
         server: ends.server,
         complete_us: clock::micros(),
     };

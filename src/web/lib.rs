@@ -12,6 +12,7 @@
 
 mod activity;
 mod answering;
+mod behind;
 mod connection;
 mod forwarded;
 mod http;

@@ -26,6 +26,7 @@ use whoisd::observe::log;
 use whoisd::observe::{ShardFigures, clock};
 use whoisd::place::aside::{self, Place, Weight};
 use whoisd::place::cores;
+use whoisd::port43::proxy::Rule;
 use whoisd::serving::controlling::{Controlling, Tables};
 use whoisd::serving::guarding::Guarding;
 use whoisd::serving::logging::Logging;
@@ -300,6 +301,16 @@ impl Listening {
     }
 }
 
+/// The rules of listeners behind proxies, with the ports that these have got.
+fn proxies(settings: &Settings, got: &[SocketAddr]) -> Arc<[Rule]> {
+    let settled = |rule: &Rule| {
+        let place = settings.listen.iter().position(|wanted| *wanted == rule.listen);
+        let listen = place.and_then(|place| got.get(place)).copied().unwrap_or(rule.listen);
+        Rule { listen, ..rule.clone() }
+    };
+    settings.proxies.iter().map(settled).collect()
+}
+
 /// What all cores stand on.
 struct Ground<'a> {
     settings: &'a Settings,
@@ -336,6 +347,7 @@ impl Ground<'_> {
             guard: Arc::clone(&self.guarding.guard),
         };
         let (reporters, recorders) = (self.guarding.reporters(), logging.recorders());
+        let proxies = proxies(self.settings, &listening.addresses);
         let mut running = Running { figures: Vec::new(), threads: Vec::new(), stop };
         for ((place, core), listeners) in cores.iter().enumerate().zip(listening.of_cores) {
             let figures = Arc::new(ShardFigures::new(*core));
@@ -346,6 +358,7 @@ impl Ground<'_> {
                 listeners,
                 connections_max: u32::try_from(self.settings.web.connections_max)
                     .unwrap_or(u32::MAX),
+                proxies: Arc::clone(&proxies),
                 shutdown: Duration::from_millis(self.settings.shutdown_ms),
                 figures: Arc::clone(&figures),
                 stop: stopped.clone(),

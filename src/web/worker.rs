@@ -13,18 +13,22 @@
 //! Know what is answered.
 
 use std::cell::Cell;
+use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 use whoisd::observe::ShardFigures;
+use whoisd::port43::proxy::Rule;
 
+use crate::behind;
 use crate::connection::{Connections, Ends};
 
 /// How long accepting pauses after the kernel has refused it, such as for want of descriptors.
@@ -34,6 +38,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 pub(crate) struct Worker {
     pub(crate) listeners: Vec<TcpListener>,
     pub(crate) connections_max: u32,
+    /// Listeners behind proxies.
+    pub(crate) proxies: Arc<[Rule]>,
     /// How long connections may take after the stop.
     pub(crate) shutdown: Duration,
     pub(crate) figures: Arc<ShardFigures>,
@@ -63,8 +69,11 @@ impl Worker {
         let open = Rc::new(Cell::new(0_u32));
         let mut accepting = Vec::new();
         for listener in self.listeners {
+            let address = listener.local_addr()?;
+            let rule = self.proxies.iter().position(|rule| rule.listen == address);
             let accept = Accept {
                 listener: tokio::net::TcpListener::from_std(listener)?,
+                rule: rule.map(|place| (Arc::clone(&self.proxies), place)),
                 open: Rc::clone(&open),
                 connections_max: self.connections_max,
                 figures: Arc::clone(&self.figures),
@@ -91,6 +100,8 @@ impl Worker {
 /// One listener of a core.
 struct Accept {
     listener: tokio::net::TcpListener,
+    /// The rule of the listener among all, if it is behind proxies.
+    rule: Option<(Arc<[Rule]>, usize)>,
     open: Rc<Cell<u32>>,
     connections_max: u32,
     figures: Arc<ShardFigures>,
@@ -120,17 +131,57 @@ impl Accept {
             // Without it, an answer's last bytes wait for the client's acknowledgement.
             let _ = socket.set_nodelay(true);
             let server = socket.local_addr().unwrap_or(server);
-            let ends = Ends { peer: peer.ip(), server };
+            let came = Came { socket, peer: peer.ip(), server };
+            let rule = self.rule.clone();
+            if let Some(rule) = rule.as_ref().and_then(|(rules, place)| rules.get(*place))
+                && !rule.trusts(came.peer)
+            {
+                self.figures.counters.ended_untrusted.add(1);
+                continue;
+            }
             let open = Open::one_more(&self.open, &self.figures);
             let mut stop = self.stop.clone();
-            let serving = connections.clone().serve(socket, ends, async move {
+            let stop = async move {
                 let _ = stop.wait_for(|stop| *stop).await;
-            });
+            };
+            let (connections, figures) = (connections.clone(), Arc::clone(&self.figures));
             spawn_local(async move {
-                serving.await;
+                let rule = rule.as_ref().and_then(|(rules, place)| rules.get(*place));
+                came.serve(rule, connections, &figures, stop).await;
                 drop(open);
             });
         }
+    }
+}
+
+/// A connection that was accepted.
+struct Came {
+    socket: TcpStream,
+    peer: IpAddr,
+    server: SocketAddr,
+}
+
+impl Came {
+    /// Serves it, after the header of a proxy if the listener has a `rule`.
+    async fn serve(
+        mut self,
+        rule: Option<&Rule>,
+        connections: Connections,
+        figures: &ShardFigures,
+        stop: impl Future<Output = ()>,
+    ) {
+        let (peer, server) = (self.peer, self.server);
+        let Some(rule) = rule else {
+            let ends = Ends { peer, server, proxied: false, local: false };
+            return connections.serve((self.socket, Vec::new()), ends, stop).await;
+        };
+        let within = connections.first_byte();
+        let header = behind::header(&mut self.socket, rule, within, &figures.counters).await;
+        let Some(header) = header else { return };
+        let proxied = header.named.is_some();
+        let (peer, server) = header.named.unwrap_or((peer, server));
+        let ends = Ends { peer, server, proxied, local: !proxied };
+        connections.serve((self.socket, header.rest), ends, stop).await;
     }
 }
 

@@ -1,0 +1,238 @@
+//! A server of a small registry, and a client that reads answers byte by byte.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use snapshot_format::delta::encode;
+use snapshot_format::object::{Domain, Time};
+use snapshot_format::{Change, Object};
+use whoisd::sample;
+use whoisd::sample::settings::{TLDS_DEFAULT, WATERMARK_DEFAULT_S};
+use whoisd::store::{Live, Settings as StoreSettings, Stamp, Writer};
+use whoisd::view::Disk;
+
+/// Longer than anything takes, on a machine that has no time.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A registry in a folder of its own.
+pub(crate) struct Site {
+    folder: tempfile::TempDir,
+}
+
+/// A server of it.
+pub(crate) struct Server {
+    pub(crate) process: Child,
+    pub(crate) address: SocketAddr,
+    /// Where health and figures are answered, if the log has it.
+    pub(crate) status: Option<SocketAddr>,
+    _log: BufReader<ChildStderr>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    /// In their order, names in small letters.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Site {
+    pub(crate) fn new() -> Self {
+        let site = Self { folder: tempfile::tempdir().unwrap() };
+        let tlds = TLDS_DEFAULT.map(str::to_owned);
+        let settings = sample::Settings::parse(1, 200, &tlds, WATERMARK_DEFAULT_S).unwrap();
+        let registry = sample::Registry::new(&settings);
+        fs::create_dir_all(site.dir()).unwrap();
+        sample::build_directory(&registry, &site.dir(), 64 << 20, &mut |_, _, _| {}).unwrap();
+        site
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.path("registry")
+    }
+
+    /// Writes the configuration.
+    pub(crate) fn configure(&self, text: &str) {
+        let mut whole = text.to_owned();
+        if !text.contains("[server]") {
+            let _ = write!(whole, "\n[server]\ndir = {:?}\n", self.dir().to_str().unwrap());
+        }
+        fs::write(self.path("next.toml"), whole).unwrap();
+        fs::rename(self.path("next.toml"), self.path("whoisd.toml")).unwrap();
+    }
+
+    /// A server with this configuration.
+    pub(crate) fn serve_with(&self, config: &str) -> Server {
+        self.configure(config);
+        let file = self.path("whoisd.toml");
+        Server::start(&["--config", file.to_str().unwrap()])
+    }
+
+    /// The same, listening where the configuration says.
+    pub(crate) fn serve_as_configured(&self, config: &str) -> Server {
+        self.configure(config);
+        let file = self.path("whoisd.toml");
+        Server::start_with(&["--config", file.to_str().unwrap()])
+    }
+
+    /// A server without a configuration file.
+    pub(crate) fn serve(&self, more: &[&str]) -> Server {
+        let dir = self.dir();
+        Server::start(&[&["--dir", dir.to_str().unwrap()], more].concat())
+    }
+
+    /// Adds a domain, as another process would.
+    pub(crate) fn add_domain(&self, name: &str) {
+        let writer = Writer::lock(Disk::new(&self.dir()), StoreSettings::default()).unwrap();
+        let mut live = Live::open(writer).unwrap();
+        let domain = Domain {
+            name: name.to_owned(),
+            roid: "D1-LIVE".to_owned(),
+            created: Time::from_s(1_700_000_000),
+            ..Domain::default()
+        };
+        let changes = [Change::Upsert(Object::Domain(domain))];
+        let encoded = encode(&**live.generation(), &changes, &mut |_, _| {}).unwrap();
+        let stamp = Stamp { serial: 1, committed_ms: 1_800_000_000_000, heartbeat_ms: i64::MIN };
+        live.append(&encoded, stamp).unwrap();
+    }
+}
+
+impl Server {
+    fn start(arguments: &[&str]) -> Self {
+        Self::start_with(&[&["--listen", "127.0.0.1:0"], arguments].concat())
+    }
+
+    fn start_with(arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_whoisd-web"));
+        command.args(["serve", "--log-format", "json"]).args(arguments);
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap());
+        let mut status = None;
+        loop {
+            let mut line = String::new();
+            assert!(log.read_line(&mut line).unwrap() > 0, "the server ended at its start");
+            let Ok(said) = serde_json::from_str::<Value>(&line) else { panic!("{line}") };
+            let listen = || said["listen"].as_str().unwrap().parse().unwrap();
+            match said["message"].as_str() {
+                Some("health and figures") => status = Some(listen()),
+                Some("serving RDAP") => {
+                    let address = listen();
+                    return Self { process, address, status, _log: log };
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        Self::connect_to(self.address)
+    }
+
+    fn connect_to(address: SocketAddr) -> TcpStream {
+        let client = TcpStream::connect(address).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        client
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Response {
+        self.request("GET", path, &[])
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
+        self.request_at(self.address, method, path, headers)
+    }
+
+    /// Asks `address` on a connection of its own.
+    #[allow(clippy::unused_self, reason = "a server that is not there answers nothing")]
+    pub(crate) fn request_at(
+        &self,
+        address: SocketAddr,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Response {
+        let mut client = Self::connect_to(address);
+        let mut text = format!("{method} {path} HTTP/1.1\r\nHost: other.example\r\n");
+        for (name, value) in headers {
+            let _ = write!(text, "{name}: {value}\r\n");
+        }
+        text.push_str("Connection: close\r\n\r\n");
+        client.write_all(text.as_bytes()).unwrap();
+        Response::read(&mut client, method)
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.process.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &id]).status();
+        assert!(sent.unwrap().success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Response {
+    /// Reads one answer to `method`.
+    pub(crate) fn read(client: &mut TcpStream, method: &str) -> Self {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            let count = client.read(&mut byte).unwrap();
+            assert_eq!(
+                count,
+                1,
+                "the answer ends in its head: {:?}",
+                String::from_utf8_lossy(&head)
+            );
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        let mut lines = head.trim_end().split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let headers: Vec<(String, String)> = lines
+            .map(|line| {
+                let (name, value) = line.split_once(':').unwrap();
+                (name.to_ascii_lowercase(), value.trim().to_owned())
+            })
+            .collect();
+        let mut response = Self { status, headers, body: Vec::new() };
+        let length = response.header("content-length").and_then(|text| text.parse().ok());
+        if method != "HEAD"
+            && let Some(length) = length
+        {
+            response.body = vec![0; length];
+            client.read_exact(&mut response.body).unwrap();
+        }
+        response
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+/// Whether a client has waited in vain.
+pub(crate) fn is_timeout(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
