@@ -87,8 +87,8 @@ pub enum NotAllowed {
     },
     /// The objects that would stay are damaged.
     #[error(
-        "the base that {} would stay of is damaged: {source}; nothing was changed. To let all of it \
-         go, use --replace", stays.join(", ")
+        "the base that {} would stay of is damaged: {source}; nothing was changed. To let all of \
+         it go, use --replace", stays.join(", ")
     )]
     Damaged {
         /// The zones that would stay.

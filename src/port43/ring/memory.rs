@@ -85,8 +85,8 @@ impl Lent {
     }
 }
 
-/// The address that an accept wrote: a `sockaddr_in` or `sockaddr_in6`: family in this machine's order, port and address in the
-/// network's.
+/// The address that an accept wrote: a `sockaddr_in` or `sockaddr_in6`: family in this
+/// machine's order, port and address in the network's.
 pub(super) fn peer_of(bytes: &[u8; PEER_BYTES]) -> Option<SocketAddr> {
     let at = |from: usize, to: usize| bytes.get(from..to);
     let family = u16::from_ne_bytes(at(0, 2)?.try_into().ok()?);
