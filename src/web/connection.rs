@@ -120,9 +120,14 @@ impl Connections {
 
     /// Serves one connection, of which `before` was read already, until it ends, or until `stop` does
     /// and it has finished.
-    pub(crate) async fn serve(self, socket: TcpStream, ends: Ends, stop: impl Future<Output = ()>) {
+    pub(crate) async fn serve(
+        self,
+        (socket, before): (TcpStream, Vec<u8>),
+        ends: Ends,
+        stop: impl Future<Output = ()>,
+    ) {
         let activity = Activity::new(clock::monotonic);
-        let io = TokioIo::new(Watched::new(socket, Rc::clone(&activity)));
+        let io = TokioIo::new(Watched::new(socket, Rc::clone(&activity), before));
         let answerer = Rc::clone(&self.answerer);
         let service = service_fn(move |request| {
             let response = respond(&answerer, ends, &request);

@@ -18,7 +18,7 @@ use whoisd::store::{Live, Settings as StoreSettings, Stamp, Writer};
 use whoisd::view::Disk;
 
 /// Longer than anything takes, on a machine that has no time.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A registry in a folder of its own.
 pub(crate) struct Site {
@@ -102,7 +102,7 @@ impl Site {
             created: Time::from_s(1_700_000_000),
             ..Domain::default()
         };
-        let changes = [Change::Upsert(Object::Domain(domain))];
+        let changes = [Change::Upsert(Box::new(Object::Domain(domain)))];
         let encoded = encode(&**live.generation(), &changes, &mut |_, _| {}).unwrap();
         let stamp = Stamp { serial: 1, committed_ms: 1_800_000_000_000, heartbeat_ms: i64::MIN };
         live.append(&encoded, stamp).unwrap();
@@ -230,6 +230,17 @@ impl Response {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
+}
+
+/// Waits until something holds.
+pub(crate) fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let pause = Duration::from_millis(10);
+    let tries = PATIENCE.as_millis() / pause.as_millis();
+    let held = (0..tries).any(|_| {
+        std::thread::sleep(pause);
+        holds()
+    });
+    assert!(held, "{what}: not within {PATIENCE:?}");
 }
 
 /// Whether a client has waited in vain.
