@@ -1,12 +1,13 @@
 //! `deploy/demo` around its build: what it prints before it, and what it never claims after it.
-//! Cargo, packages and, where it has to die, the server are stand-ins in a copy of the folder.
+//! Cargo, packages and, where it has to die, the servers are stand-ins in a copy of the folder.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
 
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
@@ -26,6 +27,17 @@ fn script(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// The server of RDAP, which another package makes.
+fn web_server() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let arguments = ["build", "--quiet", "--package", "whoisd-web", "--bin", "whoisd-web"];
+        let built = Command::new(env!("CARGO")).args(arguments).current_dir(ROOT).status();
+        assert!(built.unwrap().success());
+    });
+    Path::new(env!("CARGO_BIN_EXE_whoisd")).with_file_name("whoisd-web")
+}
+
 /// A copy of the demo whose build leaves a note, and whose program is `whoisd`.
 fn sandbox(whoisd: Option<&str>) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -35,10 +47,16 @@ fn sandbox(whoisd: Option<&str>) -> TempDir {
     script(&at("deploy/packages"), "#!/bin/sh\n");
     script(&at("bin/cargo"), "#!/bin/sh\ntouch built\necho \"   Compiling $*\" >&2\n");
     let program = at("target/demo/whoisd");
+    fs::create_dir_all(program.parent().unwrap()).unwrap();
+    let web = at("target/demo/whoisd-web");
     match whoisd {
-        Some(text) => script(&program, text),
+        Some(text) => {
+            script(&program, text);
+            script(&web, "#!/bin/sh\nexec sleep 600\n");
+            script(&at("bin/curl"), "#!/bin/sh\n");
+        }
         None => {
-            fs::create_dir_all(program.parent().unwrap()).unwrap();
+            symlink(web_server(), web).unwrap();
             symlink(env!("CARGO_BIN_EXE_whoisd"), program).unwrap();
         }
     }
@@ -71,6 +89,8 @@ fn a_demo_that_cannot_serve_says_so_before_anything_is_built() {
         (["--port", "0"], 2, "0 is not a port, expected 1 to 65535"),
         (["--port", "70000"], 2, "70000 is not a port"),
         (["--port", "08x"], 2, "deploy/demo [--domains N]"),
+        (["--rdap-port", &busy], 1, "--rdap-port: somebody listens on port"),
+        (["--rdap-port", "65536"], 2, "--rdap-port: 65536 is not a port"),
         (["--domains", "5"], 2, "at least 100 are needed"),
         (["--domains", "999999999"], 2, "100000000 at most"),
     ] {
@@ -102,4 +122,5 @@ fn the_printed_queries_are_answered_as_the_snapshot_would() {
     let (said, error) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{said}\n{error}");
     assert!(said.contains("queries answered by whois as by the snapshot"), "{said}");
+    assert!(said.contains("URLs of RDAP asked"), "{said}");
 }
