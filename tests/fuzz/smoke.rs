@@ -25,6 +25,11 @@ fn every_query_line_gets_a_whole_answer_without_forged_lines() {
 }
 
 #[test]
+fn every_target_of_rdap_gets_a_whole_object() {
+    hold("rdap_target", 2_000);
+}
+
+#[test]
 fn a_proxy_header_reads_the_same_however_it_is_cut() {
     hold("proxy_header", 4_000);
 }

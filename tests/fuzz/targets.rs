@@ -20,8 +20,9 @@ const DEPOSIT_BYTES: u64 = 64 << 20;
 const MIB: u64 = 1 << 20;
 
 /// Every target of this crate.
-pub(crate) const TARGETS: [Target; 9] = [
+pub(crate) const TARGETS: [Target; 10] = [
     ("query_line", query_line, MIB),
+    ("rdap_target", rdap_target, 8 * MIB),
     ("proxy_header", whoisd::port43::proxy::fuzz::header, MIB),
     ("lists", whoisd::policy::lists::fuzz::file, 4 * MIB),
     ("configuration", whoisd::config::fuzz::file, 4 * MIB),
@@ -42,6 +43,15 @@ fn query_line(input: &[u8]) {
     WORLD.with(|world| {
         let (view, rules) = world.get_or_init(|| (registry::small(), [Rules::standard(), open()]));
         whoisd::query::whois::fuzz::line(view, &rules[usize::from(first & 1)], line);
+    });
+}
+
+/// The target after the first byte, under the rules that this byte names.
+fn rdap_target(input: &[u8]) {
+    let Some((&first, target)) = input.split_first() else { return };
+    WORLD.with(|world| {
+        let (view, rules) = world.get_or_init(|| (registry::small(), [Rules::standard(), open()]));
+        whoisd::query::rdap::fuzz::target(view, &rules[usize::from(first & 1)], target);
     });
 }
 

@@ -19,6 +19,8 @@
 
 mod document;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod help;
 mod prepared;
 mod redacted;
