@@ -65,25 +65,26 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Answer RDAP requests from a snapshot directory
+    ///
+    /// One runtime per core, each pinned to its core with listeners of its own. RDAP lies below
+    /// /rdap/ (web.path). The directory is followed: a change shows as soon as on port 43. The first
+    /// SIGTERM or SIGINT makes the server unready, stops accepting after server.drain_delay_ms, lets
+    /// requests under way end, and exits with 0; a second one ends the server at once. SIGHUP and
+    /// `whoisd reload --control DIR/web.sock` read the configuration and the lists again.
+    #[command(after_help = "Examples:\n  \
+        whoisd-web serve --dir /var/lib/whoisd --listen 127.0.0.1:8080\n  \
+        curl http://127.0.0.1:8080/rdap/domain/example.demo\n  \
+        whoisd-web serve --config /etc/whoisd/whoisd.toml\n\n\
+        Exit status: 0 stopped by a signal and drained; 1 failed; 3 configuration or snapshot refused.")]
     Serve(Options),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
 }
 
-/// Answer RDAP requests from a snapshot directory
-///
-/// One runtime per core, each pinned to its core with listeners of its own. RDAP lies below
-/// /rdap/ (web.path). The directory is followed: a change shows as soon as on port 43. The first
-/// SIGTERM or SIGINT makes the server unready, stops accepting after server.drain_delay_ms, lets
-/// requests under way end, and exits with 0; a second one ends the server at once. SIGHUP and
-/// `whoisd reload --socket DIR/web.sock` read the configuration and the lists again.
+/// Options that win over the configuration file.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:\n  \
-    whoisd-web serve --dir /var/lib/whoisd --listen 127.0.0.1:8080\n  \
-    curl http://127.0.0.1:8080/rdap/domain/example.demo\n  \
-    whoisd-web serve --config /etc/whoisd/whoisd.toml\n\n\
-    Exit status: 0 stopped by a signal and drained; 1 failed; 3 configuration or snapshot refused.")]
 struct Options {
     /// Configuration file. Default /etc/whoisd/whoisd.toml, if it is there and --dir is not given;
     /// otherwise defaults and options hold
@@ -127,6 +128,7 @@ enum ConfigCommand {
         file: PathBuf,
     },
     /// Print the settings in force, as TOML, with where each comes from
+    #[command(after_help = "Exit status: 0 good; 1 cannot be read; 3 refused.")]
     Show(Options),
 }
 
