@@ -29,6 +29,8 @@ pub(super) struct Prepared {
     pub(super) redacted: [[Redacted; FIELD_COUNT]; ROLE_COUNT],
     /// The same of an extension whose number is shown.
     pub(super) extensions: [[Redacted; FIELD_COUNT]; ROLE_COUNT],
+    /// The same of a part of an address that is left out as a whole.
+    pub(super) addresses: [[Redacted; FIELD_COUNT]; ROLE_COUNT],
     /// JSON strings by the bit of the status.
     pub(super) of_domain: Box<[Box<str>]>,
     pub(super) of_nameserver: Box<[Box<str>]>,
@@ -36,8 +38,9 @@ pub(super) struct Prepared {
 }
 
 static PREPARED: LazyLock<Prepared> = LazyLock::new(|| Prepared {
-    redacted: all_redacted(false),
-    extensions: all_redacted(true),
+    redacted: all_redacted(With::Itself),
+    extensions: all_redacted(With::Number),
+    addresses: all_redacted(With::Address),
     of_domain: statuses(DOMAIN_STATUS_WORDS),
     of_nameserver: statuses(HOST_STATUS_WORDS),
     of_contact: statuses(CONTACT_STATUS_WORDS),
@@ -54,29 +57,43 @@ pub(super) fn parts() -> &'static Prepared {
     &PREPARED
 }
 
+/// What a value is hidden with.
+#[derive(Clone, Copy)]
+enum With {
+    /// As the table has it.
+    Itself,
+    /// It is a part of a number that is shown.
+    Number,
+    /// It is a part of an address that is not there.
+    Address,
+}
+
+/// The property of an address, below an entity.
+const ADDRESS_PATH: &str = ".vcardArray[1][?(@[0]=='adr')]";
+
 /// The entries of all fields, by role.
-fn all_redacted(in_part: bool) -> [[Redacted; FIELD_COUNT]; ROLE_COUNT] {
+fn all_redacted(with: With) -> [[Redacted; FIELD_COUNT]; ROLE_COUNT] {
     let mut places = 0_usize..;
     ROLES.map(|role| {
         let place = places.next().unwrap_or_default();
-        BLOCK.map(|row| redacted((place, &role), &row, in_part))
+        BLOCK.map(|row| redacted((place, &role), &row, with))
     })
 }
 
-/// The entry of a field; `in_part`: its value is a part of one that is shown.
-fn redacted((place, role): (usize, &Role), row: &Row, in_part: bool) -> Redacted {
+/// The entry of a field.
+fn redacted((place, role): (usize, &Role), row: &Row, with: With) -> Redacted {
     let kind = if row.is_named(place) { "type" } else { "description" };
-    let (path, method) = match row.redaction.method {
-        _ if in_part => ("postPath", "partialValue"),
-        Method::Removal => ("prePath", "removal"),
-        Method::EmptyValue => ("postPath", "emptyValue"),
+    let (path, method, below) = match (with, row.redaction.method) {
+        (With::Number, _) => ("postPath", "partialValue", row.redaction.path),
+        (With::Address, _) => ("prePath", "removal", ADDRESS_PATH),
+        (With::Itself, Method::Removal) => ("prePath", "removal", row.redaction.path),
+        (With::Itself, Method::EmptyValue) => ("postPath", "emptyValue", row.redaction.path),
     };
     // The object of `entity/ID` is the contact itself.
     let entity = match role.rdap {
         "" => String::new(),
         word => format!(".entities[?(@.roles[0]=='{word}')]"),
     };
-    let below = row.redaction.path;
     Redacted {
         head: format!(r#"{{"name":{{"{kind}":"{}"}},"{path}":"$"#, row.label(*role)).into(),
         rest: format!(
@@ -136,6 +153,15 @@ mod tests {
         assert_eq!(
             registrant_name["postPath"],
             "$.entities[?(@.roles[0]=='registrant')].vcardArray[1][?(@[0]=='fn')][3]"
+        );
+        let Redacted { head, rest } = &parts().addresses[2][3];
+        let entry_of_address: serde_json::Value =
+            serde_json::from_str(&format!("{head}{rest}")).unwrap();
+        assert_eq!(entry_of_address["name"]["description"], "Tech Street");
+        assert_eq!(entry_of_address["method"], "removal");
+        assert_eq!(
+            entry_of_address["prePath"],
+            "$.entities[?(@.roles[0]=='technical')].vcardArray[1][?(@[0]=='adr')]"
         );
         let tech_id = entry(2, 0);
         assert_eq!(tech_id["name"]["type"], "Registry Tech ID");

@@ -21,14 +21,18 @@ const _: () = assert!(FIELD_COUNT <= 16, "a bit a field");
 #[derive(Debug, Default)]
 pub(super) struct Hidden {
     fields: [u16; ROLE_COUNT],
+    /// Whether the address as a whole is not there, a bit each role.
+    without_address: u16,
 }
 
 impl Hidden {
-    /// Notes what a contact of a role hides: a bit for each field, in their order.
+    /// Notes what a contact of a role hides: a bit for each field, in their order; and whether its
+    /// address is left out.
     #[inline]
-    pub(super) fn note(&mut self, role: usize, fields: u16) {
+    pub(super) fn note(&mut self, role: usize, fields: u16, without_address: bool) {
         if let Some(place) = self.fields.get_mut(role) {
             *place |= fields;
+            self.without_address |= u16::from(without_address) << role;
         }
     }
 
@@ -43,6 +47,7 @@ impl Hidden {
         let parts = parts();
         let mut list = List::new(b",\"redacted\":[");
         for (role, &fields) in self.fields.iter().enumerate() {
+            let left_out = if self.without_address >> role & 1 == 1 { ADDRESS } else { 0 };
             let mut bits = fields;
             while bits != 0 {
                 let field = bits.trailing_zeros() as usize;
@@ -50,6 +55,8 @@ impl Hidden {
                 bits &= bits.wrapping_sub(1);
                 let of = if is_part_of_shown(field, fields) {
                     &parts.extensions
+                } else if left_out >> field & 1 == 1 {
+                    &parts.addresses
                 } else {
                     &parts.redacted
                 };
@@ -80,6 +87,13 @@ fn is_part_of_shown(field: usize, hidden: u16) -> bool {
     };
     hidden & bit(number) == 0
 }
+
+/// The fields of an address.
+pub(super) const ADDRESS: u16 = bit(ShownField::Street)
+    | bit(ShownField::City)
+    | bit(ShownField::Sp)
+    | bit(ShownField::Pc)
+    | bit(ShownField::Cc);
 
 /// The bit of a field.
 #[inline]

@@ -22,7 +22,7 @@ use crate::policy::{SeenBlock, Sees, TierRule};
 use crate::query::contact::{ContactView, SOURCES, STREET};
 use crate::query::rdap::document::Document;
 use crate::query::rdap::prepared::parts;
-use crate::query::rdap::redacted::{Hidden, bit};
+use crate::query::rdap::redacted::{ADDRESS, Hidden, bit};
 use crate::query::rdap::site::{self, Site};
 use crate::query::sponsor::RegistrarView;
 
@@ -30,12 +30,6 @@ use crate::query::sponsor::RegistrarView;
 const NO_ROLE: usize = ROLES.len().wrapping_sub(1);
 /// The place of a registrant.
 const REGISTRANT: usize = 0;
-
-const ADDRESS: u16 = bit(ShownField::Street)
-    | bit(ShownField::City)
-    | bit(ShownField::Sp)
-    | bit(ShownField::Pc)
-    | bit(ShownField::Cc);
 
 /// Fields whose entries of `redacted` point at an empty value of the address.
 #[expect(clippy::indexing_slicing, reason = "at compile time, below the length")]
@@ -76,6 +70,13 @@ impl Veil {
         Self { hidden, named }
     }
 
+    /// Whether there is no address at all: one without a country code is not valid (ICANN's response
+    /// profile 2.2, section 1.4). That of a registrant is there in any case, its parts empty
+    /// (appendix E).
+    const fn leaves_address_out(self, role: usize) -> bool {
+        role != REGISTRANT && self.hidden & ADDRESS == ADDRESS
+    }
+
     const fn hides(self, field: ShownField) -> bool {
         self.hidden & bit(field) != 0
     }
@@ -89,7 +90,7 @@ pub(super) fn entity(
     out: &mut Document,
 ) {
     let veil = Veil::of(block, role, view);
-    hidden.note(role, veil.named);
+    hidden.note(role, veil.named, veil.leaves_address_out(role));
     out.raw(b"{\"objectClassName\":\"entity\"");
     handle(view, veil, out);
     out.raw(b",\"roles\":[\"");
@@ -109,7 +110,7 @@ pub(in crate::query::rdap) fn contact(
 ) -> Result<(), Corrupt> {
     let view = ContactView::of(rule, record);
     let veil = Veil::of(&rule.contact(), NO_ROLE, &view);
-    hidden.note(NO_ROLE, veil.named);
+    hidden.note(NO_ROLE, veil.named, veil.leaves_address_out(NO_ROLE));
     out.raw(b"{\"objectClassName\":\"entity\"");
     handle(&view, veil, out);
     card(&view, veil, NO_ROLE, out);
@@ -159,8 +160,8 @@ fn card(view: &ContactView<'_>, veil: Veil, role: usize, out: &mut Document) {
         postal_code: value(ShownField::Pc),
         country: value(ShownField::Cc),
     };
-    let is_named = veil.named & EMPTIED_ADDRESS != 0;
-    if role == REGISTRANT || is_named || !address.is_empty() {
+    let is_emptied = veil.named & EMPTIED_ADDRESS != 0 && !veil.leaves_address_out(role);
+    if role == REGISTRANT || is_emptied || !address.is_empty() {
         address.write(out);
     }
     telephone(VOICE, value(ShownField::Phone), value(ShownField::PhoneExt), out);
