@@ -13,8 +13,8 @@ use snapshot_format::record::{ArchivedContact, ContactField, DISCLOSE_ALLOW, DIS
 use crate::field::contact::{BLOCK, FIELD_COUNT, Row, ShownField};
 use crate::policy::{TierRule, Wish};
 
-/// How a shown field is taken from the record: what a renderer needs of a row of [`BLOCK`], which is
-/// forty times as wide.
+/// How a shown field is taken from the record: what a renderer needs of a row of [`BLOCK`], which
+/// is forty times as wide.
 pub(super) struct Source {
     pub(super) field: ShownField,
     pub(super) from: ContactField,

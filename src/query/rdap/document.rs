@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - `bounded`: the buffer never grows. What does not fit is left out by whole elements of lists, and
-//!   the document says so; the tail of an answer has its room reserved.
+//! - `bounded`: the buffer never grows. What does not fit is left out by whole elements of lists,
+//!   and the document says so; the tail of an answer has its room reserved.
 //! - `clean`: a value from the data is one JSON string whatever it holds; what breaks lines on port
 //!   43 is a blank here as well, so that both read the same.
 //!

@@ -72,7 +72,11 @@ pub(super) fn below(site: &Site<'_>, name: &str, above: Above<'_>, out: &mut Doc
 
 /// Says that a name is kept back from registration.
 pub(super) fn reserved(site: &Site<'_>, name: &str, out: &mut Document) -> AnswerResult {
-    const NOTICE: &[u8] = br#"{"title":"Reserved Name","description":["The registry keeps this name back. It has no holder and cannot be requested."]}"#;
+    const NOTICE: &[u8] = concat!(
+        r#"{"title":"Reserved Name","description":["The registry keeps this name back. "#,
+        r#"It has no holder and cannot be requested."]}"#,
+    )
+    .as_bytes();
     let mut sentence = Short::<{ SENTENCE_BYTES_MAX + 64 }>::new();
     let _ = write!(sentence, "The name {name} is reserved by the registry.");
     sentences(site, Status::NOT_FOUND, &[sentence.as_str()], Some(NOTICE), out);

@@ -8,7 +8,15 @@ use super::AnswerResult;
 use super::document::Document;
 use super::site::{Notices, Site};
 
-const HELP: &[u8] = br#"{"title":"RDAP Help","description":["domain/NAME: a domain by its A-label or U-label form","nameserver/NAME: a nameserver","nameservers?ip=ADDRESS: the nameservers with an IPv4 or IPv6 address","entity/HANDLE: a registrar by its IANA identifier or its name; a contact by its handle","help: this answer"]}"#;
+const HELP: &[u8] = concat!(
+    r#"{"title":"RDAP Help","description":["#,
+    r#""domain/NAME: a domain by its A-label or U-label form","#,
+    r#""nameserver/NAME: a nameserver","#,
+    r#""nameservers?ip=ADDRESS: the nameservers with an IPv4 or IPv6 address","#,
+    r#""entity/HANDLE: a registrar by its IANA identifier or its name; a contact by its handle","#,
+    r#""help: this answer"]}"#,
+)
+.as_bytes();
 
 /// Answers `help`.
 pub(super) fn help(site: &Site<'_>, out: &mut Document) -> AnswerResult {

@@ -183,7 +183,8 @@ pub fn answer(
     Outcome { kind, result }
 }
 
-/// Refuses a request that was not looked at, for the reason that `refused` gives. Returns the status.
+/// Refuses a request that was not looked at, for the reason that `refused` gives. Returns the
+/// status.
 pub fn refuse(
     view: &View,
     rules: &Rules,

@@ -80,6 +80,8 @@ fn all_redacted(with: With) -> [[Redacted; FIELD_COUNT]; ROLE_COUNT] {
     })
 }
 
+const REASON: &str = r#""reason":{"description":"Server policy"}"#;
+
 /// The entry of a field.
 fn redacted((place, role): (usize, &Role), row: &Row, with: With) -> Redacted {
     let kind = if row.is_named(place) { "type" } else { "description" };
@@ -96,10 +98,8 @@ fn redacted((place, role): (usize, &Role), row: &Row, with: With) -> Redacted {
     };
     Redacted {
         head: format!(r#"{{"name":{{"{kind}":"{}"}},"{path}":"$"#, row.label(*role)).into(),
-        rest: format!(
-            r#"{entity}{below}","pathLang":"jsonpath","method":"{method}","reason":{{"description":"Server policy"}}}}"#
-        )
-        .into(),
+        rest: format!(r#"{entity}{below}","pathLang":"jsonpath","method":"{method}",{REASON}}}"#)
+            .into(),
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - `no tell-tale`: an entry is there whether the record has a value or not, so that an answer does
-//!   not differ by what the caller may not see.
+//! - `no tell-tale`: an entry is there whether the record has a value or not, so that an answer
+//!   does not differ by what the caller may not see.
 //!
 //! # Does not
 //!

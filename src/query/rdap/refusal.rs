@@ -72,8 +72,8 @@ impl Refusal {
     pub const fn text(self) -> &'static str {
         match self {
             Self::Path => {
-                "The path is not one of RDAP; expected domain/NAME, nameserver/NAME, entity/HANDLE, \
-                 nameservers?ip=ADDRESS or help."
+                "The path is not one of RDAP; expected domain/NAME, nameserver/NAME, \
+                 entity/HANDLE, nameservers?ip=ADDRESS or help."
             }
             Self::Escape => {
                 "An escape is not valid, or the text is not UTF-8; send % and two hexadecimal \

@@ -177,7 +177,11 @@ pub(super) fn nameservers_at(site: &Site<'_>, address: IpAddr, out: &mut Documen
 }
 
 /// RFC 9083 section 10.2.1.
-const RESULTS_TRUNCATED: &[u8] = br#"{"title":"Search Policy","type":"result set truncated due to unexplainable reasons","description":["There are more results than this answer shows."]}"#;
+const RESULTS_TRUNCATED: &[u8] = concat!(
+    r#"{"title":"Search Policy","type":"result set truncated due to unexplainable reasons","#,
+    r#""description":["There are more results than this answer shows."]}"#,
+)
+.as_bytes();
 
 /// Says that there is no such object, and what is known about it.
 fn nothing(

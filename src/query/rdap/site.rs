@@ -19,12 +19,26 @@ use crate::view::{Data, View};
 
 /// Extensions that every answer names (RFC 9083 section 4.1; ICANN's technical implementation guide
 /// 2.2, section 1.3, and response profile 2.2, section 1.2).
-const CONFORMANCE: &[u8] = br#","rdapConformance":["rdap_level_0","icann_rdap_response_profile_1","icann_rdap_technical_implementation_guide_1""#;
+const CONFORMANCE: &[u8] = concat!(
+    r#","rdapConformance":["rdap_level_0","icann_rdap_response_profile_1","#,
+    r#""icann_rdap_technical_implementation_guide_1""#,
+)
+.as_bytes();
 
 /// Response profile 2.2, section 2.6.3.
-const STATUS_CODES: &[u8] = br#"{"title":"Status Codes","description":["For more information on domain status codes, please visit https://icann.org/epp"],"links":[{"rel":"glossary","type":"text/html","href":"https://icann.org/epp","value":""#;
+const STATUS_CODES: &[u8] = concat!(
+    r#"{"title":"Status Codes","description":["For more information on domain status codes, "#,
+    r#"please visit https://icann.org/epp"],"links":[{"rel":"glossary","type":"text/html","#,
+    r#""href":"https://icann.org/epp","value":""#,
+)
+.as_bytes();
 /// Response profile 2.2, section 2.10.
-const COMPLAINT_FORM: &[u8] = br#"{"title":"RDDS Inaccuracy Complaint Form","description":["URL of the ICANN RDDS Inaccuracy Complaint Form: https://icann.org/wicf"],"links":[{"rel":"help","type":"text/html","href":"https://icann.org/wicf","value":""#;
+const COMPLAINT_FORM: &[u8] = concat!(
+    r#"{"title":"RDDS Inaccuracy Complaint Form","description":["URL of the ICANN RDDS "#,
+    r#"Inaccuracy Complaint Form: https://icann.org/wicf"],"links":[{"rel":"help","#,
+    r#""type":"text/html","href":"https://icann.org/wicf","value":""#,
+)
+.as_bytes();
 const TERMS: &[u8] = br#"{"title":"Terms of Service","description":"#;
 const TERMS_LINK: &[u8] = br#","links":[{"rel":"terms-of-service","type":"text/html","href":""#;
 const LINK_VALUE: &[u8] = br#"","value":""#;

@@ -7,7 +7,8 @@
 //!
 //! # Does not
 //!
-//! Map names or look anything up. Read anything but printable ASCII: the server has escaped the rest.
+//! Map names or look anything up. Read anything but printable ASCII: the server has escaped the
+//! rest.
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 

@@ -70,9 +70,9 @@ impl Veil {
         Self { hidden, named }
     }
 
-    /// Whether there is no address at all: one without a country code is not valid (ICANN's response
-    /// profile 2.2, section 1.4). That of a registrant is there in any case, its parts empty
-    /// (appendix E).
+    /// Whether there is no address at all: one without a country code is not valid (ICANN's
+    /// response profile 2.2, section 1.4). That of a registrant is there in any case, its parts
+    /// empty (appendix E).
     const fn leaves_address_out(self, role: usize) -> bool {
         role != REGISTRANT && self.hidden & ADDRESS == ADDRESS
     }

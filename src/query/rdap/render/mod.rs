@@ -76,8 +76,8 @@ const EMAIL: &[u8] = br#",["email",{},"text","#;
 const VOICE: &[u8] = br#",["tel",{"type":"voice"},"#;
 const FAX: &[u8] = br#",["tel",{"type":"fax"},"#;
 
-/// Writes a telephone number and its extension; nothing without a number. One that cannot be dialled
-/// as it is (RFC 3966 section 3) is a text.
+/// Writes a telephone number and its extension; nothing without a number. One that cannot be
+/// dialled as it is (RFC 3966 section 3) is a text.
 fn telephone(head: &[u8], number: &[u8], extension: &[u8], out: &mut Document) {
     if number.is_empty() {
         return;

@@ -13,7 +13,8 @@ use crate::query::rdap::prepared::parts;
 use crate::query::rdap::site::{self, Site};
 use crate::query::sponsor::RegistrarView;
 
-/// The handle of a registrar without an IANA identifier (ICANN's response profile 2.2, section 4.3).
+/// The handle of a registrar without an IANA identifier (ICANN's response profile 2.2, section
+/// 4.3).
 const NOT_APPLICABLE: &str = "not applicable";
 
 /// Writes a nameserver as one of a domain. The addresses of one that is stated by domains alone are
