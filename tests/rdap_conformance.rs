@@ -1,4 +1,5 @@
-//! RDAP answers held against ICANN's JSON schemas and what its RDAP Conformance Tool checks: for a generated registry of a thousand domains and more
+//! RDAP answers held against ICANN's JSON schemas, against what its RDAP Conformance Tool checks,
+//! and against the answers of port 43: for a generated registry of a thousand domains and more
 //! under each preset, for every request of `tests/rdap/*.txt`, for errors and help.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
@@ -17,6 +18,8 @@ mod jsonpath;
 mod known;
 #[path = "rdap_conformance/mistakes/mod.rs"]
 mod mistakes;
+#[path = "rdap_conformance/parity.rs"]
+mod parity;
 mod registry;
 #[path = "rdap_conformance/schema.rs"]
 mod schema;
@@ -237,4 +240,20 @@ fn a_name_that_no_registry_has_is_not_found() {
     let answer = Good::new().answer_about_invalid();
     assert_eq!(answer.status, 404);
     assert_eq!(checks::findings(&answer), []);
+}
+
+#[test]
+fn fields_of_contacts_read_the_same_on_port_43() {
+    let generated = Generated::new(2_000);
+    let mut compared = parity::Compared::default();
+    for preset in PRESETS {
+        let rules = generated.rules(preset);
+        parity::compare_all(&generated, (&rules, Tier::PUBLIC), &mut compared);
+    }
+    let rules = generated.rules(PRESETS[0]);
+    let tier = rules.tier("police").unwrap();
+    parity::compare_all(&generated, (&rules, tier), &mut compared);
+    assert!(compared.records >= 10_000, "{compared:?}");
+    let kinds = [compared.shown, compared.hidden, compared.none];
+    assert!(kinds.iter().all(|count| *count > 1_000), "{compared:?}");
 }
