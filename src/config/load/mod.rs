@@ -5,18 +5,17 @@
 //! - `all-at-once`: a value that cannot be used is noted, and the others are looked at. Errors are
 //!   in the order of lines.
 
+mod note;
+
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::path::Path;
-use std::str::FromStr;
 
 use hashbrown::HashMap;
 use toml::Spanned;
 
-use super::error::ValueError;
 use super::file::Source;
 use super::keys::NUMBERS;
-use super::settings::{Effective, Flags, Origin, Settings};
+use super::settings::{Effective, Flags, Settings};
 use super::{ConfigError, contradiction, feed, guard as checks, policy, proxy, query_log, web};
 use crate::place::cores;
 use crate::policy::display::Answers;
@@ -105,18 +104,6 @@ impl Merge<'_> {
         }
     }
 
-    /// The value, or a note of why there is none.
-    fn noted<T>(&mut self, value: Result<T, ConfigError>) -> Option<T> {
-        value.map_err(|error| self.errors.push(error)).ok()
-    }
-
-    /// Notes errors; whether there are none.
-    fn all_noted(&mut self, errors: Vec<ConfigError>) -> bool {
-        let are_none = errors.is_empty();
-        self.errors.extend(errors);
-        are_none
-    }
-
     fn server(&mut self, flags: &Flags) {
         let server = &self.source.file.server;
         if let Some(dir) = &flags.dir {
@@ -201,39 +188,6 @@ impl Merge<'_> {
             ("policy.nftables.program", nft.program.as_ref().map(Spanned::span)),
         ];
         self.set_spans(spans);
-    }
-
-    /// The value of `[policy]`, or a note of why there is none.
-    fn taken<T>(&mut self, value: Result<T, policy::Refused<'_>>) -> Option<T> {
-        let value = value.map_err(|refused| {
-            let policy::Refused { key, span, problem, table } = refused;
-            self.located(key, span, table, problem)
-        });
-        self.noted(value)
-    }
-
-    /// An error at `span`, or at the header of `table`.
-    fn located(
-        &self,
-        key: &str,
-        span: Option<Range<usize>>,
-        table: &str,
-        problem: String,
-    ) -> ConfigError {
-        let line = match &span {
-            Some(span) => self.source.line(span),
-            None => self.source.line_of_table(table),
-        };
-        let place = format!("{}:{line}", self.source.path.display());
-        ConfigError::Setting { place, key: key.to_owned(), problem }
-    }
-
-    fn set_spans(&mut self, spans: impl IntoIterator<Item = (&'static str, Option<Range<usize>>)>) {
-        for (key, span) in spans {
-            if let Some(span) = span {
-                self.set_in_file(key, &span);
-            }
-        }
     }
 
     fn listen(&mut self, written: &Spanned<Vec<Spanned<String>>>) -> Option<Vec<SocketAddr>> {
@@ -383,27 +337,6 @@ impl Merge<'_> {
         }
     }
 
-    /// A value that cannot be wrong.
-    fn plain<T: Clone>(&mut self, key: &'static str, written: Option<&Spanned<T>>) -> Option<T> {
-        let written = written?;
-        self.set_in_file(key, &written.span());
-        Some(written.get_ref().clone())
-    }
-
-    /// A value that `check` accepts, or a note of why it does not.
-    fn checked<T: Clone>(
-        &mut self,
-        key: &'static str,
-        written: Option<&Spanned<T>>,
-        check: impl FnOnce(&T) -> Result<(), ValueError>,
-    ) -> Option<T> {
-        let value = written?;
-        let checked = check(value.get_ref())
-            .map_err(|error| self.refused(key, &value.span(), error.to_string()));
-        self.noted(checked)?;
-        self.plain(key, written)
-    }
-
     fn feed(&mut self) {
         let file = &self.source.file.feed.nats;
         match feed::nats(file) {
@@ -457,38 +390,6 @@ impl Merge<'_> {
         for (key, problem) in contradiction::find(&self.effective) {
             self.refused_key(key, problem);
         }
-    }
-
-    fn refused_key(&mut self, key: String, problem: String) {
-        let line = self.source.line_of_key(&key);
-        let place = format!("{}:{line}", self.source.path.display());
-        self.errors.push(ConfigError::Setting { place, key, problem });
-    }
-
-    fn word<T: FromStr<Err = String>>(
-        &mut self,
-        key: &'static str,
-        written: Option<&Spanned<String>>,
-    ) -> Result<Option<T>, ConfigError> {
-        let Some(text) = written else { return Ok(None) };
-        let word =
-            text.get_ref().parse().map_err(|problem| self.refused(key, &text.span(), problem))?;
-        self.set_in_file(key, &text.span());
-        Ok(Some(word))
-    }
-
-    fn refused(&self, key: &str, span: &Range<usize>, problem: String) -> ConfigError {
-        let place = format!("{}:{}", self.source.path.display(), self.source.line(span));
-        ConfigError::Setting { place, key: key.to_owned(), problem }
-    }
-
-    fn set_in_file(&mut self, key: &'static str, span: &Range<usize>) {
-        let origin = Origin::File { path: self.source.path.clone(), line: self.source.line(span) };
-        self.effective.origins.insert(key, origin);
-    }
-
-    fn set_by_flag(&mut self, key: &'static str, flag: &'static str) {
-        self.effective.origins.insert(key, Origin::Flag(flag));
     }
 }
 
