@@ -3,6 +3,7 @@
 // Each test file uses its part of this module.
 #![allow(dead_code, reason = "shared by several test binaries")]
 
+mod idn;
 mod typed;
 
 use std::io::Cursor;
@@ -124,7 +125,7 @@ pub(crate) fn small_of_changes() -> View {
 pub(crate) fn objects() -> Objects {
     Objects {
         registrars: registrars().into_iter().chain(typed::registrars()).collect(),
-        idn_tables: idn_tables(),
+        idn_tables: idn::tables(),
         contacts: contacts(),
         nameservers: nameservers().into_iter().chain(typed::nameservers()).collect(),
         nndns: nndns().into_iter().chain(typed::nndns()).collect(),
@@ -200,15 +201,6 @@ fn registrars() -> Vec<Registrar> {
         },
         Registrar { id: text("reg-5"), name: text("4711"), ..Registrar::default() },
     ]
-}
-
-fn idn_tables() -> Vec<IdnTable> {
-    let table = |id: &str| IdnTable {
-        id: text(id),
-        url: format!("https://nic.demo/idn/{id}"),
-        policy_url: String::new(),
-    };
-    vec![table("de"), table("ja"), table("ru")]
 }
 
 fn contact(id: &str, roid: &str) -> Contact {
@@ -398,7 +390,7 @@ fn domains() -> Vec<Domain> {
     list.extend(domains_with_statuses());
     list.extend(domains_with_contacts());
     list.extend(domains_with_more());
-    list.extend(idn_domains());
+    list.extend(idn::domains());
     for number in 0..60 {
         list.push(domain(&format!("wildcard{number:02}.demo"), &format!("W{number}-DEMO")));
     }
@@ -474,28 +466,5 @@ fn domains_with_more() -> [Domain; 3] {
             ],
             ..domain("extras.demo", "D11-DEMO")
         },
-    ]
-}
-
-fn idn_domains() -> Vec<Domain> {
-    vec![
-        Domain {
-            u_name: text("münchen.demo"),
-            idn_table: text("de"),
-            ..domain("xn--mnchen-3ya.demo", "I1-DEMO")
-        },
-        Domain { original_name: text("xn--mnchen-3ya.demo"), ..domain("muenchen.demo", "I2-DEMO") },
-        // A variant of a variant.
-        Domain { original_name: text("muenchen.demo"), ..domain("munchen.demo", "I3-DEMO") },
-        // Two that are variants of each other.
-        Domain { original_name: text("loop-b.demo"), ..domain("loop-a.demo", "I4-DEMO") },
-        Domain { original_name: text("loop-a.demo"), ..domain("loop-b.demo", "I5-DEMO") },
-        // Without a U-label in the deposit.
-        domain("xn--fa-hia.demo", "I6-DEMO"),
-        domain("fass.demo", "I7-DEMO"),
-        Domain { idn_table: text("ja"), ..domain("xn--r8jz45g.demo", "I8-DEMO") },
-        Domain { idn_table: text("ru"), ..domain("xn--e1afmkfd.xn--80adxhks", "I9-DEMO") },
-        // An A-label that is not punycode.
-        domain("xn--99999999.demo", "I10-DEMO"),
     ]
 }
