@@ -23,6 +23,7 @@ pub(super) fn help(site: &Site<'_>, out: &mut Document) -> AnswerResult {
     let rule = site.defaults();
     site.begin(rule.rule(), out);
     out.raw(b"{\"lang\":\"en\"");
-    site.end(rule.rule(), Notices::Terms, false, Some(HELP), out);
+    // Help names every extension that some answer uses (RFC 9083 section 4.1).
+    site.end(rule.rule(), Notices::Terms, true, Some(HELP), out);
     AnswerResult::Help
 }
