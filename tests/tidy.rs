@@ -218,17 +218,17 @@ const RULES: &[Rule] = &[
     Rule {
         module: "command",
         may_import: &[
-            "aside", "bounds", "config", "control", "doctor", "export", "feed", "held", "idn",
-            "import", "observe", "place", "policy", "port43", "publish", "query", "querylog",
-            "sample", "serving", "shard", "status", "store", "updater", "vet", "view", "warden",
+            "aside", "bounds", "config", "control", "doctor", "export", "feed", "idn", "import",
+            "observe", "place", "policy", "port43", "publish", "query", "querylog", "sample",
+            "serving", "shard", "status", "store", "updater", "vet", "view", "warden",
         ],
         never: &[],
     },
     Rule {
         module: "serving",
         may_import: &[
-            "config", "control", "feed", "observe", "place", "policy", "querylog", "status",
-            "store", "updater", "view", "warden",
+            "config", "control", "feed", "held", "observe", "place", "policy", "querylog",
+            "status", "store", "updater", "view", "warden",
         ],
         never: &["TcpStream"],
     },
