@@ -1,6 +1,6 @@
 //! The table of fields held against every output: for one record of each kind, each row is looked
-//! up in the WHOIS answer by its label, in the RDAP answer by its path, in both models of an exported
-//! deposit by element and column, and in `whoisd inspect` by its word, and all agree.
+//! up in the WHOIS answer by its label, in the RDAP answer by its path, in both models of an
+//! exported deposit by element and column, and in `whoisd inspect` by its word, and all agree.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 mod jsonpath;

@@ -421,9 +421,9 @@ fn a_writer_that_is_killed_at_any_moment_loses_nothing_that_it_acknowledged() {
         (random >> 33) % end
     };
     let mut serial = 0;
-    // A last server is given the time for a fold, if none was killed too late for one: with others on
-    // its cores a writer may get to none before. The state kept to go back to may still be the first
-    // one, so the base in force tells.
+    // A last server is given the time for a fold, if none was killed too late for one: with others
+    // on its cores a writer may get to none before. The state kept to go back to may still be the
+    // first one, so the base in force tells.
     for kill in 0..=kills() {
         let is_last = kill == kills();
         let server = site.serve(&["--spool"]);

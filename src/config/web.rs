@@ -85,9 +85,9 @@ impl Default for Web {
 }
 
 impl Settings {
-    /// The same as `whoisd-web` reads them: what belongs to one process alone is that of `[web]`. It
-    /// writes nothing into the snapshot directory but its socket and its file of blocks, and leaves
-    /// the kernel's sets to the server of port 43.
+    /// The same as `whoisd-web` reads them: what belongs to one process alone is that of `[web]`.
+    /// It writes nothing into the snapshot directory but its socket and its file of blocks, and
+    /// leaves the kernel's sets to the server of port 43.
     #[must_use]
     pub fn of_web(mut self) -> Self {
         let web = self.web.clone();

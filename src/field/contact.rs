@@ -22,8 +22,8 @@ pub enum Method {
     EmptyValue,
 }
 
-/// How RDAP says that a field of a contact is hidden: as appendix E of ICANN's RDAP response profile
-/// 2.2 does for the fields that it names.
+/// How RDAP says that a field of a contact is hidden: as appendix E of ICANN's RDAP response
+/// profile 2.2 does for the fields that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Redaction {
     /// What is done with the value.

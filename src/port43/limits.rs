@@ -42,8 +42,8 @@ pub const ACCEPTS_PER_LISTENER: usize = 32;
 /// Length of the ring engine's tick, milliseconds: how long the shard's other work may have to
 /// wait, and how exact deadlines are.
 pub const TICK_MS: u64 = 4;
-/// Turns of a ring after which other work of its core has its own, however short they were: a tick has
-/// room for some hundred.
+/// Turns of a ring after which other work of its core has its own, however short they were: a tick
+/// has room for some hundred.
 pub const TURNS_BEFORE_OTHERS_MAX: u32 = 1_024;
 
 /// Completions handled before the ring is turned and other work looked at again: about 40 queries,

@@ -1,5 +1,5 @@
-//! What a program of ours does around its commands: signals that end nothing, files that nobody else
-//! reads, messages, exit statuses.
+//! What a program of ours does around its commands: signals that end nothing, files that nobody
+//! else reads, messages, exit statuses.
 //!
 //! # Does not
 //!

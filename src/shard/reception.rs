@@ -1,5 +1,5 @@
-//! What a shard does with any request, whichever protocol it speaks: who may ask, what it costs, and
-//! who hears of it.
+//! What a shard does with any request, whichever protocol it speaks: who may ask, what it costs,
+//! and who hears of it.
 //!
 //! ```text
 //! admit (lists, block) ─▶ charge (limits) ─▶ (the protocol answers) ─▶ add what was shown ─▶ tell

@@ -1,5 +1,5 @@
-//! What happens on one connection, and when it has lasted long enough: a socket that notes reads and
-//! writes, and the rules that cut.
+//! What happens on one connection, and when it has lasted long enough: a socket that notes reads
+//! and writes, and the rules that cut.
 //!
 //! # Invariants
 //!

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - `whole or nothing`: a connection whose header does not come, or is not one, is closed without an
-//!   answer.
+//! - `whole or nothing`: a connection whose header does not come, or is not one, is closed without
+//!   an answer.
 //!
 //! # Does not
 //!

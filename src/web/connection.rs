@@ -118,8 +118,8 @@ impl Connections {
         Self { builder, deadlines, answerer: Rc::new(RefCell::new(answerer)) }
     }
 
-    /// Serves one connection, of which `before` was read already, until it ends, or until `stop` does
-    /// and it has finished.
+    /// Serves one connection, of which `before` was read already, until it ends, or until `stop`
+    /// does and it has finished.
     pub(crate) async fn serve(
         self,
         (socket, before): (TcpStream, Vec<u8>),

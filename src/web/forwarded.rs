@@ -4,8 +4,8 @@
 //! # Invariants
 //!
 //! - `listed peers alone`: headers of a peer that is not listed are not looked at.
-//! - `from the right`: each proxy appends whom it has seen, so the list is believed from its end, as
-//!   long as the addresses there are listed proxies themselves.
+//! - `from the right`: each proxy appends whom it has seen, so the list is believed from its end,
+//!   as long as the addresses there are listed proxies themselves.
 //!
 //! # Does not
 //!
@@ -23,8 +23,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Most addresses of a list that are looked at, from its end.
 const HOPS_MAX: usize = 16;
 
-/// Who asks on a connection from `peer`, and whether a proxy has said so. A list that cannot be read
-/// ends where it cannot: the last address that was read holds.
+/// Who asks on a connection from `peer`, and whether a proxy has said so. A list that cannot be
+/// read ends where it cannot: the last address that was read holds.
 pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> (IpAddr, bool) {
     let peer = peer.to_canonical();
     let is_proxy = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));

@@ -5,7 +5,8 @@
 //!
 //! - `any body is RDAP`: whatever is refused here has a status and a sentence, of which the query
 //!   module makes a whole RDAP error.
-//! - `no redirect`: every form of a name is answered where it was asked; some clients do not follow.
+//! - `no redirect`: every form of a name is answered where it was asked; some clients do not
+//!   follow.
 //!
 //! # Does not
 //!

@@ -1,8 +1,9 @@
 //! whoisd-web: RDAP over HTTP from the snapshot directory that `whoisd` writes and serves.
 //!
 //! ```text
-//! socket ─▶ worker ─▶ connection (hyper) ─▶ http (what is asked) ─▶ answering ─▶ whoisd::query::rdap
-//!             one core: its runtime, its listeners, its buffer
+//! socket ─▶ worker ─▶ connection (hyper) ─▶ http ─▶ answering ─▶ whoisd::query::rdap
+//!             │                             └ what is asked
+//!             └ one core: its runtime, its listeners, its buffer
 //! ```
 //!
 //! # Does not

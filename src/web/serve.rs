@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - `checked-first`: configuration, snapshot, lists and addresses are checked before the first core
-//!   starts; what is wrong ends the command with what to do.
+//! - `checked-first`: configuration, snapshot, lists and addresses are checked before the first
+//!   core starts; what is wrong ends the command with what to do.
 //! - `unready-first`: what drains is not ready; its listeners close `server.drain_delay_ms` later.
 //! - `two-signals`: the first SIGTERM or SIGINT drains, the second ends the process at once.
 
@@ -68,15 +68,17 @@ enum Command {
     /// Answer RDAP requests from a snapshot directory
     ///
     /// One runtime per core, each pinned to its core with listeners of its own. RDAP lies below
-    /// /rdap/ (web.path). The directory is followed: a change shows as soon as on port 43. The first
-    /// SIGTERM or SIGINT makes the server unready, stops accepting after server.drain_delay_ms, lets
-    /// requests under way end, and exits with 0; a second one ends the server at once. SIGHUP and
-    /// `whoisd reload --control DIR/web.sock` read the configuration and the lists again.
+    /// /rdap/ (web.path). The directory is followed: a change shows as soon as on port 43. The
+    /// first SIGTERM or SIGINT makes the server unready, stops accepting after
+    /// server.drain_delay_ms, lets requests under way end, and exits with 0; a second one ends the
+    /// server at once. SIGHUP and `whoisd reload --control DIR/web.sock` read the configuration and
+    /// the lists again.
     #[command(after_help = "Examples:\n  \
         whoisd-web serve --dir /var/lib/whoisd --listen 127.0.0.1:8080\n  \
         curl http://127.0.0.1:8080/rdap/domain/example.demo\n  \
         whoisd-web serve --config /etc/whoisd/whoisd.toml\n\n\
-        Exit status: 0 stopped by a signal and drained; 1 failed; 3 configuration or snapshot refused.")]
+        Exit status: 0 stopped by a signal and drained; 1 failed; 3 configuration or snapshot \
+        refused.")]
     Serve(Options),
     /// Check or show the configuration
     #[command(subcommand)]

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //!
-//! - `complete`: an answer is one JSON object within its bound, with its conformance and its terms; an
-//!   error has the number of its status.
+//! - `complete`: an answer is one JSON object within its bound, with its conformance and its terms;
+//!   an error has the number of its status.
 //! - `pure`: the same target gives the same answer.
 //!
 //! # Does not

@@ -277,7 +277,8 @@ fn health_figures_and_the_query_log_tell_of_requests() {
     let site = Site::new();
     let logs = site.path("queries");
     let config = format!(
-        "[web]\nstatus_listen = \"127.0.0.1:0\"\nquery_log_dir = {:?}\n[query_log]\nflush_ms = 50\n",
+        "[web]\nstatus_listen = \"127.0.0.1:0\"\nquery_log_dir = {:?}\n\
+         [query_log]\nflush_ms = 50\n",
         logs.to_str().unwrap()
     );
     let mut server = site.serve_with(&config);

@@ -242,8 +242,8 @@ pub struct Registrar {
     /// before one without.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub url: String,
-    /// Base URL of its RDAP service, letter for letter as in IANA's list of registrars; RDAP answers
-    /// about its domains link to it.
+    /// Base URL of its RDAP service, letter for letter as in IANA's list of registrars; RDAP
+    /// answers about its domains link to it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub rdap_url: String,
 }

@@ -16,8 +16,8 @@ use crate::vet::web;
 #[serde(deny_unknown_fields, default)]
 pub struct Rdap {
     /// Public base URL, as IANA's bootstrap registry has it: `https://rdap.example/`, with a final
-    /// slash, at most 255 bytes. Every link of an answer begins with it. Default that of the server's
-    /// first listener.
+    /// slash, at most 255 bytes. Every link of an answer begins with it. Default that of the
+    /// server's first listener.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Terms of service, in the notice that every answer has: paragraphs, an empty line between
