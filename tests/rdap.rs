@@ -18,15 +18,26 @@ use allocation_counter::measure;
 use serde_json::Value;
 use whoisd::policy::display::settings::Settings;
 use whoisd::policy::{Rules, Tier};
-use whoisd::query::rdap::{Caller, Document, Outcome, Request, answer};
+use whoisd::query::rdap::{Caller, Document, Outcome, Request, answer, escaped};
 use whoisd::view::View;
 
 use script::{files_of, sections};
 
 const BASE: &str = "https://rdap.example/";
 
-fn ask(view: &View, (rules, tier): (&Rules, Tier), target: &str, out: &mut Document) -> Outcome {
-    let caller = Caller { tier, base: BASE, target };
+/// Asks for a target that needs no escapes.
+fn ask(view: &View, seen: (&Rules, Tier), target: &str, out: &mut Document) -> Outcome {
+    ask_with(view, seen, (target, target), out)
+}
+
+/// Asks for a target, which the answer repeats in another form.
+fn ask_with(
+    view: &View,
+    (rules, tier): (&Rules, Tier),
+    (target, repeated): (&str, &str),
+    out: &mut Document,
+) -> Outcome {
+    let caller = Caller { tier, base: BASE, target: repeated };
     answer(view, rules, &caller, &Request::read(target), out)
 }
 
@@ -50,11 +61,13 @@ fn hold(path: &Path, file: &str, view: &View, out: &mut Document) -> String {
             }
             "get" => {
                 let target = section.text.trim_end_matches('\n');
-                let status = ask(view, (&rules, tier), target, out).result.status();
+                let repeated = escaped(target.as_bytes());
+                let status =
+                    ask_with(view, (&rules, tier), (target, &repeated), out).result.status();
                 let what = format!("{}: {target}", path.display());
                 let json: Value = serde_json::from_slice(out.bytes())
                     .unwrap_or_else(|error| panic!("{what}: {error}"));
-                check(&what, target, status.code, &json);
+                check(&what, &repeated, status.code, &json);
                 let (code, title) = (status.code, status.title);
                 let text = laid_out(std::str::from_utf8(out.bytes()).unwrap(), 0);
                 write!(now, "== get\n{target}\n== answer\n{code} {title}\n{text}\n").unwrap();

@@ -95,11 +95,11 @@ impl Answerer {
             complete_us: came.complete_us,
         };
         let (view, rules) = (self.reception.view(), self.reception.rules());
-        let target = match asked {
-            Asked::Rdap(target) => rdap::escaped(target.as_bytes()),
-            _ => String::new(),
+        let came_for = match asked {
+            Asked::Rdap(target) => target,
+            _ => "",
         };
-        let request = Request::read(&target);
+        let (request, target) = (Request::read(came_for), rdap::escaped(came_for.as_bytes()));
         let asking = Asking { view: &view, rules: &rules, target: &target, request: &request };
         let (told, status, retry_after_s) = match self.reception.admit(&origin) {
             Admission::Open(pass) => self.serve(&asking, &asked, &pass, began_us),

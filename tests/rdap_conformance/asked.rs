@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use whoisd::policy::{Rules, Tier};
-use whoisd::query::rdap::{Caller, Document, Request, answer};
+use whoisd::query::rdap::{Caller, Document, Request, answer, escaped};
 use whoisd::view::View;
 
 /// The public base URL of the server under test.
@@ -38,7 +38,8 @@ impl Answer {
         (rules, tier): (&Rules, Tier),
         out: &mut Document,
     ) -> Self {
-        let caller = Caller { tier, base: BASE, target };
+        let repeated = escaped(target.as_bytes());
+        let caller = Caller { tier, base: BASE, target: &repeated };
         let outcome = answer(view, rules, &caller, &Request::read(target), out);
         Self::of(target, outcome.result.status().code, out)
     }
@@ -48,7 +49,7 @@ impl Answer {
         unique_members(target, out.bytes());
         Self {
             target: target.to_owned(),
-            url: format!("{BASE}{target}"),
+            url: format!("{BASE}{}", escaped(target.as_bytes())),
             status,
             json: serde_json::from_slice(out.bytes()).unwrap(),
         }
@@ -61,7 +62,7 @@ impl Answer {
             let (_, text) = line.split_once("url = \"").filter(|(key, _)| !key.contains('_'))?;
             text.split('"').next()
         });
-        for url in bases.map(|base| format!("{base}{}", self.target)) {
+        for url in bases.map(|base| format!("{base}{}", escaped(self.target.as_bytes()))) {
             if json.contains(&format!("\"value\":\"{url}\"")) {
                 self.url = url;
             }

@@ -39,12 +39,6 @@ pub(crate) const KNOWN: &[Known] = &[
     ),
     known(-10202, EVERYWHERE, "As for IPv4."),
     known(
-        -10400,
-        &[Conversations],
-        "The link's value is the URL as it was asked, and what was asked is no URL (`%zz`).",
-    ),
-    known(-10609, &[Conversations], "As above: the code of the link's member."),
-    known(
         -11703,
         &[Conversations],
         "The registry has an A-label that is no punycode. The name is the key of the record.",

@@ -23,7 +23,7 @@ pub fn target(view: &View, rules: &Rules, bytes: &[u8]) {
     let caller =
         Caller { tier: Tier::PUBLIC, base: "https://rdap.example/", target: target.as_str() };
     let (mut first, mut second) = (Document::new(), Document::new());
-    let request = Request::read(&target);
+    let request = Request::read(std::str::from_utf8(bytes).unwrap_or(&target));
     let outcome = answer(view, rules, &caller, &request, &mut first);
     assert!(first.bytes().len() <= DOCUMENT_BYTES_MAX, "{} bytes", first.bytes().len());
     let json: Value = match serde_json::from_slice(first.bytes()) {

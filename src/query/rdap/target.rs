@@ -127,14 +127,19 @@ fn decoded(text: &str, plus: bool) -> Result<Text, Refusal> {
     Ok(out)
 }
 
-/// A target as answers repeat it: bytes that no URL has are escaped (RFC 3986 section 2).
+/// A target as answers repeat it: what no path or parameters of a URL have is escaped, a `%` that
+/// begins no escape too (RFC 3986 sections 2, 3.3 and 3.4). What is escaped stays as it is.
 #[must_use]
 pub fn escaped(target: &[u8]) -> String {
-    let is_kept =
-        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
+    let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?@!$&'()*+,;=".contains(&byte);
+    let begins_escape = |rest: &[u8]| {
+        rest.first_chunk::<2>().is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
     let mut out = String::with_capacity(target.len());
-    for &byte in target {
-        if is_kept(byte) {
+    let mut rest = target;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if is_kept(byte) || (byte == b'%' && begins_escape(after)) {
             out.push(char::from(byte));
         } else {
             out.push('%');
@@ -210,6 +215,9 @@ mod tests {
             escaped("domain/münchen\"<>\\ ^`{|}".as_bytes()),
             "domain/m%C3%BCnchen%22%3C%3E%5C%20%5E%60%7B%7C%7D"
         );
-        assert_eq!(escaped(b"domain/a%C3?x=[1]&y"), "domain/a%C3?x=[1]&y");
+        assert_eq!(escaped(b"domain/a%C3?x=(1)&y"), "domain/a%C3?x=(1)&y");
+        assert_eq!(escaped(b"domain/[a]#b?c?"), "domain/%5Ba%5D%23b?c?");
+        assert_eq!(escaped(b"domain/%zz%4"), "domain/%25zz%254");
+        assert_eq!(escaped(b"%"), "%25");
     }
 }
