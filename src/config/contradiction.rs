@@ -6,6 +6,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::web::Web;
 use super::{Effective, Origin, Settings};
 use crate::policy::guard::Mode;
 use crate::querylog::Privacy;
@@ -18,6 +19,7 @@ pub(super) fn find(effective: &Effective) -> Vec<(String, String)> {
         |keys: [&str; 2]| keys.iter().all(|key| effective.origin(key) != &Origin::Default);
     let mut found = Vec::new();
     listeners(settings, &mut found);
+    encrypted(settings, &mut found);
     let terms = &settings.warden.terms;
     if are_set(["blocks.first_s", "blocks.longest_s"]) && terms.first_s > terms.longest_s {
         let problem = format!(
@@ -83,6 +85,26 @@ pub(super) fn doubtful(settings: &Settings) -> Vec<String> {
     found.into_iter().map(|(key, problem)| format!("{key}: {problem}")).collect()
 }
 
+/// Listeners with TLS, and certificates for them: the one needs the other.
+fn encrypted(settings: &Settings, found: &mut Vec<(String, String)>) {
+    let web = &settings.web;
+    let (key, problem) = match (web.tls_listen.as_slice(), web.certificates.as_slice()) {
+        ([address, ..], []) => (
+            "web.tls_listen",
+            format!(
+                "{address} speaks TLS, and there is no certificate; write certificates = \
+                 [{{ chain = \"/etc/whoisd/tls/chain.pem\", key = \"/etc/whoisd/tls/key.pem\" }}]"
+            ),
+        ),
+        ([], [_, ..]) => (
+            "web.certificates",
+            "no address speaks TLS; write tls_listen = [\"0.0.0.0:443\", \"[::]:443\"]".to_owned(),
+        ),
+        _ => return,
+    };
+    found.push((key.to_owned(), problem));
+}
+
 /// Listeners of which the second could not be opened.
 fn listeners(settings: &Settings, found: &mut Vec<(String, String)>) {
     let (status, health) = (settings.status_listen, settings.health_listen);
@@ -92,11 +114,35 @@ fn listeners(settings: &Settings, found: &mut Vec<(String, String)>) {
     for (key, address) in named {
         let Some(address) = address else { continue };
         if let Some((other, taken)) = known.iter().find(|(_, taken)| overlap(*taken, address)) {
-            let problem = format!("{address} is taken by {other}, {taken}; choose another port");
-            found.push((key.to_owned(), problem));
+            found.push((key.to_owned(), taken_by(address, other, *taken)));
         }
         known.push((key, address));
     }
+    of_web(&settings.web, found);
+}
+
+/// The same for `whoisd-web`, which is a process of its own.
+fn of_web(web: &Web, found: &mut Vec<(String, String)>) {
+    let with = |key, all: &[SocketAddr]| all.iter().map(|at| (key, *at)).collect::<Vec<_>>();
+    let mut known = with("web.listen", &web.listen);
+    // Listeners of one key may overlap, as those of port 43: 0.0.0.0 beside [::].
+    for of_key in [
+        with("web.tls_listen", &web.tls_listen),
+        with("web.status_listen", web.status_listen.as_slice()),
+    ] {
+        for (key, address) in &of_key {
+            if let Some((other, taken)) = known.iter().find(|(_, taken)| overlap(*taken, *address))
+            {
+                found.push(((*key).to_owned(), taken_by(*address, other, *taken)));
+            }
+        }
+        known.extend(of_key);
+    }
+}
+
+/// What is wrong with an address that another listener has.
+fn taken_by(address: SocketAddr, other: &str, taken: SocketAddr) -> String {
+    format!("{address} is taken by {other}, {taken}; choose another port")
 }
 
 /// Whether two sockets cannot listen at these addresses: `0.0.0.0` has all of IPv4, and `[::]` all

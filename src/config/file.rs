@@ -90,6 +90,8 @@ pub(super) struct Web {
     pub(super) path: Option<Spanned<String>>,
     pub(super) cores: Option<Spanned<String>>,
     pub(super) control: Option<Spanned<PathBuf>>,
+    pub(super) tls_listen: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) certificates: Option<Spanned<Vec<Certificate>>>,
     pub(super) status_listen: Option<Spanned<String>>,
     pub(super) query_log_dir: Option<Spanned<PathBuf>>,
     pub(super) forwarded_from: Option<Spanned<Vec<Spanned<String>>>>,
@@ -98,6 +100,14 @@ pub(super) struct Web {
     pub(super) idle_ms: Option<Spanned<u64>>,
     pub(super) write_ms: Option<Spanned<u64>>,
     pub(super) total_ms: Option<Spanned<u64>>,
+}
+
+/// An entry of `web.certificates`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Certificate {
+    pub(super) chain: PathBuf,
+    pub(super) key: PathBuf,
 }
 
 /// `[[proxy]]`.

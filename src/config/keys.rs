@@ -468,6 +468,8 @@ pub const OTHERS: &[&str] = &[
     "query_log.nats.subject",
     "query_log.nats.credentials",
     "web.listen",
+    "web.tls_listen",
+    "web.certificates",
     "web.path",
     "web.cores",
     "web.control",

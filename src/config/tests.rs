@@ -257,6 +257,41 @@ fn changes_name_each_setting_with_both_values() {
 }
 
 #[test]
+fn listeners_with_tls_need_certificates_and_ports_of_their_own() {
+    let certificates = "certificates = [{ chain = \"/tls/chain.pem\", key = \"/tls/key.pem\" }]\n";
+    let text = format!("[web]\nlisten = []\ntls_listen = [\"0.0.0.0:443\"]\n{certificates}");
+    let effective = loaded(&text, &Flags::default());
+    let web = &effective.settings.web;
+    assert_eq!((web.listen.len(), web.tls_listen.len(), web.certificates.len()), (0, 1, 1));
+    assert_eq!(loaded(&effective.show(), &Flags::default()).settings, effective.settings);
+    assert_eq!(effective.settings.clone().of_web().listen, web.tls_listen);
+    for (table, expected) in [
+        ("listen = []\n".to_owned(), "2: web.listen: 0 addresses, expected 1 to 64"),
+        (
+            "tls_listen = [\"[::1]:443\"]\n".to_owned(),
+            "2: web.tls_listen: [::1]:443 speaks TLS, and there is no certificate; write",
+        ),
+        (certificates.to_owned(), "2: web.certificates: no address speaks TLS; write tls_listen ="),
+        (
+            format!("tls_listen = [\"127.0.0.1\"]\n{certificates}"),
+            "2: web.tls_listen: \"127.0.0.1\" is not an address and port",
+        ),
+        (
+            format!("tls_listen = [\"0.0.0.0:8080\"]\n{certificates}"),
+            "2: web.tls_listen: 0.0.0.0:8080 is taken by web.listen, 127.0.0.1:8080; choose",
+        ),
+        (
+            "status_listen = \"[::]:8080\"\n".to_owned(),
+            "2: web.status_listen: [::]:8080 is taken by web.listen, 127.0.0.1:8080; choose",
+        ),
+        ("certificates = [{ chain = \"a\" }]\n".to_owned(), "missing field `key`"),
+    ] {
+        let message = refusal(&format!("[web]\n{table}"));
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
 fn listeners_behind_proxies_are_checked_with_table_key_and_line() {
     let listen = "[server]\nlisten = [\"127.0.0.1:43\", \"[::1]:43\"]\n";
     let text = format!(

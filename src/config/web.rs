@@ -19,6 +19,8 @@ use crate::place::cores;
 
 /// Most networks whose headers are believed.
 const FORWARDED_COUNT_MAX: usize = 64;
+/// Most certificates.
+const CERTIFICATE_COUNT_MAX: usize = 1_024;
 /// Longest path of the mount, bytes.
 const PATH_BYTES_MAX: usize = 128;
 
@@ -33,11 +35,24 @@ pub const WRITE_MS: Bound = Bound::new(15_000, 50, 300_000);
 /// From the accept until a connection is finished, milliseconds.
 pub const TOTAL_MS: Bound = Bound::new(600_000, 1_000, 86_400_000);
 
+/// A certificate and its key, as files in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The server's own certificate first, then those above it.
+    pub chain: PathBuf,
+    /// The private key, without a password.
+    pub key: PathBuf,
+}
+
 /// `[web]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Web {
-    /// Where it listens.
+    /// Where it listens, without TLS.
     pub listen: Vec<SocketAddr>,
+    /// Where it listens with TLS.
+    pub tls_listen: Vec<SocketAddr>,
+    /// What is served there; the first to clients that name no host, or another one.
+    pub certificates: Vec<Certificate>,
     /// Path below which RDAP lies, with both slashes.
     pub path: String,
     /// Cores with a listener each; `None`: all that the process may use.
@@ -69,6 +84,8 @@ impl Default for Web {
                 SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
                 SocketAddr::from((Ipv6Addr::LOCALHOST, 8080)),
             ],
+            tls_listen: Vec::new(),
+            certificates: Vec::new(),
             path: "/rdap/".to_owned(),
             cores: None,
             control: None,
@@ -91,7 +108,7 @@ impl Settings {
     #[must_use]
     pub fn of_web(mut self) -> Self {
         let web = self.web.clone();
-        self.listen = web.listen;
+        self.listen = [web.listen, web.tls_listen].concat();
         self.cores = web.cores;
         (self.control, self.control_name) = (web.control, "web.sock");
         (self.status_listen, self.health_listen) = (web.status_listen, None);
@@ -109,10 +126,30 @@ impl Settings {
 pub(super) fn set(file: &file::Web, web: &mut Web) -> Vec<Refused> {
     let mut all = Vec::new();
     if let Some(written) = &file.listen {
-        match listen(written) {
+        // None without TLS is fine, if there are some with it.
+        let has_others = file.tls_listen.as_ref().is_some_and(|tls| !tls.get_ref().is_empty());
+        match listen("web.listen", written, has_others) {
             Ok(listen) => web.listen = listen,
             Err(wrong) => all.extend(wrong),
         }
+    }
+    if let Some(written) = &file.tls_listen {
+        match listen("web.tls_listen", written, true) {
+            Ok(listen) => web.tls_listen = listen,
+            Err(wrong) => all.extend(wrong),
+        }
+    }
+    if let Some(written) = &file.certificates {
+        let count = written.get_ref().len();
+        if count > CERTIFICATE_COUNT_MAX {
+            let problem = format!("{count} certificates, at most {CERTIFICATE_COUNT_MAX} are read");
+            all.push(refused("web.certificates", written, problem));
+        }
+        let certificate = |file: &file::Certificate| Certificate {
+            chain: file.chain.clone(),
+            key: file.key.clone(),
+        };
+        web.certificates = written.get_ref().iter().map(certificate).collect();
     }
     if let Some(text) = &file.path {
         match path(text.get_ref()) {
@@ -146,19 +183,26 @@ pub(super) fn set(file: &file::Web, web: &mut Web) -> Vec<Refused> {
     all
 }
 
-fn listen(written: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<SocketAddr>, Vec<Refused>> {
+fn listen(
+    key: &'static str,
+    written: &Spanned<Vec<Spanned<String>>>,
+    may_be_none: bool,
+) -> Result<Vec<SocketAddr>, Vec<Refused>> {
+    if may_be_none && written.get_ref().is_empty() {
+        return Ok(Vec::new());
+    }
     let (mut listen, mut wrong) = (Vec::new(), Vec::new());
     for text in written.get_ref() {
         match text.get_ref().parse() {
             Ok(address) => listen.push(address),
             Err(_) => {
                 let problem = proxy::no_address(text.get_ref());
-                wrong.push(refused("web.listen", text, problem));
+                wrong.push(refused(key, text, problem));
             }
         }
     }
     for problem in load::check_listen(written.get_ref().len(), &listen) {
-        wrong.push(refused("web.listen", written, problem));
+        wrong.push(refused(key, written, problem));
     }
     if wrong.is_empty() { Ok(listen) } else { Err(wrong) }
 }
@@ -193,9 +237,11 @@ fn forwarded_from(written: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<IpNet>,
 }
 
 /// Where each key stands that is not a number.
-pub(super) fn spans(file: &file::Web) -> [(&'static str, Option<Range<usize>>); 7] {
+pub(super) fn spans(file: &file::Web) -> [(&'static str, Option<Range<usize>>); 9] {
     [
         ("web.listen", file.listen.as_ref().map(Spanned::span)),
+        ("web.tls_listen", file.tls_listen.as_ref().map(Spanned::span)),
+        ("web.certificates", file.certificates.as_ref().map(Spanned::span)),
         ("web.path", file.path.as_ref().map(Spanned::span)),
         ("web.cores", file.cores.as_ref().map(Spanned::span)),
         ("web.control", file.control.as_ref().map(Spanned::span)),
@@ -206,14 +252,20 @@ pub(super) fn spans(file: &file::Web) -> [(&'static str, Option<Range<usize>>); 
 }
 
 /// The keys that are not numbers, with their values as TOML.
-pub(super) fn rows(web: &Web) -> [(&'static str, Option<String>); 7] {
+pub(super) fn rows(web: &Web) -> [(&'static str, Option<String>); 9] {
     let string = |text: &str| toml::Value::from(text).to_string();
     let path = |path: &PathBuf| string(&path.to_string_lossy());
     let list = |items: Vec<String>| format!("[{}]", items.join(", "));
-    let listen = web.listen.iter().map(|address| string(&address.to_string())).collect();
+    let addresses =
+        |all: &[SocketAddr]| list(all.iter().map(|at| string(&at.to_string())).collect());
+    let certificate =
+        |one: &Certificate| format!("{{ chain = {}, key = {} }}", path(&one.chain), path(&one.key));
+    let certificates = web.certificates.iter().map(certificate).collect();
     let from = web.forwarded_from.iter().map(|network| string(&network.to_string())).collect();
     [
-        ("web.listen", Some(list(listen))),
+        ("web.listen", Some(addresses(&web.listen))),
+        ("web.tls_listen", Some(addresses(&web.tls_listen))),
+        ("web.certificates", Some(list(certificates))),
         ("web.path", Some(string(&web.path))),
         ("web.cores", web.cores.as_ref().map(|list| string(&cores::format(list)))),
         ("web.control", web.control.as_ref().map(path)),
@@ -225,13 +277,13 @@ pub(super) fn rows(web: &Web) -> [(&'static str, Option<String>); 7] {
 
 /// The base URL of a server without one in its configuration: that of its first listener.
 #[must_use]
-pub fn base_of(listen: SocketAddr, path: &str) -> String {
+pub fn base_of(scheme: &str, listen: SocketAddr, path: &str) -> String {
     let host = match listen.ip() {
         ip if ip.is_unspecified() => "localhost".to_owned(),
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("[{ip}]"),
     };
-    format!("http://{host}:{}{path}", listen.port())
+    format!("{scheme}://{host}:{}{path}", listen.port())
 }
 
 #[cfg(test)]
@@ -260,7 +312,7 @@ mod tests {
 
     #[test]
     fn the_base_of_a_server_is_that_of_its_first_listener() {
-        let base = |listen: &str| base_of(listen.parse().unwrap(), "/rdap/");
+        let base = |listen: &str| base_of("http", listen.parse().unwrap(), "/rdap/");
         assert_eq!(base("127.0.0.1:8080"), "http://127.0.0.1:8080/rdap/");
         assert_eq!(base("[::1]:8080"), "http://[::1]:8080/rdap/");
         assert_eq!(base("0.0.0.0:80"), "http://localhost:80/rdap/");

@@ -155,8 +155,12 @@ counters! {
     ended_untrusted,
     /// Connections closed because what should have been the proxy's header is not taken.
     ended_unproxied,
+    /// Connections whose TLS handshake failed, or that the client ended within it.
+    ended_handshake,
     /// Connections cut because the proxy's header did not come in time.
     expired_proxy,
+    /// Connections cut because the TLS handshake was not over in time.
+    expired_handshake,
     /// Connections cut because no byte came in time.
     expired_first_byte,
     /// Connections cut because the line did not end in time.

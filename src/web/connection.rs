@@ -31,13 +31,13 @@ use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval};
 use twox_hash::XxHash3_64;
 use whoisd::observe::clock;
 
-use crate::activity::{Activity, Deadlines, Due, Watched};
+use crate::activity::{Activity, Deadlines, Due};
 use crate::answering::{Answerer, Came, Reply};
 use crate::http::{METHODS, RDAP_JSON};
 
@@ -118,16 +118,15 @@ impl Connections {
         Self { builder, deadlines, answerer: Rc::new(RefCell::new(answerer)) }
     }
 
-    /// Serves one connection, of which `before` was read already, until it ends, or until `stop`
+    /// Serves one connection, on whose socket `activity` is noted, until it ends, or until `stop`
     /// does and it has finished.
     pub(crate) async fn serve(
         self,
-        (socket, before): (TcpStream, Vec<u8>),
+        (socket, activity): (impl AsyncRead + AsyncWrite + Unpin + 'static, Rc<Activity>),
         ends: Ends,
         stop: impl Future<Output = ()>,
     ) {
-        let activity = Activity::new(clock::monotonic);
-        let io = TokioIo::new(Watched::new(socket, Rc::clone(&activity), before));
+        let io = TokioIo::new(socket);
         let answerer = Rc::clone(&self.answerer);
         let service = service_fn(move |request| {
             let response = respond(&answerer, ends, &request);

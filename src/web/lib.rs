@@ -18,6 +18,7 @@ mod connection;
 mod forwarded;
 mod http;
 mod serve;
+mod tls;
 mod worker;
 
 pub use serve::run;

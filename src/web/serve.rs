@@ -43,6 +43,7 @@ use whoisd::view::View;
 use crate::activity::Deadlines;
 use crate::answering::{Answerer, Site};
 use crate::connection::Connections;
+use crate::tls::{Tls, TlsError};
 use crate::worker::{self, Worker};
 
 /// The name in messages.
@@ -184,7 +185,8 @@ pub fn run() -> ExitCode {
 }
 
 fn check(file: &Path) -> Result<(), Failure> {
-    config::load(Some(file), &Flags::default())?;
+    let settings = config::load(Some(file), &Flags::default())?.settings;
+    Tls::check(&settings.web.certificates)?;
     programs::print(format!("{}: good\n", file.display()).as_bytes())
 }
 
@@ -204,19 +206,24 @@ fn serve(options: &Options) -> Result<(), Failure> {
     let cores = usable_cores(settings)?;
     let listening = Listening::new(settings, cores.len())?;
     let claimed = Claimed::new(settings)?;
+    let tls = Tls::start(&settings.web.certificates, &cores)?;
     let tables = Tables::new(settings);
     let guarding = Guarding::start(settings, dir, Arc::clone(&tables.lists), &cores)?;
     let logging = Logging::start(settings, &cores)?;
     let again = options.clone();
-    let load = move || again.load();
+    let prod = tls.prod();
+    let load = move || {
+        prod.look();
+        again.load()
+    };
     // Declared after the guard, and so dropped before it: it gives the warden orders.
     let controlling = Controlling::start(load, settings, &tables, &guarding, &logging, &cores)?;
     let feeds = Feeds { nats: None, spool: None };
     let updating = Updating::start(source, settings, dir, Arc::clone(&views), &cores, feeds)?;
     let ground = Ground { settings, views: &views, tables: &tables, guarding: &guarding };
-    let base = base(settings, listening.addresses.first().copied());
-    let addresses = listening.addresses.clone();
-    let running = ground.start(&cores, listening, &logging, &base)?;
+    let base = listening.base(&settings.web.path);
+    let (plain, encrypted) = listening.told();
+    let running = ground.start(&cores, listening, (&tls, &logging), &base)?;
     let service = Service {
         shards: running.figures.clone(),
         guard: Arc::clone(&guarding.guard),
@@ -237,7 +244,7 @@ fn serve(options: &Options) -> Result<(), Failure> {
         let _ = ended.send(signal);
     })?;
     telling.serve(place)?;
-    tell_start(dir, &views.load(), &cores, (&addresses, &base));
+    tell_start(dir, &views.load(), &cores, (&plain, &encrypted, &base));
     if let Ok(signal) = ends.recv() {
         draining.store(true, Ordering::Relaxed);
         systemd::stopping();
@@ -272,15 +279,12 @@ fn usable_cores(settings: &Settings) -> Result<Vec<usize>, Failure> {
     Ok(wanted.clone())
 }
 
-/// The base URL where the configuration has none.
-fn base(settings: &Settings, first: Option<SocketAddr>) -> String {
-    first.map_or_else(String::new, |first| web::base_of(first, &settings.web.path))
-}
-
 /// The listeners of all cores.
 struct Listening {
     /// With the ports that they have got.
     addresses: Vec<SocketAddr>,
+    /// How many of them, the last ones, speak TLS.
+    encrypted: usize,
     of_cores: Vec<Vec<TcpListener>>,
     /// Held until every core has bound.
     _claims: Vec<Claim>,
@@ -301,7 +305,30 @@ impl Listening {
         };
         let of_core = |_| addresses.iter().map(bind).collect::<Result<Vec<_>, _>>();
         let of_cores = (0..core_count).map(of_core).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { addresses, of_cores, _claims: claims })
+        let encrypted = settings.web.tls_listen.len();
+        Ok(Self { addresses, encrypted, of_cores, _claims: claims })
+    }
+
+    /// The addresses without TLS, and those with it.
+    fn split(&self) -> (&[SocketAddr], &[SocketAddr]) {
+        self.addresses.split_at(self.addresses.len().saturating_sub(self.encrypted))
+    }
+
+    /// The same, for people.
+    fn told(&self) -> (String, String) {
+        let told = |addresses: &[SocketAddr]| {
+            addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+        };
+        let (plain, encrypted) = self.split();
+        (told(plain), told(encrypted))
+    }
+
+    /// The base URL where the configuration has none.
+    fn base(&self, path: &str) -> String {
+        let (plain, encrypted) = self.split();
+        let first = encrypted.first().map(|at| ("https", at));
+        let first = first.or_else(|| plain.first().map(|at| ("http", at)));
+        first.map_or_else(String::new, |(scheme, at)| web::base_of(scheme, *at, path))
     }
 }
 
@@ -336,7 +363,7 @@ impl Ground<'_> {
         &self,
         cores: &[usize],
         listening: Listening,
-        logging: &Logging,
+        (tls, logging): (&Tls, &Logging),
         base: &str,
     ) -> Result<Running, Failure> {
         let (stop, stopped) = watch::channel(false);
@@ -360,6 +387,8 @@ impl Ground<'_> {
                 .telling(reporters.try_recv().ok(), recorder);
             let worker = Worker {
                 listeners,
+                encrypted: listening.encrypted,
+                acceptor: tls.acceptor(),
                 connections_max: u32::try_from(self.settings.web.connections_max)
                     .unwrap_or(u32::MAX),
                 proxies: Arc::clone(&proxies),
@@ -430,13 +459,26 @@ impl Running {
     }
 }
 
+impl From<TlsError> for Failure {
+    fn from(error: TlsError) -> Self {
+        match error {
+            TlsError::Certificate(_) => Self::refused(error),
+            TlsError::Library(_) | TlsError::Thread(_) => Self::failed(error),
+        }
+    }
+}
+
 fn no_thread(error: io::Error) -> Failure {
     Failure::failed(format!("thread of a core: {error}"))
 }
 
 /// Says in the log, and to the service manager, that the server serves.
-fn tell_start(dir: &Path, view: &View, cores: &[usize], (listen, base): (&[SocketAddr], &str)) {
-    let listen: Vec<_> = listen.iter().map(ToString::to_string).collect();
+fn tell_start(
+    dir: &Path,
+    view: &View,
+    cores: &[usize],
+    (listen, encrypted, base): (&str, &str, &str),
+) {
     let (generation, domains) = (view.generation(), view.data().count(Kind::Domain));
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -444,7 +486,8 @@ fn tell_start(dir: &Path, view: &View, cores: &[usize], (listen, base): (&[Socke
         generation,
         domains,
         cores = %cores::format(cores),
-        listen = %listen.join(","),
+        listen,
+        tls_listen = (!encrypted.is_empty()).then_some(encrypted),
         base,
         "serving RDAP"
     );

@@ -25,9 +25,11 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
-use whoisd::observe::ShardFigures;
+use tokio_rustls::TlsAcceptor;
+use whoisd::observe::{ShardFigures, clock};
 use whoisd::port43::proxy::Rule;
 
+use crate::activity::{Activity, Watched};
 use crate::behind;
 use crate::connection::{Connections, Ends};
 
@@ -37,6 +39,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// What a core is started with.
 pub(crate) struct Worker {
     pub(crate) listeners: Vec<TcpListener>,
+    /// How many of the listeners, the last ones, speak TLS.
+    pub(crate) encrypted: usize,
+    pub(crate) acceptor: Option<TlsAcceptor>,
     pub(crate) connections_max: u32,
     /// Listeners behind proxies.
     pub(crate) proxies: Arc<[Rule]>,
@@ -68,12 +73,14 @@ impl Worker {
     async fn serve(self, connections: Connections) -> io::Result<()> {
         let open = Rc::new(Cell::new(0_u32));
         let mut accepting = Vec::new();
-        for listener in self.listeners {
+        let plain = self.listeners.len().saturating_sub(self.encrypted);
+        for (place, listener) in self.listeners.into_iter().enumerate() {
             let address = listener.local_addr()?;
             let rule = self.proxies.iter().position(|rule| rule.listen == address);
             let accept = Accept {
                 listener: tokio::net::TcpListener::from_std(listener)?,
                 rule: rule.map(|place| (Arc::clone(&self.proxies), place)),
+                acceptor: self.acceptor.clone().filter(|_| place >= plain),
                 open: Rc::clone(&open),
                 connections_max: self.connections_max,
                 figures: Arc::clone(&self.figures),
@@ -102,6 +109,8 @@ struct Accept {
     listener: tokio::net::TcpListener,
     /// The rule of the listener among all, if it is behind proxies.
     rule: Option<(Arc<[Rule]>, usize)>,
+    /// If the listener speaks TLS.
+    acceptor: Option<TlsAcceptor>,
     open: Rc<Cell<u32>>,
     connections_max: u32,
     figures: Arc<ShardFigures>,
@@ -131,7 +140,8 @@ impl Accept {
             // Without it, an answer's last bytes wait for the client's acknowledgement.
             let _ = socket.set_nodelay(true);
             let server = socket.local_addr().unwrap_or(server);
-            let came = Came { socket, peer: peer.ip(), server };
+            let acceptor = self.acceptor.clone();
+            let came = Came { socket, peer: peer.ip(), server, acceptor };
             let rule = self.rule.clone();
             if let Some(rule) = rule.as_ref().and_then(|(rules, place)| rules.get(*place))
                 && !rule.trusts(came.peer)
@@ -159,10 +169,13 @@ struct Came {
     socket: TcpStream,
     peer: IpAddr,
     server: SocketAddr,
+    /// If the listener speaks TLS.
+    acceptor: Option<TlsAcceptor>,
 }
 
 impl Came {
-    /// Serves it, after the header of a proxy if the listener has a `rule`.
+    /// Serves it, after the header of a proxy if the listener has a `rule`, and after the handshake
+    /// if it speaks TLS.
     async fn serve(
         mut self,
         rule: Option<&Rule>,
@@ -171,17 +184,27 @@ impl Came {
         stop: impl Future<Output = ()>,
     ) {
         let (peer, server) = (self.peer, self.server);
-        let Some(rule) = rule else {
-            let ends = Ends { peer, server, proxied: false, local: false };
-            return connections.serve((self.socket, Vec::new()), ends, stop).await;
-        };
         let within = connections.first_byte();
-        let header = behind::header(&mut self.socket, rule, within, &figures.counters).await;
-        let Some(header) = header else { return };
-        let proxied = header.named.is_some();
-        let (peer, server) = header.named.unwrap_or((peer, server));
-        let ends = Ends { peer, server, proxied, local: !proxied };
-        connections.serve((self.socket, header.rest), ends, stop).await;
+        let mut ends = Ends { peer, server, proxied: false, local: false };
+        let mut before = Vec::new();
+        if let Some(rule) = rule {
+            let header = behind::header(&mut self.socket, rule, within, &figures.counters).await;
+            let Some(header) = header else { return };
+            let proxied = header.named.is_some();
+            let (peer, server) = header.named.unwrap_or((peer, server));
+            ends = Ends { peer, server, proxied, local: !proxied };
+            before = header.rest;
+        }
+        let activity = Activity::new(clock::monotonic);
+        let socket = Watched::new(self.socket, Rc::clone(&activity), before);
+        let Some(acceptor) = self.acceptor else {
+            return connections.serve((socket, activity), ends, stop).await;
+        };
+        match timeout(within, acceptor.accept(socket)).await {
+            Ok(Ok(socket)) => connections.serve((socket, activity), ends, stop).await,
+            Ok(Err(_)) => figures.counters.ended_handshake.add(1),
+            Err(_) => figures.counters.expired_handshake.add(1),
+        }
     }
 }
 

@@ -280,7 +280,8 @@ impl Merge<'_> {
 
     fn proxies(&mut self, are_known: bool) {
         let Settings { listen, web, .. } = &self.effective.settings;
-        let listen = are_known.then_some([&**listen, &*web.listen]);
+        let of_web = [&*web.listen, &*web.tls_listen].concat();
+        let listen = are_known.then_some([&**listen, &*of_web]);
         let (rules, all) = proxy::rules(&self.source.file.proxy, listen);
         for refused in all {
             let line = match &refused.span {

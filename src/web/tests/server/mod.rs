@@ -1,5 +1,9 @@
 //! A server of a small registry, and a client that reads answers byte by byte.
 
+// Each test file uses its part of this module.
+#![allow(dead_code, reason = "shared by several test binaries")]
+
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -29,9 +33,11 @@ pub(crate) struct Site {
 pub(crate) struct Server {
     pub(crate) process: Child,
     pub(crate) address: SocketAddr,
+    /// Where it speaks TLS, if it does.
+    pub(crate) encrypted: Option<SocketAddr>,
     /// Where health and figures are answered, if the log has it.
     pub(crate) status: Option<SocketAddr>,
-    _log: BufReader<ChildStderr>,
+    log: RefCell<BufReader<ChildStderr>>,
 }
 
 /// An answer.
@@ -124,14 +130,28 @@ impl Server {
             let mut line = String::new();
             assert!(log.read_line(&mut line).unwrap() > 0, "the server ended at its start");
             let Ok(said) = serde_json::from_str::<Value>(&line) else { panic!("{line}") };
-            let listen = || said["listen"].as_str().unwrap().parse().unwrap();
+            let at = |key: &str| said[key].as_str().and_then(|text| text.parse().ok());
             match said["message"].as_str() {
-                Some("health and figures") => status = Some(listen()),
+                Some("health and figures") => status = at("listen"),
                 Some("serving RDAP") => {
-                    let address = listen();
-                    return Self { process, address, status, _log: log };
+                    let encrypted = at("tls_listen");
+                    let address = at("listen").or(encrypted).unwrap();
+                    let log = RefCell::new(log);
+                    return Self { process, address, encrypted, status, log };
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// Reads the log until a line has this message, and returns the line.
+    pub(crate) fn log_until(&self, message: &str) -> String {
+        let mut log = self.log.borrow_mut();
+        loop {
+            let mut line = String::new();
+            assert!(log.read_line(&mut line).unwrap() > 0, "the server ended before {message:?}");
+            if line.contains(message) {
+                return line;
             }
         }
     }
