@@ -79,9 +79,11 @@ fn every_unit_that_runs_on_has_a_bound_of_memory_in_which_its_own_bounds_fit() {
         count += 1;
         let max = values(&unit, "MemoryMax");
         let [max] = max[..] else { panic!("{}: MemoryMax {max:?}", path.display()) };
-        let is_server = values(&unit, "ExecStart").iter().any(|run| run.contains("whoisd serve"));
-        // A server has the machine for itself, which needs a tenth; snapshots are mapped beside
-        // what updater.memory_bytes bounds. Others run beside something.
+        let serves = |run: &str| run.contains("whoisd serve") || run.contains("whoisd-web serve");
+        let is_server = values(&unit, "ExecStart").into_iter().any(serves);
+        // Servers have the machine for themselves, which needs a tenth; snapshots are mapped beside
+        // what updater.memory_bytes bounds, and the pages that both servers map count once, for the
+        // one that read them first. Others run beside something.
         let fits = match (max.strip_suffix('%'), is_server) {
             (Some(percent), true) => (75..=90).contains(&percent.parse::<u32>().unwrap()),
             (None, true) => bytes(max).unwrap() >= 2 * whoisd::updater::MEMORY_BYTES,
