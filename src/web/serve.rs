@@ -479,6 +479,7 @@ fn tell_start(
     cores: &[usize],
     (listen, encrypted, base): (&str, &str, &str),
 ) {
+    let told = |addresses| Some(addresses).filter(|addresses: &&str| !addresses.is_empty());
     let (generation, domains) = (view.generation(), view.data().count(Kind::Domain));
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -486,8 +487,8 @@ fn tell_start(
         generation,
         domains,
         cores = %cores::format(cores),
-        listen,
-        tls_listen = (!encrypted.is_empty()).then_some(encrypted),
+        listen = told(listen),
+        tls_listen = told(encrypted),
         base,
         "serving RDAP"
     );

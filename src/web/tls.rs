@@ -11,8 +11,8 @@
 //! Ask whether a certificate is valid: clients do, and an operator may test with any.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -63,12 +63,16 @@ pub(crate) enum CertificateError {
         source: io::Error,
     },
     /// A file is longer than any chain.
-    #[error("{}: {bytes} bytes, at most {FILE_BYTES_MAX} are read", path.display())]
+    #[error("{}: more than {FILE_BYTES_MAX} bytes; no chain or key has as many", path.display())]
     Long {
         /// The file.
         path: PathBuf,
-        /// Its length.
-        bytes: u64,
+    },
+    /// There is something else than a file.
+    #[error("{}: not a file; expected one in PEM", path.display())]
+    NoFile {
+        /// What is there.
+        path: PathBuf,
     },
     /// There is no certificate in a file.
     #[error(
@@ -192,11 +196,17 @@ fn names(pair: &CertifiedKey, path: &Path) -> Result<Vec<String>, CertificateErr
 
 fn bytes(path: &Path) -> Result<Vec<u8>, CertificateError> {
     let unreadable = |source| CertificateError::Unreadable { path: path.to_owned(), source };
-    let bytes = fs::metadata(path).map_err(unreadable)?.len();
-    if bytes > FILE_BYTES_MAX {
-        return Err(CertificateError::Long { path: path.to_owned(), bytes });
+    // Opening a pipe waits for its other end.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(CertificateError::NoFile { path: path.to_owned() });
     }
-    fs::read(path).map_err(unreadable)
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(FILE_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    if u64::try_from(bytes.len()).is_ok_and(|read| read <= FILE_BYTES_MAX) {
+        return Ok(bytes);
+    }
+    Err(CertificateError::Long { path: path.to_owned() })
 }
 
 /// Whether files are those that were read: which they are, how long, and when written.

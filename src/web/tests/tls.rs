@@ -217,6 +217,21 @@ fn a_handshake_that_comes_to_nothing_is_cut_and_counted() {
 }
 
 #[test]
+fn a_client_that_is_silent_after_its_handshake_is_let_go() {
+    let site = Site::new();
+    let pair = Pair::new(&site, "one", &["rdap.demo"]);
+    let server = site.serve_as_configured(&(web(&[&pair]) + "idle_ms = 100\n"));
+    let address = server.encrypted.unwrap().to_string();
+    let mut openssl = Command::new("openssl");
+    openssl.args(["s_client", "-quiet", "-connect", &address]);
+    openssl.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut client = openssl.spawn().expect("openssl is installed");
+    let input = client.stdin.take();
+    client.wait().unwrap();
+    drop(input);
+}
+
+#[test]
 fn the_header_of_a_proxy_comes_before_the_handshake() {
     let site = Site::new();
     let pair = Pair::new(&site, "one", &["rdap.demo"]);
@@ -239,6 +254,7 @@ fn what_cannot_be_served_is_refused_with_what_to_do() {
     let none = site.path("none.pem");
     for (pair, expected) in [
         (pair(&none, &one.key), "none.pem: No such file or directory"),
+        (pair(&site.path(""), &one.key), ": not a file; expected one in PEM"),
         (pair(&one.key, &one.key), "one.key: no certificate; expected PEM"),
         (pair(&one.chain, &one.chain), "one.pem: no private key that can be used"),
         (pair(&one.chain, &two.key), "two.key: is not the key of the first certificate in"),
