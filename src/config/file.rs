@@ -95,6 +95,7 @@ pub(super) struct Web {
     pub(super) status_listen: Option<Spanned<String>>,
     pub(super) query_log_dir: Option<Spanned<PathBuf>>,
     pub(super) forwarded_from: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) forwarded_header: Option<Spanned<String>>,
     pub(super) connections_per_core_max: Option<Spanned<u64>>,
     pub(super) first_byte_ms: Option<Spanned<u64>>,
     pub(super) idle_ms: Option<Spanned<u64>>,

@@ -476,4 +476,5 @@ pub const OTHERS: &[&str] = &[
     "web.status_listen",
     "web.query_log_dir",
     "web.forwarded_from",
+    "web.forwarded_header",
 ];

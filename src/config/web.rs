@@ -8,6 +8,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use ipnet::IpNet;
 use toml::Spanned;
@@ -34,6 +35,38 @@ pub const IDLE_MS: Bound = Bound::new(30_000, 100, 600_000);
 pub const WRITE_MS: Bound = Bound::new(15_000, 50, 300_000);
 /// From the accept until a connection is finished, milliseconds.
 pub const TOTAL_MS: Bound = Bound::new(600_000, 1_000, 86_400_000);
+
+/// The header in which a proxy names its client. One alone is believed: a proxy that writes one of
+/// them lets the other through as the client wrote it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`: what most proxies write.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+impl ForwardedHeader {
+    /// As the configuration and requests have it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::XForwardedFor => "x-forwarded-for",
+            Self::Forwarded => "forwarded",
+        }
+    }
+}
+
+impl FromStr for ForwardedHeader {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Self::XForwardedFor, Self::Forwarded];
+        let word = all.into_iter().find(|header| header.word().eq_ignore_ascii_case(text));
+        word.ok_or_else(|| format!("{text:?} is none of {}", all.map(Self::word).join(", ")))
+    }
+}
 
 /// A certificate and its key, as files in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,8 +96,10 @@ pub struct Web {
     pub status_listen: Option<SocketAddr>,
     /// Where queries are logged; `None`: nowhere.
     pub query_log_dir: Option<PathBuf>,
-    /// Whose `Forwarded` and `X-Forwarded-For` are believed.
+    /// Whose header about their clients is believed.
     pub forwarded_from: Vec<IpNet>,
+    /// The header that they write.
+    pub forwarded_header: ForwardedHeader,
     /// Open connections of one core.
     pub connections_max: u64,
     /// From the accept to the first byte.
@@ -92,6 +127,7 @@ impl Default for Web {
             status_listen: None,
             query_log_dir: None,
             forwarded_from: Vec::new(),
+            forwarded_header: ForwardedHeader::default(),
             connections_max: CONNECTIONS_PER_CORE.default,
             first_byte_ms: FIRST_BYTE_MS.default,
             idle_ms: IDLE_MS.default,
@@ -178,6 +214,12 @@ pub(super) fn set(file: &file::Web, web: &mut Web) -> Vec<Refused> {
             Err(wrong) => all.extend(wrong),
         }
     }
+    if let Some(text) = &file.forwarded_header {
+        match text.get_ref().parse() {
+            Ok(header) => web.forwarded_header = header,
+            Err(problem) => all.push(refused("web.forwarded_header", text, problem)),
+        }
+    }
     web.control = file.control.as_ref().map(|path| path.get_ref().clone());
     web.query_log_dir = file.query_log_dir.as_ref().map(|path| path.get_ref().clone());
     all
@@ -237,7 +279,7 @@ fn forwarded_from(written: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<IpNet>,
 }
 
 /// Where each key stands that is not a number.
-pub(super) fn spans(file: &file::Web) -> [(&'static str, Option<Range<usize>>); 9] {
+pub(super) fn spans(file: &file::Web) -> [(&'static str, Option<Range<usize>>); 10] {
     [
         ("web.listen", file.listen.as_ref().map(Spanned::span)),
         ("web.tls_listen", file.tls_listen.as_ref().map(Spanned::span)),
@@ -248,11 +290,12 @@ pub(super) fn spans(file: &file::Web) -> [(&'static str, Option<Range<usize>>); 
         ("web.status_listen", file.status_listen.as_ref().map(Spanned::span)),
         ("web.query_log_dir", file.query_log_dir.as_ref().map(Spanned::span)),
         ("web.forwarded_from", file.forwarded_from.as_ref().map(Spanned::span)),
+        ("web.forwarded_header", file.forwarded_header.as_ref().map(Spanned::span)),
     ]
 }
 
 /// The keys that are not numbers, with their values as TOML.
-pub(super) fn rows(web: &Web) -> [(&'static str, Option<String>); 9] {
+pub(super) fn rows(web: &Web) -> [(&'static str, Option<String>); 10] {
     let string = |text: &str| toml::Value::from(text).to_string();
     let path = |path: &PathBuf| string(&path.to_string_lossy());
     let list = |items: Vec<String>| format!("[{}]", items.join(", "));
@@ -272,6 +315,7 @@ pub(super) fn rows(web: &Web) -> [(&'static str, Option<String>); 9] {
         ("web.status_listen", web.status_listen.map(|at| string(&at.to_string()))),
         ("web.query_log_dir", web.query_log_dir.as_ref().map(path)),
         ("web.forwarded_from", Some(list(from))),
+        ("web.forwarded_header", Some(string(web.forwarded_header.word()))),
     ]
 }
 

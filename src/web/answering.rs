@@ -12,7 +12,6 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
-use ipnet::IpNet;
 use whoisd::observe::clock;
 use whoisd::policy::block::Block;
 use whoisd::policy::guard::{Admission, Charge, Denied, Pass};
@@ -25,7 +24,7 @@ use whoisd::shard::reception::{Ended, Made, Origin, Reception, Told};
 use whoisd::view::View;
 use whoisd::warden::Observed;
 
-use crate::forwarded;
+use crate::forwarded::Trusted;
 use crate::http::{Asked, asked};
 
 /// What a server answers under, the same for all its requests.
@@ -36,7 +35,7 @@ pub(crate) struct Site {
     /// Public base URL, for rules that have none.
     pub(crate) base: Box<str>,
     /// Whose `Forwarded` and `X-Forwarded-For` are believed.
-    pub(crate) trusted: Box<[IpNet]>,
+    pub(crate) trusted: Trusted,
 }
 
 /// Answers the requests of one core.
@@ -86,7 +85,7 @@ impl Answerer {
         if asked == Asked::Preflight {
             return None;
         }
-        let (client, named) = forwarded::client(came.peer, came.headers, &self.site.trusted);
+        let (client, named) = self.site.trusted.client(came.peer, came.headers);
         let origin = Origin {
             client,
             server: came.server,

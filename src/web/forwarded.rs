@@ -4,6 +4,8 @@
 //! # Invariants
 //!
 //! - `listed peers alone`: headers of a peer that is not listed are not looked at.
+//! - `one header alone`: the one that the proxies write. The other one comes through them as the
+//!   client wrote it.
 //! - `from the right`: each proxy appends whom it has seen, so the list is believed from its end,
 //!   as long as the addresses there are listed proxies themselves.
 //!
@@ -17,33 +19,50 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::header::{FORWARDED, HeaderMap, HeaderName};
 use ipnet::IpNet;
+use whoisd::config::web::{ForwardedHeader, Web};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Most addresses of a list that are looked at, from its end.
 const HOPS_MAX: usize = 16;
 
-/// Who asks on a connection from `peer`, and whether a proxy has said so. A list that cannot be
-/// read ends where it cannot: the last address that was read holds.
-pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> (IpAddr, bool) {
-    let peer = peer.to_canonical();
-    let is_proxy = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
-    if !is_proxy(peer) {
-        return (peer, false);
+/// Proxies that are believed, and the header that they write.
+#[derive(Debug, Clone)]
+pub(crate) struct Trusted {
+    proxies: Box<[IpNet]>,
+    header: ForwardedHeader,
+}
+
+impl Trusted {
+    pub(crate) fn of(web: &Web) -> Self {
+        Self { proxies: web.forwarded_from.clone().into(), header: web.forwarded_header }
     }
-    let mut client = peer;
-    let name = if headers.contains_key(FORWARDED) { FORWARDED } else { X_FORWARDED_FOR };
-    let values = headers.get_all(&name).iter().rev();
-    let hops = values.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
-    for hop in hops.take(HOPS_MAX) {
-        let text = if name == FORWARDED { node(hop) } else { Some(hop) };
-        let Some(address) = text.and_then(address) else { break };
-        client = address;
-        if !is_proxy(client) {
-            break;
+
+    /// Who asks on a connection from `peer`, and whether a proxy has said so. A list that cannot be
+    /// read ends where it cannot: the last address that was read holds.
+    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> (IpAddr, bool) {
+        let peer = peer.to_canonical();
+        let is_proxy = |address: IpAddr| self.proxies.iter().any(|net| net.contains(&address));
+        if !is_proxy(peer) {
+            return (peer, false);
         }
+        let mut client = peer;
+        let name = match self.header {
+            ForwardedHeader::XForwardedFor => X_FORWARDED_FOR,
+            ForwardedHeader::Forwarded => FORWARDED,
+        };
+        let values = headers.get_all(&name).iter().rev();
+        let hops = values.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
+        for hop in hops.take(HOPS_MAX) {
+            let text = if name == FORWARDED { node(hop) } else { Some(hop) };
+            let Some(address) = text.and_then(address) else { break };
+            client = address;
+            if !is_proxy(client) {
+                break;
+            }
+        }
+        (client, client != peer)
     }
-    (client, client != peer)
 }
 
 /// The value of `for` in an element of `Forwarded`.
@@ -67,14 +86,23 @@ fn address(text: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    fn seen(peer: &str, headers: &[(&'static str, &str)]) -> (String, bool) {
+    fn seen_by(
+        header: ForwardedHeader,
+        peer: &str,
+        headers: &[(&'static str, &str)],
+    ) -> (String, bool) {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
         }
-        let trusted = ["10.0.0.0/8", "2001:db8::/32"].map(|net| net.parse().unwrap());
-        let (client, named) = client(peer.parse().unwrap(), &map, &trusted);
+        let proxies = ["10.0.0.0/8", "2001:db8::/32"].map(|net| net.parse().unwrap());
+        let trusted = Trusted { proxies: proxies.into(), header };
+        let (client, named) = trusted.client(peer.parse().unwrap(), &map);
         (client.to_string(), named)
+    }
+
+    fn seen(peer: &str, headers: &[(&'static str, &str)]) -> (String, bool) {
+        seen_by(ForwardedHeader::XForwardedFor, peer, headers)
     }
 
     #[test]
@@ -103,10 +131,20 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_goes_before_the_older_header() {
+    fn a_header_that_the_proxies_do_not_write_is_not_believed() {
+        let both = [("forwarded", "for=198.51.100.1"), ("x-forwarded-for", "203.0.113.1")];
+        assert_eq!(seen("10.0.0.1", &both).0, "203.0.113.1");
+        assert_eq!(seen("10.0.0.1", &both[..1]), ("10.0.0.1".to_owned(), false));
+        let of = |headers| seen_by(ForwardedHeader::Forwarded, "10.0.0.1", headers).0;
+        assert_eq!(of(&both), "198.51.100.1");
+        assert_eq!(of(&both[1..]), "10.0.0.1");
+    }
+
+    #[test]
+    fn forwarded_is_read_as_rfc_7239_writes_it() {
         let of = |value| {
-            let headers = [("forwarded", value), ("x-forwarded-for", "203.0.113.1")];
-            seen("2001:db8::1", &headers).0
+            let headers = [("forwarded", value)];
+            seen_by(ForwardedHeader::Forwarded, "2001:db8::1", &headers).0
         };
         assert_eq!(of("for=198.51.100.1;proto=https"), "198.51.100.1");
         assert_eq!(of(r#"proto=https; For="[2001:470::9]:47011""#), "2001:470::9");

@@ -43,6 +43,7 @@ use whoisd::view::View;
 use crate::activity::Deadlines;
 use crate::answering::{Answerer, Site};
 use crate::connection::Connections;
+use crate::forwarded::Trusted;
 use crate::tls::{Tls, TlsError};
 use crate::worker::{self, Worker};
 
@@ -370,7 +371,7 @@ impl Ground<'_> {
         let site = Site {
             mount: self.settings.web.path.as_str().into(),
             base: base.into(),
-            trusted: self.settings.web.forwarded_from.clone().into(),
+            trusted: Trusted::of(&self.settings.web),
         };
         let sources = Sources {
             views: Arc::clone(self.views),

@@ -205,8 +205,15 @@ fn a_client_over_its_limit_learns_when_to_ask_again() {
     // Whom a listed proxy names has limits of its own, also where the proxy names several.
     let named = [("X-Forwarded-For", "192.0.2.1, 198.51.100.7")];
     assert_eq!(server.request("GET", "/rdap/help", &named).status, 200);
+    // What the proxy does not write comes from the client.
     let named = [("Forwarded", "for=\"[2001:db8::1]:4711\";proto=https")];
-    assert_eq!(server.request("GET", "/rdap/help", &named).status, 200);
+    assert_eq!(server.request("GET", "/rdap/help", &named).status, 429);
+    drop(server);
+    let server = site.serve_with(&(config.to_owned() + "forwarded_header = \"forwarded\"\n"));
+    for port in 0..13 {
+        let element = format!("for=\"[2001:db8:{port}::1]:4711\";proto=https");
+        assert_eq!(server.request("GET", "/rdap/help", &[("Forwarded", &element)]).status, 200);
+    }
 }
 
 #[test]
