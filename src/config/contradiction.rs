@@ -92,7 +92,7 @@ fn encrypted(settings: &Settings, found: &mut Vec<(String, String)>) {
         ([address, ..], []) => (
             "web.tls_listen",
             format!(
-                "{address} speaks TLS, and there is no certificate; write certificates = \
+                "{address} speaks TLS and needs a certificate; write certificates = \
                  [{{ chain = \"/etc/whoisd/tls/chain.pem\", key = \"/etc/whoisd/tls/key.pem\" }}]"
             ),
         ),

@@ -269,7 +269,7 @@ fn listeners_with_tls_need_certificates_and_ports_of_their_own() {
         ("listen = []\n".to_owned(), "2: web.listen: 0 addresses, expected 1 to 64"),
         (
             "tls_listen = [\"[::1]:443\"]\n".to_owned(),
-            "2: web.tls_listen: [::1]:443 speaks TLS, and there is no certificate; write",
+            "2: web.tls_listen: [::1]:443 speaks TLS and needs a certificate; write",
         ),
         (certificates.to_owned(), "2: web.certificates: no address speaks TLS; write tls_listen ="),
         (
