@@ -182,7 +182,7 @@ fn respond(
     };
     match answerer.borrow_mut().answer(&came) {
         Some(reply) => response(reply, request.headers()),
-        None => preflight(request.headers()),
+        None => preflight(),
     }
 }
 
@@ -222,7 +222,7 @@ fn has_tag(tags: &HeaderValue, tag: &str) -> bool {
 }
 
 /// What a browser may send: a script's `Accept` may have characters that it asks about before.
-fn preflight(asked: &HeaderMap) -> Response<Full<Bytes>> {
+fn preflight() -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
@@ -231,6 +231,5 @@ fn preflight(asked: &HeaderMap) -> Response<Full<Bytes>> {
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("accept, *"));
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
     headers.insert(ALLOW, HeaderValue::from_static(METHODS));
-    let _ = asked;
     response
 }

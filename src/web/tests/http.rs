@@ -10,7 +10,7 @@ use std::process::Command;
 use http::Request;
 use serde_json::Value;
 
-use server::{Response, Site, eventually};
+use server::{Response, Server, Site, eventually};
 
 /// What every answer has, whatever it is.
 fn assert_common(response: &Response) {
@@ -292,7 +292,7 @@ fn health_figures_and_the_query_log_tell_of_requests() {
     server.get("/rdap/domain/example.demo");
     server.get("/rdap/domain/none.demo");
     let status = server.status.expect("the log names it");
-    let scrape = server.request_at(status, "GET", "/metrics", &[]);
+    let scrape = Server::request_at(status, "GET", "/metrics", &[]);
     let text = String::from_utf8(scrape.body).unwrap();
     for (kind, outcome) in [("domain", "found"), ("domain", "not_found")] {
         let family = text.lines().filter(|line| line.starts_with("whoisd_queries_total{"));
@@ -305,7 +305,7 @@ fn health_figures_and_the_query_log_tell_of_requests() {
             .unwrap_or_else(|| panic!("{kind} {outcome}: {text}"));
         assert!(line.ends_with(" 1"), "{line}");
     }
-    assert_eq!(server.request_at(status, "GET", "/ready", &[]).status, 200);
+    assert_eq!(Server::request_at(status, "GET", "/ready", &[]).status, 200);
     server.signal("TERM");
     assert!(server.process.wait().unwrap().success());
     let files = std::fs::read_dir(&logs).unwrap().map(|entry| entry.unwrap().path());

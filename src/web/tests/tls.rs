@@ -89,7 +89,7 @@ fn subject(server: &Server, more: &[&str]) -> String {
 }
 
 fn figures(server: &Server) -> String {
-    let scrape = server.request_at(server.status.unwrap(), "GET", "/metrics", &[]);
+    let scrape = Server::request_at(server.status.unwrap(), "GET", "/metrics", &[]);
     String::from_utf8(scrape.body).unwrap()
 }
 
