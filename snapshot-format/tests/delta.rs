@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use delta_model::{Generated, Model, Random, World, assert_same, text};
 use snapshot_format::delta::{
-    DepositMark, Fate, Frame, Generation, LogHead, Naming, encode, frame::LOG_HEAD_BYTES, others,
+    DepositMark, Fate, Frame, Generation, LogHead, Naming, Position, encode, frame::LOG_HEAD_BYTES,
+    others,
 };
 use snapshot_format::object::Domain;
 use snapshot_format::record::{ArchivedContact, ContactField, Meta};
@@ -84,6 +85,78 @@ fn who_follows_the_log_and_who_opens_it_fresh_see_the_same() {
         assert_eq!(fresh.state(), world.generation.state());
         assert_same(&text(&fresh, false), &text(&world.generation, false), seed);
     }
+}
+
+#[test]
+fn what_follows_a_position_is_what_was_changed_since_or_nothing() {
+    for seed in 0..seeds() {
+        let mut random = Random(seed);
+        let mut world = World::new(&mut random);
+        let mut positions = vec![world.generation.position().unwrap()];
+        let mut expected: Vec<Vec<(Kind, String)>> = Vec::new();
+        for _ in 0..random.below(6) + 1 {
+            world.apply(&random.batch());
+            let since = positions.last().unwrap();
+            let found = entries(&world.generation, since, false).unwrap();
+            let log = world.logs.last().unwrap();
+            let frame =
+                Frame::read(&**log, &LogHead::decode(&**log).unwrap(), LOG_HEAD_BYTES).unwrap();
+            assert_eq!(found.len(), frame.head.entry_count as usize, "seed {seed}");
+            expected.push(found);
+            positions.push(world.generation.position().unwrap());
+        }
+        // From any of them on: all batches behind it.
+        for (place, since) in positions.iter().enumerate() {
+            let all: Vec<_> = expected[place..].concat();
+            assert_eq!(entries(&world.generation, since, false), Some(all), "seed {seed}");
+        }
+        let last = positions.last().unwrap();
+        assert_eq!(entries(&world.generation, last, false), Some(Vec::new()));
+        let ahead = Position { generation: last.generation + 1, ..*last };
+        assert_eq!(entries(&world.generation, &ahead, false), None);
+        world.fold();
+        // A base of the same generation may be one of another history: only who has seen both knows.
+        assert_eq!(entries(&world.generation, last, false), None, "seed {seed}");
+        assert!(entries(&world.generation, last, true).is_some(), "seed {seed}");
+        assert_eq!(entries(&world.generation, &positions[0], true), None, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_walk_that_begins_at_a_name_is_the_rest_of_the_whole_walk() {
+    for seed in 0..seeds() {
+        let mut random = Random(seed);
+        let mut world = World::new(&mut random);
+        world.apply(&random.batch());
+        let generation = &world.generation;
+        for prefix in ["", "a", "x", "ns"] {
+            let domains = |from: &str| -> Vec<String> {
+                let found = generation.domains_from(prefix, from).unwrap();
+                found.filter_map(|found| Some(found.unwrap()?.name.as_str().to_owned())).collect()
+            };
+            let hosts = |from: &str| -> Vec<(u32, String)> {
+                let found = generation.hosts_from(prefix, from).unwrap();
+                let found = found.filter_map(Result::unwrap);
+                found.map(|(ordinal, host)| (ordinal, host.name.as_str().to_owned())).collect()
+            };
+            let (all_domains, all_hosts) = (domains(""), hosts(""));
+            for name in all_domains.iter().chain(all_hosts.iter().map(|(_, name)| name)) {
+                let rest: Vec<_> = all_domains.iter().filter(|of| *of >= name).cloned().collect();
+                assert_eq!(domains(name), rest, "seed {seed}, {prefix}, {name}");
+                let rest: Vec<_> = all_hosts.iter().filter(|(_, of)| of >= name).cloned().collect();
+                assert_eq!(hosts(name), rest, "seed {seed}, {prefix}, {name}");
+            }
+        }
+    }
+}
+
+/// The keys of the entries since a position; `None` if there is no telling.
+fn entries(generation: &Generated, since: &Position, folded: bool) -> Option<Vec<(Kind, String)>> {
+    let mut found = Vec::new();
+    let goes_on = generation.entries_since(since, folded, &mut |entry| {
+        found.push((entry.kind, entry.key.to_owned()));
+    });
+    goes_on.unwrap().then_some(found)
 }
 
 #[test]

@@ -58,6 +58,8 @@ impl State {
 pub struct Generation<D, S> {
     pub(crate) base: Arc<Snapshot<D>>,
     pub(crate) logs: Vec<Arc<S>>,
+    /// Where the last frame of each log ends that is contained.
+    pub(crate) ends: Vec<usize>,
     pub(crate) overlay: Overlay,
     state: State,
     log_bytes: u64,
@@ -68,6 +70,7 @@ impl<D, S> Clone for Generation<D, S> {
         Self {
             base: Arc::clone(&self.base),
             logs: self.logs.clone(),
+            ends: self.ends.clone(),
             overlay: self.overlay.clone(),
             state: self.state.clone(),
             log_bytes: self.log_bytes,
@@ -100,7 +103,7 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
         };
         let suffixes = meta.suffixes.iter().map(|suffix| suffix.as_str());
         let overlay = Overlay::over(&base, Suffixes::of_base(suffixes, is_declared));
-        Ok(Self { base, logs: Vec::new(), overlay, state, log_bytes: 0 })
+        Ok(Self { base, logs: Vec::new(), ends: Vec::new(), overlay, state, log_bytes: 0 })
     }
 
     /// The generation that a frame of `log` makes of this one. Costs about a microsecond a change.
@@ -128,6 +131,7 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
         }
         if !self.logs.last().is_some_and(|last| Arc::ptr_eq(last, log)) {
             self.logs.push(Arc::clone(log));
+            self.ends.push(frame.payload_at);
         }
         let number = u32::try_from(self.logs.len().saturating_sub(1)).unwrap_or(u32::MAX);
         let payload = log.bytes(frame.payload_at..frame.end());
@@ -142,6 +146,9 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
             let at = at.map_err(|_| wrong("is longer than a log may be"))?;
             let is_record = entry.op == Op::Record;
             self.take_entry(&entry, Place { log: number, at, is_record, is_named: false })?;
+        }
+        if let Some(end) = self.ends.last_mut() {
+            *end = frame.end();
         }
         let head = &frame.head;
         self.state.generation = head.generation;

@@ -88,6 +88,8 @@ impl Named for ArchivedNndn {
 
 /// A record, none, or damage: what a step of a search gives.
 type Found<'a, T> = Result<Option<&'a T>, Corrupt>;
+/// A nameserver with its ordinal, if there is one.
+pub type FoundHost<'a> = Result<Option<(u32, &'a ArchivedNameserver)>, Corrupt>;
 
 impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
     /// The record of a kind that keeps its ordinals; `None` if it is gone, or has not come yet.
@@ -299,14 +301,31 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
     /// # Errors
     ///
     /// A damaged record, also in its place.
-    pub fn domains(
-        &self,
+    pub fn domains<'a>(
+        &'a self,
         prefix: &str,
-    ) -> Result<impl Iterator<Item = Found<'_, ArchivedDomain>>, Corrupt> {
-        let range = self.base.domain_range(prefix)?;
+    ) -> Result<impl Iterator<Item = Found<'a, ArchivedDomain>>, Corrupt> {
+        self.domains_from(prefix, prefix)
+    }
+
+    /// As [`Self::domains`], without the names before `from`.
+    ///
+    /// # Errors
+    ///
+    /// See there.
+    pub fn domains_from<'a, 'p>(
+        &'a self,
+        prefix: &'p str,
+        from: &'p str,
+    ) -> Result<impl Iterator<Item = Found<'a, ArchivedDomain>>, Corrupt> {
+        let from = from.max(prefix);
+        let mut range = self.base.domain_range(prefix)?;
+        if from != prefix {
+            range.start = range.start.max(self.base.domain_range(from)?.start);
+        }
         let base = range.map(|ordinal| self.base.record::<ArchivedDomain>(ordinal));
         let sorted = self.overlay.sorted(Kind::Domain);
-        let names = sorted.map(|sorted| sorted.names.from(|name| **name < *prefix));
+        let names = sorted.map(|sorted| sorted.names.from(|name| **name < *from));
         let names = names.into_iter().flatten().map(|name| &**name);
         Ok(self.current_names(base, names.take_while(move |name| name.starts_with(prefix))))
     }
@@ -331,36 +350,64 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
         })
     }
 
-    /// The nameservers whose names start with `prefix`, in order of their names; `None` for one
+    /// The nameservers whose names start with `prefix`, in order of their names, from `from` on;
+    /// `None` for one that is gone, or of which nothing but the name is known.
+    ///
+    /// # Errors
+    ///
+    /// A damaged record, also in its place.
+    pub fn nameservers_from<'a, 'p>(
+        &'a self,
+        prefix: &'p str,
+        from: &'p str,
+    ) -> Result<impl Iterator<Item = Found<'a, ArchivedNameserver>>, Corrupt> {
+        let hosts = self.hosts_from(prefix, from)?;
+        Ok(hosts.map(|host| Ok(host?.map(|(_, host)| host).filter(|host| !host.is_named_only()))))
+    }
+
+    /// As [`Self::nameservers_from`], all of them.
+    ///
+    /// # Errors
+    ///
+    /// See there.
+    pub fn nameservers<'a>(
+        &'a self,
+        prefix: &str,
+    ) -> Result<impl Iterator<Item = Found<'a, ArchivedNameserver>>, Corrupt> {
+        self.nameservers_from(prefix, prefix)
+    }
+
+    /// The nameservers whose names start with `prefix`, with their ordinals, in order of their
+    /// names, from `from` on: those of which nothing but the name is known as well. `None` for one
     /// that is gone.
     ///
     /// # Errors
     ///
     /// A damaged record, also in its place.
-    pub fn nameservers(
-        &self,
-        prefix: &str,
-    ) -> Result<impl Iterator<Item = Found<'_, ArchivedNameserver>>, Corrupt> {
-        let range = self.base.nameserver_range(prefix)?;
+    pub fn hosts_from<'a, 'p>(
+        &'a self,
+        prefix: &'p str,
+        from: &'p str,
+    ) -> Result<impl Iterator<Item = FoundHost<'a>>, Corrupt> {
+        let from = from.max(prefix);
+        let mut range = self.base.nameserver_range(prefix)?;
+        if from != prefix {
+            range.start = range.start.max(self.base.nameserver_range(from)?.start);
+        }
         let mut base = range.map(|position| self.base.nameserver_at(position)).peekable();
-        let names = self.overlay.host_names.from(|(name, _)| **name < *prefix);
+        let names = self.overlay.host_names.from(|(name, _)| **name < *from);
         let mut names = names.take_while(move |(name, _)| name.starts_with(prefix)).peekable();
+        let host = |ordinal| Ok(self.record(ordinal)?.map(|host| (ordinal, host)));
         Ok(from_fn(move || {
             let from_base = match (base.peek(), names.peek()) {
                 (Some(Ok((_, record))), Some((name, _))) => record.name.as_str() <= &**name,
                 (record, _) => record.is_some(),
             };
             if from_base {
-                return Some(base.next()?.and_then(|(ordinal, _)| self.host(ordinal)));
+                return Some(base.next()?.and_then(|(ordinal, _)| host(ordinal)));
             }
-            Some(self.host(names.next()?.1))
+            Some(host(names.next()?.1))
         }))
-    }
-
-    /// The nameserver with this ordinal, if it is an answer of its own.
-    fn host(&self, ordinal: u32) -> Found<'_, ArchivedNameserver> {
-        let host = self.record::<ArchivedNameserver>(ordinal)?;
-        Ok(host.filter(|host| !host.is_named_only()))
     }
 
     /// The nameservers with this address, in order of their ordinals.
@@ -370,15 +417,27 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
         &self,
         address: IpAddr,
     ) -> impl Iterator<Item = Result<&ArchivedNameserver, Corrupt>> {
+        self.hosts_by_address(address).map(|found| Ok(found?.1))
+    }
+
+    /// As [`Self::nameservers_by_address`], with the ordinals.
+    pub fn hosts_by_address(
+        &self,
+        address: IpAddr,
+    ) -> impl Iterator<Item = Result<(u32, &ArchivedNameserver), Corrupt>> {
         let wanted = key::address_bytes(address);
         let hints = self.overlay.addresses.from(move |(of, _)| *of < wanted);
         let hints = hints.take_while(move |(of, _)| *of == wanted).map(|(_, ordinal)| *ordinal);
-        merged(self.base.nameservers_by_address(address), hints)
-            .filter_map(|ordinal| self.record::<ArchivedNameserver>(ordinal).transpose())
-            .filter(move |found| match found {
-                Ok(found) => addresses_of(found).any(|own| key::address_bytes(own) == wanted),
+        let of = |ordinal| {
+            let found = self.record::<ArchivedNameserver>(ordinal).transpose()?;
+            Some(found.map(|host| (ordinal, host)))
+        };
+        merged(self.base.nameservers_by_address(address), hints).filter_map(of).filter(
+            move |found| match found {
+                Ok((_, host)) => addresses_of(host).any(|own| key::address_bytes(own) == wanted),
                 Err(_) => true,
-            })
+            },
+        )
     }
 
     /// Variants of the name `primary`, in order of their names.

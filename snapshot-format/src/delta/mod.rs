@@ -35,16 +35,18 @@ mod objects;
 mod others;
 mod overlay;
 mod set;
+mod since;
 
 pub use encode::{Encoded, encode, encode_with};
 pub use fold::fold;
 pub use frame::{Frame, FrameHead, LogHead};
 pub use generation::{Generation, State};
-pub use lookup::{Owner, Variant};
+pub use lookup::{FoundHost, Owner, Variant};
 pub use mark::DepositMark;
 pub use naming::Naming;
 pub use objects::Chosen;
 pub use others::{Fate, Gone, Shared, others, shared};
+pub use since::Position;
 
 pub(crate) use overlay::addresses_of;
 
