@@ -176,7 +176,8 @@ impl Outputs {
     /// The answer to an RDAP request.
     fn rdap(&self, target: &str) -> Value {
         let mut out = Document::new();
-        let caller = rdap::Caller { tier: Tier::PUBLIC, base: "https://rdap.example/", target };
+        let (tier, base) = (Tier::PUBLIC, "https://rdap.example/");
+        let caller = rdap::Caller { tier, base, target, index: None };
         let request = rdap::Request::read(target);
         let outcome = rdap::answer(&self.view, &self.rules, &caller, &request, &mut out);
         assert_eq!(outcome.result.status(), rdap::Status::OK, "{target}");

@@ -208,7 +208,7 @@ impl Bench<'_> {
                     Step::Find => drop(black_box(steps::find(self.view, line))),
                     Step::Rdap => {
                         let (tier, base) = (self.tier, "https://rdap.example/");
-                        let caller = Caller { tier, base, target: line };
+                        let caller = Caller { tier, base, target: line, index: None };
                         let request = Request::read(line);
                         let (rules, out) = (&self.rules, &mut self.document);
                         black_box(rdap::answer(self.view, rules, &caller, &request, out));

@@ -320,6 +320,11 @@ impl Rules {
         longest(name, |suffix| self.suffixes.get(suffix)).unwrap_or(&self.defaults)
     }
 
+    /// The rules of all suffixes, and the defaults.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Rule> {
+        self.suffixes.values().chain([&self.defaults])
+    }
+
     /// The rule of answers that belong to no suffix.
     pub(crate) const fn defaults(&self) -> &Rule {
         &self.defaults

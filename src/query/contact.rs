@@ -63,8 +63,14 @@ pub(super) struct ContactView<'a> {
 impl<'a> ContactView<'a> {
     #[inline]
     pub(super) fn of(rule: TierRule<'_>, record: &'a ArchivedContact) -> Self {
+        Self::of_form(rule.prefer_localised, record)
+    }
+
+    /// As under a rule that prefers the localised form, or one that does not.
+    #[inline]
+    pub(super) fn of_form(prefer_localised: bool, record: &'a ArchivedContact) -> Self {
         let fields = record.packed();
-        let second = if rule.prefer_localised { record.second_postal() } else { None };
+        let second = if prefer_localised { record.second_postal() } else { None };
         let localised = second.is_some() || record.postal_kind == PostalKind::Loc as u8;
         let (is_second, postal) = (second.is_some(), second.unwrap_or(fields));
         Self { record, fields, postal, is_second, localised }

@@ -27,6 +27,7 @@ mod pattern;
 mod question;
 pub mod rdap;
 mod registrar;
+pub mod search;
 mod sponsor;
 mod suffix;
 pub mod whois;

@@ -139,7 +139,7 @@ impl Answerer {
                 (Outcome { kind, result }, *status)
             }
             Asked::Rdap(_) | Asked::Preflight => {
-                let caller = Caller { tier, base: &self.site.base, target: asking.target };
+                let caller = Caller { tier, base: &self.site.base, target: asking.target, index: None };
                 let (view, rules) = (asking.view, asking.rules);
                 let outcome =
                     rdap::answer(view, rules, &caller, asking.request, &mut self.document);
@@ -186,7 +186,7 @@ impl Answerer {
     }
 
     fn refuse(&mut self, asking: &Asking<'_>, refused: &Refused<'_>) -> Status {
-        let caller = Caller { tier: Tier::PUBLIC, base: &self.site.base, target: asking.target };
+        let caller = Caller { tier: Tier::PUBLIC, base: &self.site.base, target: asking.target, index: None };
         rdap::refuse(asking.view, asking.rules, &caller, refused, &mut self.document)
     }
 

@@ -15,6 +15,8 @@ pub(crate) enum Class {
     Nameserver,
     Entity,
     Nameservers,
+    /// A search that ICANN's tool does not make.
+    Other,
     Help,
     Error,
 }
@@ -39,7 +41,7 @@ impl Answer {
         out: &mut Document,
     ) -> Self {
         let repeated = escaped(target.as_bytes());
-        let caller = Caller { tier, base: BASE, target: &repeated };
+        let caller = Caller { tier, base: BASE, target: &repeated, index: None };
         let outcome = answer(view, rules, &caller, &Request::read(target), out);
         Self::of(target, outcome.result.status().code, out)
     }
@@ -77,6 +79,7 @@ impl Answer {
             "nameserver" => Class::Nameserver,
             "entity" => Class::Entity,
             "nameservers" => Class::Nameservers,
+            "domains" | "entities" => Class::Other,
             "help" => Class::Help,
             _ => panic!("{}: answered with {}", self.target, self.status),
         }

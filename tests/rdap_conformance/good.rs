@@ -114,7 +114,7 @@ impl Good {
     /// The error of a request that is refused before it is looked at.
     pub(crate) fn refusal(&self, refused: &Refused<'_>) -> Answer {
         let (target, mut out) = ("domain/good.example", Document::new());
-        let caller = Caller { tier: Tier::PUBLIC, base: BASE, target };
+        let caller = Caller { tier: Tier::PUBLIC, base: BASE, target, index: None };
         let status = refuse(&self.view, &self.rules, &caller, refused, &mut out);
         Answer::of(target, status.code, &out)
     }

@@ -50,6 +50,13 @@ pub(crate) const KNOWN: &[Known] = &[
         "The deposit has no valid mail address there. It is shown as port 43 shows it.",
     ),
     known(
+        -12601,
+        &[Conversations],
+        "The tool does not know the members by which RFC 8977 and RFC 8982 describe a page, its \
+         order and its fields. A plain search for nameservers of an address has none of them, \
+         unless it is longer than a page.",
+    ),
+    known(
         -23200,
         &[Conversations],
         "The configuration has no `rdap_url` for the registrar, or the domain has no registrar. The \

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "shared by several test binaries")]
 
 mod idn;
+pub(crate) mod index;
 mod typed;
 
 use std::io::Cursor;

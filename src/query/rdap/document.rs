@@ -35,8 +35,6 @@ pub struct Document {
     end_max: usize,
     /// Whether something did not fit since the last element of a list.
     cut: bool,
-    /// Whether an element of a list was left out.
-    truncated: bool,
     shown: Shown,
     /// Reads the time, if somebody wants to know when answers began.
     now_us: Option<fn() -> u64>,
@@ -59,7 +57,7 @@ impl Document {
         let bytes = vec![0; DOCUMENT_BYTES_MAX].into_boxed_slice();
         let (len, end_max) = (0, DOCUMENT_BYTES_MAX);
         let (shown, now_us, began_us) = (Shown::default(), None, 0);
-        Self { bytes, len, end_max, cut: false, truncated: false, shown, now_us, began_us }
+        Self { bytes, len, end_max, cut: false, shown, now_us, began_us }
     }
 
     /// As [`Self::new`], with a clock that is read when an answer begins: where looking up ends and
@@ -83,7 +81,7 @@ impl Document {
 
     /// Empties the document and reserves `tail_bytes` for what follows its body.
     pub(super) fn begin(&mut self, tail_bytes: usize) {
-        (self.len, self.cut, self.truncated) = (0, false, false);
+        (self.len, self.cut) = (0, false);
         self.shown = Shown::default();
         if let Some(now_us) = self.now_us {
             self.began_us = now_us();
@@ -107,11 +105,6 @@ impl Document {
     pub(super) const fn end_body(&mut self) {
         self.end_max = DOCUMENT_BYTES_MAX;
         self.cut = false;
-    }
-
-    /// Whether an element of a list was left out.
-    pub(super) const fn is_truncated(&self) -> bool {
-        self.truncated
     }
 
     /// Writes a part that is known to be JSON.
@@ -212,7 +205,7 @@ impl Document {
         self.end_max = end_max;
         if self.cut {
             (self.len, self.cut) = (start, false);
-            (list.full, self.truncated) = (true, true);
+            list.full = true;
         } else {
             list.count = list.count.saturating_add(1);
         }
@@ -240,6 +233,11 @@ pub(super) struct List {
 impl List {
     pub(super) const fn new(head: &'static [u8]) -> Self {
         Self { head, count: 0, full: false }
+    }
+
+    /// Elements that were written.
+    pub(super) const fn count(&self) -> usize {
+        self.count
     }
 }
 
@@ -322,7 +320,7 @@ mod tests {
             })
             .unwrap();
         }
-        assert!(out.end(&list) && out.is_truncated());
+        assert!(out.end(&list) && list.full);
         out.end_body();
         out.raw(b",\"tail\":\"");
         out.raw("t".repeat(80).as_bytes());

@@ -15,7 +15,7 @@ use std::fmt::Write;
 use super::AnswerResult;
 use super::document::Document;
 use super::refusal::{Refusal, Status};
-use super::site::{Notices, Site};
+use super::site::{Extensions, Notices, Site};
 use crate::idn::Short;
 use crate::policy::limit::Over;
 use crate::query::find::Above;
@@ -45,13 +45,15 @@ pub enum Refused<'a> {
         /// Whom to ask; may be empty.
         contact: &'a str,
     },
+    /// It cannot be made now.
+    Of(Refusal),
     /// HTTP asks for something that is not served, such as another method or type.
     Http(Status, &'a str),
 }
 
 /// Says why a request has no object.
 pub(super) fn refuse(site: &Site<'_>, refusal: Refusal, out: &mut Document) {
-    sentences(site, refusal.status(), &[refusal.text()], None, out);
+    sentences(site, refusal.status(), &[refusal.text()], &[], out);
 }
 
 /// Says that there is no such name, but one above it.
@@ -67,7 +69,7 @@ pub(super) fn below(site: &Site<'_>, name: &str, above: Above<'_>, out: &mut Doc
         }
     };
     let texts = [Refusal::NotFound.text(), sentence.as_str()];
-    sentences(site, Status::NOT_FOUND, &texts, None, out);
+    sentences(site, Status::NOT_FOUND, &texts, &[], out);
 }
 
 /// Says that a name is kept back from registration.
@@ -79,7 +81,7 @@ pub(super) fn reserved(site: &Site<'_>, name: &str, out: &mut Document) -> Answe
     .as_bytes();
     let mut sentence = Short::<{ SENTENCE_BYTES_MAX + 64 }>::new();
     let _ = write!(sentence, "The name {name} is reserved by the registry.");
-    sentences(site, Status::NOT_FOUND, &[sentence.as_str()], Some(NOTICE), out);
+    sentences(site, Status::NOT_FOUND, &[sentence.as_str()], &[NOTICE], out);
     AnswerResult::Reserved
 }
 
@@ -106,8 +108,12 @@ pub(super) fn refuse_caller(site: &Site<'_>, refused: &Refused<'_>, out: &mut Do
             let _ = write!(sentence, "Your address may not ask this server.");
             (Status::FORBIDDEN, *reason, *contact)
         }
+        Refused::Of(refusal) => {
+            refuse(site, *refusal, out);
+            return refusal.status();
+        }
         Refused::Http(status, text) => {
-            sentences(site, *status, &[text], None, out);
+            sentences(site, *status, &[text], &[], out);
             return *status;
         }
     };
@@ -115,7 +121,7 @@ pub(super) fn refuse_caller(site: &Site<'_>, refused: &Refused<'_>, out: &mut Do
     if !contact.is_empty() {
         let _ = write!(asked, "Questions go to {contact}.");
     }
-    sentences(site, status, &[sentence.as_str(), reason, asked.as_str()], None, out);
+    sentences(site, status, &[sentence.as_str(), reason, asked.as_str()], &[], out);
     status
 }
 
@@ -124,7 +130,7 @@ fn sentences(
     site: &Site<'_>,
     status: Status,
     sentences: &[&str],
-    notice: Option<&[u8]>,
+    notice: &[&[u8]],
     out: &mut Document,
 ) {
     let rule = site.defaults();
@@ -142,5 +148,5 @@ fn sentences(
         head = b",";
     }
     out.raw(b"]");
-    site.end(rule, Notices::Terms, false, notice, out);
+    site.end(rule, Notices::Terms, Extensions::default(), notice, out);
 }

@@ -20,10 +20,10 @@ use crate::view::View;
 pub fn target(view: &View, rules: &Rules, bytes: &[u8]) {
     let target = escaped(bytes);
     assert_eq!(escaped(target.as_bytes()), target, "an escaped target is escaped again");
-    let caller =
-        Caller { tier: Tier::PUBLIC, base: "https://rdap.example/", target: target.as_str() };
+    let (tier, base, target) = (Tier::PUBLIC, "https://rdap.example/", target.as_str());
+    let caller = Caller { tier, base, target, index: None };
     let (mut first, mut second) = (Document::new(), Document::new());
-    let request = Request::read(std::str::from_utf8(bytes).unwrap_or(&target));
+    let request = Request::read(std::str::from_utf8(bytes).unwrap_or(target));
     let outcome = answer(view, rules, &caller, &request, &mut first);
     assert!(first.bytes().len() <= DOCUMENT_BYTES_MAX, "{} bytes", first.bytes().len());
     let json: Value = match serde_json::from_slice(first.bytes()) {

@@ -26,6 +26,7 @@ mod prepared;
 mod redacted;
 mod refusal;
 mod render;
+mod search;
 mod show;
 mod site;
 mod target;
@@ -35,15 +36,15 @@ pub use error::Refused;
 pub use refusal::{Refusal, Status};
 pub use target::{TARGET_BYTES_MAX, escaped};
 
-use std::net::IpAddr;
-
 use crate::policy::{Rules, Tier};
 use crate::query::QueryKind;
 use crate::query::name::Name;
-use crate::query::question::{Question, Settled};
+use crate::query::question::Settled;
+use crate::query::search::Index;
 use crate::view::View;
+use search::Class;
 use site::Site;
-use target::{Kind, Target};
+use target::{Lookup, Target};
 
 /// Who asks, and what for.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +55,8 @@ pub struct Caller<'a> {
     pub base: &'a str,
     /// What was asked, below the base URL: see [`escaped`].
     pub target: &'a str,
+    /// What searches ask; `None`: those that need one are not offered.
+    pub index: Option<&'a dyn Index>,
 }
 
 /// What was asked, and what came of it: for counters and logs.
@@ -107,14 +110,19 @@ impl Request {
     #[must_use]
     pub const fn kind(&self) -> QueryKind {
         match &self.0 {
-            Ok(target) => match target.kind {
-                Kind::Domain => QueryKind::Domain,
-                Kind::Nameserver => QueryKind::Nameserver,
+            Ok(Target::Lookup(lookup, _)) => match lookup {
+                Lookup::Domain => QueryKind::Domain,
+                Lookup::Nameserver => QueryKind::Nameserver,
                 // A contact's, if it is one, is known once it is found.
-                Kind::Entity => QueryKind::Registrar,
-                Kind::NameserversByAddress => QueryKind::Address,
-                Kind::Help => QueryKind::Help,
+                Lookup::Entity => QueryKind::Registrar,
             },
+            Ok(Target::Search(wanted)) => match wanted.class() {
+                Class::Nameserver if wanted.is_quick() => QueryKind::Address,
+                Class::Nameserver => QueryKind::NameserverPattern,
+                Class::Domain => QueryKind::DomainPattern,
+                Class::Entity => QueryKind::RegistrarPattern,
+            },
+            Ok(Target::Help) => QueryKind::Help,
             Err(_) => QueryKind::Unreadable,
         }
     }
@@ -122,38 +130,35 @@ impl Request {
     /// The name, handle or address that is asked for, without escapes; empty if there is none.
     #[must_use]
     pub fn subject(&self) -> &str {
-        self.0.as_ref().map_or("", |target| target.text.as_str())
+        match &self.0 {
+            Ok(Target::Lookup(_, text)) => text.as_str(),
+            Ok(Target::Search(wanted)) => &wanted.subject,
+            Ok(Target::Help) | Err(_) => "",
+        }
     }
 
     /// The suffix of the snapshot that the name which is asked for lies under.
     #[must_use]
     pub fn suffix<'v>(&self, view: &'v View) -> Option<&'v str> {
-        let target = self.0.as_ref().ok()?;
-        let is_name = matches!(target.kind, Kind::Domain | Kind::Nameserver);
-        if is_name { crate::query::suffix_of(view, target.text.as_str()) } else { None }
+        match &self.0 {
+            Ok(Target::Lookup(Lookup::Domain | Lookup::Nameserver, text)) => {
+                crate::query::suffix_of(view, text.as_str())
+            }
+            _ => None,
+        }
     }
 
-    fn question(&self) -> Result<Asked<'_>, Refusal> {
-        let target = self.0.as_ref().map_err(|refusal| *refusal)?;
-        let text = target.text.as_str();
-        Ok(match target.kind {
-            Kind::Domain => Asked::Record(Question::Domain(text)),
-            Kind::Nameserver => Asked::Record(Question::Nameserver(text)),
-            Kind::Entity => Asked::Record(Question::Entity(text)),
-            Kind::NameserversByAddress => Asked::NameserversAt(target.address()?),
-            Kind::Help => Asked::Help,
-        })
+    /// Whether it is a reverse search (RFC 9536).
+    #[must_use]
+    pub const fn is_reverse(&self) -> bool {
+        matches!(&self.0, Ok(Target::Search(wanted)) if wanted.is_reverse())
     }
-}
 
-/// What is asked for.
-#[derive(Clone, Copy)]
-enum Asked<'a> {
-    /// One object.
-    Record(Question<'a>),
-    /// The nameservers of an address.
-    NameserversAt(IpAddr),
-    Help,
+    /// Whether it looks at many records: a search that is to be made beside the shards.
+    #[must_use]
+    pub const fn is_long(&self) -> bool {
+        matches!(&self.0, Ok(Target::Search(wanted)) if !wanted.is_quick())
+    }
 }
 
 /// Answers a request for a caller.
@@ -164,18 +169,20 @@ pub fn answer(
     request: &Request,
     out: &mut Document,
 ) -> Outcome {
-    let site = Site::new(view, view.data(), (rules, caller.tier), (caller.base, caller.target));
+    let site = Site::new(view, view.data(), rules, caller);
     let mut kind = request.kind();
-    let answered = request.question().and_then(|asked| match asked {
-        Asked::Record(mut question) => {
+    let answered = match &request.0 {
+        Ok(Target::Lookup(lookup, text)) => {
+            let mut question = lookup.question(text.as_str());
             let mut name = Name::new();
             let has_name = question.settle(view, &mut name);
             let settled = Settled { question, name: has_name.then(|| name.as_str()) };
             show::object(&site, &settled, &mut kind, out)
         }
-        Asked::NameserversAt(address) => show::nameservers_at(&site, address, out),
-        Asked::Help => Ok(help::help(&site, out)),
-    });
+        Ok(Target::Search(wanted)) => search::answer(&site, wanted, out),
+        Ok(Target::Help) => Ok(help::help(&site, out)),
+        Err(refusal) => Err(*refusal),
+    };
     let result = answered.unwrap_or_else(|refusal| {
         error::refuse(&site, refusal, out);
         AnswerResult::Refused(refusal)
@@ -192,6 +199,6 @@ pub fn refuse(
     refused: &Refused<'_>,
     out: &mut Document,
 ) -> Status {
-    let site = Site::new(view, view.data(), (rules, caller.tier), (caller.base, caller.target));
+    let site = Site::new(view, view.data(), rules, caller);
     error::refuse_caller(&site, refused, out)
 }

@@ -6,28 +6,23 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use std::net::IpAddr;
-
 use snapshot_format::Corrupt;
 use snapshot_format::record::{
     ArchivedContact, ArchivedDomain, ArchivedNameserver, ArchivedRegistrar,
 };
 
-use super::document::{Document, List};
+use super::document::Document;
 use super::redacted::Hidden;
 use super::render;
 use super::site::{Notices, Site};
 use super::{AnswerResult, Refusal, error};
 use crate::query::contact::ContactView;
 use crate::query::find::{Absent, Failure, Found, Matches, Room, find};
-use crate::query::question::{Question, Settled};
+use crate::query::question::Settled;
 use crate::query::sponsor::RegistrarView;
 use crate::query::{QueryKind, Shown};
 
 type Answered = Result<AnswerResult, Refusal>;
-
-/// Most results of a search.
-const RESULTS_MAX: usize = 100;
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
@@ -81,9 +76,23 @@ pub(super) fn object(
 }
 
 fn domain(site: &Site<'_>, record: &ArchivedDomain, out: &mut Document) -> Answered {
+    let rule = site.rule_of(&record.name).rule();
+    site.begin(rule, out);
+    let hidden = domain_body(site, record, out)?;
+    site.finish(rule, Notices::Domain, &hidden, out);
+    out.note_shown(Shown::RECORD);
+    Ok(AnswerResult::Found)
+}
+
+/// Writes a domain with its links, but for what it hides and its last bracket.
+#[inline]
+pub(super) fn domain_body(
+    site: &Site<'_>,
+    record: &ArchivedDomain,
+    out: &mut Document,
+) -> Result<Hidden, Corrupt> {
     let rule = site.rule_of(&record.name);
     let mut hidden = Hidden::default();
-    site.begin(rule.rule(), out);
     render::domain(site, rule, record, &mut hidden, out)?;
     let registrar = RegistrarView::of(site.view, site.rules, record.registrar.to_native());
     let (rdap_url, name) = (registrar.rdap_url(), record.name.as_str());
@@ -98,35 +107,57 @@ fn domain(site: &Site<'_>, record: &ArchivedDomain, out: &mut Document) -> Answe
     let related: Option<&dyn Fn(&mut Document)> =
         if rdap_url.is_empty() { None } else { Some(&related) };
     site.links(rule.rule(), (b"domain/", name), related, out);
-    site.finish(rule.rule(), Notices::Domain, &hidden, out);
-    out.note_shown(Shown::RECORD);
-    Ok(AnswerResult::Found)
+    Ok(hidden)
 }
 
 fn nameserver(site: &Site<'_>, record: &ArchivedNameserver, out: &mut Document) -> Answered {
-    let rule = site.rule_of(&record.name);
-    site.begin(rule.rule(), out);
-    render::nameserver(site, record, out)?;
-    site.links(rule.rule(), (b"nameserver/", &record.name), None, out);
+    let rule = site.rule_of(&record.name).rule();
+    site.begin(rule, out);
+    let hidden = nameserver_body(site, record, out)?;
     out.note_shown(Shown::RECORD);
-    site.finish(rule.rule(), Notices::Terms, &Hidden::default(), out);
+    site.finish(rule, Notices::Terms, &hidden, out);
     Ok(AnswerResult::Found)
+}
+
+/// As [`domain_body`], of a nameserver.
+pub(super) fn nameserver_body(
+    site: &Site<'_>,
+    record: &ArchivedNameserver,
+    out: &mut Document,
+) -> Result<Hidden, Corrupt> {
+    render::nameserver(site, record, out)?;
+    let rule = site.rule_of(&record.name);
+    site.links(rule.rule(), (b"nameserver/", &record.name), None, out);
+    Ok(Hidden::default())
 }
 
 /// Several registrars may have one identifier or name: the first one answers.
 fn registrar(site: &Site<'_>, matches: &Matches<u32>, out: &mut Document) -> Answered {
     let ordinal = matches.iter().next().ok_or(Refusal::NotFound)?;
     let record = site.data.record::<ArchivedRegistrar>(ordinal)?.ok_or(Refusal::NotFound)?;
-    let rule = site.defaults();
-    site.begin(rule.rule(), out);
-    render::registrar(site, rule, record, out)?;
+    let rule = site.defaults().rule();
+    site.begin(rule, out);
+    let hidden = registrar_body(site, record, out)?;
     out.note_shown(Shown::RECORD);
-    let view = RegistrarView::of_record(site.rules, record);
-    render::with_handle(&view, view.id, |handle| {
-        site.links(rule.rule(), (b"entity/", handle), None, out);
-    });
-    site.finish(rule.rule(), Notices::Terms, &Hidden::default(), out);
+    site.finish(rule, Notices::Terms, &hidden, out);
     Ok(AnswerResult::Found)
+}
+
+/// As [`domain_body`], of a registrar.
+pub(super) fn registrar_body(
+    site: &Site<'_>,
+    record: &ArchivedRegistrar,
+    out: &mut Document,
+) -> Result<Hidden, Corrupt> {
+    render::registrar(site, site.defaults(), record, out)?;
+    registrar_links(site, &RegistrarView::of_record(site.rules, record), out);
+    Ok(Hidden::default())
+}
+
+pub(super) fn registrar_links(site: &Site<'_>, view: &RegistrarView<'_>, out: &mut Document) {
+    render::with_handle(view, view.id, |handle| {
+        site.links(site.defaults().rule(), (b"entity/", handle), None, out);
+    });
 }
 
 /// A contact that may not be shown is not there: an answer does not tell one from the other.
@@ -135,53 +166,33 @@ fn contact(site: &Site<'_>, record: &ArchivedContact, out: &mut Document) -> Ans
     if !rule.contact().mask.is_shown() {
         return Err(Refusal::NotFound);
     }
-    let mut hidden = Hidden::default();
     site.begin(rule.rule(), out);
-    render::contact(site, rule, record, &mut hidden, out)?;
-    let handle = render::handle_of(&ContactView::of(rule, record));
-    let handle = std::str::from_utf8(handle).unwrap_or_default();
-    site.links(rule.rule(), (b"entity/", handle), None, out);
+    let hidden = contact_body(site, record, out)?;
+    contact_links(site, record, out);
     site.finish(rule.rule(), Notices::Terms, &hidden, out);
     out.note_shown(Shown::CONTACT);
     Ok(AnswerResult::Found)
 }
 
-/// Answers with the nameservers of an address.
-pub(super) fn nameservers_at(site: &Site<'_>, address: IpAddr, out: &mut Document) -> Answered {
-    let settled = Settled { question: Question::Address(address), name: None };
-    let mut room = Room::default();
-    let Found::NameserversAt(at) = find(site.view, &settled, &mut room)? else {
-        return Err(Refusal::NotFound);
-    };
+/// As [`domain_body`], of a contact, without its links: who asks for it has its handle already, who
+/// finds it may not see that.
+pub(super) fn contact_body(
+    site: &Site<'_>,
+    record: &ArchivedContact,
+    out: &mut Document,
+) -> Result<Hidden, Corrupt> {
     let rule = site.defaults();
-    site.begin(rule.rule(), out);
-    let mut list = List::new(b"{\"nameserverSearchResults\":[");
-    let mut more = false;
-    for (index, record) in at.iter().enumerate() {
-        let record = record?;
-        if index == RESULTS_MAX {
-            more = true;
-            break;
-        }
-        out.element(&mut list, |out| {
-            render::nameserver(site, record, out)?;
-            out.raw(b"}");
-            out.note_shown(Shown::RECORD);
-            Ok(())
-        })?;
-    }
-    out.end(&list);
-    let truncated = (more || out.is_truncated()).then_some(RESULTS_TRUNCATED);
-    site.end(rule.rule(), Notices::Terms, false, truncated, out);
-    Ok(AnswerResult::Listed)
+    let mut hidden = Hidden::default();
+    render::contact(site, rule, record, &mut hidden, out)?;
+    Ok(hidden)
 }
 
-/// RFC 9083 section 10.2.1.
-const RESULTS_TRUNCATED: &[u8] = concat!(
-    r#"{"title":"Search Policy","type":"result set truncated due to unexplainable reasons","#,
-    r#""description":["There are more results than this answer shows."]}"#,
-)
-.as_bytes();
+pub(super) fn contact_links(site: &Site<'_>, record: &ArchivedContact, out: &mut Document) {
+    let rule = site.defaults();
+    let handle = render::handle_of(&ContactView::of(rule, record));
+    let handle = std::str::from_utf8(handle).unwrap_or_default();
+    site.links(rule.rule(), (b"entity/", handle), None, out);
+}
 
 /// Says that there is no such object, and what is known about it.
 fn nothing(

@@ -12,9 +12,12 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+use super::Caller;
 use super::document::{Document, List};
 use super::redacted::Hidden;
+use crate::idn::Short;
 use crate::policy::{Rule, Rules, Tier, TierRule};
+use crate::query::search::Index;
 use crate::view::{Data, View};
 
 /// Extensions that every answer names (RFC 9083 section 4.1; ICANN's technical implementation guide
@@ -47,8 +50,49 @@ const NOTICE_END: &[u8] = br#""}]}"#;
 /// All entries of `redacted` and the constant parts of the tail, bytes: five roles of thirteen
 /// fields, each less than 400 bytes.
 const TAIL_BYTES_MAX: usize = 5 * 13 * 400 + 4_096;
+/// Longest name of a domain with a label before it, bytes.
+const NAME_BYTES_MAX: usize = 256;
 /// Places of an answer's tail that have the URL that was asked.
-const URLS_OF_TAIL: usize = 8;
+const URLS_OF_TAIL: usize = 10;
+
+/// Extensions that an answer uses besides those of every answer (RFC 9083 section 4.1).
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Extensions {
+    /// RFC 9537.
+    pub(super) redacted: bool,
+    /// RFC 8977.
+    pub(super) paging: bool,
+    /// RFC 8977.
+    pub(super) sorting: bool,
+    /// RFC 8982.
+    pub(super) subsetting: bool,
+    /// RFC 9536.
+    pub(super) reverse_search: bool,
+}
+
+impl Extensions {
+    /// All that some answer uses.
+    pub(super) const ALL: Self = Self {
+        redacted: true,
+        paging: true,
+        sorting: true,
+        subsetting: true,
+        reverse_search: true,
+    };
+
+    fn write(self, out: &mut Document) {
+        let named: [(bool, &[u8]); 5] = [
+            (self.redacted, b",\"redacted\""),
+            (self.paging, b",\"paging\""),
+            (self.sorting, b",\"sorting\""),
+            (self.subsetting, b",\"subsetting\""),
+            (self.reverse_search, b",\"reverse_search\""),
+        ];
+        for (_, name) in named.into_iter().filter(|(is_used, _)| *is_used) {
+            out.raw(name);
+        }
+    }
+}
 
 /// What an answer is made from.
 pub(super) struct Site<'a> {
@@ -60,6 +104,8 @@ pub(super) struct Site<'a> {
     base: &'a str,
     /// What was asked, below the base URL.
     target: &'a str,
+    /// What searches ask, if there is one.
+    pub(super) index: Option<&'a dyn Index>,
 }
 
 /// Which notices an answer has besides the terms of service.
@@ -74,16 +120,25 @@ impl<'a> Site<'a> {
     pub(super) const fn new(
         view: &'a View,
         data: &'a Data,
-        (rules, tier): (&'a Rules, Tier),
-        (base, target): (&'a str, &'a str),
+        rules: &'a Rules,
+        caller: &Caller<'a>,
     ) -> Self {
-        Self { view, data, rules, tier, base, target }
+        let Caller { tier, base, target, index } = *caller;
+        Self { view, data, rules, tier, base, target, index }
     }
 
     /// The rule of a name, as the caller sees it.
     #[inline]
     pub(super) fn rule_of(&self, name: &str) -> TierRule<'a> {
         self.rules.of_name(name).seen_by(self.tier)
+    }
+
+    /// The rule of the names below a suffix, as the caller sees it.
+    pub(super) fn rule_of_suffix(&self, suffix: &str) -> TierRule<'a> {
+        // Any name will do: rules are found by what follows its first label.
+        let mut name = Short::<NAME_BYTES_MAX>::new();
+        let fits = name.push_all(b"x.") && name.push_all(suffix.as_bytes());
+        self.rule_of(if fits { name.as_str() } else { suffix })
     }
 
     /// The rule of answers that belong to no suffix, as the caller sees it.
@@ -106,9 +161,27 @@ impl<'a> Site<'a> {
     }
 
     /// The URL that was asked.
-    fn url(&self, rule: &'a Rule, out: &mut Document) {
+    pub(super) fn url(&self, rule: &'a Rule, out: &mut Document) {
         out.raw(self.base(rule).as_bytes());
         out.raw(self.target.as_bytes());
+    }
+
+    /// The URL that was asked, with another value of a parameter.
+    pub(super) fn url_with(&self, rule: &'a Rule, (name, value): (&str, &str), out: &mut Document) {
+        let (path, query) = self.target.split_once('?').unwrap_or((self.target, ""));
+        out.raw(self.base(rule).as_bytes());
+        out.raw(path.as_bytes());
+        let is_other = |pair: &&str| pair.split('=').next() != Some(name);
+        let mut head: &[u8] = b"?";
+        for pair in query.split('&').filter(is_other).filter(|pair| !pair.is_empty()) {
+            out.raw(head);
+            out.raw(pair.as_bytes());
+            head = b"&";
+        }
+        out.raw(head);
+        out.raw(name.as_bytes());
+        out.raw(b"=");
+        out.raw(value.as_bytes());
     }
 
     /// The event of the last update, a further one of a list that is open.
@@ -153,23 +226,26 @@ impl<'a> Site<'a> {
         out: &mut Document,
     ) {
         hidden.write(b"", out);
-        self.end(rule, notices, hidden.any(), None, out);
+        let extensions = Extensions { redacted: hidden.any(), ..Extensions::default() };
+        self.end(rule, notices, extensions, &[], out);
     }
 
-    /// Ends an answer whose entries of `redacted` are written, if it has `any`; `more` is a notice
-    /// of its own.
+    /// Ends an answer that is written but for its notices; `more` are the
+    /// parts of a notice of its own.
     pub(super) fn end(
         &self,
         rule: &'a Rule,
         notices: Notices,
-        any: bool,
-        more: Option<&[u8]>,
+        extensions: Extensions,
+        more: &[&[u8]],
         out: &mut Document,
     ) {
         out.end_body();
         out.raw(b",\"notices\":[");
-        if let Some(more) = more {
-            out.raw(more);
+        for part in more {
+            out.raw(part);
+        }
+        if !more.is_empty() {
             out.raw(b",");
         }
         if notices == Notices::Domain {
@@ -187,9 +263,7 @@ impl<'a> Site<'a> {
         self.terms(rule, out);
         out.raw(b"]");
         out.raw(CONFORMANCE);
-        if any {
-            out.raw(b",\"redacted\"");
-        }
+        extensions.write(out);
         out.raw(b"]}");
     }
 

@@ -15,7 +15,9 @@
 use std::net::IpAddr;
 
 use super::refusal::Refusal;
+use super::search::{Class, Wanted};
 use crate::idn::{self, Short};
+use crate::query::question::Question;
 
 /// Longest target, bytes: a name of 253 characters, each escaped four times over, and parameters.
 pub const TARGET_BYTES_MAX: usize = 4096;
@@ -26,22 +28,34 @@ const TEXT_BYTES_MAX: usize = 1024;
 /// A text of the target without its escapes.
 pub(super) type Text = Short<TEXT_BYTES_MAX>;
 
-/// What is asked for.
+/// One object that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Lookup {
     Domain,
     Nameserver,
     Entity,
-    /// Nameservers by address.
-    NameserversByAddress,
-    Help,
 }
 
-/// What a target asks, and the text of it.
+impl Lookup {
+    /// The question for the object of this name or handle.
+    pub(super) const fn question(self, text: &str) -> Question<'_> {
+        match self {
+            Self::Domain => Question::Domain(text),
+            Self::Nameserver => Question::Nameserver(text),
+            Self::Entity => Question::Entity(text),
+        }
+    }
+}
+
+/// What a target asks.
 #[derive(Debug, Clone)]
-pub(super) struct Target {
-    pub(super) kind: Kind,
-    pub(super) text: Text,
+#[expect(clippy::large_enum_variant, reason = "a look-up does not allocate")]
+pub(super) enum Target {
+    /// An object, by its name or handle.
+    Lookup(Lookup, Text),
+    /// A list.
+    Search(Box<Wanted>),
+    Help,
 }
 
 impl Target {
@@ -56,52 +70,47 @@ impl Target {
         // A final slash is none of a segment.
         let rest = segments.next();
         let is_whole = rest.is_none() || (rest == Some("") && segments.next().is_none());
-        let lookup = |kind| match segment {
+        let lookup = |lookup| match segment {
             Some(segment) if is_whole && !segment.is_empty() => {
-                Ok(Self { kind, text: decoded(segment, false)? })
+                Ok(Self::Lookup(lookup, decoded(segment, false)?))
             }
             _ => Err(Refusal::Path),
         };
+        let is_alone = segment.unwrap_or_default().is_empty();
+        let search = |class| match (is_alone, segment) {
+            (true, _) => Ok(Self::Search(Box::new(Wanted::read(class, query)?))),
+            (false, Some("reverse_search")) => match (class, path) {
+                (Class::Domain, "domains/reverse_search/entity") => {
+                    Ok(Self::Search(Box::new(Wanted::read_reverse(query)?)))
+                }
+                _ => Err(Refusal::Unsupported),
+            },
+            _ => Err(Refusal::Path),
+        };
         match word {
-            "domain" => lookup(Kind::Domain),
-            "nameserver" => lookup(Kind::Nameserver),
-            "entity" => lookup(Kind::Entity),
-            "help" if segment.unwrap_or_default().is_empty() => {
-                Ok(Self { kind: Kind::Help, text: Text::new() })
-            }
-            "nameservers" if segment.unwrap_or_default().is_empty() => Self::nameservers(query),
-            "domains" | "entities" | "ip" | "autnum" | "nameservers" => Err(Refusal::Unsupported),
+            "domain" => lookup(Lookup::Domain),
+            "nameserver" => lookup(Lookup::Nameserver),
+            "entity" => lookup(Lookup::Entity),
+            "help" if is_alone => Ok(Self::Help),
+            "domains" => search(Class::Domain),
+            "nameservers" => search(Class::Nameserver),
+            "entities" => search(Class::Entity),
+            "ip" | "ips" | "autnum" | "autnums" => Err(Refusal::Unsupported),
             _ => Err(Refusal::Path),
         }
     }
+}
 
-    /// A search for nameservers: by address alone.
-    fn nameservers(query: &str) -> Result<Self, Refusal> {
-        let mut found = None;
-        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-            match name {
-                "ip" if found.is_none() => found = Some(value),
-                "ip" => return Err(Refusal::Parameters),
-                "name" => return Err(Refusal::Unsupported),
-                _ => {}
-            }
-        }
-        let value = found.ok_or(Refusal::Parameters)?;
-        Ok(Self { kind: Kind::NameserversByAddress, text: decoded(value, true)? })
+/// An address that is searched for.
+pub(super) fn address(text: &str) -> Result<IpAddr, Refusal> {
+    if text.contains('*') {
+        return Err(Refusal::AddressPattern);
     }
-
-    /// The address that is asked for.
-    pub(super) fn address(&self) -> Result<IpAddr, Refusal> {
-        let text = self.text.as_str();
-        if text.contains('*') {
-            return Err(Refusal::AddressPattern);
-        }
-        text.parse().map_err(|_| Refusal::Address)
-    }
+    text.parse().map_err(|_| Refusal::Address)
 }
 
 /// A segment or value without its escapes (RFC 3986 section 2.1); `plus`: a plus is a blank.
-fn decoded(text: &str, plus: bool) -> Result<Text, Refusal> {
+pub(super) fn decoded(text: &str, plus: bool) -> Result<Text, Refusal> {
     let mut out = Text::new();
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -155,28 +164,42 @@ pub fn escaped(target: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn read(target: &str) -> Result<(Kind, String), Refusal> {
-        Target::read(target).map(|target| (target.kind, target.text.as_str().to_owned()))
+    fn read(target: &str) -> Result<(&'static str, String), Refusal> {
+        Target::read(target).map(|target| match target {
+            Target::Lookup(Lookup::Domain, text) => ("domain", text.as_str().to_owned()),
+            Target::Lookup(Lookup::Nameserver, text) => ("nameserver", text.as_str().to_owned()),
+            Target::Lookup(Lookup::Entity, text) => ("entity", text.as_str().to_owned()),
+            Target::Search(wanted) => match wanted.class() {
+                Class::Domain => ("domains", wanted.subject.to_string()),
+                Class::Nameserver => ("nameservers", wanted.subject.to_string()),
+                Class::Entity => ("entities", wanted.subject.to_string()),
+            },
+            Target::Help => ("help", String::new()),
+        })
     }
 
     #[test]
     fn paths_are_those_of_rfc_9082() {
-        let domain = |text: &str| Ok((Kind::Domain, text.to_owned()));
+        let domain = |text: &str| Ok(("domain", text.to_owned()));
         assert_eq!(read("domain/example.com"), domain("example.com"));
         assert_eq!(read("domain/example.com/"), domain("example.com"));
         assert_eq!(read("domain/EXAMPLE.com.?__cb=17"), domain("EXAMPLE.com."));
         assert_eq!(read("domain/m%C3%BCnchen.example"), domain("münchen.example"));
         assert_eq!(read("domain/a+b"), domain("a+b"));
-        assert_eq!(read("nameserver/ns1.example"), Ok((Kind::Nameserver, "ns1.example".into())));
+        assert_eq!(read("nameserver/ns1.example"), Ok(("nameserver", "ns1.example".into())));
         assert_eq!(
             read("entity/Some%20Registrar%2C%20Inc."),
-            Ok((Kind::Entity, "Some Registrar, Inc.".into()))
+            Ok(("entity", "Some Registrar, Inc.".into()))
         );
-        assert_eq!(read("help"), Ok((Kind::Help, String::new())));
-        assert_eq!(read("help/"), Ok((Kind::Help, String::new())));
-        let by_address = |text: &str| Ok((Kind::NameserversByAddress, text.to_owned()));
+        assert_eq!(read("help"), Ok(("help", String::new())));
+        assert_eq!(read("help/"), Ok(("help", String::new())));
+        let by_address = |text: &str| Ok(("nameservers", text.to_owned()));
         assert_eq!(read("nameservers?ip=192.0.2.1"), by_address("192.0.2.1"));
         assert_eq!(read("nameservers?x=y&ip=2001%3Adb8::1"), by_address("2001:db8::1"));
+        assert_eq!(read("domains?nsLdhName=ns1.*"), Ok(("domains", "ns1.*".into())));
+        assert_eq!(read("entities/?fn=Bob+B*"), Ok(("entities", "Bob B*".into())));
+        let reverse = "domains/reverse_search/entity?email=a%40b.example&role=technical";
+        assert_eq!(read(reverse), Ok(("domains", "a@b.example".into())));
     }
 
     #[test]
@@ -186,9 +209,12 @@ mod tests {
         {
             assert_eq!(read(target), Err(Refusal::Path), "{target}");
         }
-        for target in
-            ["ip/192.0.2.1", "autnum/1", "domains?name=a*", "entities?fn=a", "nameservers?name=a"]
-        {
+        for target in [
+            "ip/192.0.2.1",
+            "autnum/1",
+            "nameservers/reverse_search/entity?fn=ab",
+            "domains/reverse_search/domain?fn=ab",
+        ] {
             assert_eq!(read(target), Err(Refusal::Unsupported), "{target}");
         }
         for target in
@@ -201,11 +227,9 @@ mod tests {
         }
         assert_eq!(read(&format!("domain/{}", "a".repeat(1_025))), Err(Refusal::Long));
         assert_eq!(read(&format!("help?{}", "a".repeat(4_096))), Err(Refusal::Long));
-        let address =
-            |text: &str| Target::read(&format!("nameservers?ip={text}")).unwrap().address();
-        assert_eq!(address("192.0.2.*"), Err(Refusal::AddressPattern));
+        assert_eq!(read("nameservers?ip=192.0.2.*"), Err(Refusal::AddressPattern));
         for text in ["", "192.0.2", "192.0.2.01", "192.0.2.0/24", "example"] {
-            assert_eq!(address(text), Err(Refusal::Address), "{text}");
+            assert_eq!(read(&format!("nameservers?ip={text}")), Err(Refusal::Address), "{text}");
         }
     }
 

@@ -98,7 +98,7 @@ pub(super) fn classes(answer: &Answer) -> Findings {
             search(json, &mut report);
             return report.0;
         }
-        Class::Error => return report.0,
+        Class::Other | Class::Error => return report.0,
     };
     report.needs(-13003, "", json["objectClassName"].is_string());
     object(json, kind, true, &mut report);

@@ -132,6 +132,29 @@ pub(in crate::query::rdap) fn contact(
     Ok(())
 }
 
+/// As for a domain, of a contact: `brief` has its statuses. A contact that hides its handle has
+/// nothing but its class.
+pub(in crate::query::rdap) fn contact_in_short(
+    rule: TierRule<'_>,
+    record: &ArchivedContact,
+    is_brief: bool,
+    out: &mut Document,
+) {
+    let view = ContactView::of(rule, record);
+    let veil = Veil::of(&rule.contact(), NO_ROLE, &view);
+    out.raw(b"{\"objectClassName\":\"entity\"");
+    handle(&view, veil, out);
+    if is_brief {
+        statuses(&parts().of_contact, record.statuses.to_native(), out);
+    }
+}
+
+/// Whether the rule shows the handle of a contact.
+pub(in crate::query::rdap) fn shows_handle(rule: TierRule<'_>, record: &ArchivedContact) -> bool {
+    let view = ContactView::of(rule, record);
+    !Veil::of(&rule.contact(), NO_ROLE, &view).hides(ShownField::Id)
+}
+
 /// The handle of a contact, by which it can be asked for.
 pub(in crate::query::rdap) fn handle_of<'a>(view: &ContactView<'a>) -> &'a [u8] {
     let id = SOURCES.first().map(|source| view.value(source));

@@ -57,6 +57,29 @@ pub(in crate::query::rdap) fn domain(
     variants(site, record, out)
 }
 
+/// Writes what tells a domain from others (RFC 8982 section 4); in `brief`, its statuses and dates
+/// as well.
+pub(in crate::query::rdap) fn domain_in_short(
+    record: &ArchivedDomain,
+    is_brief: bool,
+    out: &mut Document,
+) {
+    let stored = record.cold.as_deref().map_or("", |cold| cold.u_name.as_str());
+    let decoded = decoded_name(&record.name, stored);
+    out.raw(b"{\"objectClassName\":\"domain\",\"ldhName\":");
+    out.text(&record.name);
+    member(b",\"unicodeName\":", u_name_of(stored, decoded.as_ref()), out);
+    if is_brief {
+        member(b",\"handle\":", &record.roid, out);
+        statuses(&parts().of_domain, shown_statuses(record), out);
+        let mut events = site::events();
+        site::event(&mut events, b"\"registration\"", record.created_ms.to_native(), out);
+        site::event(&mut events, b"\"expiration\"", record.expires_ms.to_native(), out);
+        site::event(&mut events, b"\"last changed\"", record.updated_ms.to_native(), out);
+        out.end(&events);
+    }
+}
+
 /// The statuses; `pendingDelete` once, whether EPP's or RGP's.
 fn shown_statuses(record: &ArchivedDomain) -> u32 {
     let bits = record.statuses.to_native();

@@ -16,10 +16,10 @@ mod domain;
 mod nameserver;
 mod registrar;
 
-pub(super) use contact::{contact, handle_of};
-pub(super) use domain::domain;
-pub(super) use nameserver::nameserver;
-pub(super) use registrar::{registrar, with_handle};
+pub(super) use contact::{contact, contact_in_short, handle_of, shows_handle};
+pub(super) use domain::{domain, domain_in_short};
+pub(super) use nameserver::{nameserver, nameserver_in_short};
+pub(super) use registrar::{registrar, registrar_in_short, with_handle};
 
 use super::document::{Document, List};
 

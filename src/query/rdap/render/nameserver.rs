@@ -57,6 +57,20 @@ pub(in crate::query::rdap) fn nameserver(
     Ok(())
 }
 
+/// As for a domain, of a nameserver.
+pub(in crate::query::rdap) fn nameserver_in_short(
+    record: &ArchivedNameserver,
+    is_brief: bool,
+    out: &mut Document,
+) {
+    names(record, out);
+    if is_brief {
+        member(b",\"handle\":", &record.roid, out);
+        statuses(&parts().of_nameserver, record.statuses.to_native(), out);
+        ip_addresses(record, out);
+    }
+}
+
 fn names(record: &ArchivedNameserver, out: &mut Document) {
     out.raw(b"{\"objectClassName\":\"nameserver\",\"ldhName\":");
     out.text(&record.name);

@@ -67,6 +67,22 @@ pub(in crate::query::rdap) fn registrar(
     Ok(())
 }
 
+/// As for a domain, of a registrar: `brief` has its name.
+pub(in crate::query::rdap) fn registrar_in_short(
+    registrar: &RegistrarView<'_>,
+    is_brief: bool,
+    out: &mut Document,
+) {
+    if is_brief {
+        begin(registrar, registrar.id, out);
+        begin_card(registrar.name.as_bytes(), out);
+        out.raw(b"]]");
+        return;
+    }
+    out.raw(b"{\"objectClassName\":\"entity\",\"handle\":");
+    with_handle(registrar, registrar.id, |handle| out.text(handle));
+}
+
 /// The handle of a registrar: its IANA identifier, or else that within the registry.
 pub(in crate::query::rdap) fn with_handle<T>(
     view: &RegistrarView<'_>,
