@@ -186,6 +186,7 @@ fn service(
         lists: Arc::clone(&controlling.lists),
         kernel: controlling.kernel.clone(),
         log: logging.figures(),
+        index: None,
     }
 }
 

@@ -422,6 +422,20 @@ pub const NUMBERS: &[Number] = &[
     number!("web.idle_ms", "ms", web::IDLE_MS, web.idle_ms, web.idle_ms),
     number!("web.write_ms", "ms", web::WRITE_MS, web.write_ms, web.write_ms),
     number!("web.total_ms", "ms", web::TOTAL_MS, web.total_ms, web.total_ms),
+    number!(
+        "web.search_threads",
+        "threads",
+        web::SEARCH_THREADS,
+        web.search_threads,
+        web.search_threads
+    ),
+    number!(
+        "web.search_memory_mib",
+        "MiB",
+        web::SEARCH_MEMORY_MIB,
+        web.search_memory_mib,
+        web.search_memory_mib
+    ),
 ];
 
 /// The settings that are not numbers.
@@ -475,6 +489,7 @@ pub const OTHERS: &[&str] = &[
     "web.control",
     "web.status_listen",
     "web.query_log_dir",
+    "web.search_dir",
     "web.forwarded_from",
     "web.forwarded_header",
 ];

@@ -36,6 +36,11 @@ pub const WRITE_MS: Bound = Bound::new(15_000, 50, 300_000);
 /// From the accept until a connection is finished, milliseconds.
 pub const TOTAL_MS: Bound = Bound::new(600_000, 1_000, 86_400_000);
 
+/// Threads that build the search index.
+pub const SEARCH_THREADS: Bound = Bound::new(1, 1, 8);
+/// Memory for building it, MiB.
+pub const SEARCH_MEMORY_MIB: Bound = Bound::new(512, 64, 16_384);
+
 /// The header in which a proxy names its client. One alone is believed: a proxy that writes one of
 /// them lets the other through as the client wrote it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -96,6 +101,12 @@ pub struct Web {
     pub status_listen: Option<SocketAddr>,
     /// Where queries are logged; `None`: nowhere.
     pub query_log_dir: Option<PathBuf>,
+    /// Where the search index lies; `None`: there is none.
+    pub search_dir: Option<PathBuf>,
+    /// Threads that build it.
+    pub search_threads: u64,
+    /// Memory for building it, MiB.
+    pub search_memory_mib: u64,
     /// Whose header about their clients is believed.
     pub forwarded_from: Vec<IpNet>,
     /// The header that they write.
@@ -126,6 +137,9 @@ impl Default for Web {
             control: None,
             status_listen: None,
             query_log_dir: None,
+            search_dir: None,
+            search_threads: SEARCH_THREADS.default,
+            search_memory_mib: SEARCH_MEMORY_MIB.default,
             forwarded_from: Vec::new(),
             forwarded_header: ForwardedHeader::default(),
             connections_max: CONNECTIONS_PER_CORE.default,
@@ -222,6 +236,7 @@ pub(super) fn set(file: &file::Web, web: &mut Web) -> Vec<Refused> {
     }
     web.control = file.control.as_ref().map(|path| path.get_ref().clone());
     web.query_log_dir = file.query_log_dir.as_ref().map(|path| path.get_ref().clone());
+    web.search_dir = file.search_dir.as_ref().map(|path| path.get_ref().clone());
     all
 }
 
@@ -279,7 +294,7 @@ fn forwarded_from(written: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<IpNet>,
 }
 
 /// Where each key stands that is not a number.
-pub(super) fn spans(file: &file::Web) -> [(&'static str, Option<Range<usize>>); 10] {
+pub(super) fn spans(file: &file::Web) -> [(&'static str, Option<Range<usize>>); 11] {
     [
         ("web.listen", file.listen.as_ref().map(Spanned::span)),
         ("web.tls_listen", file.tls_listen.as_ref().map(Spanned::span)),
@@ -289,13 +304,14 @@ pub(super) fn spans(file: &file::Web) -> [(&'static str, Option<Range<usize>>); 
         ("web.control", file.control.as_ref().map(Spanned::span)),
         ("web.status_listen", file.status_listen.as_ref().map(Spanned::span)),
         ("web.query_log_dir", file.query_log_dir.as_ref().map(Spanned::span)),
+        ("web.search_dir", file.search_dir.as_ref().map(Spanned::span)),
         ("web.forwarded_from", file.forwarded_from.as_ref().map(Spanned::span)),
         ("web.forwarded_header", file.forwarded_header.as_ref().map(Spanned::span)),
     ]
 }
 
 /// The keys that are not numbers, with their values as TOML.
-pub(super) fn rows(web: &Web) -> [(&'static str, Option<String>); 10] {
+pub(super) fn rows(web: &Web) -> [(&'static str, Option<String>); 11] {
     let string = |text: &str| toml::Value::from(text).to_string();
     let path = |path: &PathBuf| string(&path.to_string_lossy());
     let list = |items: Vec<String>| format!("[{}]", items.join(", "));
@@ -314,6 +330,7 @@ pub(super) fn rows(web: &Web) -> [(&'static str, Option<String>); 10] {
         ("web.control", web.control.as_ref().map(path)),
         ("web.status_listen", web.status_listen.map(|at| string(&at.to_string()))),
         ("web.query_log_dir", web.query_log_dir.as_ref().map(path)),
+        ("web.search_dir", web.search_dir.as_ref().map(path)),
         ("web.forwarded_from", Some(list(from))),
         ("web.forwarded_header", Some(string(web.forwarded_header.word()))),
     ]

@@ -4,8 +4,10 @@ pub mod clock;
 pub mod counters;
 pub mod figures;
 pub mod histogram;
+mod index;
 pub mod log;
 pub mod printable;
 pub mod readout;
 
 pub use figures::ShardFigures;
+pub use index::IndexFigures;

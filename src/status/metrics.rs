@@ -18,9 +18,9 @@ use std::sync::atomic::Ordering;
 use arc_swap::ArcSwap;
 
 use crate::control;
-use crate::observe::ShardFigures;
 use crate::observe::figures::PhasesSnapshot;
 use crate::observe::histogram::{self, Snapshot};
+use crate::observe::{IndexFigures, ShardFigures};
 use crate::policy::Rules;
 use crate::policy::guard::{Guard, Why};
 use crate::query::QueryKind;
@@ -45,6 +45,8 @@ pub struct Service {
     pub kernel: Option<Arc<control::InKernel>>,
     /// The query log, where there is one.
     pub log: Option<Arc<querylog::Figures>>,
+    /// The search index, where there is one.
+    pub index: Option<Arc<IndexFigures>>,
 }
 
 /// Text under way.
@@ -86,6 +88,7 @@ impl Service {
         self.guard(text);
         self.lists(text);
         self.log(text);
+        self.index(text);
     }
 
     fn queries(&self, text: &mut Text) {
@@ -270,6 +273,15 @@ impl Service {
         for (name, help, value) in self.kernel.iter().flat_map(|kernel| kernel.gauges()) {
             text.gauge(name, help, value);
         }
+    }
+
+    fn index(&self, text: &mut Text) {
+        let Some(index) = &self.index else { return };
+        for (name, help, value) in index.gauges() {
+            text.gauge(name, help, value);
+        }
+        let builds = index.builds.load(Ordering::Relaxed);
+        text.counter("whoisd_search_builds_total", "Builds of the search index.", builds);
     }
 
     fn log(&self, text: &mut Text) {

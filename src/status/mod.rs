@@ -424,6 +424,7 @@ pub(in crate::status) mod tests {
             lists: Arc::default(),
             kernel: Some(Arc::default()),
             log: Some(Arc::default()),
+            index: Some(Arc::default()),
         };
         Sources { service: Some(service), ..sources(0) }.scrape()
     }

@@ -9,23 +9,32 @@
 //! Read or write sockets.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
+use tokio::sync::oneshot;
 use whoisd::observe::clock;
 use whoisd::policy::block::Block;
 use whoisd::policy::guard::{Admission, Charge, Denied, Pass};
 use whoisd::policy::{Rules, Tier};
-use whoisd::query::QueryKind;
 use whoisd::query::rdap::{
     self, AnswerResult, Caller, Document, Outcome, Refusal, Refused, Request, Status,
 };
-use whoisd::shard::reception::{Ended, Made, Origin, Reception, Told};
+use whoisd::query::search::Index;
+use whoisd::query::{QueryKind, Shown};
+use whoisd::shard::reception::{Charged, Ended, Made, Origin, Reception, Told};
 use whoisd::view::View;
 use whoisd::warden::Observed;
 
 use crate::forwarded::Trusted;
 use crate::http::{Asked, asked};
+use crate::search::{self, Pool};
+
+/// When to ask again while the index is being built, and when too many searches are under way,
+/// seconds.
+const BUILDING_AGAIN_S: u64 = 60;
+const BUSY_AGAIN_S: u64 = 2;
 
 /// What a server answers under, the same for all its requests.
 #[derive(Debug, Clone)]
@@ -43,6 +52,7 @@ pub(crate) struct Answerer {
     reception: Reception,
     site: Site,
     document: Document,
+    searches: Pool,
 }
 
 /// An answer, but for its constant headers.
@@ -66,24 +76,51 @@ pub(crate) struct Came<'a> {
     pub(crate) proxied: bool,
     /// Whether a proxy asks for itself.
     pub(crate) local: bool,
+    /// Whether it came in over TLS.
+    pub(crate) encrypted: bool,
     /// Where it came in.
     pub(crate) server: SocketAddr,
     /// When it was complete, on [`clock::micros`].
     pub(crate) complete_us: u64,
 }
 
+/// What becomes of a request.
+pub(crate) enum Answer {
+    /// A preflight, which has no body and costs nothing.
+    Preflight,
+    Now(Reply),
+    /// Once a search has been made.
+    Later(oneshot::Receiver<search::Made>, Box<Pending>),
+}
+
+/// A request whose search is under way.
+pub(crate) struct Pending {
+    origin: Origin,
+    pass: Pass,
+    charged: Charged,
+    tier: Tier,
+    view: Arc<View>,
+    rules: Arc<Rules>,
+    target: String,
+    request: Request,
+    began_us: u64,
+}
+
+/// What a request refused for want of TLS reads (RFC 9536 section 12).
+const HTTPS_ONLY: &str = "Reverse searches are answered over HTTPS alone.";
+
 impl Answerer {
-    /// Answers for `site` what `reception` receives.
-    pub(crate) fn new(reception: Reception, site: Site) -> Self {
-        Self { reception, site, document: Document::timed(clock::micros) }
+    /// Answers for `site` what `reception` receives; searches are made by `searches`.
+    pub(crate) fn new(reception: Reception, site: Site, searches: Pool) -> Self {
+        Self { reception, site, document: Document::timed(clock::micros), searches }
     }
 
-    /// Answers a request; `None` for a preflight, which has no body and costs nothing.
-    pub(crate) fn answer(&mut self, came: &Came<'_>) -> Option<Reply> {
+    /// Answers a request, or begins to.
+    pub(crate) fn answer(&mut self, came: &Came<'_>) -> Answer {
         let began_us = clock::micros();
-        let asked = asked(came.method, came.uri, came.headers, &self.site.mount);
+        let mut asked = asked(came.method, came.uri, came.headers, &self.site.mount);
         if asked == Asked::Preflight {
-            return None;
+            return Answer::Preflight;
         }
         let (client, named) = self.site.trusted.client(came.peer, came.headers);
         let origin = Origin {
@@ -99,9 +136,31 @@ impl Answerer {
             _ => "",
         };
         let (request, target) = (Request::read(came_for), rdap::escaped(came_for.as_bytes()));
+        if request.is_reverse() && !came.encrypted && !origin.proxied {
+            asked = Asked::Refused(Status::FORBIDDEN, HTTPS_ONLY);
+        }
         let asking = Asking { view: &view, rules: &rules, target: &target, request: &request };
         let (told, status, retry_after_s) = match self.reception.admit(&origin) {
-            Admission::Open(pass) => self.serve(&asking, &asked, &pass, began_us),
+            Admission::Open(pass) => match self.serve(&asking, &asked, &pass, began_us) {
+                Served::Now(told, status, retry_after_s) => (told, status, retry_after_s),
+                Served::Later(made, charged, tier) => {
+                    let (view, rules) = (Arc::clone(&view), Arc::clone(&rules));
+                    return Answer::Later(
+                        made,
+                        Box::new(Pending {
+                            origin,
+                            pass,
+                            charged,
+                            tier,
+                            view,
+                            rules,
+                            target,
+                            request,
+                            began_us,
+                        }),
+                    );
+                }
+            },
             Admission::Blocked(block) => self.blocked(&asking, &block, client),
             Admission::Denied(by) => self.denied(&asking, &by, client),
         };
@@ -109,7 +168,42 @@ impl Answerer {
         let (found_us, at_us) = (self.document.began_us(), clock::micros());
         let made = Made { began_us, found_us, at_us, bytes: body.len() };
         self.reception.tell((&view, &rules), &origin, &told, &made);
-        Some(Reply { status: status.code, body, retry_after_s })
+        Answer::Now(Reply { status: status.code, body, retry_after_s })
+    }
+
+    /// Ends what [`Answer::Later`] began; `None`: the thread of the search is gone.
+    pub(crate) fn finish(&mut self, pending: &Pending, made: Option<search::Made>) -> Reply {
+        let Pending { view, rules, target, request, .. } = pending;
+        let asking = Asking { view, rules, target, request };
+        let made = made.unwrap_or_else(|| {
+            let caller = caller(&self.site, &self.searches, &asking, pending.tier);
+            let refused = Refused::Http(Status::FAILED, "The search was not finished.");
+            rdap::refuse(view, rules, &caller, &refused, &mut self.document);
+            search::Made {
+                outcome: Outcome {
+                    kind: request.kind(),
+                    result: AnswerResult::Refused(Refusal::Damaged),
+                },
+                body: Bytes::copy_from_slice(self.document.bytes()),
+                shown: self.document.shown(),
+                began_us: 0,
+            }
+        });
+        let told = self.answered(
+            &asking,
+            &pending.pass,
+            (&pending.charged, pending.tier),
+            (made.outcome, made.shown),
+        );
+        let times = Made {
+            began_us: pending.began_us,
+            found_us: made.began_us,
+            at_us: clock::micros(),
+            bytes: made.body.len(),
+        };
+        self.reception.tell((view, rules), &pending.origin, &told, &times);
+        let result = made.outcome.result;
+        Reply { status: result.status().code, body: made.body, retry_after_s: again(result) }
     }
 
     /// Answers a client that may ask, within its limits.
@@ -119,7 +213,7 @@ impl Answerer {
         asked: &Asked<'_>,
         pass: &Pass,
         now_us: u64,
-    ) -> (Told<'a>, Status, Option<u64>) {
+    ) -> Served<'a> {
         let kind = match asked {
             Asked::Rdap(_) => asking.request.kind(),
             Asked::Preflight | Asked::Refused(..) => QueryKind::Unreadable,
@@ -130,7 +224,7 @@ impl Answerer {
             let status = self.refuse(asking, &Refused::Quota(over));
             let seen = charged.seen.map(|seen| seen.refused(strike));
             let told = self.told(asking, kind, (Ended::Limited, tier, seen));
-            return (told, status, Some(over.wait_s));
+            return Served::Now(told, status, Some(over.wait_s));
         }
         let (outcome, status) = match asked {
             Asked::Refused(status, text) => {
@@ -138,8 +232,27 @@ impl Answerer {
                 let result = AnswerResult::Refused(Refusal::Path);
                 (Outcome { kind, result }, *status)
             }
+            Asked::Rdap(_) | Asked::Preflight if asking.request.is_long() => {
+                let job = search::Job {
+                    view: Arc::clone(asking.view),
+                    rules: Arc::clone(asking.rules),
+                    request: asking.request.clone(),
+                    tier,
+                    base: self.site.base.clone(),
+                    target: asking.target.to_owned(),
+                };
+                if let Some(made) = self.searches.order(job) {
+                    return Served::Later(made, charged, tier);
+                }
+                let caller = caller(&self.site, &self.searches, asking, tier);
+                let result = AnswerResult::Refused(Refusal::Busy);
+                let refused = Refused::Of(Refusal::Busy);
+                let status =
+                    rdap::refuse(asking.view, asking.rules, &caller, &refused, &mut self.document);
+                (Outcome { kind, result }, status)
+            }
             Asked::Rdap(_) | Asked::Preflight => {
-                let caller = Caller { tier, base: &self.site.base, target: asking.target, index: None };
+                let caller = caller(&self.site, &self.searches, asking, tier);
                 let (view, rules) = (asking.view, asking.rules);
                 let outcome =
                     rdap::answer(view, rules, &caller, asking.request, &mut self.document);
@@ -147,13 +260,24 @@ impl Answerer {
             }
         };
         let shown = self.document.shown();
-        let more = self.reception.charge_shown(pass, charged.price, shown, now_us);
+        let told = self.answered(asking, pass, (&charged, tier), (outcome, shown));
+        Served::Now(told, status, again(outcome.result))
+    }
+
+    /// Charges what an answer shows, and says what became of the query.
+    fn answered<'a>(
+        &self,
+        asking: &Asking<'a>,
+        pass: &Pass,
+        (charged, tier): (&Charged, Tier),
+        (outcome, shown): (Outcome, Shown),
+    ) -> Told<'a> {
+        let more = self.reception.charge_shown(pass, charged.price, shown, clock::micros());
         let ended = ended(outcome.result);
         let subject = asking.request.subject();
         let (missed, dry_run) = (ended == Ended::NotFound, charged.dry_run());
         let seen = |seen: Observed| seen.named(subject).missed(missed).dry_run(dry_run).more(more);
-        let told = self.told(asking, outcome.kind, (ended, tier, charged.seen.map(seen)));
-        (told, status, None)
+        self.told(asking, outcome.kind, (ended, tier, charged.seen.map(seen)))
     }
 
     fn blocked<'a>(
@@ -186,7 +310,8 @@ impl Answerer {
     }
 
     fn refuse(&mut self, asking: &Asking<'_>, refused: &Refused<'_>) -> Status {
-        let caller = Caller { tier: Tier::PUBLIC, base: &self.site.base, target: asking.target, index: None };
+        let (tier, base, target) = (Tier::PUBLIC, &*self.site.base, asking.target);
+        let caller = Caller { tier, base, target, index: None };
         rdap::refuse(asking.view, asking.rules, &caller, refused, &mut self.document)
     }
 
@@ -210,10 +335,32 @@ impl Answerer {
 
 /// What one request is answered from.
 struct Asking<'a> {
-    view: &'a View,
-    rules: &'a Rules,
+    view: &'a Arc<View>,
+    rules: &'a Arc<Rules>,
     target: &'a str,
     request: &'a Request,
+}
+
+/// Who asks; help says whether there are searches.
+fn caller<'a>(site: &'a Site, searches: &Pool, asking: &Asking<'a>, tier: Tier) -> Caller<'a> {
+    let index: Option<&dyn Index> =
+        if searches.has_index() { Some(&search::Awaited) } else { None };
+    Caller { tier, base: &site.base, target: asking.target, index }
+}
+
+/// How far serving a request has come.
+enum Served<'a> {
+    Now(Told<'a>, Status, Option<u64>),
+    Later(oneshot::Receiver<search::Made>, Charged, Tier),
+}
+
+/// After how long to ask again, seconds, if that may help.
+const fn again(result: AnswerResult) -> Option<u64> {
+    match result {
+        AnswerResult::Refused(Refusal::Building) => Some(BUILDING_AGAIN_S),
+        AnswerResult::Refused(Refusal::Busy) => Some(BUSY_AGAIN_S),
+        _ => None,
+    }
 }
 
 /// How an answer ended.

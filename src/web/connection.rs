@@ -32,14 +32,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval};
 use twox_hash::XxHash3_64;
 use whoisd::observe::clock;
 
 use crate::activity::{Activity, Deadlines, Due};
-use crate::answering::{Answerer, Came, Reply};
+use crate::answering::{Answer, Answerer, Came, Pending, Reply};
 use crate::http::{METHODS, RDAP_JSON};
+use crate::search;
 
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -89,6 +91,8 @@ pub(crate) struct Ends {
     pub(crate) proxied: bool,
     /// Whether a proxy asks for itself.
     pub(crate) local: bool,
+    /// Whether it speaks TLS.
+    pub(crate) encrypted: bool,
 }
 
 impl Connections {
@@ -129,8 +133,16 @@ impl Connections {
         let io = TokioIo::new(socket);
         let answerer = Rc::clone(&self.answerer);
         let service = service_fn(move |request| {
-            let response = respond(&answerer, ends, &request);
-            async move { Ok::<_, Infallible>(response) }
+            let begun = begin(&answerer, ends, &request);
+            let answerer = Rc::clone(&answerer);
+            async move {
+                let reply = match begun {
+                    Answer::Preflight => return Ok(preflight()),
+                    Answer::Now(reply) => reply,
+                    Answer::Later(made, pending) => later(answerer, made, pending).await,
+                };
+                Ok::<_, Infallible>(response(reply, request.headers()))
+            }
         });
         let mut connection = pin!(self.builder.serve_connection(io, service));
         let mut ticks = interval(TICK);
@@ -164,12 +176,8 @@ impl Connections {
     }
 }
 
-/// Answers one request.
-fn respond(
-    answerer: &RefCell<Answerer>,
-    ends: Ends,
-    request: &Request<Incoming>,
-) -> Response<Full<Bytes>> {
+/// Answers one request, or begins to.
+fn begin(answerer: &RefCell<Answerer>, ends: Ends, request: &Request<Incoming>) -> Answer {
     let came = Came {
         method: request.method(),
         uri: request.uri(),
@@ -177,13 +185,24 @@ fn respond(
         peer: ends.peer,
         proxied: ends.proxied,
         local: ends.local,
+        encrypted: ends.encrypted,
         server: ends.server,
         complete_us: clock::micros(),
     };
-    match answerer.borrow_mut().answer(&came) {
-        Some(reply) => response(reply, request.headers()),
-        None => preflight(),
-    }
+    answerer.borrow_mut().answer(&came)
+}
+
+/// Waits for a search. On a task of its own: a client that goes away meanwhile is told of as well.
+async fn later(
+    answerer: Rc<RefCell<Answerer>>,
+    made: oneshot::Receiver<search::Made>,
+    pending: Box<Pending>,
+) -> Reply {
+    let finished = spawn_local(async move {
+        let made = made.await.ok();
+        answerer.borrow_mut().finish(&pending, made)
+    });
+    finished.await.unwrap_or(Reply { status: 500, body: Bytes::new(), retry_after_s: None })
 }
 
 /// An answer with its headers. One that the client has already has no body (RFC 9110 section

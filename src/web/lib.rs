@@ -17,6 +17,7 @@ mod behind;
 mod connection;
 mod forwarded;
 mod http;
+mod search;
 mod serve;
 mod tls;
 mod worker;

@@ -44,6 +44,7 @@ use crate::activity::Deadlines;
 use crate::answering::{Answerer, Site};
 use crate::connection::Connections;
 use crate::forwarded::Trusted;
+use crate::search::{Building, Pool, Searching};
 use crate::tls::{Tls, TlsError};
 use crate::worker::{self, Worker};
 
@@ -109,6 +110,11 @@ struct Options {
     )]
     listen: Vec<SocketAddr>,
 
+    /// Folder of the search index. Default web.search_dir of the configuration, or none: searches
+    /// that need it are not offered
+    #[arg(long, value_name = "DIR")]
+    search_dir: Option<PathBuf>,
+
     /// Cores with a runtime each, such as 0,2-5. Default every core that the process may use
     #[arg(long, value_name = "LIST")]
     cores: Option<String>,
@@ -142,6 +148,9 @@ impl Options {
         let mut settings = config::load(self.file().as_deref(), &self.flags())?.settings;
         if !self.listen.is_empty() {
             settings.web.listen.clone_from(&self.listen);
+        }
+        if let Some(dir) = &self.search_dir {
+            settings.web.search_dir = Some(dir.clone());
         }
         let cores = settings.cores.take().filter(|_| self.cores.is_some());
         settings.web.cores = cores.or(settings.web.cores);
@@ -224,7 +233,8 @@ fn serve(options: &Options) -> Result<(), Failure> {
     let ground = Ground { settings, views: &views, tables: &tables, guarding: &guarding };
     let base = listening.base(&settings.web.path);
     let (plain, encrypted) = listening.told();
-    let running = ground.start(&cores, listening, (&tls, &logging), &base)?;
+    let searching = Searching::start(building(settings), Arc::clone(&views), &cores)?;
+    let running = ground.start(&cores, listening, (&tls, &logging, searching.pool()), &base)?;
     let service = Service {
         shards: running.figures.clone(),
         guard: Arc::clone(&guarding.guard),
@@ -233,6 +243,7 @@ fn serve(options: &Options) -> Result<(), Failure> {
         lists: Arc::clone(&controlling.lists),
         kernel: controlling.kernel.clone(),
         log: logging.figures(),
+        index: searching.figures(),
     };
     let sources = ground.told(service);
     controlling.tell(sources.clone());
@@ -255,11 +266,23 @@ fn serve(options: &Options) -> Result<(), Failure> {
     telling.drain();
     drop(updating);
     let stopped = running.stop();
+    searching.stop();
     drop(controlling);
     drop(telling);
     drop(guarding);
     logging.stop();
     stopped
+}
+
+/// How the search index is built, if there is to be one.
+fn building(settings: &Settings) -> Option<Building> {
+    let web = &settings.web;
+    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    Some(Building {
+        folder: web.search_dir.clone()?,
+        threads: number(web.search_threads),
+        memory_bytes: number(web.search_memory_mib).saturating_mul(1 << 20),
+    })
 }
 
 fn open(dir: &Path, source: &Source) -> Result<View, Failure> {
@@ -364,7 +387,7 @@ impl Ground<'_> {
         &self,
         cores: &[usize],
         listening: Listening,
-        (tls, logging): (&Tls, &Logging),
+        (tls, logging, searches): (&Tls, &Logging, Pool),
         base: &str,
     ) -> Result<Running, Failure> {
         let (stop, stopped) = watch::channel(false);
@@ -397,7 +420,7 @@ impl Ground<'_> {
                 figures: Arc::clone(&figures),
                 stop: stopped.clone(),
             };
-            let answerer = (reception, site.clone());
+            let answerer = Answerer::new(reception, site.clone(), searches.clone());
             running.threads.push(self.start_core(*core, worker, answerer).map_err(no_thread)?);
             running.figures.push(figures);
         }
@@ -408,7 +431,7 @@ impl Ground<'_> {
         &self,
         core: usize,
         worker: Worker,
-        (reception, site): (Reception, Site),
+        answerer: Answerer,
     ) -> io::Result<JoinHandle<()>> {
         let ms = Duration::from_millis;
         let web = &self.settings.web;
@@ -420,7 +443,6 @@ impl Ground<'_> {
         };
         let place = Place { core: Some(core), shard_cores: &[], weight: Weight::Full };
         aside::spawn(&format!("web-{core}"), place, move || {
-            let answerer = Answerer::new(reception, site);
             if let Err(error) = worker.run(Connections::new(answerer, deadlines)) {
                 tracing::error!(core, %error, "a core cannot serve");
             }

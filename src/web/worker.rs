@@ -185,14 +185,15 @@ impl Came {
     ) {
         let (peer, server) = (self.peer, self.server);
         let within = connections.first_byte();
-        let mut ends = Ends { peer, server, proxied: false, local: false };
+        let encrypted = self.acceptor.is_some();
+        let mut ends = Ends { peer, server, proxied: false, local: false, encrypted };
         let mut before = Vec::new();
         if let Some(rule) = rule {
             let header = behind::header(&mut self.socket, rule, within, &figures.counters).await;
             let Some(header) = header else { return };
             let proxied = header.named.is_some();
             let (peer, server) = header.named.unwrap_or((peer, server));
-            ends = Ends { peer, server, proxied, local: !proxied };
+            ends = Ends { peer, server, proxied, local: !proxied, encrypted };
             before = header.rest;
         }
         let activity = Activity::new(clock::monotonic);

@@ -79,7 +79,8 @@ fn what_is_asked_wrongly_gets_a_whole_error() {
         ("/rdap/domain/a..demo", 400),
         ("/rdap/domain/%zz", 400),
         ("/rdap/autnum/64496", 501),
-        ("/rdap/domains?name=exam*", 501),
+        ("/rdap/domains?name=exam*&sort=colour", 400),
+        ("/rdap/domains?nsIp=192.0.2.1", 501),
         ("/rdap/nameservers?ip=192.0.2.*", 422),
         ("/rdap/entity/424242", 404),
     ] {

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use snapshot_format::delta::encode;
-use snapshot_format::object::{Domain, Time};
-use snapshot_format::{Change, Object};
+use snapshot_format::object::{Domain, HostLink, Time};
+use snapshot_format::{Change, Kind, Object};
 use whoisd::sample;
 use whoisd::sample::settings::{TLDS_DEFAULT, WATERMARK_DEFAULT_S};
 use whoisd::store::{Live, Settings as StoreSettings, Stamp, Writer};
@@ -52,11 +52,7 @@ pub(crate) struct Response {
 impl Site {
     pub(crate) fn new() -> Self {
         let site = Self { folder: tempfile::tempdir().unwrap() };
-        let tlds = TLDS_DEFAULT.map(str::to_owned);
-        let settings = sample::Settings::parse(1, 200, &tlds, WATERMARK_DEFAULT_S).unwrap();
-        let registry = sample::Registry::new(&settings);
-        fs::create_dir_all(site.dir()).unwrap();
-        sample::build_directory(&registry, &site.dir(), 64 << 20, &mut |_, _, _| {}).unwrap();
+        site.build(1);
         site
     }
 
@@ -100,18 +96,48 @@ impl Site {
 
     /// Adds a domain, as another process would.
     pub(crate) fn add_domain(&self, name: &str) {
-        let writer = Writer::lock(Disk::new(&self.dir()), StoreSettings::default()).unwrap();
-        let mut live = Live::open(writer).unwrap();
+        self.add_domain_at(name, None);
+    }
+
+    /// The same, with a nameserver.
+    pub(crate) fn add_domain_at(&self, name: &str, host: Option<&str>) {
         let domain = Domain {
             name: name.to_owned(),
             roid: "D1-LIVE".to_owned(),
             created: Time::from_s(1_700_000_000),
+            nameservers: host.into_iter().map(|host| HostLink::Name(host.to_owned())).collect(),
             ..Domain::default()
         };
-        let changes = [Change::Upsert(Box::new(Object::Domain(domain)))];
-        let encoded = encode(&**live.generation(), &changes, &mut |_, _| {}).unwrap();
-        let stamp = Stamp { serial: 1, committed_ms: 1_800_000_000_000, heartbeat_ms: i64::MIN };
+        self.change(&[Change::Upsert(Box::new(Object::Domain(domain)))]);
+    }
+
+    /// Takes a domain away, as another process would.
+    pub(crate) fn remove_domain(&self, name: &str) {
+        self.change(&[Change::Delete { kind: Kind::Domain, key: name.to_owned() }]);
+    }
+
+    fn change(&self, changes: &[Change]) {
+        let writer = Writer::lock(Disk::new(&self.dir()), StoreSettings::default()).unwrap();
+        let mut live = Live::open(writer).unwrap();
+        let encoded = encode(&**live.generation(), changes, &mut |_, _| {}).unwrap();
+        let serial = live.generation().state().serial + 1;
+        let committed_ms = 1_800_000_000_000;
+        let stamp = Stamp { serial, committed_ms, heartbeat_ms: i64::MIN };
         live.append(&encoded, stamp).unwrap();
+    }
+
+    /// Puts another registry into the directory.
+    pub(crate) fn make_anew(&self) {
+        fs::remove_dir_all(self.dir()).unwrap();
+        self.build(2);
+    }
+
+    fn build(&self, seed: u64) {
+        let tlds = TLDS_DEFAULT.map(str::to_owned);
+        let settings = sample::Settings::parse(seed, 200, &tlds, WATERMARK_DEFAULT_S).unwrap();
+        let registry = sample::Registry::new(&settings);
+        fs::create_dir_all(self.dir()).unwrap();
+        sample::build_directory(&registry, &self.dir(), 64 << 20, &mut |_, _, _| {}).unwrap();
     }
 }
 
@@ -154,6 +180,13 @@ impl Server {
                 return line;
             }
         }
+    }
+
+    /// Reads the log to its end, once the server has been told to stop.
+    pub(crate) fn rest_of_log(&self) -> String {
+        let mut said = String::new();
+        self.log.borrow_mut().read_to_string(&mut said).unwrap();
+        said
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
