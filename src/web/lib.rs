@@ -16,7 +16,12 @@ mod answering;
 mod behind;
 mod connection;
 mod forwarded;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+#[cfg(test)]
+mod fuzz_smoke;
 mod http;
+mod listening;
 mod search;
 mod serve;
 mod tls;

@@ -8,7 +8,7 @@
 //! - `two-signals`: the first SIGTERM or SIGINT drains, the second ends the process at once.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use clap::{Args, Parser, Subcommand};
 use crossbeam::channel::bounded;
 use snapshot_format::Kind;
 use tokio::sync::watch;
-use whoisd::config::{self, ConfigError, Flags, STANDARD_FILE, Settings, web};
+use whoisd::config::{self, ConfigError, Flags, STANDARD_FILE, Settings};
 use whoisd::observe::log;
 use whoisd::observe::{ShardFigures, clock};
 use whoisd::place::aside::{self, Place, Weight};
@@ -30,12 +30,10 @@ use whoisd::port43::proxy::Rule;
 use whoisd::serving::controlling::{Controlling, Tables};
 use whoisd::serving::guarding::Guarding;
 use whoisd::serving::logging::Logging;
-use whoisd::serving::patience::{self, patiently};
 use whoisd::serving::telling::Claimed;
 use whoisd::serving::updating::{Feeds, Source, Updating};
 use whoisd::serving::{Failure, programs, systemd};
 use whoisd::shard::Sources;
-use whoisd::shard::listen::{self, Claim, ListenError};
 use whoisd::shard::reception::Reception;
 use whoisd::status::{self, Service};
 use whoisd::view::View;
@@ -44,15 +42,13 @@ use crate::activity::Deadlines;
 use crate::answering::{Answerer, Site};
 use crate::connection::Connections;
 use crate::forwarded::Trusted;
+use crate::listening::Listening;
 use crate::search::{Building, Pool, Searching};
 use crate::tls::{Tls, TlsError};
-use crate::worker::{self, Worker};
+use crate::worker::Worker;
 
 /// The name in messages.
 const PROGRAM: &str = "whoisd-web";
-
-/// Connections that wait in the kernel until they are accepted.
-const BACKLOG: i32 = 4_096;
 
 /// RDAP over HTTP from the snapshot directory that whoisd writes and serves.
 #[derive(Debug, Parser)]
@@ -301,59 +297,6 @@ fn usable_cores(settings: &Settings) -> Result<Vec<usize>, Failure> {
     cores::check(wanted, &online)
         .map_err(|problem| Failure::failed(format!("web.cores: {problem}")))?;
     Ok(wanted.clone())
-}
-
-/// The listeners of all cores.
-struct Listening {
-    /// With the ports that they have got.
-    addresses: Vec<SocketAddr>,
-    /// How many of them, the last ones, speak TLS.
-    encrypted: usize,
-    of_cores: Vec<Vec<TcpListener>>,
-    /// Held until every core has bound.
-    _claims: Vec<Claim>,
-}
-
-impl Listening {
-    fn new(settings: &Settings, core_count: usize) -> Result<Self, Failure> {
-        let is_held = |error: &ListenError| matches!(error, ListenError::InUse { .. });
-        let claim = |address: &SocketAddr| {
-            let claimed = patiently(patience::ADDRESS, is_held, || listen::claim(*address));
-            claimed.map_err(Failure::failed)
-        };
-        let claims = settings.listen.iter().map(claim).collect::<Result<Vec<_>, _>>()?;
-        let addresses: Vec<_> = claims.iter().map(|claim| claim.address).collect();
-        let bind = |address: &SocketAddr| {
-            let bound = worker::listen(*address, BACKLOG);
-            bound.map_err(|error| Failure::failed(ListenError::new(*address, error)))
-        };
-        let of_core = |_| addresses.iter().map(bind).collect::<Result<Vec<_>, _>>();
-        let of_cores = (0..core_count).map(of_core).collect::<Result<Vec<_>, _>>()?;
-        let encrypted = settings.web.tls_listen.len();
-        Ok(Self { addresses, encrypted, of_cores, _claims: claims })
-    }
-
-    /// The addresses without TLS, and those with it.
-    fn split(&self) -> (&[SocketAddr], &[SocketAddr]) {
-        self.addresses.split_at(self.addresses.len().saturating_sub(self.encrypted))
-    }
-
-    /// The same, for people.
-    fn told(&self) -> (String, String) {
-        let told = |addresses: &[SocketAddr]| {
-            addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
-        };
-        let (plain, encrypted) = self.split();
-        (told(plain), told(encrypted))
-    }
-
-    /// The base URL where the configuration has none.
-    fn base(&self, path: &str) -> String {
-        let (plain, encrypted) = self.split();
-        let first = encrypted.first().map(|at| ("https", at));
-        let first = first.or_else(|| plain.first().map(|at| ("http", at)));
-        first.map_or_else(String::new, |(scheme, at)| web::base_of(scheme, *at, path))
-    }
 }
 
 /// The rules of listeners behind proxies, with the ports that these have got.

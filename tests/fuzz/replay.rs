@@ -68,9 +68,9 @@ fn hold(law: &impl Fn(&[u8]), input: &[u8], what: &str) -> u64 {
 pub(crate) fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = Path::new("tests/fuzz/corpus").join(target);
-    // A member of the workspace is one folder deeper.
-    let places = [root.join(&folder), root.join("..").join(&folder)];
-    let place = places.into_iter().find(|place| place.is_dir());
+    // Members of the workspace are deeper.
+    let mut places = root.ancestors().take(3).map(|above| above.join(&folder));
+    let place = places.find(|place| place.is_dir());
     let mut inputs = Vec::new();
     for entry in fs::read_dir(place.unwrap_or(folder)).unwrap() {
         let path: PathBuf = entry.unwrap().path();

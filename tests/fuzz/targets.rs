@@ -11,6 +11,7 @@ use whoisd::policy::display::settings::Settings;
 use whoisd::view::View;
 
 use super::registry;
+use super::registry::index::ModelIndex;
 
 /// A name, what it does with an input, and the most memory that this may take, bytes.
 pub(crate) type Target = (&'static str, fn(&[u8]), u64);
@@ -33,15 +34,30 @@ pub(crate) const TARGETS: [Target; 10] = [
     ("manifest", whoisd::store::fuzz::manifest, MIB),
 ];
 
+/// What questions are asked of.
+struct World {
+    view: View,
+    index: ModelIndex,
+    rules: [Rules; 2],
+}
+
+impl World {
+    fn new() -> Self {
+        let view = registry::small();
+        let index = ModelIndex::of(&view);
+        Self { view, index, rules: [Rules::standard(), open()] }
+    }
+}
+
 thread_local! {
-    static WORLD: OnceCell<(View, [Rules; 2])> = const { OnceCell::new() };
+    static WORLD: OnceCell<World> = const { OnceCell::new() };
 }
 
 /// The line after the first byte, under the rules that this byte names.
 fn query_line(input: &[u8]) {
     let Some((&first, line)) = input.split_first() else { return };
     WORLD.with(|world| {
-        let (view, rules) = world.get_or_init(|| (registry::small(), [Rules::standard(), open()]));
+        let World { view, rules, .. } = world.get_or_init(World::new);
         whoisd::query::whois::fuzz::line(view, &rules[usize::from(first & 1)], line);
     });
 }
@@ -50,8 +66,8 @@ fn query_line(input: &[u8]) {
 fn rdap_target(input: &[u8]) {
     let Some((&first, target)) = input.split_first() else { return };
     WORLD.with(|world| {
-        let (view, rules) = world.get_or_init(|| (registry::small(), [Rules::standard(), open()]));
-        whoisd::query::rdap::fuzz::target(view, &rules[usize::from(first & 1)], target);
+        let World { view, index, rules } = world.get_or_init(World::new);
+        whoisd::query::rdap::fuzz::target((view, index), &rules[usize::from(first & 1)], target);
     });
 }
 

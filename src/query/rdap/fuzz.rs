@@ -14,14 +14,16 @@ use serde_json::Value;
 
 use super::{Caller, DOCUMENT_BYTES_MAX, Document, Request, answer, escaped};
 use crate::policy::{Rules, Tier};
+use crate::query::search::Index;
 use crate::view::View;
 
-/// Holds the laws against the answer on what comes after the base URL, as bytes.
-pub fn target(view: &View, rules: &Rules, bytes: &[u8]) {
+/// Holds the laws against the answer on what comes after the base URL, as bytes, with an index of
+/// the view.
+pub fn target((view, index): (&View, &dyn Index), rules: &Rules, bytes: &[u8]) {
     let target = escaped(bytes);
     assert_eq!(escaped(target.as_bytes()), target, "an escaped target is escaped again");
     let (tier, base, target) = (Tier::PUBLIC, "https://rdap.example/", target.as_str());
-    let caller = Caller { tier, base, target, index: None };
+    let caller = Caller { tier, base, target, index: Some(index) };
     let (mut first, mut second) = (Document::new(), Document::new());
     let request = Request::read(std::str::from_utf8(bytes).unwrap_or(target));
     let outcome = answer(view, rules, &caller, &request, &mut first);

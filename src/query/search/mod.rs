@@ -1,5 +1,5 @@
-//! What one record cannot answer: which domains refer to a nameserver, a registrar or a contact, and
-//! which contacts have a name, an address of mail or a handle. An [`Index`] of these texts says so.
+//! What one record cannot answer: which domains refer to a nameserver, a registrar or a contact,
+//! and which contacts have a name, an address of mail or a handle. An [`Index`] of these says so.
 //!
 //! # Invariants
 //!

@@ -74,6 +74,12 @@ impl Pool {
         Ok((Self { orders, has_index: state.is_some() }, threads))
     }
 
+    /// One without threads, which refuses every search.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn none() -> Self {
+        Self { orders: bounded(0).0, has_index: false }
+    }
+
     /// Whether there is an index at all.
     pub(crate) const fn has_index(&self) -> bool {
         self.has_index

@@ -94,6 +94,27 @@ fn figures(server: &Server) -> String {
 }
 
 #[test]
+fn reverse_searches_are_answered_over_tls_alone() {
+    let site = Site::new();
+    let pair = Pair::new(&site, "a", &["a.example"]);
+    let config = web(&[&pair]) + &format!("search_dir = {:?}\n", site.path("search"));
+    let server = site.serve_as_configured(&config);
+    server.log_until("the search index is built\"");
+    let path = "/rdap/domains/reverse_search/entity?handle=90001&role=registrar&fieldSet=id";
+    let plain = server.get(path);
+    assert_eq!(plain.status, 403, "{plain:?}");
+    assert_eq!(plain.json()["errorCode"], 403);
+    let encrypted = || curl(&server, &pair, "a.example", path, &["-w", "%{http_code}"]);
+    let answer = || String::from_utf8(encrypted().stdout).unwrap();
+    eventually("the index", || !answer().ends_with("503"));
+    let answer = answer();
+    assert!(answer.ends_with("}200"), "{answer}");
+    for part in ["domainSearchResults", "reverse_search_properties_mapping", "\"reverse_search\""] {
+        assert!(answer.contains(part), "{part}: {answer}");
+    }
+}
+
+#[test]
 fn answers_over_tls_are_those_without_it() {
     let site = Site::new();
     let pair = Pair::new(&site, "one", &["rdap.demo"]);

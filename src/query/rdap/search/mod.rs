@@ -1,4 +1,4 @@
-//! Searches (RFC 9082 section 3.2; RFC 8977, RFC 8982, RFC 9536): lists of objects, a page at a time.
+//! Searches (RFC 9082 section 3.2; RFC 8977, RFC 8982, RFC 9536): lists of objects, by pages.
 //!
 //! ```text
 //! parameters ─▶ Wanted ─▶ scan (view, index) ─▶ sorted, if so wanted ─▶ a page ─▶ Document

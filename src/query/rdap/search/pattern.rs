@@ -22,8 +22,8 @@ pub(super) struct NamePattern {
     /// What follows the `*`: empty, or whole labels with a dot before them.
     suffix: String,
     has_star: bool,
-    /// Compared with the Unicode form of names: nobody can know which part of an A-label a part of a
-    /// word becomes.
+    /// Compared with the Unicode form of names: nobody can know which part of an A-label a part of
+    /// a word becomes.
     is_unicode: bool,
     /// What the A-label forms of all matching names begin with.
     range: String,
