@@ -115,7 +115,7 @@ fn what_follows_a_position_is_what_was_changed_since_or_nothing() {
         let ahead = Position { generation: last.generation + 1, ..*last };
         assert_eq!(entries(&world.generation, &ahead, false), None);
         world.fold();
-        // A base of the same generation may be one of another history: only who has seen both knows.
+        // A base of the same generation may be of another history: only who has seen both knows.
         assert_eq!(entries(&world.generation, last, false), None, "seed {seed}");
         assert!(entries(&world.generation, last, true).is_some(), "seed {seed}");
         assert_eq!(entries(&world.generation, &positions[0], true), None, "seed {seed}");

@@ -10,11 +10,10 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::iter::{Peekable, from_fn};
-use std::net::IpAddr;
 
 use super::Heap;
 use super::generation::Generation;
-use super::overlay::{Place, RoidHint, addresses_of};
+use super::overlay::{Place, RoidHint};
 use crate::access;
 use crate::error::Corrupt;
 use crate::key::{self, RegistrarKey};
@@ -68,7 +67,7 @@ impl<'a> Variant<'a> {
 }
 
 /// A record whose kind lies in order of names.
-trait Named: Archived {
+pub(super) trait Named: Archived {
     fn name(&self) -> &str;
 }
 
@@ -87,9 +86,7 @@ impl Named for ArchivedNndn {
 }
 
 /// A record, none, or damage: what a step of a search gives.
-type Found<'a, T> = Result<Option<&'a T>, Corrupt>;
-/// A nameserver with its ordinal, if there is one.
-pub type FoundHost<'a> = Result<Option<(u32, &'a ArchivedNameserver)>, Corrupt>;
+pub(super) type Found<'a, T> = Result<Option<&'a T>, Corrupt>;
 
 impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
     /// The record of a kind that keeps its ordinals; `None` if it is gone, or has not come yet.
@@ -295,43 +292,8 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
         self.current_names(base, hints)
     }
 
-    /// The domains whose names start with `prefix`, in order of their names; `None` for one that is
-    /// gone, so that a caller that counts steps counts it. Starting takes about 3 us.
-    ///
-    /// # Errors
-    ///
-    /// A damaged record, also in its place.
-    pub fn domains<'a>(
-        &'a self,
-        prefix: &str,
-    ) -> Result<impl Iterator<Item = Found<'a, ArchivedDomain>>, Corrupt> {
-        self.domains_from(prefix, prefix)
-    }
-
-    /// As [`Self::domains`], without the names before `from`.
-    ///
-    /// # Errors
-    ///
-    /// See there.
-    pub fn domains_from<'a, 'p>(
-        &'a self,
-        prefix: &'p str,
-        from: &'p str,
-    ) -> Result<impl Iterator<Item = Found<'a, ArchivedDomain>>, Corrupt> {
-        let from = from.max(prefix);
-        let mut range = self.base.domain_range(prefix)?;
-        if from != prefix {
-            range.start = range.start.max(self.base.domain_range(from)?.start);
-        }
-        let base = range.map(|ordinal| self.base.record::<ArchivedDomain>(ordinal));
-        let sorted = self.overlay.sorted(Kind::Domain);
-        let names = sorted.map(|sorted| sorted.names.from(|name| **name < *from));
-        let names = names.into_iter().flatten().map(|name| &**name);
-        Ok(self.current_names(base, names.take_while(move |name| name.starts_with(prefix))))
-    }
-
     /// What became of records of the base and of names that it does not have; both ascend.
-    fn current_names<'a, T: Named + 'a>(
+    pub(super) fn current_names<'a, T: Named + 'a>(
         &'a self,
         base: impl Iterator<Item = Result<&'a T, Corrupt>>,
         names: impl Iterator<Item = &'a str>,
@@ -348,96 +310,6 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
             let record = base.next()?;
             Some(record.and_then(|record| self.current(record)))
         })
-    }
-
-    /// The nameservers whose names start with `prefix`, in order of their names, from `from` on;
-    /// `None` for one that is gone, or of which nothing but the name is known.
-    ///
-    /// # Errors
-    ///
-    /// A damaged record, also in its place.
-    pub fn nameservers_from<'a, 'p>(
-        &'a self,
-        prefix: &'p str,
-        from: &'p str,
-    ) -> Result<impl Iterator<Item = Found<'a, ArchivedNameserver>>, Corrupt> {
-        let hosts = self.hosts_from(prefix, from)?;
-        Ok(hosts.map(|host| Ok(host?.map(|(_, host)| host).filter(|host| !host.is_named_only()))))
-    }
-
-    /// As [`Self::nameservers_from`], all of them.
-    ///
-    /// # Errors
-    ///
-    /// See there.
-    pub fn nameservers<'a>(
-        &'a self,
-        prefix: &str,
-    ) -> Result<impl Iterator<Item = Found<'a, ArchivedNameserver>>, Corrupt> {
-        self.nameservers_from(prefix, prefix)
-    }
-
-    /// The nameservers whose names start with `prefix`, with their ordinals, in order of their
-    /// names, from `from` on: those of which nothing but the name is known as well. `None` for one
-    /// that is gone.
-    ///
-    /// # Errors
-    ///
-    /// A damaged record, also in its place.
-    pub fn hosts_from<'a, 'p>(
-        &'a self,
-        prefix: &'p str,
-        from: &'p str,
-    ) -> Result<impl Iterator<Item = FoundHost<'a>>, Corrupt> {
-        let from = from.max(prefix);
-        let mut range = self.base.nameserver_range(prefix)?;
-        if from != prefix {
-            range.start = range.start.max(self.base.nameserver_range(from)?.start);
-        }
-        let mut base = range.map(|position| self.base.nameserver_at(position)).peekable();
-        let names = self.overlay.host_names.from(|(name, _)| **name < *from);
-        let mut names = names.take_while(move |(name, _)| name.starts_with(prefix)).peekable();
-        let host = |ordinal| Ok(self.record(ordinal)?.map(|host| (ordinal, host)));
-        Ok(from_fn(move || {
-            let from_base = match (base.peek(), names.peek()) {
-                (Some(Ok((_, record))), Some((name, _))) => record.name.as_str() <= &**name,
-                (record, _) => record.is_some(),
-            };
-            if from_base {
-                return Some(base.next()?.and_then(|(ordinal, _)| host(ordinal)));
-            }
-            Some(host(names.next()?.1))
-        }))
-    }
-
-    /// The nameservers with this address, in order of their ordinals.
-    ///
-    /// A damaged record is an error in its place.
-    pub fn nameservers_by_address(
-        &self,
-        address: IpAddr,
-    ) -> impl Iterator<Item = Result<&ArchivedNameserver, Corrupt>> {
-        self.hosts_by_address(address).map(|found| Ok(found?.1))
-    }
-
-    /// As [`Self::nameservers_by_address`], with the ordinals.
-    pub fn hosts_by_address(
-        &self,
-        address: IpAddr,
-    ) -> impl Iterator<Item = Result<(u32, &ArchivedNameserver), Corrupt>> {
-        let wanted = key::address_bytes(address);
-        let hints = self.overlay.addresses.from(move |(of, _)| *of < wanted);
-        let hints = hints.take_while(move |(of, _)| *of == wanted).map(|(_, ordinal)| *ordinal);
-        let of = |ordinal| {
-            let found = self.record::<ArchivedNameserver>(ordinal).transpose()?;
-            Some(found.map(|host| (ordinal, host)))
-        };
-        merged(self.base.nameservers_by_address(address), hints).filter_map(of).filter(
-            move |found| match found {
-                Ok((_, host)) => addresses_of(host).any(|own| key::address_bytes(own) == wanted),
-                Err(_) => true,
-            },
-        )
     }
 
     /// Variants of the name `primary`, in order of their names.
@@ -501,7 +373,7 @@ fn ascending<N: Fn(Option<u32>) -> Option<u32> + Clone>(
 }
 
 /// Two ascending lists as one; what both have comes once.
-fn merged<A, B>(one: A, other: B) -> Merged<A, B>
+pub(super) fn merged<A, B>(one: A, other: B) -> Merged<A, B>
 where
     A: Iterator<Item = u32>,
     B: Iterator<Item = u32>,
@@ -510,7 +382,7 @@ where
 }
 
 #[derive(Clone)]
-struct Merged<A: Iterator<Item = u32>, B: Iterator<Item = u32>> {
+pub(super) struct Merged<A: Iterator<Item = u32>, B: Iterator<Item = u32>> {
     one: Peekable<A>,
     other: Peekable<B>,
 }

@@ -36,17 +36,19 @@ mod others;
 mod overlay;
 mod set;
 mod since;
+mod walk;
 
 pub use encode::{Encoded, encode, encode_with};
 pub use fold::fold;
 pub use frame::{Frame, FrameHead, LogHead};
 pub use generation::{Generation, State};
-pub use lookup::{FoundHost, Owner, Variant};
+pub use lookup::{Owner, Variant};
 pub use mark::DepositMark;
 pub use naming::Naming;
 pub use objects::Chosen;
 pub use others::{Fate, Gone, Shared, others, shared};
 pub use since::Position;
+pub use walk::FoundHost;
 
 pub(crate) use overlay::addresses_of;
 
