@@ -239,6 +239,27 @@ fn policy_check_counts_warns_and_refuses_with_every_place() {
     let config = write("whoisd.toml", &format!("[policy]\nlists = [\"{good}\"]\n"));
     let (status, _, err) = ran(&["policy", "check", "--config", &config]);
     assert!(status == 3 && err.contains("police"), "there is no such tier: {err}");
+    let iana = write(
+        "iana.csv",
+        "ID,Registrar Name,Status,RDAP Base URL\n146,\"One, Inc.\",Accredited,https://a.example/\n\
+         147,Two,Accredited,nowhere\n",
+    );
+    let overlay = write("registrars.toml", "[[registrar]]\niana_id = 146\ntech_name = \"Desk\"\n");
+    let text = |iana: &str| format!("[registrars]\niana = {iana:?}\noverlay = {overlay:?}\n");
+    let config = write("whoisd.toml", &text(&iana));
+    let (status, out, _) = ran(&["policy", "check", "--config", &config]);
+    let expected = format!(
+        "{iana}: 1 RDAP base URL\nwarning: {iana}: 1 line passed over, without number or URL\n\
+         {overlay}: 1 registrar\n"
+    );
+    assert!(status == 0 && out.starts_with(&expected), "{out}");
+    let config = write("whoisd.toml", &text(&overlay));
+    let (status, _, err) = ran(&["policy", "check", "--config", &config]);
+    assert_eq!(status, 3, "{err}");
+    assert!(
+        err.contains(&format!("{config}:2: registrars.iana: {overlay}: not IANA's list")),
+        "{err}"
+    );
     let none = format!("{}/*.tmol", folder.path().display());
     let (status, out, _) = ran(&["policy", "check", &none]);
     assert_eq!(status, 0);

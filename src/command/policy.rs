@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::control::{ControlOptions, block_line, entry_line, items, text};
 use super::{Failure, output, policy_simulate, standard};
-use crate::config::{self, Flags, STANDARD_FILE};
+use crate::config::{self, Flags, STANDARD_FILE, Settings};
 use crate::control::{self, AskError, Request, explain_lists};
 use crate::observe::clock;
 use crate::observe::printable::counted;
@@ -28,7 +28,7 @@ pub(super) enum Command {
     Simulate(policy_simulate::Options),
 }
 
-/// Read lists as the server would, and say what is wrong with them
+/// Read lists and files of registrars as the server would, and say what is wrong with them
 ///
 /// Prints how many prefixes each file has, and warns of entries without an effect: expired, said
 /// twice, or covered by others.
@@ -78,23 +78,45 @@ pub(super) fn run(command: &Command) -> Result<(), Failure> {
     }
 }
 
+/// How many registrars the files of `[registrars]` name.
+fn listed_registrars(settings: &Settings) -> String {
+    let listed = &settings.answers.written().listed;
+    let mut lines = String::new();
+    if let Some(path) = &settings.registrars.iana {
+        let urls = counted(listed.iana.len() as u64, "RDAP base URL");
+        lines.push_str(&format!("{}: {urls}\n", path.display()));
+        if listed.passed_over > 0 {
+            let (path, count) = (path.display(), counted(listed.passed_over, "line"));
+            lines.push_str(&format!(
+                "warning: {path}: {count} passed over, without number or URL\n"
+            ));
+        }
+    }
+    if let Some(path) = &settings.registrars.overlay {
+        let registrars = counted(listed.overlay.len() as u64, "registrar");
+        lines.push_str(&format!("{}: {registrars}\n", path.display()));
+    }
+    lines
+}
+
 fn check(options: &Check) -> Result<(), Failure> {
     // Files alone do not say which tiers there are.
-    let (files, rules) = if options.files.is_empty() {
+    let (files, rules, listed) = if options.files.is_empty() {
         let file = standard::file(options.config.as_deref(), false).ok_or_else(|| {
             let problem = "no lists are named; name their files, or --config FILE with the file \
                            that names them";
             Failure::failed(format!("{problem} ({STANDARD_FILE} is not there)"))
         })?;
         let settings = config::load(Some(&file), &Flags::default())?.settings;
-        (settings.policy.lists, Some(Arc::clone(settings.answers.rules())))
+        let listed = listed_registrars(&settings);
+        (settings.policy.lists, Some(Arc::clone(settings.answers.rules())), listed)
     } else {
-        (options.files.clone(), None)
+        (options.files.clone(), None, String::new())
     };
     let has_tier = |name: &str| rules.as_ref().is_none_or(|rules| rules.tier(name).is_some());
     let now_ms = clock::wall_ms();
     let read = read_all(&files)?;
-    let mut lines = String::new();
+    let mut lines = listed;
     for (path, entries) in &read {
         lines.push_str(&format!("{}: {}\n", path.display(), counts(entries)));
     }

@@ -39,6 +39,15 @@ pub(super) struct File {
     pub(super) tld: Vec<display::settings::Tld>,
     pub(super) registrar: Vec<display::settings::Registrar>,
     pub(super) tier: Vec<display::tier::Tier>,
+    pub(super) registrars: Registrars,
+}
+
+/// `[registrars]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Registrars {
+    pub(super) iana: Option<Spanned<PathBuf>>,
+    pub(super) overlay: Option<Spanned<PathBuf>>,
 }
 
 impl File {
@@ -50,6 +59,7 @@ impl File {
             tld: tld.clone(),
             registrar: registrar.clone(),
             tier: tier.clone(),
+            listed: display::settings::Listed::default(),
         }
     }
 }

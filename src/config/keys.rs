@@ -449,6 +449,8 @@ pub const OTHERS: &[&str] = &[
     "updater.spool",
     "updater.core",
     "policy.lists",
+    "registrars.iana",
+    "registrars.overlay",
     "policy.nftables.table",
     "policy.nftables.set4",
     "policy.nftables.set6",

@@ -23,6 +23,7 @@ mod load;
 mod policy;
 mod proxy;
 mod query_log;
+mod registrars;
 mod settings;
 mod show;
 pub mod web;
@@ -32,6 +33,7 @@ pub use error::{ConfigError, STANDARD_FILE};
 pub use feed::Nats;
 pub use load::{load, look};
 pub use policy::{Nftables, Policy};
+pub use registrars::Registrars;
 pub use settings::{Check, Effective, Flags, Origin, Settings};
 pub use web::Web;
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use hashbrown::HashMap;
 
 use super::keys::{DRAIN_DELAY_MS, FOLLOW_MS, KEEP, SHUTDOWN_MS};
-use super::{ConfigError, Nats, Policy, Web};
+use super::{ConfigError, Nats, Policy, Registrars, Web};
 use crate::feed::spool;
 use crate::observe::log;
 use crate::policy::display::Answers;
@@ -77,6 +77,8 @@ pub struct Settings {
     pub query_log: querylog::Settings,
     /// How answers read.
     pub answers: Answers,
+    /// Files that add to registrars.
+    pub registrars: Registrars,
     /// The server of RDAP.
     pub web: Web,
     /// Name of the control socket in the snapshot directory.
@@ -115,6 +117,7 @@ impl Default for Settings {
             nats: None,
             query_log: querylog::Settings::default(),
             answers: Answers::default(),
+            registrars: Registrars::default(),
             web: Web::default(),
             control_name: CONTROL_SOCKET,
         }

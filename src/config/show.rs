@@ -100,6 +100,9 @@ pub(super) fn rows(settings: &Settings) -> Vec<(&'static str, Option<String>)> {
     rows.extend(feed_rows(settings));
     rows.extend(query_log::rows(&settings.query_log));
     rows.extend(web::rows(&settings.web));
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|at| string(&at.to_string_lossy()));
+    rows.push(("registrars.iana", path(&settings.registrars.iana)));
+    rows.push(("registrars.overlay", path(&settings.registrars.overlay)));
     // A table is written once: its rows have to be neighbours.
     rows.sort_by_key(|(key, _)| {
         let table = key.rsplit_once('.').map_or("", |(table, _)| table);
@@ -126,6 +129,7 @@ const TABLES: &[&str] = &[
     "status",
     "log",
     "feed.nats",
+    "registrars",
 ];
 
 fn guard_rows(settings: &Settings) -> [(&'static str, Option<String>); 11] {

@@ -17,6 +17,7 @@ pub mod mining;
 pub mod phrases;
 mod preset;
 mod rdap;
+mod registrar;
 mod rules;
 mod strict;
 mod text;
@@ -25,6 +26,7 @@ pub use keys::is_extra_key;
 pub use rules::{PUBLIC_TIER, Rules, Tier};
 
 pub(crate) use mask::{Sees, Wish};
+pub(crate) use registrar::{OfRegistrar, Person};
 pub(crate) use rules::{
-    ExtrasRule, FieldRule, LABEL_BYTES, Label, RegistrarRule, Rule, SeenBlock, Step, TierRule,
+    ExtrasRule, FieldRule, LABEL_BYTES, Label, Rule, SeenBlock, Step, TierRule,
 };

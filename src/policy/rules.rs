@@ -23,6 +23,7 @@ use hashbrown::HashMap;
 use super::compile::Tables;
 use super::mask::{BlockMask, CONTACT_BLOCK, Mask, Sees};
 use super::rdap::RdapRule;
+use super::registrar::{OfRegistrar, Registrars};
 use crate::field::contact::FIELD_COUNT;
 use crate::policy::display::settings::{SettingError, Settings};
 
@@ -221,17 +222,6 @@ impl<'a> TierRule<'a> {
     }
 }
 
-/// What the configuration says about a registrar; empty texts say nothing.
-#[derive(Debug)]
-pub(crate) struct RegistrarRule {
-    pub(crate) abuse_email: Box<str>,
-    pub(crate) abuse_phone: Box<str>,
-    pub(crate) whois_server: Box<str>,
-    pub(crate) url: Box<str>,
-    /// Base URL of its RDAP service, as IANA has it.
-    pub(crate) rdap_url: Box<str>,
-}
-
 /// The compiled rules of all suffixes: immutable, swapped whole.
 #[derive(Debug)]
 pub struct Rules {
@@ -239,9 +229,7 @@ pub struct Rules {
     suffixes: HashMap<Box<str>, Rule, RandomState>,
     /// Names of the tiers but the public, in the order of [`Tier::index`] from 1.
     tiers: Box<[Box<str>]>,
-    registrars: Vec<RegistrarRule>,
-    registrars_by_id: HashMap<Box<str>, usize, RandomState>,
-    registrars_by_iana_id: HashMap<u32, usize, RandomState>,
+    registrars: Registrars,
 }
 
 impl Rules {
@@ -270,27 +258,10 @@ impl Rules {
             let entry = suffixes.entry(suffix.as_str().into());
             entry.or_insert_with(|| tables.rule(Some(suffix)));
         }
-        let mut registrars = Vec::with_capacity(settings.registrar.len());
-        let mut registrars_by_id = HashMap::default();
-        let mut registrars_by_iana_id = HashMap::default();
-        for registrar in &settings.registrar {
-            if !registrar.id.is_empty() {
-                registrars_by_id.insert(registrar.id.as_str().into(), registrars.len());
-            }
-            if registrar.iana_id != 0 {
-                registrars_by_iana_id.insert(registrar.iana_id, registrars.len());
-            }
-            registrars.push(RegistrarRule {
-                abuse_email: registrar.abuse_email.as_str().into(),
-                abuse_phone: registrar.abuse_phone.as_str().into(),
-                whois_server: registrar.shown_whois_server().into(),
-                url: registrar.shown_url().into(),
-                rdap_url: registrar.rdap_url.as_str().into(),
-            });
-        }
         let defaults = tables.rule(None);
         let tiers = settings.tier.iter().map(|tier| tier.name.as_str().into()).collect();
-        Self { defaults, suffixes, tiers, registrars, registrars_by_id, registrars_by_iana_id }
+        let registrars = Registrars::of(&settings.registrar, &settings.listed);
+        Self { defaults, suffixes, tiers, registrars }
     }
 
     /// The tier of that name; `public` is one.
@@ -336,15 +307,10 @@ impl Rules {
         self.defaults.contact_is_restricted
     }
 
-    /// What the configuration adds to the registrar with this identifier, or else with this IANA
-    /// identifier.
-    pub(crate) fn of_registrar(&self, id: &str, iana_id: u32) -> Option<&RegistrarRule> {
-        if self.registrars.is_empty() {
-            return None;
-        }
-        let by_iana_id = || self.registrars_by_iana_id.get(&iana_id).filter(|_| iana_id != 0);
-        let index = self.registrars_by_id.get(id).or_else(by_iana_id)?;
-        self.registrars.get(*index)
+    /// What is said of the registrar with this identifier, or with this IANA identifier.
+    #[inline]
+    pub(crate) fn of_registrar(&self, id: &str, iana_id: u32) -> OfRegistrar<'_> {
+        self.registrars.said_of(id, iana_id)
     }
 }
 
@@ -469,9 +435,9 @@ mod tests {
             url = "by.iana-id.example"
             "#,
         );
-        let url = |id, iana_id| rules.of_registrar(id, iana_id).map(|registrar| &*registrar.url);
-        assert_eq!(url("reg-1", 7), Some("http://by.id.example"));
-        assert_eq!(url("reg-2", 7), Some("http://by.iana-id.example"));
-        assert_eq!(url("reg-2", 0), None);
+        let url = |id, iana_id| rules.of_registrar(id, iana_id).text(|rule| &rule.url);
+        assert_eq!(url("reg-1", 7), "http://by.id.example");
+        assert_eq!(url("reg-2", 7), "http://by.iana-id.example");
+        assert_eq!(url("reg-2", 0), "");
     }
 }

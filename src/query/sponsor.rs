@@ -9,7 +9,7 @@
 
 use snapshot_format::record::ArchivedRegistrar;
 
-use crate::policy::{RegistrarRule, Rules};
+use crate::policy::{OfRegistrar, Person, Rules};
 use crate::view::{Registrar, View};
 
 /// A registrar as answers show it.
@@ -21,7 +21,7 @@ pub(super) struct RegistrarView<'a> {
     pub(super) iana_id: u32,
     pub(super) whois_server: &'a str,
     pub(super) url: &'a str,
-    rule: Option<&'a RegistrarRule>,
+    said: OfRegistrar<'a>,
 }
 
 impl<'a> RegistrarView<'a> {
@@ -29,7 +29,14 @@ impl<'a> RegistrarView<'a> {
     #[inline]
     pub(super) fn of(view: &'a View, rules: &'a Rules, ordinal: u32) -> Self {
         let Some(registrar) = view.registrar(ordinal) else {
-            return Self { id: "", name: "", iana_id: 0, whois_server: "", url: "", rule: None };
+            return Self {
+                id: "",
+                name: "",
+                iana_id: 0,
+                whois_server: "",
+                url: "",
+                said: OfRegistrar::default(),
+            };
         };
         let Registrar { id, name, iana_id, whois_name, url } = registrar;
         Self::new(rules, id, name, *iana_id, whois_name, url)
@@ -49,30 +56,39 @@ impl<'a> RegistrarView<'a> {
         whois_name: &'a str,
         url: &'a str,
     ) -> Self {
-        let rule = rules.of_registrar(id, iana_id);
+        let said = rules.of_registrar(id, iana_id);
         // What the configuration says goes before what the record says.
-        let or =
-            |set: Option<&'a str>, otherwise| set.filter(|s| !s.is_empty()).unwrap_or(otherwise);
+        let or = |set: &'a str, otherwise| if set.is_empty() { otherwise } else { set };
         Self {
             id,
             name,
             iana_id,
-            whois_server: or(rule.map(|rule| &*rule.whois_server), whois_name),
-            url: or(rule.map(|rule| &*rule.url), url),
-            rule,
+            whois_server: or(said.text(|rule| &rule.whois_server), whois_name),
+            url: or(said.text(|rule| &rule.url), url),
+            said,
         }
     }
 
     pub(super) fn abuse_email(&self) -> &'a str {
-        self.rule.map_or("", |rule| &rule.abuse_email)
+        self.said.text(|rule| &rule.abuse_email)
     }
 
     pub(super) fn abuse_phone(&self) -> &'a str {
-        self.rule.map_or("", |rule| &rule.abuse_phone)
+        self.said.text(|rule| &rule.abuse_phone)
     }
 
     /// The base URL of its RDAP service; empty if it is not known.
     pub(super) fn rdap_url(&self) -> &'a str {
-        self.rule.map_or("", |rule| &rule.rdap_url)
+        self.said.text(|rule| &rule.rdap_url)
+    }
+
+    /// Its administrative contact, if one is known.
+    pub(super) fn admin(&self) -> Option<&'a Person> {
+        self.said.person(|rule| &rule.admin)
+    }
+
+    /// Its technical contact, if one is known.
+    pub(super) fn tech(&self) -> Option<&'a Person> {
+        self.said.person(|rule| &rule.tech)
     }
 }

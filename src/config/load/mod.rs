@@ -8,7 +8,7 @@
 mod note;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hashbrown::HashMap;
 use toml::Spanned;
@@ -16,9 +16,12 @@ use toml::Spanned;
 use super::file::Source;
 use super::keys::NUMBERS;
 use super::settings::{Effective, Flags, Settings};
-use super::{ConfigError, contradiction, feed, guard as checks, policy, proxy, query_log, web};
+use super::{
+    ConfigError, contradiction, feed, guard as checks, policy, proxy, query_log, registrars, web,
+};
 use crate::place::cores;
 use crate::policy::display::Answers;
+use crate::policy::display::settings::Listed;
 
 /// Most addresses listened on; each costs every shard a listener.
 pub(super) const LISTEN_COUNT_MAX: usize = 64;
@@ -379,11 +382,48 @@ impl Merge<'_> {
 
     /// How answers read.
     fn answers(&mut self) {
-        let (answers, problems) = Answers::compile(self.source.file.answers());
+        let mut written = self.source.file.answers();
+        written.listed = self.registrars();
+        let (answers, problems) = Answers::compile(written);
         for problem in problems {
             self.refused_key(problem.key, problem.problem.to_string());
         }
         self.effective.settings.answers = answers;
+    }
+
+    /// What the files of `[registrars]` say.
+    fn registrars(&mut self) -> Listed {
+        let mut listed = Listed::default();
+        let file = &self.source.file.registrars;
+        let (iana, overlay) = (file.iana.clone(), file.overlay.clone());
+        if let Some(path) = iana {
+            self.set_in_file("registrars.iana", &path.span());
+            match registrars::read(path.get_ref()).and_then(|text| registrars::iana(&text)) {
+                Ok((iana, passed_over)) => (listed.iana, listed.passed_over) = (iana, passed_over),
+                Err(error) => self.refused_file("registrars.iana", &path, &error),
+            }
+            self.effective.settings.registrars.iana = Some(path.into_inner());
+        }
+        if let Some(path) = overlay {
+            self.set_in_file("registrars.overlay", &path.span());
+            match registrars::read(path.get_ref()).and_then(|text| registrars::overlay(&text)) {
+                Ok(overlay) => listed.overlay = overlay,
+                Err(error) => self.refused_file("registrars.overlay", &path, &error),
+            }
+            self.effective.settings.registrars.overlay = Some(path.into_inner());
+        }
+        listed
+    }
+
+    fn refused_file(
+        &mut self,
+        key: &'static str,
+        path: &Spanned<PathBuf>,
+        error: &registrars::RegistrarsError,
+    ) {
+        let problem = format!("{}: {error}", path.get_ref().display());
+        let refused = self.refused(key, &path.span(), problem);
+        self.errors.push(refused);
     }
 
     /// Values that are good each, and not together.

@@ -340,6 +340,32 @@ fn clients_that_send_slowly_or_too_much_are_cut_and_others_are_served() {
 }
 
 #[test]
+fn the_list_of_registrars_is_read_again_with_a_reload() {
+    let site = Site::new();
+    let list = site.path("registrar-ids.csv");
+    let write = |url: &str| {
+        let text = format!("ID,Registrar Name,Status,RDAP Base URL\n90001,One,Accredited,{url}\n");
+        std::fs::write(site.path("next.csv"), text).unwrap();
+        std::fs::rename(site.path("next.csv"), &list).unwrap();
+    };
+    write("https://one.example/");
+    let server = site.serve_with(&format!("[registrars]\niana = {:?}\n", list.to_str().unwrap()));
+    let related = || {
+        let json = server.get("/rdap/domain/example.demo").json();
+        json["links"][0]["href"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(related(), "https://one.example/domain/example.demo");
+    write("https://two.example/domain/");
+    server.signal("HUP");
+    eventually("the new list", || related() == "https://two.example/domain/example.demo");
+    // One that does not read leaves the list in force.
+    std::fs::write(&list, "<html>").unwrap();
+    server.signal("HUP");
+    server.log_until("not IANA's list");
+    assert_eq!(related(), "https://two.example/domain/example.demo");
+}
+
+#[test]
 fn a_wrong_start_says_what_to_do() {
     let site = Site::new();
     let run = |arguments: &[&str]| {

@@ -21,7 +21,7 @@ use crate::field::contact::ROLES;
 use crate::policy::display::tier::{self, Tier};
 use crate::policy::phrases::{Place, misleading};
 use crate::vet::{value, web};
-pub use rdap::Rdap;
+pub use rdap::{Rdap, is_followed};
 
 /// Longest disclaimer, header or footer, bytes. Three of them and a record fit one answer.
 pub const TEXT_BYTES_MAX: usize = 4096;
@@ -47,6 +47,29 @@ pub struct Settings {
     pub registrar: Vec<Registrar>,
     /// Who is shown more, or less, than the public. At most 8.
     pub tier: Vec<Tier>,
+    /// What the files of `[registrars]` say.
+    #[serde(skip)]
+    pub listed: Listed,
+}
+
+/// What the files of `[registrars]` say of registrars, by their IANA identifiers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// IANA's list.
+    pub iana: Vec<ListedRegistrar>,
+    /// Lines of it that did not read.
+    pub passed_over: u64,
+    /// What an operator adds to it.
+    pub overlay: Vec<Registrar>,
+}
+
+/// A registrar of IANA's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedRegistrar {
+    /// Its identifier.
+    pub iana_id: u32,
+    /// Base URL of its RDAP service, letter for letter.
+    pub rdap_url: String,
 }
 
 /// Rules of one suffix. A key that is absent has the value of `[defaults]`; if it is absent
@@ -246,6 +269,24 @@ pub struct Registrar {
     /// answers about its domains link to it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub rdap_url: String,
+    /// Name of its administrative contact, a person or a desk.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub admin_name: String,
+    /// Mail address of that contact.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub admin_email: String,
+    /// Telephone number of that contact.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub admin_phone: String,
+    /// Name of its technical contact.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tech_name: String,
+    /// Mail address of that contact.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tech_email: String,
+    /// Telephone number of that contact.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tech_phone: String,
 }
 
 impl TryFrom<String> for Field {
@@ -310,7 +351,7 @@ impl Settings {
         }
         self.defaults.check("defaults", &mut problems);
         self.check_suffixes(&mut problems);
-        self.check_registrars(&mut problems);
+        check_each_registrar(&self.registrar, &mut problems);
         tier::check(&self.tier, &mut problems);
         problems.0
     }
@@ -332,21 +373,36 @@ impl Settings {
             }
         }
     }
+}
 
-    fn check_registrars(&self, problems: &mut Problems) {
-        let mut ids = hashbrown::HashSet::<&str, ahash::RandomState>::default();
-        let mut iana_ids = hashbrown::HashSet::<u32, ahash::RandomState>::default();
-        for (table, registrar) in (1_usize..).zip(&self.registrar) {
-            let path = format!("registrar[{table}]");
-            registrar.check(&path, problems);
-            if !registrar.id.is_empty() && !ids.insert(&registrar.id) {
-                let name = registrar.id.clone();
-                problems.add(&format!("{path}.id"), SettingProblem::Twice { name });
-            }
-            if registrar.iana_id != 0 && !iana_ids.insert(registrar.iana_id) {
-                let iana_id = registrar.iana_id;
-                problems.add(&format!("{path}.iana_id"), SettingProblem::IanaIdTwice { iana_id });
-            }
+/// Checks registrars that a file of its own names.
+///
+/// # Errors
+///
+/// The first setting that cannot be used.
+pub fn check_registrars(registrars: &[Registrar]) -> Result<(), SettingError> {
+    let mut problems = Problems(Vec::new());
+    let (got, max) = (registrars.len(), REGISTRAR_COUNT_MAX);
+    if got > max {
+        problems.add("registrar", SettingProblem::Tables { got, max });
+    }
+    check_each_registrar(registrars, &mut problems);
+    problems.0.into_iter().next().map_or(Ok(()), Err)
+}
+
+fn check_each_registrar(registrars: &[Registrar], problems: &mut Problems) {
+    let mut ids = hashbrown::HashSet::<&str, ahash::RandomState>::default();
+    let mut iana_ids = hashbrown::HashSet::<u32, ahash::RandomState>::default();
+    for (table, registrar) in (1_usize..).zip(registrars) {
+        let path = format!("registrar[{table}]");
+        registrar.check(&path, problems);
+        if !registrar.id.is_empty() && !ids.insert(&registrar.id) {
+            let name = registrar.id.clone();
+            problems.add(&format!("{path}.id"), SettingProblem::Twice { name });
+        }
+        if registrar.iana_id != 0 && !iana_ids.insert(registrar.iana_id) {
+            let iana_id = registrar.iana_id;
+            problems.add(&format!("{path}.iana_id"), SettingProblem::IanaIdTwice { iana_id });
         }
     }
 }
@@ -430,13 +486,19 @@ impl Registrar {
             ("abuse_phone", &self.abuse_phone),
             ("whois_server", &self.whois_server),
             ("url", &self.url),
+            ("admin_name", &self.admin_name),
+            ("admin_email", &self.admin_email),
+            ("admin_phone", &self.admin_phone),
+            ("tech_name", &self.tech_name),
+            ("tech_email", &self.tech_email),
+            ("tech_phone", &self.tech_phone),
         ];
         for (key, text) in values {
             if !text.is_empty() {
                 problems.note(&format!("{path}.{key}"), line(text, VALUE_BYTES_MAX, Place::Record));
             }
         }
-        if !self.rdap_url.is_empty() && !rdap::is_followed(&self.rdap_url) {
+        if !self.rdap_url.is_empty() && !is_followed(&self.rdap_url) {
             let expected = "a URL such as https://rdap.registrar.example/";
             let problem = SettingProblem::Followed { text: self.rdap_url.clone(), expected };
             problems.add(&format!("{path}.rdap_url"), problem);

@@ -51,7 +51,7 @@ impl Rdap {
 }
 
 /// Whether a URL can be followed as it is written.
-pub(super) fn is_followed(url: &str) -> bool {
+pub fn is_followed(url: &str) -> bool {
     let is_followed = web::url_in_form(url).as_deref() == Some(url);
     is_followed && url.len() <= VALUE_BYTES_MAX && url.is_ascii()
 }

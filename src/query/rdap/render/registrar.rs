@@ -7,7 +7,8 @@
 //!
 //! # Does not
 //!
-//! Know contacts of a registrar that the configuration does not name: deposits have none.
+//! Know contacts of a registrar that the configuration does not name, and its files: deposits have
+//! none.
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
@@ -19,7 +20,7 @@ use snapshot_format::status::RegistrarStatus;
 use super::{Address, EMAIL, FAX, VOICE, begin_card, entities, member, property, telephone};
 use crate::policy::TierRule;
 use crate::query::number::Decimal;
-use crate::query::rdap::document::Document;
+use crate::query::rdap::document::{Document, List};
 use crate::query::rdap::site::{self, Site};
 use crate::query::sponsor::RegistrarView;
 
@@ -30,7 +31,9 @@ pub(super) fn entity(registrar: &RegistrarView<'_>, otherwise: &str, out: &mut D
     begin_card(registrar.name.as_bytes(), out);
     out.raw(b"]]");
     about(registrar, out);
-    abuse(registrar, out);
+    let mut list = entities();
+    abuse(registrar, &mut list, out);
+    out.end(&list);
     out.raw(b"}");
 }
 
@@ -63,7 +66,15 @@ pub(in crate::query::rdap) fn registrar(
     site::event(&mut events, b"\"last changed\"", record.updated_ms.to_native(), out);
     site.last_update(&mut events, out);
     out.end(&events);
-    abuse(&view, out);
+    let mut list = entities();
+    abuse(&view, &mut list, out);
+    // Response profile 2.2, section 3.2.
+    for (role, person) in [("administrative", view.admin()), ("technical", view.tech())] {
+        if let Some(person) = person {
+            contact((role, &person.name), (&person.phone, &person.email), &mut list, out);
+        }
+    }
+    out.end(&list);
     Ok(())
 }
 
@@ -130,20 +141,29 @@ fn about(registrar: &RegistrarView<'_>, out: &mut Document) {
     out.raw(b"}]");
 }
 
-fn abuse(registrar: &RegistrarView<'_>, out: &mut Document) {
+fn abuse(registrar: &RegistrarView<'_>, list: &mut List, out: &mut Document) {
     let (email, phone) = (registrar.abuse_email(), registrar.abuse_phone());
-    if email.is_empty() && phone.is_empty() {
-        return;
+    if !email.is_empty() || !phone.is_empty() {
+        contact(("abuse", "Abuse Contact"), (phone, email), list, out);
     }
-    let mut list = entities();
-    let written = out.element(&mut list, |out| {
-        out.raw(br#"{"objectClassName":"entity","roles":["abuse"]"#);
-        begin_card(b"Abuse Contact", out);
+}
+
+/// Writes a contact of a registrar as one of its entities.
+fn contact(
+    (role, name): (&str, &str),
+    (phone, email): (&str, &str),
+    list: &mut List,
+    out: &mut Document,
+) {
+    let written = out.element(list, |out| {
+        out.raw(b"{\"objectClassName\":\"entity\",\"roles\":[");
+        out.text(role);
+        out.raw(b"]");
+        begin_card(name.as_bytes(), out);
         telephone(VOICE, phone.as_bytes(), b"", out);
         property(EMAIL, email.as_bytes(), out);
         out.raw(b"]]}");
         Ok(())
     });
     debug_assert!(written.is_ok(), "the configuration is not damaged");
-    out.end(&list);
 }

@@ -2,7 +2,8 @@
 //!
 //! # Does not
 //!
-//! Show contacts of the registrar: deposits do not hold any.
+//! Know contacts of a registrar that the configuration does not name, and its files: deposits have
+//! none.
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
@@ -54,6 +55,14 @@ pub(in crate::query::whois) fn registrar(
     out.line("Email: ", &record.email);
     optional(rule, "Registrar WHOIS Server: ", view.whois_server, out);
     out.line("Registrar URL: ", view.url);
+    for (label, person) in [("Admin Contact: ", view.admin()), ("Technical Contact: ", view.tech())]
+    {
+        if let Some(person) = person {
+            out.line(label, &person.name);
+            out.line("Phone Number: ", &person.phone);
+            out.line("Email: ", &person.email);
+        }
+    }
     if view.iana_id != 0 {
         iana_id_line(&view, out);
     }
