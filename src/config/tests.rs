@@ -463,7 +463,19 @@ fn every_line_of_the_example_that_is_commented_out_is_accepted_too() {
         _ => line.to_owned(),
     };
     let text: Vec<_> = EXAMPLE.lines().map(in_force).collect();
-    let settings = loaded(&text.join("\n"), &Flags::default()).settings;
+    // Files of registrars are read where they are named.
+    let folder = tempfile::tempdir().unwrap();
+    let list = "ID,Registrar Name,Status,RDAP Base URL\n1,One,Accredited,https://a.example/\n";
+    std::fs::write(folder.path().join("registrar-ids-1.csv"), list).unwrap();
+    std::fs::write(folder.path().join("registrars.toml"), "").unwrap();
+    let mut text = text.join("\n");
+    for name in ["registrar-ids-1.csv", "registrars.toml"] {
+        let there = folder.path().join(name).to_str().unwrap().to_owned();
+        assert!(text.contains(name), "{name}");
+        text = text.replace(&format!("\"/etc/whoisd/{name}\""), &format!("{there:?}"));
+    }
+    let settings = loaded(&text, &Flags::default()).settings;
+    assert_eq!(settings.answers.written().listed.iana.len(), 1);
     assert_eq!(settings.cores, Some(vec![0, 1, 2, 3]));
     assert_eq!(settings.nats.unwrap().address.servers.len(), 2);
     let answers = settings.answers.written();
