@@ -169,7 +169,7 @@ impl Site {
 
 fn configuration(setting: Setting, snapshot: &Path, listen: &str) -> String {
     let Setting { engine, first_byte_ms, drain_ms, connections, .. } = setting;
-    let total_ms = first_byte_ms + 8_000;
+    let total_ms = first_byte_ms + drain_ms + 8_000;
     format!(
         "[server]\ndir = {snapshot:?}\nlisten = [{listen:?}]\ncores = \"0\"\n\
          engine = \"{engine}\"\nshutdown_ms = 60000\n\
