@@ -59,19 +59,28 @@ impl ServedOptions {
     ///
     /// They cannot be built.
     pub fn programs(&self) -> io::Result<Programs> {
-        let folder = if self.no_build { own_folder()? } else { build()? };
+        self.programs_with(&[])
+    }
+
+    /// The same, and those of other packages.
+    ///
+    /// # Errors
+    ///
+    /// See there.
+    pub fn programs_with(&self, packages: &[&str]) -> io::Result<Programs> {
+        let folder = if self.no_build { own_folder()? } else { build(packages)? };
         let whoisd = self.whoisd.clone().unwrap_or_else(|| folder.join("whoisd"));
         Ok(Programs { folder, whoisd })
     }
 }
 
-/// Builds whoisd, the load generator and the servers of this crate with the profile of this
-/// program, and gives their folder.
+/// Builds whoisd, the load generator, the servers of this crate and other packages with the profile
+/// of this program, and gives their folder.
 ///
 /// # Errors
 ///
 /// Cargo fails, or this program is not in a target folder.
-fn build() -> io::Result<PathBuf> {
+fn build(packages: &[&str]) -> io::Result<PathBuf> {
     let folder = own_folder()?;
     let misplaced = || io::Error::other("this program does not lie in a target folder");
     let profile = folder.file_name().and_then(|name| name.to_str()).ok_or_else(misplaced)?;
@@ -90,6 +99,7 @@ fn build() -> io::Result<PathBuf> {
     cargo.args(["build", "--quiet", "--profile", profile, "--bins", "--target-dir"]).arg(target);
     cargo.args(["--package", "whoisd", "--package", "whois-loadgen"]);
     cargo.args(["--package", "whoisd-benches"]);
+    cargo.args(packages.iter().flat_map(|package| ["--package", package]));
     let status = cargo.status()?;
     if status.success() {
         Ok(folder)
