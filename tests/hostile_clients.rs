@@ -170,7 +170,7 @@ fn count(counted: &[(String, u64)], name: &str) -> u64 {
 #[test]
 fn clients_that_hold_on_after_their_answers_keep_no_other_out() {
     let _turn = TURN.write().unwrap_or_else(PoisonError::into_inner);
-    // As long as may be: on a machine without time the clients come slowly, and the server has to be
+    // As long as may be: on a machine without time clients come slowly, and the server has to be
     // full of those who hold on before their deadline lets them go.
     let full = Setting { drain_ms: 60_000, connections: 400, ..setting(ENGINES[0]) };
     let site = Site::start(full, LOOPBACK);

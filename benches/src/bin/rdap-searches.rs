@@ -90,8 +90,10 @@ fn run(options: &Options) -> io::Result<()> {
     fs::write(
         &config,
         format!(
-            "[server]\ndir = {dir:?}\n[web]\nlisten = [\"{listen}\"]\nstatus_listen = \"{status}\"\n\
-             search_dir = {index:?}\n[defaults]\npreset = \"open\"\n[limits]\nmode = \"off\"\n"
+            "[server]\ndir = {dir:?}\n\
+             [web]\nlisten = [\"{listen}\"]\nstatus_listen = \"{status}\"\n\
+             search_dir = {index:?}\n\
+             [defaults]\npreset = \"open\"\n[limits]\nmode = \"off\"\n"
         ),
     )?;
     let log = folder.path().join("log");
@@ -102,8 +104,8 @@ fn run(options: &Options) -> io::Result<()> {
     let (records, seconds, peak_bytes) = built(&mut process, &log)?;
     let domains = options.domains as f64;
     println!(
-        "index of {} domains: {records} records in {seconds:.1} s, {:.0} domains/s of one core; {:.2} \
-         GB, {:.0} bytes a domain; {} MiB of memory while it is built",
+        "index of {} domains: {records} records in {seconds:.1} s, {:.0} domains/s of one core; \
+         {:.2} GB, {:.0} bytes a domain; {} MiB of memory while it is built",
         options.domains,
         domains / seconds,
         bytes_below(&index)? as f64 / 1e9,
