@@ -434,6 +434,21 @@ fn a_hidden_handle_is_not_in_the_links_of_what_was_found() {
     }
 }
 
+#[test]
+fn whole_records_are_counted_and_names_alone_are_not() {
+    let view = registry::small();
+    let rules = Rules::standard();
+    let mut out = Document::new();
+    let mut shown = |target: &str| {
+        let caller = Caller { tier: Tier::PUBLIC, base: BASE, target, index: None };
+        answer(&view, &rules, &caller, &Request::read(target), &mut out);
+        out.shown().records
+    };
+    assert!(shown("domains?name=exam*") > 1);
+    assert_eq!(shown("domains?name=exam*&fieldSet=id"), 0);
+    assert_eq!(shown("domains?name=exam*&fieldSet=brief"), 0);
+}
+
 /// An index that is not there yet.
 #[derive(Debug)]
 struct Awaited;

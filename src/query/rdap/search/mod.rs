@@ -154,7 +154,11 @@ impl Writer<'_, '_> {
         if self.list.count() == index {
             return Ok(false);
         }
-        out.note_shown(if matches!(hit, Hit::Contact(_)) { Shown::CONTACT } else { Shown::RECORD });
+        // A list of names is worth no more than its search, as on port 43.
+        if fields == FieldSet::Full {
+            let is_contact = matches!(hit, Hit::Contact(_));
+            out.note_shown(if is_contact { Shown::CONTACT } else { Shown::RECORD });
+        }
         self.any_hidden |= hides;
         self.count = self.list.count();
         self.last = Some(place);
