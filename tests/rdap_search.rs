@@ -58,7 +58,6 @@ impl Asker<'_> {
         }
     }
 
-    /// The names or handles of all pages.
     fn keys(&self, target: &str) -> Vec<String> {
         self.all(target).0.iter().map(key).collect()
     }
@@ -436,9 +435,7 @@ fn a_hidden_handle_is_not_in_the_links_of_what_was_found() {
 
 #[test]
 fn whole_records_are_counted_and_names_alone_are_not() {
-    let view = registry::small();
-    let rules = Rules::standard();
-    let mut out = Document::new();
+    let (view, rules, mut out) = (registry::small(), Rules::standard(), Document::new());
     let mut shown = |target: &str| {
         let caller = Caller { tier: Tier::PUBLIC, base: BASE, target, index: None };
         answer(&view, &rules, &caller, &Request::read(target), &mut out);
