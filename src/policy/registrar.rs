@@ -95,9 +95,12 @@ pub(crate) struct OfRegistrar<'a> {
 
 impl<'a> OfRegistrar<'a> {
     /// A text: what goes first has it, or what goes second; empty for none.
+    #[inline]
     pub(crate) fn text(self, of: impl Fn(&'a RegistrarRule) -> &'a str) -> &'a str {
-        let own = self.own.map(&of).filter(|text| !text.is_empty());
-        own.or_else(|| self.other.map(&of)).unwrap_or_default()
+        // What goes second is there only if what goes first is.
+        let Some(own) = self.own else { return "" };
+        let text = of(own);
+        if text.is_empty() { self.other.map_or("", of) } else { text }
     }
 
     /// A contact, if one is known.

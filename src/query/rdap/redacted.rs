@@ -71,7 +71,10 @@ impl Hidden {
 fn write_entry(entry: &Redacted, object: &[u8], list: &mut List, out: &mut Document) {
     let written = out.element(list, |out| {
         out.raw(entry.head.as_bytes());
-        out.raw(object);
+        // The usual answer is an object by itself.
+        if !object.is_empty() {
+            out.raw(object);
+        }
         out.raw(entry.rest.as_bytes());
         Ok(())
     });
