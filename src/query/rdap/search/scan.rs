@@ -81,7 +81,10 @@ impl<'v> Search<'v> {
             By::DomainNameserver(pattern) => {
                 let mut hosts = HashSet::new();
                 let found = data.hosts_from(pattern.range(), pattern.range())?;
-                for host in found.take(LOOKED_AT_MAX) {
+                for (looked_at, host) in found.enumerate() {
+                    if looked_at >= LOOKED_AT_MAX || hosts.len() > REFERENCES_MAX {
+                        return Err(Refusal::Broad);
+                    }
                     if let Some((ordinal, host)) = host?
                         && matches_name(pattern, &host.name)
                     {
