@@ -16,6 +16,7 @@
 //! Search.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -98,10 +99,12 @@ enum Kept {
 pub(super) fn keep(building: &Building, views: &ArcSwap<View>, state: &State) {
     let keeper = Keeper { folder: building.folder.join(FOLDER), building, views, state };
     while !keeper.stops() {
-        match keeper.once() {
+        // A damaged file may make the library panic.
+        let once = catch_unwind(AssertUnwindSafe(|| keeper.once()));
+        match once.unwrap_or(Err(KeepError::Broken)) {
             Ok(Kept::Stopped) => {}
             Ok(Kept::Anew(why)) => {
-                tracing::info!(why, "the search index is built anew");
+                tracing::info!(why, "a new search index is needed");
                 keeper.wipe();
             }
             Err(KeepError::Library(TantivyError::LockFailure(LockError::LockBusy, _))) => {
@@ -115,7 +118,7 @@ pub(super) fn keep(building: &Building, views: &ArcSwap<View>, state: &State) {
                 tracing::error!(
                     %error,
                     folder = %keeper.folder.display(),
-                    "the search index cannot be kept; it is built anew"
+                    "cannot keep the search index; building a new one"
                 );
                 keeper.wipe();
                 keeper.wait(AGAIN);
@@ -129,6 +132,11 @@ impl State {
     /// Ends the keeper.
     pub(super) fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Has the index built again.
+    pub(super) fn note_broken(&self) {
+        self.broken.store(true, Ordering::Relaxed);
     }
 }
 

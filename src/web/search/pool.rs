@@ -8,6 +8,7 @@
 //!
 //! Know who asks, or what it costs.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -134,7 +135,17 @@ fn serve(queue: &Receiver<Order>, state: Option<&State>) {
             Some(Some(reading)) => Some(&**reading),
         };
         let caller = Caller { tier: job.tier, base: &job.base, target: &job.target, index };
-        let outcome = rdap::answer(&job.view, &job.rules, &caller, &job.request, &mut document);
+        // A damaged index may make its library panic. That costs this search, not the thread.
+        let answered = catch_unwind(AssertUnwindSafe(|| {
+            rdap::answer(&job.view, &job.rules, &caller, &job.request, &mut document)
+        }));
+        let Ok(outcome) = answered else {
+            if let Some(state) = state {
+                state.note_broken();
+            }
+            document = Document::timed(clock::micros);
+            continue;
+        };
         let body = Bytes::copy_from_slice(document.bytes());
         let (shown, began_us) = (document.shown(), document.began_us());
         // As above.

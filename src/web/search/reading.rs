@@ -75,7 +75,7 @@ impl Reading {
 
     fn failed(&self, error: &io::Error) -> IndexError {
         self.broken.store(true, Ordering::Relaxed);
-        tracing::error!(%error, "the search index does not read");
+        tracing::error!(%error, "cannot read the search index");
         IndexError::Failed
     }
 
