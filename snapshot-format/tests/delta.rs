@@ -150,7 +150,7 @@ fn a_walk_that_begins_at_a_name_is_the_rest_of_the_whole_walk() {
     }
 }
 
-/// The keys of the entries since a position; `None` if there is no telling.
+/// The keys of the entries since a position; `None` if the history is another one.
 fn entries(generation: &Generated, since: &Position, folded: bool) -> Option<Vec<(Kind, String)>> {
     let mut found = Vec::new();
     let goes_on = generation.entries_since(since, folded, &mut |entry| {

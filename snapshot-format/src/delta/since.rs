@@ -1,5 +1,5 @@
-//! What was changed since a position: for whoever keeps something beside the records that has to
-//! follow them, such as an index of their texts.
+//! What changed since a position, for programs that follow the records, such as an index of their
+//! texts.
 //!
 //! # Invariants
 //!
