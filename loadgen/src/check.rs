@@ -16,6 +16,7 @@ use std::path::Path;
 
 use memchr::memmem::Finder;
 
+use crate::http::Answer;
 use crate::random::Random;
 use crate::snapshot::{AnswerReader, Answers, SnapshotError};
 use crate::workload::{Kind, Request};
@@ -29,7 +30,8 @@ const TIME_BYTES_MAX: usize = 64;
 const OBJECT_WITHIN_BYTES: usize = 4096;
 
 /// Counts of answers looked at, by check.
-const COUNTED: [&str; 4] = ["complete", "well-formed", "one-generation", "object"];
+const COUNTED: [&str; 5] = ["complete", "well-formed", "one-generation", "object", STATUS];
+const STATUS: &str = "status";
 const BYTE_FOR_BYTE: &str = "byte-for-byte";
 /// Answers whose last update is not that of the first one.
 const GENERATION_CHANGED: &str = "generation-changed";
@@ -116,6 +118,51 @@ impl Checker {
         }
         self.object(request, answer, at)?;
         self.byte_for_byte(request, answer)
+    }
+
+    /// Checks an answer of HTTP to a request; whether its path depends on the query.
+    ///
+    /// # Errors
+    ///
+    /// The first fault, as a result names it: `refused-limit`, `refused-list`, `unavailable`,
+    /// `status-4xx` and its like, `wrong-object`.
+    pub fn check_http(
+        &mut self,
+        request: &Request,
+        is_asked: bool,
+        answer: Answer<'_>,
+    ) -> Result<(), &'static str> {
+        self.count("complete");
+        self.count(STATUS);
+        let is_found = match answer.status {
+            200..=299 => true,
+            404 if is_asked => false,
+            429 => return Err(REFUSED_LIMIT),
+            403 => return Err(REFUSED_LIST),
+            503 => return Err("unavailable"),
+            300..=399 => return Err("status-3xx"),
+            400..=499 => return Err("status-4xx"),
+            _ => return Err("status-5xx"),
+        };
+        if !is_asked {
+            return Ok(());
+        }
+        if let Some(hit) = request.hit {
+            self.count("object");
+            if hit != is_found {
+                return Err("wrong-object");
+            }
+        }
+        let is_named = matches!(request.kind, Kind::Domain | Kind::Idn | Kind::Nameserver);
+        let subject = request.subject.trim_end_matches('.').as_bytes();
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+        if is_found && is_named && !subject.is_empty() && subject.iter().all(is_plain) {
+            let body = answer.body;
+            if !body.windows(subject.len()).any(|text| text.eq_ignore_ascii_case(subject)) {
+                return Err("wrong-object");
+            }
+        }
+        Ok(())
     }
 
     /// How many answers each check looked at, and `generation-changed`.
@@ -224,6 +271,14 @@ pub fn advice(error: &str) -> Option<&'static str> {
         "reset" => {
             "the server, or something before it, closes connections: look at its limits and log"
         }
+        "unavailable" => {
+            "the server says that it cannot answer now (503): its search index may still be built, \
+             or it ends"
+        }
+        "status-4xx" => "the server refuses such requests: is --http-path right, {rdap} in it?",
+        "status-5xx" => "the server fails or does not offer this: look at its log",
+        "tls-failed" => "TLS cannot be opened: does this port speak it, and know --http-host?",
+        "no-http2" => "the server does not speak HTTP/2 over TLS on this port; see --protocol http",
         "not-sent" => {
             "the generator had no free connection: give it more --cores or --in-flight-max"
         }
@@ -386,6 +441,36 @@ mod tests {
         let variant = GOOD.replace("Registrar: A", "Active Variant: y.demo");
         assert_eq!(checked("Y.demo.", &variant), Ok(()));
         assert_eq!(checked("\u{fc}.demo", GOOD), Ok(()));
+    }
+
+    #[test]
+    fn an_answer_of_http_has_a_status_and_is_about_what_was_asked() {
+        let mut checker = Checker::new(None, 0.0, 1);
+        let hit = request(Kind::Domain, "X.demo", true);
+        let miss = request(Kind::Miss, "", false);
+        let unknown = Request { hit: None, ..request(Kind::Contact, "", false) };
+        let body: &[u8] = b"{\"ldhName\":\"x.demo\"}";
+        for (request, is_asked, status, body, result) in [
+            (&hit, true, 200, body, Ok(())),
+            (&hit, true, 200, b"{\"ldhName\":\"y.demo\"}", Err("wrong-object")),
+            (&hit, true, 404, b"", Err("wrong-object")),
+            (&hit, false, 200, b"", Ok(())),
+            (&hit, false, 404, b"", Err("status-4xx")),
+            (&miss, true, 404, b"", Ok(())),
+            (&miss, true, 200, body, Err("wrong-object")),
+            (&unknown, true, 404, b"", Ok(())),
+            (&unknown, true, 200, b"", Ok(())),
+            (&hit, true, 429, b"", Err(REFUSED_LIMIT)),
+            (&hit, true, 403, b"", Err(REFUSED_LIST)),
+            (&hit, true, 503, b"", Err("unavailable")),
+            (&hit, true, 301, b"", Err("status-3xx")),
+            (&hit, true, 422, b"", Err("status-4xx")),
+            (&hit, true, 500, b"", Err("status-5xx")),
+        ] {
+            let answer = Answer { status, body };
+            assert_eq!(checker.check_http(request, is_asked, answer), result, "{status}");
+        }
+        assert_eq!((checker.counts()[STATUS], checker.counts()["object"]), (15, 5));
     }
 
     #[test]

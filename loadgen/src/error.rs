@@ -3,6 +3,7 @@
 use std::{fmt, io};
 
 use crate::engine::EngineError;
+use crate::http::TlsError;
 use crate::result::RESULT_FORMAT;
 use crate::schedule::ShapeError;
 
@@ -27,6 +28,8 @@ pub enum LoadgenError {
         /// What the system said.
         source: io::Error,
     },
+    /// TLS cannot be spoken.
+    Tls(TlsError),
     /// A core panicked.
     Panicked,
     /// A file is not a result.
@@ -66,6 +69,7 @@ impl fmt::Display for LoadgenError {
                 "core {core} cannot be used ({source}); `taskset -pc $$` lists those that can"
             ),
             Self::Thread { core, source } => write!(f, "core {core}: {source}"),
+            Self::Tls(source) => write!(f, "{source}"),
             Self::Panicked => write!(f, "a core of the generator panicked: a bug"),
             Self::NoResult(source) => write!(f, "no result of this program: {source}"),
             Self::ResultFormat { got } => write!(
@@ -95,6 +99,12 @@ impl std::error::Error for LoadgenError {}
 impl From<ShapeError> for LoadgenError {
     fn from(error: ShapeError) -> Self {
         Self::Shape(error)
+    }
+}
+
+impl From<TlsError> for LoadgenError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
     }
 }
 

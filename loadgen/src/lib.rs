@@ -1,8 +1,8 @@
 //! Open-loop load generator and capacity planner for WHOIS servers.
 //!
 //! [`schedule`] says when each query is due, whatever the server does, [`workload`] what it asks;
-//! an [`engine`] a core carries the queries out on its [`ring`] in a [`protocol`], perhaps behind a
-//! [`proxy`] header; [`check`] looks at the answers, [`stats`] counts; [`run`] puts the cores
+//! an [`engine`] a core carries the queries out on its [`ring`] in a [`protocol`] ([`http`] has
+//! sessions of its own), perhaps behind a [`proxy`] header; [`check`] looks at the answers, [`stats`] counts; [`run`] puts the cores
 //! together, with the [`clock`], the server's [`usage`] and the [`machine`], and `monitor` gathers
 //! the seconds. [`result`] is what came of it, [`saved`] reads it again. On results work
 //! [`sweep`] (the highest rate that meets an objective), [`plan`] (how many servers a registry
@@ -15,9 +15,11 @@ pub mod schedule;
 pub mod workload;
 
 pub mod engine;
+pub mod http;
 pub mod protocol;
 pub mod proxy;
 pub mod ring;
+mod sockaddr;
 
 pub mod check;
 pub mod clock;

@@ -15,7 +15,7 @@ use crate::run::Settings;
 /// What the figures of a run never say.
 const NOT_MEASURED: [&str; 3] = [
     "the network between client and server, beyond what the addresses above cross",
-    "name resolution, and clients that keep their connection",
+    "name resolution",
     "phases end when this program sees them: its own queueing is in them",
 ];
 
@@ -28,6 +28,11 @@ pub fn now() -> String {
 /// The method of a run with these settings.
 #[must_use]
 pub fn method(settings: &Settings, started: String) -> Method {
+    let connections = if settings.http.is_kept {
+        "clients that open a connection for each query"
+    } else {
+        "clients that keep their connection"
+    };
     Method {
         program: concat!("whois-loadgen ", env!("CARGO_PKG_VERSION")).to_owned(),
         commit: env!("WHOISD_COMMIT").to_owned(),
@@ -40,6 +45,7 @@ pub fn method(settings: &Settings, started: String) -> Method {
             .trim()
             .to_owned(),
         targets: settings.targets.iter().map(ToString::to_string).collect(),
+        protocol: settings.protocol.words(&settings.http),
         profile: format!("{}\n{}", settings.profile.name(), settings.profile.text()),
         schedule: settings.shape.words(),
         seed: settings.seed,
@@ -47,7 +53,7 @@ pub fn method(settings: &Settings, started: String) -> Method {
         source_count: settings.sources.len().max(1) as u64,
         warm_up_s: settings.warm_up_s,
         late_after_us: settings.late_after_us,
-        not_measured: NOT_MEASURED.map(str::to_owned).to_vec(),
+        not_measured: NOT_MEASURED.iter().chain([&connections]).map(ToString::to_string).collect(),
     }
 }
 

@@ -51,9 +51,10 @@ pub struct RunResult {
     pub latency: Latency,
     /// From the start of connect to the last byte.
     pub service: Latency,
-    /// From the start of connect to the connection.
+    /// From the start of connect to the connection, with the handshake of TLS; connections that
+    /// were kept are not in it.
     pub connect: Latency,
-    /// From the connection to the first byte of the answer.
+    /// From the connection to the first byte of the answer; over a kept connection from the query.
     pub first_byte: Latency,
     /// From the first byte to the end of the answer.
     pub last_byte: Latency,
@@ -61,10 +62,36 @@ pub struct RunResult {
     pub by_kind: BTreeMap<String, Latency>,
     /// The run second by second.
     pub seconds: Vec<Second>,
+    /// Connections of the whole run, warm-up included; HTTP alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<Connections>,
     /// What the server used, if its process was named.
     pub server: Option<Usage>,
     /// What the generator used.
     pub generator: Usage,
+}
+
+/// What became of the connections of HTTP.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connections {
+    /// Opened.
+    pub opened_count: u64,
+    /// Of these, opened because the server had closed a kept one before the query came.
+    pub reopened_count: u64,
+    /// Connections whose TLS resumed an earlier session.
+    pub resumed_count: u64,
+    /// Connections with a whole handshake of TLS.
+    pub full_handshake_count: u64,
+}
+
+impl Connections {
+    /// Adds those of another core.
+    pub const fn add(&mut self, other: &Self) {
+        self.opened_count += other.opened_count;
+        self.reopened_count += other.reopened_count;
+        self.resumed_count += other.resumed_count;
+        self.full_handshake_count += other.full_handshake_count;
+    }
 }
 
 /// A distribution of times, nanoseconds.
@@ -137,6 +164,9 @@ pub struct Method {
     pub kernel: String,
     /// Where queries went.
     pub targets: Vec<String>,
+    /// What was spoken, in words; empty in results from before there was a choice: WHOIS.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub protocol: String,
     /// Profile: its name and text.
     pub profile: String,
     /// The schedule in words.

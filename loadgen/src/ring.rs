@@ -20,8 +20,11 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use io_uring::types::{CancelBuilder, DestinationSlot, Fixed, SubmitArgs, Timespec};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 
-/// Longest request, bytes: a PROXY header, and a query line that is too long on purpose.
-pub const REQUEST_BYTES_MAX: usize = 2_048;
+use crate::sockaddr::Address;
+
+/// Longest request, bytes: a PROXY header, and a query line that is too long on purpose, whose
+/// bytes a path writes with three each.
+pub const REQUEST_BYTES_MAX: usize = 4_096;
 /// Longest answer that is kept for the checks, bytes; whoisd's own bound.
 pub const ANSWER_BYTES_MAX: usize = 65_536;
 /// Requests taken between two turns.
@@ -31,8 +34,6 @@ const SUBMISSIONS: u32 = 8_192;
 const START_REQUESTS_MAX: usize = 6;
 /// Completions handled in one turn.
 const COMPLETIONS_PER_TURN: usize = 2_048;
-/// `sockaddr_in6`.
-const ADDRESS_BYTES: usize = 28;
 
 /// What completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,12 +63,6 @@ pub struct Completion {
     pub pending_count: u8,
 }
 
-struct Address {
-    bytes: [u8; ADDRESS_BYTES],
-    length: libc::socklen_t,
-    family: i32,
-}
-
 struct SlotMemory {
     request: UnsafeCell<[u8; REQUEST_BYTES_MAX]>,
     answer: UnsafeCell<Box<[u8]>>,
@@ -91,23 +86,6 @@ pub struct Ring {
     binds: bool,
     /// Sockets that plain calls could not make.
     refused: Vec<Completion>,
-}
-
-fn address_of(address: SocketAddr) -> Address {
-    let mut bytes = [0; ADDRESS_BYTES];
-    let (family, length) = match address {
-        SocketAddr::V4(v4) => {
-            bytes[4..8].copy_from_slice(&v4.ip().octets());
-            (libc::AF_INET, size_of::<libc::sockaddr_in>())
-        }
-        SocketAddr::V6(v6) => {
-            bytes[8..24].copy_from_slice(&v6.ip().octets());
-            (libc::AF_INET6, size_of::<libc::sockaddr_in6>())
-        }
-    };
-    bytes[0..2].copy_from_slice(&u16::try_from(family).unwrap_or_default().to_ne_bytes());
-    bytes[2..4].copy_from_slice(&address.port().to_be_bytes());
-    Address { bytes, length: libc::socklen_t::try_from(length).unwrap_or_default(), family }
 }
 
 /// Lets sleeps of this thread end on time instead of up to 50 us late, the kernel's default.
@@ -184,8 +162,8 @@ impl Ring {
         };
         let memory = Memory {
             slots: (0..slots).map(slot).collect(),
-            targets: targets.iter().map(|target| address_of(*target)).collect(),
-            sources: sources.iter().map(|source| address_of(*source)).collect(),
+            targets: targets.iter().map(|target| Address::of(*target)).collect(),
+            sources: sources.iter().map(|source| Address::of(*source)).collect(),
             one: Box::new(1),
         };
         let pending = vec![0; slots as usize].into_boxed_slice();
@@ -195,7 +173,8 @@ impl Ring {
     }
 
     /// Connects, sends the first `send_bytes` of `request` (none: only connects), and receives.
-    /// A slot that has operations under way is left alone.
+    /// `false`: the slot has operations under way, or the request is too long.
+    #[must_use]
     pub fn start(
         &mut self,
         slot: u32,
@@ -203,13 +182,13 @@ impl Ring {
         source: Option<usize>,
         request: &[u8],
         send_bytes: usize,
-    ) {
+    ) -> bool {
         if self.pending_count(slot) > 0 || !self.put_request(slot, request) {
-            return;
+            return false;
         }
-        let Some(memory) = &self.memory else { return };
-        let Some(to) = memory.targets.get(target) else { return };
-        let Ok(place) = DestinationSlot::try_from_slot_target(slot) else { return };
+        let Some(memory) = &self.memory else { return false };
+        let Some(to) = memory.targets.get(target) else { return false };
+        let Ok(place) = DestinationSlot::try_from_slot_target(slot) else { return false };
         let (to_bytes, to_length) = ((&raw const to.bytes).cast(), to.length);
         let from = source.and_then(|source| memory.sources.get(source));
         if let Some(from) = from.filter(|_| !self.binds) {
@@ -220,7 +199,7 @@ impl Ring {
                 let result = error.raw_os_error().unwrap_or(libc::EIO).saturating_neg();
                 let refused = Completion { op: Op::Setup, slot, result, pending_count: 0 };
                 self.refused.push(refused);
-                return;
+                return true;
             }
         } else {
             let socket = opcode::Socket::new(to.family, libc::SOCK_STREAM, 0);
@@ -241,6 +220,19 @@ impl Ring {
             self.send_linked(slot, 0, send_bytes.min(request.len()));
         }
         self.receive(slot, 0);
+        true
+    }
+
+    /// Sends `request` over the slot's connection, and receives. `false`: the slot has operations
+    /// under way, or the request is too long.
+    #[must_use]
+    pub fn ask(&mut self, slot: u32, request: &[u8]) -> bool {
+        if self.pending_count(slot) > 0 || !self.put_request(slot, request) {
+            return false;
+        }
+        self.send_linked(slot, 0, request.len());
+        self.receive(slot, 0);
+        true
     }
 
     /// Whether the requests of one more start get into this turn.
@@ -466,7 +458,7 @@ mod tests {
     }
 
     fn exchange(ring: &mut Ring) -> Result<String, i32> {
-        ring.start(1, 0, Some(0), b"q", 1);
+        assert!(ring.start(1, 0, Some(0), b"q", 1));
         let (mut completions, mut bytes) = (Vec::new(), 0);
         loop {
             completions.clear();

@@ -19,6 +19,7 @@ use crate::LoadgenError;
 use crate::check::{Checker, Expect};
 use crate::clock::Clock;
 use crate::engine::{Core, Plan};
+use crate::http::{HttpSettings, Speech};
 use crate::machine;
 use crate::monitor::{Monitor, Monitored};
 use crate::protocol::Protocol;
@@ -60,8 +61,8 @@ pub struct Settings {
     pub late_share_max: f64,
     /// What is spoken.
     pub protocol: Protocol,
-    /// What HTTP asks for; `{query}` in it stands for the query.
-    pub http_path: String,
+    /// How HTTP is spoken, if it is.
+    pub http: HttpSettings,
     /// Header before each query.
     pub proxy: Option<Proxy>,
     /// What is asked.
@@ -140,11 +141,14 @@ fn core_of(
     ring::pin(core).map_err(|source| LoadgenError::Core { core, source })?;
     ring::sleep_exactly();
     let count = settings.cores.len();
+    let speech = settings.protocol.http().map(|version| Speech::new(version, &settings.http));
+    let speech = speech.transpose()?;
     let plan = Plan {
         targets: settings.targets.clone(),
         sources: settings.sources.clone(),
         protocol: settings.protocol,
-        http_path: settings.http_path.clone(),
+        speech,
+        http_path: settings.http.path.clone(),
         checked: settings.checked,
         proxy: settings.proxy,
         slots: settings.in_flight_max,
@@ -230,6 +234,7 @@ fn result_of(
             .map(|(kind, times)| ((*kind).to_owned(), times.latency()))
             .collect(),
         seconds,
+        connections: settings.protocol.http().map(|_| stats.connections.clone()),
         server: monitored.server.map(|looks| used(looks, monitored.server_peak_bytes)),
         generator: used(monitored.generator, monitored.generator_peak_bytes),
     }

@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - Only queries that fell due after the warm-up count; each of them ends as an answer or as one
-//!   error.
+//!   error. Connections of HTTP count from the beginning.
 //!
 //! # Does not
 //!
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
-use crate::result::Latency;
+use crate::result::{Connections, Latency};
 
 /// Longest latency that the histograms resolve, nanoseconds: ten minutes.
 const LATENCY_NS_MAX: u64 = 600_000_000_000;
@@ -142,6 +142,8 @@ pub struct Stats {
     pub last_byte: Times,
     /// Latency by kind.
     pub by_kind: BTreeMap<&'static str, Times>,
+    /// Connections of HTTP, of the whole run.
+    pub connections: Connections,
 }
 
 impl Default for Stats {
@@ -161,6 +163,7 @@ impl Default for Stats {
             first_byte: times(),
             last_byte: times(),
             by_kind: BTreeMap::new(),
+            connections: Connections::default(),
         }
     }
 }
@@ -196,6 +199,7 @@ impl Stats {
         ] {
             mine.add(theirs);
         }
+        self.connections.add(&other.connections);
         for (kind, times) in &other.by_kind {
             self.kind_mut(kind).add(times);
         }

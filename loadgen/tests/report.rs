@@ -14,7 +14,7 @@ use std::path::Path;
 
 use whois_loadgen::report::{run_html, run_text, sweep_html, sweep_text};
 use whois_loadgen::result::{
-    Latency, Method, Objective, RESULT_FORMAT, RunResult, Second, SweepResult, Usage,
+    Connections, Latency, Method, Objective, RESULT_FORMAT, RunResult, Second, SweepResult, Usage,
 };
 use whois_loadgen::saved::Saved;
 
@@ -45,6 +45,7 @@ fn method() -> Method {
         memory_bytes: 16_000_000_000,
         kernel: "6.12.0".to_owned(),
         targets: vec!["192.0.2.1:43".to_owned()],
+        protocol: String::new(),
         profile: "mixed\nkinds = { domain = 90, nameserver = 10 }\nmissing = 0.2".to_owned(),
         schedule: "Poisson, constant rate".to_owned(),
         seed: 7,
@@ -109,6 +110,7 @@ fn run(rate_per_s: f64, load: f64) -> RunResult {
             ("nameserver".to_owned(), latency(80.0, load, answered / 10)),
         ]),
         seconds: (0..20).map(second).collect(),
+        connections: None,
         server: Some(usage.clone()),
         generator: usage,
     }
@@ -194,6 +196,24 @@ fn a_result_that_means_harm_reaches_neither_terminal_nor_browser() {
         assert!(!html.contains("' onload") && !html.contains("\" onload"), "{html}");
         assert_eq!(html.matches("</style>").count(), 1);
     }
+}
+
+#[test]
+fn a_run_over_http_says_what_became_of_its_connections() {
+    let mut run = run(5_000.0, 0.43);
+    run.method.protocol = "HTTP/1.1 over TLS with resumption, kept connections, /".to_owned();
+    run.connections = Some(Connections {
+        opened_count: 12,
+        reopened_count: 2,
+        resumed_count: 9,
+        full_handshake_count: 3,
+    });
+    let line = "Connected  12 times, 2 because the server had closed a kept connection; \
+                TLS: 3 whole handshakes, 9 resumed\n";
+    let text = run_text(&run);
+    assert!(text.contains(line), "{text}");
+    assert!(text.contains("Protocol          HTTP/1.1 over TLS"), "{text}");
+    assert!(run_html(&run).contains("3 whole handshakes, 9 resumed"));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use whois_loadgen::http::HttpSettings;
 use whois_loadgen::protocol::Protocol;
 use whois_loadgen::result::{Latency, RunResult};
 use whois_loadgen::run::{Settings, run};
@@ -73,7 +74,7 @@ fn settings(target: SocketAddr, rate_per_s: f64, duration_s: f64) -> Settings {
         late_after_us: 120_000_000,
         late_share_max: 0.05,
         protocol: Protocol::Whois,
-        http_path: "/".to_owned(),
+        http: HttpSettings::default(),
         proxy: None,
         names: Source::open(&profile, &Names::File(names)).unwrap(),
         profile,

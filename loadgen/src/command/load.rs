@@ -16,6 +16,7 @@ use clap::{Args, ValueEnum};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
+use super::http::HttpOptions;
 use super::{Failure, target};
 use crate::check::Expect;
 use crate::protocol::Protocol;
@@ -40,8 +41,8 @@ enum ProxyOption {
 /// What is asked of whom, and from where.
 #[derive(Debug, Args)]
 pub(super) struct LoadOptions {
-    /// Server's address or name, and port (default 43); several times for several, asked in turn.
-    /// Each is tried once before the run
+    /// Server's address or name, and port (default 43; 80 or 443 of HTTP); several times for
+    /// several, asked in turn. Each is tried once before the run
     #[arg(long, value_name = "HOST[:PORT]", required = true)]
     target: Vec<String>,
     /// What is asked: registry, thick, hot, hostile, or a profile's file
@@ -85,12 +86,11 @@ pub(super) struct LoadOptions {
     /// Largest share of late queries in a valid run, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
     late_share_max: f64,
-    /// What is spoken; dns and http are for comparisons with other servers
+    /// What is spoken; dns is for comparisons with other servers
     #[arg(long, value_name = "PROTOCOL", default_value = "whois")]
     protocol: Protocol,
-    /// What http asks for; {query} in it stands for the query
-    #[arg(long, value_name = "PATH", default_value = "/")]
-    http_path: String,
+    #[command(flatten)]
+    http: HttpOptions,
     /// Write a PROXY header before each query
     #[arg(long, value_name = "VERSION")]
     proxy: Option<ProxyOption>,
@@ -119,13 +119,28 @@ impl LoadOptions {
         if let Some(pid) = self.server_pid {
             is_there(pid)?;
         }
-        let targets = self.target.iter().map(|text| target::resolved(text));
+        let http = self.http.settings(self.protocol).map_err(Failure::Usage)?;
+        if self.protocol != Protocol::Whois && self.expect_from.is_some() {
+            let message = "--expect-from: compares answers of WHOIS, and needs --protocol whois";
+            return Err(Failure::Usage(message.to_owned()));
+        }
+        let port = self.http.port(self.protocol);
+        let targets = self.target.iter().map(|text| target::resolved(text, port));
         let targets = targets.collect::<Result<Vec<_>, _>>()?;
         let proxy = self.proxy.map(|proxy| match proxy {
             ProxyOption::V1 => Proxy::V1,
             ProxyOption::V2 => Proxy::V2,
         });
         let profile = Profile::named(&self.profile)?;
+        if (http.is_tls || http.is_kept || self.protocol == Protocol::Http2)
+            && profile.has_slow_clients()
+        {
+            return Err(Failure::Usage(format!(
+                "--profile: {} has slow or silent clients; these speak WHOIS or HTTP/1.1 without \
+                 TLS, and keep no connection",
+                profile.name()
+            )));
+        }
         let names = match (&self.names_from, &self.names) {
             (Some(dir), _) => Names::Directory(dir.clone()),
             (None, Some(file)) => Names::File(file.clone()),
@@ -135,7 +150,7 @@ impl LoadOptions {
         let expect = expect.map(|dir| Expect::open(dir, self.rules.as_deref())).transpose()?;
         let sources = self.sources(&targets).map_err(Failure::Usage)?;
         for target in &targets {
-            target::tried(*target, self.protocol, proxy, sources.first().copied())?;
+            target::tried(*target, self.protocol, &http, proxy, sources.first().copied())?;
         }
         Ok(Settings {
             targets,
@@ -145,12 +160,12 @@ impl LoadOptions {
             warm_up_s: self.warm_up_s(),
             seed: self.seed,
             cores: self.cores.clone(),
-            in_flight_max: self.in_flight_max,
+            in_flight_max: self.http.keep_alive.unwrap_or(self.in_flight_max),
             timeout_ms: self.timeout_ms,
             late_after_us: self.late_after_us,
             late_share_max: self.late_share_max,
             protocol: self.protocol,
-            http_path: self.http_path.clone(),
+            http,
             proxy,
             names: Source::open(&profile, &names)?,
             profile,
@@ -185,11 +200,6 @@ impl LoadOptions {
         within("late-share-max", self.late_share_max, 0.0, 1.0)?;
         within("expect-share", self.expect_share, 0.0, 1.0)?;
         within("source-count", f64::from(self.source_count), 0.0, f64::from(SOURCES_MAX))?;
-        if !self.http_path.starts_with('/') || !self.http_path.bytes().all(|b| b.is_ascii_graphic())
-        {
-            let path = &self.http_path;
-            return Err(format!("--http-path: {path} is none; / and printable ASCII is allowed"));
-        }
         Ok(())
     }
 

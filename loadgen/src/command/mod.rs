@@ -6,6 +6,7 @@
 mod aside;
 mod compare;
 mod completions;
+mod http;
 mod load;
 mod output;
 mod outputs;

@@ -12,27 +12,31 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 
 use super::Failure;
-use crate::protocol::Protocol;
+use crate::check::advice;
+use crate::http::{Heard, HttpSettings, Session, Speech};
+use crate::protocol::{self, Protocol};
 use crate::proxy::{self, Proxy};
 
-/// Port of WHOIS (RFC 3912).
-const PORT: u16 = 43;
 /// How long the first connection, and its answer, may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes read at once.
+const PART_BYTES: usize = 16_384;
+/// Reads of one answer at most.
+const PARTS_MAX: usize = 1_024;
 /// The query: every server answers it in some way.
 const QUERY: &[u8] = b"help\r\n";
 
-/// The address of `HOST[:PORT]`; a name's first one.
-pub(super) fn resolved(text: &str) -> Result<SocketAddr, Failure> {
+/// The address of `HOST[:PORT]`, on `usual_port` if it names none; a name's first one.
+pub(super) fn resolved(text: &str, usual_port: u16) -> Result<SocketAddr, Failure> {
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     if let Ok(ip) = bare.parse() {
-        return Ok(SocketAddr::new(ip, PORT));
+        return Ok(SocketAddr::new(ip, usual_port));
     }
     let (host, port) = match text.rsplit_once(':') {
-        None => (text, PORT),
+        None => (text, usual_port),
         Some((host, port)) => {
             let port = port.parse().map_err(|_| {
                 Failure::Usage(format!(
@@ -57,6 +61,7 @@ pub(super) fn resolved(text: &str) -> Result<SocketAddr, Failure> {
 pub(super) fn tried(
     target: SocketAddr,
     protocol: Protocol,
+    http: &HttpSettings,
     proxy: Option<Proxy>,
     source: Option<SocketAddr>,
 ) -> Result<(), String> {
@@ -70,12 +75,17 @@ pub(super) fn tried(
         };
         format!("--target: {target}: {error}: {what}")
     })?;
-    if protocol != Protocol::Whois {
-        return Ok(());
-    }
     let mut line = Vec::new();
     if let Some(proxy) = proxy {
         proxy::header(proxy, source.unwrap_or(target), target, &mut line);
+    }
+    if let Some(version) = protocol.http() {
+        let speech = Speech::new(version, http).map_err(|error| error.to_string())?;
+        return tried_http(&mut stream, &speech, &http.path, line)
+            .map_err(|error| format!("--target: {target}: {error}"));
+    }
+    if protocol != Protocol::Whois {
+        return Ok(());
     }
     line.extend_from_slice(QUERY);
     let answered = stream.write_all(&line).and_then(|()| stream.read(&mut [0]));
@@ -92,6 +102,40 @@ pub(super) fn tried(
             Err(format!("--target: {target}: no answer to a first query: {error}; {advice}"))
         }
     }
+}
+
+/// Asks once over HTTP; `out` goes before.
+fn tried_http(
+    stream: &mut TcpStream,
+    speech: &Speech,
+    template: &str,
+    mut out: Vec<u8>,
+) -> Result<(), String> {
+    let said = |fault: &str| {
+        let advice = advice(fault).unwrap_or("does its listener speak this protocol?");
+        format!("no answer to a first request: {fault}: {advice}")
+    };
+    let mut path = String::new();
+    protocol::path(QUERY, template, &mut path);
+    let mut session = Session::open(speech).map_err(said)?;
+    session.ask(speech, &path).map_err(said)?;
+    let mut received = [0; PART_BYTES];
+    // Many small parts of one answer; a server that never ends it is cut.
+    for _ in 0..PARTS_MAX {
+        session.output(&mut out).map_err(said)?;
+        let done = stream.write_all(&out).and_then(|()| stream.read(&mut received));
+        out.clear();
+        match done.map_err(|error| said(&error.to_string()))? {
+            0 => return session.closed().map_err(said),
+            count => {
+                let heard = session.take(received.get(..count).unwrap_or_default());
+                if heard.map_err(said)? == Heard::Answered {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Err(said("the answer does not end"))
 }
 
 fn connected(target: SocketAddr, source: Option<SocketAddr>) -> std::io::Result<TcpStream> {
@@ -114,21 +158,21 @@ mod tests {
 
     #[test]
     fn targets_are_addresses_and_names_with_and_without_a_port() {
-        let v4 = |text: &str| resolved(text).unwrap().to_string();
+        let v4 = |text: &str| resolved(text, 43).unwrap().to_string();
         assert_eq!(v4("192.0.2.1"), "192.0.2.1:43");
         assert_eq!(v4("192.0.2.1:4343"), "192.0.2.1:4343");
         assert_eq!(v4("2001:db8::1"), "[2001:db8::1]:43");
         assert_eq!(v4("[2001:db8::1]"), "[2001:db8::1]:43");
         assert_eq!(v4("[2001:db8::1]:4343"), "[2001:db8::1]:4343");
-        let local = resolved("localhost:4343").unwrap();
+        let local = resolved("localhost:4343", 43).unwrap();
         assert!(local.ip().is_loopback() && local.port() == 4343, "{local}");
-        assert!(resolved("localhost").unwrap().port() == 43);
+        assert!(resolved("localhost", 80).unwrap().port() == 80);
         for (text, part) in [
             ("localhost:port", "\"port\" is not a port, expected HOST:PORT"),
             ("localhost:70000", "\"70000\" is not a port"),
             ("nobody.invalid:43", "nobody.invalid cannot be looked up"),
         ] {
-            let (is_usage, error) = match resolved(text).unwrap_err() {
+            let (is_usage, error) = match resolved(text, 43).unwrap_err() {
                 Failure::Usage(error) => (true, error),
                 Failure::Failed(error) => (false, error),
             };
@@ -147,15 +191,25 @@ mod tests {
             // The second one is closed at once.
             drop(listener.accept().unwrap());
         });
-        tried(target, Protocol::Whois, None, Some("127.1.0.1:0".parse().unwrap())).unwrap();
-        let error = tried(target, Protocol::Whois, None, None).unwrap_err();
+        tried(
+            target,
+            Protocol::Whois,
+            &HttpSettings::default(),
+            None,
+            Some("127.1.0.1:0".parse().unwrap()),
+        )
+        .unwrap();
+        let error =
+            tried(target, Protocol::Whois, &HttpSettings::default(), None, None).unwrap_err();
         assert!(error.contains("closed") || error.contains("reset"), "{error}");
         assert!(error.contains("--proxy"), "{error}");
         serving.join().unwrap();
-        let error = tried(target, Protocol::Whois, None, None).unwrap_err();
+        let error =
+            tried(target, Protocol::Whois, &HttpSettings::default(), None, None).unwrap_err();
         assert!(error.contains("nobody listens there; is the server running?"), "{error}");
         let foreign = Some("192.0.2.77:0".parse().unwrap());
-        let error = tried(target, Protocol::Whois, None, foreign).unwrap_err();
+        let error =
+            tried(target, Protocol::Whois, &HttpSettings::default(), None, foreign).unwrap_err();
         assert!(error.contains("see --source"), "{error}");
     }
 }

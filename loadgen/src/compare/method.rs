@@ -8,6 +8,7 @@
 //!
 //! Look at the figures of the runs, or at seed, commit and time: repeats differ in them.
 
+use crate::protocol::WHOIS_WORDS;
 use crate::report::units::decimal;
 use crate::result::{Method, RunResult};
 
@@ -31,9 +32,15 @@ type Property = (&'static str, fn(&Method) -> String);
 const DECISIVE: &[Property] = &[
     ("processor", |method| method.processor.clone()),
     ("number of processors", |method| method.processor_count.to_string()),
+    ("protocol", |method| words(&method.protocol)),
     ("profile", |method| method.profile.clone()),
     ("schedule", |method| method.schedule.clone()),
 ];
+
+/// Results from before there was a choice do not name their protocol.
+fn words(protocol: &str) -> String {
+    if protocol.is_empty() { WHOIS_WORDS.to_owned() } else { protocol.to_owned() }
+}
 
 /// A difference here may change the figures.
 const SUSPICIOUS: &[Property] = &[

@@ -54,6 +54,7 @@ fn run(p50_us: u64, seed: u64) -> RunResult {
         last_byte: Latency::default(),
         by_kind: [].into(),
         seconds,
+        connections: None,
         server: Some(usage.clone()),
         generator: usage,
     }

@@ -15,15 +15,18 @@
 //!
 //! Check answers, or count.
 
+use crate::http::{Fault, Heard};
 use crate::ring::Op;
 
 /// How an answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// With the connection (WHOIS, HTTP with `Connection: close`).
+    /// With the connection (WHOIS).
     Close,
     /// After the bytes that its first two bytes count (DNS over TCP).
     Length,
+    /// Where a session says ([`Exchange::hear`]; HTTP).
+    Session,
 }
 
 /// What the driver does next.
@@ -33,6 +36,8 @@ pub enum Step {
     Wait,
     /// Receive after what is there.
     Receive,
+    /// Send what the session has to say, and receive.
+    Say,
     /// Send this byte, when its time has come.
     SendByte {
         /// Its place in the request.
@@ -125,8 +130,43 @@ impl Exchange {
     /// Whether the server closed before a slow client had asked: as it may.
     #[must_use]
     pub fn closed_unasked(&self) -> bool {
-        let closed = matches!(self.failure, None | Some("reset"));
+        let closed = matches!(self.failure, None | Some("reset" | "cut-short"));
         closed && self.slow.is_some() && self.sent_bytes < self.request_bytes
+    }
+
+    /// Bytes came that a session has not taken yet.
+    pub fn count_received(&mut self, bytes: usize, now_ns: u64) {
+        if self.first_ns == 0 {
+            self.first_ns = now_ns;
+        }
+        self.answer_bytes = self.answer_bytes.saturating_add(bytes);
+    }
+
+    /// What came belonged to the opening of TLS: that is part of connecting.
+    pub const fn shake_hands(&mut self, now_ns: u64) {
+        self.connected_ns = now_ns;
+        self.first_ns = 0;
+    }
+
+    /// Takes what a session made of bytes; nothing is under way.
+    pub fn hear(&mut self, heard: Result<Heard, Fault>) -> Step {
+        match heard {
+            _ if self.failure.is_some() => {}
+            Err(kind) => self.fail(kind),
+            Ok(Heard::Answered) => self.complete = true,
+            Ok(Heard::Say) => return Step::Say,
+            Ok(Heard::More) => return Step::Receive,
+        }
+        Step::Ended
+    }
+
+    /// The server ended the connection; `said` is what the session says to that.
+    pub fn close(&mut self, said: Result<(), Fault>, pending_count: u8) -> Step {
+        match said {
+            Ok(()) => self.complete = true,
+            Err(kind) => self.fail(kind),
+        }
+        self.over(pending_count)
     }
 
     /// The time for the whole exchange is over.
@@ -144,10 +184,7 @@ impl Exchange {
             self.complete = true;
             return self.over(pending);
         }
-        if self.first_ns == 0 {
-            self.first_ns = now_ns;
-        }
-        self.answer_bytes = self.answer_bytes.saturating_add(bytes);
+        self.count_received(bytes, now_ns);
         if self.length_prefixed
             && let [high, low, ..] = prefix
             && self.answer_bytes >= usize::from(u16::from_be_bytes([*high, *low])) + 2
@@ -167,7 +204,7 @@ impl Exchange {
         Step::SendByte { at, due_ns: if at == 0 { now_ns } else { now_ns + gap_ns } }
     }
 
-    fn fail(&mut self, kind: &'static str) {
+    pub(super) fn fail(&mut self, kind: &'static str) {
         // A cancellation is the consequence of something earlier.
         if self.failure.is_none() && !self.complete {
             self.failure = Some(kind);
@@ -254,6 +291,34 @@ mod tests {
         assert!(exchange.closed_unasked());
         let _ = exchange.step(Op::Send, 1, 0, &[], 61);
         assert!(!exchange.closed_unasked());
+    }
+
+    #[test]
+    fn a_session_says_where_an_answer_ends_and_its_handshake_is_part_of_connecting() {
+        let mut exchange = Exchange::start(0, 10, 9, None, Ending::Session);
+        let _ = exchange.step(Op::Connect, 0, 2, &[], 20);
+        let _ = exchange.step(Op::Send, 9, 1, &[], 20);
+        exchange.count_received(100, 30);
+        exchange.shake_hands(30);
+        assert_eq!(exchange.hear(Ok(Heard::Say)), Step::Say);
+        exchange.count_received(50, 40);
+        assert_eq!(exchange.hear(Ok(Heard::More)), Step::Receive);
+        exchange.count_received(50, 50);
+        assert_eq!(exchange.hear(Ok(Heard::Answered)), Step::Ended);
+        assert!(exchange.complete && exchange.failure.is_none());
+        let Exchange { connected_ns, first_ns, answer_bytes, .. } = exchange;
+        assert_eq!((connected_ns, first_ns, answer_bytes), (30, 40, 200));
+    }
+
+    #[test]
+    fn a_session_whose_connection_ends_early_fails() {
+        let mut exchange = Exchange::start(0, 10, 9, None, Ending::Session);
+        assert_eq!(exchange.close(Err("cut-short"), 1), Step::Cancel);
+        assert_eq!(exchange.step(Op::Send, -libc::ECANCELED, 0, &[], 20), Step::Ended);
+        assert_eq!(exchange.failure, Some("cut-short"));
+        let mut whole = Exchange::start(0, 10, 9, None, Ending::Session);
+        assert_eq!(whole.close(Ok(()), 0), Step::Ended);
+        assert!(whole.complete && whole.failure.is_none());
     }
 
     #[test]

@@ -13,6 +13,7 @@
 
 mod error;
 mod exchange;
+mod session;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -26,7 +27,8 @@ pub use exchange::{Ending, Exchange, Step};
 
 use crate::check::Checker;
 use crate::clock::Clock;
-use crate::protocol::Protocol;
+use crate::http::{Fault, Speech};
+use crate::protocol::{self, Protocol};
 use crate::proxy::{self, Proxy};
 use crate::ring::{Completion, Ring};
 use crate::schedule::Due;
@@ -39,6 +41,8 @@ const SLEEP_NS_MAX: u64 = 5_000_000;
 const STOP_NS: u64 = 1_000_000_000;
 /// The error of those that had not ended by then.
 const INTERRUPTED: &str = "interrupted";
+/// The error of a request that does not fit the ring's memory.
+const TOO_LONG: Fault = "request-too-long";
 /// Queries started between two turns of the ring, so that each is sent soon, even in a backlog.
 const STARTS_PER_TURN: u32 = 64;
 
@@ -50,9 +54,11 @@ pub struct Plan {
     pub sources: Vec<SocketAddr>,
     /// What is spoken.
     pub protocol: Protocol,
-    /// What HTTP asks for; see [`Protocol::request`].
+    /// How HTTP is spoken, if it is.
+    pub speech: Option<Speech>,
+    /// What HTTP asks for; see [`crate::protocol::path`].
     pub http_path: String,
-    /// Whether WHOIS answers are looked at.
+    /// Whether answers of WHOIS and HTTP are looked at.
     pub checked: bool,
     /// Header before each query.
     pub proxy: Option<Proxy>,
@@ -70,9 +76,16 @@ pub struct Plan {
     pub stop: Arc<AtomicBool>,
 }
 
+/// A connection that is open, or could be.
+#[derive(Default)]
 struct Slot {
     request: Request,
     exchange: Exchange,
+    /// Places of the target and the source in their lists.
+    target: usize,
+    source: Option<usize>,
+    /// What HTTP says on it.
+    talk: Option<session::Talk>,
 }
 
 /// A core at work.
@@ -82,6 +95,10 @@ pub struct Core {
     ring: Ring,
     slots: Vec<Slot>,
     free: Vec<u32>,
+    /// Kept connections that wait for a query, the one that has waited longest first.
+    idle: VecDeque<u32>,
+    /// Connections to be opened again for a query that the server did not take.
+    stale: VecDeque<u32>,
     /// Busy slots by start, with the start that makes an entry current.
     started: VecDeque<(u64, u32)>,
     /// Bytes that slow clients send later.
@@ -93,6 +110,7 @@ pub struct Core {
     seconds: Sender<CoreSecond>,
     turn: usize,
     bytes: Vec<u8>,
+    path: String,
     /// When the run was ended early.
     stopped_ns: Option<u64>,
 }
@@ -112,12 +130,13 @@ impl Core {
     ) -> Result<Self, EngineError> {
         let ring = Ring::new(plan.slots, &plan.targets, &plan.sources)
             .map_err(|source| EngineError::Ring { connections: plan.slots, source })?;
-        let slot = |_| Slot { request: Request::default(), exchange: Exchange::default() };
         Ok(Self {
             clock,
             ring,
-            slots: (0..plan.slots).map(slot).collect(),
+            slots: (0..plan.slots).map(|_| Slot::default()).collect(),
             free: (0..plan.slots).rev().collect(),
+            idle: VecDeque::new(),
+            stale: VecDeque::new(),
             started: VecDeque::new(),
             later: BinaryHeap::new(),
             workload,
@@ -127,6 +146,7 @@ impl Core {
             seconds,
             turn: 0,
             bytes: Vec::new(),
+            path: String::new(),
             stopped_ns: None,
             plan,
         })
@@ -154,13 +174,17 @@ impl Core {
                     self.give_up(&mut due);
                     continue;
                 }
+                _ if !self.stale.is_empty() && self.ring.has_room() => {
+                    self.reopen(now_ns);
+                    continue;
+                }
                 Some(due_ns) if due_ns <= now_ns && self.may_start(start_count) => {
                     start_count += 1;
                     let _ = due.next();
                     self.start(due_ns, now_ns);
                     continue;
                 }
-                None if self.free.len() == self.slots.len() => break,
+                None if self.free.len() + self.idle.len() == self.slots.len() => break,
                 _ => {}
             }
             self.send_later(now_ns);
@@ -183,7 +207,11 @@ impl Core {
     /// Whether there is a slot, and room in the ring, for one more after `start_count` in this
     /// turn.
     fn may_start(&mut self, start_count: u32) -> bool {
-        start_count < STARTS_PER_TURN && !self.free.is_empty() && self.ring.has_room()
+        start_count < STARTS_PER_TURN && self.has_slot() && self.ring.has_room()
+    }
+
+    fn has_slot(&self) -> bool {
+        !self.free.is_empty() || !self.idle.is_empty()
     }
 
     /// Counts what is due and cannot be started any more.
@@ -199,54 +227,109 @@ impl Core {
 
     /// How long the ring may sleep: until something is due, and never long.
     fn wait_ns(&self, next: Option<u64>, now_ns: u64) -> u64 {
-        let next = next.filter(|_| !self.free.is_empty()).unwrap_or(u64::MAX);
+        let next = next.filter(|_| self.has_slot()).unwrap_or(u64::MAX);
         let later = self.later.peek().map_or(u64::MAX, |Reverse((due_ns, ..))| *due_ns);
         next.min(later).saturating_sub(now_ns).min(SLEEP_NS_MAX)
     }
 
     fn start(&mut self, due_ns: u64, now_ns: u64) {
-        let Some(index) = self.free.pop() else { return };
+        // As many connections as there may be are opened before one is used again.
+        let index = self.free.pop().or_else(|| self.idle.pop_front());
+        let Some(index) = index else { return };
         let Some(slot) = self.slots.get_mut(index as usize) else { return };
         self.workload.next(&mut slot.request);
-        let pick = |list: &[SocketAddr]| self.turn.checked_rem(list.len());
-        let (target, source) = (pick(&self.plan.targets).unwrap_or(0), pick(&self.plan.sources));
-        self.turn = self.turn.wrapping_add(1);
-        self.bytes.clear();
-        if let Some(proxy) = self.plan.proxy
-            && let Some(to) = self.plan.targets.get(target)
-        {
-            let from = source.and_then(|source| self.plan.sources.get(source)).unwrap_or(to);
-            proxy::header(proxy, *from, *to, &mut self.bytes);
-        }
-        self.plan.protocol.request(&slot.request.bytes, &self.plan.http_path, &mut self.bytes);
-        let (gap, send_bytes) = match slot.request.manner {
-            Manner::Usual => (None, self.bytes.len()),
-            Manner::Slow { gap_us } => (Some(u64::from(gap_us) * 1_000), 0),
-            Manner::Silent => (None, 0),
-        };
-        let ending = self.plan.protocol.ending();
-        slot.exchange = Exchange::start(due_ns, now_ns, self.bytes.len(), gap, ending);
         self.started.push_back((now_ns, index));
-        self.ring.start(index, target, source, &self.bytes, send_bytes);
         if due_ns >= self.plan.warm_up_ns {
             self.stats.due_count += 1;
             self.stats.sent_count += 1;
             self.second.due_count += 1;
             self.stats.late_count += u64::from(now_ns - due_ns > self.plan.late_after_ns);
         }
+        let begun = if slot.talk.is_some() {
+            self.ask_again(index, due_ns, now_ns)
+        } else {
+            let pick = |list: &[SocketAddr]| self.turn.checked_rem(list.len());
+            slot.target = pick(&self.plan.targets).unwrap_or(0);
+            slot.source = pick(&self.plan.sources);
+            self.turn = self.turn.wrapping_add(1);
+            self.connect(index, due_ns, now_ns)
+        };
+        if let Err(fault) = begun {
+            self.fail(index, fault, now_ns);
+        }
+    }
+
+    /// Opens a slot's connection and sends its request.
+    fn connect(&mut self, index: u32, due_ns: u64, now_ns: u64) -> Result<(), Fault> {
+        let Some(slot) = self.slots.get_mut(index as usize) else { return Ok(()) };
+        let (target, source, plan) = (slot.target, slot.source, &self.plan);
+        let ending = plan.protocol.ending();
+        slot.exchange = Exchange::start(due_ns, now_ns, 0, None, ending);
+        self.bytes.clear();
+        if let Some(proxy) = plan.proxy
+            && let Some(to) = plan.targets.get(target)
+        {
+            let from = source.and_then(|source| plan.sources.get(source)).unwrap_or(to);
+            proxy::header(proxy, *from, *to, &mut self.bytes);
+        }
+        if let Some(speech) = &plan.speech {
+            let line = &slot.request.bytes;
+            session::path_of(line, &plan.http_path, &mut self.path);
+            let talk = session::Talk::begin(speech, &self.path, &mut self.bytes)?;
+            slot.talk = Some(talk);
+            self.stats.connections.opened_count += 1;
+        } else {
+            plan.protocol.request(&slot.request.bytes, &mut self.bytes);
+        }
+        let (gap, send_bytes) = match slot.request.manner {
+            Manner::Usual => (None, self.bytes.len()),
+            Manner::Slow { gap_us } => (Some(u64::from(gap_us) * 1_000), 0),
+            Manner::Silent => (None, 0),
+        };
+        slot.exchange = Exchange::start(due_ns, now_ns, self.bytes.len(), gap, ending);
+        if self.ring.start(index, target, source, &self.bytes, send_bytes) {
+            Ok(())
+        } else {
+            Err(TOO_LONG)
+        }
+    }
+
+    /// Ends an exchange of which nothing is under way.
+    fn fail(&mut self, index: u32, fault: Fault, now_ns: u64) {
+        if let Some(slot) = self.slots.get_mut(index as usize) {
+            slot.exchange.fail(fault);
+            self.ended(index, now_ns);
+        }
     }
 
     fn completed(&mut self, completion: Completion, now_ns: u64) {
         let Completion { op, slot: index, result, pending_count } = completion;
         let Some(slot) = self.slots.get_mut(index as usize) else { return };
+        if slot.talk.is_some() {
+            let step = self.session_step(completion, now_ns);
+            return self.act(index, step, now_ns);
+        }
         let prefix = if self.plan.protocol.ending() == Ending::Length && pending_count == 0 {
             self.ring.answer(index, 2)
         } else {
             &[]
         };
-        match slot.exchange.step(op, result, pending_count, prefix, now_ns) {
+        let step = slot.exchange.step(op, result, pending_count, prefix, now_ns);
+        self.act(index, step, now_ns);
+    }
+
+    fn act(&mut self, index: u32, step: Step, now_ns: u64) {
+        let Some(slot) = self.slots.get_mut(index as usize) else { return };
+        match step {
             Step::Wait => {}
+            // A session has taken what was there.
+            Step::Receive if slot.talk.is_some() => self.ring.receive(index, 0),
             Step::Receive => self.ring.receive(index, slot.exchange.answer_bytes),
+            Step::Say => {
+                if let Err(fault) = self.say(index) {
+                    self.fail(index, fault, now_ns);
+                }
+            }
             Step::SendByte { at, due_ns } => self.later.push(Reverse((due_ns, index, at))),
             Step::Cancel => self.ring.cancel(index),
             Step::Ended => self.ended(index, now_ns),
@@ -254,31 +337,39 @@ impl Core {
     }
 
     fn ended(&mut self, index: u32, now_ns: u64) {
+        if self.is_stale(index) {
+            return self.stale.push_back(index);
+        }
         let Some(slot) = self.slots.get(index as usize) else { return };
         let Exchange { due_ns, started_ns, connected_ns, first_ns, answer_bytes, failure, .. } =
             slot.exchange;
-        self.ring.close(index);
-        self.free.push(index);
         let in_time = (self.plan.warm_up_ns..self.plan.end_ns).contains(&now_ns);
         if due_ns < self.plan.warm_up_ns {
             self.stats.in_time_count += u64::from(in_time && failure.is_none());
-            return;
+            return self.release(index);
         }
+        let request = &slot.request;
+        let kind = match request.manner {
+            Manner::Usual => request.kind.name(),
+            Manner::Slow { .. } => "slow client",
+            Manner::Silent => "silent client",
+        };
+        let is_usual = matches!(request.manner, Manner::Usual);
+        let is_silent = matches!(request.manner, Manner::Silent);
+        let is_reused = slot.talk.as_ref().is_some_and(session::Talk::is_reused);
         // A server may close connections of clients that keep it waiting.
-        let unasked = slot.exchange.closed_unasked();
-        let silent = matches!(slot.request.manner, Manner::Silent);
+        let is_unasked = slot.exchange.closed_unasked();
         let failure = match failure {
             Some("timeout") if self.stopped_ns.is_some_and(|at_ns| at_ns + STOP_NS <= now_ns) => {
                 Some(INTERRUPTED)
             }
-            None if silent => None,
-            _ if unasked => None,
+            None | Some("cut-short") if is_silent => None,
+            _ if is_unasked => None,
             None if answer_bytes == 0 => Some("cut-short"),
-            None if self.plan.checked && self.plan.protocol == Protocol::Whois => {
-                self.checker.check(&slot.request, self.ring.answer(index, answer_bytes)).err()
-            }
+            None if self.plan.checked => self.checked(index, answer_bytes),
             failure => failure,
         };
+        self.release(index);
         self.stats.received_bytes += answer_bytes as u64;
         if let Some(kind) = failure {
             self.stats.fail(kind);
@@ -288,22 +379,31 @@ impl Core {
         self.stats.answered_count += 1;
         self.stats.in_time_count += u64::from(in_time);
         self.second.answered_count += 1;
-        let kind = match slot.request.manner {
-            Manner::Usual => slot.request.kind.name(),
-            Manner::Slow { .. } => "slow client",
-            Manner::Silent => "silent client",
-        };
         let latency_ns = now_ns - due_ns;
         self.stats.kind_mut(kind).record(latency_ns);
         // A client's deliberate delay is not the server's latency.
-        if matches!(slot.request.manner, Manner::Usual) {
+        if is_usual {
             self.second.latency.record(latency_ns);
             self.stats.latency.record(latency_ns);
             self.stats.service.record(now_ns - started_ns);
-            self.stats.connect.record(connected_ns - started_ns);
+            if !is_reused {
+                self.stats.connect.record(connected_ns.saturating_sub(started_ns));
+            }
             self.stats.first_byte.record(first_ns.saturating_sub(connected_ns));
             self.stats.last_byte.record(now_ns.saturating_sub(first_ns));
         }
+    }
+
+    /// What is wrong with an answer.
+    fn checked(&mut self, index: u32, answer_bytes: usize) -> Option<Fault> {
+        let slot = self.slots.get(index as usize)?;
+        if self.plan.protocol == Protocol::Whois {
+            let answer = self.ring.answer(index, answer_bytes);
+            return self.checker.check(&slot.request, answer).err();
+        }
+        let Some(answer) = slot.talk.as_ref()?.answer() else { return Some("cut-short") };
+        let is_asked = protocol::is_asked(&self.plan.http_path);
+        self.checker.check_http(&slot.request, is_asked, answer).err()
     }
 
     fn send_later(&mut self, now_ns: u64) {

@@ -10,7 +10,8 @@
 
 use super::units::{bytes, count, decimal, percent, percentile, plain, time, time_of};
 use crate::check::advice;
-use crate::result::{Latency, Method, RunResult, SweepResult, Usage};
+use crate::protocol::WHOIS_WORDS;
+use crate::result::{Connections, Latency, Method, RunResult, SweepResult, Usage};
 use crate::sweep::{failed_share, judge, knee_index, objective_text, percentile_ns, steps_by_rate};
 
 /// Percentiles of every table.
@@ -142,9 +143,13 @@ pub(super) fn summary(result: &RunResult) -> Vec<(&'static str, String)> {
                 bytes(per_answer.unwrap_or(0))
             ),
         ),
+        ("Connected", result.connections.as_ref().map_or_else(String::new, connections)),
         ("Server", result.server.as_ref().map_or_else(|| "not watched".to_owned(), usage)),
         ("Generator", usage(&result.generator)),
     ];
+    if result.connections.is_none() {
+        rows.retain(|(name, _)| *name != "Connected");
+    }
     if result.checked.is_empty() {
         rows.retain(|(name, _)| *name != "Checked");
         rows.insert(3, ("Checked", "nothing: answers were counted, not read".to_owned()));
@@ -164,6 +169,7 @@ pub(super) fn method_rows(method: &Method) -> Vec<(&'static str, String)> {
         ("Memory", bytes(method.memory_bytes)),
         ("Kernel", known(&method.kernel)),
         ("Targets", known(&method.targets.join(", "))),
+        ("Protocol", protocol(method)),
         ("Schedule", known(&method.schedule)),
         ("Seed", method.seed.to_string()),
         ("Warm-up", format!("{} s, not in the figures", decimal(method.warm_up_s))),
@@ -171,6 +177,10 @@ pub(super) fn method_rows(method: &Method) -> Vec<(&'static str, String)> {
         ("Source addresses", count(method.source_count)),
         ("Late after", time(method.late_after_us.saturating_mul(1_000))),
     ]
+}
+
+fn protocol(method: &Method) -> String {
+    if method.protocol.is_empty() { WHOIS_WORDS.to_owned() } else { plain(&method.protocol) }
 }
 
 fn verdict(result: &RunResult) -> String {
@@ -212,6 +222,22 @@ fn listed(counts: &std::collections::BTreeMap<String, u64>) -> String {
         .map(|(name, number)| format!("{} {}", plain(name), count(*number)))
         .collect();
     if entries.is_empty() { String::new() } else { format!(": {}", entries.join(", ")) }
+}
+
+/// What became of connections in a line.
+fn connections(connections: &Connections) -> String {
+    let Connections { opened_count, reopened_count, resumed_count, full_handshake_count } =
+        connections;
+    let mut text = format!("{} times", count(*opened_count));
+    if *reopened_count > 0 {
+        let times = count(*reopened_count);
+        text.push_str(&format!(", {times} because the server had closed a kept connection"));
+    }
+    if resumed_count + full_handshake_count > 0 {
+        let (full, resumed) = (count(*full_handshake_count), count(*resumed_count));
+        text.push_str(&format!("; TLS: {full} whole handshakes, {resumed} resumed"));
+    }
+    text
 }
 
 /// Use of processor and memory in a line.

@@ -40,6 +40,7 @@ fn run(rate_per_s: f64, p99_us: f64, errors: u64) -> RunResult {
         last_byte: Latency::default(),
         by_kind: [].into(),
         seconds: Vec::new(),
+        connections: None,
         server: None,
         generator: Usage::default(),
     }

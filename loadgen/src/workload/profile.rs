@@ -158,6 +158,12 @@ impl Profile {
         &self.name
     }
 
+    /// Whether some of its clients are slow or silent.
+    #[must_use]
+    pub fn has_slow_clients(&self) -> bool {
+        self.parsed().slow_share + self.parsed().silent_share > 0.0
+    }
+
     /// Its text, for the record of a run.
     #[must_use]
     pub fn text(&self) -> &str {
