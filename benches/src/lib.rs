@@ -9,6 +9,7 @@ pub mod callgrind;
 pub mod changes;
 pub mod dns_zone;
 pub mod holder;
+pub mod http;
 pub mod load;
 pub mod postgres;
 pub mod probe;
@@ -20,6 +21,7 @@ pub mod served;
 pub mod server;
 pub mod steps;
 pub mod typical;
+pub mod web;
 pub mod workload;
 
 use std::hint::black_box;

@@ -20,8 +20,7 @@ use clap::Args;
 use serde_json::Value;
 use whois_loadgen::result::{RESULT_FORMAT, RunResult};
 
-use crate::probe::Protocol;
-use crate::process::softirq_thread_ns;
+use crate::process::{Process, softirq_thread_ns};
 use crate::programs::ServedOptions;
 use crate::report::Sample;
 use crate::rival::{Running, Site};
@@ -136,7 +135,9 @@ impl Load {
     /// The generator's.
     pub fn warm_up(&self, running: &Running, site: &Site, rate: u64) -> io::Result<()> {
         if self.warm_up_s > 0 {
-            self.run(running, site, rate, self.warm_up_s)?;
+            let words = words_of(running);
+            let files = (&*site.folder, &*site.names_file);
+            self.drive(running.address, &words, files, rate, self.warm_up_s)?;
         }
         Ok(())
     }
@@ -146,7 +147,6 @@ impl Load {
     /// # Errors
     ///
     /// The generator's, or the rival has ended.
-    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     pub fn measure(
         &self,
         running: &mut Running,
@@ -154,12 +154,37 @@ impl Load {
         rate: u64,
         round: usize,
     ) -> io::Result<(Sample, RunResult)> {
-        let (cpu, softirq) = (running.process.cpu(), softirq_thread_ns(site.core));
-        let result = self.run(running, site, rate, self.seconds)?;
-        let softirq = softirq_thread_ns(site.core).saturating_sub(softirq);
-        let cpu = running.process.cpu().since(cpu);
-        if let Some(ended) = running.process.ended() {
-            return Err(io::Error::other(format!("{} {ended}", running.rival.name)));
+        let words = words_of(running);
+        let driven = Driven {
+            name: running.rival.name,
+            process: &mut running.process,
+            address: running.address,
+            words: &words,
+            core: site.core,
+        };
+        self.measure_one(driven, (&site.folder, &site.names_file), rate, round)
+    }
+
+    /// One measured run of any server; `files` as in [`Self::drive`].
+    ///
+    /// # Errors
+    ///
+    /// The generator's, or the server has ended.
+    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+    pub fn measure_one(
+        &self,
+        driven: Driven<'_>,
+        files: (&Path, &Path),
+        rate: u64,
+        round: usize,
+    ) -> io::Result<(Sample, RunResult)> {
+        let Driven { name, process, address, words, core } = driven;
+        let (cpu, softirq) = (process.cpu(), softirq_thread_ns(core));
+        let result = self.drive(address, words, files, rate, self.seconds)?;
+        let softirq = softirq_thread_ns(core).saturating_sub(softirq);
+        let cpu = process.cpu().since(cpu);
+        if let Some(ended) = process.ended() {
+            return Err(io::Error::other(format!("{name} {ended}")));
         }
         let answered = result.answered_count.max(1) as f64;
         let ticks = (cpu.user_ticks + cpu.system_ticks).max(1);
@@ -169,7 +194,7 @@ impl Load {
             found.map_or(0.0, |(_, ns)| *ns as f64 / 1e3)
         };
         let sample = Sample {
-            server: running.rival.name,
+            server: name,
             round,
             asked_per_s: result.asked_per_s,
             achieved_per_s: result.achieved_per_s,
@@ -184,19 +209,8 @@ impl Load {
         Ok((sample, result))
     }
 
-    fn run(
-        &self,
-        running: &Running,
-        site: &Site,
-        rate: u64,
-        seconds: u64,
-    ) -> io::Result<RunResult> {
-        let protocol = running.rival.protocol;
-        self.drive(running.address, protocol, (&site.folder, &site.names_file), rate, seconds)
-    }
-
-    /// Drives whatever answers at `target`; `files` are a folder to write in, and names, one a
-    /// line.
+    /// Drives whatever answers at `target` with the generator's options `words`; `files` are a
+    /// folder to write in, and names, one a line.
     ///
     /// # Errors
     ///
@@ -204,7 +218,7 @@ impl Load {
     pub fn drive(
         &self,
         target: SocketAddr,
-        protocol: Protocol,
+        words: &[&str],
         files: (&Path, &Path),
         rate: u64,
         seconds: u64,
@@ -212,10 +226,10 @@ impl Load {
         let json = files.0.join("run.json");
         let mut command = Command::new(&self.program);
         command.args(["run", "--target", &target.to_string()]);
-        command.args(["--protocol", protocol.name()]);
+        command.args(words);
         command.args(["--rate", &rate.to_string(), "--duration", &seconds.to_string()]);
         command.args(["--warm-up", "0", "--cores", &self.core.to_string()]);
-        command.args(["--profile", "thick", "--late-share-max", "1", "--unchecked"]);
+        command.args(["--profile", "thick", "--late-share-max", "1"]);
         command.arg("--names").arg(files.1).arg("--json").arg(&json);
         let output = command.stdin(Stdio::null()).output()?;
         // 3 says that queries failed, or started late: the result says how many.
@@ -233,4 +247,26 @@ impl Load {
         }
         Ok(result)
     }
+}
+
+/// A server that is driven.
+#[derive(Debug)]
+pub struct Driven<'a> {
+    /// As tables name it.
+    pub name: &'static str,
+    /// Its processes.
+    pub process: &'a mut Process,
+    /// Where it answers.
+    pub address: SocketAddr,
+    /// What the generator speaks, as its options.
+    pub words: &'a [&'a str],
+    /// The server's core.
+    pub core: usize,
+}
+
+/// The generator's options for WHOIS; answers are counted, not read.
+pub const WHOIS: [&str; 3] = ["--protocol", "whois", "--unchecked"];
+
+fn words_of(running: &Running) -> [&'static str; 3] {
+    ["--protocol", running.rival.protocol.name(), "--unchecked"]
 }

@@ -26,7 +26,7 @@ use snapshot_format::{Change, Object};
 use whoisd::feed::ChangeRecord;
 use whoisd::store::read_manifest;
 use whoisd::view::{Disk, View};
-use whoisd_benches::load::LoadOptions;
+use whoisd_benches::load::{self, LoadOptions};
 use whoisd_benches::probe::{self, Protocol};
 use whoisd_benches::served::{Served, Site};
 use whoisd_benches::workload::Workload;
@@ -112,7 +112,7 @@ fn run(options: &Options) -> io::Result<bool> {
     let mut prober = Prober::start(served.address);
     let drive = |seconds| {
         let files = (folder.path(), names.as_path());
-        load.drive(served.address, Protocol::Whois, files, options.rate, seconds)
+        load.drive(served.address, &load::WHOIS, files, options.rate, seconds)
     };
     if options.load.warm_up > 0 {
         drive(options.load.warm_up)?;

@@ -38,8 +38,7 @@ use whoisd::policy::guard::Guard;
 use whoisd::port43::{EngineKind, Settings, Sockets};
 use whoisd::shard::{Answerer, Fleet, Plan, ShardReport, Sources};
 use whoisd::view::View;
-use whoisd_benches::load::{Load, LoadOptions};
-use whoisd_benches::probe::Protocol;
+use whoisd_benches::load::{self, Load, LoadOptions};
 use whoisd_benches::process::free_address;
 use whoisd_benches::workload::{self, Workload};
 use whoisd_benches::{Options as Sizes, print, server, steps};
@@ -235,7 +234,7 @@ fn measure(
         thread::sleep(Duration::from_secs(options.load.seconds));
         0.0
     } else {
-        load.drive(address, Protocol::Whois, files, rate, options.load.seconds)?.achieved_per_s
+        load.drive(address, &load::WHOIS, files, rate, options.load.seconds)?.achieved_per_s
     };
     let core_waited = shard_waited().saturating_sub(core_waited);
     let share = core_waited.as_secs_f64() * 100.0 / start.elapsed().as_secs_f64();

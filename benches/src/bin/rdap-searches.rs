@@ -15,7 +15,7 @@
 )]
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,6 +32,7 @@ use whoisd::sample;
 use whoisd::sample::settings::{TLDS_DEFAULT, WATERMARK_DEFAULT_S};
 use whoisd::store::{Live, Settings, Stamp, Writer};
 use whoisd::view::{Data, Disk, View};
+use whoisd_benches::http::Client;
 use whoisd_benches::process::{Process, free_address};
 use whoisd_benches::programs::ServedOptions;
 use whoisd_benches::{Random, changes, server};
@@ -115,7 +116,7 @@ fn run(options: &Options) -> io::Result<()> {
     drop(process);
     let process = start()?;
     let mut client = Client::connect(listen)?;
-    client.until_searched()?;
+    until_searched(&mut client)?;
     {
         let view = View::open(&dir).map_err(io::Error::other)?;
         for (name, paths) in searches(view.data(), options.searches) {
@@ -123,7 +124,7 @@ fn run(options: &Options) -> io::Result<()> {
             let mut bytes = 0;
             for path in &paths {
                 let begun = Instant::now();
-                let (status, body) = client.get(path)?;
+                let (status, body) = client.get(&format!("/rdap/{path}"))?;
                 waits.push(begun.elapsed().as_secs_f64() * 1e3);
                 assert!(matches!(status, 200 | 404), "{path}: {status}");
                 bytes += body.len();
@@ -275,62 +276,14 @@ fn generation(status: SocketAddr) -> io::Result<u64> {
         .ok_or_else(|| io::Error::other("no whoisd_search_generation in /metrics"))
 }
 
-/// A connection that is kept.
-struct Client {
-    address: SocketAddr,
-    reader: BufReader<TcpStream>,
-}
-
-impl Client {
-    /// Connects once the server listens.
-    fn connect(address: SocketAddr) -> io::Result<Self> {
-        let begun = Instant::now();
-        loop {
-            match TcpStream::connect(address) {
-                Ok(stream) => {
-                    stream.set_nodelay(true)?;
-                    return Ok(Self { address, reader: BufReader::new(stream) });
-                }
-                Err(error) if begun.elapsed() > Duration::from_secs(60) => return Err(error),
-                Err(_) => thread::sleep(Duration::from_millis(20)),
-            }
+/// Waits until searches are answered.
+fn until_searched(client: &mut Client) -> io::Result<()> {
+    let begun = Instant::now();
+    while client.get("/rdap/entities?handle=none")?.0 == 503 {
+        if begun.elapsed() > PATIENCE {
+            return Err(io::Error::other("searches are not answered"));
         }
+        thread::sleep(Duration::from_millis(50));
     }
-
-    /// Waits until searches are answered.
-    fn until_searched(&mut self) -> io::Result<()> {
-        let begun = Instant::now();
-        while self.get("entities?handle=none")?.0 == 503 {
-            if begun.elapsed() > PATIENCE {
-                return Err(io::Error::other("searches are not answered"));
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-        Ok(())
-    }
-
-    fn get(&mut self, path: &str) -> io::Result<(u16, Vec<u8>)> {
-        let request = format!("GET /rdap/{path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
-        self.reader.get_mut().write_all(request.as_bytes())?;
-        let (mut status, mut length) = (0, 0);
-        loop {
-            let mut line = String::new();
-            self.reader.read_line(&mut line)?;
-            let line = line.trim_end();
-            if line.is_empty() {
-                break;
-            }
-            if status == 0 {
-                status = line.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(1);
-            }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().unwrap_or(0);
-            }
-        }
-        let mut body = vec![0; length];
-        self.reader.read_exact(&mut body)?;
-        Ok((status, body))
-    }
+    Ok(())
 }
