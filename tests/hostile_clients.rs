@@ -31,9 +31,11 @@ use std::time::{Duration, Instant};
 
 use whoisd::port43::limits::{ACCEPT_BACKOFF_MS, ACCEPTS_PER_LISTENER};
 
-use hostile::attack::{ANSWERED, ATTACKS, Attack, FLOOD_IPV6, OUT_OF_BUFFERS, Running, idle};
-use hostile::gauge::{Waits, median};
+use hostile::attack::Attack;
+use hostile::gauge::Waits;
+use hostile::hold::{Size, Subject, size};
 use hostile::site::{ANSWER_BUFFERS, Setting, Site};
+use hostile::whois::{ANSWERED, ATTACKS, FLOOD_IPV6, OUT_OF_BUFFERS, ask, idle};
 
 const ENGINES: [&str; 2] = ["ring", "streams"];
 const LOOPBACK: &str = "127.0.0.1:0";
@@ -44,24 +46,6 @@ const LOOPBACK: &str = "127.0.0.1:0";
 const MEMORY_KIB: u64 = 24 << 10;
 const MEMORY_KIB_PER_CONNECTION: u64 = 8;
 
-/// How an attack is held against the server.
-#[derive(Clone, Copy)]
-struct Size {
-    /// Rounds: one quiet, one attacked each.
-    rounds: usize,
-    /// Queries of the good client in each half of a round.
-    queries: usize,
-    /// Idle connections.
-    idle: usize,
-}
-
-fn size() -> Size {
-    match std::env::var("WHOISD_HOSTILE").as_deref() {
-        Ok("long") => Size { rounds: 5, queries: 1_000, idle: 10_000 },
-        _ => Size { rounds: 3, queries: 60, idle: 2_000 },
-    }
-}
-
 /// One server at a time, so that servers do not disturb each other's measurement.
 static TURN: RwLock<()> = RwLock::new(());
 
@@ -69,52 +53,18 @@ fn setting(engine: &'static str) -> Setting {
     Setting { engine, first_byte_ms: 500, drain_ms: 300, connections: 1_000, descriptors: None }
 }
 
-/// How long an attack may take to be in place: 10,000 connections take some seconds.
-const IN_PLACE_TIMEOUT: Duration = Duration::from_secs(120);
-
 /// Holds a server against an attack.
 fn hold(site: &Site, engine: &str, attack: Attack, size: Size) {
     let to = site.address();
-    let name = attack.name;
-    let failed = |what: String| panic!("{engine}, {name}: {what}");
-    // Warm: what is made once is there.
-    Waits::measure(to, 20).unwrap_or_else(failed);
-    site.settle(site.held()).unwrap_or_else(|what| panic!("{what}"));
-    let before = site.held();
-    let mut figures = [(); 4].map(|()| Vec::new());
-    let (mut most, mut opened) = (before, 0);
-    for _ in 0..size.rounds {
-        let quiet = Waits::measure(to, size.queries).unwrap_or_else(failed);
-        let running = Running::start(attack, to, IN_PLACE_TIMEOUT);
-        let running = running.unwrap_or_else(|what| panic!("{engine}, {name}: {what}"));
-        let attacked = Waits::measure(to, size.queries);
-        let now = site.held();
-        most.memory_kib = most.memory_kib.max(now.memory_kib);
-        most.connections = most.connections.max(now.connections);
-        let (count, wrong) = running.stop();
-        opened += count;
-        let attacked = attacked.unwrap_or_else(failed);
-        assert!(wrong.is_empty(), "{engine}, {name}: {} answers, {}", wrong.len(), wrong[0]);
-        let waits = [&quiet, &attacked].map(|waits| [50, 99].map(|p| waits.percentile(p)));
-        for (figures, wait) in figures.iter_mut().zip(waits.as_flattened()) {
-            figures.push(*wait);
-        }
-    }
-    let settled = site.settle(before).unwrap_or_else(|what| panic!("{engine}, {name}: {what}"));
-    let [quiet_50, quiet_99, attacked_50, attacked_99] = figures.map(|mut of| median(&mut of));
-    let memory_kib = most.memory_kib.saturating_sub(before.memory_kib);
-    println!(
-        "{engine:<8} {name:<27} {opened:>7} opened, {:>5} at once | quiet {quiet_50:6.2} \
-         {quiet_99:6.2} ms | attacked {attacked_50:6.2} {attacked_99:6.2} ms | +{memory_kib} KiB | \
-         gone after {} ms",
-        most.connections,
-        settled.as_millis()
-    );
-    let bound = MEMORY_KIB + MEMORY_KIB_PER_CONNECTION * most.connections as u64;
-    assert!(memory_kib <= bound, "{engine}, {name}: {memory_kib} KiB more, at most {bound}");
-    assert!(opened >= size.rounds as u64, "{engine}, {name}: the attack did not happen");
-    let stays = !attack.stays || most.connections >= attack.clients;
-    assert!(stays, "{engine}, {name}: of {} only {} were open", attack.clients, most.connections);
+    let subject = Subject {
+        label: engine,
+        to,
+        held: &|| site.held(),
+        ask: &|| ask(to),
+        memory_kib: MEMORY_KIB,
+        memory_kib_per_connection: MEMORY_KIB_PER_CONNECTION,
+    };
+    subject.hold(attack, size);
 }
 
 #[test]
@@ -227,7 +177,7 @@ fn descriptors_that_run_out_are_waited_for_and_come_back() {
         let patient = Setting { first_byte_ms: 2_000, ..setting(engine) };
         let site = Site::start(patient, LOOPBACK);
         let to = site.address();
-        Waits::measure(to, 20).unwrap();
+        Waits::measure(20, &|| ask(to)).unwrap();
         site.settle(site.held()).unwrap();
         let before = site.held();
         let begun = Instant::now();
@@ -247,7 +197,7 @@ fn descriptors_that_run_out_are_waited_for_and_come_back() {
         assert!(answer.starts_with("Domain Name: small.demo"), "{engine}: {answer:?}");
         drop(held);
         site.settle(before).unwrap();
-        Waits::measure(to, 20).unwrap();
+        Waits::measure(20, &|| ask(to)).unwrap();
         let errors = u128::from(count(&site.stop(), "accept_errors"));
         // All accepts of a listener once in each pause, however long that was; a slow machine only
         // makes it fewer.
@@ -270,7 +220,7 @@ fn a_server_with_few_descriptors_serves_on_after_a_flood() {
         thread::sleep(Duration::from_millis(300));
         drop(held);
         site.settle(before).unwrap_or_else(|what| panic!("{engine}: {what}"));
-        Waits::measure(site.address(), 20).unwrap();
+        Waits::measure(20, &|| ask(site.address())).unwrap();
         site.stop();
     }
 }

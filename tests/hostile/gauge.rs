@@ -5,21 +5,17 @@
 //!
 //! Judge a wait: that says as much about the machine as about the server.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use whoisd::port43::limits::ROOM_GRACE_MS;
 
-/// What it asks.
-const QUERY: &[u8] = b"small.demo\r\n";
 /// How long it waits before it counts an answer as missing: only a server that has forgotten the
 /// client lets it wait as long.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// A client that takes longer than this from its connection to its query may be taken for a silent
 /// one, by a deadline or where a full server makes room. If the machine has kept it waiting so
 /// long, it asks again: an answer that is missing says nothing then.
-const OWN_PAUSE_MAX: Duration = Duration::from_millis(ROOM_GRACE_MS / 2);
+pub(crate) const OWN_PAUSE_MAX: Duration = Duration::from_millis(ROOM_GRACE_MS / 2);
 /// How often it does.
 const TRIES: usize = 100;
 /// Pause between two queries: it is one client, not a load.
@@ -29,11 +25,15 @@ const PAUSE: Duration = Duration::from_micros(500);
 pub(crate) struct Waits(Vec<f64>);
 
 impl Waits {
-    /// Asks `count` times, one after the other. A missing or wrong answer is an error.
-    pub(crate) fn measure(to: SocketAddr, count: usize) -> Result<Self, String> {
+    /// Asks `count` times, one after the other; `ask` says how long that took, or nothing if the
+    /// client was too late itself. A missing or wrong answer is an error.
+    pub(crate) fn measure(
+        count: usize,
+        ask: &dyn Fn() -> Result<Option<Duration>, String>,
+    ) -> Result<Self, String> {
         let mut waits = Vec::with_capacity(count);
         for _ in 0..count {
-            let wait = (0..TRIES).find_map(|_| ask(to).transpose());
+            let wait = (0..TRIES).find_map(|_| ask().transpose());
             waits.push(wait.ok_or("the good client is never in time")??.as_secs_f64() * 1e3);
             std::thread::sleep(PAUSE);
         }
@@ -45,28 +45,6 @@ impl Waits {
     pub(crate) fn percentile(&self, share: usize) -> f64 {
         self.0[(self.0.len() * share).div_ceil(100).clamp(1, self.0.len()) - 1]
     }
-}
-
-/// How long it waited for its answer; `None` if it was itself too late for one.
-fn ask(to: SocketAddr) -> Result<Option<Duration>, String> {
-    let begun = Instant::now();
-    let failed = |what: &str, error: std::io::Error| format!("the good client: {what}: {error}");
-    let mut stream =
-        TcpStream::connect_timeout(&to, PATIENCE).map_err(|error| failed("connect", error))?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(|error| failed("deadline", error))?;
-    let mut answer = String::new();
-    let sent = stream.write_all(QUERY).map_err(|error| failed("send", error));
-    let was_late = begun.elapsed() > OWN_PAUSE_MAX;
-    let read = stream.read_to_string(&mut answer).map_err(|error| failed("read", error));
-    if was_late && answer.is_empty() {
-        return Ok(None);
-    }
-    sent.and(read)?;
-    let whole = answer.starts_with("Domain Name: small.demo\r\n") && answer.ends_with("\r\n");
-    if !whole {
-        return Err(format!("the good client got {} bytes: {answer:.200}", answer.len()));
-    }
-    Ok(Some(begun.elapsed()))
 }
 
 /// The middle one.

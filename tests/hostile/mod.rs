@@ -1,9 +1,13 @@
 //! Hostile clients, and what a server must do while they are there.
 //!
-//! `client` is one connection of theirs, `attack` the list of what they do with it, `site` the
-//! server under test and the kernel's figures for it, `gauge` the well-behaved client beside them.
+//! `client` is one connection of theirs, `attack` how many of them do something, `whois` the list of
+//! what they do; `site` is the server under test, `held` the kernel's figures for it, `gauge` the
+//! well-behaved client beside them.
 
 pub(crate) mod attack;
 pub(crate) mod client;
 pub(crate) mod gauge;
+pub(crate) mod held;
+pub(crate) mod hold;
 pub(crate) mod site;
+pub(crate) mod whois;

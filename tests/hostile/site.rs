@@ -1,14 +1,14 @@
-//! The server under test, and the kernel's figures for it: memory, descriptors, connections.
+//! The server under test.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use snapshot_format::object::{Contact, ContactLink, ContactRole, Domain, Postal};
 
+use super::held::{Held, settle};
 use crate::registry::Objects;
 use crate::server::{Server, counts, program};
 
@@ -16,10 +16,6 @@ use crate::server::{Server, counts, program};
 const TEXT_BYTES: usize = 1_000;
 /// Answer buffers of the shard: few, so that a test can use them up.
 pub(crate) const ANSWER_BUFFERS: usize = 16;
-/// How long the last of an attack may take to go before it counts as left over: many times the
-/// longest deadline.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// How the server is started.
 #[derive(Clone, Copy)]
 pub(crate) struct Setting {
@@ -39,19 +35,6 @@ pub(crate) struct Setting {
 pub(crate) struct Site {
     server: Server,
     _folder: tempfile::TempDir,
-}
-
-/// What a process holds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Held {
-    /// Resident memory, KiB.
-    pub(crate) memory_kib: u64,
-    /// Open descriptors.
-    pub(crate) descriptors: usize,
-    /// Connections that are not at their end.
-    pub(crate) connections: usize,
-    /// Processor time so far, clock ticks.
-    pub(crate) processor_ticks: u64,
 }
 
 impl Site {
@@ -81,65 +64,14 @@ impl Site {
         self.server.addresses[0]
     }
 
-    fn proc(&self, file: &str) -> String {
-        let path = format!("/proc/{}/{file}", self.server.process.id());
-        fs::read_to_string(&path).unwrap_or_else(|error| panic!("the server is gone: {error}"))
-    }
-
     /// What it holds now.
     pub(crate) fn held(&self) -> Held {
-        let status = self.proc("status");
-        let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let memory = memory.and_then(|text| text.trim().strip_suffix(" kB"));
-        let descriptors = format!("/proc/{}/fd", self.server.process.id());
-        let stat = self.proc("stat");
-        // After the name, which ends in the last parenthesis: fields 14 and 15 of the line.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-        let ticks = |at: usize| fields[at].parse::<u64>().unwrap();
-        Held {
-            memory_kib: memory.unwrap().trim().parse().unwrap(),
-            descriptors: fs::read_dir(descriptors).unwrap().count(),
-            connections: self.connections(),
-            processor_ticks: ticks(11) + ticks(12),
-        }
-    }
-
-    /// Sockets on the server's port that a process holds or that wait to be accepted; not those
-    /// that the kernel alone still knows (TIME-WAIT, orphans).
-    fn connections(&self) -> usize {
-        const LISTEN: &str = "0A";
-        const TIME_WAIT: &str = "06";
-        let port = format!(":{:04X}", self.address().port());
-        let mut count = 0;
-        for file in ["net/tcp", "net/tcp6"] {
-            let text = self.proc(file);
-            for line in text.lines().skip(1) {
-                // Most lines are of other sockets, and there may be thousands.
-                if !line.get(..24).is_some_and(|start| start.contains(&port)) && file == "net/tcp" {
-                    continue;
-                }
-                let fields: Vec<&str> = line.split_whitespace().collect();
-                let [local, state, inode] = [fields[1], fields[3], fields[9]];
-                let held = inode != "0" && ![LISTEN, TIME_WAIT].contains(&state);
-                count += usize::from(local.ends_with(&port) && held);
-            }
-        }
-        count
+        Held::of(self.server.process.id(), &[self.address().port()])
     }
 
     /// Waits until no connection is left and descriptors are what they were; how long that took.
     pub(crate) fn settle(&self, before: Held) -> Result<Duration, String> {
-        let begun = Instant::now();
-        loop {
-            let now = self.held();
-            if now.connections == 0 && now.descriptors <= before.descriptors {
-                return Ok(begun.elapsed());
-            }
-            if begun.elapsed() > SETTLE_TIMEOUT {
-                return Err(format!("left behind: {now:?}, before {before:?}"));
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
+        settle(before, || self.held())
     }
 
     /// Sets the limit of descriptors that the server may have from now on.
