@@ -28,7 +28,7 @@ use whoisd::view::View;
 use whoisd::warden::Observed;
 
 use crate::forwarded::Trusted;
-use crate::http::{Asked, asked};
+use crate::http::{Asked, asked, named};
 use crate::search::{self, Pool};
 
 /// When to ask again while the index is being built, and when too many searches are under way,
@@ -122,24 +122,31 @@ impl Answerer {
         if asked == Asked::Preflight {
             return Answer::Preflight;
         }
-        let (client, named) = self.site.trusted.client(came.peer, came.headers);
+        let (client, by_proxy) = self.site.trusted.client(came.peer, came.headers);
         let origin = Origin {
             client,
             server: came.server,
-            proxied: came.proxied || named,
-            local: came.local && !named,
+            proxied: came.proxied || by_proxy,
+            local: came.local && !by_proxy,
             complete_us: came.complete_us,
         };
         let (view, rules) = (self.reception.view(), self.reception.rules());
-        let came_for = match asked {
-            Asked::Rdap(target) => target,
-            _ => "",
+        let (came_for, unread) = match asked {
+            Asked::Rdap(target) => (target, ""),
+            _ => ("", named(came.uri, &self.site.mount)),
         };
         let (request, target) = (Request::read(came_for), rdap::escaped(came_for.as_bytes()));
+        let unread = rdap::escaped(unread.as_bytes());
         if request.is_reverse() && !came.encrypted && !origin.proxied {
             asked = Asked::Refused(Status::FORBIDDEN, HTTPS_ONLY);
         }
-        let asking = Asking { view: &view, rules: &rules, target: &target, request: &request };
+        let asking = Asking {
+            view: &view,
+            rules: &rules,
+            target: &target,
+            unread: &unread,
+            request: &request,
+        };
         let (told, status, retry_after_s) = match self.reception.admit(&origin) {
             Admission::Open(pass) => match self.serve(&asking, &asked, &pass, began_us) {
                 Served::Now(told, status, retry_after_s) => (told, status, retry_after_s),
@@ -174,7 +181,7 @@ impl Answerer {
     /// Ends what [`Answer::Later`] began; `None`: the thread of the search is gone.
     pub(crate) fn finish(&mut self, pending: &Pending, made: Option<search::Made>) -> Reply {
         let Pending { view, rules, target, request, .. } = pending;
-        let asking = Asking { view, rules, target, request };
+        let asking = Asking { view, rules, target, unread: "", request };
         let made = made.unwrap_or_else(|| {
             let caller = caller(&self.site, &self.searches, &asking, pending.tier);
             let refused = Refused::Http(Status::FAILED, "The search was not finished.");
@@ -327,8 +334,8 @@ impl Answerer {
         (outcome, tier, seen): (Ended, Tier, Option<Observed>),
     ) -> Told<'a> {
         let suffix = self.reception.logged(|| asking.request.suffix(asking.view));
-        let subject = asking.request.subject();
-        let subject = if subject.is_empty() { asking.target } else { subject };
+        let named = [asking.request.subject(), asking.target, asking.unread];
+        let subject = named.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
         Told { kind, outcome, subject: subject.as_bytes(), suffix, tier, seen }
     }
 }
@@ -338,6 +345,8 @@ struct Asking<'a> {
     view: &'a Arc<View>,
     rules: &'a Arc<Rules>,
     target: &'a str,
+    /// The path of a request that is refused before RDAP is read, for the log alone.
+    unread: &'a str,
     request: &'a Request,
 }
 

@@ -57,7 +57,7 @@ pub(crate) fn asked<'a>(
     if method != Method::GET && method != Method::HEAD {
         return Asked::Refused(METHOD_NOT_ALLOWED, "RDAP is asked with GET or HEAD.");
     }
-    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    let target = target(uri);
     if target.len() > TARGET_BYTES_MAX {
         return Asked::Refused(URI_TOO_LONG, "Path and parameters may have 4096 bytes.");
     }
@@ -74,6 +74,17 @@ pub(crate) fn asked<'a>(
         );
     }
     Asked::Rdap(target)
+}
+
+/// What the query log names of a request that is refused before RDAP is read: what comes after the
+/// base URL, as for others, or all of a path that lies elsewhere.
+pub(crate) fn named<'a>(uri: &'a Uri, mount: &str) -> &'a str {
+    let target = target(uri);
+    target.strip_prefix(mount).unwrap_or(target)
+}
+
+fn target(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", |target| target.as_str())
 }
 
 /// Whether a client takes what we send. A header that cannot be read accepts anything: an answer is

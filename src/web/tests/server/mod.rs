@@ -88,6 +88,26 @@ impl Site {
         Server::start_with(&["--config", file.to_str().unwrap()])
     }
 
+    /// A server with this configuration, figures and a query log.
+    pub(crate) fn serve_logged(&self, config: &str) -> Server {
+        let text = format!(
+            "{config}[web]\nstatus_listen = \"127.0.0.1:0\"\nquery_log_dir = {:?}\n",
+            self.path("queries")
+        );
+        self.serve_with(&text)
+    }
+
+    /// What the query log of a server that is stopped now has.
+    pub(crate) fn logged(&self, mut server: Server) -> Vec<Value> {
+        server.signal("TERM");
+        assert!(server.process.wait().unwrap().success());
+        let files = fs::read_dir(self.path("queries")).unwrap().map(|entry| entry.unwrap().path());
+        let mut gzip = Command::new("gzip");
+        gzip.arg("-dc").args(files.filter(|path| path.extension().is_some_and(|end| end == "gz")));
+        let lines = String::from_utf8(gzip.output().unwrap().stdout).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// A server without a configuration file.
     pub(crate) fn serve(&self, more: &[&str]) -> Server {
         let dir = self.dir();
