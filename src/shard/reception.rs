@@ -66,11 +66,13 @@ pub enum Ended {
     Blocked,
     /// With a list that denies.
     Denied,
+    /// With what a browser asks before it lets a script ask: no query.
+    Preflight,
 }
 
 impl Ended {
     /// All of them, in the order of the type.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Found,
         Self::Listed,
         Self::Reserved,
@@ -82,6 +84,7 @@ impl Ended {
         Self::Limited,
         Self::Blocked,
         Self::Denied,
+        Self::Preflight,
     ];
 
     /// The word in logs and figures.
@@ -99,6 +102,7 @@ impl Ended {
             Self::Limited => "limited",
             Self::Blocked => "blocked",
             Self::Denied => "denied",
+            Self::Preflight => "preflight",
         }
     }
 
@@ -106,7 +110,9 @@ impl Ended {
     #[must_use]
     pub const fn class(self) -> AnswerClass {
         match self {
-            Self::Found | Self::Listed | Self::Help | Self::Limits => AnswerClass::Found,
+            Self::Found | Self::Listed | Self::Help | Self::Limits | Self::Preflight => {
+                AnswerClass::Found
+            }
             Self::Reserved | Self::NotFound => AnswerClass::NotFound,
             Self::Failed => AnswerClass::Failed,
             Self::Refused => AnswerClass::Refused,

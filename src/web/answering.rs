@@ -86,8 +86,6 @@ pub(crate) struct Came<'a> {
 
 /// What becomes of a request.
 pub(crate) enum Answer {
-    /// A preflight, which has no body and costs nothing.
-    Preflight,
     Now(Reply),
     /// Once a search has been made.
     Later(oneshot::Receiver<search::Made>, Box<Pending>),
@@ -106,6 +104,9 @@ pub(crate) struct Pending {
     began_us: u64,
 }
 
+/// What a preflight is answered with.
+pub(crate) const NO_CONTENT: Status = Status::new(204, "No Content");
+
 /// What a request refused for want of TLS reads (RFC 9536 section 12).
 const HTTPS_ONLY: &str = "Reverse searches are answered over HTTPS alone.";
 
@@ -119,9 +120,6 @@ impl Answerer {
     pub(crate) fn answer(&mut self, came: &Came<'_>) -> Answer {
         let began_us = clock::micros();
         let mut asked = asked(came.method, came.uri, came.headers, &self.site.mount);
-        if asked == Asked::Preflight {
-            return Answer::Preflight;
-        }
         let (client, by_proxy) = self.site.trusted.client(came.peer, came.headers);
         let origin = Origin {
             client,
@@ -171,8 +169,11 @@ impl Answerer {
             Admission::Blocked(block) => self.blocked(&asking, &block, client),
             Admission::Denied(by) => self.denied(&asking, &by, client),
         };
-        let body = Bytes::copy_from_slice(self.document.bytes());
-        let (found_us, at_us) = (self.document.began_us(), clock::micros());
+        let has_body = status != NO_CONTENT;
+        let body = if has_body { self.document.bytes() } else { &[] };
+        let body = Bytes::copy_from_slice(body);
+        let found_us = if has_body { self.document.began_us() } else { began_us };
+        let at_us = clock::micros();
         let made = Made { began_us, found_us, at_us, bytes: body.len() };
         self.reception.tell((&view, &rules), &origin, &told, &made);
         Answer::Now(Reply { status: status.code, body, retry_after_s })
@@ -232,6 +233,12 @@ impl Answerer {
             let seen = charged.seen.map(|seen| seen.refused(strike));
             let told = self.told(asking, kind, (Ended::Limited, tier, seen));
             return Served::Now(told, status, Some(over.wait_s));
+        }
+        if *asked == Asked::Preflight {
+            // It shows nothing: its price is all that it costs.
+            let seen = charged.seen.map(|seen| seen.dry_run(charged.dry_run()));
+            let told = self.told(asking, kind, (Ended::Preflight, tier, seen));
+            return Served::Now(told, NO_CONTENT, None);
         }
         let (outcome, status) = match asked {
             Asked::Refused(status, text) => {

@@ -39,7 +39,7 @@ use twox_hash::XxHash3_64;
 use whoisd::observe::clock;
 
 use crate::activity::{Activity, Deadlines, Due};
-use crate::answering::{Answer, Answerer, Came, Pending, Reply};
+use crate::answering::{Answer, Answerer, Came, NO_CONTENT, Pending, Reply};
 use crate::http::{METHODS, RDAP_JSON};
 use crate::search;
 
@@ -137,7 +137,6 @@ impl Connections {
             let answerer = Rc::clone(&answerer);
             async move {
                 let reply = match begun {
-                    Answer::Preflight => return Ok(preflight()),
                     Answer::Now(reply) => reply,
                     Answer::Later(made, pending) => later(answerer, made, pending).await,
                 };
@@ -208,6 +207,9 @@ async fn later(
 /// An answer with its headers. One that the client has already has no body (RFC 9110 section
 /// 13.1.2).
 fn response(reply: Reply, asked: &HeaderMap) -> Response<Full<Bytes>> {
+    if reply.status == NO_CONTENT.code {
+        return preflight();
+    }
     let tag = format!("\"{:016x}\"", XxHash3_64::oneshot(&reply.body));
     let is_known =
         reply.status == 200 && asked.get_all(IF_NONE_MATCH).iter().any(|tags| has_tag(tags, &tag));

@@ -34,3 +34,27 @@ fn what_is_refused_before_rdap_is_read_is_logged_with_its_path() {
     let refused = ["/", "/robots%C3%A4%22?x=1", &cut, "domain/example.demo", "help"];
     assert_eq!(rows(&log), refused.map(|name| ["unreadable", "refused", name]));
 }
+
+#[test]
+fn a_preflight_counts_against_the_limit_and_is_logged() {
+    let site = Site::new();
+    let limits = "[limits]\nloopback_free = false\nv4_32_per_min = 1\nv4_32_burst = 12\n";
+    let server = site.serve_logged(limits);
+    let ask = || server.request("OPTIONS", "/rdap/help", &[("Origin", "https://a.example")]);
+    for _ in 0..12 {
+        let allowed = ask();
+        assert_eq!((allowed.status, allowed.body.len()), (204, 0), "{allowed:?}");
+        assert_eq!(allowed.header("access-control-allow-methods"), Some("GET, HEAD, OPTIONS"));
+    }
+    for refused in [ask(), server.get("/rdap/help")] {
+        assert_eq!(refused.status, 429);
+        assert_eq!(refused.json()["errorCode"], 429);
+        assert_eq!(refused.header("access-control-allow-origin"), Some("*"));
+        assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    }
+    let log = site.logged(server);
+    let mut expected = vec![["unreadable", "preflight", "help"]; 12];
+    expected.extend([["help", "limited", "help"], ["unreadable", "limited", "help"]]);
+    expected.sort_unstable();
+    assert_eq!(rows(&log), expected);
+}
