@@ -28,7 +28,7 @@ use whoisd::view::View;
 use whoisd::warden::Observed;
 
 use crate::forwarded::Trusted;
-use crate::http::{Asked, asked, named};
+use crate::http::{Asked, Wrong, asked, named};
 use crate::search::{self, Pool};
 
 /// When to ask again while the index is being built, and when too many searches are under way,
@@ -118,7 +118,6 @@ impl Answerer {
 
     /// Answers a request, or begins to.
     pub(crate) fn answer(&mut self, came: &Came<'_>) -> Answer {
-        let began_us = clock::micros();
         let mut asked = asked(came.method, came.uri, came.headers, &self.site.mount);
         let (client, by_proxy) = self.site.trusted.client(came.peer, came.headers);
         let origin = Origin {
@@ -128,16 +127,46 @@ impl Answerer {
             local: came.local && !by_proxy,
             complete_us: came.complete_us,
         };
-        let (view, rules) = (self.reception.view(), self.reception.rules());
         let (came_for, unread) = match asked {
             Asked::Rdap(target) => (target, ""),
             _ => ("", named(came.uri, &self.site.mount)),
         };
-        let (request, target) = (Request::read(came_for), rdap::escaped(came_for.as_bytes()));
-        let unread = rdap::escaped(unread.as_bytes());
+        let request = Request::read(came_for);
         if request.is_reverse() && !came.encrypted && !origin.proxied {
             asked = Asked::Refused(Status::FORBIDDEN, HTTPS_ONLY);
         }
+        let [target, unread] = [came_for, unread].map(|text| rdap::escaped(text.as_bytes()));
+        self.respond(&origin, &asked, Read { request, target, unread })
+    }
+
+    /// Refuses a head that could not be read: its end of the connection is all that is known.
+    pub(crate) fn refuse_head(&mut self, came: &Came<'_>, wrong: Wrong) -> Reply {
+        let origin = Origin {
+            client: came.peer.to_canonical(),
+            server: came.server,
+            proxied: came.proxied,
+            // A listed proxy sends it for a client that its fields would name: what others send
+            // takes nothing from the proxy's limits, by which its checks are answered.
+            local: came.local || self.site.trusted.is_proxy(came.peer),
+            complete_us: came.complete_us,
+        };
+        let (status, text) = wrong.refusal();
+        let (request, target, unread) = (Request::read(""), String::new(), String::new());
+        let read = Read { request, target, unread };
+        match self.respond(&origin, &Asked::Refused(status, text), read) {
+            Answer::Now(reply) => reply,
+            // Only searches are answered later.
+            Answer::Later(..) => {
+                Reply { status: status.code, body: Bytes::new(), retry_after_s: None }
+            }
+        }
+    }
+
+    /// Answers what was read, or begins to.
+    fn respond(&mut self, origin: &Origin, asked: &Asked<'_>, read: Read) -> Answer {
+        let began_us = clock::micros();
+        let (view, rules) = (self.reception.view(), self.reception.rules());
+        let Read { request, target, unread } = read;
         let asking = Asking {
             view: &view,
             rules: &rules,
@@ -145,15 +174,15 @@ impl Answerer {
             unread: &unread,
             request: &request,
         };
-        let (told, status, retry_after_s) = match self.reception.admit(&origin) {
-            Admission::Open(pass) => match self.serve(&asking, &asked, &pass, began_us) {
+        let (told, status, retry_after_s) = match self.reception.admit(origin) {
+            Admission::Open(pass) => match self.serve(&asking, asked, &pass, began_us) {
                 Served::Now(told, status, retry_after_s) => (told, status, retry_after_s),
                 Served::Later(made, charged, tier) => {
                     let (view, rules) = (Arc::clone(&view), Arc::clone(&rules));
                     return Answer::Later(
                         made,
                         Box::new(Pending {
-                            origin,
+                            origin: *origin,
                             pass,
                             charged,
                             tier,
@@ -166,8 +195,8 @@ impl Answerer {
                     );
                 }
             },
-            Admission::Blocked(block) => self.blocked(&asking, &block, client),
-            Admission::Denied(by) => self.denied(&asking, &by, client),
+            Admission::Blocked(block) => self.blocked(&asking, &block, origin.client),
+            Admission::Denied(by) => self.denied(&asking, &by, origin.client),
         };
         let has_body = status != NO_CONTENT;
         let body = if has_body { self.document.bytes() } else { &[] };
@@ -175,7 +204,7 @@ impl Answerer {
         let found_us = if has_body { self.document.began_us() } else { began_us };
         let at_us = clock::micros();
         let made = Made { began_us, found_us, at_us, bytes: body.len() };
-        self.reception.tell((&view, &rules), &origin, &told, &made);
+        self.reception.tell((&view, &rules), origin, &told, &made);
         Answer::Now(Reply { status: status.code, body, retry_after_s })
     }
 
@@ -345,6 +374,13 @@ impl Answerer {
         let subject = named.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
         Told { kind, outcome, subject: subject.as_bytes(), suffix, tier, seen }
     }
+}
+
+/// What was read of a request.
+struct Read {
+    request: Request,
+    target: String,
+    unread: String,
 }
 
 /// What one request is answered from.

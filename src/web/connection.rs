@@ -4,13 +4,15 @@
 //!
 //! - `bounded`: head, streams, resets and buffers have bounds; a connection that keeps none of its
 //!   deadlines is cut.
+//! - `whole`: what hyper refuses by itself gets a whole answer (`bare`), but for a list of fields
+//!   over HTTP/2 that is too long: h2 answers that with a 431 of its own, which nothing here sees.
 //! - `no waiting in an answer`: an answer is made in one go, on the connection's own core.
 //!
 //! # Does not
 //!
 //! Read bodies of requests: those that are answered have none.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -24,7 +26,8 @@ use http::header::{
     ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH,
     RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::response::Parts;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -40,7 +43,8 @@ use whoisd::observe::clock;
 
 use crate::activity::{Activity, Deadlines, Due};
 use crate::answering::{Answer, Answerer, Came, NO_CONTENT, Pending, Reply};
-use crate::http::{METHODS, RDAP_JSON};
+use crate::bare::Whole;
+use crate::http::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, METHODS, RDAP_JSON, Wrong};
 use crate::search;
 
 /// How often deadlines are looked at.
@@ -48,10 +52,6 @@ const TICK: Duration = Duration::from_millis(250);
 /// How long a connection that is finished may take for what is under way.
 const FINISH: Duration = Duration::from_secs(5);
 
-/// Bytes of a head; also of what is read ahead.
-const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// Fields of a head.
-const HEAD_FIELDS_MAX: usize = 64;
 /// Requests of one HTTP/2 connection that are under way at once.
 const STREAMS_MAX: u32 = 64;
 /// Streams that a client may have reset before we took them; more end the connection (rapid reset).
@@ -130,7 +130,9 @@ impl Connections {
         ends: Ends,
         stop: impl Future<Output = ()>,
     ) {
-        let io = TokioIo::new(socket);
+        let refused = Rc::new(Cell::new(false));
+        let refuse = refusing(Rc::clone(&self.answerer), ends);
+        let io = TokioIo::new(Whole::new(socket, refuse, Rc::clone(&refused)));
         let answerer = Rc::clone(&self.answerer);
         let service = service_fn(move |request| {
             let begun = begin(&answerer, ends, &request);
@@ -160,6 +162,9 @@ impl Connections {
                 }
                 _ = ticks.tick() => {
                     let now = clock::monotonic();
+                    if refused.get() {
+                        finished.get_or_insert(now);
+                    }
                     match (activity.due(&self.deadlines, now), finished) {
                         (Due::Cut, _) => return,
                         (_, Some(then)) if now.saturating_duration_since(then) >= FINISH => return,
@@ -175,20 +180,38 @@ impl Connections {
     }
 }
 
+/// Refuses heads that could not be read.
+fn refusing(
+    answerer: Rc<RefCell<Answerer>>,
+    ends: Ends,
+) -> impl FnMut(Wrong) -> (Parts, Bytes) + Unpin {
+    move |wrong| {
+        let (method, uri, headers) = Default::default();
+        let came = came(ends, (&method, &uri, &headers));
+        let reply = answerer.borrow_mut().refuse_head(&came, wrong);
+        let body = reply.body.clone();
+        (response(reply, &headers).into_parts().0, body)
+    }
+}
+
 /// Answers one request, or begins to.
 fn begin(answerer: &RefCell<Answerer>, ends: Ends, request: &Request<Incoming>) -> Answer {
-    let came = Came {
-        method: request.method(),
-        uri: request.uri(),
-        headers: request.headers(),
+    let asked = (request.method(), request.uri(), request.headers());
+    answerer.borrow_mut().answer(&came(ends, asked))
+}
+
+fn came<'a>(ends: Ends, (method, uri, headers): (&'a Method, &'a Uri, &'a HeaderMap)) -> Came<'a> {
+    Came {
+        method,
+        uri,
+        headers,
         peer: ends.peer,
         proxied: ends.proxied,
         local: ends.local,
         encrypted: ends.encrypted,
         server: ends.server,
         complete_us: clock::micros(),
-    };
-    answerer.borrow_mut().answer(&came)
+    }
 }
 
 /// Waits for a search. On a task of its own: a client that goes away meanwhile is told of as well.

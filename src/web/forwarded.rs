@@ -38,12 +38,17 @@ impl Trusted {
         Self { proxies: web.forwarded_from.clone().into(), header: web.forwarded_header }
     }
 
+    /// Whether a peer is a proxy that is believed.
+    pub(crate) fn is_proxy(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.proxies.iter().any(|net| net.contains(&peer))
+    }
+
     /// Who asks on a connection from `peer`, and whether a proxy has said so. A list that cannot be
     /// read ends where it cannot: the last address that was read holds.
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> (IpAddr, bool) {
         let peer = peer.to_canonical();
-        let is_proxy = |address: IpAddr| self.proxies.iter().any(|net| net.contains(&address));
-        if !is_proxy(peer) {
+        if !self.is_proxy(peer) {
             return (peer, false);
         }
         let mut client = peer;
@@ -57,7 +62,7 @@ impl Trusted {
             let text = if name == FORWARDED { node(hop) } else { Some(hop) };
             let Some(address) = text.and_then(address) else { break };
             client = address;
-            if !is_proxy(client) {
+            if !self.is_proxy(client) {
                 break;
             }
         }

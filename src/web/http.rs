@@ -43,6 +43,41 @@ pub(crate) const METHOD_NOT_ALLOWED: Status = Status::new(405, "Method Not Allow
 pub(crate) const NOT_ACCEPTABLE: Status = Status::new(406, "Not Acceptable");
 /// A path or parameters that are too long.
 pub(crate) const URI_TOO_LONG: Status = Status::new(414, "URI Too Long");
+/// A head that is too long, or has too many fields.
+const HEAD_TOO_LARGE: Status = Status::new(431, "Request Header Fields Too Large");
+
+const TARGET_TOO_LONG: &str = "Path and parameters may have 4096 bytes.";
+
+/// Bytes of a head; also of what is read ahead.
+pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Fields of a head.
+pub(crate) const HEAD_FIELDS_MAX: usize = 64;
+
+/// What is wrong with a head that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    Malformed,
+    HeadTooLarge,
+    TargetTooLong,
+}
+
+impl Wrong {
+    /// What its client reads.
+    pub(crate) const fn refusal(self) -> (Status, &'static str) {
+        match self {
+            Self::Malformed => (
+                Status::BAD_REQUEST,
+                "This does not read as a request of HTTP/1.1 (RFC 9112); expected a line such as \
+                 GET PATH HTTP/1.1, a line NAME: VALUE for each field, and an empty line.",
+            ),
+            Self::HeadTooLarge => (
+                HEAD_TOO_LARGE,
+                "A request may have 64 fields, and 16384 bytes with the line before them.",
+            ),
+            Self::TargetTooLong => (URI_TOO_LONG, TARGET_TOO_LONG),
+        }
+    }
+}
 
 /// What a request asks of a server whose RDAP lies below `mount`, a path with both slashes.
 pub(crate) fn asked<'a>(
@@ -59,7 +94,7 @@ pub(crate) fn asked<'a>(
     }
     let target = target(uri);
     if target.len() > TARGET_BYTES_MAX {
-        return Asked::Refused(URI_TOO_LONG, "Path and parameters may have 4096 bytes.");
+        return Asked::Refused(URI_TOO_LONG, TARGET_TOO_LONG);
     }
     let Some(target) = target.strip_prefix(mount) else {
         return Asked::Refused(
@@ -146,6 +181,15 @@ mod tests {
             Asked::Preflight => Ok("preflight".to_owned()),
             Asked::Refused(status, _) => Err(status.code),
         }
+    }
+
+    #[test]
+    fn refusals_name_the_bounds_that_hold() {
+        let text = |wrong: Wrong| wrong.refusal().1;
+        for bound in [HEAD_FIELDS_MAX, HEAD_BYTES_MAX] {
+            assert!(text(Wrong::HeadTooLarge).contains(&format!(" {bound} ")), "{bound}");
+        }
+        assert!(text(Wrong::TargetTooLong).contains(&format!(" {TARGET_BYTES_MAX} ")));
     }
 
     #[test]

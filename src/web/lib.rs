@@ -13,6 +13,7 @@
 
 mod activity;
 mod answering;
+mod bare;
 mod behind;
 mod connection;
 mod forwarded;

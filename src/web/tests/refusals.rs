@@ -3,9 +3,12 @@
 
 mod server;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use serde_json::Value;
 
-use server::Site;
+use server::{Response, Server, Site};
 
 /// Kind, outcome and name of each row of a query log. Sorted: cores hand over rows by themselves.
 fn rows(log: &[Value]) -> Vec<[&str; 3]> {
@@ -57,4 +60,91 @@ fn a_preflight_counts_against_the_limit_and_is_logged() {
     expected.extend([["help", "limited", "help"], ["unreadable", "limited", "help"]]);
     expected.sort_unstable();
     assert_eq!(rows(&log), expected);
+}
+
+/// A whole error, after which the connection ends in order.
+fn assert_refused(client: &mut TcpStream, status: u16, asked: &str) {
+    let refused = Response::read(client, "GET");
+    assert_eq!(refused.status, status, "{asked}: {refused:?}");
+    for (name, value) in [
+        ("content-type", "application/rdap+json"),
+        ("access-control-allow-origin", "*"),
+        ("connection", "close"),
+    ] {
+        assert_eq!(refused.header(name), Some(value), "{asked}: {refused:?}");
+    }
+    let json = refused.json();
+    assert_eq!(json["errorCode"], status, "{asked}");
+    assert!(json["title"].is_string() && json["description"][0].is_string(), "{json}");
+    assert!(json["rdapConformance"].is_array() && json["notices"].is_array(), "{json}");
+    assert_eq!(client.read(&mut [0]).unwrap(), 0, "{asked}");
+}
+
+#[test]
+fn a_head_that_cannot_be_read_gets_a_whole_error() {
+    let site = Site::new();
+    let server = site.serve_logged("");
+    let fields = "X: y\r\n".repeat(65);
+    let heads = [
+        (400, "NONSENSE\r\n\r\n".to_owned()),
+        (400, "GET /rdap/help\r\n\r\n".to_owned()),
+        (400, "GET /rdap/he lp HTTP/1.1\r\nHost: x\r\n\r\n".to_owned()),
+        (400, "GET /rdap/help HTTP/3.0\r\nHost: x\r\n\r\n".to_owned()),
+        (400, "GET /rdap/help HTTP/1.1\r\nno field\r\n\r\n".to_owned()),
+        (400, "GET /rdap/help HTTP/1.1\r\nContent-Length: x\r\n\r\n".to_owned()),
+        (400, "GET /rdap/help HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n".to_owned()),
+        (400, "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}".to_owned()),
+        (414, format!("GET /rdap/domain/{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(40_000))),
+        (431, format!("GET /rdap/help HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(40_000))),
+        (431, format!("GET /rdap/help HTTP/1.1\r\n{fields}\r\n")),
+    ];
+    for (status, head) in &heads {
+        let mut client = server.connect();
+        client.write_all(head.as_bytes()).unwrap();
+        assert_refused(&mut client, *status, head);
+    }
+    let counted = server.figure("whoisd_queries_total", "kind=\"unreadable\",outcome=\"refused\"");
+    assert_eq!(counted, heads.len() as u64);
+    assert_eq!(rows(&site.logged(server)), vec![["unreadable", "refused", ""]; heads.len()]);
+}
+
+#[test]
+fn a_head_that_cannot_be_read_is_refused_after_answers_on_its_connection() {
+    let site = Site::new();
+    let server = site.serve(&[]);
+    for version in ["HTTP/1.1\r\nHost: x", "HTTP/1.0\r\nConnection: keep-alive"] {
+        let good = format!("GET /rdap/domain/example.demo {version}\r\n\r\n");
+        let mut client = server.connect();
+        for _ in 0..2 {
+            client.write_all(good.as_bytes()).unwrap();
+            assert_eq!(Response::read(&mut client, "GET").status, 200);
+        }
+        // One after the other, without waiting: the answers may go out in one piece.
+        client.write_all(format!("{good}{good}NONSENSE\r\n\r\n").as_bytes()).unwrap();
+        for _ in 0..2 {
+            let answer = Response::read(&mut client, "GET");
+            assert_eq!((answer.status, &answer.json()["ldhName"]), (200, &"example.demo".into()));
+        }
+        assert_refused(&mut client, 400, version);
+    }
+}
+
+#[test]
+fn heads_that_cannot_be_read_count_against_their_client_and_not_against_a_proxy() {
+    let site = Site::new();
+    let limits = "[limits]\nloopback_free = false\nv4_32_per_min = 1\nv4_32_burst = 12\n";
+    let refuse = |server: &Server, status| {
+        let mut client = server.connect();
+        client.write_all(b"NONSENSE\r\n\r\n").unwrap();
+        assert_refused(&mut client, status, "nonsense");
+    };
+    let server = site.serve_with(limits);
+    (0..12).for_each(|_| refuse(&server, 400));
+    refuse(&server, 429);
+    assert_eq!(server.get("/rdap/help").status, 429);
+    drop(server);
+    // Nobody knows for whom the proxy has sent it.
+    let server = site.serve_with(&format!("{limits}[web]\nforwarded_from = [\"127.0.0.1\"]\n"));
+    (0..13).for_each(|_| refuse(&server, 400));
+    assert_eq!(server.get("/rdap/help").status, 200);
 }

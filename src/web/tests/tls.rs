@@ -88,11 +88,6 @@ fn subject(server: &Server, more: &[&str]) -> String {
     line.unwrap_or_else(|| panic!("{said}")).replace(' ', "").trim_start_matches("CN=").to_owned()
 }
 
-fn figures(server: &Server) -> String {
-    let scrape = Server::request_at(server.status.unwrap(), "GET", "/metrics", &[]);
-    String::from_utf8(scrape.body).unwrap()
-}
-
 #[test]
 fn reverse_searches_are_answered_over_tls_alone() {
     let site = Site::new();
@@ -133,6 +128,24 @@ fn answers_over_tls_are_those_without_it() {
             assert!(output.stdout == body, "{more:?}: {}", String::from_utf8_lossy(&output.stdout));
         }
     }
+}
+
+#[test]
+fn a_head_that_is_too_large_is_refused_over_tls_as_well() {
+    let site = Site::new();
+    let pair = Pair::new(&site, "one", &["rdap.demo"]);
+    let server = site.serve_as_configured(&web(&[&pair]));
+    let field = format!("X: {}", "y".repeat(40_000));
+    let ask = |protocol: &str| {
+        let more = [protocol, "-H", &field, "-w", "%{http_code}"];
+        let output = curl(&server, &pair, "rdap.demo", "/rdap/help", &more);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let whole = ask("--http1.1");
+    assert!(whole.contains("\"errorCode\":431") && whole.ends_with("}431"), "{whole}");
+    // h2 refuses it by itself, without a body.
+    assert_eq!(ask("--http2"), "431");
 }
 
 #[test]
@@ -226,14 +239,9 @@ fn a_handshake_that_comes_to_nothing_is_cut_and_counted() {
     let _ = client.read_to_end(&mut said);
     assert!(!said.starts_with(b"HTTP"), "{said:?}");
     drop(TcpStream::connect(address).unwrap());
-    let counted = |name: &str, label: &str| -> u64 {
-        let is_it = |line: &&str| line.starts_with(name) && line.contains(label);
-        let value = |line: &str| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
-        figures(&server).lines().filter(is_it).map(value).sum()
-    };
     eventually("figures of handshakes", || {
-        counted("whoisd_deadlines_total", "phase=\"handshake\"") == 2
-            && counted("whoisd_connections_ended_total", "how=\"handshake\"") == 2
+        server.figure("whoisd_deadlines_total", "phase=\"handshake\"") == 2
+            && server.figure("whoisd_connections_ended_total", "how=\"handshake\"") == 2
     });
 }
 

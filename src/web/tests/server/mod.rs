@@ -209,6 +209,15 @@ impl Server {
         said
     }
 
+    /// The sum of the series of a metric whose labels have this part.
+    pub(crate) fn figure(&self, name: &str, labels: &str) -> u64 {
+        let scrape = Self::request_at(self.status.unwrap(), "GET", "/metrics", &[]);
+        let text = String::from_utf8(scrape.body).unwrap();
+        let is_it = |line: &&str| line.starts_with(name) && line.contains(labels);
+        let value = |line: &str| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
+        text.lines().filter(is_it).map(value).sum()
+    }
+
     pub(crate) fn connect(&self) -> TcpStream {
         Self::connect_to(self.address)
     }
