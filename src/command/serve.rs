@@ -187,6 +187,7 @@ fn service(
         kernel: controlling.kernel.clone(),
         log: logging.figures(),
         index: None,
+        certificates: None,
     }
 }
 

@@ -3,7 +3,7 @@
 //! # Invariants
 //!
 //! - `bounded`: labels have values that are known before: shards, kinds, outcomes, phases, reasons,
-//!   prefix lengths. Nothing that a client sends becomes one.
+//!   prefix lengths, files of the configuration. Nothing that a client sends becomes one.
 //! - `beside`: shards are read, not asked: a scrape makes none of them do anything.
 //! - deploy/METRICS.md lists every name; a test compares the two.
 //!
@@ -20,7 +20,7 @@ use arc_swap::ArcSwap;
 use crate::control;
 use crate::observe::figures::PhasesSnapshot;
 use crate::observe::histogram::{self, Snapshot};
-use crate::observe::{IndexFigures, ShardFigures};
+use crate::observe::{CertificateFigures, IndexFigures, ShardFigures};
 use crate::policy::Rules;
 use crate::policy::guard::{Guard, Why};
 use crate::query::QueryKind;
@@ -47,6 +47,8 @@ pub struct Service {
     pub log: Option<Arc<querylog::Figures>>,
     /// The search index, where there is one.
     pub index: Option<Arc<IndexFigures>>,
+    /// The certificates, where TLS is spoken.
+    pub certificates: Option<Arc<CertificateFigures>>,
 }
 
 /// Text under way.
@@ -89,6 +91,7 @@ impl Service {
         self.lists(text);
         self.log(text);
         self.index(text);
+        self.certificates(text);
     }
 
     fn queries(&self, text: &mut Text) {
@@ -284,6 +287,15 @@ impl Service {
         text.counter("whoisd_search_builds_total", "Builds of the search index.", builds);
     }
 
+    fn certificates(&self, text: &mut Text) {
+        let Some(certificates) = &self.certificates else { return };
+        const NAME: &str = "whoisd_certificate_expiry_timestamp_seconds";
+        text.family(NAME, "gauge", "When a certificate that is served expires.");
+        for one in certificates.ends().iter() {
+            text.value(NAME, format_args!("{{file=\"{}\"}}", escaped(&one.file)), one.end_s);
+        }
+    }
+
     fn log(&self, text: &mut Text) {
         let Some(log) = &self.log else { return };
         let report = log.report();
@@ -348,6 +360,11 @@ fn proxied_of(name: &'static str) -> Option<&'static str> {
     }
 }
 
+/// A label's value as the format wants it.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
 /// One histogram, with a bucket for each doubling.
 fn histogram(text: &mut Text, name: &str, labels: &str, snapshot: &Snapshot) {
     let mut below = 0_u64;
@@ -385,6 +402,11 @@ pub(super) mod tests {
     fn seconds_are_exact() {
         let told: Vec<_> = [1, 1_000, 1_500_000, 67_108_864].map(seconds).into();
         assert_eq!(told, ["0.000001", "0.001", "1.5", "67.108864"]);
+    }
+
+    #[test]
+    fn labels_have_no_mark_that_ends_them() {
+        assert_eq!(escaped("/a \"b\"\\\n.pem"), r#"/a \"b\"\\\n.pem"#);
     }
 
     #[test]

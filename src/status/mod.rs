@@ -425,6 +425,7 @@ pub(in crate::status) mod tests {
             kernel: Some(Arc::default()),
             log: Some(Arc::default()),
             index: Some(Arc::default()),
+            certificates: Some(Arc::default()),
         };
         Sources { service: Some(service), ..sources(0) }.scrape()
     }

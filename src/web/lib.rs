@@ -26,6 +26,7 @@ mod listening;
 mod search;
 mod serve;
 mod tls;
+mod validity;
 mod worker;
 
 pub use serve::run;

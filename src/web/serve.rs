@@ -23,6 +23,7 @@ use snapshot_format::Kind;
 use tokio::sync::watch;
 use whoisd::config::{self, ConfigError, Flags, STANDARD_FILE, Settings};
 use whoisd::observe::log;
+use whoisd::observe::printable::printable;
 use whoisd::observe::{ShardFigures, clock};
 use whoisd::place::aside::{self, Place, Weight};
 use whoisd::place::cores;
@@ -192,8 +193,12 @@ pub fn run() -> ExitCode {
 
 fn check(file: &Path) -> Result<(), Failure> {
     let settings = config::load(Some(file), &Flags::default())?.settings;
-    Tls::check(&settings.web.certificates)?;
-    programs::print(format!("{}: good\n", file.display()).as_bytes())
+    let (place, now_s) = (file.display(), clock::wall_ms() / 1_000);
+    for one in Tls::check(&settings.web.certificates)? {
+        let said = one.said(now_s);
+        programs::print(format!("{}\n", printable(&format!("{place}: {said}"))).as_bytes())?;
+    }
+    programs::print(format!("{place}: good\n").as_bytes())
 }
 
 fn show(options: &Options) -> Result<(), Failure> {
@@ -240,6 +245,7 @@ fn serve(options: &Options) -> Result<(), Failure> {
         kernel: controlling.kernel.clone(),
         log: logging.figures(),
         index: searching.figures(),
+        certificates: tls.figures(),
     };
     let sources = ground.told(service);
     controlling.tell(sources.clone());

@@ -8,7 +8,8 @@
 //!
 //! # Does not
 //!
-//! Ask whether a certificate is valid: clients do, and an operator may test with any.
+//! Refuse a certificate that is not valid: clients do, and an operator may test with any. The log,
+//! the figures and `config check` tell of its dates.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -30,7 +31,10 @@ use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{self, ServerConfig, SignatureScheme};
 use whoisd::config::web::Certificate;
+use whoisd::observe::{CertificateEnd, CertificateFigures, clock};
 use whoisd::place::aside::{self, Place, Weight};
+
+use crate::validity::{Second, Standing, Validity};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -117,9 +121,61 @@ pub(crate) enum CertificateError {
     },
 }
 
+/// A certificate that can be served.
+#[derive(Debug, Clone)]
+pub(crate) struct Dated {
+    /// The file of its chain.
+    file: PathBuf,
+    /// `None`: its dates cannot be read.
+    validity: Option<Validity>,
+}
+
+impl Dated {
+    fn new(file: &Path, pair: &CertifiedKey) -> Self {
+        let validity = pair.end_entity_cert().ok().and_then(|own| Validity::of(own));
+        Self { file: file.to_owned(), validity }
+    }
+
+    /// What to know of it, for people.
+    pub(crate) fn said(&self, now_s: i64) -> String {
+        let file = self.file.display();
+        let Some(validity) = self.validity else {
+            return format!("warning: {file}: the dates of the certificate cannot be read");
+        };
+        let (begin, end) = (Second(validity.begin_s), Second(validity.end_s));
+        match validity.standing(now_s) {
+            Standing::Early => format!(
+                "warning: {file}: the certificate is valid from {begin} on; until then clients \
+                 refuse it"
+            ),
+            Standing::Valid => format!("{file}: the certificate expires at {end}"),
+            Standing::Expired => {
+                format!("warning: {file}: the certificate expired at {end}; clients refuse it")
+            }
+        }
+    }
+
+    /// Warns in the log, if there is something to warn of.
+    fn warn(&self, now_s: i64) {
+        let file = self.file.display();
+        let Some(validity) = self.validity else {
+            tracing::warn!(%file, "the dates of a certificate cannot be read");
+            return;
+        };
+        let (begin, end) = (Second(validity.begin_s), Second(validity.end_s));
+        match validity.standing(now_s) {
+            Standing::Early => tracing::warn!(%file, %begin, "a certificate is not valid yet"),
+            Standing::Valid => {}
+            Standing::Expired => tracing::warn!(%file, %end, "a certificate has expired"),
+        }
+    }
+}
+
 /// The certificates of one moment.
 #[derive(Debug)]
 struct Chosen {
+    /// All of them, in the order of the configuration.
+    dated: Vec<Dated>,
     /// For clients that name no host, or another one.
     first: Vec<Arc<CertifiedKey>>,
     /// By the names that the certificates hold, in small letters; `*.example` as it is written.
@@ -129,16 +185,29 @@ struct Chosen {
 impl Chosen {
     /// Reads all files.
     fn read(files: &[Certificate]) -> Result<Self, CertificateError> {
-        let mut chosen = Self { first: Vec::new(), by_name: BTreeMap::new() };
+        let (dated, first) = (Vec::new(), Vec::new());
+        let mut chosen = Self { dated, first, by_name: BTreeMap::new() };
         for file in files {
             let pair = Arc::new(pair(file)?);
             let names = names(&pair, &file.chain)?;
+            chosen.dated.push(Dated::new(&file.chain, &pair));
             for name in names {
                 chosen.by_name.entry(name).or_default().push(Arc::clone(&pair));
             }
             chosen.first.push(pair);
         }
         Ok(chosen)
+    }
+
+    /// Tells figures and log of their dates.
+    fn tell(&self, figures: &CertificateFigures) {
+        let now_s = clock::wall_ms() / 1_000;
+        self.dated.iter().for_each(|one| one.warn(now_s));
+        let end = |one: &Dated| {
+            let file = one.file.display().to_string();
+            one.validity.map(|validity| CertificateEnd { file, end_s: validity.end_s })
+        };
+        figures.set(self.dated.iter().filter_map(end).collect());
     }
 
     /// The pairs for a name that a client has given.
@@ -248,6 +317,7 @@ impl Prod {
 /// What handshakes are made with; without certificates there is no TLS.
 pub(crate) struct Tls {
     config: Option<Arc<ServerConfig>>,
+    figures: Arc<CertificateFigures>,
     prod: Prod,
 }
 
@@ -256,23 +326,36 @@ impl Tls {
     /// of it is gone.
     pub(crate) fn start(files: &[Certificate], shard_cores: &[usize]) -> Result<Self, TlsError> {
         if files.is_empty() {
-            return Ok(Self { config: None, prod: Prod(None) });
+            return Ok(Self { config: None, figures: Arc::default(), prod: Prod(None) });
         }
         // Before the files are read: what changes meanwhile is seen by the next look.
         let read = stamps(files);
-        let served = Arc::new(Served(ArcSwap::from_pointee(Chosen::read(files)?)));
+        let (chosen, figures) = (Chosen::read(files)?, Arc::default());
+        chosen.tell(&figures);
+        let served = Arc::new(Served(ArcSwap::from_pointee(chosen)));
         let config = config(Arc::clone(&served)).map_err(TlsError::Library)?;
         let (prod, prodded) = bounded(1);
-        let renewal = Renewal { files: files.to_vec(), served, settled: read.clone(), seen: read };
+        let renewal = Renewal {
+            files: files.to_vec(),
+            served,
+            figures: Arc::clone(&figures),
+            settled: read.clone(),
+            seen: read,
+        };
         let place = Place { core: None, shard_cores, weight: Weight::Least };
         aside::spawn("certificates", place, move || renewal.run(&prodded))
             .map_err(TlsError::Thread)?;
-        Ok(Self { config: Some(Arc::new(config)), prod: Prod(Some(prod)) })
+        Ok(Self { config: Some(Arc::new(config)), figures, prod: Prod(Some(prod)) })
     }
 
-    /// Whether the certificates could be served.
-    pub(crate) fn check(files: &[Certificate]) -> Result<(), TlsError> {
-        Chosen::read(files).map(drop).map_err(TlsError::from)
+    /// The certificates, if all of them could be served.
+    pub(crate) fn check(files: &[Certificate]) -> Result<Vec<Dated>, TlsError> {
+        Ok(Chosen::read(files)?.dated)
+    }
+
+    /// Until when the certificates hold, if there are any.
+    pub(crate) fn figures(&self) -> Option<Arc<CertificateFigures>> {
+        self.config.is_some().then(|| Arc::clone(&self.figures))
     }
 
     pub(crate) fn acceptor(&self) -> Option<TlsAcceptor> {
@@ -299,6 +382,7 @@ fn config(served: Arc<Served>) -> Result<ServerConfig, rustls::Error> {
 struct Renewal {
     files: Vec<Certificate>,
     served: Arc<Served>,
+    figures: Arc<CertificateFigures>,
     /// Of the files that are served, or that were said to be unusable.
     settled: Stamps,
     /// As of the last look.
@@ -323,6 +407,7 @@ impl Renewal {
         if now != self.settled || asked {
             match Chosen::read(&self.files) {
                 Ok(chosen) => {
+                    chosen.tell(&self.figures);
                     self.served.0.store(Arc::new(chosen));
                     tracing::info!(count = self.files.len(), "certificates read again");
                     self.settled.clone_from(&now);

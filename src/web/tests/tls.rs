@@ -33,6 +33,30 @@ impl Pair {
         Self { chain, key }
     }
 
+    /// Makes one that is valid between two times, as OpenSSL writes these.
+    fn dated(site: &Site, file: &str, [begin, end]: [&str; 2]) -> Self {
+        let pair = Self::new(site, file, &["dated.demo"]);
+        let key = pair.key.to_str().unwrap();
+        let config = "[ca]\ndefault_ca = d\n[d]\ndatabase = index\nnew_certs_dir = .\n\
+            default_md = sha256\nrand_serial = yes\npolicy = p\nx509_extensions = e\n\
+            [p]\ncommonName = supplied\n[e]\nsubjectAltName = DNS:dated.demo\n";
+        std::fs::write(site.path("ca.cnf"), config).unwrap();
+        std::fs::write(site.path("index"), "").unwrap();
+        let run = |arguments: &[&str]| {
+            let mut openssl = Command::new("openssl");
+            let made = openssl.args(arguments).current_dir(site.path("")).output().unwrap();
+            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        };
+        run(&["req", "-new", "-key", key, "-subj", "/CN=dated.demo", "-out", "request.pem"]);
+        let chain = pair.chain.to_str().unwrap();
+        run(&[
+            &["ca", "-batch", "-config", "ca.cnf", "-selfsign", "-keyfile", key, "-notext"][..],
+            &["-in", "request.pem", "-startdate", begin, "-enddate", end, "-out", chain],
+        ]
+        .concat());
+        pair
+    }
+
     fn entry(&self) -> String {
         format!("{{ chain = {:?}, key = {:?} }}", self.chain, self.key)
     }
@@ -217,6 +241,57 @@ fn new_files_are_served_without_a_restart_and_broken_ones_never() {
     let said = server.log_until(failed);
     assert!(said.contains("one.key: no private key that can be used"), "{said}");
     assert_eq!(subject(&server, &[]), "renewed.demo");
+}
+
+#[test]
+fn the_end_of_each_certificate_is_told_and_one_that_is_not_valid_is_warned_of() {
+    let site = Site::new();
+    let past = Pair::dated(&site, "past", ["20200101000000Z", "20200201000000Z"]);
+    let now = Pair::dated(&site, "now", ["20200101000000Z", "99980101000000Z"]);
+    let ahead = Pair::dated(&site, "ahead", ["99970101000000Z", "99980101000000Z"]);
+    let config = web(&[&past, &now, &ahead]) + "status_listen = \"127.0.0.1:0\"\n";
+    site.configure(&config);
+    let mut check = Command::new(env!("CARGO_BIN_EXE_whoisd-web"));
+    let output = check.args(["config", "check"]).arg(site.path("whoisd.toml")).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<_> = said.lines().collect();
+    for (line, begin, end) in [
+        (
+            0,
+            "warning: ",
+            "past.pem: the certificate expired at 2020-02-01T00:00:00Z; clients refuse it",
+        ),
+        (1, "", "now.pem: the certificate expires at 9998-01-01T00:00:00Z"),
+        (
+            2,
+            "warning: ",
+            "ahead.pem: the certificate is valid from 9997-01-01T00:00:00Z on; until \
+            then clients refuse it",
+        ),
+        (3, "", "good"),
+    ] {
+        let line = lines[line].split_once("whoisd.toml: ").unwrap().1;
+        assert!(line.starts_with(begin) && line.ends_with(end), "{said}");
+    }
+    let server = site.serve_as_configured(&config);
+    let ends = |file: &str| {
+        let name = "whoisd_certificate_expiry_timestamp_seconds{file=";
+        server.figure(name, &format!("/{file}.pem\"}}"))
+    };
+    let [past_s, later_s] = [1_580_515_200, 253_339_228_800];
+    assert_eq!(["past", "now", "ahead"].map(ends), [past_s, later_s, later_s]);
+    // They are in the log once more when files are read again.
+    server.signal("HUP");
+    let said = server.log_until("a certificate has expired");
+    assert!(said.contains("past.pem") && said.contains("2020-02-01T00:00:00Z"), "{said}");
+    let said = server.log_until("a certificate is not valid yet");
+    assert!(said.contains("ahead.pem") && said.contains("9997-01-01T00:00:00Z"), "{said}");
+    // Once renewed, it is told with its new end.
+    std::fs::copy(&now.chain, &past.chain).unwrap();
+    std::fs::copy(&now.key, &past.key).unwrap();
+    server.signal("HUP");
+    eventually("the new end", || ends("past") == later_s);
 }
 
 #[test]
