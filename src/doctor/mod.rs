@@ -6,7 +6,7 @@
 //! # Invariants
 //!
 //! - `changes nothing`: files are opened for reading, no program is started; the operator gets
-//!   commands (`tests/tidy.rs` forbids the calls that write).
+//!   commands (`tests/tidy/imports.rs` forbids the calls that write).
 //! - `unknown is reported`: a fact that cannot be read carries its reason, and no check guesses it.
 //! - `bounded`: whatever a file or folder holds, [`source`] reads a bounded part of it.
 //!
