@@ -16,6 +16,7 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
+use snapshot_format::Corrupt;
 use snapshot_format::record::{ArchivedContact, ArchivedDomain, ArchivedNameserver};
 
 use super::pattern::{NamePattern, TextPattern};
@@ -77,7 +78,15 @@ impl<'v> Search<'v> {
     pub(super) fn scan(&self, after: Option<&str>, visit: Visit<'_, 'v>) -> Result<End, Refusal> {
         let data = self.site.data;
         match self.by {
-            By::DomainName(pattern) => self.domains_by_name(pattern, after, visit),
+            By::DomainName(pattern) if pattern.is_exact() => {
+                let found = data.find_domain(pattern.range())?;
+                one(found.map(|record| (Hit::Domain(record), &*record.name)), after, visit)
+            }
+            By::DomainName(pattern) => {
+                let found = data.domains_from(pattern.range(), after.unwrap_or_default())?;
+                let hit = |record: &'v ArchivedDomain| (Hit::Domain(record), &*record.name);
+                by_name(pattern, found.map(|found| Ok(found?.map(hit))), after, visit)
+            }
             By::DomainNameserver(pattern) => {
                 let mut hosts = HashSet::new();
                 let found = data.hosts_from(pattern.range(), pattern.range())?;
@@ -100,7 +109,15 @@ impl<'v> Search<'v> {
                 self.domains_of(&hosts, &|_, _| true, after, visit)
             }
             By::DomainEntity(predicates) => self.domains_by_entity(predicates, after, visit),
-            By::NameserverName(pattern) => self.nameservers_by_name(pattern, after, visit),
+            By::NameserverName(pattern) if pattern.is_exact() => {
+                let found = data.find_nameserver(pattern.range())?;
+                one(found.map(|record| (Hit::Nameserver(record), &*record.name)), after, visit)
+            }
+            By::NameserverName(pattern) => {
+                let found = data.nameservers_from(pattern.range(), after.unwrap_or_default())?;
+                let hit = |record: &'v ArchivedNameserver| (Hit::Nameserver(record), &*record.name);
+                by_name(pattern, found.map(|found| Ok(found?.map(hit))), after, visit)
+            }
             By::NameserverAddress(address) => self.nameservers_at(*address, after, visit),
             By::EntityName(pattern) => self.entities(KeyText::Name, pattern, after, visit),
             By::EntityHandle(pattern) => self.entities(KeyText::Handle, pattern, after, visit),
@@ -109,62 +126,6 @@ impl<'v> Search<'v> {
 
     fn index(&self) -> Result<&'v dyn Index, Refusal> {
         self.site.index.ok_or(Refusal::Unsupported)
-    }
-
-    fn domains_by_name(
-        &self,
-        pattern: &NamePattern,
-        after: Option<&str>,
-        visit: Visit<'_, 'v>,
-    ) -> Result<End, Refusal> {
-        let data = self.site.data;
-        if pattern.is_exact() {
-            let found = data.find_domain(pattern.range())?;
-            return one(found.map(|record| (Hit::Domain(record), &*record.name)), after, visit);
-        }
-        let found = data.domains_from(pattern.range(), after.unwrap_or_default())?;
-        for (looked_at, record) in found.enumerate() {
-            let Some(record) = record? else { continue };
-            let is_new = after.is_none_or(|after| *record.name > *after);
-            if is_new
-                && matches_name(pattern, &record.name)
-                && !visit(Hit::Domain(record), &record.name)?
-            {
-                return Ok(End::Stopped);
-            }
-            if looked_at >= LOOKED_AT_MAX {
-                return Ok(End::Enough(record.name.as_str().to_owned()));
-            }
-        }
-        Ok(End::Complete)
-    }
-
-    fn nameservers_by_name(
-        &self,
-        pattern: &NamePattern,
-        after: Option<&str>,
-        visit: Visit<'_, 'v>,
-    ) -> Result<End, Refusal> {
-        let data = self.site.data;
-        if pattern.is_exact() {
-            let found = data.find_nameserver(pattern.range())?;
-            return one(found.map(|record| (Hit::Nameserver(record), &*record.name)), after, visit);
-        }
-        let found = data.nameservers_from(pattern.range(), after.unwrap_or_default())?;
-        for (looked_at, record) in found.enumerate() {
-            let Some(record) = record? else { continue };
-            let is_new = after.is_none_or(|after| *record.name > *after);
-            if is_new
-                && matches_name(pattern, &record.name)
-                && !visit(Hit::Nameserver(record), &record.name)?
-            {
-                return Ok(End::Stopped);
-            }
-            if looked_at >= LOOKED_AT_MAX {
-                return Ok(End::Enough(record.name.as_str().to_owned()));
-            }
-        }
-        Ok(End::Complete)
     }
 
     fn nameservers_at(
@@ -377,6 +338,26 @@ fn one<'v>(
         Some((hit, name)) if !visit(hit, name)? => Ok(End::Stopped),
         _ => Ok(End::Complete),
     }
+}
+
+/// Visits the objects of a walk whose names match.
+fn by_name<'v>(
+    pattern: &NamePattern,
+    found: impl Iterator<Item = Result<Option<(Hit<'v>, &'v str)>, Corrupt>>,
+    after: Option<&str>,
+    visit: Visit<'_, 'v>,
+) -> Result<End, Refusal> {
+    for (looked_at, found) in found.enumerate() {
+        let Some((hit, name)) = found? else { continue };
+        let is_new = after.is_none_or(|after| name > after);
+        if is_new && matches_name(pattern, name) && !visit(hit, name)? {
+            return Ok(End::Stopped);
+        }
+        if looked_at >= LOOKED_AT_MAX {
+            return Ok(End::Enough(name.to_owned()));
+        }
+    }
+    Ok(End::Complete)
 }
 
 fn matches_name(pattern: &NamePattern, name: &str) -> bool {
