@@ -11,7 +11,7 @@ use snapshot_format::Kind;
 use snapshot_format::record::ArchivedContact;
 use whoisd::policy::{Rules, Tier};
 use whoisd::query::rdap::{Caller, Document, Request, answer};
-use whoisd::query::search::{Index, IndexError, Reference, Wanted};
+use whoisd::query::search::{Awaited, Index};
 use whoisd::sample;
 use whoisd::view::View;
 
@@ -444,31 +444,6 @@ fn whole_records_are_counted_and_names_alone_are_not() {
     assert!(shown("domains?name=exam*") > 1);
     assert_eq!(shown("domains?name=exam*&fieldSet=id"), 0);
     assert_eq!(shown("domains?name=exam*&fieldSet=brief"), 0);
-}
-
-/// An index that is not there yet.
-#[derive(Debug)]
-struct Awaited;
-
-impl Index for Awaited {
-    fn domains_of(
-        &self,
-        _: &[Reference],
-        _: &dyn Fn(Reference, &str) -> bool,
-        _: &str,
-        _: &mut dyn FnMut(&str) -> bool,
-    ) -> Result<(), IndexError> {
-        Err(IndexError::Building)
-    }
-
-    fn contacts(
-        &self,
-        _: &Wanted<'_>,
-        _: Option<(&str, u32)>,
-        _: &mut dyn FnMut(&str, u32) -> bool,
-    ) -> Result<(), IndexError> {
-        Err(IndexError::Building)
-    }
 }
 
 #[test]

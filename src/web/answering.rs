@@ -21,7 +21,7 @@ use whoisd::policy::{Rules, Tier};
 use whoisd::query::rdap::{
     self, AnswerResult, Caller, Document, Outcome, Refusal, Refused, Request, Status,
 };
-use whoisd::query::search::Index;
+use whoisd::query::search::{Awaited, Index};
 use whoisd::query::{QueryKind, Shown};
 use whoisd::shard::reception::{Charged, Ended, Made, Origin, Reception, Told};
 use whoisd::view::View;
@@ -395,8 +395,7 @@ struct Asking<'a> {
 
 /// Who asks; help says whether there are searches.
 fn caller<'a>(site: &'a Site, searches: &Pool, asking: &Asking<'a>, tier: Tier) -> Caller<'a> {
-    let index: Option<&dyn Index> =
-        if searches.has_index() { Some(&search::Awaited) } else { None };
+    let index: Option<&dyn Index> = if searches.has_index() { Some(&Awaited) } else { None };
     Caller { tier, base: &site.base, target: asking.target, index }
 }
 

@@ -74,3 +74,28 @@ pub trait Index: std::fmt::Debug {
         visit: &mut dyn FnMut(&str, u32) -> bool,
     ) -> Result<(), IndexError>;
 }
+
+/// Stands for an index that is being built.
+#[derive(Debug)]
+pub struct Awaited;
+
+impl Index for Awaited {
+    fn domains_of(
+        &self,
+        _references: &[Reference],
+        _is_meant: &dyn Fn(Reference, &str) -> bool,
+        _after: &str,
+        _visit: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<(), IndexError> {
+        Err(IndexError::Building)
+    }
+
+    fn contacts(
+        &self,
+        _wanted: &Wanted<'_>,
+        _after: Option<(&str, u32)>,
+        _visit: &mut dyn FnMut(&str, u32) -> bool,
+    ) -> Result<(), IndexError> {
+        Err(IndexError::Building)
+    }
+}

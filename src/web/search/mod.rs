@@ -25,7 +25,7 @@ use whoisd::serving::Failure;
 use whoisd::view::View;
 
 pub(crate) use keeper::{Building, State};
-pub(crate) use pool::{Awaited, Job, Made, Pool};
+pub(crate) use pool::{Job, Made, Pool};
 
 /// Threads that make searches.
 const SEARCH_THREADS: usize = 2;

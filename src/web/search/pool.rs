@@ -20,7 +20,7 @@ use whoisd::place::aside::{self, Place};
 use whoisd::policy::{Rules, Tier};
 use whoisd::query::Shown;
 use whoisd::query::rdap::{self, Caller, Document, Outcome, Request};
-use whoisd::query::search::{Index, IndexError, Reference, Wanted};
+use whoisd::query::search::{Awaited, Index};
 use whoisd::view::View;
 
 use super::keeper::State;
@@ -93,31 +93,6 @@ impl Pool {
             Ok(()) => Some(made),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => None,
         }
-    }
-}
-
-/// Stands for an index that is being built.
-#[derive(Debug)]
-pub(crate) struct Awaited;
-
-impl Index for Awaited {
-    fn domains_of(
-        &self,
-        _references: &[Reference],
-        _is_meant: &dyn Fn(Reference, &str) -> bool,
-        _after: &str,
-        _visit: &mut dyn FnMut(&str) -> bool,
-    ) -> Result<(), IndexError> {
-        Err(IndexError::Building)
-    }
-
-    fn contacts(
-        &self,
-        _wanted: &Wanted<'_>,
-        _after: Option<(&str, u32)>,
-        _visit: &mut dyn FnMut(&str, u32) -> bool,
-    ) -> Result<(), IndexError> {
-        Err(IndexError::Building)
     }
 }
 
