@@ -131,8 +131,11 @@ fn a_walk_that_begins_at_a_name_is_the_rest_of_the_whole_walk() {
         let generation = &world.generation;
         for prefix in ["", "a", "x", "ns"] {
             let domains = |from: &str| -> Vec<String> {
-                let found = generation.domains_from(prefix, from).unwrap();
-                found.filter_map(|found| Some(found.unwrap()?.name.as_str().to_owned())).collect()
+                let found = generation.domains_from(prefix, from).unwrap().map(Result::unwrap);
+                let walked: Vec<_> = found.collect();
+                assert!(walked.is_sorted_by_key(|(name, _)| *name), "seed {seed}, {prefix}");
+                let current = walked.iter().filter(|(_, record)| record.is_some());
+                current.map(|(name, _)| (*name).to_owned()).collect()
             };
             let hosts = |from: &str| -> Vec<(u32, String)> {
                 let found = generation.hosts_from(prefix, from).unwrap();

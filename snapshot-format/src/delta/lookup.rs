@@ -14,6 +14,7 @@ use std::iter::{Peekable, from_fn};
 use super::Heap;
 use super::generation::Generation;
 use super::overlay::{Place, RoidHint};
+use super::walk::Walked;
 use crate::access;
 use crate::error::Corrupt;
 use crate::key::{self, RegistrarKey};
@@ -289,7 +290,7 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
         let base = self.base.find_roid(roid).filter(|(of, _)| *of == Kind::Domain);
         let base = base.map(|(_, ordinal)| self.base.record::<ArchivedDomain>(ordinal));
         let hints = self.roid_hints(Kind::Domain, hash).map(|hint| &*hint.name);
-        self.current_names(base, hints)
+        self.current_names(base, hints).map(|walked| Ok(walked?.1))
     }
 
     /// What became of records of the base and of names that it does not have; both ascend.
@@ -297,7 +298,7 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
         &'a self,
         base: impl Iterator<Item = Result<&'a T, Corrupt>>,
         names: impl Iterator<Item = &'a str>,
-    ) -> impl Iterator<Item = Found<'a, T>> {
+    ) -> impl Iterator<Item = Walked<'a, T>> {
         let (mut base, mut names) = (base.peekable(), names.peekable());
         from_fn(move || {
             let from_base = match (base.peek(), names.peek()) {
@@ -305,10 +306,11 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
                 (record, _) => record.is_some(),
             };
             if !from_base {
-                return Some(self.changed_name(names.next()?).map(Option::flatten));
+                let name = names.next()?;
+                return Some(self.changed_name(name).map(|found| (name, found.flatten())));
             }
             let record = base.next()?;
-            Some(record.and_then(|record| self.current(record)))
+            Some(record.and_then(|record| Ok((record.name(), self.current(record)?))))
         })
     }
 

@@ -48,7 +48,7 @@ pub use naming::Naming;
 pub use objects::Chosen;
 pub use others::{Fate, Gone, Shared, others, shared};
 pub use since::Position;
-pub use walk::FoundHost;
+pub use walk::{FoundHost, Walked};
 
 pub(crate) use overlay::addresses_of;
 

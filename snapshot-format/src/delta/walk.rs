@@ -16,8 +16,14 @@ use crate::key;
 use crate::layout::Kind;
 use crate::record::{ArchivedDomain, ArchivedNameserver};
 
+/// A name with its record; without one if the record is gone.
+pub type Walked<'a, T> = Result<(&'a str, Option<&'a T>), Corrupt>;
+
 /// A nameserver with its ordinal, if there is one.
 pub type FoundHost<'a> = Result<Option<(u32, &'a ArchivedNameserver)>, Corrupt>;
+
+/// The same, with the name.
+type NamedHost<'a> = Result<(&'a str, Option<(u32, &'a ArchivedNameserver)>), Corrupt>;
 
 impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
     /// The domains whose names start with `prefix`, in order of their names; `None` for one that is
@@ -30,10 +36,11 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
         &'a self,
         prefix: &str,
     ) -> Result<impl Iterator<Item = Found<'a, ArchivedDomain>>, Corrupt> {
-        self.domains_from(prefix, prefix)
+        Ok(self.domains_from(prefix, prefix)?.map(|walked| Ok(walked?.1)))
     }
 
-    /// As [`Self::domains`], without the names before `from`.
+    /// As [`Self::domains`], without the names before `from`; with the name of one that is gone, so
+    /// that a caller can go on after it.
     ///
     /// # Errors
     ///
@@ -42,7 +49,7 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
         &'a self,
         prefix: &'p str,
         from: &'p str,
-    ) -> Result<impl Iterator<Item = Found<'a, ArchivedDomain>>, Corrupt> {
+    ) -> Result<impl Iterator<Item = Walked<'a, ArchivedDomain>>, Corrupt> {
         let from = from.max(prefix);
         let mut range = self.base.domain_range(prefix)?;
         if from != prefix {
@@ -56,7 +63,7 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
     }
 
     /// The nameservers whose names start with `prefix`, in order of their names, from `from` on;
-    /// `None` for one that is gone, or of which nothing but the name is known.
+    /// the name alone of one that is gone, or of which nothing else is known.
     ///
     /// # Errors
     ///
@@ -65,9 +72,13 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
         &'a self,
         prefix: &'p str,
         from: &'p str,
-    ) -> Result<impl Iterator<Item = Found<'a, ArchivedNameserver>>, Corrupt> {
-        let hosts = self.hosts_from(prefix, from)?;
-        Ok(hosts.map(|host| Ok(host?.map(|(_, host)| host).filter(|host| !host.is_named_only()))))
+    ) -> Result<impl Iterator<Item = Walked<'a, ArchivedNameserver>>, Corrupt> {
+        let hosts = self.host_names_from(prefix, from)?;
+        Ok(hosts.map(|host| {
+            let (name, host) = host?;
+            let host = host.map(|(_, host)| host);
+            Ok((name, host.filter(|host| !host.is_named_only())))
+        }))
     }
 
     /// As [`Self::nameservers_from`], all of them.
@@ -79,7 +90,7 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
         &'a self,
         prefix: &str,
     ) -> Result<impl Iterator<Item = Found<'a, ArchivedNameserver>>, Corrupt> {
-        self.nameservers_from(prefix, prefix)
+        Ok(self.nameservers_from(prefix, prefix)?.map(|walked| Ok(walked?.1)))
     }
 
     /// The nameservers whose names start with `prefix`, with their ordinals, in order of their
@@ -94,6 +105,14 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
         prefix: &'p str,
         from: &'p str,
     ) -> Result<impl Iterator<Item = FoundHost<'a>>, Corrupt> {
+        Ok(self.host_names_from(prefix, from)?.map(|host| Ok(host?.1)))
+    }
+
+    fn host_names_from<'a, 'p>(
+        &'a self,
+        prefix: &'p str,
+        from: &'p str,
+    ) -> Result<impl Iterator<Item = NamedHost<'a>>, Corrupt> {
         let from = from.max(prefix);
         let mut range = self.base.nameserver_range(prefix)?;
         if from != prefix {
@@ -102,16 +121,22 @@ impl<D: AsRef<[u8]>, S: Heap> Generation<D, S> {
         let mut base = range.map(|position| self.base.nameserver_at(position)).peekable();
         let names = self.overlay.host_names.from(|(name, _)| **name < *from);
         let mut names = names.take_while(move |(name, _)| name.starts_with(prefix)).peekable();
-        let host = |ordinal| Ok(self.record(ordinal)?.map(|host| (ordinal, host)));
+        let host = |name: &'a str, ordinal: u32| -> NamedHost<'a> {
+            Ok((name, self.record(ordinal)?.map(|host| (ordinal, host))))
+        };
         Ok(from_fn(move || {
             let from_base = match (base.peek(), names.peek()) {
                 (Some(Ok((_, record))), Some((name, _))) => record.name.as_str() <= &**name,
                 (record, _) => record.is_some(),
             };
             if from_base {
-                return Some(base.next()?.and_then(|(ordinal, _)| host(ordinal)));
+                let found = base.next()?;
+                return Some(
+                    found.and_then(|(ordinal, record)| host(record.name.as_str(), ordinal)),
+                );
             }
-            Some(host(names.next()?.1))
+            let (name, ordinal) = names.next()?;
+            Some(host(name, *ordinal))
         }))
     }
 

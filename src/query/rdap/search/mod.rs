@@ -19,6 +19,8 @@ mod cursor;
 mod metadata;
 mod pattern;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod wanted;
 
 pub(super) use wanted::{Class, Wanted};
@@ -51,7 +53,7 @@ pub(super) fn answer(
     wanted: &Wanted,
     out: &mut Document,
 ) -> Result<AnswerResult, Refusal> {
-    let search = Search { site, by: &wanted.by };
+    let search = Search::new(site, &wanted.by);
     let rule = site.defaults();
     let after = wanted.cursor.as_ref().map(|cursor| &cursor.place);
     site.begin(rule.rule(), out);

@@ -32,7 +32,7 @@ use crate::query::search::{HeadSet, Index, IndexError, KeyText, Reference, Wante
 use crate::query::sponsor::RegistrarView;
 
 /// Records that one request looks at, at most: some tens of milliseconds of one core.
-pub(super) const LOOKED_AT_MAX: usize = 100_000;
+const LOOKED_AT_MAX: usize = 100_000;
 /// Nameservers or contacts whose domains one request looks for, at most.
 const REFERENCES_MAX: usize = 4_096;
 /// The roles of a domain's contacts.
@@ -63,8 +63,10 @@ pub(super) type Visit<'a, 'v> = &'a mut dyn FnMut(Hit<'v>, &str) -> Result<bool,
 
 /// A search over one view.
 pub(super) struct Search<'v> {
-    pub(super) site: &'v Site<'v>,
-    pub(super) by: &'v By,
+    site: &'v Site<'v>,
+    by: &'v By,
+    /// Records that it looks at, at most.
+    looked_at_max: usize,
 }
 
 impl From<IndexError> for Refusal {
@@ -74,6 +76,16 @@ impl From<IndexError> for Refusal {
 }
 
 impl<'v> Search<'v> {
+    pub(super) const fn new(site: &'v Site<'v>, by: &'v By) -> Self {
+        Self { site, by, looked_at_max: LOOKED_AT_MAX }
+    }
+
+    /// The same with another bound.
+    #[cfg(test)]
+    pub(super) const fn looking_at(self, looked_at_max: usize) -> Self {
+        Self { looked_at_max, ..self }
+    }
+
     /// Hands what is found to `visit`, in the order of the keys, from the first one after `after`.
     pub(super) fn scan(&self, after: Option<&str>, visit: Visit<'_, 'v>) -> Result<End, Refusal> {
         let data = self.site.data;
@@ -84,14 +96,17 @@ impl<'v> Search<'v> {
             }
             By::DomainName(pattern) => {
                 let found = data.domains_from(pattern.range(), after.unwrap_or_default())?;
-                let hit = |record: &'v ArchivedDomain| (Hit::Domain(record), &*record.name);
-                by_name(pattern, found.map(|found| Ok(found?.map(hit))), after, visit)
+                let hits = found.map(|walked| {
+                    let (name, record) = walked?;
+                    Ok((name, record.map(Hit::Domain)))
+                });
+                self.by_name(pattern, hits, after, visit)
             }
             By::DomainNameserver(pattern) => {
                 let mut hosts = HashSet::new();
                 let found = data.hosts_from(pattern.range(), pattern.range())?;
                 for (looked_at, host) in found.enumerate() {
-                    if looked_at >= LOOKED_AT_MAX || hosts.len() > REFERENCES_MAX {
+                    if looked_at >= self.looked_at_max || hosts.len() > REFERENCES_MAX {
                         return Err(Refusal::Broad);
                     }
                     if let Some((ordinal, host)) = host?
@@ -115,8 +130,11 @@ impl<'v> Search<'v> {
             }
             By::NameserverName(pattern) => {
                 let found = data.nameservers_from(pattern.range(), after.unwrap_or_default())?;
-                let hit = |record: &'v ArchivedNameserver| (Hit::Nameserver(record), &*record.name);
-                by_name(pattern, found.map(|found| Ok(found?.map(hit))), after, visit)
+                let hits = found.map(|walked| {
+                    let (name, record) = walked?;
+                    Ok((name, record.map(Hit::Nameserver)))
+                });
+                self.by_name(pattern, hits, after, visit)
             }
             By::NameserverAddress(address) => self.nameservers_at(*address, after, visit),
             By::EntityName(pattern) => self.entities(KeyText::Name, pattern, after, visit),
@@ -126,6 +144,31 @@ impl<'v> Search<'v> {
 
     fn index(&self) -> Result<&'v dyn Index, Refusal> {
         self.site.index.ok_or(Refusal::Unsupported)
+    }
+
+    /// Visits the objects of a walk whose names match. One that is gone counts as looked at: a run
+    /// of them costs as much as a run of others.
+    fn by_name(
+        &self,
+        pattern: &NamePattern,
+        found: impl Iterator<Item = Result<(&'v str, Option<Hit<'v>>), Corrupt>>,
+        after: Option<&str>,
+        visit: Visit<'_, 'v>,
+    ) -> Result<End, Refusal> {
+        for (looked_at, found) in (1..).zip(found) {
+            let (name, hit) = found?;
+            if let Some(hit) = hit
+                && after.is_none_or(|after| name > after)
+                && matches_name(pattern, name)
+                && !visit(hit, name)?
+            {
+                return Ok(End::Stopped);
+            }
+            if looked_at >= self.looked_at_max {
+                return Ok(End::Enough(name.to_owned()));
+            }
+        }
+        Ok(End::Complete)
     }
 
     fn nameservers_at(
@@ -173,7 +216,7 @@ impl<'v> Search<'v> {
             {
                 return Ok(Some(End::Stopped));
             }
-            Ok((looked_at >= LOOKED_AT_MAX).then(|| End::Enough(name.to_owned())))
+            Ok((looked_at >= self.looked_at_max).then(|| End::Enough(name.to_owned())))
         };
         index.domains_of(&list, is_meant, after.unwrap_or_default(), &mut |name| {
             match one(name) {
@@ -300,7 +343,7 @@ impl<'v> Search<'v> {
             {
                 return Ok(Some(End::Stopped));
             }
-            Ok((looked_at >= LOOKED_AT_MAX).then_some(End::Enough(own)))
+            Ok((looked_at >= self.looked_at_max).then_some(End::Enough(own)))
         };
         if !heads.as_slice().is_empty() {
             let after = after.and_then(|after| after.split_once('\0')).map(|(text, of)| {
@@ -338,26 +381,6 @@ fn one<'v>(
         Some((hit, name)) if !visit(hit, name)? => Ok(End::Stopped),
         _ => Ok(End::Complete),
     }
-}
-
-/// Visits the objects of a walk whose names match.
-fn by_name<'v>(
-    pattern: &NamePattern,
-    found: impl Iterator<Item = Result<Option<(Hit<'v>, &'v str)>, Corrupt>>,
-    after: Option<&str>,
-    visit: Visit<'_, 'v>,
-) -> Result<End, Refusal> {
-    for (looked_at, found) in found.enumerate() {
-        let Some((hit, name)) = found? else { continue };
-        let is_new = after.is_none_or(|after| name > after);
-        if is_new && matches_name(pattern, name) && !visit(hit, name)? {
-            return Ok(End::Stopped);
-        }
-        if looked_at >= LOOKED_AT_MAX {
-            return Ok(End::Enough(name.to_owned()));
-        }
-    }
-    Ok(End::Complete)
 }
 
 fn matches_name(pattern: &NamePattern, name: &str) -> bool {
