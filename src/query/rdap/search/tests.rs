@@ -102,3 +102,13 @@ fn records_that_are_gone_count_as_looked_at_and_a_search_goes_on_after_them() {
         assert!(scans >= COUNT / 8, "{scans}");
     }
 }
+
+#[test]
+fn a_pattern_that_meets_too_many_hosts_is_refused() {
+    let view = view();
+    let scanned = |max| scanned(&view, (Class::Domain, "nsLdhName=page-*"), max, None);
+    assert_eq!(scanned(COUNT - 1), Err(Refusal::Broad));
+    assert_eq!(Refusal::Broad.status().code, 422);
+    // With all hosts looked at it is the index that says no.
+    assert_eq!(scanned(COUNT), Err(Refusal::Building));
+}
