@@ -118,7 +118,8 @@ impl<'v> Search<'v> {
                 self.domains_of(&hosts, &|_, _| true, after, visit)
             }
             By::DomainAddress(address) => {
-                let found = data.hosts_by_address(*address);
+                // One more than `domains_of` takes.
+                let found = data.hosts_by_address(*address).take(REFERENCES_MAX.saturating_add(1));
                 let of = |host: Result<(u32, _), _>| Ok(Reference::Nameserver(host?.0));
                 let hosts = found.map(of).collect::<Result<HashSet<_>, Refusal>>()?;
                 self.domains_of(&hosts, &|_, _| true, after, visit)
@@ -177,8 +178,12 @@ impl<'v> Search<'v> {
         after: Option<&str>,
         visit: Visit<'_, 'v>,
     ) -> Result<End, Refusal> {
-        let found = self.site.data.nameservers_by_address(address).take(LOOKED_AT_MAX);
+        let most = self.looked_at_max.saturating_add(1);
+        let found = self.site.data.nameservers_by_address(address).take(most);
         let mut found = found.collect::<Result<Vec<_>, _>>()?;
+        if found.len() > self.looked_at_max {
+            return Err(Refusal::Broad);
+        }
         found.sort_unstable_by_key(|record| record.name.as_str());
         for record in found {
             let is_new = after.is_none_or(|after| *record.name > *after);

@@ -1,6 +1,7 @@
 //! What bounds a search, with bounds that a small registry passes.
 #![allow(clippy::arithmetic_side_effects, reason = "numbers of a test")]
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use crate::view::{Disk, View};
 const COUNT: usize = 40;
 /// The first of them are removed by a change.
 const GONE: usize = 30;
+const ADDRESS: [u8; 4] = [192, 0, 2, 1];
 
 fn name(number: usize) -> String {
     format!("page-{number:02}.demo")
@@ -35,7 +37,7 @@ fn view() -> View {
     let created = Time::from_s(1_600_000_000);
     for number in 0..COUNT {
         let (name, roid) = (name(number), format!("H{number}-DEMO"));
-        let host = Nameserver { name, roid, created, ..Nameserver::default() };
+        let host = Nameserver { name, roid, created, v4: vec![ADDRESS], ..Nameserver::default() };
         builder.nameserver(&host, &mut |_defect| {}).unwrap();
     }
     for number in 0..COUNT {
@@ -111,4 +113,14 @@ fn a_pattern_that_meets_too_many_hosts_is_refused() {
     assert_eq!(Refusal::Broad.status().code, 422);
     // With all hosts looked at it is the index that says no.
     assert_eq!(scanned(COUNT), Err(Refusal::Building));
+}
+
+#[test]
+fn an_address_of_too_many_nameservers_is_refused() {
+    let view = view();
+    let query = format!("ip={}", IpAddr::from(ADDRESS));
+    let scanned = |max| scanned(&view, (Class::Nameserver, &query), max, None);
+    let current: Vec<_> = (GONE..COUNT).map(name).collect();
+    assert_eq!(scanned(current.len() - 1), Err(Refusal::Broad));
+    assert_eq!(scanned(current.len()), Ok((current, End::Complete)));
 }
