@@ -19,10 +19,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustix::fs::{Access, access, statfs};
 
 use super::serve;
-use crate::aside;
 use crate::config::{ConfigError, Settings};
 use crate::control::{self, ListWatcher};
 use crate::feed::key::Trusted;
@@ -33,6 +31,7 @@ use crate::place::cores::{self, CoresError};
 use crate::policy::lists::Lists;
 use crate::querylog;
 use crate::serving::controlling::Tables;
+use crate::serving::folder::may_write_into;
 use crate::serving::telling::Claimed;
 use crate::serving::updating::SPOOL;
 use crate::shard::listen::{self, ListenError};
@@ -211,54 +210,6 @@ fn log_directory(dir: &Path) -> Result<(), String> {
         return Ok(());
     }
     querylog::check_directory(dir).map_err(|error| error.to_string())
-}
-
-/// File systems in which the kernel shows something, and nobody makes files: permissions there mean
-/// nothing.
-const OF_KERNEL: [(u32, &str); 8] = [
-    (0x9fa0, "proc"),
-    (0x6265_6572, "sysfs"),
-    (0x6367_7270, "cgroup2"),
-    (0x0027_e0eb, "cgroup"),
-    (0x6462_6720, "debugfs"),
-    (0x7472_6163, "tracefs"),
-    (0x7363_6673, "securityfs"),
-    (0x1cd1, "devpts"),
-];
-
-/// Whether this user may write into a directory, or make it.
-fn may_write_into(dir: &Path) -> Result<(), String> {
-    let mut place = dir;
-    while let Err(error) = fs::metadata(place) {
-        if let Some(to) = aside::dangling(place) {
-            return Err(format!(
-                "{}: leads to {}, which is not there",
-                place.display(),
-                to.display()
-            ));
-        }
-        if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) {
-            return Err(format!("{}: {error}", place.display()));
-        }
-        place = match place.parent() {
-            Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-            Some(parent) => parent,
-            None => return Err(format!("{}: cannot be made", dir.display())),
-        };
-    }
-    if !place.is_dir() {
-        return Err(format!("{}: is not a directory", place.display()));
-    }
-    let kind = statfs(place).map_or(0, |system| u32::try_from(system.f_type).unwrap_or(0));
-    if let Some((_, name)) = OF_KERNEL.iter().find(|(of_kernel, _)| *of_kernel == kind) {
-        return Err(format!(
-            "{}: is in {name}, a file system of the kernel, where nothing can be made; name \
-             another directory",
-            dir.display()
-        ));
-    }
-    access(place, Access::WRITE_OK | Access::EXEC_OK)
-        .map_err(|error| format!("{}: this user may not write there: {error}", place.display()))
 }
 
 /// A contact belongs to no suffix.

@@ -7,6 +7,7 @@
 
 pub mod controlling;
 mod failure;
+pub mod folder;
 pub mod fresh;
 pub mod guarding;
 pub mod logging;

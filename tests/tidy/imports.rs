@@ -137,7 +137,7 @@ const RULES: &[Rule] = &[
     Rule {
         module: "serving",
         may_import: &[
-            "config", "control", "feed", "held", "observe", "place", "policy", "querylog",
+            "aside", "config", "control", "feed", "held", "observe", "place", "policy", "querylog",
             "status", "store", "updater", "view", "warden",
         ],
         never: &["TcpStream"],
