@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "shared by several test binaries")]
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -37,7 +38,27 @@ pub(crate) struct Server {
     pub(crate) encrypted: Option<SocketAddr>,
     /// Where health and figures are answered, if the log has it.
     pub(crate) status: Option<SocketAddr>,
-    log: RefCell<BufReader<ChildStderr>>,
+    log: RefCell<Log>,
+}
+
+/// What a server logs.
+struct Log {
+    /// Lines of the start: threads that it starts may log before it serves.
+    early: VecDeque<String>,
+    rest: BufReader<ChildStderr>,
+}
+
+impl Log {
+    /// The next line; empty at the end.
+    fn line(&mut self) -> String {
+        self.early.pop_front().unwrap_or_else(|| self.read())
+    }
+
+    fn read(&mut self) -> String {
+        let mut line = String::new();
+        self.rest.read_line(&mut line).unwrap();
+        line
+    }
 }
 
 /// An answer.
@@ -170,11 +191,12 @@ impl Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_whoisd-web"));
         command.args(["serve", "--log-format", "json"]).args(arguments);
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(process.stderr.take().unwrap());
+        let rest = BufReader::new(process.stderr.take().unwrap());
+        let mut log = Log { early: VecDeque::new(), rest };
         let mut status = None;
         loop {
-            let mut line = String::new();
-            assert!(log.read_line(&mut line).unwrap() > 0, "the server ended at its start");
+            let line = log.read();
+            assert!(!line.is_empty(), "the server ended at its start");
             let Ok(said) = serde_json::from_str::<Value>(&line) else { panic!("{line}") };
             let at = |key: &str| said[key].as_str().and_then(|text| text.parse().ok());
             match said["message"].as_str() {
@@ -187,6 +209,7 @@ impl Server {
                 }
                 _ => {}
             }
+            log.early.push_back(line);
         }
     }
 
@@ -194,8 +217,8 @@ impl Server {
     pub(crate) fn log_until(&self, message: &str) -> String {
         let mut log = self.log.borrow_mut();
         loop {
-            let mut line = String::new();
-            assert!(log.read_line(&mut line).unwrap() > 0, "the server ended before {message:?}");
+            let line = log.line();
+            assert!(!line.is_empty(), "the server ended before {message:?}");
             if line.contains(message) {
                 return line;
             }
@@ -204,8 +227,9 @@ impl Server {
 
     /// Reads the log to its end, once the server has been told to stop.
     pub(crate) fn rest_of_log(&self) -> String {
-        let mut said = String::new();
-        self.log.borrow_mut().read_to_string(&mut said).unwrap();
+        let mut log = self.log.borrow_mut();
+        let mut said: String = log.early.drain(..).collect();
+        log.rest.read_to_string(&mut said).unwrap();
         said
     }
 
