@@ -1,13 +1,15 @@
 //! Builds the index, keeps it up with the generations, and builds it anew when it has to be.
 //!
 //! ```text
-//! no index, another version, another history, damage ─▶ build ─▶ follow ─▶ a state for searches
-//!                        ▲                                          │
-//!                        └──────────── does not read ◀──────────────┘
+//! lock ─▶ none, another version or history, damage ─▶ build ─▶ follow ─▶ a state for searches
+//!                          ▲                                     │
+//!                          └─────────── does not read ◀──────────┘
 //! ```
 //!
 //! # Invariants
 //!
+//! - `one keeper`: nothing in the folder is read, written or removed without the lock, which is
+//!   held until the keeper ends. At an upgrade the process before may still run.
 //! - `whole or nothing`: a state that searches see has everything up to its mark.
 //! - `beside`: its threads have the least weight that the kernel gives; no query waits for them.
 //!
@@ -34,6 +36,7 @@ use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyError};
 use whoisd::observe::{IndexFigures, clock};
 use whoisd::view::{Data, View};
 
+use super::lock::Lock;
 use super::reading::Reading;
 use super::schema::{Fields, Mark, schema, settings};
 
@@ -45,6 +48,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const TELL: Duration = Duration::from_secs(10);
 /// How long to wait before another try, after one that failed.
 const AGAIN: Duration = Duration::from_secs(5);
+/// How often it is looked whether the process that keeps the index has ended.
+const LOOK_AT_LOCK: Duration = Duration::from_secs(1);
 /// Memory of the writer that follows, bytes: the least that tantivy takes.
 const FOLLOWING_BYTES: usize = 16_000_000;
 /// Records between two looks at the stop.
@@ -75,6 +80,8 @@ pub(crate) struct Building {
 enum KeepError {
     #[error("{}: {source}", .path.display())]
     Folder { path: PathBuf, source: io::Error },
+    #[error("{}: it cannot be removed: {source}", .path.display())]
+    Removal { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Library(#[from] TantivyError),
     #[error(transparent)]
@@ -98,34 +105,36 @@ enum Kept {
 /// Keeps the index until the server stops.
 pub(super) fn keep(building: &Building, views: &ArcSwap<View>, state: &State) {
     let keeper = Keeper { folder: building.folder.join(FOLDER), building, views, state };
+    let mut lock = Lock::of(&building.folder);
     while !keeper.stops() {
-        // A damaged file may make the library panic.
-        let once = catch_unwind(AssertUnwindSafe(|| keeper.once()));
-        match once.unwrap_or(Err(KeepError::Broken)) {
-            Ok(Kept::Stopped) => {}
-            Ok(Kept::Anew(why)) => {
-                tracing::info!(why, "a new search index is needed");
-                keeper.wipe();
-            }
-            Err(KeepError::Library(TantivyError::LockFailure(LockError::LockBusy, _))) => {
-                tracing::warn!(
-                    folder = %keeper.folder.display(),
-                    "another process keeps the search index; searches wait for it to end"
-                );
-                keeper.wait(AGAIN);
-            }
-            Err(error) => {
-                tracing::error!(
-                    %error,
-                    folder = %keeper.folder.display(),
-                    "cannot keep the search index; building a new one"
-                );
-                keeper.wipe();
-                keeper.wait(AGAIN);
-            }
+        let Err(error) = keeper.once(&mut lock) else { continue };
+        tracing::error!(
+            %error,
+            folder = %keeper.folder.display(),
+            "cannot keep the search index; building a new one"
+        );
+        if !error.leaves_index()
+            && let Err(error) = keeper.wipe(&mut lock)
+        {
+            tracing::error!(%error, "the old search index is still there");
         }
+        keeper.wait(AGAIN);
     }
     state.reading.store(None);
+}
+
+impl KeepError {
+    /// Whether the index stays: it has just refused to go, or a program without our lock writes it.
+    fn leaves_index(&self) -> bool {
+        let is_busy = |error: &TantivyError| {
+            matches!(error, TantivyError::LockFailure(LockError::LockBusy, _))
+        };
+        match self {
+            Self::Removal { .. } => true,
+            Self::Library(error) => is_busy(error),
+            _ => false,
+        }
+    }
 }
 
 impl State {
@@ -159,19 +168,66 @@ impl Keeper<'_> {
         }
     }
 
+    /// One try, which ends with the server, or with the index taken away for another one.
+    fn once(&self, lock: &mut Lock) -> Result<(), KeepError> {
+        if !self.claim(lock)? {
+            return Ok(());
+        }
+        // A damaged file may make the library panic.
+        let kept = catch_unwind(AssertUnwindSafe(|| self.open()));
+        if let Kept::Anew(why) = kept.unwrap_or(Err(KeepError::Broken))? {
+            tracing::info!(why, "a new search index is needed");
+            self.wipe(lock)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until no other process keeps the index; `false` if the server stops first.
+    fn claim(&self, lock: &mut Lock) -> Result<bool, KeepError> {
+        let mut has_waited = false;
+        while !self.take(lock)? {
+            if self.stops() {
+                return Ok(false);
+            }
+            if !has_waited {
+                tracing::warn!(
+                    folder = %self.folder.display(),
+                    "another process keeps the search index; searches wait for it to end"
+                );
+            }
+            has_waited = true;
+            self.wait(LOOK_AT_LOCK);
+        }
+        if has_waited {
+            tracing::info!("the other process has ended; this one keeps the search index");
+        }
+        Ok(true)
+    }
+
+    fn take(&self, lock: &mut Lock) -> Result<bool, KeepError> {
+        let taken = lock.take();
+        taken.map_err(|source| KeepError::Folder { path: lock.path().to_owned(), source })
+    }
+
     /// Takes the index away: everything in it can be made again.
-    fn wipe(&self) {
+    fn wipe(&self, lock: &mut Lock) -> Result<(), KeepError> {
         self.state.reading.store(None);
         self.state.figures.generation.store(0, Ordering::Relaxed);
         self.state.broken.store(false, Ordering::Relaxed);
-        if let Err(error) = fs::remove_dir_all(&self.folder)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::error!(%error, folder = %self.folder.display(), "it cannot be removed");
+        // Somebody may have taken the lock's file away, and another process have made a new one.
+        if !self.take(lock)? {
+            return Ok(());
+        }
+        match fs::remove_dir_all(&self.folder) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(KeepError::Removal { path: self.folder.clone(), source })
+            }
+            _ => Ok(()),
         }
     }
 
-    fn once(&self) -> Result<Kept, KeepError> {
+    /// Opens the index, builds it if need be, and follows the changes.
+    fn open(&self) -> Result<Kept, KeepError> {
         let failed = |source| KeepError::Folder { path: self.folder.clone(), source };
         fs::create_dir_all(&self.folder).map_err(failed)?;
         let (schema, fields) = schema();
@@ -388,7 +444,8 @@ fn commit(writer: &mut IndexWriter, mark: Mark) -> tantivy::Result<()> {
     Ok(())
 }
 
-/// Whether a folder can be used, before anything is started.
-pub(super) fn check(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder.join(FOLDER))
+/// Makes what the keeper needs, before anything is started.
+pub(super) fn prepare(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder.join(FOLDER))?;
+    Lock::of(folder).open().map(drop)
 }

@@ -10,6 +10,7 @@
 //! Say what a search means, or what is shown: `whoisd::query` does.
 
 mod keeper;
+mod lock;
 mod pool;
 mod reading;
 mod schema;
@@ -52,7 +53,7 @@ impl Searching {
         let keeper = match (building, &state) {
             (Some(building), Some(state)) => {
                 let folder: PathBuf = building.folder.clone();
-                keeper::check(&folder).map_err(|error| {
+                keeper::prepare(&folder).map_err(|error| {
                     Failure::failed(format!(
                         "web.search_dir: {}: {error}; name a folder that this process may write",
                         folder.display()

@@ -6,7 +6,7 @@ mod server;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -133,14 +133,14 @@ fn serve_until_built(site: &Site) -> Server {
     server
 }
 
-fn rewrite(path: &std::path::Path, from: &str, to: &str) {
+fn rewrite(path: &Path, from: &str, to: &str) {
     let text = fs::read_to_string(path).unwrap();
     assert!(text.contains(from), "{text}");
     fs::write(path, text.replace(from, to)).unwrap();
 }
 
 /// Cuts the files of one kind short.
-fn truncate(folder: &std::path::Path, ending: &str) {
+fn truncate(folder: &Path, ending: &str) {
     let mut count = 0;
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -173,6 +173,29 @@ fn look_ups_are_answered_whatever_becomes_of_the_index() {
     assert_eq!(third.get("/rdap/domains?nsIp=192.0.2.1").status, 501);
     assert_eq!(third.get("/rdap/domains?name=exam*").status, 200);
     assert_eq!(third.get("/rdap/nameservers?ip=192.0.2.1").status, 200);
+}
+
+#[test]
+fn a_second_process_takes_nothing_away_from_the_first() {
+    let site = Site::new();
+    let first = serve_until_built(&site);
+    eventually("searches", || first.get("/rdap/domains?nsIp=192.0.2.1").status == 200);
+    // As another version of the program has it, which a new process replaces.
+    let meta = index(&site).join("meta.json");
+    rewrite(&meta, "\"reference\"", "\"referred\"");
+    let before = fs::read(&meta).unwrap();
+    let second = serve(&site);
+    let said = second.log_until("search index");
+    assert!(said.contains("another process keeps the search index"), "{said}");
+    assert_eq!(fs::read(&meta).unwrap(), before, "the index is as it was");
+    assert_eq!(first.get("/rdap/domains?nsIp=192.0.2.1").status, 200);
+    let refused = second.get("/rdap/domains?nsIp=192.0.2.1");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("60")));
+    drop(first);
+    let said = second.log_until("a new search index is needed");
+    assert!(said.contains("another schema"), "{said}");
+    second.log_until(BUILT);
+    eventually("its own index", || second.get("/rdap/domains?nsIp=192.0.2.1").status == 200);
 }
 
 #[test]
