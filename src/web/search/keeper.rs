@@ -17,6 +17,7 @@
 //!
 //! Search.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyError};
 use whoisd::observe::{IndexFigures, clock};
 use whoisd::view::{Data, View};
 
+use super::backoff::Backoff;
 use super::lock::Lock;
 use super::reading::Reading;
 use super::schema::{Fields, Mark, schema, settings};
@@ -46,8 +48,6 @@ const FOLDER: &str = "rdap-index";
 const LOOK: Duration = Duration::from_millis(200);
 /// How often a build says how far it is.
 const TELL: Duration = Duration::from_secs(10);
-/// How long to wait before another try, after one that failed.
-const AGAIN: Duration = Duration::from_secs(5);
 /// How often it is looked whether the process that keeps the index has ended.
 const LOOK_AT_LOCK: Duration = Duration::from_secs(1);
 /// Memory of the writer that follows, bytes: the least that tantivy takes.
@@ -104,21 +104,26 @@ enum Kept {
 
 /// Keeps the index until the server stops.
 pub(super) fn keep(building: &Building, views: &ArcSwap<View>, state: &State) {
-    let keeper = Keeper { folder: building.folder.join(FOLDER), building, views, state };
-    let mut lock = Lock::of(&building.folder);
+    let folder = building.folder.join(FOLDER);
+    let (shown_at, has_built) = (Cell::new(None), Cell::new(false));
+    let keeper = Keeper { folder, building, views, state, shown_at, has_built };
+    let (mut lock, mut backoff) = (Lock::of(&building.folder), Backoff::default());
     while !keeper.stops() {
         let Err(error) = keeper.once(&mut lock) else { continue };
+        let shown_for = keeper.shown_at.get().map_or(Duration::ZERO, |at| at.elapsed());
+        let wait = backoff.next(shown_for, keeper.has_built.get());
         tracing::error!(
             %error,
             folder = %keeper.folder.display(),
-            "cannot keep the search index; building a new one"
+            next_try_s = wait.as_secs(),
+            "cannot keep the search index; the next try builds a new one"
         );
         if !error.leaves_index()
             && let Err(error) = keeper.wipe(&mut lock)
         {
             tracing::error!(%error, "the old search index is still there");
         }
-        keeper.wait(AGAIN);
+        keeper.wait(wait);
     }
     state.reading.store(None);
 }
@@ -154,6 +159,10 @@ struct Keeper<'a> {
     building: &'a Building,
     views: &'a ArcSwap<View>,
     state: &'a State,
+    /// Since when searches have the index of this try.
+    shown_at: Cell<Option<Instant>>,
+    /// Whether this try has begun to build.
+    has_built: Cell<bool>,
 }
 
 impl Keeper<'_> {
@@ -170,6 +179,8 @@ impl Keeper<'_> {
 
     /// One try, which ends with the server, or with the index taken away for another one.
     fn once(&self, lock: &mut Lock) -> Result<(), KeepError> {
+        self.shown_at.set(None);
+        self.has_built.set(false);
         if !self.claim(lock)? {
             return Ok(());
         }
@@ -279,6 +290,7 @@ impl Keeper<'_> {
 
     /// Takes everything in; `None` if the server stops meanwhile.
     fn build(&self, index: &Index, fields: Fields) -> Result<Option<Mark>, KeepError> {
+        self.has_built.set(true);
         let Building { threads, memory_bytes, .. } = *self.building;
         let each = (memory_bytes / threads.max(1)).max(FOLLOWING_BYTES);
         let mut writer = self.writer(index, threads, each)?;
@@ -358,6 +370,7 @@ impl Keeper<'_> {
     ) -> Result<Kept, KeepError> {
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         self.show(&reader, fields, mark)?;
+        self.shown_at.set(Some(clock::monotonic()));
         loop {
             if self.stops() {
                 return Ok(Kept::Stopped);

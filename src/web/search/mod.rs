@@ -9,6 +9,7 @@
 //!
 //! Say what a search means, or what is shown: `whoisd::query` does.
 
+mod backoff;
 mod keeper;
 mod lock;
 mod pool;
