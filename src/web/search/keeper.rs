@@ -38,6 +38,7 @@ use whoisd::observe::{IndexFigures, clock};
 use whoisd::view::{Data, View};
 
 use super::backoff::Backoff;
+use super::checksums;
 use super::lock::Lock;
 use super::reading::Reading;
 use super::schema::{Fields, Mark, schema, settings};
@@ -61,7 +62,6 @@ pub(crate) struct State {
     /// What searches ask; none while the index is being built.
     pub(crate) reading: ArcSwapOption<Reading>,
     pub(crate) figures: Arc<IndexFigures>,
-    broken: Arc<AtomicBool>,
     stop: AtomicBool,
 }
 
@@ -82,6 +82,8 @@ enum KeepError {
     Folder { path: PathBuf, source: io::Error },
     #[error("{}: it cannot be removed: {source}", .path.display())]
     Removal { path: PathBuf, source: io::Error },
+    #[error("{}: it is not as it was written", .path.display())]
+    Damaged { path: PathBuf },
     #[error(transparent)]
     Library(#[from] TantivyError),
     #[error(transparent)]
@@ -146,11 +148,6 @@ impl State {
     /// Ends the keeper.
     pub(super) fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
-    }
-
-    /// Has the index built again.
-    pub(super) fn note_broken(&self) {
-        self.broken.store(true, Ordering::Relaxed);
     }
 }
 
@@ -224,7 +221,6 @@ impl Keeper<'_> {
     fn wipe(&self, lock: &mut Lock) -> Result<(), KeepError> {
         self.state.reading.store(None);
         self.state.figures.generation.store(0, Ordering::Relaxed);
-        self.state.broken.store(false, Ordering::Relaxed);
         // Somebody may have taken the lock's file away, and another process have made a new one.
         if !self.take(lock)? {
             return Ok(());
@@ -256,7 +252,12 @@ impl Keeper<'_> {
         let has_mark = mark.as_ref().map(goes_on).transpose()?;
         drop(view);
         let (writer, mark) = match (mark, has_mark) {
-            (Some(mark), Some(true)) => (writer, mark),
+            (Some(mark), Some(true)) => {
+                if let Some(path) = checksums::damaged(&index, &|| !self.stops())? {
+                    return Err(KeepError::Damaged { path: self.folder.join(path) });
+                }
+                (writer, mark)
+            }
             (None, _) if payload.is_none() && index.searchable_segment_ids()?.is_empty() => {
                 drop(writer);
                 let Some(mark) = self.build(&index, fields)? else { return Ok(Kept::Stopped) };
@@ -369,13 +370,14 @@ impl Keeper<'_> {
         mut mark: Mark,
     ) -> Result<Kept, KeepError> {
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        self.show(&reader, fields, mark)?;
+        let broken = Arc::new(AtomicBool::new(false));
+        self.show((&reader, &broken), fields, mark)?;
         self.shown_at.set(Some(clock::monotonic()));
         loop {
             if self.stops() {
                 return Ok(Kept::Stopped);
             }
-            if self.state.broken.load(Ordering::Relaxed) {
+            if broken.load(Ordering::Relaxed) {
                 return Err(KeepError::Broken);
             }
             let view = self.views.load_full();
@@ -400,14 +402,19 @@ impl Keeper<'_> {
             drop(view);
             mark = Mark(position);
             commit(&mut writer, mark)?;
-            self.show(&reader, fields, mark)?;
+            self.show((&reader, &broken), fields, mark)?;
         }
     }
 
-    /// Lets searches see what was committed.
-    fn show(&self, reader: &IndexReader, fields: Fields, mark: Mark) -> Result<(), KeepError> {
+    /// Lets searches see what was committed; they note in `broken` what does not read.
+    fn show(
+        &self,
+        (reader, broken): (&IndexReader, &Arc<AtomicBool>),
+        fields: Fields,
+        mark: Mark,
+    ) -> Result<(), KeepError> {
         reader.reload()?;
-        let reading = Reading::open(reader.searcher(), fields, Arc::clone(&self.state.broken))?;
+        let reading = Reading::open(reader.searcher(), fields, Arc::clone(broken))?;
         self.state.reading.store(Some(Arc::new(reading)));
         self.state.figures.generation.store(mark.0.generation, Ordering::Relaxed);
         Ok(())

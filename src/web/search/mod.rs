@@ -10,6 +10,7 @@
 //! Say what a search means, or what is shown: `whoisd::query` does.
 
 mod backoff;
+mod checksums;
 mod keeper;
 mod lock;
 mod pool;

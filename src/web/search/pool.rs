@@ -115,8 +115,8 @@ fn serve(queue: &Receiver<Order>, state: Option<&State>) {
             rdap::answer(&job.view, &job.rules, &caller, &job.request, &mut document)
         }));
         let Ok(outcome) = answered else {
-            if let Some(state) = state {
-                state.note_broken();
+            if let Some(Some(reading)) = &reading {
+                reading.note_broken();
             }
             document = Document::timed(clock::micros);
             continue;

@@ -73,8 +73,13 @@ impl Reading {
         })
     }
 
-    fn failed(&self, error: &io::Error) -> IndexError {
+    /// Has the index built again.
+    pub(super) fn note_broken(&self) {
         self.broken.store(true, Ordering::Relaxed);
+    }
+
+    fn failed(&self, error: &io::Error) -> IndexError {
+        self.note_broken();
         tracing::error!(%error, "cannot read the search index");
         IndexError::Failed
     }

@@ -5,7 +5,9 @@
 mod server;
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -127,6 +129,82 @@ fn an_index_that_does_not_fit_is_built_anew() {
     }
 }
 
+/// Changes a file of so many bytes.
+type Change<'a> = &'a dyn Fn(&File, u64);
+
+/// Changes each file of the index, in its place: a running server sees it.
+fn damage(site: &Site, endings: &[&str], change: Change<'_>) {
+    let mut count = 0;
+    for path in below(&index(site)) {
+        let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        if endings.contains(&ending) {
+            let file = File::options().read(true).write(true).open(&path).unwrap();
+            change(&file, file.metadata().unwrap().len());
+            count += 1;
+        }
+    }
+    assert!(count > 0, "{endings:?}");
+}
+
+/// Turns over all bits of the byte at a place.
+fn flip(file: &File, at: u64) {
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[!byte[0]], at).unwrap();
+}
+
+/// A nameserver with domains, and the search for these.
+fn searched(site: &Site) -> (String, Vec<String>) {
+    let (host, domains) = by_host(site).into_iter().max_by_key(|(_, of)| of.len()).unwrap();
+    let path = format!("/rdap/domains?nsLdhName={host}&fieldSet=id");
+    (path, domains.into_iter().collect())
+}
+
+#[test]
+fn an_index_that_was_damaged_while_nobody_looked_gives_no_wrong_answer() {
+    let site = Site::new();
+    drop(serve_until_built(&site));
+    let (path, domains) = searched(&site);
+    let kinds: [(&str, &[&str], Change<'_>); 6] = [
+        ("a byte of the postings", &["idx"], &|file, length| flip(file, length / 3)),
+        ("a byte of the terms", &["term"], &|file, length| flip(file, length / 3)),
+        ("a byte of the keys", &["fast"], &|file, length| flip(file, length / 3)),
+        ("a byte of a checksum", &["idx", "fast"], &|file, length| flip(file, length - 20)),
+        ("half a file", &["idx"], &|file, length| file.set_len(length / 2).unwrap()),
+        ("empty files", &["idx", "term", "fast"], &|file, _| file.set_len(0).unwrap()),
+    ];
+    for (what, endings, change) in kinds {
+        damage(&site, endings, change);
+        let server = serve(&site);
+        let said = server.log_until("search index");
+        assert!(said.contains("cannot keep the search index"), "{what}: {said}");
+        assert!(said.contains("\"next_try_s\":0"), "{what}: {said}");
+        server.log_until(BUILT);
+        eventually(what, || server.get(&path).status == 200);
+        assert_eq!(all(&server, &path), domains, "{what}");
+    }
+}
+
+#[test]
+fn damage_under_a_running_server_costs_a_search_and_not_the_server() {
+    let site = Site::new();
+    drop(serve_until_built(&site));
+    let (path, domains) = searched(&site);
+    let server = serve(&site);
+    eventually("searches", || server.get(&path).status == 200);
+    // All but the ends, which are not read again.
+    damage(&site, &["idx", "term", "fast"], &|file, length| {
+        (0..length.saturating_sub(200)).for_each(|at| flip(file, at));
+    });
+    let answer = server.get(&path);
+    assert!([500, 503].contains(&answer.status), "{}", answer.status);
+    assert_eq!(answer.json()["errorCode"], answer.status);
+    eventually("a new index", || {
+        assert_eq!(server.get("/rdap/domain/example.demo").status, 200);
+        server.get(&path).status == 200 && all(&server, &path) == domains
+    });
+}
+
 fn serve_until_built(site: &Site) -> Server {
     let server = serve(site);
     server.log_until(BUILT);
@@ -196,6 +274,19 @@ fn a_second_process_takes_nothing_away_from_the_first() {
     assert!(said.contains("another schema"), "{said}");
     second.log_until(BUILT);
     eventually("its own index", || second.get("/rdap/domains?nsIp=192.0.2.1").status == 200);
+}
+
+/// Files and folders below a folder.
+fn below(folder: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(below(&path));
+        }
+        found.insert(path);
+    }
+    found
 }
 
 #[test]
