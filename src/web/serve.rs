@@ -21,7 +21,7 @@ use clap::{Args, Parser, Subcommand};
 use crossbeam::channel::bounded;
 use snapshot_format::Kind;
 use tokio::sync::watch;
-use whoisd::config::{self, ConfigError, Flags, STANDARD_FILE, Settings};
+use whoisd::config::{self, ConfigError, Flags, Origin, STANDARD_FILE, Settings};
 use whoisd::observe::log;
 use whoisd::observe::printable::printable;
 use whoisd::observe::{ShardFigures, clock};
@@ -44,7 +44,7 @@ use crate::answering::{Answerer, Site};
 use crate::connection::Connections;
 use crate::forwarded::Trusted;
 use crate::listening::Listening;
-use crate::search::{Building, Pool, Searching};
+use crate::search::{self, Building, Pool, Searching};
 use crate::tls::{Tls, TlsError};
 use crate::worker::Worker;
 
@@ -128,6 +128,9 @@ struct Options {
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Read a configuration file as the server would, and say what is wrong with it
+    ///
+    /// Looks at the certificates and at the folder of the search index (web.search_dir) as well.
+    /// Changes nothing, and a server may be running meanwhile.
     #[command(after_help = "Exit status: 0 good; 1 the file cannot be read; 3 refused.")]
     Check {
         /// The file
@@ -192,11 +195,24 @@ pub fn run() -> ExitCode {
 }
 
 fn check(file: &Path) -> Result<(), Failure> {
-    let settings = config::load(Some(file), &Flags::default())?.settings;
+    let effective = config::load(Some(file), &Flags::default())?;
+    let web = &effective.settings.web;
     let (place, now_s) = (file.display(), clock::wall_ms() / 1_000);
-    for one in Tls::check(&settings.web.certificates)? {
+    for one in Tls::check(&web.certificates)? {
         let said = one.said(now_s);
         programs::print(format!("{}\n", printable(&format!("{place}: {said}"))).as_bytes())?;
+    }
+    if let Some(dir) = &web.search_dir
+        && let Err(problem) = search::check(dir)
+    {
+        let key = "web.search_dir";
+        let place = match effective.origin(key) {
+            Origin::File { path, line } => format!("{}:{line}", path.display()),
+            Origin::Flag(_) | Origin::Default => file.display().to_string(),
+        };
+        return Err(Failure::refused(format!(
+            "{place}: {key}: {problem}; name a folder that this process may write"
+        )));
     }
     programs::print(format!("{place}: good\n").as_bytes())
 }

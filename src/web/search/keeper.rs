@@ -35,6 +35,7 @@ use tantivy::directory::error::{LockError, OpenDirectoryError};
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy};
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyError};
 use whoisd::observe::{IndexFigures, clock};
+use whoisd::serving::folder::may_write_into;
 use whoisd::view::{Data, View};
 
 use super::backoff::Backoff;
@@ -462,6 +463,15 @@ fn commit(writer: &mut IndexWriter, mark: Mark) -> tantivy::Result<()> {
     prepared.set_payload(&mark.to_string());
     prepared.commit()?;
     Ok(())
+}
+
+/// Whether this user may keep an index in a folder, and if not, why. Makes nothing.
+pub(crate) fn check(folder: &Path) -> Result<(), String> {
+    may_write_into(folder)?;
+    may_write_into(&folder.join(FOLDER))?;
+    let lock = Lock::of(folder);
+    let problem = |error| format!("{}: this user may not write it: {error}", lock.path().display());
+    lock.check().map_err(problem)
 }
 
 /// Makes what the keeper needs, before anything is started.

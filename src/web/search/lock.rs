@@ -66,6 +66,14 @@ impl Lock {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(MODE).open(&self.path)
     }
+
+    /// Whether this user may take it, where the file is there.
+    pub(super) fn check(&self) -> io::Result<()> {
+        match OpenOptions::new().write(true).open(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -78,6 +86,8 @@ mod tests {
         let index = folder.path().join("rdap-index");
         fs::create_dir(&index).unwrap();
         let (mut one, mut other) = (Lock::of(folder.path()), Lock::of(folder.path()));
+        one.check().unwrap();
+        assert!(!one.path().exists(), "a check makes nothing");
         assert!(one.take().unwrap() && one.take().unwrap());
         fs::remove_dir_all(&index).unwrap();
         assert!(!other.take().unwrap());

@@ -27,7 +27,7 @@ use whoisd::place::aside::{self, Place, Weight};
 use whoisd::serving::Failure;
 use whoisd::view::View;
 
-pub(crate) use keeper::{Building, State};
+pub(crate) use keeper::{Building, State, check};
 pub(crate) use pool::{Job, Made, Pool};
 
 /// Threads that make searches.

@@ -290,6 +290,33 @@ fn below(folder: &Path) -> BTreeSet<PathBuf> {
 }
 
 #[test]
+fn config_check_says_whether_an_index_can_be_kept_and_makes_nothing() {
+    let site = Site::new();
+    fs::write(site.path("file"), "").unwrap();
+    fs::create_dir_all(site.path("held/rdap-index.lock")).unwrap();
+    let check = |folder: &Path| {
+        site.configure(&format!("[web]\nsearch_dir = {:?}\n", folder.to_str().unwrap()));
+        let before = below(&site.path(""));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_whoisd-web"));
+        let output = command.args(["config", "check"]).arg(site.path("whoisd.toml")).output();
+        let output = output.unwrap();
+        assert_eq!(below(&site.path("")), before);
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let wrong = [site.path("file"), site.path("file/search"), site.path("held"), "/proc/x".into()];
+    for folder in wrong {
+        let (status, said) = check(&folder);
+        assert_eq!(status, Some(3), "{said}");
+        assert!(said.contains("whoisd.toml:2: web.search_dir: "), "{said}");
+        assert!(said.contains("; name a folder that this process may write"), "{said}");
+    }
+    assert_eq!(check(&site.path("new/search")), (Some(0), String::new()));
+    // One that a server keeps at this moment.
+    let _server = serve_until_built(&site);
+    assert_eq!(check(&site.path("search")), (Some(0), String::new()));
+}
+
+#[test]
 fn a_folder_that_cannot_be_used_is_said_at_the_start() {
     let site = Site::new();
     let file = site.path("file");
