@@ -139,7 +139,7 @@ impl Answerer {
         self.respond(&origin, &asked, Read { request, target, unread })
     }
 
-    /// Refuses a head that could not be read: its end of the connection is all that is known.
+    /// Refuses a head that could not be read: nothing is known of it but where it came from.
     pub(crate) fn refuse_head(&mut self, came: &Came<'_>, wrong: Wrong) -> Reply {
         let origin = Origin {
             client: came.peer.to_canonical(),
@@ -164,7 +164,8 @@ impl Answerer {
 
     /// Answers what was read, or begins to.
     fn respond(&mut self, origin: &Origin, asked: &Asked<'_>, read: Read) -> Answer {
-        let began_us = clock::micros();
+        // Reading a request is a part of looking it up.
+        let began_us = origin.complete_us;
         let (view, rules) = (self.reception.view(), self.reception.rules());
         let Read { request, target, unread } = read;
         let asking = Asking {
@@ -376,7 +377,7 @@ impl Answerer {
     }
 }
 
-/// What was read of a request.
+/// What was read of a request; see [`Asking`].
 struct Read {
     request: Request,
     target: String,
