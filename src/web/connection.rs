@@ -107,6 +107,8 @@ impl Connections {
         builder
             .http1()
             .timer(TokioTimer::new())
+            // A client that ends its side after its request is answered all the same, as on port 43.
+            .half_close(true)
             // It counts from the end of the request before.
             .header_read_timeout(deadlines.idle)
             .max_buf_size(HEAD_BYTES_MAX)
