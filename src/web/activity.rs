@@ -3,7 +3,10 @@
 //!
 //! # Invariants
 //!
-//! - `pure`: [`Activity::due`] depends on what was noted and the time that it is given.
+//! - `pure`: [`Activity::due`] and [`Activity::waits_since`] depend on what was noted and the time
+//!   that they are given.
+//! - `unsent`: an answer counts for its core from when it is made until the kernel has it, or
+//!   nobody wants it (`body`).
 //!
 //! # Does not
 //!
@@ -17,6 +20,14 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
+use tokio::task::coop::poll_proceed;
+
+use crate::end::Eviction;
+
+/// Bytes that count as one more read. A turn has 128: 32 KiB, of which a client that means well
+/// sends a few hundred bytes.
+const BYTES_OF_READ: usize = 256;
 
 /// How long a connection may take for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,26 +57,56 @@ pub(crate) enum Due {
 #[derive(Debug)]
 pub(crate) struct Activity {
     accepted: Instant,
+    /// From when on the first byte is waited for.
+    expected: Cell<Instant>,
     /// When something was read or written last.
     last: Cell<Instant>,
     /// Whether a byte has come.
     has_read: Cell<bool>,
+    /// Whether bytes have come since the last request: of the next one, if not of a body.
+    has_begun: Cell<bool>,
+    /// Whether a request has come.
+    has_asked: Cell<bool>,
     /// Since when a write waits for the client.
     stalled: Cell<Option<Instant>>,
+    /// Requests whose answers are being made.
+    under_way: Cell<u32>,
+    /// When the last of them was made; the accept before that.
+    answered: Cell<Instant>,
+    /// Bytes of answers that are made and not handed to the kernel.
+    unsent: Cell<usize>,
+    /// Those of all connections of the core.
+    of_core: Rc<Cell<usize>>,
+    evicted: Cell<bool>,
+    told: Notify,
     now: fn() -> Instant,
 }
 
 impl Activity {
-    /// Of a connection that is accepted now.
-    pub(crate) fn new(now: fn() -> Instant) -> Rc<Self> {
+    /// Of a connection that is accepted now, on a core with so many unsent bytes.
+    pub(crate) fn new(now: fn() -> Instant, of_core: &Rc<Cell<usize>>) -> Rc<Self> {
         let accepted = now();
         Rc::new(Self {
             accepted,
+            expected: Cell::new(accepted),
             last: Cell::new(accepted),
             has_read: Cell::new(false),
+            has_begun: Cell::new(false),
+            has_asked: Cell::new(false),
             stalled: Cell::new(None),
+            under_way: Cell::new(0),
+            answered: Cell::new(accepted),
+            unsent: Cell::new(0),
+            of_core: Rc::clone(of_core),
+            evicted: Cell::new(false),
+            told: Notify::new(),
             now,
         })
+    }
+
+    /// The header of a proxy has come: the client's first byte is waited for from now on.
+    pub(crate) fn expect(&self) {
+        self.expected.set((self.now)());
     }
 
     /// What is to become of it at `now`.
@@ -74,16 +115,100 @@ impl Activity {
         if self.stalled.get().is_some_and(|then| since(then) >= deadlines.write) {
             return Due::Cut;
         }
-        if !self.has_read.get() && since(self.accepted) >= deadlines.first_byte {
+        if !self.has_read.get() && since(self.expected.get()) >= deadlines.first_byte {
             return Due::Cut;
         }
         let idle = since(self.last.get()) >= deadlines.idle;
         if idle || since(self.accepted) >= deadlines.total { Due::Finish } else { Due::Nothing }
     }
 
+    /// A request has come, and its answer is being made until what is returned is dropped.
+    pub(crate) fn ask(self: &Rc<Self>) -> Asking {
+        self.has_asked.set(true);
+        self.has_begun.set(false);
+        self.under_way.set(self.under_way.get().saturating_add(1));
+        Asking(Rc::clone(self))
+    }
+
+    /// Since when it waits for its client: to ask, or to read. `None`: an answer is being made, or
+    /// it is closed already.
+    pub(crate) fn waits_since(&self) -> Option<Instant> {
+        if self.evicted.get() {
+            return None;
+        }
+        match self.stalled.get() {
+            None if self.under_way.get() > 0 => None,
+            None => Some(self.answered.get()),
+            stalled => stalled,
+        }
+    }
+
+    /// Bytes of its answers that are made and not handed to the kernel.
+    pub(crate) const fn unsent(&self) -> usize {
+        self.unsent.get()
+    }
+
+    /// Has it closed, for others.
+    pub(crate) fn evict(&self) {
+        self.evicted.set(true);
+        self.told.notify_one();
+    }
+
+    /// Whether it has been told so.
+    pub(crate) const fn is_evicted(&self) -> bool {
+        self.evicted.get()
+    }
+
+    /// Ends when it is to be closed; which kind of connection it was.
+    pub(crate) async fn evicted(&self) -> Eviction {
+        self.told.notified().await;
+        if !self.has_read.get() {
+            Eviction::Silent
+        } else if self.stalled.get().is_some() || self.unsent() > 0 {
+            Eviction::Writing
+        } else if self.has_begun.get() || !self.has_asked.get() {
+            Eviction::Line
+        } else {
+            Eviction::Draining
+        }
+    }
+
+    /// Whether a byte has come.
+    pub(crate) const fn has_read(&self) -> bool {
+        self.has_read.get()
+    }
+
+    /// Whether a request has come.
+    pub(crate) const fn has_asked(&self) -> bool {
+        self.has_asked.get()
+    }
+
+    /// Whether the client has begun a request that it has not ended.
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.has_begun.get()
+    }
+
+    /// Whether a write waits for the client.
+    pub(crate) const fn is_stalled(&self) -> bool {
+        self.stalled.get().is_some()
+    }
+
+    /// An answer of so many bytes is made.
+    pub(crate) fn hold(&self, bytes: usize) {
+        self.unsent.set(self.unsent.get().saturating_add(bytes));
+        self.of_core.set(self.of_core.get().saturating_add(bytes));
+    }
+
+    /// It is sent, or not wanted any more.
+    pub(crate) fn let_go(&self, bytes: usize) {
+        self.unsent.set(self.unsent.get().saturating_sub(bytes));
+        self.of_core.set(self.of_core.get().saturating_sub(bytes));
+    }
+
     fn read(&self, bytes: usize) {
         if bytes > 0 {
             self.has_read.set(true);
+            self.has_begun.set(true);
             self.last.set((self.now)());
         }
     }
@@ -95,6 +220,17 @@ impl Activity {
         } else if self.stalled.get().is_none() {
             self.stalled.set(Some((self.now)()));
         }
+    }
+}
+
+/// A request whose answer is being made.
+#[derive(Debug)]
+pub(crate) struct Asking(Rc<Activity>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.under_way.set(self.0.under_way.get().saturating_sub(1));
+        self.0.answered.set((self.0.now)());
     }
 }
 
@@ -130,8 +266,22 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.socket).poll_read(context, buffer);
-        self.activity.read(buffer.filled().len().saturating_sub(before));
+        let bytes = buffer.filled().len().saturating_sub(before);
+        self.activity.read(bytes);
+        spend(context, bytes);
         read
+    }
+}
+
+/// Takes from the task's turn what so many bytes may cost. The runtime counts reads; but 64 KiB of
+/// one read can be 7,000 frames of HTTP/2, and others would wait for all of them.
+fn spend(context: &mut Context<'_>, bytes: usize) {
+    for _ in 0..bytes / BYTES_OF_READ {
+        match poll_proceed(context) {
+            Poll::Ready(one) => one.made_progress(),
+            // The turn is over: the next read will say so.
+            Poll::Pending => return,
+        }
     }
 }
 
@@ -183,7 +333,7 @@ mod tests {
     #[test]
     #[expect(clippy::disallowed_methods, reason = "the start of a time that the test makes up")]
     fn a_connection_is_cut_for_silence_and_for_not_reading_and_finished_for_its_age() {
-        let activity = Activity::new(Instant::now);
+        let activity = Activity::new(Instant::now, &Rc::default());
         let start = activity.accepted;
         let due = |seconds: u32| activity.due(&deadlines(), start + SECOND * seconds);
         assert_eq!(due(4), Due::Nothing);
@@ -197,5 +347,24 @@ mod tests {
         activity.written(&Poll::Ready(Ok(1)));
         activity.last.set(start + SECOND * 59);
         assert_eq!((due(59), due(60)), (Due::Nothing, Due::Finish));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the start of a time that the test makes up")]
+    fn a_connection_waits_for_its_client_unless_an_answer_is_being_made() {
+        let activity = Activity::new(Instant::now, &Rc::default());
+        assert_eq!(activity.waits_since(), Some(activity.accepted));
+        let (one, other) = (activity.ask(), activity.ask());
+        assert_eq!(activity.waits_since(), None);
+        drop(one);
+        assert_eq!(activity.waits_since(), None);
+        let stalled = activity.accepted + SECOND;
+        activity.stalled.set(Some(stalled));
+        assert_eq!(activity.waits_since(), Some(stalled));
+        activity.stalled.set(None);
+        drop(other);
+        assert_eq!(activity.waits_since(), Some(activity.answered.get()));
+        activity.evict();
+        assert_eq!(activity.waits_since(), None);
     }
 }

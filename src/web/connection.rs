@@ -28,7 +28,6 @@ use http::header::{
 };
 use http::response::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::service_fn;
@@ -44,7 +43,10 @@ use whoisd::observe::clock;
 use crate::activity::{Activity, Deadlines, Due};
 use crate::answering::{Answer, Answerer, Came, NO_CONTENT, Pending, Reply};
 use crate::bare::Whole;
+use crate::body::Body;
+use crate::end::End;
 use crate::http::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, METHODS, RDAP_JSON, Wrong};
+use crate::room::Room;
 use crate::search;
 
 /// How often deadlines are looked at.
@@ -78,6 +80,7 @@ pub(crate) struct Connections {
     builder: auto::Builder<OwnCore>,
     deadlines: Deadlines,
     answerer: Rc<RefCell<Answerer>>,
+    room: Rc<Room>,
 }
 
 /// Who is at the other end.
@@ -101,13 +104,18 @@ impl Connections {
         self.deadlines.first_byte
     }
 
-    /// Serves with these deadlines.
-    pub(crate) fn new(answerer: Answerer, deadlines: Deadlines) -> Self {
+    /// The connections that there are.
+    pub(crate) const fn room(&self) -> &Rc<Room> {
+        &self.room
+    }
+
+    /// Serves with these deadlines, in `room`.
+    pub(crate) fn new(answerer: Answerer, deadlines: Deadlines, room: Rc<Room>) -> Self {
         let mut builder = auto::Builder::new(OwnCore);
         builder
             .http1()
             .timer(TokioTimer::new())
-            // A client that ends its side after its request is answered all the same, as on port 43.
+            // A client that ends its side after its request is answered, as on port 43.
             .half_close(true)
             // It counts from the end of the request before.
             .header_read_timeout(deadlines.idle)
@@ -121,7 +129,7 @@ impl Connections {
             .max_local_error_reset_streams(RESETS_MAX)
             .max_header_list_size(16 * 1024)
             .max_send_buf_size(SEND_BYTES_MAX);
-        Self { builder, deadlines, answerer: Rc::new(RefCell::new(answerer)) }
+        Self { builder, deadlines, answerer: Rc::new(RefCell::new(answerer)), room }
     }
 
     /// Serves one connection, on whose socket `activity` is noted, until it ends, or until `stop`
@@ -131,12 +139,15 @@ impl Connections {
         (socket, activity): (impl AsyncRead + AsyncWrite + Unpin + 'static, Rc<Activity>),
         ends: Ends,
         stop: impl Future<Output = ()>,
-    ) {
+    ) -> End {
         let refused = Rc::new(Cell::new(false));
         let refuse = refusing(Rc::clone(&self.answerer), ends);
         let io = TokioIo::new(Whole::new(socket, refuse, Rc::clone(&refused)));
-        let answerer = Rc::clone(&self.answerer);
+        let (answerer, room) = (Rc::clone(&self.answerer), Rc::clone(&self.room));
+        let asked = Rc::clone(&activity);
         let service = service_fn(move |request| {
+            room.relieve(clock::monotonic());
+            let (activity, asking) = (Rc::clone(&asked), asked.ask());
             let begun = begin(&answerer, ends, &request);
             let answerer = Rc::clone(&answerer);
             async move {
@@ -144,7 +155,10 @@ impl Connections {
                     Answer::Now(reply) => reply,
                     Answer::Later(made, pending) => later(answerer, made, pending).await,
                 };
-                Ok::<_, Infallible>(response(reply, request.headers()))
+                let (head, body) = response(reply, request.headers()).into_parts();
+                let answer = Response::from_parts(head, Body::new(body, &activity));
+                drop(asking);
+                Ok::<_, Infallible>(answer)
             }
         });
         let mut connection = pin!(self.builder.serve_connection(io, service));
@@ -155,8 +169,10 @@ impl Connections {
         loop {
             tokio::select! {
                 biased;
-                // What breaks a connection is the client's affair; figures count what was answered.
-                _ = connection.as_mut() => return,
+                ended = connection.as_mut() => {
+                    return end(&activity, refused.get(), ended.err().as_deref());
+                }
+                eviction = activity.evicted() => return End::Evicted(eviction),
                 () = stop.as_mut(), if !stopping => {
                     stopping = true;
                     finished.get_or_insert_with(clock::monotonic);
@@ -168,8 +184,11 @@ impl Connections {
                         finished.get_or_insert(now);
                     }
                     match (activity.due(&self.deadlines, now), finished) {
-                        (Due::Cut, _) => return,
-                        (_, Some(then)) if now.saturating_duration_since(then) >= FINISH => return,
+                        (Due::Cut, _) if activity.is_stalled() => return End::Write,
+                        (Due::Cut, _) => return End::FirstByte,
+                        (_, Some(then)) if now.saturating_duration_since(then) >= FINISH => {
+                            return if activity.has_begun() { End::Head } else { End::Drain };
+                        }
                         (Due::Finish, None) => {
                             finished = Some(now);
                             connection.as_mut().graceful_shutdown();
@@ -179,6 +198,24 @@ impl Connections {
                 }
             }
         }
+    }
+}
+
+/// How a connection ended that hyper is done with; whether it refused a head, and what it says.
+fn end(
+    activity: &Activity,
+    is_refused: bool,
+    error: Option<&(dyn std::error::Error + Send + Sync + 'static)>,
+) -> End {
+    let is_late =
+        || error.and_then(|error| error.downcast_ref()).is_some_and(hyper::Error::is_timeout);
+    match error {
+        _ if is_refused => End::Served,
+        _ if !activity.has_read() => End::Silent,
+        Some(_) if is_late() => End::Head,
+        Some(_) => End::Broken,
+        None if activity.has_asked() => End::Served,
+        None => End::Silent,
     }
 }
 
@@ -231,7 +268,7 @@ async fn later(
 
 /// An answer with its headers. One that the client has already has no body (RFC 9110 section
 /// 13.1.2).
-fn response(reply: Reply, asked: &HeaderMap) -> Response<Full<Bytes>> {
+fn response(reply: Reply, asked: &HeaderMap) -> Response<Bytes> {
     if reply.status == NO_CONTENT.code {
         return preflight();
     }
@@ -239,7 +276,7 @@ fn response(reply: Reply, asked: &HeaderMap) -> Response<Full<Bytes>> {
     let is_known =
         reply.status == 200 && asked.get_all(IF_NONE_MATCH).iter().any(|tags| has_tag(tags, &tag));
     let (status, body) = if is_known { (304, Bytes::new()) } else { (reply.status, reply.body) };
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(RDAP_JSON));
@@ -268,8 +305,8 @@ fn has_tag(tags: &HeaderValue, tag: &str) -> bool {
 }
 
 /// What a browser may send: a script's `Accept` may have characters that it asks about before.
-fn preflight() -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::new()));
+fn preflight() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));

@@ -29,11 +29,12 @@ use whoisd::policy::guard::Guard;
 use whoisd::shard::reception::{Reception, Sources};
 use whoisd::view::View;
 
-use crate::activity::{Activity, Deadlines};
+use crate::activity::Deadlines;
 use crate::answering::{Answerer, Site};
 use crate::connection::{Connections, Ends};
 use crate::forwarded::Trusted;
 use crate::http::{Asked, asked};
+use crate::room::Room;
 use crate::search::Pool;
 
 /// What the reading side of a client holds: more than any answer.
@@ -67,7 +68,7 @@ impl Server {
         let answerer = Answerer::new(reception, site, Pool::none());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let Ok(runtime) = runtime else { panic!("no runtime") };
-        let connections = Connections::new(answerer, deadlines);
+        let connections = Connections::new(answerer, deadlines, Room::new(1));
         Self { runtime: RefCell::new(runtime), connections }
     }
 
@@ -77,7 +78,7 @@ impl Server {
         let connections = self.connections.clone();
         let answered = self.runtime.borrow_mut().block_on(local.run_until(async move {
             let (mut client, server) = duplex(ROOM_BYTES);
-            let activity = Activity::new(clock::monotonic);
+            let activity = connections.room().activity(clock::monotonic);
             let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
             let ends = Ends {
                 peer,

@@ -15,7 +15,9 @@ mod activity;
 mod answering;
 mod bare;
 mod behind;
+mod body;
 mod connection;
+mod end;
 mod forwarded;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -23,6 +25,7 @@ pub mod fuzz;
 mod fuzz_smoke;
 mod http;
 mod listening;
+mod room;
 mod search;
 mod serve;
 mod tls;

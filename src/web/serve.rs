@@ -22,6 +22,7 @@ use crossbeam::channel::bounded;
 use snapshot_format::Kind;
 use tokio::sync::watch;
 use whoisd::config::{self, ConfigError, Flags, Origin, STANDARD_FILE, Settings};
+use whoisd::observe::counters::Totals;
 use whoisd::observe::log;
 use whoisd::observe::printable::printable;
 use whoisd::observe::{ShardFigures, clock};
@@ -44,6 +45,7 @@ use crate::answering::{Answerer, Site};
 use crate::connection::Connections;
 use crate::forwarded::Trusted;
 use crate::listening::Listening;
+use crate::room::Room;
 use crate::search::{self, Building, Pool, Searching};
 use crate::tls::{Tls, TlsError};
 use crate::worker::Worker;
@@ -378,8 +380,6 @@ impl Ground<'_> {
                 listeners,
                 encrypted: listening.encrypted,
                 acceptor: tls.acceptor(),
-                connections_max: u32::try_from(self.settings.web.connections_max)
-                    .unwrap_or(u32::MAX),
                 proxies: Arc::clone(&proxies),
                 shutdown: Duration::from_millis(self.settings.shutdown_ms),
                 figures: Arc::clone(&figures),
@@ -406,9 +406,11 @@ impl Ground<'_> {
             write: ms(web.write_ms),
             total: ms(web.total_ms),
         };
+        let connections_max = web.connections_max;
         let place = Place { core: Some(core), shard_cores: &[], weight: Weight::Full };
         aside::spawn(&format!("web-{core}"), place, move || {
-            if let Err(error) = worker.run(Connections::new(answerer, deadlines)) {
+            let connections = Connections::new(answerer, deadlines, Room::new(connections_max));
+            if let Err(error) = worker.run(connections) {
                 tracing::error!(core, %error, "a core cannot serve");
             }
         })
@@ -439,7 +441,9 @@ impl Running {
         let _ = self.stop.send(true);
         let ended = self.threads.into_iter().map(JoinHandle::join);
         let panicked = ended.filter(Result::is_err).count();
-        tracing::info!("stopped");
+        let mut totals = Totals::default();
+        self.figures.iter().for_each(|of_core| totals.add(&of_core.counters.totals()));
+        totals.log_stop(self.figures.iter().map(|one| one.engine.connections_open.get()).sum());
         if panicked == 0 {
             return Ok(());
         }

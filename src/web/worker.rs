@@ -4,7 +4,8 @@
 //!
 //! - `nothing shared`: connections, answers and their buffer belong to one core; view, rules and
 //!   guard are shared, and not written.
-//! - `bounded`: a core has at most so many connections; one more is closed at once, and counted.
+//! - `bounded`: a core has at most so many connections; for one more, those close that have waited
+//!   longest for their clients (`room`), or it is closed at once.
 //! - `drains`: after the stop the core accepts nothing, and ends once its connections have, or the
 //!   time for that is over.
 //!
@@ -12,7 +13,6 @@
 //!
 //! Know what is answered.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -32,6 +32,8 @@ use whoisd::port43::proxy::Rule;
 use crate::activity::{Activity, Watched};
 use crate::behind;
 use crate::connection::{Connections, Ends};
+use crate::end::End;
+use crate::room::Room;
 
 /// How long accepting pauses after the kernel has refused it, such as for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -42,7 +44,6 @@ pub(crate) struct Worker {
     /// How many of the listeners, the last ones, speak TLS.
     pub(crate) encrypted: usize,
     pub(crate) acceptor: Option<TlsAcceptor>,
-    pub(crate) connections_max: u32,
     /// Listeners behind proxies.
     pub(crate) proxies: Arc<[Rule]>,
     /// How long connections may take after the stop.
@@ -71,7 +72,7 @@ impl Worker {
     }
 
     async fn serve(self, connections: Connections) -> io::Result<()> {
-        let open = Rc::new(Cell::new(0_u32));
+        let room = Rc::clone(connections.room());
         let mut accepting = Vec::new();
         let plain = self.listeners.len().saturating_sub(self.encrypted);
         for (place, listener) in self.listeners.into_iter().enumerate() {
@@ -81,8 +82,6 @@ impl Worker {
                 listener: tokio::net::TcpListener::from_std(listener)?,
                 rule: rule.map(|place| (Arc::clone(&self.proxies), place)),
                 acceptor: self.acceptor.clone().filter(|_| place >= plain),
-                open: Rc::clone(&open),
-                connections_max: self.connections_max,
                 figures: Arc::clone(&self.figures),
                 stop: self.stop.clone(),
             };
@@ -93,13 +92,14 @@ impl Worker {
             let _ = accept.await;
         }
         let drained = async {
-            while open.get() > 0 {
+            while room.open_count() > 0 {
                 sleep(ACCEPT_PAUSE).await;
             }
         };
         if timeout(self.shutdown, drained).await.is_err() {
-            tracing::warn!(cut_off_count = open.get(), "connections were cut at the stop");
+            tracing::warn!(cut_off_count = room.open_count(), "connections were cut at the stop");
         }
+        tell(&room, &self.figures);
         Ok(())
     }
 }
@@ -111,8 +111,6 @@ struct Accept {
     rule: Option<(Arc<[Rule]>, usize)>,
     /// If the listener speaks TLS.
     acceptor: Option<TlsAcceptor>,
-    open: Rc<Cell<u32>>,
-    connections_max: u32,
     figures: Arc<ShardFigures>,
     stop: watch::Receiver<bool>,
 }
@@ -133,7 +131,8 @@ impl Accept {
                 continue;
             };
             self.figures.counters.accepted.add(1);
-            if self.open.get() >= self.connections_max {
+            let room = connections.room();
+            if room.is_full() && !room.make(clock::monotonic()) {
                 self.figures.counters.over_bound.add(1);
                 continue;
             }
@@ -149,7 +148,9 @@ impl Accept {
                 self.figures.counters.ended_untrusted.add(1);
                 continue;
             }
-            let open = Open::one_more(&self.open, &self.figures);
+            let activity = room.activity(clock::monotonic);
+            let open = room.enter(Rc::clone(&activity));
+            tell(room, &self.figures);
             let mut stop = self.stop.clone();
             let stop = async move {
                 let _ = stop.wait_for(|stop| *stop).await;
@@ -157,8 +158,12 @@ impl Accept {
             let (connections, figures) = (connections.clone(), Arc::clone(&self.figures));
             spawn_local(async move {
                 let rule = rule.as_ref().and_then(|(rules, place)| rules.get(*place));
-                came.serve(rule, connections, &figures, stop).await;
+                let room = Rc::clone(connections.room());
+                if let Some(end) = came.serve(rule, connections, activity, &figures, stop).await {
+                    end.count(&figures.counters);
+                }
                 drop(open);
+                tell(&room, &figures);
             });
         }
     }
@@ -175,61 +180,49 @@ struct Came {
 
 impl Came {
     /// Serves it, after the header of a proxy if the listener has a `rule`, and after the handshake
-    /// if it speaks TLS.
+    /// if it speaks TLS. How it ended; `None` if that is counted already.
     async fn serve(
         mut self,
         rule: Option<&Rule>,
         connections: Connections,
+        activity: Rc<Activity>,
         figures: &ShardFigures,
         stop: impl Future<Output = ()>,
-    ) {
+    ) -> Option<End> {
         let (peer, server) = (self.peer, self.server);
         let within = connections.first_byte();
         let encrypted = self.acceptor.is_some();
         let mut ends = Ends { peer, server, proxied: false, local: false, encrypted };
         let mut before = Vec::new();
         if let Some(rule) = rule {
-            let header = behind::header(&mut self.socket, rule, within, &figures.counters).await;
-            let Some(header) = header else { return };
+            let header = behind::header(&mut self.socket, rule, within, &figures.counters);
+            let header = tokio::select! {
+                header = header => header?,
+                eviction = activity.evicted() => return Some(End::Evicted(eviction)),
+            };
             let proxied = header.named.is_some();
             let (peer, server) = header.named.unwrap_or((peer, server));
             ends = Ends { peer, server, proxied, local: !proxied, encrypted };
             before = header.rest;
+            activity.expect();
         }
-        let activity = Activity::new(clock::monotonic);
         let socket = Watched::new(self.socket, Rc::clone(&activity), before);
         let Some(acceptor) = self.acceptor else {
-            return connections.serve((socket, activity), ends, stop).await;
+            return Some(connections.serve((socket, activity), ends, stop).await);
         };
-        match timeout(within, acceptor.accept(socket)).await {
+        let accepted = tokio::select! {
+            accepted = timeout(within, acceptor.accept(socket)) => accepted,
+            eviction = activity.evicted() => return Some(End::Evicted(eviction)),
+        };
+        Some(match accepted {
             Ok(Ok(socket)) => connections.serve((socket, activity), ends, stop).await,
-            Ok(Err(_)) => figures.counters.ended_handshake.add(1),
-            Err(_) => figures.counters.expired_handshake.add(1),
-        }
+            Ok(Err(_)) => End::Handshake,
+            Err(_) => End::HandshakeLate,
+        })
     }
 }
 
-/// A connection that is open; dropped, it no longer is.
-struct Open {
-    count: Rc<Cell<u32>>,
-    figures: Arc<ShardFigures>,
-}
-
-impl Open {
-    fn one_more(count: &Rc<Cell<u32>>, figures: &Arc<ShardFigures>) -> Self {
-        let open = Self { count: Rc::clone(count), figures: Arc::clone(figures) };
-        open.set(open.count.get().saturating_add(1));
-        open
-    }
-
-    fn set(&self, open: u32) {
-        self.count.set(open);
-        self.figures.engine.connections_open.set(u64::from(open));
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.set(self.count.get().saturating_sub(1));
-    }
+/// Says how many connections are open.
+fn tell(room: &Room, figures: &ShardFigures) {
+    figures.engine.connections_open.set(room.open_count() as u64);
 }

@@ -71,7 +71,7 @@ impl Client {
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
         if slow {
             socket.set_recv_buffer_size(RECEIVE_BYTES_MIN)?;
-            socket.set_mss(SEGMENT_BYTES)?;
+            super::limit_segments(&socket, SEGMENT_BYTES)?;
         }
         if let Some(address) = source.address(number) {
             socket.bind(&SocketAddr::from((address, 0)).into())?;

@@ -1,5 +1,5 @@
-//! Holding a server against an attack: quiet and attacked in turn, with the good client's waits, and
-//! nothing left over afterwards.
+//! Holding a server against an attack: quiet and attacked in turn, with the good client's waits,
+//! and nothing left over afterwards.
 
 use std::net::SocketAddr;
 use std::time::Duration;
