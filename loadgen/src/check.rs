@@ -250,46 +250,6 @@ pub fn refusal(answer: &[u8]) -> Option<&'static str> {
         .find_map(|(word, name)| code.starts_with(word).then_some(name))
 }
 
-/// What to do about an error of a run, where that is known.
-#[must_use]
-pub fn advice(error: &str) -> Option<&'static str> {
-    Some(match error {
-        REFUSED_LIMIT => {
-            "the server's limits refuse this generator, so the figures are those of refusals; \
-             allow its addresses in a list of the server (policy.lists, action = \"allow\"), or \
-             measure with limits.mode = \"off\""
-        }
-        REFUSED_BLOCK => {
-            "the server blocks this generator; end that with `whoisd unblock PREFIX`, and allow \
-             its addresses in a list (policy.lists, action = \"allow\")"
-        }
-        REFUSED_LIST => "a list of the server denies this generator; take its addresses out of it",
-        "refused" => "nobody listens there: is the server running, and is that its port?",
-        "timeout" => {
-            "no whole answer within --timeout-ms: the server is overloaded or out of reach"
-        }
-        "reset" => {
-            "the server, or something before it, closes connections: look at its limits and log"
-        }
-        "unavailable" => {
-            "the server says that it cannot answer now (503): its search index may still be built, \
-             or it ends"
-        }
-        "status-4xx" => "the server refuses such requests: is --http-path right, {rdap} in it?",
-        "status-5xx" => "the server fails or does not offer this: look at its log",
-        "tls-failed" => "TLS cannot be opened: does this port speak it, and know --http-host?",
-        "no-http2" => "the server does not speak HTTP/2 over TLS on this port; see --protocol http",
-        "not-sent" => {
-            "the generator had no free connection: give it more --cores or --in-flight-max"
-        }
-        "wrong-object" => "answers are not about what was asked: are --names those of this server?",
-        "differs" => {
-            "answers are not those of --expect-from: is it what the server serves, with --rules?"
-        }
-        _ => return None,
-    })
-}
-
 /// Whether lines end in CR LF, neither occurs alone, and nothing else is a control character but
 /// TAB. Both passes are loops without a branch over bytes, so that they take many at once.
 fn is_well_formed(answer: &[u8]) -> bool {
@@ -369,7 +329,6 @@ mod tests {
                 "{line}\r\n>>> Last update of WHOIS database: 2026-01-01T00:00:00Z <<<\r\n"
             );
             assert_eq!(checker.check(&request, answer.as_bytes()), Err(name));
-            assert!(advice(name).is_some());
         }
         assert_eq!(refusal(b"%ERROR:SYNTAX the line is not a query\r\n"), None);
         assert_eq!(refusal(b"Domain Name: %ERROR:QUOTA \r\n"), None);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 
 use super::Failure;
-use crate::check::advice;
+use crate::advice::advice;
 use crate::http::{Heard, HttpSettings, Session, Speech};
 use crate::protocol::{self, Protocol};
 use crate::proxy::{self, Proxy};

@@ -9,7 +9,7 @@
 //! Colour anything: the text goes into logs and mails.
 
 use super::units::{bytes, count, decimal, percent, percentile, plain, time, time_of};
-use crate::check::advice;
+use crate::advice::advice;
 use crate::protocol::WHOIS_WORDS;
 use crate::result::{Connections, Latency, Method, RunResult, SweepResult, Usage};
 use crate::sweep::{failed_share, judge, knee_index, objective_text, percentile_ns, steps_by_rate};
