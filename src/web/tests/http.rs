@@ -193,7 +193,7 @@ fn a_client_that_resets_what_it_asks_is_cut_and_others_are_served() {
 #[test]
 fn a_client_over_its_limit_learns_when_to_ask_again() {
     let site = Site::new();
-    let config = "[limits]\nloopback_free = false\nv4_32_per_min = 12\nv4_32_burst = 12\n\
+    let config = "[limits]\nloopback_free = false\nv4_32_per_min = 1\nv4_32_burst = 12\n\
         contact = \"noc@registry.example\"\n[web]\nforwarded_from = [\"127.0.0.1\"]\n";
     let server = site.serve_with(config);
     let statuses: Vec<u16> = (0..13).map(|_| server.get("/rdap/help").status).collect();
@@ -220,10 +220,14 @@ fn a_client_over_its_limit_learns_when_to_ask_again() {
 #[test]
 fn behind_a_proxy_the_client_is_whom_its_header_names() {
     let site = Site::new();
-    let config = "[limits]\nloopback_free = false\nv4_32_per_min = 12\nv4_32_burst = 12\n\
-        [web]\nlisten = [\"127.0.0.1:0\"]\nfirst_byte_ms = 200\n\
-        [[proxy]]\nlisten = \"127.0.0.1:0\"\nfrom = [\"127.0.0.1\"]\nheader = \"either\"\n";
-    let server = site.serve_as_configured(config);
+    let config = |deadline: &str| {
+        format!(
+            "[limits]\nloopback_free = false\nv4_32_per_min = 1\nv4_32_burst = 12\n\
+             [web]\nlisten = [\"127.0.0.1:0\"]\n{deadline}\
+             [[proxy]]\nlisten = \"127.0.0.1:0\"\nfrom = [\"127.0.0.1\"]\nheader = \"either\"\n"
+        )
+    };
+    let server = site.serve_as_configured(&config(""));
     let ask = |header: &[u8]| {
         let mut client = server.connect();
         client.write_all(header).unwrap();
@@ -244,7 +248,8 @@ fn behind_a_proxy_the_client_is_whom_its_header_names() {
         assert_eq!(ask(&local), 200);
     }
     // Without a header there is no answer.
-    let mut client = server.connect();
+    let hasty = site.serve_as_configured(&config("first_byte_ms = 200\n"));
+    let mut client = hasty.connect();
     client.write_all(b"GET /rdap/help HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     let mut answer = Vec::new();
     let ended = client.read_to_end(&mut answer);
@@ -336,7 +341,8 @@ fn clients_that_send_slowly_or_too_much_are_cut_and_others_are_served() {
         assert!(ended.is_ok() || ended.is_err_and(|error| !server::is_timeout(&error)));
         assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"), "{answer:?}");
     }
-    assert_eq!(server.get("/rdap/help").status, 200);
+    // On a machine without time, a client that means well may be too slow as well.
+    eventually("others are served", || server.serves());
 }
 
 #[test]

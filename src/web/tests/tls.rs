@@ -314,9 +314,11 @@ fn a_handshake_that_comes_to_nothing_is_cut_and_counted() {
     let _ = client.read_to_end(&mut said);
     assert!(!said.starts_with(b"HTTP"), "{said:?}");
     drop(TcpStream::connect(address).unwrap());
+    // On a machine without time, the last two may be late as well.
     eventually("figures of handshakes", || {
-        server.figure("whoisd_deadlines_total", "phase=\"handshake\"") == 2
-            && server.figure("whoisd_connections_ended_total", "how=\"handshake\"") == 2
+        let late = server.figure("whoisd_deadlines_total", "phase=\"handshake\"");
+        let ended = server.figure("whoisd_connections_ended_total", "how=\"handshake\"");
+        late >= 2 && late + ended == 4
     });
 }
 

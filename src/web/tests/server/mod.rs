@@ -277,6 +277,17 @@ impl Server {
         Response::read(&mut client, method)
     }
 
+    /// Whether a client is answered that asks at once.
+    pub(crate) fn serves(&self) -> bool {
+        let mut client = self.connect();
+        let asked =
+            client.write_all(b"GET /rdap/help HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let mut answer = Vec::new();
+        asked.is_ok()
+            && client.read_to_end(&mut answer).is_ok()
+            && answer.starts_with(b"HTTP/1.1 200 ")
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.process.id().to_string();
         let sent = Command::new("kill").args([&format!("-{signal}"), &id]).status();
