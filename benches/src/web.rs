@@ -162,8 +162,9 @@ impl Site {
             .iter()
             .map(|what| format!("  {what}_temp_path {what};\n"))
             .collect();
-        // `listen .. http2` is the form that Debian 12's version takes. With `sendfile`, that version
-        // turns Nagle's algorithm on for an answer of HTTP/2 without TLS, which then waits 40 ms.
+        // `listen .. http2` is the form that Debian 12's version takes. With `sendfile`, that
+        // version turns Nagle's algorithm on for an answer of HTTP/2 without TLS, which then waits
+        // 40 ms.
         let location = "location / { try_files /answer =404; }";
         let config = format!(
             "worker_processes 1;\ndaemon off;\nmaster_process on;\npid pid;\n\
