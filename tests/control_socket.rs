@@ -184,7 +184,7 @@ fn the_socket_is_for_its_owner_and_for_one_server() {
     let mode = fs::metadata(&alone.socket).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o600);
     let error = claim(&alone.socket).unwrap_err().to_string();
-    assert!(error.contains("a server answers there already; set server.control"), "{error}");
+    assert!(error.contains("a server answers there already; name another path"), "{error}");
     // One that a dead process has left is replaced.
     let stale = alone.folder.path().join("stale.sock");
     drop(UnixListener::bind(&stale).unwrap());

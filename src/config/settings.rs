@@ -137,6 +137,12 @@ impl Settings {
         }
     }
 
+    /// The key that names the control socket of this program.
+    #[must_use]
+    pub fn control_key(&self) -> &'static str {
+        if self.control_name == "web.sock" { "web.control" } else { "server.control" }
+    }
+
     /// Settings that work, and hardly as they are meant, each with its key.
     #[must_use]
     pub fn doubtful(&self) -> Vec<String> {

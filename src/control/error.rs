@@ -119,7 +119,7 @@ pub enum SocketError {
     },
     /// Something else has the path.
     #[error(
-        "{}: is there and is not a socket; take it away, or set server.control to another path",
+        "{}: is there and is not a socket; take it away, or name another path",
         path.display()
     )]
     NoSocket {
@@ -128,7 +128,7 @@ pub enum SocketError {
     },
     /// Another server answers there.
     #[error(
-        "{}: a server answers there already; set server.control to another path", path.display()
+        "{}: a server answers there already; name another path for this one", path.display()
     )]
     Answers {
         /// The socket.

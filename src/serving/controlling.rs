@@ -184,11 +184,14 @@ fn socket(settings: &Settings) -> Result<Option<control::Claimed>, Failure> {
             tracing::debug!(path = %path.display(), "control socket");
             Ok(Some(claimed))
         }
-        Err(problem) if is_named => Err(Failure::failed(format!("server.control: {problem}"))),
+        Err(problem) if is_named => {
+            Err(Failure::failed(format!("{}: {problem}", settings.control_key())))
+        }
         Err(problem) => {
             let problem = problem.to_string();
             tracing::warn!(
                 problem,
+                key = settings.control_key(),
                 "no control socket: `whoisd reload` and others cannot reach it"
             );
             Ok(None)
