@@ -203,7 +203,7 @@ fn refusals_of_callers_are_whole_errors() {
     let over = Over { prefix: "192.0.2.1/32".parse().unwrap(), level, wait_s: 3, own: true };
     let (reason, contact) = ("Too many \"queries\".", "noc@registry.example");
     for refused in [
-        Refused::Quota(over),
+        Refused::Quota { over, contact: "noc@registry.example" },
         Refused::Blocked { until_ms: AS_OF_MS, reason, contact },
         Refused::Denied { reason, contact: "" },
         Refused::Http(Status::new(405, "Method Not Allowed"), "Send GET or HEAD."),

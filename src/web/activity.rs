@@ -59,8 +59,6 @@ pub(crate) struct Activity {
     accepted: Instant,
     /// From when on the first byte is waited for.
     expected: Cell<Instant>,
-    /// When something was read or written last.
-    last: Cell<Instant>,
     /// Whether a byte has come.
     has_read: Cell<bool>,
     /// Whether bytes have come since the last request: of the next one, if not of a body.
@@ -75,6 +73,8 @@ pub(crate) struct Activity {
     answered: Cell<Instant>,
     /// Bytes of answers that are made and not handed to the kernel.
     unsent: Cell<usize>,
+    /// When there were none, or some of them were handed over.
+    sent: Cell<Instant>,
     /// Those of all connections of the core.
     of_core: Rc<Cell<usize>>,
     evicted: Cell<bool>,
@@ -89,7 +89,6 @@ impl Activity {
         Rc::new(Self {
             accepted,
             expected: Cell::new(accepted),
-            last: Cell::new(accepted),
             has_read: Cell::new(false),
             has_begun: Cell::new(false),
             has_asked: Cell::new(false),
@@ -97,6 +96,7 @@ impl Activity {
             under_way: Cell::new(0),
             answered: Cell::new(accepted),
             unsent: Cell::new(0),
+            sent: Cell::new(accepted),
             of_core: Rc::clone(of_core),
             evicted: Cell::new(false),
             told: Notify::new(),
@@ -118,7 +118,13 @@ impl Activity {
         if !self.has_read.get() && since(self.expected.get()) >= deadlines.first_byte {
             return Due::Cut;
         }
-        let idle = since(self.last.get()) >= deadlines.idle;
+        // Frames that are no requests, such as PING, are no sign of a client that asks or reads.
+        if self.unsent.get() > 0 && since(self.sent.get()) >= deadlines.write {
+            return Due::Cut;
+        }
+        let waits = self.under_way.get() == 0 && self.unsent.get() == 0;
+        let last = self.answered.get().max(self.sent.get());
+        let idle = waits && since(last) >= deadlines.idle;
         if idle || since(self.accepted) >= deadlines.total { Due::Finish } else { Due::Nothing }
     }
 
@@ -164,7 +170,7 @@ impl Activity {
         self.told.notified().await;
         if !self.has_read.get() {
             Eviction::Silent
-        } else if self.stalled.get().is_some() || self.unsent() > 0 {
+        } else if self.keeps_answers() {
             Eviction::Writing
         } else if self.has_begun.get() || !self.has_asked.get() {
             Eviction::Line
@@ -188,19 +194,28 @@ impl Activity {
         self.has_begun.get()
     }
 
-    /// Whether a write waits for the client.
-    pub(crate) const fn is_stalled(&self) -> bool {
-        self.stalled.get().is_some()
+    /// Whether an answer waits for the client.
+    pub(crate) const fn keeps_answers(&self) -> bool {
+        self.stalled.get().is_some() || self.unsent.get() > 0
     }
 
     /// An answer of so many bytes is made.
     pub(crate) fn hold(&self, bytes: usize) {
+        if self.unsent.get() == 0 {
+            self.advance();
+        }
         self.unsent.set(self.unsent.get().saturating_add(bytes));
         self.of_core.set(self.of_core.get().saturating_add(bytes));
     }
 
+    /// Some of one was sent.
+    pub(crate) fn advance(&self) {
+        self.sent.set((self.now)());
+    }
+
     /// It is sent, or not wanted any more.
     pub(crate) fn let_go(&self, bytes: usize) {
+        self.advance();
         self.unsent.set(self.unsent.get().saturating_sub(bytes));
         self.of_core.set(self.of_core.get().saturating_sub(bytes));
     }
@@ -209,14 +224,12 @@ impl Activity {
         if bytes > 0 {
             self.has_read.set(true);
             self.has_begun.set(true);
-            self.last.set((self.now)());
         }
     }
 
     fn written<T>(&self, written: &Poll<io::Result<T>>) {
         if written.is_ready() {
             self.stalled.set(None);
-            self.last.set((self.now)());
         } else if self.stalled.get().is_none() {
             self.stalled.set(Some((self.now)()));
         }
@@ -339,14 +352,34 @@ mod tests {
         assert_eq!(due(4), Due::Nothing);
         assert_eq!(due(5), Due::Cut);
         activity.has_read.set(true);
-        activity.last.set(start + SECOND * 5);
-        assert_eq!((due(14), due(15)), (Due::Nothing, Due::Finish));
+        assert_eq!((due(9), due(10)), (Due::Nothing, Due::Finish));
         activity.stalled.set(Some(start + SECOND * 6));
-        activity.last.set(start + SECOND * 20);
-        assert_eq!((due(20), due(21)), (Due::Nothing, Due::Cut));
+        assert_eq!((due(9), due(21)), (Due::Nothing, Due::Cut));
         activity.written(&Poll::Ready(Ok(1)));
-        activity.last.set(start + SECOND * 59);
+        activity.answered.set(start + SECOND * 55);
         assert_eq!((due(59), due(60)), (Due::Nothing, Due::Finish));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the start of a time that the test makes up")]
+    fn what_is_no_request_and_takes_no_answer_keeps_no_connection() {
+        let activity = Activity::new(Instant::now, &Rc::default());
+        let start = activity.accepted;
+        let due = |seconds: u32| activity.due(&deadlines(), start + SECOND * seconds);
+        activity.read(9);
+        activity.written(&Poll::Ready(Ok(9)));
+        assert_eq!((due(9), due(10)), (Due::Nothing, Due::Finish));
+        // An answer is being made: nothing is the client's fault.
+        let asking = activity.ask();
+        assert_eq!(due(20), Due::Nothing);
+        activity.hold(100);
+        drop(asking);
+        activity.sent.set(start + SECOND * 20);
+        activity.written(&Poll::Ready(Ok(9)));
+        assert_eq!((due(34), due(35)), (Due::Nothing, Due::Cut));
+        activity.let_go(100);
+        activity.sent.set(start + SECOND * 34);
+        assert_eq!((due(43), due(44)), (Due::Nothing, Due::Finish));
     }
 
     #[test]

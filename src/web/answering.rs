@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Method, Uri, Version};
 use tokio::sync::oneshot;
 use whoisd::observe::clock;
 use whoisd::policy::block::Block;
@@ -28,7 +28,7 @@ use whoisd::view::View;
 use whoisd::warden::Observed;
 
 use crate::forwarded::Trusted;
-use crate::http::{Asked, Wrong, asked, named};
+use crate::http::{Asked, NO_HOST, Wrong, asked, named, names_host};
 use crate::search::{self, Pool};
 
 /// When to ask again while the index is being built, and when too many searches are under way,
@@ -68,6 +68,7 @@ pub(crate) struct Reply {
 /// A request as it came.
 pub(crate) struct Came<'a> {
     pub(crate) method: &'a Method,
+    pub(crate) version: Version,
     pub(crate) uri: &'a Uri,
     pub(crate) headers: &'a HeaderMap,
     /// The other end, or whom the header of a proxy names.
@@ -132,7 +133,9 @@ impl Answerer {
             _ => ("", named(came.uri, &self.site.mount)),
         };
         let request = Request::read(came_for);
-        if request.is_reverse() && !came.encrypted && !origin.proxied {
+        if !names_host(came.version, came.uri, came.headers) {
+            asked = Asked::Refused(Status::BAD_REQUEST, NO_HOST);
+        } else if request.is_reverse() && !came.encrypted && !origin.proxied {
             asked = Asked::Refused(Status::FORBIDDEN, HTTPS_ONLY);
         }
         let [target, unread] = [came_for, unread].map(|text| rdap::escaped(text.as_bytes()));
@@ -259,7 +262,9 @@ impl Answerer {
         let tier = Reception::tier(pass, asking.rules);
         let charged = self.reception.charge(pass, kind, now_us);
         if let Charge::Refused { over, strike } = charged.charge {
-            let status = self.refuse(asking, &Refused::Quota(over));
+            let settings = self.reception.guard().settings();
+            let contact = &*settings.contact;
+            let status = self.refuse(asking, &Refused::Quota { over, contact });
             let seen = charged.seen.map(|seen| seen.refused(strike));
             let told = self.told(asking, kind, (Ended::Limited, tier, seen));
             return Served::Now(told, status, Some(over.wait_s));

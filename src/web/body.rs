@@ -74,6 +74,7 @@ impl Buf for Counted {
 
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
+        self.activity.advance();
     }
 }
 

@@ -27,7 +27,7 @@ use http::header::{
     RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use http::response::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::service_fn;
@@ -184,7 +184,7 @@ impl Connections {
                         finished.get_or_insert(now);
                     }
                     match (activity.due(&self.deadlines, now), finished) {
-                        (Due::Cut, _) if activity.is_stalled() => return End::Write,
+                        (Due::Cut, _) if activity.keeps_answers() => return End::Write,
                         (Due::Cut, _) => return End::FirstByte,
                         (_, Some(then)) if now.saturating_duration_since(then) >= FINISH => {
                             return if activity.has_begun() { End::Head } else { End::Drain };
@@ -236,12 +236,14 @@ fn refusing(
 /// Answers one request, or begins to.
 fn begin(answerer: &RefCell<Answerer>, ends: Ends, request: &Request<Incoming>) -> Answer {
     let asked = (request.method(), request.uri(), request.headers());
-    answerer.borrow_mut().answer(&came(ends, asked))
+    let came = Came { version: request.version(), ..came(ends, asked) };
+    answerer.borrow_mut().answer(&came)
 }
 
 fn came<'a>(ends: Ends, (method, uri, headers): (&'a Method, &'a Uri, &'a HeaderMap)) -> Came<'a> {
     Came {
         method,
+        version: Version::HTTP_11,
         uri,
         headers,
         peer: ends.peer,

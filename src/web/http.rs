@@ -14,8 +14,8 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use http::header::{ACCEPT, HeaderMap};
-use http::{Method, Uri};
+use http::header::{ACCEPT, HOST, HeaderMap};
+use http::{Method, Uri, Version};
 use whoisd::query::rdap::{Status, TARGET_BYTES_MAX};
 
 /// Media type of answers (RFC 7480 section 4.2).
@@ -110,6 +110,17 @@ pub(crate) fn asked<'a>(
     }
     Asked::Rdap(target)
 }
+
+/// Whether a request says which host it asks, once (RFC 9112 section 3.2): HTTP/1.1 has to.
+pub(crate) fn names_host(version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
+    version != Version::HTTP_11
+        || uri.authority().is_some()
+        || headers.get_all(HOST).iter().count() == 1
+}
+
+/// What a request reads that does not.
+pub(crate) const NO_HOST: &str =
+    "A request of HTTP/1.1 has one field Host (RFC 9112 section 3.2), such as Host: rdap.example.";
 
 /// What the query log names of a request that is refused before RDAP is read: what comes after the
 /// base URL, as for others, or all of a path that lies elsewhere.

@@ -28,7 +28,12 @@ const SENTENCE_BYTES_MAX: usize = 256;
 #[derive(Clone, Copy, Debug)]
 pub enum Refused<'a> {
     /// It is over a limit.
-    Quota(Over),
+    Quota {
+        /// Which.
+        over: Over,
+        /// Whom to ask; may be empty.
+        contact: &'a str,
+    },
     /// Its source is blocked.
     Blocked {
         /// Until when, ms since the epoch.
@@ -89,13 +94,13 @@ pub(super) fn reserved(site: &Site<'_>, name: &str, out: &mut Document) -> Answe
 pub(super) fn refuse_caller(site: &Site<'_>, refused: &Refused<'_>, out: &mut Document) -> Status {
     let mut sentence = Short::<SENTENCE_BYTES_MAX>::new();
     let (status, reason, contact) = match refused {
-        Refused::Quota(over) => {
+        Refused::Quota { over, contact } => {
             let _ = write!(
                 sentence,
                 "You are over the limit of {} queries per minute for {}; ask again in {} s.",
                 over.level.queries_per_min, over.prefix, over.wait_s
             );
-            (Status::TOO_MANY, "", "")
+            (Status::TOO_MANY, "", *contact)
         }
         Refused::Blocked { until_ms, reason, contact } => {
             let until = TimeText::of(*until_ms);

@@ -94,6 +94,25 @@ fn what_is_asked_wrongly_gets_a_whole_error() {
 }
 
 #[test]
+fn a_request_of_http_1_1_names_its_host_once() {
+    let site = Site::new();
+    let server = site.serve(&[]);
+    for (version, fields, status) in [
+        ("1.1", "Host: x\r\n", 200),
+        ("1.1", "", 400),
+        ("1.1", "Host: x\r\nHost: y\r\n", 400),
+        ("1.0", "", 200),
+    ] {
+        let mut client = server.connect();
+        let text = format!("GET /rdap/help HTTP/{version}\r\n{fields}\r\n");
+        client.write_all(text.as_bytes()).unwrap();
+        let response = Response::read(&mut client, "GET");
+        assert_eq!(response.status, status, "{version} {fields:?}");
+        assert!(status == 200 || String::from_utf8_lossy(&response.body).contains("Host"));
+    }
+}
+
+#[test]
 fn other_methods_are_refused_and_browsers_may_ask() {
     let site = Site::new();
     let server = site.serve(&[]);
@@ -201,6 +220,8 @@ fn a_client_over_its_limit_learns_when_to_ask_again() {
     let refused = server.get("/rdap/domain/example.demo");
     assert_eq!(refused.status, 429);
     assert_common(&refused);
+    let text = String::from_utf8_lossy(&refused.body);
+    assert!(text.contains("Questions go to noc@registry.example."), "{text}");
     let wait_s: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait_s), "{wait_s}");
     // Whom a listed proxy names has limits of its own, also where the proxy names several.
