@@ -26,6 +26,15 @@ pub(crate) fn advice(error: &str) -> Option<&'static str> {
             "the server says that it cannot answer now (503): its search index may still be built, \
              or it ends"
         }
+        "not-found" => {
+            "names that exist are 404: is --http-path right, and are --names those of this server?"
+        }
+        "malformed" => {
+            "answers are not of this protocol: is --protocol right, and does the port want --tls?"
+        }
+        "cut-short" => {
+            "the server closes before an answer has ended: is --protocol right? Look at its log"
+        }
         "status-4xx" => "the server refuses such requests: is --http-path right, {rdap} in it?",
         "status-5xx" => "the server fails or does not offer this: look at its log",
         "tls-failed" => "TLS cannot be opened: does this port speak it, and know --http-host?",

@@ -125,7 +125,7 @@ impl Checker {
     /// # Errors
     ///
     /// The first fault, as a result names it: `refused-limit`, `refused-list`, `unavailable`,
-    /// `status-4xx` and its like, `wrong-object`.
+    /// `status-4xx` and its like, `not-found`, `wrong-object`.
     pub fn check_http(
         &mut self,
         request: &Request,
@@ -150,7 +150,7 @@ impl Checker {
         if let Some(hit) = request.hit {
             self.count("object");
             if hit != is_found {
-                return Err("wrong-object");
+                return Err(if hit { "not-found" } else { "wrong-object" });
             }
         }
         let is_named = matches!(request.kind, Kind::Domain | Kind::Idn | Kind::Nameserver);
@@ -412,7 +412,7 @@ mod tests {
         for (request, is_asked, status, body, result) in [
             (&hit, true, 200, body, Ok(())),
             (&hit, true, 200, b"{\"ldhName\":\"y.demo\"}", Err("wrong-object")),
-            (&hit, true, 404, b"", Err("wrong-object")),
+            (&hit, true, 404, b"", Err("not-found")),
             (&hit, false, 200, b"", Ok(())),
             (&hit, false, 404, b"", Err("status-4xx")),
             (&miss, true, 404, b"", Ok(())),

@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH,
-    RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE,
+    ETAG, HeaderValue, IF_NONE_MATCH, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use http::response::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
@@ -283,6 +283,11 @@ fn response(reply: Reply, asked: &HeaderMap) -> Response<Bytes> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(RDAP_JSON));
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    if reply.retry_after_s.is_some() {
+        // Scripts of other sites may read no other field than a few.
+        let exposed = HeaderValue::from_static("retry-after");
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // An answer holds until the next change, which may come within a second: ask again.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));

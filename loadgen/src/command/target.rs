@@ -31,6 +31,12 @@ pub(super) fn resolved(text: &str, usual_port: u16) -> Result<SocketAddr, Failur
     if let Ok(address) = text.parse() {
         return Ok(address);
     }
+    if text.contains("://") {
+        return Err(Failure::Usage(format!(
+            "--target: {text:?} is a URL, expected HOST:PORT; --protocol, --tls and --http-path say \
+             the rest"
+        )));
+    }
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     if let Ok(ip) = bare.parse() {
         return Ok(SocketAddr::new(ip, usual_port));
@@ -170,6 +176,7 @@ mod tests {
         for (text, part) in [
             ("localhost:port", "\"port\" is not a port, expected HOST:PORT"),
             ("localhost:70000", "\"70000\" is not a port"),
+            ("http://localhost:80", "is a URL, expected HOST:PORT; --protocol, --tls"),
             ("nobody.invalid:43", "nobody.invalid cannot be looked up"),
         ] {
             let (is_usage, error) = match resolved(text, 43).unwrap_err() {
@@ -177,7 +184,7 @@ mod tests {
                 Failure::Failed(error) => (false, error),
             };
             assert!(error.contains(part), "{error}");
-            assert_eq!(is_usage, part.contains("not a port"), "{error}");
+            assert_eq!(is_usage, !part.contains("looked up"), "{error}");
         }
     }
 

@@ -222,6 +222,7 @@ fn a_client_over_its_limit_learns_when_to_ask_again() {
     assert_common(&refused);
     let text = String::from_utf8_lossy(&refused.body);
     assert!(text.contains("Questions go to noc@registry.example."), "{text}");
+    assert_eq!(refused.header("access-control-expose-headers"), Some("retry-after"));
     let wait_s: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait_s), "{wait_s}");
     // Whom a listed proxy names has limits of its own, also where the proxy names several.
