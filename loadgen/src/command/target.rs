@@ -33,8 +33,8 @@ pub(super) fn resolved(text: &str, usual_port: u16) -> Result<SocketAddr, Failur
     }
     if text.contains("://") {
         return Err(Failure::Usage(format!(
-            "--target: {text:?} is a URL, expected HOST:PORT; --protocol, --tls and --http-path say \
-             the rest"
+            "--target: {text:?} is a URL, expected HOST:PORT; --protocol, --tls and --http-path \
+             say the rest"
         )));
     }
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
