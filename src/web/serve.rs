@@ -30,6 +30,7 @@ use whoisd::place::aside::{self, Place, Weight};
 use whoisd::place::cores;
 use whoisd::port43::proxy::Rule;
 use whoisd::serving::controlling::{Controlling, Tables};
+use whoisd::serving::folder::may_write_into;
 use whoisd::serving::guarding::Guarding;
 use whoisd::serving::logging::Logging;
 use whoisd::serving::telling::Claimed;
@@ -204,10 +205,13 @@ fn check(file: &Path) -> Result<(), Failure> {
         let said = one.said(now_s);
         programs::print(format!("{}\n", printable(&format!("{place}: {said}"))).as_bytes())?;
     }
-    if let Some(dir) = &web.search_dir
-        && let Err(problem) = search::check(dir)
-    {
-        let key = "web.search_dir";
+    let own = effective.settings.clone().of_web();
+    let _ = own.dir()?;
+    let _ = usable_cores(&own)?;
+    let searches = web.search_dir.as_deref().map(|dir| ("web.search_dir", search::check(dir)));
+    let log = web.query_log_dir.as_deref().map(|dir| ("web.query_log_dir", may_write_into(dir)));
+    for (key, checked) in searches.into_iter().chain(log) {
+        let Err(problem) = checked else { continue };
         let place = match effective.origin(key) {
             Origin::File { path, line } => format!("{}:{line}", path.display()),
             Origin::Flag(_) | Origin::Default => file.display().to_string(),

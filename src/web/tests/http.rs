@@ -409,9 +409,20 @@ fn a_wrong_start_says_what_to_do() {
     let (status, said) = run(&["config", "check", file.to_str().unwrap()]);
     assert_eq!(status, Some(3), "{said}");
     assert!(said.contains("wrong.toml:2: web.path") && said.contains("wrong.toml:3: web.listen"));
+    // What a start would refuse, without one.
+    let dir = site.dir();
+    let with_dir = format!("[server]\ndir = {dir:?}\n[web]\n");
+    for (text, status, part) in [
+        ("[web]\n".to_owned(), 3, "server.dir is not set"),
+        (with_dir.clone() + "cores = \"1023\"\n", 1, "web.cores: core 1023"),
+        (with_dir.clone() + "query_log_dir = \"/proc/x\"\n", 3, "wrong.toml:4: web.query_log_dir"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let (ended, said) = run(&["config", "check", file.to_str().unwrap()]);
+        assert!(ended == Some(status) && said.contains(part), "{part}: {ended:?} {said}");
+    }
     let server = site.serve(&[]);
     let taken = server.address.to_string();
-    let dir = site.dir();
     let (status, said) = run(&["serve", "--dir", dir.to_str().unwrap(), "--listen", &taken]);
     assert_eq!(status, Some(1), "{said}");
     assert!(said.contains("address in use"), "{said}");
