@@ -144,7 +144,7 @@ impl Activity {
         }
         match self.stalled.get() {
             None if self.under_way.get() > 0 => None,
-            None => Some(self.answered.get()),
+            None => Some(self.answered.get().max(self.sent.get())),
             stalled => stalled,
         }
     }
@@ -397,6 +397,10 @@ mod tests {
         activity.stalled.set(None);
         drop(other);
         assert_eq!(activity.waits_since(), Some(activity.answered.get()));
+        // A client that takes its answer bit by bit is not waited for.
+        let sent = activity.answered.get() + SECOND;
+        activity.sent.set(sent);
+        assert_eq!(activity.waits_since(), Some(sent));
         activity.evict();
         assert_eq!(activity.waits_since(), None);
     }

@@ -6,7 +6,7 @@
 //! - `waiting alone`: only a connection that waits for its client gives way, and not before it has
 //!   waited [`GRACE`]; those that have waited longest go first.
 //! - `seldom`: a look at all connections makes room for several, and one that finds none is not
-//!   repeated before there can be some.
+//!   repeated before there can be some. Who holds answers is looked at once in [`GRACE`] at most.
 //!
 //! # Does not
 //!
@@ -41,6 +41,8 @@ pub(crate) struct Room {
     leaving: Cell<usize>,
     /// Before then nobody can have waited long enough.
     nobody_before: Cell<Option<Instant>>,
+    /// Before then it is not looked again who holds answers.
+    relieved_until: Cell<Option<Instant>>,
     unsent: Rc<Cell<usize>>,
 }
 
@@ -60,6 +62,7 @@ impl Room {
             max: usize::try_from(max).unwrap_or(usize::MAX),
             leaving: Cell::new(0),
             nobody_before: Cell::new(None),
+            relieved_until: Cell::new(None),
             unsent: Rc::default(),
         })
     }
@@ -121,9 +124,11 @@ impl Room {
 
     /// Has those closed that hold most bytes of answers, if the core has too many of them.
     pub(crate) fn relieve(&self, now: Instant) {
-        if self.unsent.get() <= UNSENT_BYTES_MAX {
+        let has_looked = self.relieved_until.get().is_some_and(|until| now < until);
+        if self.unsent.get() <= UNSENT_BYTES_MAX || has_looked {
             return;
         }
+        self.relieved_until.set(now.checked_add(GRACE));
         let connections = self.connections.borrow();
         let is_old = |activity: &&Rc<Activity>| {
             let since = activity.waits_since();
@@ -132,7 +137,10 @@ impl Room {
         };
         let mut holding: Vec<&Rc<Activity>> = connections.values().filter(is_old).collect();
         holding.sort_unstable_by_key(|activity| std::cmp::Reverse(activity.unsent()));
-        let mut unsent = self.unsent.get();
+        // Those that have been told to close take theirs with them.
+        let leaving = connections.values().filter(|activity| activity.is_evicted());
+        let leaving: usize = leaving.map(|activity| activity.unsent()).sum();
+        let mut unsent = self.unsent.get().saturating_sub(leaving);
         for activity in holding {
             if unsent <= UNSENT_BYTES_MAX / 2 {
                 break;
@@ -240,6 +248,14 @@ mod tests {
         // 55 MiB: the largest ones go until 16 MiB are left.
         let expected = [false, false, false, false, false, true, true, true, true, true];
         assert_eq!(gone.collect::<Vec<_>>(), expected);
+        // The next look comes later, and the bytes of those who were told to close do not count.
+        let (new, _open) = entered(&room);
+        new.hold(40 << 20);
+        room.relieve(now() + GRACE / 2);
+        assert!(!new.is_evicted());
+        room.relieve(after(GRACE));
+        assert!(new.is_evicted() && !all[4].0.is_evicted());
+        new.let_go(40 << 20);
         let (kept, _open) = entered(&room);
         kept.hold(1 << 20);
         all.iter().for_each(|(activity, _)| activity.let_go(activity.unsent()));
