@@ -83,6 +83,8 @@ pub struct Settings {
     pub web: Web,
     /// Name of the control socket in the snapshot directory.
     pub control_name: &'static str,
+    /// The key that names the control socket of this program.
+    pub control_key: &'static str,
 }
 
 impl Default for Settings {
@@ -120,6 +122,7 @@ impl Default for Settings {
             registrars: Registrars::default(),
             web: Web::default(),
             control_name: CONTROL_SOCKET,
+            control_key: "server.control",
         }
     }
 }
@@ -135,12 +138,6 @@ impl Settings {
             Some(path) => (!path.as_os_str().is_empty()).then(|| path.clone()),
             None => self.dir.as_ref().map(|dir| dir.join(self.control_name)),
         }
-    }
-
-    /// The key that names the control socket of this program.
-    #[must_use]
-    pub fn control_key(&self) -> &'static str {
-        if self.control_name == "web.sock" { "web.control" } else { "server.control" }
     }
 
     /// Settings that work, and hardly as they are meant, each with its key.

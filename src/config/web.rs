@@ -161,6 +161,7 @@ impl Settings {
         self.listen = [web.listen, web.tls_listen].concat();
         self.cores = web.cores;
         (self.control, self.control_name) = (web.control, "web.sock");
+        self.control_key = "web.control";
         (self.status_listen, self.health_listen) = (web.status_listen, None);
         self.query_log.dir = web.query_log_dir;
         self.query_log.stream = None;

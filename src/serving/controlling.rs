@@ -185,13 +185,13 @@ fn socket(settings: &Settings) -> Result<Option<control::Claimed>, Failure> {
             Ok(Some(claimed))
         }
         Err(problem) if is_named => {
-            Err(Failure::failed(format!("{}: {problem}", settings.control_key())))
+            Err(Failure::failed(format!("{}: {problem}", settings.control_key)))
         }
         Err(problem) => {
             let problem = problem.to_string();
             tracing::warn!(
                 problem,
-                key = settings.control_key(),
+                key = settings.control_key,
                 "no control socket: `whoisd reload` and others cannot reach it"
             );
             Ok(None)
