@@ -76,6 +76,28 @@ pub(crate) const fn held(name: &'static str, clients: usize, act: fn(Client) -> 
     Attack { opens_max: OPENS_PER_PASS_TO_HOLD, holds: true, ..attack(name, clients, act) }
 }
 
+/// Says nothing, or no more.
+pub(crate) fn silence(mut client: Client) -> Next {
+    if client.is_closed() { Next::Close } else { Next::Hold(client) }
+}
+
+/// Sends a query in full, then reads to the end of the connection.
+pub(crate) fn converse(mut client: Client, text: &[u8], due: fn(&[u8]) -> bool) -> Next {
+    if client.send(text) || !client.read(4096) {
+        return Next::Hold(client);
+    }
+    if due(&client.answer) || client.was_late && client.answer.is_empty() {
+        return Next::Close;
+    }
+    let start = &client.answer[..client.answer.len().min(80)];
+    Next::Wrong(format!("{} bytes, {}", client.answer.len(), start.escape_ascii()))
+}
+
+/// Goes away with a reset.
+pub(crate) fn reset_at_once(client: Client) -> Next {
+    Next::Reset(client)
+}
+
 /// An attack under way.
 pub(crate) struct Running {
     stop: Arc<AtomicBool>,

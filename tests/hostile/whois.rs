@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::attack::{Attack, DRIP_PASSES, Next, attack, held};
+use super::attack::{Attack, DRIP_PASSES, Next, attack, converse, held, reset_at_once, silence};
 use super::client::{Client, Source};
 use super::gauge::{OWN_PAUSE_MAX, PATIENCE};
 
@@ -71,10 +71,6 @@ pub(crate) const fn idle(clients: usize) -> Attack {
     Attack { source: Source::OneIpv4Slash24, stays: true, ..held("idle", clients, silence) }
 }
 
-fn silence(mut client: Client) -> Next {
-    if client.is_closed() { Next::Close } else { Next::Hold(client) }
-}
-
 fn drip(mut client: Client) -> Next {
     let bytes = vec![b'a'; client.passes as usize / DRIP_PASSES as usize + 1];
     client.send(&bytes);
@@ -84,18 +80,6 @@ fn drip(mut client: Client) -> Next {
 fn no_line_end(mut client: Client) -> Next {
     client.send(&[b'a'; 900]);
     silence(client)
-}
-
-/// Sends a line in full, then reads to the end of the answer.
-fn converse(mut client: Client, query: &[u8], due: fn(&[u8]) -> bool) -> Next {
-    if client.send(query) || !client.read(4096) {
-        return Next::Hold(client);
-    }
-    if due(&client.answer) || client.was_late && client.answer.is_empty() {
-        return Next::Close;
-    }
-    let start = &client.answer[..client.answer.len().min(80)];
-    Next::Wrong(format!("{} bytes, {}", client.answer.len(), start.escape_ascii()))
 }
 
 fn is_refusal(answer: &[u8]) -> bool {
@@ -142,10 +126,6 @@ fn half_close_at_once(client: Client) -> Next {
 
 fn more_lines(client: Client) -> Next {
     converse(client, b"small.demo\r\nsmall.demo\r\nsmall.demo\r\n", is_record)
-}
-
-fn reset_at_once(client: Client) -> Next {
-    Next::Reset(client)
 }
 
 fn reset_within_line(mut client: Client) -> Next {

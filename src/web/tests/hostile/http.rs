@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::attack::{Attack, DRIP_PASSES, Next, attack, held};
+use super::attack::{Attack, DRIP_PASSES, Next, attack, converse, held, reset_at_once, silence};
 use super::client::{Client, Source};
 use super::frames;
 use super::gauge::{OWN_PAUSE_MAX, PATIENCE};
@@ -59,10 +59,6 @@ fn head(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: x.example\r\n\r\n").into_bytes()
 }
 
-fn silence(mut client: Client) -> Next {
-    if client.is_closed() { Next::Close } else { Next::Hold(client) }
-}
-
 /// Holds on until the server closes, or for so long; what comes is not read.
 fn hold_on(client: Client) -> Next {
     if client.passes > PASSES_MAX { Next::Close } else { Next::Hold(client) }
@@ -81,18 +77,6 @@ fn endless_head(mut client: Client) -> Next {
     let head = ["GET /rdap/help HTTP/1.1\r\n", &field.repeat(count.min(100))].concat();
     client.send(head.as_bytes());
     silence(client)
-}
-
-/// Sends a request in full, then reads to the end of the connection.
-fn converse(mut client: Client, text: &[u8], due: fn(&[u8]) -> bool) -> Next {
-    if client.send(text) || !client.read(4096) {
-        return Next::Hold(client);
-    }
-    if due(&client.answer) || client.was_late && client.answer.is_empty() {
-        return Next::Close;
-    }
-    let start = &client.answer[..client.answer.len().min(80)];
-    Next::Wrong(format!("{} bytes, {}", client.answer.len(), start.escape_ascii()))
 }
 
 fn is_refused(answer: &[u8]) -> bool {
@@ -134,10 +118,6 @@ fn half_close(mut client: Client) -> Next {
         client.half_close();
     }
     converse(client, &text, is_record)
-}
-
-fn reset_at_once(client: Client) -> Next {
-    Next::Reset(client)
 }
 
 fn reset_after_head(mut client: Client) -> Next {
