@@ -152,7 +152,7 @@ impl Site {
     ///
     /// # Errors
     ///
-    /// There is no nginx, or it does not start or answer; with its last output.
+    /// nginx is missing, or does not start or answer; with its last output.
     pub fn nginx(&self, body: &[u8]) -> io::Result<Server> {
         let (plain, two, tls) = (free_address()?, free_address()?, free_address()?);
         let (chain, key) = self.certificate()?;
@@ -187,7 +187,7 @@ impl Site {
         let mut arguments: Vec<OsString> = vec!["-e".into(), "stderr".into()];
         arguments.extend(["-p".into(), folder.into_os_string()]);
         arguments.extend(["-c".into(), "nginx.conf".into()]);
-        let missing = || io::Error::other("there is no nginx (Debian: nginx-light)");
+        let missing = || io::Error::other("nginx is missing (Debian: nginx-light)");
         let program = find_program("nginx").ok_or_else(missing)?;
         let log = self.folder.join("nginx.log");
         let process = Process::start(&program, &arguments, self.core, None, &log)?;
@@ -205,11 +205,11 @@ impl Site {
     ///
     /// # Errors
     ///
-    /// There is none, or it does not start or answer; with its last output.
+    /// It is missing, or does not start or answer; with its last output.
     pub fn icann(&self, program: Option<&Path>, answers: &Answers) -> io::Result<Server> {
         let missing = || {
             io::Error::other(
-                "there is no rdap-srv (cargo install icann-rdap-srv --version 0.0.30 --locked)",
+                "rdap-srv is missing (cargo install icann-rdap-srv --version 0.0.30 --locked)",
             )
         };
         let found = program.map(Path::to_owned).or_else(|| find_program("rdap-srv"));

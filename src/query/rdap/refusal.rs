@@ -179,7 +179,7 @@ impl Refusal {
                 "Too many objects match; make the pattern longer, or leave sort and count \
                  out."
             }
-            Self::Building => "Searches are not ready: there is no index yet; ask again later.",
+            Self::Building => "Searches are not ready: the index is missing; ask again later.",
             Self::Busy => "Too many searches are under way; ask again in a moment.",
             Self::Unsupported => "This server does not answer that kind of query; see help.",
             Self::Elsewhere => "This server is not responsible for names under that suffix.",
