@@ -33,6 +33,8 @@ fn all(server: &Server, path: &str) -> Vec<String> {
     let (mut found, mut next) = (Vec::new(), path.to_owned());
     loop {
         let response = server.get(&next);
+        let body = String::from_utf8_lossy(&response.body);
+        assert!(matches!(response.status, 200 | 404), "{next}: {body}");
         found.extend(keys(&response));
         let json = response.json();
         let Some(href) = json["paging_metadata"]["links"][0]["href"].as_str() else {
@@ -45,6 +47,12 @@ fn all(server: &Server, path: &str) -> Vec<String> {
 fn serve(site: &Site) -> Server {
     let folder = site.path("search");
     site.serve(&["--search-dir", folder.to_str().unwrap()])
+}
+
+/// Waits for the index of a server that has just started, or has just built it.
+fn searches(server: &Server) {
+    let path = "/rdap/domains?nsLdhName=ns1.example.demo&fieldSet=id";
+    eventually("searches", || server.get(path).status != 503);
 }
 
 fn index(site: &Site) -> PathBuf {
@@ -70,7 +78,7 @@ fn the_domains_of_every_nameserver_are_found() {
     let site = Site::new();
     let server = serve(&site);
     server.log_until(BUILT);
-    eventually("searches", || server.get("/rdap/entities?handle=9998").status != 503);
+    searches(&server);
     let mut total = 0;
     for (host, domains) in by_host(&site) {
         let found = all(&server, &format!("/rdap/domains?nsLdhName={host}&fieldSet=id"));
@@ -87,13 +95,16 @@ fn changes_are_found_and_a_restart_takes_the_index_up_again() {
     server.log_until(BUILT);
     let host = "ns1.example.demo";
     let path = format!("/rdap/domains?nsLdhName={host}&fieldSet=id");
-    let found = |server: &Server| -> BTreeSet<String> { all(server, &path).into_iter().collect() };
+    let found = |server: &Server| -> BTreeSet<String> {
+        searches(server);
+        all(server, &path).into_iter().collect()
+    };
     let (_, before) = by_host(&site).into_iter().find(|(name, _)| name == host).unwrap();
     let with = |names: &[&str]| {
         let names = names.iter().map(|name| (*name).to_owned());
         before.iter().cloned().chain(names).collect::<BTreeSet<_>>()
     };
-    eventually("searches", || found(&server) == before);
+    assert_eq!(found(&server), before);
     site.add_domain_at("live.demo", Some(host));
     eventually("a change", || found(&server) == with(&["live.demo"]));
     drop(server);
