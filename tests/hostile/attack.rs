@@ -58,6 +58,8 @@ pub(crate) struct Attack {
     pub(crate) every_passes: u64,
     /// Whether it counts only once all are open.
     pub(crate) holds: bool,
+    /// It counts only once so many were opened, whether the server kept them or not.
+    pub(crate) opened_min: u64,
     /// Whether the server keeps all of them for as long as the attack lasts.
     pub(crate) stays: bool,
     /// What one does in a pass.
@@ -67,8 +69,8 @@ pub(crate) struct Attack {
 pub(crate) const fn attack(name: &'static str, clients: usize, act: fn(Client) -> Next) -> Attack {
     let opens_max = OPENS_PER_PASS;
     let source = Source::Any;
-    let (slow, every_passes, holds, stays) = (false, 1, false, false);
-    Attack { name, clients, source, slow, opens_max, every_passes, holds, stays, act }
+    let (slow, every_passes, holds, opened_min, stays) = (false, 1, false, 0, false);
+    Attack { name, clients, source, slow, opens_max, every_passes, holds, opened_min, stays, act }
 }
 
 /// Connections that count once all are open.
@@ -176,7 +178,8 @@ fn run(
             }
         }
         let all_open = clients.iter().all(Option::is_some);
-        if all_open || !attack.holds {
+        let enough = opened.load(Ordering::Relaxed) >= attack.opened_min;
+        if enough && (all_open || !attack.holds) {
             in_place.store(true, Ordering::Relaxed);
         }
         thread::sleep(PASS);

@@ -21,15 +21,18 @@ mod server;
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 use hostile::attack::Attack;
 use hostile::gauge::PATIENCE;
 use hostile::held::Held;
 use hostile::hold::{Subject, size};
-use hostile::http::{ATTACKS, ATTACKS_OVER_TLS, FLOOD, TOO_MANY, ask, asking_for_nothing};
+use hostile::http::{
+    ATTACKS, ATTACKS_OVER_TLS, FLOOD, TOO_MANY, ask, ask_again, asking_for_nothing,
+};
 use serde_json::Value;
 use server::{Server, Site};
 
@@ -55,8 +58,15 @@ fn held(server: &Server) -> Held {
     Held::of(server.process.id(), &ports)
 }
 
+/// A question of the good client.
+type Ask = fn(SocketAddr) -> Result<Option<Duration>, String>;
+
 /// Holds a server against an attack of one of its listeners; the good client asks without TLS.
 fn hold(server: &Server, is_encrypted: bool, attack: Attack) {
+    hold_with(server, is_encrypted, attack, ask);
+}
+
+fn hold_with(server: &Server, is_encrypted: bool, attack: Attack, ask: Ask) {
     let to = if is_encrypted { server.encrypted.unwrap() } else { server.address };
     let subject = Subject {
         label: "http",
@@ -127,7 +137,7 @@ fn silent_clients_give_way_to_those_who_ask_where_there_is_no_room() {
     let site = Site::new();
     let patient = "first_byte_ms = 60000\nidle_ms = 60000\nconnections_per_core_max = 200\n";
     let server = site.serve_with(&config(patient));
-    hold(&server, false, TOO_MANY);
+    hold_with(&server, false, TOO_MANY, ask_again);
     let counted = stopped(server);
     assert!(counted.contains_key("evicted_silent"), "{counted:?}");
 }

@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use whoisd::port43::limits::ROOM_GRACE_MS;
+
 use super::attack::{Attack, DRIP_PASSES, Next, attack, converse, held, reset_at_once, silence};
 use super::client::{Client, Source};
 use super::frames;
@@ -47,9 +49,12 @@ pub(crate) const ATTACKS_OVER_TLS: [Attack; 4] = [
     attack("TLS, reset within the handshake", 32, hello_reset),
 ];
 
-/// More silent connections than the server takes.
-pub(crate) const TOO_MANY: Attack =
-    Attack { source: Source::OneIpv4Slash24, ..attack("silence, no room", 600, silence) };
+/// More silent connections than the server takes: it counts once so many have come, and goes on.
+pub(crate) const TOO_MANY: Attack = Attack {
+    source: Source::OneIpv4Slash24,
+    opened_min: 300,
+    ..attack("silence, no room", 600, silence)
+};
 
 /// A flood of connections that ask once.
 pub(crate) const FLOOD: Attack =
@@ -230,6 +235,20 @@ fn hello_reset(mut client: Client) -> Next {
     client.read(4096);
     let has_answer = !client.answer.is_empty() || client.passes > 50;
     if has_answer { Next::Reset(client) } else { Next::Hold(client) }
+}
+
+/// As [`ask`], of a server that has no room until somebody has waited long enough to make some: it
+/// may refuse a client that comes with a burst of others, and lets one in that comes again.
+pub(crate) fn ask_again(to: SocketAddr) -> Result<Option<Duration>, String> {
+    const TRIES_MAX: usize = 300;
+    let tries = (1..TRIES_MAX).find_map(|_| {
+        let answered = ask(to).ok();
+        if answered.is_none() {
+            std::thread::sleep(Duration::from_millis(ROOM_GRACE_MS));
+        }
+        answered
+    });
+    tries.map_or_else(|| ask(to), Ok)
 }
 
 /// How long the good client waited for its answer; `None` if it was itself too late for one.
