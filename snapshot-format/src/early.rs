@@ -6,6 +6,8 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+use rkyv::rend::unaligned::u32_ule;
+
 use crate::access;
 use crate::index;
 use crate::layout::{Kind, SectionId};
@@ -18,10 +20,11 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
     /// million.
     #[inline]
     pub fn prefetch_places(&self, domain: &ArchivedDomain) {
-        for (kind, ordinal) in references(domain) {
-            let at = (ordinal as usize).saturating_mul(4);
-            let entry = self.section(SectionId::Offsets(kind)).get(at..at.saturating_add(4));
-            access::prefetch(entry.unwrap_or_default(), 1);
+        for (kind, ordinals) in references(domain) {
+            let slots = self.slots(kind);
+            for ordinal in ordinals {
+                access::prefetch(slots.place(ordinal.to_native()), 1);
+            }
         }
         let id = SectionId::VariantKeys;
         let (hash, home_count) =
@@ -32,19 +35,22 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
     /// Starts loading the records themselves, once their places have had time to arrive.
     #[inline]
     pub fn prefetch_records(&self, domain: &ArchivedDomain) {
-        for (kind, ordinal) in references(domain) {
-            let slot = self.slot(kind, ordinal);
-            access::prefetch(slot.unwrap_or_default(), PREFETCH_LINES_MAX);
+        for (kind, ordinals) in references(domain) {
+            let slots = self.slots(kind);
+            for ordinal in ordinals {
+                let slot = slots.get(ordinal.to_native());
+                access::prefetch(slot.unwrap_or_default(), PREFETCH_LINES_MAX);
+            }
         }
     }
 }
 
-/// Kind and ordinal of the records that the answer on `domain` shows.
+/// Ordinals of the records that the answer on `domain` shows, by kind.
 #[inline]
-fn references(domain: &ArchivedDomain) -> impl Iterator<Item = (Kind, u32)> {
-    let contacts = domain.contacts.iter().map(|ordinal| (Kind::Contact, ordinal.to_native()));
-    let nameservers = domain.nameservers.iter().take(PREFETCH_NAMESERVERS_MAX);
-    contacts.chain(nameservers.map(|ordinal| (Kind::Nameserver, ordinal.to_native())))
+fn references(domain: &ArchivedDomain) -> [(Kind, &[u32_ule]); 2] {
+    let nameservers = domain.nameservers.as_slice();
+    let nameservers = nameservers.get(..PREFETCH_NAMESERVERS_MAX).unwrap_or(nameservers);
+    [(Kind::Contact, domain.contacts.as_slice()), (Kind::Nameserver, nameservers)]
 }
 
 /// Nameservers whose records are loaded early: most domains have at most four.

@@ -55,6 +55,31 @@ archived! {
 /// A domain's record, with the bytes that it was read from.
 type DomainSlot<'a> = (&'a [u8], &'a ArchivedDomain);
 
+/// Where the records of a kind lie.
+#[derive(Clone, Copy)]
+pub(crate) struct Slots<'a> {
+    /// By ordinal, in units of [`RECORD_UNIT_BYTES`]; the next one is where a record ends.
+    places: &'a [[u8; 4]],
+    heap: &'a [u8],
+}
+
+impl<'a> Slots<'a> {
+    /// The bytes of a record, with the padding in front of it.
+    #[inline]
+    pub(crate) fn get(self, ordinal: u32) -> Option<&'a [u8]> {
+        let [from, to] = *self.places.get(ordinal as usize..)?.first_chunk::<2>()?;
+        let from = (u32::from_le_bytes(from) as usize).checked_mul(RECORD_UNIT_BYTES)?;
+        let to = (u32::from_le_bytes(to) as usize).checked_mul(RECORD_UNIT_BYTES)?;
+        self.heap.get(from..to)
+    }
+
+    /// Where the place of a record is kept.
+    #[inline]
+    pub(crate) fn place(self, ordinal: u32) -> &'a [u8] {
+        self.places.get(ordinal as usize).map_or(&[], |place| place)
+    }
+}
+
 /// An open snapshot over the bytes `D`.
 #[derive(Debug)]
 pub struct Snapshot<D> {
@@ -134,14 +159,14 @@ impl<D: AsRef<[u8]>> Snapshot<D> {
     /// The bytes of a record, with the padding in front of it.
     #[inline]
     pub(crate) fn slot(&self, kind: Kind, ordinal: u32) -> Option<&[u8]> {
-        let offsets = self.section(SectionId::Offsets(kind));
-        let at = (ordinal as usize).checked_mul(4)?;
-        let [from, to] = offsets.get(at..)?.first_chunk::<8>()?.as_chunks::<4>().0 else {
-            return None;
-        };
-        let from = (u32::from_le_bytes(*from) as usize).checked_mul(RECORD_UNIT_BYTES)?;
-        let to = (u32::from_le_bytes(*to) as usize).checked_mul(RECORD_UNIT_BYTES)?;
-        self.section(SectionId::Heap(kind)).get(from..to)
+        self.slots(kind).get(ordinal)
+    }
+
+    /// The bytes of all records of a kind.
+    #[inline]
+    pub(crate) fn slots(&self, kind: Kind) -> Slots<'_> {
+        let (places, _) = self.section(SectionId::Offsets(kind)).as_chunks();
+        Slots { places, heap: self.section(SectionId::Heap(kind)) }
     }
 
     /// The record of type `T` with this ordinal.
