@@ -43,20 +43,36 @@ fn of_ascii(typed: &[u8], name: &mut Name) -> bool {
     }
     let mut label_bytes = 0_usize;
     for byte in name.as_bytes_mut() {
-        let class = match *byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => *byte,
-            b'A'..=b'Z' => byte.to_ascii_lowercase(),
-            b'.' if (1..=LABEL_BYTES_MAX).contains(&label_bytes) => {
-                label_bytes = 0;
-                continue;
-            }
-            _ => return false,
-        };
-        *byte = class;
-        label_bytes = label_bytes.saturating_add(1);
+        let canonical = CANONICAL.get(usize::from(*byte)).copied().unwrap_or(0);
+        if canonical == 0 {
+            return false;
+        }
+        *byte = canonical;
+        if canonical != b'.' {
+            label_bytes = label_bytes.wrapping_add(1);
+            continue;
+        }
+        if !(1..=LABEL_BYTES_MAX).contains(&label_bytes) {
+            return false;
+        }
+        label_bytes = 0;
     }
     (1..=LABEL_BYTES_MAX).contains(&label_bytes)
 }
+
+/// By byte of a typed name: what records have for it; 0 for what no name has.
+#[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
+const CANONICAL: [u8; 256] = {
+    let mut canonical = [0; 256];
+    let mut typed = 0_u8;
+    while typed.is_ascii() {
+        if typed.is_ascii_alphanumeric() || matches!(typed, b'-' | b'_' | b'.') {
+            canonical[typed as usize] = typed.to_ascii_lowercase();
+        }
+        typed += 1;
+    }
+    canonical
+};
 
 #[cfg(test)]
 mod tests {
