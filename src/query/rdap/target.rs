@@ -112,6 +112,11 @@ pub(super) fn address(text: &str) -> Result<IpAddr, Refusal> {
 /// A segment or value without its escapes (RFC 3986 section 2.1); `plus`: a plus is a blank.
 pub(super) fn decoded(text: &str, plus: bool) -> Result<Text, Refusal> {
     let mut out = Text::new();
+    let is_usual =
+        |byte: u8| matches!(byte, b'!'..=b'~') && byte != b'%' && (byte != b'+' || !plus);
+    if text.bytes().fold(true, |all, byte| all & is_usual(byte)) {
+        return if out.push_all(text.as_bytes()) { Ok(out) } else { Err(Refusal::Long) };
+    }
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         let byte = match byte {
