@@ -73,10 +73,19 @@ impl Sees {
 /// Bits of one field in a [`BlockMask`].
 const FIELD_BITS: u32 = 3;
 const FIELD_MASK: u64 = (1 << FIELD_BITS) - 1;
+/// Where the fields begin that a contact without wishes does not show, a bit each.
+const USUAL_SHIFT: u32 = 40;
+const USUAL_MASK: u64 = (1 << FIELD_COUNT) - 1;
+/// Whether a field is left out.
+const LEFT_OUT_BIT: u64 = 1 << 62;
 /// Whether the block is there.
 const BLOCK_BIT: u64 = 1 << 63;
 
-const _: () = assert!(Sees::ALL.len() <= 1 << FIELD_BITS && FIELD_COUNT <= 21);
+const _: () = {
+    assert!(Sees::ALL.len() <= 1 << FIELD_BITS && FIELD_COUNT <= 16);
+    assert!(FIELD_COUNT * (FIELD_BITS as usize) <= USUAL_SHIFT as usize);
+    assert!(USUAL_SHIFT as usize + FIELD_COUNT < 62);
+};
 
 /// A block and its fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +95,21 @@ impl BlockMask {
     pub(super) fn new(shown: bool, fields: [Sees; FIELD_COUNT]) -> Self {
         let bits = if shown { BLOCK_BIT } else { 0 };
         // The first field has the lowest bits.
-        let fields = fields.iter().rev().fold(0, |bits, sees| bits << FIELD_BITS | *sees as u64);
-        Self(bits | fields)
+        let all = fields.iter().rev().fold(0, |bits, sees| bits << FIELD_BITS | *sees as u64);
+        let is_hidden = |sees: &Sees| u64::from(!sees.shows(Wish::None));
+        let usual = fields.iter().rev().fold(0, |bits, sees| bits << 1 | is_hidden(sees));
+        let left_out = if fields.contains(&Sees::LeftOut) { LEFT_OUT_BIT } else { 0 };
+        Self(bits | left_out | usual << USUAL_SHIFT | all)
+    }
+
+    /// What a contact without wishes hides, a bit for each field from the lowest on; `None` if
+    /// something of it is left out rather than hidden.
+    #[inline]
+    pub(crate) const fn usual_hidden(self) -> Option<u16> {
+        if self.0 & LEFT_OUT_BIT != 0 {
+            return None;
+        }
+        Some((self.0 >> USUAL_SHIFT & USUAL_MASK) as u16)
     }
 
     /// Whether the block is there at all.
@@ -141,6 +163,10 @@ mod tests {
                 assert_eq!(mask.is_shown(), shown);
                 assert!(mask.fields().eq(fields));
                 assert_eq!(mask.sees(ShownField::Email), fields[ShownField::Email as usize]);
+                let hidden = |index: usize| u16::from(!fields[index].shows(Wish::None)) << index;
+                let all = (0..FIELD_COUNT).fold(0, |bits, index| bits | hidden(index));
+                let is_whole = !fields.contains(&Sees::LeftOut);
+                assert_eq!(mask.usual_hidden(), is_whole.then_some(all));
             }
         }
     }

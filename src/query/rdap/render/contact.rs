@@ -13,10 +13,10 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use snapshot_format::Corrupt;
-use snapshot_format::record::ArchivedContact;
+use snapshot_format::record::{ArchivedContact, DISCLOSE_NO_WISH};
 
 use super::{Address, EMAIL, FAX, ORGANIZATION, VOICE, begin_card, property, telephone};
-use super::{entities, member, registrar, statuses};
+use super::{entities, registrar, statuses};
 use crate::field::contact::{BLOCK, Method, ROLES, ShownField};
 use crate::policy::{SeenBlock, Sees, TierRule};
 use crate::query::contact::{ContactView, SOURCES, STREET};
@@ -57,6 +57,11 @@ pub(super) struct Veil {
 impl Veil {
     #[inline]
     fn of(block: &SeenBlock<'_>, role: usize, view: &ContactView<'_>) -> Self {
+        if view.record.disclose == DISCLOSE_NO_WISH
+            && let Some(hidden) = block.mask.usual_hidden()
+        {
+            return Self { hidden, named: hidden };
+        }
         let (mut hidden, mut named, mut field_bit) = (0, 0, 1_u16);
         for ((source, row), sees) in SOURCES.iter().zip(&BLOCK).zip(block.mask.fields()) {
             if !sees.shows(view.wish(source)) {
@@ -162,8 +167,10 @@ pub(in crate::query::rdap) fn handle_of<'a>(view: &ContactView<'a>) -> &'a [u8] 
 }
 
 fn handle(view: &ContactView<'_>, veil: Veil, out: &mut Document) {
-    if !veil.hides(ShownField::Id) {
-        member(b",\"handle\":", std::str::from_utf8(handle_of(view)).unwrap_or_default(), out);
+    let handle = handle_of(view);
+    if !veil.hides(ShownField::Id) && !handle.is_empty() {
+        out.raw(b",\"handle\":");
+        out.string(handle);
     }
 }
 
