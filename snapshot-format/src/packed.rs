@@ -29,7 +29,7 @@ pub struct Packed<'a> {
 
 impl<'a> Packed<'a> {
     #[inline]
-    fn new(text: &'a str, ends: &[u16_ule], first: ContactField) -> Self {
+    fn new<const N: usize>(text: &'a str, ends: &[u16_ule; N], first: ContactField) -> Self {
         let mut starts = [0; CONTACT_FIELDS + 1];
         for (start, end) in starts.iter_mut().skip(1).zip(ends) {
             *start = end.to_native();
@@ -37,28 +37,17 @@ impl<'a> Packed<'a> {
         Self { text: text.as_bytes(), starts, first: first as usize }
     }
 
-    /// Whether every field can be written as it is: the ends ascend to the end of the text, which
-    /// is printable ASCII, and no field starts or ends in a blank.
+    /// Whether each field is UTF-8 by itself.
     #[must_use]
-    #[inline]
-    pub fn is_plain(&self) -> bool {
-        let mut before = 0;
-        for end in self.starts.get(1..).unwrap_or_default() {
-            let (start, end) = (usize::from(before), usize::from(*end));
-            let field = self.text.get(start..end);
-            let Some(field) = field else { return false };
-            if field.first() == Some(&b' ') || field.last() == Some(&b' ') {
-                return false;
-            }
-            before = u16::try_from(end).unwrap_or(u16::MAX);
-        }
-        usize::from(before) == self.text.len() && is_printable_ascii(self.text)
+    pub fn has_whole_characters(&self) -> bool {
+        let text = std::str::from_utf8(self.text).unwrap_or_default();
+        self.starts.iter().all(|&at| text.is_char_boundary(usize::from(at)))
     }
 
-    /// Length of all fields together, bytes.
+    /// All fields together.
     #[must_use]
-    pub const fn text_bytes(&self) -> usize {
-        self.text.len()
+    pub const fn text(&self) -> &'a [u8] {
+        self.text
     }
 
     /// The bytes of a field; none if it is absent, or if the ends contradict the text.
@@ -74,7 +63,18 @@ impl<'a> Packed<'a> {
     #[must_use]
     #[inline]
     pub fn from(&self, field: ContactField) -> (&'a [u8], usize) {
-        let index = (field as usize).wrapping_sub(self.first);
+        self.at((field as usize).wrapping_sub(self.first))
+    }
+
+    /// As [`Self::from`] of a contact's fields, not those of its second address: for less.
+    #[must_use]
+    #[inline(always)]
+    pub fn from_whole(&self, field: ContactField) -> (&'a [u8], usize) {
+        self.at(field as usize)
+    }
+
+    #[inline(always)]
+    fn at(&self, index: usize) -> (&'a [u8], usize) {
         let start = usize::from(self.starts.get(index).copied().unwrap_or(0));
         let end = usize::from(self.starts.get(index.wrapping_add(1)).copied().unwrap_or(0));
         if start >= end || end > self.text.len() {
@@ -82,14 +82,6 @@ impl<'a> Packed<'a> {
         }
         (self.text.get(start..).unwrap_or_default(), end.wrapping_sub(start))
     }
-}
-
-/// Whether all bytes are from 0x20 to 0x7e.
-#[inline]
-fn is_printable_ascii(text: &[u8]) -> bool {
-    // No early end: the compiler then takes sixteen at a time.
-    let unusual = |byte: &u8| u8::from(byte.wrapping_sub(b' ') > b'~'.wrapping_sub(b' '));
-    text.iter().fold(0, |all, byte| all | unusual(byte)) == 0
 }
 
 impl ArchivedContact {

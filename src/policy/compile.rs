@@ -14,14 +14,15 @@
 
 use ahash::RandomState;
 use hashbrown::HashMap;
+use snapshot_format::record::ContactField;
 
 use super::mask::{BlockMask, CONTACT_BLOCK, Mask, Sees, Wish};
 use super::preset::{Draft, blocks};
 use super::rdap::RdapRule;
-use super::rules::{BlockRule, ExtrasRule, FieldRule, Label, Rule, Step, longest};
+use super::rules::{BlockRule, ExtrasRule, FieldRule, FieldStep, Label, Rule, Step, longest};
 use super::strict::restrict;
 use super::text::{verbatim, wrapped};
-use crate::field::contact::{BLOCK, FIELD_COUNT, ROLE_COUNT, ROLES, ShownField};
+use crate::field::contact::{BLOCK, FIELD_COUNT, ROLE_COUNT, ROLES, Row, ShownField};
 use crate::policy::display::settings::{
     Extras, ExtrasWord, Field, Model, Postal, Preset, RedactedAs, Settings, Tld, canonical_suffix,
 };
@@ -281,13 +282,13 @@ fn compile_blocks(
                 empty_line: line(label, ""),
             }
         });
-        let usual = usual_steps(&fields, public.blocks[block]);
+        let usual = usual_steps(&fields, public.blocks[block], public.print_empty);
         let usual_bytes_max = usual.iter().map(Step::bytes_max).sum();
         BlockRule { fields, usual, usual_bytes_max }
     })
 }
 
-fn usual_steps(fields: &[FieldRule], mask: BlockMask) -> Box<[Step]> {
+fn usual_steps(fields: &[FieldRule], mask: BlockMask, print_empty: bool) -> Box<[Step]> {
     let mut steps = Vec::new();
     let mut lines = Vec::new();
     for (index, (field, sees)) in fields.iter().zip(mask.fields()).enumerate() {
@@ -298,7 +299,14 @@ fn usual_steps(fields: &[FieldRule], mask: BlockMask) -> Box<[Step]> {
         if !lines.is_empty() {
             steps.push(Step::Lines(std::mem::take(&mut lines).into()));
         }
-        steps.push(Step::Field(index));
+        let Row { shown, stored, required, .. } = BLOCK[index];
+        let keeps_key = required || print_empty;
+        let step = |from, keeps_key| FieldStep { label: field.label, shown, from, keeps_key };
+        steps.push(Step::Field(step(stored, keeps_key)));
+        if shown == ShownField::Street {
+            let more = [ContactField::Street2, ContactField::Street3];
+            steps.extend(more.map(|from| Step::More(step(from, false))));
+        }
     }
     if !lines.is_empty() {
         steps.push(Step::Lines(lines.into()));

@@ -19,17 +19,19 @@ use std::ops::Deref;
 
 use ahash::RandomState;
 use hashbrown::HashMap;
+use snapshot_format::record::ContactField;
 
 use super::compile::Tables;
 use super::mask::{BlockMask, CONTACT_BLOCK, Mask, Sees};
 use super::rdap::RdapRule;
 use super::registrar::{OfRegistrar, Registrars};
-use crate::field::contact::FIELD_COUNT;
+use crate::field::contact::{FIELD_COUNT, ShownField};
 use crate::policy::display::settings::{SettingError, Settings};
 
 /// Name of [`Tier::PUBLIC`].
 pub const PUBLIC_TIER: &str = "public";
-/// Bytes of a [`Label`]; the longest is `Registrant State/Province: `.
+/// Bytes of a [`Label`], a power of two; the longest are `Registrar Abuse Contact Email: ` and
+/// that of the phone, with one byte less.
 pub(crate) const LABEL_BYTES: usize = 32;
 
 /// A tier of one set of rules: a number that costs nothing to hand around.
@@ -51,18 +53,27 @@ impl Tier {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Label {
     pub(crate) bytes: [u8; LABEL_BYTES],
-    /// At most [`LABEL_BYTES`].
-    pub(crate) len: usize,
+    len: usize,
 }
 
 impl Label {
-    /// The first [`LABEL_BYTES`] of `text`; a test holds that every label fits.
-    pub(super) fn new(text: &str) -> Self {
+    /// The first bytes of `text`, one less than [`LABEL_BYTES`]; a test holds that every label
+    /// fits.
+    #[expect(clippy::indexing_slicing, reason = "below the length of both")]
+    pub(crate) const fn new(text: &str) -> Self {
         let mut bytes = [b' '; LABEL_BYTES];
-        for (to, from) in bytes.iter_mut().zip(text.bytes()) {
-            *to = from;
+        let mut len = 0;
+        while len < text.len() && len + 1 < LABEL_BYTES {
+            bytes[len] = text.as_bytes()[len];
+            len += 1;
         }
-        Self { bytes, len: text.len().min(LABEL_BYTES) }
+        Self { bytes, len }
+    }
+
+    /// Its length, less than [`LABEL_BYTES`]; the compiler sees that it is.
+    #[inline(always)]
+    pub(crate) const fn len(&self) -> usize {
+        self.len & (LABEL_BYTES - 1)
     }
 }
 
@@ -108,16 +119,30 @@ pub(crate) struct BlockRule {
 pub(crate) enum Step {
     /// Lines as they are.
     Lines(Box<[u8]>),
-    /// The line of the [`crate::field::contact::ShownField`] with this number.
-    Field(usize),
+    /// The line of a field; of a street the first.
+    Field(FieldStep),
+    /// A further line of the street before it.
+    More(FieldStep),
+}
+
+/// A line of a contact block that shows a value.
+#[derive(Debug)]
+pub(crate) struct FieldStep {
+    pub(crate) label: Label,
+    /// Which field it is.
+    pub(crate) shown: ShownField,
+    /// Where the record has it.
+    pub(crate) from: ContactField,
+    /// Whether the line is there without a value.
+    pub(crate) keeps_key: bool,
 }
 
 impl Step {
-    /// What it writes at most besides the text of its field, bytes; a street has three lines.
+    /// What it writes at most besides the text of its field, bytes.
     pub(super) fn bytes_max(&self) -> usize {
         match self {
             Self::Lines(lines) => lines.len(),
-            Self::Field(_) => 3 * (LABEL_BYTES + "\r\n".len()),
+            Self::Field(_) | Self::More(_) => LABEL_BYTES + "\r\n".len(),
         }
     }
 }
@@ -346,7 +371,7 @@ mod tests {
         let labels = ROLES.iter().flat_map(|role| BLOCK.iter().map(|row| row.label(*role)));
         for label in labels.map(|label| format!("{label}: ")) {
             let piece = Label::new(&label);
-            assert_eq!(&piece.bytes[..piece.len], label.as_bytes());
+            assert_eq!(&piece.bytes[..piece.len()], label.as_bytes());
         }
     }
 

@@ -20,6 +20,7 @@
 
 mod beside;
 mod contact;
+mod copies;
 mod find;
 mod name;
 mod number;

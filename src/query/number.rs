@@ -47,6 +47,7 @@ impl Decimal {
 
 /// A time as RFC 3339 writes it, in UTC: `YYYY-MM-DDThh:mm:ssZ`, with `.fff` if the milliseconds
 /// are not zero. None outside the years 0 to 9999, so also for "no time".
+#[derive(Debug, Clone, Copy)]
 pub(super) struct TimeText(Short<24>);
 
 /// 0000-01-01 and 10000-01-01, milliseconds since 1970-01-01.
@@ -65,27 +66,29 @@ impl TimeText {
         let ms = ms.wrapping_sub(TIME_MS_FIRST).cast_unsigned();
         let ms_of_day = (ms % MS_PER_DAY) as u32;
         let (year, month, day) = civil_from_days((ms / MS_PER_DAY) as u32);
-        let [y1, y2] = two_digits(year / 100);
-        let [y3, y4] = two_digits(year % 100);
-        let [m1, m2] = two_digits(month);
-        let [d1, d2] = two_digits(day);
-        let seconds = ms_of_day / 1000;
-        let [h1, h2] = two_digits(seconds / 3600);
-        let [n1, n2] = two_digits(seconds / 60 % 60);
-        let [s1, s2] = two_digits(seconds % 60);
-        let fraction = ms_of_day % 1000;
-        let (end, len) = if fraction == 0 {
-            ([b'Z', 0, 0, 0, 0], 20)
-        } else {
-            let [f2, f3] = two_digits(fraction % 100);
-            ([b'.', digit(u64::from(fraction / 100)), f2, f3, b'Z'], 24)
+        let (seconds, fraction) = (ms_of_day / 1000, ms_of_day % 1000);
+        // Pairs into a text that is there already, no byte by itself.
+        let mut bytes = *b"0000-00-00T00:00:00Z    ";
+        let mut put = |at: usize, pair: [u8; 2]| {
+            if let Some(place) = bytes.get_mut(at..).and_then(|place| place.first_chunk_mut()) {
+                *place = pair;
+            }
         };
-        let [e1, e2, e3, e4, e5] = end;
-        let bytes = [
-            y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2,
-            e1, e2, e3, e4, e5,
-        ];
-        Some(Self(Short::filled(bytes, len)))
+        put(0, two_digits(year / 100));
+        put(2, two_digits(year % 100));
+        put(5, two_digits(month));
+        put(8, two_digits(day));
+        put(11, two_digits(seconds / 3600));
+        put(14, two_digits(seconds / 60 % 60));
+        put(17, two_digits(seconds % 60));
+        if fraction == 0 {
+            return Some(Self(Short::filled(bytes, 20)));
+        }
+        if let Some(end) = bytes.last_chunk_mut() {
+            let [f2, f3] = two_digits(fraction % 100);
+            *end = [b'.', digit(u64::from(fraction / 100)), f2, f3, b'Z'];
+        }
+        Some(Self(Short::filled(bytes, 24)))
     }
 
     /// The text and what pads it.

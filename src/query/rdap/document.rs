@@ -18,6 +18,7 @@ use snapshot_format::Corrupt;
 use super::prepared;
 use crate::bounds::breaks_lines;
 use crate::query::Shown;
+use crate::query::copies::{copy_plain_json, may_break_lines};
 use crate::query::number::{Decimal, TimeText};
 
 /// Longest answer, bytes: several times the longest domain that a record can hold.
@@ -132,15 +133,42 @@ impl Document {
     /// As [`Self::text`], of bytes that should be UTF-8.
     #[inline]
     pub(super) fn string(&mut self, value: &[u8]) {
+        let start = self.len;
+        let end = start.wrapping_add(value.len()).wrapping_add(2);
+        if !self.cut
+            && end <= self.end_max
+            && let Some([open, inside @ .., close]) = self.bytes.get_mut(start..end)
+        {
+            (*open, *close) = (b'"', b'"');
+            // One without a value reads so with care as well.
+            if value.is_empty() || copy_plain_json(inside, value) {
+                self.len = end;
+                return;
+            }
+        }
+        self.careful_string(value);
+    }
+
+    #[cold]
+    fn careful_string(&mut self, value: &[u8]) {
         self.raw(b"\"");
-        self.inside(value);
+        self.careful(value);
         self.raw(b"\"");
     }
 
     /// Writes a part of a string.
     #[inline]
     pub(super) fn inside(&mut self, value: &[u8]) {
-        if is_plain(value) { self.raw(value) } else { self.careful(value) }
+        let end = self.len.wrapping_add(value.len());
+        if !self.cut
+            && end <= self.end_max
+            && let Some(place) = self.bytes.get_mut(self.len..end)
+            && copy_plain_json(place, value)
+        {
+            self.len = end;
+            return;
+        }
+        self.careful(value);
     }
 
     /// Writes a number.
@@ -163,6 +191,16 @@ impl Document {
     /// have as they are.
     #[cold]
     fn careful(&mut self, value: &[u8]) {
+        let is_escaped = |byte: &u8| matches!(byte, b'"' | b'\\');
+        let has_blanks = value.first() == Some(&b' ') || value.last() == Some(&b' ');
+        if !has_blanks
+            && !value.iter().any(is_escaped)
+            && !may_break_lines(value)
+            && std::str::from_utf8(value).is_ok()
+        {
+            // Letters of any script, and nothing else.
+            return self.raw(value);
+        }
         let start = self.len;
         let mut end = start;
         for chunk in value.utf8_chunks() {
@@ -239,20 +277,6 @@ impl List {
     pub(super) const fn count(&self) -> usize {
         self.count
     }
-}
-
-/// Whether a value can be copied into a string as it is.
-#[inline]
-fn is_plain(value: &[u8]) -> bool {
-    // No early end: the compiler then takes sixteen at a time.
-    let unusual = |byte: u8| {
-        u8::from(byte.wrapping_sub(b' ') > b'~'.wrapping_sub(b' '))
-            | u8::from(byte == b'"')
-            | u8::from(byte == b'\\')
-    };
-    value.iter().fold(0, |all, byte| all | unusual(*byte)) == 0
-        && value.first() != Some(&b' ')
-        && value.last() != Some(&b' ')
 }
 
 #[cfg(test)]

@@ -14,10 +14,11 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use super::copies::{VALUE_BYTES, copy, copy_plain, is_plain};
+use super::lines::Lines;
 use crate::bounds::breaks_lines;
 use crate::policy::{LABEL_BYTES, Label};
 use crate::query::Shown;
+use crate::query::copies::{VALUE_BYTES, copy, copy_plain, is_plain};
 use crate::query::number::{Decimal, TimeText};
 
 /// Size of the answer buffer, bytes. The largest answer of a real registry has about 5 KB; a
@@ -29,7 +30,7 @@ pub const ANSWER_BYTES_MAX: usize = 65_536;
 const CLOSING_BYTES_MAX: usize = 512;
 
 /// What a line of a contact may write beyond its end: see [`Answer::line_of_field`].
-const WIDE_BYTES: usize = LABEL_BYTES + VALUE_BYTES + 2;
+pub(super) const WIDE_BYTES: usize = LABEL_BYTES + VALUE_BYTES + 2;
 
 const _: () = assert!(
     // Header, disclaimer and footer are wrapped: a line end of two bytes for each character at
@@ -51,6 +52,8 @@ pub struct Answer {
     now_us: Option<fn() -> u64>,
     /// When the answer began.
     began_us: u64,
+    /// The time that [`Self::known_time`] told last, and its text: most answers in a row tell one.
+    known: Option<(i64, TimeText)>,
     shown: Shown,
 }
 
@@ -72,6 +75,7 @@ impl Answer {
             cut: false,
             now_us: None,
             began_us: 0,
+            known: None,
             shown: Shown::default(),
         }
     }
@@ -155,21 +159,28 @@ impl Answer {
         self.raw(b"\r\n");
     }
 
-    /// Writes `label` (key, colon, blank) and a value from the data. Without a value the key and
-    /// its colon alone: no line ends in a blank.
-    #[inline]
-    pub(super) fn line(&mut self, label: &str, value: &str) {
-        let start = self.len;
-        // The line end of two bytes; a cleaned value has never more bytes than the value itself.
-        let needed = label.len().saturating_add(value.len()).saturating_add(2);
-        let Some(place) = self.place(needed) else { return };
-        let Some((key, rest)) = place.split_at_mut_checked(label.len()) else { return };
-        copy(key, label.as_bytes());
-        let Some((text, end)) = rest.split_at_mut_checked(value.len()) else { return };
+    /// Writes `label` and a value from the data. Without a value the key and its colon alone: no
+    /// line ends in a blank.
+    #[inline(never)]
+    pub(super) fn line(&mut self, label: &Label, value: &str) {
+        let value_at = self.len.wrapping_add(label.len());
+        // Neither is near the end of all numbers.
+        let needed = label.len().wrapping_add(value.len()).wrapping_add(2);
+        if !self.reserve(needed) {
+            return;
+        }
+        let Some(place) = self.bytes.get_mut(self.len..) else { return };
+        let Some(key) = place.first_chunk_mut() else { return };
+        *key = label.bytes;
+        let place = place.get_mut(label.len()..).unwrap_or_default();
+        let Some((text, end)) = place.split_at_mut_checked(value.len()) else { return };
         let plain = copy_plain(text, value.as_bytes());
-        end.copy_from_slice(b"\r\n");
+        if let Some(end) = end.first_chunk_mut() {
+            *end = *b"\r\n";
+        }
+        self.keep(needed);
         if !plain {
-            self.unusual_value(start.saturating_add(label.len()), value.as_bytes());
+            self.unusual_value(value_at, value.as_bytes());
         }
     }
 
@@ -178,8 +189,8 @@ impl Answer {
     /// surplus the rest of the line and the next line overwrite: a third of the instructions.
     #[inline]
     pub(super) fn line_of_field(&mut self, label: &Label, rest: &[u8], length: usize) {
-        let value_at = self.len.saturating_add(label.len);
-        let needed = label.len.saturating_add(length).saturating_add(2);
+        let value_at = self.len.wrapping_add(label.len());
+        let needed = label.len().saturating_add(length).saturating_add(2);
         let wide = rest.first_chunk::<VALUE_BYTES>().filter(|_| length <= VALUE_BYTES);
         if !self.reserve(needed) {
             return;
@@ -187,7 +198,7 @@ impl Answer {
         let Some(place) = self.bytes.get_mut(self.len..) else { return };
         let Some((key, _)) = place.split_first_chunk_mut() else { return };
         *key = label.bytes;
-        let Some(place) = place.get_mut(label.len..) else { return };
+        let Some(place) = place.get_mut(label.len()..) else { return };
         let plain = if let Some(wide) = wide
             && let Some(to) = place.first_chunk_mut()
         {
@@ -213,13 +224,13 @@ impl Answer {
         if self.cut || bytes_max > self.body_end_max.saturating_sub(self.len) {
             return None;
         }
-        Some(Lines { place: self.bytes.get_mut(self.len..)?, at: 0 })
+        Some(Lines::at(self.bytes.get_mut(self.len..)?))
     }
 
     /// Keeps `bytes` that were written after the answer's end.
     #[inline]
     pub(super) fn keep(&mut self, bytes: usize) {
-        self.len = self.len.saturating_add(bytes).min(ANSWER_BYTES_MAX);
+        self.len = self.len.wrapping_add(bytes).min(ANSWER_BYTES_MAX);
     }
 
     /// Writes a line of several clean parts.
@@ -236,21 +247,23 @@ impl Answer {
     }
 
     /// Writes a number.
-    pub(super) fn number(&mut self, label: &str, number: u64) {
-        self.line_of(&[label.as_bytes(), Decimal::of(number).as_bytes()]);
+    pub(super) fn number(&mut self, label: &Label, number: u64) {
+        self.line(label, Decimal::of(number).as_str());
     }
 
     /// Writes a time; nothing if it lies outside the years 0 to 9999.
-    pub(super) fn time(&mut self, label: &str, ms: i64) -> bool {
+    pub(super) fn time(&mut self, label: &Label, ms: i64) -> bool {
         let Some(time) = TimeText::of(ms) else { return false };
         let length = time.as_bytes().len();
-        let needed = label.len().saturating_add(length).saturating_add(2);
+        let needed = label.len().wrapping_add(length).wrapping_add(2);
         if !self.reserve(needed) {
             return true;
         }
         let place = self.bytes.get_mut(self.len..).unwrap_or_default();
-        let Some((key, place)) = place.split_at_mut_checked(label.len()) else { return true };
-        copy(key, label.as_bytes());
+        if let Some(key) = place.first_chunk_mut() {
+            *key = label.bytes;
+        }
+        let place = place.get_mut(label.len()..).unwrap_or_default();
         // A piece of fixed size, whose surplus the line end and the next line overwrite.
         if let Some(text) = place.first_chunk_mut() {
             *text = *time.padded();
@@ -260,6 +273,16 @@ impl Answer {
         }
         self.keep(needed);
         true
+    }
+
+    /// Writes a line with a time that answer after answer has; one outside the calendar reads as
+    /// the epoch.
+    pub(super) fn known_time(&mut self, before: &[u8], ms: i64, after: &[u8]) {
+        if self.known.as_ref().is_none_or(|(known_ms, _)| *known_ms != ms) {
+            self.known = TimeText::of(ms).or_else(|| TimeText::of(0)).map(|text| (ms, text));
+        }
+        let Some((_, text)) = self.known else { return };
+        self.line_of(&[before, text.as_bytes(), after]);
     }
 
     /// Starts a line of which `bytes_max` is all that it may need with its end; the caller writes
@@ -345,61 +368,16 @@ impl Answer {
     }
 }
 
-/// Lines after the end of an answer, which has room for them.
-pub(super) struct Lines<'a> {
-    place: &'a mut [u8],
-    at: usize,
-}
-
-impl Lines<'_> {
-    /// Bytes written.
-    pub(super) const fn len(&self) -> usize {
-        self.at
-    }
-
-    /// Whole lines that are known to be clean.
-    #[inline]
-    pub(super) fn raw(&mut self, lines: &[u8]) {
-        let end = self.at.saturating_add(lines.len());
-        if let Some(place) = self.place.get_mut(self.at..end) {
-            place.copy_from_slice(lines);
-            self.at = end;
-        }
-    }
-
-    /// The line of a value that is known to be clean: the first `length` bytes of `rest`. Copied in
-    /// pieces of fixed size, as [`Answer::line_of_field`] does.
-    #[inline(always)]
-    pub(super) fn line(&mut self, label: &Label, rest: &[u8], length: usize) {
-        let place = self.place.get_mut(self.at..).unwrap_or_default();
-        let Some(key) = place.first_chunk_mut() else { return };
-        *key = label.bytes;
-        // Without a value the key and its colon alone: no line ends in a blank.
-        let label_bytes = if length == 0 { label.len.saturating_sub(1) } else { label.len };
-        let Some(place) = place.get_mut(label_bytes..) else { return };
-        if length <= VALUE_BYTES
-            && let Some(wide) = rest.first_chunk::<VALUE_BYTES>()
-            && let Some(to) = place.first_chunk_mut()
-        {
-            *to = *wide;
-        } else if let Some((to, value)) = place.get_mut(..length).zip(rest.get(..length)) {
-            copy(to, value);
-        }
-        if let Some(end) = place.get_mut(length..).and_then(|place| place.first_chunk_mut()) {
-            *end = *b"\r\n";
-        }
-        self.at = self.at.saturating_add(label_bytes).saturating_add(length).saturating_add(2);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const KEY: Label = Label::new("Key: ");
+
     fn line(value: &str) -> String {
         let mut answer = Answer::new();
         answer.begin(0);
-        answer.line("Key: ", value);
+        answer.line(&KEY, value);
         String::from_utf8(answer.bytes().to_vec()).unwrap()
     }
 
@@ -418,9 +396,9 @@ mod tests {
     fn a_line_that_does_not_fit_is_left_out_whole_and_so_is_what_follows_it() {
         let mut answer = Answer::new();
         answer.begin(ANSWER_BYTES_MAX - CLOSING_BYTES_MAX - 20);
-        answer.line("Key: ", "123456789");
-        answer.line("Key: ", "too long");
-        answer.line("K: ", "");
+        answer.line(&KEY, "123456789");
+        answer.line(&KEY, "too long");
+        answer.line(&Label::new("K: "), "");
         assert!(answer.is_cut());
         assert_eq!(answer.bytes(), b"Key: 123456789\r\n");
         answer.truncate(0);
@@ -434,7 +412,7 @@ mod tests {
         let mut answer = Answer::new();
         answer.begin(0);
         for _ in 0..ANSWER_BYTES_MAX {
-            answer.line("Key: ", "välue");
+            answer.line(&KEY, "välue");
         }
         answer.end_body();
         for _ in 0..ANSWER_BYTES_MAX {

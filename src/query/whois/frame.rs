@@ -24,7 +24,7 @@ use crate::field::Heading;
 use crate::policy::limit::Use;
 use crate::policy::{Rule, Rules, Tier, TierRule};
 use crate::query::find::{Above, ListEnd};
-use crate::query::number::{Decimal, TimeText};
+use crate::query::number::Decimal;
 use crate::query::{QueryKind, Shown};
 use crate::view::{Data, View};
 
@@ -130,10 +130,7 @@ pub(super) fn begin(rule: &Rule, out: &mut Answer) {
 /// Ends an answer.
 pub(super) fn finish(site: &Site<'_>, rule: &Rule, tail: Tail, out: &mut Answer) {
     out.end_body();
-    // A generation always has a time; one outside the calendar reads as the epoch.
-    let time = TimeText::of(site.as_of_ms).or_else(|| TimeText::of(0));
-    let time = time.as_ref().map_or(&[][..], TimeText::as_bytes);
-    out.line_of(&[b">>> Last update of WHOIS database: ", time, b" <<<"]);
+    out.known_time(b">>> Last update of WHOIS database: ", site.as_of_ms, b" <<<");
     if let Some(left) = &site.scarce {
         quota::scarce(left, out);
     }

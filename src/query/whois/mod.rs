@@ -20,10 +20,10 @@
 mod address;
 mod answer;
 mod before;
-mod copies;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod lines;
 mod parse;
 mod quota;
 mod render;

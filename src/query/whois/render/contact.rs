@@ -14,6 +14,7 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use snapshot_format::Corrupt;
+use snapshot_format::packed::Packed;
 use snapshot_format::record::{ArchivedContact, ContactField, DISCLOSE_NO_WISH};
 use snapshot_format::status::{CONTACT_STATUS_WORDS, words_of};
 
@@ -21,16 +22,19 @@ use super::registrar_of;
 use crate::field::contact::ShownField;
 use crate::policy::{FieldRule, SeenBlock, Step, TierRule};
 use crate::query::contact::{self, SOURCES, STREET, Source};
-use crate::query::whois::answer::{Answer, Lines};
+use crate::query::copies::{is_clean_ascii, may_break_lines};
+use crate::query::whois::answer::Answer;
 use crate::query::whois::frame::Site;
+use crate::query::whois::lines::Lines;
 
 /// Writes a contact's block.
 pub(super) fn block(block: &SeenBlock<'_>, view: &ContactLines<'_>, out: &mut Answer) {
     if view.plain
-        && let bytes_max = block.rule.usual_bytes_max.saturating_add(view.of.fields.text_bytes())
+        && let text_bytes = view.of.fields.text().len()
+        && let bytes_max = block.rule.usual_bytes_max.saturating_add(text_bytes)
         && let Some(mut lines) = out.lines(bytes_max)
+        && view.plain_block(block, &mut lines)
     {
-        view.plain_block(block, &mut lines);
         let written = lines.len();
         return out.keep(written);
     }
@@ -48,12 +52,15 @@ pub(super) fn block(block: &SeenBlock<'_>, view: &ContactLines<'_>, out: &mut An
     for step in block.usual {
         match step {
             Step::Lines(lines) => out.raw(lines),
-            Step::Field(index) => {
-                let field = block.rule.fields.get(*index);
-                if let (Some(source), Some(field)) = (SOURCES.get(*index), field) {
+            Step::Field(step) => {
+                let index = step.shown as usize;
+                let field = block.rule.fields.get(index);
+                if let (Some(source), Some(field)) = (SOURCES.get(index), field) {
                     view.field(block.print_empty, source, field, out);
                 }
             }
+            // The step before has written them.
+            Step::More(_) => {}
         }
     }
 }
@@ -65,7 +72,7 @@ pub(in crate::query::whois) fn contact(
     record: &ArchivedContact,
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
-    out.line("Contact ID: ", record.field(ContactField::Id));
+    out.line(&label!("Contact ID: "), record.field(ContactField::Id));
     let shown = rule.contact();
     block(&shown, &ContactLines::of(rule, &shown, record), out);
     for word in words_of(record.statuses.to_native(), CONTACT_STATUS_WORDS) {
@@ -73,9 +80,9 @@ pub(in crate::query::whois) fn contact(
         out.line_of(&[b"Contact Status: ", word, b" https://icann.org/epp#", word]);
     }
     let registrar = registrar_of(site, record.registrar.to_native());
-    super::optional(rule, "Registrar: ", registrar.name, out);
-    out.time("Creation Date: ", record.created_ms.to_native());
-    out.time("Updated Date: ", record.updated_ms.to_native());
+    super::optional(rule, &label!("Registrar: "), registrar.name, out);
+    out.time(&label!("Creation Date: "), record.created_ms.to_native());
+    out.time(&label!("Updated Date: "), record.updated_ms.to_native());
     Ok(())
 }
 
@@ -97,59 +104,46 @@ impl<'a> ContactLines<'a> {
         let plain = block.usual.len() >= PLAIN_STEPS_MIN
             && !of.is_second
             && record.disclose == DISCLOSE_NO_WISH
-            && of.fields.is_plain();
+            && (is_clean_ascii(of.fields.text()) || is_clean_text(&of.fields));
         Self { of, plain }
     }
 
-    /// What the usual steps of [`block`] write, for a contact that is `plain`.
-    fn plain_block(&self, block: &SeenBlock<'_>, lines: &mut Lines<'_>) {
+    /// What the usual steps of [`block`] write, for a contact that is `plain`; `false` if a value
+    /// has blanks around it, and nothing may be kept.
+    fn plain_block(&self, block: &SeenBlock<'_>, lines: &mut Lines<'_>) -> bool {
+        let mut blanks = false;
         for step in block.usual {
-            match step {
-                Step::Lines(hidden) => lines.raw(hidden),
-                Step::Field(index) => {
-                    if let (Some(source), Some(field)) =
-                        (SOURCES.get(*index), block.rule.fields.get(*index))
-                    {
-                        self.plain_field(block.print_empty, source, field, lines);
-                    }
+            let step = match step {
+                Step::Lines(hidden) => {
+                    lines.raw(hidden);
+                    continue;
+                }
+                Step::Field(step) | Step::More(step) => step,
+            };
+            let (rest, length) = self.of.fields.from_whole(step.from);
+            if length > 0 {
+                blanks |= lines.line(&step.label, rest, length);
+            } else if step.keeps_key {
+                let (rest, length) = self.instead(step.shown);
+                if length > 0 || step.shown != ShownField::Street || !self.has_street() {
+                    blanks |= lines.line(&step.label, rest, length);
                 }
             }
+        }
+        !blanks
+    }
+
+    /// What stands for a field without a value: of a repository object identifier the client's.
+    #[inline(never)]
+    fn instead(&self, shown: ShownField) -> (&'a [u8], usize) {
+        match shown {
+            ShownField::Id => self.of.fields.from(ContactField::Id),
+            _ => (&[], 0),
         }
     }
 
-    #[inline]
-    fn plain_field(
-        &self,
-        print_empty: bool,
-        source: &Source,
-        field: &FieldRule,
-        lines: &mut Lines<'_>,
-    ) {
-        let (mut rest, mut length) = self.of.fields.from(source.from);
-        if length > 0 {
-            lines.line(&field.label, rest, length);
-        }
-        match source.field {
-            ShownField::Street => {
-                for more in [ContactField::Street2, ContactField::Street3] {
-                    let (rest, more_bytes) = self.of.fields.from(more);
-                    if more_bytes > 0 {
-                        lines.line(&field.label, rest, more_bytes);
-                        length = more_bytes;
-                    }
-                }
-            }
-            ShownField::Id if length == 0 => {
-                (rest, length) = self.of.fields.from(ContactField::Id);
-                if length > 0 {
-                    lines.line(&field.label, rest, length);
-                }
-            }
-            _ => {}
-        }
-        if length == 0 && (source.required || print_empty) {
-            lines.line(&field.label, &[], 0);
-        }
+    fn has_street(&self) -> bool {
+        STREET.iter().any(|line| self.of.fields.from(*line).1 > 0)
     }
 
     /// Writes the line or lines of a field that may be shown.
@@ -179,8 +173,14 @@ impl<'a> ContactLines<'a> {
     }
 }
 
+/// Whether a text that is not ASCII can be written as it is, whatever its fields are.
+#[cold]
+fn is_clean_text(fields: &Packed<'_>) -> bool {
+    fields.has_whole_characters() && !may_break_lines(fields.text())
+}
+
 /// Steps of a block from which on it pays to look at all of a contact's text before.
-const PLAIN_STEPS_MIN: usize = 8;
+const PLAIN_STEPS_MIN: usize = 4;
 
 #[cfg(test)]
 mod tests {

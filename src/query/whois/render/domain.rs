@@ -84,21 +84,21 @@ pub(in crate::query::whois) fn domain(
     let cold = record.cold.as_deref();
     let decoded = decoded_name(&record.name, cold.map_or("", |cold| cold.u_name.as_str()));
     let u_name = u_name_of(cold.map_or("", |cold| cold.u_name.as_str()), decoded.as_ref());
-    out.line("Domain Name: ", &record.name);
+    out.line(&label!("Domain Name: "), &record.name);
     if !u_name.is_empty() {
-        out.line("Internationalized Domain Name: ", u_name);
+        out.line(&label!("Internationalized Domain Name: "), u_name);
     }
-    out.line("Registry Domain ID: ", &record.roid);
+    out.line(&label!("Registry Domain ID: "), &record.roid);
     let registrar = registrar_of(site, record.registrar.to_native());
-    optional(rule, "Registrar WHOIS Server: ", registrar.whois_server, out);
-    out.line("Registrar URL: ", registrar.url);
+    optional(rule, &label!("Registrar WHOIS Server: "), registrar.whois_server, out);
+    out.line(&label!("Registrar URL: "), registrar.url);
     dates(rule, record, out);
     site.snapshot.prefetch_records(record);
-    out.line("Registrar: ", registrar.name);
+    out.line(&label!("Registrar: "), registrar.name);
     iana_id_line(&registrar, out);
-    out.line("Registrar Abuse Contact Email: ", registrar.abuse_email());
-    out.line("Registrar Abuse Contact Phone: ", registrar.abuse_phone());
-    optional(rule, "Reseller: ", "", out);
+    out.line(&label!("Registrar Abuse Contact Email: "), registrar.abuse_email());
+    out.line(&label!("Registrar Abuse Contact Phone: "), registrar.abuse_phone());
+    optional(rule, &label!("Reseller: "), "", out);
     statuses(record.statuses.to_native(), out);
     contacts(site, rule, record, out)?;
     nameservers(site, rule, record, out)?;
@@ -114,7 +114,7 @@ pub(in crate::query::whois) fn domain(
         code_points(u_name, out);
     }
     if let Some(cold) = cold.filter(|cold| !cold.original_name.is_empty()) {
-        out.line("Variant Of: ", &cold.original_name);
+        out.line(&label!("Variant Of: "), &cold.original_name);
     }
     variants(site, &record.name, out)?;
     if let Some(cold) = cold {
@@ -131,15 +131,17 @@ pub(in crate::query::whois) fn reserved(
 ) -> Result<(), Corrupt> {
     let decoded = decoded_name(&record.name, &record.u_name);
     let u_name = u_name_of(&record.u_name, decoded.as_ref());
-    out.line("Reserved Name: ", &record.name);
-    if !u_name.is_empty() {
-        out.line("Internationalized Reserved Name: ", u_name);
+    out.line(&label!("Reserved Name: "), &record.name);
+    if !u_name.is_empty() && out.start_line(u_name.len().saturating_add(40)) {
+        out.part(b"Internationalized Reserved Name: ");
+        out.part_of_data(u_name);
+        out.end_line();
     }
     if let Some(word) = state_word(record.state) {
-        out.line("Reserved Name State: ", word);
+        out.line(&label!("Reserved Name State: "), word);
     }
     if !record.original_name.is_empty() {
-        out.line("Variant Of: ", &record.original_name);
+        out.line(&label!("Variant Of: "), &record.original_name);
     }
     idn_table(site, record.idn_table.to_native(), out)?;
     out.raw(RESERVED_NOTE);
@@ -186,17 +188,19 @@ const fn state_word(state: u8) -> Option<&'static str> {
 }
 
 fn dates(rule: TierRule<'_>, record: &ArchivedDomain, out: &mut Answer) {
-    if !out.time("Updated Date: ", record.updated_ms.to_native()) {
-        optional(rule, "Updated Date: ", "", out);
+    if !out.time(&label!("Updated Date: "), record.updated_ms.to_native()) {
+        optional(rule, &label!("Updated Date: "), "", out);
     }
-    if !out.time("Creation Date: ", record.created_ms.to_native()) {
-        out.line("Creation Date: ", "");
+    if !out.time(&label!("Creation Date: "), record.created_ms.to_native()) {
+        out.line(&label!("Creation Date: "), "");
     }
-    if !out.time("Registry Expiry Date: ", record.expires_ms.to_native()) {
-        out.line("Registry Expiry Date: ", "");
+    if !out.time(&label!("Registry Expiry Date: "), record.expires_ms.to_native()) {
+        out.line(&label!("Registry Expiry Date: "), "");
     }
     // Only the registrar knows it.
-    optional(rule, "Registrar Registration Expiration Date: ", "", out);
+    if rule.mask.print_empty {
+        out.raw(b"Registrar Registration Expiration Date:\r\n");
+    }
 }
 
 /// Writes the statuses; `pendingDelete` once, whether EPP's or RGP's.
@@ -207,7 +211,7 @@ fn statuses(bits: u32, out: &mut Answer) {
     }
     bits &= ALL_STATUSES;
     if bits == 0 {
-        out.line("Domain Status: ", "");
+        out.line(&label!("Domain Status: "), "");
     }
     while bits != 0 {
         if let Some(line) = STATUS_LINES.get(bits.trailing_zeros() as usize) {
@@ -225,13 +229,13 @@ fn nameservers(
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
     let any = beside::nameservers(site.snapshot, record, |nameserver| {
-        out.line("Name Server: ", &nameserver.name);
+        out.line(&label!("Name Server: "), &nameserver.name);
         if rule.mask.nameserver_addresses {
             addresses(nameserver, out);
         }
     })?;
     if !any {
-        optional(rule, "Name Server: ", "", out);
+        optional(rule, &label!("Name Server: "), "", out);
     }
     Ok(())
 }
@@ -281,7 +285,7 @@ fn idn_table(site: &Site<'_>, ordinal: u32, out: &mut Answer) -> Result<(), Corr
     if ordinal != NONE
         && let Some(table) = site.snapshot.record::<ArchivedIdnTable>(ordinal)?
     {
-        out.line("IDN Table: ", &table.id);
+        out.line(&label!("IDN Table: "), &table.id);
     }
     Ok(())
 }
@@ -304,7 +308,7 @@ fn code_points(u_name: &str, out: &mut Answer) {
 /// Writes the active variants of a name.
 fn variants(site: &Site<'_>, primary: &str, out: &mut Answer) -> Result<(), Corrupt> {
     for variant in beside::active_variants(site.snapshot, primary)? {
-        out.line("Active Variant: ", variant?);
+        out.line(&label!("Active Variant: "), variant?);
     }
     Ok(())
 }

@@ -10,6 +10,16 @@
 //!
 //! Write what stands around a record: `frame` does.
 
+/// A label of fixed size, made when it is compiled.
+macro_rules! label {
+    ($text:literal) => {
+        const {
+            assert!($text.len() < crate::policy::LABEL_BYTES, "too long for a label");
+            crate::policy::Label::new($text)
+        }
+    };
+}
+
 mod contact;
 mod domain;
 mod nameserver;
@@ -24,12 +34,12 @@ pub(super) use registrar::registrar;
 
 use super::answer::Answer;
 use super::frame::Site;
-use crate::policy::TierRule;
+use crate::policy::{Label, TierRule};
 use crate::query::sponsor::RegistrarView;
 
 /// A line that is left out without a value, unless the rule prints empty fields.
 #[inline]
-fn optional(rule: TierRule<'_>, label: &str, value: &str, out: &mut Answer) {
+fn optional(rule: TierRule<'_>, label: &Label, value: &str, out: &mut Answer) {
     if !value.is_empty() || rule.mask.print_empty {
         out.line(label, value);
     }
@@ -38,8 +48,8 @@ fn optional(rule: TierRule<'_>, label: &str, value: &str, out: &mut Answer) {
 /// The line of a registrar's IANA identifier.
 fn iana_id_line(registrar: &RegistrarView<'_>, out: &mut Answer) {
     match registrar.iana_id {
-        0 => out.line("Registrar IANA ID: ", ""),
-        id => out.number("Registrar IANA ID: ", u64::from(id)),
+        0 => out.line(&label!("Registrar IANA ID: "), ""),
+        id => out.number(&label!("Registrar IANA ID: "), u64::from(id)),
     }
 }
 

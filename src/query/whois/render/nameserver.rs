@@ -22,21 +22,21 @@ pub(in crate::query::whois) fn nameserver(
     record: &ArchivedNameserver,
     out: &mut Answer,
 ) -> Result<(), Corrupt> {
-    out.line("Server Name: ", &record.name);
+    out.line(&label!("Server Name: "), &record.name);
     addresses(record, out);
     let registrar = registrar_of(site, record.registrar.to_native());
-    optional(rule, "Registrar: ", registrar.name, out);
-    optional(rule, "Registrar WHOIS Server: ", registrar.whois_server, out);
-    optional(rule, "Registrar URL: ", registrar.url, out);
+    optional(rule, &label!("Registrar: "), registrar.name, out);
+    optional(rule, &label!("Registrar WHOIS Server: "), registrar.whois_server, out);
+    optional(rule, &label!("Registrar URL: "), registrar.url, out);
     Ok(())
 }
 
 /// Writes the addresses: IPv4, then IPv6, in the deposit's order.
 pub(super) fn addresses(record: &ArchivedNameserver, out: &mut Answer) {
     for address in record.v4.iter() {
-        out.line("IP Address: ", v4_text(*address).as_str());
+        out.line(&label!("IP Address: "), v4_text(*address).as_str());
     }
     for address in record.v6.iter() {
-        out.line("IP Address: ", v6_text(*address).as_str());
+        out.line(&label!("IP Address: "), v6_text(*address).as_str());
     }
 }

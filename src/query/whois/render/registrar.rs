@@ -24,52 +24,52 @@ pub(in crate::query::whois) fn registrar(
     out: &mut Answer,
 ) {
     let view = RegistrarView::of_record(site.rules, record);
-    out.line("Registrar: ", view.name);
+    out.line(&label!("Registrar: "), view.name);
     let localised = |kind: u8| kind == PostalKind::Loc as u8;
     let preferred = record.postal.iter().find(|p| localised(p.kind) == rule.prefer_localised);
     if let Some(postal) = preferred.or_else(|| record.postal.first()) {
         let mut streets = 0_usize;
         for street in postal.street.iter().filter(|street| !street.is_empty()) {
-            out.line("Street: ", street);
+            out.line(&label!("Street: "), street);
             streets = streets.saturating_add(1);
         }
         if streets == 0 {
-            out.line("Street: ", "");
+            out.line(&label!("Street: "), "");
         }
-        out.line("City: ", &postal.city);
-        optional(rule, "State/Province: ", &postal.sp, out);
-        optional(rule, "Postal Code: ", &postal.pc, out);
-        out.line("Country: ", &postal.cc);
+        out.line(&label!("City: "), &postal.city);
+        optional(rule, &label!("State/Province: "), &postal.sp, out);
+        optional(rule, &label!("Postal Code: "), &postal.pc, out);
+        out.line(&label!("Country: "), &postal.cc);
     } else {
-        for label in ["Street: ", "City: "] {
-            out.line(label, "");
+        for label in [label!("Street: "), label!("City: ")] {
+            out.line(&label, "");
         }
-        optional(rule, "State/Province: ", "", out);
-        optional(rule, "Postal Code: ", "", out);
-        out.line("Country: ", "");
+        optional(rule, &label!("State/Province: "), "", out);
+        optional(rule, &label!("Postal Code: "), "", out);
+        out.line(&label!("Country: "), "");
     }
-    out.line("Phone Number: ", &record.voice);
-    optional(rule, "Phone Ext: ", &record.voice_ext, out);
-    optional(rule, "Fax Number: ", &record.fax, out);
-    optional(rule, "Fax Ext: ", &record.fax_ext, out);
-    out.line("Email: ", &record.email);
-    optional(rule, "Registrar WHOIS Server: ", view.whois_server, out);
-    out.line("Registrar URL: ", view.url);
-    for (label, person) in [("Admin Contact: ", view.admin()), ("Technical Contact: ", view.tech())]
-    {
+    out.line(&label!("Phone Number: "), &record.voice);
+    optional(rule, &label!("Phone Ext: "), &record.voice_ext, out);
+    optional(rule, &label!("Fax Number: "), &record.fax, out);
+    optional(rule, &label!("Fax Ext: "), &record.fax_ext, out);
+    out.line(&label!("Email: "), &record.email);
+    optional(rule, &label!("Registrar WHOIS Server: "), view.whois_server, out);
+    out.line(&label!("Registrar URL: "), view.url);
+    let admin = (label!("Admin Contact: "), view.admin());
+    for (label, person) in [admin, (label!("Technical Contact: "), view.tech())] {
         if let Some(person) = person {
-            out.line(label, &person.name);
-            out.line("Phone Number: ", &person.phone);
-            out.line("Email: ", &person.email);
+            out.line(&label, &person.name);
+            out.line(&label!("Phone Number: "), &person.phone);
+            out.line(&label!("Email: "), &person.email);
         }
     }
     if view.iana_id != 0 {
         iana_id_line(&view, out);
     }
     if !view.abuse_email().is_empty() {
-        out.line("Registrar Abuse Contact Email: ", view.abuse_email());
+        out.line(&label!("Registrar Abuse Contact Email: "), view.abuse_email());
     }
     if !view.abuse_phone().is_empty() {
-        out.line("Registrar Abuse Contact Phone: ", view.abuse_phone());
+        out.line(&label!("Registrar Abuse Contact Phone: "), view.abuse_phone());
     }
 }
