@@ -41,13 +41,14 @@ impl fmt::Display for Change {
     }
 }
 
-/// What differs, in the order of the settings.
+/// What differs of the settings of one program, in their order. What it does not read is left out:
+/// a restart of it would change nothing.
 #[must_use]
 pub fn changes(old: &Settings, new: &Settings) -> Vec<Change> {
     let mut changes: Vec<_> = rows(old)
         .into_iter()
         .zip(rows(new))
-        .filter(|((_, from), (_, to))| from != to)
+        .filter(|((key, from), (_, to))| from != to && new.program.reads(key))
         .map(|((key, from), (_, to))| Change { key, from, to })
         .collect();
     if old.answers != new.answers {

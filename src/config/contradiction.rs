@@ -7,7 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::web::Web;
-use super::{Effective, Origin, Settings};
+use super::{Effective, Origin, Settings, apart};
 use crate::policy::guard::Mode;
 use crate::querylog::Privacy;
 
@@ -20,6 +20,7 @@ pub(super) fn find(effective: &Effective) -> Vec<(String, String)> {
     let mut found = Vec::new();
     listeners(settings, &mut found);
     encrypted(settings, &mut found);
+    apart::find(effective, &mut found);
     let terms = &settings.warden.terms;
     if are_set(["blocks.first_s", "blocks.longest_s"]) && terms.first_s > terms.longest_s {
         let problem = format!(

@@ -103,6 +103,7 @@ pub(super) struct Web {
     pub(super) tls_listen: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) certificates: Option<Spanned<Vec<Certificate>>>,
     pub(super) status_listen: Option<Spanned<String>>,
+    pub(super) blocks_state: Option<Spanned<PathBuf>>,
     pub(super) query_log_dir: Option<Spanned<PathBuf>>,
     pub(super) search_dir: Option<Spanned<PathBuf>>,
     pub(super) search_threads: Option<Spanned<u64>>,

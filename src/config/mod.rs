@@ -10,6 +10,7 @@
 //!
 //! Look at the machine: whether a core or an address is there shows when the server starts.
 
+mod apart;
 mod change;
 mod contradiction;
 mod error;
@@ -21,6 +22,7 @@ mod guard;
 pub mod keys;
 mod load;
 mod policy;
+mod program;
 mod proxy;
 mod query_log;
 mod registrars;
@@ -33,6 +35,7 @@ pub use error::{ConfigError, STANDARD_FILE};
 pub use feed::Nats;
 pub use load::{load, look};
 pub use policy::{Nftables, Policy};
+pub use program::{Keys, Program};
 pub use registrars::Registrars;
 pub use settings::{Check, Effective, Flags, Origin, Settings};
 pub use web::Web;

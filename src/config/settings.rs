@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use hashbrown::HashMap;
 
 use super::keys::{DRAIN_DELAY_MS, FOLLOW_MS, KEEP, SHUTDOWN_MS};
-use super::{ConfigError, Nats, Policy, Registrars, Web};
+use super::{ConfigError, Nats, Policy, Program, Registrars, Web};
 use crate::feed::spool;
 use crate::observe::log;
 use crate::policy::display::Answers;
@@ -81,10 +81,8 @@ pub struct Settings {
     pub registrars: Registrars,
     /// The server of RDAP.
     pub web: Web,
-    /// Name of the control socket in the snapshot directory.
-    pub control_name: &'static str,
-    /// The key that names the control socket of this program.
-    pub control_key: &'static str,
+    /// The program that they are for.
+    pub program: Program,
 }
 
 impl Default for Settings {
@@ -121,14 +119,10 @@ impl Default for Settings {
             answers: Answers::default(),
             registrars: Registrars::default(),
             web: Web::default(),
-            control_name: CONTROL_SOCKET,
-            control_key: "server.control",
+            program: Program::default(),
         }
     }
 }
-
-/// Name of the control socket in a snapshot directory.
-const CONTROL_SOCKET: &str = "control.sock";
 
 impl Settings {
     /// The control socket: where it was set, or in the snapshot directory; `None`: there is none.
@@ -136,7 +130,7 @@ impl Settings {
     pub fn control_path(&self) -> Option<PathBuf> {
         match &self.control {
             Some(path) => (!path.as_os_str().is_empty()).then(|| path.clone()),
-            None => self.dir.as_ref().map(|dir| dir.join(self.control_name)),
+            None => self.dir.as_ref().map(|dir| dir.join(self.program.keys().control_name)),
         }
     }
 

@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use toml::Spanned;
 
 use super::feed::{Refused, refused};
-use super::{Settings, file, load, proxy};
+use super::{Program, Settings, file, load, proxy};
 use crate::bounds::Bound;
 use crate::place::cores;
 
@@ -97,6 +97,9 @@ pub struct Web {
     pub cores: Option<Vec<usize>>,
     /// Socket of the control commands; `None`: `web.sock` in the snapshot directory; empty: none.
     pub control: Option<PathBuf>,
+    /// The file that keeps blocks over a restart; `None`: `web-blocks.json` in the snapshot
+    /// directory.
+    pub blocks_state: Option<PathBuf>,
     /// Where health and figures are answered; `None`: nowhere.
     pub status_listen: Option<SocketAddr>,
     /// Where queries are logged; `None`: nowhere.
@@ -135,6 +138,7 @@ impl Default for Web {
             path: "/rdap/".to_owned(),
             cores: None,
             control: None,
+            blocks_state: None,
             status_listen: None,
             query_log_dir: None,
             search_dir: None,
@@ -160,15 +164,15 @@ impl Settings {
         let web = self.web.clone();
         self.listen = [web.listen, web.tls_listen].concat();
         self.cores = web.cores;
-        (self.control, self.control_name) = (web.control, "web.sock");
-        self.control_key = "web.control";
+        self.control = web.control;
         (self.status_listen, self.health_listen) = (web.status_listen, None);
         self.query_log.dir = web.query_log_dir;
         self.query_log.stream = None;
         (self.spool, self.nats, self.updater_core) = (false, None, None);
         self.policy.nftables = None;
-        self.warden.state_name = "web-blocks.json";
-        self.warden.state = None;
+        self.program = Program::Web;
+        self.warden.state_name = self.program.keys().blocks_name;
+        self.warden.state = web.blocks_state;
         self
     }
 }
@@ -236,6 +240,7 @@ pub(super) fn set(file: &file::Web, web: &mut Web) -> Vec<Refused> {
         }
     }
     web.control = file.control.as_ref().map(|path| path.get_ref().clone());
+    web.blocks_state = file.blocks_state.as_ref().map(|path| path.get_ref().clone());
     web.query_log_dir = file.query_log_dir.as_ref().map(|path| path.get_ref().clone());
     web.search_dir = file.search_dir.as_ref().map(|path| path.get_ref().clone());
     all
@@ -295,7 +300,7 @@ fn forwarded_from(written: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<IpNet>,
 }
 
 /// Where each key stands that is not a number.
-pub(super) fn spans(file: &file::Web) -> [(&'static str, Option<Range<usize>>); 11] {
+pub(super) fn spans(file: &file::Web) -> [(&'static str, Option<Range<usize>>); 12] {
     [
         ("web.listen", file.listen.as_ref().map(Spanned::span)),
         ("web.tls_listen", file.tls_listen.as_ref().map(Spanned::span)),
@@ -303,6 +308,7 @@ pub(super) fn spans(file: &file::Web) -> [(&'static str, Option<Range<usize>>); 
         ("web.path", file.path.as_ref().map(Spanned::span)),
         ("web.cores", file.cores.as_ref().map(Spanned::span)),
         ("web.control", file.control.as_ref().map(Spanned::span)),
+        ("web.blocks_state", file.blocks_state.as_ref().map(Spanned::span)),
         ("web.status_listen", file.status_listen.as_ref().map(Spanned::span)),
         ("web.query_log_dir", file.query_log_dir.as_ref().map(Spanned::span)),
         ("web.search_dir", file.search_dir.as_ref().map(Spanned::span)),
@@ -312,7 +318,7 @@ pub(super) fn spans(file: &file::Web) -> [(&'static str, Option<Range<usize>>); 
 }
 
 /// The keys that are not numbers, with their values as TOML.
-pub(super) fn rows(web: &Web) -> [(&'static str, Option<String>); 11] {
+pub(super) fn rows(web: &Web) -> [(&'static str, Option<String>); 12] {
     let string = |text: &str| toml::Value::from(text).to_string();
     let path = |path: &PathBuf| string(&path.to_string_lossy());
     let list = |items: Vec<String>| format!("[{}]", items.join(", "));
@@ -329,6 +335,7 @@ pub(super) fn rows(web: &Web) -> [(&'static str, Option<String>); 11] {
         ("web.path", Some(string(&web.path))),
         ("web.cores", web.cores.as_ref().map(|list| string(&cores::format(list)))),
         ("web.control", web.control.as_ref().map(path)),
+        ("web.blocks_state", web.blocks_state.as_ref().map(path)),
         ("web.status_listen", web.status_listen.map(|at| string(&at.to_string()))),
         ("web.query_log_dir", web.query_log_dir.as_ref().map(path)),
         ("web.search_dir", web.search_dir.as_ref().map(path)),
@@ -350,6 +357,8 @@ pub fn base_of(scheme: &str, listen: SocketAddr, path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -364,11 +373,16 @@ mod tests {
 
     #[test]
     fn the_web_server_shares_what_belongs_to_no_single_process() {
-        let settings = Settings { spool: true, ..Settings::default() };
+        let mut settings = Settings { spool: true, ..Settings::default() };
+        settings.warden.state = Some("/a/blocks.json".into());
         let web = settings.clone().of_web();
         assert_eq!(web.listen, settings.web.listen);
         assert!(!web.spool && web.control.is_none());
-        assert_eq!((web.control_name, web.warden.state_name), ("web.sock", "web-blocks.json"));
+        let dir = Path::new("/data");
+        assert_eq!(web.warden.state_path(dir), dir.join("web-blocks.json"));
+        settings.web.blocks_state = Some("/b/blocks.json".into());
+        let state = settings.clone().of_web().warden.state_path(dir);
+        assert_eq!(state, Path::new("/b/blocks.json"));
         assert_eq!((&web.guard, &web.answers), (&settings.guard, &settings.answers));
     }
 

@@ -121,10 +121,11 @@ impl Controlling {
             controlling.kernel = Some(figures);
             controlling.threads.push(thread);
         }
-        let in_kernel = controlling.kernel.clone();
+        let (in_kernel, program) = (controlling.kernel.clone(), settings.program.name());
         let status: Told = Box::new(move || {
             let kernel = in_kernel.as_ref().map(|kernel| gauges(&kernel.gauges()));
             json!({
+                "program": program,
                 "version": env!("CARGO_PKG_VERSION"),
                 "process": std::process::id(),
                 "lists": gauges(&list_figures.gauges()),
@@ -185,13 +186,13 @@ fn socket(settings: &Settings) -> Result<Option<control::Claimed>, Failure> {
             Ok(Some(claimed))
         }
         Err(problem) if is_named => {
-            Err(Failure::failed(format!("{}: {problem}", settings.control_key)))
+            Err(Failure::failed(format!("{}: {problem}", settings.program.keys().control)))
         }
         Err(problem) => {
             let problem = problem.to_string();
             tracing::warn!(
                 problem,
-                key = settings.control_key,
+                key = settings.program.keys().control,
                 "no control socket: `whoisd reload` and others cannot reach it"
             );
             Ok(None)

@@ -56,7 +56,8 @@ impl Guarding {
         cores: &[usize],
     ) -> Result<Self, Failure> {
         if let StateFound::Foreign(problem) = settings.warden.check_state(dir) {
-            return Err(Failure::refused(format!("blocks.state: {problem}")));
+            let key = settings.program.keys().blocks_state;
+            return Err(Failure::refused(format!("{key}: {problem}")));
         }
         let [a, b, c, d, node] = secrets()?;
         let memory_bytes = usize::try_from(settings.limits_memory_bytes).unwrap_or(usize::MAX);

@@ -33,15 +33,18 @@ pub struct Claimed {
     status: Option<TcpListener>,
     /// Bound, and not listening yet: a client that connects is refused.
     health: Option<Socket>,
+    /// The key of the first.
+    key: &'static str,
 }
 
 impl Claimed {
     /// Those that the settings name.
     pub fn new(settings: &Settings) -> Result<Self, Failure> {
         let is_held = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
+        let key = settings.program.keys().status_listen;
         let status = settings.status_listen.map(|address| {
             let bind = || TcpListener::bind(address);
-            let bind = || bind().map_err(|error| named("status.listen", address, &error));
+            let bind = || bind().map_err(|error| named(key, address, &error));
             patiently(patience::ADDRESS, is_held, bind).map_err(Failure::failed)
         });
         let health = settings.health_listen.map(|address| {
@@ -49,7 +52,7 @@ impl Claimed {
             let bind = || bind().map_err(|error| named("status.health_listen", address, &error));
             patiently(patience::ADDRESS, is_held, bind).map_err(Failure::failed)
         });
-        Ok(Self { status: status.transpose()?, health: health.transpose()? })
+        Ok(Self { status: status.transpose()?, health: health.transpose()?, key })
     }
 
     /// Whether an address can be bound, which is given back at once.
@@ -67,7 +70,7 @@ impl Claimed {
             status::start(listener, sources, Arc::clone(&ending), place)
         });
         let status = status.transpose();
-        let status = status.map_err(|error| Failure::failed(format!("status.listen: {error}")))?;
+        let status = status.map_err(|error| Failure::failed(format!("{}: {error}", self.key)))?;
         Ok(Telling { ending, serving, draining, claimed: self.health, status, health: None })
     }
 }

@@ -57,7 +57,7 @@ pub const SAVE_MS: u64 = 1_000;
 pub struct Settings {
     /// How long blocks last.
     pub terms: block::Terms,
-    /// The file that keeps blocks over a restart; `None`: `blocks.json` in the snapshot directory.
+    /// The file that keeps blocks over a restart; `None`: that name in the snapshot directory.
     pub state: Option<PathBuf>,
     /// Name of that file in the snapshot directory.
     pub state_name: &'static str,
@@ -73,7 +73,8 @@ pub struct Settings {
 
 impl Settings {
     /// The file of the blocks of a server of `dir`.
-    fn state_path(&self, dir: &Path) -> PathBuf {
+    #[must_use]
+    pub fn state_path(&self, dir: &Path) -> PathBuf {
         // A directory that is one snapshot file keeps its blocks beside itself.
         let dir = if dir.is_file() { dir.parent().unwrap_or(dir) } else { dir };
         self.state.clone().unwrap_or_else(|| dir.join(self.state_name))
