@@ -6,7 +6,8 @@ use clap::Subcommand;
 
 use super::settings::SettingsOptions;
 use super::{Failure, config_check, output};
-use crate::config::{self, Flags, Origin, STANDARD_FILE};
+use crate::config::{self, Flags, STANDARD_FILE};
+use crate::serving::checking::Found;
 
 /// Check or show the configuration
 #[derive(Debug, Subcommand)]
@@ -59,26 +60,11 @@ fn check(file: &Path, file_only: bool, dir: Option<&Path>) -> Result<(), Failure
     let flags = Flags { dir: dir.map(Path::to_owned), ..Flags::default() };
     let (effective, errors) = config::look(Some(file), &flags)?;
     let found = if file_only {
-        config_check::of_file(&effective.settings)
+        Found::of_file(&effective.settings)
     } else {
         config_check::of_machine(&effective.settings, &errors)
     };
-    let place = file.display();
-    let warnings: String =
-        found.warnings.iter().map(|one| format!("{place}: warning: {one}\n")).collect();
-    output::print(warnings.as_bytes())?;
-    if errors.is_empty() && found.problems.is_empty() {
-        return output::print(format!("{place}: good\n").as_bytes());
-    }
-    let mut lines: Vec<_> = errors.iter().map(|error| (error.line(), error.to_string())).collect();
-    lines.extend(found.problems.iter().map(|(key, problem)| match effective.origin(key) {
-        Origin::File { path, line } => {
-            (*line, format!("{}:{line}: {key}: {problem}", path.display()))
-        }
-        Origin::Flag(flag) => (0, format!("{flag}: {problem}")),
-        Origin::Default => (usize::MAX, format!("{place}: {key}: {problem}")),
-    }));
-    lines.sort_by_key(|(line, _)| *line);
-    let lines: Vec<_> = lines.into_iter().map(|(_, text)| text).collect();
-    Err(Failure::refused(lines.join("\n")))
+    output::print(found.warned(file).as_bytes())?;
+    found.outcome(file, &effective, &errors)?;
+    output::print(format!("{}: good\n", file.display()).as_bytes())
 }

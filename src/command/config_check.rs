@@ -13,89 +13,39 @@
 //! them.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Arc;
-
-use arc_swap::ArcSwap;
 
 use super::serve;
 use crate::config::{ConfigError, Settings};
-use crate::control::{self, ListWatcher};
 use crate::feed::key::Trusted;
 use crate::feed::objects::Objects;
 use crate::feed::spool;
-use crate::observe::clock;
 use crate::place::cores::{self, CoresError};
-use crate::policy::lists::Lists;
-use crate::querylog;
-use crate::serving::controlling::Tables;
+use crate::serving::checking::Found;
 use crate::serving::folder::may_write_into;
-use crate::serving::telling::Claimed;
 use crate::serving::updating::SPOOL;
 use crate::shard::listen::{self, ListenError};
 use crate::store::{StoreError, read_manifest};
 use crate::view::{Disk, View};
-use crate::warden::StateFound;
-
-/// What a check has found.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    /// Each would end a start: the key, and what is wrong.
-    pub(super) problems: Vec<(&'static str, String)>,
-    /// A start would pass, perhaps.
-    pub(super) warnings: Vec<String>,
-    /// Keys whose values are refused already: findings about a default in their place help nobody.
-    refused: Vec<String>,
-}
-
-impl Found {
-    /// Whether the key was refused, or a table around it.
-    fn is_refused(&self, key: &str) -> bool {
-        let behind = |refused: &String| key.strip_prefix(refused.as_str());
-        let mut behind = self.refused.iter().filter_map(behind);
-        behind.any(|rest| rest.is_empty() || rest.starts_with('.'))
-    }
-
-    fn note(&mut self, key: &'static str, checked: Result<(), impl ToString>) {
-        if let Err(problem) = checked
-            && !self.is_refused(key)
-        {
-            self.problems.push((key, problem.to_string()));
-        }
-    }
-
-    fn warn(&mut self, key: &str, problem: &str) {
-        if !self.is_refused(key) {
-            self.warnings.push(format!("{key}: {problem}"));
-        }
-    }
-}
-
-/// The findings that need no look at the machine.
-pub(super) fn of_file(settings: &Settings) -> Found {
-    Found { warnings: settings.doubtful(), ..Found::default() }
-}
 
 /// All of it, but for what the file's own `errors` are about.
 pub(super) fn of_machine(settings: &Settings, errors: &[ConfigError]) -> Found {
-    let mut found = of_file(settings);
-    found.refused = errors.iter().map(|error| error.key().to_owned()).collect();
+    let mut found = Found::beside(settings, errors);
     match &settings.dir {
         Some(dir) => {
             found.note("server.dir", directory(settings, dir));
             if settings.spool {
                 folders(&dir.join(SPOOL), &mut found);
             }
-            blocks(settings, dir, &mut found);
+            found.blocks(settings, dir);
         }
         None => {
             let unset = "is not set; set it, or give the --dir DIR that the server is started with";
             found.note("server.dir", Err(unset));
         }
     }
-    lists(settings, &mut found);
+    found.lists(settings);
     match usable_cores(settings) {
         Ok(cores) => {
             let engine = serve::engine(settings, cores.len()).map(drop);
@@ -109,48 +59,10 @@ pub(super) fn of_machine(settings: &Settings, errors: &[ConfigError]) -> Found {
     }
     found.note("updater.core", serve::check_updater_core(settings));
     listeners(settings, &mut found);
-    if let Some(path) = settings.control.as_deref().filter(|path| !path.as_os_str().is_empty()) {
-        match control::may_claim(path) {
-            Ok(None) => {}
-            Ok(Some(taken)) => found.warn("server.control", &taken),
-            Err(problem) => found.note("server.control", Err(problem)),
-        }
-    }
-    if settings.query_log.is_on() {
-        let key = querylog::check(&settings.query_log).map_err(|error| error.problem.to_string());
-        found.note("query_log.privacy_key_file", key);
-        if let Some(dir) = &settings.query_log.dir {
-            found.note("query_log.dir", log_directory(dir));
-        }
-    }
+    found.control(settings);
+    found.query_log(settings);
     files(settings, &mut found);
     found
-}
-
-/// Whether the file of the blocks is one, and may be written.
-fn blocks(settings: &Settings, dir: &Path, found: &mut Found) {
-    match settings.warden.check_state(dir) {
-        StateFound::Foreign(problem) => found.note("blocks.state", Err(problem)),
-        StateFound::Doubtful(problem) => found.warn("blocks.state", &problem),
-        StateFound::Good(path) => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            let folder = folder.unwrap_or_else(|| Path::new("."));
-            if settings.warden.state.is_none() {
-                return;
-            }
-            let written = if folder.is_dir() {
-                may_write_into(folder)
-            } else {
-                Err(format!("{}: is not a directory", folder.display()))
-            };
-            if let Err(problem) = written {
-                found.warn(
-                    "blocks.state",
-                    &format!("{problem}, so that no block survives a restart"),
-                );
-            }
-        }
-    }
 }
 
 /// Whether the folders of the spool are such, and stay so: a server starts without them, and
@@ -203,49 +115,6 @@ fn empty(dir: &Path) -> String {
     StoreError::Empty { path: dir.to_owned() }.to_string()
 }
 
-/// Whether the query log can begin in a directory.
-fn log_directory(dir: &Path) -> Result<(), String> {
-    may_write_into(dir)?;
-    if !dir.exists() {
-        return Ok(());
-    }
-    querylog::check_directory(dir).map_err(|error| error.to_string())
-}
-
-/// A contact belongs to no suffix.
-const CONTACT_RESTRICTED: &str = "defaults.contact: queries for a contact show less than \
-    [defaults] says, since a [[tld]] hides it in its domains; set the fields in \
-    [defaults.contact] if they are to be shown all the same";
-
-fn ends_a_word(rest: &str) -> bool {
-    rest.is_empty() || rest.starts_with(['.', '['])
-}
-
-fn lists(settings: &Settings, found: &mut Found) {
-    // Refused tables may have the tiers that lists name; the file's errors say so.
-    let are_of_answers = |key: &String| {
-        let tables = ["defaults", "tld", "registrar", "tier"];
-        tables.iter().any(|table| key.strip_prefix(table).is_some_and(ends_a_word))
-    };
-    if found.refused.iter().any(are_of_answers) {
-        return;
-    }
-    let tables = Tables::new(settings);
-    if settings.answers.rules().contact_is_restricted() {
-        found.warnings.push(CONTACT_RESTRICTED.to_owned());
-    }
-    let swapped = Arc::new(ArcSwap::from_pointee(Lists::default()));
-    let mut watch = ListWatcher::new(settings.policy.lists.clone(), swapped, tables.has_tier());
-    for error in watch.look(clock::wall_ms(), true).errors {
-        found.note("policy.lists", Err(error));
-    }
-    for pattern in &settings.policy.lists {
-        if control::find(std::slice::from_ref(pattern)).0.is_empty() {
-            found.warnings.push(format!("policy.lists: {} names no file", pattern.display()));
-        }
-    }
-}
-
 fn usable_cores(settings: &Settings) -> Result<Vec<usize>, CoresError> {
     match &settings.cores {
         None => cores::allowed(),
@@ -268,23 +137,8 @@ fn listeners(settings: &Settings, found: &mut Found) {
             Err(error) => found.note("server.listen", Err(error)),
         }
     }
-    for (key, address) in [
-        ("status.listen", settings.status_listen),
-        ("status.health_listen", settings.health_listen),
-    ] {
-        let Some(address) = address else { continue };
-        match Claimed::may_bind(address) {
-            Ok(()) => {}
-            Err(error) if is_passing(&error) => {
-                found.warnings.push(format!("{key}: {address}: {error}"));
-            }
-            Err(error) => found.note(key, Err(format!("{address}: {error}"))),
-        }
-    }
-}
-
-fn is_passing(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied)
+    found.told_at("status.listen", settings.status_listen);
+    found.told_at("status.health_listen", settings.health_listen);
 }
 
 /// Whether the object store is one that this build reads; and, where a new node needs it before it

@@ -5,6 +5,7 @@
 //!
 //! Know options of a command line, or how queries are answered.
 
+pub mod checking;
 pub mod controlling;
 mod failure;
 pub mod folder;

@@ -16,6 +16,7 @@ mod answering;
 mod bare;
 mod behind;
 mod body;
+mod checking;
 mod connection;
 mod end;
 mod forwarded;

@@ -21,16 +21,15 @@ use clap::{Args, Parser, Subcommand};
 use crossbeam::channel::bounded;
 use snapshot_format::Kind;
 use tokio::sync::watch;
-use whoisd::config::{self, ConfigError, Flags, Origin, STANDARD_FILE, Settings};
+use whoisd::config::{self, ConfigError, Effective, Flags, STANDARD_FILE, Settings};
 use whoisd::observe::counters::Totals;
 use whoisd::observe::log;
-use whoisd::observe::printable::printable;
 use whoisd::observe::{ShardFigures, clock};
 use whoisd::place::aside::{self, Place, Weight};
-use whoisd::place::cores;
+use whoisd::place::cores::{self, CoresError};
 use whoisd::port43::proxy::Rule;
+use whoisd::serving::checking::placed;
 use whoisd::serving::controlling::{Controlling, Tables};
-use whoisd::serving::folder::may_write_into;
 use whoisd::serving::guarding::Guarding;
 use whoisd::serving::logging::Logging;
 use whoisd::serving::telling::Claimed;
@@ -43,11 +42,12 @@ use whoisd::view::View;
 
 use crate::activity::Deadlines;
 use crate::answering::{Answerer, Site};
+use crate::checking;
 use crate::connection::Connections;
 use crate::forwarded::Trusted;
 use crate::listening::Listening;
 use crate::room::Room;
-use crate::search::{self, Building, Pool, Searching};
+use crate::search::{Building, Pool, Searching};
 use crate::tls::{Tls, TlsError};
 use crate::worker::Worker;
 
@@ -132,9 +132,12 @@ struct Options {
 enum ConfigCommand {
     /// Read a configuration file as the server would, and say what is wrong with it
     ///
-    /// Looks at the certificates and at the folder of the search index (web.search_dir) as well.
-    /// Changes nothing, and a server may be running meanwhile.
-    #[command(after_help = "Exit status: 0 good; 1 the file cannot be read; 3 refused.")]
+    /// Looks at the machine as well: the snapshot directory, certificates, lists, cores, addresses,
+    /// the control socket, the file of blocks, the folders of the query log and of the search
+    /// index. All of it is told at once. Changes nothing, and a server may be running meanwhile: an
+    /// address or a socket that a running whoisd-web has is a warning.
+    #[command(after_help = "Exit status: 0 good, perhaps with warnings; 1 the file cannot be \
+        read; 3 refused.")]
     Check {
         /// The file
         #[arg(value_name = "FILE", default_value = STANDARD_FILE)]
@@ -148,7 +151,13 @@ enum ConfigCommand {
 impl Options {
     /// The settings of the file and these options, as this program reads them.
     fn load(&self) -> Result<Settings, ConfigError> {
-        let mut settings = config::load(self.file().as_deref(), &self.flags())?.settings;
+        Ok(self.effective()?.settings.of_web())
+    }
+
+    /// The same as they are for both programs, with where they come from.
+    fn effective(&self) -> Result<Effective, ConfigError> {
+        let mut effective = config::load(self.file().as_deref(), &self.flags())?;
+        let settings = &mut effective.settings;
         if !self.listen.is_empty() {
             settings.web.listen.clone_from(&self.listen);
         }
@@ -156,8 +165,8 @@ impl Options {
             settings.web.search_dir = Some(dir.clone());
         }
         let cores = settings.cores.take().filter(|_| self.cores.is_some());
-        settings.web.cores = cores.or(settings.web.cores);
-        Ok(settings.of_web())
+        settings.web.cores = cores.or_else(|| settings.web.cores.take());
+        Ok(effective)
     }
 
     fn flags(&self) -> Flags {
@@ -198,29 +207,12 @@ pub fn run() -> ExitCode {
 }
 
 fn check(file: &Path) -> Result<(), Failure> {
-    let effective = config::load(Some(file), &Flags::default())?;
-    let web = &effective.settings.web;
-    let (place, now_s) = (file.display(), clock::wall_ms() / 1_000);
-    for one in Tls::check(&web.certificates)? {
-        let said = one.said(now_s);
-        programs::print(format!("{}\n", printable(&format!("{place}: {said}"))).as_bytes())?;
-    }
-    let own = effective.settings.clone().of_web();
-    let _ = own.dir()?;
-    let _ = usable_cores(&own)?;
-    let searches = web.search_dir.as_deref().map(|dir| ("web.search_dir", search::check(dir)));
-    let log = web.query_log_dir.as_deref().map(|dir| ("web.query_log_dir", may_write_into(dir)));
-    for (key, checked) in searches.into_iter().chain(log) {
-        let Err(problem) = checked else { continue };
-        let place = match effective.origin(key) {
-            Origin::File { path, line } => format!("{}:{line}", path.display()),
-            Origin::Flag(_) | Origin::Default => file.display().to_string(),
-        };
-        return Err(Failure::refused(format!(
-            "{place}: {key}: {problem}; name a folder that this process may write"
-        )));
-    }
-    programs::print(format!("{place}: good\n").as_bytes())
+    let (effective, errors) = config::look(Some(file), &Flags::default())?;
+    let checked = checking::of_machine(&effective.settings, &errors);
+    programs::print(checked.found.warned(file).as_bytes())?;
+    programs::print(checked.said(file).as_bytes())?;
+    checked.found.outcome(file, &effective, &errors)?;
+    programs::print(format!("{}: good\n", file.display()).as_bytes())
 }
 
 fn show(options: &Options) -> Result<(), Failure> {
@@ -231,15 +223,18 @@ fn show(options: &Options) -> Result<(), Failure> {
 fn serve(options: &Options) -> Result<(), Failure> {
     // First of all.
     let signals = programs::signals()?;
-    let settings = &options.load()?;
+    let effective = options.effective()?;
+    let settings = &effective.settings.clone().of_web();
     log::start(settings.log).map_err(Failure::failed)?;
     let dir = settings.dir()?;
     let source = Source::open(settings, dir)?;
     let views = Arc::new(ArcSwap::from_pointee(open(dir, &source)?));
-    let cores = usable_cores(settings)?;
+    let no_cores = |problem| Failure::failed(format!("web.cores: {problem}"));
+    let cores = usable_cores(settings).map_err(no_cores)?;
     let listening = Listening::new(settings, cores.len())?;
     let claimed = Claimed::new(settings)?;
-    let tls = Tls::start(&settings.web.certificates, &cores)?;
+    let no_tls = |error| no_tls(&effective, &error);
+    let tls = Tls::start(&settings.web.certificates, &cores).map_err(no_tls)?;
     let tables = Tables::new(settings);
     let guarding = Guarding::start(settings, dir, Arc::clone(&tables.lists), &cores)?;
     let logging = Logging::start(settings, &cores)?;
@@ -317,13 +312,9 @@ fn open(dir: &Path, source: &Source) -> Result<View, Failure> {
     Ok(view)
 }
 
-fn usable_cores(settings: &Settings) -> Result<Vec<usize>, Failure> {
-    let Some(wanted) = &settings.cores else {
-        return cores::allowed().map_err(Failure::failed);
-    };
-    let online = cores::online().map_err(Failure::failed)?;
-    cores::check(wanted, &online)
-        .map_err(|problem| Failure::failed(format!("web.cores: {problem}")))?;
+pub(crate) fn usable_cores(settings: &Settings) -> Result<Vec<usize>, CoresError> {
+    let Some(wanted) = &settings.cores else { return cores::allowed() };
+    cores::check(wanted, &cores::online()?)?;
     Ok(wanted.clone())
 }
 
@@ -455,12 +446,13 @@ impl Running {
     }
 }
 
-impl From<TlsError> for Failure {
-    fn from(error: TlsError) -> Self {
-        match error {
-            TlsError::Certificate(_) => Self::refused(error),
-            TlsError::Library(_) | TlsError::Thread(_) => Self::failed(error),
+/// A certificate that is refused is said as other values of the file are.
+fn no_tls(effective: &Effective, error: &TlsError) -> Failure {
+    match error {
+        TlsError::Certificate(_) => {
+            Failure::refused(placed(effective, "web.certificates", &error.to_string()))
         }
+        TlsError::Library(_) | TlsError::Thread(_) => Failure::failed(error),
     }
 }
 

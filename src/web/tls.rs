@@ -45,7 +45,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 #[derive(Debug, Error)]
 pub(crate) enum TlsError {
     /// A certificate cannot be served.
-    #[error("web.certificates: {0}")]
+    #[error(transparent)]
     Certificate(#[from] CertificateError),
     /// The library cannot work.
     #[error("TLS: {0}")]

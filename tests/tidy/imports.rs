@@ -130,7 +130,7 @@ const RULES: &[Rule] = &[
         may_import: &[
             "aside", "bounds", "config", "control", "doctor", "export", "feed", "idn", "import",
             "observe", "place", "policy", "port43", "publish", "query", "querylog", "sample",
-            "serving", "shard", "status", "store", "updater", "vet", "view", "warden",
+            "serving", "shard", "status", "store", "updater", "vet", "view",
         ],
         never: &[],
     },

@@ -413,8 +413,8 @@ fn a_wrong_start_says_what_to_do() {
     let dir = site.dir();
     let with_dir = format!("[server]\ndir = {dir:?}\n[web]\n");
     for (text, status, part) in [
-        ("[web]\n".to_owned(), 3, "server.dir is not set"),
-        (with_dir.clone() + "cores = \"1023\"\n", 1, "web.cores: core 1023"),
+        ("[web]\n".to_owned(), 3, "server.dir: is not set"),
+        (with_dir.clone() + "cores = \"1023\"\n", 3, "wrong.toml:4: web.cores: core 1023"),
         (with_dir.clone() + "query_log_dir = \"/proc/x\"\n", 3, "wrong.toml:4: web.query_log_dir"),
     ] {
         std::fs::write(&file, text).unwrap();

@@ -372,7 +372,8 @@ fn what_cannot_be_served_is_refused_with_what_to_do() {
             let output = program.args(arguments).arg(file).output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
             assert_eq!(output.status.code(), Some(3), "{said}");
-            assert!(said.contains("web.certificates: "), "{said}");
+            let place = "whoisd.toml:4: web.certificates: ";
+            assert!(said.contains(place), "{place} in {said}");
             assert!(said.contains(expected), "{said}");
         }
     }
