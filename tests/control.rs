@@ -351,3 +351,57 @@ fn a_reload_that_takes_away_a_tier_which_lists_name_is_refused_whole() {
     assert!(place.explain("192.0.2.1").contains("tier: courts"));
     server.stop();
 }
+
+/// A second server stands for whoisd-web: it has the socket that `web.control` names.
+#[test]
+fn orders_reach_both_servers_of_a_configuration_and_name_one_that_is_down() {
+    let place = Place::new();
+    let web = place.path("web.sock");
+    let state = place.path("blocks.json");
+    place.configure("", &format!("[blocks]\nstate = {state:?}\n[web]\ncontrol = {web:?}\n"));
+    let server = place.serve();
+    let run = |arguments: &[&str]| {
+        let output = place.whoisd(arguments);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    };
+    let down = format!("whoisd-web: not running: nobody answers at {}\n", web.display());
+    let (status, out, err) = run(&["reload"]);
+    assert_eq!(status, 0, "{err}");
+    let lists = "lists: 0 entries in force, 0 expired, from 0 files\n";
+    assert_eq!(out, format!("whoisd: {lists}{down}"));
+
+    let other = place.path("other.toml");
+    let text = fs::read_to_string(place.path("whoisd.toml")).unwrap();
+    let of_whoisd = format!("control = \"{}\"", place.path("control.sock").display());
+    let text = text.replace("blocks.json", "other.json").replace(&of_whoisd, "");
+    let text = text.replace("[web]\ncontrol", "[server]\ncontrol");
+    let (server_table, rest) = text.split_once("[server]\ncontrol").unwrap();
+    let text = server_table.replacen("[server]", &format!("[server]\ncontrol = {web:?}"), 1);
+    assert!(rest.contains("web.sock"));
+    fs::write(&other, text).unwrap();
+    let beside = Server::start(&["--config", other.to_str().unwrap()]);
+    let (status, out, err) = run(&["block", "192.0.2.0/24"]);
+    assert_eq!(status, 0, "{err}");
+    let programs: Vec<_> = out.lines().map(|line| line.split(": blocked: ").next()).collect();
+    assert_eq!(programs, [Some("whoisd"), Some("whoisd-web")], "{out}");
+    for socket in ["control.sock", "web.sock"] {
+        let told = ask(&place.path(socket), &Request::List).unwrap();
+        assert_eq!(told["blocks"][0]["prefix"], "192.0.2.0/24", "{socket}");
+    }
+    // One that had no such block is told of, and is no reason to fail.
+    ask(&web, &Request::Unblock { prefix: "192.0.2.0/24".to_owned() }).unwrap();
+    let (status, out, err) = run(&["unblock", "192.0.2.0/24"]);
+    assert_eq!((status, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("whoisd: unblocked: 192.0.2.0/24"), "{out}");
+    assert!(out.contains("whoisd-web: 192.0.2.0/24 is not blocked"), "{out}");
+    assert_eq!(run(&["unblock", "192.0.2.0/24"]).0, 4);
+    assert_eq!(run(&["block", "0.0.0.0/0"]).0, 3);
+    server.stop();
+    let (status, out, _) = run(&["reload"]);
+    assert!(status == 0 && out.starts_with("whoisd-web: lists: "), "{out}");
+    assert!(out.contains("\nwhoisd: not running: nobody answers at "), "{out}");
+    beside.stop();
+    let (status, out, err) = run(&["reload"]);
+    assert_eq!((status, out.as_str(), err.lines().count()), (1, "", 2), "{err}");
+}

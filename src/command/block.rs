@@ -1,10 +1,12 @@
 //! `whoisd block` and `whoisd unblock`: refuse a prefix for a time, and end that.
 
 use clap::Args;
+use serde_json::Value;
 
+use super::Failure;
 use super::control::{ControlOptions, block_line, items, text};
-use super::{Failure, output};
-use crate::control::Request;
+use super::order::{Said, order};
+use crate::control::{Request, ask};
 
 /// Refuse the queries of a prefix for a time
 ///
@@ -12,12 +14,16 @@ use crate::control::Request;
 /// until when, and why. A block survives a restart. Lists come before blocks: what a list allows is
 /// answered all the same, and a block of nothing else ends with status 4. It is kept, and holds
 /// once the list has changed. What is to last is denied in a list.
+///
+/// whoisd-web of the same configuration gets the order as well: at web.control, or where that is
+/// not set, at web.sock in the snapshot directory if there is one. Each line then says which
+/// program it is of, and which one is not running.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     whoisd block 192.0.2.0/24\n  \
     whoisd block 2001:db8::/48 --for 7d --reason 'walks a dictionary'\n\n\
-    Exit status: 0 blocked; 1 no server answers; 3 refused (no prefix, too wide, too long); 4 the \
-    block is kept, but changes nothing.")]
+    Exit status: 0 blocked by every server that runs; 1 none answers, or one hangs; 3 refused (no \
+    prefix, too wide, too long); 4 the block is kept, but changes nothing.")]
 pub(super) struct Options {
     /// Prefix, or one address
     #[arg(value_name = "PREFIX")]
@@ -38,10 +44,12 @@ pub(super) struct Options {
 /// End the block of a prefix
 ///
 /// Ends blocks that were made by `whoisd block` and those that the server made itself. The prefix
-/// is that of the block, as `whoisd list` shows it.
+/// is that of the block, as `whoisd list` shows it. whoisd-web of the same configuration gets the
+/// order as well, as with `whoisd block`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  whoisd unblock 192.0.2.0/24\n\n\
-    Exit status: 0 ended; 1 no server answers; 3 refused (no prefix); 4 it is not blocked.")]
+    Exit status: 0 ended by a server at least; 1 none answers, or one hangs; 3 refused (no \
+    prefix); 4 it is not blocked.")]
 pub(super) struct UnblockOptions {
     /// Prefix of the block, or one address
     #[arg(value_name = "PREFIX")]
@@ -57,32 +65,40 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         seconds: options.seconds,
         reason: options.reason.clone(),
     };
-    let told = options.control.ask(&request)?;
-    let note = text(&told, "note");
-    if text(&told, "effect") == "none" {
-        let line = block_line(&told);
+    order(&options.control, |path| ask(path, &request), blocked)
+}
+
+fn blocked(told: &Value) -> Said {
+    let note = text(told, "note");
+    if text(told, "effect") == "none" {
+        let line = block_line(told);
         let message = format!("the block changes nothing: {note}\nit is kept: {line}");
-        return Err(Failure { status: 4, message });
+        return (String::new(), Some(Failure { status: 4, message }));
     }
-    let mut lines = format!("blocked: {}\n", block_line(&told));
+    let mut lines = format!("blocked: {}\n", block_line(told));
     if !note.is_empty() {
         lines.push_str(&format!("note: {note}\n"));
     }
-    output::print(lines.as_bytes())
+    (lines, None)
 }
 
 pub(super) fn unblock(options: &UnblockOptions) -> Result<(), Failure> {
-    let told = options.control.ask(&Request::Unblock { prefix: options.prefix.clone() })?;
-    let not_blocked = text(&told, "not_blocked");
+    let request = Request::Unblock { prefix: options.prefix.clone() };
+    order(&options.control, |path| ask(path, &request), unblocked)
+}
+
+fn unblocked(told: &Value) -> Said {
+    let not_blocked = text(told, "not_blocked");
     if not_blocked.is_empty() {
-        return output::print(format!("unblocked: {}\n", block_line(&told)).as_bytes());
+        return (format!("unblocked: {}\n", block_line(told)), None);
     }
-    let near: Vec<_> = items(&told, "near").iter().filter_map(|near| near.as_str()).collect();
+    let near: Vec<_> = items(told, "near").iter().filter_map(|near| near.as_str()).collect();
     let hint = match near.as_slice() {
         [] => String::new(),
         near => format!("; blocked around or within it: {}", near.join(", ")),
     };
-    Err(Failure { status: 4, message: format!("{not_blocked} is not blocked{hint}") })
+    let message = format!("{not_blocked} is not blocked{hint}");
+    (String::new(), Some(Failure { status: 4, message }))
 }
 
 /// A number with its unit in seconds.

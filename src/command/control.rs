@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::Value;
 
+use super::order::no_socket;
 use super::{Failure, standard};
 use crate::config::{STANDARD_FILE, Settings};
 use crate::control::{AskError, Request, ask};
@@ -60,14 +61,8 @@ impl ControlOptions {
             return Ok(path.clone());
         }
         let settings = self.settings()?.unwrap_or_default();
-        socket_of(&settings).ok_or_else(|| {
-            if settings.control.is_some() {
-                return Failure::refused(
-                    "the server has no control socket: server.control is \"\"",
-                );
-            }
-            unnamed()
-        })
+        socket_of(&settings)
+            .ok_or_else(|| if settings.control.is_some() { no_socket() } else { unnamed() })
     }
 
     /// Asks the server.
@@ -77,7 +72,7 @@ impl ControlOptions {
 }
 
 /// Nothing says which server is meant.
-fn unnamed() -> Failure {
+pub(super) fn unnamed() -> Failure {
     Failure::failed(format!(
         "no server is named; give --control SOCKET, --dir DIR or --config FILE (without them \
          {STANDARD_FILE} is read if it is there, and has to set server.dir or server.control)"

@@ -23,6 +23,7 @@ mod kinds;
 mod list;
 mod log;
 mod lookup;
+mod order;
 mod output;
 mod overwriting;
 mod policy;

@@ -1,6 +1,7 @@
 //! `whoisd reload`: a server that runs reads its configuration and lists again.
 
 use std::io::Write;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -8,8 +9,9 @@ use clap::Args;
 use crossbeam::channel::bounded;
 use serde_json::Value;
 
+use super::Failure;
 use super::control::{ControlOptions, items};
-use super::{Failure, output};
+use super::order::{Said, order};
 use crate::control::{AskError, RELOAD_TIME, Request, ask};
 use crate::observe::printable::counted;
 
@@ -24,20 +26,27 @@ const SILENT: Duration = Duration::from_secs(2);
 /// taken away that lists name, all stays as it was; a list with an error keeps what it held before.
 /// SIGHUP does the same, with the answer in the log. A server that does not answer is
 /// waited for for up to 120 s, which standard error says after 2 s.
+///
+/// whoisd-web of the same configuration reloads as well: at web.control, or where that is not set,
+/// at web.sock in the snapshot directory if there is one. Each line then says which program it is
+/// of, and which one is not running.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  whoisd reload\n  \
     whoisd reload --control /run/whoisd/control.sock\n\n\
-    Exit status: 0 reloaded, also if something takes a restart; 1 no server answers; 3 the \
-    configuration or a list is refused.")]
+    Exit status: 0 reloaded by every server that runs, also if something takes a restart; 1 none \
+    answers, or one hangs; 3 the configuration or a list is refused.")]
 pub(super) struct Options {
     #[command(flatten)]
     control: ControlOptions,
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let told = asked(options)?;
+    order(&options.control, asked, reloaded)
+}
+
+fn reloaded(told: &Value) -> Said {
     let mut lines = String::new();
-    let changes = items(&told, "changed").iter().chain(items(&told, "takes_restart"));
+    let changes = items(told, "changed").iter().chain(items(told, "takes_restart"));
     for line in changes.filter_map(Value::as_str) {
         lines.push_str(line);
         lines.push('\n');
@@ -50,19 +59,17 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         count("expired"),
         counted(count("files"), "file")
     ));
-    output::print(lines.as_bytes())?;
     let errors: Vec<_> = items(lists, "errors").iter().filter_map(Value::as_str).collect();
     if errors.is_empty() {
-        return Ok(());
+        return (lines, None);
     }
     let problem = format!("{}\nentries read from it before stay in force", errors.join("\n"));
-    Err(Failure::refused(problem))
+    (lines, Some(Failure::refused(problem)))
 }
 
 /// Asks the server, and says what is waited for if it takes its time.
-fn asked(options: &Options) -> Result<Value, Failure> {
-    let path = options.control.socket()?;
-    let asked = path.clone();
+fn asked(path: &Path) -> Result<Value, AskError> {
+    let asked = path.to_owned();
     let (reply, outcome) = bounded(1);
     thread::spawn(move || {
         // The receiver waits until the reply is there.
@@ -78,5 +85,5 @@ fn asked(options: &Options) -> Result<Value, Failure> {
         );
         outcome.recv()
     });
-    told.map_err(|_| AskError::Broken { path })?.map_err(Failure::from)
+    told.map_err(|_| AskError::Broken { path: path.to_owned() })?
 }

@@ -80,7 +80,7 @@ pub enum AskError {
 fn hint(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-            "; no server runs there, or its server.control names another socket"
+            "; no server runs there, or its configuration names another socket"
         }
         ErrorKind::PermissionDenied => "; the socket is for the server's own user, and root",
         _ => "",
