@@ -290,3 +290,23 @@ fn slow_and_silent_clients_speak_http_too() {
     assert_eq!(result.answered_count, result.due_count, "{:?}", result.errors);
     assert!(result.by_kind["slow client"].count > 5);
 }
+
+/// At 200 ms a byte a request takes some 30 s.
+#[test]
+fn slow_clients_over_http_end_at_the_bound_of_an_exchange() {
+    let (target, _) = server(|client, path, number| {
+        found(client, path, number);
+        false
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("slow");
+    let text = "order = \"scan\"\nslow_share = 0.5\nslow_gap_us = 200000\n[shares]\ndomain = 1\n";
+    std::fs::write(&path, text).unwrap();
+    let profile = Profile::named(path.to_str().unwrap()).unwrap();
+    let names = Source::open(&profile, &Names::Generated { count: 100 }).unwrap();
+    let base = Settings { timeout_ms: 1_000, ..settings(target, false) };
+    let result = measure(&Settings { profile, names, in_flight_max: 512, ..base });
+    assert!(result.errors.is_empty(), "{:?}", result.errors);
+    assert_eq!(result.answered_count, result.due_count);
+    assert!(result.by_kind["slow client"].count > 20, "{:?}", result.by_kind);
+}

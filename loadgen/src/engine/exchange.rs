@@ -127,11 +127,13 @@ impl Exchange {
         self.over(pending_count)
     }
 
-    /// Whether the server closed before a slow client had asked: as it may.
+    /// Whether a slow client came to its end before it had asked: the server closed, as it may, or
+    /// the time for the whole exchange was over, as it is before a request of HTTP is sent byte by
+    /// byte.
     #[must_use]
-    pub fn closed_unasked(&self) -> bool {
-        let closed = matches!(self.failure, None | Some("reset" | "cut-short"));
-        closed && self.slow.is_some() && self.sent_bytes < self.request_bytes
+    pub fn ended_unasked(&self) -> bool {
+        let is_ended = matches!(self.failure, None | Some("reset" | "cut-short" | "timeout"));
+        is_ended && self.slow.is_some() && self.sent_bytes < self.request_bytes
     }
 
     /// Bytes came that a session has not taken yet.
@@ -283,14 +285,26 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_client_that_has_not_asked_in_time_is_no_failure_and_one_that_has_is() {
+        for (bytes, is_unasked) in [(2, true), (1, false)] {
+            let mut exchange = Exchange::start(0, 0, bytes, Some(1_000), Ending::Close);
+            let _ = exchange.step(Op::Connect, 0, 1, &[], 5);
+            let _ = exchange.step(Op::Send, 1, 1, &[], 10);
+            assert_eq!(exchange.expire(), Step::Cancel);
+            assert_eq!(exchange.step(Op::Receive, -libc::ECANCELED, 0, &[], 20), Step::Ended);
+            assert_eq!((exchange.failure, exchange.ended_unasked()), (Some("timeout"), is_unasked));
+        }
+    }
+
+    #[test]
     fn a_slow_client_that_is_answered_early_ends() {
         let mut exchange = Exchange::start(0, 0, 2, Some(100), Ending::Close);
         let _ = exchange.step(Op::Connect, 0, 1, &[], 50);
         assert_eq!(exchange.step(Op::Receive, 0, 1, &[], 60), Step::Cancel);
         assert_eq!(exchange.step(Op::Send, 1, 0, &[], 61), Step::Ended);
-        assert!(exchange.closed_unasked());
+        assert!(exchange.ended_unasked());
         let _ = exchange.step(Op::Send, 1, 0, &[], 61);
-        assert!(!exchange.closed_unasked());
+        assert!(!exchange.ended_unasked());
     }
 
     #[test]

@@ -357,8 +357,8 @@ impl Core {
         let is_usual = matches!(request.manner, Manner::Usual);
         let is_silent = matches!(request.manner, Manner::Silent);
         let is_reused = slot.talk.as_ref().is_some_and(session::Talk::is_reused);
-        // A server may close connections of clients that keep it waiting.
-        let is_unasked = slot.exchange.closed_unasked();
+        // A server may close connections of clients that keep it waiting, or wait for longer.
+        let is_unasked = slot.exchange.ended_unasked();
         let failure = match failure {
             Some("timeout") if self.stopped_ns.is_some_and(|at_ns| at_ns + STOP_NS <= now_ns) => {
                 Some(INTERRUPTED)
