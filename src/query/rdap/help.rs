@@ -22,7 +22,8 @@ const HELP: &str = concat!(
 const OF_INDEX: &str = concat!(
     r#""domains?nsLdhName=NAME, domains?nsIp=ADDRESS: the domains of a nameserver","#,
     r#""entities?fn=NAME, entities?handle=HANDLE: registrars, and contacts that may be found","#,
-    r#""domains/reverse_search/entity?fn=, handle=, email=, role=: the domains of an entity","#,
+    r#""domains/reverse_search/entity?fn=, handle=, email=, role=: the domains of an entity, "#,
+    r#"over HTTPS alone","#,
 );
 const HELP_END: &str = concat!(
     r#""sort=, cursor=, count=, fieldSet=: order, pages and fields of a list","#,
