@@ -28,13 +28,12 @@ use whoisd::view::View;
 use whoisd::warden::Observed;
 
 use crate::forwarded::Trusted;
+use crate::beside::Beside;
 use crate::http::{Asked, NO_HOST, Wrong, asked, named, names_host};
 use crate::search::{self, Pool};
 
-/// When to ask again while the index is being built, and when too many searches are under way,
-/// seconds.
-const BUILDING_AGAIN_S: u64 = 60;
-const BUSY_AGAIN_S: u64 = 2;
+/// How often a core writes that a proxy names nobody, milliseconds: its health checks do so as well.
+const UNNAMED_LOG_EVERY_MS: i64 = 3_600_000;
 
 /// What a server answers under, the same for all its requests.
 #[derive(Debug, Clone)]
@@ -61,8 +60,7 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// Whole, for HEAD as well: its length is told.
     pub(crate) body: Bytes,
-    /// After how long to ask again, seconds.
-    pub(crate) retry_after_s: Option<u64>,
+    pub(crate) beside: Beside,
 }
 
 /// A request as it came.
@@ -160,7 +158,7 @@ impl Answerer {
             Answer::Now(reply) => reply,
             // Only searches are answered later.
             Answer::Later(..) => {
-                Reply { status: status.code, body: Bytes::new(), retry_after_s: None }
+                Reply { status: status.code, body: Bytes::new(), beside: Beside::default() }
             }
         }
     }
@@ -178,9 +176,9 @@ impl Answerer {
             unread: &unread,
             request: &request,
         };
-        let (told, status, retry_after_s) = match self.reception.admit(origin) {
+        let (told, status, beside) = match self.reception.admit(origin) {
             Admission::Open(pass) => match self.serve(&asking, asked, &pass, began_us) {
-                Served::Now(told, status, retry_after_s) => (told, status, retry_after_s),
+                Served::Now(told, status, beside) => (told, status, beside),
                 Served::Later(made, charged, tier) => {
                     let (view, rules) = (Arc::clone(&view), Arc::clone(&rules));
                     return Answer::Later(
@@ -209,7 +207,7 @@ impl Answerer {
         let at_us = clock::micros();
         let made = Made { began_us, found_us, at_us, bytes: body.len() };
         self.reception.tell((&view, &rules), origin, &told, &made);
-        Answer::Now(Reply { status: status.code, body, retry_after_s })
+        Answer::Now(Reply { status: status.code, body, beside })
     }
 
     /// Ends what [`Answer::Later`] began; `None`: the thread of the search is gone.
@@ -244,7 +242,8 @@ impl Answerer {
         };
         self.reception.tell((view, rules), &pending.origin, &told, &times);
         let result = made.outcome.result;
-        Reply { status: result.status().code, body: made.body, retry_after_s: again(result) }
+        let beside = Beside::of(result, &pending.charged);
+        Reply { status: result.status().code, body: made.body, beside }
     }
 
     /// Answers a client that may ask, within its limits.
@@ -267,13 +266,14 @@ impl Answerer {
             let status = self.refuse(asking, &Refused::Quota { over, contact });
             let seen = charged.seen.map(|seen| seen.refused(strike));
             let told = self.told(asking, kind, (Ended::Limited, tier, seen));
-            return Served::Now(told, status, Some(over.wait_s));
+            let beside = Beside::again_in(over.wait_s);
+            return Served::Now(told, status, beside);
         }
         if *asked == Asked::Preflight {
             // It shows nothing: its price is all that it costs.
             let seen = charged.seen.map(|seen| seen.dry_run(charged.dry_run()));
             let told = self.told(asking, kind, (Ended::Preflight, tier, seen));
-            return Served::Now(told, NO_CONTENT, None);
+            return Served::Now(told, NO_CONTENT, Beside::default());
         }
         let (outcome, status) = match asked {
             Asked::Refused(status, text) => {
@@ -310,7 +310,7 @@ impl Answerer {
         };
         let shown = self.document.shown();
         let told = self.answered(asking, pass, (&charged, tier), (outcome, shown));
-        Served::Now(told, status, again(outcome.result))
+        Served::Now(told, status, Beside::of(outcome.result, &charged))
     }
 
     /// Charges what an answer shows, and says what became of the query.
@@ -334,13 +334,14 @@ impl Answerer {
         asking: &Asking<'a>,
         block: &Block,
         client: IpAddr,
-    ) -> (Told<'a>, Status, Option<u64>) {
+    ) -> (Told<'a>, Status, Beside) {
         let settings = self.reception.guard().settings();
         let (until_ms, reason, contact) = (block.until_ms, &*block.reason, &*settings.contact);
         let status = self.refuse(asking, &Refused::Blocked { until_ms, reason, contact });
         let left_ms = until_ms.saturating_sub(clock::wall_ms());
         let wait_s = u64::try_from(left_ms).unwrap_or(0).div_ceil(1_000);
-        (self.told_refused(asking, Ended::Blocked, client), status, Some(wait_s.max(1)))
+        let beside = Beside::again_in(wait_s.max(1));
+        (self.told_refused(asking, Ended::Blocked, client), status, beside)
     }
 
     fn denied<'a>(
@@ -348,7 +349,7 @@ impl Answerer {
         asking: &Asking<'a>,
         by: &Denied,
         client: IpAddr,
-    ) -> (Told<'a>, Status, Option<u64>) {
+    ) -> (Told<'a>, Status, Beside) {
         let settings = self.reception.guard().settings();
         let entry = by.entry();
         let reason = entry.and_then(|entry| entry.reason.as_deref()).unwrap_or_default();
@@ -407,17 +408,8 @@ fn caller<'a>(site: &'a Site, searches: &Pool, asking: &Asking<'a>, tier: Tier) 
 
 /// How far serving a request has come.
 enum Served<'a> {
-    Now(Told<'a>, Status, Option<u64>),
+    Now(Told<'a>, Status, Beside),
     Later(oneshot::Receiver<search::Made>, Charged, Tier),
-}
-
-/// After how long to ask again, seconds, if that may help.
-const fn again(result: AnswerResult) -> Option<u64> {
-    match result {
-        AnswerResult::Refused(Refusal::Building) => Some(BUILDING_AGAIN_S),
-        AnswerResult::Refused(Refusal::Busy) => Some(BUSY_AGAIN_S),
-        _ => None,
-    }
 }
 
 /// How an answer ended.

@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE,
-    ETAG, HeaderValue, IF_NONE_MATCH, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::response::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
@@ -43,6 +43,7 @@ use whoisd::observe::clock;
 use crate::activity::{Activity, Deadlines, Due};
 use crate::answering::{Answer, Answerer, Came, NO_CONTENT, Pending, Reply};
 use crate::bare::Whole;
+use crate::beside::Beside;
 use crate::body::Body;
 use crate::end::End;
 use crate::http::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, METHODS, RDAP_JSON, Wrong};
@@ -265,7 +266,7 @@ async fn later(
         let made = made.await.ok();
         answerer.borrow_mut().finish(&pending, made)
     });
-    finished.await.unwrap_or(Reply { status: 500, body: Bytes::new(), retry_after_s: None })
+    finished.await.unwrap_or(Reply { status: 500, body: Bytes::new(), beside: Beside::default() })
 }
 
 /// An answer with its headers. One that the client has already has no body (RFC 9110 section
@@ -283,11 +284,6 @@ fn response(reply: Reply, asked: &HeaderMap) -> Response<Bytes> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(RDAP_JSON));
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    if reply.retry_after_s.is_some() {
-        // Scripts of other sites may read no other field than a few.
-        let exposed = HeaderValue::from_static("retry-after");
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
-    }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // An answer holds until the next change, which may come within a second: ask again.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -299,9 +295,7 @@ fn response(reply: Reply, asked: &HeaderMap) -> Response<Bytes> {
     if reply.status == 405 {
         headers.insert(ALLOW, HeaderValue::from_static(METHODS));
     }
-    if let Some(seconds) = reply.retry_after_s {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
+    reply.beside.write(headers);
     response
 }
 

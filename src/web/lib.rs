@@ -15,6 +15,7 @@ mod activity;
 mod answering;
 mod bare;
 mod behind;
+mod beside;
 mod body;
 mod checking;
 mod connection;

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 
 use serde_json::Value;
 
-use server::{Response, Server, Site};
+use server::{Response, Server, Site, eventually};
 
 /// Kind, outcome and name of each row of a query log. Sorted: cores hand over rows by themselves.
 fn rows(log: &[Value]) -> Vec<[&str; 3]> {
@@ -147,4 +147,23 @@ fn heads_that_cannot_be_read_count_against_their_client_and_not_against_a_proxy(
     let server = site.serve_with(&format!("{limits}[web]\nforwarded_from = [\"127.0.0.1\"]\n"));
     (0..13).for_each(|_| refuse(&server, 400));
     assert_eq!(server.get("/rdap/help").status, 200);
+}
+
+#[test]
+fn a_client_that_nears_its_limit_reads_so_beside_the_same_answer() {
+    let site = Site::new();
+    let limits = "[limits]\nloopback_free = false\nv4_32_per_min = 1\nv4_32_burst = 12\n";
+    let server = site.serve_with(&format!("{limits}warn_percent = 50\n"));
+    let get = || server.get("/rdap/domain/example.demo");
+    let first = get();
+    assert_eq!((first.status, first.header("ratelimit")), (200, None), "{first:?}");
+    let scarce = (0..11).map(|_| get()).find(|answer| answer.header("ratelimit").is_some());
+    let scarce = scarce.unwrap();
+    let left = scarce.header("ratelimit").unwrap();
+    assert!(left.starts_with("\"127.0.0.1/32\";r=") && left.contains(";t="), "{left}");
+    let policy = scarce.header("ratelimit-policy");
+    assert_eq!(policy, Some("\"127.0.0.1/32\";q=12;w=720"));
+    let exposed = scarce.header("access-control-expose-headers");
+    assert_eq!(exposed, Some("ratelimit, ratelimit-policy"));
+    assert_eq!((scarce.header("etag"), &scarce.body), (first.header("etag"), &first.body));
 }
