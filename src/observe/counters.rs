@@ -68,6 +68,8 @@ pub enum AnswerClass {
     Blocked,
     /// A list denies the source.
     Denied,
+    /// A browser asked before it lets a script ask.
+    Preflight,
 }
 
 macro_rules! counters {
@@ -143,6 +145,8 @@ counters! {
     answered_blocked,
     /// Answers that say that a list denies the source.
     answered_denied,
+    /// Answers to what a browser asks before it lets a script ask.
+    answered_preflight,
     /// Queries whose answering panicked: a bug; the connection was closed without an answer.
     panicked,
     /// Queries that waited because every answer buffer was in use.
@@ -189,6 +193,23 @@ counters! {
 #[inline]
 pub fn add(counter: &Counter, count: u64) {
     counter.add(count);
+impl Counters {
+    /// Counts what an answer was.
+    pub fn count_answer(&self, class: AnswerClass) {
+        let counter = match class {
+            AnswerClass::Found => &self.answered_found,
+            AnswerClass::NotFound => &self.answered_not_found,
+            AnswerClass::Refused => &self.answered_refused,
+            AnswerClass::Failed => &self.answered_failed,
+            AnswerClass::Limited => &self.answered_limited,
+            AnswerClass::Blocked => &self.answered_blocked,
+            AnswerClass::Denied => &self.answered_denied,
+            AnswerClass::Preflight => &self.answered_preflight,
+        };
+        counter.add(1);
+    }
+}
+
 }
 
 #[cfg(test)]

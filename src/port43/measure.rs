@@ -14,7 +14,7 @@
 use super::connection::{Ending, Phase};
 use super::proxy::Source;
 use crate::observe::clock;
-use crate::observe::counters::{self, AnswerClass, Counters};
+use crate::observe::counters::{self, Counters};
 use crate::observe::figures::Phases;
 
 /// A moment on [`clock::micros`], in the two units that an engine needs: microseconds to measure,
@@ -123,20 +123,6 @@ pub(super) fn count_source(counters: &Counters, source: Source) {
         },
         1,
     );
-}
-
-/// Counts what an answer was.
-pub(super) fn count_answer(counters: &Counters, class: AnswerClass) {
-    let counter = match class {
-        AnswerClass::Found => &counters.answered_found,
-        AnswerClass::NotFound => &counters.answered_not_found,
-        AnswerClass::Refused => &counters.answered_refused,
-        AnswerClass::Failed => &counters.answered_failed,
-        AnswerClass::Limited => &counters.answered_limited,
-        AnswerClass::Blocked => &counters.answered_blocked,
-        AnswerClass::Denied => &counters.answered_denied,
-    };
-    counters::add(counter, 1);
 }
 
 #[cfg(test)]

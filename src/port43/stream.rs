@@ -35,7 +35,7 @@ use super::gate::{Gate, Notices, client_of};
 use super::limits::{
     ACCEPT_BACKOFF_MS, ACCEPT_HANDOVER_MS, DRAIN_LOOK_MS, DRAIN_READ_BYTES, INPUT_BYTES, Settings,
 };
-use super::measure::{Moment, Stopwatch, count_answer, count_ending, count_source};
+use super::measure::{Moment, Stopwatch, count_ending, count_source};
 use super::pool::{Lease, Pool};
 use super::proxy::Source;
 use super::{Action, Answering, Asked, Connection, Deadlines, Ending, Event, Phase};
@@ -340,7 +340,7 @@ impl<A: Answering> Carrier<A> {
             catch_unwind(AssertUnwindSafe(|| shared.answering.borrow_mut().answer(asked, out)));
         match answered {
             Ok(class) => {
-                count_answer(&shared.figures.counters, class);
+                shared.figures.counters.count_answer(class);
                 self.watch.answered(clock::micros());
                 let bytes = lease.bytes().len();
                 self.lease = Some(lease);

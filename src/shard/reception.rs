@@ -110,9 +110,8 @@ impl Ended {
     #[must_use]
     pub const fn class(self) -> AnswerClass {
         match self {
-            Self::Found | Self::Listed | Self::Help | Self::Limits | Self::Preflight => {
-                AnswerClass::Found
-            }
+            Self::Found | Self::Listed | Self::Help | Self::Limits => AnswerClass::Found,
+            Self::Preflight => AnswerClass::Preflight,
             Self::Reserved | Self::NotFound => AnswerClass::NotFound,
             Self::Failed => AnswerClass::Failed,
             Self::Refused => AnswerClass::Refused,

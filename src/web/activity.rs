@@ -65,6 +65,8 @@ pub(crate) struct Activity {
     has_begun: Cell<bool>,
     /// Whether a request has come.
     has_asked: Cell<bool>,
+    /// Whether requests come as HTTP/2, whose frames need not be of a request.
+    is_multiplexed: Cell<bool>,
     /// Since when a write waits for the client.
     stalled: Cell<Option<Instant>>,
     /// Requests whose answers are being made.
@@ -92,6 +94,7 @@ impl Activity {
             has_read: Cell::new(false),
             has_begun: Cell::new(false),
             has_asked: Cell::new(false),
+            is_multiplexed: Cell::new(false),
             stalled: Cell::new(None),
             under_way: Cell::new(0),
             answered: Cell::new(accepted),
@@ -122,9 +125,8 @@ impl Activity {
         if self.unsent.get() > 0 && since(self.sent.get()) >= deadlines.write {
             return Due::Cut;
         }
-        let waits = self.under_way.get() == 0 && self.unsent.get() == 0;
         let last = self.answered.get().max(self.sent.get());
-        let idle = waits && since(last) >= deadlines.idle;
+        let idle = self.awaits_request() && since(last) >= deadlines.idle;
         if idle || since(self.accepted) >= deadlines.total { Due::Finish } else { Due::Nothing }
     }
 
@@ -172,7 +174,7 @@ impl Activity {
             Eviction::Silent
         } else if self.keeps_answers() {
             Eviction::Writing
-        } else if self.has_begun.get() || !self.has_asked.get() {
+        } else if self.has_begun() || !self.has_asked.get() {
             Eviction::Line
         } else {
             Eviction::Draining
@@ -189,9 +191,20 @@ impl Activity {
         self.has_asked.get()
     }
 
-    /// Whether the client has begun a request that it has not ended.
+    /// Its requests come as HTTP/2.
+    pub(crate) fn multiplex(&self) {
+        self.is_multiplexed.set(true);
+    }
+
+    /// Whether the client has begun a request that it has not ended. Over HTTP/2 nobody here can
+    /// tell a head from a PING: after its first request, a connection counts as one that is kept.
     pub(crate) const fn has_begun(&self) -> bool {
-        self.has_begun.get()
+        self.has_begun.get() && !(self.is_multiplexed.get() && self.has_asked.get())
+    }
+
+    /// Whether no answer is being made, and none waits for the client.
+    pub(crate) const fn awaits_request(&self) -> bool {
+        self.under_way.get() == 0 && self.unsent.get() == 0
     }
 
     /// Whether an answer waits for the client.
@@ -334,6 +347,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
 #[cfg(test)]
 mod tests {
+    use whoisd::observe::clock;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -380,6 +395,26 @@ mod tests {
         activity.let_go(100);
         activity.sent.set(start + SECOND * 34);
         assert_eq!((due(43), due(44)), (Due::Nothing, Due::Finish));
+    }
+
+    #[tokio::test]
+    async fn frames_after_a_request_of_http_2_begin_no_head() {
+        let activity = Activity::new(clock::monotonic, &Rc::default());
+        activity.read(24);
+        assert!(activity.has_begun());
+        activity.multiplex();
+        assert!(activity.has_begun(), "no request has come yet");
+        drop(activity.ask());
+        activity.read(9);
+        assert!(!activity.has_begun());
+        activity.evict();
+        assert_eq!(activity.evicted().await, Eviction::Draining);
+        let one = Activity::new(clock::monotonic, &Rc::default());
+        drop(one.ask());
+        one.read(9);
+        assert!(one.has_begun());
+        one.evict();
+        assert_eq!(one.evicted().await, Eviction::Line);
     }
 
     #[test]

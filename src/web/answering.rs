@@ -239,6 +239,7 @@ impl Answerer {
             found_us: made.began_us,
             at_us: clock::micros(),
             bytes: made.body.len(),
+        self.count(told.outcome);
         };
         self.reception.tell((view, rules), &pending.origin, &told, &times);
         let result = made.outcome.result;
@@ -273,6 +274,7 @@ impl Answerer {
             // It shows nothing: its price is all that it costs.
             let seen = charged.seen.map(|seen| seen.dry_run(charged.dry_run()));
             let told = self.told(asking, kind, (Ended::Preflight, tier, seen));
+        self.count(told.outcome);
             return Served::Now(told, NO_CONTENT, Beside::default());
         }
         let (outcome, status) = match asked {
@@ -356,7 +358,11 @@ impl Answerer {
         let own = entry.and_then(|entry| entry.contact.as_deref());
         let contact = own.unwrap_or(&settings.contact);
         let status = self.refuse(asking, &Refused::Denied { reason, contact });
-        (self.told_refused(asking, Ended::Denied, client), status, None)
+        (self.told_refused(asking, Ended::Denied, client), status, Beside::default())
+    }
+
+    fn count(&self, outcome: Ended) {
+        self.reception.figures().counters.count_answer(outcome.class());
     }
 
     fn refuse(&mut self, asking: &Asking<'_>, refused: &Refused<'_>) -> Status {

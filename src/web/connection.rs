@@ -151,6 +151,9 @@ impl Connections {
             let (activity, asking) = (Rc::clone(&asked), asked.ask());
             let begun = begin(&answerer, ends, &request);
             let answerer = Rc::clone(&answerer);
+            if request.version() == Version::HTTP_2 {
+                activity.multiplex();
+            }
             async move {
                 let reply = match begun {
                     Answer::Now(reply) => reply,

@@ -167,3 +167,21 @@ fn a_client_that_nears_its_limit_reads_so_beside_the_same_answer() {
     assert_eq!(exposed, Some("ratelimit, ratelimit-policy"));
     assert_eq!((scarce.header("etag"), &scarce.body), (first.header("etag"), &first.body));
 }
+
+#[test]
+fn what_browsers_ask_before_a_script_asks_is_counted_as_that() {
+    let site = Site::new();
+    let mut server = site.serve(&[]);
+    for _ in 0..3 {
+        assert_eq!(server.request("OPTIONS", "/rdap/help", &[]).status, 204);
+    }
+    assert_eq!(server.get("/rdap/help").status, 200);
+    assert_eq!(server.get("/rdap/domain/none.demo").status, 404);
+    server.signal("TERM");
+    let log = server.rest_of_log();
+    assert!(server.process.wait().unwrap().success());
+    let line = log.lines().find(|line| line.contains("\"stopped\"")).unwrap();
+    let line: Value = serde_json::from_str(line).unwrap();
+    let counted = ["answered_preflight", "answered_found", "answered_not_found"];
+    assert_eq!(counted.map(|name| line[name].as_u64()), [Some(3), Some(1), Some(1)], "{line}");
+}

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Driver;
 use crate::port43::connection::{Action, Event, Phase};
-use crate::port43::measure::{Moment, count_answer};
+use crate::port43::measure::Moment;
 use crate::port43::ring::kernel::Kernel;
 use crate::port43::ring::slots::List;
 use crate::port43::{Answering, Asked};
@@ -65,7 +65,7 @@ impl<A: Answering> Driver<A> {
             self.free_buffers.push(buffer);
             return self.step(kernel, index, Event::Failed, now);
         };
-        count_answer(&self.figures.counters, class);
+        self.figures.counters.count_answer(class);
         slot.watch.answered(kernel.now_us());
         kernel.forget_input(index);
         let bytes = (*buffer).as_ref().len();
