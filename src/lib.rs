@@ -44,7 +44,7 @@ mod hex;
 mod idn;
 pub mod observe;
 pub mod place;
-mod time;
+pub mod time;
 
 // Kept inputs of the fuzzer, and mutations of them; they name this crate as its users do.
 #[cfg(test)]

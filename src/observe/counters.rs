@@ -183,16 +183,16 @@ counters! {
     proxied,
     /// Connections of the proxies themselves: their health checks.
     proxied_own,
+    /// Requests whose client a trusted proxy has named in a header of HTTP.
+    forwarded,
+    /// Requests of trusted proxies whose header names nobody: they count as the proxies' own.
+    forwarded_unnamed,
     /// Bytes received, drained ones included.
     received_bytes,
     /// Bytes of answers handed to the kernel.
     sent_bytes,
 }
 
-/// Adds `count` to a counter.
-#[inline]
-pub fn add(counter: &Counter, count: u64) {
-    counter.add(count);
 impl Counters {
     /// Counts what an answer was.
     pub fn count_answer(&self, class: AnswerClass) {
@@ -210,6 +210,10 @@ impl Counters {
     }
 }
 
+/// Adds `count` to a counter.
+#[inline]
+pub fn add(counter: &Counter, count: u64) {
+    counter.add(count);
 }
 
 #[cfg(test)]

@@ -164,6 +164,9 @@ impl Service {
         const PROXIED: &str = "whoisd_proxied_total";
         text.family(PROXIED, "counter", "Connections with a proxy's header, by whom it names.");
         self.rows(text, PROXIED, "of", proxied_of);
+        const FORWARDED: &str = "whoisd_forwarded_total";
+        text.family(FORWARDED, "counter", "Requests of proxies of HTTP, by whom they name.");
+        self.rows(text, FORWARDED, "of", forwarded_of);
         for (name, help, counter) in PLAIN {
             self.by_shard(text, (name, "counter", help), |shard| {
                 let mut rows = shard.counters.totals().rows();
@@ -360,6 +363,12 @@ fn proxied_of(name: &'static str) -> Option<&'static str> {
     }
 }
 
+/// What the headers of proxies of HTTP named that a counter counts.
+fn forwarded_of(name: &'static str) -> Option<&'static str> {
+    let all = [("forwarded", "client"), ("forwarded_unnamed", "nobody")];
+    all.iter().find(|(counter, _)| *counter == name).map(|(_, of)| *of)
+}
+
 /// A label's value as the format wants it.
 fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
@@ -449,6 +458,8 @@ pub(super) mod tests {
                 deadline_of(name)
                     .map(|of| "whoisd_deadlines_total".to_owned() + &labelled("phase", of)),
                 proxied_of(name).map(|of| "whoisd_proxied_total".to_owned() + &labelled("of", of)),
+                forwarded_of(name)
+                    .map(|of| "whoisd_forwarded_total".to_owned() + &labelled("of", of)),
                 plain.map(|(family, _, _)| format!("{family}{{shard=\"2\"}}")),
                 (name == "accepted")
                     .then(|| "whoisd_connections_accepted_total{shard=\"2\"}".to_owned()),

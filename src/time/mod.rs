@@ -8,4 +8,4 @@ mod jump;
 mod seldom;
 
 pub(crate) use jump::JumpWatch;
-pub(crate) use seldom::Seldom;
+pub use seldom::Seldom;

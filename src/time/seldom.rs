@@ -2,7 +2,7 @@
 
 /// Lets one line through for each stretch of time.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Seldom {
+pub struct Seldom {
     every_ms: i64,
     said_ms: Option<i64>,
     unsaid_count: u64,
@@ -10,13 +10,14 @@ pub(crate) struct Seldom {
 
 impl Seldom {
     /// At most one line every so many milliseconds.
-    pub(crate) const fn new(every_ms: i64) -> Self {
+    #[must_use]
+    pub const fn new(every_ms: i64) -> Self {
         Self { every_ms, said_ms: None, unsaid_count: 0 }
     }
 
     /// Whether a line may be written now; with how many there were not since the last one. A clock
     /// that went back lets it through.
-    pub(crate) fn due(&mut self, now_ms: i64) -> Option<u64> {
+    pub fn due(&mut self, now_ms: i64) -> Option<u64> {
         let is_quiet = |said_ms: i64| (0..self.every_ms).contains(&now_ms.saturating_sub(said_ms));
         if self.said_ms.is_some_and(is_quiet) {
             self.unsaid_count = self.unsaid_count.saturating_add(1);

@@ -24,6 +24,7 @@ use whoisd::query::rdap::{
 use whoisd::query::search::{Awaited, Index};
 use whoisd::query::{QueryKind, Shown};
 use whoisd::shard::reception::{Charged, Ended, Made, Origin, Reception, Told};
+use whoisd::time::Seldom;
 use whoisd::view::View;
 use whoisd::warden::Observed;
 
@@ -32,7 +33,7 @@ use crate::beside::Beside;
 use crate::http::{Asked, NO_HOST, Wrong, asked, named, names_host};
 use crate::search::{self, Pool};
 
-/// How often a core writes that a proxy names nobody, milliseconds: its health checks do so as well.
+/// How often a core writes that a proxy names nobody, milliseconds: its health checks do so, too.
 const UNNAMED_LOG_EVERY_MS: i64 = 3_600_000;
 
 /// What a server answers under, the same for all its requests.
@@ -52,6 +53,8 @@ pub(crate) struct Answerer {
     site: Site,
     document: Document,
     searches: Pool,
+    /// Requests of proxies that name nobody.
+    unnamed: Seldom,
 }
 
 /// An answer, but for its constant headers.
@@ -112,7 +115,8 @@ const HTTPS_ONLY: &str = "Reverse searches are answered over HTTPS alone.";
 impl Answerer {
     /// Answers for `site` what `reception` receives; searches are made by `searches`.
     pub(crate) fn new(reception: Reception, site: Site, searches: Pool) -> Self {
-        Self { reception, site, document: Document::timed(clock::micros), searches }
+        let document = Document::timed(clock::micros);
+        Self { reception, site, document, searches, unnamed: Seldom::new(UNNAMED_LOG_EVERY_MS) }
     }
 
     /// Answers a request, or begins to.
@@ -124,6 +128,7 @@ impl Answerer {
             server: came.server,
             proxied: came.proxied || by_proxy,
             local: came.local && !by_proxy,
+        self.count_forwarded(came.peer, by_proxy);
             complete_us: came.complete_us,
         };
         let (came_for, unread) = match asked {
@@ -171,6 +176,26 @@ impl Answerer {
         let Read { request, target, unread } = read;
         let asking = Asking {
             view: &view,
+    /// Counts whom a trusted proxy names; that one names nobody is written once in a while.
+    fn count_forwarded(&mut self, peer: IpAddr, by_proxy: bool) {
+        if !self.site.trusted.is_proxy(peer) {
+            return;
+        }
+        let counters = &self.reception.figures().counters;
+        let counter = if by_proxy { &counters.forwarded } else { &counters.forwarded_unnamed };
+        counter.add(1);
+        if by_proxy {
+            return;
+        }
+        if let Some(unwritten_count) = self.unnamed.due(clock::wall_ms()) {
+            let (peer, header) = (peer.to_canonical(), self.site.trusted.header());
+            tracing::warn!(
+                %peer, header, unwritten_count,
+                "a trusted proxy named no client; the request counts as its own"
+            );
+        }
+    }
+
             rules: &rules,
             target: &target,
             unread: &unread,

@@ -44,6 +44,11 @@ impl Trusted {
         self.proxies.iter().any(|net| net.contains(&peer))
     }
 
+    /// The header that they write.
+    pub(crate) const fn header(&self) -> &'static str {
+        self.header.word()
+    }
+
     /// Who asks on a connection from `peer`, and whether a proxy has said so. A list that cannot be
     /// read ends where it cannot: the last address that was read holds.
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> (IpAddr, bool) {

@@ -147,3 +147,24 @@ fn a_reload_names_the_keys_of_this_program_and_no_others() {
     assert_eq!(told["takes_restart"], serde_json::json!([expected]));
     drop(server);
 }
+
+#[test]
+fn a_trusted_proxy_that_names_nobody_is_counted_and_written_about_once() {
+    let site = Site::new();
+    let server = site
+        .serve_with("[web]\nforwarded_from = [\"127.0.0.1\"]\nstatus_listen = \"127.0.0.1:0\"\n");
+    let named = [("X-Forwarded-For", "203.0.113.7")];
+    for (headers, count) in [(&named[..], 2), (&[], 3), (&[("X-Forwarded-For", "unknown")], 1)] {
+        for _ in 0..count {
+            assert_eq!(server.request("GET", "/rdap/help", headers).status, 200);
+        }
+    }
+    let of = |word: &str| server.figure("whoisd_forwarded_total", &format!("of=\"{word}\""));
+    assert_eq!((of("client"), of("nobody")), (2, 4));
+    let line = server.log_until("a trusted proxy named no client");
+    assert!(line.contains("\"header\":\"x-forwarded-for\""), "{line}");
+    server.signal("TERM");
+    let others = server.rest_of_log().matches("a trusted proxy named no client").count();
+    // A line of each core at most.
+    assert!(others < 4, "{others}");
+}
