@@ -273,3 +273,18 @@ fn panels_of_the_dashboard_have_their_own_numbers_and_do_not_overlap() {
         }
     }
 }
+
+#[test]
+fn every_metric_that_whoisd_web_alone_has_is_on_the_dashboard() {
+    let (text, dashboard) = (read("deploy/METRICS.md"), read("deploy/grafana-dashboard.json"));
+    let sections = text.split("\n## ").filter(|section| {
+        let heading = section.lines().next().unwrap();
+        heading.ends_with("of whoisd-web")
+    });
+    let mut alone: Vec<_> = sections.flat_map(metrics_in).collect();
+    alone.push("whoisd_forwarded_total".to_owned());
+    assert!(alone.len() > 5, "{alone:?}");
+    let shown = metrics_in(&dashboard);
+    let missing: Vec<_> = alone.iter().filter(|name| !shown.contains(*name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
