@@ -28,8 +28,8 @@ use whoisd::time::Seldom;
 use whoisd::view::View;
 use whoisd::warden::Observed;
 
-use crate::forwarded::Trusted;
 use crate::beside::Beside;
+use crate::forwarded::Trusted;
 use crate::http::{Asked, NO_HOST, Wrong, asked, named, names_host};
 use crate::search::{self, Pool};
 
@@ -80,6 +80,8 @@ pub(crate) struct Came<'a> {
     pub(crate) local: bool,
     /// Whether it came in over TLS.
     pub(crate) encrypted: bool,
+    /// Whether it came without TLS where TLS is spoken.
+    pub(crate) misdirected: bool,
     /// Where it came in.
     pub(crate) server: SocketAddr,
     /// When it was complete, on [`clock::micros`].
@@ -109,6 +111,9 @@ pub(crate) struct Pending {
 /// What a preflight is answered with.
 pub(crate) const NO_CONTENT: Status = Status::new(204, "No Content");
 
+/// What a request reads that came without TLS where TLS is spoken.
+const TLS_ALONE: &str = "This port speaks TLS, and the request came without it; ask by https.";
+
 /// What a request refused for want of TLS reads (RFC 9536 section 12).
 const HTTPS_ONLY: &str = "Reverse searches are answered over HTTPS alone.";
 
@@ -123,12 +128,12 @@ impl Answerer {
     pub(crate) fn answer(&mut self, came: &Came<'_>) -> Answer {
         let mut asked = asked(came.method, came.uri, came.headers, &self.site.mount);
         let (client, by_proxy) = self.site.trusted.client(came.peer, came.headers);
+        self.count_forwarded(came.peer, by_proxy);
         let origin = Origin {
             client,
             server: came.server,
             proxied: came.proxied || by_proxy,
             local: came.local && !by_proxy,
-        self.count_forwarded(came.peer, by_proxy);
             complete_us: came.complete_us,
         };
         let (came_for, unread) = match asked {
@@ -136,7 +141,9 @@ impl Answerer {
             _ => ("", named(came.uri, &self.site.mount)),
         };
         let request = Request::read(came_for);
-        if !names_host(came.version, came.uri, came.headers) {
+        if came.misdirected {
+            asked = Asked::Refused(Status::BAD_REQUEST, TLS_ALONE);
+        } else if !names_host(came.version, came.uri, came.headers) {
             asked = Asked::Refused(Status::BAD_REQUEST, NO_HOST);
         } else if request.is_reverse() && !came.encrypted && !origin.proxied {
             asked = Asked::Refused(Status::FORBIDDEN, HTTPS_ONLY);
@@ -156,7 +163,8 @@ impl Answerer {
             local: came.local || self.site.trusted.is_proxy(came.peer),
             complete_us: came.complete_us,
         };
-        let (status, text) = wrong.refusal();
+        let (status, text) =
+            if came.misdirected { (Status::BAD_REQUEST, TLS_ALONE) } else { wrong.refusal() };
         let (request, target, unread) = (Request::read(""), String::new(), String::new());
         let read = Read { request, target, unread };
         match self.respond(&origin, &Asked::Refused(status, text), read) {
@@ -168,14 +176,6 @@ impl Answerer {
         }
     }
 
-    /// Answers what was read, or begins to.
-    fn respond(&mut self, origin: &Origin, asked: &Asked<'_>, read: Read) -> Answer {
-        // Reading a request is a part of looking it up.
-        let began_us = origin.complete_us;
-        let (view, rules) = (self.reception.view(), self.reception.rules());
-        let Read { request, target, unread } = read;
-        let asking = Asking {
-            view: &view,
     /// Counts whom a trusted proxy names; that one names nobody is written once in a while.
     fn count_forwarded(&mut self, peer: IpAddr, by_proxy: bool) {
         if !self.site.trusted.is_proxy(peer) {
@@ -196,6 +196,14 @@ impl Answerer {
         }
     }
 
+    /// Answers what was read, or begins to.
+    fn respond(&mut self, origin: &Origin, asked: &Asked<'_>, read: Read) -> Answer {
+        // Reading a request is a part of looking it up.
+        let began_us = origin.complete_us;
+        let (view, rules) = (self.reception.view(), self.reception.rules());
+        let Read { request, target, unread } = read;
+        let asking = Asking {
+            view: &view,
             rules: &rules,
             target: &target,
             unread: &unread,
@@ -231,6 +239,7 @@ impl Answerer {
         let found_us = if has_body { self.document.began_us() } else { began_us };
         let at_us = clock::micros();
         let made = Made { began_us, found_us, at_us, bytes: body.len() };
+        self.count(told.outcome);
         self.reception.tell((&view, &rules), origin, &told, &made);
         Answer::Now(Reply { status: status.code, body, beside })
     }
@@ -264,8 +273,8 @@ impl Answerer {
             found_us: made.began_us,
             at_us: clock::micros(),
             bytes: made.body.len(),
-        self.count(told.outcome);
         };
+        self.count(told.outcome);
         self.reception.tell((view, rules), &pending.origin, &told, &times);
         let result = made.outcome.result;
         let beside = Beside::of(result, &pending.charged);
@@ -299,7 +308,6 @@ impl Answerer {
             // It shows nothing: its price is all that it costs.
             let seen = charged.seen.map(|seen| seen.dry_run(charged.dry_run()));
             let told = self.told(asking, kind, (Ended::Preflight, tier, seen));
-        self.count(told.outcome);
             return Served::Now(told, NO_CONTENT, Beside::default());
         }
         let (outcome, status) = match asked {

@@ -11,6 +11,8 @@
 //!   bodies end with `}`, and HTTP/2 has frames around everything.
 //! - `cheap`: of any other write, the last four bytes are compared; of what is read, the bytes
 //!   before the first line end of a connection.
+//! - `late`: a head that does not end in time has its answer from hyper, too. hyper would only
+//!   close; so it is given bytes that no head has, and its answer to them is replaced.
 //! - `last`: after a whole answer nothing else is written, and the connection ends.
 //! - `arrives`: input that is unread when a socket closes makes the kernel send a reset, which can
 //!   take the answer from the client. So input is read and dropped before the end, up to a bound.
@@ -37,6 +39,11 @@ use crate::http::Wrong;
 const BARE_BYTES_MAX: usize = 160;
 /// Input that is dropped after an answer, bytes: a client that sends more may lose the answer.
 const DROPPED_BYTES_MAX: usize = 256 * 1024;
+/// What a head ends with that does not come to its end in time: no head has a NUL, and hyper looks
+/// at one once there is an empty line.
+const NONSENSE: &[u8] = b"\0\r\n\r\n";
+/// What connections of HTTP/2 begin with, and requests of HTTP/1.1 do not (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI ";
 /// Room for input that is dropped, bytes.
 const DROP_BYTES: usize = 4096;
 
@@ -98,6 +105,17 @@ impl<'a> Bare<'a> {
     }
 }
 
+/// What the two ends of hyper tell each other.
+#[derive(Debug, Default)]
+pub(crate) struct Wire {
+    /// A head was refused, and has its answer.
+    pub(crate) is_refused: Cell<bool>,
+    /// The head that has begun is out of time.
+    pub(crate) is_late: Cell<bool>,
+    /// The client speaks HTTP/2.
+    pub(crate) is_multiplexed: Cell<bool>,
+}
+
 /// A socket whose bare answers become whole ones.
 pub(crate) struct Whole<S, R> {
     socket: S,
@@ -105,10 +123,13 @@ pub(crate) struct Whole<S, R> {
     refuse: R,
     /// Whether a line end has been read: the first request's line is not too long.
     line: bool,
+    /// How much of the preface has come; `None`: something else has.
+    preface: Option<usize>,
+    /// How much was given of what ends a late head.
+    nonsense: usize,
     /// The answer in place of a bare one, and how much of it is written.
     answer: Option<(Vec<u8>, usize)>,
-    /// Becomes true with the answer.
-    refused: Rc<Cell<bool>>,
+    wire: Rc<Wire>,
     /// Whether the client has been told that nothing follows.
     ended: bool,
     /// Input that may still be dropped, bytes.
@@ -116,10 +137,29 @@ pub(crate) struct Whole<S, R> {
 }
 
 impl<S, R> Whole<S, R> {
-    /// Refuses with `refuse`, and then sets `refused`.
-    pub(crate) const fn new(socket: S, refuse: R, refused: Rc<Cell<bool>>) -> Self {
-        let (line, answer, ended) = (false, None, false);
-        Self { socket, refuse, line, answer, refused, ended, left: DROPPED_BYTES_MAX }
+    /// Refuses with `refuse`, and then says so on `wire`.
+    pub(crate) const fn new(socket: S, refuse: R, wire: Rc<Wire>) -> Self {
+        let (line, preface, nonsense) = (false, Some(0), 0);
+        let (answer, ended, left) = (None, false, DROPPED_BYTES_MAX);
+        Self { socket, refuse, line, preface, nonsense, answer, wire, ended, left }
+    }
+
+    /// Notes what was read.
+    fn note(&mut self, bytes: &[u8]) {
+        self.line = self.line || bytes.contains(&b'\n');
+        for byte in bytes {
+            let Some(count) = self.preface else { return };
+            let Some(wanted) = PREFACE.get(count) else { return };
+            self.preface = (byte == wanted).then(|| count.saturating_add(1));
+            let is_whole = self.preface == Some(PREFACE.len());
+            self.wire.is_multiplexed.set(is_whole);
+        }
+    }
+
+    /// What hyper is to read next of a head that is out of time.
+    fn rest_of_late(&self) -> Option<&'static [u8]> {
+        let is_late = self.wire.is_late.get() && !self.wire.is_multiplexed.get();
+        NONSENSE.get(self.nonsense..).filter(|rest| is_late && !rest.is_empty())
     }
 }
 
@@ -136,9 +176,10 @@ where
         }
         let bare = Bare::at_end_of(written)?;
         let wrong = bare.wrong(self.line)?;
+        let wrong = if self.wire.is_late.get() { Wrong::Late } else { wrong };
         if bare.at == 0 {
             self.answer = Some((bare.filled(&(self.refuse)(wrong)), 0));
-            self.refused.set(true);
+            self.wire.is_refused.set(true);
         }
         Some(bare.at)
     }
@@ -180,10 +221,16 @@ impl<S: AsyncRead + Unpin, R: Unpin> AsyncRead for Whole<S, R> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Some(rest) = self.rest_of_late() {
+            let count = rest.len().min(buffer.remaining());
+            buffer.put_slice(rest.get(..count).unwrap_or_default());
+            self.nonsense = self.nonsense.saturating_add(count);
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.socket).poll_read(context, buffer);
-        if !self.line {
-            self.line = buffer.filled().iter().skip(before).any(|byte| *byte == b'\n');
+        if !self.line || self.preface.is_some_and(|count| count < PREFACE.len()) {
+            self.note(buffer.filled().get(before..).unwrap_or_default());
         }
         read
     }

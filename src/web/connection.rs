@@ -12,7 +12,7 @@
 //!
 //! Read bodies of requests: those that are answered have none.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, ETAG, HeaderValue,
+    IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS,
 };
 use http::response::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
@@ -42,7 +42,7 @@ use whoisd::observe::clock;
 
 use crate::activity::{Activity, Deadlines, Due};
 use crate::answering::{Answer, Answerer, Came, NO_CONTENT, Pending, Reply};
-use crate::bare::Whole;
+use crate::bare::{Whole, Wire};
 use crate::beside::Beside;
 use crate::body::Body;
 use crate::end::End;
@@ -97,6 +97,8 @@ pub(crate) struct Ends {
     pub(crate) local: bool,
     /// Whether it speaks TLS.
     pub(crate) encrypted: bool,
+    /// Whether it does not, where TLS is spoken.
+    pub(crate) misdirected: bool,
 }
 
 impl Connections {
@@ -118,8 +120,8 @@ impl Connections {
             .timer(TokioTimer::new())
             // A client that ends its side after its request is answered, as on port 43.
             .half_close(true)
-            // It counts from the end of the request before.
-            .header_read_timeout(deadlines.idle)
+            // Our own deadline comes first; it counts from the end of the request before, as well.
+            .header_read_timeout(deadlines.idle.saturating_add(FINISH))
             .max_buf_size(HEAD_BYTES_MAX)
             .max_headers(HEAD_FIELDS_MAX);
         builder
@@ -141,25 +143,25 @@ impl Connections {
         ends: Ends,
         stop: impl Future<Output = ()>,
     ) -> End {
-        let refused = Rc::new(Cell::new(false));
+        let wire = Rc::new(Wire::default());
         let refuse = refusing(Rc::clone(&self.answerer), ends);
-        let io = TokioIo::new(Whole::new(socket, refuse, Rc::clone(&refused)));
+        let io = TokioIo::new(Whole::new(socket, refuse, Rc::clone(&wire)));
         let (answerer, room) = (Rc::clone(&self.answerer), Rc::clone(&self.room));
         let asked = Rc::clone(&activity);
         let service = service_fn(move |request| {
             room.relieve(clock::monotonic());
             let (activity, asking) = (Rc::clone(&asked), asked.ask());
-            let begun = begin(&answerer, ends, &request);
-            let answerer = Rc::clone(&answerer);
             if request.version() == Version::HTTP_2 {
                 activity.multiplex();
             }
+            let begun = begin(&answerer, ends, &request);
+            let answerer = Rc::clone(&answerer);
             async move {
                 let reply = match begun {
                     Answer::Now(reply) => reply,
                     Answer::Later(made, pending) => later(answerer, made, pending).await,
                 };
-                let (head, body) = response(reply, request.headers()).into_parts();
+                let (head, body) = answered(reply, &request, ends).into_parts();
                 let answer = Response::from_parts(head, Body::new(body, &activity));
                 drop(asking);
                 Ok::<_, Infallible>(answer)
@@ -174,7 +176,7 @@ impl Connections {
             tokio::select! {
                 biased;
                 ended = connection.as_mut() => {
-                    return end(&activity, refused.get(), ended.err().as_deref());
+                    return end(&activity, &wire, ended.err().as_deref());
                 }
                 eviction = activity.evicted() => return End::Evicted(eviction),
                 () = stop.as_mut(), if !stopping => {
@@ -184,14 +186,20 @@ impl Connections {
                 }
                 _ = ticks.tick() => {
                     let now = clock::monotonic();
-                    if refused.get() {
+                    if wire.is_refused.get() {
                         finished.get_or_insert(now);
                     }
                     match (activity.due(&self.deadlines, now), finished) {
                         (Due::Cut, _) if activity.keeps_answers() => return End::Write,
                         (Due::Cut, _) => return End::FirstByte,
                         (_, Some(then)) if now.saturating_duration_since(then) >= FINISH => {
-                            return if activity.has_begun() { End::Head } else { End::Drain };
+                            let is_head = activity.has_begun() || wire.is_late.get();
+                            return if is_head { End::Head } else { End::Drain };
+                        }
+                        // It is answered in the next turn.
+                        (Due::Finish, None) if awaits_rest(&activity, &wire) => {
+                            finished = Some(now);
+                            wire.is_late.set(true);
                         }
                         (Due::Finish, None) => {
                             finished = Some(now);
@@ -205,16 +213,22 @@ impl Connections {
     }
 }
 
-/// How a connection ended that hyper is done with; whether it refused a head, and what it says.
+/// Whether a head has begun and has not ended, to which there is an answer: over HTTP/1.1 alone.
+fn awaits_rest(activity: &Activity, wire: &Wire) -> bool {
+    activity.has_begun() && activity.awaits_request() && !wire.is_multiplexed.get()
+}
+
+/// How a connection ended that hyper is done with, and what it says.
 fn end(
     activity: &Activity,
-    is_refused: bool,
+    wire: &Wire,
     error: Option<&(dyn std::error::Error + Send + Sync + 'static)>,
 ) -> End {
     let is_late =
         || error.and_then(|error| error.downcast_ref()).is_some_and(hyper::Error::is_timeout);
     match error {
-        _ if is_refused => End::Served,
+        _ if wire.is_late.get() => End::Head,
+        _ if wire.is_refused.get() => End::Served,
         _ if !activity.has_read() => End::Silent,
         Some(_) if is_late() => End::Head,
         Some(_) => End::Broken,
@@ -254,6 +268,7 @@ fn came<'a>(ends: Ends, (method, uri, headers): (&'a Method, &'a Uri, &'a Header
         proxied: ends.proxied,
         local: ends.local,
         encrypted: ends.encrypted,
+        misdirected: ends.misdirected,
         server: ends.server,
         complete_us: clock::micros(),
     }
@@ -270,6 +285,15 @@ async fn later(
         answerer.borrow_mut().finish(&pending, made)
     });
     finished.await.unwrap_or(Reply { status: 500, body: Bytes::new(), beside: Beside::default() })
+}
+
+/// The answer to a request. One that should have come over TLS is the last of its connection.
+fn answered(reply: Reply, request: &Request<Incoming>, ends: Ends) -> Response<Bytes> {
+    let mut response = response(reply, request.headers());
+    if ends.misdirected && request.version() != Version::HTTP_2 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// An answer with its headers. One that the client has already has no body (RFC 9110 section

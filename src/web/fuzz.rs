@@ -86,6 +86,7 @@ impl Server {
                 proxied: false,
                 local: false,
                 encrypted: false,
+                misdirected: false,
             };
             let serving = connections.serve((server, Rc::clone(&activity)), ends, pending());
             let serving = tokio::task::spawn_local(serving);

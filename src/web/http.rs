@@ -43,6 +43,8 @@ pub(crate) const METHOD_NOT_ALLOWED: Status = Status::new(405, "Method Not Allow
 pub(crate) const NOT_ACCEPTABLE: Status = Status::new(406, "Not Acceptable");
 /// A path or parameters that are too long.
 pub(crate) const URI_TOO_LONG: Status = Status::new(414, "URI Too Long");
+/// A head that does not end (RFC 9110 section 15.5.9).
+const REQUEST_TIMEOUT: Status = Status::new(408, "Request Timeout");
 /// A head that is too long, or has too many fields.
 const HEAD_TOO_LARGE: Status = Status::new(431, "Request Header Fields Too Large");
 
@@ -57,6 +59,8 @@ pub(crate) const HEAD_FIELDS_MAX: usize = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wrong {
     Malformed,
+    /// It did not end in time.
+    Late,
     HeadTooLarge,
     TargetTooLong,
 }
@@ -69,6 +73,10 @@ impl Wrong {
                 Status::BAD_REQUEST,
                 "This does not read as a request of HTTP/1.1 (RFC 9112); expected a line such as \
                  GET PATH HTTP/1.1, a line NAME: VALUE for each field, and an empty line.",
+            ),
+            Self::Late => (
+                REQUEST_TIMEOUT,
+                "The head of the request did not end in time; send it in one piece.",
             ),
             Self::HeadTooLarge => (
                 HEAD_TOO_LARGE,

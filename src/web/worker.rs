@@ -192,7 +192,8 @@ impl Came {
         let (peer, server) = (self.peer, self.server);
         let within = connections.first_byte();
         let encrypted = self.acceptor.is_some();
-        let mut ends = Ends { peer, server, proxied: false, local: false, encrypted };
+        let (proxied, local, misdirected) = (false, false, false);
+        let mut ends = Ends { peer, server, proxied, local, encrypted, misdirected };
         let mut before = Vec::new();
         if let Some(rule) = rule {
             let header = behind::header(&mut self.socket, rule, within, &figures.counters);
@@ -202,24 +203,45 @@ impl Came {
             };
             let proxied = header.named.is_some();
             let (peer, server) = header.named.unwrap_or((peer, server));
-            ends = Ends { peer, server, proxied, local: !proxied, encrypted };
+            ends = Ends { peer, server, proxied, local: !proxied, encrypted, misdirected };
             before = header.rest;
             activity.expect();
         }
-        let socket = Watched::new(self.socket, Rc::clone(&activity), before);
         let Some(acceptor) = self.acceptor else {
+            let socket = Watched::new(self.socket, Rc::clone(&activity), before);
             return Some(connections.serve((socket, activity), ends, stop).await);
         };
-        let accepted = tokio::select! {
-            accepted = timeout(within, acceptor.accept(socket)) => accepted,
+        let shake = async {
+            let is_plain = speaks_plainly(&self.socket, &before).await;
+            let socket = Watched::new(self.socket, Rc::clone(&activity), before);
+            // The library would write an alert of TLS first, and keep what it has read.
+            if is_plain { Ok(Err(socket)) } else { acceptor.accept(socket).await.map(Ok) }
+        };
+        let shaken = tokio::select! {
+            shaken = timeout(within, shake) => shaken,
             eviction = activity.evicted() => return Some(End::Evicted(eviction)),
         };
-        Some(match accepted {
-            Ok(Ok(socket)) => connections.serve((socket, activity), ends, stop).await,
+        Some(match shaken {
+            Ok(Ok(Ok(socket))) => connections.serve((socket, activity), ends, stop).await,
+            Ok(Ok(Err(socket))) => {
+                let ends = Ends { encrypted: false, misdirected: true, ..ends };
+                connections.serve((socket, activity), ends, stop).await
+            }
             Ok(Err(_)) => End::Handshake,
             Err(_) => End::HandshakeLate,
         })
     }
+}
+
+/// Whether a client does not speak TLS, as its first byte says: a record of TLS begins with 22 (RFC
+/// 8446 section 5.1), a request of HTTP with a letter.
+async fn speaks_plainly(socket: &TcpStream, before: &[u8]) -> bool {
+    if let Some(first) = before.first() {
+        return first.is_ascii_alphabetic();
+    }
+    let mut first = [0];
+    let peeked = socket.peek(&mut first).await;
+    peeked.is_ok() && first.iter().all(u8::is_ascii_alphabetic)
 }
 
 /// Says how many connections are open.

@@ -150,6 +150,34 @@ fn heads_that_cannot_be_read_count_against_their_client_and_not_against_a_proxy(
 }
 
 #[test]
+fn a_head_that_does_not_end_in_time_gets_a_408_and_an_idle_connection_nothing() {
+    let site = Site::new();
+    let server = site.serve_with("[web]\nidle_ms = 100\nstatus_listen = \"127.0.0.1:0\"\n");
+    let whole = "GET /rdap/help HTTP/1.1\r\nHost: x\r\n\r\n";
+    let parts = ["G", "PRI", "GET /rdap/he", "GET /rdap/help HTTP/1.1\r\nHost: x\r\nX-Half: "];
+    for before in ["", whole] {
+        for part in parts {
+            let mut client = server.connect();
+            client.write_all(before.as_bytes()).unwrap();
+            if !before.is_empty() {
+                assert_eq!(Response::read(&mut client, "GET").status, 200, "{part}");
+            }
+            client.write_all(part.as_bytes()).unwrap();
+            assert_refused(&mut client, 408, part);
+        }
+    }
+    let mut idle = server.connect();
+    idle.write_all(whole.as_bytes()).unwrap();
+    assert_eq!(Response::read(&mut idle, "GET").status, 200);
+    assert_eq!(idle.read(&mut [0]).unwrap(), 0);
+    let late = || server.figure("whoisd_deadlines_total", "phase=\"line\"");
+    eventually("the heads that were late", || late() == 2 * parts.len() as u64);
+    eventually("the idle one", || {
+        server.figure("whoisd_connections_ended_total", "how=\"served\"") == 1
+    });
+}
+
+#[test]
 fn a_client_that_nears_its_limit_reads_so_beside_the_same_answer() {
     let site = Site::new();
     let limits = "[limits]\nloopback_free = false\nv4_32_per_min = 1\nv4_32_burst = 12\n";

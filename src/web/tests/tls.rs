@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use server::{Server, Site, eventually};
+use server::{Response, Server, Site, eventually};
 
 /// A certificate of its own for hosts, in the site's folder.
 struct Pair {
@@ -308,7 +308,7 @@ fn a_handshake_that_comes_to_nothing_is_cut_and_counted() {
         assert_eq!(client.read(&mut [0]).unwrap(), 0, "{text:?}");
     }
     let mut client = TcpStream::connect(address).unwrap();
-    client.write_all(b"GET /rdap/help HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    client.write_all(b"\x16GET /rdap/help HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     let mut said = Vec::new();
     // An alert, and the end, which may be a reset.
     let _ = client.read_to_end(&mut said);
@@ -377,4 +377,31 @@ fn what_cannot_be_served_is_refused_with_what_to_do() {
             assert!(said.contains(expected), "{said}");
         }
     }
+}
+
+#[test]
+fn a_client_that_speaks_no_tls_reads_that_the_port_does() {
+    let site = Site::new();
+    let pair = Pair::new(&site, "one", &["rdap.demo"]);
+    let config = web(&[&pair]) + "status_listen = \"127.0.0.1:0\"\n";
+    let server = site.serve_as_configured(&config);
+    let encrypted = server.encrypted.unwrap();
+    for asked in ["GET /rdap/help HTTP/1.1\r\nHost: x\r\n\r\n", "NONSENSE\r\n\r\n"] {
+        let mut client = TcpStream::connect(encrypted).unwrap();
+        client.write_all(asked.as_bytes()).unwrap();
+        let answer = Response::read(&mut client, "GET");
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert_eq!(answer.header("content-type"), Some("application/rdap+json"));
+        assert_eq!(answer.header("connection"), Some("close"));
+        assert!(String::from_utf8_lossy(&answer.body).contains("This port speaks TLS"));
+        assert_eq!(client.read(&mut [0]).unwrap(), 0, "it is closed in order");
+    }
+    // It is no handshake, and one that fails still is.
+    let mut client = TcpStream::connect(encrypted).unwrap();
+    client.write_all(&[22, 9, 9, 9, 9, 9]).unwrap();
+    client.read_to_end(&mut Vec::new()).unwrap();
+    let ended =
+        |how: &str| server.figure("whoisd_connections_ended_total", &format!("how=\"{how}\""));
+    eventually("all ends", || ended("served") == 2 && ended("handshake") == 1);
+    assert_eq!(subject(&server, &[]), "rdap.demo");
 }
