@@ -16,12 +16,14 @@ use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::task::coop::poll_proceed;
+use whoisd::observe::ShardFigures;
 
 use crate::end::Eviction;
 
@@ -265,14 +267,32 @@ impl Drop for Asking {
 pub(crate) struct Watched<S> {
     socket: S,
     activity: Rc<Activity>,
+    /// Counts bytes: those of TLS, if it is spoken.
+    figures: Arc<ShardFigures>,
     /// What was read already, and how far it has been read again.
     before: (Vec<u8>, usize),
 }
 
 impl<S> Watched<S> {
-    /// Notes for `activity`; `before` was read already, and comes first.
-    pub(crate) const fn new(socket: S, activity: Rc<Activity>, before: Vec<u8>) -> Self {
-        Self { socket, activity, before: (before, 0) }
+    /// Notes for `activity`, and counts for `figures`; `before` was read already, and comes first.
+    pub(crate) fn new(
+        socket: S,
+        (activity, figures): (Rc<Activity>, Arc<ShardFigures>),
+        before: Vec<u8>,
+    ) -> Self {
+        Self { socket, activity, figures, before: (before, 0) }
+    }
+
+    fn read(&self, bytes: usize) {
+        self.activity.read(bytes);
+        self.figures.counters.received_bytes.add(bytes as u64);
+    }
+
+    fn written(&self, written: &Poll<io::Result<usize>>) {
+        self.activity.written(written);
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.figures.counters.sent_bytes.add(*bytes as u64);
+        }
     }
 }
 
@@ -287,13 +307,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
             let bytes = rest.len().min(buffer.remaining());
             buffer.put_slice(rest.get(..bytes).unwrap_or_default());
             *at = at.saturating_add(bytes);
-            self.activity.read(bytes);
+            self.read(bytes);
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.socket).poll_read(context, buffer);
         let bytes = buffer.filled().len().saturating_sub(before);
-        self.activity.read(bytes);
+        self.read(bytes);
         spend(context, bytes);
         read
     }
@@ -318,7 +338,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(context, bytes);
-        self.activity.written(&written);
+        self.written(&written);
         written
     }
 
@@ -328,7 +348,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write_vectored(context, parts);
-        self.activity.written(&written);
+        self.written(&written);
         written
     }
 

@@ -186,7 +186,7 @@ impl Came {
         rule: Option<&Rule>,
         connections: Connections,
         activity: Rc<Activity>,
-        figures: &ShardFigures,
+        figures: &Arc<ShardFigures>,
         stop: impl Future<Output = ()>,
     ) -> Option<End> {
         let (peer, server) = (self.peer, self.server);
@@ -207,13 +207,14 @@ impl Came {
             before = header.rest;
             activity.expect();
         }
+        let noted = (Rc::clone(&activity), Arc::clone(figures));
         let Some(acceptor) = self.acceptor else {
-            let socket = Watched::new(self.socket, Rc::clone(&activity), before);
+            let socket = Watched::new(self.socket, noted, before);
             return Some(connections.serve((socket, activity), ends, stop).await);
         };
         let shake = async {
             let is_plain = speaks_plainly(&self.socket, &before).await;
-            let socket = Watched::new(self.socket, Rc::clone(&activity), before);
+            let socket = Watched::new(self.socket, noted, before);
             // The library would write an alert of TLS first, and keep what it has read.
             if is_plain { Ok(Err(socket)) } else { acceptor.accept(socket).await.map(Ok) }
         };

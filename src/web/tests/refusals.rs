@@ -105,6 +105,9 @@ fn a_head_that_cannot_be_read_gets_a_whole_error() {
     }
     let counted = server.figure("whoisd_queries_total", "kind=\"unreadable\",outcome=\"refused\"");
     assert_eq!(counted, heads.len() as u64);
+    // Each has an answer of a kilobyte; what is dropped counts as well.
+    let bytes = |way: &str| server.figure(&format!("whoisd_{way}_bytes_total"), "");
+    assert!(bytes("sent") > 1_000 * counted && bytes("received") > 80_000, "{}", bytes("sent"));
     assert_eq!(rows(&site.logged(server)), vec![["unreadable", "refused", ""]; heads.len()]);
 }
 
