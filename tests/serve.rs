@@ -457,7 +457,7 @@ fn with_check_first_damage_is_refused_before_a_listener_opens() {
     assert_eq!(status, 3, "{log}");
     assert!(log.contains("bytes 0 to ") && !log.contains("serving"), "{log}");
     assert!(
-        refused(&["--dir", SNAPSHOT, "--check", "never"]).1.contains("known are behind, first")
+        refused(&["--dir", SNAPSHOT, "--check", "never"]).1.contains("is none of behind, first")
     );
 }
 

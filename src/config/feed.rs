@@ -99,7 +99,8 @@ pub(super) fn nats(file: &file::Nats) -> Result<Option<Nats>, Vec<Refused>> {
         all.push(refused("feed.nats.durable", durable, problem));
     }
     if let Some(keys) = trusted_keys.as_ref().filter(|keys| keys.get_ref().len() > KEY_COUNT_MAX) {
-        let problem = format!("{} keys, at most {KEY_COUNT_MAX} are taken", keys.get_ref().len());
+        let problem =
+            format!("{} keys, at most {KEY_COUNT_MAX} may be given", keys.get_ref().len());
         all.push(refused("feed.nats.trusted_keys", keys, problem));
     }
     if let Some(url) = objects.as_ref().filter(|url| !is_address(url.get_ref())) {

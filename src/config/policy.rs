@@ -69,7 +69,7 @@ pub(super) fn lists(
 ) -> Vec<Result<PathBuf, Refused<'static>>> {
     let got = written.get_ref().len();
     if got > LIST_FILE_COUNT_MAX {
-        let problem = format!("{got} files, at most {LIST_FILE_COUNT_MAX} are allowed");
+        let problem = format!("{got} files, at most {LIST_FILE_COUNT_MAX} may be given");
         return vec![Err(refused("policy.lists", written, problem))];
     }
     let read = |path: &Spanned<PathBuf>| {

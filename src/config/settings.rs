@@ -226,7 +226,7 @@ impl std::str::FromStr for Check {
         match text {
             "behind" => Ok(Self::Behind),
             "first" => Ok(Self::First),
-            _ => Err(format!("`{text}` is not a time to check; known are behind, first")),
+            _ => Err(format!("{text:?} is none of behind, first")),
         }
     }
 }

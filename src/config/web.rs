@@ -197,7 +197,8 @@ pub(super) fn set(file: &file::Web, web: &mut Web) -> Vec<Refused> {
     if let Some(written) = &file.certificates {
         let count = written.get_ref().len();
         if count > CERTIFICATE_COUNT_MAX {
-            let problem = format!("{count} certificates, at most {CERTIFICATE_COUNT_MAX} are read");
+            let problem =
+                format!("{count} certificates, at most {CERTIFICATE_COUNT_MAX} may be given");
             all.push(refused("web.certificates", written, problem));
         }
         let certificate = |file: &file::Certificate| Certificate {

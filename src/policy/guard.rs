@@ -62,7 +62,7 @@ impl std::str::FromStr for Mode {
             "off" => Ok(Self::Off),
             "dry-run" => Ok(Self::DryRun),
             "on" => Ok(Self::On),
-            _ => Err(format!("`{text}` is not a mode; known are {}", Self::WORDS.join(", "))),
+            _ => Err(format!("{text:?} is none of {}", Self::WORDS.join(", "))),
         }
     }
 }

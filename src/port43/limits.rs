@@ -191,7 +191,7 @@ impl std::str::FromStr for Wanted {
             "auto" => Ok(Self::Auto),
             "ring" => Ok(Self::Ring),
             "streams" => Ok(Self::Streams),
-            _ => Err(format!("`{text}` is not an engine; known are {}", Self::WORDS.join(", "))),
+            _ => Err(format!("{text:?} is none of {}", Self::WORDS.join(", "))),
         }
     }
 }
