@@ -1,4 +1,5 @@
-//! What every folder may use: the bounds of a setting, and the characters that break a line.
+//! What every folder may use: the bounds and words of a setting, and the characters that break a
+//! line.
 //!
 //! # Invariants
 //!
@@ -24,6 +25,27 @@ impl Bound {
         assert!(min <= default && default <= max, "the default lies outside of its bounds");
         Self { default, min, max }
     }
+}
+
+/// A text that is none of the words of a setting.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is none of {}", words.join(", "))]
+pub struct UnknownWord {
+    /// The text.
+    pub text: String,
+    /// The words.
+    pub words: Vec<&'static str>,
+}
+
+/// The one of `values`, which are all, whose word is `text`.
+pub(crate) fn of_word<T: Copy, const COUNT: usize>(
+    text: &str,
+    values: [T; COUNT],
+    word: fn(T) -> &'static str,
+) -> Result<T, UnknownWord> {
+    let value = values.into_iter().find(|value| word(*value) == text);
+    let unknown = || UnknownWord { text: text.to_owned(), words: values.map(word).to_vec() };
+    value.ok_or_else(unknown)
 }
 
 /// Whether a character could make one line look like two, or turn its text around: controls,

@@ -14,6 +14,7 @@ use toml::Spanned;
 
 use super::error::ValueError;
 use super::file;
+use crate::bounds::UnknownWord;
 use crate::policy::lists::unmapped;
 use crate::port43::proxy::{Expected, FROM_COUNT_MAX, Rule};
 
@@ -118,8 +119,8 @@ fn from(
 
 fn header(table: &file::Proxy, refused: Refuse<'_>) -> Result<Expected, Refused> {
     let header = table.header.as_ref().ok_or_else(|| missing("header", "\"v2\"", refused))?;
-    let word = header.get_ref().parse();
-    word.map_err(|problem| refused("header", Some(header.span()), problem))
+    let unknown = |error: UnknownWord| refused("header", Some(header.span()), error.to_string());
+    header.get_ref().parse().map_err(unknown)
 }
 
 /// What is wrong with a text that is not an address to listen on.

@@ -12,6 +12,7 @@ use hashbrown::HashMap;
 
 use super::keys::{DRAIN_DELAY_MS, FOLLOW_MS, KEEP, SHUTDOWN_MS};
 use super::{ConfigError, Nats, Policy, Program, Registrars, Web};
+use crate::bounds::{UnknownWord, of_word};
 use crate::feed::spool;
 use crate::observe::log;
 use crate::policy::display::Answers;
@@ -220,14 +221,10 @@ impl Check {
 }
 
 impl std::str::FromStr for Check {
-    type Err = String;
+    type Err = UnknownWord;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "behind" => Ok(Self::Behind),
-            "first" => Ok(Self::First),
-            _ => Err(format!("{text:?} is none of behind, first")),
-        }
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        of_word(text, [Self::Behind, Self::First], Self::word)
     }
 }
 

@@ -15,7 +15,7 @@ use toml::Spanned;
 
 use super::feed::{Refused, refused};
 use super::{Program, Settings, file, load, proxy};
-use crate::bounds::Bound;
+use crate::bounds::{Bound, UnknownWord, of_word};
 use crate::place::cores;
 
 /// Most networks whose headers are believed.
@@ -64,12 +64,13 @@ impl ForwardedHeader {
 }
 
 impl FromStr for ForwardedHeader {
-    type Err = String;
+    type Err = UnknownWord;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let all = [Self::XForwardedFor, Self::Forwarded];
-        let word = all.into_iter().find(|header| header.word().eq_ignore_ascii_case(text));
-        word.ok_or_else(|| format!("{text:?} is none of {}", all.map(Self::word).join(", ")))
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        // The name of a header: case does not matter.
+        let word = text.to_ascii_lowercase();
+        of_word(&word, [Self::XForwardedFor, Self::Forwarded], Self::word)
+            .map_err(|unknown| UnknownWord { text: text.to_owned(), ..unknown })
     }
 }
 

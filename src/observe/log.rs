@@ -25,6 +25,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry, fmt as lines, registry, reload};
 
+use crate::bounds::{UnknownWord, of_word};
+
 /// The level of the log of this process, once it has begun.
 static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
@@ -54,47 +56,48 @@ pub struct Settings {
     pub level: Level,
 }
 
-/// Formats by name, as configuration and command line say them.
-pub const FORMATS: [&str; 2] = ["text", "json"];
-
-/// Levels by name, as configuration and command line say them, most severe first.
-pub const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-
 impl Default for Level {
     fn default() -> Self {
         Self(LevelFilter::INFO)
     }
 }
 
-impl FromStr for Format {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            _ => Err(format!("{text:?} is none of {}", FORMATS.join(", "))),
+impl Format {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
         }
     }
 }
 
-impl FromStr for Level {
-    type Err = String;
+impl FromStr for Format {
+    type Err = UnknownWord;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        if !LEVELS.contains(&text) {
-            return Err(format!("{text:?} is none of {}", LEVELS.join(", ")));
-        }
-        LevelFilter::from_str(text).map(Self).map_err(|error| error.to_string())
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        of_word(text, [Self::Text, Self::Json], Self::word)
+    }
+}
+
+impl FromStr for Level {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let levels = [
+            ("off", LevelFilter::OFF),
+            ("error", LevelFilter::ERROR),
+            ("warn", LevelFilter::WARN),
+            ("info", LevelFilter::INFO),
+            ("debug", LevelFilter::DEBUG),
+            ("trace", LevelFilter::TRACE),
+        ];
+        of_word(text, levels, |(word, _)| word).map(|(_, level)| Self(level))
     }
 }
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Text => "text",
-            Self::Json => "json",
-        })
+        f.write_str(self.word())
     }
 }
 
@@ -222,19 +225,19 @@ mod tests {
 
     #[test]
     fn every_name_is_read_and_written_the_same() {
-        for name in FORMATS {
+        for name in ["text", "json"] {
             assert_eq!(name.parse::<Format>().unwrap().to_string(), name);
         }
-        for name in LEVELS {
+        for name in ["off", "error", "warn", "info", "debug", "trace"] {
             assert_eq!(name.parse::<Level>().unwrap().to_string(), name);
         }
     }
 
     #[test]
     fn an_unknown_name_is_refused_with_the_list() {
-        let error = "verbose".parse::<Level>().unwrap_err();
+        let error = "verbose".parse::<Level>().unwrap_err().to_string();
         assert_eq!(error, "\"verbose\" is none of off, error, warn, info, debug, trace");
-        assert!("xml".parse::<Format>().unwrap_err().contains("text, json"));
+        assert!("xml".parse::<Format>().unwrap_err().to_string().contains("text, json"));
     }
 
     #[test]

@@ -26,6 +26,7 @@ use arc_swap::{ArcSwap, Guard as Loaded};
 use super::block::{Block, Blocks, Cause};
 use super::limit::{Level, Levels, Limiter, Over, Scarcest, Use, Uses, unmapped};
 use super::lists::{Action, Entry, Lists, OwnLimits, Per, Place};
+use crate::bounds::{UnknownWord, of_word};
 
 /// What limits do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,9 +41,6 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The words of the configuration, in the order of the type.
-    pub const WORDS: [&str; 3] = ["off", "dry-run", "on"];
-
     /// The word in the configuration.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -55,15 +53,10 @@ impl Mode {
 }
 
 impl std::str::FromStr for Mode {
-    type Err = String;
+    type Err = UnknownWord;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "off" => Ok(Self::Off),
-            "dry-run" => Ok(Self::DryRun),
-            "on" => Ok(Self::On),
-            _ => Err(format!("{text:?} is none of {}", Self::WORDS.join(", "))),
-        }
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        of_word(text, [Self::Off, Self::DryRun, Self::On], Self::word)
     }
 }
 

@@ -8,7 +8,7 @@
 //!
 //! Read configuration: `config` fills [`Settings`] and names the key of a value out of bounds.
 
-use crate::bounds::Bound;
+use crate::bounds::{Bound, UnknownWord, of_word};
 
 /// Longest query line in bytes, without its line end. RFC 3912 gives no limit; the longest legal
 /// query is a keyword and a name of 253 characters, typed in Unicode at up to four bytes each.
@@ -169,9 +169,6 @@ pub enum Wanted {
 }
 
 impl Wanted {
-    /// The words of the configuration, in the order of the type.
-    pub const WORDS: [&str; 3] = ["auto", "ring", "streams"];
-
     /// The word in the configuration.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -184,15 +181,10 @@ impl Wanted {
 }
 
 impl std::str::FromStr for Wanted {
-    type Err = String;
+    type Err = UnknownWord;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "ring" => Ok(Self::Ring),
-            "streams" => Ok(Self::Streams),
-            _ => Err(format!("{text:?} is none of {}", Self::WORDS.join(", "))),
-        }
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        of_word(text, [Self::Auto, Self::Ring, Self::Streams], Self::word)
     }
 }
 

@@ -11,6 +11,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use snapshot_format::calendar::{DAY_S, civil_from_days, day_of_date};
 
+use super::error::NotADay;
+
 /// Milliseconds of a day.
 pub(super) const DAY_MS: i64 = DAY_S * 1_000;
 /// Last day that is read or written: 9999-12-31.
@@ -53,10 +55,10 @@ impl fmt::Display for Day {
 }
 
 impl FromStr for Day {
-    type Err = String;
+    type Err = NotADay;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{:?} is not a day, expected YYYY-MM-DD", shortened(text));
+    fn from_str(text: &str) -> Result<Self, NotADay> {
+        let wrong = || NotADay { got: shortened(text) };
         let mut parts = text.splitn(3, '-');
         let mut part = |width: usize| -> Option<i64> {
             let part = parts.next()?;
@@ -128,7 +130,7 @@ mod tests {
         assert_eq!("2026-11-26".parse(), Ok(day));
         assert_eq!("2024-02-29".parse::<Day>().unwrap().to_string(), "2024-02-29");
         for bad in ["", "2026-1-26", "2026-02-30", "1969-12-31", "+026-01-01", "2026-11-26 "] {
-            let error = bad.parse::<Day>().unwrap_err();
+            let error = bad.parse::<Day>().unwrap_err().to_string();
             assert!(error.ends_with("is not a day, expected YYYY-MM-DD"), "{error}");
         }
         assert_eq!(Day::of_ms(i64::MIN).to_string(), "1970-01-01");

@@ -80,6 +80,14 @@ pub enum LogError {
     },
 }
 
+/// A text is not a day.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{got:?} is not a day, expected YYYY-MM-DD")]
+pub struct NotADay {
+    /// Its first characters.
+    pub got: String,
+}
+
 /// A file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {

@@ -49,7 +49,7 @@ pub use audit::{Audit, Verdict, audit};
 pub use counts::{ByWord, Counts, MISS, OTHER, RESPONDED};
 pub use day::Day;
 pub use entry::{Entry, NAME_BYTES_MAX};
-pub use error::{Damage, LogError, ReadError, StartError, TotalError};
+pub use error::{Damage, LogError, NotADay, ReadError, StartError, TotalError};
 pub use figures::{Figures, Report};
 pub use privacy::{Privacy, PrivacySettings};
 pub use read::{FileRead, lines as read_lines};

@@ -26,6 +26,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use sha2::Sha256;
 
 use super::error::LogError;
+use crate::bounds::{UnknownWord, of_word};
 use crate::hex::LOWER;
 
 /// Networks by which clients are counted: what one site usually has.
@@ -68,12 +69,10 @@ impl Privacy {
 }
 
 impl FromStr for Privacy {
-    type Err = String;
+    type Err = UnknownWord;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let all = [Self::None, Self::Truncate, Self::Hash];
-        let found = all.into_iter().find(|one| one.word() == text);
-        found.ok_or_else(|| format!("{text:?} is none of none, truncate, hash"))
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        of_word(text, [Self::None, Self::Truncate, Self::Hash], Self::word)
     }
 }
 

@@ -20,6 +20,7 @@ use super::block::Block;
 use super::columns::ColumnsFile;
 use super::counts::Counts;
 use super::segment_name::{COLUMNS, LINES, PART, Stem};
+use crate::bounds::{UnknownWord, of_word};
 
 /// Numbers that are tried for a name: somebody else's files may be there.
 const NUMBERS_MAX: usize = 64;
@@ -62,12 +63,10 @@ impl Format {
 }
 
 impl FromStr for Format {
-    type Err = String;
+    type Err = UnknownWord;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let all = [Self::Jsonl, Self::Parquet, Self::Both];
-        let found = all.into_iter().find(|one| one.word() == text);
-        found.ok_or_else(|| format!("{text:?} is none of jsonl, parquet, both"))
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        of_word(text, [Self::Jsonl, Self::Parquet, Self::Both], Self::word)
     }
 }
 

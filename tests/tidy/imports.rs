@@ -111,10 +111,10 @@ const RULES: &[Rule] = &[
     Rule { module: "held", may_import: &[], never: SOCKETS },
     Rule { module: "aside", may_import: &[], never: SOCKETS },
     Rule { module: "aside", may_import: &[], never: CLOCKS },
-    Rule { module: "observe", may_import: &[], never: SOCKETS },
+    Rule { module: "observe", may_import: &["bounds"], never: SOCKETS },
     Rule {
         module: "querylog",
-        may_import: &["aside", "feed", "held", "hex", "observe", "place", "time"],
+        may_import: &["aside", "bounds", "feed", "held", "hex", "observe", "place", "time"],
         never: SOCKETS,
     },
     Rule {

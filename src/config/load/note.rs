@@ -9,6 +9,7 @@ use super::super::error::ValueError;
 use super::super::settings::Origin;
 use super::super::{ConfigError, policy};
 use super::Merge;
+use crate::bounds::UnknownWord;
 
 impl Merge<'_> {
     /// The value, or a note of why there is none.
@@ -90,14 +91,14 @@ impl Merge<'_> {
         self.errors.push(ConfigError::Setting { place, key, problem });
     }
 
-    pub(super) fn word<T: FromStr<Err = String>>(
+    pub(super) fn word<T: FromStr<Err = UnknownWord>>(
         &mut self,
         key: &'static str,
         written: Option<&Spanned<String>>,
     ) -> Result<Option<T>, ConfigError> {
         let Some(text) = written else { return Ok(None) };
-        let word =
-            text.get_ref().parse().map_err(|problem| self.refused(key, &text.span(), problem))?;
+        let refused = |error: UnknownWord| self.refused(key, &text.span(), error.to_string());
+        let word = text.get_ref().parse().map_err(refused)?;
         self.set_in_file(key, &text.span());
         Ok(Some(word))
     }

@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
+use crate::bounds::{UnknownWord, of_word};
+
 /// Networks that one listener may trust: balancers of a site, not their clients. They are looked
 /// through for each connection.
 pub const FROM_COUNT_MAX: usize = 64;
@@ -25,9 +27,6 @@ pub enum Expected {
 }
 
 impl Expected {
-    /// The words of the configuration, in the order of the type.
-    pub const WORDS: [&str; 3] = ["v1", "v2", "either"];
-
     /// The word in the configuration.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -40,15 +39,10 @@ impl Expected {
 }
 
 impl FromStr for Expected {
-    type Err = String;
+    type Err = UnknownWord;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "v1" => Ok(Self::V1),
-            "v2" => Ok(Self::V2),
-            "either" => Ok(Self::Either),
-            _ => Err(format!("{text:?} is none of {}", Self::WORDS.join(", "))),
-        }
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        of_word(text, [Self::V1, Self::V2, Self::Either], Self::word)
     }
 }
 
