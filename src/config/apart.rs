@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::contradiction::Contradiction;
 use super::program::Program;
 use super::{Effective, Origin, Settings};
 
@@ -13,7 +14,7 @@ use super::{Effective, Origin, Settings};
 type Place = (&'static str, &'static str, Option<PathBuf>);
 
 /// The places that are one for both programs: the key to change, and what is wrong.
-pub(super) fn find(effective: &Effective, found: &mut Vec<(String, String)>) {
+pub(super) fn find(effective: &Effective, found: &mut Vec<(&'static str, Contradiction)>) {
     let settings = &effective.settings;
     let (of_whoisd, of_web) = (places(settings), places(&settings.clone().of_web()));
     for ((what, key, place), (_, web_key, web_place)) in of_whoisd.into_iter().zip(of_web) {
@@ -25,9 +26,7 @@ pub(super) fn find(effective: &Effective, found: &mut Vec<(String, String)>) {
         let is_set = effective.origin(web_key) != &Origin::Default;
         let (key, place, program) =
             if is_set { (web_key, web_place, Program::Whoisd) } else { (key, place, Program::Web) };
-        let (place, other) = (place.display(), program.name());
-        let problem = format!("{place} is {what} of {other} already; name another one");
-        found.push((key.to_owned(), problem));
+        found.push((key, Contradiction::OneFor { place, what, other: program.name() }));
     }
 }
 

@@ -5,15 +5,96 @@
 //! Look at single values against their bounds: `load` does.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use super::web::Web;
 use super::{Effective, Origin, Settings, apart};
 use crate::policy::guard::Mode;
 use crate::querylog::Privacy;
 
+/// Why two values that are good each cannot be together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Contradiction {
+    /// The first block would be longer than the longest.
+    #[error(
+        "{first_s} s is longer than blocks.longest_s, {longest_s} s: the first block is the \
+         shortest"
+    )]
+    FirstBlock {
+        /// The first block, seconds.
+        first_s: u64,
+        /// The longest block, seconds.
+        longest_s: u64,
+    },
+    /// A connection would end before its first byte has to be there.
+    #[error(
+        "{total_ms} ms are fewer than a client has for its first byte, port43.first_byte_ms = \
+         {first_byte_ms}"
+    )]
+    FirstByte {
+        /// Deadline of the connection, milliseconds.
+        total_ms: u64,
+        /// Deadline of the first byte, milliseconds.
+        first_byte_ms: u64,
+    },
+    /// Both kinds of addresses would be in one set.
+    #[error(
+        "{set:?} is the set of IPv4 addresses already, policy.nftables.set4; a set of nftables has \
+         one kind of addresses"
+    )]
+    OneSet {
+        /// The set.
+        set: String,
+    },
+    /// Less would be kept than one file has.
+    #[error("{kept} {unit} are fewer than one file has, {rotate} = {rotated}; 0 keeps all")]
+    Kept {
+        /// What is kept.
+        kept: u64,
+        /// What is counted.
+        unit: &'static str,
+        /// The key that says what a file has.
+        rotate: &'static str,
+        /// What a file has.
+        rotated: u64,
+    },
+    /// A listener has TLS, and there is no certificate.
+    #[error(
+        "{address} speaks TLS and needs a certificate; write certificates = [{{ chain = \
+         \"/etc/whoisd/tls/chain.pem\", key = \"/etc/whoisd/tls/key.pem\" }}]"
+    )]
+    NoCertificate {
+        /// The listener.
+        address: SocketAddr,
+    },
+    /// There is a certificate, and no listener has TLS.
+    #[error("no address speaks TLS; write tls_listen = [\"0.0.0.0:443\", \"[::]:443\"]")]
+    NoTls,
+    /// Another listener has the address.
+    #[error("{address} is taken by {other}, {taken}; choose another port")]
+    Taken {
+        /// The address.
+        address: SocketAddr,
+        /// The key of the other listener.
+        other: &'static str,
+        /// Its address.
+        taken: SocketAddr,
+    },
+    /// Both programs would write one place.
+    #[error("{} is {what} of {other} already; name another one", place.display())]
+    OneFor {
+        /// The place.
+        place: PathBuf,
+        /// What it is for.
+        what: &'static str,
+        /// The program that has it.
+        other: &'static str,
+    },
+}
+
 /// The contradictions: the key to change, and what is wrong. Two values contradict each other only
 /// if both were set; a default gives way.
-pub(super) fn find(effective: &Effective) -> Vec<(String, String)> {
+pub(super) fn find(effective: &Effective) -> Vec<(&'static str, Contradiction)> {
     let settings = &effective.settings;
     let are_set =
         |keys: [&str; 2]| keys.iter().all(|key| effective.origin(key) != &Origin::Default);
@@ -23,31 +104,21 @@ pub(super) fn find(effective: &Effective) -> Vec<(String, String)> {
     apart::find(effective, &mut found);
     let terms = &settings.warden.terms;
     if are_set(["blocks.first_s", "blocks.longest_s"]) && terms.first_s > terms.longest_s {
-        let problem = format!(
-            "{} s is longer than blocks.longest_s, {} s: the first block is the shortest",
-            terms.first_s, terms.longest_s
-        );
-        found.push(("blocks.first_s".to_owned(), problem));
+        let (first_s, longest_s) = (terms.first_s, terms.longest_s);
+        found.push(("blocks.first_s", Contradiction::FirstBlock { first_s, longest_s }));
     }
     let port43 = &settings.port43;
     if are_set(["port43.total_ms", "port43.first_byte_ms"])
         && port43.total_ms < port43.first_byte_ms
     {
-        let problem = format!(
-            "{} ms are fewer than a client has for its first byte, port43.first_byte_ms = {}",
-            port43.total_ms, port43.first_byte_ms
-        );
-        found.push(("port43.total_ms".to_owned(), problem));
+        let (total_ms, first_byte_ms) = (port43.total_ms, port43.first_byte_ms);
+        found.push(("port43.total_ms", Contradiction::FirstByte { total_ms, first_byte_ms }));
     }
     if let Some(nftables) = settings.policy.nftables.as_ref()
         && nftables.set4 == nftables.set6
     {
-        let problem = format!(
-            "{:?} is the set of IPv4 addresses already, policy.nftables.set4; a set of nftables \
-             has one kind of addresses",
-            nftables.set6
-        );
-        found.push(("policy.nftables.set6".to_owned(), problem));
+        let set = nftables.set6.clone();
+        found.push(("policy.nftables.set6", Contradiction::OneSet { set }));
     }
     let log = &settings.query_log;
     for (keep, kept, rotate, rotated, unit) in [
@@ -61,10 +132,7 @@ pub(super) fn find(effective: &Effective) -> Vec<(String, String)> {
         ),
     ] {
         if are_set([keep, rotate]) && kept > 0 && kept < rotated {
-            let problem = format!(
-                "{kept} {unit} are fewer than one file has, {rotate} = {rotated}; 0 keeps all"
-            );
-            found.push((keep.to_owned(), problem));
+            found.push((keep, Contradiction::Kept { kept, unit, rotate, rotated }));
         }
     }
     found
@@ -87,27 +155,19 @@ pub(super) fn doubtful(settings: &Settings) -> Vec<String> {
 }
 
 /// Listeners with TLS, and certificates for them: the one needs the other.
-fn encrypted(settings: &Settings, found: &mut Vec<(String, String)>) {
+fn encrypted(settings: &Settings, found: &mut Vec<(&'static str, Contradiction)>) {
     let web = &settings.web;
-    let (key, problem) = match (web.tls_listen.as_slice(), web.certificates.as_slice()) {
-        ([address, ..], []) => (
-            "web.tls_listen",
-            format!(
-                "{address} speaks TLS and needs a certificate; write certificates = \
-                 [{{ chain = \"/etc/whoisd/tls/chain.pem\", key = \"/etc/whoisd/tls/key.pem\" }}]"
-            ),
-        ),
-        ([], [_, ..]) => (
-            "web.certificates",
-            "no address speaks TLS; write tls_listen = [\"0.0.0.0:443\", \"[::]:443\"]".to_owned(),
-        ),
-        _ => return,
-    };
-    found.push((key.to_owned(), problem));
+    found.extend(match (web.tls_listen.as_slice(), web.certificates.as_slice()) {
+        ([address, ..], []) => {
+            Some(("web.tls_listen", Contradiction::NoCertificate { address: *address }))
+        }
+        ([], [_, ..]) => Some(("web.certificates", Contradiction::NoTls)),
+        _ => None,
+    });
 }
 
 /// Listeners of which the second could not be opened.
-fn listeners(settings: &Settings, found: &mut Vec<(String, String)>) {
+fn listeners(settings: &Settings, found: &mut Vec<(&'static str, Contradiction)>) {
     let (status, health) = (settings.status_listen, settings.health_listen);
     let port43 = settings.listen.iter().map(|address| ("server.listen", *address));
     let named = [("status.listen", status), ("status.health_listen", health)];
@@ -115,7 +175,7 @@ fn listeners(settings: &Settings, found: &mut Vec<(String, String)>) {
     for (key, address) in named {
         let Some(address) = address else { continue };
         if let Some((other, taken)) = known.iter().find(|(_, taken)| overlap(*taken, address)) {
-            found.push((key.to_owned(), taken_by(address, other, *taken)));
+            found.push((key, Contradiction::Taken { address, other, taken: *taken }));
         }
         known.push((key, address));
     }
@@ -123,7 +183,7 @@ fn listeners(settings: &Settings, found: &mut Vec<(String, String)>) {
 }
 
 /// The same for `whoisd-web`, which is a process of its own.
-fn of_web(web: &Web, found: &mut Vec<(String, String)>) {
+fn of_web(web: &Web, found: &mut Vec<(&'static str, Contradiction)>) {
     let with = |key, all: &[SocketAddr]| all.iter().map(|at| (key, *at)).collect::<Vec<_>>();
     let mut known = with("web.listen", &web.listen);
     // Listeners of one key may overlap, as those of port 43: 0.0.0.0 beside [::].
@@ -134,16 +194,12 @@ fn of_web(web: &Web, found: &mut Vec<(String, String)>) {
         for (key, address) in &of_key {
             if let Some((other, taken)) = known.iter().find(|(_, taken)| overlap(*taken, *address))
             {
-                found.push(((*key).to_owned(), taken_by(*address, other, *taken)));
+                let (address, taken) = (*address, *taken);
+                found.push((key, Contradiction::Taken { address, other, taken }));
             }
         }
         known.extend(of_key);
     }
-}
-
-/// What is wrong with an address that another listener has.
-fn taken_by(address: SocketAddr, other: &str, taken: SocketAddr) -> String {
-    format!("{address} is taken by {other}, {taken}; choose another port")
 }
 
 /// Whether two sockets cannot listen at these addresses: `0.0.0.0` has all of IPv4, and `[::]` all

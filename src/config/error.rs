@@ -3,13 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use ipnet::IpNet;
-
-use super::guard::CANARY_BYTES_MAX;
+use super::value::ValueError;
 use crate::observe::printable::printable;
-use crate::policy::display::settings::TextError;
-use crate::policy::mining::CANARIES_MAX;
-use crate::warden::CHANNEL_BYTES_MAX;
 
 /// Where a package puts the configuration, and `deploy/whoisd.service` expects it.
 pub const STANDARD_FILE: &str = "/etc/whoisd/whoisd.toml";
@@ -34,18 +29,18 @@ pub enum ConfigError {
         line: usize,
         /// The key in this line with its table, empty if there is none.
         key: String,
-        /// What is wrong.
+        /// What is wrong, in the parser's words.
         problem: String,
     },
     /// A value is out of bounds, or does not read as what it should be.
-    #[error("{place}: {key}: {}", printable(problem))]
+    #[error("{place}: {key}: {}", printable(&problem.to_string()))]
     Setting {
         /// File and line, or the flag.
         place: String,
         /// The key with its table.
         key: String,
         /// What is wrong, with the value and the bound.
-        problem: String,
+        problem: Box<ValueError>,
     },
     /// A setting without a default is not set.
     #[error(
@@ -123,58 +118,4 @@ impl ConfigError {
             _ => 3,
         }
     }
-}
-
-/// What is wrong with a value, whatever its key.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ValueError {
-    /// A text cannot be part of an answer.
-    #[error(transparent)]
-    Text(#[from] TextError),
-    /// There are too many names of canary records.
-    #[error("{got} names, expected at most {CANARIES_MAX}")]
-    CanaryCount { got: usize },
-    /// Texts are not names of records.
-    #[error(
-        "{} is not a name of 1 to {CANARY_BYTES_MAX} letters, digits, hyphens and dots; write IDNs \
-         as A-labels",
-        quoted(names)
-    )]
-    Canaries { names: Vec<String> },
-    /// A text is not the address of a Redis server. It is not quoted: it may hold a password,
-    /// although it should not.
-    #[error("is not the address of a Redis server; expected \"redis://127.0.0.1:6379\"")]
-    Redis,
-    /// The address of a Redis server has a user or a password.
-    #[error(
-        "the address holds a user or a password, which would be shown; put one line \
-         \"user:password\" into a file and name it as site.credentials"
-    )]
-    RedisPassword,
-    /// A text is not the name of a channel.
-    #[error("{name:?} is not a name of 1 to {CHANNEL_BYTES_MAX} letters, digits and `-_.:`")]
-    Channel { name: String },
-    /// A text is not a network.
-    #[error("{text:?} is not a network; write \"10.0.0.0/8\" or \"2001:db8::1\"")]
-    Network { text: String },
-    /// Bits of a network's address are set after the length of its prefix.
-    #[error("{text} has bits behind its prefix; write \"{}\" for the network", network.trunc())]
-    HostBits { text: String, network: IpNet },
-    /// A network is that of all addresses.
-    #[error("{text} is everybody, who could then say to be anybody; name balancers")]
-    Everybody { text: String },
-    /// A path ends in no name.
-    #[error("{path:?} names no file; write one such as \"/etc/whoisd/a.toml\"")]
-    NoFile { path: PathBuf },
-    /// A path is a pattern of another kind than ours.
-    #[error(
-        "{path:?} is not a pattern; `*` may stand in the last part, as in \
-         \"/etc/whoisd/lists.d/*.toml\""
-    )]
-    Pattern { path: PathBuf },
-}
-
-fn quoted(names: &[String]) -> String {
-    let names: Vec<_> = names.iter().map(|name| format!("{name:?}")).collect();
-    names.join(", ")
 }

@@ -4,12 +4,12 @@
 //!
 //! Connect, or look at the object store: whether they are there shows when the feed runs.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
 use super::file;
+use super::value::{Refused, ValueError};
 use crate::feed::key::{KeyError, Trusted};
 use crate::feed::nats::{self, Address, POSITION, STREAM, Timing};
 
@@ -56,28 +56,13 @@ impl Nats {
     }
 }
 
-/// A value that cannot be used.
-pub(super) struct Refused {
-    pub(super) key: &'static str,
-    /// Where it stands; `None`: it is missing.
-    pub(super) span: Option<Range<usize>>,
-    pub(super) problem: String,
-}
-
-pub(super) fn refused<T>(key: &'static str, value: &Spanned<T>, problem: impl ToString) -> Refused {
-    Refused { key, span: Some(value.span()), problem: problem.to_string() }
-}
-
 /// Reads the table; `None` if nothing is set in it. Every value that cannot be used is reported.
 pub(super) fn nats(file: &file::Nats) -> Result<Option<Nats>, Vec<Refused>> {
     let file::Nats { servers, stream, durable, credentials, trusted_keys, objects } = file;
     let Some(servers) = servers else {
         let others = [stream.is_some(), durable.is_some(), credentials.is_some()];
         if others.contains(&true) || trusted_keys.is_some() || objects.is_some() {
-            let problem = "is not set, and other keys of [feed.nats] are; name the servers, such \
-                           as [\"nats://127.0.0.1:4222\"]";
-            let (key, problem) = ("feed.nats.servers", problem.to_owned());
-            return Err(vec![Refused { key, span: None, problem }]);
+            return Err(vec![no_servers("feed.nats.servers", "feed.nats")]);
         }
         return Ok(None);
     };
@@ -90,26 +75,22 @@ pub(super) fn nats(file: &file::Nats) -> Result<Option<Nats>, Vec<Refused>> {
     if let Some(stream) = stream
         && let Err(problem) = nats::check_name("stream", stream.get_ref())
     {
-        all.push(refused("feed.nats.stream", stream, problem));
+        all.push(Refused::new("feed.nats.stream", stream, problem));
     }
     all.extend(check_servers("feed.nats.servers", servers));
     if let Some(durable) = durable
         && let Err(problem) = nats::check_name("durable consumer", durable.get_ref())
     {
-        all.push(refused("feed.nats.durable", durable, problem));
+        all.push(Refused::new("feed.nats.durable", durable, problem));
     }
     if let Some(keys) = trusted_keys.as_ref().filter(|keys| keys.get_ref().len() > KEY_COUNT_MAX) {
-        let problem =
-            format!("{} keys, at most {KEY_COUNT_MAX} may be given", keys.get_ref().len());
-        all.push(refused("feed.nats.trusted_keys", keys, problem));
+        let got = keys.get_ref().len();
+        let problem = ValueError::TooMany { got, what: "keys", max: KEY_COUNT_MAX };
+        all.push(Refused::new("feed.nats.trusted_keys", keys, problem));
     }
     if let Some(url) = objects.as_ref().filter(|url| !is_address(url.get_ref())) {
-        let problem = format!(
-            "{:?} is no object store; write a directory, \"file:///DIRECTORY\" or \
-             \"s3://BUCKET/PATH\"",
-            url.get_ref().chars().take(OBJECTS_BYTES_MAX).collect::<String>()
-        );
-        all.push(refused("feed.nats.objects", url, problem));
+        let got = url.get_ref().chars().take(OBJECTS_BYTES_MAX).collect();
+        all.push(Refused::new("feed.nats.objects", url, ValueError::Objects { got }));
     }
     if !all.is_empty() {
         return Err(all);
@@ -122,11 +103,14 @@ pub(super) fn nats(file: &file::Nats) -> Result<Option<Nats>, Vec<Refused>> {
     }))
 }
 
+/// Servers are missing, and other keys of their table are there.
+pub(super) fn no_servers(key: &str, table: &'static str) -> Refused {
+    let what = "the servers, such as [\"nats://127.0.0.1:4222\"]";
+    Refused::missing(key, ValueError::Headless { table, what })
+}
+
 /// What is wrong with addresses of servers, each by itself, or with their number.
-pub(super) fn check_servers(
-    key: &'static str,
-    servers: &Spanned<Vec<Spanned<String>>>,
-) -> Vec<Refused> {
+pub(super) fn check_servers(key: &str, servers: &Spanned<Vec<Spanned<String>>>) -> Vec<Refused> {
     let problem = |servers: &[Spanned<String>]| {
         let servers = servers.iter().map(|server| server.get_ref().clone()).collect();
         Address { servers, stream: STREAM.to_owned(), credentials: None }.check().err()
@@ -134,15 +118,16 @@ pub(super) fn check_servers(
     let several = servers.get_ref().len() > 1;
     // They are not quoted: an address may hold a password, although it should not.
     let each = (1..).zip(servers.get_ref()).filter_map(|(number, server)| {
-        let problem = problem(std::slice::from_ref(server))?;
-        let which = if several { format!("number {number}: ") } else { String::new() };
-        Some(refused(key, server, format!("{which}{problem}")))
+        let source = problem(std::slice::from_ref(server))?;
+        let problem = if several { ValueError::Server { number, source } } else { source.into() };
+        Some(Refused::new(key, server, problem))
     });
     let each: Vec<_> = each.collect();
     if !each.is_empty() {
         return each;
     }
-    problem(servers.get_ref()).map(|problem| refused(key, servers, problem)).into_iter().collect()
+    let together = problem(servers.get_ref());
+    together.map(|problem| Refused::new(key, servers, problem)).into_iter().collect()
 }
 
 fn is_address(url: &str) -> bool {

@@ -390,11 +390,12 @@ impl Source {
 }
 
 impl Source {
-    /// The line of a table's header, from 1, or 1.
-    pub(super) fn line_of_table(&self, table: &str) -> usize {
+    /// The line of the header of the table that lacks a key, from 1, or 1.
+    pub(super) fn line_of_missing(&self, key: &str) -> usize {
+        let table = key.rsplit_once('.').map_or(key, |(table, _)| table);
         let header = format!("[{table}]");
         let at = self.text.lines().position(|line| line.trim() == header);
-        at.map_or(1, |at| at + 1)
+        at.map_or_else(|| self.line_of_key(key), |at| at + 1)
     }
 
     /// The line of a key such as `tld[2].registrant.name` or `tier[1].tld[2].suffix` (tables are

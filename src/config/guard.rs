@@ -6,7 +6,7 @@
 
 use redis::IntoConnectionInfo;
 
-use super::error::ValueError;
+use super::value::ValueError;
 use crate::policy::display::settings::answer_line;
 use crate::policy::mining::CANARIES_MAX;
 use crate::warden::{CHANNEL_BYTES_MAX, NAME_BYTES_MAX};

@@ -28,16 +28,19 @@ mod query_log;
 mod registrars;
 mod settings;
 mod show;
+mod value;
 pub mod web;
 
 pub use change::{ANSWERS, Change, changes};
+pub use contradiction::Contradiction;
 pub use error::{ConfigError, STANDARD_FILE};
 pub use feed::Nats;
 pub use load::{load, look};
 pub use policy::{Nftables, Policy};
 pub use program::{Keys, Program};
-pub use registrars::Registrars;
+pub use registrars::{Registrars, RegistrarsError};
 pub use settings::{Check, Effective, Flags, Origin, Settings};
+pub use value::ValueError;
 pub use web::Web;
 
 #[cfg(test)]

@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
-use super::error::ValueError;
 use super::file;
 use super::keys::NFTABLES_MIN_S;
+use super::value::{Refused, ValueError};
 use crate::policy::lists::LIST_FILE_COUNT_MAX;
 
 /// Where Debian puts the program; a service's `PATH` need not have it.
 const NFT_PROGRAM: &str = "/usr/sbin/nft";
 /// Longest name of a table or set, bytes; nftables takes 255.
-const NAME_BYTES_MAX: usize = 64;
+pub(super) const NAME_BYTES_MAX: usize = 64;
 /// Families whose tables see queries.
-const FAMILIES: [&str; 4] = ["inet", "ip", "ip6", "netdev"];
+pub(super) const FAMILIES: [&str; 4] = ["inet", "ip", "ip6", "netdev"];
 
 /// Exceptions by address prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,30 +51,16 @@ impl Default for Policy {
     }
 }
 
-/// A value that cannot be used: key, value, what is wrong.
-pub(super) struct Refused<'a> {
-    pub(super) key: &'static str,
-    pub(super) span: Option<std::ops::Range<usize>>,
-    pub(super) problem: String,
-    pub(super) table: &'a str,
-}
-
-fn refused<T>(key: &'static str, value: &Spanned<T>, problem: String) -> Refused<'static> {
-    Refused { key, span: Some(value.span()), problem, table: "policy" }
-}
-
 /// Reads `policy.lists`, one by one.
-pub(super) fn lists(
-    written: &Spanned<Vec<Spanned<PathBuf>>>,
-) -> Vec<Result<PathBuf, Refused<'static>>> {
+pub(super) fn lists(written: &Spanned<Vec<Spanned<PathBuf>>>) -> Vec<Result<PathBuf, Refused>> {
     let got = written.get_ref().len();
     if got > LIST_FILE_COUNT_MAX {
-        let problem = format!("{got} files, at most {LIST_FILE_COUNT_MAX} may be given");
-        return vec![Err(refused("policy.lists", written, problem))];
+        let problem = ValueError::TooMany { got, what: "files", max: LIST_FILE_COUNT_MAX };
+        return vec![Err(Refused::new("policy.lists", written, problem))];
     }
     let read = |path: &Spanned<PathBuf>| {
         check_pattern(path.get_ref())
-            .map_err(|error| refused("policy.lists", path, error.to_string()))
+            .map_err(|error| Refused::new("policy.lists", path, error))
             .map(|()| path.get_ref().clone())
     };
     written.get_ref().iter().map(read).collect()
@@ -93,18 +79,13 @@ fn check_pattern(path: &Path) -> Result<(), ValueError> {
 
 /// Reads `[policy.nftables]`; `None` if nothing but the bound is set in it. Every value that cannot
 /// be used is reported.
-pub(super) fn nftables(file: &file::Nftables) -> Result<Option<Nftables>, Vec<Refused<'static>>> {
+pub(super) fn nftables(file: &file::Nftables) -> Result<Option<Nftables>, Vec<Refused>> {
     let file::Nftables { table, set4, set6, program, min_s: _ } = file;
     let Some(table) = table else {
         if set4.is_some() || set6.is_some() || program.is_some() {
-            let problem = "is not set, and other keys of [policy.nftables] are; name family and \
-                           table, such as \"inet whoisd\"";
-            return Err(vec![Refused {
-                key: "policy.nftables.table",
-                span: None,
-                problem: problem.to_owned(),
-                table: "policy.nftables",
-            }]);
+            let what = "family and table, such as \"inet whoisd\"";
+            let problem = ValueError::Headless { table: "policy.nftables", what };
+            return Err(vec![Refused::missing("policy.nftables.table", problem)]);
         }
         return Ok(None);
     };
@@ -113,23 +94,15 @@ pub(super) fn nftables(file: &file::Nftables) -> Result<Option<Nftables>, Vec<Re
     let is_table = matches!(words.as_slice(),
         [family, name] if FAMILIES.contains(family) && is_name(name));
     if !is_table {
-        let got = table.get_ref();
-        let problem = format!(
-            "{got:?} is not a family and table, such as \"inet whoisd\"; families are {}",
-            FAMILIES.join(", ")
-        );
-        all.push(refused("policy.nftables.table", table, problem));
+        let problem = ValueError::NftTable { got: table.get_ref().clone() };
+        all.push(Refused::new("policy.nftables.table", table, problem));
     }
     let mut set = |key, written: &Option<Spanned<String>>, usual: &str| match written {
         None => usual.to_owned(),
         Some(name) if is_name(name.get_ref()) => name.get_ref().clone(),
         Some(name) => {
-            let got = name.get_ref();
-            let problem = format!(
-                "{got:?} is not a name of a set: 1 to {NAME_BYTES_MAX} letters, digits and \"_\", \
-                 a letter first"
-            );
-            all.push(refused(key, name, problem));
+            let problem = ValueError::NftSet { got: name.get_ref().clone() };
+            all.push(Refused::new(key, name, problem));
             String::new()
         }
     };

@@ -12,20 +12,11 @@ use ipnet::IpNet;
 use serde::Serialize;
 use toml::Spanned;
 
-use super::error::ValueError;
 use super::file;
+use super::value::{Refused, ValueError};
 use crate::bounds::UnknownWord;
 use crate::policy::lists::unmapped;
 use crate::port43::proxy::{Expected, FROM_COUNT_MAX, Rule};
-
-/// A value that cannot be used.
-pub(super) struct Refused {
-    /// The key with its table, which is counted from 1.
-    pub(super) key: String,
-    /// Where it is written; `None` if it is missing.
-    pub(super) span: Option<Range<usize>>,
-    pub(super) problem: String,
-}
 
 /// The listeners of port 43, and those of RDAP.
 type Listeners<'a> = [&'a [SocketAddr]; 2];
@@ -38,15 +29,15 @@ pub(super) fn rules(
 ) -> (Vec<Rule>, Vec<Refused>) {
     let (mut rules, mut all, mut seen) = (Vec::new(), Vec::new(), Vec::new());
     for (index, table) in (1..).zip(tables) {
-        let refused = |name: &str, span: Option<Range<usize>>, problem: String| Refused {
+        let refused = |name: &str, span: Option<Range<usize>>, problem: ValueError| Refused {
             key: format!("proxy[{index}].{name}"),
             span,
-            problem,
+            problem: Box::new(problem),
         };
         let mut noted = |refused: Refused| all.push(refused);
         let listener = listener(table, listen, &refused).and_then(|listener| {
             if seen.contains(&listener) {
-                let problem = format!("{listener} has a table already; name all peers there");
+                let problem = ValueError::ProxyTwice { listener };
                 return Err(refused("listen", table.listen.as_ref().map(Spanned::span), problem));
             }
             seen.push(listener);
@@ -63,10 +54,10 @@ pub(super) fn rules(
 }
 
 /// Makes an error of a key of the table, where it stands, and what is wrong.
-type Refuse<'r> = &'r dyn Fn(&str, Option<Range<usize>>, String) -> Refused;
+type Refuse<'r> = &'r dyn Fn(&str, Option<Range<usize>>, ValueError) -> Refused;
 
-fn missing(name: &str, example: &str, refused: Refuse<'_>) -> Refused {
-    refused(name, None, format!("is not set; write {name} = {example}"))
+fn missing(name: &'static str, example: &'static str, refused: Refuse<'_>) -> Refused {
+    refused(name, None, ValueError::Unset { name, example })
 }
 
 fn listener(
@@ -82,10 +73,8 @@ fn listener(
         (Ok(address), Some(listen)) if listen.concat().contains(&address) => return Ok(address),
         (Err(_), None) => no_address(got),
         (_, Some(listen)) => {
-            let [port43, web] = listen.map(|listen| {
-                listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-            });
-            format!("{got:?} is not listened on; server.listen has {port43}, web.listen has {web}")
+            let [port43, web] = listen.map(<[_]>::to_vec);
+            ValueError::NotListened { got: got.clone(), port43, web }
         }
     };
     Err(refused("listen", Some(text.span()), problem))
@@ -103,7 +92,7 @@ fn from(
     };
     let count = from.get_ref().len();
     if count == 0 || count > FROM_COUNT_MAX {
-        let problem = format!("{count} networks, expected 1 to {FROM_COUNT_MAX}");
+        let problem = ValueError::Count { got: count, what: "networks", max: FROM_COUNT_MAX };
         noted(refused("from", Some(from.span()), problem));
         return None;
     }
@@ -111,7 +100,7 @@ fn from(
     for text in from.get_ref() {
         match network(text.get_ref()) {
             Ok(network) => networks.push(network),
-            Err(error) => noted(refused("from", Some(text.span()), error.to_string())),
+            Err(error) => noted(refused("from", Some(text.span()), error)),
         }
     }
     (networks.len() == count).then_some(networks)
@@ -119,13 +108,13 @@ fn from(
 
 fn header(table: &file::Proxy, refused: Refuse<'_>) -> Result<Expected, Refused> {
     let header = table.header.as_ref().ok_or_else(|| missing("header", "\"v2\"", refused))?;
-    let unknown = |error: UnknownWord| refused("header", Some(header.span()), error.to_string());
-    header.get_ref().parse().map_err(unknown)
+    let word = header.get_ref().parse();
+    word.map_err(|unknown: UnknownWord| refused("header", Some(header.span()), unknown.into()))
 }
 
 /// What is wrong with a text that is not an address to listen on.
-pub(super) fn no_address(got: &str) -> String {
-    format!("{got:?} is not an address and port; write \"192.0.2.1:43\" or \"[2001:db8::1]:43\"")
+pub(super) fn no_address(got: &str) -> ValueError {
+    ValueError::Listen { got: got.to_owned() }
 }
 
 /// A network of balancers, or the address of one.

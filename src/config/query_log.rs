@@ -9,8 +9,9 @@ use std::path::PathBuf;
 
 use toml::Spanned;
 
-use super::feed::{Refused, check_servers, refused};
+use super::feed::{check_servers, no_servers};
 use super::file;
+use super::value::{Refused, ValueError};
 use crate::querylog::{Settings, StreamSettings};
 
 /// Subject without another one.
@@ -26,13 +27,13 @@ pub(super) fn set(file: &file::QueryLog, settings: &mut Settings) -> Vec<Refused
     if let Some(format) = &file.format {
         match format.get_ref().parse() {
             Ok(read) => settings.format = read,
-            Err(problem) => all.push(refused("query_log.format", format, problem)),
+            Err(problem) => all.push(Refused::new("query_log.format", format, problem)),
         }
     }
     if let Some(privacy) = &file.privacy {
         match privacy.get_ref().parse() {
             Ok(read) => settings.privacy.privacy = read,
-            Err(problem) => all.push(refused("query_log.privacy", privacy, problem)),
+            Err(problem) => all.push(Refused::new("query_log.privacy", privacy, problem)),
         }
     }
     if let Some(key_file) = &file.privacy_key_file {
@@ -46,10 +47,10 @@ pub(super) fn set(file: &file::QueryLog, settings: &mut Settings) -> Vec<Refused
     all
 }
 
-fn path(key: &'static str, what: &str, written: &Spanned<PathBuf>) -> Result<PathBuf, Refused> {
+fn path(key: &str, what: &'static str, written: &Spanned<PathBuf>) -> Result<PathBuf, Refused> {
     let path = written.get_ref();
     if path.as_os_str().is_empty() {
-        return Err(refused(key, written, format!("\"\" is not a {what}")));
+        return Err(Refused::new(key, written, ValueError::Empty { what }));
     }
     Ok(path.clone())
 }
@@ -58,10 +59,7 @@ fn stream(file: &file::QueryLogNats) -> Result<Option<StreamSettings>, Vec<Refus
     let file::QueryLogNats { servers, subject, credentials } = file;
     let Some(servers) = servers else {
         if subject.is_some() || credentials.is_some() {
-            let problem = "is not set, and other keys of [query_log.nats] are; name the servers, \
-                           such as [\"nats://127.0.0.1:4222\"]";
-            let key = "query_log.nats.servers";
-            return Err(vec![Refused { key, span: None, problem: problem.to_owned() }]);
+            return Err(vec![no_servers("query_log.nats.servers", "query_log.nats")]);
         }
         return Ok(None);
     };
@@ -75,7 +73,7 @@ fn stream(file: &file::QueryLogNats) -> Result<Option<StreamSettings>, Vec<Refus
     if let Some(subject) = subject
         && let Err(problem) = stream.check_subject()
     {
-        all.push(refused("query_log.nats.subject", subject, problem));
+        all.push(Refused::new("query_log.nats.subject", subject, problem));
     }
     if all.is_empty() { Ok(Some(stream)) } else { Err(all) }
 }

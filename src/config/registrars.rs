@@ -38,28 +38,48 @@ pub struct Registrars {
     pub overlay: Option<PathBuf>,
 }
 
-/// Why a file cannot be used.
+/// Why a file of registrars cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RegistrarsError {
+pub enum RegistrarsError {
+    /// It cannot be read.
     #[error("{0}")]
     Read(#[from] io::Error),
+    /// It is a directory, or a pipe.
     #[error("not a file")]
     NoFile,
+    /// It is too long.
     #[error("more than {FILE_BYTES_MAX} bytes")]
     Long,
+    /// It is not a text.
     #[error("not UTF-8")]
     Encoding,
+    /// IANA's list has no such column.
     #[error(
         "not IANA's list of registrars as CSV: the first line has no column {0:?}; expected \
          https://www.iana.org/assignments/registrar-ids/registrar-ids-1.csv"
     )]
     Column(&'static str),
+    /// IANA's list is not CSV.
     #[error("{0}")]
     Csv(#[from] csv::Error),
+    /// IANA's list has no registrar.
     #[error("no line of it is a registrar")]
     Empty,
+    /// The operator's file is not TOML, or has other keys.
     #[error("line {line}: {problem}")]
-    Toml { line: usize, problem: String },
+    Toml {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong, in the parser's words.
+        problem: String,
+    },
+    /// The operator's file has a table of no registrar.
+    #[error("line {line}: a [[registrar]] of this file needs its iana_id")]
+    NoId {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// The operator's file has a value that cannot be used.
     #[error("{0}")]
     Value(#[from] settings::SettingError),
 }
@@ -127,8 +147,7 @@ pub(super) fn overlay(text: &str) -> Result<Vec<Registrar>, RegistrarsError> {
     for registrar in &overlay.registrar {
         if registrar.get_ref().iana_id == 0 {
             let line = line_at(registrar.span().start);
-            let problem = "a [[registrar]] of this file needs its iana_id".to_owned();
-            return Err(RegistrarsError::Toml { line, problem });
+            return Err(RegistrarsError::NoId { line });
         }
     }
     let registrars: Vec<_> = overlay.registrar.into_iter().map(Spanned::into_inner).collect();

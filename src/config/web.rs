@@ -13,7 +13,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use toml::Spanned;
 
-use super::feed::{Refused, refused};
+use super::value::{Refused, ValueError};
 use super::{Program, Settings, file, load, proxy};
 use crate::bounds::{Bound, UnknownWord, of_word};
 use crate::place::cores;
@@ -23,7 +23,7 @@ const FORWARDED_COUNT_MAX: usize = 64;
 /// Most certificates.
 const CERTIFICATE_COUNT_MAX: usize = 1_024;
 /// Longest path of the mount, bytes.
-const PATH_BYTES_MAX: usize = 128;
+pub(super) const PATH_BYTES_MAX: usize = 128;
 
 /// Open connections of one core.
 pub const CONNECTIONS_PER_CORE: Bound = Bound::new(4_096, 1, 1_000_000);
@@ -198,9 +198,9 @@ pub(super) fn set(file: &file::Web, web: &mut Web) -> Vec<Refused> {
     if let Some(written) = &file.certificates {
         let count = written.get_ref().len();
         if count > CERTIFICATE_COUNT_MAX {
-            let problem =
-                format!("{count} certificates, at most {CERTIFICATE_COUNT_MAX} may be given");
-            all.push(refused("web.certificates", written, problem));
+            let max = CERTIFICATE_COUNT_MAX;
+            let problem = ValueError::TooMany { got: count, what: "certificates", max };
+            all.push(Refused::new("web.certificates", written, problem));
         }
         let certificate = |file: &file::Certificate| Certificate {
             chain: file.chain.clone(),
@@ -211,13 +211,13 @@ pub(super) fn set(file: &file::Web, web: &mut Web) -> Vec<Refused> {
     if let Some(text) = &file.path {
         match path(text.get_ref()) {
             Ok(path) => web.path = path,
-            Err(problem) => all.push(refused("web.path", text, problem)),
+            Err(problem) => all.push(Refused::new("web.path", text, problem)),
         }
     }
     if let Some(text) = &file.cores {
         match cores::parse(text.get_ref()) {
             Ok(cores) => web.cores = Some(cores),
-            Err(error) => all.push(refused("web.cores", text, error.to_string())),
+            Err(error) => all.push(Refused::new("web.cores", text, error)),
         }
     }
     if let Some(text) = &file.status_listen {
@@ -225,7 +225,7 @@ pub(super) fn set(file: &file::Web, web: &mut Web) -> Vec<Refused> {
             Ok(address) => web.status_listen = Some(address),
             Err(_) => {
                 let problem = proxy::no_address(text.get_ref());
-                all.push(refused("web.status_listen", text, problem));
+                all.push(Refused::new("web.status_listen", text, problem));
             }
         }
     }
@@ -238,7 +238,7 @@ pub(super) fn set(file: &file::Web, web: &mut Web) -> Vec<Refused> {
     if let Some(text) = &file.forwarded_header {
         match text.get_ref().parse() {
             Ok(header) => web.forwarded_header = header,
-            Err(problem) => all.push(refused("web.forwarded_header", text, problem)),
+            Err(problem) => all.push(Refused::new("web.forwarded_header", text, problem)),
         }
     }
     web.control = file.control.as_ref().map(|path| path.get_ref().clone());
@@ -249,7 +249,7 @@ pub(super) fn set(file: &file::Web, web: &mut Web) -> Vec<Refused> {
 }
 
 fn listen(
-    key: &'static str,
+    key: &str,
     written: &Spanned<Vec<Spanned<String>>>,
     may_be_none: bool,
 ) -> Result<Vec<SocketAddr>, Vec<Refused>> {
@@ -262,40 +262,38 @@ fn listen(
             Ok(address) => listen.push(address),
             Err(_) => {
                 let problem = proxy::no_address(text.get_ref());
-                wrong.push(refused(key, text, problem));
+                wrong.push(Refused::new(key, text, problem));
             }
         }
     }
     for problem in load::check_listen(written.get_ref().len(), &listen) {
-        wrong.push(refused(key, written, problem));
+        wrong.push(Refused::new(key, written, problem));
     }
     if wrong.is_empty() { Ok(listen) } else { Err(wrong) }
 }
 
-fn path(text: &str) -> Result<String, String> {
+fn path(text: &str) -> Result<String, ValueError> {
     let is_path = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
     let is_whole = text.starts_with('/') && text.ends_with('/') && !text.contains("//");
     if is_whole && text.len() <= PATH_BYTES_MAX && text.chars().all(is_path) {
         return Ok(text.to_owned());
     }
-    Err(format!(
-        "{text:?} is not a path; expected one such as \"/rdap/\" or \"/\", with both slashes, at \
-         most {PATH_BYTES_MAX} bytes"
-    ))
+    Err(ValueError::Mount { got: text.to_owned() })
 }
 
 fn forwarded_from(written: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<IpNet>, Vec<Refused>> {
     const KEY: &str = "web.forwarded_from";
     let count = written.get_ref().len();
     if count > FORWARDED_COUNT_MAX {
-        let problem = format!("{count} networks, at most {FORWARDED_COUNT_MAX} may be given");
-        return Err(vec![refused(KEY, written, problem)]);
+        let problem =
+            ValueError::TooMany { got: count, what: "networks", max: FORWARDED_COUNT_MAX };
+        return Err(vec![Refused::new(KEY, written, problem)]);
     }
     let (mut networks, mut wrong) = (Vec::new(), Vec::new());
     for text in written.get_ref() {
         match proxy::network(text.get_ref()) {
             Ok(network) => networks.push(network),
-            Err(problem) => wrong.push(refused(KEY, text, problem.to_string())),
+            Err(problem) => wrong.push(Refused::new(KEY, text, problem)),
         }
     }
     if wrong.is_empty() { Ok(networks) } else { Err(wrong) }
@@ -366,7 +364,7 @@ mod tests {
     #[test]
     fn a_path_has_both_slashes() {
         for text in ["/", "/rdap/", "/a/b.c/"] {
-            assert_eq!(path(text).as_deref(), Ok(text));
+            assert_eq!(path(text).unwrap(), text);
         }
         for text in ["", "rdap", "/rdap", "rdap/", "//", "/a//b/", "/a b/", "/a?/"] {
             assert!(path(text).is_err(), "{text}");

@@ -17,7 +17,8 @@ use super::file::Source;
 use super::keys::NUMBERS;
 use super::settings::{Effective, Flags, Settings};
 use super::{
-    ConfigError, contradiction, feed, guard as checks, policy, proxy, query_log, registrars, web,
+    ConfigError, ValueError, contradiction, feed, guard as checks, policy, proxy, query_log,
+    registrars, web,
 };
 use crate::place::cores;
 use crate::policy::display::Answers;
@@ -95,9 +96,9 @@ impl Merge<'_> {
             let Some(written) = (number.written)(&self.source.file) else { continue };
             let (value, bound) = (*written.get_ref(), number.bound);
             let problem = if value < bound.min {
-                format!("{value} is too small, at least {} {} is required", bound.min, number.unit)
+                ValueError::Small { got: value, min: bound.min, unit: number.unit }
             } else if value > bound.max {
-                format!("{value} is too large, at most {} {} is allowed", bound.max, number.unit)
+                ValueError::Large { got: value, max: bound.max, unit: number.unit }
             } else {
                 (number.set)(&mut self.effective.settings, value);
                 self.set_in_file(number.key, &written.span());
@@ -114,7 +115,7 @@ impl Merge<'_> {
             self.set_by_flag("server.dir", "--dir");
         } else if let Some(dir) = &server.dir {
             if dir.get_ref().as_os_str().is_empty() {
-                let problem = "\"\" is not a directory".to_owned();
+                let problem = ValueError::Empty { what: "directory" };
                 self.errors.push(self.refused("server.dir", &dir.span(), problem));
             }
             self.effective.settings.dir = Some(dir.get_ref().clone());
@@ -155,14 +156,12 @@ impl Merge<'_> {
         if let Some(text) = &flags.cores {
             self.set_by_flag("server.cores", "--cores");
             let cores = cores::parse(text).map(Some);
-            return cores.map_err(|error| flag("--cores", error.to_string()));
+            return cores.map_err(|error| flag("--cores", error));
         }
         let Some(text) = &self.source.file.server.cores else { return Ok(None) };
         self.set_in_file("server.cores", &text.span());
         let cores = cores::parse(text.get_ref());
-        cores
-            .map(Some)
-            .map_err(|error| self.refused("server.cores", &text.span(), error.to_string()))
+        cores.map(Some).map_err(|error| self.refused("server.cores", &text.span(), error))
     }
 
     fn policy(&mut self) {
@@ -182,7 +181,7 @@ impl Merge<'_> {
         let nft = &file.policy.nftables;
         match policy::nftables(nft) {
             Ok(nftables) => self.effective.settings.policy.nftables = nftables,
-            Err(all) => all.into_iter().for_each(|one| self.taken(Err(one)).unwrap_or_default()),
+            Err(all) => all.into_iter().for_each(|one| self.note(one)),
         }
         let spans = [
             ("policy.nftables.table", nft.table.as_ref().map(Spanned::span)),
@@ -232,7 +231,7 @@ impl Merge<'_> {
         }
         if let Some(text) = &file.core {
             let core = cores::parse_one(text.get_ref())
-                .map_err(|error| self.refused("updater.core", &text.span(), error.to_string()));
+                .map_err(|error| self.refused("updater.core", &text.span(), error));
             self.effective.settings.updater_core = self.noted(core);
             self.set_in_file("updater.core", &text.span());
         }
@@ -273,9 +272,7 @@ impl Merge<'_> {
     ) -> Result<Option<SocketAddr>, ConfigError> {
         let Some(text) = written else { return Ok(None) };
         let address = text.get_ref().parse().map_err(|_| {
-            let got = text.get_ref();
-            let problem = format!("{got:?} is not an address and port; write \"127.0.0.1:9143\"");
-            self.refused(key, &text.span(), problem)
+            self.refused(key, &text.span(), ValueError::Status { got: text.get_ref().clone() })
         })?;
         self.set_in_file(key, &text.span());
         Ok(Some(address))
@@ -286,15 +283,7 @@ impl Merge<'_> {
         let of_web = [&*web.listen, &*web.tls_listen].concat();
         let listen = are_known.then_some([&**listen, &*of_web]);
         let (rules, all) = proxy::rules(&self.source.file.proxy, listen);
-        for refused in all {
-            let line = match &refused.span {
-                Some(span) => self.source.line(span),
-                None => self.source.line_of_key(&refused.key),
-            };
-            let place = format!("{}:{line}", self.source.path.display());
-            let (key, problem) = (refused.key, refused.problem);
-            self.errors.push(ConfigError::Setting { place, key, problem });
-        }
+        all.into_iter().for_each(|one| self.note(one));
         self.effective.settings.proxies = rules;
     }
 
@@ -345,12 +334,7 @@ impl Merge<'_> {
         let file = &self.source.file.feed.nats;
         match feed::nats(file) {
             Ok(nats) => self.effective.settings.nats = nats,
-            Err(all) => {
-                for feed::Refused { key, span, problem } in all {
-                    let error = self.located(key, span, "feed.nats", problem);
-                    self.errors.push(error);
-                }
-            }
+            Err(all) => all.into_iter().for_each(|one| self.note(one)),
         }
         self.set_spans([
             ("feed.nats.servers", file.servers.as_ref().map(Spanned::span)),
@@ -365,8 +349,7 @@ impl Merge<'_> {
     fn query_log(&mut self) {
         let file = &self.source.file.query_log;
         for refused in query_log::set(file, &mut self.effective.settings.query_log) {
-            let error = self.located(refused.key, refused.span, "query_log.nats", refused.problem);
-            self.errors.push(error);
+            self.note(refused);
         }
         self.set_spans(query_log::spans(file));
     }
@@ -374,8 +357,7 @@ impl Merge<'_> {
     fn web(&mut self) {
         let file = &self.source.file.web;
         for refused in web::set(file, &mut self.effective.settings.web) {
-            let error = self.located(refused.key, refused.span, "web", refused.problem);
-            self.errors.push(error);
+            self.note(refused);
         }
         self.set_spans(web::spans(file));
     }
@@ -386,7 +368,7 @@ impl Merge<'_> {
         written.listed = self.registrars();
         let (answers, problems) = Answers::compile(written);
         for problem in problems {
-            self.refused_key(problem.key, problem.problem.to_string());
+            self.refused_key(problem.key, problem.problem);
         }
         self.effective.settings.answers = answers;
     }
@@ -400,7 +382,7 @@ impl Merge<'_> {
             self.set_in_file("registrars.iana", &path.span());
             match registrars::read(path.get_ref()).and_then(|text| registrars::iana(&text)) {
                 Ok((iana, passed_over)) => (listed.iana, listed.passed_over) = (iana, passed_over),
-                Err(error) => self.refused_file("registrars.iana", &path, &error),
+                Err(error) => self.refused_file("registrars.iana", &path, error),
             }
             self.effective.settings.registrars.iana = Some(path.into_inner());
         }
@@ -408,7 +390,7 @@ impl Merge<'_> {
             self.set_in_file("registrars.overlay", &path.span());
             match registrars::read(path.get_ref()).and_then(|text| registrars::overlay(&text)) {
                 Ok(overlay) => listed.overlay = overlay,
-                Err(error) => self.refused_file("registrars.overlay", &path, &error),
+                Err(error) => self.refused_file("registrars.overlay", &path, error),
             }
             self.effective.settings.registrars.overlay = Some(path.into_inner());
         }
@@ -419,9 +401,10 @@ impl Merge<'_> {
         &mut self,
         key: &'static str,
         path: &Spanned<PathBuf>,
-        error: &registrars::RegistrarsError,
+        error: registrars::RegistrarsError,
     ) {
-        let problem = format!("{}: {error}", path.get_ref().display());
+        let (file, source) = (path.get_ref().clone(), Box::new(error));
+        let problem = ValueError::Registrars { path: file, source };
         let refused = self.refused(key, &path.span(), problem);
         self.errors.push(refused);
     }
@@ -429,23 +412,23 @@ impl Merge<'_> {
     /// Values that are good each, and not together.
     fn contradictions(&mut self) {
         for (key, problem) in contradiction::find(&self.effective) {
-            self.refused_key(key, problem);
+            self.refused_key(key.to_owned(), problem);
         }
     }
 }
 
-fn flag(flag: &'static str, problem: String) -> ConfigError {
-    let key = flag.replace("--", "server.");
+fn flag(flag: &'static str, problem: impl Into<ValueError>) -> ConfigError {
+    let (key, problem) = (flag.replace("--", "server."), Box::new(problem.into()));
     ConfigError::Setting { place: flag.to_owned(), key, problem }
 }
 
 /// What is wrong with `count` addresses, of which `listen` are some.
-pub(super) fn check_listen(count: usize, listen: &[SocketAddr]) -> Vec<String> {
+pub(super) fn check_listen(count: usize, listen: &[SocketAddr]) -> Vec<ValueError> {
     if count == 0 || count > LISTEN_COUNT_MAX {
-        return vec![format!("{count} addresses, expected 1 to {LISTEN_COUNT_MAX}")];
+        return vec![ValueError::Count { got: count, what: "addresses", max: LISTEN_COUNT_MAX }];
     }
     let twice = listen.iter().enumerate().filter(|(index, address)| {
         address.port() != 0 && listen.iter().take(*index).any(|other| other == *address)
     });
-    twice.map(|(_, address)| format!("{address} is named twice")).collect()
+    twice.map(|(_, address)| ValueError::Twice { address: *address }).collect()
 }

@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use toml::Spanned;
 
-use super::super::error::ValueError;
+use super::super::ConfigError;
 use super::super::settings::Origin;
-use super::super::{ConfigError, policy};
+use super::super::value::{Refused, ValueError};
 use super::Merge;
 use crate::bounds::UnknownWord;
 
@@ -24,29 +24,19 @@ impl Merge<'_> {
         are_none
     }
 
-    /// The value of `[policy]`, or a note of why there is none.
-    pub(super) fn taken<T>(&mut self, value: Result<T, policy::Refused<'_>>) -> Option<T> {
-        let value = value.map_err(|refused| {
-            let policy::Refused { key, span, problem, table } = refused;
-            self.located(key, span, table, problem)
-        });
-        self.noted(value)
+    /// The value, or a note of why there is none.
+    pub(super) fn taken<T>(&mut self, value: Result<T, Refused>) -> Option<T> {
+        value.map_err(|refused| self.note(refused)).ok()
     }
 
-    /// An error at `span`, or at the header of `table`.
-    pub(super) fn located(
-        &self,
-        key: &str,
-        span: Option<Range<usize>>,
-        table: &str,
-        problem: String,
-    ) -> ConfigError {
+    /// Notes that a value cannot be used.
+    pub(super) fn note(&mut self, Refused { key, span, problem }: Refused) {
         let line = match &span {
             Some(span) => self.source.line(span),
-            None => self.source.line_of_table(table),
+            None => self.source.line_of_missing(&key),
         };
         let place = format!("{}:{line}", self.source.path.display());
-        ConfigError::Setting { place, key: key.to_owned(), problem }
+        self.errors.push(ConfigError::Setting { place, key, problem });
     }
 
     pub(super) fn set_spans(
@@ -79,15 +69,16 @@ impl Merge<'_> {
         check: impl FnOnce(&T) -> Result<(), ValueError>,
     ) -> Option<T> {
         let value = written?;
-        let checked = check(value.get_ref())
-            .map_err(|error| self.refused(key, &value.span(), error.to_string()));
+        let checked =
+            check(value.get_ref()).map_err(|error| self.refused(key, &value.span(), error));
         self.noted(checked)?;
         self.plain(key, written)
     }
 
-    pub(super) fn refused_key(&mut self, key: String, problem: String) {
+    pub(super) fn refused_key(&mut self, key: String, problem: impl Into<ValueError>) {
         let line = self.source.line_of_key(&key);
         let place = format!("{}:{line}", self.source.path.display());
+        let problem = Box::new(problem.into());
         self.errors.push(ConfigError::Setting { place, key, problem });
     }
 
@@ -97,15 +88,20 @@ impl Merge<'_> {
         written: Option<&Spanned<String>>,
     ) -> Result<Option<T>, ConfigError> {
         let Some(text) = written else { return Ok(None) };
-        let refused = |error: UnknownWord| self.refused(key, &text.span(), error.to_string());
+        let refused = |error: UnknownWord| self.refused(key, &text.span(), error);
         let word = text.get_ref().parse().map_err(refused)?;
         self.set_in_file(key, &text.span());
         Ok(Some(word))
     }
 
-    pub(super) fn refused(&self, key: &str, span: &Range<usize>, problem: String) -> ConfigError {
+    pub(super) fn refused(
+        &self,
+        key: &str,
+        span: &Range<usize>,
+        problem: impl Into<ValueError>,
+    ) -> ConfigError {
         let place = format!("{}:{}", self.source.path.display(), self.source.line(span));
-        ConfigError::Setting { place, key: key.to_owned(), problem }
+        ConfigError::Setting { place, key: key.to_owned(), problem: Box::new(problem.into()) }
     }
 
     pub(super) fn set_in_file(&mut self, key: &'static str, span: &Range<usize>) {
