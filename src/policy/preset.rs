@@ -5,14 +5,14 @@
 //! - `published`: what ICANN's policies publish whatever a contact wishes (state and country of the
 //!   registrant) is [`Field::Always`] in their presets, and `shown` in a block of the configuration
 //!   does not weaken that: it would let a wish hide what the policy shows.
-//! - Fields are in the order of [`crate::field::contact::ShownField`], blocks in that of
-//!   [`crate::field::contact::ROLES`].
+//! - `by name`: each row of a preset names its field, each column its role; that both are in the
+//!   order of the table of fields is checked when this file is compiled.
 //!
 //! # Does not
 //!
 //! Know lines or texts: `rules` compiles those.
 
-use crate::field::contact::{FIELD_COUNT, ROLE_COUNT};
+use crate::field::contact::{BLOCK, FIELD_COUNT, ROLE_COUNT, ROLES, ShownField};
 use crate::policy::display::settings::{Block, Field, Model, Preset};
 
 /// A contact block before it is compiled.
@@ -72,58 +72,144 @@ pub(super) fn blocks(preset: Preset, model: Model) -> [Draft; ROLE_COUNT] {
         }
         Model::ModifiedThick => {
             let [registrant, admin, tech, billing, _contact] = &mut blocks;
-            let [id, _name, _org, street, city, _sp, pc, _cc, phone, phone_ext, fax, fax_ext, _] =
-                &mut registrant.fields;
-            *id = S;
-            for field in [street, city, pc, phone, phone_ext, fax, fax_ext] {
-                *field = L;
+            for (field, row) in registrant.fields.iter_mut().zip(&BLOCK) {
+                match row.shown {
+                    ShownField::Id => *field = S,
+                    ShownField::Street
+                    | ShownField::City
+                    | ShownField::Pc
+                    | ShownField::Phone
+                    | ShownField::PhoneExt
+                    | ShownField::Fax
+                    | ShownField::FaxExt => *field = L,
+                    ShownField::Name
+                    | ShownField::Org
+                    | ShownField::Sp
+                    | ShownField::Cc
+                    | ShownField::Email => {}
+                }
             }
             for block in [admin, tech, billing] {
-                *block = Draft::new(true, [S, L, L, L, L, L, L, L, L, L, L, L, L]);
+                let fields = BLOCK.map(|row| if row.shown == ShownField::Id { S } else { L });
+                *block = Draft::new(true, fields);
             }
         }
     }
     blocks
 }
 
-fn of_preset(preset: Preset) -> [Draft; ROLE_COUNT] {
-    //                 id name org street city sp pc cc phone ext fax ext email
-    match preset {
-        Preset::RegistrationDataPolicy2025 => [
-            Draft::new(true, [R, C, C, C, C, A, C, A, C, C, C, C, C]),
-            Draft::new(false, [R, R, R, R, R, R, R, R, R, R, R, R, R]),
-            Draft::new(true, [R, C, L, L, L, L, L, L, C, L, L, L, C]),
-            Draft::new(false, [R, R, R, R, R, R, R, R, R, R, R, R, R]),
-            Draft::new(true, [R, C, C, C, C, S, C, S, C, C, C, C, C]),
-        ],
-        Preset::TemporarySpecification2018 => [
-            Draft::new(true, [R, R, C, R, R, A, R, A, R, R, R, R, R]),
-            Draft::new(true, [R, R, R, R, R, R, R, R, R, R, R, R, R]),
-            Draft::new(true, [R, R, R, R, R, R, R, R, R, R, R, R, R]),
-            Draft::new(true, [R, R, R, R, R, R, R, R, R, R, R, R, R]),
-            Draft::new(true, [R, R, C, R, R, S, R, S, R, R, R, R, R]),
-        ],
-        Preset::Open => {
-            [const { Draft::new(true, [S, S, S, S, S, S, S, S, S, S, S, S, S]) }; ROLE_COUNT]
+/// The blocks of a preset: whether each is shown, and a row for each field.
+macro_rules! blocks {
+    (
+        registrant $registrant:literal, admin $admin:literal, tech $tech:literal,
+        billing $billing:literal, contact $contact:literal;
+        $($field:ident $of_registrant:ident $of_admin:ident $of_tech:ident $of_billing:ident
+            $of_contact:ident,)*
+    ) => {{
+        const _: () = {
+            let rows: [ShownField; FIELD_COUNT] = [$(ShownField::$field),*];
+            let mut index = 0;
+            while index < FIELD_COUNT {
+                assert!(rows[index] as usize == index, "rows are in the order of ShownField");
+                index += 1;
+            }
+        };
+        [
+            Draft::new($registrant, [$($of_registrant),*]),
+            Draft::new($admin, [$($of_admin),*]),
+            Draft::new($tech, [$($of_tech),*]),
+            Draft::new($billing, [$($of_billing),*]),
+            Draft::new($contact, [$($of_contact),*]),
+        ]
+    }};
+}
+
+/// The columns of a preset.
+const COLUMNS: [&str; ROLE_COUNT] = ["registrant", "admin", "tech", "billing", "contact"];
+
+const _: () = {
+    let mut role = 0;
+    while role < ROLE_COUNT {
+        let (column, key) = (COLUMNS[role].as_bytes(), ROLES[role].key.as_bytes());
+        assert!(column.len() == key.len(), "columns are in the order of ROLES");
+        let mut at = 0;
+        while at < key.len() {
+            assert!(column[at] == key[at], "columns are in the order of ROLES");
+            at += 1;
         }
+        role += 1;
+    }
+};
+
+#[rustfmt::skip]
+fn of_preset(preset: Preset) -> [Draft; ROLE_COUNT] {
+    match preset {
+        Preset::RegistrationDataPolicy2025 => blocks! {
+            registrant true, admin false, tech true, billing false, contact true;
+            Id       R      R      R      R      R,
+            Name     C      R      C      R      C,
+            Org      C      R      L      R      C,
+            Street   C      R      L      R      C,
+            City     C      R      L      R      C,
+            Sp       A      R      L      R      S,
+            Pc       C      R      L      R      C,
+            Cc       A      R      L      R      S,
+            Phone    C      R      C      R      C,
+            PhoneExt C      R      L      R      C,
+            Fax      C      R      L      R      C,
+            FaxExt   C      R      L      R      C,
+            Email    C      R      C      R      C,
+        },
+        Preset::TemporarySpecification2018 => blocks! {
+            registrant true, admin true, tech true, billing true, contact true;
+            Id       R      R      R      R      R,
+            Name     R      R      R      R      R,
+            Org      C      R      R      R      C,
+            Street   R      R      R      R      R,
+            City     R      R      R      R      R,
+            Sp       A      R      R      R      S,
+            Pc       R      R      R      R      R,
+            Cc       A      R      R      R      S,
+            Phone    R      R      R      R      R,
+            PhoneExt R      R      R      R      R,
+            Fax      R      R      R      R      R,
+            FaxExt   R      R      R      R      R,
+            Email    R      R      R      R      R,
+        },
+        Preset::Open => blocks! {
+            registrant true, admin true, tech true, billing true, contact true;
+            Id       S      S      S      S      S,
+            Name     S      S      S      S      S,
+            Org      S      S      S      S      S,
+            Street   S      S      S      S      S,
+            City     S      S      S      S      S,
+            Sp       S      S      S      S      S,
+            Pc       S      S      S      S      S,
+            Cc       S      S      S      S      S,
+            Phone    S      S      S      S      S,
+            PhoneExt S      S      S      S      S,
+            Fax      S      S      S      S      S,
+            FaxExt   S      S      S      S      S,
+            Email    S      S      S      S      S,
+        },
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::field::contact::{BLOCK, ShownField};
     use crate::policy::{Rules, Tier, Wish};
 
     #[test]
     fn a_block_of_the_configuration_has_the_last_word() {
         let mut registrant = blocks(Preset::Open, Model::ModifiedThick)[0].clone();
-        assert_eq!(registrant.fields[3], Field::LeftOut);
+        let field = |block: &Draft, of: ShownField| block.fields[of as usize].clone();
+        assert_eq!(field(&registrant, ShownField::Street), Field::LeftOut);
         let mut block = Block { fields: Some(Field::Empty), ..Block::default() };
         block.own[ShownField::Street as usize] = Some(Field::Shown);
         registrant.apply(&block);
-        assert_eq!(registrant.fields[3], Field::Shown);
-        assert_eq!(registrant.fields[0], Field::Empty);
+        assert_eq!(field(&registrant, ShownField::Street), Field::Shown);
+        assert_eq!(field(&registrant, ShownField::Id), Field::Empty);
     }
 
     /// What a domain's answer shows the public of its registrant under each preset, by the
@@ -196,7 +282,8 @@ mod tests {
             let mut registrant =
                 blocks(Preset::RegistrationDataPolicy2025, Model::Thick)[0].clone();
             registrant.apply(&block);
-            (registrant.fields[7].clone(), registrant.fields[1].clone())
+            let field = |of: ShownField| registrant.fields[of as usize].clone();
+            (field(ShownField::Cc), field(ShownField::Name))
         };
         assert_eq!(of("fields = \"shown\""), (Field::Always, Field::Shown));
         assert_eq!(of("country = \"shown\""), (Field::Always, Field::Consent));
