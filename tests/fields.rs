@@ -1,294 +1,23 @@
 //! The table of fields held against every output: for one record of each kind, each row is looked
 //! up in the WHOIS answer by its label, in the RDAP answer by its path, in both models of an
-//! exported deposit by element and column, and in `whoisd inspect` by its word, and all agree.
+//! exported deposit by element and column, in the JSON of a change by member, and in
+//! `whoisd inspect` by its word, and all agree.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 mod jsonpath;
+mod outputs;
 mod server;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::net::IpAddr;
-use std::path::Path;
-
-use quick_xml::Reader;
-use quick_xml::events::Event;
 
 use serde_json::Value;
 
-use server::program;
+use outputs::{
+    Back, CONTACT, DOMAIN, NAMESERVER, Outputs, REGISTRAR, RESERVED, Record, VARIANT, at_change,
+};
 use whoisd::field::contact::{BLOCK, RECORD_FIELDS, ROLES};
 use whoisd::field::{self, Field, Form, Source, Stored, domain, nameserver, registrar};
-use whoisd::policy::{Rules, Tier};
-use whoisd::query::rdap::{self, Document};
-use whoisd::query::whois::{Answer, answer};
-use whoisd::view::View;
-
-/// A registry of one record of each kind, with a value in every field.
-const DEPOSIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/deposits/every-field.xml");
-
-/// Everything shown.
-const RULES: &str = r#"
-[defaults]
-preset = "open"
-nameserver_addresses = true
-
-[[registrar]]
-id = "REG1"
-abuse_email = "abuse@registrar.example"
-abuse_phone = "+44.2000000009"
-rdap_url = "https://rdap.registrar.example/"
-"#;
-
-/// An element of a document.
-#[derive(Debug, Default)]
-struct Node {
-    /// With its prefix.
-    name: String,
-    attributes: Vec<(String, String)>,
-    text: String,
-    children: Vec<Self>,
-}
-
-impl Node {
-    fn read(path: &Path) -> Self {
-        let mut reader = Reader::from_file(path).unwrap();
-        let (mut open, mut buffer) = (vec![Self::default()], Vec::new());
-        loop {
-            match reader.read_event_into(&mut buffer).unwrap() {
-                Event::Start(start) => open.push(Self::of(&start)),
-                Event::Empty(start) => open.last_mut().unwrap().children.push(Self::of(&start)),
-                Event::Text(text) => open.last_mut().unwrap().text += &text,
-                Event::End(_) => {
-                    let node = open.pop().unwrap();
-                    open.last_mut().unwrap().children.push(node);
-                }
-                Event::Eof => return open.pop().unwrap(),
-                _ => {}
-            }
-            buffer.clear();
-        }
-    }
-
-    fn of(start: &quick_xml::events::BytesStart<'_>) -> Self {
-        let attributes = start.attributes().map(|attribute| {
-            let attribute = attribute.unwrap();
-            (attribute.key.as_ref().to_owned(), attribute.value.into_owned())
-        });
-        let (name, attributes) = (start.name().as_ref().to_owned(), attributes.collect());
-        Self { name, attributes, ..Self::default() }
-    }
-
-    fn local(&self) -> &str {
-        self.name.split_once(':').map_or(&*self.name, |(_, local)| local)
-    }
-
-    fn attribute(&self, name: &str) -> Option<&str> {
-        let mut of_name = self.attributes.iter().filter(|(key, _)| key == name);
-        of_name.next().map(|(_, value)| &**value)
-    }
-
-    /// This node and all below it.
-    fn all(&self) -> Vec<&Self> {
-        let below = self.children.iter().flat_map(Self::all);
-        std::iter::once(self).chain(below).collect()
-    }
-
-    /// The values at a path of local names, `@` before an attribute.
-    fn at(&self, path: &str) -> Vec<String> {
-        let (step, rest) = path.split_once('/').unwrap_or((path, ""));
-        if let Some(name) = step.strip_prefix('@') {
-            return self.attribute(name).map(str::to_owned).into_iter().collect();
-        }
-        let children = self.children.iter().filter(|child| child.local() == step);
-        children
-            .flat_map(
-                |child| if rest.is_empty() { vec![child.text.clone()] } else { child.at(rest) },
-            )
-            .collect()
-    }
-}
-
-/// All outputs of the registry.
-struct Outputs {
-    view: View,
-    rules: Rules,
-    dir: tempfile::TempDir,
-    xml: Node,
-    csv: Node,
-    folder: std::path::PathBuf,
-}
-
-/// Whether the registry is one that was exported and read back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Back {
-    Not,
-    Xml,
-    Csv,
-}
-
-impl Outputs {
-    fn new(back: Back) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let run = |arguments: &[&str]| {
-            let output = program().args(arguments).current_dir(dir.path()).output().unwrap();
-            assert!(output.status.success(), "{arguments:?}: {output:?}");
-        };
-        run(&["import", DEPOSIT, "--into", "registry", "--strict", "--quiet"]);
-        run(&["export", "registry", "--rde-xml", "out.xml", "--rde-csv", "csv", "--quiet"]);
-        let folder = dir.path().join("csv");
-        let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-        let document = files.into_iter().find(|path| path.extension().is_some_and(|e| e == "xml"));
-        let document = document.unwrap();
-        let read_back = match back {
-            Back::Not => None,
-            Back::Xml => Some("out.xml"),
-            Back::Csv => document.to_str(),
-        };
-        if let Some(deposit) = read_back {
-            run(&["import", deposit, "--into", "back", "--strict", "--quiet"]);
-            fs::remove_dir_all(dir.path().join("registry")).unwrap();
-            fs::rename(dir.path().join("back"), dir.path().join("registry")).unwrap();
-        }
-        Self {
-            view: View::open(&dir.path().join("registry")).unwrap(),
-            rules: Rules::compile(&toml::from_str(RULES).unwrap()).unwrap(),
-            xml: Node::read(&dir.path().join("out.xml")),
-            csv: Node::read(&document),
-            folder,
-            dir,
-        }
-    }
-
-    /// The lines of a record on port 43, as labels and values.
-    fn whois(&self, line: &str) -> Vec<(String, String)> {
-        let mut out = Answer::new();
-        answer(&self.view, &self.rules, Tier::PUBLIC, line.as_bytes(), &mut out);
-        let text = String::from_utf8(out.bytes().to_vec()).unwrap();
-        let lines = text.lines().take_while(|line| !line.starts_with(">>>"));
-        let pairs = lines.map(|line| match line.split_once(": ") {
-            Some((label, value)) => (label.to_owned(), value.to_owned()),
-            None => (line.trim_end_matches(':').to_owned(), String::new()),
-        });
-        pairs.collect()
-    }
-
-    /// The answer to an RDAP request.
-    fn rdap(&self, target: &str) -> Value {
-        let mut out = Document::new();
-        let (tier, base) = (Tier::PUBLIC, "https://rdap.example/");
-        let caller = rdap::Caller { tier, base, target, index: None };
-        let request = rdap::Request::read(target);
-        let outcome = rdap::answer(&self.view, &self.rules, &caller, &request, &mut out);
-        assert_eq!(outcome.result.status(), rdap::Status::OK, "{target}");
-        serde_json::from_slice(out.bytes()).unwrap()
-    }
-
-    /// The values of a column in the rows of an object, whose key or ROID is in the first column.
-    fn column(&self, table: &str, column: &str, record: &Record) -> Vec<String> {
-        let tables = self.csv.all().into_iter().filter(|node| node.local() == "csv");
-        let mut values = Vec::new();
-        for table in tables.filter(|node| node.attribute("name") == Some(table)) {
-            let fields = table.children.iter().find(|node| node.local() == "fields").unwrap();
-            let places = fields.children.iter().enumerate().filter(|(_, field)| {
-                field.name == column || field.attribute("name") == Some(column)
-            });
-            let places: Vec<usize> = places.map(|(place, _)| place).collect();
-            for file in table.all().into_iter().filter(|node| node.local() == "file") {
-                let rows = fs::read_to_string(self.folder.join(&file.text)).unwrap();
-                assert!(!rows.contains('"'), "values of this deposit need no quotation marks");
-                for row in rows.lines() {
-                    let row: Vec<&str> = row.split(',').collect();
-                    if row[0] == record.key || row[0] == record.roid {
-                        values.extend(places.iter().map(|place| row[*place].to_owned()));
-                    }
-                }
-            }
-        }
-        values
-    }
-
-    /// The values of a word in `whoisd inspect`; of a reference, what it refers to.
-    fn dump(&self, option: &str, key: &str, word: &str) -> Vec<String> {
-        let mut command = program();
-        command.args(["inspect", "registry", option, key]).current_dir(self.dir.path());
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        let text = String::from_utf8(output.stdout).unwrap();
-        let values = text.lines().filter_map(|line| line.strip_prefix(&format!("{word}: ")));
-        let referred = |value: &str| {
-            let (ordinal, key) = value.split_once(" (")?;
-            ordinal
-                .bytes()
-                .all(|byte| byte.is_ascii_digit())
-                .then(|| key.trim_end_matches(')').to_owned())
-        };
-        values.map(|value| referred(value).unwrap_or_else(|| value.to_owned())).collect()
-    }
-}
-
-/// A record, and how each output is asked for it.
-struct Record {
-    /// Local name of its element.
-    element: &'static str,
-    /// Path of its key below the element.
-    key_at: &'static str,
-    key: &'static str,
-    /// Its ROID, by which some tables refer to it.
-    roid: &'static str,
-    query: &'static str,
-    /// What RDAP is asked; empty for what is no object of its own there.
-    rdap: &'static str,
-    inspect: &'static str,
-}
-
-const DOMAIN: Record = Record {
-    element: "domain",
-    key_at: "name",
-    key: "xn--bcher-kva.test",
-    roid: "D1-TEST",
-    query: "domain bücher.test",
-    rdap: "domain/b%C3%BCcher.test",
-    inspect: "--domain",
-};
-const VARIANT: Record =
-    Record { key: "buecher.test", roid: "D2-TEST", query: "roid D2-TEST", rdap: "", ..DOMAIN };
-const RESERVED: Record = Record {
-    element: "NNDN",
-    key_at: "aName",
-    key: "xn--bcher-9qa.test",
-    roid: "",
-    query: "domain xn--bcher-9qa.test",
-    rdap: "",
-    inspect: "--nndn",
-};
-const NAMESERVER: Record = Record {
-    element: "host",
-    key_at: "name",
-    key: "ns1.xn--bcher-kva.test",
-    roid: "H1-TEST",
-    query: "nameserver ns1.bücher.test",
-    rdap: "nameserver/ns1.bücher.test",
-    inspect: "--nameserver",
-};
-const REGISTRAR: Record = Record {
-    element: "registrar",
-    key_at: "id",
-    key: "REG1",
-    roid: "",
-    query: "registrar 90007",
-    rdap: "entity/90007",
-    inspect: "--registrar",
-};
-const CONTACT: Record = Record {
-    element: "contact",
-    key_at: "id",
-    key: "CON1",
-    roid: "C1-TEST",
-    query: "contact CON1",
-    rdap: "entity/C1-TEST",
-    inspect: "--contact",
-};
 
 /// The texts of a value of RDAP, in the form of those on port 43.
 fn texts(key: &str, value: &Value) -> Vec<String> {
@@ -364,6 +93,8 @@ impl Outputs {
         assert_eq!(in_form(object.at(at.epp), at.form), whois, "{what}: XML, {}", at.epp);
         let column = self.column(at.table, at.column, record);
         assert_eq!(in_form(column, at.form), whois, "{what}: CSV, {} {}", at.table, at.column);
+        let change = at_change(&self.changes.object(record), at.epp);
+        assert_eq!(in_form(change, at.form), whois, "{what}: change, {}", at.epp);
         let dump = self.dump(record.inspect, record.key, at.dump);
         assert_eq!(in_form(dump, at.form), whois, "{what}: inspect, {}", at.dump);
     }
@@ -422,8 +153,8 @@ impl Outputs {
 }
 
 #[test]
-fn each_field_has_one_value_on_port_43_in_both_models_of_a_deposit_and_in_inspect() {
-    for back in [Back::Not, Back::Xml, Back::Csv] {
+fn each_field_has_one_value_on_port_43_in_deposits_in_changes_and_in_inspect() {
+    for back in [Back::Not, Back::Xml, Back::Csv, Back::Feed] {
         assert_all_agree(&Outputs::new(back));
     }
 }
