@@ -15,6 +15,7 @@ pub mod postgres;
 pub mod probe;
 pub mod process;
 pub mod programs;
+pub mod registry;
 pub mod report;
 pub mod rival;
 pub mod served;

@@ -28,13 +28,12 @@ use snapshot_format::Kind;
 use snapshot_format::delta::encode;
 use snapshot_format::record::ArchivedContact;
 use whoisd::query::search::contact_terms;
-use whoisd::sample;
-use whoisd::sample::settings::{TLDS_DEFAULT, WATERMARK_DEFAULT_S};
 use whoisd::store::{Live, Settings, Stamp, Writer};
 use whoisd::view::{Data, Disk, View};
 use whoisd_benches::http::Client;
 use whoisd_benches::process::{Process, free_address};
 use whoisd_benches::programs::ServedOptions;
+use whoisd_benches::registry::sampled;
 use whoisd_benches::{Random, changes, server};
 
 /// Measure the search index of whoisd-web, and searches over it
@@ -79,13 +78,8 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> io::Result<()> {
     let programs = options.served.programs_with(&["whoisd-web"])?;
     let folder = tempfile::tempdir_in(&options.scratch)?;
-    let (dir, index) = (folder.path().join("registry"), folder.path().join("search"));
-    fs::create_dir_all(&dir)?;
-    let tlds = TLDS_DEFAULT.map(str::to_owned);
-    let settings = sample::Settings::parse(1, options.domains, &tlds, WATERMARK_DEFAULT_S);
-    let registry = sample::Registry::new(&settings.map_err(io::Error::other)?);
-    sample::build_directory(&registry, &dir, 1 << 30, &mut |_, _, _| {})
-        .map_err(io::Error::other)?;
+    let index = folder.path().join("search");
+    let dir = sampled(folder.path(), options.domains)?;
     let (listen, status) = (free_address()?, free_address()?);
     let config = folder.path().join("whoisd.toml");
     fs::write(

@@ -21,9 +21,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use whois_loadgen::result::{Method, RunResult};
-use whoisd::sample::build::build_directory;
-use whoisd::sample::{Registry, Settings};
 use whoisd_benches::load::{Driven, Load, LoadOptions};
+use whoisd_benches::registry::given_or_sampled;
 use whoisd_benches::report::{self, Sample, Spread};
 use whoisd_benches::web::{Server, Site};
 use whoisd_benches::workload::Workload;
@@ -107,10 +106,6 @@ const REFERENCE: &str = "nginx";
 const ICANN: &str = "icann-rdap-srv";
 const OURS: &str = "whoisd-web";
 
-/// Domains of the sample that is made without a directory.
-const DOMAINS: u64 = 1_000_000;
-const DOMAINS_SMOKE: u64 = 2_000;
-
 fn main() -> ExitCode {
     let mut options = Options::parse();
     if options.load.shrink() {
@@ -127,7 +122,8 @@ fn run(options: &Options) -> io::Result<()> {
     let ways = chosen(&options.ways)?;
     let folder = tempfile::Builder::new().prefix("whoisd-rdap-").tempdir()?;
     let programs = options.load.server.programs_with(&["whoisd-web"])?;
-    let dir = options.dir.clone().map_or_else(|| sample(options, folder.path()), Ok)?;
+    let is_smoke = options.load.server.smoke;
+    let dir = given_or_sampled(options.dir.as_deref(), folder.path(), is_smoke)?;
     let workload = Workload::pick(&dir, options.names, 1)?;
     let names_file = folder.path().join("names");
     std::fs::write(&names_file, workload.names.join("\n") + "\n")?;
@@ -171,16 +167,6 @@ fn chosen(names: &[String]) -> io::Result<Vec<&'static Way>> {
     }
     let wanted = |way: &&Way| names.is_empty() || names.iter().any(|name| name == way.name);
     Ok(WAYS.iter().filter(wanted).collect())
-}
-
-/// Makes a registry to serve.
-fn sample(options: &Options, folder: &Path) -> io::Result<PathBuf> {
-    let dir = folder.join("registry");
-    std::fs::create_dir(&dir)?;
-    let domains = if options.load.server.smoke { DOMAINS_SMOKE } else { DOMAINS };
-    let registry = Registry::new(&Settings::of_size(domains).map_err(io::Error::other)?);
-    build_directory(&registry, &dir, 1 << 30, &mut |_, _, _| {}).map_err(io::Error::other)?;
-    Ok(dir)
 }
 
 /// Starts those that are there; and how long the fixed answer is, bytes.

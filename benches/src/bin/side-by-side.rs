@@ -14,14 +14,13 @@
 //! Look for the highest rate: every server is offered the same.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use whois_loadgen::result::Method;
-use whoisd::sample::build::build_directory;
-use whoisd::sample::{Registry, Settings};
 use whoisd_benches::load::{Load, LoadOptions};
+use whoisd_benches::registry::given_or_sampled;
 use whoisd_benches::report::{self, Sample};
 use whoisd_benches::rival::{REFERENCE, RIVALS, Rival, Running, Site};
 use whoisd_benches::workload::Workload;
@@ -52,10 +51,6 @@ struct Options {
     load: LoadOptions,
 }
 
-/// Domains of the sample that is made without a directory.
-const DOMAINS: u64 = 1_000_000;
-const DOMAINS_SMOKE: u64 = 2_000;
-
 fn main() -> ExitCode {
     let mut options = Options::parse();
     if options.load.shrink() {
@@ -72,7 +67,8 @@ fn run(options: &Options) -> io::Result<()> {
     let chosen = choose(options)?;
     let folder = tempfile::Builder::new().prefix("whoisd-side-by-side-").tempdir()?;
     let programs = options.load.server.programs()?;
-    let dir = options.dir.clone().map_or_else(|| sample(options, folder.path()), Ok)?;
+    let is_smoke = options.load.server.smoke;
+    let dir = given_or_sampled(options.dir.as_deref(), folder.path(), is_smoke)?;
     let workload = Workload::pick(&dir, options.names, 1)?;
     let names_file = folder.path().join("names");
     std::fs::write(&names_file, workload.names.join("\n") + "\n")?;
@@ -126,16 +122,6 @@ fn choose(options: &Options) -> io::Result<Vec<&'static Rival>> {
         rival.missing().is_none()
     });
     Ok(chosen)
-}
-
-/// Makes a registry to serve.
-fn sample(options: &Options, folder: &Path) -> io::Result<PathBuf> {
-    let dir = folder.join("registry");
-    std::fs::create_dir(&dir)?;
-    let domains = if options.load.server.smoke { DOMAINS_SMOKE } else { DOMAINS };
-    let registry = Registry::new(&Settings::of_size(domains).map_err(io::Error::other)?);
-    build_directory(&registry, &dir, 1 << 30, &mut |_, _, _| {}).map_err(io::Error::other)?;
-    Ok(dir)
 }
 
 fn start(chosen: &[&'static Rival], site: &Site) -> Vec<Running> {
