@@ -2,17 +2,20 @@
 //! the machine is.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
 
+mod certificate;
+mod generator;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use certificate::server_config;
+use generator::measure;
 use whois_loadgen::http::HttpSettings;
 use whois_loadgen::protocol::Protocol;
-use whois_loadgen::result::RunResult;
-use whois_loadgen::run::{Settings, run};
-use whois_loadgen::schedule::Shape;
+use whois_loadgen::run::Settings;
 use whois_loadgen::workload::{Names, Profile, Source};
 
 /// What a server does with the `number`th request of a connection; `false` ends it.
@@ -58,45 +61,14 @@ fn found(client: &mut TcpStream, path: &str, _number: u64) -> bool {
     send(client, "200 OK", &format!("{{\"ldhName\":\"{name}\"}}"))
 }
 
-/// A processor that this process may use.
-fn first_core() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
-    list.trim().split([',', '-']).next().unwrap().parse().unwrap()
-}
-
 fn settings(target: SocketAddr, is_kept: bool) -> Settings {
-    let folder = tempfile::tempdir().unwrap();
-    let names = folder.path().join("names");
-    std::fs::write(&names, "one.example\r\ntwo.example\r\nthree.example\r\n").unwrap();
-    let profile = Profile::named("thick").unwrap();
     let path = "/rdap/{rdap}".to_owned();
     Settings {
-        targets: vec![target],
-        sources: Vec::new(),
-        shape: Shape::Constant { rate_per_s: 200.0 },
-        duration_s: 1.5,
-        warm_up_s: 0.0,
-        seed: 1,
-        cores: vec![first_core()],
         in_flight_max: 4,
-        timeout_ms: 120_000,
-        late_after_us: 120_000_000,
-        late_share_max: 0.05,
         protocol: Protocol::Http,
         http: HttpSettings { path, is_kept, ..HttpSettings::default() },
-        proxy: None,
-        names: Source::open(&profile, &Names::File(names)).unwrap(),
-        profile,
-        expect: None,
-        expect_share: 0.0,
-        checked: true,
-        server_pid: None,
+        ..generator::settings(target, 200.0, 1.5)
     }
-}
-
-fn measure(settings: &Settings) -> RunResult {
-    run(settings, &Arc::new(AtomicBool::new(false)), &mut |_| {}).unwrap()
 }
 
 #[test]
@@ -208,27 +180,7 @@ fn http2_answers_longer_than_a_window_come_whole_over_kept_connections() {
 
 /// A server of TLS, with as many connections as there are threads.
 fn server_of_tls() -> SocketAddr {
-    use rustls::pki_types::pem::PemObject;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    let folder = tempfile::tempdir().unwrap();
-    let (key, certificate) = (folder.path().join("key"), folder.path().join("certificate"));
-    let made = std::process::Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
-        .args(["-days", "2", "-subj", "/CN=localhost", "-keyout"])
-        .args([key.as_os_str(), "-out".as_ref(), certificate.as_os_str()])
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let certificate = CertificateDer::from_pem_file(certificate).unwrap();
-    let key = PrivateKeyDer::from_pem_file(key).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
-    let config = Arc::new(config);
+    let config = server_config("localhost");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {

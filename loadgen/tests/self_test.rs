@@ -3,6 +3,8 @@
 //! test depends on it.
 #![expect(clippy::unwrap_used, reason = "a test: what cannot be run fails it")]
 
+mod generator;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,11 +12,9 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use whois_loadgen::http::HttpSettings;
-use whois_loadgen::protocol::Protocol;
-use whois_loadgen::result::{Latency, RunResult};
+use generator::measure;
+use whois_loadgen::result::Latency;
 use whois_loadgen::run::{Settings, run};
-use whois_loadgen::schedule::Shape;
 use whois_loadgen::workload::{Names, Profile, Source};
 
 const TAIL: &str = ">>> Last update of WHOIS database: 2026-01-01T00:00:00Z <<<\r\n\r\nterms\r\n";
@@ -56,44 +56,10 @@ fn answer(client: &mut TcpStream, name: &str) {
 }
 
 fn settings(target: SocketAddr, rate_per_s: f64, duration_s: f64) -> Settings {
-    let folder = tempfile::tempdir().unwrap();
-    let names = folder.path().join("names");
-    std::fs::write(&names, "one.example\r\ntwo.example\r\nthree.example\r\n").unwrap();
-    let profile = Profile::named("thick").unwrap();
     Settings {
-        targets: vec![target],
         sources: vec!["127.1.0.1:0".parse().unwrap(), "127.1.0.2:0".parse().unwrap()],
-        shape: Shape::Constant { rate_per_s },
-        duration_s,
-        warm_up_s: 0.0,
-        seed: 1,
-        cores: vec![first_core()],
-        in_flight_max: 2_048,
-        // No test here depends on how busy the machine is.
-        timeout_ms: 120_000,
-        late_after_us: 120_000_000,
-        late_share_max: 0.05,
-        protocol: Protocol::Whois,
-        http: HttpSettings::default(),
-        proxy: None,
-        names: Source::open(&profile, &Names::File(names)).unwrap(),
-        profile,
-        expect: None,
-        expect_share: 0.0,
-        checked: true,
-        server_pid: None,
+        ..generator::settings(target, rate_per_s, duration_s)
     }
-}
-
-/// A processor that this process may use.
-fn first_core() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
-    list.trim().split([',', '-']).next().unwrap().parse().unwrap()
-}
-
-fn measure(settings: &Settings) -> RunResult {
-    run(settings, &Arc::new(AtomicBool::new(false)), &mut |_| {}).unwrap()
 }
 
 fn ms(latency: &Latency, percentile: f64) -> u64 {

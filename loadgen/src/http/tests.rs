@@ -1,8 +1,12 @@
 //! Sessions against answers that are written here, and against `h2` and `rustls` as servers.
 
+#[path = "../../tests/certificate/mod.rs"]
+mod certificate;
+
 use std::sync::Arc;
 
 use super::*;
+use certificate::server_config;
 
 fn speech(version: Version, is_kept: bool) -> Speech {
     Speech { version, host: "rdap.example".to_owned(), is_kept, tls: None }
@@ -131,34 +135,9 @@ fn over_tls(session: &mut Session, config: &Arc<rustls::ServerConfig>, answer: &
     panic!("no answer");
 }
 
-fn server_config() -> Arc<rustls::ServerConfig> {
-    use rustls::pki_types::pem::PemObject;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    let folder = tempfile::tempdir().unwrap();
-    let (key, certificate) = (folder.path().join("key"), folder.path().join("certificate"));
-    let made = std::process::Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
-        .args(["-days", "2", "-subj", "/CN=rdap.example", "-keyout"])
-        .args([key.as_os_str(), "-out".as_ref(), certificate.as_os_str()])
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let certificate = CertificateDer::from_pem_file(certificate).unwrap();
-    let key = PrivateKeyDer::from_pem_file(key).unwrap();
-    let config = rustls::ServerConfig::builder_with_provider(Arc::new(
-        rustls::crypto::ring::default_provider(),
-    ))
-    .with_safe_default_protocol_versions()
-    .unwrap()
-    .with_no_client_auth()
-    .with_single_cert(vec![certificate], key)
-    .unwrap();
-    Arc::new(config)
-}
-
 #[test]
 fn a_connection_over_tls_resumes_an_earlier_one_unless_told_otherwise() {
-    let config = server_config();
+    let config = server_config("rdap.example");
     let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
     for resumes in [true, false] {
         let settings =
@@ -184,7 +163,7 @@ fn a_server_without_http2_over_tls_is_named() {
     let speech = Speech::new(Version::Two, &settings).unwrap();
     let mut session = Session::open(&speech).unwrap();
     session.ask(&speech, "/").unwrap();
-    let mut server = rustls::ServerConnection::new(server_config()).unwrap();
+    let mut server = rustls::ServerConnection::new(server_config("rdap.example")).unwrap();
     let (mut out, mut back) = (Vec::new(), Vec::new());
     session.output(&mut out).unwrap();
     server.read_tls(&mut out.as_slice()).unwrap();
