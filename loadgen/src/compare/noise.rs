@@ -22,6 +22,8 @@
 //!
 //! Know what a figure means, or whether a change matters.
 
+use crate::random::Random;
+
 /// Fewest runs a side from which the noise between runs is estimated.
 pub const RUNS_MIN: usize = 3;
 /// Seconds that are drawn together.
@@ -76,9 +78,9 @@ pub fn within_runs(
         return None;
     }
     let (blocks_a, blocks_b) = (block_sums(a), block_sums(b));
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut changes: Vec<f64> = (0..DRAWS)
-        .map(|_| change(random.mean_of(&blocks_a), random.mean_of(&blocks_b)))
+        .map(|_| change(drawn_mean(&mut random, &blocks_a), drawn_mean(&mut random, &blocks_b)))
         .filter(|change| change.is_finite())
         .collect();
     if changes.len() < DRAWS {
@@ -119,29 +121,15 @@ fn block_sums(values: &[f64]) -> Vec<f64> {
     (0..values.len()).map(block).collect()
 }
 
-/// SplitMix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators").
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+/// Mean of as many blocks, drawn with replacement, as make up the series.
+fn drawn_mean(random: &mut Random, blocks: &[f64]) -> f64 {
+    let draws = (blocks.len() / BLOCK_S).max(1);
+    let mut sum = 0.0;
+    for _ in 0..draws {
+        let index = usize::try_from(random.below(blocks.len() as u64)).unwrap_or(0);
+        sum += blocks.get(index).copied().unwrap_or(0.0);
     }
-
-    /// Mean of as many blocks, drawn with replacement, as make up the series.
-    fn mean_of(&mut self, blocks: &[f64]) -> f64 {
-        let draws = (blocks.len() / BLOCK_S).max(1);
-        let mut sum = 0.0;
-        for _ in 0..draws {
-            // The high half of a product: even to one part in 2^32 for up to 2^32 blocks.
-            let index = ((self.next() >> 32) * blocks.len() as u64) >> 32;
-            sum += blocks.get(index as usize).copied().unwrap_or(0.0);
-        }
-        sum / (draws * BLOCK_S) as f64
-    }
+    sum / (draws * BLOCK_S) as f64
 }
 
 /// Degrees of freedom and quantile 0.9975.
@@ -175,7 +163,7 @@ mod tests {
 
     #[test]
     fn intervals_between_runs_hold_the_truth_as_often_as_they_say() {
-        let mut random = Random(1);
+        let mut random = Random::new(1);
         let mut missed = 0;
         for _ in 0..2_000 {
             let mut side = |count| (0..count).map(|_| normal(&mut random)).collect::<Vec<_>>();
@@ -188,7 +176,7 @@ mod tests {
 
     #[test]
     fn intervals_within_runs_hold_the_truth_about_as_often_as_they_say() {
-        let mut random = Random(2);
+        let mut random = Random::new(2);
         let mut missed = 0;
         for seed in 0..100 {
             // Neighbours are alike: each second keeps a third of the one before.
@@ -209,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_change_larger_than_the_noise_is_outside_the_interval() {
-        let mut random = Random(3);
+        let mut random = Random::new(3);
         let mut side =
             |level: f64| (0..60).map(|_| level + 0.05 * normal(&mut random)).collect::<Vec<_>>();
         let interval = within_runs(&side(1.0), &side(1.2), 1, |a, b| b / a).unwrap();
