@@ -96,30 +96,7 @@ fn every_conversation_goes_the_same_where_all_has_come_as_changes() {
 
 fn hold_all(view: &View, bless: bool) {
     let mut out = Answer::new();
-    let mut different = Vec::new();
-    let files = files();
-    assert!(!files.is_empty());
-    for path in files {
-        let file = std::fs::read_to_string(&path).unwrap();
-        let now = hold(&path, &file, view, &mut out);
-        if now == file {
-            continue;
-        }
-        if bless {
-            std::fs::write(&path, now).unwrap();
-            continue;
-        }
-        let line = now.lines().zip(file.lines()).position(|(now, then)| now != then);
-        let line = line.unwrap_or_else(|| now.lines().count().min(file.lines().count()));
-        different.push(format!(
-            "{}:{}: expected {:?}, got {:?}",
-            path.display(),
-            line + 1,
-            file.lines().nth(line).unwrap_or("the end"),
-            now.lines().nth(line).unwrap_or("the end"),
-        ));
-    }
-    assert!(different.is_empty(), "{}", different.join("\n"));
+    script::hold_all(files(), bless, |path, file| hold(path, file, view, &mut out));
 }
 
 #[test]

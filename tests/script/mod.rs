@@ -109,3 +109,35 @@ pub(crate) fn queries() -> Vec<Asked> {
     }
     queries
 }
+
+/// Holds each file, compares it with what `hold` makes of it now, and names the first line of each
+/// that differs; with `bless`, writes it instead.
+pub(crate) fn hold_all(
+    files: Vec<PathBuf>,
+    bless: bool,
+    mut hold: impl FnMut(&Path, &str) -> String,
+) {
+    let mut different = Vec::new();
+    assert!(!files.is_empty());
+    for path in files {
+        let file = std::fs::read_to_string(&path).unwrap();
+        let now = hold(&path, &file);
+        if now == file {
+            continue;
+        }
+        if bless {
+            std::fs::write(&path, now).unwrap();
+            continue;
+        }
+        let line = now.lines().zip(file.lines()).position(|(now, then)| now != then);
+        let line = line.unwrap_or_else(|| now.lines().count().min(file.lines().count()));
+        different.push(format!(
+            "{}:{}: expected {:?}, got {:?}",
+            path.display(),
+            line + 1,
+            file.lines().nth(line).unwrap_or("the end"),
+            now.lines().nth(line).unwrap_or("the end"),
+        ));
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
