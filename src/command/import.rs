@@ -22,10 +22,10 @@ use snapshot_format::sort::Scratch;
 use snapshot_format::verify::verify;
 use snapshot_format::{Kind, Summary};
 
-use super::Failure;
 use super::report_file::{ReportFile, check_report};
 use super::standing::{There, Tlds};
 use super::stopping::{stop_at_hang_up, stop_flag};
+use super::{Failure, KINDS};
 use crate::config::Settings;
 use crate::import::{
     self, DepositType, ImportError, Phase, Progress, Reason, Report, Standing, Step,
@@ -326,14 +326,7 @@ fn summary_text(text: &mut String, report: &Report, generation: u64, seconds: f6
     let Summary { file_bytes, .. } = report.summary;
     let rate = f64::from(report.records(Kind::Domain)) / seconds.max(0.001);
     let _ = writeln!(text, "deposit {} as generation {generation}:", report.deposit);
-    for (kind, word) in [
-        (Kind::Domain, "domains"),
-        (Kind::Nameserver, "nameservers"),
-        (Kind::Contact, "contacts"),
-        (Kind::Registrar, "registrars"),
-        (Kind::IdnTable, "IDN tables"),
-        (Kind::Nndn, "NNDN names"),
-    ] {
+    for (kind, word) in KINDS {
         let _ = writeln!(text, "  {:>10}  {word}", report.records(kind));
     }
     if let Some(gone) = report.kept {

@@ -47,12 +47,23 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use snapshot_format::Kind;
 
 pub use crate::serving::Failure;
 use crate::serving::programs;
 
 /// The name in messages.
 const PROGRAM: &str = "whoisd";
+
+/// Kinds of objects, in the words and the order of summaries.
+const KINDS: [(Kind, &str); 6] = [
+    (Kind::Domain, "domains"),
+    (Kind::Nameserver, "nameservers"),
+    (Kind::Contact, "contacts"),
+    (Kind::Registrar, "registrars"),
+    (Kind::IdnTable, "IDN tables"),
+    (Kind::Nndn, "NNDN names"),
+];
 
 /// The version with the commit that it was built from and its cargo features.
 const VERSION: &str = concat!(

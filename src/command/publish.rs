@@ -11,11 +11,10 @@ use std::time::Duration;
 use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
-use snapshot_format::Kind;
 
 use super::import::memory_bytes;
 use super::stopping::stop_flag;
-use super::{Failure, output, overwriting};
+use super::{Failure, KINDS, output, overwriting};
 use crate::feed::address::scheme_without_slashes;
 use crate::feed::key::{SecretKey, Signer, Trusted};
 use crate::feed::nats::{Address, POSITION, note_source};
@@ -249,16 +248,9 @@ fn bootstrap(options: &BootstrapOptions, rules: &Rules) -> Result<(), Failure> {
     }
     let mut text =
         format!("generation {} with serial {} of {}:\n", made.generation, made.serial, made.source);
-    for (kind, words) in [
-        (Kind::Domain, "domains"),
-        (Kind::Nameserver, "nameservers"),
-        (Kind::Contact, "contacts"),
-        (Kind::Registrar, "registrars"),
-        (Kind::IdnTable, "IDN tables"),
-        (Kind::Nndn, "NNDN names"),
-    ] {
+    for (kind, word) in KINDS {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "  {:>10}  {words}", made.summary.count(kind));
+        let _ = writeln!(text, "  {:>10}  {word}", made.summary.count(kind));
     }
     for (count, words) in [
         (made.hidden_count, "contacts that may not leave"),
