@@ -32,4 +32,5 @@ mod write;
 
 pub use apply::{Applied, Apply, ApplyError, Intake};
 pub(crate) use read::normal_name;
+pub(crate) use record::word;
 pub use record::{Body, ChangeRecord, LINE_BYTES_MAX, RecordError, SERIAL_MAX, VERSION};

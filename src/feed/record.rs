@@ -289,8 +289,8 @@ impl ChangeRecord {
 /// Word of a kind that changes nothing.
 const HEARTBEAT: &str = "heartbeat";
 
-/// The word of a kind.
-const fn word(kind: Kind) -> &'static str {
+/// The word of a kind, in records and in `whoisd.changes` of a registry's database.
+pub(crate) const fn word(kind: Kind) -> &'static str {
     match kind {
         Kind::Registrar => "registrar",
         Kind::IdnTable => "idn-table",

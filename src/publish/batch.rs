@@ -24,8 +24,8 @@ use super::rows::{self, Raw};
 use super::rules::{Rules, Use};
 use super::session::Statements;
 use super::sink::Told;
-use super::translate::{self, Head, Row, word};
-use crate::feed::ChangeRecord;
+use super::translate::{self, Head, Row};
+use crate::feed::{ChangeRecord, word};
 
 /// Records of a batch.
 const RECORDS_MAX: usize = 1000;

@@ -38,7 +38,7 @@ use super::everything::{LOGGED_COUNT_MAX, scratch};
 use super::rules::Rules;
 use super::run::runtime;
 use super::session::{self, Session, Statements};
-use super::translate::word;
+use crate::feed::word;
 use crate::observe::clock;
 use crate::store::{self, DiskScratch, Permits, Settings as StoreSettings, Writer};
 use crate::view::{self, Disk, View};

@@ -20,7 +20,7 @@ use super::error::PublishError;
 use super::fields;
 use super::rules::Rules;
 use super::session::{is_zoned, view};
-use super::translate::word;
+use crate::feed::word;
 
 /// Version of `whoisd.contract`.
 const VERSION: i32 = 1;

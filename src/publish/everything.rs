@@ -28,8 +28,9 @@ use super::error::RowError;
 use super::fields::Leaves;
 use super::rows::{self, Raw};
 use super::session::{self, Session, Statements};
-use super::translate::{self, Row, anytime, word};
+use super::translate::{self, Row, anytime};
 use super::unread;
+use crate::feed::word;
 
 /// Rows that are fetched together; with the bound of a document, 64 MiB.
 const FETCH_COUNT: usize = 128;

@@ -20,7 +20,7 @@ use snapshot_format::{Change, Kind, Object};
 use super::error::RowError;
 use super::fields::Leaves;
 use super::rules::{Ready, Rules};
-use crate::feed::{Body, ChangeRecord, VERSION, normal_name};
+use crate::feed::{Body, ChangeRecord, VERSION, normal_name, word};
 
 /// Fields of octets in hexadecimal or base64, which must not be cut.
 const OCTETS: [&str; 2] = ["secDNS.dsData.digest", "secDNS.keyData.pubKey"];
@@ -136,18 +136,6 @@ pub(super) fn object(record: ChangeRecord) -> Option<Object> {
     match Arc::unwrap_or_clone(change) {
         Change::Upsert(object) => Some(*object),
         Change::Delete { .. } => None,
-    }
-}
-
-/// The word of a kind, in records and in `whoisd.changes`.
-pub(super) const fn word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Registrar => "registrar",
-        Kind::IdnTable => "idn-table",
-        Kind::Contact => "contact",
-        Kind::Nameserver => "host",
-        Kind::Nndn => "nndn",
-        Kind::Domain => "domain",
     }
 }
 
