@@ -3,8 +3,7 @@
 //!
 //! # Invariants
 //!
-//! - A domain that was packed comes out as it was; [`clear`] and [`PackedDomain::pack`] name every
-//!   field.
+//! - A domain that was packed comes out as it was; [`Fields`] names every field.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::io;
@@ -14,6 +13,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 use snapshot_format::object::{
     Actor, ContactLink, ContactRole, Domain, HostLink, SecDns, Time, Transfer,
 };
+use snapshot_format::status::DomainStatuses;
 
 use super::collect::damaged;
 
@@ -45,12 +45,22 @@ struct Rare {
     extras: Vec<(String, String)>,
 }
 
-impl PackedDomain {
-    /// Packs a domain; fields that few domains have are moved out of it.
-    pub(super) fn pack(&mut self, domain: &mut Domain) {
-        self.text.clear();
-        self.ends.clear();
-        self.links.clear();
+/// The fields of a domain, by what is done with them.
+struct Fields<'d> {
+    texts: [&'d mut String; 10],
+    /// As in [`PackedDomain`].
+    times: [&'d mut Time; 4],
+    statuses: &'d mut DomainStatuses,
+    contacts: &'d mut Vec<ContactLink>,
+    nameservers: &'d mut Vec<HostLink>,
+    sec_dns: &'d mut Option<SecDns>,
+    transfer: &'d mut Option<Transfer>,
+    extras: &'d mut Vec<(String, String)>,
+}
+
+impl<'d> Fields<'d> {
+    fn of(domain: &'d mut Domain) -> Self {
+        // No `..`: a new field has to be somewhere.
         let Domain {
             name,
             roid,
@@ -83,12 +93,24 @@ impl PackedDomain {
             updater,
             updater_client,
         ];
-        texts.into_iter().for_each(|text| self.push(text));
-        for ContactLink { role, id } in contacts {
+        let times = [created, updated, expires, transferred];
+        Self { texts, times, statuses, contacts, nameservers, sec_dns, transfer, extras }
+    }
+}
+
+impl PackedDomain {
+    /// Packs a domain; fields that few domains have are moved out of it.
+    pub(super) fn pack(&mut self, domain: &mut Domain) {
+        self.text.clear();
+        self.ends.clear();
+        self.links.clear();
+        let fields = Fields::of(domain);
+        fields.texts.into_iter().for_each(|text| self.push(text));
+        for ContactLink { role, id } in fields.contacts {
             self.links.push(*role as u8);
             self.push(id);
         }
-        for link in nameservers {
+        for link in fields.nameservers {
             let (kind, text) = match link {
                 HostLink::Name(name) => (HOST_NAME, name),
                 HostLink::Roid(roid) => (HOST_ROID, roid),
@@ -96,8 +118,9 @@ impl PackedDomain {
             self.links.push(kind);
             self.push(text);
         }
-        self.times_ms = [created.ms, updated.ms, expires.ms, transferred.ms];
-        self.statuses = statuses.bits;
+        self.times_ms = fields.times.map(|time| time.ms);
+        self.statuses = fields.statuses.bits;
+        let (sec_dns, transfer, extras) = (fields.sec_dns, fields.transfer, fields.extras);
         let any = sec_dns.is_some() || transfer.is_some() || !extras.is_empty();
         self.rare = any.then(|| Rare {
             sec_dns: sec_dns.take(),
@@ -128,39 +151,26 @@ pub(super) fn unpack(archive: &[u8], domain: &mut Domain) -> io::Result<()> {
         start = end;
         text
     });
-    let slots = [
-        &mut domain.name,
-        &mut domain.roid,
-        &mut domain.u_name,
-        &mut domain.idn_table,
-        &mut domain.original_name,
-        &mut domain.registrar,
-        &mut domain.creator.registrar,
-        &mut domain.creator.client,
-        &mut domain.updater.registrar,
-        &mut domain.updater.client,
-    ];
-    for slot in slots {
+    let fields = Fields::of(domain);
+    for slot in fields.texts {
         slot.push_str(texts.next().ok_or_else(damaged)??);
     }
     for kind in packed.links.iter() {
         let text = texts.next().ok_or_else(damaged)??.to_owned();
         match *kind {
-            HOST_NAME => domain.nameservers.push(HostLink::Name(text)),
-            HOST_ROID => domain.nameservers.push(HostLink::Roid(text)),
-            role => domain.contacts.push(ContactLink { role: role_of(role)?, id: text }),
+            HOST_NAME => fields.nameservers.push(HostLink::Name(text)),
+            HOST_ROID => fields.nameservers.push(HostLink::Roid(text)),
+            role => fields.contacts.push(ContactLink { role: role_of(role)?, id: text }),
         }
     }
-    let [created, updated, expires, transferred] = packed.times_ms;
-    domain.created = Time::from_ms(created.to_native());
-    domain.updated = Time::from_ms(updated.to_native());
-    domain.expires = Time::from_ms(expires.to_native());
-    domain.transferred = Time::from_ms(transferred.to_native());
-    domain.statuses.bits = packed.statuses.to_native();
+    for (time, ms) in fields.times.into_iter().zip(packed.times_ms) {
+        *time = Time::from_ms(ms.to_native());
+    }
+    fields.statuses.bits = packed.statuses.to_native();
     if let Some(rare) = packed.rare.as_ref() {
         let Rare { sec_dns, transfer, extras } =
             rkyv::deserialize::<Rare, RkyvError>(rare).map_err(|_| damaged())?;
-        (domain.sec_dns, domain.transfer, domain.extras) = (sec_dns, transfer, extras);
+        (*fields.sec_dns, *fields.transfer, *fields.extras) = (sec_dns, transfer, extras);
     }
     Ok(())
 }
@@ -177,47 +187,16 @@ fn role_of(byte: u8) -> io::Result<ContactRole> {
 
 /// Empties a domain; its texts keep their memory.
 pub(super) fn clear(domain: &mut Domain) {
-    let Domain {
-        name,
-        roid,
-        u_name,
-        idn_table,
-        original_name,
-        statuses,
-        contacts,
-        nameservers,
-        registrar,
-        creator: Actor { registrar: creator, client: creator_client },
-        updater: Actor { registrar: updater, client: updater_client },
-        created,
-        updated,
-        expires,
-        transferred,
-        sec_dns,
-        transfer,
-        extras,
-    } = domain;
-    let texts = [
-        name,
-        roid,
-        u_name,
-        idn_table,
-        original_name,
-        registrar,
-        creator,
-        creator_client,
-        updater,
-        updater_client,
-    ];
-    texts.into_iter().for_each(String::clear);
-    statuses.bits = 0;
-    contacts.clear();
-    nameservers.clear();
-    for time in [created, updated, expires, transferred] {
+    let fields = Fields::of(domain);
+    fields.texts.into_iter().for_each(String::clear);
+    fields.statuses.bits = 0;
+    fields.contacts.clear();
+    fields.nameservers.clear();
+    for time in fields.times {
         *time = Time::NONE;
     }
-    (*sec_dns, *transfer) = (None, None);
-    extras.clear();
+    (*fields.sec_dns, *fields.transfer) = (None, None);
+    fields.extras.clear();
 }
 
 #[cfg(test)]
