@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use snapshot_format::Kind;
 use tokio_postgres::Transaction;
 
-use super::error::PublishError;
 use super::error::RowError;
+use super::error::{Broken, PublishError};
 use super::fields::Leaves;
 use super::rows::{self, Raw};
 use super::rules::{Rules, Use};
@@ -255,7 +255,7 @@ impl Entry {
 }
 
 fn no_heartbeat(problem: RowError) -> PublishError {
-    PublishError::Contract { problem: problem.to_string() }
+    Broken::Head { problem: problem.to_string() }.into()
 }
 
 fn kind_of(text: &str) -> Option<Kind> {
@@ -281,9 +281,7 @@ async fn entries(
     for row in rows {
         let serial = unsigned(row.try_get(0)?);
         if serial != expected {
-            return Err(PublishError::Contract {
-                problem: format!("whoisd.serials has {serial} where {expected} should be"),
-            });
+            return Err(Broken::Serial { got: serial, expected }.into());
         }
         expected = expected.saturating_add(1);
         let kind: String = row.try_get(3)?;

@@ -33,7 +33,7 @@ use tokio_postgres::{IsolationLevel, Transaction};
 use super::address::Address;
 use super::assign;
 use super::contract;
-use super::error::PublishError;
+use super::error::{BaseError, Broken, PublishError};
 use super::everything::{LOGGED_COUNT_MAX, scratch};
 use super::rules::Rules;
 use super::run::runtime;
@@ -112,19 +112,14 @@ pub fn bootstrap(options: &BootstrapOptions, rules: &Rules) -> Result<Bootstrapp
     Ok(made)
 }
 
-pub(super) fn base(error: impl ToString) -> PublishError {
-    PublishError::Base { problem: error.to_string() }
+pub(super) fn base(error: impl Into<BaseError>) -> PublishError {
+    PublishError::Base(Box::new(error.into()))
 }
 
 /// Checks the new base in full: every reader relies on it.
 fn check(path: &Path) -> Result<View, PublishError> {
     let view = View::open(path).map_err(base)?;
-    verify(view.base(), &mut |_, _| {}).map_err(|error| {
-        base(format!(
-            "the new snapshot failed its check: {error}; nothing was changed. The disk or the \
-             memory is faulty, or whoisd is: try again, and report it if it comes again"
-        ))
-    })?;
+    verify(view.base(), &mut |_, _| {}).map_err(|error| base(BaseError::Check(error)))?;
     Ok(view)
 }
 
@@ -251,10 +246,9 @@ impl<'p> Pass<'p> {
         let mut last: Vec<u8> = Vec::new();
         while let Some((key, archive)) = sorted.next().map_err(scratch)? {
             if key == last {
-                let (name, key) = (session::view(kind).0, String::from_utf8_lossy(key));
-                return Err(PublishError::Contract {
-                    problem: format!("view whoisd.{name} has two rows of {key:?}"),
-                });
+                let view = session::view(kind).0;
+                let key = String::from_utf8_lossy(key).into_owned();
+                return Err(Broken::Twice { view, key }.into());
             }
             last.clear();
             last.extend_from_slice(key);

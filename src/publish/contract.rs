@@ -16,14 +16,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use snapshot_format::Kind;
 use tokio_postgres::GenericClient;
 
-use super::error::PublishError;
+use super::error::{Broken, PublishError};
 use super::fields;
 use super::rules::Rules;
 use super::session::{is_zoned, view};
 use crate::feed::word;
 
 /// Version of `whoisd.contract`.
-const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 1;
 
 /// A field that is made from the name where no column gives it.
 const DERIVED: &str = "uName";
@@ -74,26 +74,19 @@ pub(super) async fn columns(client: &impl GenericClient) -> Result<Columns, Publ
 pub(super) async fn check(client: &impl GenericClient, rules: &Rules) -> Result<(), PublishError> {
     let columns = columns(client).await?;
     if columns.of("contract").is_empty() {
-        return Err(broken("there is no table whoisd.contract; load feed.sql".to_owned()));
+        return Err(Broken::NoTable.into());
     }
     let row = client.query_one("SELECT max(version) FROM whoisd.contract", &[]).await?;
     let version: Option<i32> = row.try_get(0)?;
     if version != Some(VERSION) {
-        let got = version.map_or_else(|| "none".to_owned(), |version| version.to_string());
-        return Err(broken(format!(
-            "the version in whoisd.contract is {got}, this build knows {VERSION}"
-        )));
+        return Err(Broken::Version { got: version }.into());
     }
     for kind in Kind::ALL {
         check_view(&columns, rules, kind)?;
     }
     let uses = columns.of("contact_uses");
     if rules.contacts_differ() && ["id", "zone", "role"].iter().any(|name| !uses.contains(*name)) {
-        return Err(broken(
-            "view whoisd.contact_uses with columns id, zone and role is missing; zones that are \
-             not thick need it"
-                .to_owned(),
-        ));
+        return Err(Broken::NoUses.into());
     }
     check_fields(client, rules, &columns).await
 }
@@ -137,24 +130,21 @@ pub(super) async fn note(client: &impl GenericClient, rules: &Rules) -> Result<(
 }
 
 fn check_view(columns: &Columns, rules: &Rules, kind: Kind) -> Result<(), PublishError> {
-    let (name, key) = view(kind);
-    let columns = columns.of(name);
+    let (view, key) = view(kind);
+    let columns = columns.of(view);
     let zone = is_zoned(kind).then_some("zone");
-    if let Some(lacking) =
+    if let Some(column) =
         [Some(key), zone].into_iter().flatten().find(|&column| !columns.contains(column))
     {
-        return Err(broken(format!("view whoisd.{name} with column {lacking:?} is missing")));
+        return Err(Broken::NoColumn { view, column }.into());
     }
     let known = fields::names(kind);
     let is_field = |column: &str| {
         known.contains(column) || is_zone(kind, column) || rules.renames(kind, column)
     };
     if let Some(column) = columns.iter().find(|column| !is_field(column)) {
-        let kind = word(kind);
-        return Err(broken(format!(
-            "view whoisd.{name} has column {column:?}, which is not a field of a record; leave it \
-             out, or rename it in the configuration ([{kind}.rename])"
-        )));
+        let (column, kind) = (column.clone(), word(kind));
+        return Err(Broken::UnknownColumn { view, column, kind }.into());
     }
     Ok(())
 }
@@ -177,12 +167,8 @@ async fn check_fields(
         let noted = noted_of.remove(word(kind)).unwrap_or_default();
         let gone: Vec<_> = noted.into_iter().filter(|field| !given.contains(field)).collect();
         if !gone.is_empty() {
-            let (name, kind) = (view(kind).0, word(kind));
-            return Err(broken(format!(
-                "view whoisd.{name} has no column any more for {gone:?}, which were published; put \
-                 them back, or, if they are to go, delete their rows of kind {kind:?} from \
-                 whoisd.fields and make a new base with --bootstrap"
-            )));
+            let (view, kind) = (view(kind).0, word(kind));
+            return Err(Broken::Gone { view, gone, kind }.into());
         }
     }
     Ok(())
@@ -190,8 +176,4 @@ async fn check_fields(
 
 fn is_zone(kind: Kind, column: &str) -> bool {
     is_zoned(kind) && column == "zone"
-}
-
-fn broken(problem: String) -> PublishError {
-    PublishError::Contract { problem }
 }

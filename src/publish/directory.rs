@@ -97,9 +97,7 @@ impl DirectorySink {
     }
 
     fn failed(&self, doing: &'static str) -> impl Fn(io::Error) -> SinkError {
-        move |error| {
-            SinkError::Transient(format!("{}: cannot {doing}: {error}", self.path.display()))
-        }
+        move |source| DirectoryError::Io { path: self.path.clone(), doing, source }.into()
     }
 
     fn lock(&self) -> Result<Held, SinkError> {
@@ -115,8 +113,7 @@ impl DirectorySink {
                 Err(TryLockError::Error(error)) => return Err(self.failed("lock it")(error)),
             }
         }
-        let path = self.path.join(LOCK);
-        Err(SinkError::Transient(format!("{}: another publisher holds it", path.display())))
+        Err(DirectoryError::Held { path: self.path.join(LOCK) }.into())
     }
 
     /// What `.published` says.
@@ -131,13 +128,8 @@ impl DirectorySink {
             Err(error) => return Err(self.failed("read .published")(error)),
         }
         Published::parse(&text).map(Some).ok_or_else(|| {
-            let got = text.chars().take(40).collect::<String>();
-            SinkError::Lasting(format!(
-                "{}: got {got:?}, expected a serial and a source; write the last serial that was \
-                 applied and {:?} into it",
-                path.display(),
-                self.source,
-            ))
+            let (got, own) = (text.chars().take(40).collect(), self.source.clone());
+            DirectoryError::Published { path, got, own }.into()
         })
     }
 
@@ -185,12 +177,8 @@ impl Sink for DirectorySink {
         let _lock = self.lock()?;
         let published = self.published()?;
         if let Some(other) = published.as_ref().filter(|known| known.source != source) {
-            return Err(SinkError::Lasting(format!(
-                "{}: it has serials of {}, and the database gives those of {source}; publish into \
-                 another directory, or make a base with --bootstrap and empty this one",
-                self.path.display(),
-                other.source,
-            )));
+            let (path, other, own) = (self.path.clone(), other.source.clone(), source.to_owned());
+            return Err(DirectoryError::OtherSource { path, other, own }.into());
         }
         let files = self.last_of_files()?;
         let known = published.as_ref().map(|published| published.serial);
@@ -212,11 +200,8 @@ impl Sink for DirectorySink {
         let fresh: Vec<&ChangeRecord> = records.iter().filter(is_new).collect();
         let (Some(from), Some(to)) = (fresh.first(), fresh.last()) else { return Ok(()) };
         if let Some(last) = last.filter(|last| last.checked_add(1) != Some(from.serial)) {
-            return Err(SinkError::Lasting(format!(
-                "{}: serial {} does not follow {last}, the last one there",
-                self.path.display(),
-                from.serial
-            )));
+            let (path, got) = (self.path.clone(), from.serial);
+            return Err(DirectoryError::Gap { path, last, got }.into());
         }
         let mut lines = Vec::new();
         for record in &fresh {
@@ -224,6 +209,78 @@ impl Sink for DirectorySink {
         }
         self.put(&name(from.serial, to.serial), &lines).map_err(self.failed("write a batch"))?;
         self.write_published(to.serial, Some(&Told::of(to)))
+    }
+}
+
+/// Why a directory does not take a batch.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// The file system refuses.
+    #[error("{}: cannot {doing}: {source}", path.display())]
+    Io {
+        /// The directory.
+        path: PathBuf,
+        /// What was to be done.
+        doing: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Another publisher puts a batch in, and does not end.
+    #[error("{}: another publisher holds it", path.display())]
+    Held {
+        /// The lock.
+        path: PathBuf,
+    },
+    /// The note of the last serial does not read.
+    #[error(
+        "{}: got {got:?}, expected a serial and a source; write the last serial that was applied \
+         and {own:?} into it",
+        path.display()
+    )]
+    Published {
+        /// The note.
+        path: PathBuf,
+        /// Its first characters.
+        got: String,
+        /// The source of the serials to come.
+        own: String,
+    },
+    /// It has the serials of another database.
+    #[error(
+        "{}: it has serials of {other}, and the database gives those of {own}; publish into \
+         another directory, or make a base with --bootstrap and empty this one",
+        path.display()
+    )]
+    OtherSource {
+        /// The directory.
+        path: PathBuf,
+        /// The source of those that are there.
+        other: String,
+        /// The source of the serials to come.
+        own: String,
+    },
+    /// Records are missing in front of a batch.
+    #[error("{}: serial {got} does not follow {last}, the last one there", path.display())]
+    Gap {
+        /// The directory.
+        path: PathBuf,
+        /// The last serial there.
+        last: u64,
+        /// The first serial of the batch.
+        got: u64,
+    },
+}
+
+impl From<DirectoryError> for SinkError {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::Io { .. } | DirectoryError::Held { .. } => {
+                Self::Transient(error.into())
+            }
+            DirectoryError::Published { .. }
+            | DirectoryError::OtherSource { .. }
+            | DirectoryError::Gap { .. } => Self::Lasting(error.into()),
+        }
     }
 }
 
@@ -276,18 +333,18 @@ mod tests {
     fn what_was_told_of_under_the_last_serial_is_known_after_a_crash_and_from_older_versions() {
         let folder = tempfile::tempdir().unwrap();
         let mut sink = DirectorySink::new(folder.path()).unwrap();
-        assert_eq!(sink.last(SOURCE), Ok(None));
+        assert_eq!(sink.last(SOURCE).unwrap(), None);
         let mut batch = records(1..=3);
         batch[2].committed_ms = 7_000;
         sink.send(&batch).unwrap();
         let told = Told { committed_ms: 7_000, transaction: String::new() };
         let last = Last { serial: 3, told: Some(told) };
-        assert_eq!(sink.last(SOURCE), Ok(Some(last.clone())));
+        assert_eq!(sink.last(SOURCE).unwrap(), Some(last.clone()));
         // A crash came before it was written: the batch itself says it.
         fs::remove_file(folder.path().join(PUBLISHED)).unwrap();
-        assert_eq!(sink.last(SOURCE), Ok(Some(last)));
+        assert_eq!(sink.last(SOURCE).unwrap(), Some(last));
         fs::write(folder.path().join(PUBLISHED), "3 pg-1\n").unwrap();
-        assert_eq!(sink.last(SOURCE), Ok(Some(Last { serial: 3, told: None })));
+        assert_eq!(sink.last(SOURCE).unwrap(), Some(Last { serial: 3, told: None }));
         let with_blanks = Published::parse("3 pg-1 -5 T 1\n").unwrap().told.unwrap();
         assert!(with_blanks.is_of(-5, "T 1") && !with_blanks.is_of(-5, "T 2"));
         assert!(!with_blanks.is_of(-4, "T 1"));
@@ -307,7 +364,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut sink = DirectorySink::new(&folder.path().join("new/feed")).unwrap();
         let path = sink.path.clone();
-        assert_eq!(sink.last(SOURCE), Ok(None));
+        assert_eq!(sink.last(SOURCE).unwrap(), None);
         sink.send(&records(5..=7)).unwrap();
         sink.send(&records(5..=7)).unwrap();
         // Another publisher, which cut its batches elsewhere.
@@ -330,7 +387,7 @@ mod tests {
     fn the_position_survives_that_files_are_taken_out_and_a_crash_before_it_was_written() {
         let folder = tempfile::tempdir().unwrap();
         let mut sink = DirectorySink::new(folder.path()).unwrap();
-        assert_eq!(sink.last(SOURCE), Ok(None));
+        assert_eq!(sink.last(SOURCE).unwrap(), None);
         sink.send(&records(1..=3)).unwrap();
         fs::remove_file(folder.path().join(name(1, 3))).unwrap();
         assert_eq!(serial(sink.last(SOURCE)), Some(3));
@@ -351,12 +408,13 @@ mod tests {
     fn gaps_and_damage_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let mut sink = DirectorySink::new(folder.path()).unwrap();
-        assert_eq!(sink.last(SOURCE), Ok(None));
+        assert_eq!(sink.last(SOURCE).unwrap(), None);
         sink.send(&records(1..=3)).unwrap();
         let SinkError::Lasting(said) = sink.send(&records(5..=6)).unwrap_err() else { panic!() };
+        let said = said.to_string();
         assert!(said.ends_with("serial 5 does not follow 3, the last one there"), "{said}");
         let SinkError::Lasting(said) = sink.last("pg-2").unwrap_err() else { panic!() };
-        assert!(said.contains("it has serials of pg-1"), "{said}");
+        assert!(said.to_string().contains("it has serials of pg-1"), "{said}");
         fs::write(folder.path().join(PUBLISHED), "three").unwrap();
         assert!(matches!(sink.last(SOURCE), Err(SinkError::Lasting(_))));
     }

@@ -4,13 +4,18 @@
 //!
 //! Decide how often: `run` does.
 
+use std::io;
 use std::sync::Arc;
+
+use snapshot_format::{BuildError, FormatError};
 
 use super::address::AddressError;
 use super::batch::KEY_BYTES_MAX;
+use super::contract::VERSION;
 use super::session::DOCUMENT_BYTES_MAX;
 use super::sink::SinkError;
 use crate::feed::RecordError;
+use crate::store::StoreError;
 use crate::view::WeighError;
 
 /// Why publishing stopped.
@@ -26,18 +31,21 @@ pub enum PublishError {
         problem: AddressError,
     },
     /// The database refuses, or is gone. Trying again may help.
-    #[error("database: {problem}")]
+    #[error("database: {}", said(source))]
     Database {
         /// What the database says.
-        problem: String,
+        source: tokio_postgres::Error,
         /// Whether it stays so until somebody does something.
         lasting: bool,
     },
+    /// Another publisher reads the same database.
+    #[error("database: another publisher is at work on it")]
+    Busy,
     /// The database does not have what deploy/postgres describes.
     #[error("database: {problem}; deploy/postgres/README.md says what has to be there")]
     Contract {
         /// What is missing or different.
-        problem: String,
+        problem: Box<Broken>,
     },
     /// The directory has a registry that the base may not take the place of unbidden.
     #[error("--bootstrap: {problem}")]
@@ -81,11 +89,8 @@ pub enum PublishError {
     #[error(transparent)]
     Sink(#[from] SinkError),
     /// A base was not made.
-    #[error("{problem}")]
-    Base {
-        /// What happened, and what to do.
-        problem: String,
-    },
+    #[error(transparent)]
+    Base(Box<BaseError>),
 }
 
 impl PublishError {
@@ -98,39 +103,171 @@ impl PublishError {
     /// Whether somebody may mend the database while this program runs: its views, its rights.
     #[must_use]
     pub const fn may_be_mended(&self) -> bool {
-        matches!(self, Self::Database { .. } | Self::Contract { .. })
+        matches!(self, Self::Database { .. } | Self::Busy | Self::Contract { .. })
     }
 }
 
 impl From<tokio_postgres::Error> for PublishError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        let problem = match error.as_db_error() {
-            Some(said) => {
-                let mut hint = said.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-                if *said.code() == tokio_postgres::error::SqlState::INSUFFICIENT_PRIVILEGE {
-                    hint.push_str("; load grants.sql, as the owner");
-                }
-                format!("{} [{}]{hint}", said.message(), said.code().code())
-            }
-            None => std::error::Error::source(&error)
-                .map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
-        };
+    fn from(source: tokio_postgres::Error) -> Self {
         // Classes of SQLSTATE: 08 connection, 25 state of the transaction (its deadline is one), 40
         // rollback, 53 resources, 55 object not ready, 57 operator, 58 system. The database repeats
         // any other refusal of a statement.
         let passing = ["08", "25", "40", "53", "55", "57", "58"];
-        let passes = match error.code() {
+        let passes = match source.code() {
             Some(state) => passing.iter().any(|class| state.code().starts_with(class)),
-            None => error.is_closed() || is_io(&error),
+            None => source.is_closed() || is_io(&source),
         };
-        let lasting = !passes;
-        Self::Database { problem, lasting }
+        Self::Database { source, lasting: !passes }
+    }
+}
+
+impl From<Broken> for PublishError {
+    fn from(problem: Broken) -> Self {
+        Self::Contract { problem: Box::new(problem) }
+    }
+}
+
+/// What a database says, and what to do.
+fn said(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(said) => {
+            let mut hint = said.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            if *said.code() == tokio_postgres::error::SqlState::INSUFFICIENT_PRIVILEGE {
+                hint.push_str("; load grants.sql, as the owner");
+            }
+            format!("{} [{}]{hint}", said.message(), said.code().code())
+        }
+        None => std::error::Error::source(error)
+            .map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
     }
 }
 
 /// Whether the network, or what lies below it, is the reason.
 fn is_io(error: &tokio_postgres::Error) -> bool {
-    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<io::Error>)
+}
+
+/// What of the contract a database does not keep.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// It was never set up.
+    #[error("there is no table whoisd.contract; load feed.sql")]
+    NoTable,
+    /// It was set up for another version.
+    #[error(
+        "the version in whoisd.contract is {}, this build knows {VERSION}",
+        got.map_or_else(|| "none".to_owned(), |version| version.to_string())
+    )]
+    Version {
+        /// The version.
+        got: Option<i32>,
+    },
+    /// Nothing says in which zones contacts are used.
+    #[error(
+        "view whoisd.contact_uses with columns id, zone and role is missing; zones that are not \
+         thick need it"
+    )]
+    NoUses,
+    /// A view lacks a column that names its rows.
+    #[error("view whoisd.{view} with column {column:?} is missing")]
+    NoColumn {
+        /// The view.
+        view: &'static str,
+        /// The column.
+        column: &'static str,
+    },
+    /// A view has a column of which nothing is known.
+    #[error(
+        "view whoisd.{view} has column {column:?}, which is not a field of a record; leave it out, \
+         or rename it in the configuration ([{kind}.rename])"
+    )]
+    UnknownColumn {
+        /// The view.
+        view: &'static str,
+        /// The column.
+        column: String,
+        /// The word of the kind.
+        kind: &'static str,
+    },
+    /// A view has no columns any more for fields that were published.
+    #[error(
+        "view whoisd.{view} has no column any more for {gone:?}, which were published; put them \
+         back, or, if they are to go, delete their rows of kind {kind:?} from whoisd.fields and \
+         make a new base with --bootstrap"
+    )]
+    Gone {
+        /// The view.
+        view: &'static str,
+        /// The fields.
+        gone: Vec<String>,
+        /// The word of the kind.
+        kind: &'static str,
+    },
+    /// A view has two rows of one object.
+    #[error("view whoisd.{view} has two rows of {key:?}")]
+    Twice {
+        /// The view.
+        view: &'static str,
+        /// The object's key.
+        key: String,
+    },
+    /// A view has a row of no object.
+    #[error("view whoisd.{view} has a row without a key")]
+    NoKey {
+        /// The view.
+        view: &'static str,
+    },
+    /// A view does not even give the keys of its rows.
+    #[error(
+        "the keys of view whoisd.{view} cannot be listed, so that no row can be left out: \
+         {problem}; declare the functions that the view calls STABLE, or mend the row"
+    )]
+    Unlisted {
+        /// The view.
+        view: &'static str,
+        /// What the database says.
+        problem: Box<PublishError>,
+    },
+    /// Serials are not consecutive.
+    #[error("whoisd.serials has {got} where {expected} should be")]
+    Serial {
+        /// The serial that it has.
+        got: u64,
+        /// The one that follows the serial before.
+        expected: u64,
+    },
+    /// A serial has no commit time that reads.
+    #[error("{problem}")]
+    Head {
+        /// What is wrong with its row.
+        problem: String,
+    },
+}
+
+/// Why no base was made.
+#[derive(Debug, thiserror::Error)]
+pub enum BaseError {
+    /// The system gives this program no runtime.
+    #[error("cannot start: {0}")]
+    Start(io::Error),
+    /// Scratch files cannot be written or read.
+    #[error("scratch file: {0}; make room in the directory")]
+    Scratch(io::Error),
+    /// The directory refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An object cannot be written into the snapshot.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// An object cannot be put aside until its turn.
+    #[error(transparent)]
+    Archive(#[from] rkyv::rancor::Error),
+    /// The new snapshot is not what was written.
+    #[error(
+        "the new snapshot failed its check: {0}; nothing was changed. The disk or the memory is \
+         faulty, or whoisd is: try again, and report it if it comes again"
+    )]
+    Check(FormatError),
 }
 
 /// Why a row is not published. Cloned where several entries are of one row.

@@ -23,8 +23,8 @@ use tokio_postgres::{Row as DatabaseRow, Transaction};
 
 use super::batch;
 use super::bootstrap::{Pass, base};
-use super::error::PublishError;
 use super::error::RowError;
+use super::error::{BaseError, Broken, PublishError};
 use super::fields::Leaves;
 use super::rows::{self, Raw};
 use super::session::{self, Session, Statements};
@@ -49,20 +49,14 @@ enum Pick {
 /// Why a pass ended early.
 enum Stopped {
     /// A row cannot be read.
-    Row(String),
+    Row(PublishError),
     Else(PublishError),
 }
 
 impl Stopped {
-    fn into_error(self, name: &str) -> PublishError {
+    fn into_error(self, view: &'static str) -> PublishError {
         match self {
-            Self::Row(problem) => PublishError::Contract {
-                problem: format!(
-                    "the keys of view whoisd.{name} cannot be listed, so that no row can be left \
-                     out: {problem}; declare the functions that the view calls STABLE, or mend \
-                     the row"
-                ),
-            },
+            Self::Row(problem) => Broken::Unlisted { view, problem: Box::new(problem) }.into(),
             Self::Else(error) => error,
         }
     }
@@ -76,11 +70,7 @@ impl From<PublishError> for Stopped {
 
 impl From<tokio_postgres::Error> for Stopped {
     fn from(error: tokio_postgres::Error) -> Self {
-        if rows::is_of_row(&error) {
-            Self::Row(PublishError::from(error).to_string())
-        } else {
-            Self::Else(error.into())
-        }
+        if rows::is_of_row(&error) { Self::Row(error.into()) } else { Self::Else(error.into()) }
     }
 }
 
@@ -107,7 +97,7 @@ impl Pass<'_> {
                 let name = session::view(kind).0;
                 tracing::warn!(
                     view = name,
-                    problem,
+                    problem = problem.to_string(),
                     "a row of the view cannot be read: the rows are read one by one"
                 );
                 transaction.batch_execute("ROLLBACK TO whoisd_kind").await?;
@@ -170,9 +160,7 @@ impl Pass<'_> {
                 Some(Ok(_)) => kept.push(row),
                 Some(Err(not_text)) => self.refused(kind, &not_text.reads, &RowError::NotText),
                 None => {
-                    let name = session::view(kind).0;
-                    let problem = format!("view whoisd.{name} has a row without a key");
-                    return Err(PublishError::Contract { problem });
+                    return Err(Broken::NoKey { view: session::view(kind).0 }.into());
                 }
             }
         }
@@ -304,7 +292,7 @@ impl Pass<'_> {
 }
 
 pub(super) fn scratch(error: io::Error) -> PublishError {
-    PublishError::Base { problem: format!("scratch file: {error}; make room in the directory") }
+    base(BaseError::Scratch(error))
 }
 
 fn push(sorter: &mut Sorter, object: &Object) -> Result<(), PublishError> {

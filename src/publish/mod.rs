@@ -42,8 +42,8 @@ mod unread;
 
 pub use address::{AddressError, PassfileError, TlsError};
 pub use bootstrap::{BootstrapOptions, Bootstrapped, bootstrap};
-pub use directory::DirectorySink;
-pub use error::PublishError;
+pub use directory::{DirectoryError, DirectorySink};
+pub use error::{BaseError, Broken, PublishError};
 pub use rules::{KindRules, Model, Rules, RulesError, ZoneRules};
 pub use run::{Settings, Totals, once, run};
 pub use sink::{Last, Sink, SinkError, Told};

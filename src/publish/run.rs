@@ -32,7 +32,7 @@ use super::address::Address;
 use super::assign;
 use super::batch::{self, Batch, Sent};
 use super::contract;
-use super::error::PublishError;
+use super::error::{BaseError, PublishError};
 use super::rules::Rules;
 use super::session::Session;
 use super::sink::{Last, Sink};
@@ -118,7 +118,7 @@ pub(super) fn runtime() -> Result<Runtime, PublishError> {
         .enable_io()
         .enable_time()
         .build()
-        .map_err(|error| PublishError::Base { problem: format!("cannot start: {error}") })
+        .map_err(|error| PublishError::Base(Box::new(BaseError::Start(error))))
 }
 
 fn work(
@@ -280,8 +280,7 @@ impl Publisher<'_> {
             tries = tries.saturating_sub(1);
         }
         if tries == 0 {
-            let problem = "another publisher is at work on it".to_owned();
-            return Err(PublishError::Database { problem, lasting: true });
+            return Err(PublishError::Busy);
         }
         self.begin(&mut session)?;
         while self.round(&mut session)? {}

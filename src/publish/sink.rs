@@ -9,6 +9,8 @@
 //!
 //! Give serials: the database does.
 
+use std::error::Error;
+
 use crate::feed::ChangeRecord;
 
 /// Takes records in order of their serials, durably. Its calls block, and are made outside of the
@@ -68,13 +70,14 @@ impl Told {
     }
 }
 
-/// Why a sink did not take a batch.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Why a sink did not take a batch. A publisher acts on whether it lasts; the error is the sink's
+/// own.
+#[derive(Debug, thiserror::Error)]
 pub enum SinkError {
     /// It may go another time: the disk is full, the network is gone.
     #[error("{0}")]
-    Transient(String),
+    Transient(Box<dyn Error + Send + Sync>),
     /// It stays so until somebody does something.
     #[error("{0}")]
-    Lasting(String),
+    Lasting(Box<dyn Error + Send + Sync>),
 }

@@ -10,7 +10,7 @@
 
 use crate::feed::ChangeRecord;
 use crate::feed::key::Signer;
-use crate::feed::message::Source;
+use crate::feed::message::{Source, SourceError};
 use crate::feed::nats::{Address, Limits, Outbox, SendError};
 
 use super::sink::{Last, Sink, SinkError, Told};
@@ -32,25 +32,32 @@ impl StreamSink {
     }
 }
 
+/// Why nothing can be sent into a stream, before it is tried.
+#[derive(Debug, thiserror::Error)]
+enum StreamError {
+    #[error("the database calls its serials {got:?}: {source}")]
+    Source { got: String, source: SourceError },
+    #[error("the stream was not asked where it ends")]
+    NotAsked,
+}
+
 fn failed(error: SendError) -> SinkError {
     match error {
         // After a gap the stream is asked where it ends, and sending begins there.
-        SendError::Unavailable { .. } | SendError::Gap { .. } => {
-            SinkError::Transient(error.to_string())
-        }
+        SendError::Unavailable { .. } | SendError::Gap { .. } => SinkError::Transient(error.into()),
         SendError::OtherSource { .. }
         | SendError::Strangers
         | SendError::Unvouched { .. }
         | SendError::Unfit { .. }
-        | SendError::Encode(_) => SinkError::Lasting(error.to_string()),
+        | SendError::Encode(_) => SinkError::Lasting(error.into()),
     }
 }
 
 impl Sink for StreamSink {
     fn last(&mut self, source: &str) -> Result<Option<Last>, SinkError> {
-        let own: Source = source.parse().map_err(|error| {
-            SinkError::Lasting(format!("the database calls its serials {source:?}: {error}"))
-        })?;
+        let unnamed = |error| StreamError::Source { got: source.to_owned(), source: error };
+        let own: Source =
+            source.parse().map_err(|error| SinkError::Lasting(unnamed(error).into()))?;
         let (_, outbox) = match self.outbox.take().filter(|(known, _)| *known == own) {
             Some(outbox) => self.outbox.insert(outbox),
             None => {
@@ -69,7 +76,7 @@ impl Sink for StreamSink {
 
     fn send(&mut self, records: &[ChangeRecord]) -> Result<(), SinkError> {
         let Some((_, outbox)) = &mut self.outbox else {
-            return Err(SinkError::Transient("the stream was not asked where it ends".to_owned()));
+            return Err(SinkError::Transient(StreamError::NotAsked.into()));
         };
         outbox.send(records).map(drop).map_err(failed)
     }

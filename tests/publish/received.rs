@@ -26,7 +26,7 @@ impl Sink for Received {
     fn send(&mut self, records: &[ChangeRecord]) -> Result<(), SinkError> {
         if self.failures > 0 {
             self.failures -= 1;
-            return Err(SinkError::Transient("the network is gone".to_owned()));
+            return Err(SinkError::Transient("the network is gone".into()));
         }
         self.batches.push(records.len());
         for record in records {
