@@ -236,14 +236,18 @@ mod tests {
 
     #[test]
     fn a_listener_of_ipv6_alone_leaves_ipv4_free() {
-        let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP)).unwrap();
-        socket.set_only_v6(true).unwrap();
-        socket.set_reuse_port(true).unwrap();
-        socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)).into()).unwrap();
-        socket.listen(1).unwrap();
-        let port = socket.local_addr().unwrap().as_socket().unwrap().port();
-        let wanted = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-        assert_eq!(claim(wanted).unwrap().address, wanted);
+        let is_claimed = |_| {
+            let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP)).unwrap();
+            socket.set_only_v6(true).unwrap();
+            socket.set_reuse_port(true).unwrap();
+            socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)).into()).unwrap();
+            socket.listen(1).unwrap();
+            let port = socket.local_addr().unwrap().as_socket().unwrap().port();
+            let wanted = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+            claim(wanted).is_ok_and(|claimed| claimed.address == wanted)
+        };
+        // Over IPv4 another test may hold the port that the kernel gives; not each of so many.
+        assert!((0..100).any(is_claimed));
     }
 
     #[test]
