@@ -332,6 +332,7 @@ fn a_message_that_no_trusted_key_signed_does_not_move_stop_or_reconnect_a_node()
     // A message whose acknowledgement is under way comes again.
     until("all acknowledged", || rogue.not_acknowledged("node-1") == 0, String::new);
     let memory = node.stop();
+    until("nobody is served", || !rogue.is_awaited("node-1"), String::new);
     (0..20).for_each(|at| strange(700 + at));
     rogue.records("a", &records(6..=7), Some(&key));
     let node = Plan { memory, trusted: trusted(), ..Plan::default() }.start(server.address());

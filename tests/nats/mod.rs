@@ -222,6 +222,16 @@ impl Rogue {
             info.num_pending + info.num_ack_pending as u64
         })
     }
+
+    /// Whether a node still waits for messages of a durable consumer: one that has just stopped
+    /// may, until the server has seen it go, and gets what comes in the meantime.
+    pub fn is_awaited(&self, durable: &str) -> bool {
+        let jetstream = &self.jetstream;
+        self.runtime.block_on(async {
+            let stream = jetstream.get_stream("WHOISD").await.unwrap();
+            stream.consumer_info(durable).await.unwrap().num_waiting > 0
+        })
+    }
 }
 
 /// Records in memory, as a disk would hold them.
