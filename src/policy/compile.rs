@@ -283,8 +283,8 @@ fn compile_blocks(
             }
         });
         let usual = usual_steps(&fields, public.blocks[block], public.print_empty);
-        let usual_bytes_max = usual.iter().map(Step::bytes_max).sum();
-        BlockRule { fields, usual, usual_bytes_max }
+        let bytes_max = fields.iter().map(FieldRule::bytes_max).sum();
+        BlockRule { fields, usual, bytes_max }
     })
 }
 

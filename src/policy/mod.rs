@@ -28,5 +28,5 @@ pub use rules::{PUBLIC_TIER, Rules, Tier};
 pub(crate) use mask::{Sees, Wish};
 pub(crate) use registrar::{OfRegistrar, Person};
 pub(crate) use rules::{
-    ExtrasRule, FieldRule, LABEL_BYTES, Label, Rule, SeenBlock, Step, TierRule,
+    ExtrasRule, FieldRule, FieldStep, LABEL_BYTES, Label, Rule, SeenBlock, Step, TierRule,
 };

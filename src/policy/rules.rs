@@ -110,8 +110,8 @@ pub(crate) struct BlockRule {
     /// What the public sees of a contact that has no wish on disclosure, as most have none: the
     /// same as mask and `fields` say, with runs of hidden lines in one piece.
     pub(crate) usual: Box<[Step]>,
-    /// What that takes at most besides the contact's text, bytes.
-    pub(crate) usual_bytes_max: usize,
+    /// What a block takes at most besides the contact's text, whoever sees it, bytes.
+    pub(crate) bytes_max: usize,
 }
 
 /// A part of a contact block.
@@ -137,13 +137,12 @@ pub(crate) struct FieldStep {
     pub(crate) keeps_key: bool,
 }
 
-impl Step {
-    /// What it writes at most besides the text of its field, bytes.
+impl FieldRule {
+    /// What the field takes at most besides its text, bytes: a street has three lines.
     pub(super) fn bytes_max(&self) -> usize {
-        match self {
-            Self::Lines(lines) => lines.len(),
-            Self::Field(_) | Self::More(_) => LABEL_BYTES + "\r\n".len(),
-        }
+        let shown = 3 * (LABEL_BYTES + "\r\n".len());
+        let hidden = [&self.redacted_line, &self.own_line, &self.empty_line];
+        hidden.iter().map(|line| line.len()).fold(shown, usize::max)
     }
 }
 

@@ -20,8 +20,8 @@ use snapshot_format::status::{CONTACT_STATUS_WORDS, words_of};
 
 use super::registrar_of;
 use crate::field::contact::ShownField;
-use crate::policy::{FieldRule, SeenBlock, Step, TierRule};
-use crate::query::contact::{self, SOURCES, STREET, Source};
+use crate::policy::{FieldRule, FieldStep, Label, SeenBlock, Step, TierRule, Wish};
+use crate::query::contact::{self, MORE_STREET, SOURCES, STREET, Source};
 use crate::query::copies::{is_clean_ascii, may_break_lines};
 use crate::query::whois::answer::Answer;
 use crate::query::whois::frame::Site;
@@ -29,14 +29,8 @@ use crate::query::whois::lines::Lines;
 
 /// Writes a contact's block.
 pub(super) fn block(block: &SeenBlock<'_>, view: &ContactLines<'_>, out: &mut Answer) {
-    if view.plain
-        && let text_bytes = view.of.fields.text().len()
-        && let bytes_max = block.rule.usual_bytes_max.saturating_add(text_bytes)
-        && let Some(mut lines) = out.lines(bytes_max)
-        && view.plain_block(block, &mut lines)
-    {
-        let written = lines.len();
-        return out.keep(written);
+    if view.plain && view.plain_block(block, out) {
+        return;
     }
     if view.of.record.disclose != DISCLOSE_NO_WISH || block.usual.is_empty() {
         let fields = SOURCES.iter().zip(&block.rule.fields);
@@ -101,16 +95,22 @@ impl<'a> ContactLines<'a> {
         record: &'a ArchivedContact,
     ) -> Self {
         let of = contact::ContactView::of(rule, record);
-        let plain = block.usual.len() >= PLAIN_STEPS_MIN
+        let pays = block.usual.is_empty() || block.usual.len() >= PLAIN_STEPS_MIN;
+        let plain = pays
             && !of.is_second
             && record.disclose == DISCLOSE_NO_WISH
             && (is_clean_ascii(of.fields.text()) || is_clean_text(&of.fields));
         Self { of, plain }
     }
 
-    /// What the usual steps of [`block`] write, for a contact that is `plain`; `false` if a value
-    /// has blanks around it, and nothing may be kept.
-    fn plain_block(&self, block: &SeenBlock<'_>, lines: &mut Lines<'_>) -> bool {
+    /// Writes what [`block`] does, for a contact that is `plain`. `false`, and nothing is written,
+    /// if there may not be room for all of it, or a value has blanks around it.
+    #[inline]
+    fn plain_block(&self, block: &SeenBlock<'_>, out: &mut Answer) -> bool {
+        if block.usual.is_empty() {
+            return self.plain_fields(block, out);
+        }
+        let Some(mut lines) = self.lines(block, out) else { return false };
         let mut blanks = false;
         for step in block.usual {
             let step = match step {
@@ -120,30 +120,71 @@ impl<'a> ContactLines<'a> {
                 }
                 Step::Field(step) | Step::More(step) => step,
             };
-            let (rest, length) = self.of.fields.from_whole(step.from);
-            if length > 0 {
-                blanks |= lines.line(&step.label, rest, length);
-            } else if step.keeps_key {
-                let (rest, length) = self.instead(step.shown);
-                if length > 0 || step.shown != ShownField::Street || !self.has_street() {
-                    blanks |= lines.line(&step.label, rest, length);
+            let FieldStep { label, shown, from, keeps_key } = step;
+            blanks |= self.plain_line((label, *shown, *from, *keeps_key), &mut lines);
+        }
+        let written = lines.len();
+        keep(written, blanks, out)
+    }
+
+    /// The same field by field, for a tier.
+    #[inline(never)]
+    fn plain_fields(&self, block: &SeenBlock<'_>, out: &mut Answer) -> bool {
+        let Some(mut lines) = self.lines(block, out) else { return false };
+        let mut blanks = false;
+        let fields = SOURCES.iter().zip(&block.rule.fields);
+        for ((source, field), sees) in fields.zip(block.mask.fields()) {
+            if !sees.shows(Wish::None) {
+                lines.raw(field.hidden_line(sees));
+                continue;
+            }
+            let (label, shown) = (&field.label, source.field);
+            let keeps_key = source.required || block.print_empty;
+            blanks |= self.plain_line((label, shown, source.from, keeps_key), &mut lines);
+            if shown == ShownField::Street {
+                for from in MORE_STREET {
+                    blanks |= self.plain_line((label, shown, from, false), &mut lines);
                 }
             }
         }
-        !blanks
+        let written = lines.len();
+        keep(written, blanks, out)
     }
 
-    /// What stands for a field without a value: of a repository object identifier the client's.
-    #[inline(never)]
-    fn instead(&self, shown: ShownField) -> (&'a [u8], usize) {
-        match shown {
-            ShownField::Id => self.of.fields.from(ContactField::Id),
-            _ => (&[], 0),
+    /// Room for all that a block can take.
+    #[inline(always)]
+    fn lines<'o>(&self, block: &SeenBlock<'_>, out: &'o mut Answer) -> Option<Lines<'o>> {
+        out.lines(block.rule.bytes_max.saturating_add(self.of.fields.text().len()))
+    }
+
+    /// The line of a shown field, by its label, what it is, where the record has it, and whether it
+    /// is there without a value. Whether the value has blanks around it.
+    #[inline(always)]
+    fn plain_line(
+        &self,
+        (label, shown, from, keeps_key): (&Label, ShownField, ContactField, bool),
+        lines: &mut Lines<'_>,
+    ) -> bool {
+        let (rest, length) = self.of.fields.from_whole(from);
+        if length > 0 {
+            return lines.line(label, rest, length);
         }
+        // `lines` is not handed on: it lives in registers.
+        let instead = if keeps_key { self.instead(shown) } else { None };
+        instead.is_some_and(|(rest, length)| lines.line(label, rest, length))
     }
 
-    fn has_street(&self) -> bool {
-        STREET.iter().any(|line| self.of.fields.from(*line).1 > 0)
+    /// What stands for a field without a value, if its line is there: of a repository object
+    /// identifier the client's own. A street may have further lines.
+    #[inline(never)]
+    fn instead(&self, shown: ShownField) -> Option<(&'a [u8], usize)> {
+        match shown {
+            ShownField::Id => Some(self.of.fields.from(ContactField::Id)),
+            ShownField::Street if STREET.iter().any(|line| self.of.fields.from(*line).1 > 0) => {
+                None
+            }
+            _ => Some((&[], 0)),
+        }
     }
 
     /// Writes the line or lines of a field that may be shown.
@@ -173,6 +214,15 @@ impl<'a> ContactLines<'a> {
     }
 }
 
+/// Keeps lines that were written, unless a value had blanks around it.
+#[inline(always)]
+fn keep(written: usize, blanks: bool, out: &mut Answer) -> bool {
+    if !blanks {
+        out.keep(written);
+    }
+    !blanks
+}
+
 /// Whether a text that is not ASCII can be written as it is, whatever its fields are.
 #[cold]
 fn is_clean_text(fields: &Packed<'_>) -> bool {
@@ -194,7 +244,7 @@ mod tests {
     use snapshot_format::{Builder, Kind, Options, Snapshot};
 
     use crate::policy::display::settings;
-    use crate::policy::{Rules, Tier};
+    use crate::policy::{PUBLIC_TIER, Rules};
 
     /// Texts, among them those that need care.
     const TEXTS: [&str; 12] = [
@@ -211,6 +261,10 @@ mod tests {
         "J\u{fc}rg M\u{fc}ller",
         "\u{202e}turned",
     ];
+
+    /// A tier that sees values, redacted ones, and one that is left out.
+    const TIER: &str = "[[tier]]\nname = \"tier\"\npreset = \"open\"\n\
+        registrant = { fax = \"left-out\", email = \"redacted\" }\n";
 
     /// A contact of texts drawn from `seed`: of the first `kinds` ones.
     fn drawn(seed: u64, kinds: u64) -> Contact {
@@ -255,9 +309,14 @@ mod tests {
         let snapshot = Snapshot::open(bytes.into_inner()).unwrap();
         let settings: settings::Settings = toml::from_str("[defaults]\npreset = \"open\"").unwrap();
         let mut plain_count = 0;
-        for settings in [settings, settings::Settings::default()] {
+        let of_tier: settings::Settings = toml::from_str(TIER).unwrap();
+        for (settings, tier) in [
+            (settings, PUBLIC_TIER),
+            (settings::Settings::default(), PUBLIC_TIER),
+            (of_tier, "tier"),
+        ] {
             let rules = Rules::compile(&settings).unwrap();
-            let rule = rules.defaults().seen_by(Tier::PUBLIC);
+            let rule = rules.defaults().seen_by(rules.tier(tier).unwrap());
             for ordinal in 0..snapshot.count(Kind::Contact) {
                 let record = snapshot.record(ordinal).unwrap();
                 for rules in rule.blocks() {
