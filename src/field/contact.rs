@@ -35,6 +35,12 @@ pub struct Redaction {
     pub named: [bool; 2],
 }
 
+/// The lines of a street.
+pub const STREET: [ContactField; 3] =
+    [ContactField::Street1, ContactField::Street2, ContactField::Street3];
+/// Those after the first.
+pub const MORE_STREET: [ContactField; 2] = [STREET[1], STREET[2]];
+
 /// Fields of a contact block.
 pub const FIELD_COUNT: usize = 13;
 /// Blocks: one a role, and that of no role.

@@ -14,7 +14,6 @@
 
 use ahash::RandomState;
 use hashbrown::HashMap;
-use snapshot_format::record::ContactField;
 
 use super::mask::{BlockMask, CONTACT_BLOCK, Mask, Sees, Wish};
 use super::preset::{Draft, blocks};
@@ -22,7 +21,7 @@ use super::rdap::RdapRule;
 use super::rules::{BlockRule, ExtrasRule, FieldRule, FieldStep, Label, Rule, Step, longest};
 use super::strict::restrict;
 use super::text::{verbatim, wrapped};
-use crate::field::contact::{BLOCK, FIELD_COUNT, ROLE_COUNT, ROLES, Row, ShownField};
+use crate::field::contact::{BLOCK, FIELD_COUNT, MORE_STREET, ROLE_COUNT, ROLES, Row, ShownField};
 use crate::policy::display::settings::{
     Extras, ExtrasWord, Field, Model, Postal, Preset, RedactedAs, Settings, Tld, canonical_suffix,
 };
@@ -304,8 +303,7 @@ fn usual_steps(fields: &[FieldRule], mask: BlockMask, print_empty: bool) -> Box<
         let step = |from, keeps_key| FieldStep { label: field.label, shown, from, keeps_key };
         steps.push(Step::Field(step(stored, keeps_key)));
         if shown == ShownField::Street {
-            let more = [ContactField::Street2, ContactField::Street3];
-            steps.extend(more.map(|from| Step::More(step(from, false))));
+            steps.extend(MORE_STREET.map(|from| Step::More(step(from, false))));
         }
     }
     if !lines.is_empty() {

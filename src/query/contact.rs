@@ -45,13 +45,6 @@ pub(super) const SOURCES: [Source; FIELD_COUNT] = {
     sources
 };
 
-/// The lines of a street.
-pub(super) const STREET: [ContactField; 3] =
-    [ContactField::Street1, ContactField::Street2, ContactField::Street3];
-
-/// Those after the first.
-pub(super) const MORE_STREET: [ContactField; 2] = [ContactField::Street2, ContactField::Street3];
-
 /// A contact with the address that the rule prefers.
 pub(super) struct ContactView<'a> {
     pub(super) record: &'a ArchivedContact,

@@ -17,9 +17,9 @@ use snapshot_format::record::{ArchivedContact, DISCLOSE_NO_WISH};
 
 use super::{Address, EMAIL, FAX, ORGANIZATION, VOICE, begin_card, property, telephone};
 use super::{entities, registrar, statuses};
-use crate::field::contact::{BLOCK, Method, ROLES, ShownField};
+use crate::field::contact::{BLOCK, Method, ROLES, STREET, ShownField};
 use crate::policy::{SeenBlock, Sees, TierRule};
-use crate::query::contact::{ContactView, SOURCES, STREET};
+use crate::query::contact::{ContactView, SOURCES};
 use crate::query::rdap::document::Document;
 use crate::query::rdap::prepared::parts;
 use crate::query::rdap::redacted::{ADDRESS, Hidden, bit};

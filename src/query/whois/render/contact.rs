@@ -19,9 +19,9 @@ use snapshot_format::record::{ArchivedContact, ContactField, DISCLOSE_NO_WISH};
 use snapshot_format::status::{CONTACT_STATUS_WORDS, words_of};
 
 use super::registrar_of;
-use crate::field::contact::ShownField;
+use crate::field::contact::{MORE_STREET, STREET, ShownField};
 use crate::policy::{FieldRule, FieldStep, Label, SeenBlock, Step, TierRule, Wish};
-use crate::query::contact::{self, MORE_STREET, SOURCES, STREET, Source};
+use crate::query::contact::{self, SOURCES, Source};
 use crate::query::copies::{is_clean_ascii, may_break_lines};
 use crate::query::whois::answer::Answer;
 use crate::query::whois::frame::Site;
