@@ -32,7 +32,7 @@ pub fn given_or_sampled(
     given.map_or_else(|| sampled(folder, domains), |dir| Ok(dir.to_owned()))
 }
 
-/// A sample of so many domains, `registry` below `folder`.
+/// Makes a sample of `domains` domains in the directory `registry` below `folder`.
 ///
 /// # Errors
 ///

@@ -58,7 +58,7 @@ pub enum Contradiction {
         /// What a file has.
         rotated: u64,
     },
-    /// A listener has TLS, and there is no certificate.
+    /// A listener has TLS and lacks a certificate.
     #[error(
         "{address} speaks TLS and needs a certificate; write certificates = [{{ chain = \
          \"/etc/whoisd/tls/chain.pem\", key = \"/etc/whoisd/tls/key.pem\" }}]"

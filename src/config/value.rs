@@ -216,7 +216,7 @@ pub enum ValueError {
     },
     /// A text is not the address of an object store.
     #[error(
-        "{got:?} is no object store; write a directory, \"file:///DIRECTORY\" or \
+        "{got:?} is not an object store; write a directory, \"file:///DIRECTORY\" or \
          \"s3://BUCKET/PATH\""
     )]
     Objects {

@@ -110,7 +110,7 @@ pub(crate) struct BlockRule {
     /// What the public sees of a contact that has no wish on disclosure, as most have none: the
     /// same as mask and `fields` say, with runs of hidden lines in one piece.
     pub(crate) usual: Box<[Step]>,
-    /// What a block takes at most besides the contact's text, whoever sees it, bytes.
+    /// Most bytes that a block takes besides the contact's text, for any requester.
     pub(crate) bytes_max: usize,
 }
 

@@ -151,7 +151,7 @@ fn is_io(error: &tokio_postgres::Error) -> bool {
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
     /// It was never set up.
-    #[error("there is no table whoisd.contract; load feed.sql")]
+    #[error("the table whoisd.contract is missing; load feed.sql")]
     NoTable,
     /// It was set up for another version.
     #[error(

@@ -246,7 +246,7 @@ mod tests {
             let wanted = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
             claim(wanted).is_ok_and(|claimed| claimed.address == wanted)
         };
-        // Over IPv4 another test may hold the port that the kernel gives; not each of so many.
+        // Another test may hold the port over IPv4. It does not hold all of these.
         assert!((0..100).any(is_claimed));
     }
 

@@ -50,7 +50,7 @@ impl Beside {
         Self { retry_after_s, scarce }
     }
 
-    /// Beside a refusal that ends after so many seconds.
+    /// Beside a refusal that ends after `seconds`.
     pub(crate) const fn again_in(seconds: u64) -> Self {
         Self { retry_after_s: Some(seconds), scarce: None }
     }

@@ -6,7 +6,8 @@
 //! - `waiting alone`: only a connection that waits for its client gives way, and not before it has
 //!   waited [`GRACE`]; those that have waited longest go first.
 //! - `seldom`: a look at all connections makes room for several, and one that finds none is not
-//!   repeated before there can be some. Who holds answers is looked at once in [`GRACE`] at most.
+//!   repeated before there can be some. The server looks for those who hold answers once in
+//!   [`GRACE`] at most.
 //!
 //! # Does not
 //!
